@@ -1,0 +1,20 @@
+//! Makes Debian root filesystems as an ordinary user, with native tools only.
+//!
+//! One module a stage: [`archive`] (signed indexes and packages), [`solve`]
+//! (what is installed, in which order), [`deb`] and [`dpkg`] (unpacking and
+//! dpkg's database), [`view`], [`sysroot`] and [`configure`] (maintainer
+//! scripts), [`output`] (directory or tar), [`cli`] (the command).
+
+pub mod arch;
+pub mod archive;
+pub mod cli;
+pub mod configure;
+pub mod control;
+pub mod deb;
+pub mod dpkg;
+pub mod output;
+pub mod report;
+pub mod solve;
+pub mod staging;
+pub mod sysroot;
+pub mod view;

@@ -1,0 +1,3 @@
+//! The `rootless-install` command.
+
+fn main() {}
