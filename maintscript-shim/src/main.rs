@@ -1,2 +1,117 @@
-//! Placeholder.
-fn main() {}
+//! The static helper that every redirected execution enters.
+//!
+//! The kernel runs it as the interpreter of a target program, as
+//! `shim ARCH PATH ARGUMENT...` (execve(2), "Interpreter scripts"): ARCH is the
+//! target's Debian architecture, PATH what the caller executed. The shim finds
+//! the file that PATH names in the view, and executes its counterpart from the
+//! native sysroot with the caller's arguments and environment. A few tools
+//! that carry their architecture inside are answered here ([`answers`]).
+//!
+//! It is built by the installer's build script with `rustc` alone, statically
+//! linked, so it depends on nothing but `std` and the C library's entry points
+//! in [`sys`]. The runtime's own start-up is skipped (`no_main`): it would
+//! change signal dispositions that the executed program must inherit.
+
+#![cfg_attr(not(test), no_main)]
+
+mod answers;
+mod counterpart;
+mod paths;
+mod sys;
+
+use answers::Answer;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+/// Exit status of a shell for "command not found" and of this helper for "no
+/// native counterpart".
+const NOT_FOUND: i32 = 127;
+/// Exit status of a shell for "found but cannot be executed".
+const NOT_EXECUTABLE: i32 = 126;
+
+/// Runs PATH with its arguments; returns the exit status when nothing could be
+/// executed.
+fn run(arguments: &[OsString]) -> i32 {
+    let [_, arch, path, rest @ ..] = arguments else {
+        sys::complain(b"maintscript-shim: usage: maintscript-shim ARCH PATH [ARGUMENT...]\n");
+        return 2;
+    };
+    let Some(arch) = paths::target(arch) else {
+        complain(&[b"maintscript-shim: unknown architecture ", arch.as_bytes()]);
+        return 2;
+    };
+    let real = counterpart::resolve(path);
+    match answers::answer(arch, real.as_os_str(), rest) {
+        Answer::Done { output, status } => {
+            sys::write_all(1, &output);
+            return status;
+        }
+        Answer::Execute => {}
+    }
+    match counterpart::find(arch, &real) {
+        Ok(native) => {
+            let error = sys::execute(&native, path, rest);
+            complain(&[b"rootless-install: cannot execute ", native.as_bytes(), b": ", error.to_string().as_bytes()]);
+            NOT_EXECUTABLE
+        }
+        Err(reason) => {
+            let script = script();
+            complain(&[
+                b"rootless-install: ",
+                script.as_bytes(),
+                b": no native counterpart of ",
+                real.as_os_str().as_bytes(),
+                b": ",
+                reason.as_bytes(),
+            ]);
+            NOT_FOUND
+        }
+    }
+}
+
+/// Which maintainer script this runs for, from dpkg's environment (dpkg(1)).
+fn script() -> OsString {
+    let mut name = std::env::var_os("DPKG_MAINTSCRIPT_PACKAGE").unwrap_or_default();
+    if let Some(kind) = std::env::var_os("DPKG_MAINTSCRIPT_NAME") {
+        name.push(".");
+        name.push(kind);
+    }
+    if name.is_empty() { OsString::from("command") } else { name }
+}
+
+fn complain(parts: &[&[u8]]) {
+    let mut line = parts.concat();
+    line.push(b'\n');
+    sys::complain(&line);
+}
+
+/// Entry for the C library; see the note on `no_main` above.
+#[cfg(not(test))]
+#[unsafe(no_mangle)]
+#[expect(unsafe_code, reason = "the symbol the C library calls")]
+extern "C" fn main(argc: i32, argv: *const *const std::ffi::c_char) -> i32 {
+    run(&sys::arguments(argc, argv))
+}
+
+/// The last component of a path.
+fn base_name(path: &OsStr) -> &[u8] {
+    let bytes = path.as_bytes();
+    bytes.rsplit(|&b| b == b'/').next().unwrap_or(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_names() {
+        assert_eq!(base_name(OsStr::new("/usr/bin/uname")), b"uname");
+        assert_eq!(base_name(OsStr::new("uname")), b"uname");
+    }
+
+    #[test]
+    fn refuses_wrong_use() {
+        assert_eq!(run(&["shim".into()]), 2);
+        assert_eq!(run(&["shim".into(), "vax".into(), "/bin/true".into()]), 2);
+    }
+}

@@ -1,0 +1,117 @@
+//! Multiarch triplets, and where things are in the view.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// Where the installer mounts the native sysroot in the view.
+pub(crate) const SYSROOT: &[u8] = b"/.rootless-install/sysroot";
+/// The socket on which the installer extends the sysroot on demand.
+pub(crate) const CONTROL: &str = "/.rootless-install/control";
+
+/// What the shim must know of an architecture.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Arch {
+    /// Debian's name.
+    pub(crate) name: &'static str,
+    /// Multiarch triplet.
+    pub(crate) triplet: &'static str,
+    /// Machine as `uname -m` prints it.
+    pub(crate) machine: &'static str,
+}
+
+const fn arch(name: &'static str, triplet: &'static str, machine: &'static str) -> Arch {
+    Arch { name, triplet, machine }
+}
+
+/// The installer's own table has the same names; a test there compares them.
+static ARCHITECTURES: &[Arch] = &[
+    arch("amd64", "x86_64-linux-gnu", "x86_64"),
+    arch("arm64", "aarch64-linux-gnu", "aarch64"),
+    arch("armel", "arm-linux-gnueabi", "armv7l"),
+    arch("armhf", "arm-linux-gnueabihf", "armv7l"),
+    arch("hppa", "hppa-linux-gnu", "parisc"),
+    arch("i386", "i386-linux-gnu", "i686"),
+    arch("loong64", "loongarch64-linux-gnu", "loongarch64"),
+    arch("m68k", "m68k-linux-gnu", "m68k"),
+    arch("mips64el", "mips64el-linux-gnuabi64", "mips64"),
+    arch("powerpc", "powerpc-linux-gnu", "ppc"),
+    arch("ppc64", "powerpc64-linux-gnu", "ppc64"),
+    arch("ppc64el", "powerpc64le-linux-gnu", "ppc64le"),
+    arch("riscv64", "riscv64-linux-gnu", "riscv64"),
+    arch("s390x", "s390x-linux-gnu", "s390x"),
+    arch("sh4", "sh4-linux-gnu", "sh4a"),
+    arch("sparc64", "sparc64-linux-gnu", "sparc64"),
+];
+
+/// Looks up the target architecture by Debian's name.
+pub(crate) fn target(name: &OsStr) -> Option<&'static Arch> {
+    ARCHITECTURES.iter().find(|a| name == a.name)
+}
+
+/// The triplet of the machine this helper was built for.
+pub(crate) const NATIVE_TRIPLET: &str = if cfg!(target_arch = "x86_64") {
+    "x86_64-linux-gnu"
+} else if cfg!(target_arch = "aarch64") {
+    "aarch64-linux-gnu"
+} else if cfg!(all(target_arch = "arm", target_abi = "eabihf")) {
+    "arm-linux-gnueabihf"
+} else if cfg!(target_arch = "x86") {
+    "i386-linux-gnu"
+} else if cfg!(target_arch = "riscv64") {
+    "riscv64-linux-gnu"
+} else if cfg!(target_arch = "s390x") {
+    "s390x-linux-gnu"
+} else if cfg!(all(target_arch = "powerpc64", target_endian = "little")) {
+    "powerpc64le-linux-gnu"
+} else {
+    "loongarch64-linux-gnu"
+};
+
+/// Replaces every whole occurrence of the target's triplet by the native one.
+///
+/// A triplet counts only where it is not part of a longer word, so that
+/// `arm-linux-gnueabi` is not found inside `arm-linux-gnueabihf`.
+pub(crate) fn map_triplet(path: &[u8], target: &str, native: &str) -> Vec<u8> {
+    let word = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    let mut mapped = Vec::with_capacity(path.len() + 8);
+    let mut rest = path;
+    while let Some(first) = rest.first() {
+        let ends = word(rest.get(target.len()));
+        if rest.starts_with(target.as_bytes()) && !word(mapped.last()) && !ends {
+            mapped.extend_from_slice(native.as_bytes());
+            rest = rest.get(target.len()..).unwrap_or_default();
+        } else {
+            mapped.push(*first);
+            rest = rest.get(1..).unwrap_or_default();
+        }
+    }
+    mapped
+}
+
+/// Where the counterpart of a target path is in the native sysroot.
+pub(crate) fn in_sysroot(arch: &Arch, path: &OsStr) -> OsString {
+    let mut native = SYSROOT.to_vec();
+    native.extend(map_triplet(path.as_bytes(), arch.triplet, NATIVE_TRIPLET));
+    OsString::from_vec(native)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn triplets_are_mapped_as_words() {
+        let map = |p: &str| String::from_utf8(map_triplet(p.as_bytes(), "arm-linux-gnueabi", "x86_64-linux-gnu"));
+        assert_eq!(map("/usr/lib/arm-linux-gnueabi/x").unwrap(), "/usr/lib/x86_64-linux-gnu/x");
+        assert_eq!(map("/usr/lib/arm-linux-gnueabihf/x").unwrap(), "/usr/lib/arm-linux-gnueabihf/x");
+        assert_eq!(map("/usr/bin/arm-linux-gnueabi-gcc").unwrap(), "/usr/bin/x86_64-linux-gnu-gcc");
+        assert_eq!(map("/bin/xarm-linux-gnueabi").unwrap(), "/bin/xarm-linux-gnueabi");
+    }
+
+    #[test]
+    fn sysroot_paths() {
+        let arch = target(OsStr::new("riscv64")).unwrap();
+        let path = in_sysroot(arch, OsStr::new("/usr/lib/riscv64-linux-gnu/tool"));
+        assert_eq!(path, OsStr::new(&format!("/.rootless-install/sysroot/usr/lib/{NATIVE_TRIPLET}/tool")));
+    }
+}

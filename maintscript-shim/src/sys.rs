@@ -1,0 +1,74 @@
+//! The only place with `unsafe`: the C library's `write`, `execv` and `uname`.
+#![allow(unsafe_code, reason = "calls into the C library, each with its reason")]
+
+use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+unsafe extern "C" {
+    fn execv(path: *const c_char, argv: *const *const c_char) -> c_int;
+    fn write(fd: c_int, data: *const c_void, length: usize) -> isize;
+    fn uname(fields: *mut Utsname) -> c_int;
+}
+
+/// `struct utsname` of Linux: six fields of 65 bytes (uname(2)).
+#[repr(C)]
+struct Utsname([[u8; 65]; 6]);
+
+/// The arguments as the kernel passed them.
+#[cfg(not(test))]
+pub(crate) fn arguments(count: c_int, vector: *const *const c_char) -> Vec<OsString> {
+    (0..usize::try_from(count).unwrap_or(0))
+        .map(|i| {
+            // SAFETY: the C library passes `count` valid NUL-terminated strings.
+            let text = unsafe { std::ffi::CStr::from_ptr(*vector.add(i)) };
+            OsString::from_vec(text.to_bytes().to_vec())
+        })
+        .collect()
+}
+
+/// Writes everything to a descriptor; gives up at the first error, as there is
+/// nobody to tell.
+pub(crate) fn write_all(fd: c_int, mut data: &[u8]) {
+    while !data.is_empty() {
+        // SAFETY: pointer and length describe `data`.
+        let written = unsafe { write(fd, data.as_ptr().cast(), data.len()) };
+        match usize::try_from(written) {
+            Ok(n) if n > 0 => data = data.get(n..).unwrap_or_default(),
+            _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            _ => return,
+        }
+    }
+}
+
+/// Writes a message to standard error.
+pub(crate) fn complain(message: &[u8]) {
+    write_all(2, message);
+}
+
+/// Replaces this process; `path` is executed with `argv0` as its name. Returns
+/// only the error.
+pub(crate) fn execute(path: &OsStr, argv0: &OsStr, arguments: &[OsString]) -> io::Error {
+    let text = |s: &OsStr| CString::new(s.as_bytes()).unwrap_or_default();
+    let path = text(path);
+    let owned: Vec<CString> =
+        std::iter::once(text(argv0)).chain(arguments.iter().map(|a| text(a.as_os_str()))).collect();
+    let mut pointers: Vec<*const c_char> = owned.iter().map(|a| a.as_ptr()).collect();
+    pointers.push(std::ptr::null());
+    // SAFETY: both are NUL-terminated and outlive the call; the environment is
+    // this process's own.
+    unsafe { execv(path.as_ptr(), pointers.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// The kernel's name, host name, release and version, in that order.
+pub(crate) fn kernel() -> [OsString; 4] {
+    let mut fields = Utsname([[0; 65]; 6]);
+    // SAFETY: `fields` has the layout of `struct utsname` and is writable.
+    unsafe { uname(&raw mut fields) };
+    let text = |i: usize| {
+        let field = fields.0.get(i).map(<[u8; 65]>::as_slice).unwrap_or_default();
+        OsString::from_vec(field.iter().copied().take_while(|&b| b != 0).collect())
+    };
+    [text(0), text(1), text(2), text(3)]
+}
