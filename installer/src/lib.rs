@@ -16,5 +16,6 @@ pub mod output;
 pub mod report;
 pub mod solve;
 pub mod staging;
+mod sys;
 pub mod sysroot;
 pub mod view;

@@ -1,1 +1,356 @@
-//! Placeholder.
+//! The view: the target as maintainer scripts see it.
+//!
+//! A child process (the [`agent`]) makes a user, mount, pid, ipc, uts and
+//! network namespace, mounts the target there through FUSE, and takes it as its
+//! root directory. This process serves the filesystem from outside, where it is
+//! still the ordinary user, and tells the agent what to run. When either side
+//! ends, so do the namespaces, their mounts and every process in them.
+
+mod agent;
+pub mod idmap;
+mod message;
+mod output;
+
+use idmap::{IdRange, Mapper};
+use message::{FromAgent, ToAgent};
+pub use output::Sink;
+use output::Collector;
+use rootless_install_fs::{ServeOptions, Server, Target};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+/// Directory of the view that holds the shim, the native sysroot and the
+/// socket on which the shim asks for more. It can be looked up, never listed.
+pub const PHANTOM_DIRECTORY: &str = "/.rootless-install";
+
+/// First argument that makes this program the agent.
+pub const AGENT_MARKER: &str = "--view-agent";
+
+/// Why the view could not be made or used.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The user has no subordinate ids.
+    #[error("user {user} has no range of 65536 subordinate ids in {file}")]
+    NoSubordinateIds {
+        /// Who.
+        user: String,
+        /// `/etc/subuid` or `/etc/subgid`.
+        file: &'static str,
+    },
+    /// newuidmap or newgidmap is not installed.
+    #[error("{name} is not installed")]
+    NoIdMapHelper {
+        /// The program.
+        name: &'static str,
+    },
+    /// newuidmap or newgidmap refused.
+    #[error("{} could not map the ids of the view: {reason}", program.display())]
+    IdMap {
+        /// The program or file.
+        program: PathBuf,
+        /// What it said.
+        reason: String,
+    },
+    /// The machine forbids user namespaces.
+    #[error("this machine does not let an ordinary user make a user namespace: {0}")]
+    NoUserNamespaces(String),
+    /// /dev/fuse is not there or not usable.
+    #[error("/dev/fuse cannot be used: {0}")]
+    NoFuse(String),
+    /// Another step of setting up failed.
+    #[error("cannot {doing} for the view: {reason}")]
+    SetUp {
+        /// What was being done.
+        doing: String,
+        /// The system's reason.
+        reason: String,
+    },
+    /// The agent ended or broke the protocol.
+    #[error("the process that holds the view is gone: {0}")]
+    Lost(io::Error),
+    /// The FUSE server could not be started.
+    #[error("cannot serve the target")]
+    Serve(#[source] rootless_install_fs::Error),
+    /// Something small of this machine failed.
+    #[error("cannot {doing}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl ViewError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoSubordinateIds { user, .. } => Some(format!(
+                "as root, run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user} \
+                 (choose a range that no other line of /etc/subuid and /etc/subgid has)"
+            )),
+            Self::NoIdMapHelper { .. } => Some("install the package uidmap, as root: apt-get install uidmap".into()),
+            Self::IdMap { program, .. } => Some(format!(
+                "{} must be set-user-id root or hold its capabilities, as the package uidmap installs it, \
+                 and /etc/subuid and /etc/subgid must give the range to this user",
+                program.display()
+            )),
+            Self::NoUserNamespaces(_) => Some(
+                "as root, run: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 \
+                 (and kernel.apparmor_restrict_unprivileged_userns=0 where that exists); in a container, allow \
+                 user namespaces for it"
+                    .into(),
+            ),
+            Self::NoFuse(_) => Some(
+                "install the package fuse3, as root: apt-get install fuse3 (it makes /dev/fuse usable for everybody; \
+                 where no udev runs: modprobe fuse; chmod 0666 /dev/fuse; in a container, pass the device in)"
+                    .into(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+fn io_error(doing: &'static str) -> impl Fn(io::Error) -> ViewError {
+    move |source| ViewError::Io { doing, source }
+}
+
+/// Checks what the view needs of this machine, before anything is downloaded.
+///
+/// # Errors
+/// The same as [`View::start`] would give.
+pub fn probe() -> Result<(IdRange, Mapper), ViewError> {
+    use std::fs::OpenOptions;
+    let found = idmap::probe()?;
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/fuse")
+        .map_err(|error| ViewError::NoFuse(error.to_string()))?;
+    for (file, allows) in [
+        ("/proc/sys/user/max_user_namespaces", (|n| n > 0) as fn(u64) -> bool),
+        ("/proc/sys/kernel/unprivileged_userns_clone", |n| n > 0),
+    ] {
+        let value = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        let root = nix::unistd::geteuid().is_root();
+        if value.is_some_and(|n| !allows(n)) && !(root && file.ends_with("clone")) {
+            return Err(ViewError::NoUserNamespaces(format!("{file} is 0")));
+        }
+    }
+    Ok(found)
+}
+
+/// How to make a view.
+pub struct ViewOptions<'a> {
+    /// The target served.
+    pub target: &'a Target,
+    /// An empty directory of this run, where the view is mounted (in the
+    /// agent's namespace only).
+    pub mount_point: &'a Path,
+    /// The directory that appears as [`PHANTOM_DIRECTORY`].
+    pub private: &'a Path,
+    /// Phantoms, redirection and threads of the server.
+    pub serve: ServeOptions,
+    /// Where the output of scripts goes as it comes.
+    pub sink: Sink,
+}
+
+/// How a command in the view ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With this exit status.
+    Exited(i32),
+    /// By this signal.
+    Signalled(i32),
+    /// It could not be executed.
+    NotRun(String),
+    /// It took longer than the time allowed and was killed.
+    TimedOut(Duration),
+    /// The run was cancelled and the command killed.
+    Cancelled,
+}
+
+/// A command's end and the last lines it wrote.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub ended: Ended,
+    /// The last lines of standard output and error together.
+    pub last_lines: Vec<String>,
+}
+
+/// A running view.
+pub struct View {
+    socket: UnixStream,
+    agent: Child,
+    output: Collector,
+    server: Option<Server>,
+}
+
+impl View {
+    /// Makes the namespaces, mounts and serves the target.
+    ///
+    /// # Errors
+    /// One of [`ViewError`] for each thing the machine may lack.
+    pub fn start(options: ViewOptions<'_>) -> Result<Self, ViewError> {
+        let (range, mapper) = probe()?;
+        let (mut socket, theirs) = UnixStream::pair().map_err(io_error("make a socket pair"))?;
+        let (reader, writer) = io::pipe().map_err(io_error("make a pipe"))?;
+        let errors = writer.try_clone().map_err(io_error("copy a descriptor"))?;
+        let mut agent = Command::new("/proc/self/exe")
+            .args([OsString::from(AGENT_MARKER), options.mount_point.into(), options.private.into()])
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::from(OwnedFd::from(writer)))
+            .stderr(Stdio::from(OwnedFd::from(errors)))
+            .spawn()
+            .map_err(io_error("start the process that holds the view"))?;
+        let output = Collector::new(reader, options.sink);
+        match set_up(&mut socket, &agent, range, &mapper, options.target, options.serve) {
+            Ok(server) => Ok(Self { socket, agent, output, server: Some(server) }),
+            Err(error) => {
+                drop(socket);
+                let _ = agent.kill();
+                let _ = agent.wait();
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs a command in the view and waits for its end.
+    ///
+    /// `cancelled` is asked some times a second; when it says yes, or after
+    /// `limit`, everything in the view is killed.
+    ///
+    /// # Errors
+    /// [`ViewError::Lost`] when the agent does not answer any more.
+    pub fn run(
+        &mut self,
+        arguments: &[&str],
+        environment: &[(String, String)],
+        limit: Option<Duration>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Outcome, ViewError> {
+        self.output.start();
+        let run = ToAgent::Run {
+            arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
+            environment: environment.to_vec(),
+        };
+        run.send(&mut self.socket).map_err(ViewError::Lost)?;
+        let started = Instant::now();
+        let mut killed = None;
+        while !self.wait_readable(Duration::from_millis(50))? {
+            let late = limit.filter(|limit| started.elapsed() > *limit);
+            let verdict = if cancelled() { Some(Ended::Cancelled) } else { late.map(Ended::TimedOut) };
+            if let (Some(verdict), None) = (verdict, &killed) {
+                ToAgent::Kill.send(&mut self.socket).map_err(ViewError::Lost)?;
+                killed = Some(verdict);
+            }
+        }
+        let ended = match FromAgent::receive(&mut self.socket).map_err(ViewError::Lost)? {
+            FromAgent::Exited(status) => Ended::Exited(status),
+            FromAgent::Signalled(signal) => Ended::Signalled(signal),
+            FromAgent::NotRun(reason) => Ended::NotRun(reason),
+            other => return Err(ViewError::Lost(io::Error::other(format!("unexpected message {other:?}")))),
+        };
+        Ok(Outcome { ended: killed.unwrap_or(ended), last_lines: self.output.last_lines() })
+    }
+
+    fn wait_readable(&self, limit: Duration) -> Result<bool, ViewError> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let limit = Timespec::try_from(limit).ok();
+        let mut waiting = [PollFd::new(&self.socket, PollFlags::IN)];
+        match poll(&mut waiting, limit.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(ViewError::Lost(error.into())),
+        }
+    }
+
+    /// What the FUSE server counted so far.
+    pub fn server(&self) -> Option<&Server> {
+        self.server.as_ref()
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        // The end of the conversation ends process 1, and with it everything.
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+        let _ = self.agent.wait();
+        drop(self.server.take());
+    }
+}
+
+fn set_up(
+    socket: &mut UnixStream,
+    agent: &Child,
+    range: IdRange,
+    mapper: &Mapper,
+    target: &Target,
+    serve: ServeOptions,
+) -> Result<Server, ViewError> {
+    expect(socket, &FromAgent::Unshared)?;
+    idmap::write(agent.id(), range, mapper)?;
+    ToAgent::Mapped.send(socket).map_err(ViewError::Lost)?;
+    expect(socket, &FromAgent::Mounted)?;
+    let fuse = receive_descriptor(socket)?;
+    let server = rootless_install_fs::serve(target, fuse, serve).map_err(ViewError::Serve)?;
+    ToAgent::Serving.send(socket).map_err(ViewError::Lost)?;
+    match expect(socket, &FromAgent::Ready) {
+        Ok(()) => Ok(server),
+        Err(error) => Err(error),
+    }
+}
+
+fn expect(socket: &mut UnixStream, wanted: &FromAgent) -> Result<(), ViewError> {
+    match FromAgent::receive(socket).map_err(ViewError::Lost)? {
+        got if got == *wanted => Ok(()),
+        FromAgent::Failed { doing, reason, errno: _ } if doing.contains("user namespace") => {
+            Err(ViewError::NoUserNamespaces(format!("cannot {doing}: {reason}")))
+        }
+        FromAgent::Failed { doing, reason, errno: _ } if doing.contains("/dev/fuse") => {
+            Err(ViewError::NoFuse(format!("cannot {doing}: {reason}")))
+        }
+        FromAgent::Failed { doing, reason, .. } => Err(ViewError::SetUp { doing, reason }),
+        other => Err(ViewError::Lost(io::Error::other(format!("unexpected message {other:?}")))),
+    }
+}
+
+fn receive_descriptor(socket: &UnixStream) -> Result<OwnedFd, ViewError> {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+    let mut byte = [0];
+    let mut payload = [io::IoSliceMut::new(&mut byte)];
+    let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
+    let received =
+        recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut payload, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)
+            .map_err(|error| ViewError::Lost(error.into()))?;
+    let lost = |_| ViewError::Lost(io::ErrorKind::InvalidData.into());
+    for control in received.cmsgs().map_err(lost)? {
+        if let ControlMessageOwned::ScmRights(descriptors) = control
+            && let [descriptor] = descriptors.as_slice()
+        {
+            return Ok(crate::sys::adopt(*descriptor));
+        }
+    }
+    Err(ViewError::Lost(io::Error::other("no descriptor arrived")))
+}
+
+/// Entry of the agent, when the program's arguments say so (see
+/// [`AGENT_MARKER`]); `None` when this is an ordinary start of the program.
+pub fn agent_entry() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != AGENT_MARKER {
+        return None;
+    }
+    let (Some(mount_point), Some(private), None) = (arguments.next(), arguments.next(), arguments.next()) else {
+        return Some(ExitCode::from(2));
+    };
+    Some(agent::run(Path::new(&mount_point), Path::new(&private)))
+}

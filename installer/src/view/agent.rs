@@ -1,0 +1,343 @@
+//! The process inside: it makes the namespaces and the mounts, then runs what
+//! it is told to, as process 1 of the view.
+//!
+//! It is this program executed anew (so it has one thread and may fork), with
+//! the conversation of [`super::message`] on its standard input and the output
+//! of scripts on its standard output and error.
+//!
+//! Sources: user_namespaces(7), mount_namespaces(7), pid_namespaces(7),
+//! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
+
+use super::message::{FromAgent, ToAgent};
+use super::PHANTOM_DIRECTORY;
+use crate::sys::{self, Forked};
+use caps::{CapSet, Capability, CapsHashSet};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Gid, Pid, Uid};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// What a maintainer script may hold: what root needs to own, change and
+/// pretend to be anybody in the target, and nothing that reaches the kernel,
+/// the network or the mounts of the view.
+const ALLOWED: [Capability; 12] = [
+    Capability::CAP_CHOWN,
+    Capability::CAP_DAC_OVERRIDE,
+    Capability::CAP_DAC_READ_SEARCH,
+    Capability::CAP_FOWNER,
+    Capability::CAP_FSETID,
+    Capability::CAP_KILL,
+    Capability::CAP_MKNOD,
+    Capability::CAP_SETFCAP,
+    Capability::CAP_SETGID,
+    Capability::CAP_SETUID,
+    Capability::CAP_SYS_CHROOT,
+    Capability::CAP_AUDIT_WRITE,
+];
+
+/// Device files of the machine that a script may use, by name below /dev.
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// A step that failed, and the system's reason.
+struct Failure {
+    doing: String,
+    error: io::Error,
+}
+
+type Step<T> = Result<T, Failure>;
+
+trait Doing<T> {
+    /// Says what was being done when an error came.
+    fn doing(self, what: &str) -> Step<T>;
+}
+
+impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
+    fn doing(self, what: &str) -> Step<T> {
+        self.map_err(|error| Failure { doing: what.to_owned(), error: error.into() })
+    }
+}
+
+/// Runs the agent on its standard input; the arguments are the mount point and
+/// the directory that appears in the view as [`PHANTOM_DIRECTORY`].
+pub(super) fn run(mount_point: &Path, private: &Path) -> ExitCode {
+    let Ok(socket) = take_standard_input() else {
+        return ExitCode::from(2);
+    };
+    let mut socket = UnixStream::from(socket);
+    let forked = set_up(&mut socket, mount_point, private).and_then(|()| sys::fork().doing("fork"));
+    let done = match forked {
+        Ok(Forked::Parent(child)) => {
+            // Only the child talks from here on.
+            drop(socket);
+            return wait_until_end(child);
+        }
+        Ok(Forked::Child) => enter(mount_point).and_then(|()| serve(&mut socket)),
+        Err(failure) => Err(failure),
+    };
+    done.unwrap_or_else(|failure| {
+        let errno = failure.error.raw_os_error().unwrap_or(0);
+        let message = FromAgent::Failed { doing: failure.doing, reason: failure.error.to_string(), errno };
+        // The installer may be gone already, and then nobody wants to know.
+        let _ = message.send(&mut socket);
+        ExitCode::FAILURE
+    })
+}
+
+/// The outer half of the agent lives as long as process 1 of the view.
+fn wait_until_end(child: Pid) -> ExitCode {
+    loop {
+        match waitpid(child, None) {
+            Ok(WaitStatus::Exited(_, status)) => return ExitCode::from(u8::try_from(status).unwrap_or(1)),
+            Ok(WaitStatus::Signaled(..)) => return ExitCode::FAILURE,
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(_) => return ExitCode::FAILURE,
+        }
+    }
+}
+
+/// The conversation moves away from descriptor 0, which scripts read as empty.
+fn take_standard_input() -> io::Result<OwnedFd> {
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    let nothing = File::open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    Ok(socket)
+}
+
+fn set_up(socket: &mut UnixStream, mount_point: &Path, private: &Path) -> Step<()> {
+    // Away from the terminal: its Ctrl-C is for the installer, which ends us.
+    nix::unistd::setsid().doing("leave the terminal's session")?;
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).doing("follow the installer's end")?;
+    unshare(CloneFlags::CLONE_NEWUSER).doing("make a user namespace")?;
+    FromAgent::Unshared.send(socket).doing("talk to the installer")?;
+    expect(socket, &ToAgent::Mapped)?;
+    unshare(
+        CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWPID
+            | CloneFlags::CLONE_NEWIPC
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWNET,
+    )
+    .doing("make mount, pid, ipc, uts and network namespaces")?;
+    let fuse = mount_target(mount_point)?;
+    FromAgent::Mounted.send(socket).doing("talk to the installer")?;
+    send_descriptor(socket, fuse.as_fd()).doing("hand the FUSE descriptor over")?;
+    drop(fuse);
+    expect(socket, &ToAgent::Serving)?;
+    // Sources outside are reachable only while this process is the user.
+    bind(private, &inside(mount_point, PHANTOM_DIRECTORY)).doing("mount the native sysroot")?;
+    become_root()
+}
+
+fn expect(socket: &mut UnixStream, wanted: &ToAgent) -> Step<()> {
+    let got = ToAgent::receive(socket).doing("hear from the installer")?;
+    if got == *wanted { Ok(()) } else { Err(io::Error::other("unexpected message")).doing("follow the protocol") }
+}
+
+fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+    let payload = [io::IoSlice::new(b"F")];
+    let raw = [descriptor.as_raw_fd()];
+    let control = [ControlMessage::ScmRights(&raw)];
+    sendmsg::<()>(socket.as_raw_fd(), &payload, &control, MsgFlags::empty(), None)?;
+    Ok(())
+}
+
+/// Mounts the FUSE filesystem. The descriptor must be opened in the user
+/// namespace that the mount belongs to, hence here and not in the installer.
+fn mount_target(mount_point: &Path) -> Step<OwnedFd> {
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+        .doing("make the mounts private")?;
+    let fuse = fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").doing("open /dev/fuse")?;
+    let data = format!(
+        "fd={},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
+        fuse.as_raw_fd()
+    );
+    mount(
+        Some("rootless-install"),
+        mount_point,
+        Some("fuse.rootless-install"),
+        MsFlags::MS_NODEV,
+        Some(data.as_str()),
+    )
+    .doing("mount the target through /dev/fuse")?;
+    Ok(fuse.into())
+}
+
+/// Takes the identity of the target's root user, which is nobody outside.
+fn become_root() -> Step<()> {
+    nix::unistd::setgroups(&[]).doing("drop supplementary groups")?;
+    let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
+    nix::unistd::setresgid(gid, gid, gid).doing("become group 0 of the view")?;
+    nix::unistd::setresuid(uid, uid, uid).doing("become user 0 of the view")?;
+    Ok(())
+}
+
+fn inside(root: &Path, path: &str) -> PathBuf {
+    root.join(path.trim_start_matches('/'))
+}
+
+fn bind(from: &Path, to: &Path) -> nix::Result<()> {
+    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
+}
+
+/// Process 1: mounts what belongs to a running system, changes the root
+/// directory, and gives up every right that is not needed.
+fn enter(root: &Path) -> Step<()> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).doing("follow the agent's end")?;
+    let none = None::<&str>;
+    let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), &inside(root, "proc"), Some("proc"), safe, none).doing("mount /proc")?;
+    let dev = inside(root, "dev");
+    let size = Some("mode=755,size=1m");
+    mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, size).doing("mount /dev")?;
+    for name in DEVICES {
+        let outside = Path::new("/dev").join(name);
+        if outside.exists() {
+            File::create(dev.join(name)).doing("make a device file")?;
+            bind(&outside, &dev.join(name)).doing("mount a device file")?;
+        }
+    }
+    for (name, to) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+        ("ptmx", "pts/ptmx"),
+    ] {
+        std::os::unix::fs::symlink(to, dev.join(name)).doing("make a link in /dev")?;
+    }
+    fs::create_dir(dev.join("pts")).doing("make /dev/pts")?;
+    let terminals = Some("newinstance,ptmxmode=0666,mode=620,gid=5");
+    let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), quiet, terminals).doing("mount /dev/pts")?;
+    fs::create_dir(dev.join("shm")).doing("make /dev/shm")?;
+    mount(Some("tmpfs"), &dev.join("shm"), Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=1777"))
+        .doing("mount /dev/shm")?;
+    // A view without a network still has itself.
+    let socket = nix::sys::socket::socket(
+        nix::sys::socket::AddressFamily::Inet,
+        nix::sys::socket::SockType::Datagram,
+        nix::sys::socket::SockFlag::SOCK_CLOEXEC,
+        None,
+    );
+    if let Ok(socket) = socket {
+        sys::loopback_up(&socket).doing("set up the loopback interface")?;
+    }
+    nix::unistd::chdir(root).doing("enter the view")?;
+    nix::unistd::pivot_root(".", ".").doing("change the root directory")?;
+    umount2(".", MntFlags::MNT_DETACH).doing("leave the machine's root directory")?;
+    nix::unistd::chdir("/").doing("enter the view")?;
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    confine()
+}
+
+fn confine() -> Step<()> {
+    let caps_error = |error: caps::errors::CapsError| io::Error::other(error.to_string());
+    let allowed: CapsHashSet = ALLOWED.into_iter().collect();
+    for capability in caps::runtime::thread_all_supported() {
+        if !allowed.contains(&capability) {
+            caps::drop(None, CapSet::Bounding, capability).map_err(caps_error).doing("drop a capability")?;
+        }
+    }
+    caps::clear(None, CapSet::Ambient).map_err(caps_error).doing("drop capabilities")?;
+    caps::clear(None, CapSet::Inheritable).map_err(caps_error).doing("drop capabilities")?;
+    caps::set(None, CapSet::Effective, &allowed).map_err(caps_error).doing("drop capabilities")?;
+    caps::set(None, CapSet::Permitted, &allowed).map_err(caps_error).doing("drop capabilities")?;
+    nix::sys::prctl::set_no_new_privs().doing("set no_new_privs")?;
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0).doing("forbid core files")
+}
+
+/// Runs commands until the installer is gone.
+fn serve(socket: &mut UnixStream) -> Step<ExitCode> {
+    FromAgent::Ready.send(socket).doing("talk to the installer")?;
+    loop {
+        match ToAgent::receive(socket) {
+            Ok(ToAgent::Run { arguments, environment }) => {
+                let Some(outcome) = run_command(socket, &arguments, environment)? else {
+                    return Ok(ExitCode::SUCCESS);
+                };
+                outcome.send(socket).doing("talk to the installer")?;
+            }
+            // Nothing runs any more: the command ended before this arrived.
+            Ok(ToAgent::Kill) => {}
+            Ok(_) => return Err(io::Error::other("unexpected message")).doing("follow the protocol"),
+            Err(_) => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// Runs one command; `None` when the installer went away meanwhile.
+fn run_command(
+    socket: &mut UnixStream,
+    arguments: &[String],
+    environment: Vec<(String, String)>,
+) -> Step<Option<FromAgent>> {
+    let [program, rest @ ..] = arguments else {
+        return Ok(Some(FromAgent::NotRun("no program is named".to_owned())));
+    };
+    let mut command = Command::new(program);
+    command.args(rest).env_clear().envs(environment).current_dir("/").stdin(Stdio::null());
+    command.process_group(0);
+    let child = match command.spawn() {
+        Ok(child) => Pid::from_raw(i32::try_from(child.id()).unwrap_or(-1)),
+        Err(error) => return Ok(Some(FromAgent::NotRun(error.to_string()))),
+    };
+    let handle = rustix::process::Pid::from_raw(child.as_raw())
+        .ok_or_else(|| io::Error::other("no process id"))
+        .and_then(|pid| {
+            rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(Into::into)
+        })
+        .doing("watch a script")?;
+    loop {
+        let (ended, spoken) = wait_for(&handle, socket.as_fd()).doing("wait for a script")?;
+        if ended {
+            let outcome = match waitpid(child, None).doing("wait for a script")? {
+                WaitStatus::Exited(_, status) => FromAgent::Exited(status),
+                WaitStatus::Signaled(_, signal, _) => FromAgent::Signalled(signal as i32),
+                _ => continue,
+            };
+            reap();
+            let mark = [super::output::MARK, b"\n"].concat();
+            let _ = io::stdout().write_all(&mark).and_then(|()| io::stdout().flush());
+            return Ok(Some(outcome));
+        }
+        if spoken {
+            match ToAgent::receive(socket) {
+                // -1: everything in the namespace but process 1 (kill(2)).
+                Ok(ToAgent::Kill) => {
+                    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+                }
+                Ok(_) => return Err(io::Error::other("unexpected message")).doing("follow the protocol"),
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+}
+
+fn wait_for(child: &OwnedFd, socket: BorrowedFd<'_>) -> io::Result<(bool, bool)> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let mut waiting = [PollFd::new(child, PollFlags::IN), PollFd::from_borrowed_fd(socket, PollFlags::IN)];
+    match poll(&mut waiting, None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let [child, socket] = waiting;
+    Ok((!child.revents().is_empty(), !socket.revents().is_empty()))
+}
+
+/// Collects what scripts left behind, as process 1 must.
+fn reap() {
+    while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+        if status == WaitStatus::StillAlive {
+            break;
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What the installer and the agent in the view say to each other.
+//!
+//! One stream socket, one conversation:
+//!
+//! ```text
+//! agent                                   installer
+//! Unshared                         ──►    writes the id maps
+//!                                  ◄──    Mapped
+//! Mounted, then the FUSE descriptor ──►   starts the server
+//!                                  ◄──    Serving
+//! Ready                            ──►
+//!                                  ◄──    Run        ┐
+//! Exited | Signalled | NotRun      ──►               │ repeated
+//!                                  ◄──    Kill       ┘ (while one runs)
+//! ```
+//!
+//! `Failed` may stand in place of anything the agent says; the end of the
+//! stream in either direction ends the agent and every process in the view.
+//! A frame is a count and that many strings, each with its length, all `u32`
+//! little endian.
+
+use std::io::{self, Read, Write};
+
+/// From the installer to the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToAgent {
+    /// The id maps of the user namespace are written.
+    Mapped,
+    /// The FUSE server answers.
+    Serving,
+    /// Run a command in the view and say how it ended.
+    Run {
+        /// Program and arguments.
+        arguments: Vec<String>,
+        /// The whole environment, as pairs.
+        environment: Vec<(String, String)>,
+    },
+    /// Kill everything that runs in the view, except the agent.
+    Kill,
+}
+
+/// From the agent to the installer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromAgent {
+    /// The namespaces exist; the id maps are wanted.
+    Unshared,
+    /// The FUSE filesystem is mounted; its descriptor follows.
+    Mounted,
+    /// The view is ready for commands.
+    Ready,
+    /// The command ended with this status.
+    Exited(i32),
+    /// The command was ended by this signal.
+    Signalled(i32),
+    /// The command could not be executed.
+    NotRun(String),
+    /// Setting up the view failed: at what, and why.
+    Failed {
+        /// What was being done.
+        doing: String,
+        /// The system's reason.
+        reason: String,
+        /// The system's error number, 0 if there is none.
+        errno: i32,
+    },
+}
+
+/// Largest frame accepted, against a peer that has gone mad.
+const MAX_FRAME: usize = 4 << 20;
+
+fn write_frame(out: &mut impl Write, parts: &[&str]) -> io::Result<()> {
+    let mut frame = Vec::new();
+    let length = |n: usize| u32::try_from(n).map(u32::to_le_bytes).map_err(io::Error::other);
+    frame.extend(length(parts.len())?);
+    for part in parts {
+        frame.extend(length(part.len())?);
+        frame.extend(part.as_bytes());
+    }
+    out.write_all(&frame)
+}
+
+fn read_frame(input: &mut impl Read) -> io::Result<Vec<String>> {
+    let number = |input: &mut dyn Read| -> io::Result<usize> {
+        let mut bytes = [0; 4];
+        input.read_exact(&mut bytes)?;
+        let n = u32::from_le_bytes(bytes) as usize;
+        if n > MAX_FRAME { Err(io::Error::other("frame too large")) } else { Ok(n) }
+    };
+    let count = number(input)?;
+    let mut parts = Vec::new();
+    for _ in 0..count {
+        let mut part = vec![0; number(input)?];
+        input.read_exact(&mut part)?;
+        parts.push(String::from_utf8(part).map_err(io::Error::other)?);
+    }
+    Ok(parts)
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "malformed message")
+}
+
+impl ToAgent {
+    /// Writes the message.
+    ///
+    /// # Errors
+    /// What the socket says.
+    pub fn send(&self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Mapped => write_frame(out, &["mapped"]),
+            Self::Serving => write_frame(out, &["serving"]),
+            Self::Kill => write_frame(out, &["kill"]),
+            Self::Run { arguments, environment } => {
+                let count = arguments.len().to_string();
+                let mut parts = vec!["run", &count];
+                parts.extend(arguments.iter().map(String::as_str));
+                parts.extend(environment.iter().flat_map(|(n, v)| [n.as_str(), v.as_str()]));
+                write_frame(out, &parts)
+            }
+        }
+    }
+
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// The end of the stream, or a malformed frame.
+    pub fn receive(input: &mut impl Read) -> io::Result<Self> {
+        let parts = read_frame(input)?;
+        let mut parts = parts.into_iter();
+        match parts.next().as_deref() {
+            Some("mapped") => Ok(Self::Mapped),
+            Some("serving") => Ok(Self::Serving),
+            Some("kill") => Ok(Self::Kill),
+            Some("run") => {
+                let count: usize = parts.next().and_then(|n| n.parse().ok()).ok_or_else(malformed)?;
+                let arguments: Vec<String> = parts.by_ref().take(count).collect();
+                let rest: Vec<String> = parts.collect();
+                let environment = rest.chunks_exact(2).filter_map(|pair| match pair {
+                    [name, value] => Some((name.clone(), value.clone())),
+                    _ => None,
+                });
+                Ok(Self::Run { arguments, environment: environment.collect() })
+            }
+            _ => Err(malformed()),
+        }
+    }
+}
+
+impl FromAgent {
+    /// Writes the message.
+    ///
+    /// # Errors
+    /// What the socket says.
+    pub fn send(&self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Unshared => write_frame(out, &["unshared"]),
+            Self::Mounted => write_frame(out, &["mounted"]),
+            Self::Ready => write_frame(out, &["ready"]),
+            Self::Exited(status) => write_frame(out, &["exited", &status.to_string()]),
+            Self::Signalled(signal) => write_frame(out, &["signalled", &signal.to_string()]),
+            Self::NotRun(reason) => write_frame(out, &["not-run", reason]),
+            Self::Failed { doing, reason, errno } => {
+                write_frame(out, &["failed", doing, reason, &errno.to_string()])
+            }
+        }
+    }
+
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// The end of the stream, or a malformed frame.
+    pub fn receive(input: &mut impl Read) -> io::Result<Self> {
+        let parts = read_frame(input)?;
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let number = |text: &str| text.parse().map_err(|_| malformed());
+        match parts.as_slice() {
+            ["unshared"] => Ok(Self::Unshared),
+            ["mounted"] => Ok(Self::Mounted),
+            ["ready"] => Ok(Self::Ready),
+            ["exited", status] => Ok(Self::Exited(number(status)?)),
+            ["signalled", signal] => Ok(Self::Signalled(number(signal)?)),
+            ["not-run", reason] => Ok(Self::NotRun((*reason).to_owned())),
+            ["failed", doing, reason, errno] => Ok(Self::Failed {
+                doing: (*doing).to_owned(),
+                reason: (*reason).to_owned(),
+                errno: number(errno)?,
+            }),
+            _ => Err(malformed()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_survive_the_wire() {
+        let run = ToAgent::Run {
+            arguments: vec!["/bin/sh".into(), String::new(), "two words".into()],
+            environment: vec![("PATH".into(), "/bin".into()), ("EMPTY".into(), String::new())],
+        };
+        for message in [ToAgent::Mapped, ToAgent::Serving, ToAgent::Kill, run] {
+            let mut wire = Vec::new();
+            message.send(&mut wire).unwrap();
+            assert_eq!(ToAgent::receive(&mut wire.as_slice()).unwrap(), message);
+        }
+        let failed = FromAgent::Failed { doing: "mount".into(), reason: "no".into(), errno: 1 };
+        for message in [FromAgent::Unshared, FromAgent::Mounted, FromAgent::Ready, failed]
+            .into_iter()
+            .chain([FromAgent::Exited(-1), FromAgent::Signalled(9), FromAgent::NotRun("x".into())])
+        {
+            let mut wire = Vec::new();
+            message.send(&mut wire).unwrap();
+            assert_eq!(FromAgent::receive(&mut wire.as_slice()).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn garbage_is_an_error() {
+        for wire in [&b"\xff\xff\xff\xff"[..], b"\x01\x00\x00\x00\xff\xff\xff\x7f", b"\x01\x00\x00", b"\x00\x00\x00\x00"] {
+            assert!(ToAgent::receive(&mut &*wire).is_err());
+            assert!(FromAgent::receive(&mut &*wire).is_err());
+        }
+    }
+}
