@@ -1,0 +1,125 @@
+//! The sysroot as a directory: packages unpacked once into a store, and a tree
+//! of hard links composed of them.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Component, Path, PathBuf};
+
+/// Where a path of a package is kept in a sysroot, or `None` when it is not:
+/// programs and libraries only, under the merged /usr.
+///
+/// The result has normal components only, so it cannot leave the directory it
+/// is joined to.
+pub(super) fn kept(path: &Path) -> Option<PathBuf> {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => clean.push(name),
+            Component::RootDir | Component::CurDir => {}
+            Component::ParentDir | Component::Prefix(_) => return None,
+        }
+    }
+    let first = clean.components().next()?.as_os_str().to_str()?.to_owned();
+    if first == "bin" || first == "sbin" || first.starts_with("lib") {
+        clean = Path::new("usr").join(clean);
+    }
+    let mut parts = clean.components().skip(1);
+    let second = parts.next()?.as_os_str().to_str()?.to_owned();
+    let kept = clean.starts_with("usr") && (second == "bin" || second == "sbin" || second.starts_with("lib"));
+    // Kernel modules, firmware and detached debug symbols are large and never executed.
+    let useless = ["usr/lib/modules", "usr/lib/firmware", "usr/lib/debug"];
+    (kept && !useless.iter().any(|prefix| clean.starts_with(prefix))).then_some(clean)
+}
+
+/// Makes an empty sysroot: the links of the merged /usr (file-hierarchy(7)).
+pub(super) fn create(root: &Path) -> io::Result<()> {
+    fs::create_dir_all(root.join("usr"))?;
+    for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
+        fs::create_dir_all(root.join("usr").join(name))?;
+        match symlink(Path::new("usr").join(name), root.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Adds an unpacked package to a sysroot. What is there already stays: two
+/// packages that ship one path are alternatives that one diverts.
+pub(super) fn link(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, destination) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        let done = if kind.is_dir() {
+            match fs::create_dir(&destination) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made?,
+            }
+            link(&source, &destination)
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(&source)?, &destination)
+        } else {
+            match fs::hard_link(&source, &destination) {
+                // Too many links to one inode, or a store on another filesystem.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EMLINK | libc::EXDEV | libc::EPERM)) => {
+                    fs::copy(&source, &destination).map(drop)
+                }
+                linked => linked,
+            }
+        };
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes a directory and those above it, readable for everybody: the users of
+/// the view are strangers to the files of the sysroot.
+pub(super) fn make_directories(root: &Path, below: &Path) -> io::Result<()> {
+    let mut path = root.to_owned();
+    for component in below.components() {
+        path.push(component);
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => {
+                made?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_programs_and_libraries_are_kept() {
+        let kept = |p: &str| kept(Path::new(p)).map(|p| p.to_string_lossy().into_owned());
+        assert_eq!(kept("./bin/true").as_deref(), Some("usr/bin/true"));
+        assert_eq!(kept("./usr/lib64/ld.so").as_deref(), Some("usr/lib64/ld.so"));
+        assert_eq!(kept("/usr/libexec/x/y").as_deref(), Some("usr/libexec/x/y"));
+        for nothing in ["./usr/share/doc/x", "./etc/passwd", "./usr", "./usr/lib/../../x", "./usr/lib/modules/6/x", "."] {
+            assert_eq!(kept(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn packages_are_composed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (package, root) = (dir.path().join("package"), dir.path().join("root"));
+        make_directories(&package, Path::new("usr/bin")).ok();
+        fs::create_dir_all(package.join("usr/bin")).unwrap();
+        fs::write(package.join("usr/bin/tool"), "native").unwrap();
+        symlink("tool", package.join("usr/bin/alias")).unwrap();
+        create(&root).unwrap();
+        link(&package, &root).unwrap();
+        link(&package, &root).unwrap();
+        assert_eq!(fs::read_to_string(root.join("bin/alias")).unwrap(), "native");
+    }
+}
