@@ -1,1 +1,348 @@
-//! Placeholder.
+//! Maintainer scripts, conffiles and triggers, as dpkg runs them.
+//!
+//! A [`Configurer`] owns the view and the database while scripts run. Before a
+//! script the database in the target says what dpkg's would say at that moment,
+//! after it the triggers that it activated are taken in. The order is the
+//! [`queue`]'s; triggers that nobody waits for are processed when the queue is
+//! empty, oldest first.
+
+pub mod queue;
+pub mod script;
+
+use crate::deb::ControlArchive;
+use crate::dpkg::{Database, DpkgError, PackageKey, Status};
+use crate::report::{Event, Reporter};
+use crate::staging::{Cancel, Cancelled};
+use crate::view::{Ended, Outcome, View, ViewError};
+use queue::{Graph, Queue, Step};
+use rootless_install_fs::{FileType, Meta, Target, Timestamp};
+use script::{Environment, Script, ScriptFailure};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Where dpkg keeps the control files of a package that is being unpacked.
+const INCOMING: &str = "/var/lib/dpkg/tmp.ci";
+
+/// Why configuring stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigureError {
+    /// A maintainer script failed.
+    #[error(transparent)]
+    Script(Box<ScriptFailure>),
+    /// The database could not be read or written, or a conffile is in the way.
+    #[error(transparent)]
+    Dpkg(#[from] DpkgError),
+    /// The view is gone.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The target could not be written.
+    #[error("cannot write the control files of {package}")]
+    Target {
+        /// Of which package.
+        package: String,
+        /// The reason.
+        #[source]
+        source: rootless_install_fs::Error,
+    },
+    /// Triggers activate each other without end.
+    #[error("packages {packages} activate each other's triggers without end")]
+    TriggerCycle {
+        /// Those whose triggers were pending, with the triggers.
+        packages: String,
+    },
+    /// The user stopped the run.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl ConfigureError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Script(failure) => failure.hint(),
+            Self::View(error) => error.hint(),
+            Self::TriggerCycle { .. } => {
+                Some("this is a fault of the packages; leave one of them out".into())
+            }
+            Self::Dpkg(_) | Self::Target { .. } | Self::Cancelled(_) => None,
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, ConfigureError>;
+
+/// Runs scripts in a view, and keeps the database in step.
+pub struct Configurer<'a> {
+    target: &'a Target,
+    view: &'a mut View,
+    database: &'a mut Database,
+    settings: Settings<'a>,
+    loops: TriggerLoops,
+}
+
+/// What does not change while scripts run.
+#[derive(Clone)]
+pub struct Settings<'a> {
+    /// What is the same in every script's environment.
+    pub environment: Environment,
+    /// dpkg's `DPKG_FORCE` (dpkg(1), `--force-help`).
+    pub force: &'static str,
+    /// How long one script may take; without end when `None`.
+    pub timeout: Option<Duration>,
+    /// Who is told.
+    pub reporter: &'a dyn Reporter,
+    /// Whether to stop.
+    pub cancel: &'a Cancel,
+}
+
+impl<'a> Configurer<'a> {
+    /// Takes the view and the database for a while.
+    pub fn new(
+        target: &'a Target,
+        view: &'a mut View,
+        database: &'a mut Database,
+        settings: Settings<'a>,
+    ) -> Self {
+        Self { target, view, database, settings, loops: TriggerLoops::default() }
+    }
+
+    /// Begins to unpack a package: the database says half-installed, and its
+    /// preinst runs.
+    ///
+    /// # Errors
+    /// The preinst failed; its effects are undone by `postrm abort-install`
+    /// where the package has one.
+    pub fn begin_unpack(&mut self, control: &ControlArchive) -> Result<PackageKey> {
+        self.settings.cancel.check()?;
+        let key = self.database.begin_unpack(control)?;
+        let scripts: BTreeMap<&str, &[u8]> = control
+            .files
+            .iter()
+            .filter(|(name, _)| matches!(name.as_str(), "preinst" | "postrm"))
+            .map(|(name, (data, _))| (name.as_str(), data.as_slice()))
+            .collect();
+        if !scripts.contains_key("preinst") {
+            return Ok(key);
+        }
+        self.write_incoming(&key, control)?;
+        let ran = self.run(&key, Script::Preinst, &incoming("preinst"));
+        if let Err(ConfigureError::Script(failure)) = ran {
+            if scripts.contains_key("postrm") && failure.outcome.ended != Ended::Cancelled {
+                // The first failure is the one to tell; dpkg leaves the package
+                // half-installed when undoing fails too.
+                if self.run(&key, Script::AbortInstall, &incoming("postrm")).is_ok() {
+                    self.database.update(&key, |package| package.status = Status::NotInstalled)?;
+                }
+            } else {
+                self.database.update(&key, |package| package.status = Status::NotInstalled)?;
+            }
+            self.database.flush(self.target)?;
+            return Err(ConfigureError::Script(failure));
+        }
+        ran?;
+        self.remove_incoming(&key, control)?;
+        Ok(key)
+    }
+
+    fn write_incoming(&self, key: &PackageKey, control: &ControlArchive) -> Result<()> {
+        let failed = |source| ConfigureError::Target { package: key.name.clone(), source };
+        let meta = |kind, mode| Meta { kind, mode, uid: 0, gid: 0, mtime: now() };
+        match self.target.make_dir(Path::new(INCOMING), &meta(FileType::Directory, 0o755)) {
+            Err(error) if error.is_already_exists() => {}
+            made => made.map_err(failed)?,
+        }
+        for (name, (data, mode)) in &control.files {
+            self.target.write(&incoming(name), data, &meta(FileType::Regular, mode & 0o7777)).map_err(failed)?;
+        }
+        self.target
+            .write(&incoming("control"), control.control.as_bytes(), &meta(FileType::Regular, 0o644))
+            .map_err(failed)
+    }
+
+    fn remove_incoming(&self, key: &PackageKey, control: &ControlArchive) -> Result<()> {
+        let failed = |source| ConfigureError::Target { package: key.name.clone(), source };
+        let known = control.files.keys().map(String::as_str).chain(["control"]);
+        for name in known {
+            match self.target.remove(&incoming(name)) {
+                Err(error) if error.is_not_found() => {}
+                removed => removed.map_err(failed)?,
+            }
+        }
+        self.target.remove_dir(Path::new(INCOMING)).map_err(failed)
+    }
+
+    /// Configures unpacked packages, given in the order in which dpkg would get
+    /// them, and processes the triggers that come of it.
+    ///
+    /// # Errors
+    /// The first script that fails ends it; the package is half-configured then.
+    pub fn configure(&mut self, keys: &[PackageKey]) -> Result<()> {
+        // A package that dpkg knows may satisfy a dependency without being in the queue.
+        let mut order: Vec<PackageKey> = keys.to_vec();
+        order.extend(self.database.packages().map(|p| p.key()).filter(|key| !keys.contains(key)));
+        let graph = {
+            let known: Vec<_> = order
+                .iter()
+                .filter_map(|key| self.database.get(key))
+                .map(|package| (package, self.has_script(&package.info_path("postinst"))))
+                .collect();
+            Graph::new(&known, self.database.native())
+        };
+        let mut queue = Queue::new(0..keys.len());
+        loop {
+            let status = |node: queue::Node| {
+                order.get(node).and_then(|key| self.database.get(key)).map_or(Status::NotInstalled, |p| p.status)
+            };
+            match queue.next(&graph, &status) {
+                None => break,
+                Some(Step::Configure(node)) => {
+                    if let Some(key) = order.get(node) {
+                        self.configure_one(key)?;
+                    }
+                }
+                Some(Step::Triggers(nodes)) => {
+                    for awaiting in nodes.iter().filter_map(|&node| order.get(node)) {
+                        let awaited = self.database.get(awaiting).map(|p| p.triggers_awaited.clone());
+                        for key in awaited.unwrap_or_default() {
+                            self.process_triggers(&key)?;
+                        }
+                    }
+                }
+            }
+        }
+        while let Some(key) = self.database.next_deferred() {
+            self.process_triggers(&key)?;
+        }
+        self.database.save(self.target)?;
+        Ok(())
+    }
+
+    fn configure_one(&mut self, key: &PackageKey) -> Result<()> {
+        self.settings.cancel.check()?;
+        self.loops.reset();
+        let declarations = self.database.declarations(self.target, key)?;
+        self.database.activate_declared(key, &declarations);
+        self.database.install_conffiles(self.target, key)?;
+        self.database.update(key, |package| package.status = Status::HalfConfigured)?;
+        if let Some(postinst) = self.script_path(key, "postinst") {
+            let old = self.database.get(key).and_then(|p| p.config_version.clone()).unwrap_or_default();
+            self.run(key, Script::Configure { old }, &postinst)?;
+        }
+        self.database.update(key, |package| package.config_version = None)?;
+        self.database.settle(key)?;
+        self.settings.reporter.event(&Event::Configured { package: &key.name });
+        Ok(())
+    }
+
+    fn process_triggers(&mut self, key: &PackageKey) -> Result<()> {
+        let pending = self.database.get(key).map(|p| (p.status, p.triggers_pending.is_empty()));
+        let Some((Status::TriggersPending | Status::TriggersAwaited, false)) = pending else {
+            return Ok(());
+        };
+        self.settings.cancel.check()?;
+        if let Some(packages) = self.loops.check(self.database) {
+            self.database.update(key, |package| package.status = Status::HalfConfigured)?;
+            self.database.save(self.target)?;
+            return Err(ConfigureError::TriggerCycle { packages });
+        }
+        let names = self.database.take_pending(key)?;
+        if let Some(postinst) = self.script_path(key, "postinst") {
+            self.run(key, Script::Triggered { names }, &postinst)?;
+        }
+        self.database.settle(key)?;
+        Ok(())
+    }
+
+    fn has_script(&self, path: &Path) -> bool {
+        self.target.stat(path).is_ok()
+    }
+
+    fn script_path(&self, key: &PackageKey, kind: &str) -> Option<PathBuf> {
+        self.database.get(key).map(|package| package.info_path(kind)).filter(|path| self.has_script(path))
+    }
+
+    fn run(&mut self, key: &PackageKey, script: Script, path: &Path) -> Result<()> {
+        self.database.flush(self.target)?;
+        let shown = script.to_string();
+        let settings = &self.settings;
+        settings.reporter.event(&Event::ScriptStarted { package: &key.name, script: &shown });
+        let started = Instant::now();
+        let environment = settings.environment.of(&key.name, &key.architecture, &script, settings.force);
+        let path = path.to_string_lossy();
+        let arguments = script.arguments();
+        let command: Vec<&str> =
+            std::iter::once(path.as_ref()).chain(arguments.iter().map(String::as_str)).collect();
+        let cancel = settings.cancel;
+        let outcome =
+            self.view.run(&command, &environment, settings.timeout, &|| cancel.is_cancelled())?;
+        cancel.check()?;
+        self.database.incorporate(self.target)?;
+        let Outcome { ended, .. } = &outcome;
+        let failure = (*ended != Ended::Exited(0)).then(|| ended.to_string());
+        settings.reporter.event(&Event::ScriptFinished {
+            package: &key.name,
+            script: &shown,
+            failure: failure.as_deref(),
+            elapsed: started.elapsed(),
+        });
+        if failure.is_none() {
+            Ok(())
+        } else {
+            self.database.flush(self.target)?;
+            Err(ConfigureError::Script(Box::new(ScriptFailure { package: key.name.clone(), script, outcome })))
+        }
+    }
+}
+
+fn incoming(name: &str) -> PathBuf {
+    Path::new(INCOMING).join(name)
+}
+
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp { sec: i64::try_from(since.as_secs()).unwrap_or(0), nsec: since.subsec_nanos() }
+}
+
+/// Finds out whether trigger processing goes round in circles, as dpkg does:
+/// a slow and a fast walk over the states of all pending triggers; when nothing
+/// that was pending at the slow one is done at the fast one, there is no
+/// progress (dpkg's trigger documentation, "Cycles").
+#[derive(Debug, Default)]
+struct TriggerLoops {
+    seen: Vec<BTreeMap<PackageKey, Vec<String>>>,
+    slow: usize,
+    advance: bool,
+}
+
+impl TriggerLoops {
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The packages of the cycle, if there is one.
+    fn check(&mut self, database: &Database) -> Option<String> {
+        let state: BTreeMap<PackageKey, Vec<String>> = database
+            .packages()
+            .filter(|package| !package.triggers_pending.is_empty())
+            .map(|package| (package.key(), package.triggers_pending.clone()))
+            .collect();
+        self.seen.push(state);
+        if self.seen.len() == 1 {
+            return None;
+        }
+        if self.advance {
+            self.slow += 1;
+        }
+        self.advance = !self.advance;
+        let (slow, fast) = (self.seen.get(self.slow)?, self.seen.last()?);
+        let still = slow.iter().all(|(key, triggers)| {
+            fast.get(key).is_some_and(|now| triggers.iter().all(|trigger| now.contains(trigger)))
+        });
+        still.then(|| {
+            let named: Vec<String> =
+                slow.iter().map(|(key, triggers)| format!("{} ({})", key.name, triggers.join(" "))).collect();
+            named.join(", ")
+        })
+    }
+}

@@ -7,6 +7,7 @@
 
 pub mod arch;
 pub mod archive;
+pub mod bookkeeping;
 pub mod cli;
 pub mod configure;
 pub mod control;

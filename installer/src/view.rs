@@ -176,6 +176,18 @@ pub enum Ended {
     Cancelled,
 }
 
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "exit status {status}"),
+            Self::Signalled(signal) => write!(f, "signal {signal}"),
+            Self::NotRun(reason) => f.write_str(reason),
+            Self::TimedOut(limit) => write!(f, "the time limit of {}", humantime::format_duration(*limit)),
+            Self::Cancelled => f.write_str("the interruption of the run"),
+        }
+    }
+}
+
 /// A command's end and the last lines it wrote.
 #[derive(Clone, Debug)]
 pub struct Outcome {

@@ -9,8 +9,7 @@
 //! package without a postinst. (dpkg: `process_queue`, `dependencies_ok`,
 //! `findbreakcycle`.)
 
-use crate::dpkg::relation::{self, Possibility};
-use crate::dpkg::{MultiArch, Package, Status};
+use crate::dpkg::{MultiArch, Package, Possibility, Status, parse_relations};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Index of a package in a [`Graph`].
@@ -80,7 +79,7 @@ impl Graph {
 
 fn groups(package: &Package, field: &str) -> Vec<Vec<Possibility>> {
     // The database has parsed the field before, so an error cannot come here.
-    package.field(field).map(|value| relation::parse(value).unwrap_or_default()).unwrap_or_default()
+    package.field(field).map(|value| parse_relations(value).unwrap_or_default()).unwrap_or_default()
 }
 
 /// Whether `to` may satisfy a dependency of `from` (Multi-Arch specification).

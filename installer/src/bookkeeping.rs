@@ -1,0 +1,218 @@
+//! What an installed system has beside its packages, as an installation with
+//! apt and mmdebstrap leaves it: sources, marks, locks and empty directories.
+
+use rootless_install_fs::{Error, FileType, Meta, Target, Timestamp};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// User id that Debian gives to `_apt` (base-passwd), where the target does not
+/// say otherwise.
+const APT_UID: u32 = 42;
+
+/// Logs, caches and identities that belong to the run and not to the result.
+const RUN_LEFTOVERS: [&str; 7] = [
+    "/var/log/dpkg.log",
+    "/var/log/apt/history.log",
+    "/var/log/apt/term.log",
+    "/var/log/alternatives.log",
+    "/var/cache/ldconfig/aux-cache",
+    "/var/log/apt/eipp.log.xz",
+    "/var/lib/dbus/machine-id",
+];
+
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp { sec: i64::try_from(since.as_secs()).unwrap_or(0), nsec: since.subsec_nanos() }
+}
+
+fn meta(kind: FileType, mode: u32) -> Meta {
+    Meta { kind, mode, uid: 0, gid: 0, mtime: now() }
+}
+
+fn directories(target: &Target, path: &str) -> Result<()> {
+    let mut made = String::new();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        made.push('/');
+        made.push_str(part);
+        match target.make_dir(Path::new(&made), &meta(FileType::Directory, 0o755)) {
+            Err(error) if error.is_already_exists() => {}
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+fn file(target: &Target, path: &str, data: &[u8], mode: u32) -> Result<()> {
+    target.write(Path::new(path), data, &meta(FileType::Regular, mode))
+}
+
+fn exists(target: &Target, path: &str) -> Result<bool> {
+    match target.stat(Path::new(path)) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is there before the first package is unpacked. `sources` are the files
+/// of apt's sources with their contents, `architectures` the target's own and
+/// then foreign ones.
+///
+/// # Errors
+/// What writing to the target says.
+pub fn prepare(target: &Target, sources: &[(PathBuf, String)], architectures: &[&str]) -> Result<()> {
+    target.set_meta(Path::new("/"), &meta(FileType::Directory, 0o755))?;
+    for path in [
+        "/etc/apt/apt.conf.d",
+        "/etc/apt/sources.list.d",
+        "/etc/apt/preferences.d",
+        "/var/cache/apt/archives/partial",
+        "/var/lib/apt/lists/partial",
+        "/tmp",
+        "/etc/dpkg/dpkg.cfg.d",
+        "/var/log/apt",
+        "/var/lib/dpkg/triggers",
+        "/var/lib/dpkg/info",
+        "/var/lib/dpkg/alternatives",
+        "/var/lib/dpkg/updates",
+    ] {
+        directories(target, path)?;
+    }
+    target.set_mode(Path::new("/tmp"), 0o1777)?;
+    let known: String = architectures.iter().map(|name| format!("{name}\n")).collect();
+    file(target, "/var/lib/dpkg/arch", known.as_bytes(), 0o644)?;
+    file(target, "/etc/fstab", b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n", 0o644)?;
+    for (path, text) in sources {
+        target.write(path, text.as_bytes(), &meta(FileType::Regular, 0o644))?;
+    }
+    // The machine's own, so that the result resolves names where it is used.
+    for path in ["/etc/resolv.conf", "/etc/hostname"] {
+        if let (Ok(data), Ok(here)) = (fs::read(path), fs::symlink_metadata(path)) {
+            let mode = if here.is_file() { here.permissions().mode() & 0o777 } else { 0o644 };
+            file(target, path, &data, mode)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is cleaned and left when the last package is configured. `automatic`
+/// are the packages that apt would mark as installed for others, with their
+/// architecture; `None` when apt would not have been asked to install anything.
+///
+/// # Errors
+/// What writing to the target says.
+pub fn finish(target: &Target, automatic: Option<&[(String, String)]>) -> Result<()> {
+    if let Some(automatic) = automatic {
+        file(target, "/var/lib/apt/extended_states", extended_states(automatic).as_bytes(), 0o644)?;
+    }
+    for path in ["/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock", "/var/lib/dpkg/lock-frontend"] {
+        file(target, path, b"", 0o640)?;
+    }
+    let apt = apt_uid(target);
+    for path in ["/var/lib/apt/lists/partial", "/var/cache/apt/archives/partial"] {
+        let path = Path::new(path);
+        target.set_owner(path, apt, 0)?;
+        target.set_mode(path, 0o700)?;
+    }
+    for path in RUN_LEFTOVERS {
+        if exists(target, path)? {
+            target.remove(Path::new(path))?;
+        }
+    }
+    if exists(target, "/etc/machine-id")? {
+        file(target, "/etc/machine-id", b"", 0o644)?;
+    }
+    empty(target, "/run", &["lock"])?;
+    empty(target, "/tmp", &[])
+}
+
+fn apt_uid(target: &Target) -> u32 {
+    let passwd = target.read(Path::new("/etc/passwd")).unwrap_or_default();
+    String::from_utf8_lossy(&passwd)
+        .lines()
+        .find_map(|line| line.strip_prefix("_apt:")?.split(':').nth(1)?.parse().ok())
+        .unwrap_or(APT_UID)
+}
+
+fn empty(target: &Target, directory: &str, kept: &[&str]) -> Result<()> {
+    if !exists(target, directory)? {
+        return Ok(());
+    }
+    for name in target.read_dir(Path::new(directory))? {
+        if !kept.iter().any(|k| name == *k) {
+            remove_all(target, &Path::new(directory).join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_all(target: &Target, path: &Path) -> Result<()> {
+    if target.stat(path)?.meta.kind == FileType::Directory {
+        for name in target.read_dir(path)? {
+            remove_all(target, &path.join(name))?;
+        }
+        target.remove_dir(path)
+    } else {
+        target.remove(path)
+    }
+}
+
+/// apt's record of automatically installed packages (apt-mark(8)). apt writes
+/// it in the order of its cache's hash table; the table has 196613 entries
+/// (`APT::Cache-HashTableSize`).
+fn extended_states(automatic: &[(String, String)]) -> String {
+    let bucket = |name: &str| {
+        let hash = name.bytes().fold(5381_u32, |hash, byte| {
+            hash.wrapping_mul(33).wrapping_add(u32::from(byte.to_ascii_lowercase()))
+        });
+        hash % 196_613
+    };
+    let mut sorted: Vec<&(String, String)> = automatic.iter().collect();
+    sorted.sort_by(|a, b| (bucket(&a.0), a).cmp(&(bucket(&b.0), b)));
+    sorted
+        .into_iter()
+        .map(|(name, architecture)| {
+            format!("Package: {name}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_in_the_order_of_apts_cache() {
+        let marked: Vec<(String, String)> = ["libapt-pkg7.0", "sqv", "libhogweed6t64"]
+            .map(|name| (name.to_owned(), "riscv64".to_owned()))
+            .to_vec();
+        let text = extended_states(&marked);
+        let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("Package: ")).collect();
+        // As apt wrote it on an installed system.
+        assert_eq!(names, ["libhogweed6t64", "sqv", "libapt-pkg7.0"]);
+        assert!(text.starts_with("Package: libhogweed6t64\nArchitecture: riscv64\nAuto-Installed: 1\n\n"));
+    }
+
+    #[test]
+    fn a_finished_target_has_no_leftovers() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::open(directory.path()).unwrap();
+        prepare(&target, &[], &["riscv64"]).unwrap();
+        directories(&target, "/run/user/1").unwrap();
+        directories(&target, "/run/lock").unwrap();
+        file(&target, "/tmp/left", b"x", 0o644).unwrap();
+        file(&target, "/var/log/dpkg.log", b"x", 0o644).unwrap();
+        file(&target, "/etc/machine-id", b"x", 0o444).unwrap();
+        finish(&target, Some(&[])).unwrap();
+        assert_eq!(target.read_dir(Path::new("/run")).unwrap(), ["lock"]);
+        assert!(target.read_dir(Path::new("/tmp")).unwrap().is_empty());
+        assert!(target.read(Path::new("/etc/machine-id")).unwrap().is_empty());
+        assert!(target.stat(Path::new("/var/log/dpkg.log")).is_err());
+        let partial = target.stat(Path::new("/var/lib/apt/lists/partial")).unwrap();
+        assert_eq!((partial.meta.uid, partial.meta.mode), (APT_UID, 0o700));
+        assert_eq!(target.read(Path::new("/var/lib/dpkg/arch")).unwrap(), b"riscv64\n");
+    }
+}
