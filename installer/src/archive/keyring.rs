@@ -1,0 +1,156 @@
+//! The public keys an archive may be signed with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sequoia_openpgp::cert::{Cert, CertParser};
+use sequoia_openpgp::parse::Parse;
+
+use super::machine::MachineSources;
+use super::source::SignedBy;
+use super::{ArchiveError, Result};
+
+const ARMOR: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
+
+/// Public keys, and what is accepted of them.
+#[derive(Clone, Debug, Default)]
+pub struct Keyring {
+    pub(super) certs: Vec<Cert>,
+    /// If any are given, only these keys count (upper-case hexadecimal).
+    pub(super) fingerprints: Vec<String>,
+    pub(super) allow_sha1: bool,
+}
+
+impl Keyring {
+    /// Reads keyring files, binary or armored, several keys or blocks in each.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Io`] and [`ArchiveError::BadKeyring`], naming the file.
+    pub fn load(files: &[PathBuf]) -> Result<Self> {
+        let mut keyring = Self::default();
+        for path in files {
+            keyring.certs.extend(read(path)?);
+        }
+        Ok(keyring)
+    }
+
+    /// Reads keys from memory; `origin` stands for the file in errors.
+    ///
+    /// # Errors
+    /// [`ArchiveError::BadKeyring`].
+    pub fn from_bytes(bytes: &[u8], origin: &Path) -> Result<Self> {
+        Ok(Self {
+            certs: parse(bytes, origin)?,
+            ..Self::default()
+        })
+    }
+
+    /// The keys this machine's apt verifies its Debian archive with. Files that
+    /// cannot be read, or are in a format of gpg's own, are passed over.
+    ///
+    /// # Errors
+    /// [`ArchiveError::BadKeyring`] for a key written in a sources file.
+    pub fn of_machine(machine: &MachineSources) -> Result<Self> {
+        let mut keyring = Self::default();
+        for path in &machine.keyrings {
+            match read(path) {
+                Ok(certs) => keyring.certs.extend(certs),
+                Err(error) => tracing::debug!("passing over a keyring: {error}"),
+            }
+        }
+        if let Some(text) = &machine.inline_key {
+            keyring
+                .certs
+                .extend(parse(text.as_bytes(), Path::new("Signed-By"))?);
+        }
+        Ok(keyring)
+    }
+
+    /// Accepts signatures that rest on SHA-1, as very old archives have them.
+    #[must_use]
+    pub fn with_sha1(mut self, allow: bool) -> Self {
+        self.allow_sha1 = allow;
+        self
+    }
+
+    /// Whether there is no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.certs.is_empty()
+    }
+
+    /// The keys for a source: its own, if it names any, or these.
+    pub(super) fn for_source(&self, signed_by: Option<&SignedBy>) -> Result<Self> {
+        let mut own = match signed_by {
+            None => return Ok(self.clone()),
+            Some(SignedBy::Inline(text)) => Self::from_bytes(text.as_bytes(), Path::new("Signed-By"))?,
+            Some(SignedBy::Files { files, fingerprints }) => {
+                let mut own = if files.is_empty() {
+                    self.clone()
+                } else {
+                    Self::load(files)?
+                };
+                own.fingerprints.clone_from(fingerprints);
+                own
+            }
+        };
+        own.allow_sha1 = self.allow_sha1;
+        Ok(own)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<Cert>> {
+    let bytes = fs::read(path).map_err(ArchiveError::io("read the keyring", path))?;
+    parse(&bytes, path)
+}
+
+fn parse(bytes: &[u8], origin: &Path) -> Result<Vec<Cert>> {
+    let mut certs = Vec::new();
+    let mut problem = None;
+    for block in blocks(bytes) {
+        match CertParser::from_bytes(block) {
+            Ok(parser) => {
+                for cert in parser {
+                    match cert {
+                        Ok(cert) => certs.push(cert),
+                        // One key of a kind not known here spoils no keyring.
+                        Err(error) => problem = Some(error.to_string()),
+                    }
+                }
+            }
+            Err(error) => problem = Some(error.to_string()),
+        }
+    }
+    if certs.is_empty() {
+        let reason = match problem {
+            _ if bytes.get(8..12) == Some(b"KBXf") => {
+                "it is a keybox of GnuPG; export the keys from it".into()
+            }
+            Some(problem) => problem,
+            None => "it is empty".into(),
+        };
+        return Err(ArchiveError::BadKeyring {
+            path: origin.to_owned(),
+            reason,
+        });
+    }
+    Ok(certs)
+}
+
+/// Each armored block by itself, or everything if it is binary.
+fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
+    let starts: Vec<usize> = bytes
+        .windows(ARMOR.len())
+        .enumerate()
+        .filter(|(_, window)| *window == ARMOR)
+        .map(|(at, _)| at)
+        .collect();
+    if starts.is_empty() || bytes.first().is_some_and(|first| first & 0x80 != 0) {
+        return vec![bytes];
+    }
+    let ends = starts.iter().skip(1).copied().chain([bytes.len()]);
+    starts
+        .iter()
+        .zip(ends)
+        .filter_map(|(start, end)| bytes.get(*start..end))
+        .collect()
+}

@@ -1,0 +1,361 @@
+//! One request for one URL: http and https through the proxies the environment
+//! names, file and copy from this machine's disk.
+//!
+//! Redirections are followed here and not by the HTTP library, so that what a
+//! server may point at is decided in one place.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::blocking::{Client, ClientBuilder, Response};
+use reqwest::header;
+use url::Url;
+
+use super::package::show;
+use super::{ArchiveError, Result};
+
+const REDIRECTIONS: usize = 10;
+const USER_AGENT: &str = concat!("rootless-install/", env!("CARGO_PKG_VERSION"));
+
+/// What a server said about the version of a file, to ask for changes only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Validators {
+    pub(super) etag: Option<String>,
+    pub(super) last_modified: Option<String>,
+}
+
+/// A body to read; `offset` is where in the file it begins.
+pub(super) struct Body {
+    pub(super) reader: Box<dyn Read>,
+    pub(super) offset: u64,
+    /// Bytes that remain, if the server said so.
+    pub(super) length: Option<u64>,
+    pub(super) validators: Validators,
+}
+
+/// The answer to a request that worked.
+pub(super) enum Reply {
+    NotModified,
+    Body(Body),
+}
+
+/// Why one request did not work.
+#[derive(Debug)]
+pub(super) enum Failure {
+    NotFound,
+    Status {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
+    Unreachable(String),
+    Redirect {
+        to: String,
+        reason: &'static str,
+    },
+    Local(io::Error),
+    Fatal(ArchiveError),
+}
+
+impl Failure {
+    /// Whether the same request may work a little later.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Status { status, .. } => *status >= 500 || matches!(*status, 408 | 425 | 429),
+            Self::NotFound | Self::Redirect { .. } | Self::Local(_) | Self::Fatal(_) => false,
+        }
+    }
+
+    /// The error for the user; `name` is what was wanted.
+    pub(super) fn into_error(self, name: &str, url: &Url) -> ArchiveError {
+        let shown = show(url);
+        match self {
+            Self::NotFound => ArchiveError::NotFound {
+                name: name.to_owned(),
+                url: shown,
+            },
+            Self::Status { status, .. } => ArchiveError::Status { url: shown, status },
+            Self::Unreachable(reason) => ArchiveError::Unreachable { url: shown, reason },
+            Self::Redirect { to, reason } => ArchiveError::BadRedirect {
+                url: shown,
+                to,
+                reason,
+            },
+            Self::Local(error) => ArchiveError::io("read", url.path())(error),
+            Self::Fatal(error) => error,
+        }
+    }
+}
+
+/// How to reach servers.
+#[derive(Clone, Debug)]
+pub(super) struct TransportOptions {
+    pub(super) connect_timeout: Duration,
+    pub(super) read_timeout: Duration,
+    /// Proxy for http URLs where the environment names none.
+    pub(super) http_proxy: Option<String>,
+    /// Proxy for https URLs where the environment names none.
+    pub(super) https_proxy: Option<String>,
+}
+
+/// Makes requests; the HTTP client is set up when the first URL needs it.
+#[derive(Debug)]
+pub(super) struct Transport {
+    options: TransportOptions,
+    client: OnceLock<std::result::Result<Client, String>>,
+}
+
+impl Transport {
+    pub(super) fn new(options: TransportOptions) -> Self {
+        Self {
+            options,
+            client: OnceLock::new(),
+        }
+    }
+
+    /// Asks for `url` from byte `offset` on; the answer may begin earlier.
+    pub(super) fn get(
+        &self,
+        url: &Url,
+        offset: u64,
+        validators: &Validators,
+    ) -> std::result::Result<Reply, Failure> {
+        match url.scheme() {
+            "http" | "https" => self.get_http(url, offset, validators),
+            "file" | "copy" => get_local(url, offset),
+            _ => Err(Failure::Redirect {
+                to: show(url),
+                reason: "only http, https, file and copy are supported",
+            }),
+        }
+    }
+
+    fn client(&self) -> Result<&Client> {
+        let made = self.client.get_or_init(|| build_client(&self.options));
+        made.as_ref().map_err(|reason| ArchiveError::Client {
+            reason: reason.clone(),
+        })
+    }
+
+    fn get_http(
+        &self,
+        first: &Url,
+        offset: u64,
+        validators: &Validators,
+    ) -> std::result::Result<Reply, Failure> {
+        let client = self.client().map_err(Failure::Fatal)?;
+        let mut url = first.clone();
+        for _ in 0..=REDIRECTIONS {
+            let mut request = client.get(url.clone());
+            if offset > 0 {
+                request = request.header(header::RANGE, format!("bytes={offset}-"));
+            }
+            if let Some(etag) = &validators.etag {
+                request = request.header(header::IF_NONE_MATCH, etag);
+            }
+            if let Some(date) = &validators.last_modified {
+                request = request.header(header::IF_MODIFIED_SINCE, date);
+            }
+            let response = request
+                .send()
+                .map_err(|error| Failure::Unreachable(reason(error)))?;
+            let status = response.status();
+            if status == StatusCode::NOT_MODIFIED {
+                return Ok(Reply::NotModified);
+            }
+            if status.is_redirection() {
+                url = redirected(&url, &response)?;
+                continue;
+            }
+            return body(response, offset).map(Reply::Body);
+        }
+        Err(Failure::Redirect {
+            to: show(&url),
+            reason: "there are too many redirections",
+        })
+    }
+}
+
+/// The address a 3xx answer points at, if it may be followed.
+fn redirected(from: &Url, response: &Response) -> std::result::Result<Url, Failure> {
+    let refuse = |to: &str, reason| {
+        Err(Failure::Redirect {
+            to: to.escape_debug().to_string(),
+            reason,
+        })
+    };
+    let Some(location) = response
+        .headers()
+        .get(header::LOCATION)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return Err(Failure::Status {
+            status: response.status().as_u16(),
+            retry_after: None,
+        });
+    };
+    match from.join(location) {
+        Ok(to) if to.scheme() == "https" => Ok(to),
+        Ok(to) if to.scheme() == "http" && from.scheme() == "http" => Ok(to),
+        Ok(to) if to.scheme() == "http" => refuse(&show(&to), "it leads from https to http"),
+        Ok(to) => refuse(&show(&to), "a server may only point at http and https"),
+        Err(_) => refuse(location, "it is no URL"),
+    }
+}
+
+fn body(response: Response, asked: u64) -> std::result::Result<Body, Failure> {
+    let status = response.status();
+    let text = |name| {
+        let value: Option<&header::HeaderValue> = response.headers().get(name);
+        value.and_then(|value| value.to_str().ok()).map(str::to_owned)
+    };
+    let offset = match status {
+        StatusCode::OK => 0,
+        StatusCode::PARTIAL_CONTENT => match text(header::CONTENT_RANGE).as_deref().and_then(range_start) {
+            // A part that is not the one asked for cannot be put anywhere.
+            Some(start) if start == asked => start,
+            _ => {
+                return Err(Failure::Status {
+                    status: 416,
+                    retry_after: None,
+                });
+            }
+        },
+        StatusCode::NOT_FOUND | StatusCode::GONE => return Err(Failure::NotFound),
+        _ => {
+            let seconds = text(header::RETRY_AFTER).and_then(|value| value.trim().parse().ok());
+            let retry_after = seconds.map(Duration::from_secs);
+            return Err(Failure::Status {
+                status: status.as_u16(),
+                retry_after,
+            });
+        }
+    };
+    let validators = Validators {
+        etag: text(header::ETAG),
+        last_modified: text(header::LAST_MODIFIED),
+    };
+    let length = text(header::CONTENT_LENGTH).and_then(|value| value.parse().ok());
+    Ok(Body {
+        reader: Box::new(response),
+        offset,
+        length,
+        validators,
+    })
+}
+
+/// The first byte of `bytes START-END/TOTAL`.
+fn range_start(value: &str) -> Option<u64> {
+    value
+        .trim()
+        .strip_prefix("bytes")?
+        .trim_start()
+        .split('-')
+        .next()?
+        .parse()
+        .ok()
+}
+
+fn get_local(url: &Url, offset: u64) -> std::result::Result<Reply, Failure> {
+    let mut as_file = url.clone();
+    let path = if as_file.set_scheme("file").is_ok() {
+        as_file.to_file_path().ok()
+    } else {
+        None
+    };
+    let path = path.unwrap_or_else(|| url.path().into());
+    let open = || -> io::Result<Body> {
+        let mut file = File::open(&path)?;
+        let meta = file.metadata()?;
+        if !meta.is_file() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "not a regular file"));
+        }
+        let offset = offset.min(meta.len());
+        file.seek(SeekFrom::Start(offset))?;
+        let length = Some(meta.len().saturating_sub(offset));
+        Ok(Body {
+            reader: Box::new(file),
+            offset,
+            length,
+            validators: Validators::default(),
+        })
+    };
+    match open() {
+        Ok(body) => Ok(Reply::Body(body)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Err(Failure::NotFound)
+        }
+        Err(error) => Err(Failure::Local(error)),
+    }
+}
+
+fn build_client(options: &TransportOptions) -> std::result::Result<Client, String> {
+    // An error here means that a provider is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = || -> std::result::Result<ClientBuilder, String> {
+        let mut builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(options.connect_timeout)
+            // For the blocking client this bounds each wait, not the whole transfer.
+            .timeout(options.read_timeout)
+            .tcp_keepalive(Duration::from_secs(30));
+        for (proxy, scheme) in [(&options.http_proxy, "http"), (&options.https_proxy, "https")] {
+            let Some(proxy) = proxy else { continue };
+            let set = |name: String| {
+                std::env::var_os(&name)
+                    .or(std::env::var_os(name.to_uppercase()))
+                    .is_some()
+            };
+            if !set(format!("{scheme}_proxy")) && !set("all_proxy".into()) {
+                let made = if scheme == "http" {
+                    reqwest::Proxy::http(proxy)
+                } else {
+                    reqwest::Proxy::https(proxy)
+                };
+                builder = builder.proxy(made.map_err(reason)?.no_proxy(reqwest::NoProxy::from_env()));
+            }
+        }
+        Ok(builder)
+    };
+    let made = builder()?.build().map_err(reason);
+    made.or_else(|_| {
+        // A machine without CA certificates still reaches http mirrors.
+        builder()?
+            .tls_certs_only(std::iter::empty())
+            .build()
+            .map_err(reason)
+    })
+}
+
+/// The causes of an HTTP error, without the URL (which may hold a password)
+/// and without saying anything twice.
+pub(super) fn reason(error: reqwest::Error) -> String {
+    let timed_out = error.is_timeout();
+    let error = error.without_url();
+    let mut causes: Vec<String> = Vec::new();
+    let mut next: Option<&dyn std::error::Error> = Some(&error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !causes.iter().any(|known| known.contains(&text)) {
+            causes.push(text);
+        }
+        next = cause.source();
+    }
+    if timed_out && !causes.iter().any(|cause| cause.contains("timed out")) {
+        causes.push("timed out".into());
+    }
+    if causes.len() > 1 {
+        causes.retain(|cause| cause != "error sending request");
+    }
+    causes.join(": ")
+}

@@ -1,0 +1,305 @@
+//! Signatures of Release files.
+//!
+//! As apt does it, one good signature by a known key is enough, since archives
+//! sign with their old and their new key for a while. A signature is good when
+//! it fits the text, is within its own validity, and when its key was valid
+//! when it signed and is valid still.
+
+use std::io::Read;
+use std::time::SystemTime;
+
+use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation, ValidateAmalgamation};
+use sequoia_openpgp::parse::Parse;
+use sequoia_openpgp::parse::stream::{
+    DetachedVerifierBuilder, GoodChecksum, MessageLayer, MessageStructure, VerificationError,
+    VerificationHelper, VerificationResult, VerifierBuilder,
+};
+use sequoia_openpgp::policy::StandardPolicy;
+use sequoia_openpgp::types::{HashAlgorithm, RevocationStatus};
+use sequoia_openpgp::{Cert, KeyHandle};
+
+use super::{ArchiveError, Keyring, Result};
+
+const BEGIN: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
+
+/// The signed text of an InRelease file, if a key of `keyring` signed it.
+///
+/// # Errors
+/// One for each way in which a signature can fail; `url` names the file in it.
+pub(super) fn inline(signed: &[u8], keyring: &Keyring, now: SystemTime, url: &str) -> Result<Vec<u8>> {
+    if !is_clear_signed(signed) {
+        return Err(ArchiveError::NotSigned { url: url.to_owned() });
+    }
+    check_keyring(keyring, url)?;
+    let policy = policy(keyring);
+    let helper = Helper::new(keyring, &policy, now);
+    let made =
+        VerifierBuilder::from_bytes(signed).and_then(|builder| builder.with_policy(&policy, now, helper));
+    let mut verifier = made.map_err(|error| unreadable(url, &error))?;
+    let mut text = Vec::with_capacity(signed.len());
+    verifier
+        .read_to_end(&mut text)
+        .map_err(|error| unreadable(url, &error.into()))?;
+    verifier.into_helper().outcome(url)?;
+    // The newline before the signature does not belong to the signed text.
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// Checks a detached signature (`Release.gpg`).
+///
+/// # Errors
+/// As [`inline`].
+pub(super) fn detached(
+    text: &[u8],
+    signature: &[u8],
+    keyring: &Keyring,
+    now: SystemTime,
+    url: &str,
+) -> Result<()> {
+    check_keyring(keyring, url)?;
+    let policy = policy(keyring);
+    let helper = Helper::new(keyring, &policy, now);
+    let made = DetachedVerifierBuilder::from_bytes(signature)
+        .and_then(|builder| builder.with_policy(&policy, now, helper));
+    let mut verifier = made.map_err(|error| unreadable(url, &error))?;
+    verifier
+        .verify_bytes(text)
+        .map_err(|error| unreadable(url, &error))?;
+    verifier.into_helper().outcome(url)
+}
+
+/// The text of an InRelease file that need not be signed (`trusted=yes`).
+pub(super) fn unverified(bytes: &[u8]) -> Vec<u8> {
+    if !is_clear_signed(bytes) {
+        return bytes.to_vec();
+    }
+    let mut text = Vec::with_capacity(bytes.len());
+    let mut body = false;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(b"-----BEGIN PGP SIGNATURE-----") {
+            break;
+        }
+        if body {
+            text.extend_from_slice(line.strip_prefix(b"- ").unwrap_or(line));
+        }
+        body |= line.trim_ascii().is_empty();
+    }
+    text
+}
+
+fn is_clear_signed(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(BEGIN)
+}
+
+fn check_keyring(keyring: &Keyring, url: &str) -> Result<()> {
+    if keyring.is_empty() {
+        Err(ArchiveError::NoKeyring { url: url.to_owned() })
+    } else {
+        Ok(())
+    }
+}
+
+fn policy(keyring: &Keyring) -> StandardPolicy<'static> {
+    let mut policy = StandardPolicy::new();
+    if keyring.allow_sha1 {
+        policy.accept_hash(HashAlgorithm::SHA1);
+    }
+    policy
+}
+
+fn unreadable(url: &str, error: &anyhow_error::Error) -> ArchiveError {
+    ArchiveError::BadSignatureData {
+        url: url.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+/// The error type of sequoia's functions.
+mod anyhow_error {
+    pub(super) use sequoia_openpgp::anyhow::Error;
+}
+
+/// What one signature came to, worst news for the user last.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Finding {
+    Unknown(Vec<String>),
+    Weak { key: String, reason: String },
+    KeyExpired(String),
+    SignatureExpired { key: String, reason: String },
+    Revoked(String),
+    Altered(String),
+}
+
+struct Helper<'a> {
+    keyring: &'a Keyring,
+    policy: &'a StandardPolicy<'static>,
+    now: SystemTime,
+    good: bool,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Helper<'a> {
+    fn new(keyring: &'a Keyring, policy: &'a StandardPolicy<'static>, now: SystemTime) -> Self {
+        Self {
+            keyring,
+            policy,
+            now,
+            good: false,
+            findings: Vec::new(),
+        }
+    }
+
+    /// Sequoia looks at a key at the time of the signature; apt, by gpgv, at
+    /// today's too.
+    fn good(&self, checksum: &GoodChecksum<'_>) -> std::result::Result<(), Finding> {
+        let key = checksum.ka.key().fingerprint().to_hex();
+        let cert = checksum.ka.cert().fingerprint().to_hex();
+        let allowed = &self.keyring.fingerprints;
+        let matches = |wanted: &String| key.ends_with(wanted.as_str()) || cert.ends_with(wanted.as_str());
+        if !allowed.is_empty() && !allowed.iter().any(matches) {
+            return Err(Finding::Unknown(vec![key]));
+        }
+        let today = match checksum.ka.clone().with_policy(self.policy, self.now) {
+            Ok(today) => today,
+            Err(error) => {
+                return Err(Finding::Weak {
+                    key,
+                    reason: error.to_string(),
+                });
+            }
+        };
+        let revoked = |status| matches!(status, RevocationStatus::Revoked(_));
+        if revoked(today.valid_cert().revocation_status()) || revoked(today.revocation_status()) {
+            return Err(Finding::Revoked(key));
+        }
+        if today.valid_cert().alive().is_err() || today.alive().is_err() {
+            return Err(Finding::KeyExpired(key));
+        }
+        Ok(())
+    }
+
+    fn bad(&self, error: &VerificationError<'_>) -> Finding {
+        match error {
+            VerificationError::MissingKey { sig } => {
+                Finding::Unknown(sig.get_issuers().iter().map(KeyHandle::to_hex).collect())
+            }
+            VerificationError::UnboundKey { cert, error, .. } => Finding::Weak {
+                key: cert.fingerprint().to_hex(),
+                reason: causes(error),
+            },
+            VerificationError::BadKey { ka, error, .. } => {
+                let key = ka.key().fingerprint().to_hex();
+                let revoked = |status| matches!(status, RevocationStatus::Revoked(_));
+                if ka.valid_cert().alive().is_err() || ka.alive().is_err() {
+                    Finding::KeyExpired(key)
+                } else if revoked(ka.valid_cert().revocation_status()) || revoked(ka.revocation_status()) {
+                    Finding::Revoked(key)
+                } else {
+                    Finding::Weak {
+                        key,
+                        reason: causes(error),
+                    }
+                }
+            }
+            VerificationError::BadSignature { sig, ka, error } => {
+                let key = ka.key().fingerprint().to_hex();
+                if let Err(error) = sig.signature_alive(self.now, None) {
+                    return Finding::SignatureExpired {
+                        key,
+                        reason: causes(&error),
+                    };
+                }
+                match sig.verify_document(ka.key()) {
+                    Ok(()) => Finding::Weak {
+                        key,
+                        reason: causes(error),
+                    },
+                    Err(_) => Finding::Altered(key),
+                }
+            }
+            VerificationError::MalformedSignature { sig, error } => Finding::Weak {
+                key: sig
+                    .get_issuers()
+                    .iter()
+                    .map(KeyHandle::to_hex)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                reason: causes(error),
+            },
+            VerificationError::UnknownSignature { .. } => {
+                Finding::Unknown(vec!["a signature of an unknown kind".into()])
+            }
+            _ => Finding::Unknown(vec!["a signature of an unknown kind".into()]),
+        }
+    }
+
+    fn outcome(self, url: &str) -> Result<()> {
+        if self.good {
+            return Ok(());
+        }
+        let url = url.to_owned();
+        let mut unknown = Vec::new();
+        let mut worst = None;
+        for finding in self.findings {
+            match finding {
+                Finding::Unknown(keys) => unknown.extend(keys),
+                other => worst = worst.max(Some(other)),
+            }
+        }
+        Err(match worst {
+            Some(Finding::Altered(key)) => ArchiveError::Altered { url, key },
+            Some(Finding::Revoked(key)) => ArchiveError::RevokedKey { url, key },
+            Some(Finding::KeyExpired(key)) => ArchiveError::ExpiredKey { url, key },
+            Some(Finding::SignatureExpired { key, reason }) => {
+                ArchiveError::ExpiredSignature { url, key, reason }
+            }
+            Some(Finding::Weak { key, reason }) => ArchiveError::WeakSignature { url, key, reason },
+            _ if unknown.is_empty() => ArchiveError::NotSigned { url },
+            _ => ArchiveError::UnknownKey { url, keys: unknown },
+        })
+    }
+}
+
+/// An error and what caused it, in one line.
+fn causes(error: &anyhow_error::Error) -> String {
+    format!("{error:#}")
+}
+
+impl VerificationHelper for Helper<'_> {
+    fn get_certs(&mut self, ids: &[KeyHandle]) -> sequoia_openpgp::Result<Vec<Cert>> {
+        let wanted = |cert: &&Cert| {
+            cert.keys()
+                .any(|key| ids.iter().any(|id| id.aliases(key.key().key_handle())))
+        };
+        Ok(self.keyring.certs.iter().filter(wanted).cloned().collect())
+    }
+
+    /// Only records: the decision is `outcome`, after all was read.
+    fn check(&mut self, structure: MessageStructure<'_>) -> sequoia_openpgp::Result<()> {
+        for layer in structure {
+            // Anything but signatures is not what archives publish; without a
+            // signature group nothing is ever good.
+            let MessageLayer::SignatureGroup { results } = layer else {
+                continue;
+            };
+            for result in results {
+                self.record(result);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Helper<'_> {
+    fn record(&mut self, result: VerificationResult<'_>) {
+        let finding = match result {
+            Ok(checksum) => self.good(&checksum),
+            Err(error) => Err(self.bad(&error)),
+        };
+        match finding {
+            Ok(()) => self.good = true,
+            Err(finding) => self.findings.push(finding),
+        }
+    }
+}
