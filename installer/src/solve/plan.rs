@@ -1,0 +1,185 @@
+//! The plan: phases of packages in the order dpkg is given them.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use super::batches::unpack_batches;
+use super::order::Orderer;
+use super::package::PackageId;
+use super::request::{Selection, Variant, with_deep_stack};
+use super::universe::Universe;
+
+/// One call of dpkg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// `dpkg --unpack` of these packages in this order.
+    Unpack(Vec<PackageId>),
+    /// `dpkg --configure` of these packages in this order.
+    Configure(Vec<PackageId>),
+    /// `dpkg --configure --pending`: all that is unpacked and not configured.
+    ConfigurePending,
+}
+
+/// Packages that are installed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// What the phase is for: `essential`, `rest` or `extract`.
+    pub title: &'static str,
+    /// All packages of the phase, in the order dpkg unpacks them.
+    pub packages: Vec<PackageId>,
+    /// The calls of dpkg, as mmdebstrap or apt make them.
+    pub steps: Vec<Step>,
+    /// The same packages for unpacking in parallel: what a package
+    /// pre-depends on is in an earlier batch, or installed by an earlier
+    /// phase, so each batch is unpacked and configured before the next.
+    /// Where Pre-Depends go in a circle that cannot hold for all.
+    pub batches: Vec<Vec<PackageId>>,
+}
+
+/// What is done, in order. A value: making one touches nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The phases; an empty one is left out.
+    pub phases: Vec<Phase>,
+}
+
+impl Plan {
+    /// Puts a selection into the order mmdebstrap with apt and dpkg would.
+    pub fn new(universe: &Universe<'_>, selection: &Selection) -> Self {
+        with_deep_stack(|| Self::make(universe, selection))
+    }
+
+    fn make(universe: &Universe<'_>, selection: &Selection) -> Self {
+        let apt_too = selection.variant == Variant::Apt;
+        let mut phases = Vec::new();
+        if !selection.essential.is_empty() {
+            let packages = order(universe, &selection.essential, &HashSet::new(), apt_too).0;
+            // mmdebstrap extracts all of these before it runs `dpkg --install`
+            // with all of them, Pre-Depends or not.
+            let mut steps = vec![Step::Unpack(packages.clone())];
+            let mut title = "extract";
+            if selection.variant != Variant::Extract {
+                title = "essential";
+                steps.push(Step::ConfigurePending);
+            }
+            phases.push(Phase {
+                title,
+                batches: vec![packages.clone()],
+                packages,
+                steps,
+            });
+        }
+        if !selection.rest.is_empty() {
+            let installed: HashSet<PackageId> = selection.essential.iter().copied().collect();
+            let (packages, steps) = order(universe, &selection.rest, &installed, apt_too);
+            phases.push(Phase {
+                title: "rest",
+                batches: unpack_batches(universe, &packages, &installed),
+                packages,
+                steps,
+            });
+        }
+        Self { phases }
+    }
+
+    /// All packages, phase after phase.
+    pub fn packages(&self) -> impl Iterator<Item = PackageId> {
+        self.phases
+            .iter()
+            .flat_map(|phase| phase.packages.iter().copied())
+    }
+
+    /// The plan as text for people, for `--dry-run`.
+    pub fn display<'p, 'a>(&'p self, universe: &'p Universe<'a>) -> PlanDisplay<'p, 'a> {
+        PlanDisplay { plan: self, universe }
+    }
+}
+
+fn order(
+    universe: &Universe<'_>,
+    members: &[PackageId],
+    installed: &HashSet<PackageId>,
+    apt_too: bool,
+) -> (Vec<PackageId>, Vec<Step>) {
+    let steps = Orderer::new(universe, members, installed, apt_too).run();
+    let unpacked = steps.iter().flat_map(|step| match step {
+        Step::Unpack(ids) => ids.as_slice(),
+        _ => &[],
+    });
+    (unpacked.copied().collect(), steps)
+}
+
+/// See [`Plan::display`].
+#[derive(Clone, Copy, Debug)]
+pub struct PlanDisplay<'p, 'a> {
+    plan: &'p Plan,
+    universe: &'p Universe<'a>,
+}
+
+/// A number of bytes as people read it.
+fn bytes(count: u64) -> String {
+    const KIB: u64 = 1024;
+    const MIB: u64 = KIB * KIB;
+    match count {
+        0..KIB => format!("{count} B"),
+        KIB..MIB => format!("{} KiB", count.div_ceil(KIB)),
+        _ => format!("{}.{} MiB", count / MIB, count % MIB * 10 / MIB),
+    }
+}
+
+impl fmt::Display for PlanDisplay<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let get = |id: PackageId| self.universe.package(id);
+        let width = |length: fn(&super::Package<'_>) -> usize| {
+            self.plan.packages().map(|id| length(get(id))).max().unwrap_or(0)
+        };
+        let names = width(|p| p.name.len());
+        let versions = width(|p| p.version.len());
+        let archs = width(|p| p.architecture.len());
+        for phase in &self.plan.phases {
+            let size: u64 = phase.packages.iter().map(|id| get(*id).size).sum();
+            writeln!(
+                f,
+                "{}: {} packages, {}",
+                phase.title,
+                phase.packages.len(),
+                bytes(size)
+            )?;
+            for id in &phase.packages {
+                let package = get(*id);
+                writeln!(
+                    f,
+                    "  {:names$}  {:versions$}  {:archs$}  {:>10}",
+                    package.name,
+                    package.version,
+                    package.architecture,
+                    bytes(package.size)
+                )?;
+            }
+        }
+        let (mut count, mut size, mut installed) = (0, 0_u64, 0_u64);
+        for package in self.plan.packages().map(get) {
+            count += 1;
+            size = size.saturating_add(package.size);
+            installed = installed.saturating_add(package.installed_size.saturating_mul(1024));
+        }
+        writeln!(
+            f,
+            "total: {count} packages, {} to fetch, about {} installed",
+            bytes(size),
+            bytes(installed)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1025), "2 KiB");
+        assert_eq!(bytes(3 << 19), "1.5 MiB");
+    }
+}
