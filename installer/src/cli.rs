@@ -1,1 +1,128 @@
-//! Placeholder.
+//! The command: options in, exit status out.
+//!
+//! [`args`] says what can be given, [`config`] is what it means, [`pipeline`]
+//! calls the stages, [`error`] prints what went wrong, [`exit`] has the exit
+//! statuses and [`environment`] the environment variables that matter.
+
+pub mod args;
+pub mod config;
+pub mod environment;
+pub mod error;
+pub mod exit;
+pub mod pipeline;
+pub mod target;
+mod values;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use clap::Parser;
+
+pub use args::Args;
+pub use config::Config;
+pub use exit::Exit;
+pub use target::TargetSpec;
+
+use crate::report::log::{LogFile, default_path};
+use crate::report::{self, Event, Reporter, Style, Tee, Verbosity, escape_path};
+use crate::staging::Cancel;
+
+/// Runs the command with `arguments` (the first is its own name).
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let environment = environment::Environment::of_process();
+    let style = environment.style();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let args = match Args::try_parse_from(&arguments) {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version go to standard output, errors to standard error.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            }
+            .into();
+        }
+    };
+    match Config::resolve(args, &environment) {
+        Ok(config) => run(&config, style),
+        Err(error) => {
+            error::print(&error, error.hint(), style);
+            Exit::Usage.into()
+        }
+    }
+}
+
+/// Does what `config` asks for, telling the user about it on standard error.
+pub fn run(config: &Config, style: Style) -> ExitCode {
+    let cancel = Cancel::new();
+    if let Err(error) = cancel.listen() {
+        error::print(&error, None, style);
+        return Exit::Failure.into();
+    }
+    let console = report::for_stderr(config.verbosity, style);
+    let log = open_log(config, &*console);
+    let mut reporters = vec![console];
+    if let Some(log) = &log {
+        reporters.push(Box::new(log.clone()));
+    }
+    let reporter = Tee(reporters);
+
+    match pipeline::run(config, &reporter, &cancel) {
+        Ok(mut summary) => {
+            summary.log = log.map(|log| log.path().to_owned());
+            if !config.dry_run {
+                reporter.event(&Event::Summary { summary: &summary });
+            }
+            Exit::Success.into()
+        }
+        Err(error) => {
+            // The bars go before the message comes.
+            drop(reporter);
+            let hint = error.hint();
+            if let Some(log) = &log {
+                log.write(&error::message(&error, hint.as_deref(), Style::default()));
+            }
+            error::print(&error, hint, style);
+            if let Some(log) = log
+                && (config.verbosity >= Verbosity::Normal || !error.is_cancelled())
+            {
+                let _ = writeln!(std::io::stderr(), "log: {}", escape_path(log.path()));
+            }
+            match cancel.signal() {
+                Some(signal) if error.is_cancelled() => Exit::Signal(signal).into(),
+                _ => Exit::Failure.into(),
+            }
+        }
+    }
+}
+
+/// Opens the log. A log the user asked for and that cannot be written is worth a
+/// warning, as is any other: the run itself does not need it.
+fn open_log(config: &Config, console: &dyn Reporter) -> Option<Arc<LogFile>> {
+    if config.dry_run && config.log.is_none() {
+        return None;
+    }
+    let path = config.log.clone().unwrap_or_else(|| {
+        default_path(
+            &config.cache,
+            SystemTime::now(),
+            config.arch.name,
+            &config.suite,
+        )
+    });
+    match LogFile::create(&path) {
+        Ok(log) => {
+            log.write(&config.to_string());
+            Some(Arc::new(log))
+        }
+        Err(error) => {
+            console.warn(&format!("cannot write the log {}: {error}", path.display()));
+            None
+        }
+    }
+}

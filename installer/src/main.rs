@@ -1,3 +1,9 @@
 //! The `rootless-install` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match std::env::args_os().nth(1) {
+        _ => rootless_install::cli::main(std::env::args_os()),
+    }
+}

@@ -1,0 +1,221 @@
+//! The command line as clap reads it. Names follow mmdebstrap(1) where it has the
+//! same thing.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+use super::values::{self, Names};
+
+const LONG_ABOUT: &str = "\
+Makes a Debian root filesystem for any architecture, as an ordinary user, without
+running a single program of that architecture.
+
+Packages come from a signed archive and are chosen as apt would choose them. Their
+maintainer scripts really run, in a private view of the target in which every tool
+they call is its native counterpart: no emulator, no binfmt_misc, no root.";
+
+const AFTER_HELP: &str = "\
+Examples:
+  rootless-install --arch riscv64 target/
+  rootless-install --arch arm64 --suite trixie --include openssh-server,sudo arm64.tar.xz
+  rootless-install --variant buildd - | podman import - buildd";
+
+const AFTER_LONG_HELP: &str = "\
+Environment:
+  SOURCE_DATE_EPOCH      no time in the result is later than this (seconds since 1970);
+                         two runs from the same archive then give the same bytes
+  http_proxy, https_proxy, no_proxy
+                         proxies for downloads
+  XDG_CACHE_HOME         where the cache is, without --cache
+  TMPDIR                 where the work directory is when TARGET is `-`
+  NO_COLOR               no colour when it is not empty
+
+Exit status:
+  0    the target is complete
+  1    it could not be made; nothing half-made is left
+  2    the command line makes no sense
+  130  stopped with Ctrl-C (128 + the signal's number for others); nothing is left
+
+Examples:
+  rootless-install --arch riscv64 target/
+  rootless-install --arch arm64 --suite trixie --include openssh-server,sudo arm64.tar.xz
+  rootless-install --variant buildd - | podman import - buildd";
+
+/// The arguments as given; [`super::Config`] is what they mean.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rootless-install",
+    version,
+    about = "Makes a Debian root filesystem for any architecture, as an ordinary user, without emulation",
+    long_about = LONG_ABOUT,
+    after_help = AFTER_HELP,
+    after_long_help = AFTER_LONG_HELP,
+    max_term_width = 100
+)]
+pub struct Args {
+    /// What to make: a directory, NAME.tar[.gz|.xz|.zst], or `-`
+    ///
+    /// A directory must not exist yet or be empty; what a stopped run left beside it is
+    /// removed first. An archive of that name is replaced when the new one is complete.
+    /// `-` writes an uncompressed tar archive on standard output.
+    #[arg(value_name = "TARGET")]
+    pub target: OsString,
+
+    /// Architecture to install [default: this machine's]
+    #[arg(
+        long,
+        visible_alias = "architectures",
+        value_name = "ARCH",
+        value_parser = values::architectures(),
+        hide_possible_values = true
+    )]
+    pub arch: Option<String>,
+
+    /// Suite or codename to install
+    #[arg(long, value_name = "SUITE", default_value = "stable", value_parser = values::suite)]
+    pub suite: String,
+
+    /// Which packages to install beside those of --include
+    #[arg(long, value_name = "VARIANT", default_value = "minbase", value_enum)]
+    pub variant: Variant,
+
+    /// Packages to install as well, with what they depend on
+    ///
+    /// Names between commas or blanks; may be given more than once. Each is NAME,
+    /// NAME:ARCH, NAME=VERSION or NAME/SUITE.
+    #[arg(long, value_name = "PKG,…", value_parser = values::packages, action = ArgAction::Append)]
+    pub include: Vec<Names>,
+
+    /// Components of the archive [default: main]
+    ///
+    /// Names between commas or blanks; may be given more than once. Used with mirrors that
+    /// are given as a URL; a source line or file names its own.
+    #[arg(long, value_name = "C,…", value_parser = values::components, action = ArgAction::Append)]
+    pub components: Vec<Names>,
+
+    /// Where packages come from [default: what this machine's apt uses]
+    ///
+    /// An http, https or file URL, a one-line source (`deb URL SUITE COMPONENT…`), or a
+    /// .sources or .list file. May be given more than once.
+    #[arg(long, value_name = "URL", value_parser = values::mirror, action = ArgAction::Append)]
+    pub mirror: Vec<String>,
+
+    /// OpenPGP keys that may sign the archive [default: what this machine's apt trusts]
+    ///
+    /// A keyring in binary or ASCII armour, or a directory of them. May be given more than once.
+    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    pub keyring: Vec<PathBuf>,
+
+    /// Where downloads, the native sysroot and logs are kept
+    ///
+    /// Shared by all runs, which may happen at the same time; it may be removed between runs.
+    /// [default: $XDG_CACHE_HOME/rootless-install or ~/.cache/rootless-install]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+
+    /// How maintainer scripts are run
+    #[arg(long, value_name = "MODE", default_value = "auto", value_enum)]
+    pub mode: Mode,
+
+    /// Where native tools come from: `auto` or a directory
+    ///
+    /// `auto` makes them from the same suite for this machine's architecture, in the cache. A
+    /// directory is the root of a native system; `/` is this machine.
+    #[arg(long, value_name = "auto|DIR", default_value = "auto")]
+    pub native_sysroot: OsString,
+
+    /// How long one maintainer script may take before it is stopped
+    #[arg(long, value_name = "DURATION", default_value = "10min", value_parser = values::timeout)]
+    pub script_timeout: Duration,
+
+    /// Keep a log of everything here
+    ///
+    /// [default: a new file in the cache, named when something fails]
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+
+    /// Keep the work directory when something fails, to look at it
+    ///
+    /// It is beside the target; the next run for the same target removes it.
+    #[arg(long)]
+    pub keep_failed: bool,
+
+    /// Print what would be done, and stop
+    #[arg(long, visible_alias = "simulate")]
+    pub dry_run: bool,
+
+    /// Tell about every script, and where the log is
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+
+    /// Print nothing but warnings and errors
+    #[arg(short, long, visible_alias = "silent")]
+    pub quiet: bool,
+}
+
+/// `--variant`: sets of packages, as mmdebstrap has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Variant {
+    /// Unpack --include and what it depends on; configure nothing
+    Extract,
+    /// Packages marked Essential, and what they depend on
+    Essential,
+    /// essential and apt
+    Apt,
+    /// essential, apt and packages of priority required
+    Minbase,
+    /// minbase and build-essential
+    Buildd,
+}
+
+impl Variant {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Extract => "extract",
+            Self::Essential => "essential",
+            Self::Apt => "apt",
+            Self::Minbase => "minbase",
+            Self::Buildd => "buildd",
+        }
+    }
+}
+
+/// `--mode`: how maintainer scripts are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// The best this machine can do
+    Auto,
+    /// In a view of the target where every tool is its native counterpart
+    Redirect,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn unknown_architecture_lists_the_valid_ones() {
+        let error = Args::try_parse_from(["rootless-install", "--arch", "vax", "t"])
+            .map(|_| ())
+            .map_err(|error| error.to_string());
+        assert!(error.is_err_and(|text| text.contains("vax") && text.contains("riscv64")));
+    }
+
+    #[test]
+    fn names_of_variants_agree() {
+        for variant in Variant::value_variants() {
+            let value = variant.to_possible_value();
+            assert_eq!(value.as_ref().map(|v| v.get_name()), Some(variant.name()));
+        }
+    }
+}

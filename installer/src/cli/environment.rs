@@ -1,0 +1,104 @@
+//! The environment variables the program looks at; there are no others.
+//!
+//! | variable | use |
+//! |---|---|
+//! | `XDG_CACHE_HOME`, `HOME` | where the cache is, without `--cache` |
+//! | `SOURCE_DATE_EPOCH` | times of the result are not later than this |
+//! | `TMPDIR` | where the work directory is when the target is `-` |
+//! | `NO_COLOR`, `TERM` | no colour when `NO_COLOR` is not empty or `TERM` is `dumb` |
+//! | `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy` | as usual, for downloads |
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use crate::report::Style;
+
+/// What they were set to when the program began.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `XDG_CACHE_HOME`.
+    pub xdg_cache_home: Option<OsString>,
+    /// `HOME`.
+    pub home: Option<OsString>,
+    /// `SOURCE_DATE_EPOCH`.
+    pub source_date_epoch: Option<OsString>,
+    /// `TMPDIR`.
+    pub tmpdir: Option<OsString>,
+    /// `NO_COLOR`.
+    pub no_color: Option<OsString>,
+    /// `TERM`.
+    pub term: Option<OsString>,
+}
+
+impl Environment {
+    /// Reads this process's; what is set to nothing counts as not set.
+    pub fn of_process() -> Self {
+        let get = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self {
+            xdg_cache_home: get("XDG_CACHE_HOME"),
+            home: get("HOME"),
+            source_date_epoch: get("SOURCE_DATE_EPOCH"),
+            tmpdir: get("TMPDIR"),
+            no_color: get("NO_COLOR"),
+            term: get("TERM"),
+        }
+    }
+
+    /// `rootless-install` in the user's cache directory (XDG base directory
+    /// specification: a relative `XDG_CACHE_HOME` is ignored).
+    pub fn cache(&self) -> Option<PathBuf> {
+        let absolute = |value: &Option<OsString>| {
+            value
+                .as_ref()
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        absolute(&self.xdg_cache_home)
+            .or_else(|| absolute(&self.home).map(|home| home.join(".cache")))
+            .map(|cache| cache.join("rootless-install"))
+    }
+
+    /// Where a work directory may be made that is not beside a target: `TMPDIR`,
+    /// else the directory for large temporary files.
+    pub fn temporary(&self) -> PathBuf {
+        self.tmpdir
+            .as_ref()
+            .map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
+    }
+
+    /// What may be used to print on this process's standard error.
+    pub fn style(&self) -> Style {
+        let dumb = self.term.as_ref().is_none_or(|term| term == "dumb");
+        let terminal = std::io::stderr().is_terminal() && !dumb;
+        Style {
+            terminal,
+            colour: terminal && self.no_color.is_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cache_follows_xdg() {
+        let mut environment = Environment {
+            home: Some("/home/u".into()),
+            ..Environment::default()
+        };
+        assert_eq!(
+            environment.cache(),
+            Some("/home/u/.cache/rootless-install".into())
+        );
+        environment.xdg_cache_home = Some("relative".into());
+        assert_eq!(
+            environment.cache(),
+            Some("/home/u/.cache/rootless-install".into())
+        );
+        environment.xdg_cache_home = Some("/c".into());
+        assert_eq!(environment.cache(), Some("/c/rootless-install".into()));
+        assert_eq!(Environment::default().cache(), None);
+    }
+}

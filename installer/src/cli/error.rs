@@ -1,0 +1,68 @@
+//! How errors are shown: what, the causes, and how to mend it.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use crate::report::{Style, escape};
+
+/// The text for an error: `error: …`, a `caused by: …` for each cause, and
+/// `hint: …`. Every part is made safe to print; a part of several lines (as a
+/// script's last output) keeps its lines, indented.
+pub fn message(error: &dyn Error, hint: Option<&str>, style: Style) -> String {
+    let mut text = format!("{} {}\n", style.error("error:"), lines(&error.to_string()));
+    let mut above = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Wrapping errors often repeat what they wrap.
+        if !above.contains(&said) {
+            let _ = writeln!(text, "  caused by: {}", lines(&said));
+        }
+        above = said;
+        cause = error.source();
+    }
+    if let Some(hint) = hint {
+        let _ = writeln!(text, "{} {}", style.hint("hint:"), lines(hint));
+    }
+    text
+}
+
+/// Prints that on standard error.
+pub fn print(error: &dyn Error, hint: Option<impl AsRef<str>>, style: Style) {
+    let text = message(error, hint.as_ref().map(AsRef::as_ref), style);
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+fn lines(text: &str) -> String {
+    let escaped: Vec<String> = text
+        .trim_end()
+        .lines()
+        .map(|line| escape(line).to_string())
+        .collect();
+    escaped.join("\n    ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot unpack {name}")]
+    struct Outer {
+        name: &'static str,
+        source: std::io::Error,
+    }
+
+    #[test]
+    fn causes_and_hint() {
+        let error = Outer {
+            name: "evil\x1b[2J",
+            source: std::io::Error::other("no\nspace"),
+        };
+        assert_eq!(
+            message(&error, Some("make room"), Style::default()),
+            "error: cannot unpack evil\\u{1b}[2J\n  caused by: no\n    space\nhint: make room\n"
+        );
+    }
+}

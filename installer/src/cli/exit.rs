@@ -1,0 +1,50 @@
+//! Exit statuses.
+
+use std::process::ExitCode;
+
+/// How the command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: what was asked for is there.
+    Success,
+    /// 1: it could not be made; nothing half-made is left.
+    Failure,
+    /// 2: the command line makes no sense.
+    Usage,
+    /// 128 + the signal's number: the user stopped it; nothing is left.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The status as a number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Signal(signal) => u8::try_from(signal)
+                .unwrap_or(0)
+                .checked_add(128)
+                .unwrap_or(u8::MAX),
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_shells_count() {
+        assert_eq!(Exit::Signal(2).code(), 130);
+        assert_eq!(Exit::Signal(15).code(), 143);
+        assert_eq!(Exit::Signal(-1).code(), 128);
+        assert_eq!((Exit::Success.code(), Exit::Failure.code(), Exit::Usage.code()), (0, 1, 2));
+    }
+}

@@ -1,0 +1,184 @@
+//! Readers of option values, with errors that say what would be right.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
+use url::Url;
+
+use crate::arch::{ARCHITECTURES, Architecture};
+
+/// `--arch`: clap lists the valid names itself, in help and errors.
+pub(super) fn architectures() -> PossibleValuesParser {
+    PossibleValuesParser::new(ARCHITECTURES.iter().map(|arch: &Architecture| arch.name))
+}
+
+/// `--script-timeout`: as humantime writes durations; a bare number is seconds.
+pub(super) fn timeout(value: &str) -> Result<Duration, String> {
+    let duration = match value.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => humantime::parse_duration(value)
+            .map_err(|error| format!("{error}; give it as `90s`, `10min` or `1h 30min`"))?,
+    };
+    if duration < Duration::from_secs(1) {
+        return Err("less than a second: no script could end in time".to_owned());
+    }
+    Ok(duration)
+}
+
+/// `--suite`: a path below `dists/` (`stable`, `trixie-backports`, `stable/updates`).
+pub(super) fn suite(value: &str) -> Result<String, String> {
+    let good = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-_+~".contains(&byte))
+    };
+    if value.split('/').all(good) {
+        Ok(value.to_owned())
+    } else {
+        Err("not the name of a suite; give one as `stable`, `trixie` or `sid`".to_owned())
+    }
+}
+
+/// One `--components` value: names between commas or blanks.
+pub(super) fn components(value: &str) -> Result<Names, String> {
+    names(value, |name| {
+        let good = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_+/".contains(&byte));
+        if good && !name.contains("..") {
+            Ok(())
+        } else {
+            Err(format!(
+                "`{}` is not the name of a component; give them as `main,contrib`",
+                crate::report::escape(name)
+            ))
+        }
+    })
+}
+
+/// One `--include` value: packages between commas or blanks, each
+/// `NAME[:ARCH][=VERSION|/SUITE]` as apt-get(8) takes them.
+pub(super) fn packages(value: &str) -> Result<Names, String> {
+    names(value, |name| {
+        let base = name.find([':', '=', '/']).map_or(name, |end| &name[..end]);
+        // Policy 5.6.1; apt also takes names in use that are shorter.
+        let valid = base.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte)
+        }) && base.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let rest = &name[base.len()..];
+        let complete = !rest.ends_with([':', '=', '/'])
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b":=/.+-~_".contains(&byte));
+        if valid && complete {
+            Ok(())
+        } else {
+            Err(format!(
+                "`{}` is not the name of a package; give them as NAME, NAME:ARCH, NAME=VERSION or NAME/SUITE",
+                crate::report::escape(name)
+            ))
+        }
+    })
+}
+
+/// Names given in one argument; clap takes several arguments and [`Names`] are
+/// put together afterwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
+
+fn names(value: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<Names, String> {
+    let mut found = Vec::new();
+    for name in value
+        .split(|c: char| c == ',' || c.is_ascii_whitespace())
+        .filter(|name| !name.is_empty())
+    {
+        check(name)?;
+        found.push(name.to_owned());
+    }
+    if found.is_empty() {
+        return Err("there is no name in it".to_owned());
+    }
+    Ok(Names(found))
+}
+
+/// `--mirror`: http, https or file URL, one-line source, or a sources file. What
+/// is in the file or line is for the archive module to judge.
+pub(super) fn mirror(value: &str) -> Result<String, String> {
+    let trimmed = value.trim();
+    if trimmed.starts_with("deb-src") {
+        return Err("`deb-src` is for source packages; give a line that begins with `deb`".to_owned());
+    }
+    if trimmed.starts_with("deb ") || trimmed.starts_with("deb\t") {
+        return Ok(trimmed.to_owned());
+    }
+    let path = Path::new(value);
+    if path.extension().is_some_and(|end| end == "list" || end == "sources") && !value.contains("://") {
+        return if path.is_file() {
+            Ok(value.to_owned())
+        } else {
+            Err("there is no such file".to_owned())
+        };
+    }
+    match Url::parse(trimmed) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(trimmed.to_owned()),
+        Ok(url) if matches!(url.scheme(), "file" | "copy") => Ok(trimmed.to_owned()),
+        Ok(url) => Err(format!(
+            "`{}:` is not supported; give an http, https or file URL",
+            url.scheme()
+        )),
+        Err(_) => Err(
+            "give a URL as http://mirror.example.org/debian, a line as `deb URL SUITE COMPONENT`, \
+             or a file that ends in .sources or .list"
+                .to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts() {
+        assert_eq!(timeout("10min"), Ok(Duration::from_secs(600)));
+        assert_eq!(timeout("1h 30min"), Ok(Duration::from_secs(5400)));
+        assert_eq!(timeout("90"), Ok(Duration::from_secs(90)));
+        assert!(timeout("0").is_err());
+        assert!(timeout("soon").is_err_and(|error| error.contains("10min")));
+    }
+
+    #[test]
+    fn package_lists() {
+        assert_eq!(
+            packages("a, b:riscv64\tc=1:2~3+b1 d/sid,libstdc++6"),
+            Ok(Names(
+                ["a", "b:riscv64", "c=1:2~3+b1", "d/sid", "libstdc++6"].map(str::to_owned).to_vec()
+            ))
+        );
+        for bad in ["", ",", "../etc", "A", "a=", "a:", "-f", "a\x1bb", "a;b"] {
+            assert!(packages(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn suites() {
+        assert!(suite("stable").is_ok() && suite("trixie-backports").is_ok() && suite("a/b").is_ok());
+        for bad in ["", "../x", "a//b", "/a", "a b", "a/../b"] {
+            assert!(suite(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn mirrors() {
+        assert!(mirror("http://mirror.example.org/debian").is_ok());
+        assert!(mirror("file:///srv/debian").is_ok());
+        assert!(mirror("deb [signed-by=/k] http://mirror.example.org/debian sid main").is_ok());
+        assert!(mirror("ftp://mirror.example.org/").is_err_and(|error| error.contains("ftp")));
+        assert!(mirror("/nowhere/x.sources").is_err());
+        assert!(mirror("debian").is_err());
+        assert!(mirror("deb-src http://mirror.example.org/ sid main").is_err());
+    }
+}

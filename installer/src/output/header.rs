@@ -1,0 +1,268 @@
+//! A member's header in pax format (pax(1), tar(5)), as GNU tar writes it with
+//! `--format=pax --numeric-owner --pax-option=delete=atime,delete=ctime`.
+//!
+//! What fits is in the ustar header; what does not (long or non-ASCII names,
+//! large numbers, extended attributes) is in a record of an extended header
+//! before it. Where nothing is special there is no extended header, and the
+//! archive is plain ustar.
+
+use tar::{EntryType, Header};
+
+/// A member without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, any bytes but NUL; ends with `/` if it is a directory.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
+    /// Permission, set-id and sticky bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Modification time in seconds since 1970.
+    pub mtime: i64,
+    /// Extended attributes, names and values, in the order they are written.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What a member is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file, whose content follows the header.
+    Regular {
+        /// In bytes.
+        size: u64,
+    },
+    /// Another name of a member before.
+    HardLink(Vec<u8>),
+    /// A symbolic link and its text.
+    Symlink(Vec<u8>),
+    /// A character device.
+    CharDevice {
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+    /// A block device.
+    BlockDevice {
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+    /// A directory.
+    Directory,
+    /// A fifo.
+    Fifo,
+}
+
+/// Length of the name and link name fields.
+const NAME: usize = 100;
+/// The largest numbers of octal fields with 7 and 11 digits.
+const OCTAL_7: u64 = (1 << 21) - 1;
+const OCTAL_11: u64 = (1 << 33) - 1;
+
+impl Entry {
+    /// The header blocks: one, or an extended header and one.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut records = Records::default();
+        let mut header = Header::new_ustar();
+        let (entry_type, link, size, device): (_, &[u8], _, _) = match &self.kind {
+            Kind::Regular { size } => (EntryType::Regular, b"", *size, (0, 0)),
+            Kind::HardLink(to) => (EntryType::Link, to, 0, (0, 0)),
+            Kind::Symlink(to) => (EntryType::Symlink, to, 0, (0, 0)),
+            Kind::CharDevice { major, minor } => (EntryType::Char, b"", 0, (*major, *minor)),
+            Kind::BlockDevice { major, minor } => (EntryType::Block, b"", 0, (*major, *minor)),
+            Kind::Directory => (EntryType::Directory, b"", 0, (0, 0)),
+            Kind::Fifo => (EntryType::Fifo, b"", 0, (0, 0)),
+        };
+        if link.len() > NAME {
+            records.add(b"linkpath", link);
+        }
+        if self.name.len() > NAME || !self.name.is_ascii() {
+            records.add(b"path", &self.name);
+        }
+        header.set_entry_type(entry_type);
+        header.set_mode(self.mode & 0o7777);
+        header.set_uid(records.number(b"uid", self.uid.into(), OCTAL_7));
+        header.set_gid(records.number(b"gid", self.gid.into(), OCTAL_7));
+        header.set_size(records.number(b"size", size, OCTAL_11));
+        header.set_mtime(match u64::try_from(self.mtime) {
+            Ok(mtime) => records.number(b"mtime", mtime, OCTAL_11),
+            Err(_) => {
+                records.add(b"mtime", self.mtime.to_string().as_bytes());
+                0
+            }
+        });
+        let major = records.number(b"SCHILY.devmajor", device.0.into(), OCTAL_7);
+        let minor = records.number(b"SCHILY.devminor", device.1.into(), OCTAL_7);
+        if let Some(ustar) = header.as_ustar_mut() {
+            copy(&mut ustar.name, &self.name);
+            copy(&mut ustar.linkname, link);
+            ustar.set_device_major(u32::try_from(major).unwrap_or(0));
+            ustar.set_device_minor(u32::try_from(minor).unwrap_or(0));
+        }
+        header.set_cksum();
+        for (name, value) in &self.xattrs {
+            records.add(&[b"SCHILY.xattr.", name.as_slice()].concat(), value);
+        }
+        let mut blocks = records.encode(&self.name, header.mtime().unwrap_or(0));
+        blocks.extend_from_slice(header.as_bytes());
+        blocks
+    }
+}
+
+/// Fills a field from the beginning of `value`.
+fn copy(field: &mut [u8], value: &[u8]) {
+    for (to, from) in field.iter_mut().zip(value) {
+        *to = *from;
+    }
+}
+
+/// The records of an extended header.
+#[derive(Default)]
+struct Records {
+    data: Vec<u8>,
+    /// Some name is not UTF-8, which readers are to be told.
+    binary: bool,
+}
+
+impl Records {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
+        // Only path and linkpath are text; attributes are bytes anyway.
+        self.binary |= key.ends_with(b"path") && std::str::from_utf8(value).is_err();
+        append_record(&mut self.data, key, value);
+    }
+
+    /// The number for the header's field; one that does not fit goes into a record.
+    fn number(&mut self, key: &[u8], value: u64, largest: u64) -> u64 {
+        if value <= largest {
+            return value;
+        }
+        self.add(key, value.to_string().as_bytes());
+        0
+    }
+
+    /// The blocks of the extended header; none if there are no records.
+    fn encode(self, name: &[u8], mtime: u64) -> Vec<u8> {
+        if self.data.is_empty() {
+            return Vec::new();
+        }
+        let mut data = Vec::new();
+        if self.binary {
+            append_record(&mut data, b"hdrcharset", b"BINARY");
+        }
+        data.extend_from_slice(&self.data);
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::XHeader);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(data.len() as u64);
+        header.set_mtime(mtime);
+        if let Some(ustar) = header.as_ustar_mut() {
+            copy(&mut ustar.name, &extended_name(name));
+            ustar.set_device_major(0);
+            ustar.set_device_minor(0);
+        }
+        header.set_cksum();
+        let mut blocks = header.as_bytes().to_vec();
+        data.resize(data.len().next_multiple_of(super::BLOCK), 0);
+        blocks.extend_from_slice(&data);
+        blocks
+    }
+}
+
+/// `DIRECTORY/PaxHeaders/NAME`: what readers without pax extract it as.
+fn extended_name(name: &[u8]) -> Vec<u8> {
+    let name = name.strip_suffix(b"/").unwrap_or(name);
+    let (directory, base) = match name.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (name.get(..slash).unwrap_or(b"."), name.get(slash + 1..).unwrap_or(b"")),
+        None => (b".".as_slice(), name),
+    };
+    [directory, b"/PaxHeaders/", base].concat()
+}
+
+/// `LENGTH KEY=VALUE\n`, where LENGTH counts itself.
+fn append_record(data: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    let rest = key.len() + value.len() + 3;
+    let mut length = rest + 1;
+    while length != rest + length.to_string().len() {
+        length = rest + length.to_string().len();
+    }
+    data.extend_from_slice(length.to_string().as_bytes());
+    data.push(b' ');
+    data.extend_from_slice(key);
+    data.push(b'=');
+    data.extend_from_slice(value);
+    data.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_count_themselves() {
+        for (length, expected) in [(1, "7 k="), (3, "9 k="), (4, "11 k="), (92, "99 k="), (93, "101 k=")] {
+            let mut data = Vec::new();
+            append_record(&mut data, b"k", &vec![b'v'; length]);
+            let text = String::from_utf8_lossy(&data);
+            assert!(text.starts_with(expected), "{text}");
+            assert!(text.starts_with(&format!("{} ", text.len())), "{text}");
+        }
+    }
+
+    fn plain(name: &[u8]) -> Entry {
+        Entry {
+            name: name.to_vec(),
+            kind: Kind::Regular { size: 5 },
+            mode: 0o4755,
+            uid: 0,
+            gid: 0,
+            mtime: 1,
+            xattrs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nothing_special_is_one_block_of_ustar() {
+        let block = plain(b"./usr/bin/su").encode();
+        assert_eq!(block.len(), 512);
+        assert_eq!(block.get(257..265), Some(b"ustar\x0000".as_slice()));
+        // No names of owners, whatever the machine's passwd says.
+        assert_eq!(block.get(265..329), Some([0; 64].as_slice()));
+        assert_eq!(plain(&[b'n'; 100]).encode().len(), 512);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_in_an_extended_header() {
+        for entry in [
+            plain(&[b'n'; 101]),
+            plain("./é".as_bytes()),
+            Entry {
+                uid: 1 << 21,
+                ..plain(b"./a")
+            },
+            Entry {
+                mtime: -1,
+                ..plain(b"./a")
+            },
+            Entry {
+                kind: Kind::Symlink(vec![b'l'; 101]),
+                ..plain(b"./a")
+            },
+            Entry {
+                xattrs: vec![(b"user.a".to_vec(), b"\0\n".to_vec())],
+                ..plain(b"./a")
+            },
+        ] {
+            let blocks = entry.encode();
+            assert_eq!(blocks.len(), 3 * 512, "{entry:?}");
+            assert_eq!(blocks.get(156), Some(&b'x'));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Makes strings from packages, archives and scripts safe to print.
+
+use std::fmt::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Shows `text` with everything that could act on a terminal (control
+/// characters, bidirectional overrides) or break the line as Rust-like escapes.
+pub fn escape(text: &str) -> impl fmt::Display + '_ {
+    Escaped(text.as_bytes())
+}
+
+/// The same for bytes: what is not UTF-8 is shown as `\xHH`.
+pub fn escape_bytes(bytes: &[u8]) -> impl fmt::Display + '_ {
+    Escaped(bytes)
+}
+
+/// The same for a path.
+pub fn escape_path(path: &Path) -> impl fmt::Display + '_ {
+    Escaped(path.as_os_str().as_bytes())
+}
+
+struct Escaped<'a>(&'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                write_escaped(f, character)?;
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_escaped(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
+    match character {
+        '\t' => f.write_str("\\t"),
+        '\n' => f.write_str("\\n"),
+        '\r' => f.write_str("\\r"),
+        c if c.is_control() || is_invisible_order(c) => write!(f, "\\u{{{:x}}}", u32::from(c)),
+        c => f.write_char(c),
+    }
+}
+
+/// Characters that reorder or hide what is around them.
+fn is_invisible_order(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_are_not_commanded() {
+        assert_eq!(
+            escape("a\x1b[2Jb\r\n\u{202e}c é").to_string(),
+            "a\\u{1b}[2Jb\\r\\n\\u{202e}c é"
+        );
+        assert_eq!(escape_bytes(b"x\xff\x9by\x07").to_string(), "x\\xff\\x9by\\u{7}");
+        assert_eq!(escape("\u{9b}").to_string(), "\\u{9b}");
+    }
+}

@@ -1,0 +1,187 @@
+//! The closing summary of a run.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Stage;
+
+/// What a run has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Packages installed in the target.
+    pub packages: usize,
+    /// Bytes that came over the network.
+    pub downloaded: u64,
+    /// Bytes of packages that were in the cache already.
+    pub from_cache: u64,
+    /// Bytes of file content written into the target.
+    pub unpacked: u64,
+    /// Maintainer scripts that ran.
+    pub scripts: usize,
+    /// Time of each stage, in the order in which they first ended; repeated
+    /// stages are added up.
+    pub stages: Vec<(Stage, Duration)>,
+    /// From the beginning to the end.
+    pub elapsed: Duration,
+    /// Peak resident memory of this process in bytes.
+    pub peak_memory: u64,
+    /// Peak resident memory of the largest child process in bytes.
+    pub peak_memory_children: u64,
+    /// Where the result is; none for standard output and `--dry-run`.
+    pub output: Option<PathBuf>,
+    /// Size of the archive as written, in bytes, where there is one.
+    pub output_bytes: Option<u64>,
+    /// Where the log is.
+    pub log: Option<PathBuf>,
+    /// Warnings given.
+    pub warnings: usize,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} packages, {} downloaded",
+            self.packages,
+            Bytes(self.downloaded)
+        )?;
+        if self.from_cache > 0 {
+            write!(f, " ({} from the cache)", Bytes(self.from_cache))?;
+        }
+        write!(
+            f,
+            ", {} unpacked, {} scripts in {}",
+            Bytes(self.unpacked),
+            self.scripts,
+            Seconds(self.elapsed)
+        )?;
+        if !self.stages.is_empty() {
+            f.write_str("\ntime:")?;
+            for (n, (stage, elapsed)) in self.stages.iter().enumerate() {
+                let comma = if n == 0 { "" } else { "," };
+                write!(f, "{comma} {stage} {}", Seconds(*elapsed))?;
+            }
+        }
+        if self.peak_memory > 0 {
+            write!(f, "\npeak memory: {}", Bytes(self.peak_memory))?;
+            if self.peak_memory_children > 0 {
+                write!(f, ", largest child {}", Bytes(self.peak_memory_children))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A number of bytes in decimal units, as apt prints them.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+        if self.0 < 1000 {
+            return write!(f, "{} B", self.0);
+        }
+        let mut value = self.0 as f64 / 1000.0;
+        let mut unit = UNITS[0];
+        for next in &UNITS[1..] {
+            if value < 999.95 {
+                break;
+            }
+            value /= 1000.0;
+            unit = next;
+        }
+        write!(f, "{value:.1} {unit}")
+    }
+}
+
+/// A duration in seconds, or minutes and seconds from two minutes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Seconds(pub Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        if seconds < 10.0 {
+            write!(f, "{seconds:.2} s")
+        } else if seconds < 120.0 {
+            write!(f, "{seconds:.1} s")
+        } else {
+            write!(f, "{} min {} s", self.0.as_secs() / 60, self.0.as_secs() % 60)
+        }
+    }
+}
+
+/// Peak resident memory in bytes: of this process, and of the largest child that
+/// has been waited for. Zero where the kernel does not tell.
+pub fn peak_memory() -> (u64, u64) {
+    let own = std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|text| parse_high_water_mark(&text))
+        .unwrap_or(0);
+    let children = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)
+        .ok()
+        .and_then(|usage| u64::try_from(usage.max_rss()).ok())
+        .map_or(0, |kib| kib.saturating_mul(1024));
+    (own, children)
+}
+
+/// `VmHWM` of a proc(5) status file, in bytes.
+fn parse_high_water_mark(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units() {
+        let shown: Vec<String> = [0, 999, 1000, 999_949, 999_950, 1_500_000, 2_340_000_000]
+            .iter()
+            .map(|n| Bytes(*n).to_string())
+            .collect();
+        assert_eq!(
+            shown,
+            ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "1.5 MB", "2.3 GB"]
+        );
+        assert_eq!(Seconds(Duration::from_millis(1234)).to_string(), "1.23 s");
+        assert_eq!(Seconds(Duration::from_secs(61)).to_string(), "61.0 s");
+        assert_eq!(Seconds(Duration::from_secs(185)).to_string(), "3 min 5 s");
+    }
+
+    #[test]
+    fn high_water_mark() {
+        assert_eq!(
+            parse_high_water_mark("Name:\tx\nVmHWM:\t    1234 kB\n"),
+            Some(1234 * 1024)
+        );
+        assert_eq!(parse_high_water_mark("VmHWM: lots"), None);
+        assert!(peak_memory().0 > 0);
+    }
+
+    #[test]
+    fn reads_well() {
+        let summary = Summary {
+            packages: 77,
+            downloaded: 35_000_000,
+            unpacked: 110_000_000,
+            scripts: 61,
+            stages: vec![
+                (Stage::Download, Duration::from_secs(2)),
+                (Stage::Configure, Duration::from_secs(3)),
+            ],
+            elapsed: Duration::from_secs(6),
+            peak_memory: 80_000_000,
+            ..Summary::default()
+        };
+        assert_eq!(
+            summary.to_string(),
+            "77 packages, 35.0 MB downloaded, 110.0 MB unpacked, 61 scripts in 6.00 s\n\
+             time: download 2.00 s, configure 3.00 s\npeak memory: 80.0 MB"
+        );
+    }
+}

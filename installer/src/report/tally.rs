@@ -1,0 +1,106 @@
+//! Counts what goes by, for the closing summary.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use super::summary::peak_memory;
+use super::{Event, Reporter, Summary};
+
+/// Forwards every event and adds them up.
+pub struct Tally<'a> {
+    inner: &'a dyn Reporter,
+    begun: Instant,
+    sums: Mutex<Summary>,
+}
+
+impl<'a> Tally<'a> {
+    /// Begins to count; time runs from here.
+    pub fn new(inner: &'a dyn Reporter) -> Self {
+        Self {
+            inner,
+            begun: Instant::now(),
+            sums: Mutex::new(Summary::default()),
+        }
+    }
+
+    /// What has been counted up to now, with the peak memory of now.
+    pub fn summary(&self) -> Summary {
+        let (peak_memory, peak_memory_children) = peak_memory();
+        Summary {
+            elapsed: self.begun.elapsed(),
+            peak_memory,
+            peak_memory_children,
+            ..self
+                .sums
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .clone()
+        }
+    }
+}
+
+impl Reporter for Tally<'_> {
+    fn event(&self, event: &Event<'_>) {
+        {
+            let mut sums = self.sums.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            match *event {
+                Event::StageFinished { stage, elapsed } => {
+                    match sums.stages.iter_mut().find(|(known, _)| *known == stage) {
+                        Some((_, sum)) => *sum += elapsed,
+                        None => sums.stages.push((stage, elapsed)),
+                    }
+                }
+                Event::DownloadAdvanced { bytes } => sums.downloaded += bytes,
+                Event::DownloadFinished {
+                    size, cached: true, ..
+                } => sums.from_cache += size,
+                Event::Unpacked { bytes, .. } => {
+                    sums.packages += 1;
+                    sums.unpacked += bytes;
+                }
+                Event::ScriptFinished { .. } => sums.scripts += 1,
+                Event::Warning { .. } => sums.warnings += 1,
+                _ => {}
+            }
+        }
+        self.inner.event(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Silent, Stage};
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn adds_up() {
+        let tally = Tally::new(&Silent);
+        let stage = Stage::Download;
+        for elapsed in [Duration::from_secs(1), Duration::from_secs(2)] {
+            tally.event(&Event::StageFinished { stage, elapsed });
+        }
+        tally.event(&Event::DownloadAdvanced { bytes: 10 });
+        tally.event(&Event::DownloadAdvanced { bytes: 5 });
+        tally.event(&Event::DownloadFinished {
+            name: "a",
+            size: 7,
+            cached: true,
+        });
+        tally.event(&Event::DownloadFinished {
+            name: "b",
+            size: 15,
+            cached: false,
+        });
+        tally.event(&Event::Unpacked {
+            package: "a",
+            bytes: 100,
+        });
+        let summary = tally.summary();
+        assert_eq!(summary.stages, [(stage, Duration::from_secs(3))]);
+        assert_eq!(
+            (summary.downloaded, summary.from_cache, summary.unpacked, summary.packages),
+            (15, 7, 100, 1)
+        );
+    }
+}

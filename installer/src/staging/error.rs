@@ -1,0 +1,207 @@
+//! What can be in the way of making a target, and how to mend each.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::report::summary::Bytes;
+
+/// Why there is no work directory, or no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The target's name is `/`, `..` or the like and cannot be replaced.
+    #[error("{path} cannot be the target")]
+    Unusable {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The directory the target would be in is not there.
+    #[error("cannot make {target}: the directory {parent} does not exist")]
+    NoParent {
+        /// The target.
+        target: PathBuf,
+        /// The directory that is missing.
+        parent: PathBuf,
+    },
+    /// What the target would be in is no directory.
+    #[error("cannot make {target}: {parent} is not a directory")]
+    ParentNotADirectory {
+        /// The target.
+        target: PathBuf,
+        /// What should be a directory.
+        parent: PathBuf,
+    },
+    /// The target directory has something in it.
+    #[error("the target {path} is not empty")]
+    NotEmpty {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The target exists and is no directory.
+    #[error("the target {path} exists and is not a directory")]
+    NotADirectory {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The archive's name is a directory's.
+    #[error("the target {path} is a directory")]
+    IsADirectory {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The archive's name is something's that is not replaced: a device, a fifo.
+    #[error("the target {path} exists and is not a regular file")]
+    NotAFile {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The target is a symbolic link, which a rename would replace.
+    #[error("the target {path} is a symbolic link")]
+    Symlink {
+        /// The target.
+        path: PathBuf,
+    },
+    /// Something is mounted on the target: it cannot be renamed over.
+    #[error("the target {path} is a mount point, which cannot be replaced")]
+    MountPoint {
+        /// The target.
+        path: PathBuf,
+    },
+    /// Another run is making the same target.
+    #[error("another run is making this target, in {directory}")]
+    Busy {
+        /// Its work directory.
+        directory: PathBuf,
+    },
+    /// The filesystem is mounted read-only.
+    #[error("the filesystem of {path} is read-only")]
+    ReadOnly {
+        /// The directory nothing could be made in.
+        path: PathBuf,
+    },
+    /// The user may not write there.
+    #[error("no permission to make anything in {path}")]
+    Permission {
+        /// The directory nothing could be made in.
+        path: PathBuf,
+    },
+    /// The filesystem has no user extended attributes.
+    #[error("the filesystem of {path} does not keep user extended attributes")]
+    NoUserXattrs {
+        /// A directory on it.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// There is less room than is needed.
+    #[error(
+        "not enough space on the filesystem of {path}: {} are needed, {} are free",
+        Bytes(*needed),
+        Bytes(*free)
+    )]
+    NoSpace {
+        /// A directory on it.
+        path: PathBuf,
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free to the user.
+        free: u64,
+    },
+    /// There is no space, no inode or no quota left.
+    #[error("no space left on the filesystem of {path}")]
+    Full {
+        /// What could not be written.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The directory for temporary files is not usable.
+    #[error("cannot use the directory for temporary files {path}")]
+    Temporary {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// What a dead run has left cannot be removed.
+    #[error("cannot remove {path}, which an earlier run has left")]
+    Leftover {
+        /// Its work directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The finished result cannot get its name.
+    #[error("cannot rename the finished result to {path}")]
+    Rename {
+        /// The target.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Anything else that went wrong with a file.
+    #[error("cannot use {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// An error with a file, sorted by its cause.
+    pub(super) fn at(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path, source },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// The same for making something new in a directory.
+    pub(super) fn creating(directory: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::Permission {
+                path: directory.to_owned(),
+            },
+            _ => Self::at(directory, source),
+        }
+    }
+
+    /// How to mend it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unusable { .. } => "give the name of a new directory".into(),
+            Self::NoParent { parent, .. } => format!("make it with `mkdir -p {}`", parent.display()),
+            Self::NotEmpty { .. } => "remove what is in it, or give another directory".into(),
+            Self::NotADirectory { .. } | Self::NotAFile { .. } => {
+                "remove it, or give another name".into()
+            }
+            Self::IsADirectory { path } => {
+                format!("for a directory of that name give `{}/`", path.display())
+            }
+            Self::Symlink { .. } => "give the name it points to".into(),
+            Self::MountPoint { path } => format!(
+                "give a new directory in it, as {}",
+                path.join("target").display()
+            ),
+            Self::Busy { .. } => "wait until it has ended, or give another target".into(),
+            Self::ReadOnly { .. } | Self::Permission { .. } => {
+                "give a target in a directory you can write to".into()
+            }
+            Self::NoUserXattrs { .. } => "owners and modes are kept in extended attributes: give a target on \
+                 ext4, xfs or btrfs (or on tmpfs with Linux 6.6 or later), not on NFS or FAT"
+                .into(),
+            Self::NoSpace { .. } | Self::Full { .. } => {
+                "make room (for quotas and inodes too), or give a target on another filesystem".into()
+            }
+            Self::Temporary { .. } => "set TMPDIR to a directory you can write to".into(),
+            Self::Leftover { path, .. } => {
+                format!("remove it yourself with `rm -r {}`", path.display())
+            }
+            Self::ParentNotADirectory { .. } | Self::Rename { .. } | Self::Io { .. } => return None,
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! What runs leave that were killed: recognised, and removed.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{Error, LOCK, MARKER, NEW_LOCK};
+
+/// How long a killed run's last children may take to go.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Removes all that dead runs have left in `parent` under names that begin with
+/// `prefix`. Where a run for the same target is alive, that is an error if
+/// `exclusive`.
+pub(super) fn remove(parent: &Path, prefix: &OsStr, exclusive: bool) -> Result<(), Error> {
+    let entries = fs::read_dir(parent).map_err(|source| Error::creating(parent, source))?;
+    for entry in entries {
+        let entry = entry.map_err(|source| Error::at(parent, source))?;
+        let name = entry.file_name();
+        let Some(random) = name.as_bytes().strip_prefix(prefix.as_bytes()) else {
+            continue;
+        };
+        if random.len() != 6 || !random.iter().all(u8::is_ascii_alphanumeric) {
+            continue;
+        }
+        let path = entry.path();
+        if !is_ours(&path) {
+            continue;
+        }
+        match state(&path, exclusive) {
+            State::Foreign => {}
+            State::Alive if exclusive => return Err(Error::Busy { directory: path }),
+            State::Alive => {}
+            State::Dead(_lock) => remove_tree(&path)
+                .map_err(|source| Error::Leftover { path, source })?,
+            State::Unborn => {
+                // Killed between making the directory and naming its marker. If
+                // it lives after all, it will say that its directory is gone.
+                let _ = fs::remove_file(path.join(NEW_LOCK));
+                let _ = fs::remove_dir(&path);
+            }
+        }
+    }
+    Ok(())
+}
+
+enum State {
+    /// Not a work directory.
+    Foreign,
+    /// Its run lives.
+    Alive,
+    /// Its run is dead; the lock is now ours, so that nobody else removes it too.
+    Dead(#[allow(dead_code, reason = "held for its lock")] File),
+    /// It has been so for long, and has no marker and nothing else.
+    Unborn,
+}
+
+/// A real directory, owned by this user: others can make names in /var/tmp.
+fn is_ours(path: &Path) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
+}
+
+fn state(directory: &Path, patient: bool) -> State {
+    let lock = match OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(directory.join(LOCK))
+    {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_unborn(directory) => {
+            return State::Unborn;
+        }
+        Err(_) => return State::Foreign,
+    };
+    if !is_marker(&lock) {
+        return State::Foreign;
+    }
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return State::Dead(lock),
+            Err(_) if patient && Instant::now() < until => thread::sleep(Duration::from_millis(50)),
+            Err(_) => return State::Alive,
+        }
+    }
+}
+
+fn is_marker(mut lock: &File) -> bool {
+    let mut text = Vec::new();
+    let limit = MARKER.len() as u64 + 1;
+    io::Read::read_to_end(&mut io::Read::take(&mut lock, limit), &mut text).is_ok() && text == MARKER
+}
+
+/// Empty, or with a marker that has not got its name, for more than a minute.
+fn is_unborn(directory: &Path) -> bool {
+    let Ok(found) = fs::metadata(directory) else {
+        return false;
+    };
+    let old = found
+        .modified()
+        .ok()
+        .and_then(|time| time.elapsed().ok())
+        .is_some_and(|age| age > Duration::from_secs(60));
+    old && fs::read_dir(directory)
+        .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == NEW_LOCK)))
+}
+
+/// Removes a work directory of this run. The marker goes last, so that an
+/// interrupted removal is finished by the next run.
+pub(super) fn remove_work_directory(directory: &Path) {
+    // Nobody can be told when dropping; what stays is removed by the next run.
+    let _ = remove_tree(directory);
+}
+
+fn remove_tree(directory: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name() == LOCK {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::remove_dir_all(directory)
+}

@@ -1,0 +1,140 @@
+//! What must hold before anything is done.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{XattrFlags, fremovexattr, fsetxattr, statvfs};
+
+use super::Error;
+
+/// Splits a target into its parent, absolute and without links, and its name.
+pub(super) fn locate(target: &Path) -> Result<(PathBuf, OsString), Error> {
+    let unusable = || Error::Unusable {
+        path: target.to_owned(),
+    };
+    let named;
+    let path = match target.components().next_back() {
+        Some(Component::Normal(_)) => target,
+        // `.`, `..` and what ends so: the name is known to the kernel only.
+        _ => {
+            named = fs::canonicalize(target).map_err(|source| Error::at(target, source))?;
+            &named
+        }
+    };
+    let name = path.file_name().ok_or_else(unusable)?.to_owned();
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Err(unusable()),
+    };
+    match fs::canonicalize(parent) {
+        Ok(found) if found.is_dir() => Ok((found, name)),
+        Ok(_) => Err(Error::ParentNotADirectory {
+            target: target.to_owned(),
+            parent: parent.to_owned(),
+        }),
+        Err(source) => Err(match source.kind() {
+            io::ErrorKind::NotFound => Error::NoParent {
+                target: target.to_owned(),
+                parent: parent.to_owned(),
+            },
+            io::ErrorKind::NotADirectory => Error::ParentNotADirectory {
+                target: target.to_owned(),
+                parent: parent.to_owned(),
+            },
+            io::ErrorKind::PermissionDenied => Error::Permission {
+                path: parent.to_owned(),
+            },
+            _ => Error::at(parent, source),
+        }),
+    }
+}
+
+/// A directory target is absent or an empty directory, and no mount point.
+pub(super) fn check_directory(path: &Path) -> Result<(), Error> {
+    let Some(found) = stat(path)? else {
+        return Ok(());
+    };
+    let path = path.to_owned();
+    if found.is_symlink() {
+        return Err(Error::Symlink { path });
+    }
+    if !found.is_dir() {
+        return Err(Error::NotADirectory { path });
+    }
+    let mut entries = fs::read_dir(&path).map_err(|source| Error::at(&path, source))?;
+    if entries.next().is_some() {
+        return Err(Error::NotEmpty { path });
+    }
+    let parent = path.parent().unwrap_or(&path);
+    let above = fs::metadata(parent).map_err(|source| Error::at(parent, source))?;
+    if above.dev() != found.dev() {
+        return Err(Error::MountPoint { path });
+    }
+    Ok(())
+}
+
+/// An archive is absent or a regular file, which is replaced.
+pub(super) fn check_file(path: &Path) -> Result<(), Error> {
+    let Some(found) = stat(path)? else {
+        return Ok(());
+    };
+    let path = path.to_owned();
+    if found.is_symlink() {
+        Err(Error::Symlink { path })
+    } else if found.is_dir() {
+        Err(Error::IsADirectory { path })
+    } else if !found.is_file() {
+        Err(Error::NotAFile { path })
+    } else {
+        Ok(())
+    }
+}
+
+fn stat(path: &Path) -> Result<Option<fs::Metadata>, Error> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::at(path, source)),
+    }
+}
+
+/// Checks that files in `directory` can have user extended attributes, by giving
+/// one to a file that has no name.
+///
+/// # Errors
+/// [`Error::NoUserXattrs`] where they cannot.
+pub fn check_xattrs(directory: &Path) -> Result<(), Error> {
+    const NAME: &str = "user.rootless-install.probe";
+    let file = tempfile::tempfile_in(directory).map_err(|source| Error::creating(directory, source))?;
+    fsetxattr(&file, NAME, b"1", XattrFlags::CREATE)
+        .and_then(|()| fremovexattr(&file, NAME))
+        .map_err(|errno| match io::Error::from(errno) {
+            full if full.kind() == io::ErrorKind::StorageFull => Error::at(directory, full),
+            source => Error::NoUserXattrs {
+                path: directory.to_owned(),
+                source,
+            },
+        })
+}
+
+/// Checks that the filesystem of `directory` has `needed` bytes free to the user.
+///
+/// # Errors
+/// [`Error::NoSpace`] where it has not.
+pub fn check_space(directory: &Path, needed: u64) -> Result<(), Error> {
+    let found = statvfs(directory).map_err(|errno| Error::at(directory, errno.into()))?;
+    // Some filesystems do not count; they say 0 blocks in all.
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    if found.f_blocks > 0 && free < needed {
+        return Err(Error::NoSpace {
+            path: directory.to_owned(),
+            needed,
+            free,
+        });
+    }
+    Ok(())
+}
