@@ -1,1 +1,297 @@
-//! Placeholder.
+//! The native sysroot: programs and libraries of the target's suite for this
+//! machine's architecture (the term is Yocto's).
+//!
+//! Packages are unpacked once into a store in the cache, named by the SHA-256 of
+//! the .deb, and composed by hard links into a tree that belongs to one run. It
+//! starts with the essential packages; when a script executes something that is
+//! not there, the shim asks on the [`control`] socket, and the package that owns
+//! the path in the target gets its native counterpart unpacked, with what that
+//! depends on. The version nearest to the target's is taken: rebuilds (binNMU)
+//! differ between architectures.
+
+mod control;
+mod tree;
+mod unpack;
+
+use crate::arch::Architecture;
+use crate::archive::{ArchiveError, Fetcher, Index, PackageFile};
+use crate::deb::DebError;
+use crate::report::{Event, Reporter};
+use crate::solve::{PackageId, Universe, best_native_version, closure};
+use crate::view::PHANTOM_DIRECTORY;
+pub use control::Control;
+use crossbeam::channel;
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::thread::Scope;
+
+/// Why the sysroot could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SysrootError {
+    /// A package could not be fetched.
+    #[error("cannot fetch packages for the native sysroot")]
+    Fetch(#[from] ArchiveError),
+    /// A package could not be unpacked.
+    #[error("cannot unpack a package for the native sysroot")]
+    Unpack(#[from] DebError),
+    /// The cache could not be written.
+    #[error("cannot write the native sysroot: {}", path.display())]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The suite has no packages for this machine's architecture.
+    #[error("the archive has no essential packages of this suite for {native}, this machine's architecture")]
+    NoNativePackages {
+        /// The architecture.
+        native: String,
+    },
+    /// A directory given by the user is no native system.
+    #[error("{} cannot be the native sysroot: it has no {missing}", path.display())]
+    NotASystem {
+        /// The directory.
+        path: PathBuf,
+        /// What was looked for.
+        missing: &'static str,
+    },
+}
+
+impl SysrootError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fetch(error) => error.hint(),
+            Self::NoNativePackages { .. } => {
+                Some("add a mirror that has this machine's architecture, or name a system with --native-sysroot".into())
+            }
+            Self::NotASystem { .. } => {
+                Some("name the root of a Debian system with a merged /usr, for example --native-sysroot=/".into())
+            }
+            Self::Unpack(_) | Self::Write { .. } => None,
+        }
+    }
+}
+
+/// Which package of the target a path belongs to, and its version.
+type Owners = HashMap<PathBuf, (String, String)>;
+
+/// The sysroot of one run.
+pub struct Sysroot<'a> {
+    tree: PathBuf,
+    store: PathBuf,
+    target: &'static Architecture,
+    universe: &'a Universe<'a>,
+    indexes: &'a [Index],
+    fetcher: &'a Fetcher,
+    reporter: &'a dyn Reporter,
+    present: Mutex<HashSet<PackageId>>,
+    owners: RwLock<Owners>,
+}
+
+/// Where a sysroot is kept and where its packages come from.
+pub struct Sources<'a> {
+    /// Directory of the run for the tree.
+    pub tree: PathBuf,
+    /// Directory of the cache for unpacked packages.
+    pub store: PathBuf,
+    /// The target's architecture.
+    pub target: &'static Architecture,
+    /// Packages of the same suite for the native architecture.
+    pub universe: &'a Universe<'a>,
+    /// The indexes that universe was made of.
+    pub indexes: &'a [Index],
+    /// What fetches them.
+    pub fetcher: &'a Fetcher,
+    /// Who is told of packages added on demand.
+    pub reporter: &'a dyn Reporter,
+}
+
+impl<'a> Sysroot<'a> {
+    /// Makes a sysroot of the essential packages and what they depend on.
+    ///
+    /// # Errors
+    /// A package that cannot be fetched or unpacked.
+    pub fn new(sources: Sources<'a>) -> Result<Self, SysrootError> {
+        let Sources { tree, store, target, universe, indexes, fetcher, reporter } = sources;
+        tree::create(&tree).map_err(|source| SysrootError::Write { path: tree.clone(), source })?;
+        let sysroot = Self {
+            tree,
+            store,
+            target,
+            universe,
+            indexes,
+            fetcher,
+            reporter,
+            present: Mutex::default(),
+            owners: RwLock::default(),
+        };
+        let essential: Vec<PackageId> = universe.essential().collect();
+        if essential.is_empty() {
+            return Err(SysrootError::NoNativePackages { native: universe.native().to_owned() });
+        }
+        sysroot.add(&essential)?;
+        Ok(sysroot)
+    }
+
+    /// Adds packages with what they depend on.
+    fn add(&self, roots: &[PackageId]) -> Result<(), SysrootError> {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted: Vec<PackageId> = closure(self.universe, roots)
+            .packages
+            .into_iter()
+            .filter(|id| !present.contains(id) && self.universe.package(*id).architecture != "all")
+            .collect();
+        let files = wanted.iter().map(|id| self.file(*id)).collect::<Result<Vec<PackageFile>, _>>()?;
+        self.fetch_and_unpack(&files)?;
+        for file in &files {
+            let unpacked = self.unpacked(file);
+            tree::link(&unpacked, &self.tree)
+                .map_err(|source| SysrootError::Write { path: self.tree.clone(), source })?;
+        }
+        present.extend(wanted);
+        Ok(())
+    }
+
+    /// Fetches what the store does not hold, and unpacks it as it comes.
+    fn fetch_and_unpack(&self, files: &[PackageFile]) -> Result<(), SysrootError> {
+        let missing: Vec<PackageFile> =
+            files.iter().filter(|file| !self.unpacked(file).is_dir()).cloned().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let (send, receive) = channel::unbounded::<(usize, PathBuf)>();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..std::thread::available_parallelism().map_or(2, usize::from))
+                .map(|_| {
+                    let (receive, missing) = (receive.clone(), &missing);
+                    scope.spawn(move || -> Result<(), SysrootError> {
+                        for (index, deb) in receive {
+                            if let Some(file) = missing.get(index) {
+                                unpack::unpack(&deb, &self.unpacked(file))?;
+                            }
+                        }
+                        Ok(())
+                    })
+                })
+                .collect();
+            let fetched = self.fetcher.fetch_each(&missing, move |index, path| {
+                // A worker that failed has stopped listening; its error is told below.
+                let _ = send.send((index, path));
+            });
+            let unpacked = workers.into_iter().try_for_each(|worker| match worker.join() {
+                Ok(done) => done,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            fetched?;
+            unpacked
+        })
+    }
+
+    fn file(&self, id: PackageId) -> Result<PackageFile, SysrootError> {
+        package_file(self.universe, self.indexes, id).map_err(SysrootError::Fetch)
+    }
+
+    fn unpacked(&self, file: &PackageFile) -> PathBuf {
+        let hash = crate::dpkg::hex(&file.sha256);
+        self.store.join(hash.get(..2).unwrap_or_default()).join(hash)
+    }
+
+    /// Notes which paths of the target belong to a package.
+    pub fn learn<'p>(&self, package: &str, version: &str, paths: impl IntoIterator<Item = &'p Path>) {
+        let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
+        for path in paths {
+            owners.insert(merged(path), (package.to_owned(), version.to_owned()));
+        }
+    }
+
+    /// Answers the shim's requests at `path` until the result is dropped.
+    ///
+    /// # Errors
+    /// What bind(2) says.
+    pub fn listen<'scope>(
+        &'a self,
+        scope: &'scope Scope<'scope, '_>,
+        path: &Path,
+    ) -> Result<Control<'scope>, SysrootError>
+    where
+        'a: 'scope,
+    {
+        Control::listen(scope, path, |wanted| self.find(wanted))
+            .map_err(|source| SysrootError::Write { path: path.to_owned(), source })
+    }
+
+    /// The counterpart of a target program, as a path of the view.
+    fn find(&self, path: &Path) -> Result<PathBuf, String> {
+        let path = merged(path);
+        let owner = self.owners.read().unwrap_or_else(PoisonError::into_inner).get(&path).cloned();
+        let Some((package, version)) = owner else {
+            return Err("no package of the target owns it".into());
+        };
+        let native = Architecture::native();
+        let tail = self.native_path(&path);
+        let names = [package.clone(), self.native_name(&package)];
+        let found = names.iter().find_map(|name| best_native_version(self.universe, name, &version));
+        let Some(id) = found else {
+            return Err(format!("package {package} does not exist for {native}, this machine's architecture"));
+        };
+        let counterpart = self.universe.package(id);
+        self.add(&[id]).map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("package {package}: {error}{cause}")
+        })?;
+        if std::fs::symlink_metadata(self.tree.join(&tail)).is_err() {
+            return Err(format!(
+                "package {} {} for {native} does not have it (the target has {package} {version})",
+                counterpart.name, counterpart.version
+            ));
+        }
+        let (path, package) = (path.to_string_lossy(), counterpart.name);
+        self.reporter.event(&Event::SysrootExtended { path: &path, package });
+        Ok(Path::new(PHANTOM_DIRECTORY).join("sysroot").join(tail))
+    }
+
+    /// The path in the sysroot, relative to its root.
+    fn native_path(&self, path: &Path) -> PathBuf {
+        let text = path.to_string_lossy();
+        let mapped = text.replace(self.target.triplet, Architecture::native().triplet);
+        PathBuf::from(mapped.trim_start_matches('/'))
+    }
+
+    /// Packages of a toolchain have the triplet in their name, in the form
+    /// that names allow.
+    fn native_name(&self, package: &str) -> String {
+        let form = |arch: &Architecture| arch.triplet.replace('_', "-");
+        package.replace(&form(self.target), &form(Architecture::native()))
+    }
+}
+
+/// The path under the merged /usr, which is how a resolved path looks.
+fn merged(path: &Path) -> PathBuf {
+    let Ok(below) = path.strip_prefix("/") else { return path.to_owned() };
+    let first = below.components().next().map(|c| c.as_os_str().to_string_lossy().into_owned());
+    match first {
+        Some(first) if first == "bin" || first == "sbin" || first.starts_with("lib") => {
+            Path::new("/usr").join(below)
+        }
+        _ => path.to_owned(),
+    }
+}
+
+/// What to fetch for a package.
+///
+/// # Errors
+/// The index names a file outside the archive.
+pub fn package_file(universe: &Universe<'_>, indexes: &[Index], id: PackageId) -> Result<PackageFile, ArchiveError> {
+    let package = universe.package(id);
+    let index = indexes.get(package.index).ok_or_else(|| ArchiveError::BadFilename {
+        package: package.name.to_owned(),
+        filename: package.filename.to_owned(),
+    })?;
+    let name = format!("{} {} ({})", package.name, package.version, package.architecture);
+    index.package_file(&name, package.filename, package.size, package.sha256)
+}

@@ -12,40 +12,43 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 /// Longest path a request may have (`PATH_MAX`).
 const LONGEST: u64 = 4096;
 
-/// Answers one request: a path in the view, or the reason why there is none.
-pub(super) type Answer = dyn Fn(&Path) -> Result<PathBuf, String> + Send + Sync;
-
 /// The listening thread; it ends when this is dropped.
-pub(super) struct Control {
+pub struct Control<'scope> {
     path: PathBuf,
     ending: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<ScopedJoinHandle<'scope, ()>>,
 }
 
-impl Control {
-    /// Listens at `path`, which every user of the view may connect to.
+impl<'scope> Control<'scope> {
+    /// Listens at `path`, which every user of the view may connect to, and
+    /// answers requests with a path in the view or the reason why there is none.
     ///
     /// # Errors
     /// What bind(2) says.
-    pub(super) fn listen(path: &Path, answer: Arc<Answer>) -> io::Result<Self> {
+    pub(super) fn listen<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        path: &Path,
+        answer: impl Fn(&Path) -> Result<PathBuf, String> + Send + Sync + 'scope,
+    ) -> io::Result<Self> {
+        let answer = Arc::new(answer);
         let listener = bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
         let ending = Arc::new(AtomicBool::new(false));
         let theirs = Arc::clone(&ending);
-        let thread = std::thread::spawn(move || {
+        let thread = scope.spawn(move || {
             for connection in listener.incoming() {
                 if theirs.load(Ordering::Acquire) {
                     return;
                 }
                 if let Ok(stream) = connection {
                     let answer = Arc::clone(&answer);
-                    std::thread::spawn(move || converse(stream, &*answer));
+                    scope.spawn(move || converse(stream, &*answer));
                 }
             }
         });
@@ -68,7 +71,7 @@ fn short(directory: &std::fs::File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()))
 }
 
-fn converse(mut stream: UnixStream, answer: &Answer) {
+fn converse(mut stream: UnixStream, answer: &dyn Fn(&Path) -> Result<PathBuf, String>) {
     let patience = Some(Duration::from_secs(10));
     let mut request = Vec::new();
     let read = stream
@@ -86,7 +89,7 @@ fn converse(mut stream: UnixStream, answer: &Answer) {
     let _ = stream.write_all(&reply);
 }
 
-impl Drop for Control {
+impl Drop for Control<'_> {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Release);
         // Wakes the thread from accept(2).
@@ -118,16 +121,15 @@ mod tests {
     fn questions_are_answered() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("control");
-        let control = Control::listen(
-            &path,
-            Arc::new(|path: &Path| match path.to_str() {
+        std::thread::scope(|scope| {
+            let control = Control::listen(scope, &path, |path: &Path| match path.to_str() {
                 Some("/usr/bin/tool") => Ok(PathBuf::from("/.rootless-install/sysroot/usr/bin/tool")),
                 other => Err(format!("{other:?} is unknown")),
-            }),
-        )
-        .unwrap();
-        assert_eq!(ask(&path, b"/usr/bin/tool"), b"+/.rootless-install/sysroot/usr/bin/tool");
-        assert!(ask(&path, b"\xff\xfe").starts_with(b"-"));
-        drop(control);
+            })
+            .unwrap();
+            assert_eq!(ask(&path, b"/usr/bin/tool"), b"+/.rootless-install/sysroot/usr/bin/tool");
+            assert!(ask(&path, b"\xff\xfe").starts_with(b"-"));
+            drop(control);
+        });
     }
 }

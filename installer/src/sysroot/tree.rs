@@ -20,7 +20,10 @@ pub(super) fn kept(path: &Path) -> Option<PathBuf> {
             Component::ParentDir | Component::Prefix(_) => return None,
         }
     }
-    let first = clean.components().next()?.as_os_str().to_str()?.to_owned();
+    let mut components = clean.components();
+    let first = components.next()?.as_os_str().to_str()?.to_owned();
+    // At the top there are only the links of the merged /usr, which exist already.
+    components.next()?;
     if first == "bin" || first == "sbin" || first.starts_with("lib") {
         clean = Path::new("usr").join(clean);
     }
@@ -104,7 +107,7 @@ mod tests {
         assert_eq!(kept("./bin/true").as_deref(), Some("usr/bin/true"));
         assert_eq!(kept("./usr/lib64/ld.so").as_deref(), Some("usr/lib64/ld.so"));
         assert_eq!(kept("/usr/libexec/x/y").as_deref(), Some("usr/libexec/x/y"));
-        for nothing in ["./usr/share/doc/x", "./etc/passwd", "./usr", "./usr/lib/../../x", "./usr/lib/modules/6/x", "."] {
+        for nothing in ["./usr/share/doc/x", "./etc/passwd", "./usr", "./lib64", "./usr/lib/../../x", "./usr/lib/modules/6/x", "."] {
             assert_eq!(kept(nothing), None, "{nothing}");
         }
     }
