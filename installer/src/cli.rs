@@ -61,7 +61,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 pub fn run(config: &Config, style: Style) -> ExitCode {
     let cancel = Cancel::new();
     if let Err(error) = cancel.listen() {
-        error::print(&error, None, style);
+        error::print(&error, None::<&str>, style);
         return Exit::Failure.into();
     }
     let console = report::for_stderr(config.verbosity, style);
@@ -107,14 +107,10 @@ fn open_log(config: &Config, console: &dyn Reporter) -> Option<Arc<LogFile>> {
     if config.dry_run && config.log.is_none() {
         return None;
     }
-    let path = config.log.clone().unwrap_or_else(|| {
-        default_path(
-            &config.cache,
-            SystemTime::now(),
-            config.arch.name,
-            &config.suite,
-        )
-    });
+    let path = config
+        .log
+        .clone()
+        .unwrap_or_else(|| default_path(&config.cache, SystemTime::now(), config.arch.name, &config.suite));
     match LogFile::create(&path) {
         Ok(log) => {
             log.write(&config.to_string());

@@ -72,6 +72,7 @@ pub fn write_tar<W: Write>(
         sink: Encoder::new(sink, options.compression).map_err(Error::Write)?,
         written: Written::default(),
         reported: 0,
+        epoch: options.source_date_epoch,
         reporter,
         cancel,
         buffer: vec![0; 1 << 17],
@@ -171,6 +172,7 @@ struct Archive<'a, W: Write> {
     sink: Encoder<W>,
     written: Written,
     reported: u64,
+    epoch: Option<i64>,
     reporter: &'a dyn Reporter,
     cancel: &'a Cancel,
     buffer: Vec<u8>,
@@ -188,9 +190,7 @@ impl<W: Write> Archive<'_, W> {
         let kind = match stat.meta.kind {
             FileType::Regular => Kind::Regular { size: stat.size },
             FileType::Directory => Kind::Directory,
-            FileType::Symlink => {
-                Kind::Symlink(target.read_link(path)?.into_os_string().into_encoded_bytes())
-            }
+            FileType::Symlink => Kind::Symlink(target.read_link(path)?.into_os_string().into_encoded_bytes()),
             FileType::Fifo => Kind::Fifo,
             FileType::CharDevice { major, minor } => Kind::CharDevice { major, minor },
             FileType::BlockDevice { major, minor } => Kind::BlockDevice { major, minor },
@@ -216,7 +216,7 @@ impl<W: Write> Archive<'_, W> {
     }
 
     fn append(&mut self, entry: &Entry, content: Option<(&Path, u64, &std::fs::File)>) -> Result<(), Error> {
-        self.write(&entry.encode())?;
+        self.write(&entry.encode(self.epoch.unwrap_or(entry.mtime)))?;
         if let Some((path, size, file)) = content {
             self.copy(path, size, file)?;
             let padding = size.next_multiple_of(BLOCK as u64) - size;

@@ -145,7 +145,7 @@ impl Staging {
     /// # Errors
     /// [`Error::NotEmpty`] and its like when somebody has put something there
     /// meanwhile.
-    pub fn commit(self) -> Result<Option<PathBuf>, Error> {
+    pub fn commit(mut self) -> Result<Option<PathBuf>, Error> {
         let (from, to) = match &self.place {
             Place::Directory(path) => (self.root(), path),
             Place::File(path) => (self.output(), path),
@@ -163,7 +163,9 @@ impl Staging {
                 source,
             },
         })?;
-        Ok(Some(to.clone()))
+        let to = to.clone();
+        self.keep = false;
+        Ok(Some(to))
     }
 
     fn output(&self) -> PathBuf {

@@ -122,7 +122,10 @@ impl Config {
         {
             return Err(ConfigError::Terminal);
         }
-        let cache = args.cache.or_else(|| environment.cache()).ok_or(ConfigError::NoCache)?;
+        let cache = args
+            .cache
+            .or_else(|| environment.cache())
+            .ok_or(ConfigError::NoCache)?;
         let keyrings = args
             .keyring
             .into_iter()
@@ -281,7 +284,13 @@ mod tests {
     fn lists_are_joined_once_each() -> Result<(), ConfigError> {
         let config = resolve(
             &[
-                "--include", "a,b", "--include", "b c", "--components", "main contrib", "t.tar.gz",
+                "--include",
+                "a,b",
+                "--include",
+                "b c",
+                "--components",
+                "main contrib",
+                "t.tar.gz",
             ],
             &home(),
         )?;

@@ -45,6 +45,9 @@ mod tests {
         assert_eq!(Exit::Signal(2).code(), 130);
         assert_eq!(Exit::Signal(15).code(), 143);
         assert_eq!(Exit::Signal(-1).code(), 128);
-        assert_eq!((Exit::Success.code(), Exit::Failure.code(), Exit::Usage.code()), (0, 1, 2));
+        assert_eq!(
+            (Exit::Success.code(), Exit::Failure.code(), Exit::Usage.code()),
+            (0, 1, 2)
+        );
     }
 }

@@ -40,9 +40,32 @@ pub enum TargetError {
 /// Ends of names that say a format was expected, where a directory of that name
 /// would surprise.
 const OTHER_FORMATS: &[&str] = &[
-    ".tar.bz2", ".tar.lz", ".tar.lz4", ".tar.lzma", ".tar.lzo", ".tar.br", ".tar.z", ".tar.zstd", ".tgz",
-    ".txz", ".tzst", ".tbz2", ".tbz", ".squashfs", ".sqfs", ".ext2", ".ext3", ".ext4", ".btrfs", ".erofs",
-    ".img", ".raw", ".qcow2", ".iso", ".cpio", ".zip",
+    ".tar.bz2",
+    ".tar.lz",
+    ".tar.lz4",
+    ".tar.lzma",
+    ".tar.lzo",
+    ".tar.br",
+    ".tar.z",
+    ".tar.zstd",
+    ".tgz",
+    ".txz",
+    ".tzst",
+    ".tbz2",
+    ".tbz",
+    ".squashfs",
+    ".sqfs",
+    ".ext2",
+    ".ext3",
+    ".ext4",
+    ".btrfs",
+    ".erofs",
+    ".img",
+    ".raw",
+    ".qcow2",
+    ".iso",
+    ".cpio",
+    ".zip",
 ];
 
 impl TargetSpec {
@@ -74,10 +97,7 @@ impl TargetSpec {
                 return Ok(Self::Tar { path, compression });
             }
         }
-        match OTHER_FORMATS
-            .iter()
-            .find(|end| lower.ends_with(end.as_bytes()))
-        {
+        match OTHER_FORMATS.iter().find(|end| lower.ends_with(end.as_bytes())) {
             Some(end) => Err(TargetError::Format(end)),
             None => Ok(Self::Directory(path)),
         }

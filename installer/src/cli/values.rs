@@ -65,9 +65,10 @@ pub(super) fn packages(value: &str) -> Result<Names, String> {
     names(value, |name| {
         let base = name.find([':', '=', '/']).map_or(name, |end| &name[..end]);
         // Policy 5.6.1; apt also takes names in use that are shorter.
-        let valid = base.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte)
-        }) && base.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let valid = base
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte))
+            && base.starts_with(|c: char| c.is_ascii_alphanumeric());
         let rest = &name[base.len()..];
         let complete = !rest.ends_with([':', '=', '/'])
             && rest
@@ -115,7 +116,11 @@ pub(super) fn mirror(value: &str) -> Result<String, String> {
         return Ok(trimmed.to_owned());
     }
     let path = Path::new(value);
-    if path.extension().is_some_and(|end| end == "list" || end == "sources") && !value.contains("://") {
+    if path
+        .extension()
+        .is_some_and(|end| end == "list" || end == "sources")
+        && !value.contains("://")
+    {
         return if path.is_file() {
             Ok(value.to_owned())
         } else {
@@ -155,7 +160,9 @@ mod tests {
         assert_eq!(
             packages("a, b:riscv64\tc=1:2~3+b1 d/sid,libstdc++6"),
             Ok(Names(
-                ["a", "b:riscv64", "c=1:2~3+b1", "d/sid", "libstdc++6"].map(str::to_owned).to_vec()
+                ["a", "b:riscv64", "c=1:2~3+b1", "d/sid", "libstdc++6"]
+                    .map(str::to_owned)
+                    .to_vec()
             ))
         );
         for bad in ["", ",", "../etc", "A", "a=", "a:", "-f", "a\x1bb", "a;b"] {

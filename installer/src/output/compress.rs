@@ -169,7 +169,10 @@ mod tests {
     #[test]
     fn gzip_header_names_nothing() -> io::Result<()> {
         let data = compressed(Compression::Gzip, b"x")?;
-        assert_eq!(data.get(..10), Some([31, 139, 8, 0, 0, 0, 0, 0, 0, 255].as_slice()));
+        assert_eq!(
+            data.get(..10),
+            Some([31, 139, 8, 0, 0, 0, 0, 0, 0, 255].as_slice())
+        );
         Ok(())
     }
 }

@@ -66,8 +66,9 @@ const OCTAL_7: u64 = (1 << 21) - 1;
 const OCTAL_11: u64 = (1 << 33) - 1;
 
 impl Entry {
-    /// The header blocks: one, or an extended header and one.
-    pub fn encode(&self) -> Vec<u8> {
+    /// The header blocks: one, or an extended header and one. `extended_mtime` is
+    /// the time of the extended header, which is a member too.
+    pub fn encode(&self, extended_mtime: i64) -> Vec<u8> {
         let mut records = Records::default();
         let mut header = Header::new_ustar();
         let (entry_type, link, size, device): (_, &[u8], _, _) = match &self.kind {
@@ -105,13 +106,24 @@ impl Entry {
             ustar.set_device_major(u32::try_from(major).unwrap_or(0));
             ustar.set_device_minor(u32::try_from(minor).unwrap_or(0));
         }
-        header.set_cksum();
+        set_checksum(&mut header);
         for (name, value) in &self.xattrs {
             records.add(&[b"SCHILY.xattr.", name.as_slice()].concat(), value);
         }
-        let mut blocks = records.encode(&self.name, header.mtime().unwrap_or(0));
+        let mut blocks = records.encode(
+            &self.name,
+            u64::try_from(extended_mtime).unwrap_or(0).min(OCTAL_11),
+        );
         blocks.extend_from_slice(header.as_bytes());
         blocks
+    }
+}
+
+/// Six digits, NUL and a blank, as POSIX has it and GNU tar writes it.
+fn set_checksum(header: &mut Header) {
+    header.set_cksum();
+    if let Ok(sum) = header.cksum() {
+        copy(&mut header.as_old_mut().cksum, format!("{sum:06o}\0 ").as_bytes());
     }
 }
 
@@ -165,10 +177,8 @@ impl Records {
         header.set_mtime(mtime);
         if let Some(ustar) = header.as_ustar_mut() {
             copy(&mut ustar.name, &extended_name(name));
-            ustar.set_device_major(0);
-            ustar.set_device_minor(0);
         }
-        header.set_cksum();
+        set_checksum(&mut header);
         let mut blocks = header.as_bytes().to_vec();
         data.resize(data.len().next_multiple_of(super::BLOCK), 0);
         blocks.extend_from_slice(&data);
@@ -180,7 +190,10 @@ impl Records {
 fn extended_name(name: &[u8]) -> Vec<u8> {
     let name = name.strip_suffix(b"/").unwrap_or(name);
     let (directory, base) = match name.iter().rposition(|byte| *byte == b'/') {
-        Some(slash) => (name.get(..slash).unwrap_or(b"."), name.get(slash + 1..).unwrap_or(b"")),
+        Some(slash) => (
+            name.get(..slash).unwrap_or(b"."),
+            name.get(slash + 1..).unwrap_or(b""),
+        ),
         None => (b".".as_slice(), name),
     };
     [directory, b"/PaxHeaders/", base].concat()
@@ -207,7 +220,13 @@ mod tests {
 
     #[test]
     fn records_count_themselves() {
-        for (length, expected) in [(1, "7 k="), (3, "9 k="), (4, "11 k="), (92, "99 k="), (93, "101 k=")] {
+        for (length, expected) in [
+            (1, "6 k="),
+            (4, "9 k="),
+            (5, "11 k="),
+            (93, "99 k="),
+            (94, "101 k="),
+        ] {
             let mut data = Vec::new();
             append_record(&mut data, b"k", &vec![b'v'; length]);
             let text = String::from_utf8_lossy(&data);
@@ -230,12 +249,12 @@ mod tests {
 
     #[test]
     fn nothing_special_is_one_block_of_ustar() {
-        let block = plain(b"./usr/bin/su").encode();
+        let block = plain(b"./usr/bin/su").encode(1);
         assert_eq!(block.len(), 512);
         assert_eq!(block.get(257..265), Some(b"ustar\x0000".as_slice()));
         // No names of owners, whatever the machine's passwd says.
         assert_eq!(block.get(265..329), Some([0; 64].as_slice()));
-        assert_eq!(plain(&[b'n'; 100]).encode().len(), 512);
+        assert_eq!(plain(&[b'n'; 100]).encode(1).len(), 512);
     }
 
     #[test]
@@ -260,7 +279,7 @@ mod tests {
                 ..plain(b"./a")
             },
         ] {
-            let blocks = entry.encode();
+            let blocks = entry.encode(1);
             assert_eq!(blocks.len(), 3 * 512, "{entry:?}");
             assert_eq!(blocks.get(156), Some(&b'x'));
         }

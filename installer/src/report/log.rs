@@ -91,7 +91,13 @@ pub fn default_path(cache: &Path, now: SystemTime, arch: &str, suite: &str) -> P
         .collect();
     let suite: String = suite
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || ".-_".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     cache
         .join("log")

@@ -50,11 +50,9 @@ pub(super) fn line(event: &Event<'_>, verbosity: Verbosity, style: Style) -> Opt
         Event::UnpackPlanned { packages } | Event::ConfigurePlanned { packages } if normal => {
             format!("  {packages} packages")
         }
-        Event::SysrootExtended { path, package } if normal => format!(
-            "  native sysroot: added {} for {}",
-            escape(package),
-            escape(path)
-        ),
+        Event::SysrootExtended { path, package } if normal => {
+            format!("  native sysroot: added {} for {}", escape(package), escape(path))
+        }
         Event::Note { message } if normal => format!("{}", escape(message)),
         Event::Summary { summary } if normal => {
             let mut text = String::new();
@@ -122,11 +120,9 @@ pub(super) fn detail(event: &Event<'_>) -> Option<String> {
             Seconds(elapsed)
         ),
         Event::Configured { package } => format!("  configured {}", escape(package)),
-        Event::SysrootExtended { path, package } => format!(
-            "  native sysroot: added {} for {}",
-            escape(package),
-            escape(path)
-        ),
+        Event::SysrootExtended { path, package } => {
+            format!("  native sysroot: added {} for {}", escape(package), escape(path))
+        }
         Event::Warning { message } => format!("warning: {}", escape(message)),
         Event::Note { message } | Event::Detail { message } => format!("{}", escape(message)),
         Event::Summary { summary } => summary.to_string(),

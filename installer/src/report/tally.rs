@@ -99,7 +99,12 @@ mod tests {
         let summary = tally.summary();
         assert_eq!(summary.stages, [(stage, Duration::from_secs(3))]);
         assert_eq!(
-            (summary.downloaded, summary.from_cache, summary.unpacked, summary.packages),
+            (
+                summary.downloaded,
+                summary.from_cache,
+                summary.unpacked,
+                summary.packages
+            ),
             (15, 7, 100, 1)
         );
     }

@@ -251,10 +251,7 @@ mod tests {
             cancel.sleep(Duration::from_secs(20)),
             Err(Cancelled { signal: SIGTERM })
         );
-        assert_eq!(
-            Cancelled { signal: SIGTERM }.to_string(),
-            "stopped by SIGTERM"
-        );
+        assert_eq!(Cancelled { signal: SIGTERM }.to_string(), "stopped by SIGTERM");
         Ok(())
     }
 

@@ -176,24 +176,23 @@ impl Error {
             Self::Unusable { .. } => "give the name of a new directory".into(),
             Self::NoParent { parent, .. } => format!("make it with `mkdir -p {}`", parent.display()),
             Self::NotEmpty { .. } => "remove what is in it, or give another directory".into(),
-            Self::NotADirectory { .. } | Self::NotAFile { .. } => {
-                "remove it, or give another name".into()
-            }
+            Self::NotADirectory { .. } | Self::NotAFile { .. } => "remove it, or give another name".into(),
             Self::IsADirectory { path } => {
                 format!("for a directory of that name give `{}/`", path.display())
             }
             Self::Symlink { .. } => "give the name it points to".into(),
-            Self::MountPoint { path } => format!(
-                "give a new directory in it, as {}",
-                path.join("target").display()
-            ),
+            Self::MountPoint { path } => {
+                format!("give a new directory in it, as {}", path.join("target").display())
+            }
             Self::Busy { .. } => "wait until it has ended, or give another target".into(),
             Self::ReadOnly { .. } | Self::Permission { .. } => {
                 "give a target in a directory you can write to".into()
             }
-            Self::NoUserXattrs { .. } => "owners and modes are kept in extended attributes: give a target on \
+            Self::NoUserXattrs { .. } => {
+                "owners and modes are kept in extended attributes: give a target on \
                  ext4, xfs or btrfs (or on tmpfs with Linux 6.6 or later), not on NFS or FAT"
-                .into(),
+                    .into()
+            }
             Self::NoSpace { .. } | Self::Full { .. } => {
                 "make room (for quotas and inodes too), or give a target on another filesystem".into()
             }

@@ -38,8 +38,7 @@ pub(super) fn remove(parent: &Path, prefix: &OsStr, exclusive: bool) -> Result<(
             State::Foreign => {}
             State::Alive if exclusive => return Err(Error::Busy { directory: path }),
             State::Alive => {}
-            State::Dead(_lock) => remove_tree(&path)
-                .map_err(|source| Error::Leftover { path, source })?,
+            State::Dead(_lock) => remove_tree(&path).map_err(|source| Error::Leftover { path, source })?,
             State::Unborn => {
                 // Killed between making the directory and naming its marker. If
                 // it lives after all, it will say that its directory is gone.

@@ -42,7 +42,10 @@ fn a_directory_appears_whole() -> Tested {
         }
         let staging = dir.create(name)?;
         fs::write(staging.root().join("file"), "x")?;
-        assert_eq!(staging.commit()?, Some(fs::canonicalize(dir.0.path())?.join(name)));
+        assert_eq!(
+            staging.commit()?,
+            Some(fs::canonicalize(dir.0.path())?.join(name))
+        );
         assert_eq!(fs::read(dir.path(name).join("file"))?, b"x");
     }
     assert_eq!(dir.names(), ["empty", "new"]);
@@ -108,7 +111,10 @@ fn what_is_in_the_way_is_named() -> Tested {
     assert!(matches!(dir.create("link.tar"), Err(Error::Symlink { .. })));
     assert!(matches!(dir.create("dir.tar"), Err(Error::IsADirectory { .. })));
     assert!(matches!(dir.create("no/t"), Err(Error::NoParent { .. })));
-    assert!(matches!(dir.create("file/t"), Err(Error::ParentNotADirectory { .. })));
+    assert!(matches!(
+        dir.create("file/t"),
+        Err(Error::ParentNotADirectory { .. })
+    ));
     let proc = TargetSpec::Directory("/proc/t".into());
     assert!(Staging::create(&proc, dir.0.path()).is_err());
     let root = TargetSpec::Directory("/".into());
