@@ -1,1 +1,32 @@
-//! Placeholder.
+//! What the end-to-end tests of `rootless-install` are made with.
+//!
+//! * [`deb`], [`archive`] and [`base`] make synthetic, signed Debian archives,
+//!   sound ones and hostile ones;
+//! * [`mirror`] serves an archive on loopback: a synthetic one, or the real one
+//!   pinned to the state it first had, with faults on request;
+//! * [`program`] runs the program as an ordinary user and looks for what it
+//!   leaves behind; [`machine`] takes parts of the machine away from it;
+//! * [`compare`] and [`reference`](mod@reference) hold a root filesystem against what mmdebstrap
+//!   makes with emulation;
+//! * [`probe`] says what a machine lacks for a test, [`scenario`] is the table
+//!   of all that is tested.
+//!
+//! The tests know the program by its command line only.
+
+pub mod archive;
+pub mod base;
+pub mod compare;
+pub mod deb;
+pub mod elf;
+pub mod error;
+pub mod keys;
+pub mod machine;
+pub mod mirror;
+pub mod probe;
+pub mod program;
+pub mod real;
+pub mod reference;
+pub mod scenario;
+pub mod synthetic;
+
+pub use error::{Error, Result};

@@ -1,0 +1,131 @@
+//! OpenPGP keys for synthetic archives, and what they sign.
+
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
+
+use sequoia_openpgp::cert::prelude::*;
+use sequoia_openpgp::policy::StandardPolicy;
+use sequoia_openpgp::serialize::SerializeInto as _;
+use sequoia_openpgp::serialize::stream::{Message, Signer};
+
+use crate::{Error, Result};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A signing key and when it signs.
+#[derive(Clone, Debug)]
+pub struct Key {
+    cert: Cert,
+    signs_at: SystemTime,
+}
+
+impl Key {
+    /// A key that is valid now.
+    ///
+    /// # Errors
+    /// When it cannot be generated.
+    pub fn sound() -> Result<Self> {
+        let now = SystemTime::now();
+        Self::generate(now - 30 * DAY, None, now - Duration::from_secs(60))
+    }
+
+    /// A key that signed while it was valid and has expired since.
+    ///
+    /// # Errors
+    /// When it cannot be generated.
+    pub fn expired() -> Result<Self> {
+        let made = SystemTime::now() - 800 * DAY;
+        Self::generate(made, Some(400 * DAY), made + 10 * DAY)
+    }
+
+    fn generate(made: SystemTime, validity: Option<Duration>, signs_at: SystemTime) -> Result<Self> {
+        let (cert, _) = CertBuilder::new()
+            .add_userid("Synthetic Archive <archive@example.org>")
+            .set_creation_time(made)
+            .set_validity_period(validity)
+            .add_signing_subkey()
+            .generate()
+            .map_err(openpgp)?;
+        Ok(Self { cert, signs_at })
+    }
+
+    /// The public key as a binary keyring, as apt and gpgv read it.
+    ///
+    /// # Errors
+    /// When it cannot be serialised.
+    pub fn keyring(&self) -> Result<Vec<u8>> {
+        self.cert
+            .clone()
+            .strip_secret_key_material()
+            .to_vec()
+            .map_err(openpgp)
+    }
+
+    /// The public key, armored.
+    ///
+    /// # Errors
+    /// When it cannot be serialised.
+    pub fn armored(&self) -> Result<Vec<u8>> {
+        self.cert
+            .clone()
+            .strip_secret_key_material()
+            .armored()
+            .to_vec()
+            .map_err(openpgp)
+    }
+
+    /// `text` with an inline signature, as an InRelease file has it.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn clearsign(&self, text: &str) -> Result<Vec<u8>> {
+        let policy = StandardPolicy::new();
+        let key = self
+            .cert
+            .keys()
+            .secret()
+            .with_policy(&policy, self.signs_at)
+            .for_signing()
+            .next()
+            .ok_or_else(|| Error::OpenPgp("the key has no part that signs".to_owned()))?;
+        let pair = key.key().clone().into_keypair().map_err(openpgp)?;
+        let mut signed = Vec::new();
+        let signer = Signer::new(Message::new(&mut signed), pair)
+            .and_then(|signer| signer.cleartext().creation_time(self.signs_at).build());
+        let mut signer = signer.map_err(openpgp)?;
+        signer
+            .write_all(text.as_bytes())
+            .map_err(|error| Error::OpenPgp(error.to_string()))?;
+        signer.finalize().map_err(openpgp)?;
+        Ok(signed)
+    }
+}
+
+fn openpgp(error: impl std::fmt::Display) -> Error {
+    Error::OpenPgp(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signed_text_reads_as_a_clearsigned_message() {
+        for key in [Key::sound().expect("a key"), Key::expired().expect("a key")] {
+            let signed = String::from_utf8(key.clearsign("Suite: stable\n").expect("signed")).expect("text");
+            assert!(
+                signed.starts_with("-----BEGIN PGP SIGNED MESSAGE-----\n"),
+                "{signed}"
+            );
+            assert!(
+                signed.contains("\nSuite: stable\n-----BEGIN PGP SIGNATURE-----\n"),
+                "{signed}"
+            );
+            assert!(
+                key.armored()
+                    .expect("armored")
+                    .starts_with(b"-----BEGIN PGP PUBLIC KEY BLOCK")
+            );
+        }
+    }
+}

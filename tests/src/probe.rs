@@ -1,0 +1,186 @@
+//! What this machine offers, and what a test does when something is missing.
+//!
+//! With `CI=true` in the environment a missing need is a failure: a test that
+//! silently does nothing proves nothing. Elsewhere the test says why it is skipped.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::unistd::geteuid;
+
+use crate::elf::{Machine, stub};
+use crate::program::{Account, which};
+
+/// Something a test needs of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The program, built in release mode.
+    Program,
+    /// `/dev/fuse` that an ordinary user may open.
+    Fuse,
+    /// User namespaces for ordinary users.
+    UserNamespaces,
+    /// `newuidmap` and `newgidmap`.
+    Newuidmap,
+    /// A range in `/etc/subuid` and `/etc/subgid` for the test's user.
+    SubordinateIds,
+    /// The test runs as root: it takes parts of the machine away.
+    Root,
+    /// The real archive can be reached.
+    Archive,
+    /// mmdebstrap, for the reference.
+    Mmdebstrap,
+    /// Emulation of foreign programs, for the reference.
+    Emulation,
+    /// fakeroot, for the benchmark.
+    Fakeroot,
+}
+
+impl Need {
+    /// Everything the program itself asks for.
+    pub const TO_CONFIGURE: &'static [Self] = &[
+        Self::Program,
+        Self::Fuse,
+        Self::UserNamespaces,
+        Self::Newuidmap,
+        Self::SubordinateIds,
+    ];
+
+    /// What is missing and how to mend it; nothing when the need is met.
+    #[must_use]
+    pub fn missing(self) -> Option<String> {
+        let (met, mend) = match self {
+            Self::Program => (
+                crate::program::built().is_ok(),
+                "the program is not built; run `cargo build --release --workspace`, or set ROOTLESS_INSTALL",
+            ),
+            Self::Fuse => (
+                fuse(),
+                "an ordinary user cannot open /dev/fuse; run scripts/setup",
+            ),
+            Self::UserNamespaces => (
+                user_namespaces(),
+                "an ordinary user cannot make user namespaces; see sysctl user.max_user_namespaces, \
+                 kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns",
+            ),
+            Self::Newuidmap => (
+                which("newuidmap").is_some() && which("newgidmap").is_some(),
+                "newuidmap is missing; apt-get install uidmap",
+            ),
+            Self::SubordinateIds => (
+                Account::of_tests().is_ok_and(|account| account.subordinate.is_some()),
+                "the test's user has no range in /etc/subuid and /etc/subgid; run scripts/setup",
+            ),
+            Self::Root => (
+                geteuid().is_root(),
+                "only root can take parts of the machine away",
+            ),
+            Self::Archive => (
+                archive(),
+                "the Debian archive of this machine's apt cannot be reached",
+            ),
+            Self::Mmdebstrap => (which("mmdebstrap").is_some(), "apt-get install mmdebstrap"),
+            Self::Emulation => (
+                emulated(crate::elf::foreign()) || geteuid().is_root(),
+                "foreign programs are not emulated; apt-get install qemu-user-static binfmt-support",
+            ),
+            Self::Fakeroot => (which("fakeroot").is_some(), "apt-get install fakeroot"),
+        };
+        (!met).then(|| mend.to_owned())
+    }
+}
+
+/// Whether all of `needs` are met. Tells why not; with `CI=true` in the environment it panics.
+///
+/// # Panics
+/// With `CI=true` and a need that is not met.
+#[must_use]
+pub fn met(name: &str, needs: &[Need]) -> bool {
+    for need in needs {
+        if let Some(why) = need.missing() {
+            let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+            assert!(!ci, "{name} cannot run: {why}");
+            // Written past the capture of the test harness on purpose.
+            let _ = writeln!(std::io::stderr(), "skipped {name}: {why}");
+            return false;
+        }
+    }
+    true
+}
+
+fn fuse() -> bool {
+    Account::of_tests().is_ok_and(|account| {
+        let mut command = account.command(Path::new("/bin/sh"));
+        quiet(command.args(["-c", "exec 3<>/dev/fuse"]))
+    })
+}
+
+fn user_namespaces() -> bool {
+    Account::of_tests().is_ok_and(|account| {
+        let mut command = account.command(Path::new("/usr/bin/unshare"));
+        quiet(command.args(["--user", "--mount", "true"]))
+    })
+}
+
+fn archive() -> bool {
+    let cache = crate::real::cache();
+    crate::mirror::Mirror::pinned(&cache).is_ok_and(|mirror| {
+        let url = format!("{}/dists/stable/InRelease", mirror.url());
+        let Ok(dir) = tempfile::tempdir() else {
+            return false;
+        };
+        let mut command = Command::new("/usr/lib/apt/apt-helper");
+        command.args([
+            "-oAPT::Sandbox::User=root",
+            "-oAcquire::http::Proxy=DIRECT",
+            "download-file",
+        ]);
+        quiet(command.arg(url).arg(dir.path().join("InRelease")))
+    })
+}
+
+fn quiet(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Whether this machine executes programs of `machine`, natively or through an emulator.
+///
+/// A stub is executed: without an emulator the kernel says ENOEXEC; with one,
+/// the stub starts and dies of its emptiness.
+#[must_use]
+pub fn emulated(machine: Machine) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Ok(dir) = tempfile::tempdir() else {
+        return false;
+    };
+    let path = dir.path().join("program");
+    let made = std::fs::write(&path, stub(machine, "witness"))
+        .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)));
+    if made.is_err() {
+        return false;
+    }
+    executes(&path)
+}
+
+/// Whether the kernel accepts this file for execution at all.
+#[must_use]
+pub fn executes(path: &Path) -> bool {
+    let mut command = Command::new(path);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    match command.spawn() {
+        Ok(mut child) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            true
+        }
+        Err(_) => false,
+    }
+}

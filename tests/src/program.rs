@@ -1,0 +1,110 @@
+//! Runs the program as an ordinary user, and looks for what it leaves behind.
+
+mod account;
+mod outcome;
+mod traces;
+mod workplace;
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::error::At as _;
+use crate::{Error, Result};
+
+pub use account::Account;
+pub use outcome::{Outcome, Running};
+pub use traces::Traces;
+pub use workplace::{Run, Workplace};
+
+/// The workspace's own directory.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// A command in `PATH` or in the usual places of system commands.
+#[must_use]
+pub fn which(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from))
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+}
+
+/// The built program: `$ROOTLESS_INSTALL`, or `target/release/rootless-install`.
+///
+/// # Errors
+/// When it is not there, or its helper is not beside it.
+pub fn built() -> Result<PathBuf> {
+    let path = std::env::var_os("ROOTLESS_INSTALL").map_or_else(
+        || {
+            let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+            target
+                .unwrap_or_else(|| workspace().join("target"))
+                .join("release/rootless-install")
+        },
+        PathBuf::from,
+    );
+    for file in [&path, &path.with_file_name("maintscript-shim")] {
+        if !file.is_file() {
+            return Err(Error::Machine(format!("{} is not built", file.display())));
+        }
+    }
+    Ok(path)
+}
+
+/// A copy of the program, with its helper, that every user can execute.
+///
+/// The workspace may lie below a directory that the test's user cannot enter.
+///
+/// # Errors
+/// When it is not built or cannot be copied.
+pub fn program() -> Result<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let built = built()?;
+    let shim = built.with_file_name("maintscript-shim");
+    let mut hash = Sha256::new();
+    for file in [&built, &shim] {
+        hash.update(std::fs::read(file).at(file)?);
+    }
+    let name = crate::deb::hex(&hash.finalize());
+    let place = place()?.join(format!("program-{}", name.get(..16).unwrap_or(&name)));
+    let copy = place.join("rootless-install");
+    if !copy.exists() {
+        let open = || std::fs::Permissions::from_mode(0o755);
+        std::fs::create_dir_all(&place).at(&place)?;
+        std::fs::set_permissions(&place, open()).at(&place)?;
+        // The helper first: who sees the program finds the helper beside it.
+        for from in [&shim, &built] {
+            let to = place.join(from.file_name().unwrap_or_default());
+            let part = tempfile::NamedTempFile::new_in(&place).at(&place)?;
+            std::fs::copy(from, part.path()).at(from)?;
+            std::fs::set_permissions(part.path(), open()).at(&to)?;
+            part.persist(&to).map_err(|error| error.error).at(&to)?;
+        }
+    }
+    Ok(copy)
+}
+
+/// A directory that every user can enter, for what tests make.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn place() -> Result<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let base = std::env::var_os("ROOTLESS_INSTALL_TEST_DIR").map_or_else(
+        || {
+            PathBuf::from(format!(
+                "/var/tmp/rootless-install-tests-{}",
+                nix::unistd::geteuid()
+            ))
+        },
+        PathBuf::from,
+    );
+    std::fs::create_dir_all(&base).at(&base)?;
+    std::fs::set_permissions(&base, std::fs::Permissions::from_mode(0o755)).at(&base)?;
+    Ok(base)
+}

@@ -1,0 +1,340 @@
+//! The table.
+
+use super::Scenario;
+use crate::probe::Need;
+
+const PROGRAM: &[Need] = &[Need::Program];
+const CONFIGURE: &[Need] = Need::TO_CONFIGURE;
+const ROOT: &[Need] = &[
+    Need::Program,
+    Need::Fuse,
+    Need::UserNamespaces,
+    Need::Newuidmap,
+    Need::SubordinateIds,
+    Need::Root,
+];
+const REAL: &[Need] = &[
+    Need::Program,
+    Need::Fuse,
+    Need::UserNamespaces,
+    Need::Newuidmap,
+    Need::SubordinateIds,
+    Need::Archive,
+];
+const REFERENCE: &[Need] = &[
+    Need::Program,
+    Need::Fuse,
+    Need::UserNamespaces,
+    Need::Newuidmap,
+    Need::SubordinateIds,
+    Need::Archive,
+    Need::Mmdebstrap,
+    Need::Emulation,
+];
+
+const fn row(
+    file: &'static str,
+    name: &'static str,
+    needs: &'static [Need],
+    shows: &'static str,
+) -> Scenario {
+    Scenario {
+        file,
+        name,
+        shows,
+        needs,
+        alone: false,
+    }
+}
+
+const fn alone(
+    file: &'static str,
+    name: &'static str,
+    needs: &'static [Need],
+    shows: &'static str,
+) -> Scenario {
+    Scenario {
+        file,
+        name,
+        shows,
+        needs,
+        alone: true,
+    }
+}
+
+/// Every end-to-end test.
+pub const SCENARIOS: &[Scenario] = &[
+    // The command line.
+    row(
+        "cli",
+        "help_and_version",
+        PROGRAM,
+        "--help and --version answer on standard output",
+    ),
+    row(
+        "cli",
+        "dry_run_prints_the_plan",
+        PROGRAM,
+        "--dry-run names every package and makes nothing",
+    ),
+    row(
+        "cli",
+        "unknown_options_are_refused",
+        PROGRAM,
+        "a wrong command line is exit status 2 and one error",
+    ),
+    row(
+        "cli",
+        "mirrors_of_every_form",
+        PROGRAM,
+        "URL, file URL, one-line source, .list and .sources file",
+    ),
+    // What a maintainer script sees and does, on a synthetic archive.
+    row(
+        "scripts",
+        "facts_are_recorded",
+        CONFIGURE,
+        "owners, modes, devices, links as scripts set them, in the tar",
+    ),
+    row(
+        "scripts",
+        "the_target_architecture_is_answered",
+        CONFIGURE,
+        "dpkg --print-architecture, uname -m",
+    ),
+    row(
+        "scripts",
+        "arguments_and_environment",
+        CONFIGURE,
+        "dpkg's arguments and variables for each script",
+    ),
+    row(
+        "scripts",
+        "triggers_run",
+        CONFIGURE,
+        "explicit and file triggers are processed",
+    ),
+    row(
+        "scripts",
+        "conffiles_are_installed",
+        CONFIGURE,
+        "conffiles are in place and in the status file",
+    ),
+    row(
+        "scripts",
+        "the_user_is_out_of_reach",
+        CONFIGURE,
+        "no network, no home directory, no host files",
+    ),
+    row(
+        "scripts",
+        "every_compression",
+        CONFIGURE,
+        "gz, xz, zstd and plain members",
+    ),
+    // Downloads.
+    row(
+        "download",
+        "a_broken_connection_is_resumed",
+        CONFIGURE,
+        "resume, retry, and mirrors without ranges",
+    ),
+    row(
+        "download",
+        "the_cache_is_used",
+        CONFIGURE,
+        "a second run downloads no package again",
+    ),
+    row(
+        "download",
+        "parallel_runs_share_a_cache",
+        CONFIGURE,
+        "two runs at once with one cache",
+    ),
+    // Errors: one clear message, and nothing half-made.
+    row("errors", "unreachable_mirror", PROGRAM, "unreachable mirror"),
+    row("errors", "unknown_suite", PROGRAM, "unknown suite"),
+    row(
+        "errors",
+        "unknown_architecture",
+        PROGRAM,
+        "unknown architecture, and one the archive has not",
+    ),
+    row("errors", "unknown_variant", PROGRAM, "unknown variant"),
+    row("errors", "unknown_package", PROGRAM, "unknown package"),
+    row(
+        "errors",
+        "unsatisfiable_requests",
+        PROGRAM,
+        "conflicts, missing dependencies",
+    ),
+    row(
+        "errors",
+        "bad_signatures",
+        PROGRAM,
+        "missing, wrong, expired, altered, out of date",
+    ),
+    row("errors", "damaged_index", PROGRAM, "truncated and altered index"),
+    row(
+        "errors",
+        "damaged_package",
+        PROGRAM,
+        "truncated, altered and missing .deb",
+    ),
+    row(
+        "errors",
+        "hostile_names",
+        CONFIGURE,
+        "../ and absolute member names",
+    ),
+    row(
+        "errors",
+        "hostile_links",
+        CONFIGURE,
+        "writing through a link to a place outside",
+    ),
+    row(
+        "errors",
+        "endless_package",
+        CONFIGURE,
+        "a .deb that expands without end",
+    ),
+    row(
+        "errors",
+        "wrong_control",
+        CONFIGURE,
+        "a .deb that is not the package the index names",
+    ),
+    row(
+        "errors",
+        "occupied_targets",
+        PROGRAM,
+        "target not empty, not a directory, no parent",
+    ),
+    row(
+        "errors",
+        "failing_script",
+        CONFIGURE,
+        "a failing script: package, script, status, last lines",
+    ),
+    row(
+        "errors",
+        "hanging_script",
+        CONFIGURE,
+        "a hanging script is stopped",
+    ),
+    row("errors", "no_space_left", ROOT, "a full target and a full cache"),
+    row("errors", "no_fuse", ROOT, "no /dev/fuse, and one for root only"),
+    row("errors", "no_newuidmap", ROOT, "uidmap is not installed"),
+    row("errors", "no_subordinate_ids", ROOT, "no range in /etc/subuid"),
+    row(
+        "errors",
+        "no_user_namespaces",
+        ROOT,
+        "user namespaces are switched off",
+    ),
+    row(
+        "errors",
+        "no_user_attributes",
+        ROOT,
+        "a filesystem without user attributes",
+    ),
+    // Signals, each followed by a run that succeeds.
+    row(
+        "interrupt",
+        "interrupted_download",
+        CONFIGURE,
+        "SIGINT during download",
+    ),
+    row(
+        "interrupt",
+        "interrupted_unpacking",
+        CONFIGURE,
+        "SIGINT during unpacking",
+    ),
+    row(
+        "interrupt",
+        "interrupted_script",
+        CONFIGURE,
+        "SIGINT during a maintainer script",
+    ),
+    row(
+        "interrupt",
+        "killed_download",
+        CONFIGURE,
+        "SIGKILL during download",
+    ),
+    row(
+        "interrupt",
+        "killed_unpacking",
+        CONFIGURE,
+        "SIGKILL during unpacking",
+    ),
+    row(
+        "interrupt",
+        "killed_script",
+        CONFIGURE,
+        "SIGKILL during a maintainer script",
+    ),
+    // The same bytes twice.
+    row(
+        "determinism",
+        "tars_are_the_same_bytes",
+        CONFIGURE,
+        "two runs, all compressions, and standard output",
+    ),
+    alone(
+        "determinism",
+        "real_tars_are_the_same_bytes",
+        REAL,
+        "the same with the real archive",
+    ),
+    // The real archive, into a directory.
+    alone(
+        "real_archive",
+        "riscv64_minbase",
+        REAL,
+        "complete, audited, owned by the user, removable",
+    ),
+    alone("real_archive", "arm64_minbase", REAL, "the same for arm64"),
+    alone(
+        "real_archive",
+        "native_minbase",
+        REAL,
+        "the same for this machine's own architecture",
+    ),
+    alone("real_archive", "riscv64_essential", REAL, "variant essential"),
+    alone("real_archive", "riscv64_apt", REAL, "variant apt"),
+    alone("real_archive", "riscv64_buildd", REAL, "variant buildd"),
+    alone("real_archive", "riscv64_extract", REAL, "variant extract"),
+    alone(
+        "real_archive",
+        "root_is_told",
+        REAL,
+        "root gets the unprivileged code path, and is told so",
+    ),
+    // No emulation.
+    alone(
+        "witness",
+        "no_target_program_is_executed",
+        REAL,
+        "works where executing one is impossible",
+    ),
+    // The same as mmdebstrap with emulation makes, entry by entry.
+    alone("fidelity", "riscv64_minbase", REFERENCE, "minbase, foreign"),
+    alone("fidelity", "riscv64_essential", REFERENCE, "variant essential"),
+    alone("fidelity", "riscv64_apt", REFERENCE, "variant apt"),
+    alone("fidelity", "riscv64_buildd", REFERENCE, "variant buildd"),
+    alone(
+        "fidelity",
+        "arm64_minbase",
+        REFERENCE,
+        "another foreign architecture",
+    ),
+    alone(
+        "fidelity",
+        "native_minbase",
+        REFERENCE,
+        "the machine's own architecture",
+    ),
+];

@@ -1,0 +1,117 @@
+//! A synthetic archive behind a mirror, and a workplace to use it from.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::Result;
+use crate::archive::Publish;
+use crate::base;
+use crate::deb::Package;
+use crate::elf::Machine;
+use crate::mirror::Mirror;
+use crate::program::{Run, Workplace};
+
+/// A published archive, its mirror and a workplace.
+pub struct Synthetic {
+    /// The mirror.
+    pub mirror: Mirror,
+    /// Where the program runs.
+    pub work: Workplace,
+    archive: PathBuf,
+    machines: [Machine; 2],
+}
+
+impl Synthetic {
+    /// The base packages and `packages`, published soundly.
+    ///
+    /// # Errors
+    /// When something cannot be made.
+    pub fn with(packages: &[Package]) -> Result<Self> {
+        Self::published(&Publish::default(), packages)
+    }
+
+    /// The base packages and `packages`, published as `publish` says.
+    ///
+    /// # Errors
+    /// When something cannot be made.
+    pub fn published(publish: &Publish, packages: &[Package]) -> Result<Self> {
+        let mut all = base::packages()?;
+        all.extend_from_slice(packages);
+        Self::exactly(publish, &all)
+    }
+
+    /// These packages and no others.
+    ///
+    /// # Errors
+    /// When something cannot be made.
+    pub fn exactly(publish: &Publish, packages: &[Package]) -> Result<Self> {
+        let work = Workplace::new()?;
+        let archive = work.make_dir("archive")?;
+        let machines = base::architectures()?;
+        publish.write(&archive, &machines.map(|machine| machine.debian), packages)?;
+        let mirror = Mirror::of(&archive)?;
+        Ok(Self {
+            mirror,
+            work,
+            archive,
+            machines,
+        })
+    }
+
+    /// The foreign architecture.
+    #[must_use]
+    pub fn foreign(&self) -> Machine {
+        let [_, foreign] = self.machines;
+        foreign
+    }
+
+    /// The archive's keyring.
+    #[must_use]
+    pub fn keyring(&self) -> PathBuf {
+        self.archive.join("keyring.gpg")
+    }
+
+    /// The archive's directory.
+    #[must_use]
+    pub fn archive(&self) -> &Path {
+        &self.archive
+    }
+
+    /// Options that choose this archive and its foreign architecture.
+    #[must_use]
+    pub fn options(&self) -> Vec<OsString> {
+        let mut options: Vec<OsString> = Vec::new();
+        options.extend(["--arch".into(), self.foreign().debian.into()]);
+        options.extend(["--suite".into(), crate::archive::SUITE.into()]);
+        options.extend(["--mirror".into(), self.mirror.url().into()]);
+        options.extend(["--keyring".into(), self.keyring().into()]);
+        options
+    }
+
+    /// A run that installs the essential packages and those of `include` into `out/NAME`.
+    #[must_use]
+    pub fn install(&self, include: &str, name: &str) -> Run<'_> {
+        self.install_at(include, &self.work.out(name))
+    }
+
+    /// A run that installs the essential packages and those of `include` into `target`.
+    #[must_use]
+    pub fn install_at(&self, include: &str, target: &Path) -> Run<'_> {
+        let mut arguments = self.options();
+        arguments.extend(["--variant".into(), "essential".into()]);
+        if !include.is_empty() {
+            arguments.extend(["--include".into(), include.into()]);
+        }
+        arguments.push(target.into());
+        self.work.run(arguments)
+    }
+}
+
+/// A package for the foreign architecture.
+///
+/// # Errors
+/// On a machine whose architecture the tests do not know.
+pub fn package(name: &str) -> Result<Package> {
+    let [_, foreign] = base::architectures()?;
+    Ok(Package::new(name, "1.0-1", foreign.debian))
+}

@@ -1,0 +1,120 @@
+//! The command line: help, the plan, wrong options, mirrors of every form.
+
+use rootless_install_tests::program::Workplace;
+use rootless_install_tests::scenario;
+use rootless_install_tests::synthetic::{Synthetic, package};
+
+scenario!(help_and_version, {
+    let work = Workplace::new()?;
+    let help = work.run_plain(["--help"]).end()?;
+    let text = help.succeeded().text();
+    for option in [
+        "--arch",
+        "--suite",
+        "--variant",
+        "--include",
+        "--components",
+        "--mirror",
+        "--keyring",
+        "--cache",
+        "--mode",
+        "--native-sysroot",
+        "--script-timeout",
+        "--dry-run",
+        "--quiet",
+        "--verbose",
+    ] {
+        assert!(text.contains(option), "{option} is not in the help:\n{text}");
+    }
+    assert_eq!(help.stderr, "");
+    let version = work.run_plain(["--version"]).end()?;
+    assert!(
+        version.succeeded().text().starts_with("rootless-install 0."),
+        "{}",
+        version.text()
+    );
+});
+
+scenario!(dry_run_prints_the_plan, {
+    let extra = package("extra")?.field("Depends", "helper (>= 1)");
+    let helper = package("helper")?;
+    let archive = Synthetic::with(&[extra, helper, package("unasked")?])?;
+    let traces = archive.work.traces();
+    let mut arguments = archive.options();
+    for word in ["--variant", "essential", "--include", "extra", "--dry-run"] {
+        arguments.push(word.into());
+    }
+    arguments.push(archive.work.out("target").into());
+    let plan = archive.work.run(arguments).end()?;
+    let text = plan.succeeded().text();
+    for name in ["base-files", "libc6", "dash", "dpkg", "extra", "helper"] {
+        assert!(text.contains(name), "{name} is not in the plan:\n{text}");
+    }
+    assert!(!text.contains("unasked"), "{text}");
+    archive.work.clean(&traces, &[]);
+    let downloads = archive.mirror.requests();
+    assert!(
+        !downloads.iter().any(|request| request.path.ends_with(".deb")),
+        "{downloads:?}"
+    );
+});
+
+scenario!(unknown_options_are_refused, {
+    let work = Workplace::new()?;
+    let target = work.out("target");
+    let target = target.to_string_lossy();
+    for (arguments, words) in [
+        (vec!["--no-such-option", &target], vec!["--no-such-option"]),
+        (vec!["--mode", "magic", &target], vec!["magic", "redirect"]),
+        (vec!["--script-timeout", "soon", &target], vec!["soon"]),
+        (vec![], vec!["TARGET"]),
+    ] {
+        let outcome = work.run(&arguments).end()?;
+        outcome.failed_with(&words);
+        assert_eq!(outcome.status.code(), Some(2), "{arguments:?}");
+    }
+    assert!(work.names("out")?.is_empty());
+});
+
+scenario!(mirrors_of_every_form, {
+    let archive = Synthetic::with(&[])?;
+    let [keyring, url] = [archive.keyring().display().to_string(), archive.mirror.url()];
+    let file_url = format!("file://{}", archive.archive().display());
+    let list = archive.work.write(
+        "a.list",
+        format!("deb [signed-by={keyring}] {url} stable main\n").as_bytes(),
+    )?;
+    let deb822 = format!("Types: deb\nURIs: {url}\nSuites: stable\nComponents: main\nSigned-By: {keyring}\n");
+    let sources = archive.work.write("a.sources", deb822.as_bytes())?;
+    let one_line = format!("deb [signed-by={keyring}] {url} stable main");
+    let arch = archive.foreign().debian;
+    for (mirror, with_key) in [
+        (url.as_str(), true),
+        (&file_url, true),
+        (&one_line, false),
+        (&list.to_string_lossy(), false),
+        (&sources.to_string_lossy(), false),
+    ] {
+        let target = archive.work.out("target");
+        let target = target.to_string_lossy();
+        let mut arguments = vec![
+            "--arch",
+            arch,
+            "--variant",
+            "essential",
+            "--dry-run",
+            "--mirror",
+            mirror,
+        ];
+        if with_key {
+            arguments.extend(["--keyring", &keyring]);
+        }
+        arguments.push(&target);
+        let outcome = archive.work.run(arguments).end()?;
+        assert!(
+            outcome.succeeded().text().contains("coreutils"),
+            "{mirror}: {}",
+            outcome.text()
+        );
+    }
+});

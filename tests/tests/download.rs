@@ -1,0 +1,74 @@
+//! Downloads: broken connections, the cache, runs at the same time.
+
+use std::time::Duration;
+
+use rootless_install_tests::mirror::Fault;
+use rootless_install_tests::scenario;
+use rootless_install_tests::synthetic::{Synthetic, package};
+
+fn large() -> rootless_install_tests::Result<Synthetic> {
+    let noise: Vec<u8> = (0..4_u32 << 20)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    Synthetic::with(&[package("large")?.file("usr/share/large", noise, 0o644)])
+}
+
+scenario!(a_broken_connection_is_resumed, {
+    let archive = large()?;
+    let name = format!("large_1.0-1_{}.deb", archive.foreign().debian);
+    archive.mirror.fault_times(&name, Fault::Cut, 1);
+    archive.install("large", "target").end()?.succeeded();
+    let requests = archive.mirror.requests();
+    let resumed = requests
+        .iter()
+        .any(|request| request.path.ends_with(&name) && request.from > Some(0));
+    assert!(resumed, "it began again from nothing: {requests:?}");
+
+    for (fault, times) in [
+        (Fault::Status(503), 1),
+        (Fault::Altered, 1),
+        (Fault::Truncated, 1),
+    ] {
+        let archive = large()?;
+        archive.mirror.fault_times(&name, fault, times);
+        archive.install("large", "target").end()?.succeeded();
+    }
+    // The mirror forgets how to answer for a part: the whole is taken instead.
+    let archive = large()?;
+    archive.mirror.fault_times(&name, Fault::Cut, 1);
+    archive.mirror.fault(&name, Fault::NoRange);
+    archive.install("large", "target").end()?.succeeded();
+    assert_eq!(
+        std::fs::metadata(archive.work.out("target/usr/share/large"))?.len(),
+        4 << 20
+    );
+});
+
+scenario!(the_cache_is_used, {
+    let archive = large()?;
+    archive.install("large", "first").end()?.succeeded();
+    archive.mirror.forget();
+    archive.install("large", "second").end()?.succeeded();
+    let again = archive.mirror.requests();
+    assert!(
+        !again.iter().any(|request| request.path.ends_with(".deb")),
+        "{again:?}"
+    );
+});
+
+scenario!(parallel_runs_share_a_cache, {
+    let archive = large()?;
+    archive.mirror.fault(".deb", Fault::Slow(2));
+    let runs = ["first", "second", "third"].map(|name| {
+        archive
+            .install("large", name)
+            .limit(Duration::from_secs(240))
+            .start()
+    });
+    for run in runs {
+        run?.wait()?.succeeded();
+    }
+    for name in ["first", "second", "third"] {
+        assert!(archive.work.out(name).join("usr/share/large").is_file(), "{name}");
+    }
+});

@@ -1,0 +1,56 @@
+//! What the program makes equals, entry by entry, what mmdebstrap makes with
+//! emulation from the same mirror state and `SOURCE_DATE_EPOCH`.
+
+use rootless_install_tests::compare::{Ignore, compare};
+use rootless_install_tests::elf;
+use rootless_install_tests::real::{EPOCH, Real};
+use rootless_install_tests::{Result, reference, scenario};
+
+const IGNORE: &[Ignore] = &[
+    Ignore {
+        glob: "etc/ld.so.cache",
+        reason: "a cache of the libraries there are; each machine's ldconfig orders and flags it its own way",
+    },
+    Ignore {
+        glob: "*-old",
+        reason: "a database's state before its last change, which depends on how changes were batched",
+    },
+];
+
+fn equal(arch: &str, variant: &str) -> Result<()> {
+    let real = Real::new()?;
+    let candidate = real.work.out("candidate.tar");
+    real.install(arch, variant, &candidate).end()?.succeeded();
+    let reference = reference::make(&real, arch, variant, EPOCH)?;
+    let comparison = compare(&reference, &candidate, IGNORE)?;
+    assert!(
+        comparison.differences.is_empty(),
+        "{arch} {variant}:\n{comparison}"
+    );
+    assert!(comparison.entries.0 > 1000, "{comparison}");
+    Ok(())
+}
+
+scenario!(riscv64_minbase, {
+    equal("riscv64", "minbase")?;
+});
+
+scenario!(riscv64_essential, {
+    equal("riscv64", "essential")?;
+});
+
+scenario!(riscv64_apt, {
+    equal("riscv64", "apt")?;
+});
+
+scenario!(riscv64_buildd, {
+    equal("riscv64", "buildd")?;
+});
+
+scenario!(arm64_minbase, {
+    equal("arm64", "minbase")?;
+});
+
+scenario!(native_minbase, {
+    equal(elf::native().map_or("amd64", |machine| machine.debian), "minbase")?;
+});

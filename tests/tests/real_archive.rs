@@ -1,0 +1,96 @@
+//! The real archive, into a directory: complete, clean, the user's own.
+
+use rootless_install_tests::elf;
+use rootless_install_tests::real::{Real, assert_installed, assert_ordinary, remove};
+use rootless_install_tests::{Result, scenario};
+
+// Makes a root filesystem and checks all that is promised of the directory.
+fn whole(arch: &str, variant: &str, at_least: usize) -> Result<()> {
+    let real = Real::new()?;
+    let target = real.work.out("target");
+    let traces = real.work.traces();
+    real.install(arch, variant, &target).end()?.succeeded();
+    real.work.clean(&traces, &["target"]);
+    let packages = assert_installed(&target);
+    assert!(packages >= at_least, "only {packages} packages");
+    let entries = assert_ordinary(&target, real.work.account().uid)?;
+    assert!(entries > 1000, "only {entries} entries");
+    remove(&real.work, &target)
+}
+
+scenario!(riscv64_minbase, {
+    whole("riscv64", "minbase", 70)?;
+});
+
+scenario!(arm64_minbase, {
+    whole("arm64", "minbase", 70)?;
+});
+
+scenario!(native_minbase, {
+    let native = elf::native().map_or("amd64", |machine| machine.debian);
+    whole(native, "minbase", 70)?;
+});
+
+scenario!(riscv64_essential, {
+    whole("riscv64", "essential", 50)?;
+});
+
+scenario!(riscv64_apt, {
+    whole("riscv64", "apt", 60)?;
+});
+
+scenario!(riscv64_buildd, {
+    whole("riscv64", "buildd", 120)?;
+});
+
+scenario!(riscv64_extract, {
+    let real = Real::new()?;
+    let target = real.work.out("target");
+    let mirror = real.mirror.url();
+    let mut arguments = vec!["--arch", "riscv64", "--variant", "extract", "--include", "hello"];
+    arguments.extend([
+        "--mirror",
+        &mirror,
+        "--keyring",
+        rootless_install_tests::real::KEYRING,
+    ]);
+    let path = target.to_string_lossy();
+    arguments.push(&path);
+    real.work.run(arguments).end()?.succeeded();
+    let head = std::fs::read(target.join("usr/bin/hello"))?;
+    assert_eq!(
+        elf::machine_of(&head),
+        Some(243),
+        "hello is not a riscv64 program"
+    );
+    assert!(assert_ordinary(&target, real.work.account().uid)? > 10);
+});
+
+scenario!(root_is_told, {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let real = Real::new()?;
+    // Root itself, with a directory of its own: what it makes is root's.
+    let dir = tempfile::tempdir()?;
+    let target = dir.path().join("target");
+    let done = std::process::Command::new(real.work.program())
+        .args([
+            "--arch",
+            "riscv64",
+            "--variant",
+            "essential",
+            "--mirror",
+            &real.mirror.url(),
+        ])
+        .args(["--keyring", rootless_install_tests::real::KEYRING, "--cache"])
+        .arg(dir.path().join("cache"))
+        .arg(&target)
+        .stdin(std::process::Stdio::null())
+        .output()?;
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{said}");
+    assert!(said.to_lowercase().contains("root"), "root is not told:\n{said}");
+    assert!(assert_installed(&target) > 50);
+    assert!(assert_ordinary(&target, 0)? > 1000);
+});
