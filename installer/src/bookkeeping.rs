@@ -58,12 +58,11 @@ fn exists(target: &Target, path: &str) -> Result<bool> {
 }
 
 /// What is there before the first package is unpacked. `sources` are the files
-/// of apt's sources with their contents, `architectures` the target's own and
-/// then foreign ones.
+/// of apt's sources with their contents.
 ///
 /// # Errors
 /// What writing to the target says.
-pub fn prepare(target: &Target, sources: &[(PathBuf, String)], architectures: &[&str]) -> Result<()> {
+pub fn prepare(target: &Target, sources: &[(PathBuf, String)]) -> Result<()> {
     target.set_meta(Path::new("/"), &meta(FileType::Directory, 0o755))?;
     for path in [
         "/etc/apt/apt.conf.d",
@@ -74,19 +73,13 @@ pub fn prepare(target: &Target, sources: &[(PathBuf, String)], architectures: &[
         "/tmp",
         "/etc/dpkg/dpkg.cfg.d",
         "/var/log/apt",
-        "/var/lib/dpkg/triggers",
-        "/var/lib/dpkg/info",
-        "/var/lib/dpkg/alternatives",
-        "/var/lib/dpkg/updates",
     ] {
         directories(target, path)?;
     }
     target.set_mode(Path::new("/tmp"), 0o1777)?;
-    let known: String = architectures.iter().map(|name| format!("{name}\n")).collect();
-    file(target, "/var/lib/dpkg/arch", known.as_bytes(), 0o644)?;
     file(target, "/etc/fstab", b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n", 0o644)?;
     for (path, text) in sources {
-        target.write(path, text.as_bytes(), &meta(FileType::Regular, 0o644))?;
+        target.write(&Path::new("/").join(path), text.as_bytes(), &meta(FileType::Regular, 0o644))?;
     }
     // The machine's own, so that the result resolves names where it is used.
     for path in ["/etc/resolv.conf", "/etc/hostname"] {
@@ -108,7 +101,7 @@ pub fn finish(target: &Target, automatic: Option<&[(String, String)]>) -> Result
     if let Some(automatic) = automatic {
         file(target, "/var/lib/apt/extended_states", extended_states(automatic).as_bytes(), 0o644)?;
     }
-    for path in ["/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock", "/var/lib/dpkg/lock-frontend"] {
+    for path in ["/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"] {
         file(target, path, b"", 0o640)?;
     }
     let apt = apt_uid(target);
@@ -200,7 +193,7 @@ mod tests {
     fn a_finished_target_has_no_leftovers() {
         let directory = tempfile::tempdir().unwrap();
         let target = Target::open(directory.path()).unwrap();
-        prepare(&target, &[], &["riscv64"]).unwrap();
+        prepare(&target, &[("etc/apt/sources.list".into(), "deb x".into())]).unwrap();
         directories(&target, "/run/user/1").unwrap();
         directories(&target, "/run/lock").unwrap();
         file(&target, "/tmp/left", b"x", 0o644).unwrap();
@@ -213,6 +206,6 @@ mod tests {
         assert!(target.stat(Path::new("/var/log/dpkg.log")).is_err());
         let partial = target.stat(Path::new("/var/lib/apt/lists/partial")).unwrap();
         assert_eq!((partial.meta.uid, partial.meta.mode), (APT_UID, 0o700));
-        assert_eq!(target.read(Path::new("/var/lib/dpkg/arch")).unwrap(), b"riscv64\n");
+        assert_eq!(target.read(Path::new("/etc/apt/sources.list")).unwrap(), b"deb x");
     }
 }

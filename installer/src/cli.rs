@@ -70,9 +70,9 @@ pub fn run(config: &Config, style: Style) -> ExitCode {
     if let Some(log) = &log {
         reporters.push(Box::new(log.clone()));
     }
-    let reporter = Tee(reporters);
+    let reporter = Arc::new(Tee(reporters));
 
-    match pipeline::run(config, &reporter, &cancel) {
+    match pipeline::run(config, reporter.clone(), &cancel) {
         Ok(mut summary) => {
             summary.log = log.map(|log| log.path().to_owned());
             if !config.dry_run {

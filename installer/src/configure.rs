@@ -116,19 +116,13 @@ impl<'a> Configurer<'a> {
     pub fn begin_unpack(&mut self, control: &ControlArchive) -> Result<PackageKey> {
         self.settings.cancel.check()?;
         let key = self.database.begin_unpack(control)?;
-        let scripts: BTreeMap<&str, &[u8]> = control
-            .files
-            .iter()
-            .filter(|(name, _)| matches!(name.as_str(), "preinst" | "postrm"))
-            .map(|(name, (data, _))| (name.as_str(), data.as_slice()))
-            .collect();
-        if !scripts.contains_key("preinst") {
+        if control.script("preinst").is_none() {
             return Ok(key);
         }
         self.write_incoming(&key, control)?;
         let ran = self.run(&key, Script::Preinst, &incoming("preinst"));
         if let Err(ConfigureError::Script(failure)) = ran {
-            if scripts.contains_key("postrm") && failure.outcome.ended != Ended::Cancelled {
+            if control.script("postrm").is_some() && failure.outcome.ended != Ended::Cancelled {
                 // The first failure is the one to tell; dpkg leaves the package
                 // half-installed when undoing fails too.
                 if self.run(&key, Script::AbortInstall, &incoming("postrm")).is_ok() {
@@ -152,8 +146,8 @@ impl<'a> Configurer<'a> {
             Err(error) if error.is_already_exists() => {}
             made => made.map_err(failed)?,
         }
-        for (name, (data, mode)) in &control.files {
-            self.target.write(&incoming(name), data, &meta(FileType::Regular, mode & 0o7777)).map_err(failed)?;
+        for (name, file) in &control.files {
+            self.target.write(&incoming(name), &file.data, &file.meta).map_err(failed)?;
         }
         self.target
             .write(&incoming("control"), control.control.as_bytes(), &meta(FileType::Regular, 0o644))
@@ -173,7 +167,8 @@ impl<'a> Configurer<'a> {
     }
 
     /// Configures unpacked packages, given in the order in which dpkg would get
-    /// them, and processes the triggers that come of it.
+    /// them. Triggers that nothing in the queue waits for stay pending until
+    /// [`Configurer::process_pending_triggers`].
     ///
     /// # Errors
     /// The first script that fails ends it; the package is half-configured then.
@@ -211,6 +206,16 @@ impl<'a> Configurer<'a> {
                 }
             }
         }
+        self.database.save(self.target)?;
+        Ok(())
+    }
+
+    /// Processes triggers until none is pending, as dpkg does before it ends.
+    ///
+    /// # Errors
+    /// The first script that fails, or triggers that activate each other.
+    pub fn process_pending_triggers(&mut self) -> Result<()> {
+        self.database.defer_all_pending();
         while let Some(key) = self.database.next_deferred() {
             self.process_triggers(&key)?;
         }
@@ -275,7 +280,7 @@ impl<'a> Configurer<'a> {
             std::iter::once(path.as_ref()).chain(arguments.iter().map(String::as_str)).collect();
         let cancel = settings.cancel;
         let outcome =
-            self.view.run(&command, &environment, settings.timeout, &|| cancel.is_cancelled())?;
+            self.view.run(&key.name, &command, &environment, settings.timeout, &|| cancel.is_cancelled())?;
         cancel.check()?;
         self.database.incorporate(self.target)?;
         let Outcome { ended, .. } = &outcome;

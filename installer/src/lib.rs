@@ -13,6 +13,7 @@ pub mod configure;
 pub mod control;
 pub mod deb;
 pub mod dpkg;
+pub mod install;
 pub mod output;
 pub mod report;
 pub mod solve;

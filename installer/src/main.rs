@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match std::env::args_os().nth(1) {
-        _ => rootless_install::cli::main(std::env::args_os()),
-    }
+    // The process that holds the view is this program executed anew.
+    rootless_install::view::agent_entry()
+        .unwrap_or_else(|| rootless_install::cli::main(std::env::args_os()))
 }

@@ -107,6 +107,24 @@ impl Staging {
         Ok(staging)
     }
 
+    /// Makes a work directory in `parent` for files that no result is made of.
+    /// Nothing is asked of its filesystem.
+    ///
+    /// # Errors
+    /// Those of making it, and of removing what killed runs left there.
+    pub fn scratch(parent: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(parent).map_err(|source| Error::creating(parent, source))?;
+        let prefix = prefix(OsStr::new("run"));
+        leftover::remove(parent, &prefix, false)?;
+        let (directory, lock) = make_directory(parent, &prefix)?;
+        Ok(Self {
+            directory,
+            place: Place::Stdout,
+            keep: false,
+            _lock: lock,
+        })
+    }
+
     /// The directory that becomes the target: empty at first.
     pub fn root(&self) -> PathBuf {
         self.directory.join("root")

@@ -235,7 +235,7 @@ impl View {
         }
     }
 
-    /// Runs a command in the view and waits for its end.
+    /// Runs a command of a package in the view and waits for its end.
     ///
     /// `cancelled` is asked some times a second; when it says yes, or after
     /// `limit`, everything in the view is killed.
@@ -244,12 +244,13 @@ impl View {
     /// [`ViewError::Lost`] when the agent does not answer any more.
     pub fn run(
         &mut self,
+        package: &str,
         arguments: &[&str],
         environment: &[(String, String)],
         limit: Option<Duration>,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Outcome, ViewError> {
-        self.output.start();
+        self.output.start(package);
         let run = ToAgent::Run {
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
             environment: environment.to_vec(),

@@ -1,13 +1,26 @@
 //! The stages, one after the other.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rootless_install_fs::Target;
 
+use super::config::NativeSysroot;
 use super::{Config, TargetSpec};
+use crate::arch::Architecture;
+use crate::archive::{
+    self, ArchiveError, FetchOptions, Fetcher, Index, Keyring, PackageFile, SourceList, load_indexes,
+    machine_sources,
+};
+use crate::install::{self, InstallError, Installation};
 use crate::output::{self, TarOptions};
-use crate::report::{Reporter, Stage, Summary, Tally};
+use crate::report::{Event, Reporter, Stage, Summary, Tally};
+use crate::solve::{DEFAULT_PRIORITY, IndexInput, Plan, Request, Selection, SolveError, Universe, Variant, choose};
 use crate::staging::{self, Cancel, Cancelled, Staging};
+use crate::sysroot::{SysrootError, package_file};
+use crate::view::{self, ViewError};
 
 /// What can end a run: one variant a stage, each with its own errors.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +29,21 @@ pub enum Error {
     /// The user stopped it.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+    /// Sources, indexes or packages could not be had.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The request cannot be met.
+    #[error(transparent)]
+    Solve(#[from] SolveError),
+    /// The machine lacks what the view needs.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// Packages could not be unpacked or configured.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// There is no native sysroot.
+    #[error(transparent)]
+    Sysroot(#[from] SysrootError),
     /// There is no place for the target, or it could not get its name.
     #[error(transparent)]
     Staging(#[from] staging::Error),
@@ -25,6 +53,12 @@ pub enum Error {
     /// The result could not be written.
     #[error(transparent)]
     Output(#[from] output::Error),
+    /// The plan could not be printed.
+    #[error("cannot write the plan to standard output")]
+    Print(#[source] std::io::Error),
+    /// Root's capabilities could not be given up.
+    #[error("cannot give up root's capabilities: {0}")]
+    Privileges(String),
 }
 
 impl Error {
@@ -33,16 +67,24 @@ impl Error {
         match self {
             Self::Staging(error) => error.hint(),
             Self::Output(error) => error.hint(),
-            Self::Cancelled(_) | Self::Target(_) => None,
+            Self::Archive(error) => error.hint(),
+            Self::View(error) => error.hint(),
+            Self::Install(error) => error.hint(),
+            Self::Sysroot(error) => error.hint(),
+            Self::Solve(_) | Self::Cancelled(_) | Self::Target(_) | Self::Print(_) | Self::Privileges(_) => None,
         }
     }
 
     /// Whether the user stopped the run, in whatever stage it was noticed.
     pub fn is_cancelled(&self) -> bool {
-        matches!(
-            self,
-            Self::Cancelled(_) | Self::Output(output::Error::Cancelled(_))
-        )
+        match self {
+            Self::Cancelled(_)
+            | Self::Output(output::Error::Cancelled(_))
+            | Self::Archive(ArchiveError::Interrupted) => true,
+            Self::Install(error) => error.is_cancelled(),
+            Self::Sysroot(SysrootError::Fetch(ArchiveError::Interrupted)) => true,
+            _ => false,
+        }
     }
 }
 
@@ -51,20 +93,186 @@ impl Error {
 ///
 /// # Errors
 /// Those of the stages.
-pub fn run(config: &Config, reporter: &dyn Reporter, cancel: &Cancel) -> Result<Summary, Error> {
-    let tally = Tally::new(reporter);
-    let reporter: &dyn Reporter = &tally;
+pub fn run(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> Result<Summary, Error> {
+    let done = run_stages(config, reporter, cancel);
+    // Whatever failed because everything was killed failed by the user's wish.
+    match (done, cancel.check()) {
+        (Err(error), Err(cancelled)) if !error.is_cancelled() => {
+            tracing::debug!("after the interruption: {error}");
+            Err(cancelled.into())
+        }
+        (done, _) => done,
+    }
+}
+
+fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> Result<Summary, Error> {
+    let tally = Arc::new(Tally::new(reporter));
+    let reporter: &dyn Reporter = &*tally;
+    // Scripts' users are strangers to what this makes; the target's modes are its own.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    if !config.dry_run {
+        view::probe()?;
+    }
+    let staging = if config.dry_run { None } else { Some(create_staging(config)?) };
+    let fetcher = fetcher(config, &tally, cancel)?;
+    let (lists, indexes) = {
+        let _stage = reporter.stage(Stage::Indexes);
+        load(config, &fetcher.fetcher)?
+    };
+    cancel.check()?;
+    let native = Architecture::native();
+    let foreign = native != config.arch;
+    let (ours, theirs) = (for_architecture(&indexes, config.arch.name), for_architecture(&indexes, native.name));
+    let stage = reporter.stage(Stage::Choose);
+    let inputs = inputs(&ours);
+    let universe = Universe::new(&inputs, config.arch.name, &[])?;
+    let selection = choose(&universe, &request(config)?)?;
+    let plan = Plan::new(&universe, &selection);
+    drop(stage);
+    let Some(staging) = staging else {
+        write!(std::io::stdout().lock(), "{}", plan.display(&universe)).map_err(Error::Print)?;
+        return Ok(tally.summary());
+    };
+    let files = plan
+        .packages()
+        .map(|id| package_file(&universe, &ours, id))
+        .collect::<Result<Vec<PackageFile>, _>>()?;
+    staging.check_space(needed(&universe, &plan))?;
+    let debs = {
+        let _stage = reporter.stage(Stage::Download);
+        fetcher.fetcher.fetch(&files)?
+    };
+    cancel.check()?;
+    let native_inputs = self::inputs(&theirs);
+    let native_universe = foreign.then(|| Universe::new(&native_inputs, native.name, &[])).transpose()?;
+    let target = Target::open(&staging.root())?;
+    let installation = Installation {
+        target: &target,
+        arch: config.arch,
+        universe: &universe,
+        plan: &plan,
+        selection: &selection,
+        debs: plan.packages().zip(debs).collect(),
+        sources: archive::target_files(&lists),
+        native: native_universe.as_ref().map(|universe| install::Native {
+            universe,
+            indexes: &theirs,
+            fetcher: &fetcher.fetcher,
+            directory: match &config.native_sysroot {
+                NativeSysroot::Auto => None,
+                NativeSysroot::Directory(path) => Some(path.clone()),
+            },
+        }),
+        cache: &config.cache,
+        mount_point: staging.directory().join("view"),
+        script_timeout: config.script_timeout,
+        source_date_epoch: config.source_date_epoch,
+        reporter: Arc::clone(&tally) as Arc<dyn Reporter>,
+        cancel,
+    };
+    installation.run()?;
+    let output = finish(config, staging, &target, reporter, cancel)?;
+    Ok(Summary { output: output.path, output_bytes: output.bytes, ..tally.summary() })
+}
+
+fn create_staging(config: &Config) -> Result<Staging, Error> {
     let mut staging = Staging::create(&config.target, &config.temporary)?;
     if config.keep_failed {
         staging.keep();
     }
-    let target = Target::open(&staging.root())?;
-    let output = finish(config, staging, &target, reporter, cancel)?;
-    Ok(Summary {
-        output: output.path,
-        output_bytes: output.bytes,
-        ..tally.summary()
+    Ok(staging)
+}
+
+/// The fetcher, and what ends its downloads when the run is stopped.
+struct Fetching {
+    fetcher: Fetcher,
+    _stop: staging::OnCancel,
+}
+
+fn fetcher(config: &Config, tally: &Arc<Tally>, cancel: &Cancel) -> Result<Fetching, Error> {
+    let mut options = FetchOptions::new(&config.cache);
+    let machine = machine_sources()?;
+    options.http_proxy = machine.http_proxy;
+    options.https_proxy = machine.https_proxy;
+    let flag: Arc<AtomicBool> = Arc::clone(&options.cancel);
+    let stop = cancel.on_cancel(move |_| flag.store(true, Ordering::Relaxed));
+    let fetcher = Fetcher::new(options, Arc::new(Told(Arc::clone(tally))))?;
+    Ok(Fetching { fetcher, _stop: stop })
+}
+
+/// Tells the reporter what the archive stage says.
+struct Told(Arc<Tally>);
+
+impl archive::Progress for Told {
+    fn started(&self, files: usize, bytes: u64) {
+        self.0.event(&Event::DownloadPlanned { files, bytes });
+    }
+    fn advanced(&self, bytes: u64) {
+        self.0.event(&Event::DownloadAdvanced { bytes });
+    }
+    fn finished_file(&self, name: &str) {
+        self.0.event(&Event::DownloadFinished { name, size: 0, cached: false });
+    }
+    fn warning(&self, message: &str) {
+        self.0.event(&Event::Warning { message });
+    }
+}
+
+/// The sources, and their indexes for the target's and this machine's architecture.
+fn load(config: &Config, fetcher: &Fetcher) -> Result<(Vec<SourceList>, Vec<Index>), Error> {
+    let machine = machine_sources()?;
+    let keyring = if config.keyrings.is_empty() {
+        Keyring::of_machine(&machine)?
+    } else {
+        Keyring::load(&config.keyrings)?
+    };
+    let lists = if config.mirrors.is_empty() {
+        vec![archive::default_sources(fetcher, &machine, &keyring, &config.suite, &config.components)?]
+    } else {
+        let parse = |mirror: &String| archive::parse_mirror_argument(mirror, &config.suite, &config.components);
+        config.mirrors.iter().map(parse).collect::<Result<Vec<_>, _>>()?
+    };
+    let sources: Vec<_> = lists.iter().flat_map(|list| list.sources.iter().cloned()).collect();
+    let mut architectures = vec![config.arch.name];
+    let native = Architecture::native().name;
+    if native != config.arch.name && config.native_sysroot == NativeSysroot::Auto {
+        architectures.push(native);
+    }
+    let indexes = load_indexes(fetcher, &sources, &keyring, &architectures)?;
+    Ok((lists, indexes))
+}
+
+fn for_architecture(indexes: &[Index], name: &str) -> Vec<Index> {
+    indexes.iter().filter(|index| index.architecture == name || index.architecture == "all").cloned().collect()
+}
+
+fn inputs(indexes: &[Index]) -> Vec<IndexInput<'_>> {
+    indexes
+        .iter()
+        .map(|index| IndexInput {
+            text: &index.text,
+            suite: &index.release_archive,
+            codename: &index.codename,
+            component: &index.component,
+            architecture: &index.architecture,
+            priority: DEFAULT_PRIORITY,
+        })
+        .collect()
+}
+
+fn request(config: &Config) -> Result<Request, Error> {
+    let variant: Variant = config.variant.name().parse()?;
+    Ok(Request {
+        variant,
+        include: config.include.clone(),
+        suite: config.suite.clone(),
+        install_recommends: false,
     })
+}
+
+/// Bytes that the unpacked packages will take, as their makers estimate.
+fn needed(universe: &Universe<'_>, plan: &Plan) -> u64 {
+    plan.packages().map(|id| universe.package(id).installed_size.saturating_mul(1024)).fold(0, u64::saturating_add)
 }
 
 /// Where the result is, and how large an archive is.
@@ -72,7 +280,6 @@ struct Output {
     path: Option<PathBuf>,
     bytes: Option<u64>,
 }
-
 /// The last stage: from the configured target to the result.
 fn finish(
     config: &Config,

@@ -1,21 +1,21 @@
 //! Counts what goes by, for the closing summary.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::summary::peak_memory;
 use super::{Event, Reporter, Summary};
 
 /// Forwards every event and adds them up.
-pub struct Tally<'a> {
-    inner: &'a dyn Reporter,
+pub struct Tally {
+    inner: Arc<dyn Reporter>,
     begun: Instant,
     sums: Mutex<Summary>,
 }
 
-impl<'a> Tally<'a> {
+impl Tally {
     /// Begins to count; time runs from here.
-    pub fn new(inner: &'a dyn Reporter) -> Self {
+    pub fn new(inner: Arc<dyn Reporter>) -> Self {
         Self {
             inner,
             begun: Instant::now(),
@@ -39,7 +39,7 @@ impl<'a> Tally<'a> {
     }
 }
 
-impl Reporter for Tally<'_> {
+impl Reporter for Tally {
     fn event(&self, event: &Event<'_>) {
         {
             let mut sums = self.sums.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn adds_up() {
-        let tally = Tally::new(&Silent);
+        let tally = Tally::new(Arc::new(Silent));
         let stage = Stage::Download;
         for elapsed in [Duration::from_secs(1), Duration::from_secs(2)] {
             tally.event(&Event::StageFinished { stage, elapsed });

@@ -6,8 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Called with each line a script writes, without its line feed.
-pub type Sink = Box<dyn Fn(&str) + Send>;
+/// Called with the package a command runs for and each line it writes, without
+/// the line feed.
+pub type Sink = Box<dyn Fn(&str, &str) + Send>;
 
 /// Lines kept for the message about a script that failed.
 const KEPT: usize = 20;
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 struct Kept {
+    package: String,
     lines: VecDeque<String>,
     complete: bool,
 }
@@ -47,9 +49,9 @@ impl Collector {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what earlier commands wrote.
-    pub(super) fn start(&self) {
-        *self.kept() = Kept::default();
+    /// Forgets what earlier commands wrote; what follows is of this package.
+    pub(super) fn start(&self, package: &str) {
+        *self.kept() = Kept { package: package.to_owned(), ..Kept::default() };
     }
 
     /// The last lines of the command that has just ended.
@@ -92,8 +94,8 @@ fn collect(mut pipe: impl Read, shared: &Shared, sink: &Sink) {
 
 fn pass_on(shared: &Shared, sink: &Sink, line: &[u8]) {
     let line = String::from_utf8_lossy(line).into_owned();
-    sink(&line);
     let mut kept = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+    sink(&kept.package, &line);
     if kept.lines.len() == KEPT {
         kept.lines.pop_front();
     }
@@ -111,7 +113,7 @@ mod tests {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let theirs = Arc::clone(&seen);
         let collector =
-            Collector::new(reader, Box::new(move |line| theirs.lock().unwrap().push(line.to_owned())));
+            Collector::new(reader, Box::new(move |_, line| theirs.lock().unwrap().push(line.to_owned())));
         for n in 0..30 {
             writeln!(writer, "line {n}").unwrap();
         }
@@ -120,7 +122,7 @@ mod tests {
         assert_eq!(lines.len(), KEPT);
         assert_eq!(lines.last().unwrap(), "no line feed");
         assert_eq!(seen.lock().unwrap().len(), 31);
-        collector.start();
+        collector.start("package");
         writer.write_all(b"\0\0\n").unwrap();
         assert!(collector.last_lines().is_empty());
     }

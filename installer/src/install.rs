@@ -1,0 +1,377 @@
+//! From verified packages to a configured target: the plan carried out.
+//!
+//! The essential packages are unpacked together before any script runs, then
+//! the view is made and they are installed as dpkg would find them. After that
+//! the steps of the plan follow one another: unpack some, configure some.
+
+use crate::arch::Architecture;
+use crate::archive::{Fetcher, Index};
+use crate::bookkeeping;
+use crate::configure::script::Environment;
+use crate::configure::{ConfigureError, Configurer, Settings};
+use crate::deb::{Context, DebError, Expected, Job, Layering, UnpackedPackage, open_package, unpack_all};
+use crate::dpkg::{DPKG_NEW, Database, DpkgError, PackageKey, Status};
+use crate::report::{Event, Reporter, Stage};
+use crate::solve::{PackageId, Phase, Plan, Selection, Step, Universe, Variant};
+use crate::staging::{self, Cancel, Cancelled, Staging};
+use crate::sysroot::{Sources, Sysroot, SysrootError};
+use crate::view::{self, View, ViewError, ViewOptions};
+use rootless_install_fs::{Error as TargetError, Target};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+mod environs;
+
+/// Why a plan could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// A package could not be unpacked.
+    #[error(transparent)]
+    Deb(#[from] DebError),
+    /// dpkg's database could not be read or written.
+    #[error(transparent)]
+    Dpkg(#[from] DpkgError),
+    /// A script failed.
+    #[error(transparent)]
+    Configure(#[from] ConfigureError),
+    /// The view could not be made.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The native sysroot could not be made.
+    #[error(transparent)]
+    Sysroot(#[from] SysrootError),
+    /// A directory of the run could not be made.
+    #[error(transparent)]
+    Staging(#[from] staging::Error),
+    /// The target could not be read or written.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A file of the run could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The user stopped it.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl InstallError {
+    /// How to mend it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Configure(error) => error.hint(),
+            Self::View(error) => error.hint(),
+            Self::Sysroot(error) => error.hint(),
+            Self::Staging(error) => error.hint(),
+            _ => None,
+        }
+    }
+
+    /// Whether the user stopped the run.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled(_) | Self::Configure(ConfigureError::Cancelled(_)))
+    }
+}
+
+type Result<T> = std::result::Result<T, InstallError>;
+
+/// Where native tools come from.
+pub struct Native<'a> {
+    /// Packages of the same suite for this machine's architecture.
+    pub universe: &'a Universe<'a>,
+    /// The indexes that universe was made of.
+    pub indexes: &'a [Index],
+    /// What fetches them.
+    pub fetcher: &'a Fetcher,
+    /// The root of a native system to be used instead.
+    pub directory: Option<PathBuf>,
+}
+
+/// A plan with all that carrying it out needs.
+pub struct Installation<'a> {
+    /// The target: empty yet.
+    pub target: &'a Target,
+    /// Its architecture.
+    pub arch: &'static Architecture,
+    /// Packages of that architecture.
+    pub universe: &'a Universe<'a>,
+    /// What is done.
+    pub plan: &'a Plan,
+    /// What the plan was made from.
+    pub selection: &'a Selection,
+    /// The verified package files.
+    pub debs: HashMap<PackageId, PathBuf>,
+    /// apt's sources of the target: paths and contents.
+    pub sources: Vec<(PathBuf, String)>,
+    /// Native tools; `None` when the target's own programs can be executed.
+    pub native: Option<Native<'a>>,
+    /// The cache.
+    pub cache: &'a Path,
+    /// An empty directory for the view's mount, made here.
+    pub mount_point: PathBuf,
+    /// How long a script may take.
+    pub script_timeout: Duration,
+    /// `SOURCE_DATE_EPOCH`.
+    pub source_date_epoch: Option<i64>,
+    /// Who is told.
+    pub reporter: Arc<dyn Reporter>,
+    /// Whether to stop.
+    pub cancel: &'a Cancel,
+}
+
+impl Installation<'_> {
+    /// Carries the plan out.
+    ///
+    /// # Errors
+    /// Whatever ends it; the target is not usable then.
+    pub fn run(&self) -> Result<()> {
+        bookkeeping::prepare(self.target, &self.sources)?;
+        let mut database = Database::create(self.target, self.arch.name, &[])?;
+        if self.selection.variant == Variant::Extract {
+            return self.extract(&database);
+        }
+        let scratch = Staging::scratch(&self.cache.join("run"))?;
+        std::thread::scope(|scope| {
+            let sysroot = self.sysroot(scratch.directory())?;
+            let socket = scratch.directory().join("private/control");
+            let control = sysroot.as_ref().map(|sysroot| sysroot.listen(scope, &socket)).transpose()?;
+            let done = self.install(&mut database, sysroot.as_ref(), scratch.directory());
+            drop(control);
+            done
+        })?;
+        database.save(self.target)?;
+        let automatic: Option<Vec<(String, String)>> =
+            (!self.selection.rest.is_empty()).then(|| self.automatic());
+        Ok(bookkeeping::finish(self.target, automatic.as_deref())?)
+    }
+
+    /// The variant `extract`: files only, nothing configured, no database.
+    fn extract(&self, database: &Database) -> Result<()> {
+        for phase in &self.plan.phases {
+            for package in self.unpack(&phase.packages, database, Layering::TarThenDpkg)? {
+                for (path, _) in package.control.conffiles()? {
+                    let mut waiting = OsString::from(&path);
+                    waiting.push(DPKG_NEW);
+                    self.target.rename(Path::new(&waiting), Path::new(&path))?;
+                }
+            }
+        }
+        Ok(bookkeeping::finish(self.target, None)?)
+    }
+
+    fn automatic(&self) -> Vec<(String, String)> {
+        let marked = self.selection.rest.iter().filter(|id| self.selection.automatic.contains(id));
+        marked
+            .map(|id| self.universe.package(*id))
+            // apt records the architecture it takes `all` for.
+            .map(|package| {
+                let architecture =
+                    if package.architecture == "all" { self.arch.name } else { package.architecture };
+                (package.name.to_owned(), architecture.to_owned())
+            })
+            .collect()
+    }
+
+    fn sysroot(&self, scratch: &Path) -> Result<Option<Sysroot<'_>>> {
+        let private = environs::create_private(scratch)?;
+        let Some(native) = &self.native else { return Ok(None) };
+        if let Some(directory) = &native.directory {
+            environs::check_native_system(directory)?;
+            environs::create_mount_points(&private.join("sysroot"))?;
+            return Ok(None);
+        }
+        let _stage = self.reporter.stage(Stage::Sysroot);
+        let sysroot = Sysroot::new(Sources {
+            tree: private.join("sysroot"),
+            store: self.cache.join("native"),
+            target: self.arch,
+            universe: native.universe,
+            indexes: native.indexes,
+            fetcher: native.fetcher,
+            reporter: &*self.reporter,
+        })?;
+        Ok(Some(sysroot))
+    }
+
+    fn install(&self, database: &mut Database, sysroot: Option<&Sysroot<'_>>, scratch: &Path) -> Result<()> {
+        self.reporter.event(&Event::UnpackPlanned { packages: self.plan.packages().count() });
+        self.reporter.event(&Event::ConfigurePlanned { packages: self.plan.packages().count() });
+        let mut phases = self.plan.phases.iter();
+        let mut unpacked = Vec::new();
+        let first = phases.next();
+        if let Some(first) = first {
+            unpacked = self.unpack(&first.packages, database, Layering::TarThenDpkg)?;
+            self.learn(sysroot, &first.packages, &unpacked);
+        }
+        let mut view = self.view(scratch)?;
+        let environment = Environment {
+            dpkg_version: self.dpkg_version(),
+            source_date_epoch: self.source_date_epoch,
+        };
+        let settings = |force| Settings {
+            environment: environment.clone(),
+            force,
+            timeout: (!self.script_timeout.is_zero()).then_some(self.script_timeout),
+            reporter: &*self.reporter,
+            cancel: self.cancel,
+        };
+        if first.is_some() {
+            let _stage = self.reporter.stage(Stage::Configure);
+            // mmdebstrap installs these with --force-depends.
+            let settings = settings("security-mac,depends,downgrade");
+            let mut configurer = Configurer::new(self.target, &mut view, database, settings);
+            let mut keys = Vec::new();
+            for package in &unpacked {
+                configurer.begin_unpack(&package.control)?;
+                keys.push(configurer.finish_unpack(&package.control, &package.files)?);
+            }
+            configurer.configure(&keys)?;
+            configurer.process_pending_triggers()?;
+        }
+        drop(unpacked);
+        for phase in phases {
+            self.install_phase(phase, &mut view, database, sysroot, &settings)?;
+        }
+        Ok(())
+    }
+
+    fn install_phase<'s>(
+        &'s self,
+        phase: &Phase,
+        view: &mut View,
+        database: &mut Database,
+        sysroot: Option<&Sysroot<'_>>,
+        settings: &dyn Fn(&'static str) -> Settings<'s>,
+    ) -> Result<()> {
+        let settings = || settings("security-mac,downgrade");
+        for step in &phase.steps {
+            self.cancel.check()?;
+            match step {
+                Step::Unpack(ids) => {
+                    let jobs = self.jobs(ids);
+                    {
+                        let _stage = self.reporter.stage(Stage::Configure);
+                        let mut configurer = Configurer::new(self.target, view, database, settings());
+                        for job in &jobs {
+                            let (_, control) = open_package(job)?;
+                            configurer.begin_unpack(&control)?;
+                        }
+                    }
+                    let unpacked = self.unpack(ids, database, Layering::Dpkg)?;
+                    self.learn(sysroot, ids, &unpacked);
+                    let mut configurer = Configurer::new(self.target, view, database, settings());
+                    for package in &unpacked {
+                        configurer.finish_unpack(&package.control, &package.files)?;
+                    }
+                }
+                Step::Configure(ids) => {
+                    let _stage = self.reporter.stage(Stage::Configure);
+                    let keys: Vec<PackageKey> = ids.iter().map(|id| self.key(*id)).collect();
+                    let mut configurer = Configurer::new(self.target, view, database, settings());
+                    configurer.configure(&keys)?;
+                }
+                Step::ConfigurePending => {
+                    let _stage = self.reporter.stage(Stage::Configure);
+                    let keys: Vec<PackageKey> = database
+                        .packages()
+                        .filter(|p| matches!(p.status, Status::Unpacked | Status::HalfConfigured))
+                        .map(|p| p.key())
+                        .collect();
+                    let mut configurer = Configurer::new(self.target, view, database, settings());
+                    configurer.configure(&keys)?;
+                    configurer.process_pending_triggers()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&self, id: PackageId) -> PackageKey {
+        let package = self.universe.package(id);
+        PackageKey::new(package.name, package.architecture)
+    }
+
+    fn jobs(&self, ids: &[PackageId]) -> Vec<Job> {
+        ids.iter()
+            .filter_map(|id| {
+                let package = self.universe.package(*id);
+                Some(Job {
+                    path: self.debs.get(id)?.clone(),
+                    expected: Some(Expected {
+                        name: package.name.to_owned(),
+                        version: package.version.to_owned(),
+                        architecture: package.architecture.to_owned(),
+                    }),
+                })
+            })
+            .collect()
+    }
+
+    fn unpack(&self, ids: &[PackageId], database: &Database, layering: Layering) -> Result<Vec<UnpackedPackage>> {
+        self.cancel.check()?;
+        let _stage = self.reporter.stage(Stage::Unpack);
+        let context = Context::load(self.target, database, layering)?;
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let told = |index: usize, unpacked: &crate::deb::Unpacked| {
+            if let Some(id) = ids.get(index) {
+                let package = self.universe.package(*id).name;
+                self.reporter.event(&Event::Unpacked { package, bytes: unpacked.bytes });
+            }
+        };
+        Ok(unpack_all(&self.jobs(ids), self.target, &context, threads, &told)?)
+    }
+
+    fn learn(&self, sysroot: Option<&Sysroot<'_>>, ids: &[PackageId], unpacked: &[UnpackedPackage]) {
+        let Some(sysroot) = sysroot else { return };
+        for (id, package) in ids.iter().zip(unpacked) {
+            let known = self.universe.package(*id);
+            sysroot.learn(known.name, known.version, package.files.used_paths());
+        }
+    }
+
+    /// Version of the target's dpkg, for `DPKG_RUNNING_VERSION`.
+    fn dpkg_version(&self) -> String {
+        let found = self.plan.packages().map(|id| self.universe.package(id)).find(|p| p.name == "dpkg");
+        // The least that a script may ask for and that has all of today's interfaces.
+        found.map_or_else(|| "1.22.0".to_owned(), |package| package.version.to_owned())
+    }
+
+    fn view(&self, scratch: &Path) -> Result<View> {
+        std::fs::create_dir(&self.mount_point)
+            .map_err(|source| InstallError::Write { path: self.mount_point.clone(), source })?;
+        let reporter = Arc::clone(&self.reporter);
+        let directory = self.native.as_ref().and_then(|native| native.directory.clone());
+        let view = View::start(ViewOptions {
+            target: self.target,
+            mount_point: &self.mount_point,
+            private: &scratch.join("private"),
+            native_system: directory.as_deref(),
+            serve: environs::serve_options(self.arch, self.native.is_some()),
+            sink: Box::new(move |package, line| {
+                reporter.event(&Event::ScriptOutput { package, output: line.as_bytes() });
+            }),
+        })?;
+        Ok(view)
+    }
+}
+
+/// Whether configuring needs a view at all.
+pub fn needs_view(variant: Variant) -> bool {
+    variant != Variant::Extract
+}
+
+/// Checks what the view needs of this machine.
+///
+/// # Errors
+/// One of [`ViewError`] for each thing that is missing.
+pub fn probe() -> std::result::Result<(), ViewError> {
+    view::probe().map(drop)
+}
