@@ -87,16 +87,16 @@ pub fn run(config: &Config, style: Style) -> ExitCode {
             if let Some(log) = &log {
                 log.write(&error::message(&error, hint.as_deref(), Style::default()));
             }
+            // Whatever a stopped run failed with is a consequence of that.
+            if let Err(cancelled) = cancel.check() {
+                error::print(&cancelled, None::<&str>, style);
+                return Exit::Signal(cancelled.signal).into();
+            }
             error::print(&error, hint, style);
-            if let Some(log) = log
-                && (config.verbosity >= Verbosity::Normal || !error.is_cancelled())
-            {
+            if let Some(log) = log {
                 let _ = writeln!(std::io::stderr(), "log: {}", escape_path(log.path()));
             }
-            match cancel.signal() {
-                Some(signal) if error.is_cancelled() => Exit::Signal(signal).into(),
-                _ => Exit::Failure.into(),
-            }
+            Exit::Failure.into()
         }
     }
 }
