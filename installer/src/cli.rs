@@ -27,7 +27,7 @@ pub use exit::Exit;
 pub use target::TargetSpec;
 
 use crate::report::log::{LogFile, default_path};
-use crate::report::{self, Event, Reporter, Style, Tee, Verbosity, escape_path};
+use crate::report::{self, Event, Reporter, Style, Tee, escape_path};
 use crate::staging::Cancel;
 
 /// Runs the command with `arguments` (the first is its own name).
