@@ -36,6 +36,14 @@ impl Error {
             Self::Cancelled(_) | Self::Target(_) => None,
         }
     }
+
+    /// Whether the user stopped the run, in whatever stage it was noticed.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled(_) | Self::Output(output::Error::Cancelled(_))
+        )
+    }
 }
 
 /// Makes what `config` asks for and says what was done. Nothing is left behind
