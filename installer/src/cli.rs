@@ -27,7 +27,7 @@ pub use exit::Exit;
 pub use target::TargetSpec;
 
 use crate::report::log::{LogFile, default_path};
-use crate::report::{self, Event, Reporter, Style, Tee, escape_path};
+use crate::report::{self, Event, Reporter, Style, Tee, Verbosity, escape_path};
 use crate::staging::Cancel;
 
 /// Runs the command with `arguments` (the first is its own name).
@@ -87,16 +87,16 @@ pub fn run(config: &Config, style: Style) -> ExitCode {
             if let Some(log) = &log {
                 log.write(&error::message(&error, hint.as_deref(), Style::default()));
             }
-            // Whatever a stopped run failed with is a consequence of that.
-            if let Err(cancelled) = cancel.check() {
-                error::print(&cancelled, None::<&str>, style);
-                return Exit::Signal(cancelled.signal).into();
-            }
             error::print(&error, hint, style);
-            if let Some(log) = log {
+            if let Some(log) = log
+                && (config.verbosity >= Verbosity::Normal || !error.is_cancelled())
+            {
                 let _ = writeln!(std::io::stderr(), "log: {}", escape_path(log.path()));
             }
-            Exit::Failure.into()
+            match cancel.signal() {
+                Some(signal) if error.is_cancelled() => Exit::Signal(signal).into(),
+                _ => Exit::Failure.into(),
+            }
         }
     }
 }
