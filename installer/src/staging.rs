@@ -94,6 +94,7 @@ impl Staging {
         };
         let prefix = prefix(&name);
         leftover::remove(&parent, &prefix, place != Place::Stdout)?;
+        check_xattrs(&parent)?;
         let (directory, lock) = make_directory(&parent, &prefix)?;
         let staging = Self {
             directory,
@@ -101,9 +102,7 @@ impl Staging {
             keep: false,
             _lock: lock,
         };
-        check_xattrs(&staging.directory)?;
-        let root = staging.root();
-        fs::create_dir(&root).map_err(|source| Error::at(&root, source))?;
+        fs::create_dir(staging.root()).map_err(|source| Error::at(&parent, source))?;
         Ok(staging)
     }
 
@@ -216,7 +215,7 @@ fn make_directory(parent: &Path, prefix: &OsStr) -> Result<(PathBuf, File), Erro
         .rand_bytes(6)
         .tempdir_in(parent)
         .map_err(|source| Error::creating(parent, source))?;
-    let lock = lock(made.path()).map_err(|source| Error::at(made.path(), source))?;
+    let lock = lock(made.path()).map_err(|source| Error::at(parent, source))?;
     Ok((made.keep(), lock))
 }
 

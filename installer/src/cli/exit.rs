@@ -22,10 +22,7 @@ impl Exit {
             Self::Success => 0,
             Self::Failure => 1,
             Self::Usage => 2,
-            Self::Signal(signal) => u8::try_from(signal)
-                .unwrap_or(0)
-                .checked_add(128)
-                .unwrap_or(u8::MAX),
+            Self::Signal(signal) => u8::try_from(signal).unwrap_or(0).saturating_add(128),
         }
     }
 }

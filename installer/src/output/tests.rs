@@ -104,7 +104,10 @@ fn pax_records(mut data: &[u8]) -> Tested<BTreeMap<Vec<u8>, Vec<u8>>> {
     Ok(records)
 }
 
-fn of_archive(bytes: &[u8]) -> Tested<(Vec<Vec<u8>>, BTreeMap<Vec<u8>, Seen>)> {
+/// The names in their order, and what they name.
+type Members = (Vec<Vec<u8>>, BTreeMap<Vec<u8>, Seen>);
+
+fn of_archive(bytes: &[u8]) -> Tested<Members> {
     let mut order = Vec::new();
     let mut seen: BTreeMap<Vec<u8>, Seen> = BTreeMap::new();
     let mut records: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
