@@ -1,0 +1,366 @@
+//! Directories that can only be had by a root-confined open.
+//!
+//! [`Dir`] is the only way to a directory of the target, and there are two ways to one: [`Dir::root`],
+//! and [`Confined::dir`] with a path that is resolved as the target's own root would resolve it.
+//! Absolute links start at the target's root, `..` stops there, links kept as files (see
+//! [`crate::encoding`]) are followed as links. Nothing else in the crate opens a directory by path.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::meta::FileType;
+use crate::sys::{self, Trouble};
+
+/// How many links are followed before a loop is assumed, as in path_resolution(7).
+const MAX_LINKS: u32 = 40;
+
+/// The longest text of a link.
+const PATH_MAX: u64 = 4096;
+
+/// How many directories are kept open; well below the usual limit of 1024 descriptors.
+const KEPT_OPEN: usize = 256;
+
+const DIR_FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// A directory of the target, held by an `O_PATH` descriptor.
+#[derive(Debug)]
+pub(crate) struct Dir {
+    fd: OwnedFd,
+    ino: u64,
+}
+
+impl Dir {
+    /// The target's root, by a path of the machine.
+    fn root(path: &Path) -> Result<Self, Errno> {
+        Self::new(fs::open(path, DIR_FLAGS, Mode::empty())?)
+    }
+
+    fn new(fd: OwnedFd) -> Result<Self, Errno> {
+        let ino = sys::DiskStat::from(fs::fstat(&fd)?).ino;
+        Ok(Self { fd, ino })
+    }
+
+    /// The inode number on disk.
+    pub(crate) fn ino(&self) -> u64 {
+        self.ino
+    }
+
+    /// The directory `name` in this one; fails for a link.
+    fn child(&self, name: &OsStr) -> Result<Self, Errno> {
+        Self::new(fs::openat(
+            &self.fd,
+            name,
+            DIR_FLAGS | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )?)
+    }
+}
+
+impl AsFd for Dir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// A place in the target: a directory and a name in it, which is `.` for the root.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) dir: Arc<Dir>,
+    pub(crate) name: OsString,
+}
+
+impl Place {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+}
+
+/// The target's root and the directories open in it.
+#[derive(Debug)]
+pub(crate) struct Confined {
+    root: Arc<Dir>,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    dirs: HashMap<Vec<u8>, Kept>,
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    dir: Arc<Dir>,
+    used: u64,
+    /// Whether the path leads through a link or `..`: then any change of a name may change its meaning.
+    indirect: bool,
+}
+
+impl Confined {
+    pub(crate) fn new(root: &Path) -> Result<Self, Errno> {
+        Ok(Self {
+            root: Arc::new(Dir::root(root)?),
+            open: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn root(&self) -> &Arc<Dir> {
+        &self.root
+    }
+
+    /// The place `path` names, its last component not followed.
+    pub(crate) fn place(&self, path: &Path) -> Result<Place, Errno> {
+        let path = normal(path);
+        let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
+            _ if path.ends_with(b"..") && (path.len() == 2 || path.ends_with(b"/..")) => {
+                (&path[..], &b"."[..])
+            }
+            Some(slash) => (&path[..slash], &path[slash + 1..]),
+            None if path.is_empty() => (&b""[..], &b"."[..]),
+            None => (&b""[..], &path[..]),
+        };
+        Ok(Place {
+            dir: self.dir(parent)?,
+            name: OsStr::from_bytes(name).to_owned(),
+        })
+    }
+
+    /// The place `path` leads to when its last component is followed, too.
+    pub(crate) fn place_followed(&self, path: &Path) -> Result<Place, Trouble> {
+        let place = self.place(path)?;
+        match sys::attr_at(place.fd(), &place.name) {
+            Ok(attr) if attr.meta.kind == FileType::Symlink => self.walk(&normal(path), true),
+            _ => Ok(place),
+        }
+    }
+
+    /// The directory with a path in normal form.
+    fn dir(&self, path: &[u8]) -> Result<Arc<Dir>, Errno> {
+        if path.is_empty() {
+            return Ok(self.root.clone());
+        }
+        {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.clock += 1;
+            let now = open.clock;
+            if let Some(kept) = open.dirs.get_mut(path) {
+                kept.used = now;
+                return Ok(kept.dir.clone());
+            }
+        }
+        let (dir, indirect) = self.open_dir(path)?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.dirs.len() >= KEPT_OPEN {
+            open.drop_oldest_half();
+        }
+        let used = open.clock;
+        open.dirs.insert(
+            path.to_vec(),
+            Kept {
+                dir: dir.clone(),
+                used,
+                indirect,
+            },
+        );
+        Ok(dir)
+    }
+
+    /// Opens a directory and says whether links were on the way.
+    fn open_dir(&self, path: &[u8]) -> Result<(Arc<Dir>, bool), Errno> {
+        let name = OsStr::from_bytes(path);
+        let open = |resolve| -> Result<Arc<Dir>, Errno> {
+            let resolve = resolve | ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+            loop {
+                match fs::openat2(&self.root.fd, name, DIR_FLAGS, Mode::empty(), resolve) {
+                    Ok(fd) => return Ok(Arc::new(Dir::new(fd)?)),
+                    // A rename somewhere made the kernel unsure about a `..`.
+                    Err(Errno::AGAIN | Errno::INTR) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+        };
+        let dotted = path.split(|b| *b == b'/').any(|name| name == b"..");
+        if !dotted {
+            match open(ResolveFlags::NO_SYMLINKS) {
+                Ok(dir) => return Ok((dir, false)),
+                Err(Errno::LOOP | Errno::NOTDIR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        match open(ResolveFlags::empty()) {
+            Ok(dir) => Ok((dir, true)),
+            // What the kernel takes for a file may be a link kept as one.
+            Err(Errno::NOTDIR) => {
+                let place = self.walk(path, true).map_err(|trouble| trouble.errno())?;
+                match place.name.as_bytes() {
+                    b"." => Ok((place.dir, true)),
+                    name => Ok((Arc::new(place.dir.child(OsStr::from_bytes(name))?), true)),
+                }
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Resolves a path component by component, following links of both kinds.
+    fn walk(&self, path: &[u8], follow_last: bool) -> Result<Place, Trouble> {
+        let mut todo: VecDeque<Vec<u8>> = components(path).map(<[u8]>::to_vec).collect();
+        let mut stack = vec![];
+        let mut links = 0;
+        while let Some(name) = todo.pop_front() {
+            if name == b".." {
+                stack.pop();
+                continue;
+            }
+            let dir: Arc<Dir> = stack.last().unwrap_or(&self.root).clone();
+            let name = OsString::from_vec(name);
+            let last = todo.is_empty();
+            if last && !follow_last {
+                return Ok(Place { dir, name });
+            }
+            let attr = match sys::attr_at(dir.as_fd(), &name) {
+                Err(Trouble::Os(Errno::NOENT)) if last => return Ok(Place { dir, name }),
+                result => result?,
+            };
+            match attr.meta.kind {
+                FileType::Directory => stack.push(Arc::new(dir.child(&name)?)),
+                FileType::Symlink => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err(Errno::LOOP.into());
+                    }
+                    let text = read_link_at(dir.as_fd(), &name, attr.on_disk)?;
+                    if text.starts_with(b"/") {
+                        stack.clear();
+                    }
+                    for component in components(&text).rev() {
+                        todo.push_front(component.to_vec());
+                    }
+                }
+                _ if last => return Ok(Place { dir, name }),
+                _ => return Err(Errno::NOTDIR.into()),
+            }
+        }
+        let dir = stack.pop().unwrap_or_else(|| self.root.clone());
+        Ok(Place {
+            dir,
+            name: OsString::from("."),
+        })
+    }
+
+    /// To be called when the name `path` has come to mean something else: forgets what lies below.
+    pub(crate) fn forget(&self, path: &Path) {
+        let path = normal(path);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.dirs.retain(|known, kept| {
+            let below = known
+                .strip_prefix(&path[..])
+                .is_some_and(|r| r.is_empty() || r.starts_with(b"/"));
+            !(kept.indirect || below)
+        });
+    }
+
+    /// To be called when a directory or link whose path is not known has changed its name.
+    pub(crate) fn forget_all(&self) {
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .dirs
+            .clear();
+    }
+}
+
+impl Open {
+    fn drop_oldest_half(&mut self) {
+        let mut times: Vec<u64> = self.dirs.values().map(|kept| kept.used).collect();
+        times.sort_unstable();
+        let limit = times.get(times.len() / 2).copied().unwrap_or(u64::MAX);
+        self.dirs.retain(|_, kept| kept.used > limit);
+    }
+}
+
+/// The text of a link that is a link or a file on disk.
+pub(crate) fn read_link_at(dir: BorrowedFd<'_>, name: &OsStr, on_disk: FileType) -> Result<Vec<u8>, Errno> {
+    if on_disk == FileType::Symlink {
+        return Ok(fs::readlinkat(dir, name, Vec::new())?.into_bytes());
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = std::fs::File::from(fs::openat(dir, name, flags, Mode::empty())?);
+    let mut text = Vec::new();
+    let limited = &mut std::io::Read::take(file, PATH_MAX);
+    std::io::Read::read_to_end(limited, &mut text)
+        .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+    Ok(text)
+}
+
+fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|b| *b == b'/')
+        .filter(|name| !name.is_empty() && *name != b".")
+}
+
+/// The path relative to the root, without empty components and `.`; empty for the root.
+fn normal(path: &Path) -> Cow<'_, [u8]> {
+    let mut bytes = path.as_os_str().as_bytes();
+    loop {
+        bytes = match bytes {
+            [b'/', rest @ ..] | [b'.', b'/', rest @ ..] | [rest @ .., b'/'] | [rest @ .., b'/', b'.'] => rest,
+            b"." => b"",
+            _ => break,
+        };
+    }
+    let untidy = |w: &[u8]| w == b"//" || w == b"/./";
+    if bytes.windows(2).any(untidy) || bytes.windows(3).any(untidy) {
+        return Cow::Owned(components(bytes).collect::<Vec<_>>().join(&b'/'));
+    }
+    Cow::Borrowed(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_one_form() {
+        for (path, want) in [
+            ("/", ""),
+            ("", ""),
+            (".", ""),
+            ("./", ""),
+            ("/a", "a"),
+            ("./a/b", "a/b"),
+            ("//a//b/./c/", "a/b/c"),
+            ("a/.", "a"),
+            ("a/..", "a/.."),
+            (".a/b.", ".a/b."),
+            ("a./.b", "a./.b"),
+        ] {
+            assert_eq!(&normal(Path::new(path))[..], want.as_bytes(), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_forgets() {
+        let tmp = tempfile::tempdir().unwrap();
+        for i in 0..KEPT_OPEN + 50 {
+            std::fs::create_dir(tmp.path().join(format!("d{i}"))).unwrap();
+        }
+        let confined = Confined::new(tmp.path()).unwrap();
+        for i in 0..KEPT_OPEN + 50 {
+            confined.place(Path::new(&format!("d{i}/x"))).unwrap();
+        }
+        assert!(confined.open.lock().unwrap().dirs.len() <= KEPT_OPEN);
+        let before = confined.place(Path::new("d300/x")).unwrap().dir.ino();
+        std::fs::rename(tmp.path().join("d300"), tmp.path().join("gone")).unwrap();
+        std::fs::create_dir(tmp.path().join("d300")).unwrap();
+        assert_eq!(confined.place(Path::new("/d300/x")).unwrap().dir.ino(), before);
+        confined.forget(Path::new("/d300/"));
+        assert_ne!(confined.place(Path::new("d300/x")).unwrap().dir.ino(), before);
+    }
+}

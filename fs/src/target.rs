@@ -1,0 +1,215 @@
+//! Root-confined access to a target, with fake ownership.
+
+mod change;
+mod read;
+mod xattr;
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+
+use rustix::fs::{self, AtFlags, Mode, OFlags, XattrFlags};
+use rustix::io::Errno;
+
+use crate::confined::{Confined, Place};
+use crate::encoding::{self, XATTR_PREFIX};
+use crate::error::{Error, Result};
+use crate::meta::Meta;
+use crate::sys;
+
+/// A target: a directory that holds a root filesystem with fake ownership.
+///
+/// Paths are those of the target, absolute or relative to its root, which is the same. Directories on
+/// the way are resolved as the target's own root would resolve them: absolute links start at the
+/// target's root and `..` never leaves it. The last component is not followed unless said.
+///
+/// Clones are the same target. All methods may be called from several threads; descriptors of parent
+/// directories are cached, so that many files in one directory cost one resolution.
+#[derive(Clone)]
+pub struct Target(Arc<Shared>);
+
+struct Shared {
+    confined: Confined,
+    path: PathBuf,
+    temporaries: AtomicU64,
+    observer: RwLock<Option<Weak<dyn Observer>>>,
+}
+
+/// One who must know what changes: the server, for its own records and the kernel's caches.
+///
+/// Inode numbers are those on disk. None of these may be called with a lock held.
+pub(crate) trait Observer: Send + Sync {
+    /// The attributes or contents of a file have changed.
+    fn inode_changed(&self, ino: u64);
+    /// A name has come to be, or means something else, or is gone.
+    fn entry_changed(&self, parent: u64, name: &OsStr);
+    /// A file is about to lose a name; `last` if it has no other.
+    fn leaving(&self, ino: u64, parent: u64, name: &OsStr, last: bool);
+    /// The file that was [`leaving`](Self::leaving) stays.
+    fn stayed(&self, ino: u64, parent: u64, name: &OsStr);
+    /// A file has another name.
+    fn moved(&self, ino: u64, from: (u64, &OsStr), to: (u64, &OsStr));
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Target").field(&self.0.path).finish()
+    }
+}
+
+impl Target {
+    /// Opens the target in an existing directory.
+    ///
+    /// # Errors
+    /// [`Error::NoUserXattrs`] if the directory's filesystem cannot hold fake ownership, [`Error::Io`] if
+    /// it cannot be opened or written.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let confined = Confined::new(dir).map_err(|e| Error::io("open", dir, e))?;
+        let probe = format!("{XATTR_PREFIX}probe");
+        let root = sys::FdPath::of(confined.root().as_fd());
+        match fs::setxattr(root.as_c_str(), probe.as_str(), b"", XattrFlags::empty()) {
+            Ok(()) => {}
+            Err(Errno::OPNOTSUPP) => return Err(Error::NoUserXattrs { path: dir.to_owned() }),
+            Err(e) => return Err(Error::io("write", dir, e)),
+        }
+        match fs::removexattr(root.as_c_str(), probe.as_str()) {
+            // Another one opening the same directory may have been first.
+            Ok(()) | Err(Errno::NODATA) => {}
+            Err(e) => return Err(Error::io("write", dir, e)),
+        }
+        Ok(Self(Arc::new(Shared {
+            confined,
+            path: dir.to_owned(),
+            temporaries: AtomicU64::new(0),
+            observer: RwLock::new(None),
+        })))
+    }
+
+    /// The directory as it was given to [`open`](Self::open), a path of the machine.
+    pub fn root_path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Waits until everything written is on the disk (`syncfs`).
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the disk refuses.
+    pub fn sync(&self) -> Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        fs::openat(self.0.confined.root().as_fd(), ".", flags, Mode::empty())
+            .and_then(fs::syncfs)
+            .map_err(|e| Error::io("write", &self.0.path, e))
+    }
+
+    pub(crate) fn confined(&self) -> &Confined {
+        &self.0.confined
+    }
+
+    pub(crate) fn observe(&self, observer: Weak<dyn Observer>) {
+        *self.0.observer.write().unwrap_or_else(PoisonError::into_inner) = Some(observer);
+    }
+
+    fn observer(&self) -> Option<Arc<dyn Observer>> {
+        let observer = self.0.observer.read().unwrap_or_else(PoisonError::into_inner);
+        observer.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// A name that nothing else has, for a file that is to be renamed.
+    pub(crate) fn temporary_name(&self) -> std::ffi::OsString {
+        let count = self.0.temporaries.fetch_add(1, Ordering::Relaxed);
+        format!(".rootless-install-{}-{count}", std::process::id()).into()
+    }
+
+    fn place(&self, action: &'static str, path: &Path) -> Result<Place> {
+        self.0
+            .confined
+            .place(path)
+            .map_err(|e| Error::io(action, path, e))
+    }
+
+    fn place_followed(&self, action: &'static str, path: &Path) -> Result<Place> {
+        self.0
+            .confined
+            .place_followed(path)
+            .map_err(|e| e.into_error(action, path))
+    }
+}
+
+/// A file being written. What is written goes to the disk at once: give it large pieces.
+///
+/// Dropped without [`finish`](Self::finish), the file is removed again.
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+    meta: Meta,
+    target: Target,
+    place: Place,
+    path: PathBuf,
+    finished: bool,
+}
+
+impl NewFile {
+    /// Gives the file its owner, mode and time.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the disk refuses; the file is removed then.
+    pub fn finish(mut self) -> Result<()> {
+        finish(&self.file, &self.meta).map_err(|e| Error::io("write", &self.path, e))?;
+        self.finished = true;
+        // Made by `create` with the mode and size of the moment, and perhaps seen already.
+        if let Some(observer) = self.target.observer()
+            && let Ok(stat) = fs::fstat(&self.file)
+        {
+            observer.inode_changed(sys::DiskStat::from(stat).ino);
+        }
+        Ok(())
+    }
+
+    /// Sets another mode, owner and time than was given to [`Target::create`]; the type stays.
+    pub fn set_meta(&mut self, meta: &Meta) {
+        self.meta = Meta {
+            kind: self.meta.kind,
+            ..*meta
+        };
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.file.write(data)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.finished {
+            // The error that led here is what matters.
+            let _ = self.target.unlink(&self.place, AtFlags::empty());
+        }
+    }
+}
+
+/// Makes the regular file on disk that [`finish`] will complete.
+fn create_at(place: &Place, meta: &Meta) -> rustix::io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(encoding::disk_mode(meta.kind, meta.mode));
+    fs::openat(place.fd(), &place.name, flags, mode).map(File::from)
+}
+
+/// Gives a new file what the target's users are to see.
+fn finish(file: &File, meta: &Meta) -> rustix::io::Result<()> {
+    // The umask may have taken bits when the file was made.
+    let mode = encoding::disk_mode(meta.kind, meta.mode);
+    fs::fchmod(file, Mode::from_raw_mode(mode))?;
+    let record = encoding::record(meta.kind, meta.mode, meta.uid, meta.gid);
+    sys::set_record_of(file.as_fd(), record.as_ref(), false)?;
+    fs::futimens(file, &sys::only_mtime(meta.mtime))
+}
