@@ -26,8 +26,6 @@ mod files;
 mod package;
 mod redirections;
 mod relation;
-#[cfg(test)]
-mod tests;
 mod triggers;
 mod unpacking;
 

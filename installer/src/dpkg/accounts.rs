@@ -30,7 +30,10 @@ impl Accounts {
     /// The names in the contents of the two files; malformed lines are passed over, as in libc, and
     /// the first line for a name counts.
     pub fn parse(passwd: &[u8], group: &[u8]) -> Accounts {
-        Accounts { users: ids(passwd), groups: ids(group) }
+        Accounts {
+            users: ids(passwd),
+            groups: ids(group),
+        }
     }
 
     /// The id of a user name.
@@ -48,7 +51,9 @@ fn ids(file: &[u8]) -> HashMap<Vec<u8>, u32> {
     let mut ids = HashMap::new();
     for line in file.split(|b| *b == b'\n') {
         let mut parts = line.split(|b| *b == b':');
-        let (Some(name), Some(id)) = (parts.next(), parts.nth(1)) else { continue };
+        let (Some(name), Some(id)) = (parts.next(), parts.nth(1)) else {
+            continue;
+        };
         let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
         if let (false, Some(id)) = (name.is_empty(), id) {
             ids.entry(name.to_owned()).or_insert(id);

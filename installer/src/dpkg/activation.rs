@@ -37,8 +37,12 @@ impl Database {
         if !self.interests.has_file_triggers() {
             return;
         }
-        let triggers: Vec<String> =
-            self.interests.file_triggers_for(paths).into_iter().map(str::to_owned).collect();
+        let triggers: Vec<String> = self
+            .interests
+            .file_triggers_for(paths)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         for trigger in triggers {
             self.activate_exactly(&trigger, Some(by));
         }
@@ -57,13 +61,19 @@ impl Database {
     /// # Errors
     /// No such package, or a file that cannot be read or parsed.
     pub fn declarations(&self, target: &Target, key: &PackageKey) -> Result<Declarations, DpkgError> {
-        let package = self.get(key).ok_or_else(|| DpkgError::NoPackage { package: key.to_string() })?;
+        let package = self.get(key).ok_or_else(|| DpkgError::NoPackage {
+            package: key.to_string(),
+        })?;
         Declarations::parse(&read_text(target, &package.info_path("triggers"))?, &package.name)
     }
 
     fn activate_exactly(&mut self, trigger: &str, by: Option<&PackageKey>) {
-        let interests: Vec<(String, bool)> =
-            self.interests.of(trigger).into_iter().map(|i| (i.package.clone(), i.awaited)).collect();
+        let interests: Vec<(String, bool)> = self
+            .interests
+            .of(trigger)
+            .into_iter()
+            .map(|i| (i.package.clone(), i.awaited))
+            .collect();
         for (package, awaited) in interests {
             if let Some(pending) = self.resolve(&package) {
                 self.record_activation(&pending, by.filter(|_| awaited), trigger);
@@ -72,7 +82,9 @@ impl Database {
     }
 
     fn record_activation(&mut self, pending: &PackageKey, awaiter: Option<&PackageKey>, trigger: &str) {
-        let Some(package) = self.packages.get_mut(pending) else { return };
+        let Some(package) = self.packages.get_mut(pending) else {
+            return;
+        };
         if package.status < Status::TriggersAwaited {
             // Not configured yet: configuring will do what the trigger asks for.
             return;
@@ -80,14 +92,20 @@ impl Database {
         if !package.triggers_pending.iter().any(|have| have == trigger) {
             package.triggers_pending.insert(0, trigger.to_owned());
             let awaiting = !package.triggers_awaited.is_empty();
-            package.status = if awaiting { Status::TriggersAwaited } else { Status::TriggersPending };
+            package.status = if awaiting {
+                Status::TriggersAwaited
+            } else {
+                Status::TriggersPending
+            };
             self.note(pending);
         }
         if !self.deferred.contains(pending) {
             self.deferred.push_back(pending.clone());
         }
         let Some(awaiter) = awaiter else { return };
-        let Some(package) = self.packages.get_mut(awaiter) else { return };
+        let Some(package) = self.packages.get_mut(awaiter) else {
+            return;
+        };
         if !package.triggers_awaited.contains(pending) {
             package.triggers_awaited.push(pending.clone());
             if package.status > Status::TriggersAwaited {
@@ -106,7 +124,9 @@ impl Database {
             .map(|(key, _)| key.clone())
             .collect();
         for key in awaiting {
-            let Some(package) = self.packages.get_mut(&key) else { continue };
+            let Some(package) = self.packages.get_mut(&key) else {
+                continue;
+            };
             package.triggers_awaited.retain(|have| have != done);
             if package.triggers_awaited.is_empty() && package.status == Status::TriggersAwaited {
                 package.status = settled(package.triggers_pending.is_empty());
@@ -139,7 +159,9 @@ impl Database {
     pub fn take_pending(&mut self, key: &PackageKey) -> Result<Vec<String>, DpkgError> {
         self.deferred.retain(|have| have != key);
         let pending = self.get(key).map(|package| package.triggers_pending.clone());
-        let pending = pending.ok_or_else(|| DpkgError::NoPackage { package: key.to_string() })?;
+        let pending = pending.ok_or_else(|| DpkgError::NoPackage {
+            package: key.to_string(),
+        })?;
         self.update(key, |package| package.status = Status::HalfConfigured)?;
         Ok(pending)
     }
@@ -180,5 +202,9 @@ impl Database {
 }
 
 fn settled(idle: bool) -> Status {
-    if idle { Status::Installed } else { Status::TriggersPending }
+    if idle {
+        Status::Installed
+    } else {
+        Status::TriggersPending
+    }
 }

@@ -30,7 +30,9 @@ impl Database {
         key: &PackageKey,
         diversions: &Diversions,
     ) -> Result<(), DpkgError> {
-        let package = self.get(key).ok_or_else(|| DpkgError::NoPackage { package: key.to_string() })?;
+        let package = self.get(key).ok_or_else(|| DpkgError::NoPackage {
+            package: key.to_string(),
+        })?;
         let conffiles = package.conffiles.clone();
         for (index, conffile) in conffiles.iter().enumerate() {
             if conffile.obsolete || conffile.remove_on_upgrade {
@@ -57,7 +59,9 @@ impl Database {
         conffile: &Conffile,
     ) -> Result<Option<String>, DpkgError> {
         let name = diversions.used(Path::new(&conffile.path), &key.name).to_owned();
-        let Some(place) = dereference(target, &name)? else { return Ok(Some("-".to_owned())) };
+        let Some(place) = dereference(target, &name)? else {
+            return Ok(Some("-".to_owned()));
+        };
         let new = with_suffix(&place, DPKG_NEW);
         let Some(new_meta) = existing(target, &new)? else {
             return Ok(self.hash_of_other_instance(key, &conffile.path));
@@ -66,7 +70,12 @@ impl Database {
         let current = existing(target, &place)?;
         let current_hash = current.map(|_| md5_of(target, &place)).transpose()?;
         if let Some(current) = current {
-            let meta = Meta { mode: current.mode, uid: current.uid, gid: current.gid, ..new_meta };
+            let meta = Meta {
+                mode: current.mode,
+                uid: current.uid,
+                gid: current.gid,
+                ..new_meta
+            };
             if meta != new_meta {
                 target.set_meta(&new, &meta).map_err(failed(&new))?;
             }
@@ -82,9 +91,10 @@ impl Database {
                 return Err(DpkgError::Conffile {
                     package: key.name.clone(),
                     path: conffile.path.clone(),
-                    problem: "exists with other contents, and dpkg would ask which to keep; have nothing write it \
+                    problem:
+                        "exists with other contents, and dpkg would ask which to keep; have nothing write it \
                               before the package is configured"
-                        .to_owned(),
+                            .to_owned(),
                 });
             }
         };
@@ -102,8 +112,13 @@ impl Database {
     /// The hash that another architecture's instance recorded when it installed the shared conffile.
     fn hash_of_other_instance(&self, key: &PackageKey, path: &str) -> Option<String> {
         let others = self.packages().filter(|p| p.name == key.name && p.key() != *key);
-        let conffiles = others.filter(|p| p.status > Status::HalfConfigured).flat_map(|p| &p.conffiles);
-        conffiles.filter(|c| !c.obsolete && !c.remove_on_upgrade).find(|c| c.path == path).map(|c| c.hash.clone())
+        let conffiles = others
+            .filter(|p| p.status > Status::HalfConfigured)
+            .flat_map(|p| &p.conffiles);
+        conffiles
+            .filter(|c| !c.obsolete && !c.remove_on_upgrade)
+            .find(|c| c.path == path)
+            .map(|c| c.hash.clone())
     }
 }
 
@@ -147,7 +162,10 @@ fn md5_of(target: &Target, path: &Path) -> Result<String, DpkgError> {
     let mut digest = Md5::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let read = file.read(&mut buffer).map_err(|source| DpkgError::Read { path: path.to_owned(), source })?;
+        let read = file.read(&mut buffer).map_err(|source| DpkgError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         if read == 0 {
             return Ok(hex(&digest.finalize()));
         }
@@ -158,8 +176,10 @@ fn md5_of(target: &Target, path: &Path) -> Result<String, DpkgError> {
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
 }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use rootless_install_fs::Target;
 
 use super::error::DpkgError;
-use super::files::{ensure_dir, ensure_file, failed, malformed, read_optional, read_text, remove_optional, write};
+use super::files::{
+    ensure_dir, ensure_file, failed, malformed, read_optional, read_text, remove_optional, write,
+};
 use super::package::{Package, PackageKey, Status};
 use super::triggers::{Interests, TRIGGERS};
 
@@ -86,7 +88,11 @@ impl Database {
     pub fn load(target: &Target, native: &str) -> Result<Database, DpkgError> {
         let mut database = Database::new(native, Vec::new());
         let arch = read_text(target, &Path::new(ADMIN).join("arch"))?;
-        database.foreign = arch.lines().filter(|a| !a.is_empty() && *a != native).map(str::to_owned).collect();
+        database.foreign = arch
+            .lines()
+            .filter(|a| !a.is_empty() && *a != native)
+            .map(str::to_owned)
+            .collect();
         database.merge(&read_text(target, Path::new(STATUS))?, Path::new(STATUS))?;
         database.load_updates(target)?;
         database.resolve_awaited();
@@ -135,9 +141,13 @@ impl Database {
     fn resolve_awaited(&mut self) {
         let keys: Vec<PackageKey> = self.packages.keys().cloned().collect();
         for key in keys {
-            let Some(package) = self.packages.get(&key) else { continue };
+            let Some(package) = self.packages.get(&key) else {
+                continue;
+            };
             let awaited = package.triggers_awaited.iter();
-            let resolved: Vec<_> = awaited.filter_map(|have| self.resolve_parts(&have.name, &have.architecture)).collect();
+            let resolved: Vec<_> = awaited
+                .filter_map(|have| self.resolve_parts(&have.name, &have.architecture))
+                .collect();
             if let Some(package) = self.packages.get_mut(&key) {
                 package.triggers_awaited = resolved;
             }
@@ -217,7 +227,11 @@ impl Database {
 
     fn resolve_parts(&self, name: &str, architecture: &str) -> Option<PackageKey> {
         let first = PackageKey::new(name, "");
-        let mut instances = self.packages.range(first..).map(|(key, _)| key).take_while(|key| key.name == name);
+        let mut instances = self
+            .packages
+            .range(first..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.name == name);
         if !architecture.is_empty() {
             // `all` packages count as native ones
             let matches = |key: &&PackageKey| {
@@ -226,13 +240,17 @@ impl Database {
             return instances.find(matches).cloned();
         }
         let all: Vec<&PackageKey> = instances.collect();
-        let native = all.iter().find(|key| key.architecture == self.native || key.architecture == "all");
+        let native = all
+            .iter()
+            .find(|key| key.architecture == self.native || key.architecture == "all");
         native.or(all.first()).map(|key| (*key).clone())
     }
 
     /// dpkg's unambiguous name of a package (see [`Package::display_name`]).
     pub fn display_name(&self, key: &PackageKey) -> String {
-        self.packages.get(key).map_or_else(|| key.to_string(), |package| package.display_name(&self.native))
+        self.packages
+            .get(key)
+            .map_or_else(|| key.to_string(), |package| package.display_name(&self.native))
     }
 
     /// Changes a package and notes the change, with what follows from its new state: pending
@@ -241,8 +259,14 @@ impl Database {
     ///
     /// # Errors
     /// No such package.
-    pub fn update<R>(&mut self, key: &PackageKey, change: impl FnOnce(&mut Package) -> R) -> Result<R, DpkgError> {
-        let package = self.packages.get_mut(key).ok_or_else(|| DpkgError::NoPackage { package: key.to_string() })?;
+    pub fn update<R>(
+        &mut self,
+        key: &PackageKey,
+        change: impl FnOnce(&mut Package) -> R,
+    ) -> Result<R, DpkgError> {
+        let package = self.packages.get_mut(key).ok_or_else(|| DpkgError::NoPackage {
+            package: key.to_string(),
+        })?;
         let result = change(package);
         self.note(key);
         Ok(result)
@@ -257,7 +281,9 @@ impl Database {
     }
 
     pub(super) fn note(&mut self, key: &PackageKey) {
-        let Some(package) = self.packages.get_mut(key) else { return };
+        let Some(package) = self.packages.get_mut(key) else {
+            return;
+        };
         if !matches!(package.status, Status::TriggersPending | Status::TriggersAwaited) {
             package.triggers_pending.clear();
         }
@@ -306,7 +332,9 @@ impl Database {
             return self.save(target);
         }
         for key in std::mem::take(&mut self.dirty) {
-            let Some(package) = self.packages.get(&key) else { continue };
+            let Some(package) = self.packages.get(&key) else {
+                continue;
+            };
             let path = update_path(self.next_update);
             write(target, &path, self.stanza(package).as_bytes(), 0o644)?;
             self.next_update += 1;
@@ -360,6 +388,8 @@ fn update_path(number: u32) -> PathBuf {
 impl Package {
     /// The path of one of the package's files in `info/`.
     pub fn info_path(&self, kind: &str) -> PathBuf {
-        Path::new(ADMIN).join("info").join(format!("{}.{kind}", self.info_name()))
+        Path::new(ADMIN)
+            .join("info")
+            .join(format!("{}.{kind}", self.info_name()))
     }
 }

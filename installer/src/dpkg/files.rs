@@ -13,18 +13,30 @@ pub(super) fn failed(path: &Path) -> impl FnOnce(rootless_install_fs::Error) -> 
 }
 
 pub(super) fn malformed(path: impl AsRef<Path>, problem: impl Into<String>) -> DpkgError {
-    DpkgError::Format { path: path.as_ref().to_owned(), problem: problem.into() }
+    DpkgError::Format {
+        path: path.as_ref().to_owned(),
+        problem: problem.into(),
+    }
 }
 
 /// The current time.
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp { sec: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nsec: since.subsec_nanos() }
+    Timestamp {
+        sec: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        nsec: since.subsec_nanos(),
+    }
 }
 
 /// Metadata of a file of root's, written now.
 pub(super) fn of_root(kind: FileType, mode: u32) -> Meta {
-    Meta { kind, mode, uid: 0, gid: 0, mtime: now() }
+    Meta {
+        kind,
+        mode,
+        uid: 0,
+        gid: 0,
+        mtime: now(),
+    }
 }
 
 pub(super) fn read_optional(target: &Target, path: &Path) -> Result<Option<Vec<u8>>, DpkgError> {
@@ -42,7 +54,9 @@ pub(super) fn read_text(target: &Target, path: &Path) -> Result<String, DpkgErro
 }
 
 pub(super) fn write(target: &Target, path: &Path, data: &[u8], mode: u32) -> Result<(), DpkgError> {
-    target.write(path, data, &of_root(FileType::Regular, mode)).map_err(failed(path))
+    target
+        .write(path, data, &of_root(FileType::Regular, mode))
+        .map_err(failed(path))
 }
 
 /// Writes a file unless it exists.
@@ -65,7 +79,9 @@ pub(super) fn ensure_dir(target: &Target, path: &Path) -> Result<(), DpkgError> 
     if let Some(parent) = path.parent() {
         ensure_dir(target, parent)?;
     }
-    target.make_dir(path, &of_root(FileType::Directory, 0o755)).map_err(failed(path))
+    target
+        .make_dir(path, &of_root(FileType::Directory, 0o755))
+        .map_err(failed(path))
 }
 
 pub(super) fn remove_optional(target: &Target, path: &Path) -> Result<(), DpkgError> {

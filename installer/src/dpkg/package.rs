@@ -78,7 +78,10 @@ pub struct PackageKey {
 impl PackageKey {
     /// A key from its two parts.
     pub fn new(name: impl Into<String>, architecture: impl Into<String>) -> PackageKey {
-        PackageKey { name: name.into(), architecture: architecture.into() }
+        PackageKey {
+            name: name.into(),
+            architecture: architecture.into(),
+        }
     }
 }
 
@@ -208,8 +211,15 @@ impl Package {
         let mut seen = [false; FIELDS.len()];
         for field in fields(stanza) {
             let (name, value) = field?;
-            let Some(slot) = FIELDS.iter().position(|(known, _)| known.eq_ignore_ascii_case(name)) else {
-                if package.extra.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+            let Some(slot) = FIELDS
+                .iter()
+                .position(|(known, _)| known.eq_ignore_ascii_case(name))
+            else {
+                if package
+                    .extra
+                    .iter()
+                    .any(|(other, _)| other.eq_ignore_ascii_case(name))
+                {
                     return Err(package.malformed(name, "appears twice"));
                 }
                 package.extra.push((name.to_owned(), value.to_owned()));
@@ -243,12 +253,16 @@ impl Package {
             }
             Kind::Relation => {
                 if !value.is_empty() {
-                    let text = relation::normalise(value).map_err(|problem| self.malformed(name, &problem))?;
+                    let text =
+                        relation::normalise(value).map_err(|problem| self.malformed(name, &problem))?;
                     self.known.push((name, text));
                 }
             }
             Kind::Text => {
-                let value = match PRIORITIES.iter().find(|p| name == "Priority" && p.eq_ignore_ascii_case(value)) {
+                let value = match PRIORITIES
+                    .iter()
+                    .find(|p| name == "Priority" && p.eq_ignore_ascii_case(value))
+                {
                     Some(known) => known,
                     None => value,
                 };
@@ -293,7 +307,8 @@ impl Package {
             }
             "Conffiles" => {
                 for line in value.split('\n').filter(|line| !line.is_empty()) {
-                    let conffile = parse_conffile(line).ok_or_else(|| self.malformed(name, "has a malformed line"))?;
+                    let conffile =
+                        parse_conffile(line).ok_or_else(|| self.malformed(name, "has a malformed line"))?;
                     self.conffiles.push(conffile);
                 }
             }
@@ -314,8 +329,16 @@ impl Package {
     }
 
     fn malformed(&self, field: &str, problem: &str) -> DpkgError {
-        let package = if self.name.is_empty() { "(unnamed)" } else { &self.name };
-        DpkgError::Stanza { package: package.to_owned(), field: field.to_owned(), problem: problem.to_owned() }
+        let package = if self.name.is_empty() {
+            "(unnamed)"
+        } else {
+            &self.name
+        };
+        DpkgError::Stanza {
+            package: package.to_owned(),
+            field: field.to_owned(),
+            problem: problem.to_owned(),
+        }
     }
 
     /// This instance's key.
@@ -327,7 +350,10 @@ impl Package {
     pub fn field(&self, name: &str) -> Option<&str> {
         let known = self.known.iter().map(|(n, v)| (*n, v));
         let extra = self.extra.iter().map(|(n, v)| (n.as_str(), v));
-        known.chain(extra).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        known
+            .chain(extra)
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether `Essential: yes`.
@@ -347,7 +373,8 @@ impl Package {
 
     pub(super) fn needs_architecture(&self, native: &str) -> bool {
         !self.architecture.is_empty()
-            && (self.multi_arch == MultiArch::Same || (self.architecture != native && self.architecture != "all"))
+            && (self.multi_arch == MultiArch::Same
+                || (self.architecture != native && self.architecture != "all"))
     }
 
     /// The name in `info/` and in trigger interests: with `:ARCH` for `Multi-Arch: same` only.
@@ -363,7 +390,9 @@ impl Package {
     /// version, priority, section and Multi-Arch, but none of the other fields yet.
     pub(super) fn before_unpack(&self) -> Package {
         let mut package = self.clone();
-        package.known.retain(|(name, _)| matches!(*name, "Priority" | "Section"));
+        package
+            .known
+            .retain(|(name, _)| matches!(*name, "Priority" | "Section"));
         package.extra.clear();
         package.conffiles.clear();
         package
@@ -444,7 +473,12 @@ fn push(out: &mut String, name: &str, value: &str) {
 
 fn parse_conffile(line: &str) -> Option<Conffile> {
     let mut rest = line.strip_prefix(' ')?;
-    let mut conffile = Conffile { path: String::new(), hash: String::new(), obsolete: false, remove_on_upgrade: false };
+    let mut conffile = Conffile {
+        path: String::new(),
+        hash: String::new(),
+        obsolete: false,
+        remove_on_upgrade: false,
+    };
     if let Some(shorter) = rest.strip_suffix(" remove-on-upgrade") {
         (conffile.remove_on_upgrade, rest) = (true, shorter);
     }
@@ -485,12 +519,16 @@ fn fields(stanza: &str) -> impl Iterator<Item = Result<(&str, &str), DpkgError>>
             return Some(Err(bad_line(field)));
         }
         // A value that begins on the next line keeps that line's leading space: `Conffiles` needs it.
-        let value = value.trim_start_matches([' ', '\t']).trim_end_matches(|c: char| c.is_ascii_whitespace());
+        let value = value
+            .trim_start_matches([' ', '\t'])
+            .trim_end_matches(|c: char| c.is_ascii_whitespace());
         Some(Ok((name, value)))
     })
 }
 
 fn bad_line(field: &str) -> DpkgError {
     let line = field.lines().next().unwrap_or_default();
-    DpkgError::Line { line: line.chars().take(80).collect() }
+    DpkgError::Line {
+        line: line.chars().take(80).collect(),
+    }
 }

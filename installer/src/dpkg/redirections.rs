@@ -62,13 +62,20 @@ impl Diversions {
             let package = std::str::from_utf8(package).map_err(|_| malformed(DIVERSIONS, "is not UTF-8"))?;
             let [from, to] = [from, to].map(|path| PathBuf::from(OsStr::from_bytes(path)));
             if !from.is_absolute() || !to.is_absolute() || package.is_empty() {
-                return Err(malformed(DIVERSIONS, "has a diversion without absolute paths and a package"));
+                return Err(malformed(
+                    DIVERSIONS,
+                    "has a diversion without absolute paths and a package",
+                ));
             }
             let index = diversions.list.len();
             let twice = diversions.from.insert(from.clone(), index).is_some()
                 || diversions.to.insert(to.clone(), index).is_some();
             if twice {
-                let problem = format!("has conflicting diversions of {} or to {}", from.display(), to.display());
+                let problem = format!(
+                    "has conflicting diversions of {} or to {}",
+                    from.display(),
+                    to.display()
+                );
                 return Err(malformed(DIVERSIONS, problem));
             }
             let package = (package != ":").then(|| package.to_owned());
@@ -91,7 +98,7 @@ impl Diversions {
     }
 
     /// The diversion whose new path this is.
-    pub fn into(&self, path: &Path) -> Option<&Diversion> {
+    pub fn ending_at(&self, path: &Path) -> Option<&Diversion> {
         self.to.get(path).and_then(|index| self.list.get(*index))
     }
 
@@ -142,11 +149,22 @@ impl StatOverrides {
             };
             let number = |text: &[u8]| std::str::from_utf8(text.strip_prefix(b"#")?).ok()?.parse().ok();
             let unknown = |what| malformed(STATOVERRIDE, format!("names an unknown {what} in '{shown}'"));
-            let uid = number(user).or_else(|| accounts.uid(user)).ok_or_else(|| unknown("user"))?;
-            let gid = number(group).or_else(|| accounts.gid(group)).ok_or_else(|| unknown("group"))?;
-            let mode = std::str::from_utf8(mode).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
-            let mode = mode.filter(|mode| *mode <= 0o7777).ok_or_else(|| unknown("mode"))?;
-            overrides.insert(PathBuf::from(OsStr::from_bytes(path)), StatOverride { uid, gid, mode });
+            let uid = number(user)
+                .or_else(|| accounts.uid(user))
+                .ok_or_else(|| unknown("user"))?;
+            let gid = number(group)
+                .or_else(|| accounts.gid(group))
+                .ok_or_else(|| unknown("group"))?;
+            let mode = std::str::from_utf8(mode)
+                .ok()
+                .and_then(|text| u32::from_str_radix(text, 8).ok());
+            let mode = mode
+                .filter(|mode| *mode <= 0o7777)
+                .ok_or_else(|| unknown("mode"))?;
+            overrides.insert(
+                PathBuf::from(OsStr::from_bytes(path)),
+                StatOverride { uid, gid, mode },
+            );
         }
         Ok(StatOverrides(overrides))
     }

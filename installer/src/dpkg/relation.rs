@@ -57,7 +57,9 @@ impl Possibility {
     /// Whether `version` of the named package satisfies the constraint. A version that cannot be
     /// parsed satisfies none.
     pub fn accepts(&self, version: &str) -> bool {
-        let Some((comparison, wanted)) = &self.constraint else { return true };
+        let Some((comparison, wanted)) = &self.constraint else {
+            return true;
+        };
         match (version.parse::<Version>(), wanted.parse::<Version>()) {
             (Ok(have), Ok(wanted)) => comparison.holds(have.cmp(&wanted)),
             _ => false,
@@ -83,7 +85,10 @@ impl fmt::Display for Possibility {
 /// # Errors
 /// What is wrong, as a sentence about the field.
 pub fn parse(value: &str) -> Result<Vec<Vec<Possibility>>, String> {
-    value.split(',').map(|group| group.split('|').map(possibility).collect()).collect()
+    value
+        .split(',')
+        .map(|group| group.split('|').map(possibility).collect())
+        .collect()
 }
 
 /// The field as dpkg writes it to the status file.
@@ -123,7 +128,11 @@ fn possibility(text: &str) -> Result<Possibility, String> {
     if architecture.is_some_and(|a| !valid(a)) {
         return Err(format!("has an invalid architecture in '{}'", short(text)));
     }
-    Ok(Possibility { name: name.to_owned(), architecture: architecture.map(str::to_owned), constraint })
+    Ok(Possibility {
+        name: name.to_owned(),
+        architecture: architecture.map(str::to_owned),
+        constraint,
+    })
 }
 
 fn constraint(text: &str) -> Result<(Comparison, String), String> {
@@ -137,7 +146,9 @@ fn constraint(text: &str) -> Result<(Comparison, String), String> {
         ("<", Comparison::EarlierEqual),
         (">", Comparison::LaterEqual),
     ];
-    let found = OPERATORS.iter().find_map(|(op, c)| text.strip_prefix(op).map(|rest| (*c, rest)));
+    let found = OPERATORS
+        .iter()
+        .find_map(|(op, c)| text.strip_prefix(op).map(|rest| (*c, rest)));
     let (comparison, rest) = found.unwrap_or((Comparison::Equal, text));
     Ok((comparison, version(rest.trim_ascii())?))
 }
@@ -159,7 +170,11 @@ pub(super) fn version(text: &str) -> Result<String, String> {
 /// Checks a package name (Policy 5.6.1, as leniently as dpkg).
 pub(super) fn check_name(name: &str) -> Result<(), String> {
     let start = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    if start && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-+._".contains(&b)) {
+    if start
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-+._".contains(&b))
+    {
         Ok(())
     } else {
         Err(format!("has an invalid package name '{}'", short(name)))

@@ -35,21 +35,33 @@ impl Declarations {
     /// # Errors
     /// An unknown directive or an invalid trigger name.
     pub fn parse(text: &str, package: &str) -> Result<Declarations, DpkgError> {
-        let problem = |problem: String| DpkgError::Triggers { package: package.to_owned(), problem };
+        let problem = |problem: String| DpkgError::Triggers {
+            package: package.to_owned(),
+            problem,
+        };
         let mut declarations = Declarations::default();
-        for line in text.lines().map(str::trim_ascii).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        for line in text
+            .lines()
+            .map(str::trim_ascii)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        {
             let Some((directive, trigger)) = line.split_once([' ', '\t']) else {
                 return Err(problem(format!("line '{line}' names no trigger")));
             };
             let trigger = trigger.trim_ascii_start();
             if trigger.bytes().any(|b| b <= b' ' || b >= 0x7f) {
-                return Err(problem(format!("trigger name '{trigger}' has an invalid character")));
+                return Err(problem(format!(
+                    "trigger name '{trigger}' has an invalid character"
+                )));
             }
             let (directive, awaited) = match directive.strip_suffix("-noawait") {
                 Some(directive) => (directive, false),
                 None => (directive.strip_suffix("-await").unwrap_or(directive), true),
             };
-            let declaration = Declaration { trigger: trigger.to_owned(), awaited };
+            let declaration = Declaration {
+                trigger: trigger.to_owned(),
+                awaited,
+            };
             match directive {
                 "interest" if Kind::of(trigger) == Kind::Invalid => {
                     return Err(problem(format!("'{trigger}' is no trigger name")));
@@ -75,7 +87,11 @@ impl Kind {
     pub(super) fn of(name: &str) -> Kind {
         if let Some(path) = name.strip_prefix('/') {
             // A trailing or doubled slash would never match a path.
-            return if path.split('/').any(str::is_empty) { Kind::Invalid } else { Kind::File };
+            return if path.split('/').any(str::is_empty) {
+                Kind::Invalid
+            } else {
+                Kind::File
+            };
         }
         // These would take the place of the trigger database's own files.
         let reserved = ["File", "Lock", "Unincorp"].contains(&name);
@@ -99,7 +115,10 @@ pub struct Interest {
 impl Interest {
     fn parse(text: &str) -> Interest {
         let (package, options) = text.split_once('/').unwrap_or((text, ""));
-        Interest { package: package.to_owned(), awaited: options != "noawait" }
+        Interest {
+            package: package.to_owned(),
+            awaited: options != "noawait",
+        }
     }
 
     fn write(&self, out: &mut String) {
@@ -133,7 +152,8 @@ impl Interests {
     }
 
     pub(super) fn parse_explicit(&mut self, trigger: &str, text: &str) {
-        self.explicit.insert(trigger.to_owned(), text.lines().map(Interest::parse).collect());
+        self.explicit
+            .insert(trigger.to_owned(), text.lines().map(Interest::parse).collect());
     }
 
     /// The contents of `triggers/File`, `None` when there is no such interest and so no file.
@@ -158,9 +178,16 @@ impl Interests {
 
     /// Adds an interest, or changes its options, as dpkg does when a package is unpacked.
     pub fn add(&mut self, trigger: &str, package: &str, awaited: bool) {
-        let interest = Interest { package: package.to_owned(), awaited };
+        let interest = Interest {
+            package: package.to_owned(),
+            awaited,
+        };
         if Kind::of(trigger) == Kind::File {
-            match self.files.iter_mut().find(|(path, have)| path == trigger && have.package == package) {
+            match self
+                .files
+                .iter_mut()
+                .find(|(path, have)| path == trigger && have.package == package)
+            {
                 Some((_, have)) => *have = interest,
                 None => self.files.push((trigger.to_owned(), interest)),
             }
@@ -173,7 +200,8 @@ impl Interests {
 
     /// Takes an interest back.
     pub fn remove(&mut self, trigger: &str, package: &str) {
-        self.files.retain(|(path, have)| path != trigger || have.package != package);
+        self.files
+            .retain(|(path, have)| path != trigger || have.package != package);
         if let Some(list) = self.explicit.get_mut(trigger) {
             list.retain(|have| have.package != package);
         }
@@ -183,7 +211,12 @@ impl Interests {
     pub fn of(&self, trigger: &str) -> Vec<&Interest> {
         if trigger.starts_with('/') {
             // dpkg's list of a path has the newest interest first.
-            self.files.iter().rev().filter(|(path, _)| path == trigger).map(|(_, interest)| interest).collect()
+            self.files
+                .iter()
+                .rev()
+                .filter(|(path, _)| path == trigger)
+                .map(|(_, interest)| interest)
+                .collect()
         } else {
             self.explicit.get(trigger).into_iter().flatten().collect()
         }
@@ -228,7 +261,11 @@ pub struct Deferred {
 /// A malformed line.
 pub fn parse_unincorp(text: &str) -> Result<Vec<Deferred>, DpkgError> {
     let mut deferred = Vec::new();
-    for line in text.lines().map(str::trim_ascii).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in text
+        .lines()
+        .map(str::trim_ascii)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
         let mut words = line.split_ascii_whitespace();
         let trigger = words.next().unwrap_or_default().to_owned();
         let awaiters: Vec<_> = words.map(|word| (word != "-").then(|| word.to_owned())).collect();

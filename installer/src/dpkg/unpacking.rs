@@ -49,7 +49,13 @@ impl Database {
     ) -> Result<PackageKey, DpkgError> {
         let mut package = control.package()?;
         let key = package.key();
-        let old = self.packages.get(&key).ok_or_else(|| DpkgError::NoPackage { package: key.to_string() })?.clone();
+        let old = self
+            .packages
+            .get(&key)
+            .ok_or_else(|| DpkgError::NoPackage {
+                package: key.to_string(),
+            })?
+            .clone();
         self.activate_unpacked(unpacked.used_paths(), &key);
 
         let mut list = Vec::with_capacity(unpacked.list.len() * 48);
@@ -63,7 +69,9 @@ impl Database {
             // dpkg passes over names with a dot, and keeps its own list.
             if !name.contains('.') && name != "control" && name != "list" {
                 let path = package.info_path(name);
-                target.write(&path, &file.data, &file.meta).map_err(failed(&path))?;
+                target
+                    .write(&path, &file.data, &file.meta)
+                    .map_err(failed(&path))?;
             }
         }
         if let (Some(md5sums), false) = (&unpacked.md5sums, control.files.contains_key("md5sums")) {
@@ -82,8 +90,11 @@ impl Database {
         package.flag = Flag::Ok;
         package.status = Status::Unpacked;
         package.config_version = self.packages.get(&key).and_then(|old| old.config_version.clone());
-        package.triggers_awaited =
-            self.packages.get(&key).map(|old| old.triggers_awaited.clone()).unwrap_or_default();
+        package.triggers_awaited = self
+            .packages
+            .get(&key)
+            .map(|old| old.triggers_awaited.clone())
+            .unwrap_or_default();
         self.take_from_others(target, &key, unpacked)?;
         self.set_owners(&key, unpacked.list.iter().map(PathBuf::as_path));
         Ok(self.insert(package))
@@ -105,7 +116,8 @@ impl Database {
             self.interests.remove(&declaration.trigger, &old.info_name());
         }
         for declaration in &declared.interests {
-            self.interests.add(&declaration.trigger, &new.info_name(), declaration.awaited);
+            self.interests
+                .add(&declaration.trigger, &new.info_name(), declaration.awaited);
         }
         let mut file_triggers_changed = false;
         for declaration in before.interests.iter().chain(&declared.interests) {
@@ -131,27 +143,51 @@ impl Database {
 
     /// The hash another owner of a conffile recorded for it.
     fn known_hash(&self, path: &str) -> Option<String> {
-        let owners = self.owners(Path::new(path)).iter().filter_map(|key| self.packages.get(key));
-        owners.flat_map(|package| &package.conffiles).find(|c| c.path == path).map(|c| c.hash.clone())
+        let owners = self
+            .owners(Path::new(path))
+            .iter()
+            .filter_map(|key| self.packages.get(key));
+        owners
+            .flat_map(|package| &package.conffiles)
+            .find(|c| c.path == path)
+            .map(|c| c.hash.clone())
     }
 
     /// Removes from other packages' lists the files that this one replaced.
-    fn take_from_others(&mut self, target: &Target, key: &PackageKey, unpacked: &Unpacked) -> Result<(), DpkgError> {
+    fn take_from_others(
+        &mut self,
+        target: &Target,
+        key: &PackageKey,
+        unpacked: &Unpacked,
+    ) -> Result<(), DpkgError> {
         let mut losers: Vec<PackageKey> = Vec::new();
         for path in &unpacked.replaced {
-            let Some(owners) = self.owners.get_mut(path) else { continue };
+            let Some(owners) = self.owners.get_mut(path) else {
+                continue;
+            };
             losers.extend(owners.iter().filter(|owner| owner.name != key.name).cloned());
             owners.retain(|owner| owner.name == key.name);
         }
         losers.sort();
         losers.dedup();
         for loser in losers {
-            let Some(package) = self.packages.get(&loser) else { continue };
+            let Some(package) = self.packages.get(&loser) else {
+                continue;
+            };
             let path = package.info_path("list");
             let list = target.read(&path).map_err(failed(&path))?;
-            let gone = |line: &[u8]| unpacked.replaced.iter().any(|p| p.as_os_str().as_encoded_bytes() == line);
-            let kept: Vec<u8> =
-                list.split_inclusive(|b| *b == b'\n').filter(|line| !gone(line.trim_ascii_end())).flatten().copied().collect();
+            let gone = |line: &[u8]| {
+                unpacked
+                    .replaced
+                    .iter()
+                    .any(|p| p.as_os_str().as_encoded_bytes() == line)
+            };
+            let kept: Vec<u8> = list
+                .split_inclusive(|b| *b == b'\n')
+                .filter(|line| !gone(line.trim_ascii_end()))
+                .flatten()
+                .copied()
+                .collect();
             write(target, &path, &kept, 0o644)?;
         }
         Ok(())
@@ -160,8 +196,14 @@ impl Database {
 
 /// Whether `new` says `Replaces` about `old`.
 pub(crate) fn replaces(new: &Package, old: &Package) -> bool {
-    let groups = new.field("Replaces").and_then(|value| relation::parse(value).ok()).unwrap_or_default();
-    groups.iter().flatten().any(|possibility| possibility.name == old.name && possibility.accepts(&old.version))
+    let groups = new
+        .field("Replaces")
+        .and_then(|value| relation::parse(value).ok())
+        .unwrap_or_default();
+    groups
+        .iter()
+        .flatten()
+        .any(|possibility| possibility.name == old.name && possibility.accepts(&old.version))
 }
 
 /// dpkg's rule for a path that another package owns already.
@@ -181,7 +223,10 @@ pub(crate) fn contest(new: &Package, owners: &[&Package]) -> Contest {
         } else if replaces(owner, new) {
             return Contest::Keep;
         } else {
-            return Contest::Conflict { owner: owner.name.clone(), version: owner.version.clone() };
+            return Contest::Conflict {
+                owner: owner.name.clone(),
+                version: owner.version.clone(),
+            };
         }
     }
     result
@@ -189,7 +234,11 @@ pub(crate) fn contest(new: &Package, owners: &[&Package]) -> Contest {
 
 impl Ownership for Database {
     fn contest(&self, package: &Package, path: &Path) -> Contest {
-        let owners: Vec<&Package> = self.owners(path).iter().filter_map(|key| self.packages.get(key)).collect();
+        let owners: Vec<&Package> = self
+            .owners(path)
+            .iter()
+            .filter_map(|key| self.packages.get(key))
+            .collect();
         contest(package, &owners)
     }
 }
