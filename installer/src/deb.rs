@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Reading .deb files (deb(5)) and unpacking them into a target.
+//!
+//! A package is read from a memory map: the ar container, the control member ([`ControlArchive`]) and,
+//! streaming, the data member. [`unpack_all`] writes the files of many packages with all cores straight
+//! into the [`Target`](rootless_install_fs::Target); the result is what dpkg would have made of them one
+//! after the other. Nothing in a package is trusted: names are checked before they are used, sizes are
+//! bounded ([`Limits`]), and every error names the package file and the entry.
+
+mod claims;
+mod container;
+mod context;
+mod control;
+mod decompress;
+mod directories;
+mod entries;
+mod error;
+mod file;
+mod pipeline;
+mod sys;
+mod unpack;
+
+pub use context::{Contest, Context, Layering, Ownership};
+pub use control::{ControlArchive, ControlFile, Expected};
+pub use error::DebError;
+pub use file::{DebFile, Limits};
+pub use pipeline::{Job, UnpackedPackage, open_package, unpack_all};
+pub use unpack::Unpacked;

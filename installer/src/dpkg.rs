@@ -1,1 +1,43 @@
-//! Placeholder.
+//! dpkg's database, in dpkg's own format.
+//!
+//! [`Database`] is the model: packages with their states ([`Package`]), trigger interests and
+//! activations, who owns which path. It is read from and written to `var/lib/dpkg` of a target so
+//! that the dpkg of the target takes it for its own: fields normalised and ordered as dpkg writes
+//! them, single changes in `updates/`, everything in `status` at a checkpoint.
+//!
+//! The stage that runs maintainer scripts drives it, one package at a time:
+//!
+//! 1. [`Database::begin_unpack`]; preinst; files unpacked by [`crate::deb`];
+//!    [`Database::finish_unpack`].
+//! 2. [`Database::activate_declared`], [`Database::install_conffiles`], half-configured; postinst;
+//!    [`Database::settle`].
+//! 3. [`Database::next_deferred`] and [`Database::take_pending`]; `postinst triggered`;
+//!    [`Database::settle`].
+//!
+//! Before each script [`Database::flush`], after each [`Database::incorporate`]: scripts read the
+//! database and activate triggers.
+
+mod accounts;
+mod activation;
+mod conffiles;
+mod database;
+mod error;
+mod files;
+mod package;
+mod redirections;
+mod relation;
+mod triggers;
+mod unpacking;
+
+pub use accounts::Accounts;
+pub use conffiles::DPKG_NEW;
+pub use database::{ADMIN, Database};
+pub use error::DpkgError;
+pub use package::{Conffile, Flag, MultiArch, NEW_CONFFILE, Package, PackageKey, Status, Want};
+pub use redirections::{DIVERSIONS, Diversion, Diversions, STATOVERRIDE, StatOverride, StatOverrides};
+pub use relation::{Comparison, Possibility, parse as parse_relations};
+pub use triggers::{Declaration, Declarations, Deferred, Interest, Interests, TRIGGERS, parse_unincorp};
+
+pub(crate) use conffiles::{dereference, hex, with_suffix};
+pub(crate) use files::now;
+pub(crate) use unpacking::contest;

@@ -1,0 +1,125 @@
+//! Decompression of members, with a limit.
+
+use std::io::{self, BufReader, Read};
+
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{CONCATENATED, MtStreamBuilder, Stream};
+
+/// Memory an xz or zstd decoder may use: `xz -9` needs 65 MiB, `zstd --ultra` 128 MiB a stream.
+const MEMORY: u64 = 512 << 20;
+/// Compressed size from which several threads are worth their memory.
+const PARALLEL_SIZE: usize = 2 << 20;
+/// Window of decompressed data between decoder and tar reader, in bytes.
+const BUFFER: usize = 256 << 10;
+
+/// How a member is compressed, by its name's extension (deb(5)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    None,
+    Gzip,
+    Xz,
+    Zstd,
+}
+
+impl Compression {
+    pub(super) fn of_extension(extension: &str) -> Option<Compression> {
+        match extension {
+            "" => Some(Compression::None),
+            ".gz" => Some(Compression::Gzip),
+            ".xz" => Some(Compression::Xz),
+            ".zst" => Some(Compression::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// The decompressed contents of a member; reading beyond `limit` bytes fails with
+/// [`LimitExceeded`]. Uses up to `threads` threads where the data allows it.
+pub(super) fn reader<'a>(
+    data: &'a [u8],
+    compression: Compression,
+    limit: u64,
+    threads: usize,
+) -> io::Result<impl Read + 'a> {
+    let inner: Box<dyn Read + 'a> = match compression {
+        Compression::None => Box::new(data),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(data)),
+        Compression::Xz => {
+            let blocks = if threads > 1 && data.len() >= PARALLEL_SIZE {
+                xz_blocks(data)
+            } else {
+                1
+            };
+            let stream = if blocks > 1 {
+                let threads = u32::try_from(threads.min(blocks)).unwrap_or(1);
+                MtStreamBuilder::new()
+                    .threads(threads)
+                    .memlimit_threading(MEMORY)
+                    .memlimit_stop(MEMORY)
+                    .decoder()?
+            } else {
+                Stream::new_stream_decoder(MEMORY, CONCATENATED)?
+            };
+            Box::new(XzDecoder::new_stream(data, stream))
+        }
+        Compression::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(data)?;
+            decoder.window_log_max(27)?;
+            Box::new(decoder)
+        }
+    };
+    Ok(BufReader::with_capacity(BUFFER, Bounded { inner, left: limit }))
+}
+
+/// How many blocks an xz file of one stream has, from the index at its end (the .xz file format,
+/// sections 2.1.2 and 4); 1 when that cannot be told.
+fn xz_blocks(data: &[u8]) -> usize {
+    let count = || {
+        let footer = data.get(data.len().checked_sub(12)?..)?;
+        if !footer.ends_with(b"YZ") {
+            return None;
+        }
+        let backward = u32::from_le_bytes(footer.get(4..8)?.try_into().ok()?);
+        let size = usize::try_from(backward).ok()?.checked_add(1)?.checked_mul(4)?;
+        let index = data.get(data.len().checked_sub(12)?.checked_sub(size)?..)?;
+        // The index must begin the same stream: one index indicator, then the number of records.
+        let (&0, rest) = index.split_first()? else {
+            return None;
+        };
+        let mut count = 0_usize;
+        for (shift, byte) in rest.iter().take(4).enumerate() {
+            count |= usize::from(byte & 0x7f) << (7 * shift);
+            if byte & 0x80 == 0 {
+                return Some(count);
+            }
+        }
+        None
+    };
+    count().unwrap_or(1)
+}
+
+/// Marks the error of a reader that came to its limit.
+#[derive(Debug, thiserror::Error)]
+#[error("the size limit is exceeded")]
+pub(super) struct LimitExceeded;
+
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(into)?;
+        match self.left.checked_sub(count as u64) {
+            Some(left) => self.left = left,
+            None => return Err(io::Error::other(LimitExceeded)),
+        }
+        Ok(count)
+    }
+}
+
+/// Whether an error is that of a [`Bounded`] reader.
+pub(super) fn is_limit(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<LimitExceeded>())
+}

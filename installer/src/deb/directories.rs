@@ -1,0 +1,102 @@
+//! Owner, mode and time of the directories packages ship.
+//!
+//! Threads make shared directories in any order and everything made in a directory changes its time,
+//! so the metadata is settled afterwards, in the order of the packages, as [`Layering`] says. A
+//! directory's time remains that of its archive only when nothing was put into it; otherwise it is the
+//! time of unpacking, which is what the directory has already.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use rootless_install_fs::{Meta, Target};
+
+use super::context::Layering;
+
+struct Shipped {
+    place: PathBuf,
+    ino: u64,
+    meta: Meta,
+}
+
+/// The directories one package ships, and those it changed.
+#[derive(Default)]
+pub(super) struct DirectoryLog {
+    paths: HashSet<PathBuf>,
+    shipped: Vec<Shipped>,
+    created: HashSet<u64>,
+    by_files: HashSet<u64>,
+    by_directories: HashSet<u64>,
+}
+
+impl DirectoryLog {
+    pub(super) fn shipped(&mut self, place: &Path, path: &Path, ino: u64, meta: Meta, created: bool) {
+        self.paths.insert(path.to_owned());
+        if created {
+            self.created.insert(ino);
+        }
+        self.shipped.push(Shipped {
+            place: place.to_owned(),
+            ino,
+            meta,
+        });
+    }
+
+    pub(super) fn ships(&self, path: &Path) -> bool {
+        self.paths.contains(path)
+    }
+
+    /// Something was put into the directory with this inode.
+    pub(super) fn touched(&mut self, ino: u64, directory: bool) {
+        if directory {
+            self.by_directories.insert(ino)
+        } else {
+            self.by_files.insert(ino)
+        };
+    }
+}
+
+/// Settles the metadata of the directories of a batch; `logs` in the order of the packages.
+pub(super) fn settle(
+    logs: &[DirectoryLog],
+    target: &Target,
+    layering: Layering,
+) -> rootless_install_fs::Result<()> {
+    let created: HashSet<u64> = logs.iter().flat_map(|log| &log.created).copied().collect();
+    let mut touched: HashSet<u64> = logs.iter().flat_map(|log| &log.by_files).copied().collect();
+    if layering == Layering::Dpkg {
+        touched.extend(logs.iter().flat_map(|log| &log.by_directories));
+    }
+    let mut deciding: HashMap<u64, &Shipped> = HashMap::new();
+    let mut order = Vec::new();
+    for shipped in logs.iter().flat_map(|log| &log.shipped) {
+        if layering == Layering::Dpkg && !created.contains(&shipped.ino) {
+            // It was there before the batch.
+            continue;
+        }
+        match deciding.get_mut(&shipped.ino) {
+            None => {
+                deciding.insert(shipped.ino, shipped);
+                order.push(shipped.ino);
+            }
+            Some(last) if layering == Layering::TarThenDpkg => *last = shipped,
+            Some(_) => {}
+        }
+    }
+    for shipped in order.iter().filter_map(|ino| deciding.get(ino)) {
+        let now = target.stat_follow(&shipped.place)?.meta;
+        let mtime = if touched.contains(&shipped.ino) {
+            now.mtime
+        } else {
+            shipped.meta.mtime
+        };
+        let meta = Meta {
+            kind: now.kind,
+            mtime,
+            ..shipped.meta
+        };
+        if meta != now {
+            target.set_meta(&shipped.place, &meta)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! An open package file.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+
+use super::container::{self, Member, Members};
+use super::control::ControlArchive;
+use super::decompress::{is_limit, reader};
+use super::entries::{Entry, WalkError, walk};
+use super::error::DebError;
+use super::sys;
+
+/// Limit of the control member's size, unpacked.
+const CONTROL_LIMIT: u64 = 64 << 20;
+
+/// How much a package may unpack to.
+///
+/// The default rule allows the largest of 64 MiB, 8 times `Installed-Size` and 64 times the size of
+/// the .deb, and never more than `ceiling`: real packages stay far below, and an archive that expands
+/// without end stops before it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// the most any package may unpack to, in bytes
+    pub ceiling: u64,
+    /// takes the place of the rule, in bytes
+    pub fixed: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            ceiling: 64 << 30,
+            fixed: None,
+        }
+    }
+}
+
+impl Limits {
+    /// The limit in bytes for a package of `file_size` bytes that says `Installed-Size: installed_kib`.
+    pub fn of(&self, file_size: u64, installed_kib: Option<u64>) -> u64 {
+        self.fixed.unwrap_or_else(|| {
+            let installed = installed_kib.unwrap_or(0).saturating_mul(8 << 10);
+            installed
+                .max(file_size.saturating_mul(64))
+                .max(64 << 20)
+                .min(self.ceiling)
+        })
+    }
+}
+
+/// A .deb file, mapped into memory.
+#[derive(Debug)]
+pub struct DebFile {
+    path: PathBuf,
+    map: Mmap,
+    members: Members,
+}
+
+impl DebFile {
+    /// Opens a package file and finds its members (deb(5)).
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no package of format 2.
+    pub fn open(path: &Path) -> Result<DebFile, DebError> {
+        let failed = |source| DebError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.len() == 0 {
+            return Err(DebError::Container {
+                path: path.to_owned(),
+                problem: "the file is empty".to_owned(),
+            });
+        }
+        let map = sys::map(&file).map_err(failed)?;
+        let members = container::members(&map, path)?;
+        Ok(DebFile {
+            path: path.to_owned(),
+            map,
+            members,
+        })
+    }
+
+    /// The file's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's size in bytes.
+    pub fn size(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    /// Reads the control member.
+    ///
+    /// # Errors
+    /// A damaged or too large member, or one with anything but plain files; no control file.
+    pub fn control(&self) -> Result<ControlArchive, DebError> {
+        let mut control = ControlArchive {
+            control: String::new(),
+            files: BTreeMap::new(),
+        };
+        self.walk(&self.members.control, CONTROL_LIMIT, 1, |entry, contents| {
+            let mut data = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0).min(1 << 20));
+            contents
+                .read_to_end(&mut data)
+                .map_err(|source| self.damaged(&self.members.control, CONTROL_LIMIT, source))?;
+            let problem = if data.len() as u64 == entry.size {
+                control.add(&entry, data).err()
+            } else {
+                Some("it is truncated".to_owned())
+            };
+            problem.map_or(Ok(()), |problem| Err(self.bad_entry(&entry.path, problem)))
+        })?;
+        if control.control.is_empty() {
+            let problem = "its control member has no control file".to_owned();
+            return Err(DebError::Container {
+                path: self.path.clone(),
+                problem,
+            });
+        }
+        Ok(control)
+    }
+
+    /// Walks the entries of the data member.
+    pub(super) fn walk_data(
+        &self,
+        limit: u64,
+        threads: usize,
+        visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), DebError>,
+    ) -> Result<(), DebError> {
+        self.walk(&self.members.data, limit, threads, visit)
+    }
+
+    fn walk(
+        &self,
+        member: &Member,
+        limit: u64,
+        threads: usize,
+        visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), DebError>,
+    ) -> Result<(), DebError> {
+        let data = self.map.get(member.data.clone()).unwrap_or_default();
+        let reader = reader(data, member.compression, limit, threads)
+            .map_err(|source| self.damaged(member, limit, source))?;
+        walk(reader, visit).map_err(|error| match error {
+            WalkError::Read(source) => self.damaged(member, limit, source),
+            WalkError::Entry { entry, problem } => DebError::Entry {
+                path: self.path.clone(),
+                entry,
+                problem,
+            },
+            WalkError::Visitor(error) => error,
+        })
+    }
+
+    fn damaged(&self, member: &Member, limit: u64, source: std::io::Error) -> DebError {
+        let (path, member) = (self.path.clone(), member.name.clone());
+        if is_limit(&source) {
+            DebError::TooLarge { path, member, limit }
+        } else {
+            DebError::Member { path, member, source }
+        }
+    }
+
+    /// The error of reading a file's contents from the data member.
+    pub(super) fn damaged_data(&self, limit: u64, source: std::io::Error) -> DebError {
+        self.damaged(&self.members.data, limit, source)
+    }
+
+    pub(super) fn bad_entry(&self, entry: &Path, problem: impl Into<String>) -> DebError {
+        DebError::Entry {
+            path: self.path.clone(),
+            entry: entry.to_string_lossy().into_owned(),
+            problem: problem.into(),
+        }
+    }
+}

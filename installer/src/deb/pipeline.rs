@@ -1,0 +1,326 @@
+//! Many packages at once.
+//!
+//! The result is that of unpacking one after the other in the given order. Packages of a *wave* are
+//! unpacked by all threads, the largest first, under [`Claims`]: as long as no two ship the same
+//! non-directory, order cannot matter but for the metadata of directories, which is settled at the
+//! end. When two do (`Replaces` within one batch), what the wave made is removed and it is unpacked
+//! again in order.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam::channel;
+use rootless_install_fs::Target;
+
+use super::claims::Claims;
+use super::context::{Contest, Context, Ownership};
+use super::control::{ControlArchive, Expected};
+use super::directories::{DirectoryLog, settle};
+use super::error::DebError;
+use super::file::DebFile;
+use super::unpack::{Unpacked, Unpacker};
+use crate::dpkg::{Package, contest};
+
+/// Packages that get a wave of their own: the top-level links (`/lib` to `usr/lib`) they ship decide
+/// where other packages' paths lead.
+const ALONE: &[&str] = &["base-files", "usrmerge"];
+
+/// A package file to be unpacked.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// the .deb
+    pub path: PathBuf,
+    /// what the index promised of it
+    pub expected: Option<Expected>,
+}
+
+/// An unpacked package: its control member and what became of its files.
+#[derive(Clone, Debug)]
+pub struct UnpackedPackage {
+    /// the control member
+    pub control: ControlArchive,
+    /// the files
+    pub files: Unpacked,
+}
+
+struct Opened {
+    deb: DebFile,
+    control: ControlArchive,
+    package: Package,
+}
+
+/// Opens a package and reads its control member, checked against the index.
+///
+/// # Errors
+/// A file that is no package, or not the promised one.
+pub fn open_package(job: &Job) -> Result<(DebFile, ControlArchive), DebError> {
+    let deb = DebFile::open(&job.path)?;
+    let control = deb.control()?;
+    if let Some(expected) = &job.expected {
+        control.check(expected, &job.path)?;
+    }
+    Ok((deb, control))
+}
+
+/// Unpacks packages into the target with `threads` threads; the result is that of one after the other
+/// in this order, and in this order is what is returned. `on_done` is called, from any thread, as each
+/// package is done; a package may be reported again when packages share paths.
+///
+/// # Errors
+/// The first error in the order of the packages. What was unpacked until then stays.
+pub fn unpack_all(
+    jobs: &[Job],
+    target: &Target,
+    context: &Context<'_>,
+    threads: usize,
+    on_done: &(dyn Fn(usize, &Unpacked) + Sync),
+) -> Result<Vec<UnpackedPackage>, DebError> {
+    let threads = threads.max(1);
+    let opened = open_all(jobs, threads)?;
+    let mut logs = Vec::with_capacity(opened.len());
+    let mut results = Vec::with_capacity(opened.len());
+    let mut before = 0;
+    while before < opened.len() {
+        let rest = opened.get(before..).unwrap_or_default();
+        let alone = |package: &Opened| ALONE.contains(&package.package.name.as_str());
+        let length = rest.iter().position(alone).unwrap_or(rest.len()).max(1);
+        let wave = rest.get(..length).unwrap_or_default();
+        let batch = Batch {
+            wave,
+            earlier: opened.get(..before).unwrap_or_default(),
+            first: before,
+        };
+        let done = batch.unpack(&results, target, context, threads, on_done)?;
+        for (files, log) in done {
+            results.push(files);
+            logs.push(log);
+        }
+        before += length;
+    }
+    settle(&logs, target, context.layering).map_err(|source| DebError::Target {
+        path: jobs.last().map(|job| job.path.clone()).unwrap_or_default(),
+        entry: "(directories)".to_owned(),
+        source,
+    })?;
+    let pairs = opened.into_iter().zip(results);
+    Ok(pairs
+        .map(|(opened, files)| UnpackedPackage {
+            control: opened.control,
+            files,
+        })
+        .collect())
+}
+
+/// Runs `work` for every index below `count` on some threads, in the given order of starting; results
+/// by index, of which the first error stops what has not begun.
+fn in_parallel<T: Send>(
+    order: &[usize],
+    threads: usize,
+    work: impl Fn(usize) -> Result<T, DebError> + Sync,
+) -> Vec<Option<Result<T, DebError>>> {
+    let mut results: Vec<Option<Result<T, DebError>>> = Vec::new();
+    results.resize_with(order.len(), || None);
+    let failed = AtomicBool::new(false);
+    let (queue, todo) = channel::unbounded();
+    let (sender, done) = channel::unbounded();
+    for index in order {
+        // the receiver lives in this function
+        let _ = queue.send(*index);
+    }
+    drop(queue);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(order.len()) {
+            let (todo, sender, work, failed) = (todo.clone(), sender.clone(), &work, &failed);
+            scope.spawn(move || {
+                for index in todo {
+                    if failed.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let result = work(index);
+                    if result.is_err() {
+                        failed.store(true, Ordering::Relaxed);
+                    }
+                    let _ = sender.send((index, result));
+                }
+            });
+        }
+        drop(sender);
+        for (index, result) in done {
+            if let Some(slot) = results.get_mut(index) {
+                *slot = Some(result);
+            }
+        }
+    });
+    results
+}
+
+fn open_all(jobs: &[Job], threads: usize) -> Result<Vec<Opened>, DebError> {
+    let order: Vec<usize> = (0..jobs.len()).collect();
+    let results = in_parallel(&order, threads, |index| {
+        let Some(job) = jobs.get(index) else {
+            return Ok(None);
+        };
+        let (deb, control) = open_package(job)?;
+        let package = control.package().map_err(|source| DebError::Database {
+            path: job.path.clone(),
+            source,
+        })?;
+        Ok(Some(Opened {
+            deb,
+            control,
+            package,
+        }))
+    });
+    collect(results).map(|opened| opened.into_iter().flatten().collect())
+}
+
+/// All results, or the first error.
+fn collect<T>(results: Vec<Option<Result<T, DebError>>>) -> Result<Vec<T>, DebError> {
+    let mut all = Vec::with_capacity(results.len());
+    let mut error = None;
+    for result in results {
+        match result {
+            Some(Ok(value)) => all.push(value),
+            Some(Err(found)) if error.is_none() => error = Some(found),
+            _ => {}
+        }
+    }
+    error.map_or(Ok(all), Err)
+}
+
+/// Packages unpacked together, after `earlier` ones of the same run.
+struct Batch<'a> {
+    wave: &'a [Opened],
+    earlier: &'a [Opened],
+    first: usize,
+}
+
+impl Batch<'_> {
+    fn unpack(
+        &self,
+        results: &[Unpacked],
+        target: &Target,
+        context: &Context<'_>,
+        threads: usize,
+        on_done: &(dyn Fn(usize, &Unpacked) + Sync),
+    ) -> Result<Vec<(Unpacked, DirectoryLog)>, DebError> {
+        let mut overlay = Overlay {
+            below: context.ownership,
+            packages: Vec::new(),
+            owners: HashMap::new(),
+        };
+        for (opened, files) in self.earlier.iter().zip(results) {
+            overlay.add(&opened.package, files);
+        }
+        if self.wave.len() > 1 && threads > 1 {
+            let made = Mutex::new(Vec::new());
+            match self.at_once(&overlay, &made, target, context, threads, on_done) {
+                Err(DebError::Contended { path, entry }) => {
+                    tracing::debug!(package = %path.display(), entry, "shared path: unpacking again in order");
+                    undo(made, target);
+                }
+                result => return result,
+            }
+        }
+        let mut done = Vec::with_capacity(self.wave.len());
+        for (index, opened) in self.wave.iter().enumerate() {
+            let mut unpacker = Unpacker::new(&opened.deb, &opened.control, &opened.package, target, context)?;
+            unpacker.ownership = &overlay;
+            let (files, log) = unpacker.run(threads)?;
+            on_done(self.first + index, &files);
+            overlay.add(&opened.package, &files);
+            done.push((files, log));
+        }
+        Ok(done)
+    }
+
+    fn at_once(
+        &self,
+        overlay: &Overlay<'_>,
+        made: &Mutex<Vec<(PathBuf, bool)>>,
+        target: &Target,
+        context: &Context<'_>,
+        threads: usize,
+        on_done: &(dyn Fn(usize, &Unpacked) + Sync),
+    ) -> Result<Vec<(Unpacked, DirectoryLog)>, DebError> {
+        let claims = Claims::new();
+        let mut order: Vec<usize> = (0..self.wave.len()).collect();
+        order.sort_by_key(|index| {
+            std::cmp::Reverse(self.wave.get(*index).map_or(0, |opened| opened.deb.size()))
+        });
+        let results = in_parallel(&order, threads, |index| {
+            let Some(opened) = self.wave.get(index) else {
+                return Ok(None);
+            };
+            let mut unpacker = Unpacker::new(&opened.deb, &opened.control, &opened.package, target, context)?;
+            unpacker.ownership = overlay;
+            unpacker.claims = Some((&claims, index));
+            unpacker.made = Some(made);
+            let (files, log) = unpacker.run(threads)?;
+            on_done(self.first + index, &files);
+            Ok(Some((files, log)))
+        });
+        // A shared path anywhere may be what made another package fail.
+        let shared =
+            |result: &Option<Result<_, DebError>>| matches!(result, Some(Err(DebError::Contended { .. })));
+        if let Some(index) = results.iter().position(shared) {
+            let error = results.into_iter().nth(index).flatten().and_then(Result::err);
+            return error.map_or(Ok(Vec::new()), Err);
+        }
+        collect(results).map(|done| done.into_iter().flatten().collect())
+    }
+}
+
+/// Removes what an abandoned wave made. What cannot be removed, because it was replaced or is not
+/// empty, is dealt with when the wave is unpacked again.
+fn undo(made: Mutex<Vec<(PathBuf, bool)>>, target: &Target) {
+    let made = made
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    for (path, directory) in made.into_iter().rev() {
+        let _ = if directory {
+            target.remove_dir(&path)
+        } else {
+            target.remove(&path)
+        };
+    }
+}
+
+/// The installed packages and those of this run before.
+struct Overlay<'a> {
+    below: &'a dyn Ownership,
+    packages: Vec<&'a Package>,
+    /// indices into `packages`
+    owners: HashMap<PathBuf, Vec<usize>>,
+}
+
+impl<'a> Overlay<'a> {
+    fn add(&mut self, package: &'a Package, files: &Unpacked) {
+        for path in &files.replaced {
+            self.owners.remove(path);
+        }
+        let index = self.packages.len();
+        self.packages.push(package);
+        for path in &files.list {
+            self.owners.entry(path.clone()).or_default().push(index);
+        }
+    }
+}
+
+impl Ownership for Overlay<'_> {
+    fn contest(&self, package: &Package, path: &Path) -> Contest {
+        if let Some(owners) = self.owners.get(path) {
+            let owners: Vec<&Package> = owners
+                .iter()
+                .filter_map(|i| self.packages.get(*i).copied())
+                .collect();
+            let result = contest(package, &owners);
+            if result != Contest::Free {
+                return result;
+            }
+        }
+        self.below.contest(package, path)
+    }
+}
