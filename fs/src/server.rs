@@ -76,6 +76,8 @@ pub struct Redirect {
     /// The program that is executed instead, with the path as its argument: a path of the view, absolute,
     /// at most 250 bytes without blanks.
     pub interpreter: PathBuf,
+    /// One word that it gets before the path (execve(2)).
+    pub argument: Option<String>,
     /// What needs no redirection.
     pub native: ElfIdentity,
 }
@@ -166,7 +168,7 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
     };
     let phantoms = Phantoms::new(options.phantoms)?;
     let redirect = match options.redirect {
-        Some(redirect) => Some((redirect.native, script(&redirect.interpreter)?)),
+        Some(redirect) => Some((redirect.native, script(&redirect.interpreter, redirect.argument.as_deref())?)),
         None => None,
     };
     let (later, to_tell) = crossbeam::channel::unbounded();
@@ -205,7 +207,7 @@ fn tell(notifier: &Notifier, names: &Receiver<(u64, OsString)>) {
 }
 
 /// What is read in the place of a binary that is executed.
-fn script(interpreter: &Path) -> Result<Arc<[u8]>> {
+fn script(interpreter: &Path, argument: Option<&str>) -> Result<Arc<[u8]>> {
     let refuse = |reason| Error::Phantom {
         path: interpreter.to_owned(),
         reason,
@@ -217,7 +219,12 @@ fn script(interpreter: &Path) -> Result<Arc<[u8]>> {
     if bytes.iter().any(|b| b.is_ascii_whitespace() || *b == 0) {
         return Err(refuse("an interpreter's path has no blanks"));
     }
-    let script = [b"#!", bytes, b"\n"].concat();
+    let argument = argument.unwrap_or_default();
+    if argument.bytes().any(|b| b.is_ascii_whitespace() || b == 0) {
+        return Err(refuse("an interpreter's argument has no blanks"));
+    }
+    let blank: &[u8] = if argument.is_empty() { b"" } else { b" " };
+    let script = [b"#!", bytes, blank, argument.as_bytes(), b"\n"].concat();
     if script.len() >= SCRIPT_MAX {
         return Err(refuse("an interpreter's path has at most 250 bytes"));
     }
@@ -230,10 +237,12 @@ mod tests {
 
     #[test]
     fn interpreters() {
-        assert_eq!(&script(Path::new("/run/shim")).unwrap()[..], b"#!/run/shim\n");
+        assert_eq!(&script(Path::new("/run/shim"), None).unwrap()[..], b"#!/run/shim\n");
+        assert_eq!(&script(Path::new("/shim"), Some("s390x")).unwrap()[..], b"#!/shim s390x\n");
+        assert!(script(Path::new("/shim"), Some("a b")).is_err());
         let long = format!("/{}", "x".repeat(260));
         for bad in ["shim", "/a b", "/a\nb", &long] {
-            assert!(script(Path::new(bad)).is_err(), "{bad}");
+            assert!(script(Path::new(bad), None).is_err(), "{bad}");
         }
     }
 }

@@ -9,8 +9,8 @@
 pub mod queue;
 pub mod script;
 
-use crate::deb::ControlArchive;
-use crate::dpkg::{Database, DpkgError, PackageKey, Status};
+use crate::deb::{ControlArchive, Unpacked};
+use crate::dpkg::{Database, Diversions, DpkgError, PackageKey, Status};
 use crate::report::{Event, Reporter};
 use crate::staging::{Cancel, Cancelled};
 use crate::view::{Ended, Outcome, View, ViewError};
@@ -139,6 +139,14 @@ impl<'a> Configurer<'a> {
         Ok(key)
     }
 
+    /// Ends the unpacking of a package that was begun, now that its files are there.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn finish_unpack(&mut self, control: &ControlArchive, files: &Unpacked) -> Result<PackageKey> {
+        Ok(self.database.finish_unpack(self.target, control, files)?)
+    }
+
     fn write_incoming(&self, key: &PackageKey, control: &ControlArchive) -> Result<()> {
         let failed = |source| ConfigureError::Target { package: key.name.clone(), source };
         let meta = |kind, mode| Meta { kind, mode, uid: 0, gid: 0, mtime: now() };
@@ -228,7 +236,8 @@ impl<'a> Configurer<'a> {
         self.loops.reset();
         let declarations = self.database.declarations(self.target, key)?;
         self.database.activate_declared(key, &declarations);
-        self.database.install_conffiles(self.target, key)?;
+        let diversions = Diversions::load(self.target)?;
+        self.database.install_conffiles(self.target, key, &diversions)?;
         self.database.update(key, |package| package.status = Status::HalfConfigured)?;
         if let Some(postinst) = self.script_path(key, "postinst") {
             let old = self.database.get(key).and_then(|p| p.config_version.clone()).unwrap_or_default();

@@ -21,6 +21,7 @@ mod unpack;
 
 pub use context::{Contest, Context, Layering, Ownership};
 pub use control::{ControlArchive, ControlFile, Expected};
+pub(crate) use entries::EntryKind;
 pub use error::DebError;
 pub use file::{DebFile, Limits};
 pub use pipeline::{Job, UnpackedPackage, open_package, unpack_all};

@@ -15,7 +15,7 @@ use crate::report::{Event, Reporter, Stage};
 use crate::solve::{PackageId, Phase, Plan, Selection, Step, Universe, Variant};
 use crate::staging::{self, Cancel, Cancelled, Staging};
 use crate::sysroot::{Sources, Sysroot, SysrootError};
-use crate::view::{self, View, ViewError, ViewOptions};
+use crate::view::{View, ViewError, ViewOptions};
 use rootless_install_fs::{Error as TargetError, Target};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -84,9 +84,9 @@ impl InstallError {
 type Result<T> = std::result::Result<T, InstallError>;
 
 /// Where native tools come from.
-pub struct Native<'a> {
+pub struct Native<'a, 'u> {
     /// Packages of the same suite for this machine's architecture.
-    pub universe: &'a Universe<'a>,
+    pub universe: &'a Universe<'u>,
     /// The indexes that universe was made of.
     pub indexes: &'a [Index],
     /// What fetches them.
@@ -96,13 +96,13 @@ pub struct Native<'a> {
 }
 
 /// A plan with all that carrying it out needs.
-pub struct Installation<'a> {
+pub struct Installation<'a, 'u> {
     /// The target: empty yet.
     pub target: &'a Target,
     /// Its architecture.
     pub arch: &'static Architecture,
     /// Packages of that architecture.
-    pub universe: &'a Universe<'a>,
+    pub universe: &'a Universe<'u>,
     /// What is done.
     pub plan: &'a Plan,
     /// What the plan was made from.
@@ -112,7 +112,7 @@ pub struct Installation<'a> {
     /// apt's sources of the target: paths and contents.
     pub sources: Vec<(PathBuf, String)>,
     /// Native tools; `None` when the target's own programs can be executed.
-    pub native: Option<Native<'a>>,
+    pub native: Option<Native<'a, 'u>>,
     /// The cache.
     pub cache: &'a Path,
     /// An empty directory for the view's mount, made here.
@@ -127,7 +127,7 @@ pub struct Installation<'a> {
     pub cancel: &'a Cancel,
 }
 
-impl Installation<'_> {
+impl<'u> Installation<'_, 'u> {
     /// Carries the plan out.
     ///
     /// # Errors
@@ -139,8 +139,8 @@ impl Installation<'_> {
             return self.extract(&database);
         }
         let scratch = Staging::scratch(&self.cache.join("run"))?;
+        let sysroot = self.sysroot(scratch.directory())?;
         std::thread::scope(|scope| {
-            let sysroot = self.sysroot(scratch.directory())?;
             let socket = scratch.directory().join("private/control");
             let control = sysroot.as_ref().map(|sysroot| sysroot.listen(scope, &socket)).transpose()?;
             let done = self.install(&mut database, sysroot.as_ref(), scratch.directory());
@@ -180,7 +180,7 @@ impl Installation<'_> {
             .collect()
     }
 
-    fn sysroot(&self, scratch: &Path) -> Result<Option<Sysroot<'_>>> {
+    fn sysroot<'s>(&'s self, scratch: &Path) -> Result<Option<Sysroot<'s, 'u>>> {
         let private = environs::create_private(scratch)?;
         let Some(native) = &self.native else { return Ok(None) };
         if let Some(directory) = &native.directory {
@@ -201,7 +201,7 @@ impl Installation<'_> {
         Ok(Some(sysroot))
     }
 
-    fn install(&self, database: &mut Database, sysroot: Option<&Sysroot<'_>>, scratch: &Path) -> Result<()> {
+    fn install(&self, database: &mut Database, sysroot: Option<&Sysroot<'_, '_>>, scratch: &Path) -> Result<()> {
         self.reporter.event(&Event::UnpackPlanned { packages: self.plan.packages().count() });
         self.reporter.event(&Event::ConfigurePlanned { packages: self.plan.packages().count() });
         let mut phases = self.plan.phases.iter();
@@ -248,7 +248,7 @@ impl Installation<'_> {
         phase: &Phase,
         view: &mut View,
         database: &mut Database,
-        sysroot: Option<&Sysroot<'_>>,
+        sysroot: Option<&Sysroot<'_, '_>>,
         settings: &dyn Fn(&'static str) -> Settings<'s>,
     ) -> Result<()> {
         let settings = || settings("security-mac,downgrade");
@@ -267,9 +267,8 @@ impl Installation<'_> {
                     }
                     let unpacked = self.unpack(ids, database, Layering::Dpkg)?;
                     self.learn(sysroot, ids, &unpacked);
-                    let mut configurer = Configurer::new(self.target, view, database, settings());
                     for package in &unpacked {
-                        configurer.finish_unpack(&package.control, &package.files)?;
+                        database.finish_unpack(self.target, &package.control, &package.files)?;
                     }
                 }
                 Step::Configure(ids) => {
@@ -329,7 +328,7 @@ impl Installation<'_> {
         Ok(unpack_all(&self.jobs(ids), self.target, &context, threads, &told)?)
     }
 
-    fn learn(&self, sysroot: Option<&Sysroot<'_>>, ids: &[PackageId], unpacked: &[UnpackedPackage]) {
+    fn learn(&self, sysroot: Option<&Sysroot<'_, '_>>, ids: &[PackageId], unpacked: &[UnpackedPackage]) {
         let Some(sysroot) = sysroot else { return };
         for (id, package) in ids.iter().zip(unpacked) {
             let known = self.universe.package(*id);
@@ -361,17 +360,4 @@ impl Installation<'_> {
         })?;
         Ok(view)
     }
-}
-
-/// Whether configuring needs a view at all.
-pub fn needs_view(variant: Variant) -> bool {
-    variant != Variant::Extract
-}
-
-/// Checks what the view needs of this machine.
-///
-/// # Errors
-/// One of [`ViewError`] for each thing that is missing.
-pub fn probe() -> std::result::Result<(), ViewError> {
-    view::probe().map(drop)
 }

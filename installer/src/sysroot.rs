@@ -65,14 +65,13 @@ impl SysrootError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Fetch(error) => error.hint(),
             Self::NoNativePackages { .. } => {
                 Some("add a mirror that has this machine's architecture, or name a system with --native-sysroot".into())
             }
             Self::NotASystem { .. } => {
                 Some("name the root of a Debian system with a merged /usr, for example --native-sysroot=/".into())
             }
-            Self::Unpack(_) | Self::Write { .. } => None,
+            Self::Fetch(_) | Self::Unpack(_) | Self::Write { .. } => None,
         }
     }
 }
@@ -81,11 +80,11 @@ impl SysrootError {
 type Owners = HashMap<PathBuf, (String, String)>;
 
 /// The sysroot of one run.
-pub struct Sysroot<'a> {
+pub struct Sysroot<'a, 'u> {
     tree: PathBuf,
     store: PathBuf,
     target: &'static Architecture,
-    universe: &'a Universe<'a>,
+    universe: &'a Universe<'u>,
     indexes: &'a [Index],
     fetcher: &'a Fetcher,
     reporter: &'a dyn Reporter,
@@ -94,7 +93,7 @@ pub struct Sysroot<'a> {
 }
 
 /// Where a sysroot is kept and where its packages come from.
-pub struct Sources<'a> {
+pub struct Sources<'a, 'u> {
     /// Directory of the run for the tree.
     pub tree: PathBuf,
     /// Directory of the cache for unpacked packages.
@@ -102,7 +101,7 @@ pub struct Sources<'a> {
     /// The target's architecture.
     pub target: &'static Architecture,
     /// Packages of the same suite for the native architecture.
-    pub universe: &'a Universe<'a>,
+    pub universe: &'a Universe<'u>,
     /// The indexes that universe was made of.
     pub indexes: &'a [Index],
     /// What fetches them.
@@ -111,12 +110,12 @@ pub struct Sources<'a> {
     pub reporter: &'a dyn Reporter,
 }
 
-impl<'a> Sysroot<'a> {
+impl<'a, 'u> Sysroot<'a, 'u> {
     /// Makes a sysroot of the essential packages and what they depend on.
     ///
     /// # Errors
     /// A package that cannot be fetched or unpacked.
-    pub fn new(sources: Sources<'a>) -> Result<Self, SysrootError> {
+    pub fn new(sources: Sources<'a, 'u>) -> Result<Self, SysrootError> {
         let Sources { tree, store, target, universe, indexes, fetcher, reporter } = sources;
         tree::create(&tree).map_err(|source| SysrootError::Write { path: tree.clone(), source })?;
         let sysroot = Self {
@@ -214,13 +213,10 @@ impl<'a> Sysroot<'a> {
     /// # Errors
     /// What bind(2) says.
     pub fn listen<'scope>(
-        &'a self,
+        &'scope self,
         scope: &'scope Scope<'scope, '_>,
         path: &Path,
-    ) -> Result<Control<'scope>, SysrootError>
-    where
-        'a: 'scope,
-    {
+    ) -> Result<Control<'scope>, SysrootError> {
         Control::listen(scope, path, |wanted| self.find(wanted))
             .map_err(|source| SysrootError::Write { path: path.to_owned(), source })
     }

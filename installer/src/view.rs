@@ -155,6 +155,9 @@ pub struct ViewOptions<'a> {
     pub mount_point: &'a Path,
     /// The directory that appears as [`PHANTOM_DIRECTORY`].
     pub private: &'a Path,
+    /// Root of a native system whose programs and libraries are the sysroot,
+    /// mounted where the private directory has empty directories for them.
+    pub native_system: Option<&'a Path>,
     /// Phantoms, redirection and threads of the server.
     pub serve: ServeOptions,
     /// Where the output of scripts goes as it comes.
@@ -217,6 +220,7 @@ impl View {
         let errors = writer.try_clone().map_err(io_error("copy a descriptor"))?;
         let mut agent = Command::new("/proc/self/exe")
             .args([OsString::from(AGENT_MARKER), options.mount_point.into(), options.private.into()])
+            .args(options.native_system)
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(OwnedFd::from(writer)))
@@ -362,8 +366,9 @@ pub fn agent_entry() -> Option<ExitCode> {
     if arguments.next()? != AGENT_MARKER {
         return None;
     }
-    let (Some(mount_point), Some(private), None) = (arguments.next(), arguments.next(), arguments.next()) else {
+    let (Some(mount_point), Some(private)) = (arguments.next(), arguments.next()) else {
         return Some(ExitCode::from(2));
     };
-    Some(agent::run(Path::new(&mount_point), Path::new(&private)))
+    let native_system = arguments.next();
+    Some(agent::run(Path::new(&mount_point), Path::new(&private), native_system.as_deref().map(Path::new)))
 }

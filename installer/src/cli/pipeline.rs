@@ -1,7 +1,7 @@
 //! The stages, one after the other.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +17,7 @@ use crate::archive::{
 use crate::install::{self, InstallError, Installation};
 use crate::output::{self, TarOptions};
 use crate::report::{Event, Reporter, Stage, Summary, Tally};
-use crate::solve::{DEFAULT_PRIORITY, IndexInput, Plan, Request, Selection, SolveError, Universe, Variant, choose};
+use crate::solve::{DEFAULT_PRIORITY, IndexInput, Plan, Request, SolveError, Universe, Variant, choose};
 use crate::staging::{self, Cancel, Cancelled, Staging};
 use crate::sysroot::{SysrootError, package_file};
 use crate::view::{self, ViewError};
@@ -67,11 +67,10 @@ impl Error {
         match self {
             Self::Staging(error) => error.hint(),
             Self::Output(error) => error.hint(),
-            Self::Archive(error) => error.hint(),
             Self::View(error) => error.hint(),
             Self::Install(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
-            Self::Solve(_) | Self::Cancelled(_) | Self::Target(_) | Self::Print(_) | Self::Privileges(_) => None,
+            Self::Archive(_) | Self::Solve(_) | Self::Cancelled(_) | Self::Target(_) | Self::Print(_) | Self::Privileges(_) => None,
         }
     }
 

@@ -16,7 +16,7 @@ const MAX_NAME: usize = 255;
 
 /// Type of an entry, with what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum EntryKind {
+pub(crate) enum EntryKind {
     File,
     Directory,
     Symlink(PathBuf),
@@ -29,10 +29,10 @@ pub(super) enum EntryKind {
 
 /// One entry; the path begins with `/`, that of the root is `/.` as in dpkg.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) path: PathBuf,
-    pub(super) kind: EntryKind,
-    pub(super) mode: u32,
+pub(crate) struct Entry {
+    pub(crate) path: PathBuf,
+    pub(crate) kind: EntryKind,
+    pub(crate) mode: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) user: Vec<u8>,

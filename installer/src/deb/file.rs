@@ -128,7 +128,7 @@ impl DebFile {
     }
 
     /// Walks the entries of the data member.
-    pub(super) fn walk_data(
+    pub(crate) fn walk_data(
         &self,
         limit: u64,
         threads: usize,

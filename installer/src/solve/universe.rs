@@ -402,6 +402,11 @@ impl<'a> Universe<'a> {
         self.records[id.index()].essential
     }
 
+    /// The essential packages of the universe's own architecture.
+    pub fn essential(&self) -> impl Iterator<Item = PackageId> {
+        self.native_candidates(|essential, _| essential).into_iter()
+    }
+
     /// The candidates of the target architecture that a predicate on
     /// (essential, priority number) takes.
     pub(crate) fn native_candidates(&self, wanted: impl Fn(bool, u8) -> bool) -> Vec<PackageId> {

@@ -25,7 +25,7 @@ pub(super) fn unpack(deb: &Path, to: &Path) -> Result<(), SysrootError> {
     let limit = Limits::default().of(file.size(), None);
     file.walk_data(limit, 2, |entry, contents| {
         let Some(path) = kept(&entry.path) else { return Ok(()) };
-        let write = || -> io::Result<()> {
+        let mut write = || -> io::Result<()> {
             let parent = path.parent().unwrap_or(Path::new(""));
             make_directories(&root, parent)?;
             no_links(&root, parent)?;

@@ -67,12 +67,12 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
 
 /// Runs the agent on its standard input; the arguments are the mount point and
 /// the directory that appears in the view as [`PHANTOM_DIRECTORY`].
-pub(super) fn run(mount_point: &Path, private: &Path) -> ExitCode {
+pub(super) fn run(mount_point: &Path, private: &Path, native_system: Option<&Path>) -> ExitCode {
     let Ok(socket) = take_standard_input() else {
         return ExitCode::from(2);
     };
     let mut socket = UnixStream::from(socket);
-    let forked = set_up(&mut socket, mount_point, private).and_then(|()| sys::fork().doing("fork"));
+    let forked = set_up(&mut socket, mount_point, private, native_system).and_then(|()| sys::fork().doing("fork"));
     let done = match forked {
         Ok(Forked::Parent(child)) => {
             // Only the child talks from here on.
@@ -111,7 +111,12 @@ fn take_standard_input() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn set_up(socket: &mut UnixStream, mount_point: &Path, private: &Path) -> Step<()> {
+fn set_up(
+    socket: &mut UnixStream,
+    mount_point: &Path,
+    private: &Path,
+    native_system: Option<&Path>,
+) -> Step<()> {
     // Away from the terminal: its Ctrl-C is for the installer, which ends us.
     nix::unistd::setsid().doing("leave the terminal's session")?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).doing("follow the installer's end")?;
@@ -132,7 +137,19 @@ fn set_up(socket: &mut UnixStream, mount_point: &Path, private: &Path) -> Step<(
     drop(fuse);
     expect(socket, &ToAgent::Serving)?;
     // Sources outside are reachable only while this process is the user.
-    bind(private, &inside(mount_point, PHANTOM_DIRECTORY)).doing("mount the native sysroot")?;
+    let seen = inside(mount_point, PHANTOM_DIRECTORY);
+    bind(private, &seen).doing("mount the native sysroot")?;
+    if let Some(system) = native_system {
+        for directory in fs::read_dir(private.join("sysroot/usr")).doing("read the native sysroot")? {
+            let name = Path::new("usr").join(directory.doing("read the native sysroot")?.file_name());
+            if system.join(&name).is_dir() {
+                let to = seen.join("sysroot").join(&name);
+                bind(&system.join(&name), &to).doing("mount the native system")?;
+                read_only(&to).doing("protect the native system")?;
+            }
+        }
+    }
+    read_only(&seen).doing("protect the native sysroot")?;
     become_root()
 }
 
@@ -186,6 +203,22 @@ fn inside(root: &Path, path: &str) -> PathBuf {
 
 fn bind(from: &Path, to: &Path) -> nix::Result<()> {
     mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
+}
+
+/// Remounts read-only, without set-id programs and devices. Options that the
+/// machine's own mount has are locked and must be kept (mount_namespaces(7)).
+fn read_only(path: &Path) -> nix::Result<()> {
+    use nix::sys::statvfs::{FsFlags, statvfs};
+    let here = statvfs(path)?.flags();
+    let kept = [
+        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
+        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
+        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
+        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
+    ];
+    let base = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let flags = kept.iter().filter(|(flag, _)| here.contains(*flag)).fold(base, |all, (_, flag)| all | *flag);
+    mount(None::<&str>, path, None::<&str>, flags, None::<&str>)
 }
 
 /// Process 1: mounts what belongs to a running system, changes the root
