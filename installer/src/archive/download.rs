@@ -136,11 +136,20 @@ impl Fetcher {
                 partial.clear().map_err(Attempt::Fatal)?;
                 (have, hasher) = Default::default();
             }
-            if body
-                .length
-                .is_some_and(|length| length > file.size.saturating_sub(have))
-            {
-                return Err(Attempt::WrongContent(self.too_large(file, url)));
+            // What the server says it has is another file: not worth the transfer.
+            match body.length.map(|length| have.saturating_add(length)) {
+                Some(all) if all > file.size => return Err(Attempt::WrongContent(self.too_large(file, url))),
+                Some(all) if all < file.size => {
+                    let (name, shown) = (file.name.clone(), show(url));
+                    let error = ArchiveError::Truncated {
+                        name,
+                        url: shown,
+                        expected: file.size,
+                        got: all,
+                    };
+                    return Err(Attempt::WrongContent(error));
+                }
+                _ => {}
             }
             let left = file.size.saturating_sub(have);
             let mut out = &partial.file;

@@ -61,7 +61,11 @@ impl Server {
     pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let server = Self { address, paths: Arc::default(), requests: Arc::default() };
+        let server = Self {
+            address,
+            paths: Arc::default(),
+            requests: Arc::default(),
+        };
         let shared = server.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -78,6 +82,11 @@ impl Server {
 
     pub(super) fn put(&self, path: &str, serve: Serve) {
         self.paths.lock().unwrap().insert(format!("/{path}"), serve);
+    }
+
+    /// For a request line that names something else than a path.
+    pub(super) fn put_raw(&self, target: &str, serve: Serve) {
+        self.paths.lock().unwrap().insert(target.to_owned(), serve);
     }
 
     pub(super) fn remove(&self, path: &str) {
@@ -109,9 +118,19 @@ impl Server {
         }
         let part = range.map(|start| format!(" {start}")).unwrap_or_default();
         self.requests.lock().unwrap().push(format!("{path}{part}"));
-        let mut serve = self.paths.lock().unwrap().get(&path).cloned().unwrap_or(Serve::Status(404));
+        let mut serve = self
+            .paths
+            .lock()
+            .unwrap()
+            .get(&path)
+            .cloned()
+            .unwrap_or(Serve::Status(404));
         if let Serve::InTurn(mut turns) = serve {
-            serve = if turns.len() > 1 { turns.remove(0) } else { turns[0].clone() };
+            serve = if turns.len() > 1 {
+                turns.remove(0)
+            } else {
+                turns[0].clone()
+            };
             self.paths.lock().unwrap().insert(path, Serve::InTurn(turns));
         }
         answer(&mut stream, serve, range, tag)
@@ -130,7 +149,11 @@ fn answer(stream: &mut TcpStream, serve: Serve, range: Option<usize>, tag: bool)
         Serve::Well(bytes) | Serve::CutOff(bytes, _) if range.is_some() => {
             let start = range?;
             let part = &bytes[start..];
-            let place = format!("Content-Range: bytes {start}-{}/{}\r\n", bytes.len() - 1, bytes.len());
+            let place = format!(
+                "Content-Range: bytes {start}-{}/{}\r\n",
+                bytes.len() - 1,
+                bytes.len()
+            );
             head("206 Part", &format!("{}{place}", length(part)))?;
             stream.write_all(part).ok()
         }
@@ -216,7 +239,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// The time so many days from now.
 pub(super) fn days(count: i32) -> SystemTime {
     let now = SystemTime::now();
-    if count < 0 { now - DAY * count.unsigned_abs() } else { now + DAY * count.unsigned_abs() }
+    if count < 0 {
+        now - DAY * count.unsigned_abs()
+    } else {
+        now + DAY * count.unsigned_abs()
+    }
 }
 
 /// A signing key made 30 days ago, valid for so many days.
@@ -244,7 +271,11 @@ pub(super) struct Signing {
 
 impl Default for Signing {
     fn default() -> Self {
-        Self { when: days(-1), valid: None, detached: false }
+        Self {
+            when: days(-1),
+            valid: None,
+            detached: false,
+        }
     }
 }
 
@@ -263,7 +294,11 @@ pub(super) fn sign(text: &str, cert: &Cert, how: Signing) -> Vec<u8> {
         .clone()
         .into_keypair()
         .unwrap();
-    let kind = if how.detached { SignatureType::Binary } else { SignatureType::Text };
+    let kind = if how.detached {
+        SignatureType::Binary
+    } else {
+        SignatureType::Text
+    };
     let mut template = SignatureBuilder::new(kind);
     if let Some(valid) = how.valid {
         template = template.set_signature_validity_period(valid).unwrap();
@@ -271,11 +306,23 @@ pub(super) fn sign(text: &str, cert: &Cert, how: Signing) -> Vec<u8> {
     let mut out = Vec::new();
     let message = Message::new(&mut out);
     let mut signer = if how.detached {
-        let armorer =
-            Armorer::new(message).kind(sequoia_openpgp::armor::Kind::Signature).build().unwrap();
-        Signer::with_template(armorer, pair, template).unwrap().creation_time(how.when).detached().build().unwrap()
+        let armorer = Armorer::new(message)
+            .kind(sequoia_openpgp::armor::Kind::Signature)
+            .build()
+            .unwrap();
+        Signer::with_template(armorer, pair, template)
+            .unwrap()
+            .creation_time(how.when)
+            .detached()
+            .build()
+            .unwrap()
     } else {
-        Signer::with_template(message, pair, template).unwrap().creation_time(how.when).cleartext().build().unwrap()
+        Signer::with_template(message, pair, template)
+            .unwrap()
+            .creation_time(how.when)
+            .cleartext()
+            .build()
+            .unwrap()
     };
     signer.write_all(text.as_bytes()).unwrap();
     signer.finalize().unwrap();
@@ -289,7 +336,11 @@ pub(super) fn release(files: &[(&str, &[u8])], more: &str) -> String {
          Architectures: amd64 riscv64\nComponents: main contrib\nSHA256:\n"
     );
     for (path, bytes) in files {
-        text.push_str(&format!(" {} {} {path}\n", hex(&Sha256::digest(bytes)), bytes.len()));
+        text.push_str(&format!(
+            " {} {} {path}\n",
+            hex(&Sha256::digest(bytes)),
+            bytes.len()
+        ));
     }
     text
 }

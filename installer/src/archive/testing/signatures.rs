@@ -12,7 +12,12 @@ use super::{Signing, days, key, keyring, sign};
 const TEXT: &str = "Suite: stable\nCodename: trixie\n- dashed\n";
 
 fn check(signed: &[u8], keyring: &Keyring) -> Result<Vec<u8>> {
-    verify::inline(signed, keyring, SystemTime::now(), "http://mirror.example.org/InRelease")
+    verify::inline(
+        signed,
+        keyring,
+        SystemTime::now(),
+        "http://mirror.example.org/InRelease",
+    )
 }
 
 #[test]
@@ -46,15 +51,27 @@ fn an_unknown_key_is_named() {
     let cert = key(None);
     let signed = sign(TEXT, &cert, Signing::default());
     let error = check(&signed, &keyring(&key(None))).unwrap_err();
-    let ArchiveError::UnknownKey { keys, .. } = &error else { panic!("{error}") };
-    assert!(!keys.is_empty() && keys.iter().all(|key| key.len() >= 16), "{keys:?}");
+    let ArchiveError::UnknownKey { keys, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(
+        !keys.is_empty() && keys.iter().all(|key| key.len() >= 16),
+        "{keys:?}"
+    );
 }
 
 #[test]
 fn a_key_that_expired_since_is_refused() {
     // It was valid when it signed, 29 days ago.
     let cert = key(Some(10));
-    let signed = sign(TEXT, &cert, Signing { when: days(-29), ..Signing::default() });
+    let signed = sign(
+        TEXT,
+        &cert,
+        Signing {
+            when: days(-29),
+            ..Signing::default()
+        },
+    );
     let error = check(&signed, &keyring(&cert)).unwrap_err();
     assert!(matches!(error, ArchiveError::ExpiredKey { .. }), "{error}");
     let then = verify::inline(&signed, &keyring(&cert), days(-28), "u").unwrap();
@@ -64,7 +81,11 @@ fn a_key_that_expired_since_is_refused() {
 #[test]
 fn an_expired_signature_is_refused() {
     let cert = key(None);
-    let how = Signing { when: days(-5), valid: Some(Duration::from_secs(3600)), detached: false };
+    let how = Signing {
+        when: days(-5),
+        valid: Some(Duration::from_secs(3600)),
+        detached: false,
+    };
     let error = check(&sign(TEXT, &cert, how), &keyring(&cert)).unwrap_err();
     assert!(matches!(error, ArchiveError::ExpiredSignature { .. }), "{error}");
 }
@@ -72,7 +93,14 @@ fn an_expired_signature_is_refused() {
 #[test]
 fn a_signature_of_the_future_is_refused() {
     let cert = key(None);
-    let signed = sign(TEXT, &cert, Signing { when: days(3), ..Signing::default() });
+    let signed = sign(
+        TEXT,
+        &cert,
+        Signing {
+            when: days(3),
+            ..Signing::default()
+        },
+    );
     let error = check(&signed, &keyring(&cert)).unwrap_err();
     assert!(matches!(error, ArchiveError::ExpiredSignature { .. }), "{error}");
 }
@@ -86,7 +114,13 @@ fn what_is_not_signed_is_refused() {
     }
     let broken = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nx\n";
     let error = check(broken.as_bytes(), &ring).unwrap_err();
-    assert!(matches!(error, ArchiveError::BadSignatureData { .. } | ArchiveError::NotSigned { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            ArchiveError::BadSignatureData { .. } | ArchiveError::NotSigned { .. }
+        ),
+        "{error}"
+    );
     let error = check(&sign(TEXT, &key(None), Signing::default()), &Keyring::default()).unwrap_err();
     assert!(matches!(error, ArchiveError::NoKeyring { .. }), "{error}");
 }
@@ -95,7 +129,10 @@ fn what_is_not_signed_is_refused() {
 fn one_good_signature_of_two_is_enough() {
     // As an archive does while it changes its key: both signatures in one block.
     let (old, new) = (key(None), key(None));
-    let how = Signing { detached: true, ..Signing::default() };
+    let how = Signing {
+        detached: true,
+        ..Signing::default()
+    };
     let mut both = sign(TEXT, &old, how);
     both.extend(sign(TEXT, &new, how));
     let ring = keyring(&old);
@@ -105,7 +142,10 @@ fn one_good_signature_of_two_is_enough() {
 #[test]
 fn detached_signatures() {
     let cert = key(None);
-    let how = Signing { detached: true, ..Signing::default() };
+    let how = Signing {
+        detached: true,
+        ..Signing::default()
+    };
     let signature = sign(TEXT, &cert, how);
     let ring = keyring(&cert);
     verify::detached(TEXT.as_bytes(), &signature, &ring, SystemTime::now(), "u").unwrap();
@@ -139,7 +179,10 @@ fn keyrings_binary_armored_and_with_several_blocks() {
         let error = Keyring::from_bytes(bytes, Path::new("/k/x.gpg")).unwrap_err();
         assert!(error.to_string().contains("/k/x.gpg"), "{error}");
     }
-    assert!(matches!(Keyring::load(&["/nonexistent".into()]), Err(ArchiveError::Io { .. })));
+    assert!(matches!(
+        Keyring::load(&["/nonexistent".into()]),
+        Err(ArchiveError::Io { .. })
+    ));
 }
 
 #[test]
@@ -150,7 +193,10 @@ fn fingerprints_restrict_a_keyring() {
     ring.fingerprints = vec![cert.fingerprint().to_hex()];
     check(&signed, &ring).unwrap();
     ring.fingerprints = vec!["0".repeat(40)];
-    assert!(matches!(check(&signed, &ring), Err(ArchiveError::UnknownKey { .. })));
+    assert!(matches!(
+        check(&signed, &ring),
+        Err(ArchiveError::UnknownKey { .. })
+    ));
 }
 
 /// The archive's own file, if this machine has its keyring: nothing else proves
