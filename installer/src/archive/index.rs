@@ -89,7 +89,9 @@ pub struct Index {
     pub release_archive: String,
     /// Component; empty for a suite that is an exact path.
     pub component: String,
-    /// Architecture the index is for; `all` where an archive keeps those apart.
+    /// Architecture the index was read for; `all` where an archive keeps those
+    /// apart. That of an exact path holds packages of any architecture, and is
+    /// given once for each one asked for.
     pub architecture: String,
     /// The index: paragraphs as in deb-control(5), with Filename, Size, SHA256.
     pub text: IndexText,
@@ -168,7 +170,7 @@ pub fn load_indexes(
         }
     }
     for arch in archs {
-        let offered = |index: &Wanted<'_>| index.arch == *arch || index.component.is_empty();
+        let offered = |index: &Wanted<'_>| index.arch == *arch;
         if !wanted.iter().any(offered)
             && let Some(release) = releases.iter().flatten().next()
         {
