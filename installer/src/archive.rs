@@ -23,6 +23,8 @@
 
 mod cache;
 mod date;
+mod document;
+mod download;
 mod error;
 mod fetch;
 mod index;

@@ -89,7 +89,9 @@ pub struct Index {
     pub release_archive: String,
     /// Component; empty for a suite that is an exact path.
     pub component: String,
-    /// Architecture the index is for; `all` where an archive keeps those apart.
+    /// Architecture the index was read for; `all` where an archive keeps those
+    /// apart. That of an exact path holds packages of any architecture, and is
+    /// given once for each one asked for.
     pub architecture: String,
     /// The index: paragraphs as in deb-control(5), with Filename, Size, SHA256.
     pub text: IndexText,
@@ -128,7 +130,8 @@ impl Index {
 /// # Errors
 /// One for each way an archive can be wrong, see [`ArchiveError`]; also when a
 /// source has not a component it names, and when no source has an architecture.
-/// Where a source is `optional`, what it does not have is left out.
+/// Where a source is `optional`, what it does not have is left out, and so is,
+/// with a warning, an index that is not the one its Release file names.
 pub fn load_indexes(
     fetcher: &Fetcher,
     sources: &[Source],
@@ -167,7 +170,7 @@ pub fn load_indexes(
         }
     }
     for arch in archs {
-        let offered = |index: &Wanted<'_>| index.arch == *arch || index.component.is_empty();
+        let offered = |index: &Wanted<'_>| index.arch == *arch;
         if !wanted.iter().any(offered)
             && let Some(release) = releases.iter().flatten().next()
         {
@@ -188,10 +191,18 @@ pub fn load_indexes(
     fetcher
         .progress
         .started(wanted.len(), wanted.iter().map(|index| index.packed.size).sum());
-    fetcher.parallel(&wanted, |index, stop| {
-        let text = index.load(fetcher, stop)?;
+    let indexes = fetcher.parallel(&wanted, |index, stop| {
+        let text = match index.load(fetcher, stop) {
+            Err(error) if index.suite.source.optional && is_inconsistent(&error) => {
+                fetcher
+                    .progress
+                    .warning(&format!("going on without {}: {error}", index.suite.name));
+                return Ok(None);
+            }
+            other => other?,
+        };
         fetcher.progress.finished_file(&index.packed.name);
-        Ok(Index {
+        Ok(Some(Index {
             source: index.suite.number,
             base: index.suite.base.clone(),
             suite: index.suite.name.to_owned(),
@@ -200,8 +211,21 @@ pub fn load_indexes(
             component: index.component.to_owned(),
             architecture: index.arch.to_owned(),
             text,
-        })
-    })
+        }))
+    })?;
+    Ok(indexes.into_iter().flatten().collect())
+}
+
+/// A mirror whose indexes are not those of its Release file: half-way through
+/// an update, or a cache that keeps the one longer than the other.
+fn is_inconsistent(error: &ArchiveError) -> bool {
+    matches!(
+        error,
+        ArchiveError::NotFound { .. }
+            | ArchiveError::Truncated { .. }
+            | ArchiveError::TooLarge { .. }
+            | ArchiveError::WrongHash { .. }
+    )
 }
 
 /// One suite of one source.

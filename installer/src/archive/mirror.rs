@@ -101,31 +101,39 @@ pub fn default_sources(
         }
         Ok(list)
     };
-    let mut list = make(&machine.mirror, suite)?;
-    let main = check(fetcher, &list.sources, keyring)?;
     let moving = |name: &str| matches!(name, "testing" | "unstable" | "sid" | "experimental" | "rc-buggy");
-    if moving(suite) || moving(&main) || suite.contains(['-', '/']) {
+    let mut lists = vec![make(&machine.mirror, suite)?];
+    if !moving(suite) && !suite.contains(['-', '/']) {
+        let public = Url::parse(PUBLIC_SECURITY).ok();
+        let security = machine
+            .security
+            .as_ref()
+            .or(public.as_ref())
+            .unwrap_or(&machine.mirror);
+        for (base, kind) in [(&machine.mirror, "updates"), (security, "security")] {
+            let mut more = make(base, &format!("{suite}-{kind}"))?;
+            more.sources.iter_mut().for_each(|source| source.optional = true);
+            lists.push(more);
+        }
+    }
+    // All are asked for at once; what an answer means depends on the first one.
+    let found = fetcher.parallel(&lists, |list, _| Ok(check(fetcher, &list.sources, keyring)))?;
+    let mut each = lists.into_iter().zip(found).enumerate();
+    let Some((_, (mut list, main))) = each.next() else {
+        return make(&machine.mirror, suite);
+    };
+    if moving(&main?) {
         return Ok(list);
     }
-    let public = Url::parse(PUBLIC_SECURITY).ok();
-    let security = machine.security.as_ref().or(public.as_ref());
-    let further = [(Some(&machine.mirror), "updates"), (security, "security")];
-    for (base, kind) in further {
-        let Some(base) = base else { continue };
-        let mut more = make(base, &format!("{suite}-{kind}"))?;
-        for source in &mut more.sources {
-            source.optional = true;
-        }
-        match check(fetcher, &more.sources, keyring) {
+    for (number, (more, found)) in each {
+        match found {
             Ok(_) => {
                 list.text.push_str(&more.text);
                 list.sources.extend(more.sources);
             }
             Err(ArchiveError::UnknownSuite { .. }) => {}
             // The public archive was a guess, which a closed network cannot reach.
-            Err(error @ ArchiveError::Unreachable { .. })
-                if kind == "security" && machine.security.is_none() =>
-            {
+            Err(error @ ArchiveError::Unreachable { .. }) if number == 2 && machine.security.is_none() => {
                 fetcher
                     .progress
                     .warning(&format!("installing without security updates: {error}"));

@@ -88,12 +88,12 @@ impl<'a> Wanted<'a> {
         None
     }
 
-    /// The same index asked for twice; that of an exact path is for all architectures.
+    /// The same index asked for twice.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.suite.base == other.suite.base
             && self.suite.name == other.suite.name
             && self.component == other.component
-            && (self.arch == other.arch || self.component.is_empty())
+            && self.arch == other.arch
     }
 
     pub(super) fn load(&self, fetcher: &Fetcher, stop: &dyn Fn() -> bool) -> Result<IndexText> {

@@ -53,7 +53,8 @@ pub struct Source {
     /// False: a Release with a `Date` in the future is taken nevertheless.
     pub check_date: bool,
     /// True: that the archive does not have the suite, component or
-    /// architecture is no error, the source then counts as empty.
+    /// architecture is no error, the source then counts as empty; an index that
+    /// does not fit its (verified) Release file is left out with a warning.
     pub optional: bool,
 }
 

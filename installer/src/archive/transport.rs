@@ -260,13 +260,10 @@ fn range_start(value: &str) -> Option<u64> {
 }
 
 fn get_local(url: &Url, offset: u64) -> std::result::Result<Reply, Failure> {
-    let mut as_file = url.clone();
-    let path = if as_file.set_scheme("file").is_ok() {
-        as_file.to_file_path().ok()
-    } else {
-        None
-    };
-    let path = path.unwrap_or_else(|| url.path().into());
+    let as_file = Url::parse(&format!("file://{}", url.path())).ok();
+    let path = as_file
+        .and_then(|url| url.to_file_path().ok())
+        .unwrap_or_else(|| url.path().into());
     let open = || -> io::Result<Body> {
         let mut file = File::open(&path)?;
         let meta = file.metadata()?;

@@ -41,9 +41,7 @@ pub(super) fn inline(signed: &[u8], keyring: &Keyring, now: SystemTime, url: &st
         .read_to_end(&mut text)
         .map_err(|error| unreadable(url, &error.into()))?;
     verifier.into_helper().outcome(url)?;
-    // The newline before the signature does not belong to the signed text.
-    text.push(b'\n');
-    Ok(text)
+    Ok(with_final_newline(text))
 }
 
 /// Checks a detached signature (`Release.gpg`).
@@ -84,6 +82,15 @@ pub(super) fn unverified(bytes: &[u8]) -> Vec<u8> {
             text.extend_from_slice(line.strip_prefix(b"- ").unwrap_or(line));
         }
         body |= line.trim_ascii().is_empty();
+    }
+    text.pop_if(|last| *last == b'\n');
+    with_final_newline(text)
+}
+
+/// The newline before the signature does not belong to the signed text.
+fn with_final_newline(mut text: Vec<u8>) -> Vec<u8> {
+    if text.last() != Some(&b'\n') {
+        text.push(b'\n');
     }
     text
 }

@@ -1,0 +1,117 @@
+//! Small files that no hash is known for yet: Release files and signatures.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use url::Url;
+
+use super::download::{Attempt, Copied};
+use super::package::show;
+use super::transport::{Failure, Reply, Validators};
+use super::{ArchiveError, Fetcher, Result};
+
+/// A small file fetched whole, not verified yet.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) bytes: Vec<u8>,
+    pub(super) validators: Validators,
+}
+
+impl Fetcher {
+    /// A small file that is not known by hash, such as InRelease; `None` if it
+    /// is not there. `cached` is what an earlier run got: the answer may be that.
+    pub(super) fn document(&self, url: &Url, limit: u64) -> Result<Option<Arc<Document>>> {
+        let key = url.to_string();
+        if let Some(known) = self.memo.lock().ok().and_then(|memo| memo.get(&key).cloned()) {
+            return Ok(known);
+        }
+        let stop = || self.options.cancel.load(Ordering::Relaxed);
+        let cached = self.cache.load_release(&key);
+        let mut wait = self.options.backoff;
+        let mut round = 0;
+        let found = loop {
+            match self.document_once(url, limit, cached.as_ref(), &stop) {
+                Ok(found) => break found,
+                Err(Attempt::Passing(error, delay)) => {
+                    if round == self.options.retries {
+                        return Err(error);
+                    }
+                    self.pause(wait.max(delay), &stop)?;
+                    wait = (wait * 2).min(Duration::from_secs(10));
+                    round += 1;
+                }
+                Err(Attempt::WrongContent(error) | Attempt::Final(error) | Attempt::Fatal(error)) => {
+                    return Err(error);
+                }
+            }
+        };
+        if let Ok(mut memo) = self.memo.lock() {
+            memo.insert(key, found.clone());
+        }
+        Ok(found)
+    }
+
+    fn document_once(
+        &self,
+        url: &Url,
+        limit: u64,
+        cached: Option<&(Validators, Vec<u8>)>,
+        stop: &dyn Fn() -> bool,
+    ) -> std::result::Result<Option<Arc<Document>>, Attempt> {
+        let name = url
+            .path_segments()
+            .and_then(|mut parts| parts.next_back())
+            .unwrap_or_default();
+        let validators = cached
+            .map(|(validators, _)| validators.clone())
+            .unwrap_or_default();
+        let body = match self.transport.get(url, 0, &validators) {
+            Ok(Reply::Body(body)) => body,
+            Ok(Reply::NotModified) => {
+                let Some((validators, bytes)) = cached else {
+                    let failure = Failure::Status {
+                        status: 304,
+                        retry_after: None,
+                    };
+                    return Err(Attempt::Final(failure.into_error(name, url)));
+                };
+                let (bytes, validators) = (bytes.clone(), validators.clone());
+                return Ok(Some(Arc::new(Document { bytes, validators })));
+            }
+            Err(Failure::NotFound) => return Ok(None),
+            Err(failure) => return Err(Attempt::failed(failure, name, url)),
+        };
+        let (expected, validators) = (body.length, body.validators.clone());
+        let mut bytes = Vec::new();
+        let mut write = |part: &[u8]| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        };
+        let copied = self.copy(body, limit, stop, &mut write).map_err(Attempt::Fatal)?;
+        let got = bytes.len() as u64;
+        let (name, shown) = (name.to_owned(), show(url));
+        match copied {
+            Copied::Beyond => Err(Attempt::Final(ArchiveError::TooLarge {
+                name,
+                url: shown,
+                limit,
+            })),
+            Copied::Stalled(reason) => Err(Attempt::Passing(
+                ArchiveError::Unreachable { url: shown, reason },
+                Duration::ZERO,
+            )),
+            Copied::CutOff => {
+                let expected = expected.unwrap_or(limit);
+                let error = ArchiveError::Truncated {
+                    name,
+                    url: shown,
+                    expected,
+                    got,
+                };
+                Err(Attempt::Passing(error, Duration::ZERO))
+            }
+            Copied::Ended => Ok(Some(Arc::new(Document { bytes, validators }))),
+        }
+    }
+}
