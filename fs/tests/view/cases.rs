@@ -17,12 +17,36 @@ use rootless_install_fs::{FileType, Meta, ServeOptions, Target, Timestamp};
 
 use crate::namespace::{Case, Inside, Outside};
 
-pub fn all() -> Vec<Case> {
+pub(crate) fn all() -> Vec<Case> {
     let mut cases = vec![
-        Case { name: "ownership", prepare: nothing, inside: ownership, step: idle, after: ownership_disk },
-        Case { name: "nodes", prepare: nodes_target, inside: nodes, step: idle, after: nodes_disk },
-        Case { name: "attributes", prepare: nothing, inside: attributes, step: idle, after: attributes_disk },
-        Case { name: "big-directory", prepare: big, inside: big_directory, step: idle, after: done },
+        Case {
+            name: "ownership",
+            prepare: nothing,
+            inside: ownership,
+            step: idle,
+            after: ownership_disk,
+        },
+        Case {
+            name: "nodes",
+            prepare: nodes_target,
+            inside: nodes,
+            step: idle,
+            after: nodes_disk,
+        },
+        Case {
+            name: "attributes",
+            prepare: nothing,
+            inside: attributes,
+            step: idle,
+            after: attributes_disk,
+        },
+        Case {
+            name: "big-directory",
+            prepare: big,
+            inside: big_directory,
+            step: idle,
+            after: done,
+        },
     ];
     cases.extend(change::all());
     cases.extend(execute::all());
@@ -30,19 +54,28 @@ pub fn all() -> Vec<Case> {
     cases
 }
 
-pub fn nothing(_: &Target, _: &Path) -> ServeOptions {
+pub(crate) fn nothing(_: &Target, _: &Path) -> ServeOptions {
     ServeOptions::default()
 }
 
-pub fn idle(_: &Outside, _: u8) {}
+pub(crate) fn idle(_: &Outside, _: u8) {}
 
-pub fn done(_: &Outside) {}
+pub(crate) fn done(_: &Outside) {}
 
-pub fn meta(kind: FileType, mode: u32, uid: u32, gid: u32) -> Meta {
-    Meta { kind, mode, uid, gid, mtime: Timestamp { sec: 1_600_000_000, nsec: 5 } }
+pub(crate) fn meta(kind: FileType, mode: u32, uid: u32, gid: u32) -> Meta {
+    Meta {
+        kind,
+        mode,
+        uid,
+        gid,
+        mtime: Timestamp {
+            sec: 1_600_000_000,
+            nsec: 5,
+        },
+    }
 }
 
-pub fn errno<T: std::fmt::Debug>(result: io::Result<T>) -> i32 {
+pub(crate) fn errno<T: std::fmt::Debug>(result: io::Result<T>) -> i32 {
     result.expect_err("should fail").raw_os_error().expect("an errno")
 }
 
@@ -85,7 +118,11 @@ fn ownership(t: &Inside) {
     let open = t.at("open");
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o1777)).unwrap();
-    assert!(as_user(1000, &open, "echo mine > mine && mkdir d && ln -s mine link && mkfifo pipe"));
+    assert!(as_user(
+        1000,
+        &open,
+        "echo mine > mine && mkdir d && ln -s mine link && mkfifo pipe"
+    ));
     for name in ["mine", "d", "link", "pipe"] {
         let stat = fs::symlink_metadata(open.join(name)).unwrap();
         assert_eq!((stat.uid(), stat.gid()), (1000, 1000), "{name}");
@@ -116,8 +153,14 @@ fn ownership(t: &Inside) {
     // Times, also odd ones.
     for (sec, nsec) in [(1_000_000_000, 123_456_789), (-5, 250_000_000), (0, 0)] {
         let times = rustix::fs::Timestamps {
-            last_access: rustix::fs::Timespec { tv_sec: sec, tv_nsec: nsec },
-            last_modification: rustix::fs::Timespec { tv_sec: sec, tv_nsec: nsec },
+            last_access: rustix::fs::Timespec {
+                tv_sec: sec,
+                tv_nsec: nsec,
+            },
+            last_modification: rustix::fs::Timespec {
+                tv_sec: sec,
+                tv_nsec: nsec,
+            },
         };
         rustix::fs::utimensat(rustix::fs::CWD, &file, &times, rustix::fs::AtFlags::empty()).unwrap();
         let stat = fs::metadata(&file).unwrap();
@@ -140,7 +183,15 @@ fn ownership_disk(t: &Outside) {
 fn nodes_target(target: &Target, _: &Path) -> ServeOptions {
     let device = meta(FileType::CharDevice { major: 1, minor: 3 }, 0o666, 0, 0);
     target.make_node(Path::new("null"), &device).unwrap();
-    let device = meta(FileType::BlockDevice { major: 259, minor: 300 }, 0o660, 0, 6);
+    let device = meta(
+        FileType::BlockDevice {
+            major: 259,
+            minor: 300,
+        },
+        0o660,
+        0,
+        6,
+    );
     target.make_node(Path::new("disk"), &device).unwrap();
     ServeOptions::default()
 }
@@ -148,10 +199,16 @@ fn nodes_target(target: &Target, _: &Path) -> ServeOptions {
 fn nodes(t: &Inside) {
     let stat = fs::metadata(t.at("null")).unwrap();
     assert!(stat.file_type().is_char_device());
-    assert_eq!((rustix::fs::major(stat.rdev()), rustix::fs::minor(stat.rdev())), (1, 3));
+    assert_eq!(
+        (rustix::fs::major(stat.rdev()), rustix::fs::minor(stat.rdev())),
+        (1, 3)
+    );
     let stat = fs::metadata(t.at("disk")).unwrap();
     assert!(stat.file_type().is_block_device());
-    assert_eq!((rustix::fs::major(stat.rdev()), rustix::fs::minor(stat.rdev())), (259, 300));
+    assert_eq!(
+        (rustix::fs::major(stat.rdev()), rustix::fs::minor(stat.rdev())),
+        (259, 300)
+    );
     assert_eq!(stat.gid(), 6);
 
     let pipe = t.at("pipe");
@@ -183,7 +240,9 @@ fn nodes(t: &Inside) {
     let types: Vec<_> = ["null", "disk", "pipe", "socket"]
         .iter()
         .map(|name| {
-            let entry = fs::read_dir(&t.view).unwrap().find(|e| e.as_ref().unwrap().file_name() == *name);
+            let entry = fs::read_dir(&t.view)
+                .unwrap()
+                .find(|e| e.as_ref().unwrap().file_name() == *name);
             entry.unwrap().unwrap().file_type().unwrap()
         })
         .collect();
@@ -192,8 +251,11 @@ fn nodes(t: &Inside) {
 }
 
 fn nodes_disk(t: &Outside) {
-    for (name, record) in [("pipe", "0:0:0600:pipe"), ("socket", "0:0:0755:socket"), ("null", "0:0:0666:char-1-3")]
-    {
+    for (name, record) in [
+        ("pipe", "0:0:0600:pipe"),
+        ("socket", "0:0:0755:socket"),
+        ("null", "0:0:0666:char-1-3"),
+    ] {
         let path = t.disk.join(name);
         assert!(fs::symlink_metadata(&path).unwrap().is_file());
         assert_eq!(override_of(&path).as_deref(), Some(record));
@@ -212,10 +274,16 @@ fn attributes(t: &Inside) {
     let len = lgetxattr(&file, "security.capability", &mut value[..]).unwrap();
     assert_eq!(&value[..len], &capability);
     lsetxattr(&file, "user.note", b"hello", XattrFlags::CREATE).unwrap();
-    assert_eq!(lsetxattr(&file, "user.note", b"", XattrFlags::CREATE), Err(Errno::EXIST));
+    assert_eq!(
+        lsetxattr(&file, "user.note", b"", XattrFlags::CREATE),
+        Err(Errno::EXIST)
+    );
     std::os::unix::fs::chown(&file, Some(0), Some(7)).unwrap();
     // chown takes capabilities as well.
-    assert_eq!(lgetxattr(&file, "security.capability", &mut value[..]), Err(Errno::NODATA));
+    assert_eq!(
+        lgetxattr(&file, "security.capability", &mut value[..]),
+        Err(Errno::NODATA)
+    );
     lsetxattr(&file, "security.capability", &capability, XattrFlags::empty()).unwrap();
     let mut list = vec![0; 200];
     let len = llistxattr(&file, &mut list[..]).unwrap();
@@ -224,7 +292,12 @@ fn attributes(t: &Inside) {
     assert_eq!(names, [&b"security.capability"[..], b"user.note"]);
     lremovexattr(&file, "user.note").unwrap();
     assert_eq!(lremovexattr(&file, "user.note"), Err(Errno::NODATA));
-    let acl = lsetxattr(&file, "system.posix_acl_access", b"\x02\0\0\0", XattrFlags::empty());
+    let acl = lsetxattr(
+        &file,
+        "system.posix_acl_access",
+        b"\x02\0\0\0",
+        XattrFlags::empty(),
+    );
     assert_eq!(acl, Err(Errno::OPNOTSUPP));
     let long = vec![7; 3000];
     lsetxattr(&file, "user.long", &long, XattrFlags::empty()).unwrap();
@@ -232,25 +305,42 @@ fn attributes(t: &Inside) {
     assert_eq!(lgetxattr(&file, "user.long", &mut value[..]).unwrap(), 3000);
     assert_eq!(lgetxattr(&file, "user.long", &mut [0; 10][..]), Err(Errno::RANGE));
     // Ours cannot be forged from inside.
-    lsetxattr(&file, "user.containers.override_stat", b"9:9:0777:file", XattrFlags::empty()).unwrap();
+    lsetxattr(
+        &file,
+        "user.containers.override_stat",
+        b"9:9:0777:file",
+        XattrFlags::empty(),
+    )
+    .unwrap();
     assert_eq!(fs::metadata(&file).unwrap().uid(), 0);
 }
 
 fn attributes_disk(t: &Outside) {
     let attributes = t.target.xattrs(Path::new("ping")).unwrap();
     let names: Vec<_> = attributes.iter().map(|(name, _)| name.as_bytes()).collect();
-    let want = [&b"security.capability"[..], b"user.containers.override_stat", b"user.long"];
+    let want = [
+        &b"security.capability"[..],
+        b"user.containers.override_stat",
+        b"user.long",
+    ];
     assert_eq!(names, want);
-    assert_eq!(override_of(&t.disk.join("ping")).as_deref(), Some("0:7:0644:file"));
+    assert_eq!(
+        override_of(&t.disk.join("ping")).as_deref(),
+        Some("0:7:0644:file")
+    );
 }
 
 const MANY: usize = 3000;
 
 fn big(target: &Target, _: &Path) -> ServeOptions {
-    target.make_dir(Path::new("big"), &meta(FileType::Directory, 0o755, 0, 0)).unwrap();
+    target
+        .make_dir(Path::new("big"), &meta(FileType::Directory, 0o755, 0, 0))
+        .unwrap();
     for i in 0..MANY {
         let path = format!("big/file-with-a-longer-name-{i}");
-        target.write(Path::new(&path), b"", &meta(FileType::Regular, 0o600, 1, 2)).unwrap();
+        target
+            .write(Path::new(&path), b"", &meta(FileType::Regular, 0o600, 1, 2))
+            .unwrap();
     }
     ServeOptions::default()
 }
@@ -258,8 +348,14 @@ fn big(target: &Target, _: &Path) -> ServeOptions {
 fn big_directory(t: &Inside) {
     let dir = t.at("big");
     let list = || -> std::collections::BTreeSet<_> {
-        let names: Vec<_> = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(names.len(), names.iter().collect::<std::collections::BTreeSet<_>>().len());
+        let names: Vec<_> = fs::read_dir(&dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        assert_eq!(
+            names.len(),
+            names.iter().collect::<std::collections::BTreeSet<_>>().len()
+        );
         names.into_iter().collect()
     };
     let before = list();

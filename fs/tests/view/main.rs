@@ -15,7 +15,10 @@ fn main() -> ExitCode {
         namespace::run_inside(case);
         return ExitCode::SUCCESS;
     }
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .collect();
     if let Err(reason) = namespace::possible() {
         eprintln!("skipped: {reason}");
         // In a place that must be able to, a skip is a failure.

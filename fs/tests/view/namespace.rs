@@ -10,55 +10,56 @@ use std::process::{Command, Stdio};
 
 use nix::sched::CloneFlags;
 use nix::unistd::{Gid, Uid};
-use rootless_install_fs::{Server, ServeOptions, Target, serve};
+use rootless_install_fs::{ServeOptions, Server, Target, serve};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
 };
 
 /// Names the case in the environment of its inner part.
-pub const CASE: &str = "ROOTLESS_INSTALL_TEST_CASE";
+pub(crate) const CASE: &str = "ROOTLESS_INSTALL_TEST_CASE";
 const DIR: &str = "ROOTLESS_INSTALL_TEST_DIR";
 
 /// One case.
-pub struct Case {
-    pub name: &'static str,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
     /// Prepares the target and says how it is served.
-    pub prepare: fn(&Target, &Path) -> ServeOptions,
+    pub(crate) prepare: fn(&Target, &Path) -> ServeOptions,
     /// What is checked inside.
-    pub inside: fn(&Inside),
+    pub(crate) inside: fn(&Inside),
     /// What is done outside whenever the inside asks with [`Inside::step`].
-    pub step: fn(&Outside, u8),
+    pub(crate) step: fn(&Outside, u8),
     /// What is checked outside when the view is gone.
-    pub after: fn(&Outside),
+    pub(crate) after: fn(&Outside),
 }
 
 /// What the inner part has.
-pub struct Inside {
+pub(crate) struct Inside {
     /// Where the view is mounted.
-    pub view: PathBuf,
+    pub(crate) view: PathBuf,
     /// A directory of the disk, for helpers.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     stream: UnixStream,
 }
 
 impl Inside {
-    pub fn at(&self, path: &str) -> PathBuf {
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
         self.view.join(path)
     }
 
     /// Has the outer part do its step `n`.
-    pub fn step(&self, n: u8) {
+    pub(crate) fn step(&self, n: u8) {
         (&self.stream).write_all(&[b'0' + n]).unwrap();
         expect(&self.stream, b'.');
     }
 }
 
 /// What the outer part has.
-pub struct Outside {
-    pub target: Target,
+pub(crate) struct Outside {
+    pub(crate) target: Target,
     /// The target's directory on the disk.
-    pub disk: PathBuf,
-    pub counters: rootless_install_fs::Counters,
+    pub(crate) disk: PathBuf,
+    pub(crate) counters: rootless_install_fs::Counters,
 }
 
 fn expect(mut stream: &UnixStream, byte: u8) {
@@ -68,7 +69,7 @@ fn expect(mut stream: &UnixStream, byte: u8) {
 }
 
 /// Whether this machine and user can do it.
-pub fn possible() -> Result<(), String> {
+pub(crate) fn possible() -> Result<(), String> {
     if let Err(e) = File::options().read(true).write(true).open("/dev/fuse") {
         return Err(format!("/dev/fuse: {e}"));
     }
@@ -89,19 +90,28 @@ fn map_ids(pid: u32) {
         std::fs::write(format!("/proc/{pid}/gid_map"), "0 0 1\n1 100000 65535\n").unwrap();
         return;
     }
-    for (tool, id, file) in [("newuidmap", uid, "/etc/subuid"), ("newgidmap", gid, "/etc/subgid")] {
+    for (tool, id, file) in [
+        ("newuidmap", uid, "/etc/subuid"),
+        ("newgidmap", gid, "/etc/subgid"),
+    ] {
         let user = Command::new("id").arg("-un").output().unwrap().stdout;
         let user = String::from_utf8(user).unwrap();
         let ranges = std::fs::read_to_string(file).unwrap();
-        let start = ranges.lines().find_map(|line| line.strip_prefix(user.trim())?.strip_prefix(':'));
-        let start = start.expect("a range of subordinate ids").split(':').next().unwrap();
+        let start = ranges
+            .lines()
+            .find_map(|line| line.strip_prefix(user.trim())?.strip_prefix(':'));
+        let start = start
+            .expect("a range of subordinate ids")
+            .split(':')
+            .next()
+            .unwrap();
         let (pid, id) = (pid.to_string(), id.to_string());
         let args = [&pid[..], "0", &id, "1", "1", start, "65535"];
         assert!(Command::new(tool).args(args).status().unwrap().success());
     }
 }
 
-pub fn run_outside(case: &Case) -> bool {
+pub(crate) fn run_outside(case: &Case) -> bool {
     let tmp = tempfile::tempdir().unwrap();
     let disk = tmp.path().join("target");
     std::fs::create_dir_all(&disk).unwrap();
@@ -139,7 +149,7 @@ pub fn run_outside(case: &Case) -> bool {
     status.success()
 }
 
-pub fn run_inside(case: &Case) {
+pub(crate) fn run_inside(case: &Case) {
     let dir = PathBuf::from(std::env::var_os(DIR).unwrap());
     let stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
     nix::sched::unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).unwrap();
@@ -175,8 +185,13 @@ fn receive_fd(stream: &UnixStream) -> OwnedFd {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
-    rustix::net::recvmsg(stream, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)
-        .unwrap();
+    rustix::net::recvmsg(
+        stream,
+        &mut [IoSliceMut::new(&mut byte)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )
+    .unwrap();
     let fd = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
         _ => None,
