@@ -424,11 +424,15 @@ impl Filesystem for Adapter {
     fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
         self.view.count_request();
         let result = self.view.list(ino.0, offset, |listed| {
-            // The type on disk may not be the one seen, and a wrong one is worse than a request more.
-            let kind = match self.view.listed_attr(ino.0, &listed)? {
-                Some(shown) => shown.meta.kind,
-                None => listed.kind,
+            // A regular file on disk may stand for something else.
+            let kind = match listed.kind {
+                FileType::Regular => self
+                    .view
+                    .listed_attr(ino.0, &listed)?
+                    .map(|shown| shown.meta.kind),
+                kind => Some(kind),
             };
+            let kind = kind.unwrap_or(listed.kind);
             Ok(reply.add(INodeNo(listed.id), listed.next, fuse_kind(kind), listed.name))
         });
         match result {

@@ -39,6 +39,8 @@ struct Table {
     dirs: HashMap<u64, (Arc<Dir>, u64)>,
     clock: u64,
     generations: u64,
+    /// How often the kernel was told of each phantom and has not forgotten.
+    phantoms: HashMap<PhantomId, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -125,8 +127,28 @@ impl Nodes {
         self.phantom_at(&self.table(), parent, name)
     }
 
-    /// The kernel has forgotten a node `count` times.
+    /// Notes that the kernel is told of a phantom.
+    pub(super) fn remember_phantom(&self, id: PhantomId) {
+        *self.table().phantoms.entry(id).or_default() += 1;
+    }
+
+    /// Whether the kernel knows the phantom.
+    pub(super) fn knows_phantom(&self, id: PhantomId) -> bool {
+        self.table().phantoms.contains_key(&id)
+    }
+
+    /// The kernel has forgotten a node or phantom `count` times.
     pub(super) fn forget(&self, id: u64, count: u64) {
+        if let Some(phantom) = PhantomId::from_node_id(id) {
+            let mut table = self.table();
+            if let Some(lookups) = table.phantoms.get_mut(&phantom) {
+                *lookups = lookups.saturating_sub(count);
+                if *lookups == 0 {
+                    table.phantoms.remove(&phantom);
+                }
+            }
+            return;
+        }
         if id == ROOT {
             return;
         }

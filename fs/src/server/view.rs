@@ -30,7 +30,7 @@ use crate::target::xattr::Subject;
 use crate::target::{Observer, Target};
 
 pub(super) use change::{Changes, NewTime};
-pub(super) use files::{Handles, Opened};
+use files::Handles;
 
 type Result<T> = std::result::Result<T, Errno>;
 
@@ -206,6 +206,7 @@ impl View {
     }
 
     fn phantom_entry(&self, id: PhantomId) -> Entry {
+        self.nodes.remember_phantom(id);
         Entry {
             shown: self.phantom(id),
             generation: 0,
@@ -240,9 +241,7 @@ impl View {
 
     /// `FORGET`.
     pub(super) fn forget(&self, id: u64, count: u64) {
-        if PhantomId::from_node_id(id).is_none() {
-            self.nodes.forget(id, count);
-        }
+        self.nodes.forget(id, count);
     }
 
     /// `GETATTR`.
@@ -441,11 +440,10 @@ impl Observer for View {
         };
         // To invalidate a directory is to take off what is mounted below it, so a phantom one stays as long
         // as the kernel knows it.
-        let phantom = self
-            .nodes
-            .phantom_in(parent, name)
-            .and_then(|id| self.phantoms.kind(id));
-        if !matches!(phantom, Some(PhantomKind::Directory)) {
+        let keep = self.nodes.phantom_in(parent, name).is_some_and(|id| {
+            matches!(self.phantoms.kind(id), Some(PhantomKind::Directory)) && self.nodes.knows_phantom(id)
+        });
+        if !keep {
             let _ = notifier.inval_entry(INodeNo(parent), name);
         }
         let _ = notifier.inval_inode(INodeNo(parent), 0, 0);
