@@ -15,6 +15,8 @@ mod directories;
 mod entries;
 mod error;
 mod file;
+#[cfg(test)]
+mod golden;
 mod pipeline;
 mod sys;
 mod unpack;

@@ -15,7 +15,7 @@ use md5::{Digest, Md5};
 use rootless_install_fs::{FileType, Meta, Stat, Target, Timestamp};
 
 use super::claims::Claims;
-use super::context::{Contest, Context, Layering, Ownership};
+use super::context::{Contest, Context, Ownership};
 use super::control::ControlArchive;
 use super::directories::DirectoryLog;
 use super::entries::{Entry, EntryKind};
@@ -231,7 +231,10 @@ impl<'a> Unpacker<'a> {
                 None
             }
         };
-        self.directories.touched(parent, false);
+        match &entry.kind {
+            EntryKind::Symlink(text) => self.directories.linked(parent, joined(&place, text)),
+            _ => self.directories.touched(parent, false),
+        }
         self.placed.insert(path.clone(), Placed { place, meta, md5 });
         Ok(())
     }
@@ -363,6 +366,8 @@ impl<'a> Unpacker<'a> {
                 }
                 match self.target.stat_follow(place) {
                     Ok(stat) if stat.meta.kind == FileType::Directory => return Ok(false),
+                    // What the link leads to may just be about to be made by another thread.
+                    _ if self.claims.is_some() => return Err(self.contended(path)),
                     Ok(_) => {}
                     Err(error) if error.is_not_found() => {}
                     Err(error) => return Err(self.failed(path)(error)),
@@ -444,19 +449,6 @@ impl<'a> Unpacker<'a> {
         match self.target.make_symlink(place, text, meta) {
             Ok(()) => {
                 self.note_made(place, false);
-                // Over a tree that tar unpacked dpkg finds a link to the same directory and leaves it.
-                let tar = self.context.layering == Layering::TarThenDpkg;
-                if tar && self.directory_at(&joined(place, text)).is_some() {
-                    self.placed.insert(
-                        path.to_owned(),
-                        Placed {
-                            place: place.to_owned(),
-                            meta: *meta,
-                            md5: None,
-                        },
-                    );
-                    return Ok(false);
-                }
                 return Ok(true);
             }
             Err(error) if error.is_already_exists() => {}

@@ -85,9 +85,12 @@ pub(super) fn serve_options(target: &Architecture, redirected: bool) -> ServeOpt
     let in_sysroot = |path: &str| PathBuf::from(format!("{PHANTOM_DIRECTORY}/sysroot{path}"));
     let merged = format!("/usr{}", native.loader);
     let libraries = format!("/usr/lib/{}", native.triplet);
-    // A path may be reached through the merged /usr's links or be there itself.
-    for path in [native.loader, &merged] {
-        phantoms.push(phantom(path, PhantomKind::Symlink(in_sysroot(&merged))));
+    phantoms.push(phantom(&merged, PhantomKind::Symlink(in_sysroot(&merged))));
+    // Where the target has no such directory, the top looks as base-files wants
+    // it: links into /usr. /lib itself is always the target's own.
+    let top = native.loader.split('/').nth(1).unwrap_or_default();
+    if top != "lib" {
+        phantoms.push(phantom(&format!("/{top}"), PhantomKind::Symlink(Path::new("usr").join(top))));
     }
     phantoms.push(phantom(&libraries, PhantomKind::Symlink(in_sysroot(&libraries))));
     ServeOptions {

@@ -79,7 +79,7 @@ pub(super) fn run(mount_point: &Path, private: &Path, native_system: Option<&Pat
             drop(socket);
             return wait_until_end(child);
         }
-        Ok(Forked::Child) => enter(mount_point).and_then(|()| serve(&mut socket)),
+        Ok(Forked::Child) => enter().and_then(|()| serve(&mut socket)),
         Err(failure) => Err(failure),
     };
     done.unwrap_or_else(|failure| {
@@ -132,25 +132,47 @@ fn set_up(
     )
     .doing("make mount, pid, ipc, uts and network namespaces")?;
     let fuse = mount_target(mount_point)?;
+    // Paths outside are reachable only while this process is the user, and the
+    // view only after that: the kernel refuses FUSE requests of an unmapped user.
+    let root = open_path(mount_point).doing("open the view")?;
+    let binds = sources(private, native_system)?;
     FromAgent::Mounted.send(socket).doing("talk to the installer")?;
     send_descriptor(socket, fuse.as_fd()).doing("hand the FUSE descriptor over")?;
     drop(fuse);
     expect(socket, &ToAgent::Serving)?;
-    // Sources outside are reachable only while this process is the user.
-    let seen = inside(mount_point, PHANTOM_DIRECTORY);
-    bind(private, &seen).doing("mount the native sysroot")?;
-    if let Some(system) = native_system {
-        for directory in fs::read_dir(private.join("sysroot/usr")).doing("read the native sysroot")? {
-            let name = Path::new("usr").join(directory.doing("read the native sysroot")?.file_name());
-            if system.join(&name).is_dir() {
-                let to = seen.join("sysroot").join(&name);
-                bind(&system.join(&name), &to).doing("mount the native system")?;
-                read_only(&to).doing("protect the native system")?;
-            }
+    become_root()?;
+    nix::unistd::fchdir(&root).doing("enter the view")?;
+    for (from, to) in &binds {
+        bind(&descriptor_path(from), to).doing("mount the native sysroot")?;
+    }
+    for (_, to) in binds.iter().rev() {
+        read_only(to).doing("protect the native sysroot")?;
+    }
+    Ok(())
+}
+
+/// What is mounted in the view, and where, relative to its root.
+fn sources(private: &Path, native_system: Option<&Path>) -> Step<Vec<(OwnedFd, PathBuf)>> {
+    let doing = "open the native sysroot";
+    let seen = PathBuf::from(PHANTOM_DIRECTORY.trim_start_matches('/'));
+    let mut binds = vec![(open_path(private).doing(doing)?, seen.clone())];
+    let Some(system) = native_system else { return Ok(binds) };
+    for directory in fs::read_dir(private.join("sysroot/usr")).doing(doing)? {
+        let name = Path::new("usr").join(directory.doing(doing)?.file_name());
+        if system.join(&name).is_dir() {
+            binds.push((open_path(&system.join(&name)).doing(doing)?, seen.join("sysroot").join(&name)));
         }
     }
-    read_only(&seen).doing("protect the native sysroot")?;
-    become_root()
+    Ok(binds)
+}
+
+fn open_path(path: &Path) -> nix::Result<OwnedFd> {
+    use nix::fcntl::{OFlag, open};
+    open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, nix::sys::stat::Mode::empty())
+}
+
+fn descriptor_path(descriptor: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))
 }
 
 fn expect(socket: &mut UnixStream, wanted: &ToAgent) -> Step<()> {
@@ -197,10 +219,6 @@ fn become_root() -> Step<()> {
     Ok(())
 }
 
-fn inside(root: &Path, path: &str) -> PathBuf {
-    root.join(path.trim_start_matches('/'))
-}
-
 fn bind(from: &Path, to: &Path) -> nix::Result<()> {
     mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
 }
@@ -223,14 +241,14 @@ fn read_only(path: &Path) -> nix::Result<()> {
 
 /// Process 1: mounts what belongs to a running system, changes the root
 /// directory, and gives up every right that is not needed.
-fn enter(root: &Path) -> Step<()> {
+fn enter() -> Step<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).doing("follow the agent's end")?;
     let none = None::<&str>;
     let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), &inside(root, "proc"), Some("proc"), safe, none).doing("mount /proc")?;
-    let dev = inside(root, "dev");
+    mount(Some("proc"), "proc", Some("proc"), safe, none).doing("mount /proc")?;
+    let dev = Path::new("dev");
     let size = Some("mode=755,size=1m");
-    mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, size).doing("mount /dev")?;
+    mount(Some("tmpfs"), dev, Some("tmpfs"), MsFlags::MS_NOSUID, size).doing("mount /dev")?;
     for name in DEVICES {
         let outside = Path::new("/dev").join(name);
         if outside.exists() {
@@ -264,7 +282,6 @@ fn enter(root: &Path) -> Step<()> {
     if let Ok(socket) = socket {
         sys::loopback_up(&socket).doing("set up the loopback interface")?;
     }
-    nix::unistd::chdir(root).doing("enter the view")?;
     nix::unistd::pivot_root(".", ".").doing("change the root directory")?;
     umount2(".", MntFlags::MNT_DETACH).doing("leave the machine's root directory")?;
     nix::unistd::chdir("/").doing("enter the view")?;
