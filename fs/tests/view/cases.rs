@@ -285,7 +285,7 @@ fn attributes(t: &Inside) {
         Err(Errno::NODATA)
     );
     lsetxattr(&file, "security.capability", &capability, XattrFlags::empty()).unwrap();
-    let mut list = vec![0; 200];
+    let mut list = [0; 200];
     let len = llistxattr(&file, &mut list[..]).unwrap();
     let mut names: Vec<_> = list[..len].split(|b| *b == 0).filter(|n| !n.is_empty()).collect();
     names.sort_unstable();
