@@ -275,6 +275,31 @@ fn what_cannot_be_a_target() {
 }
 
 #[test]
+fn what_cannot_be_served() {
+    use rootless_install_fs::{Phantom, PhantomKind, ServeOptions, serve};
+    let (_tmp, target) = target();
+    let null = || fs::File::open("/dev/null").unwrap().into();
+    let error = serve(&target, null(), ServeOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::Serve { .. }), "{error}");
+    let phantom = Phantom {
+        path: "not/absolute".into(),
+        kind: PhantomKind::Directory,
+    };
+    let options = ServeOptions {
+        phantoms: vec![phantom],
+        ..ServeOptions::default()
+    };
+    assert!(matches!(
+        serve(&target, null(), options),
+        Err(Error::Phantom { .. })
+    ));
+    // What failed to be served is still a target.
+    target
+        .make_dir(p("d"), &meta(FileType::Directory, 0o755, 0, 0))
+        .unwrap();
+}
+
+#[test]
 fn many_threads() {
     let (_tmp, target) = target();
     for dir in ["a", "b", "c"] {

@@ -2,6 +2,7 @@
 
 mod change;
 mod execute;
+mod measure;
 mod random;
 
 use std::ffi::OsStr;
@@ -51,6 +52,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(change::all());
     cases.extend(execute::all());
     cases.extend(random::all());
+    cases.extend(measure::all());
     cases
 }
 
