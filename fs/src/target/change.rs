@@ -26,7 +26,10 @@ impl Target {
         wrong_type("write", path, meta.kind, FileType::Regular)?;
         let place = self.place("write", path)?;
         self.put(&place, data, meta, self.observer().as_deref())
-            .map_err(|e| Error::io("write", path, e))
+            .map_err(|e| Error::io("write", path, e))?;
+        // It may have been a link to a directory.
+        self.confined().forget(path);
+        Ok(())
     }
 
     /// Makes a regular file. It is complete when [`NewFile::finish`] has been called.

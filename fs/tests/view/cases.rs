@@ -2,6 +2,7 @@
 
 mod change;
 mod execute;
+mod measure;
 mod random;
 
 use std::ffi::OsStr;
@@ -51,6 +52,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(change::all());
     cases.extend(execute::all());
     cases.extend(random::all());
+    cases.extend(measure::all());
     cases
 }
 
@@ -285,7 +287,7 @@ fn attributes(t: &Inside) {
         Err(Errno::NODATA)
     );
     lsetxattr(&file, "security.capability", &capability, XattrFlags::empty()).unwrap();
-    let mut list = vec![0; 200];
+    let mut list = [0; 200];
     let len = llistxattr(&file, &mut list[..]).unwrap();
     let mut names: Vec<_> = list[..len].split(|b| *b == 0).filter(|n| !n.is_empty()).collect();
     names.sort_unstable();

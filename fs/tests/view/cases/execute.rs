@@ -47,7 +47,7 @@ fn native() -> ElfIdentity {
     }
 }
 
-fn programs(target: &Target, dir: &Path) -> ServeOptions {
+pub(super) fn programs(target: &Target, dir: &Path) -> ServeOptions {
     let shim = dir.join("shim");
     fs::write(&shim, "#!/bin/sh\necho \"shim: $*\"\n").unwrap();
     fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
