@@ -114,10 +114,10 @@ pub(crate) fn next_item(text: &str) -> (Item<'_>, &str) {
     let Some(&first) = text.as_bytes().first() else {
         return (Item::End, "");
     };
-    let (line, mut rest) = split_line(text);
     match first {
-        b'#' => return (Item::Comment, rest),
+        b'#' => return (Item::Comment, split_line(text).1),
         b'\n' | b' ' | b'\t' | b'\r' => {
+            let (line, rest) = split_line(text);
             return if line.bytes().all(is_blank) {
                 (Item::Blank, rest)
             } else {
@@ -126,13 +126,17 @@ pub(crate) fn next_item(text: &str) -> (Item<'_>, &str) {
         }
         _ => {}
     }
-    let Some(colon) = line.find(':') else {
-        return (Item::Bad(line), rest);
-    };
-    let name = &line[..colon];
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) || name.starts_with('-') {
+    // Names are short: a plain loop finds their end sooner than a search does.
+    let name_end = text
+        .bytes()
+        .position(|b| b == b':' || !b.is_ascii_graphic())
+        .unwrap_or(text.len());
+    let is_field = first != b'-' && name_end > 0 && text.as_bytes().get(name_end) == Some(&b':');
+    let (line, mut rest) = split_line(text);
+    if !is_field {
         return (Item::Bad(line), rest);
     }
+    let (name, colon) = (&text[..name_end], name_end);
     let mut end = line.len();
     while rest.starts_with([' ', '\t']) {
         let (more, after) = split_line(rest);

@@ -16,7 +16,7 @@
 //! Where a choice leads to a failure further down, all it marked is undone
 //! and the next one is tried.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::package::{DependencyKind, MultiArch, PackageId};
@@ -217,11 +217,17 @@ impl<'u, 'a> Marker<'u, 'a> {
                 },
             );
         }
-        let mut ordered = wanted.to_vec();
-        ordered.sort_by_key(|id| {
-            let slot = self.universe.slot_of(*id);
-            (self.universe.mention(slot), slot)
-        });
+        let slots: Vec<Slot> = wanted.iter().map(|id| self.universe.slot_of(*id)).collect();
+        let mentions = match slots.len() {
+            0..=1 => Vec::new(),
+            _ => self.universe.mentions(&slots),
+        };
+        let mut ordered: Vec<_> = mentions.into_iter().zip(wanted.iter().copied()).collect();
+        ordered.sort_unstable();
+        let mut ordered: Vec<PackageId> = ordered.into_iter().map(|(_, id)| id).collect();
+        if ordered.is_empty() {
+            ordered.extend(wanted);
+        }
         for id in ordered {
             let slot = self.universe.slot_of(id);
             self.mark(slot, 0).map_err(|failure| (id, failure))?;
@@ -592,8 +598,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         for relation in group {
             let mut targets = self.universe.targets(relation, owner, false);
             targets.retain(|t| self.is_candidate(*t) || (chosen_too && self.is_chosen(*t)));
-            targets.sort_by(|a, b| self.prefer_provider(*a, *b, relation.name));
-            for target in targets {
+            for target in self.best_first(targets, relation.name) {
                 if !all.contains(&target) {
                     all.push(target);
                 }
@@ -602,7 +607,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         all
     }
 
-    fn prefer_provider(&self, a: PackageId, b: PackageId, name: &str) -> Ordering {
+    fn best_first(&self, targets: Vec<PackageId>, name: &str) -> Vec<PackageId> {
         let universe = self.universe;
         let key = |id: PackageId| {
             let slot = universe.slot_of(id);
@@ -622,10 +627,17 @@ impl<'u, 'a> Marker<'u, 'a> {
                 universe.priority(id),
             )
         };
-        // The tie-break needs a walk over all indexes: only when it must.
-        key(a).cmp(&key(b)).then_with(|| {
-            let place = |id| Reverse(universe.mention(universe.slot_of(id)));
-            place(a).cmp(&place(b))
-        })
+        let mut keyed: Vec<_> = targets.into_iter().map(|id| (key(id), id)).collect();
+        keyed.sort_by_key(|(key, _)| *key);
+        // Settling a tie needs a walk over the indexes: only when it must.
+        let tied = keyed.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0));
+        if tied {
+            let slots: Vec<Slot> = keyed.iter().map(|(_, id)| universe.slot_of(*id)).collect();
+            let mentions = universe.mentions(&slots);
+            let mut all: Vec<_> = keyed.into_iter().zip(mentions).collect();
+            all.sort_by_key(|((key, _), mention)| (*key, Reverse(*mention)));
+            keyed = all.into_iter().map(|(keyed, _)| keyed).collect();
+        }
+        keyed.into_iter().map(|(_, id)| id).collect()
     }
 }

@@ -121,8 +121,9 @@ pub struct Selection {
     pub essential: Vec<PackageId>,
     /// What is installed after that.
     pub rest: Vec<PackageId>,
-    /// The packages nobody asked for by name: apt's mark "automatically
-    /// installed". What belongs to the variant counts as asked for.
+    /// Packages of `rest` nobody asked for: apt's mark "automatically
+    /// installed". What belongs to the variant counts as asked for, and the
+    /// first phase is dpkg's work alone, of which apt has no record.
     pub automatic: HashSet<PackageId>,
 }
 
@@ -195,7 +196,6 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
             }
         }
     }
-    let mut manual: HashSet<PackageId> = essential.iter().copied().collect();
     marker
         .request(&essential)
         .map_err(|e| unsatisfiable(universe, e))?;
@@ -211,14 +211,13 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     wanted.extend(by_priority.into_iter().filter(in_suite));
     let mut seen = HashSet::new();
     wanted.retain(|id| seen.insert(*id));
-    manual.extend(&wanted);
+    let manual: HashSet<PackageId> = wanted.iter().copied().collect();
     marker.request(&wanted).map_err(|e| unsatisfiable(universe, e))?;
     let rest = marker.chosen();
 
-    let all = first.iter().chain(&rest).copied();
     Ok(Selection {
         variant,
-        automatic: all.filter(|id| !manual.contains(id)).collect(),
+        automatic: rest.iter().copied().filter(|id| !manual.contains(id)).collect(),
         essential: first,
         rest,
     })

@@ -78,7 +78,8 @@ pub struct Universe<'a> {
     names: Vec<(&'a str, Vec<Slot>)>,
     by_name: HashMap<&'a str, u32>,
     providers: OnceLock<HashMap<&'a str, Vec<PackageId>>>,
-    mentions: OnceLock<Vec<u32>>,
+    /// Every relation field as (record, its place in apt's order, value).
+    relations: Vec<(u32, u8, &'a str)>,
 }
 
 /// The priorities as numbers, most important first.
@@ -102,10 +103,9 @@ fn is_name(text: &str) -> bool {
 /// The name at the beginning of each relation of a list, cheaply.
 fn names_in(list: &str) -> impl Iterator<Item = &str> {
     list.split([',', '|']).filter_map(|one| {
-        let one = one.trim_start();
-        let end = one
-            .find(|c: char| c.is_ascii_whitespace() || matches!(c, '(' | ':'))
-            .unwrap_or(one.len());
+        let one = one.trim_ascii_start();
+        let is_end = |b: u8| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        let end = one.bytes().position(is_end).unwrap_or(one.len());
         one.get(..end).filter(|name| !name.is_empty())
     })
 }
@@ -132,7 +132,7 @@ impl<'a> Universe<'a> {
             names: Vec::new(),
             by_name: HashMap::new(),
             providers: OnceLock::new(),
-            mentions: OnceLock::new(),
+            relations: Vec::new(),
         };
         for (number, index) in indexes.iter().enumerate() {
             if index.architecture == "all" || universe.archs.contains(&index.architecture) {
@@ -163,7 +163,9 @@ impl<'a> Universe<'a> {
             self.slots.reserve(guess);
         }
         let mut rest = index.text;
+        let mut relations: Vec<(u8, &'a str)> = Vec::new();
         loop {
+            relations.clear();
             let begin = index.text.len() - rest.len();
             let (mut name, mut ver, mut arch) = ("", "", "");
             let (mut provides, mut multi_arch) = ("", MultiArch::No);
@@ -173,16 +175,21 @@ impl<'a> Universe<'a> {
                 let (item, after) = next_item(rest);
                 rest = after;
                 match item {
-                    Item::Field { name: field, value } => match field {
-                        "Package" => name = value,
-                        "Version" => ver = value,
-                        "Architecture" => arch = value,
-                        "Provides" => provides = value,
-                        "Multi-Arch" => multi_arch = MultiArch::parse(value),
-                        "Essential" => essential = value == "yes",
-                        "Priority" => priority = priority_number(value),
-                        _ => {}
-                    },
+                    Item::Field { name: field, value } => {
+                        if let Some(field) = relation_field(field) {
+                            relations.push((field, value));
+                        }
+                        match field {
+                            "Package" => name = value,
+                            "Version" => ver = value,
+                            "Architecture" => arch = value,
+                            "Provides" => provides = value,
+                            "Multi-Arch" => multi_arch = MultiArch::parse(value),
+                            "Essential" => essential = value == "yes",
+                            "Priority" => priority = priority_number(value),
+                            _ => {}
+                        }
+                    }
                     Item::Comment => {}
                     Item::Blank => break (at, false),
                     Item::End => break (at, true),
@@ -208,7 +215,7 @@ impl<'a> Universe<'a> {
                         essential,
                         priority,
                     };
-                    self.add(record);
+                    self.add(record, &relations);
                 }
             }
             if last {
@@ -247,7 +254,7 @@ impl<'a> Universe<'a> {
         slot
     }
 
-    fn add(&mut self, record: Record<'a>) {
+    fn add(&mut self, record: Record<'a>, relations: &[(u8, &'a str)]) {
         let slot = &mut self.slots[record.slot.0 as usize];
         let same = |id: &PackageId| {
             let other = &self.records[id.0 as usize];
@@ -257,7 +264,10 @@ impl<'a> Universe<'a> {
         if slot.versions.iter().any(same) {
             return;
         }
-        slot.versions.push(PackageId(self.records.len() as u32));
+        let number = self.records.len() as u32;
+        slot.versions.push(PackageId(number));
+        self.relations
+            .extend(relations.iter().map(|(field, value)| (number, *field, *value)));
         self.records.push(record);
     }
 
@@ -470,60 +480,74 @@ impl<'a> Universe<'a> {
             })
     }
 
-    /// The place of each name among all that the indexes mention, be it as a
+    /// Where the indexes mention each of some packages first, be it as a
     /// package or in a relation of one: apt numbers packages so, and settles
     /// ties by these numbers.
-    pub(crate) fn mention(&self, slot: Slot) -> u32 {
-        let mentions = self.mentions.get_or_init(|| self.count_mentions());
-        mentions
-            .get(self.slots[slot.0 as usize].name as usize)
-            .copied()
-            .unwrap_or(u32::MAX)
-    }
-
-    fn count_mentions(&self) -> Vec<u32> {
-        let mut places = vec![u32::MAX; self.names.len()];
-        let mut next = 0;
-        let mut seen = |name: u32| {
-            if let Some(place) = places.get_mut(name as usize)
-                && *place == u32::MAX
-            {
-                *place = next;
-                next += 1;
-            }
+    pub(crate) fn mentions(&self, slots: &[Slot]) -> Vec<Mention> {
+        let own = |slot: &Slot| {
+            let first = self.versions(*slot).iter().min();
+            (first.map_or(u32::MAX, |id| id.0), 0, 0)
         };
-        for record in &self.records {
-            seen(self.slots[record.slot.0 as usize].name);
-            let mut lists = [""; 9];
-            let mut rest = record.stanza;
-            loop {
-                let (item, after) = next_item(rest);
-                rest = after;
-                let Item::Field { name, value } = item else {
-                    break;
-                };
-                let at = match name {
-                    "Pre-Depends" => 0,
-                    "Depends" => 1,
-                    "Conflicts" => 2,
-                    "Breaks" => 3,
-                    "Recommends" => 4,
-                    "Suggests" => 5,
-                    "Replaces" => 6,
-                    "Enhances" => 7,
-                    "Provides" => 8,
-                    _ => continue,
-                };
-                lists[at] = value;
+        let mut found: Vec<Mention> = slots.iter().map(own).collect();
+        let mut wanted: HashMap<&str, Vec<usize>> = HashMap::new();
+        // Most names in an index are told from all wanted ones by this alone.
+        let mut marks = vec![false; 1 << 16];
+        for (at, slot) in slots.iter().enumerate() {
+            let name = self.slot_name(*slot);
+            wanted.entry(name).or_default().push(at);
+            marks[mark(name)] = true;
+        }
+        let last = found.iter().map(|mention| mention.0).max().unwrap_or(0);
+        for (record, field, list) in &self.relations {
+            if *record > last {
+                break;
             }
-            for name in lists.into_iter().flat_map(names_in) {
-                if let Some(number) = self.by_name.get(name) {
-                    seen(*number);
+            for (place, name) in names_in(list).enumerate() {
+                if !marks[mark(name)] {
+                    continue;
+                }
+                for at in wanted.get(name).into_iter().flatten() {
+                    let arch = |slot| self.slot_arch(slot);
+                    let here = (*record, *field, place);
+                    let same = self.records.get(*record as usize).map(|r| arch(r.slot))
+                        == slots.get(*at).map(|s| arch(*s));
+                    if let Some(mention) = found.get_mut(*at)
+                        && same
+                        && here < *mention
+                    {
+                        *mention = here;
+                    }
                 }
             }
         }
-        places
+        found
     }
+}
+
+/// Record, field and place within the field.
+pub(crate) type Mention = (u32, u8, usize);
+
+/// A number below 2^16 that differs for most names.
+fn mark(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let at = |n: usize| usize::from(bytes.get(n).copied().unwrap_or(0));
+    (at(bytes.len() / 2) ^ at(bytes.len().saturating_sub(1)) << 4 ^ bytes.len() << 9 ^ at(0) << 6) & 0xffff
+}
+
+/// The place of a relation field in apt's order, from 1.
+fn relation_field(name: &str) -> Option<u8> {
+    Some(match name {
+        "Pre-Depends" => 1,
+        "Depends" => 2,
+        "Conflicts" => 3,
+        "Breaks" => 4,
+        "Recommends" => 5,
+        "Suggests" => 6,
+        "Replaces" => 7,
+        "Enhances" => 8,
+        "Provides" => 9,
+        _ => return None,
+    })
 }
 
 impl Universe<'_> {
