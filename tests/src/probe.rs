@@ -33,6 +33,8 @@ pub enum Need {
     Mmdebstrap,
     /// Emulation of foreign programs, for the reference.
     Emulation,
+    /// Emulation that is off, or root to switch it off.
+    NoEmulation,
     /// fakeroot, for the benchmark.
     Fakeroot,
 }
@@ -53,7 +55,7 @@ impl Need {
         let (met, mend) = match self {
             Self::Program => (
                 crate::program::built().is_ok(),
-                "the program is not built; run `cargo build --release --workspace`, or set ROOTLESS_INSTALL",
+                "the program is not built; run `cargo build --release`, or set ROOTLESS_INSTALL",
             ),
             Self::Fuse => (
                 fuse(),
@@ -84,6 +86,10 @@ impl Need {
             Self::Emulation => (
                 emulated(crate::elf::foreign()) || geteuid().is_root(),
                 "foreign programs are not emulated; apt-get install qemu-user-static binfmt-support",
+            ),
+            Self::NoEmulation => (
+                !emulated(crate::elf::foreign()) || geteuid().is_root(),
+                "foreign programs are emulated, and only root can switch that off",
             ),
             Self::Fakeroot => (which("fakeroot").is_some(), "apt-get install fakeroot"),
         };

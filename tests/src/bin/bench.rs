@@ -70,9 +70,11 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
+type Run<'a> = Box<dyn Fn(&Path) -> Result<()> + 'a>;
+
 struct Contestant<'a> {
     name: &'static str,
-    run: Box<dyn Fn(&Path) -> Result<()> + 'a>,
+    run: Run<'a>,
     times: Vec<Duration>,
 }
 
