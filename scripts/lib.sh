@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What the scripts share. Sourced, not run; the working directory is the workspace's.
 
 say() { printf '%s\n' "$*" >&2; }
@@ -25,9 +26,9 @@ at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; 
 use_cargo() {
 	for dir in '' "$HOME/.cargo/bin" /usr/local/cargo/bin /usr/bin; do
 		cargo=${dir:+$dir/}cargo rustc=${dir:+$dir/}rustc
-		have "$cargo" && have "$rustc" || continue
+		if ! have "$cargo" || ! have "$rustc"; then continue; fi
 		version=$("$rustc" --version 2>/dev/null | cut -d ' ' -f 2) || continue
-		[ -n "$version" ] && at_least "$version" "$(rust_needed)" || continue
+		if [ -z "$version" ] || ! at_least "$version" "$(rust_needed)"; then continue; fi
 		PATH=${dir:+$dir:}$PATH
 		export PATH
 		return 0
