@@ -6,6 +6,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use nix::unistd::geteuid;
 
@@ -130,6 +131,11 @@ fn user_namespaces() -> bool {
 }
 
 fn archive() -> bool {
+    static REACHED: OnceLock<bool> = OnceLock::new();
+    *REACHED.get_or_init(reach_archive)
+}
+
+fn reach_archive() -> bool {
     let cache = crate::real::cache();
     crate::mirror::Mirror::pinned(&cache).is_ok_and(|mirror| {
         let url = format!("{}/dists/stable/InRelease", mirror.url());
