@@ -117,10 +117,7 @@ mod tests {
                 signed.starts_with("-----BEGIN PGP SIGNED MESSAGE-----\n"),
                 "{signed}"
             );
-            assert!(
-                signed.contains("\nSuite: stable\n-----BEGIN PGP SIGNATURE-----\n"),
-                "{signed}"
-            );
+            assert!(signed.contains("\nSuite: stable\n"), "{signed}");
             assert!(
                 key.armored()
                     .expect("armored")

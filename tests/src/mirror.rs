@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::{Error, Result};
@@ -75,6 +76,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Mirror {
     address: SocketAddr,
     state: Arc<State>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl Mirror {
@@ -117,7 +119,7 @@ impl Mirror {
             stop: AtomicBool::new(false),
         });
         let shared = Arc::clone(&state);
-        std::thread::spawn(move || {
+        let accepting = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if shared.stop.load(Ordering::SeqCst) {
                     break;
@@ -128,7 +130,11 @@ impl Mirror {
                 }
             }
         });
-        Ok(Self { address, state })
+        Ok(Self {
+            address,
+            state,
+            accepting: Some(accepting),
+        })
     }
 
     /// The URL of the archive.
@@ -195,6 +201,9 @@ impl Drop for Mirror {
         self.state.stop.store(true, Ordering::SeqCst);
         // Wakes the accepting thread, so that the port is free again.
         drop(TcpStream::connect(self.address));
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use nix::unistd::geteuid;
 
@@ -33,6 +34,8 @@ pub enum Need {
     Mmdebstrap,
     /// Emulation of foreign programs, for the reference.
     Emulation,
+    /// Emulation that is off, or root to switch it off.
+    NoEmulation,
     /// fakeroot, for the benchmark.
     Fakeroot,
 }
@@ -53,7 +56,7 @@ impl Need {
         let (met, mend) = match self {
             Self::Program => (
                 crate::program::built().is_ok(),
-                "the program is not built; run `cargo build --release --workspace`, or set ROOTLESS_INSTALL",
+                "the program is not built; run `cargo build --release`, or set ROOTLESS_INSTALL",
             ),
             Self::Fuse => (
                 fuse(),
@@ -84,6 +87,10 @@ impl Need {
             Self::Emulation => (
                 emulated(crate::elf::foreign()) || geteuid().is_root(),
                 "foreign programs are not emulated; apt-get install qemu-user-static binfmt-support",
+            ),
+            Self::NoEmulation => (
+                !emulated(crate::elf::foreign()) || geteuid().is_root(),
+                "foreign programs are emulated, and only root can switch that off",
             ),
             Self::Fakeroot => (which("fakeroot").is_some(), "apt-get install fakeroot"),
         };
@@ -124,6 +131,11 @@ fn user_namespaces() -> bool {
 }
 
 fn archive() -> bool {
+    static REACHED: OnceLock<bool> = OnceLock::new();
+    *REACHED.get_or_init(reach_archive)
+}
+
+fn reach_archive() -> bool {
     let cache = crate::real::cache();
     crate::mirror::Mirror::pinned(&cache).is_ok_and(|mirror| {
         let url = format!("{}/dists/stable/InRelease", mirror.url());

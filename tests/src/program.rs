@@ -37,7 +37,7 @@ pub fn which(name: &str) -> Option<PathBuf> {
 /// The built program: `$ROOTLESS_INSTALL`, or `target/release/rootless-install`.
 ///
 /// # Errors
-/// When it is not there, or its helper is not beside it.
+/// When it is not there.
 pub fn built() -> Result<PathBuf> {
     let path = std::env::var_os("ROOTLESS_INSTALL").map_or_else(
         || {
@@ -48,15 +48,13 @@ pub fn built() -> Result<PathBuf> {
         },
         PathBuf::from,
     );
-    for file in [&path, &path.with_file_name("maintscript-shim")] {
-        if !file.is_file() {
-            return Err(Error::Machine(format!("{} is not built", file.display())));
-        }
+    if !path.is_file() {
+        return Err(Error::Machine(format!("{} is not built", path.display())));
     }
     Ok(path)
 }
 
-/// A copy of the program, with its helper, that every user can execute.
+/// A copy of the program that every user can execute.
 ///
 /// The workspace may lie below a directory that the test's user cannot enter.
 ///
@@ -65,26 +63,21 @@ pub fn built() -> Result<PathBuf> {
 pub fn program() -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
     let built = built()?;
-    let shim = built.with_file_name("maintscript-shim");
-    let mut hash = Sha256::new();
-    for file in [&built, &shim] {
-        hash.update(std::fs::read(file).at(file)?);
-    }
-    let name = crate::deb::hex(&hash.finalize());
+    let name = crate::deb::hex(&Sha256::digest(std::fs::read(&built).at(&built)?));
     let place = place()?.join(format!("program-{}", name.get(..16).unwrap_or(&name)));
     let copy = place.join("rootless-install");
     if !copy.exists() {
         let open = || std::fs::Permissions::from_mode(0o755);
         std::fs::create_dir_all(&place).at(&place)?;
         std::fs::set_permissions(&place, open()).at(&place)?;
-        // The helper first: who sees the program finds the helper beside it.
-        for from in [&shim, &built] {
-            let to = place.join(from.file_name().unwrap_or_default());
-            let part = tempfile::NamedTempFile::new_in(&place).at(&place)?;
-            std::fs::copy(from, part.path()).at(from)?;
-            std::fs::set_permissions(part.path(), open()).at(&to)?;
-            part.persist(&to).map_err(|error| error.error).at(&to)?;
-        }
+        let part = tempfile::NamedTempFile::new_in(&place).at(&place)?;
+        std::fs::copy(&built, part.path()).at(&built)?;
+        std::fs::set_permissions(part.path(), open()).at(&copy)?;
+        // Closes the file: one that is open for writing cannot be executed.
+        part.into_temp_path()
+            .persist(&copy)
+            .map_err(|error| error.error)
+            .at(&copy)?;
     }
     Ok(copy)
 }

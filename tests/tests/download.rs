@@ -47,6 +47,11 @@ scenario!(a_broken_connection_is_resumed, {
 scenario!(the_cache_is_used, {
     let archive = large()?;
     archive.install("large", "first").end()?.succeeded();
+    let first = archive.mirror.requests();
+    assert!(
+        first.iter().any(|request| request.path.ends_with(".deb")),
+        "{first:?}"
+    );
     archive.mirror.forget();
     archive.install("large", "second").end()?.succeeded();
     let again = archive.mirror.requests();

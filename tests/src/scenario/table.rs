@@ -21,6 +21,15 @@ const REAL: &[Need] = &[
     Need::SubordinateIds,
     Need::Archive,
 ];
+const NO_EMULATION: &[Need] = &[
+    Need::Program,
+    Need::Fuse,
+    Need::UserNamespaces,
+    Need::Newuidmap,
+    Need::SubordinateIds,
+    Need::Archive,
+    Need::NoEmulation,
+];
 const REFERENCE: &[Need] = &[
     Need::Program,
     Need::Fuse,
@@ -317,7 +326,7 @@ pub const SCENARIOS: &[Scenario] = &[
     alone(
         "witness",
         "no_target_program_is_executed",
-        REAL,
+        NO_EMULATION,
         "works where executing one is impossible",
     ),
     // The same as mmdebstrap with emulation makes, entry by entry.

@@ -1,0 +1,23 @@
+# The commands of every day; each is a script or one cargo command.
+
+.PHONY: all setup check test bench clean
+
+all:
+	cargo build --release
+
+setup:
+	scripts/setup
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo test --workspace --lib --bins
+
+test:
+	scripts/test
+
+bench: all
+	cargo run --release --package rootless-install-tests --bin bench -- $(BENCH)
+
+clean:
+	cargo clean

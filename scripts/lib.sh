@@ -1,0 +1,61 @@
+# shellcheck shell=sh
+# What the scripts share. Sourced, not run; the working directory is the workspace's.
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$0: $*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command as root.
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif have sudo; then
+		sudo "$@"
+	else
+		die "this needs root: $* (install sudo, or run the script as root)"
+	fi
+}
+
+# The oldest Rust that compiles this workspace.
+rust_needed() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
+
+# Whether version $1 is at least $2.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+# Puts a cargo that is new enough first in PATH; fails if there is none.
+use_cargo() {
+	for dir in '' "$HOME/.cargo/bin" /usr/local/cargo/bin /usr/bin; do
+		cargo=${dir:+$dir/}cargo rustc=${dir:+$dir/}rustc
+		if ! have "$cargo" || ! have "$rustc"; then continue; fi
+		version=$("$rustc" --version 2>/dev/null | cut -d ' ' -f 2) || continue
+		if [ -z "$version" ] || ! at_least "$version" "$(rust_needed)"; then continue; fi
+		PATH=${dir:+$dir:}$PATH
+		export PATH
+		return 0
+	done
+	return 1
+}
+
+# Runs apt-get without questions.
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Acquire::Retries=3 "$@" </dev/null >&2; }
+
+# Installs those of the given packages that are missing.
+install_packages() {
+	missing=
+	for package; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	update_once
+	say "installing$missing"
+	# shellcheck disable=SC2086 # a list of names
+	apt install --no-install-recommends $missing
+}
+
+updated=
+update_once() {
+	[ -z "$updated" ] || return 0
+	apt update || say "$0: apt-get update failed; going on with the package lists there are"
+	updated=yes
+}
