@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use super::{Case, done, idle, nothing};
-use crate::namespace::Inside;
+use rootless_install_fs::{FileType, ServeOptions, Target};
+
+use super::{Case, done, idle, meta, nothing};
+use crate::namespace::{Inside, Outside};
 
 pub(crate) fn all() -> Vec<Case> {
     vec![
@@ -15,6 +17,13 @@ pub(crate) fn all() -> Vec<Case> {
             prepare: nothing,
             inside: random,
             step: idle,
+            after: done,
+        },
+        Case {
+            name: "both-sides",
+            prepare: shared,
+            inside: both_sides,
+            step: from_outside,
             after: done,
         },
         Case {
@@ -156,4 +165,74 @@ fn crowd(t: &Inside) {
     });
     let _ = fs::remove_file(t.at("common/fought-over"));
     assert_eq!(fs::read_dir(t.at("common")).unwrap().count(), 240);
+}
+
+fn shared(target: &Target, _: &Path) -> ServeOptions {
+    target
+        .make_dir(Path::new("shared"), &meta(FileType::Directory, 0o755, 0, 0))
+        .unwrap();
+    ServeOptions {
+        threads: 1,
+        ..ServeOptions::default()
+    }
+}
+
+/// The installer changes a directory in which scripts are at work: nobody waits for ever, and what is
+/// seen at the end is what is there.
+fn both_sides(t: &Inside) {
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let going = || !stop.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        for who in 0..3 {
+            scope.spawn(move || {
+                let mut i = 0;
+                while going() {
+                    i += 1;
+                    let own = t.at(&format!("shared/own{who}"));
+                    fs::write(&own, format!("{i}")).unwrap();
+                    assert_eq!(fs::read(&own).unwrap(), format!("{i}").as_bytes());
+                    for name in ["new", "kept", "none"] {
+                        let _ = fs::read(t.at("shared").join(name));
+                        let _ = fs::symlink_metadata(t.at("shared").join(name));
+                    }
+                    assert!(fs::read_dir(t.at("shared")).unwrap().count() > 0);
+                    fs::remove_file(&own).unwrap();
+                }
+            });
+        }
+        for round in 1..=100 {
+            t.step(0);
+            assert_eq!(
+                fs::read(t.at("shared/kept")).unwrap().len() % 20,
+                0,
+                "round {round}"
+            );
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let mut names: Vec<_> = fs::read_dir(t.at("shared"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["kept", "link"]);
+    assert_eq!(fs::read(t.at("shared/link")).unwrap().len(), 20);
+}
+
+fn from_outside(t: &Outside, _: u8) {
+    let file = meta(FileType::Regular, 0o644, 0, 0);
+    let (new, kept, link) = (
+        Path::new("shared/new"),
+        Path::new("shared/kept"),
+        Path::new("shared/link"),
+    );
+    for size in 1..=20 {
+        t.target.write(new, &vec![b'x'; size], &file).unwrap();
+        t.target.set_owner(new, 1, 1).unwrap();
+        t.target.rename(new, kept).unwrap();
+    }
+    let _ = t.target.remove(link);
+    t.target
+        .make_symlink(link, Path::new("kept"), &meta(FileType::Symlink, 0o777, 0, 0))
+        .unwrap();
 }
