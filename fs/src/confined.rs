@@ -54,7 +54,7 @@ impl Dir {
     }
 
     /// The directory `name` in this one; fails for a link.
-    fn child(&self, name: &OsStr) -> Result<Self, Errno> {
+    pub(crate) fn child(&self, name: &OsStr) -> Result<Self, Errno> {
         Self::new(fs::openat(
             &self.fd,
             name,

@@ -1,10 +1,36 @@
 //! The target as a FUSE filesystem.
+//!
+//! The adapter decodes requests and encodes replies; the view is what they mean and needs no mount; nodes
+//! are what the kernel knows. The kernel checks permissions (`default_permissions`) and may keep what it
+//! is told for ever: nothing else writes the target, and what the installer changes through the
+//! [`Target`] is invalidated.
 
+mod adapter;
+mod elf;
+mod nodes;
+mod phantom;
+mod view;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::thread;
 
-use crate::error::Result;
-use crate::target::Target;
+use crossbeam::channel::Receiver;
+use fuser::{BackgroundSession, INodeNo, Notifier, Session, SessionACL};
+
+use crate::error::{Error, Result};
+use crate::target::{Observer, Target};
+use adapter::Adapter;
+use phantom::Phantoms;
+use view::View;
+
+/// The kernel reads this much of a file to find `#!` and the interpreter.
+const SCRIPT_MAX: usize = 256;
 
 /// A path that can be looked up in the view without being in the target. It is never listed and
 /// read-only; where the target has an entry of its own, that wins.
@@ -79,29 +105,135 @@ pub struct Counters {
 }
 
 /// A running server. Dropping it waits, as [`join`](Self::join) does, until the view is unmounted.
-#[derive(Debug)]
-pub struct Server {}
+pub struct Server {
+    session: Option<BackgroundSession>,
+    view: Arc<View>,
+    path: PathBuf,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Server {
     /// Waits until the view is unmounted everywhere.
     ///
     /// # Errors
-    /// [`crate::Error::Serve`] if the connection broke.
-    pub fn join(self) -> Result<()> {
-        Ok(())
+    /// [`Error::Serve`] if the connection broke.
+    pub fn join(mut self) -> Result<()> {
+        self.wait().map_err(|source| Error::Serve {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        self.session.take().map_or(Ok(()), BackgroundSession::join)
     }
 
     /// What has been done so far.
     pub fn counters(&self) -> Counters {
-        Counters::default()
+        self.view.counters()
     }
 }
 
-/// Serves the view of `target` on `fuse_fd`.
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(error) = self.wait() {
+            tracing::warn!(path = %self.path.display(), %error, "the view's server ended badly");
+        }
+    }
+}
+
+/// Serves the view of `target` on `fuse_fd`, a descriptor of `/dev/fuse` that was mounted with mount(2).
+///
+/// The mount's ids are the target's: it belongs in a user namespace that maps them, with `user_id=0`,
+/// `group_id=0`, `allow_other` and `default_permissions`. The server may run outside that namespace. A
+/// target has one view at a time: a second one takes over the notifications of the first.
 ///
 /// # Errors
-/// [`crate::Error::Serve`], [`crate::Error::Phantom`].
+/// [`Error::Phantom`] for a phantom or interpreter that cannot be shown, [`Error::Serve`] if the
+/// descriptor is not a mounted one.
 pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result<Server> {
-    let _ = (target, fuse_fd, options);
-    Ok(Server {})
+    let path = target.root_path().to_owned();
+    let failed = |source| Error::Serve {
+        path: path.clone(),
+        source,
+    };
+    let phantoms = Phantoms::new(options.phantoms)?;
+    let redirect = match options.redirect {
+        Some(redirect) => Some((redirect.native, script(&redirect.interpreter)?)),
+        None => None,
+    };
+    let (later, to_tell) = crossbeam::channel::unbounded();
+    let view = Arc::new(View::new(target.clone(), phantoms, redirect, later));
+
+    let mut config = fuser::Config::default();
+    config.n_threads = Some(match options.threads {
+        0 => thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4)),
+        n => n,
+    });
+    let adapter = Adapter::new(view.clone());
+    let session = Session::from_fd(adapter, fuse_fd, SessionACL::All, config).map_err(failed)?;
+    let notifier = session.notifier();
+    view.set_notifier(notifier.clone());
+    let observer: Arc<dyn Observer> = view.clone();
+    let observer: Weak<dyn Observer> = Arc::downgrade(&observer);
+    target.observe(observer);
+    thread::Builder::new()
+        .name("fuse-notify".into())
+        .spawn(move || tell(&notifier, &to_tell))
+        .map_err(failed)?;
+    let session = session.spawn().map_err(failed)?;
+    Ok(Server {
+        session: Some(session),
+        view,
+        path,
+    })
+}
+
+/// Tells the kernel what could not be told while it waited for an answer. Ends with the view.
+fn tell(notifier: &Notifier, names: &Receiver<(u64, OsString)>) {
+    for (parent, name) in names {
+        // Nothing to forget, or no view any more: both are fine.
+        let _ = notifier.inval_entry(INodeNo(parent), &name);
+    }
+}
+
+/// What is read in the place of a binary that is executed.
+fn script(interpreter: &Path) -> Result<Arc<[u8]>> {
+    let refuse = |reason| Error::Phantom {
+        path: interpreter.to_owned(),
+        reason,
+    };
+    if !interpreter.is_absolute() {
+        return Err(refuse("an interpreter needs an absolute path"));
+    }
+    let bytes = interpreter.as_os_str().as_bytes();
+    if bytes.iter().any(|b| b.is_ascii_whitespace() || *b == 0) {
+        return Err(refuse("an interpreter's path has no blanks"));
+    }
+    let script = [b"#!", bytes, b"\n"].concat();
+    if script.len() >= SCRIPT_MAX {
+        return Err(refuse("an interpreter's path has at most 250 bytes"));
+    }
+    Ok(script.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interpreters() {
+        assert_eq!(&script(Path::new("/run/shim")).unwrap()[..], b"#!/run/shim\n");
+        let long = format!("/{}", "x".repeat(260));
+        for bad in ["shim", "/a b", "/a\nb", &long] {
+            assert!(script(Path::new(bad)).is_err(), "{bad}");
+        }
+    }
 }

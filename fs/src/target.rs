@@ -1,8 +1,8 @@
 //! Root-confined access to a target, with fake ownership.
 
-mod change;
+pub(crate) mod change;
 mod read;
-mod xattr;
+pub(crate) mod xattr;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -192,13 +192,15 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.finished {
             // The error that led here is what matters.
-            let _ = self.target.unlink(&self.place, AtFlags::empty());
+            let _ = self
+                .target
+                .unlink(&self.place, AtFlags::empty(), self.target.observer().as_deref());
         }
     }
 }
 
 /// Makes the regular file on disk that [`finish`] will complete.
-fn create_at(place: &Place, meta: &Meta) -> rustix::io::Result<File> {
+pub(crate) fn create_at(place: &Place, meta: &Meta) -> rustix::io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(encoding::disk_mode(meta.kind, meta.mode));
     fs::openat(place.fd(), &place.name, flags, mode).map(File::from)
@@ -206,10 +208,15 @@ fn create_at(place: &Place, meta: &Meta) -> rustix::io::Result<File> {
 
 /// Gives a new file what the target's users are to see.
 fn finish(file: &File, meta: &Meta) -> rustix::io::Result<()> {
+    dress(file, meta)?;
+    fs::futimens(file, &sys::only_mtime(meta.mtime))
+}
+
+/// As [`finish`], but for the time.
+pub(crate) fn dress(file: &File, meta: &Meta) -> rustix::io::Result<()> {
     // The umask may have taken bits when the file was made.
     let mode = encoding::disk_mode(meta.kind, meta.mode);
     fs::fchmod(file, Mode::from_raw_mode(mode))?;
     let record = encoding::record(meta.kind, meta.mode, meta.uid, meta.gid);
-    sys::set_record_of(file.as_fd(), record.as_ref(), false)?;
-    fs::futimens(file, &sys::only_mtime(meta.mtime))
+    sys::set_record_of(file.as_fd(), record.as_ref(), false)
 }

@@ -1,0 +1,619 @@
+//! FUSE requests in, replies out; what they mean is [`View`]'s.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fuser::{
+    BsdFileFlags, CopyFileRangeFlags, Errno, FileAttr, FileHandle, Filesystem, FopenFlags, Generation,
+    INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
+    ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+};
+use rustix::fs::AtFlags;
+
+use super::view::{Caller, Changes, Entry, NewTime, Shown, View};
+use crate::meta::{FileType, Timestamp};
+
+/// How long the kernel may believe what it is told: until it is told otherwise.
+const FOREVER: Duration = Duration::from_secs(1 << 30);
+
+/// As much as the kernel sends at once (`fs.fuse.max_pages_limit`).
+const MAX_WRITE: u32 = 1 << 20;
+
+/// The type bits of a mode (inode(7)).
+const S_IFMT: u32 = 0o170_000;
+
+pub(super) struct Adapter {
+    view: Arc<View>,
+    /// Whether the kernel lists directories without opening them.
+    no_opendir: bool,
+}
+
+impl Adapter {
+    pub(super) fn new(view: Arc<View>) -> Self {
+        Self {
+            view,
+            no_opendir: false,
+        }
+    }
+}
+
+fn errno(errno: rustix::io::Errno) -> Errno {
+    Errno::from_i32(errno.raw_os_error())
+}
+
+fn caller(req: &Request) -> Caller {
+    Caller {
+        uid: req.uid(),
+        gid: req.gid(),
+    }
+}
+
+fn time(time: Timestamp) -> SystemTime {
+    let whole = Duration::from_secs(time.sec.unsigned_abs());
+    let base = if time.sec < 0 {
+        UNIX_EPOCH.checked_sub(whole)
+    } else {
+        UNIX_EPOCH.checked_add(whole)
+    };
+    base.and_then(|base| base.checked_add(Duration::from_nanos(time.nsec.into())))
+        .unwrap_or(UNIX_EPOCH)
+}
+
+/// Before the epoch fuser adds seconds and nanoseconds with the same sign; they are taken apart again the
+/// same way.
+fn new_time(time: TimeOrNow) -> NewTime {
+    match time {
+        TimeOrNow::Now => NewTime::Now,
+        TimeOrNow::SpecificTime(time) => match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => NewTime::At(Timestamp {
+                sec: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+                nsec: since.subsec_nanos(),
+            }),
+            Err(before) => {
+                let before = before.duration();
+                let sec = i64::try_from(before.as_secs()).map_or(i64::MIN, |sec| -sec);
+                NewTime::At(Timestamp {
+                    sec,
+                    nsec: before.subsec_nanos(),
+                })
+            }
+        },
+    }
+}
+
+/// A device number as the kernel puts it into 32 bits.
+fn rdev(major: u32, minor: u32) -> u32 {
+    (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & !0xff) << 12)
+}
+
+fn device(rdev: u32) -> (u32, u32) {
+    ((rdev >> 8) & 0xfff, (rdev & 0xff) | ((rdev >> 12) & !0xff))
+}
+
+fn fuse_kind(kind: FileType) -> fuser::FileType {
+    match kind {
+        FileType::Regular => fuser::FileType::RegularFile,
+        FileType::Directory => fuser::FileType::Directory,
+        FileType::Symlink => fuser::FileType::Symlink,
+        FileType::Fifo => fuser::FileType::NamedPipe,
+        FileType::Socket => fuser::FileType::Socket,
+        FileType::CharDevice { .. } => fuser::FileType::CharDevice,
+        FileType::BlockDevice { .. } => fuser::FileType::BlockDevice,
+    }
+}
+
+fn attr(shown: &Shown) -> FileAttr {
+    let meta = &shown.meta;
+    let rdev = match meta.kind {
+        FileType::CharDevice { major, minor } | FileType::BlockDevice { major, minor } => rdev(major, minor),
+        _ => 0,
+    };
+    FileAttr {
+        ino: INodeNo(shown.id),
+        size: shown.size,
+        blocks: shown.blocks,
+        atime: time(shown.atime),
+        mtime: time(meta.mtime),
+        ctime: time(shown.ctime),
+        crtime: UNIX_EPOCH,
+        kind: fuse_kind(meta.kind),
+        perm: (meta.mode & 0o7777) as u16,
+        nlink: shown.nlink,
+        uid: meta.uid,
+        gid: meta.gid,
+        rdev,
+        blksize: 4096,
+        flags: 0,
+    }
+}
+
+/// A name that is not there, which the kernel remembers as well.
+fn nothing() -> FileAttr {
+    FileAttr {
+        ino: INodeNo(0),
+        size: 0,
+        blocks: 0,
+        atime: UNIX_EPOCH,
+        mtime: UNIX_EPOCH,
+        ctime: UNIX_EPOCH,
+        crtime: UNIX_EPOCH,
+        kind: fuser::FileType::RegularFile,
+        perm: 0,
+        nlink: 0,
+        uid: 0,
+        gid: 0,
+        rdev: 0,
+        blksize: 4096,
+        flags: 0,
+    }
+}
+
+fn reply_entry(reply: ReplyEntry, result: rustix::io::Result<Entry>) {
+    match result {
+        Ok(entry) => reply.entry(&FOREVER, &attr(&entry.shown), Generation(entry.generation)),
+        Err(e) => reply.error(errno(e)),
+    }
+}
+
+fn reply_attr(reply: ReplyAttr, result: rustix::io::Result<Shown>) {
+    match result {
+        Ok(shown) => reply.attr(&FOREVER, &attr(&shown)),
+        Err(e) => reply.error(errno(e)),
+    }
+}
+
+fn reply_empty(reply: ReplyEmpty, result: rustix::io::Result<()>) {
+    match result {
+        Ok(()) => reply.ok(),
+        Err(e) => reply.error(errno(e)),
+    }
+}
+
+fn reply_xattr(reply: ReplyXattr, size: u32, result: rustix::io::Result<Vec<u8>>) {
+    match result {
+        Ok(data) => match u32::try_from(data.len()) {
+            Ok(len) if size == 0 => reply.size(len),
+            Ok(len) if len <= size => reply.data(&data),
+            _ => reply.error(Errno::ERANGE),
+        },
+        Err(e) => reply.error(errno(e)),
+    }
+}
+
+impl Filesystem for Adapter {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        // Not asked for, on purpose: WRITEBACK_CACHE, with which the kernel would no longer believe sizes
+        // and times of ours, and which costs a request more for the small files that scripts write;
+        // HANDLE_KILLPRIV_V2, of which fuser does not pass on what it needs; ATOMIC_O_TRUNC, with which
+        // set-id bits survive; POSIX_ACL.
+        let wanted = [
+            InitFlags::FUSE_DO_READDIRPLUS,
+            InitFlags::FUSE_READDIRPLUS_AUTO,
+            InitFlags::FUSE_PARALLEL_DIROPS,
+            InitFlags::FUSE_CACHE_SYMLINKS,
+            InitFlags::FUSE_EXPLICIT_INVAL_DATA,
+        ];
+        for flag in wanted {
+            // An older kernel is slower and no less right.
+            let _ = config.add_capabilities(flag);
+        }
+        self.no_opendir = config
+            .add_capabilities(InitFlags::FUSE_NO_OPENDIR_SUPPORT)
+            .is_ok();
+        // The nearest possible value is taken where these are not.
+        let _ = config.set_max_write(MAX_WRITE);
+        let _ = config.set_max_background(64);
+        Ok(())
+    }
+
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        self.view.count_request();
+        match self.view.lookup(parent.0, name) {
+            Ok(None) => reply.entry(&FOREVER, &nothing(), Generation(0)),
+            Ok(Some(entry)) => reply_entry(reply, Ok(entry)),
+            Err(e) => reply_entry(reply, Err(e)),
+        }
+    }
+
+    fn forget(&self, _: &Request, ino: INodeNo, nlookup: u64) {
+        self.view.forget(ino.0, nlookup);
+    }
+
+    fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        self.view.count_request();
+        reply_attr(reply, self.view.getattr(ino.0));
+    }
+
+    fn setattr(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
+        atime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
+        _: Option<SystemTime>,
+        fh: Option<FileHandle>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        self.view.count_request();
+        let (atime, mtime) = (atime.map(new_time), mtime.map(new_time));
+        let changes = Changes {
+            mode,
+            uid,
+            gid,
+            size,
+            atime,
+            mtime,
+        };
+        reply_attr(reply, self.view.setattr(ino.0, fh.map(|fh| fh.0), &changes));
+    }
+
+    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
+        self.view.count_request();
+        match self.view.readlink(ino.0) {
+            Ok(text) => reply.data(text.as_bytes()),
+            Err(e) => reply.error(errno(e)),
+        }
+    }
+
+    fn mknod(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _: u32,
+        rdev: u32,
+        reply: ReplyEntry,
+    ) {
+        self.view.count_request();
+        let (major, minor) = device(rdev);
+        let kind = match mode & S_IFMT {
+            0 | 0o100_000 => FileType::Regular,
+            0o010_000 => FileType::Fifo,
+            0o140_000 => FileType::Socket,
+            0o020_000 => FileType::CharDevice { major, minor },
+            0o060_000 => FileType::BlockDevice { major, minor },
+            _ => return reply.error(Errno::EINVAL),
+        };
+        reply_entry(reply, self.view.mknod(parent.0, name, kind, mode, caller(req)));
+    }
+
+    fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, reply: ReplyEntry) {
+        self.view.count_request();
+        reply_entry(reply, self.view.mkdir(parent.0, name, mode, caller(req)));
+    }
+
+    fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.view.count_request();
+        reply_empty(reply, self.view.remove(parent.0, name, AtFlags::empty()));
+    }
+
+    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.view.count_request();
+        reply_empty(reply, self.view.remove(parent.0, name, AtFlags::REMOVEDIR));
+    }
+
+    fn symlink(&self, req: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
+        self.view.count_request();
+        reply_entry(
+            reply,
+            self.view.symlink(parent.0, name, target.as_os_str(), caller(req)),
+        );
+    }
+
+    fn rename(
+        &self,
+        _: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        newparent: INodeNo,
+        newname: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        self.view.count_request();
+        let flags = rustix::fs::RenameFlags::from_bits_retain(flags.bits());
+        reply_empty(
+            reply,
+            self.view.rename((parent.0, name), (newparent.0, newname), flags),
+        );
+    }
+
+    fn link(&self, _: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
+        self.view.count_request();
+        reply_entry(reply, self.view.link(ino.0, newparent.0, newname));
+    }
+
+    fn open(&self, _: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        self.view.count_request();
+        match self.view.open(ino.0, flags.0) {
+            Ok(opened) => reply.opened(FileHandle(opened.fh), opened.flags),
+            Err(e) => reply.error(errno(e)),
+        }
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        self.view.count_request();
+        match self.view.read(fh.0, offset, size) {
+            Ok(data) => reply.data(&data),
+            Err(e) => reply.error(errno(e)),
+        }
+    }
+
+    fn write(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        data: &[u8],
+        _: WriteFlags,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        self.view.count_request();
+        match self.view.write(fh.0, offset, data) {
+            Ok(len) => reply.written(len),
+            Err(e) => reply.error(errno(e)),
+        }
+    }
+
+    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        // What is written is on its way already; the kernel does not ask again.
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn release(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        _: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.view.release(fh.0);
+        reply.ok();
+    }
+
+    fn fsync(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        // Success, and not asked again: what survives a power cut is a matter of the whole target.
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn fsyncdir(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        if self.no_opendir {
+            // Success, and not asked again.
+            return reply.error(Errno::ENOSYS);
+        }
+        reply.opened(
+            FileHandle(0),
+            FopenFlags::FOPEN_CACHE_DIR | FopenFlags::FOPEN_KEEP_CACHE,
+        );
+    }
+
+    fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        self.view.count_request();
+        let result = self.view.list(ino.0, offset, |listed| {
+            // A regular file on disk may stand for something else.
+            let kind = match listed.kind {
+                FileType::Regular => self
+                    .view
+                    .listed_attr(ino.0, &listed)?
+                    .map(|shown| shown.meta.kind),
+                kind => Some(kind),
+            };
+            let kind = kind.unwrap_or(listed.kind);
+            Ok(reply.add(INodeNo(listed.id), listed.next, fuse_kind(kind), listed.name))
+        });
+        match result {
+            Ok(()) => reply.ok(),
+            Err(e) => reply.error(errno(e)),
+        }
+    }
+
+    fn readdirplus(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectoryPlus,
+    ) {
+        self.view.count_request();
+        let result = self.view.list(ino.0, offset, |listed| {
+            let Some(shown) = self.view.listed_attr(ino.0, &listed)? else {
+                return Ok(false);
+            };
+            let generation = self.view.remember_listed(ino.0, &listed, &shown);
+            let id = INodeNo(shown.id);
+            let full = reply.add(
+                id,
+                listed.next,
+                listed.name,
+                &FOREVER,
+                &attr(&shown),
+                Generation(generation),
+            );
+            if full && generation != 0 {
+                self.view.forget(shown.id, 1);
+            }
+            Ok(full)
+        });
+        match result {
+            Ok(()) => reply.ok(),
+            Err(e) => reply.error(errno(e)),
+        }
+    }
+
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        self.view.count_request();
+        match self.view.statfs() {
+            Ok(s) => {
+                let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+                let (size, fragment) = (small(s.f_bsize), small(s.f_frsize));
+                reply.statfs(
+                    s.f_blocks,
+                    s.f_bfree,
+                    s.f_bavail,
+                    s.f_files,
+                    s.f_ffree,
+                    size,
+                    small(s.f_namemax),
+                    fragment,
+                );
+            }
+            Err(e) => reply.error(errno(e)),
+        }
+    }
+
+    fn setxattr(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        name: &OsStr,
+        value: &[u8],
+        flags: i32,
+        _: u32,
+        reply: ReplyEmpty,
+    ) {
+        self.view.count_request();
+        reply_empty(reply, self.view.setxattr(ino.0, name, value, flags));
+    }
+
+    fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        self.view.count_request();
+        reply_xattr(reply, size, self.view.getxattr(ino.0, name));
+    }
+
+    fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        self.view.count_request();
+        reply_xattr(reply, size, self.view.listxattr(ino.0));
+    }
+
+    fn removexattr(&self, _: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.view.count_request();
+        reply_empty(reply, self.view.removexattr(ino.0, name));
+    }
+
+    fn create(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _: u32,
+        flags: i32,
+        reply: ReplyCreate,
+    ) {
+        self.view.count_request();
+        match self.view.create(parent.0, name, mode, flags, caller(req)) {
+            Ok((entry, opened)) => reply.created(
+                &FOREVER,
+                &attr(&entry.shown),
+                Generation(entry.generation),
+                FileHandle(opened.fh),
+                opened.flags,
+            ),
+            Err(e) => reply.error(errno(e)),
+        }
+    }
+
+    fn fallocate(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        self.view.count_request();
+        reply_empty(reply, self.view.fallocate(fh.0, offset, length, mode));
+    }
+
+    fn lseek(&self, _: &Request, _: INodeNo, fh: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
+        self.view.count_request();
+        match self.view.lseek(fh.0, offset, whence) {
+            Ok(offset) => reply.offset(offset),
+            Err(e) => reply.error(errno(e)),
+        }
+    }
+
+    fn copy_file_range(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh_in: FileHandle,
+        offset_in: u64,
+        _: INodeNo,
+        fh_out: FileHandle,
+        offset_out: u64,
+        len: u64,
+        _: CopyFileRangeFlags,
+        reply: ReplyWrite,
+    ) {
+        self.view.count_request();
+        match self.view.copy((fh_in.0, offset_in), (fh_out.0, offset_out), len) {
+            Ok(copied) => reply.written(copied),
+            Err(e) => reply.error(errno(e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_numbers() {
+        for (major, minor) in [(1, 3), (5, 1), (136, 255), (254, 256), (4095, 0xf_ffff)] {
+            assert_eq!(device(rdev(major, minor)), (major, minor));
+        }
+        assert_eq!(rdev(1, 3), 0x103);
+    }
+
+    #[test]
+    fn times_before_the_epoch() {
+        let at = |sec, nsec| Timestamp { sec, nsec };
+        assert_eq!(time(at(-1, 500_000_000)), UNIX_EPOCH - Duration::from_millis(500));
+        assert_eq!(time(at(1, 5)), UNIX_EPOCH + Duration::new(1, 5));
+        // What fuser makes of (-2, 250 ms).
+        let received = UNIX_EPOCH - Duration::new(2, 250_000_000);
+        assert_eq!(
+            new_time(TimeOrNow::SpecificTime(received)),
+            NewTime::At(at(-2, 250_000_000))
+        );
+        assert_eq!(time(at(i64::MIN, 0)), UNIX_EPOCH);
+    }
+}

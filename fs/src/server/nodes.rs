@@ -1,0 +1,295 @@
+//! What the kernel knows: its inodes, and where they are in the target.
+//!
+//! A node's id is the inode number on disk (only the root has the id FUSE demands), so hard links are
+//! one node. A number may be used again on disk while the kernel still remembers the old file: such a
+//! node is marked, and gets another generation when its number turns up again.
+//!
+//! Names are kept exact by the [`Observer`](crate::target::Observer) calls. A node without a name (its
+//! file is unlinked) can only be reached through a descriptor that is open on it.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+
+use super::phantom::{PhantomId, Phantoms};
+use crate::confined::{Dir, Place};
+
+/// FUSE's number for the root.
+pub(super) const ROOT: u64 = 1;
+
+/// How many directories are kept open.
+const KEPT_OPEN: usize = 256;
+
+/// A directory tree is not deeper: a path of 4096 bytes has no more components.
+const MAX_DEPTH: usize = 4096;
+
+#[derive(Debug)]
+pub(super) struct Nodes {
+    root: Arc<Dir>,
+    phantoms: Arc<Phantoms>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    nodes: HashMap<u64, Node>,
+    dirs: HashMap<u64, (Arc<Dir>, u64)>,
+    clock: u64,
+    generations: u64,
+    /// How often the kernel was told of each phantom and has not forgotten.
+    phantoms: HashMap<PhantomId, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    /// How often the kernel was told of it and has not forgotten.
+    lookups: u64,
+    generation: u64,
+    /// Whether the file's last name is gone, so that its number may come to mean another file.
+    number_free: bool,
+    /// Parent and name of every name known.
+    names: Vec<(u64, OsString)>,
+    /// For a directory with phantoms in it.
+    phantom: Option<PhantomId>,
+    open: Vec<Arc<File>>,
+}
+
+/// How a node comes to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// It was found.
+    Found,
+    /// It has just been made: whatever had its number is gone.
+    Made,
+}
+
+impl Nodes {
+    pub(super) fn new(root: Arc<Dir>, phantoms: Arc<Phantoms>) -> Self {
+        let mut table = Table::default();
+        let node = Node {
+            lookups: 1,
+            phantom: Some(PhantomId::ROOT),
+            ..Node::default()
+        };
+        table.nodes.insert(ROOT, node);
+        Self {
+            root,
+            phantoms,
+            table: Mutex::new(table),
+        }
+    }
+
+    /// The node id of a file on disk.
+    pub(super) fn id(&self, ino: u64) -> u64 {
+        match ino {
+            ino if ino == self.root.ino() => ROOT,
+            // tmpfs hands out small numbers, perhaps the root's.
+            ROOT => 1 << 61,
+            ino => ino,
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the kernel is told of the node `id`, as `name` in `parent`. Returns its generation.
+    pub(super) fn remember(&self, id: u64, parent: u64, name: &OsStr, known: Known) -> u64 {
+        let mut table = self.table();
+        let table = &mut *table;
+        let phantom = self.phantom_at(table, parent, name);
+        let node = table.nodes.entry(id).or_default();
+        if node.lookups == 0 || node.number_free || known == Known::Made {
+            table.generations += 1;
+            node.generation = table.generations;
+            node.number_free = false;
+            node.names.clear();
+            node.open.clear();
+            table.dirs.remove(&id);
+        }
+        node.lookups += 1;
+        node.phantom = phantom;
+        if !node.names.iter().any(|(p, n)| *p == parent && n == name) {
+            node.names.push((parent, name.to_owned()));
+        }
+        node.generation
+    }
+
+    fn phantom_at(&self, table: &Table, parent: u64, name: &OsStr) -> Option<PhantomId> {
+        self.phantoms.child(table.nodes.get(&parent)?.phantom?, name)
+    }
+
+    /// The phantom that would be seen as `name` in the node `parent`.
+    pub(super) fn phantom_in(&self, parent: u64, name: &OsStr) -> Option<PhantomId> {
+        self.phantom_at(&self.table(), parent, name)
+    }
+
+    /// Notes that the kernel is told of a phantom.
+    pub(super) fn remember_phantom(&self, id: PhantomId) {
+        *self.table().phantoms.entry(id).or_default() += 1;
+    }
+
+    /// Whether the kernel knows the phantom.
+    pub(super) fn knows_phantom(&self, id: PhantomId) -> bool {
+        self.table().phantoms.contains_key(&id)
+    }
+
+    /// The kernel has forgotten a node or phantom `count` times.
+    pub(super) fn forget(&self, id: u64, count: u64) {
+        if let Some(phantom) = PhantomId::from_node_id(id) {
+            let mut table = self.table();
+            if let Some(lookups) = table.phantoms.get_mut(&phantom) {
+                *lookups = lookups.saturating_sub(count);
+                if *lookups == 0 {
+                    table.phantoms.remove(&phantom);
+                }
+            }
+            return;
+        }
+        if id == ROOT {
+            return;
+        }
+        let mut table = self.table();
+        let table = &mut *table;
+        if let Some(node) = table.nodes.get_mut(&id) {
+            node.lookups = node.lookups.saturating_sub(count);
+            if node.lookups == 0 {
+                table.nodes.remove(&id);
+                table.dirs.remove(&id);
+            }
+        }
+    }
+
+    /// Whether the kernel knows the node.
+    pub(super) fn knows(&self, id: u64) -> bool {
+        self.table().nodes.contains_key(&id)
+    }
+
+    /// Where the node is: `ESTALE` for one the kernel should not know, `ENOENT` for one without a name.
+    pub(super) fn place(&self, id: u64) -> Result<Place, Errno> {
+        if id == ROOT {
+            return Ok(Place {
+                dir: self.root.clone(),
+                name: ".".into(),
+            });
+        }
+        let (parent, name) = {
+            let table = self.table();
+            let node = table.nodes.get(&id).ok_or(Errno::STALE)?;
+            node.names.last().ok_or(Errno::NOENT)?.clone()
+        };
+        Ok(Place {
+            dir: self.dir(parent)?,
+            name,
+        })
+    }
+
+    /// The directory behind a node.
+    pub(super) fn dir(&self, id: u64) -> Result<Arc<Dir>, Errno> {
+        let mut way = Vec::new();
+        let mut dir = {
+            let mut table = self.table();
+            let mut at = id;
+            loop {
+                if at == ROOT {
+                    break self.root.clone();
+                }
+                table.clock += 1;
+                let now = table.clock;
+                if let Some((dir, used)) = table.dirs.get_mut(&at) {
+                    *used = now;
+                    break dir.clone();
+                }
+                let node = table.nodes.get(&at).ok_or(Errno::STALE)?;
+                let (parent, name) = node.names.last().ok_or(Errno::NOENT)?.clone();
+                way.push((at, name));
+                if way.len() > MAX_DEPTH {
+                    return Err(Errno::LOOP);
+                }
+                at = parent;
+            }
+        };
+        for (id, name) in way.into_iter().rev() {
+            dir = Arc::new(dir.child(&name)?);
+            if self.id(dir.ino()) != id {
+                // Renamed in between; the kernel looks it up again.
+                return Err(Errno::STALE);
+            }
+            self.table().keep_open(id, dir.clone());
+        }
+        Ok(dir)
+    }
+
+    /// Notes that a file is open on the node.
+    pub(super) fn opened(&self, id: u64, file: &Arc<File>) {
+        if let Some(node) = self.table().nodes.get_mut(&id) {
+            node.open.push(file.clone());
+        }
+    }
+
+    /// Notes that a file is no longer open on the node.
+    pub(super) fn closed(&self, id: u64, file: &Arc<File>) {
+        if let Some(node) = self.table().nodes.get_mut(&id)
+            && let Some(at) = node.open.iter().position(|open| Arc::ptr_eq(open, file))
+        {
+            node.open.swap_remove(at);
+        }
+    }
+
+    /// A file open on the node.
+    pub(super) fn open_file(&self, id: u64) -> Option<Arc<File>> {
+        self.table().nodes.get(&id)?.open.last().cloned()
+    }
+
+    /// The node is about to lose a name, `last` if it has no other.
+    pub(super) fn leaving(&self, id: u64, parent: u64, name: &OsStr, last: bool) {
+        if let Some(node) = self.table().nodes.get_mut(&id) {
+            node.names.retain(|(p, n)| !(*p == parent && n == name));
+            node.number_free |= last;
+        }
+    }
+
+    /// The node keeps the name it was to lose.
+    pub(super) fn stayed(&self, id: u64, parent: u64, name: &OsStr) {
+        self.keep_name(id, parent, name);
+        if let Some(node) = self.table().nodes.get_mut(&id) {
+            node.number_free = false;
+        }
+    }
+
+    /// The node is reached by this name, though the file there has another number now.
+    pub(super) fn keep_name(&self, id: u64, parent: u64, name: &OsStr) {
+        if let Some(node) = self.table().nodes.get_mut(&id) {
+            node.names.push((parent, name.to_owned()));
+        }
+    }
+
+    /// The node has another name.
+    pub(super) fn moved(&self, id: u64, from: (u64, &OsStr), to: (u64, &OsStr)) {
+        let mut table = self.table();
+        let phantom = self.phantom_at(&table, to.0, to.1);
+        if let Some(node) = table.nodes.get_mut(&id) {
+            node.names.retain(|(p, n)| !(*p == from.0 && n == from.1));
+            node.names.push((to.0, to.1.to_owned()));
+            node.phantom = phantom;
+        }
+    }
+}
+
+impl Table {
+    fn keep_open(&mut self, id: u64, dir: Arc<Dir>) {
+        if !self.nodes.contains_key(&id) {
+            return;
+        }
+        if self.dirs.len() >= KEPT_OPEN {
+            let mut times: Vec<u64> = self.dirs.values().map(|(_, used)| *used).collect();
+            times.sort_unstable();
+            let limit = times.get(times.len() / 2).copied().unwrap_or(u64::MAX);
+            self.dirs.retain(|_, (_, used)| *used > limit);
+        }
+        self.dirs.insert(id, (dir, self.clock));
+    }
+}

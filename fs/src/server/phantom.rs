@@ -1,0 +1,159 @@
+//! The phantoms of a view, as a tree beside the target's own.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path};
+
+use super::{Phantom, PhantomKind};
+use crate::error::{Error, Result};
+
+/// A phantom, or a directory on the way to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct PhantomId(usize);
+
+/// Node ids with this bit are phantoms. No filesystem hands out such inode numbers.
+const BIT: u64 = 1 << 62;
+
+impl PhantomId {
+    /// The root of the tree, which stands beside the target's root.
+    pub(super) const ROOT: Self = Self(0);
+
+    pub(super) fn node_id(self) -> u64 {
+        BIT | self.0 as u64
+    }
+
+    pub(super) fn from_node_id(id: u64) -> Option<Self> {
+        (id & BIT != 0).then_some(Self((id & !BIT) as usize))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Phantoms {
+    items: Vec<Item>,
+}
+
+#[derive(Debug)]
+struct Item {
+    kind: PhantomKind,
+    children: HashMap<OsString, PhantomId>,
+    /// Whether it was asked for and is not merely on the way.
+    wanted: bool,
+}
+
+impl Item {
+    fn directory() -> Self {
+        Self {
+            kind: PhantomKind::Directory,
+            children: HashMap::new(),
+            wanted: false,
+        }
+    }
+}
+
+impl Phantoms {
+    pub(super) fn new(phantoms: Vec<Phantom>) -> Result<Self> {
+        let mut items = vec![Item::directory()];
+        for Phantom { path, kind } in phantoms {
+            let refuse = |reason| Error::Phantom {
+                path: path.clone(),
+                reason,
+            };
+            let names = names(&path).ok_or_else(|| refuse("the path is not absolute and plain"))?;
+            let mut at = PhantomId::ROOT;
+            for name in names {
+                let next = PhantomId(items.len());
+                let Some(item) = items.get_mut(at.0) else { break };
+                if !matches!(item.kind, PhantomKind::Directory) {
+                    return Err(refuse("a phantom on the way is not a directory"));
+                }
+                at = *item.children.entry(name.to_owned()).or_insert(next);
+                if at == next {
+                    items.push(Item::directory());
+                }
+            }
+            let Some(item) = items.get_mut(at.0) else { continue };
+            if at == PhantomId::ROOT || item.wanted {
+                return Err(refuse("the path is taken"));
+            }
+            if !item.children.is_empty() && !matches!(kind, PhantomKind::Directory) {
+                return Err(refuse("phantoms lie below it"));
+            }
+            (item.kind, item.wanted) = (kind, true);
+        }
+        Ok(Self { items })
+    }
+
+    pub(super) fn kind(&self, id: PhantomId) -> Option<&PhantomKind> {
+        self.items.get(id.0).map(|item| &item.kind)
+    }
+
+    pub(super) fn child(&self, id: PhantomId, name: &OsStr) -> Option<PhantomId> {
+        self.items.get(id.0)?.children.get(name).copied()
+    }
+}
+
+/// The components of an absolute path without `..`.
+fn names(path: &Path) -> Option<Vec<&OsStr>> {
+    let mut components = path.components();
+    if components.next() != Some(Component::RootDir) {
+        return None;
+    }
+    components
+        .map(|component| match component {
+            Component::Normal(name) => Some(name),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn phantom(path: &str, kind: PhantomKind) -> Phantom {
+        Phantom {
+            path: path.into(),
+            kind,
+        }
+    }
+
+    #[test]
+    fn tree() {
+        let file = PhantomKind::File {
+            data: b"x".to_vec(),
+            mode: 0o755,
+        };
+        let phantoms = Phantoms::new(vec![
+            phantom("/a/b/file", file.clone()),
+            phantom("/a/b", PhantomKind::Directory),
+            phantom("/link", PhantomKind::Symlink("a".into())),
+        ])
+        .unwrap();
+        let child = |id, name: &str| phantoms.child(id, OsStr::new(name));
+        let b = child(child(PhantomId::ROOT, "a").unwrap(), "b").unwrap();
+        let found = child(b, "file").unwrap();
+        assert!(matches!(phantoms.kind(found), Some(PhantomKind::File { .. })));
+        assert_eq!(PhantomId::from_node_id(found.node_id()), Some(found));
+        assert_eq!(child(PhantomId::ROOT, "b"), None);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let file = PhantomKind::File {
+            data: vec![],
+            mode: 0o644,
+        };
+        for (paths, dir) in [
+            (&["relative"][..], true),
+            (&["/"], true),
+            (&["/a/../b"], true),
+            (&["/a", "/a"], true),
+            (&["/a", "/a/b"], false),
+            (&["/a/b", "/a"], false),
+        ] {
+            let kind = if dir { PhantomKind::Directory } else { file.clone() };
+            let phantoms = paths.iter().map(|path| phantom(path, kind.clone())).collect();
+            assert!(Phantoms::new(phantoms).is_err(), "{paths:?}");
+        }
+    }
+}

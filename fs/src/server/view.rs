@@ -1,0 +1,486 @@
+//! What a view answers: the logic of the filesystem, without a mount.
+//!
+//! Every method is one FUSE request with its arguments decoded, in node ids, names and the ids of the
+//! target's users; the adapter turns results into replies. No lock is held while a system call is made or
+//! the kernel is notified.
+
+mod change;
+mod files;
+
+use std::ffi::{OsStr, OsString};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crossbeam::channel::Sender;
+use fuser::{INodeNo, Notifier};
+use rustix::fs::{self, Mode, OFlags, RawDir, SeekFrom, XattrFlags};
+use rustix::io::Errno;
+
+use super::nodes::{Known, Nodes};
+use super::phantom::{PhantomId, Phantoms};
+use super::{Counters, ElfIdentity, PhantomKind};
+use crate::confined::{Place, read_link_at};
+use crate::meta::{FileType, Meta, Timestamp};
+use crate::sys::{self, Attr, Trouble};
+use crate::target::xattr::Subject;
+use crate::target::{Observer, Target};
+
+pub(super) use change::{Changes, NewTime};
+use files::Handles;
+
+type Result<T> = std::result::Result<T, Errno>;
+
+impl From<Trouble> for Errno {
+    fn from(trouble: Trouble) -> Self {
+        trouble.errno()
+    }
+}
+
+/// Room for the names of some hundred directory entries.
+const DIR_BUFFER: usize = 16 * 1024;
+
+/// The user and group, in the target, of the process that asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+/// A file as the kernel is told of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    pub(super) id: u64,
+    pub(super) meta: Meta,
+    pub(super) size: u64,
+    pub(super) blocks: u64,
+    pub(super) nlink: u32,
+    pub(super) atime: Timestamp,
+    pub(super) ctime: Timestamp,
+}
+
+impl Shown {
+    fn new(id: u64, attr: &Attr) -> Self {
+        let Attr {
+            meta,
+            size,
+            blocks,
+            nlink,
+            atime,
+            ctime,
+            ..
+        } = *attr;
+        Self {
+            id,
+            meta,
+            size,
+            blocks,
+            nlink,
+            atime,
+            ctime,
+        }
+    }
+}
+
+/// A file the kernel comes to know.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) shown: Shown,
+    pub(super) generation: u64,
+}
+
+/// One name of a directory listing.
+pub(super) struct Listed<'a> {
+    pub(super) name: &'a OsStr,
+    /// Where the next request starts.
+    pub(super) next: u64,
+    /// The node's id, which is not remembered.
+    pub(super) id: u64,
+    /// The type on disk.
+    pub(super) kind: FileType,
+}
+
+/// Names that may mean something else after the request being answered; the kernel is told later, since
+/// it holds the directory's lock until it has the answer.
+pub(super) type Later = Sender<(u64, OsString)>;
+
+/// The state of a served view.
+pub(super) struct View {
+    target: Target,
+    nodes: Nodes,
+    phantoms: Arc<Phantoms>,
+    handles: Handles,
+    /// The identity of what is executed as it is, and what is read instead of anything else.
+    redirect: Option<(ElfIdentity, Arc<[u8]>)>,
+    later: Later,
+    notifier: OnceLock<Notifier>,
+    started: Timestamp,
+    count: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
+    requests: AtomicU64,
+    redirected: AtomicU64,
+    native: AtomicU64,
+    scripts: AtomicU64,
+}
+
+impl View {
+    pub(super) fn new(
+        target: Target,
+        phantoms: Phantoms,
+        redirect: Option<(ElfIdentity, Arc<[u8]>)>,
+        later: Later,
+    ) -> Self {
+        let phantoms = Arc::new(phantoms);
+        let nodes = Nodes::new(target.confined().root().clone(), phantoms.clone());
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            target,
+            nodes,
+            phantoms,
+            handles: Handles::default(),
+            redirect,
+            later,
+            notifier: OnceLock::new(),
+            started: Timestamp {
+                sec: now.as_secs().cast_signed(),
+                nsec: 0,
+            },
+            count: Counts::default(),
+        }
+    }
+
+    /// Gives the way to tell the kernel of changes made behind its back.
+    pub(super) fn set_notifier(&self, notifier: Notifier) {
+        // There is one connection, so there is one notifier.
+        let _ = self.notifier.set(notifier);
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counters {
+            requests: read(&self.count.requests),
+            redirected: read(&self.count.redirected),
+            native: read(&self.count.native),
+            scripts: read(&self.count.scripts),
+        }
+    }
+
+    pub(super) fn count_request(&self) {
+        self.count.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `LOOKUP`; `None` where there is nothing.
+    pub(super) fn lookup(&self, parent: u64, name: &OsStr) -> Result<Option<Entry>> {
+        if let Some(phantom) = PhantomId::from_node_id(parent) {
+            return Ok(self
+                .phantoms
+                .child(phantom, name)
+                .map(|id| self.phantom_entry(id)));
+        }
+        let dir = self.nodes.dir(parent)?;
+        match sys::attr_at(dir.as_fd(), name) {
+            Ok(attr) => Ok(Some(self.entry(&attr, parent, name, Known::Found))),
+            Err(Trouble::Os(Errno::NOENT)) => Ok(self
+                .nodes
+                .phantom_in(parent, name)
+                .map(|id| self.phantom_entry(id))),
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    fn entry(&self, attr: &Attr, parent: u64, name: &OsStr, known: Known) -> Entry {
+        let id = self.nodes.id(attr.ino);
+        let generation = self.nodes.remember(id, parent, name, known);
+        Entry {
+            shown: Shown::new(id, attr),
+            generation,
+        }
+    }
+
+    fn phantom_entry(&self, id: PhantomId) -> Entry {
+        self.nodes.remember_phantom(id);
+        Entry {
+            shown: self.phantom(id),
+            generation: 0,
+        }
+    }
+
+    fn phantom(&self, id: PhantomId) -> Shown {
+        let (kind, mode, size) = match self.phantoms.kind(id) {
+            Some(PhantomKind::Symlink(text)) => (FileType::Symlink, 0o777, text.as_os_str().len() as u64),
+            Some(PhantomKind::File { data, mode }) => (FileType::Regular, mode & 0o777, data.len() as u64),
+            Some(PhantomKind::Directory) | None => (FileType::Directory, 0o755, 0),
+        };
+        let mtime = self.started;
+        let meta = Meta {
+            kind,
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime,
+        };
+        let nlink = if kind == FileType::Directory { 2 } else { 1 };
+        Shown {
+            id: id.node_id(),
+            meta,
+            size,
+            blocks: 0,
+            nlink,
+            atime: mtime,
+            ctime: mtime,
+        }
+    }
+
+    /// `FORGET`.
+    pub(super) fn forget(&self, id: u64, count: u64) {
+        self.nodes.forget(id, count);
+    }
+
+    /// `GETATTR`.
+    pub(super) fn getattr(&self, id: u64) -> Result<Shown> {
+        if let Some(phantom) = PhantomId::from_node_id(id) {
+            return Ok(self.phantom(phantom));
+        }
+        self.attr(id).map(|attr| Shown::new(id, &attr))
+    }
+
+    /// The attributes of a node by its name, or else by a file open on it.
+    fn attr(&self, id: u64) -> Result<Attr> {
+        match self.nodes.place(id) {
+            Ok(place) => Ok(sys::attr_at(place.fd(), &place.name)?),
+            Err(errno) => {
+                let file = self.nodes.open_file(id).ok_or(errno)?;
+                Ok(sys::attr_of(file.as_fd())?)
+            }
+        }
+    }
+
+    /// `READLINK`.
+    pub(super) fn readlink(&self, id: u64) -> Result<OsString> {
+        if let Some(phantom) = PhantomId::from_node_id(id) {
+            return match self.phantoms.kind(phantom) {
+                Some(PhantomKind::Symlink(text)) => Ok(PathBuf::from(text).into_os_string()),
+                _ => Err(Errno::INVAL),
+            };
+        }
+        let place = self.nodes.place(id)?;
+        let attr = sys::attr_at(place.fd(), &place.name)?;
+        if attr.meta.kind != FileType::Symlink {
+            return Err(Errno::INVAL);
+        }
+        read_link_at(place.fd(), &place.name, attr.on_disk).map(OsString::from_vec)
+    }
+
+    /// `READDIR` from `offset`, until `add` says that there is no more room.
+    pub(super) fn list(
+        &self,
+        id: u64,
+        offset: u64,
+        mut add: impl FnMut(Listed<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        if PhantomId::from_node_id(id).is_some() {
+            for (at, name) in [".", ".."].iter().enumerate().skip(offset.min(2) as usize) {
+                let next = at as u64 + 1;
+                let listed = Listed {
+                    name: OsStr::new(name),
+                    next,
+                    id,
+                    kind: FileType::Directory,
+                };
+                if add(listed)? {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let dir = self.nodes.dir(id)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = fs::openat(dir.as_fd(), ".", flags, Mode::empty())?;
+        if offset != 0 {
+            // Offsets are the disk's own, which stay right while entries come and go.
+            fs::seek(&open, SeekFrom::Start(offset))?;
+        }
+        let mut buffer = [MaybeUninit::uninit(); DIR_BUFFER];
+        let mut entries = RawDir::new(open, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let kind = match entry.file_type() {
+                fs::FileType::Directory => FileType::Directory,
+                fs::FileType::Symlink => FileType::Symlink,
+                _ => FileType::Regular,
+            };
+            let listed = Listed {
+                name: OsStr::from_bytes(entry.file_name().to_bytes()),
+                next: entry.next_entry_cookie(),
+                id: self.nodes.id(entry.ino()),
+                kind,
+            };
+            if add(listed)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The attributes for a listed name, which is gone if `None`.
+    pub(super) fn listed_attr(&self, parent: u64, listed: &Listed<'_>) -> Result<Option<Shown>> {
+        if listed.name == "." || listed.name == ".." {
+            let mut shown = self.getattr(parent)?;
+            shown.id = listed.id;
+            return Ok(Some(shown));
+        }
+        let dir = self.nodes.dir(parent)?;
+        match sys::attr_at(dir.as_fd(), listed.name) {
+            Ok(attr) => Ok(Some(Shown::new(self.nodes.id(attr.ino), &attr))),
+            // Also what is damaged: the rest of the directory can be listed.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Notes that a listed name is about to be told to the kernel; to be undone by
+    /// [`forget`](Self::forget). `.` and `..` are not remembered by the kernel.
+    pub(super) fn remember_listed(&self, parent: u64, listed: &Listed<'_>, shown: &Shown) -> u64 {
+        if listed.name == "." || listed.name == ".." {
+            return 0;
+        }
+        self.nodes.remember(shown.id, parent, listed.name, Known::Found)
+    }
+
+    /// `STATFS`.
+    pub(super) fn statfs(&self) -> Result<fs::StatVfs> {
+        fs::fstatvfs(self.target.confined().root().as_fd())
+    }
+
+    /// `GETXATTR`.
+    pub(super) fn getxattr(&self, id: u64, name: &OsStr) -> Result<Vec<u8>> {
+        match self.subject(id) {
+            Ok(subject) => subject.get(name),
+            Err(Errno::ROFS) => Err(Errno::NODATA),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// `LISTXATTR`: the names, each ended by a zero byte.
+    pub(super) fn listxattr(&self, id: u64) -> Result<Vec<u8>> {
+        let names = match self.subject(id) {
+            Ok(subject) => subject.list()?,
+            Err(Errno::ROFS) => Vec::new(),
+            Err(e) => return Err(e),
+        };
+        let mut list = Vec::new();
+        for name in names {
+            list.extend_from_slice(&name);
+            list.push(0);
+        }
+        Ok(list)
+    }
+
+    /// `SETXATTR`.
+    pub(super) fn setxattr(&self, id: u64, name: &OsStr, value: &[u8], flags: i32) -> Result<()> {
+        self.subject(id)?
+            .set(name, value, XattrFlags::from_bits_retain(flags.cast_unsigned()))
+    }
+
+    /// `REMOVEXATTR`.
+    pub(super) fn removexattr(&self, id: u64, name: &OsStr) -> Result<()> {
+        self.subject(id)?.remove(name)
+    }
+
+    /// The file behind a node, for its attributes; `EROFS` for a phantom.
+    fn subject(&self, id: u64) -> Result<Subject> {
+        if PhantomId::from_node_id(id).is_some() {
+            return Err(Errno::ROFS);
+        }
+        match self.nodes.place(id) {
+            Ok(place) => Subject::at(&place),
+            Err(errno) => {
+                let file = self.nodes.open_file(id).ok_or(errno)?;
+                Ok(Subject::of(file.as_fd()))
+            }
+        }
+    }
+
+    /// The place of a name in a directory that may be changed.
+    fn place_in(&self, parent: u64, name: &OsStr) -> Result<Place> {
+        if PhantomId::from_node_id(parent).is_some() {
+            return Err(Errno::ROFS);
+        }
+        Ok(Place {
+            dir: self.nodes.dir(parent)?,
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// What the installer changes through the [`Target`] while the view is mounted.
+///
+/// Notifications fail when the kernel has nothing to forget or the view is gone; both are fine.
+impl Observer for View {
+    fn inode_changed(&self, ino: u64) {
+        let id = self.nodes.id(ino);
+        if let Some(notifier) = self.notifier.get()
+            && self.nodes.knows(id)
+        {
+            let _ = notifier.inval_inode(INodeNo(id), 0, 0);
+        }
+    }
+
+    fn entry_changed(&self, parent: u64, name: &OsStr) {
+        let parent = self.nodes.id(parent);
+        let Some(notifier) = self.notifier.get().filter(|_| self.nodes.knows(parent)) else {
+            return;
+        };
+        // To invalidate a directory is to take off what is mounted below it, so a phantom one stays as long
+        // as the kernel knows it.
+        let keep = self.nodes.phantom_in(parent, name).is_some_and(|id| {
+            matches!(self.phantoms.kind(id), Some(PhantomKind::Directory)) && self.nodes.knows_phantom(id)
+        });
+        if !keep {
+            let _ = notifier.inval_entry(INodeNo(parent), name);
+        }
+        let _ = notifier.inval_inode(INodeNo(parent), 0, 0);
+    }
+
+    fn leaving(&self, ino: u64, parent: u64, name: &OsStr, last: bool) {
+        self.nodes
+            .leaving(self.nodes.id(ino), self.nodes.id(parent), name, last);
+    }
+
+    fn stayed(&self, ino: u64, parent: u64, name: &OsStr) {
+        self.nodes.stayed(self.nodes.id(ino), self.nodes.id(parent), name);
+    }
+
+    fn moved(&self, ino: u64, from: (u64, &OsStr), to: (u64, &OsStr)) {
+        let id = |ino| self.nodes.id(ino);
+        self.nodes.moved(id(ino), (id(from.0), from.1), (id(to.0), to.1));
+    }
+}
+
+/// The view as it observes its own changes: the kernel knows of these.
+struct Quiet<'a>(&'a View);
+
+impl Observer for Quiet<'_> {
+    fn inode_changed(&self, _: u64) {}
+
+    fn entry_changed(&self, _: u64, _: &OsStr) {}
+
+    fn leaving(&self, ino: u64, parent: u64, name: &OsStr, last: bool) {
+        self.0.leaving(ino, parent, name, last);
+    }
+
+    fn stayed(&self, ino: u64, parent: u64, name: &OsStr) {
+        self.0.stayed(ino, parent, name);
+    }
+
+    fn moved(&self, ino: u64, from: (u64, &OsStr), to: (u64, &OsStr)) {
+        self.0.moved(ino, from, to);
+    }
+}

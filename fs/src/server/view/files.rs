@@ -1,0 +1,274 @@
+//! Open files: reading, writing, and execution.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use fuser::FopenFlags;
+use rustix::fs::{self, FallocateFlags, Mode, OFlags, SeekFrom};
+use rustix::io::Errno;
+
+use super::{Caller, Entry, Result, View};
+use crate::encoding;
+use crate::meta::FileType;
+use crate::server::PhantomKind;
+use crate::server::elf::{self, Executable};
+use crate::server::nodes::Known;
+use crate::server::phantom::PhantomId;
+use crate::sys::{self, FdPath};
+use crate::target::dress;
+
+/// `FMODE_EXEC`, which the kernel passes in the flags of an open for execve(2).
+const FOR_EXECUTION: i32 = 0x20;
+
+/// What a handle stands for.
+#[derive(Debug, Clone)]
+enum Handle {
+    /// A file of the target and its node.
+    File(Arc<File>, u64),
+    /// Bytes that are not in the target.
+    Bytes(Arc<[u8]>),
+}
+
+/// The files open in the view.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Handles {
+    open: RwLock<HashMap<u64, Handle>>,
+    last: AtomicU64,
+}
+
+impl Handles {
+    fn insert(&self, handle: Handle) -> u64 {
+        let fh = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        self.open
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(fh, handle);
+        fh
+    }
+
+    fn get(&self, fh: u64) -> Result<Handle> {
+        self.open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&fh)
+            .cloned()
+            .ok_or(Errno::BADF)
+    }
+
+    /// The file of the target behind a handle.
+    pub(super) fn file(&self, fh: u64) -> Option<Arc<File>> {
+        match self.get(fh) {
+            Ok(Handle::File(file, _)) => Some(file),
+            _ => None,
+        }
+    }
+
+    fn remove(&self, fh: u64) -> Option<Handle> {
+        self.open
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&fh)
+    }
+}
+
+/// The answer to an open.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::server) struct Opened {
+    pub(in crate::server) fh: u64,
+    pub(in crate::server) flags: FopenFlags,
+}
+
+impl View {
+    /// `OPEN`.
+    pub(in crate::server) fn open(&self, id: u64, flags: i32) -> Result<Opened> {
+        let access = OFlags::from_bits_retain(flags.cast_unsigned()) & OFlags::RWMODE;
+        if let Some(phantom) = PhantomId::from_node_id(id) {
+            return match self.phantoms.kind(phantom) {
+                Some(_) if access != OFlags::RDONLY => Err(Errno::ROFS),
+                Some(PhantomKind::File { data, .. }) => {
+                    let fh = self.handles.insert(Handle::Bytes(data.as_slice().into()));
+                    Ok(Opened {
+                        fh,
+                        flags: FopenFlags::FOPEN_KEEP_CACHE,
+                    })
+                }
+                _ => Err(Errno::INVAL),
+            };
+        }
+        let disk_flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = match self.nodes.place(id) {
+            Ok(place) => fs::openat(
+                place.fd(),
+                &place.name,
+                disk_flags | OFlags::NOFOLLOW,
+                Mode::empty(),
+            )?,
+            Err(errno) => {
+                // Unlinked, but open elsewhere and opened again through /proc.
+                let file = self.nodes.open_file(id).ok_or(errno)?;
+                fs::open(FdPath::of(file.as_fd()).as_c_str(), disk_flags, Mode::empty())?
+            }
+        };
+        let file = File::from(file);
+        if flags & FOR_EXECUTION != 0
+            && let Some(script) = self.redirection(&file)?
+        {
+            let fh = self.handles.insert(Handle::Bytes(script));
+            // The page cache keeps the file's own bytes.
+            return Ok(Opened {
+                fh,
+                flags: FopenFlags::FOPEN_DIRECT_IO,
+            });
+        }
+        Ok(self.opened(id, Arc::new(file)))
+    }
+
+    fn opened(&self, id: u64, file: Arc<File>) -> Opened {
+        self.nodes.opened(id, &file);
+        let fh = self.handles.insert(Handle::File(file, id));
+        Opened {
+            fh,
+            flags: FopenFlags::FOPEN_KEEP_CACHE,
+        }
+    }
+
+    /// What is executed instead of a file, if it is.
+    fn redirection(&self, file: &File) -> Result<Option<Arc<[u8]>>> {
+        let Some((native, script)) = &self.redirect else {
+            return Ok(None);
+        };
+        let mut header = [0; elf::HEADER];
+        let len = read_full(file, &mut header, 0)?;
+        let count = &self.count;
+        let (counter, answer) = match elf::identify(header.get(..len).unwrap_or_default()) {
+            Executable::Elf(identity) if identity == *native => (&count.native, None),
+            Executable::Elf(_) => (&count.redirected, Some(script.clone())),
+            Executable::Other => (&count.scripts, None),
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// `CREATE`.
+    pub(in crate::server) fn create(
+        &self,
+        parent: u64,
+        name: &OsStr,
+        mode: u32,
+        flags: i32,
+        caller: Caller,
+    ) -> Result<(Entry, Opened)> {
+        let place = self.place_in(parent, name)?;
+        let meta = self.new_meta(&place, FileType::Regular, mode, caller)?;
+        let wanted = OFlags::from_bits_retain(flags.cast_unsigned());
+        let disk_flags =
+            (wanted & OFlags::RWMODE) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let disk_mode = Mode::from_raw_mode(encoding::disk_mode(meta.kind, meta.mode));
+        let file = match fs::openat(place.fd(), name, disk_flags, disk_mode) {
+            Ok(file) => File::from(file),
+            // The installer was faster than the kernel's belief that there is nothing.
+            Err(Errno::EXIST) if !wanted.contains(OFlags::EXCL) => {
+                let entry = self.lookup(parent, name)?.ok_or(Errno::NOENT)?;
+                if entry.shown.meta.kind != FileType::Regular {
+                    self.forget(entry.shown.id, 1);
+                    return Err(Errno::EXIST);
+                }
+                let opened = self.open(entry.shown.id, flags);
+                return opened
+                    .map(|opened| (entry, opened))
+                    .inspect_err(|_| self.forget(entry.shown.id, 1));
+            }
+            Err(e) => return Err(e),
+        };
+        self.or_unlink(&place, dress(&file, &meta))?;
+        let attr = sys::attr_of(file.as_fd())?;
+        let entry = self.entry(&attr, parent, name, Known::Made);
+        let opened = self.opened(entry.shown.id, Arc::new(file));
+        Ok((entry, opened))
+    }
+
+    /// `READ`: as much as there is, up to `size` bytes.
+    pub(in crate::server) fn read(&self, fh: u64, offset: u64, size: u32) -> Result<Vec<u8>> {
+        match self.handles.get(fh)? {
+            Handle::File(file, _) => {
+                let mut data = vec![0; size as usize];
+                let len = read_full(&file, &mut data, offset)?;
+                data.truncate(len);
+                Ok(data)
+            }
+            Handle::Bytes(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                let end = start.saturating_add(size as usize).min(bytes.len());
+                Ok(bytes.get(start..end).unwrap_or_default().to_vec())
+            }
+        }
+    }
+
+    /// `WRITE`.
+    pub(in crate::server) fn write(&self, fh: u64, offset: u64, data: &[u8]) -> Result<u32> {
+        let file = self.handles.file(fh).ok_or(Errno::BADF)?;
+        file.write_all_at(data, offset)
+            .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+        u32::try_from(data.len()).map_err(|_| Errno::INVAL)
+    }
+
+    /// `RELEASE`.
+    pub(in crate::server) fn release(&self, fh: u64) {
+        if let Some(Handle::File(file, id)) = self.handles.remove(fh) {
+            self.nodes.closed(id, &file);
+        }
+    }
+
+    /// `FALLOCATE`.
+    pub(in crate::server) fn fallocate(&self, fh: u64, offset: u64, len: u64, mode: i32) -> Result<()> {
+        let file = self.handles.file(fh).ok_or(Errno::BADF)?;
+        fs::fallocate(
+            &*file,
+            FallocateFlags::from_bits_retain(mode.cast_unsigned()),
+            offset,
+            len,
+        )
+    }
+
+    /// `LSEEK`, which the kernel asks only for data and holes.
+    pub(in crate::server) fn lseek(&self, fh: u64, offset: i64, whence: i32) -> Result<i64> {
+        let offset = u64::try_from(offset).map_err(|_| Errno::NXIO)?;
+        let file = self.handles.file(fh).ok_or(Errno::BADF)?;
+        let seek = match whence {
+            3 => SeekFrom::Data(offset),
+            4 => SeekFrom::Hole(offset),
+            _ => return Err(Errno::INVAL),
+        };
+        Ok(fs::seek(&*file, seek)?.cast_signed())
+    }
+
+    /// `COPY_FILE_RANGE`, from a handle and offset to another.
+    pub(in crate::server) fn copy(&self, from: (u64, u64), to: (u64, u64), len: u64) -> Result<u32> {
+        let source = self.handles.file(from.0).ok_or(Errno::BADF)?;
+        let sink = self.handles.file(to.0).ok_or(Errno::BADF)?;
+        let (mut source_at, mut sink_at) = (from.1, to.1);
+        // The answer has 32 bits, and the kernel asks again for the rest.
+        let len = usize::try_from(len).unwrap_or(usize::MAX).min(1 << 30);
+        let copied = fs::copy_file_range(&*source, Some(&mut source_at), &*sink, Some(&mut sink_at), len)?;
+        u32::try_from(copied).map_err(|_| Errno::IO)
+    }
+}
+
+/// Reads until the buffer is full or the file ends: the kernel takes less for the end.
+fn read_full(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    let mut len = 0;
+    while let Some(rest) = buffer.get_mut(len..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset.saturating_add(len as u64)) {
+            Ok(0) => break,
+            Ok(n) => len += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Errno::from_io_error(&e).unwrap_or(Errno::IO)),
+        }
+    }
+    Ok(len)
+}

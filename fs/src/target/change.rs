@@ -1,0 +1,396 @@
+//! What changes something, and tells the observer.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{self, AtFlags, Mode, RenameFlags};
+use rustix::io::Errno;
+
+use super::read::{attr, wrong_type};
+use super::{NewFile, Observer, Target, create_at, finish};
+use crate::confined::{Place, read_link_at};
+use crate::encoding;
+use crate::error::{Error, Result};
+use crate::meta::{FileType, Meta, Timestamp};
+use crate::sys::{self, Attr, DiskStat};
+
+impl Target {
+    /// Writes a regular file in one step: it has either its old contents, owner, mode and time or the new
+    /// ones. Replaces what is there, unless that is a directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::WrongType`] if `meta` is not that of a regular file.
+    pub fn write(&self, path: &Path, data: &[u8], meta: &Meta) -> Result<()> {
+        wrong_type("write", path, meta.kind, FileType::Regular)?;
+        let place = self.place("write", path)?;
+        self.put(&place, data, meta, self.observer().as_deref())
+            .map_err(|e| Error::io("write", path, e))
+    }
+
+    /// Makes a regular file. It is complete when [`NewFile::finish`] has been called.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also if the path exists; [`Error::WrongType`] if `meta` is not that of a regular file.
+    pub fn create(&self, path: &Path, meta: &Meta) -> Result<NewFile> {
+        wrong_type("create", path, meta.kind, FileType::Regular)?;
+        let place = self.place("create", path)?;
+        let file = create_at(&place, meta).map_err(|e| Error::io("create", path, e))?;
+        self.note_entry(&place);
+        let (target, path) = (self.clone(), path.to_owned());
+        Ok(NewFile {
+            file,
+            meta: *meta,
+            target,
+            place,
+            path,
+            finished: false,
+        })
+    }
+
+    /// Makes a directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also if the path exists; [`Error::WrongType`] if `meta` is not that of a directory.
+    pub fn make_dir(&self, path: &Path, meta: &Meta) -> Result<()> {
+        wrong_type("make the directory", path, meta.kind, FileType::Directory)?;
+        let failed = |e| Error::io("make the directory", path, e);
+        let place = self.place("make the directory", path)?;
+        make_dir_at(&place, meta).map_err(failed)?;
+        sys::set_mtime_at(place.fd(), &place.name, meta.mtime).map_err(failed)?;
+        self.note_entry(&place);
+        Ok(())
+    }
+
+    /// Makes a symbolic link with the text `text`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also if the path exists; [`Error::WrongType`] if `meta` is not that of a link.
+    pub fn make_symlink(&self, path: &Path, text: &Path, meta: &Meta) -> Result<()> {
+        wrong_type("make the link", path, meta.kind, FileType::Symlink)?;
+        let failed = |e| Error::io("make the link", path, e);
+        let place = self.place("make the link", path)?;
+        self.make_symlink_at(&place, text.as_os_str(), meta)
+            .map_err(failed)?;
+        sys::set_mtime_at(place.fd(), &place.name, meta.mtime).map_err(failed)?;
+        self.note_entry(&place);
+        Ok(())
+    }
+
+    /// Makes a named pipe, socket or device, as `mknod(2)`; it exists only for the target's users.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also if the path exists; [`Error::WrongType`] if `meta` is that of another type.
+    pub fn make_node(&self, path: &Path, meta: &Meta) -> Result<()> {
+        match meta.kind {
+            FileType::Fifo
+            | FileType::Socket
+            | FileType::CharDevice { .. }
+            | FileType::BlockDevice { .. } => {}
+            FileType::Regular | FileType::Directory | FileType::Symlink => {
+                return wrong_type("make the node", path, meta.kind, FileType::Fifo);
+            }
+        }
+        let failed = |e| Error::io("make the node", path, e);
+        let place = self.place("make the node", path)?;
+        make_file_at(&place, b"", meta).map_err(failed)?;
+        self.note_entry(&place);
+        Ok(())
+    }
+
+    /// Gives an existing file another name, a hard link. The last component of neither path is followed.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also if `new` exists.
+    pub fn link(&self, existing: &Path, new: &Path) -> Result<()> {
+        let from = self.place("link to", existing)?;
+        let to = self.place("make the link", new)?;
+        fs::linkat(from.fd(), &from.name, to.fd(), &to.name, AtFlags::empty())
+            .map_err(|e| Error::io("make the link", new, e))?;
+        self.note_entry(&to);
+        self.note_inode(&to);
+        Ok(())
+    }
+
+    /// Renames, replacing what `to` names, as `rename(2)`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let old = self.place("rename", from)?;
+        let new = self.place("rename to", to)?;
+        self.rename_at(&old, &new, RenameFlags::empty(), self.observer().as_deref())
+            .map_err(|e| Error::io("rename", from, e))?;
+        self.confined().forget(from);
+        self.confined().forget(to);
+        Ok(())
+    }
+
+    /// Removes anything but a directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove(&self, path: &Path) -> Result<()> {
+        let place = self.place("remove", path)?;
+        self.unlink(&place, AtFlags::empty(), self.observer().as_deref())
+            .map_err(|e| Error::io("remove", path, e))?;
+        self.confined().forget(path);
+        Ok(())
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove_dir(&self, path: &Path) -> Result<()> {
+        let place = self.place("remove the directory", path)?;
+        self.unlink(&place, AtFlags::REMOVEDIR, self.observer().as_deref())
+            .map_err(|e| Error::io("remove the directory", path, e))?;
+        self.confined().forget(path);
+        Ok(())
+    }
+
+    /// Sets owner, mode and modification time; the type stays what it is.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::DamagedOverride`].
+    pub fn set_meta(&self, path: &Path, meta: &Meta) -> Result<()> {
+        self.change(
+            path,
+            |now| {
+                *now = Meta {
+                    kind: now.kind,
+                    ..*meta
+                }
+            },
+            Some(meta.mtime),
+        )
+    }
+
+    /// Sets owner and group. Unlike `chown(2)` this leaves set-id bits as they are.
+    ///
+    /// # Errors
+    /// As [`set_meta`](Self::set_meta).
+    pub fn set_owner(&self, path: &Path, uid: u32, gid: u32) -> Result<()> {
+        self.change(path, |now| (now.uid, now.gid) = (uid, gid), None)
+    }
+
+    /// Sets permission, set-id and sticky bits. Does nothing to a symbolic link, which has none.
+    ///
+    /// # Errors
+    /// As [`set_meta`](Self::set_meta).
+    pub fn set_mode(&self, path: &Path, mode: u32) -> Result<()> {
+        self.change(path, |now| now.mode = mode & 0o7777, None)
+    }
+
+    /// Sets the modification time, also that of a link.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn set_mtime(&self, path: &Path, mtime: Timestamp) -> Result<()> {
+        let place = self.place("set the time of", path)?;
+        sys::set_mtime_at(place.fd(), &place.name, mtime)
+            .map_err(|e| Error::io("set the time of", path, e))?;
+        self.note_inode(&place);
+        Ok(())
+    }
+
+    fn change(&self, path: &Path, change: impl FnOnce(&mut Meta), mtime: Option<Timestamp>) -> Result<()> {
+        const ACTION: &str = "change the owner or mode of";
+        let place = self.place(ACTION, path)?;
+        let now = attr(&place, ACTION, path)?;
+        let mut meta = now.meta;
+        change(&mut meta);
+        if meta.kind == FileType::Symlink {
+            meta.mode = 0o777;
+        }
+        let failed = |e| Error::io(ACTION, path, e);
+        self.store(&place, &now, &meta, self.observer().as_deref())
+            .map_err(failed)?;
+        if let Some(mtime) = mtime {
+            sys::set_mtime_at(place.fd(), &place.name, mtime).map_err(failed)?;
+        }
+        self.note_inode(&place);
+        Ok(())
+    }
+}
+
+/// What the server does in the same way. The observer is a parameter, for the server must not be told by
+/// itself to invalidate what the kernel is about to change.
+impl Target {
+    /// Gives a file mode and owner. A link that is to belong to someone becomes a file on disk, which is
+    /// another inode; only that is told to the observer.
+    pub(crate) fn store(
+        &self,
+        place: &Place,
+        now: &Attr,
+        meta: &Meta,
+        observer: Option<&dyn Observer>,
+    ) -> rustix::io::Result<()> {
+        if now.on_disk != FileType::Symlink || (meta.uid == 0 && meta.gid == 0) {
+            return sys::store_at(place.fd(), &place.name, now, meta);
+        }
+        let text = read_link_at(place.fd(), &place.name, now.on_disk)?;
+        self.put(
+            place,
+            &text,
+            &Meta {
+                mtime: now.meta.mtime,
+                ..*meta
+            },
+            observer,
+        )
+    }
+
+    /// Puts a file in the place of what is there, in one step.
+    fn put(
+        &self,
+        place: &Place,
+        data: &[u8],
+        meta: &Meta,
+        observer: Option<&dyn Observer>,
+    ) -> rustix::io::Result<()> {
+        let temporary = Place {
+            dir: place.dir.clone(),
+            name: self.temporary_name(),
+        };
+        make_file_at(&temporary, data, meta)?;
+        let result = self.rename_at(&temporary, place, RenameFlags::empty(), observer);
+        if result.is_err() {
+            let _ = fs::unlinkat(temporary.fd(), &temporary.name, AtFlags::empty());
+        }
+        result
+    }
+
+    /// Makes a link, real or as a file. Does not tell the observer.
+    pub(crate) fn make_symlink_at(&self, place: &Place, text: &OsStr, meta: &Meta) -> rustix::io::Result<()> {
+        if encoding::disk_type(meta.kind, meta.uid, meta.gid) == FileType::Symlink {
+            return fs::symlinkat(text, place.fd(), &place.name);
+        }
+        if text.is_empty() {
+            return Err(Errno::NOENT);
+        }
+        make_file_at(place, text.as_bytes(), &Meta { mode: 0o777, ..*meta })
+    }
+
+    pub(crate) fn rename_at(
+        &self,
+        from: &Place,
+        to: &Place,
+        flags: RenameFlags,
+        observer: Option<&dyn Observer>,
+    ) -> rustix::io::Result<()> {
+        let rename = || fs::renameat_with(from.fd(), &from.name, to.fd(), &to.name, flags);
+        let Some(observer) = observer else {
+            return rename();
+        };
+        let moved = sys::stat_at(from.fd(), &from.name)?;
+        let other = match sys::stat_at(to.fd(), &to.name) {
+            Ok(stat) => Some(stat),
+            Err(Errno::NOENT) => None,
+            Err(e) => return Err(e),
+        };
+        if other.is_some_and(|other| other.ino == moved.ino) {
+            // Two names of one file: rename(2) leaves both.
+            return rename();
+        }
+        let exchange = flags.contains(RenameFlags::EXCHANGE);
+        let victim = if exchange { None } else { other };
+        if let Some(victim) = &victim {
+            tell_leaving(observer, victim, to);
+        }
+        if let Err(e) = rename() {
+            if let Some(victim) = victim {
+                observer.stayed(victim.ino, to.dir.ino(), &to.name);
+            }
+            return Err(e);
+        }
+        let (old, new) = ((from.dir.ino(), &from.name[..]), (to.dir.ino(), &to.name[..]));
+        observer.moved(moved.ino, old, new);
+        if let Some(other) = other.filter(|_| exchange) {
+            observer.moved(other.ino, new, old);
+        }
+        if let Some(victim) = victim.filter(|victim| victim.nlink > 1) {
+            observer.inode_changed(victim.ino);
+        }
+        // A change of directories or links changes the meaning of paths.
+        let plain = |stat: &DiskStat| stat.kind == FileType::Regular;
+        if !(plain(&moved) && other.as_ref().is_none_or(plain)) {
+            self.confined().forget_all();
+        }
+        observer.entry_changed(old.0, old.1);
+        observer.entry_changed(new.0, new.1);
+        Ok(())
+    }
+
+    pub(crate) fn unlink(
+        &self,
+        place: &Place,
+        flags: AtFlags,
+        observer: Option<&dyn Observer>,
+    ) -> rustix::io::Result<()> {
+        let unlink = || fs::unlinkat(place.fd(), &place.name, flags);
+        let Some(observer) = observer else {
+            return unlink();
+        };
+        let victim = sys::stat_at(place.fd(), &place.name)?;
+        tell_leaving(observer, &victim, place);
+        if let Err(e) = unlink() {
+            observer.stayed(victim.ino, place.dir.ino(), &place.name);
+            return Err(e);
+        }
+        if victim.nlink > 1 && victim.kind != FileType::Directory {
+            observer.inode_changed(victim.ino);
+        }
+        if victim.kind != FileType::Regular {
+            self.confined().forget_all();
+        }
+        observer.entry_changed(place.dir.ino(), &place.name);
+        Ok(())
+    }
+
+    fn note_entry(&self, place: &Place) {
+        if let Some(observer) = self.observer() {
+            observer.entry_changed(place.dir.ino(), &place.name);
+        }
+    }
+
+    pub(super) fn note_inode(&self, place: &Place) {
+        if let Some(observer) = self.observer()
+            && let Ok(stat) = sys::stat_at(place.fd(), &place.name)
+        {
+            observer.inode_changed(stat.ino);
+        }
+    }
+}
+
+fn tell_leaving(observer: &dyn Observer, victim: &DiskStat, place: &Place) {
+    let last = victim.nlink <= 1 || victim.kind == FileType::Directory;
+    observer.leaving(victim.ino, place.dir.ino(), &place.name, last);
+}
+
+/// Makes a directory, without its time.
+pub(crate) fn make_dir_at(place: &Place, meta: &Meta) -> rustix::io::Result<()> {
+    let mode = encoding::disk_mode(meta.kind, meta.mode);
+    fs::mkdirat(place.fd(), &place.name, Mode::from_raw_mode(mode))?;
+    // The umask may have taken bits.
+    if mode & 0o077 != 0 {
+        sys::chmod_at(place.fd(), &place.name, mode)?;
+    }
+    let record = encoding::record(meta.kind, meta.mode, meta.uid, meta.gid);
+    sys::set_record_at(place.fd(), &place.name, record.as_ref(), false)
+}
+
+/// Makes anything that is a regular file on disk, complete.
+pub(crate) fn make_file_at(place: &Place, data: &[u8], meta: &Meta) -> rustix::io::Result<()> {
+    let mut file = create_at(place, meta)?;
+    let result = file
+        .write_all(data)
+        .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
+        .and_then(|()| finish(&file, meta));
+    if result.is_err() {
+        let _ = fs::unlinkat(place.fd(), &place.name, AtFlags::empty());
+    }
+    result
+}

@@ -1,0 +1,129 @@
+//! What only looks.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, Mode, OFlags, RawDir};
+
+use super::Target;
+use crate::confined::{Place, read_link_at};
+use crate::error::{Error, Result};
+use crate::meta::{FileType, Stat};
+use crate::sys;
+
+/// Room for the names of some hundred directory entries.
+const DIR_BUFFER: usize = 32 * 1024;
+
+impl Target {
+    /// What a path names, as `lstat(2)`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] (see [`Error::is_not_found`]), [`Error::DamagedOverride`].
+    pub fn stat(&self, path: &Path) -> Result<Stat> {
+        let place = self.place("stat", path)?;
+        attr(&place, "stat", path).map(Stat::from)
+    }
+
+    /// What a path leads to, as `stat(2)`.
+    ///
+    /// # Errors
+    /// As [`stat`](Self::stat).
+    pub fn stat_follow(&self, path: &Path) -> Result<Stat> {
+        let place = self.place_followed("stat", path)?;
+        attr(&place, "stat", path).map(Stat::from)
+    }
+
+    /// The text of a symbolic link.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if it is something else, [`Error::Io`], [`Error::DamagedOverride`].
+    pub fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        let place = self.place("read the link", path)?;
+        let attr = attr(&place, "read the link", path)?;
+        wrong_type("read the link", path, attr.meta.kind, FileType::Symlink)?;
+        let text = read_link_at(place.fd(), &place.name, attr.on_disk)
+            .map_err(|e| Error::io("read the link", path, e))?;
+        Ok(PathBuf::from(OsString::from_vec(text)))
+    }
+
+    /// The contents of a regular file, links followed.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if it is something else, [`Error::Io`], [`Error::DamagedOverride`].
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let place = self.place_followed("read", path)?;
+        let mut file = open_regular(&place, path)?;
+        let mut data = Vec::new();
+        file.read_to_end(&mut data)
+            .map_err(|e| Error::io("read", path, e))?;
+        Ok(data)
+    }
+
+    /// Opens a regular file for reading; the last component is not followed.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn open_file(&self, path: &Path) -> Result<File> {
+        open_regular(&self.place("read", path)?, path)
+    }
+
+    /// The names in a directory, links followed, sorted by their bytes, without `.` and `..`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn read_dir(&self, path: &Path) -> Result<Vec<OsString>> {
+        let place = self.place_followed("list", path)?;
+        let failed = |e| Error::io("list", path, e);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = fs::openat(place.fd(), &place.name, flags, Mode::empty()).map_err(failed)?;
+        let mut buffer = vec![MaybeUninit::uninit(); DIR_BUFFER];
+        let mut entries = RawDir::new(dir.as_fd(), &mut buffer);
+        let mut names = Vec::new();
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+}
+
+pub(super) fn attr(place: &Place, action: &'static str, path: &Path) -> Result<sys::Attr> {
+    sys::attr_at(place.fd(), &place.name).map_err(|e| e.into_error(action, path))
+}
+
+pub(super) fn wrong_type(action: &'static str, path: &Path, found: FileType, wanted: FileType) -> Result<()> {
+    if found == wanted {
+        return Ok(());
+    }
+    let (found, wanted) = (found.description(), wanted.description());
+    Err(Error::WrongType {
+        action,
+        path: path.to_owned(),
+        found,
+        wanted,
+    })
+}
+
+fn open_regular(place: &Place, path: &Path) -> Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = match fs::openat(place.fd(), &place.name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(rustix::io::Errno::LOOP) => {
+            wrong_type("read", path, FileType::Symlink, FileType::Regular)?;
+            return Err(Error::io("read", path, rustix::io::Errno::LOOP));
+        }
+        Err(e) => return Err(Error::io("read", path, e)),
+    };
+    let attr = sys::attr_of(file.as_fd()).map_err(|e| e.into_error("read", path))?;
+    wrong_type("read", path, attr.meta.kind, FileType::Regular)?;
+    Ok(File::from(file))
+}
