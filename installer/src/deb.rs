@@ -16,7 +16,10 @@ mod entries;
 mod error;
 mod file;
 mod pipeline;
+mod place;
 mod sys;
+#[cfg(test)]
+pub(crate) mod tests;
 mod unpack;
 
 pub use context::{Contest, Context, Layering, Ownership};

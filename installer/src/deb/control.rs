@@ -47,7 +47,7 @@ impl ControlArchive {
             .and_then(Path::to_str)
             .unwrap_or_default();
         match entry.kind {
-            EntryKind::Directory if name == "." => Ok(()),
+            EntryKind::Directory if name.is_empty() => Ok(()),
             EntryKind::File if !name.is_empty() && !name.contains('/') => {
                 if name == "control" {
                     if !self.control.is_empty() {

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use rootless_install_fs::{Meta, Target};
+use rootless_install_fs::{FileType, Meta, Target};
 
 use super::context::Layering;
 
@@ -26,6 +26,7 @@ pub(super) struct DirectoryLog {
     created: HashSet<u64>,
     by_files: HashSet<u64>,
     by_directories: HashSet<u64>,
+    by_links: Vec<(u64, PathBuf)>,
 }
 
 impl DirectoryLog {
@@ -53,6 +54,11 @@ impl DirectoryLog {
             self.by_files.insert(ino)
         };
     }
+
+    /// A link was put into the directory with this inode; what it leads to.
+    pub(super) fn linked(&mut self, ino: u64, to: PathBuf) {
+        self.by_links.push((ino, to));
+    }
 }
 
 /// Settles the metadata of the directories of a batch; `logs` in the order of the packages.
@@ -63,8 +69,25 @@ pub(super) fn settle(
 ) -> rootless_install_fs::Result<()> {
     let created: HashSet<u64> = logs.iter().flat_map(|log| &log.created).copied().collect();
     let mut touched: HashSet<u64> = logs.iter().flat_map(|log| &log.by_files).copied().collect();
-    if layering == Layering::Dpkg {
-        touched.extend(logs.iter().flat_map(|log| &log.by_directories));
+    let links = logs.iter().flat_map(|log| &log.by_links);
+    match layering {
+        Layering::Dpkg => {
+            touched.extend(logs.iter().flat_map(|log| &log.by_directories));
+            touched.extend(links.map(|(ino, _)| ino));
+        }
+        // Over a tree that tar unpacked, dpkg finds a link to the same directory and leaves it.
+        Layering::TarThenDpkg => {
+            let leads_to_directory = |to: &Path| {
+                target
+                    .stat_follow(to)
+                    .is_ok_and(|stat| stat.meta.kind == FileType::Directory)
+            };
+            touched.extend(
+                links
+                    .filter(|(_, to)| !leads_to_directory(to))
+                    .map(|(ino, _)| ino),
+            );
+        }
     }
     let mut deciding: HashMap<u64, &Shipped> = HashMap::new();
     let mut order = Vec::new();

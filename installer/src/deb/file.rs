@@ -19,9 +19,10 @@ const CONTROL_LIMIT: u64 = 64 << 20;
 
 /// How much a package may unpack to.
 ///
-/// The default rule allows the largest of 64 MiB, 8 times `Installed-Size` and 64 times the size of
-/// the .deb, and never more than `ceiling`: real packages stay far below, and an archive that expands
-/// without end stops before it matters.
+/// The default rule allows 64 MiB or 64 times the size of the .deb, whichever is more; twice its
+/// `Installed-Size` where the package says it is larger, but no more than 512 times its size; and never
+/// more than `ceiling`. Real packages stay far below, and an archive that expands without end stops
+/// before the disk is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// the most any package may unpack to, in bytes
@@ -33,7 +34,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            ceiling: 64 << 30,
+            ceiling: 32 << 30,
             fixed: None,
         }
     }
@@ -43,8 +44,11 @@ impl Limits {
     /// The limit in bytes for a package of `file_size` bytes that says `Installed-Size: installed_kib`.
     pub fn of(&self, file_size: u64, installed_kib: Option<u64>) -> u64 {
         self.fixed.unwrap_or_else(|| {
-            let installed = installed_kib.unwrap_or(0).saturating_mul(8 << 10);
-            installed
+            let declared = installed_kib
+                .unwrap_or(0)
+                .saturating_mul(2 << 10)
+                .min(file_size.saturating_mul(512));
+            declared
                 .max(file_size.saturating_mul(64))
                 .max(64 << 20)
                 .min(self.ceiling)
