@@ -18,7 +18,10 @@ mod file;
 #[cfg(test)]
 mod golden;
 mod pipeline;
+mod place;
 mod sys;
+#[cfg(test)]
+pub(crate) mod tests;
 mod unpack;
 
 pub use context::{Contest, Context, Layering, Ownership};

@@ -33,7 +33,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { ceiling: 32 << 30, fixed: None }
+        Limits {
+            ceiling: 32 << 30,
+            fixed: None,
+        }
     }
 }
 
@@ -41,8 +44,14 @@ impl Limits {
     /// The limit in bytes for a package of `file_size` bytes that says `Installed-Size: installed_kib`.
     pub fn of(&self, file_size: u64, installed_kib: Option<u64>) -> u64 {
         self.fixed.unwrap_or_else(|| {
-            let declared = installed_kib.unwrap_or(0).saturating_mul(2 << 10).min(file_size.saturating_mul(512));
-            declared.max(file_size.saturating_mul(64)).max(64 << 20).min(self.ceiling)
+            let declared = installed_kib
+                .unwrap_or(0)
+                .saturating_mul(2 << 10)
+                .min(file_size.saturating_mul(512));
+            declared
+                .max(file_size.saturating_mul(64))
+                .max(64 << 20)
+                .min(self.ceiling)
         })
     }
 }
