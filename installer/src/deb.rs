@@ -15,11 +15,8 @@ mod directories;
 mod entries;
 mod error;
 mod file;
-#[cfg(test)]
-mod golden;
 mod pipeline;
 mod place;
-mod sys;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unpack;

@@ -12,7 +12,6 @@ use super::control::ControlArchive;
 use super::decompress::{is_limit, reader};
 use super::entries::{Entry, WalkError, walk};
 use super::error::DebError;
-use super::sys;
 
 /// Limit of the control member's size, unpacked.
 const CONTROL_LIMIT: u64 = 64 << 20;
@@ -81,7 +80,7 @@ impl DebFile {
                 problem: "the file is empty".to_owned(),
             });
         }
-        let map = sys::map(&file).map_err(failed)?;
+        let map = crate::sys::map(&file).map_err(failed)?;
         let members = container::members(&map, path)?;
         Ok(DebFile {
             path: path.to_owned(),
