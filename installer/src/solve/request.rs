@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::error::SolveError;
 use super::mark::{Failure, Marker};
 use super::package::PackageId;
-use super::universe::Universe;
+use super::universe::{Slot, Universe};
 
 /// Marking is recursive along chains of dependencies.
 const STACK: usize = 64 << 20;
@@ -340,6 +340,11 @@ fn versions_of(universe: &Universe<'_>, text: &str, request: &str) -> Result<Vec
         Some(arch) => slots.iter().find(|slot| universe.slot_arch(**slot) == arch),
         None => slots.iter().min_by_key(|slot| universe.slot_arch(**slot)),
     };
+    // `Architecture: all` is as good for any.
+    let slot = slot.or_else(|| {
+        let is_all = |slot: &&Slot| universe.package(universe.slot_candidate(**slot)).architecture == "all";
+        slots.iter().find(is_all)
+    });
     match slot {
         Some(slot) => Ok(universe.versions(*slot).to_vec()),
         None => {
