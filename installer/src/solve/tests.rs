@@ -336,8 +336,14 @@ fn long_chains_end_in_an_error() {
 #[test]
 fn security_updates_of_the_suite_are_taken() {
     let main = index(&["core 1; Essential: yes; Priority: required"]);
-    let security = index(&["core 2; Essential: yes; Priority: required", "other 1; Essential: yes"]);
-    let inputs = [input(&main, "s", "riscv64"), input(&security, "s-security", "riscv64")];
+    let security = index(&[
+        "core 2; Essential: yes; Priority: required",
+        "other 1; Essential: yes",
+    ]);
+    let inputs = [
+        input(&main, "s", "riscv64"),
+        input(&security, "s-security", "riscv64"),
+    ];
     let universe = Universe::new(&inputs, "riscv64", &[]).unwrap();
     let request = Request {
         suite: "s".into(),
@@ -345,5 +351,8 @@ fn security_updates_of_the_suite_are_taken() {
     };
     let selection = choose(&universe, &request).unwrap();
     let name = |id| (universe.package(id).name, universe.package(id).version);
-    assert_eq!(selection.packages().map(name).collect::<Vec<_>>(), [("core", "2")]);
+    assert_eq!(
+        selection.packages().map(name).collect::<Vec<_>>(),
+        [("core", "2")]
+    );
 }
