@@ -11,12 +11,18 @@ pub(crate) type Mention = (u32, u8, usize);
 
 /// The name at the beginning of each relation of a list, cheaply.
 pub(super) fn names_in(list: &str) -> impl Iterator<Item = &str> {
-    list.split([',', '|']).filter_map(|one| {
-        let one = one.trim_ascii_start();
+    // By bytes: this runs over some ten million of them.
+    let mut rest = Some(list);
+    std::iter::from_fn(move || {
+        let text = rest?.trim_ascii_start();
         let is_end = |b: u8| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-        let end = one.bytes().position(is_end).unwrap_or(one.len());
-        one.get(..end).filter(|name| !name.is_empty())
+        let end = text.bytes().position(is_end).unwrap_or(text.len());
+        let (name, after) = text.split_at_checked(end)?;
+        let next = after.bytes().position(|b| matches!(b, b',' | b'|'));
+        rest = next.and_then(|at| after.get(at + 1..));
+        Some(name)
     })
+    .filter(|name| !name.is_empty())
 }
 
 /// A number below 2^16 that differs for most names.
