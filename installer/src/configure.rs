@@ -251,7 +251,6 @@ impl<'a> Configurer<'a> {
                 }
             }
         }
-        self.database.save(self.target)?;
         Ok(())
     }
 
@@ -264,7 +263,6 @@ impl<'a> Configurer<'a> {
         while let Some(key) = self.database.next_deferred() {
             self.process_triggers(&key)?;
         }
-        self.database.save(self.target)?;
         Ok(())
     }
 

@@ -153,7 +153,6 @@ impl<'u> Installation<'_, 'u> {
             drop(control);
             done
         })?;
-        database.save(self.target)?;
         let automatic: Option<Vec<(String, String)>> =
             (!self.selection.rest.is_empty()).then(|| self.automatic());
         Ok(bookkeeping::finish(self.target, automatic.as_deref())?)
@@ -259,6 +258,7 @@ impl<'u> Installation<'_, 'u> {
             }
             configurer.configure(&keys)?;
             configurer.process_pending_triggers()?;
+            database.save(self.target)?;
         }
         drop(unpacked);
         for phase in phases {
@@ -303,16 +303,15 @@ impl<'u> Installation<'_, 'u> {
                 }
                 Step::ConfigurePending => {
                     let _stage = self.reporter.stage(Stage::Configure);
-                    let keys: Vec<PackageKey> = database
-                        .packages()
-                        .filter(|p| matches!(p.status, Status::Unpacked | Status::HalfConfigured))
-                        .map(|p| p.key())
-                        .collect();
+                    let keys = pending(database);
                     let mut configurer = Configurer::new(self.target, view, database, settings());
                     configurer.configure(&keys)?;
                     configurer.process_pending_triggers()?;
                 }
             }
+            // A step is a run of dpkg, which ends with a new status file; the one
+            // before it stays as status-old.
+            database.save(self.target)?;
         }
         Ok(())
     }
@@ -407,4 +406,23 @@ impl<'u> Installation<'_, 'u> {
         })?;
         Ok(view)
     }
+}
+
+/// The packages that `dpkg --configure --pending` takes, in its order: that of
+/// the hash table of its database (FNV-1 over the name, 65521 entries), which
+/// shows in the ids that scripts hand out.
+fn pending(database: &Database) -> Vec<PackageKey> {
+    let slot = |name: &str| {
+        let hash = name.bytes().fold(2_166_136_261_u32, |hash, byte| {
+            hash.wrapping_mul(16_777_619) ^ u32::from(byte)
+        });
+        hash % 65_521
+    };
+    let mut keys: Vec<PackageKey> = database
+        .packages()
+        .filter(|package| matches!(package.status, Status::Unpacked | Status::HalfConfigured))
+        .map(|package| package.key())
+        .collect();
+    keys.sort_by_key(|key| slot(&key.name));
+    keys
 }
