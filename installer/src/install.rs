@@ -58,6 +58,15 @@ pub enum InstallError {
         #[source]
         source: std::io::Error,
     },
+    /// The target's filesystem is full, or the user's part of it.
+    #[error("no space left for the target in {}", directory.display())]
+    NoSpace {
+        /// Where the target is being made.
+        directory: PathBuf,
+        /// What could not be written.
+        #[source]
+        source: Box<InstallError>,
+    },
     /// The user stopped it.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -71,6 +80,7 @@ impl InstallError {
             Self::View(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
             Self::Staging(error) => error.hint(),
+            Self::NoSpace { .. } => Some("make room there, or make the target on another filesystem".into()),
             _ => None,
         }
     }
@@ -136,6 +146,28 @@ impl<'u> Installation<'_, 'u> {
     /// # Errors
     /// Whatever ends it; the target is not usable then.
     pub fn run(&self) -> Result<()> {
+        self.carry_out().map_err(|error| {
+            // The error of a single file does not say where it would have been.
+            let full = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
+            match error {
+                InstallError::Sysroot(_) | InstallError::Staging(_) | InstallError::Write { .. } => error,
+                error if system_error(&error).is_some_and(|kind| full.contains(&kind)) => {
+                    InstallError::NoSpace {
+                        directory: self
+                            .target
+                            .root_path()
+                            .parent()
+                            .unwrap_or(Path::new("/"))
+                            .to_owned(),
+                        source: Box::new(error),
+                    }
+                }
+                error => error,
+            }
+        })
+    }
+
+    fn carry_out(&self) -> Result<()> {
         bookkeeping::prepare(self.target, &self.sources)?;
         let mut database = Database::create(self.target, self.arch.name, &[])?;
         if self.selection.variant == Variant::Extract {
@@ -425,4 +457,17 @@ fn pending(database: &Database) -> Vec<PackageKey> {
         .collect();
     keys.sort_by_key(|key| slot(&key.name));
     keys
+}
+
+/// The kind of the system error at the bottom of an error.
+fn system_error(error: &InstallError) -> Option<std::io::ErrorKind> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut kind = None;
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            kind = Some(error.kind());
+        }
+        cause = error.source();
+    }
+    kind
 }

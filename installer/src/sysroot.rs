@@ -193,7 +193,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
                     scope.spawn(move || -> Result<(), SysrootError> {
                         for (index, deb) in receive {
                             if let Some(file) = missing.get(index) {
-                                unpack::unpack(&deb, &self.unpacked(file))?;
+                                unpack::unpack(&deb, &file.name, &self.unpacked(file))?;
                             }
                         }
                         Ok(())

@@ -38,6 +38,13 @@ pub struct Expected {
     pub architecture: String,
 }
 
+impl Expected {
+    /// The usual name of the package file, `NAME_VERSION_ARCH.deb`.
+    pub fn file_name(&self) -> String {
+        format!("{}_{}_{}.deb", self.name, self.version, self.architecture)
+    }
+}
+
 impl ControlArchive {
     pub(super) fn add(&mut self, entry: &super::entries::Entry, data: Vec<u8>) -> Result<(), String> {
         let name = entry

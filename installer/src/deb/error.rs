@@ -18,7 +18,7 @@ pub enum DebError {
         source: io::Error,
     },
     /// The container is not that of deb(5).
-    #[error("{}: no Debian package: {problem}; remove the file, so that it is fetched again", path.display())]
+    #[error("{}: no Debian package: {problem}", path.display())]
     Container {
         /// the package file
         path: PathBuf,
@@ -26,7 +26,7 @@ pub enum DebError {
         problem: String,
     },
     /// A member is damaged.
-    #[error("{}: {member} is damaged: {source}; remove the file, so that it is fetched again", path.display())]
+    #[error("{}: {member} is damaged: {source}", path.display())]
     Member {
         /// the package file
         path: PathBuf,

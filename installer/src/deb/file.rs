@@ -69,6 +69,15 @@ impl DebFile {
     /// # Errors
     /// A file that cannot be read or is no package of format 2.
     pub fn open(path: &Path) -> Result<DebFile, DebError> {
+        DebFile::open_as(path, path)
+    }
+
+    /// The same, with the name that errors give the file: in a cache its path is
+    /// a hash, which tells nobody what it is.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no package of format 2.
+    pub fn open_as(path: &Path, name: &Path) -> Result<DebFile, DebError> {
         let failed = |source| DebError::Open {
             path: path.to_owned(),
             source,
@@ -76,20 +85,20 @@ impl DebFile {
         let file = File::open(path).map_err(failed)?;
         if file.metadata().map_err(failed)?.len() == 0 {
             return Err(DebError::Container {
-                path: path.to_owned(),
+                path: name.to_owned(),
                 problem: "the file is empty".to_owned(),
             });
         }
         let map = crate::sys::map(&file).map_err(failed)?;
-        let members = container::members(&map, path)?;
+        let members = container::members(&map, name)?;
         Ok(DebFile {
-            path: path.to_owned(),
+            path: name.to_owned(),
             map,
             members,
         })
     }
 
-    /// The file's path.
+    /// The file's path, or what it is called in errors.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -56,11 +56,15 @@ struct Opened {
 /// # Errors
 /// A file that is no package, or not the promised one.
 pub fn open_package(job: &Job) -> Result<(DebFile, ControlArchive), DebError> {
-    let deb = DebFile::open(&job.path)?;
+    let Some(expected) = &job.expected else {
+        let deb = DebFile::open(&job.path)?;
+        let control = deb.control()?;
+        return Ok((deb, control));
+    };
+    let name = PathBuf::from(expected.file_name());
+    let deb = DebFile::open_as(&job.path, &name)?;
     let control = deb.control()?;
-    if let Some(expected) = &job.expected {
-        control.check(expected, &job.path)?;
-    }
+    control.check(expected, &name)?;
     Ok((deb, control))
 }
 

@@ -9,9 +9,9 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 
-/// Unpacks `deb` as the directory `to`, which appears only when it is whole.
+/// Unpacks `deb`, called `name` in errors, as the directory `to`, which appears only when it is whole.
 /// Another run may do the same at the same time: the first one wins.
-pub(super) fn unpack(deb: &Path, to: &Path) -> Result<(), SysrootError> {
+pub(super) fn unpack(deb: &Path, name: &str, to: &Path) -> Result<(), SysrootError> {
     if to.is_dir() {
         return Ok(());
     }
@@ -29,7 +29,7 @@ pub(super) fn unpack(deb: &Path, to: &Path) -> Result<(), SysrootError> {
         .map_err(failed)?;
     let root = unfinished.path().join("root");
     fs::create_dir(&root).map_err(failed)?;
-    let file = DebFile::open(deb)?;
+    let file = DebFile::open_as(deb, Path::new(name))?;
     let limit = Limits::default().of(file.size(), None);
     file.walk_data(limit, 2, |entry, contents| {
         let Some(path) = kept(&entry.path) else {
