@@ -23,23 +23,13 @@ const RUN_LEFTOVERS: [&str; 7] = [
     "/var/lib/dbus/machine-id",
 ];
 
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp {
-        sec: i64::try_from(since.as_secs()).unwrap_or(0),
-        nsec: since.subsec_nanos(),
-    }
-}
-
 fn meta(kind: FileType, mode: u32) -> Meta {
     Meta {
         kind,
         mode,
         uid: 0,
         gid: 0,
-        mtime: now(),
+        mtime: Timestamp::now(),
     }
 }
 
@@ -134,7 +124,7 @@ pub fn finish(target: &Target, automatic: Option<&[(String, String)]>) -> Result
         file(target, path, b"", 0o640)?;
     }
     // `apt-get clean` removes apt's own caches from here.
-    target.set_mtime(Path::new("/var/cache/apt"), now())?;
+    target.set_mtime(Path::new("/var/cache/apt"), Timestamp::now())?;
     let apt = apt_uid(target);
     for path in ["/var/lib/apt/lists/partial", "/var/cache/apt/archives/partial"] {
         let path = Path::new(path);

@@ -165,7 +165,7 @@ impl<'a> Configurer<'a> {
             mode,
             uid: 0,
             gid: 0,
-            mtime: now(),
+            mtime: Timestamp::now(),
         };
         match self
             .target
@@ -374,16 +374,6 @@ impl<'a> Configurer<'a> {
 
 fn incoming(name: &str) -> PathBuf {
     Path::new(INCOMING).join(name)
-}
-
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp {
-        sec: i64::try_from(since.as_secs()).unwrap_or(0),
-        nsec: since.subsec_nanos(),
-    }
 }
 
 /// Finds out whether trigger processing goes round in circles, as dpkg does:

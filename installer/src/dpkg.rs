@@ -44,5 +44,4 @@ pub use states::{Flag, MultiArch, Status, Want};
 pub use triggers::{Declaration, Declarations, Deferred, Interest, Interests, TRIGGERS, parse_unincorp};
 
 pub(crate) use conffiles::{dereference, hex, with_suffix};
-pub(crate) use files::now;
 pub(crate) use unpacking::contest;

@@ -18,7 +18,6 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rootless_install_fs::{FileType, Stat, Target, Timestamp};
 
@@ -104,7 +103,7 @@ pub fn write_tar<W: Write>(
 pub fn finish_target(target: &Target, source_date_epoch: Option<i64>, cancel: &Cancel) -> Result<(), Error> {
     let time = match source_date_epoch {
         Some(sec) => Timestamp { sec, nsec: 0 },
-        None => now(),
+        None => Timestamp::now(),
     };
     devices::make(target, time)?;
     if let Some(epoch) = source_date_epoch {
@@ -130,14 +129,6 @@ pub fn clamp_times(target: &Target, epoch: i64, cancel: &Cancel) -> Result<(), E
 
 fn later_than(time: Timestamp, epoch: i64) -> bool {
     time.sec > epoch || (time.sec == epoch && time.nsec > 0)
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp {
-        sec: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        nsec: since.subsec_nanos(),
-    }
 }
 
 /// `./usr/bin` for `/usr/bin`; with a `/` at the end for a directory, as GNU tar

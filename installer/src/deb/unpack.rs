@@ -22,7 +22,7 @@ use super::entries::{Entry, EntryKind};
 use super::error::DebError;
 use super::file::DebFile;
 use super::place::joined;
-use crate::dpkg::{DPKG_NEW, Package, dereference, hex, now, with_suffix};
+use crate::dpkg::{DPKG_NEW, Package, dereference, hex, with_suffix};
 
 /// What unpacking a package's files came to.
 #[derive(Clone, Debug, Default)]
@@ -309,7 +309,7 @@ impl<'a> Unpacker<'a> {
             mode: 0o755,
             uid: 0,
             gid: 0,
-            mtime: now(),
+            mtime: Timestamp::now(),
         };
         let above = if parent.parent().is_some() {
             Some(self.parent_of(parent, path)?)

@@ -1,7 +1,6 @@
 //! Reading and writing the database's files in the target.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rootless_install_fs::{FileType, Meta, Target, Timestamp};
 
@@ -19,15 +18,6 @@ pub(super) fn malformed(path: impl AsRef<Path>, problem: impl Into<String>) -> D
     }
 }
 
-/// The current time.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp {
-        sec: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        nsec: since.subsec_nanos(),
-    }
-}
-
 /// Metadata of a file of root's, written now.
 pub(super) fn of_root(kind: FileType, mode: u32) -> Meta {
     Meta {
@@ -35,7 +25,7 @@ pub(super) fn of_root(kind: FileType, mode: u32) -> Meta {
         mode,
         uid: 0,
         gid: 0,
-        mtime: now(),
+        mtime: Timestamp::now(),
     }
 }
 

@@ -222,7 +222,7 @@ impl View {
     ) -> Result<Entry> {
         let place = self.place_in(parent, name)?;
         let mut meta = self.new_meta(&place, FileType::Symlink, 0o777, caller)?;
-        meta.mtime = now();
+        meta.mtime = Timestamp::now();
         self.target.make_symlink_at(&place, text, &meta)?;
         self.made(parent, &place)
     }
@@ -288,16 +288,6 @@ impl View {
             let _ = fs::unlinkat(place.fd(), &place.name, AtFlags::empty());
         }
         result
-    }
-}
-
-fn now() -> Timestamp {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp {
-        sec: now.as_secs().cast_signed(),
-        nsec: now.subsec_nanos(),
     }
 }
 
