@@ -10,14 +10,34 @@ use std::path::PathBuf;
 use std::process::Command;
 
 fn main() {
-    let shim = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../maintscript-shim/src");
+    let shim =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../maintscript-shim/src");
     println!("cargo::rerun-if-changed={}", shim.display());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("maintscript-shim");
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc
-        .args(["--edition", "2024", "--crate-name", "maintscript_shim", "--crate-type", "bin"])
-        .args(["-C", "opt-level=s", "-C", "panic=abort", "-C", "target-feature=+crt-static"])
-        .args(["-C", "strip=symbols", "--target", &env::var("TARGET").unwrap_or_default()])
+        .args([
+            "--edition",
+            "2024",
+            "--crate-name",
+            "maintscript_shim",
+            "--crate-type",
+            "bin",
+        ])
+        .args([
+            "-C",
+            "opt-level=s",
+            "-C",
+            "panic=abort",
+            "-C",
+            "target-feature=+crt-static",
+        ])
+        .args([
+            "-C",
+            "strip=symbols",
+            "--target",
+            &env::var("TARGET").unwrap_or_default(),
+        ])
         .arg(shim.join("main.rs"))
         .arg("-o")
         .arg(&out);
@@ -26,6 +46,12 @@ fn main() {
         option.push(linker);
         rustc.arg("-C").arg(option);
     }
-    let done = rustc.output().unwrap_or_else(|error| panic!("cannot run {rustc:?}: {error}"));
-    assert!(done.status.success(), "the shim does not build: {}", String::from_utf8_lossy(&done.stderr));
+    let done = rustc
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {rustc:?}: {error}"));
+    assert!(
+        done.status.success(),
+        "the shim does not build: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
 }

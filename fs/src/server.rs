@@ -168,7 +168,10 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
     };
     let phantoms = Phantoms::new(options.phantoms)?;
     let redirect = match options.redirect {
-        Some(redirect) => Some((redirect.native, script(&redirect.interpreter, redirect.argument.as_deref())?)),
+        Some(redirect) => Some((
+            redirect.native,
+            script(&redirect.interpreter, redirect.argument.as_deref())?,
+        )),
         None => None,
     };
     let (later, to_tell) = crossbeam::channel::unbounded();
@@ -237,8 +240,14 @@ mod tests {
 
     #[test]
     fn interpreters() {
-        assert_eq!(&script(Path::new("/run/shim"), None).unwrap()[..], b"#!/run/shim\n");
-        assert_eq!(&script(Path::new("/shim"), Some("s390x")).unwrap()[..], b"#!/shim s390x\n");
+        assert_eq!(
+            &script(Path::new("/run/shim"), None).unwrap()[..],
+            b"#!/run/shim\n"
+        );
+        assert_eq!(
+            &script(Path::new("/shim"), Some("s390x")).unwrap()[..],
+            b"#!/shim s390x\n"
+        );
         assert!(script(Path::new("/shim"), Some("a b")).is_err());
         let long = format!("/{}", "x".repeat(260));
         for bad in ["shim", "/a b", "/a\nb", &long] {

@@ -36,7 +36,6 @@ mod packed;
 mod release;
 mod source;
 mod stanza;
-mod sys;
 mod transport;
 mod verify;
 
@@ -63,14 +62,16 @@ pub trait Progress: Send + Sync {
     fn started(&self, total_files: usize, total_bytes: u64) {
         let _ = (total_files, total_bytes);
     }
-    /// So many more bytes are here. Over a batch that succeeds the sum is the
-    /// number [`started`](Progress::started) gave.
+    /// So many more bytes came from the network. Over a batch that succeeds the
+    /// sum of these and of the files found in the cache is the number that
+    /// [`started`](Progress::started) gave.
     fn advanced(&self, bytes: u64) {
         let _ = bytes;
     }
-    /// The file of this display name is whole and verified.
-    fn finished_file(&self, name: &str) {
-        let _ = name;
+    /// The file of this display name and size in bytes is whole and verified;
+    /// `cached` when nothing had to be transferred.
+    fn finished_file(&self, name: &str, size: u64, cached: bool) {
+        let _ = (name, size, cached);
     }
     /// Something the user should know although the run goes on.
     fn warning(&self, message: &str) {

@@ -24,12 +24,23 @@ const RUN_LEFTOVERS: [&str; 7] = [
 ];
 
 fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp { sec: i64::try_from(since.as_secs()).unwrap_or(0), nsec: since.subsec_nanos() }
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp {
+        sec: i64::try_from(since.as_secs()).unwrap_or(0),
+        nsec: since.subsec_nanos(),
+    }
 }
 
 fn meta(kind: FileType, mode: u32) -> Meta {
-    Meta { kind, mode, uid: 0, gid: 0, mtime: now() }
+    Meta {
+        kind,
+        mode,
+        uid: 0,
+        gid: 0,
+        mtime: now(),
+    }
 }
 
 fn directories(target: &Target, path: &str) -> Result<()> {
@@ -77,14 +88,27 @@ pub fn prepare(target: &Target, sources: &[(PathBuf, String)]) -> Result<()> {
         directories(target, path)?;
     }
     target.set_mode(Path::new("/tmp"), 0o1777)?;
-    file(target, "/etc/fstab", b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n", 0o644)?;
+    file(
+        target,
+        "/etc/fstab",
+        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n",
+        0o644,
+    )?;
     for (path, text) in sources {
-        target.write(&Path::new("/").join(path), text.as_bytes(), &meta(FileType::Regular, 0o644))?;
+        target.write(
+            &Path::new("/").join(path),
+            text.as_bytes(),
+            &meta(FileType::Regular, 0o644),
+        )?;
     }
     // The machine's own, so that the result resolves names where it is used.
     for path in ["/etc/resolv.conf", "/etc/hostname"] {
         if let (Ok(data), Ok(here)) = (fs::read(path), fs::symlink_metadata(path)) {
-            let mode = if here.is_file() { here.permissions().mode() & 0o777 } else { 0o644 };
+            let mode = if here.is_file() {
+                here.permissions().mode() & 0o777
+            } else {
+                0o644
+            };
             file(target, path, &data, mode)?;
         }
     }
@@ -99,11 +123,18 @@ pub fn prepare(target: &Target, sources: &[(PathBuf, String)]) -> Result<()> {
 /// What writing to the target says.
 pub fn finish(target: &Target, automatic: Option<&[(String, String)]>) -> Result<()> {
     if let Some(automatic) = automatic {
-        file(target, "/var/lib/apt/extended_states", extended_states(automatic).as_bytes(), 0o644)?;
+        file(
+            target,
+            "/var/lib/apt/extended_states",
+            extended_states(automatic).as_bytes(),
+            0o644,
+        )?;
     }
     for path in ["/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"] {
         file(target, path, b"", 0o640)?;
     }
+    // `apt-get clean` removes apt's own caches from here.
+    target.set_mtime(Path::new("/var/cache/apt"), now())?;
     let apt = apt_uid(target);
     for path in ["/var/lib/apt/lists/partial", "/var/cache/apt/archives/partial"] {
         let path = Path::new(path);
@@ -159,7 +190,8 @@ fn remove_all(target: &Target, path: &Path) -> Result<()> {
 fn extended_states(automatic: &[(String, String)]) -> String {
     let bucket = |name: &str| {
         let hash = name.bytes().fold(5381_u32, |hash, byte| {
-            hash.wrapping_mul(33).wrapping_add(u32::from(byte.to_ascii_lowercase()))
+            hash.wrapping_mul(33)
+                .wrapping_add(u32::from(byte.to_ascii_lowercase()))
         });
         hash % 196_613
     };
@@ -183,7 +215,10 @@ mod tests {
             .map(|name| (name.to_owned(), "riscv64".to_owned()))
             .to_vec();
         let text = extended_states(&marked);
-        let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("Package: ")).collect();
+        let names: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("Package: "))
+            .collect();
         // As apt wrote it on an installed system.
         assert_eq!(names, ["libhogweed6t64", "sqv", "libapt-pkg7.0"]);
         assert!(text.starts_with("Package: libhogweed6t64\nArchitecture: riscv64\nAuto-Installed: 1\n\n"));

@@ -29,6 +29,7 @@ pub use target::TargetSpec;
 use crate::report::log::{LogFile, default_path};
 use crate::report::{self, Event, Reporter, Style, Tee, Verbosity, escape_path};
 use crate::staging::Cancel;
+use crate::view::privileges;
 
 /// Runs the command with `arguments` (the first is its own name).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -59,12 +60,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Does what `config` asks for, telling the user about it on standard error.
 pub fn run(config: &Config, style: Style) -> ExitCode {
+    let was_root = match privileges::give_up() {
+        Ok(was_root) => was_root,
+        Err(error) => {
+            error::print(&error, None::<&str>, style);
+            return Exit::Failure.into();
+        }
+    };
     let cancel = Cancel::new();
     if let Err(error) = cancel.listen() {
         error::print(&error, None::<&str>, style);
         return Exit::Failure.into();
     }
     let console = report::for_stderr(config.verbosity, style);
+    if was_root {
+        console
+            .note("root is not needed: its capabilities are given up, all goes on as for an ordinary user");
+    }
     let log = open_log(config, &*console);
     let mut reporters = vec![console];
     if let Some(log) = &log {

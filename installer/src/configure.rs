@@ -104,7 +104,13 @@ impl<'a> Configurer<'a> {
         database: &'a mut Database,
         settings: Settings<'a>,
     ) -> Self {
-        Self { target, view, database, settings, loops: TriggerLoops::default() }
+        Self {
+            target,
+            view,
+            database,
+            settings,
+            loops: TriggerLoops::default(),
+        }
     }
 
     /// Begins to unpack a package: the database says half-installed, and its
@@ -126,10 +132,12 @@ impl<'a> Configurer<'a> {
                 // The first failure is the one to tell; dpkg leaves the package
                 // half-installed when undoing fails too.
                 if self.run(&key, Script::AbortInstall, &incoming("postrm")).is_ok() {
-                    self.database.update(&key, |package| package.status = Status::NotInstalled)?;
+                    self.database
+                        .update(&key, |package| package.status = Status::NotInstalled)?;
                 }
             } else {
-                self.database.update(&key, |package| package.status = Status::NotInstalled)?;
+                self.database
+                    .update(&key, |package| package.status = Status::NotInstalled)?;
             }
             self.database.flush(self.target)?;
             return Err(ConfigureError::Script(failure));
@@ -148,22 +156,43 @@ impl<'a> Configurer<'a> {
     }
 
     fn write_incoming(&self, key: &PackageKey, control: &ControlArchive) -> Result<()> {
-        let failed = |source| ConfigureError::Target { package: key.name.clone(), source };
-        let meta = |kind, mode| Meta { kind, mode, uid: 0, gid: 0, mtime: now() };
-        match self.target.make_dir(Path::new(INCOMING), &meta(FileType::Directory, 0o755)) {
+        let failed = |source| ConfigureError::Target {
+            package: key.name.clone(),
+            source,
+        };
+        let meta = |kind, mode| Meta {
+            kind,
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime: now(),
+        };
+        match self
+            .target
+            .make_dir(Path::new(INCOMING), &meta(FileType::Directory, 0o755))
+        {
             Err(error) if error.is_already_exists() => {}
             made => made.map_err(failed)?,
         }
         for (name, file) in &control.files {
-            self.target.write(&incoming(name), &file.data, &file.meta).map_err(failed)?;
+            self.target
+                .write(&incoming(name), &file.data, &file.meta)
+                .map_err(failed)?;
         }
         self.target
-            .write(&incoming("control"), control.control.as_bytes(), &meta(FileType::Regular, 0o644))
+            .write(
+                &incoming("control"),
+                control.control.as_bytes(),
+                &meta(FileType::Regular, 0o644),
+            )
             .map_err(failed)
     }
 
     fn remove_incoming(&self, key: &PackageKey, control: &ControlArchive) -> Result<()> {
-        let failed = |source| ConfigureError::Target { package: key.name.clone(), source };
+        let failed = |source| ConfigureError::Target {
+            package: key.name.clone(),
+            source,
+        };
         let known = control.files.keys().map(String::as_str).chain(["control"]);
         for name in known {
             match self.target.remove(&incoming(name)) {
@@ -183,7 +212,12 @@ impl<'a> Configurer<'a> {
     pub fn configure(&mut self, keys: &[PackageKey]) -> Result<()> {
         // A package that dpkg knows may satisfy a dependency without being in the queue.
         let mut order: Vec<PackageKey> = keys.to_vec();
-        order.extend(self.database.packages().map(|p| p.key()).filter(|key| !keys.contains(key)));
+        order.extend(
+            self.database
+                .packages()
+                .map(|p| p.key())
+                .filter(|key| !keys.contains(key)),
+        );
         let graph = {
             let known: Vec<_> = order
                 .iter()
@@ -195,7 +229,10 @@ impl<'a> Configurer<'a> {
         let mut queue = Queue::new(0..keys.len());
         loop {
             let status = |node: queue::Node| {
-                order.get(node).and_then(|key| self.database.get(key)).map_or(Status::NotInstalled, |p| p.status)
+                order
+                    .get(node)
+                    .and_then(|key| self.database.get(key))
+                    .map_or(Status::NotInstalled, |p| p.status)
             };
             match queue.next(&graph, &status) {
                 None => break,
@@ -214,7 +251,6 @@ impl<'a> Configurer<'a> {
                 }
             }
         }
-        self.database.save(self.target)?;
         Ok(())
     }
 
@@ -227,7 +263,6 @@ impl<'a> Configurer<'a> {
         while let Some(key) = self.database.next_deferred() {
             self.process_triggers(&key)?;
         }
-        self.database.save(self.target)?;
         Ok(())
     }
 
@@ -238,25 +273,37 @@ impl<'a> Configurer<'a> {
         self.database.activate_declared(key, &declarations);
         let diversions = Diversions::load(self.target)?;
         self.database.install_conffiles(self.target, key, &diversions)?;
-        self.database.update(key, |package| package.status = Status::HalfConfigured)?;
+        self.database
+            .update(key, |package| package.status = Status::HalfConfigured)?;
         if let Some(postinst) = self.script_path(key, "postinst") {
-            let old = self.database.get(key).and_then(|p| p.config_version.clone()).unwrap_or_default();
+            let old = self
+                .database
+                .get(key)
+                .and_then(|p| p.config_version.clone())
+                .unwrap_or_default();
             self.run(key, Script::Configure { old }, &postinst)?;
         }
-        self.database.update(key, |package| package.config_version = None)?;
+        self.database
+            .update(key, |package| package.config_version = None)?;
         self.database.settle(key)?;
-        self.settings.reporter.event(&Event::Configured { package: &key.name });
+        self.settings
+            .reporter
+            .event(&Event::Configured { package: &key.name });
         Ok(())
     }
 
     fn process_triggers(&mut self, key: &PackageKey) -> Result<()> {
-        let pending = self.database.get(key).map(|p| (p.status, p.triggers_pending.is_empty()));
+        let pending = self
+            .database
+            .get(key)
+            .map(|p| (p.status, p.triggers_pending.is_empty()));
         let Some((Status::TriggersPending | Status::TriggersAwaited, false)) = pending else {
             return Ok(());
         };
         self.settings.cancel.check()?;
         if let Some(packages) = self.loops.check(self.database) {
-            self.database.update(key, |package| package.status = Status::HalfConfigured)?;
+            self.database
+                .update(key, |package| package.status = Status::HalfConfigured)?;
             self.database.save(self.target)?;
             return Err(ConfigureError::TriggerCycle { packages });
         }
@@ -273,23 +320,35 @@ impl<'a> Configurer<'a> {
     }
 
     fn script_path(&self, key: &PackageKey, kind: &str) -> Option<PathBuf> {
-        self.database.get(key).map(|package| package.info_path(kind)).filter(|path| self.has_script(path))
+        self.database
+            .get(key)
+            .map(|package| package.info_path(kind))
+            .filter(|path| self.has_script(path))
     }
 
     fn run(&mut self, key: &PackageKey, script: Script, path: &Path) -> Result<()> {
         self.database.flush(self.target)?;
         let shown = script.to_string();
         let settings = &self.settings;
-        settings.reporter.event(&Event::ScriptStarted { package: &key.name, script: &shown });
+        settings.reporter.event(&Event::ScriptStarted {
+            package: &key.name,
+            script: &shown,
+        });
         let started = Instant::now();
-        let environment = settings.environment.of(&key.name, &key.architecture, &script, settings.force);
+        let environment = settings
+            .environment
+            .of(&key.name, &key.architecture, &script, settings.force);
         let path = path.to_string_lossy();
         let arguments = script.arguments();
-        let command: Vec<&str> =
-            std::iter::once(path.as_ref()).chain(arguments.iter().map(String::as_str)).collect();
+        let command: Vec<&str> = std::iter::once(path.as_ref())
+            .chain(arguments.iter().map(String::as_str))
+            .collect();
         let cancel = settings.cancel;
-        let outcome =
-            self.view.run(&key.name, &command, &environment, settings.timeout, &|| cancel.is_cancelled())?;
+        let outcome = self
+            .view
+            .run(&key.name, &command, &environment, settings.timeout, &|| {
+                cancel.is_cancelled()
+            })?;
         cancel.check()?;
         self.database.incorporate(self.target)?;
         let Outcome { ended, .. } = &outcome;
@@ -304,7 +363,11 @@ impl<'a> Configurer<'a> {
             Ok(())
         } else {
             self.database.flush(self.target)?;
-            Err(ConfigureError::Script(Box::new(ScriptFailure { package: key.name.clone(), script, outcome })))
+            Err(ConfigureError::Script(Box::new(ScriptFailure {
+                package: key.name.clone(),
+                script,
+                outcome,
+            })))
         }
     }
 }
@@ -314,8 +377,13 @@ fn incoming(name: &str) -> PathBuf {
 }
 
 fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp { sec: i64::try_from(since.as_secs()).unwrap_or(0), nsec: since.subsec_nanos() }
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp {
+        sec: i64::try_from(since.as_secs()).unwrap_or(0),
+        nsec: since.subsec_nanos(),
+    }
 }
 
 /// Finds out whether trigger processing goes round in circles, as dpkg does:
@@ -351,11 +419,14 @@ impl TriggerLoops {
         self.advance = !self.advance;
         let (slow, fast) = (self.seen.get(self.slow)?, self.seen.last()?);
         let still = slow.iter().all(|(key, triggers)| {
-            fast.get(key).is_some_and(|now| triggers.iter().all(|trigger| now.contains(trigger)))
+            fast.get(key)
+                .is_some_and(|now| triggers.iter().all(|trigger| now.contains(trigger)))
         });
         still.then(|| {
-            let named: Vec<String> =
-                slow.iter().map(|(key, triggers)| format!("{} ({})", key.name, triggers.join(" "))).collect();
+            let named: Vec<String> = slow
+                .iter()
+                .map(|(key, triggers)| format!("{} ({})", key.name, triggers.join(" ")))
+                .collect();
             named.join(", ")
         })
     }

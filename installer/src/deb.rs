@@ -15,10 +15,10 @@ mod directories;
 mod entries;
 mod error;
 mod file;
-#[cfg(test)]
-mod golden;
 mod pipeline;
-mod sys;
+mod place;
+#[cfg(test)]
+pub(crate) mod tests;
 mod unpack;
 
 pub use context::{Contest, Context, Layering, Ownership};

@@ -26,6 +26,10 @@ mod files;
 mod package;
 mod redirections;
 mod relation;
+mod stanza;
+mod states;
+#[cfg(test)]
+mod tests;
 mod triggers;
 mod unpacking;
 
@@ -33,9 +37,10 @@ pub use accounts::Accounts;
 pub use conffiles::DPKG_NEW;
 pub use database::{ADMIN, Database};
 pub use error::DpkgError;
-pub use package::{Conffile, Flag, MultiArch, NEW_CONFFILE, Package, PackageKey, Status, Want};
+pub use package::{Conffile, NEW_CONFFILE, Package, PackageKey};
 pub use redirections::{DIVERSIONS, Diversion, Diversions, STATOVERRIDE, StatOverride, StatOverrides};
 pub use relation::{Comparison, Possibility, parse as parse_relations};
+pub use states::{Flag, MultiArch, Status, Want};
 pub use triggers::{Declaration, Declarations, Deferred, Interest, Interests, TRIGGERS, parse_unincorp};
 
 pub(crate) use conffiles::{dereference, hex, with_suffix};

@@ -77,7 +77,10 @@ impl InstallError {
 
     /// Whether the user stopped the run.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Cancelled(_) | Self::Configure(ConfigureError::Cancelled(_)))
+        matches!(
+            self,
+            Self::Cancelled(_) | Self::Configure(ConfigureError::Cancelled(_))
+        )
     }
 }
 
@@ -142,12 +145,14 @@ impl<'u> Installation<'_, 'u> {
         let sysroot = self.sysroot(scratch.directory())?;
         std::thread::scope(|scope| {
             let socket = scratch.directory().join("private/control");
-            let control = sysroot.as_ref().map(|sysroot| sysroot.listen(scope, &socket)).transpose()?;
+            let control = sysroot
+                .as_ref()
+                .map(|sysroot| sysroot.listen(scope, &socket))
+                .transpose()?;
             let done = self.install(&mut database, sysroot.as_ref(), scratch.directory());
             drop(control);
             done
         })?;
-        database.save(self.target)?;
         let automatic: Option<Vec<(String, String)>> =
             (!self.selection.rest.is_empty()).then(|| self.automatic());
         Ok(bookkeeping::finish(self.target, automatic.as_deref())?)
@@ -168,13 +173,20 @@ impl<'u> Installation<'_, 'u> {
     }
 
     fn automatic(&self) -> Vec<(String, String)> {
-        let marked = self.selection.rest.iter().filter(|id| self.selection.automatic.contains(id));
+        let marked = self
+            .selection
+            .rest
+            .iter()
+            .filter(|id| self.selection.automatic.contains(id));
         marked
             .map(|id| self.universe.package(*id))
             // apt records the architecture it takes `all` for.
             .map(|package| {
-                let architecture =
-                    if package.architecture == "all" { self.arch.name } else { package.architecture };
+                let architecture = if package.architecture == "all" {
+                    self.arch.name
+                } else {
+                    package.architecture
+                };
                 (package.name.to_owned(), architecture.to_owned())
             })
             .collect()
@@ -182,7 +194,9 @@ impl<'u> Installation<'_, 'u> {
 
     fn sysroot<'s>(&'s self, scratch: &Path) -> Result<Option<Sysroot<'s, 'u>>> {
         let private = environs::create_private(scratch)?;
-        let Some(native) = &self.native else { return Ok(None) };
+        let Some(native) = &self.native else {
+            return Ok(None);
+        };
         if let Some(directory) = &native.directory {
             environs::check_native_system(directory)?;
             environs::create_mount_points(&private.join("sysroot"))?;
@@ -201,9 +215,18 @@ impl<'u> Installation<'_, 'u> {
         Ok(Some(sysroot))
     }
 
-    fn install(&self, database: &mut Database, sysroot: Option<&Sysroot<'_, '_>>, scratch: &Path) -> Result<()> {
-        self.reporter.event(&Event::UnpackPlanned { packages: self.plan.packages().count() });
-        self.reporter.event(&Event::ConfigurePlanned { packages: self.plan.packages().count() });
+    fn install(
+        &self,
+        database: &mut Database,
+        sysroot: Option<&Sysroot<'_, '_>>,
+        scratch: &Path,
+    ) -> Result<()> {
+        self.reporter.event(&Event::UnpackPlanned {
+            packages: self.plan.packages().count(),
+        });
+        self.reporter.event(&Event::ConfigurePlanned {
+            packages: self.plan.packages().count(),
+        });
         let mut phases = self.plan.phases.iter();
         let mut unpacked = Vec::new();
         let first = phases.next();
@@ -235,6 +258,7 @@ impl<'u> Installation<'_, 'u> {
             }
             configurer.configure(&keys)?;
             configurer.process_pending_triggers()?;
+            database.save(self.target)?;
         }
         drop(unpacked);
         for phase in phases {
@@ -279,16 +303,15 @@ impl<'u> Installation<'_, 'u> {
                 }
                 Step::ConfigurePending => {
                     let _stage = self.reporter.stage(Stage::Configure);
-                    let keys: Vec<PackageKey> = database
-                        .packages()
-                        .filter(|p| matches!(p.status, Status::Unpacked | Status::HalfConfigured))
-                        .map(|p| p.key())
-                        .collect();
+                    let keys = pending(database);
                     let mut configurer = Configurer::new(self.target, view, database, settings());
                     configurer.configure(&keys)?;
                     configurer.process_pending_triggers()?;
                 }
             }
+            // A step is a run of dpkg, which ends with a new status file; the one
+            // before it stays as status-old.
+            database.save(self.target)?;
         }
         Ok(())
     }
@@ -314,7 +337,12 @@ impl<'u> Installation<'_, 'u> {
             .collect()
     }
 
-    fn unpack(&self, ids: &[PackageId], database: &Database, layering: Layering) -> Result<Vec<UnpackedPackage>> {
+    fn unpack(
+        &self,
+        ids: &[PackageId],
+        database: &Database,
+        layering: Layering,
+    ) -> Result<Vec<UnpackedPackage>> {
         self.cancel.check()?;
         let _stage = self.reporter.stage(Stage::Unpack);
         let context = Context::load(self.target, database, layering)?;
@@ -322,10 +350,19 @@ impl<'u> Installation<'_, 'u> {
         let told = |index: usize, unpacked: &crate::deb::Unpacked| {
             if let Some(id) = ids.get(index) {
                 let package = self.universe.package(*id).name;
-                self.reporter.event(&Event::Unpacked { package, bytes: unpacked.bytes });
+                self.reporter.event(&Event::Unpacked {
+                    package,
+                    bytes: unpacked.bytes,
+                });
             }
         };
-        Ok(unpack_all(&self.jobs(ids), self.target, &context, threads, &told)?)
+        Ok(unpack_all(
+            &self.jobs(ids),
+            self.target,
+            &context,
+            threads,
+            &told,
+        )?)
     }
 
     fn learn(&self, sysroot: Option<&Sysroot<'_, '_>>, ids: &[PackageId], unpacked: &[UnpackedPackage]) {
@@ -338,14 +375,20 @@ impl<'u> Installation<'_, 'u> {
 
     /// Version of the target's dpkg, for `DPKG_RUNNING_VERSION`.
     fn dpkg_version(&self) -> String {
-        let found = self.plan.packages().map(|id| self.universe.package(id)).find(|p| p.name == "dpkg");
+        let found = self
+            .plan
+            .packages()
+            .map(|id| self.universe.package(id))
+            .find(|p| p.name == "dpkg");
         // The least that a script may ask for and that has all of today's interfaces.
         found.map_or_else(|| "1.22.0".to_owned(), |package| package.version.to_owned())
     }
 
     fn view(&self, scratch: &Path) -> Result<View> {
-        std::fs::create_dir(&self.mount_point)
-            .map_err(|source| InstallError::Write { path: self.mount_point.clone(), source })?;
+        std::fs::create_dir(&self.mount_point).map_err(|source| InstallError::Write {
+            path: self.mount_point.clone(),
+            source,
+        })?;
         let reporter = Arc::clone(&self.reporter);
         let directory = self.native.as_ref().and_then(|native| native.directory.clone());
         let view = View::start(ViewOptions {
@@ -355,9 +398,31 @@ impl<'u> Installation<'_, 'u> {
             native_system: directory.as_deref(),
             serve: environs::serve_options(self.arch, self.native.is_some()),
             sink: Box::new(move |package, line| {
-                reporter.event(&Event::ScriptOutput { package, output: line.as_bytes() });
+                reporter.event(&Event::ScriptOutput {
+                    package,
+                    output: line.as_bytes(),
+                });
             }),
         })?;
         Ok(view)
     }
+}
+
+/// The packages that `dpkg --configure --pending` takes, in its order: that of
+/// the hash table of its database (FNV-1 over the name, 65521 entries), which
+/// shows in the ids that scripts hand out.
+fn pending(database: &Database) -> Vec<PackageKey> {
+    let slot = |name: &str| {
+        let hash = name.bytes().fold(2_166_136_261_u32, |hash, byte| {
+            hash.wrapping_mul(16_777_619) ^ u32::from(byte)
+        });
+        hash % 65_521
+    };
+    let mut keys: Vec<PackageKey> = database
+        .packages()
+        .filter(|package| matches!(package.status, Status::Unpacked | Status::HalfConfigured))
+        .map(|package| package.key())
+        .collect();
+    keys.sort_by_key(|key| slot(&key.name));
+    keys
 }

@@ -1,10 +1,10 @@
 //! The only place with `unsafe` in this crate.
 #![allow(unsafe_code, reason = "each block says why it is sound")]
 
+use memmap2::Mmap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-
 
 /// What [`fork`] returned.
 pub(crate) enum Forked {
@@ -27,14 +27,37 @@ pub(crate) fn fork() -> io::Result<Forked> {
     }
 }
 
-/// Maps a file for reading.
+/// Maps a whole file of the cache for reading; it must not be empty.
 ///
 /// # Errors
 /// What mmap(2) says.
-pub(crate) fn map(file: &File) -> io::Result<memmap2::Mmap> {
-    // SAFETY: the files mapped are packages and indexes in the cache, which are
-    // written under another name and renamed into place, never changed after.
-    unsafe { memmap2::Mmap::map(file) }
+pub(crate) fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the map is only read. Files of the cache get their name whole, by
+    // rename, and this program never writes or truncates them afterwards. Were
+    // one truncated all the same, the process would get SIGBUS, not wrong memory.
+    unsafe { Mmap::map(file) }
+}
+
+/// A mapping whose bytes were found to be UTF-8.
+#[derive(Debug)]
+pub(crate) struct Utf8Map(Mmap);
+
+impl Utf8Map {
+    /// Validates a mapping once, so that it need not be on every use; one that
+    /// is not UTF-8 comes back.
+    pub(crate) fn check(map: Mmap) -> Result<Self, Mmap> {
+        match std::str::from_utf8(&map) {
+            Ok(_) => Ok(Self(map)),
+            Err(_) => Err(map),
+        }
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> &str {
+        // SAFETY: only `check` makes this type, which validated these bytes, and
+        // the mapping is private, read only and immutable, see `map`.
+        unsafe { std::str::from_utf8_unchecked(&self.0) }
+    }
 }
 
 /// Sets the loopback interface up in this process's network namespace
@@ -51,9 +74,12 @@ pub(crate) fn loopback_up(socket: &OwnedFd) -> io::Result<()> {
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
     // SAFETY: SIOCSIFFLAGS reads an `ifreq`, which `request` is.
     let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
-
 
 /// Takes a descriptor that has just arrived over a socket.
 pub(crate) fn adopt(descriptor: std::os::fd::RawFd) -> OwnedFd {

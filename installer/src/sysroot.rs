@@ -65,12 +65,13 @@ impl SysrootError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoNativePackages { .. } => {
-                Some("add a mirror that has this machine's architecture, or name a system with --native-sysroot".into())
-            }
-            Self::NotASystem { .. } => {
-                Some("name the root of a Debian system with a merged /usr, for example --native-sysroot=/".into())
-            }
+            Self::NoNativePackages { .. } => Some(
+                "add a mirror that has this machine's architecture, or name a system with --native-sysroot"
+                    .into(),
+            ),
+            Self::NotASystem { .. } => Some(
+                "name the root of a Debian system with a merged /usr, for example --native-sysroot=/".into(),
+            ),
             Self::Fetch(_) | Self::Unpack(_) | Self::Write { .. } => None,
         }
     }
@@ -116,8 +117,19 @@ impl<'a, 'u> Sysroot<'a, 'u> {
     /// # Errors
     /// A package that cannot be fetched or unpacked.
     pub fn new(sources: Sources<'a, 'u>) -> Result<Self, SysrootError> {
-        let Sources { tree, store, target, universe, indexes, fetcher, reporter } = sources;
-        tree::create(&tree).map_err(|source| SysrootError::Write { path: tree.clone(), source })?;
+        let Sources {
+            tree,
+            store,
+            target,
+            universe,
+            indexes,
+            fetcher,
+            reporter,
+        } = sources;
+        tree::create(&tree).map_err(|source| SysrootError::Write {
+            path: tree.clone(),
+            source,
+        })?;
         let sysroot = Self {
             tree,
             store,
@@ -131,7 +143,9 @@ impl<'a, 'u> Sysroot<'a, 'u> {
         };
         let essential: Vec<PackageId> = universe.essential().collect();
         if essential.is_empty() {
-            return Err(SysrootError::NoNativePackages { native: universe.native().to_owned() });
+            return Err(SysrootError::NoNativePackages {
+                native: universe.native().to_owned(),
+            });
         }
         sysroot.add(&essential)?;
         Ok(sysroot)
@@ -145,12 +159,17 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             .into_iter()
             .filter(|id| !present.contains(id) && self.universe.package(*id).architecture != "all")
             .collect();
-        let files = wanted.iter().map(|id| self.file(*id)).collect::<Result<Vec<PackageFile>, _>>()?;
+        let files = wanted
+            .iter()
+            .map(|id| self.file(*id))
+            .collect::<Result<Vec<PackageFile>, _>>()?;
         self.fetch_and_unpack(&files)?;
         for file in &files {
             let unpacked = self.unpacked(file);
-            tree::link(&unpacked, &self.tree)
-                .map_err(|source| SysrootError::Write { path: self.tree.clone(), source })?;
+            tree::link(&unpacked, &self.tree).map_err(|source| SysrootError::Write {
+                path: self.tree.clone(),
+                source,
+            })?;
         }
         present.extend(wanted);
         Ok(())
@@ -158,8 +177,11 @@ impl<'a, 'u> Sysroot<'a, 'u> {
 
     /// Fetches what the store does not hold, and unpacks it as it comes.
     fn fetch_and_unpack(&self, files: &[PackageFile]) -> Result<(), SysrootError> {
-        let missing: Vec<PackageFile> =
-            files.iter().filter(|file| !self.unpacked(file).is_dir()).cloned().collect();
+        let missing: Vec<PackageFile> = files
+            .iter()
+            .filter(|file| !self.unpacked(file).is_dir())
+            .cloned()
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -217,27 +239,40 @@ impl<'a, 'u> Sysroot<'a, 'u> {
         scope: &'scope Scope<'scope, '_>,
         path: &Path,
     ) -> Result<Control<'scope>, SysrootError> {
-        Control::listen(scope, path, |wanted| self.find(wanted))
-            .map_err(|source| SysrootError::Write { path: path.to_owned(), source })
+        Control::listen(scope, path, |wanted| self.find(wanted)).map_err(|source| SysrootError::Write {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// The counterpart of a target program, as a path of the view.
     fn find(&self, path: &Path) -> Result<PathBuf, String> {
         let path = merged(path);
-        let owner = self.owners.read().unwrap_or_else(PoisonError::into_inner).get(&path).cloned();
+        let owner = self
+            .owners
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&path)
+            .cloned();
         let Some((package, version)) = owner else {
             return Err("no package of the target owns it".into());
         };
         let native = Architecture::native();
         let tail = self.native_path(&path);
         let names = [package.clone(), self.native_name(&package)];
-        let found = names.iter().find_map(|name| best_native_version(self.universe, name, &version));
+        let found = names
+            .iter()
+            .find_map(|name| best_native_version(self.universe, name, &version));
         let Some(id) = found else {
-            return Err(format!("package {package} does not exist for {native}, this machine's architecture"));
+            return Err(format!(
+                "package {package} does not exist for {native}, this machine's architecture"
+            ));
         };
         let counterpart = self.universe.package(id);
         self.add(&[id]).map_err(|error| {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            let cause = std::error::Error::source(&error)
+                .map(|cause| format!(": {cause}"))
+                .unwrap_or_default();
             format!("package {package}: {error}{cause}")
         })?;
         if std::fs::symlink_metadata(self.tree.join(&tail)).is_err() {
@@ -247,7 +282,8 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             ));
         }
         let (path, package) = (path.to_string_lossy(), counterpart.name);
-        self.reporter.event(&Event::SysrootExtended { path: &path, package });
+        self.reporter
+            .event(&Event::SysrootExtended { path: &path, package });
         Ok(Path::new(PHANTOM_DIRECTORY).join("sysroot").join(tail))
     }
 
@@ -268,8 +304,13 @@ impl<'a, 'u> Sysroot<'a, 'u> {
 
 /// The path under the merged /usr, which is how a resolved path looks.
 fn merged(path: &Path) -> PathBuf {
-    let Ok(below) = path.strip_prefix("/") else { return path.to_owned() };
-    let first = below.components().next().map(|c| c.as_os_str().to_string_lossy().into_owned());
+    let Ok(below) = path.strip_prefix("/") else {
+        return path.to_owned();
+    };
+    let first = below
+        .components()
+        .next()
+        .map(|c| c.as_os_str().to_string_lossy().into_owned());
     match first {
         Some(first) if first == "bin" || first == "sbin" || first.starts_with("lib") => {
             Path::new("/usr").join(below)
@@ -282,12 +323,18 @@ fn merged(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// The index names a file outside the archive.
-pub fn package_file(universe: &Universe<'_>, indexes: &[Index], id: PackageId) -> Result<PackageFile, ArchiveError> {
+pub fn package_file(
+    universe: &Universe<'_>,
+    indexes: &[Index],
+    id: PackageId,
+) -> Result<PackageFile, ArchiveError> {
     let package = universe.package(id);
-    let index = indexes.get(package.index).ok_or_else(|| ArchiveError::BadFilename {
-        package: package.name.to_owned(),
-        filename: package.filename.to_owned(),
-    })?;
+    let index = indexes
+        .get(package.index)
+        .ok_or_else(|| ArchiveError::BadFilename {
+            package: package.name.to_owned(),
+            filename: package.filename.to_owned(),
+        })?;
     let name = format!("{} {} ({})", package.name, package.version, package.architecture);
     index.package_file(&name, package.filename, package.size, package.sha256)
 }

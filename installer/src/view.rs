@@ -10,11 +10,12 @@ mod agent;
 pub mod idmap;
 mod message;
 mod output;
+pub mod privileges;
 
 use idmap::{IdRange, Mapper};
 use message::{FromAgent, ToAgent};
-pub use output::Sink;
 use output::Collector;
+pub use output::Sink;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use std::ffi::OsString;
 use std::io;
@@ -134,10 +135,15 @@ pub fn probe() -> Result<(IdRange, Mapper), ViewError> {
         .open("/dev/fuse")
         .map_err(|error| ViewError::NoFuse(error.to_string()))?;
     for (file, allows) in [
-        ("/proc/sys/user/max_user_namespaces", (|n| n > 0) as fn(u64) -> bool),
+        (
+            "/proc/sys/user/max_user_namespaces",
+            (|n| n > 0) as fn(u64) -> bool,
+        ),
         ("/proc/sys/kernel/unprivileged_userns_clone", |n| n > 0),
     ] {
-        let value = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        let value = std::fs::read_to_string(file)
+            .ok()
+            .and_then(|text| text.trim().parse::<u64>().ok());
         let root = nix::unistd::geteuid().is_root();
         if value.is_some_and(|n| !allows(n)) && !(root && file.ends_with("clone")) {
             return Err(ViewError::NoUserNamespaces(format!("{file} is 0")));
@@ -219,7 +225,11 @@ impl View {
         let (reader, writer) = io::pipe().map_err(io_error("make a pipe"))?;
         let errors = writer.try_clone().map_err(io_error("copy a descriptor"))?;
         let mut agent = Command::new("/proc/self/exe")
-            .args([OsString::from(AGENT_MARKER), options.mount_point.into(), options.private.into()])
+            .args([
+                OsString::from(AGENT_MARKER),
+                options.mount_point.into(),
+                options.private.into(),
+            ])
             .args(options.native_system)
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
@@ -229,7 +239,12 @@ impl View {
             .map_err(io_error("start the process that holds the view"))?;
         let output = Collector::new(reader, options.sink);
         match set_up(&mut socket, &agent, range, &mapper, options.target, options.serve) {
-            Ok(server) => Ok(Self { socket, agent, output, server: Some(server) }),
+            Ok(server) => Ok(Self {
+                socket,
+                agent,
+                output,
+                server: Some(server),
+            }),
             Err(error) => {
                 drop(socket);
                 let _ = agent.kill();
@@ -264,7 +279,11 @@ impl View {
         let mut killed = None;
         while !self.wait_readable(Duration::from_millis(50))? {
             let late = limit.filter(|limit| started.elapsed() > *limit);
-            let verdict = if cancelled() { Some(Ended::Cancelled) } else { late.map(Ended::TimedOut) };
+            let verdict = if cancelled() {
+                Some(Ended::Cancelled)
+            } else {
+                late.map(Ended::TimedOut)
+            };
             if let (Some(verdict), None) = (verdict, &killed) {
                 ToAgent::Kill.send(&mut self.socket).map_err(ViewError::Lost)?;
                 killed = Some(verdict);
@@ -274,9 +293,16 @@ impl View {
             FromAgent::Exited(status) => Ended::Exited(status),
             FromAgent::Signalled(signal) => Ended::Signalled(signal),
             FromAgent::NotRun(reason) => Ended::NotRun(reason),
-            other => return Err(ViewError::Lost(io::Error::other(format!("unexpected message {other:?}")))),
+            other => {
+                return Err(ViewError::Lost(io::Error::other(format!(
+                    "unexpected message {other:?}"
+                ))));
+            }
         };
-        Ok(Outcome { ended: killed.unwrap_or(ended), last_lines: self.output.last_lines() })
+        Ok(Outcome {
+            ended: killed.unwrap_or(ended),
+            last_lines: self.output.last_lines(),
+        })
     }
 
     fn wait_readable(&self, limit: Duration) -> Result<bool, ViewError> {
@@ -329,14 +355,22 @@ fn set_up(
 fn expect(socket: &mut UnixStream, wanted: &FromAgent) -> Result<(), ViewError> {
     match FromAgent::receive(socket).map_err(ViewError::Lost)? {
         got if got == *wanted => Ok(()),
-        FromAgent::Failed { doing, reason, errno: _ } if doing.contains("user namespace") => {
+        FromAgent::Failed {
+            doing,
+            reason,
+            errno: _,
+        } if doing.contains("user namespace") => {
             Err(ViewError::NoUserNamespaces(format!("cannot {doing}: {reason}")))
         }
-        FromAgent::Failed { doing, reason, errno: _ } if doing.contains("/dev/fuse") => {
-            Err(ViewError::NoFuse(format!("cannot {doing}: {reason}")))
-        }
+        FromAgent::Failed {
+            doing,
+            reason,
+            errno: _,
+        } if doing.contains("/dev/fuse") => Err(ViewError::NoFuse(format!("cannot {doing}: {reason}"))),
         FromAgent::Failed { doing, reason, .. } => Err(ViewError::SetUp { doing, reason }),
-        other => Err(ViewError::Lost(io::Error::other(format!("unexpected message {other:?}")))),
+        other => Err(ViewError::Lost(io::Error::other(format!(
+            "unexpected message {other:?}"
+        )))),
     }
 }
 
@@ -345,9 +379,13 @@ fn receive_descriptor(socket: &UnixStream) -> Result<OwnedFd, ViewError> {
     let mut byte = [0];
     let mut payload = [io::IoSliceMut::new(&mut byte)];
     let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
-    let received =
-        recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut payload, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)
-            .map_err(|error| ViewError::Lost(error.into()))?;
+    let received = recvmsg::<()>(
+        socket.as_fd().as_raw_fd(),
+        &mut payload,
+        Some(&mut space),
+        MsgFlags::MSG_CMSG_CLOEXEC,
+    )
+    .map_err(|error| ViewError::Lost(error.into()))?;
     let lost = |_| ViewError::Lost(io::ErrorKind::InvalidData.into());
     for control in received.cmsgs().map_err(lost)? {
         if let ControlMessageOwned::ScmRights(descriptors) = control
@@ -370,5 +408,9 @@ pub fn agent_entry() -> Option<ExitCode> {
         return Some(ExitCode::from(2));
     };
     let native_system = arguments.next();
-    Some(agent::run(Path::new(&mount_point), Path::new(&private), native_system.as_deref().map(Path::new)))
+    Some(agent::run(
+        Path::new(&mount_point),
+        Path::new(&private),
+        native_system.as_deref().map(Path::new),
+    ))
 }

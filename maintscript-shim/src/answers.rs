@@ -30,7 +30,9 @@ static TABLE: &[Row] = &[
     // uname(1): the kernel knows only the machine's own name.
     (b"uname", uname),
     // arch(1): the same as `uname -m`.
-    (b"arch", |arch, arguments| arguments.is_empty().then(|| line(arch.machine))),
+    (b"arch", |arch, arguments| {
+        arguments.is_empty().then(|| line(arch.machine))
+    }),
     // dpkg(1): compiled in.
     (b"dpkg", dpkg),
     // start-stop-daemon(8): nothing may be started in a filesystem being made.
@@ -82,7 +84,9 @@ fn uname(arch: &Arch, arguments: &[OsString]) -> Option<Vec<u8>> {
         } else if text == "--operating-system" {
             wanted.push(b'o');
         } else {
-            let letters = text.strip_prefix('-').filter(|l| !l.is_empty() && !l.starts_with('-'))?;
+            let letters = text
+                .strip_prefix('-')
+                .filter(|l| !l.is_empty() && !l.starts_with('-'))?;
             wanted.extend_from_slice(letters.as_bytes());
         }
     }
@@ -124,7 +128,9 @@ fn dpkg(arch: &Arch, arguments: &[OsString]) -> Option<Vec<u8>> {
     }
     if commands.contains(&"--print-foreign-architectures") {
         let known = std::fs::read_to_string("/var/lib/dpkg/arch").unwrap_or_default();
-        let foreign = known.lines().filter(|name| !name.is_empty() && *name != arch.name);
+        let foreign = known
+            .lines()
+            .filter(|name| !name.is_empty() && *name != arch.name);
         return Some(foreign.flat_map(line).collect());
     }
     None
@@ -137,7 +143,11 @@ mod tests {
 
     fn told(path: &str, arguments: &[&str]) -> Option<String> {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        match answer(target(OsStr::new("riscv64")).unwrap(), OsStr::new(path), &arguments) {
+        match answer(
+            target(OsStr::new("riscv64")).unwrap(),
+            OsStr::new(path),
+            &arguments,
+        ) {
             Answer::Done { output, status: 0 } => Some(String::from_utf8(output).unwrap()),
             _ => None,
         }
@@ -146,19 +156,32 @@ mod tests {
     #[test]
     fn machine_names() {
         assert_eq!(told("/usr/bin/uname", &["-m"]).unwrap(), "riscv64\n");
-        assert_eq!(told("/usr/bin/uname", &["--machine", "-s"]).unwrap(), "Linux riscv64\n");
+        assert_eq!(
+            told("/usr/bin/uname", &["--machine", "-s"]).unwrap(),
+            "Linux riscv64\n"
+        );
         assert_eq!(told("/usr/bin/uname", &[]).unwrap(), "Linux\n");
-        assert!(told("/usr/bin/uname", &["-a"]).unwrap().ends_with(" riscv64 GNU/Linux\n"));
+        assert!(
+            told("/usr/bin/uname", &["-a"])
+                .unwrap()
+                .ends_with(" riscv64 GNU/Linux\n")
+        );
         assert_eq!(told("/usr/bin/uname", &["--bogus"]), None);
         assert_eq!(told("/usr/bin/arch", &[]).unwrap(), "riscv64\n");
     }
 
     #[test]
     fn dpkg_queries() {
-        assert_eq!(told("/usr/bin/dpkg", &["--print-architecture"]).unwrap(), "riscv64\n");
+        assert_eq!(
+            told("/usr/bin/dpkg", &["--print-architecture"]).unwrap(),
+            "riscv64\n"
+        );
         assert!(told("/usr/bin/dpkg", &["--print-foreign-architectures"]).is_some());
         assert_eq!(told("/usr/bin/dpkg", &["--assert-multi-arch"]), None);
-        assert_eq!(told("/usr/bin/dpkg", &["--compare-versions", "1", "lt", "2"]), None);
+        assert_eq!(
+            told("/usr/bin/dpkg", &["--compare-versions", "1", "lt", "2"]),
+            None
+        );
     }
 
     #[test]

@@ -51,7 +51,12 @@ fn run(arguments: &[OsString]) -> i32 {
     match counterpart::find(arch, &real) {
         Ok(native) => {
             let error = sys::execute(&native, path, rest);
-            complain(&[b"rootless-install: cannot execute ", native.as_bytes(), b": ", error.to_string().as_bytes()]);
+            complain(&[
+                b"rootless-install: cannot execute ",
+                native.as_bytes(),
+                b": ",
+                error.to_string().as_bytes(),
+            ]);
             NOT_EXECUTABLE
         }
         Err(reason) => {
@@ -76,7 +81,11 @@ fn script() -> OsString {
         name.push(".");
         name.push(kind);
     }
-    if name.is_empty() { OsString::from("command") } else { name }
+    if name.is_empty() {
+        OsString::from("command")
+    } else {
+        name
+    }
 }
 
 fn complain(parts: &[&[u8]]) {

@@ -20,7 +20,11 @@ pub(crate) struct Arch {
 }
 
 const fn arch(name: &'static str, triplet: &'static str, machine: &'static str) -> Arch {
-    Arch { name, triplet, machine }
+    Arch {
+        name,
+        triplet,
+        machine,
+    }
 }
 
 /// The installer's own table has the same names; a test there compares them.
@@ -101,10 +105,20 @@ mod tests {
 
     #[test]
     fn triplets_are_mapped_as_words() {
-        let map = |p: &str| String::from_utf8(map_triplet(p.as_bytes(), "arm-linux-gnueabi", "x86_64-linux-gnu"));
-        assert_eq!(map("/usr/lib/arm-linux-gnueabi/x").unwrap(), "/usr/lib/x86_64-linux-gnu/x");
-        assert_eq!(map("/usr/lib/arm-linux-gnueabihf/x").unwrap(), "/usr/lib/arm-linux-gnueabihf/x");
-        assert_eq!(map("/usr/bin/arm-linux-gnueabi-gcc").unwrap(), "/usr/bin/x86_64-linux-gnu-gcc");
+        let map =
+            |p: &str| String::from_utf8(map_triplet(p.as_bytes(), "arm-linux-gnueabi", "x86_64-linux-gnu"));
+        assert_eq!(
+            map("/usr/lib/arm-linux-gnueabi/x").unwrap(),
+            "/usr/lib/x86_64-linux-gnu/x"
+        );
+        assert_eq!(
+            map("/usr/lib/arm-linux-gnueabihf/x").unwrap(),
+            "/usr/lib/arm-linux-gnueabihf/x"
+        );
+        assert_eq!(
+            map("/usr/bin/arm-linux-gnueabi-gcc").unwrap(),
+            "/usr/bin/x86_64-linux-gnu-gcc"
+        );
         assert_eq!(map("/bin/xarm-linux-gnueabi").unwrap(), "/bin/xarm-linux-gnueabi");
     }
 
@@ -112,6 +126,11 @@ mod tests {
     fn sysroot_paths() {
         let arch = target(OsStr::new("riscv64")).unwrap();
         let path = in_sysroot(arch, OsStr::new("/usr/lib/riscv64-linux-gnu/tool"));
-        assert_eq!(path, OsStr::new(&format!("/.rootless-install/sysroot/usr/lib/{NATIVE_TRIPLET}/tool")));
+        assert_eq!(
+            path,
+            OsStr::new(&format!(
+                "/.rootless-install/sysroot/usr/lib/{NATIVE_TRIPLET}/tool"
+            ))
+        );
     }
 }

@@ -51,8 +51,9 @@ pub(crate) fn complain(message: &[u8]) {
 pub(crate) fn execute(path: &OsStr, argv0: &OsStr, arguments: &[OsString]) -> io::Error {
     let text = |s: &OsStr| CString::new(s.as_bytes()).unwrap_or_default();
     let path = text(path);
-    let owned: Vec<CString> =
-        std::iter::once(text(argv0)).chain(arguments.iter().map(|a| text(a.as_os_str()))).collect();
+    let owned: Vec<CString> = std::iter::once(text(argv0))
+        .chain(arguments.iter().map(|a| text(a.as_os_str())))
+        .collect();
     let mut pointers: Vec<*const c_char> = owned.iter().map(|a| a.as_ptr()).collect();
     pointers.push(std::ptr::null());
     // SAFETY: both are NUL-terminated and outlive the call; the environment is

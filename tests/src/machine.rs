@@ -27,12 +27,11 @@ pub enum Lack {
 
 // Everything on /usr/bin but two names, by links to where the directory still is.
 const NEWUIDMAP: &str = "
-    base=$(mktemp -d); mkdir $base/bin; mount --bind /usr/bin $base/bin
+    mount -t tmpfs -o mode=755 none /mnt; base=/mnt; mkdir $base/bin; mount --bind /usr/bin $base/bin
     mount -t tmpfs -o mode=755 none /usr/bin
     $base/bin/ls -A $base/bin | while read -r name; do
         case $name in newuidmap|newgidmap) ;; *) $base/bin/ln -s $base/bin/$name /usr/bin/ ;; esac
-    done
-    chmod 755 $base";
+    done";
 
 const DEV: &str = "
     mount -t tmpfs -o mode=755 none /dev
@@ -43,7 +42,7 @@ const DEV: &str = "
 
 // A user namespace with every id as it is, in which no further one can be made.
 const USER_NAMESPACES: &str = r#"
-    fifo=$(mktemp -u); mkfifo "$fifo"
+    mount -t tmpfs -o mode=755 none /mnt; fifo=/mnt/fifo; mkfifo "$fifo"
     unshare --user sh -c 'read -r go; exec sh -c "
         echo 0 >/proc/sys/user/max_user_namespaces || exit 99
         exec setpriv --reuid=$RI_UID --regid=$RI_GID --clear-groups -- \"\$@\"" sh "$@"' \

@@ -26,20 +26,22 @@ impl Fetcher {
             told: Cell::new(0),
         };
         if let Some(path) = self.cache.find(&file.sha256, file.size)? {
-            meter.at(file.size);
+            self.progress.finished_file(&file.name, file.size, true);
             return Ok(path);
         }
         let partial = self.cache.lock_partial(&file.sha256, stop)?;
         // Another run may have finished it while this one waited.
         if let Some(path) = self.cache.find(&file.sha256, file.size)? {
             partial.remove();
-            meter.at(file.size);
+            self.progress.finished_file(&file.name, file.size, true);
             return Ok(path);
         }
         match self.download(file, &partial, &meter, stop) {
             Ok(()) => {
                 meter.at(file.size);
-                self.cache.commit(partial, &file.sha256)
+                let path = self.cache.commit(partial, &file.sha256)?;
+                self.progress.finished_file(&file.name, file.size, false);
+                Ok(path)
             }
             Err(error) => {
                 let keep = matches!(

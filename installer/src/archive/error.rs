@@ -85,6 +85,9 @@ pub enum ArchiveError {
         /// Why that is refused.
         reason: &'static str,
     },
+    /// Nobody said where the archive is.
+    #[error("this machine's apt sources name no Debian archive; say where it is with --mirror URL")]
+    NoMirror,
     /// The archive has neither InRelease nor Release for the suite.
     #[error(
         "{base}: there is no suite `{suite}` (neither InRelease nor Release is there); check the suite's name and the mirror's address"

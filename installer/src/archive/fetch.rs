@@ -132,7 +132,6 @@ impl Fetcher {
                 return Ok(());
             };
             let path = self.file(file, stop)?;
-            self.progress.finished_file(&file.name);
             on_ready(index, path);
             Ok(())
         })

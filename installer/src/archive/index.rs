@@ -12,7 +12,8 @@ use url::Url;
 use super::package::{join, show};
 use super::packed::Wanted;
 use super::release::Release;
-use super::{ArchiveError, Fetcher, Keyring, PackageFile, Result, Source, sys, verify};
+use super::{ArchiveError, Fetcher, Keyring, PackageFile, Result, Source, verify};
+use crate::sys::{self, Utf8Map};
 
 /// The architecture of packages that fit any.
 const ALL: &str = "all";
@@ -29,7 +30,7 @@ pub struct IndexText(Text);
 #[derive(Clone)]
 enum Text {
     Owned(Arc<str>),
-    Mapped(Arc<sys::Utf8Map>),
+    Mapped(Arc<Utf8Map>),
 }
 
 impl Deref for IndexText {
@@ -38,7 +39,7 @@ impl Deref for IndexText {
     fn deref(&self) -> &str {
         match &self.0 {
             Text::Owned(text) => text,
-            Text::Mapped(map) => sys::text(map),
+            Text::Mapped(map) => map.text(),
         }
     }
 }
@@ -47,12 +48,14 @@ impl IndexText {
     /// Maps a file of the cache, which was verified.
     pub(super) fn map(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(ArchiveError::io("read", path))?;
-        Ok(match sys::map(&file).map_err(ArchiveError::io("map", path))? {
-            None => String::new().into(),
-            Some(map) => match sys::check(map) {
-                Ok(text) => Self(Text::Mapped(Arc::new(text))),
-                Err(map) => Self::from_bytes(&map),
-            },
+        // An empty file cannot be mapped.
+        if file.metadata().map_err(ArchiveError::io("read", path))?.len() == 0 {
+            return Ok(String::new().into());
+        }
+        let map = sys::map(&file).map_err(ArchiveError::io("map", path))?;
+        Ok(match Utf8Map::check(map) {
+            Ok(text) => Self(Text::Mapped(Arc::new(text))),
+            Err(map) => Self::from_bytes(&map),
         })
     }
 
@@ -201,7 +204,6 @@ pub fn load_indexes(
             }
             other => other?,
         };
-        fetcher.progress.finished_file(&index.packed.name);
         Ok(Some(Index {
             source: index.suite.number,
             base: index.suite.base.clone(),

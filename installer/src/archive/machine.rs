@@ -5,16 +5,14 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::source::{self, PUBLIC_MIRROR, SignedBy, Source, SourceFormat};
+use super::source::{self, SignedBy, Source, SourceFormat};
 use super::{ArchiveError, Result};
 
 /// The defaults that come from this machine.
 #[derive(Clone, Debug)]
 pub struct MachineSources {
-    /// Root of the first Debian archive in apt's sources, or Debian's public one.
-    pub mirror: Url,
-    /// Whether `mirror` comes from apt's sources.
-    pub from_apt: bool,
+    /// Root of the first Debian archive in apt's sources.
+    pub mirror: Option<Url>,
     /// Root of the security archive in apt's sources.
     pub security: Option<Url>,
     /// Keyring files to verify a Debian archive with; they exist.
@@ -31,8 +29,8 @@ pub struct MachineSources {
     pub https_proxy: Option<String>,
 }
 
-/// Reads `/etc/apt`. A machine without apt gets Debian's public archive, and
-/// the keyrings that are there.
+/// Reads `/etc/apt`. A machine without apt has no mirror, but
+/// perhaps keyrings.
 ///
 /// # Errors
 /// [`ArchiveError::Io`] if apt's files are there and cannot be read.
@@ -115,12 +113,9 @@ fn read_root(root: &Path) -> Result<MachineSources> {
     keyrings.dedup();
     let checks = |on: fn(&Source) -> bool| main.as_ref().is_none_or(|(source, _)| on(source));
     Ok(MachineSources {
-        from_apt: main.is_some(),
         check_valid_until: checks(|source| source.check_valid_until) && !is_off("acquire::check-valid-until"),
         check_date: checks(|source| source.check_date) && !is_off("acquire::check-date"),
-        mirror: main
-            .as_ref()
-            .map_or_else(|| PUBLIC_MIRROR.clone(), |(_, uri)| uri.clone()),
+        mirror: main.as_ref().map(|(_, uri)| uri.clone()),
         security: find("debian-security").map(|(_, uri)| uri),
         keyrings,
         inline_key,
@@ -281,8 +276,11 @@ mod tests {
             "Acquire::https::Proxy \"DIRECT\";\n",
         );
         let found = read_root(root).unwrap();
-        assert!(found.from_apt && !found.check_valid_until && found.check_date);
-        assert_eq!(found.mirror.as_str(), "http://mirror.example.org/debian/");
+        assert!(!found.check_valid_until && found.check_date);
+        assert_eq!(
+            found.mirror.as_ref().map(url::Url::as_str),
+            Some("http://mirror.example.org/debian/")
+        );
         assert_eq!(
             found.security.unwrap().as_str(),
             "http://mirror.example.org/debian-security"
@@ -299,11 +297,11 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_apt_has_the_public_archive() {
+    fn a_machine_without_apt_has_no_mirror() {
         let dir = tempfile::tempdir().unwrap();
         let found = read_root(dir.path()).unwrap();
-        assert!(!found.from_apt && found.keyrings.is_empty() && found.check_valid_until);
-        assert_eq!(found.mirror, *PUBLIC_MIRROR);
+        assert!(found.keyrings.is_empty() && found.check_valid_until);
+        assert_eq!(found.mirror, None);
     }
 
     #[test]

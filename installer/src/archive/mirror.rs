@@ -9,9 +9,6 @@ use super::index::load_release;
 use super::source::{self, guess_format};
 use super::{ArchiveError, Fetcher, Keyring, MachineSources, Result, Source, SourceFormat, SourceList};
 
-/// Debian's public security archive.
-const PUBLIC_SECURITY: &str = "http://security.debian.org/debian-security";
-
 /// Understands one `--mirror`: an http, https or file URL (then `suite` and
 /// `components` make the line), a line `deb …`, or the path of a `.sources` or
 /// `.list` file (other names: by their content).
@@ -102,15 +99,12 @@ pub fn default_sources(
         Ok(list)
     };
     let moving = |name: &str| matches!(name, "testing" | "unstable" | "sid" | "experimental" | "rc-buggy");
-    let mut lists = vec![make(&machine.mirror, suite)?];
+    let mirror = machine.mirror.as_ref().ok_or(ArchiveError::NoMirror)?;
+    let mut lists = vec![make(mirror, suite)?];
     if !moving(suite) && !suite.contains(['-', '/']) {
-        let public = Url::parse(PUBLIC_SECURITY).ok();
-        let security = machine
-            .security
-            .as_ref()
-            .or(public.as_ref())
-            .unwrap_or(&machine.mirror);
-        for (base, kind) in [(&machine.mirror, "updates"), (security, "security")] {
+        let updates = Some((mirror, "updates"));
+        let security = machine.security.as_ref().map(|base| (base, "security"));
+        for (base, kind) in updates.into_iter().chain(security) {
             let mut more = make(base, &format!("{suite}-{kind}"))?;
             more.sources.iter_mut().for_each(|source| source.optional = true);
             lists.push(more);
@@ -120,24 +114,18 @@ pub fn default_sources(
     let found = fetcher.parallel(&lists, |list, _| Ok(check(fetcher, &list.sources, keyring)))?;
     let mut each = lists.into_iter().zip(found).enumerate();
     let Some((_, (mut list, main))) = each.next() else {
-        return make(&machine.mirror, suite);
+        return make(mirror, suite);
     };
     if moving(&main?) {
         return Ok(list);
     }
-    for (number, (more, found)) in each {
+    for (_, (more, found)) in each {
         match found {
             Ok(_) => {
                 list.text.push_str(&more.text);
                 list.sources.extend(more.sources);
             }
             Err(ArchiveError::UnknownSuite { .. }) => {}
-            // The public archive was a guess, which a closed network cannot reach.
-            Err(error @ ArchiveError::Unreachable { .. }) if number == 2 && machine.security.is_none() => {
-                fetcher
-                    .progress
-                    .warning(&format!("installing without security updates: {error}"));
-            }
             Err(error) => return Err(error),
         }
     }

@@ -107,7 +107,9 @@ impl<'a> Wanted<'a> {
             )));
         }
         if let Some(path) = fetcher.cache.find(&sha256, size)? {
-            fetcher.progress.advanced(self.packed.size);
+            fetcher
+                .progress
+                .finished_file(&self.packed.name, self.packed.size, true);
             return IndexText::map(&path);
         }
         let packed = fetcher.file(&self.packed, stop)?;

@@ -1,7 +1,6 @@
 //! Apt sources as values, and the two formats they are written in.
 
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 use url::Url;
 
@@ -384,10 +383,6 @@ fn parse_uri(text: &str, origin: &str, line: usize) -> Result<Url> {
         )),
     }
 }
-
-/// The public mirror taken where this machine names none.
-pub(super) static PUBLIC_MIRROR: LazyLock<Url> =
-    LazyLock::new(|| Url::parse("http://deb.debian.org/debian").expect("a constant"));
 
 #[cfg(test)]
 mod tests {

@@ -229,7 +229,10 @@ impl Progress for Counter {
     fn advanced(&self, bytes: u64) {
         self.0.lock().unwrap().1 += bytes;
     }
-    fn finished_file(&self, _: &str) {
+    fn finished_file(&self, _: &str, size: u64, cached: bool) {
+        if cached {
+            self.advanced(size);
+        }
         self.0.lock().unwrap().2 += 1;
     }
 }

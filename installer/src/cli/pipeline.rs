@@ -56,9 +56,6 @@ pub enum Error {
     /// The plan could not be printed.
     #[error("cannot write the plan to standard output")]
     Print(#[source] std::io::Error),
-    /// Root's capabilities could not be given up.
-    #[error("cannot give up root's capabilities: {0}")]
-    Privileges(String),
 }
 
 impl Error {
@@ -70,7 +67,7 @@ impl Error {
             Self::View(error) => error.hint(),
             Self::Install(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
-            Self::Archive(_) | Self::Solve(_) | Self::Cancelled(_) | Self::Target(_) | Self::Print(_) | Self::Privileges(_) => None,
+            Self::Archive(_) | Self::Solve(_) | Self::Cancelled(_) | Self::Target(_) | Self::Print(_) => None,
         }
     }
 
@@ -112,7 +109,11 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     if !config.dry_run {
         view::probe()?;
     }
-    let staging = if config.dry_run { None } else { Some(create_staging(config)?) };
+    let staging = if config.dry_run {
+        None
+    } else {
+        Some(create_staging(config)?)
+    };
     let fetcher = fetcher(config, &tally, cancel)?;
     let (lists, indexes) = {
         let _stage = reporter.stage(Stage::Indexes);
@@ -121,7 +122,10 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     cancel.check()?;
     let native = Architecture::native();
     let foreign = native != config.arch;
-    let (ours, theirs) = (for_architecture(&indexes, config.arch.name), for_architecture(&indexes, native.name));
+    let (ours, theirs) = (
+        for_architecture(&indexes, config.arch.name),
+        for_architecture(&indexes, native.name),
+    );
     let stage = reporter.stage(Stage::Choose);
     let inputs = inputs(&ours);
     let universe = Universe::new(&inputs, config.arch.name, &[])?;
@@ -143,7 +147,9 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     };
     cancel.check()?;
     let native_inputs = self::inputs(&theirs);
-    let native_universe = foreign.then(|| Universe::new(&native_inputs, native.name, &[])).transpose()?;
+    let native_universe = foreign
+        .then(|| Universe::new(&native_inputs, native.name, &[]))
+        .transpose()?;
     let target = Target::open(&staging.root())?;
     let installation = Installation {
         target: &target,
@@ -171,7 +177,11 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     };
     installation.run()?;
     let output = finish(config, staging, &target, reporter, cancel)?;
-    Ok(Summary { output: output.path, output_bytes: output.bytes, ..tally.summary() })
+    Ok(Summary {
+        output: output.path,
+        output_bytes: output.bytes,
+        ..tally.summary()
+    })
 }
 
 fn create_staging(config: &Config) -> Result<Staging, Error> {
@@ -209,8 +219,8 @@ impl archive::Progress for Told {
     fn advanced(&self, bytes: u64) {
         self.0.event(&Event::DownloadAdvanced { bytes });
     }
-    fn finished_file(&self, name: &str) {
-        self.0.event(&Event::DownloadFinished { name, size: 0, cached: false });
+    fn finished_file(&self, name: &str, size: u64, cached: bool) {
+        self.0.event(&Event::DownloadFinished { name, size, cached });
     }
     fn warning(&self, message: &str) {
         self.0.event(&Event::Warning { message });
@@ -226,12 +236,22 @@ fn load(config: &Config, fetcher: &Fetcher) -> Result<(Vec<SourceList>, Vec<Inde
         Keyring::load(&config.keyrings)?
     };
     let lists = if config.mirrors.is_empty() {
-        vec![archive::default_sources(fetcher, &machine, &keyring, &config.suite, &config.components)?]
+        vec![archive::default_sources(
+            fetcher,
+            &machine,
+            &keyring,
+            &config.suite,
+            &config.components,
+        )?]
     } else {
-        let parse = |mirror: &String| archive::parse_mirror_argument(mirror, &config.suite, &config.components);
+        let parse =
+            |mirror: &String| archive::parse_mirror_argument(mirror, &config.suite, &config.components);
         config.mirrors.iter().map(parse).collect::<Result<Vec<_>, _>>()?
     };
-    let sources: Vec<_> = lists.iter().flat_map(|list| list.sources.iter().cloned()).collect();
+    let sources: Vec<_> = lists
+        .iter()
+        .flat_map(|list| list.sources.iter().cloned())
+        .collect();
     let mut architectures = vec![config.arch.name];
     let native = Architecture::native().name;
     if native != config.arch.name && config.native_sysroot == NativeSysroot::Auto {
@@ -242,7 +262,11 @@ fn load(config: &Config, fetcher: &Fetcher) -> Result<(Vec<SourceList>, Vec<Inde
 }
 
 fn for_architecture(indexes: &[Index], name: &str) -> Vec<Index> {
-    indexes.iter().filter(|index| index.architecture == name || index.architecture == "all").cloned().collect()
+    indexes
+        .iter()
+        .filter(|index| index.architecture == name || index.architecture == "all")
+        .cloned()
+        .collect()
 }
 
 fn inputs(indexes: &[Index]) -> Vec<IndexInput<'_>> {
@@ -271,7 +295,9 @@ fn request(config: &Config) -> Result<Request, Error> {
 
 /// Bytes that the unpacked packages will take, as their makers estimate.
 fn needed(universe: &Universe<'_>, plan: &Plan) -> u64 {
-    plan.packages().map(|id| universe.package(id).installed_size.saturating_mul(1024)).fold(0, u64::saturating_add)
+    plan.packages()
+        .map(|id| universe.package(id).installed_size.saturating_mul(1024))
+        .fold(0, u64::saturating_add)
 }
 
 /// Where the result is, and how large an archive is.

@@ -39,24 +39,38 @@ impl Graph {
             named.entry(package.name.as_str()).or_default().push(node);
             for possibility in groups(package, "Provides").into_iter().flatten() {
                 let version = possibility.constraint.map(|(_, version)| version);
-                provided.entry(possibility.name).or_default().push((node, version));
+                provided
+                    .entry(possibility.name)
+                    .or_default()
+                    .push((node, version));
             }
         }
         let satisfying = |from: &Package, wanted: &Possibility| -> Vec<Node> {
-            let by_name = named.get(wanted.name.as_str()).into_iter().flatten().copied().filter(|&node| {
-                packages.get(node).is_some_and(|(p, _)| {
-                    wanted.accepts(&p.version) && architecture_fits(from, p, wanted, native)
-                })
-            });
-            let by_provider = provided.get(&wanted.name).into_iter().flatten().filter(|(_, version)| {
-                wanted.constraint.is_none() || version.as_ref().is_some_and(|v| wanted.accepts(v))
-            });
+            let by_name = named
+                .get(wanted.name.as_str())
+                .into_iter()
+                .flatten()
+                .copied()
+                .filter(|&node| {
+                    packages.get(node).is_some_and(|(p, _)| {
+                        wanted.accepts(&p.version) && architecture_fits(from, p, wanted, native)
+                    })
+                });
+            let by_provider = provided
+                .get(&wanted.name)
+                .into_iter()
+                .flatten()
+                .filter(|(_, version)| {
+                    wanted.constraint.is_none() || version.as_ref().is_some_and(|v| wanted.accepts(v))
+                });
             by_name.chain(by_provider.map(|(node, _)| *node)).collect()
         };
         let nodes = packages
             .iter()
             .map(|(package, has_postinst)| {
-                let wanted = groups(package, "Depends").into_iter().chain(groups(package, "Pre-Depends"));
+                let wanted = groups(package, "Depends")
+                    .into_iter()
+                    .chain(groups(package, "Pre-Depends"));
                 NodeData {
                     has_postinst: *has_postinst,
                     groups: wanted
@@ -69,7 +83,10 @@ impl Graph {
     }
 
     fn groups(&self, node: Node) -> &[Vec<Vec<Node>>] {
-        self.nodes.get(node).map(|n| n.groups.as_slice()).unwrap_or_default()
+        self.nodes
+            .get(node)
+            .map(|n| n.groups.as_slice())
+            .unwrap_or_default()
     }
 
     fn has_postinst(&self, node: Node) -> bool {
@@ -79,12 +96,21 @@ impl Graph {
 
 fn groups(package: &Package, field: &str) -> Vec<Vec<Possibility>> {
     // The database has parsed the field before, so an error cannot come here.
-    package.field(field).map(|value| parse_relations(value).unwrap_or_default()).unwrap_or_default()
+    package
+        .field(field)
+        .map(|value| parse_relations(value).unwrap_or_default())
+        .unwrap_or_default()
 }
 
 /// Whether `to` may satisfy a dependency of `from` (Multi-Arch specification).
 fn architecture_fits(from: &Package, to: &Package, wanted: &Possibility, native: &str) -> bool {
-    let own = |p: &Package| if p.architecture == "all" { native.to_owned() } else { p.architecture.clone() };
+    let own = |p: &Package| {
+        if p.architecture == "all" {
+            native.to_owned()
+        } else {
+            p.architecture.clone()
+        }
+    };
     match wanted.architecture.as_deref() {
         Some("any") => to.multi_arch == MultiArch::Allowed || own(to) == own(from),
         Some(exact) => own(to) == exact,
@@ -113,7 +139,9 @@ enum Leniency {
 enum Check {
     Satisfied,
     /// Packages that must be configured, or have their triggers processed.
-    Defer { awaiting: Vec<Node> },
+    Defer {
+        awaiting: Vec<Node>,
+    },
     /// Nothing in the queue or the system satisfies it.
     Unsatisfied,
 }
@@ -145,8 +173,9 @@ impl Queue {
     pub fn next(&mut self, graph: &Graph, status: &dyn Fn(Node) -> Status) -> Option<Step> {
         loop {
             let node = self.waiting.pop_front()?;
+            let fruitless = self.fruitless;
             self.fruitless += 1;
-            if self.fruitless > self.waiting.len() * 3 + 2 {
+            if fruitless > self.waiting.len() * 3 + 2 {
                 self.fruitless = 0;
                 self.leniency = match self.leniency {
                     Leniency::Normal => Leniency::Cycles,
@@ -216,12 +245,21 @@ impl Queue {
                 _ => return Check::Unsatisfied,
             }
         }
-        if deferred { Check::Defer { awaiting } } else { Check::Satisfied }
+        if deferred {
+            Check::Defer { awaiting }
+        } else {
+            Check::Satisfied
+        }
     }
 
     /// Breaks one dependency of a cycle that `node` is part of or leads to.
     fn break_cycle(&mut self, graph: &Graph, node: Node) -> bool {
-        let mut search = CycleSearch { graph, queue: self, done: HashSet::new(), path: Vec::new() };
+        let mut search = CycleSearch {
+            graph,
+            queue: self,
+            done: HashSet::new(),
+            path: Vec::new(),
+        };
         match search.from(node) {
             Some(link) => self.broken.insert(link),
             None => false,
@@ -253,8 +291,11 @@ impl CycleSearch<'_> {
                     if !pending || candidate == node {
                         continue;
                     }
-                    let found =
-                        if self.on_path(candidate) { self.choose(candidate) } else { self.from(candidate) };
+                    let found = if self.on_path(candidate) {
+                        self.choose(candidate)
+                    } else {
+                        self.from(candidate)
+                    };
                     if found.is_some() {
                         return found;
                     }
@@ -275,7 +316,10 @@ impl CycleSearch<'_> {
     fn choose(&self, start: Node) -> Option<(Node, usize, usize)> {
         let first = self.path.iter().position(|(n, ..)| *n == start)?;
         let cycle = self.path.get(first..)?;
-        let harmless = cycle.iter().rev().find(|(node, ..)| !self.graph.has_postinst(*node));
+        let harmless = cycle
+            .iter()
+            .rev()
+            .find(|(node, ..)| !self.graph.has_postinst(*node));
         harmless.or(cycle.first()).copied()
     }
 }
@@ -331,7 +375,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_satisfied_is_configured_last() {
-        let order = run(&[("Package: a\nDepends: missing (>= 2)", true), ("Package: b", true)]);
+        let order = run(&[
+            ("Package: a\nDepends: missing (>= 2)", true),
+            ("Package: b", true),
+        ]);
         assert_eq!(order, ["b", "a"]);
     }
 

@@ -52,7 +52,10 @@ impl Script {
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.file())?;
-        self.arguments().iter().filter(|a| !a.is_empty()).try_for_each(|argument| write!(f, " {argument}"))
+        self.arguments()
+            .iter()
+            .filter(|a| !a.is_empty())
+            .try_for_each(|argument| write!(f, " {argument}"))
     }
 }
 
@@ -68,8 +71,16 @@ pub struct Environment {
 impl Environment {
     /// The whole environment of one script, made from nothing: nothing of the
     /// user's own reaches it.
-    pub fn of(&self, package: &str, architecture: &str, script: &Script, force: &str) -> Vec<(String, String)> {
-        let epoch = self.source_date_epoch.map(|epoch| ("SOURCE_DATE_EPOCH", epoch.to_string()));
+    pub fn of(
+        &self,
+        package: &str,
+        architecture: &str,
+        script: &Script,
+        force: &str,
+    ) -> Vec<(String, String)> {
+        let epoch = self
+            .source_date_epoch
+            .map(|epoch| ("SOURCE_DATE_EPOCH", epoch.to_string()));
         [
             ("PATH", PATH.to_owned()),
             ("HOME", "/root".to_owned()),
@@ -113,9 +124,15 @@ impl std::error::Error for ScriptFailure {}
 
 impl fmt::Display for ScriptFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { package, script, outcome } = self;
+        let Self {
+            package,
+            script,
+            outcome,
+        } = self;
         match &outcome.ended {
-            Ended::NotRun(reason) => write!(f, "package {package}: {script} could not be executed: {reason}")?,
+            Ended::NotRun(reason) => {
+                write!(f, "package {package}: {script} could not be executed: {reason}")?
+            }
             Ended::Exited(_) => write!(f, "package {package}: {script} failed with {}", outcome.ended)?,
             ended => write!(f, "package {package}: {script} was ended by {ended}")?,
         }
@@ -138,7 +155,10 @@ impl ScriptFailure {
                 humantime::format_duration(Duration::from_secs(limit.as_secs()))
             )),
             Ended::Cancelled => None,
-            _ => Some("the whole output of the script is in the log; --keep-failed leaves the target as it is".into()),
+            _ => Some(
+                "the whole output of the script is in the log; --keep-failed leaves the target as it is"
+                    .into(),
+            ),
         }
     }
 }
@@ -150,8 +170,13 @@ mod tests {
     #[test]
     fn arguments_are_dpkgs() {
         assert_eq!(Script::Preinst.arguments(), ["install"]);
-        assert_eq!(Script::Configure { old: String::new() }.arguments(), ["configure", ""]);
-        let triggered = Script::Triggered { names: vec!["/usr/share/a".into(), "b".into()] };
+        assert_eq!(
+            Script::Configure { old: String::new() }.arguments(),
+            ["configure", ""]
+        );
+        let triggered = Script::Triggered {
+            names: vec!["/usr/share/a".into(), "b".into()],
+        };
         assert_eq!(triggered.arguments(), ["triggered", "/usr/share/a b"]);
         assert_eq!(triggered.to_string(), "postinst triggered /usr/share/a b");
     }
@@ -161,10 +186,16 @@ mod tests {
         let failure = ScriptFailure {
             package: "evil".into(),
             script: Script::Preinst,
-            outcome: Outcome { ended: Ended::Exited(3), last_lines: vec!["went \u{1b}[2J wrong".into()] },
+            outcome: Outcome {
+                ended: Ended::Exited(3),
+                last_lines: vec!["went \u{1b}[2J wrong".into()],
+            },
         };
         let text = failure.to_string();
-        assert!(text.starts_with("package evil: preinst install failed with exit status 3"), "{text}");
+        assert!(
+            text.starts_with("package evil: preinst install failed with exit status 3"),
+            "{text}"
+        );
         assert!(!text.contains('\u{1b}'));
     }
 }

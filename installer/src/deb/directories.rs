@@ -78,9 +78,15 @@ pub(super) fn settle(
         // Over a tree that tar unpacked, dpkg finds a link to the same directory and leaves it.
         Layering::TarThenDpkg => {
             let leads_to_directory = |to: &Path| {
-                target.stat_follow(to).is_ok_and(|stat| stat.meta.kind == FileType::Directory)
+                target
+                    .stat_follow(to)
+                    .is_ok_and(|stat| stat.meta.kind == FileType::Directory)
             };
-            touched.extend(links.filter(|(_, to)| !leads_to_directory(to)).map(|(ino, _)| ino));
+            touched.extend(
+                links
+                    .filter(|(_, to)| !leads_to_directory(to))
+                    .map(|(ino, _)| ino),
+            );
         }
     }
     let mut deciding: HashMap<u64, &Shipped> = HashMap::new();

@@ -12,7 +12,6 @@ use super::control::ControlArchive;
 use super::decompress::{is_limit, reader};
 use super::entries::{Entry, WalkError, walk};
 use super::error::DebError;
-use super::sys;
 
 /// Limit of the control member's size, unpacked.
 const CONTROL_LIMIT: u64 = 64 << 20;
@@ -33,7 +32,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { ceiling: 32 << 30, fixed: None }
+        Limits {
+            ceiling: 32 << 30,
+            fixed: None,
+        }
     }
 }
 
@@ -41,8 +43,14 @@ impl Limits {
     /// The limit in bytes for a package of `file_size` bytes that says `Installed-Size: installed_kib`.
     pub fn of(&self, file_size: u64, installed_kib: Option<u64>) -> u64 {
         self.fixed.unwrap_or_else(|| {
-            let declared = installed_kib.unwrap_or(0).saturating_mul(2 << 10).min(file_size.saturating_mul(512));
-            declared.max(file_size.saturating_mul(64)).max(64 << 20).min(self.ceiling)
+            let declared = installed_kib
+                .unwrap_or(0)
+                .saturating_mul(2 << 10)
+                .min(file_size.saturating_mul(512));
+            declared
+                .max(file_size.saturating_mul(64))
+                .max(64 << 20)
+                .min(self.ceiling)
         })
     }
 }
@@ -72,7 +80,7 @@ impl DebFile {
                 problem: "the file is empty".to_owned(),
             });
         }
-        let map = sys::map(&file).map_err(failed)?;
+        let map = crate::sys::map(&file).map_err(failed)?;
         let members = container::members(&map, path)?;
         Ok(DebFile {
             path: path.to_owned(),

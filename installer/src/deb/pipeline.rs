@@ -276,11 +276,17 @@ impl Batch<'_> {
 /// Removes what an abandoned wave made: it is unpacked again as if it had never been. What took the
 /// place of something older stays, and is replaced again.
 fn undo(made: Mutex<Vec<(PathBuf, bool)>>, target: &Target) {
-    let mut made = made.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut made = made
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     // The log's order is that of the threads: files first, then directories from the deepest.
     made.sort_by_key(|(path, directory)| (*directory, std::cmp::Reverse(path.components().count())));
     for (path, directory) in made {
-        let result = if directory { target.remove_dir(&path) } else { target.remove(&path) };
+        let result = if directory {
+            target.remove_dir(&path)
+        } else {
+            target.remove(&path)
+        };
         if let Err(error) = result {
             tracing::debug!(path = %path.display(), %error, "left of an abandoned attempt");
         }

@@ -8,11 +8,11 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::{Read, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use md5::{Digest, Md5};
-use rootless_install_fs::{FileType, Meta, Stat, Target, Timestamp};
+use rootless_install_fs::{FileType, Meta, Target, Timestamp};
 
 use super::claims::Claims;
 use super::context::{Contest, Context, Ownership};
@@ -21,6 +21,7 @@ use super::directories::DirectoryLog;
 use super::entries::{Entry, EntryKind};
 use super::error::DebError;
 use super::file::DebFile;
+use super::place::joined;
 use crate::dpkg::{DPKG_NEW, Package, dereference, hex, now, with_suffix};
 
 /// What unpacking a package's files came to.
@@ -51,10 +52,10 @@ impl Unpacked {
 }
 
 /// A non-directory this package has put down.
-struct Placed {
-    place: PathBuf,
-    meta: Meta,
-    md5: Option<String>,
+pub(super) struct Placed {
+    pub(super) place: PathBuf,
+    pub(super) meta: Meta,
+    pub(super) md5: Option<String>,
 }
 
 pub(super) struct Unpacker<'a> {
@@ -73,7 +74,7 @@ pub(super) struct Unpacker<'a> {
     pub(super) directories: DirectoryLog,
     /// textual paths of directories known to exist, and their inodes
     known: HashMap<PathBuf, u64>,
-    placed: HashMap<PathBuf, Placed>,
+    pub(super) placed: HashMap<PathBuf, Placed>,
     links: Vec<Entry>,
     buffer: Vec<u8>,
 }
@@ -350,45 +351,6 @@ impl<'a> Unpacker<'a> {
         Ok((stat.ino, created))
     }
 
-    /// A directory where something exists: a directory or a link to one stays, anything else goes.
-    fn existing_directory(&self, place: &Path, path: &Path, meta: &Meta) -> Result<bool, DebError> {
-        let stat = self.target.stat(place).map_err(self.failed(path))?;
-        match stat.meta.kind {
-            FileType::Directory => return Ok(false),
-            FileType::Symlink => {
-                let text = self.target.read_link(place).map_err(self.failed(path))?;
-                if escapes(place, &text) {
-                    let problem = format!(
-                        "it leads through the link '{}' out of the target",
-                        place.display()
-                    );
-                    return Err(self.deb.bad_entry(path, problem));
-                }
-                match self.target.stat_follow(place) {
-                    Ok(stat) if stat.meta.kind == FileType::Directory => return Ok(false),
-                    // What the link leads to may just be about to be made by another thread.
-                    _ if self.claims.is_some() => return Err(self.contended(path)),
-                    Ok(_) => {}
-                    Err(error) if error.is_not_found() => {}
-                    Err(error) => return Err(self.failed(path)(error)),
-                }
-            }
-            _ => {}
-        }
-        if let Contest::Conflict { owner, version } = self.ownership.contest(self.package, path) {
-            let entry = path.to_string_lossy().into_owned();
-            return Err(DebError::Conflict {
-                path: self.deb.path().to_owned(),
-                entry,
-                owner,
-                version,
-            });
-        }
-        self.target.remove(place).map_err(self.failed(path))?;
-        self.target.make_dir(place, meta).map_err(self.failed(path))?;
-        Ok(true)
-    }
-
     fn file(
         &mut self,
         entry: &Entry,
@@ -444,114 +406,13 @@ impl<'a> Unpacker<'a> {
         Ok(digest.map(|digest| hex(&digest.finalize())))
     }
 
-    /// Makes a link unless a directory is there, or a link to the same directory; whether it was made.
-    fn symlink(&mut self, place: &Path, path: &Path, text: &Path, meta: &Meta) -> Result<bool, DebError> {
-        match self.target.make_symlink(place, text, meta) {
-            Ok(()) => {
-                self.note_made(place, false);
-                return Ok(true);
-            }
-            Err(error) if error.is_already_exists() => {}
-            Err(error) => return Err(self.failed(path)(error)),
-        }
-        let stat = self.target.stat(place).map_err(self.failed(path))?;
-        let same = || {
-            let old = self.directory_at(place)?;
-            let new = self.directory_at(&joined(place, text))?;
-            (old.ino == new.ino).then_some(())
-        };
-        let stays = match stat.meta.kind {
-            FileType::Directory => true,
-            FileType::Symlink => same().is_some(),
-            _ => false,
-        };
-        if stays {
-            return Ok(false);
-        }
-        self.put(place, path, |place| self.target.make_symlink(place, text, meta))?;
-        Ok(true)
-    }
-
-    fn directory_at(&self, place: &Path) -> Option<Stat> {
-        self.target
-            .stat_follow(place)
-            .ok()
-            .filter(|stat| stat.meta.kind == FileType::Directory)
-    }
-
-    fn hardlink(
-        &mut self,
-        place: &Path,
-        path: &Path,
-        to: &Path,
-        meta: &Meta,
-    ) -> Result<Option<String>, DebError> {
-        let Some(first) = self
-            .placed
-            .get(to)
-            .filter(|first| first.meta.kind != FileType::Symlink)
-        else {
-            let problem = format!(
-                "hard link to '{}', which is no earlier file of the package",
-                to.display()
-            );
-            return Err(self.deb.bad_entry(path, problem));
-        };
-        let (from, kind, old, md5) = (
-            first.place.clone(),
-            first.meta.kind,
-            first.meta,
-            first.md5.clone(),
-        );
-        self.put(place, path, |place| self.target.link(&from, place))?;
-        let meta = Meta { kind, ..*meta };
-        if meta != old {
-            self.target.set_meta(place, &meta).map_err(self.failed(path))?;
-        }
-        Ok(md5)
-    }
-
-    /// Makes something at a place, taking the place of what is there.
-    fn put(
+    pub(super) fn claim(
         &self,
+        parent: u64,
         place: &Path,
         path: &Path,
-        make: impl Fn(&Path) -> rootless_install_fs::Result<()>,
+        directory: bool,
     ) -> Result<(), DebError> {
-        match make(place) {
-            Ok(()) => {
-                self.note_made(place, false);
-                Ok(())
-            }
-            Err(error) if error.is_already_exists() => {
-                self.refuse_directory(place, path)?;
-                let aside = self.aside(place, path)?;
-                make(&aside).map_err(self.failed(path))?;
-                self.target.rename(&aside, place).map_err(self.failed(path))
-            }
-            Err(error) => Err(self.failed(path)(error)),
-        }
-    }
-
-    /// A free name beside `place`: dpkg's own, cleared of what an interrupted run left.
-    fn aside(&self, place: &Path, path: &Path) -> Result<PathBuf, DebError> {
-        let aside = with_suffix(place, DPKG_NEW);
-        match self.target.remove(&aside) {
-            Ok(()) => Ok(aside),
-            Err(error) if error.is_not_found() => Ok(aside),
-            Err(error) => Err(self.failed(path)(error)),
-        }
-    }
-
-    fn refuse_directory(&self, place: &Path, path: &Path) -> Result<(), DebError> {
-        let stat = self.target.stat(place).map_err(self.failed(path))?;
-        if stat.meta.kind == FileType::Directory {
-            return Err(self.deb.bad_entry(path, "it is a directory in the target"));
-        }
-        Ok(())
-    }
-
-    fn claim(&self, parent: u64, place: &Path, path: &Path, directory: bool) -> Result<(), DebError> {
         let name = place.file_name().unwrap_or_default();
         match self.claims {
             Some((claims, index)) if !claims.claim(index, parent, name, directory) => {
@@ -561,41 +422,22 @@ impl<'a> Unpacker<'a> {
         }
     }
 
-    fn contended(&self, path: &Path) -> DebError {
+    pub(super) fn contended(&self, path: &Path) -> DebError {
         DebError::Contended {
             path: self.deb.path().to_owned(),
             entry: path.to_string_lossy().into_owned(),
         }
     }
 
-    fn note_made(&self, place: &Path, directory: bool) {
+    pub(super) fn note_made(&self, place: &Path, directory: bool) {
         if let Some(made) = self.made {
             let mut made = made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             made.push((place.to_owned(), directory));
         }
     }
 
-    fn failed(&self, path: &Path) -> impl FnOnce(rootless_install_fs::Error) -> DebError {
+    pub(super) fn failed(&self, path: &Path) -> impl FnOnce(rootless_install_fs::Error) -> DebError {
         let (path, entry) = (self.deb.path().to_owned(), path.to_string_lossy().into_owned());
         move |source| DebError::Target { path, entry, source }
     }
-}
-
-/// What a link's text names, seen from the link's place.
-fn joined(place: &Path, text: &Path) -> PathBuf {
-    place.parent().unwrap_or(Path::new("/")).join(text)
-}
-
-/// Whether a link climbs above the root of the target.
-fn escapes(place: &Path, text: &Path) -> bool {
-    let mut depth = 0_usize;
-    for component in joined(place, text).components() {
-        match component {
-            Component::Normal(_) => depth += 1,
-            Component::ParentDir if depth == 0 => return true,
-            Component::ParentDir => depth -= 1,
-            _ => {}
-        }
-    }
-    false
 }

@@ -11,7 +11,8 @@ use rootless_install_fs::Target;
 use super::database::Database;
 use super::error::DpkgError;
 use super::files::{failed, of_root, read_text};
-use super::package::{PackageKey, Status};
+use super::package::PackageKey;
+use super::states::Status;
 use super::triggers::{Declarations, Kind, TRIGGERS, parse_unincorp};
 
 impl Database {

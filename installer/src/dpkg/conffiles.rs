@@ -9,8 +9,9 @@ use rootless_install_fs::{FileType, Meta, Target};
 use super::database::Database;
 use super::error::DpkgError;
 use super::files::{failed, remove_optional};
-use super::package::{Conffile, NEW_CONFFILE, PackageKey, Status};
+use super::package::{Conffile, NEW_CONFFILE, PackageKey};
 use super::redirections::Diversions;
+use super::states::Status;
 
 /// Suffix of a conffile that waits to be installed.
 pub const DPKG_NEW: &str = ".dpkg-new";

@@ -11,7 +11,8 @@ use super::error::DpkgError;
 use super::files::{
     ensure_dir, ensure_file, failed, malformed, read_optional, read_text, remove_optional, write,
 };
-use super::package::{Package, PackageKey, Status};
+use super::package::{Package, PackageKey};
+use super::states::Status;
 use super::triggers::{Interests, TRIGGERS};
 
 /// dpkg's administrative directory.

@@ -1,70 +1,11 @@
 //! One package instance as dpkg's status database knows it.
 
 use std::fmt;
-use std::str::FromStr;
 
 use super::error::DpkgError;
 use super::relation;
-
-/// Declares an enum whose values are written as the words of dpkg's status file.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$vmeta])* $variant),+ }
-
-        impl $name {
-            /// The word in dpkg's files.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = DpkgError;
-
-            fn from_str(text: &str) -> Result<Self, DpkgError> {
-                $(if text.eq_ignore_ascii_case($word) { return Ok(Self::$variant); })+
-                Err(DpkgError::Word { what: stringify!($name), word: text.to_owned() })
-            }
-        }
-    };
-}
-
-words! {
-    /// What is wanted of a package, the first word of `Status` (dpkg(1), "Package selection states").
-    Want { /** never asked for */ Unknown = "unknown", /** to be installed */ Install = "install",
-           /** kept at its version */ Hold = "hold", /** to be removed */ Deinstall = "deinstall",
-           /** to be removed with its conffiles */ Purge = "purge" }
-}
-
-words! {
-    /// The second word of `Status` (dpkg(1), "Package flags").
-    Flag { /** nothing special */ Ok = "ok", /** broken, must be unpacked again */ ReinstReq = "reinstreq" }
-}
-
-words! {
-    /// The third word of `Status`, in dpkg's order (dpkg(1), "Package states").
-    Status { /** not there */ NotInstalled = "not-installed", /** only conffiles are left */ ConfigFiles = "config-files",
-             /** unpacking began and did not end */ HalfInstalled = "half-installed",
-             /** unpacked, not configured */ Unpacked = "unpacked",
-             /** configuring began and did not end */ HalfConfigured = "half-configured",
-             /** waits for another package's triggers */ TriggersAwaited = "triggers-awaited",
-             /** its triggers were activated */ TriggersPending = "triggers-pending",
-             /** unpacked and configured */ Installed = "installed" }
-}
-
-words! {
-    /// `Multi-Arch` (deb-control(5)).
-    MultiArch { /** not said */ No = "no", /** co-installable */ Same = "same",
-                /** any dependency may be */ Allowed = "allowed", /** satisfies other architectures */ Foreign = "foreign" }
-}
+use super::stanza::{fields, parse_conffile};
+use super::states::{Flag, MultiArch, Status, Want};
 
 /// Names one instance of a package: name and architecture (`all` for architecture-independent ones).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,7 +49,7 @@ pub struct Conffile {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// held in a field of [`Package`] of its own
     Own,
     Text,
@@ -119,7 +60,7 @@ enum Kind {
 }
 
 /// The fields dpkg knows, in the order in which it writes them.
-const FIELDS: &[(&str, Kind)] = &[
+pub(super) const FIELDS: &[(&str, Kind)] = &[
     ("Package", Kind::Own),
     ("Essential", Kind::Boolean),
     ("Protected", Kind::Boolean),
@@ -180,8 +121,8 @@ pub struct Package {
     pub triggers_pending: Vec<String>,
     /// packages whose trigger processing this one awaits
     pub triggers_awaited: Vec<PackageKey>,
-    known: Vec<(&'static str, String)>,
-    extra: Vec<(String, String)>,
+    pub(super) known: Vec<(&'static str, String)>,
+    pub(super) extra: Vec<(String, String)>,
 }
 
 impl Package {
@@ -404,131 +345,5 @@ impl Package {
             || self.flag != Flag::Ok
             || self.status != Status::NotInstalled
             || self.config_version.is_some()
-    }
-
-    /// Appends the stanza as dpkg writes it to the status file, without the empty line after it;
-    /// `display` gives the names in `Triggers-Awaited`.
-    pub fn write_stanza(&self, display: impl Fn(&PackageKey) -> String, out: &mut String) {
-        for (name, kind) in FIELDS {
-            if *kind != Kind::Own {
-                if let Some((_, value)) = self.known.iter().find(|(known, _)| known == name) {
-                    push(out, name, value);
-                }
-                continue;
-            }
-            match *name {
-                "Package" => push(out, name, &self.name),
-                "Status" => {
-                    push(out, name, &format!("{} {} {}", self.want, self.flag, self.status));
-                }
-                "Architecture" if !self.architecture.is_empty() => push(out, name, &self.architecture),
-                "Multi-Arch" if self.multi_arch != MultiArch::No => push(out, name, self.multi_arch.as_str()),
-                "Version" if !self.version.is_empty() => push(out, name, &self.version),
-                "Config-Version" => {
-                    let current = [Status::Installed, Status::NotInstalled, Status::TriggersPending];
-                    if let (Some(version), false) = (&self.config_version, current.contains(&self.status)) {
-                        push(out, name, version);
-                    }
-                }
-                "Conffiles" if !self.conffiles.is_empty() => self.write_conffiles(out),
-                "Triggers-Pending" if !self.triggers_pending.is_empty() => {
-                    push(out, name, &self.triggers_pending.join(" "));
-                }
-                "Triggers-Awaited" if !self.triggers_awaited.is_empty() => {
-                    let names: Vec<String> = self.triggers_awaited.iter().map(&display).collect();
-                    push(out, name, &names.join(" "));
-                }
-                _ => {}
-            }
-        }
-        for (name, value) in &self.extra {
-            push(out, name, value);
-        }
-    }
-
-    fn write_conffiles(&self, out: &mut String) {
-        out.push_str("Conffiles:\n");
-        for conffile in &self.conffiles {
-            out.push(' ');
-            out.push_str(&conffile.path);
-            out.push(' ');
-            out.push_str(&conffile.hash);
-            if conffile.obsolete {
-                out.push_str(" obsolete");
-            }
-            if conffile.remove_on_upgrade {
-                out.push_str(" remove-on-upgrade");
-            }
-            out.push('\n');
-        }
-    }
-}
-
-fn push(out: &mut String, name: &str, value: &str) {
-    out.push_str(name);
-    out.push_str(": ");
-    out.push_str(value);
-    out.push('\n');
-}
-
-fn parse_conffile(line: &str) -> Option<Conffile> {
-    let mut rest = line.strip_prefix(' ')?;
-    let mut conffile = Conffile {
-        path: String::new(),
-        hash: String::new(),
-        obsolete: false,
-        remove_on_upgrade: false,
-    };
-    if let Some(shorter) = rest.strip_suffix(" remove-on-upgrade") {
-        (conffile.remove_on_upgrade, rest) = (true, shorter);
-    }
-    if let Some(shorter) = rest.strip_suffix(" obsolete") {
-        (conffile.obsolete, rest) = (true, shorter);
-    }
-    let (path, hash) = rest.rsplit_once(' ')?;
-    if path.trim_matches('/').is_empty() || hash.is_empty() {
-        return None;
-    }
-    conffile.path = format!("/{}", path.trim_start_matches('/'));
-    conffile.hash = hash.to_owned();
-    Some(conffile)
-}
-
-/// The fields of one stanza: values keep their continuation lines, without white space at either end.
-fn fields(stanza: &str) -> impl Iterator<Item = Result<(&str, &str), DpkgError>> {
-    let mut rest = stanza;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start_matches('\n');
-        if rest.is_empty() {
-            return None;
-        }
-        let mut end = 0;
-        loop {
-            end += rest[end..].find('\n').map_or(rest.len() - end, |at| at + 1);
-            if !rest[end..].starts_with([' ', '\t']) {
-                break;
-            }
-        }
-        let (field, after) = rest.split_at(end);
-        rest = after;
-        let Some((name, value)) = field.split_once(':') else {
-            return Some(Err(bad_line(field)));
-        };
-        let name = name.trim_end_matches([' ', '\t']);
-        if name.is_empty() || name.contains(|c: char| c.is_ascii_whitespace()) {
-            return Some(Err(bad_line(field)));
-        }
-        // A value that begins on the next line keeps that line's leading space: `Conffiles` needs it.
-        let value = value
-            .trim_start_matches([' ', '\t'])
-            .trim_end_matches(|c: char| c.is_ascii_whitespace());
-        Some(Ok((name, value)))
-    })
-}
-
-fn bad_line(field: &str) -> DpkgError {
-    let line = field.lines().next().unwrap_or_default();
-    DpkgError::Line {
-        line: line.chars().take(80).collect(),
     }
 }

@@ -7,8 +7,9 @@ use rootless_install_fs::Target;
 use super::database::Database;
 use super::error::DpkgError;
 use super::files::{failed, remove_optional, write};
-use super::package::{Conffile, Flag, MultiArch, NEW_CONFFILE, Package, PackageKey, Status, Want};
+use super::package::{Conffile, NEW_CONFFILE, Package, PackageKey};
 use super::relation;
+use super::states::{Flag, MultiArch, Status, Want};
 use super::triggers::{Declarations, TRIGGERS};
 use crate::deb::{Contest, ControlArchive, Ownership, Unpacked};
 

@@ -14,8 +14,15 @@ use std::path::{Path, PathBuf};
 static SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/maintscript-shim"));
 
 /// Directories of a native system that have programs and libraries.
-const NATIVE_DIRECTORIES: [&str; 7] =
-    ["usr/bin", "usr/sbin", "usr/lib", "usr/lib32", "usr/lib64", "usr/libx32", "usr/libexec"];
+const NATIVE_DIRECTORIES: [&str; 7] = [
+    "usr/bin",
+    "usr/sbin",
+    "usr/lib",
+    "usr/lib32",
+    "usr/lib64",
+    "usr/libx32",
+    "usr/libexec",
+];
 
 /// Server threads: a script is one process as a rule, and a second request
 /// comes from a pipeline.
@@ -32,14 +39,22 @@ pub(super) fn create_private(scratch: &Path) -> Result<PathBuf, InstallError> {
         fs::write(&shim, SHIM)?;
         fs::set_permissions(&shim, fs::Permissions::from_mode(0o755))
     };
-    write().map_err(|source| InstallError::Write { path: private.clone(), source })?;
+    write().map_err(|source| InstallError::Write {
+        path: private.clone(),
+        source,
+    })?;
     Ok(private)
 }
 
 /// Checks that a directory can be the native sysroot: a merged /usr with the
 /// native dynamic loader.
 pub(super) fn check_native_system(directory: &Path) -> Result<(), SysrootError> {
-    let missing = |missing| Err(SysrootError::NotASystem { path: directory.to_owned(), missing });
+    let missing = |missing| {
+        Err(SysrootError::NotASystem {
+            path: directory.to_owned(),
+            missing,
+        })
+    };
     if !directory.join("usr/bin/sh").exists() {
         return missing("usr/bin/sh");
     }
@@ -62,13 +77,19 @@ pub(super) fn create_mount_points(sysroot: &Path) -> Result<(), InstallError> {
         }
         Ok(())
     };
-    write().map_err(|source| InstallError::Write { path: sysroot.to_owned(), source })
+    write().map_err(|source| InstallError::Write {
+        path: sysroot.to_owned(),
+        source,
+    })
 }
 
 /// How the view is served.
 pub(super) fn serve_options(target: &Architecture, redirected: bool) -> ServeOptions {
     let native = Architecture::native();
-    let phantom = |path: &str, kind| Phantom { path: PathBuf::from(path), kind };
+    let phantom = |path: &str, kind| Phantom {
+        path: PathBuf::from(path),
+        kind,
+    };
     let mut phantoms = vec![
         phantom(PHANTOM_DIRECTORY, PhantomKind::Directory),
         phantom("/proc", PhantomKind::Directory),
@@ -76,11 +97,18 @@ pub(super) fn serve_options(target: &Architecture, redirected: bool) -> ServeOpt
         // invoke-rc.d(8): no service is started in a filesystem being made.
         phantom(
             "/usr/sbin/policy-rc.d",
-            PhantomKind::File { data: b"#!/bin/sh\nexit 101\n".to_vec(), mode: 0o755 },
+            PhantomKind::File {
+                data: b"#!/bin/sh\nexit 101\n".to_vec(),
+                mode: 0o755,
+            },
         ),
     ];
     if !redirected {
-        return ServeOptions { phantoms, redirect: None, threads: THREADS };
+        return ServeOptions {
+            phantoms,
+            redirect: None,
+            threads: THREADS,
+        };
     }
     let in_sysroot = |path: &str| PathBuf::from(format!("{PHANTOM_DIRECTORY}/sysroot{path}"));
     let merged = format!("/usr{}", native.loader);
@@ -90,7 +118,10 @@ pub(super) fn serve_options(target: &Architecture, redirected: bool) -> ServeOpt
     // it: links into /usr. /lib itself is always the target's own.
     let top = native.loader.split('/').nth(1).unwrap_or_default();
     if top != "lib" {
-        phantoms.push(phantom(&format!("/{top}"), PhantomKind::Symlink(Path::new("usr").join(top))));
+        phantoms.push(phantom(
+            &format!("/{top}"),
+            PhantomKind::Symlink(Path::new("usr").join(top)),
+        ));
     }
     phantoms.push(phantom(&libraries, PhantomKind::Symlink(in_sysroot(&libraries))));
     ServeOptions {
@@ -116,7 +147,10 @@ mod tests {
     fn the_shim_is_static_and_native() {
         assert_eq!(SHIM.get(..4), Some(&b"\x7fELF"[..]));
         let needed = b"/lib64/ld-linux";
-        assert!(!SHIM.windows(needed.len()).any(|window| window == needed), "the shim has an interpreter");
+        assert!(
+            !SHIM.windows(needed.len()).any(|window| window == needed),
+            "the shim has an interpreter"
+        );
     }
 
     #[test]

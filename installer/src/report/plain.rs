@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use super::summary::{Bytes, Seconds};
 use super::{Event, Reporter, Stage, Style, Verbosity, escape, escape_bytes, escape_path};
@@ -12,6 +12,8 @@ pub struct Plain<W> {
     out: Mutex<W>,
     verbosity: Verbosity,
     style: Style,
+    /// The stages so far, the latest last.
+    stages: Mutex<Vec<Stage>>,
 }
 
 impl<W: Write + Send> Plain<W> {
@@ -21,12 +23,34 @@ impl<W: Write + Send> Plain<W> {
             out: Mutex::new(out),
             verbosity,
             style,
+            stages: Mutex::default(),
+        }
+    }
+
+    /// Whether an event repeats what a reader of lines knows: a stage that goes
+    /// on after another, a download in the middle of configuring.
+    fn is_repetition(&self, event: &Event<'_>) -> bool {
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::StageStarted { stage } => {
+                let known = stages.contains(stage);
+                stages.push(*stage);
+                known
+            }
+            Event::DownloadPlanned { .. } => !matches!(
+                stages.last(),
+                None | Some(Stage::Indexes | Stage::Download | Stage::Sysroot)
+            ),
+            _ => false,
         }
     }
 }
 
 impl<W: Write + Send> Reporter for Plain<W> {
     fn event(&self, event: &Event<'_>) {
+        if self.is_repetition(event) && self.verbosity < Verbosity::Verbose {
+            return;
+        }
         if let Some(line) = line(event, self.verbosity, self.style)
             && let Ok(mut out) = self.out.lock()
         {
@@ -46,9 +70,6 @@ pub(super) fn line(event: &Event<'_>, verbosity: Verbosity, style: Style) -> Opt
         Event::StageStarted { stage } if normal => stage_text(stage).to_owned(),
         Event::DownloadPlanned { files, bytes } if normal && files > 0 => {
             format!("  {files} files, {}", Bytes(bytes))
-        }
-        Event::UnpackPlanned { packages } | Event::ConfigurePlanned { packages } if normal => {
-            format!("  {packages} packages")
         }
         Event::SysrootExtended { path, package } if normal => {
             format!("  native sysroot: added {} for {}", escape(package), escape(path))

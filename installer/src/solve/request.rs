@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::error::SolveError;
 use super::mark::{Failure, Marker};
 use super::package::PackageId;
-use super::universe::Universe;
+use super::universe::{Slot, Universe};
 
 /// Marking is recursive along chains of dependencies.
 const STACK: usize = 64 << 20;
@@ -169,31 +169,33 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
             include.push(id);
         }
     }
+    // A package belongs to the suite if any of its versions does: that which is
+    // installed may well be from the suite's security updates.
     let in_suite = |id: &PackageId| {
-        let index = universe.index(universe.package(*id).index);
-        request.suite.is_empty()
-            || index.is_none_or(|i| i.suite == request.suite || i.codename == request.suite)
+        let is_in = |version: &PackageId| {
+            let index = universe.index(universe.package(*version).index);
+            index.is_none_or(|i| i.suite == request.suite || i.codename == request.suite)
+        };
+        request.suite.is_empty() || universe.versions(universe.slot_of(*id)).iter().any(is_in)
     };
     let variant = request.variant;
-    let mut essential = match variant {
-        Variant::Extract | Variant::Custom => std::mem::take(&mut include),
-        _ => {
-            let essential = universe.native_candidates(|essential, _| essential);
-            if essential.is_empty() {
-                return Err(SolveError::NothingEssential(universe.native().to_owned()));
-            }
-            essential
-        }
-    };
-    if !matches!(variant, Variant::Extract | Variant::Custom) {
-        if essential.iter().any(in_suite) {
-            essential.retain(in_suite);
-        }
-        if variant == Variant::Apt {
-            let apt = by_name(universe, "apt", "apt")?;
-            if !essential.contains(&apt) {
-                essential.push(apt);
-            }
+    let bare = matches!(variant, Variant::Extract | Variant::Custom);
+    let lowest = variant.lowest_priority();
+    let named = universe.native_candidates(|essential, priority| !bare && (essential || priority <= lowest));
+    let (mut essential, mut by_priority): (Vec<_>, Vec<_>) =
+        named.into_iter().partition(|id| universe.is_essential(*id));
+    if bare {
+        essential = std::mem::take(&mut include);
+    } else if essential.is_empty() {
+        return Err(SolveError::NothingEssential(universe.native().to_owned()));
+    } else if essential.iter().any(in_suite) {
+        essential.retain(in_suite);
+        by_priority.retain(in_suite);
+    }
+    if variant == Variant::Apt {
+        let apt = by_name(universe, "apt", "apt")?;
+        if !essential.contains(&apt) {
+            essential.push(apt);
         }
     }
     marker
@@ -206,9 +208,7 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     if variant == Variant::Buildd {
         wanted.push(by_name(universe, "build-essential", "build-essential")?);
     }
-    let lowest = variant.lowest_priority();
-    let by_priority = universe.native_candidates(|essential, priority| !essential && priority <= lowest);
-    wanted.extend(by_priority.into_iter().filter(in_suite));
+    wanted.extend(by_priority);
     let mut seen = HashSet::new();
     wanted.retain(|id| seen.insert(*id));
     let manual: HashSet<PackageId> = wanted.iter().copied().collect();
@@ -340,6 +340,11 @@ fn versions_of(universe: &Universe<'_>, text: &str, request: &str) -> Result<Vec
         Some(arch) => slots.iter().find(|slot| universe.slot_arch(**slot) == arch),
         None => slots.iter().min_by_key(|slot| universe.slot_arch(**slot)),
     };
+    // `Architecture: all` is as good for any.
+    let slot = slot.or_else(|| {
+        let is_all = |slot: &&Slot| universe.package(universe.slot_candidate(**slot)).architecture == "all";
+        slots.iter().find(is_all)
+    });
     match slot {
         Some(slot) => Ok(universe.versions(*slot).to_vec()),
         None => {

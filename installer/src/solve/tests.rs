@@ -332,3 +332,27 @@ fn long_chains_end_in_an_error() {
     let lines = [&lines[4000..], &["p5000 1"]].concat();
     assert_eq!(pick(&lines, &["p4000"]).unwrap().len(), 1001);
 }
+
+#[test]
+fn security_updates_of_the_suite_are_taken() {
+    let main = index(&["core 1; Essential: yes; Priority: required"]);
+    let security = index(&[
+        "core 2; Essential: yes; Priority: required",
+        "other 1; Essential: yes",
+    ]);
+    let inputs = [
+        input(&main, "s", "riscv64"),
+        input(&security, "s-security", "riscv64"),
+    ];
+    let universe = Universe::new(&inputs, "riscv64", &[]).unwrap();
+    let request = Request {
+        suite: "s".into(),
+        ..Request::default()
+    };
+    let selection = choose(&universe, &request).unwrap();
+    let name = |id| (universe.package(id).name, universe.package(id).version);
+    assert_eq!(
+        selection.packages().map(name).collect::<Vec<_>>(),
+        [("core", "2")]
+    );
+}

@@ -9,15 +9,15 @@
 //! at most one version can be installed. `Architecture: all` belongs to the
 //! slot of the native (target) architecture, as in apt.
 
-use std::cmp::Reverse;
+mod load;
+mod targets;
+
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::error::SolveError;
 use super::package::{MultiArch, Package, PackageId};
-use super::relation::Relation;
-use super::version;
-use crate::control::{Item, next_item};
+use targets::names_in;
 
 /// The priority apt gives to a source nobody said anything about
 /// (apt_preferences(5)); `NotAutomatic` makes it 1, with
@@ -82,34 +82,6 @@ pub struct Universe<'a> {
     relations: Vec<(u32, u8, &'a str)>,
 }
 
-/// The priorities as numbers, most important first.
-pub(crate) fn priority_number(text: &str) -> u8 {
-    match text {
-        "required" => 1,
-        "important" => 2,
-        "standard" => 3,
-        "optional" => 4,
-        _ => 5,
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
-}
-
-/// The name at the beginning of each relation of a list, cheaply.
-fn names_in(list: &str) -> impl Iterator<Item = &str> {
-    list.split([',', '|']).filter_map(|one| {
-        let one = one.trim_ascii_start();
-        let is_end = |b: u8| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-        let end = one.bytes().position(is_end).unwrap_or(one.len());
-        one.get(..end).filter(|name| !name.is_empty())
-    })
-}
-
 impl<'a> Universe<'a> {
     /// Loads indexes for a target architecture and its foreign ones; an index
     /// for any other architecture, and any other package, is left out.
@@ -142,149 +114,6 @@ impl<'a> Universe<'a> {
         universe.parsed.resize_with(universe.records.len(), OnceLock::new);
         universe.order_versions();
         Ok(universe)
-    }
-
-    fn load(&mut self, number: usize, index: &IndexInput<'a>) -> Result<(), SolveError> {
-        let bad = |at: usize, what: String| SolveError::Index {
-            index: format!("{} {} {}", index.suite, index.component, index.architecture),
-            line: 1 + index
-                .text
-                .get(..at)
-                .map_or(0, |before| before.matches('\n').count()),
-            what,
-        };
-        let number = u16::try_from(number).map_err(|_| bad(0, "there are too many indexes".into()))?;
-        // A paragraph of an index is some 700 bytes long.
-        let guess = index.text.len() / 700;
-        self.records.reserve(guess);
-        if self.names.is_empty() {
-            self.by_name.reserve(guess);
-            self.names.reserve(guess);
-            self.slots.reserve(guess);
-        }
-        let mut rest = index.text;
-        let mut relations: Vec<(u8, &'a str)> = Vec::new();
-        loop {
-            relations.clear();
-            let begin = index.text.len() - rest.len();
-            let (mut name, mut ver, mut arch) = ("", "", "");
-            let (mut provides, mut multi_arch) = ("", MultiArch::No);
-            let (mut essential, mut priority) = (false, 5);
-            let (end, last) = loop {
-                let at = index.text.len() - rest.len();
-                let (item, after) = next_item(rest);
-                rest = after;
-                match item {
-                    Item::Field { name: field, value } => {
-                        if let Some(field) = relation_field(field) {
-                            relations.push((field, value));
-                        }
-                        match field {
-                            "Package" => name = value,
-                            "Version" => ver = value,
-                            "Architecture" => arch = value,
-                            "Provides" => provides = value,
-                            "Multi-Arch" => multi_arch = MultiArch::parse(value),
-                            "Essential" => essential = value == "yes",
-                            "Priority" => priority = priority_number(value),
-                            _ => {}
-                        }
-                    }
-                    Item::Comment => {}
-                    Item::Blank => break (at, false),
-                    Item::End => break (at, true),
-                    Item::Bad(_) | Item::Stray => return Err(bad(at, "this is not a control field".into())),
-                }
-            };
-            let stanza = index.text.get(begin..end).unwrap_or("");
-            if name.is_empty() && !stanza.trim().is_empty() {
-                return Err(bad(begin, "a paragraph has no Package field".into()));
-            }
-            if !name.is_empty() {
-                if !is_name(name) || !version::is_valid(ver) {
-                    // Not reachable by any dependency: no reason to refuse the others.
-                    tracing::warn!(package = ?name, version = ?ver, "not a package name and version: left out");
-                } else if let Some(arch) = self.arch_number(arch) {
-                    let record = Record {
-                        version: ver,
-                        stanza,
-                        provides,
-                        slot: self.slot_for(name, arch, self.records.len()),
-                        index: number,
-                        multi_arch,
-                        essential,
-                        priority,
-                    };
-                    self.add(record, &relations);
-                }
-            }
-            if last {
-                return Ok(());
-            }
-        }
-    }
-
-    fn arch_number(&self, arch: &str) -> Option<u8> {
-        if arch == "all" {
-            return Some(0);
-        }
-        self.archs
-            .iter()
-            .position(|known| *known == arch)
-            .and_then(|at| u8::try_from(at).ok())
-    }
-
-    fn slot_for(&mut self, name: &'a str, arch: u8, next: usize) -> Slot {
-        let number = *self.by_name.entry(name).or_insert_with(|| {
-            self.names.push((name, Vec::new()));
-            (self.names.len() - 1) as u32
-        });
-        let known = &mut self.names[number as usize].1;
-        if let Some(slot) = known.iter().find(|s| self.slots[s.0 as usize].arch == arch) {
-            return *slot;
-        }
-        let slot = Slot(self.slots.len() as u32);
-        known.push(slot);
-        self.slots.push(SlotData {
-            name: number,
-            arch,
-            versions: Vec::new(),
-            candidate: PackageId(next as u32),
-        });
-        slot
-    }
-
-    fn add(&mut self, record: Record<'a>, relations: &[(u8, &'a str)]) {
-        let slot = &mut self.slots[record.slot.0 as usize];
-        let same = |id: &PackageId| {
-            let other = &self.records[id.0 as usize];
-            other.version == record.version
-                && self.indexes[other.index as usize].priority >= self.indexes[record.index as usize].priority
-        };
-        if slot.versions.iter().any(same) {
-            return;
-        }
-        let number = self.records.len() as u32;
-        slot.versions.push(PackageId(number));
-        self.relations
-            .extend(relations.iter().map(|(field, value)| (number, *field, *value)));
-        self.records.push(record);
-    }
-
-    fn order_versions(&mut self) {
-        for slot in self.slots.iter_mut().filter(|slot| slot.versions.len() > 1) {
-            let version_of = |id: PackageId| self.records[id.0 as usize].version;
-            // Stable: of equal versions the first source's comes first.
-            slot.versions
-                .sort_by(|a, b| version::compare(version_of(*b), version_of(*a)));
-            let priority = |id: &PackageId| {
-                let index = self.records[id.0 as usize].index;
-                self.indexes[index as usize].priority
-            };
-            if let Some(best) = slot.versions.iter().min_by_key(|id| Reverse(priority(id))) {
-                slot.candidate = *best;
-            }
-        }
     }
 
     /// The target architecture.
@@ -418,136 +247,20 @@ impl<'a> Universe<'a> {
     }
 
     /// The candidates of the target architecture that a predicate on
-    /// (essential, priority number) takes.
+    /// (essential, priority number) takes, in the order apt numbers them.
     pub(crate) fn native_candidates(&self, wanted: impl Fn(bool, u8) -> bool) -> Vec<PackageId> {
-        let native = self.slots.iter().filter(|slot| slot.arch == 0);
-        native
-            .map(|slot| slot.candidate)
-            .filter(|id| wanted(self.is_essential(*id), self.priority(*id)))
+        let is_wanted = |id: PackageId| wanted(self.is_essential(id), self.priority(id));
+        let slots: Vec<Slot> = (0..self.slots.len() as u32)
+            .map(Slot)
+            .filter(|slot| self.slot_arch(*slot) == 0 && is_wanted(self.slot_candidate(*slot)))
+            .collect();
+        let mut ordered: Vec<_> = self.mentions(&slots).into_iter().zip(slots).collect();
+        ordered.sort_unstable();
+        ordered
+            .into_iter()
+            .map(|(_, slot)| self.slot_candidate(slot))
             .collect()
     }
-
-    /// Whether a package says of itself that it satisfies a relation a package
-    /// of an architecture has; `negative` for conflicts and breaks, which mean
-    /// all architectures unless they name one.
-    fn answers(&self, id: PackageId, relation: &Relation<'_>, owner: u8, negative: bool) -> bool {
-        let arch = self.slot_arch(self.slot_of(id));
-        let multi_arch = self.multi_arch(id);
-        match relation.qualifier {
-            None => negative || arch == owner || multi_arch == MultiArch::Foreign,
-            Some("any") => {
-                negative || arch == owner || matches!(multi_arch, MultiArch::Allowed | MultiArch::Foreign)
-            }
-            Some("native") => arch == 0,
-            Some(named) => self.archs.get(usize::from(arch)) == Some(&named),
-        }
-    }
-
-    /// Every version that satisfies a relation of a package of an
-    /// architecture: those of that name first, then those that provide it.
-    pub(crate) fn targets(&self, relation: &Relation<'_>, owner: u8, negative: bool) -> Vec<PackageId> {
-        let mut found = Vec::new();
-        let slots = self.slots_named(relation.name);
-        let own = slots.iter().filter(|slot| self.slot_arch(**slot) == owner);
-        let others = slots.iter().filter(|slot| self.slot_arch(**slot) != owner);
-        for slot in own.chain(others) {
-            for id in self.versions(*slot) {
-                let version = self.records[id.index()].version;
-                if self.answers(*id, relation, owner, negative)
-                    && relation.bound.is_none_or(|bound| bound.allows(version))
-                {
-                    found.push(*id);
-                }
-            }
-        }
-        for id in self.providers(relation.name) {
-            if self.answers(*id, relation, owner, negative) && self.provides(*id, relation) {
-                found.push(*id);
-            }
-        }
-        found
-    }
-
-    fn provides(&self, id: PackageId, relation: &Relation<'_>) -> bool {
-        let provides = &self.package(id).provides;
-        provides
-            .iter()
-            .filter(|p| p.name == relation.name)
-            .any(|provided| {
-                relation
-                    .bound
-                    .is_none_or(|bound| provided.bound.is_some_and(|is| bound.allows(is.version)))
-            })
-    }
-
-    /// Where the indexes mention each of some packages first, be it as a
-    /// package or in a relation of one: apt numbers packages so, and settles
-    /// ties by these numbers.
-    pub(crate) fn mentions(&self, slots: &[Slot]) -> Vec<Mention> {
-        let own = |slot: &Slot| {
-            let first = self.versions(*slot).iter().min();
-            (first.map_or(u32::MAX, |id| id.0), 0, 0)
-        };
-        let mut found: Vec<Mention> = slots.iter().map(own).collect();
-        let mut wanted: HashMap<&str, Vec<usize>> = HashMap::new();
-        // Most names in an index are told from all wanted ones by this alone.
-        let mut marks = vec![false; 1 << 16];
-        for (at, slot) in slots.iter().enumerate() {
-            let name = self.slot_name(*slot);
-            wanted.entry(name).or_default().push(at);
-            marks[mark(name)] = true;
-        }
-        let last = found.iter().map(|mention| mention.0).max().unwrap_or(0);
-        for (record, field, list) in &self.relations {
-            if *record > last {
-                break;
-            }
-            for (place, name) in names_in(list).enumerate() {
-                if !marks[mark(name)] {
-                    continue;
-                }
-                for at in wanted.get(name).into_iter().flatten() {
-                    let arch = |slot| self.slot_arch(slot);
-                    let here = (*record, *field, place);
-                    let same = self.records.get(*record as usize).map(|r| arch(r.slot))
-                        == slots.get(*at).map(|s| arch(*s));
-                    if let Some(mention) = found.get_mut(*at)
-                        && same
-                        && here < *mention
-                    {
-                        *mention = here;
-                    }
-                }
-            }
-        }
-        found
-    }
-}
-
-/// Record, field and place within the field.
-pub(crate) type Mention = (u32, u8, usize);
-
-/// A number below 2^16 that differs for most names.
-fn mark(name: &str) -> usize {
-    let bytes = name.as_bytes();
-    let at = |n: usize| usize::from(bytes.get(n).copied().unwrap_or(0));
-    (at(bytes.len() / 2) ^ at(bytes.len().saturating_sub(1)) << 4 ^ bytes.len() << 9 ^ at(0) << 6) & 0xffff
-}
-
-/// The place of a relation field in apt's order, from 1.
-fn relation_field(name: &str) -> Option<u8> {
-    Some(match name {
-        "Pre-Depends" => 1,
-        "Depends" => 2,
-        "Conflicts" => 3,
-        "Breaks" => 4,
-        "Recommends" => 5,
-        "Suggests" => 6,
-        "Replaces" => 7,
-        "Enhances" => 8,
-        "Provides" => 9,
-        _ => return None,
-    })
 }
 
 impl Universe<'_> {

@@ -52,7 +52,11 @@ impl<'scope> Control<'scope> {
                 }
             }
         });
-        Ok(Self { path: path.to_owned(), ending, thread: Some(thread) })
+        Ok(Self {
+            path: path.to_owned(),
+            ending,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -127,7 +131,10 @@ mod tests {
                 other => Err(format!("{other:?} is unknown")),
             })
             .unwrap();
-            assert_eq!(ask(&path, b"/usr/bin/tool"), b"+/.rootless-install/sysroot/usr/bin/tool");
+            assert_eq!(
+                ask(&path, b"/usr/bin/tool"),
+                b"+/.rootless-install/sysroot/usr/bin/tool"
+            );
             assert!(ask(&path, b"\xff\xfe").starts_with(b"-"));
             drop(control);
         });

@@ -66,7 +66,12 @@ pub(super) fn link(from: &Path, to: &Path) -> io::Result<()> {
         } else {
             match fs::hard_link(&source, &destination) {
                 // Too many links to one inode, or a store on another filesystem.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EMLINK | libc::EXDEV | libc::EPERM)) => {
+                Err(error)
+                    if matches!(
+                        error.raw_os_error(),
+                        Some(libc::EMLINK | libc::EXDEV | libc::EPERM)
+                    ) =>
+                {
                     fs::copy(&source, &destination).map(drop)
                 }
                 linked => linked,
@@ -107,7 +112,15 @@ mod tests {
         assert_eq!(kept("./bin/true").as_deref(), Some("usr/bin/true"));
         assert_eq!(kept("./usr/lib64/ld.so").as_deref(), Some("usr/lib64/ld.so"));
         assert_eq!(kept("/usr/libexec/x/y").as_deref(), Some("usr/libexec/x/y"));
-        for nothing in ["./usr/share/doc/x", "./etc/passwd", "./usr", "./lib64", "./usr/lib/../../x", "./usr/lib/modules/6/x", "."] {
+        for nothing in [
+            "./usr/share/doc/x",
+            "./etc/passwd",
+            "./usr",
+            "./lib64",
+            "./usr/lib/../../x",
+            "./usr/lib/modules/6/x",
+            ".",
+        ] {
             assert_eq!(kept(nothing), None, "{nothing}");
         }
     }

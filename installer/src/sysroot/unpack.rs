@@ -1,8 +1,8 @@
 //! Unpacking a native package into the store: programs and libraries only, no
 //! owners, no set-id bits. The package was verified against a signed index.
 
-use super::tree::{kept, make_directories};
 use super::SysrootError;
+use super::tree::{kept, make_directories};
 use crate::deb::{DebError, DebFile, EntryKind, Limits};
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -15,16 +15,26 @@ pub(super) fn unpack(deb: &Path, to: &Path) -> Result<(), SysrootError> {
     if to.is_dir() {
         return Ok(());
     }
-    let failed = |source| SysrootError::Write { path: to.to_owned(), source };
-    let parent = to.parent().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    let failed = |source| SysrootError::Write {
+        path: to.to_owned(),
+        source,
+    };
+    let parent = to
+        .parent()
+        .ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
     fs::create_dir_all(parent).map_err(failed)?;
-    let unfinished = tempfile::Builder::new().prefix(".unpacking-").tempdir_in(parent).map_err(failed)?;
+    let unfinished = tempfile::Builder::new()
+        .prefix(".unpacking-")
+        .tempdir_in(parent)
+        .map_err(failed)?;
     let root = unfinished.path().join("root");
     fs::create_dir(&root).map_err(failed)?;
     let file = DebFile::open(deb)?;
     let limit = Limits::default().of(file.size(), None);
     file.walk_data(limit, 2, |entry, contents| {
-        let Some(path) = kept(&entry.path) else { return Ok(()) };
+        let Some(path) = kept(&entry.path) else {
+            return Ok(());
+        };
         let mut write = || -> io::Result<()> {
             let parent = path.parent().unwrap_or(Path::new(""));
             make_directories(&root, parent)?;
@@ -35,8 +45,11 @@ pub(super) fn unpack(deb: &Path, to: &Path) -> Result<(), SysrootError> {
                 EntryKind::File => {
                     // Never through a link, never over another entry.
                     let mode = 0o644 | (entry.mode & 0o111);
-                    let mut out =
-                        OpenOptions::new().write(true).create_new(true).mode(mode).open(&destination)?;
+                    let mut out = OpenOptions::new()
+                        .write(true)
+                        .create_new(true)
+                        .mode(mode)
+                        .open(&destination)?;
                     io::copy(contents, &mut out)?;
                     out.set_permissions(fs::Permissions::from_mode(mode))
                 }
@@ -51,7 +64,10 @@ pub(super) fn unpack(deb: &Path, to: &Path) -> Result<(), SysrootError> {
                 _ => Ok(()),
             }
         };
-        write().map_err(|source| DebError::Open { path: to.join(&path), source })
+        write().map_err(|source| DebError::Open {
+            path: to.join(&path),
+            source,
+        })
     })?;
     match fs::rename(&root, to) {
         Err(_) if to.is_dir() => Ok(()),
@@ -66,7 +82,10 @@ fn no_links(root: &Path, below: &Path) -> io::Result<()> {
     for component in below.components() {
         path.push(component);
         if fs::symlink_metadata(&path)?.is_symlink() {
-            return Err(io::Error::other(format!("{} is a link on the way to a file", path.display())));
+            return Err(io::Error::other(format!(
+                "{} is a link on the way to a file",
+                path.display()
+            )));
         }
     }
     Ok(())

@@ -8,8 +8,8 @@
 //! Sources: user_namespaces(7), mount_namespaces(7), pid_namespaces(7),
 //! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
 
-use super::message::{FromAgent, ToAgent};
 use super::PHANTOM_DIRECTORY;
+use super::message::{FromAgent, ToAgent};
 use crate::sys::{self, Forked};
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -61,7 +61,10 @@ trait Doing<T> {
 
 impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
     fn doing(self, what: &str) -> Step<T> {
-        self.map_err(|error| Failure { doing: what.to_owned(), error: error.into() })
+        self.map_err(|error| Failure {
+            doing: what.to_owned(),
+            error: error.into(),
+        })
     }
 }
 
@@ -72,7 +75,8 @@ pub(super) fn run(mount_point: &Path, private: &Path, native_system: Option<&Pat
         return ExitCode::from(2);
     };
     let mut socket = UnixStream::from(socket);
-    let forked = set_up(&mut socket, mount_point, private, native_system).and_then(|()| sys::fork().doing("fork"));
+    let forked =
+        set_up(&mut socket, mount_point, private, native_system).and_then(|()| sys::fork().doing("fork"));
     let done = match forked {
         Ok(Forked::Parent(child)) => {
             // Only the child talks from here on.
@@ -84,7 +88,11 @@ pub(super) fn run(mount_point: &Path, private: &Path, native_system: Option<&Pat
     };
     done.unwrap_or_else(|failure| {
         let errno = failure.error.raw_os_error().unwrap_or(0);
-        let message = FromAgent::Failed { doing: failure.doing, reason: failure.error.to_string(), errno };
+        let message = FromAgent::Failed {
+            doing: failure.doing,
+            reason: failure.error.to_string(),
+            errno,
+        };
         // The installer may be gone already, and then nobody wants to know.
         let _ = message.send(&mut socket);
         ExitCode::FAILURE
@@ -156,11 +164,16 @@ fn sources(private: &Path, native_system: Option<&Path>) -> Step<Vec<(OwnedFd, P
     let doing = "open the native sysroot";
     let seen = PathBuf::from(PHANTOM_DIRECTORY.trim_start_matches('/'));
     let mut binds = vec![(open_path(private).doing(doing)?, seen.clone())];
-    let Some(system) = native_system else { return Ok(binds) };
+    let Some(system) = native_system else {
+        return Ok(binds);
+    };
     for directory in fs::read_dir(private.join("sysroot/usr")).doing(doing)? {
         let name = Path::new("usr").join(directory.doing(doing)?.file_name());
         if system.join(&name).is_dir() {
-            binds.push((open_path(&system.join(&name)).doing(doing)?, seen.join("sysroot").join(&name)));
+            binds.push((
+                open_path(&system.join(&name)).doing(doing)?,
+                seen.join("sysroot").join(&name),
+            ));
         }
     }
     Ok(binds)
@@ -168,7 +181,11 @@ fn sources(private: &Path, native_system: Option<&Path>) -> Step<Vec<(OwnedFd, P
 
 fn open_path(path: &Path) -> nix::Result<OwnedFd> {
     use nix::fcntl::{OFlag, open};
-    open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, nix::sys::stat::Mode::empty())
+    open(
+        path,
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        nix::sys::stat::Mode::empty(),
+    )
 }
 
 fn descriptor_path(descriptor: &OwnedFd) -> PathBuf {
@@ -177,7 +194,11 @@ fn descriptor_path(descriptor: &OwnedFd) -> PathBuf {
 
 fn expect(socket: &mut UnixStream, wanted: &ToAgent) -> Step<()> {
     let got = ToAgent::receive(socket).doing("hear from the installer")?;
-    if got == *wanted { Ok(()) } else { Err(io::Error::other("unexpected message")).doing("follow the protocol") }
+    if got == *wanted {
+        Ok(())
+    } else {
+        Err(io::Error::other("unexpected message")).doing("follow the protocol")
+    }
 }
 
 fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Result<()> {
@@ -192,9 +213,19 @@ fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Resul
 /// Mounts the FUSE filesystem. The descriptor must be opened in the user
 /// namespace that the mount belongs to, hence here and not in the installer.
 fn mount_target(mount_point: &Path) -> Step<OwnedFd> {
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
-        .doing("make the mounts private")?;
-    let fuse = fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").doing("open /dev/fuse")?;
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        None::<&str>,
+    )
+    .doing("make the mounts private")?;
+    let fuse = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/fuse")
+        .doing("open /dev/fuse")?;
     let data = format!(
         "fd={},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
         fuse.as_raw_fd()
@@ -220,7 +251,13 @@ fn become_root() -> Step<()> {
 }
 
 fn bind(from: &Path, to: &Path) -> nix::Result<()> {
-    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
+    mount(
+        Some(from),
+        to,
+        None::<&str>,
+        MsFlags::MS_BIND | MsFlags::MS_REC,
+        None::<&str>,
+    )
 }
 
 /// Remounts read-only, without set-id programs and devices. Options that the
@@ -234,8 +271,12 @@ fn read_only(path: &Path) -> nix::Result<()> {
         (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
         (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
     ];
-    let base = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    let flags = kept.iter().filter(|(flag, _)| here.contains(*flag)).fold(base, |all, (_, flag)| all | *flag);
+    let base =
+        MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let flags = kept
+        .iter()
+        .filter(|(flag, _)| here.contains(*flag))
+        .fold(base, |all, (_, flag)| all | *flag);
     mount(None::<&str>, path, None::<&str>, flags, None::<&str>)
 }
 
@@ -270,8 +311,14 @@ fn enter() -> Step<()> {
     let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     mount(Some("devpts"), &dev.join("pts"), Some("devpts"), quiet, terminals).doing("mount /dev/pts")?;
     fs::create_dir(dev.join("shm")).doing("make /dev/shm")?;
-    mount(Some("tmpfs"), &dev.join("shm"), Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=1777"))
-        .doing("mount /dev/shm")?;
+    mount(
+        Some("tmpfs"),
+        &dev.join("shm"),
+        Some("tmpfs"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        Some("mode=1777"),
+    )
+    .doing("mount /dev/shm")?;
     // A view without a network still has itself.
     let socket = nix::sys::socket::socket(
         nix::sys::socket::AddressFamily::Inet,
@@ -294,13 +341,23 @@ fn confine() -> Step<()> {
     let allowed: CapsHashSet = ALLOWED.into_iter().collect();
     for capability in caps::runtime::thread_all_supported() {
         if !allowed.contains(&capability) {
-            caps::drop(None, CapSet::Bounding, capability).map_err(caps_error).doing("drop a capability")?;
+            caps::drop(None, CapSet::Bounding, capability)
+                .map_err(caps_error)
+                .doing("drop a capability")?;
         }
     }
-    caps::clear(None, CapSet::Ambient).map_err(caps_error).doing("drop capabilities")?;
-    caps::clear(None, CapSet::Inheritable).map_err(caps_error).doing("drop capabilities")?;
-    caps::set(None, CapSet::Effective, &allowed).map_err(caps_error).doing("drop capabilities")?;
-    caps::set(None, CapSet::Permitted, &allowed).map_err(caps_error).doing("drop capabilities")?;
+    caps::clear(None, CapSet::Ambient)
+        .map_err(caps_error)
+        .doing("drop capabilities")?;
+    caps::clear(None, CapSet::Inheritable)
+        .map_err(caps_error)
+        .doing("drop capabilities")?;
+    caps::set(None, CapSet::Effective, &allowed)
+        .map_err(caps_error)
+        .doing("drop capabilities")?;
+    caps::set(None, CapSet::Permitted, &allowed)
+        .map_err(caps_error)
+        .doing("drop capabilities")?;
     nix::sys::prctl::set_no_new_privs().doing("set no_new_privs")?;
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0).doing("forbid core files")
 }
@@ -310,7 +367,10 @@ fn serve(socket: &mut UnixStream) -> Step<ExitCode> {
     FromAgent::Ready.send(socket).doing("talk to the installer")?;
     loop {
         match ToAgent::receive(socket) {
-            Ok(ToAgent::Run { arguments, environment }) => {
+            Ok(ToAgent::Run {
+                arguments,
+                environment,
+            }) => {
                 let Some(outcome) = run_command(socket, &arguments, environment)? else {
                     return Ok(ExitCode::SUCCESS);
                 };
@@ -334,7 +394,12 @@ fn run_command(
         return Ok(Some(FromAgent::NotRun("no program is named".to_owned())));
     };
     let mut command = Command::new(program);
-    command.args(rest).env_clear().envs(environment).current_dir("/").stdin(Stdio::null());
+    command
+        .args(rest)
+        .env_clear()
+        .envs(environment)
+        .current_dir("/")
+        .stdin(Stdio::null());
     command.process_group(0);
     let child = match command.spawn() {
         Ok(child) => Pid::from_raw(i32::try_from(child.id()).unwrap_or(-1)),
@@ -374,7 +439,10 @@ fn run_command(
 
 fn wait_for(child: &OwnedFd, socket: BorrowedFd<'_>) -> io::Result<(bool, bool)> {
     use rustix::event::{PollFd, PollFlags, poll};
-    let mut waiting = [PollFd::new(child, PollFlags::IN), PollFd::from_borrowed_fd(socket, PollFlags::IN)];
+    let mut waiting = [
+        PollFd::new(child, PollFlags::IN),
+        PollFd::from_borrowed_fd(socket, PollFlags::IN),
+    ];
     match poll(&mut waiting, None) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.into()),

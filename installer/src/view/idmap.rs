@@ -52,16 +52,25 @@ pub fn probe() -> Result<(IdRange, Mapper), ViewError> {
     };
     let (uids, gids) = (find("/etc/subuid"), find("/etc/subgid"));
     if uid.is_root() {
-        let range = IdRange { uid: uids.unwrap_or(ROOTS_OWN), gid: gids.unwrap_or(ROOTS_OWN) };
+        let range = IdRange {
+            uid: uids.unwrap_or(ROOTS_OWN),
+            gid: gids.unwrap_or(ROOTS_OWN),
+        };
         return Ok((range, Mapper::Root));
     }
     let user = name.unwrap_or_else(|| uid.to_string());
-    let missing = |file: &'static str| ViewError::NoSubordinateIds { user: user.clone(), file };
+    let missing = |file: &'static str| ViewError::NoSubordinateIds {
+        user: user.clone(),
+        file,
+    };
     let range = IdRange {
         uid: uids.ok_or_else(|| missing("/etc/subuid"))?,
         gid: gids.ok_or_else(|| missing("/etc/subgid"))?,
     };
-    let mapper = Mapper::Helpers { uid: helper("newuidmap")?, gid: helper("newgidmap")? };
+    let mapper = Mapper::Helpers {
+        uid: helper("newuidmap")?,
+        gid: helper("newgidmap")?,
+    };
     Ok((range, mapper))
 }
 
@@ -99,19 +108,34 @@ pub fn write(pid: u32, range: IdRange, mapper: &Mapper) -> Result<(), ViewError>
         Mapper::Root => {
             let put = |file: &str, start: u32| {
                 let path = format!("/proc/{pid}/{file}");
-                fs::write(&path, format!("0 {start} {WANTED}\n"))
-                    .map_err(|error| ViewError::IdMap { program: path.into(), reason: error.to_string() })
+                fs::write(&path, format!("0 {start} {WANTED}\n")).map_err(|error| ViewError::IdMap {
+                    program: path.into(),
+                    reason: error.to_string(),
+                })
             };
-            put("uid_map", range.uid)?;
-            put("gid_map", range.gid)
+            super::privileges::with_map_rights(|| {
+                put("uid_map", range.uid).and_then(|()| put("gid_map", range.gid))
+            })
+            .map_err(|error| ViewError::IdMap {
+                program: "capset".into(),
+                reason: error.to_string(),
+            })?
         }
     }
 }
 
 fn call(program: &Path, pid: u32, start: u32) -> Result<(), ViewError> {
-    let failed = |reason: String| ViewError::IdMap { program: program.to_owned(), reason };
+    let failed = |reason: String| ViewError::IdMap {
+        program: program.to_owned(),
+        reason,
+    };
     let done = Command::new(program)
-        .args([pid.to_string(), "0".to_owned(), start.to_string(), WANTED.to_string()])
+        .args([
+            pid.to_string(),
+            "0".to_owned(),
+            start.to_string(),
+            WANTED.to_string(),
+        ])
         .output()
         .map_err(|error: io::Error| failed(error.to_string()))?;
     if done.status.success() {

@@ -23,7 +23,7 @@ use std::io::{self, Read, Write};
 
 /// From the installer to the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ToAgent {
+pub(super) enum ToAgent {
     /// The id maps of the user namespace are written.
     Mapped,
     /// The FUSE server answers.
@@ -41,7 +41,7 @@ pub enum ToAgent {
 
 /// From the agent to the installer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FromAgent {
+pub(super) enum FromAgent {
     /// The namespaces exist; the id maps are wanted.
     Unshared,
     /// The FUSE filesystem is mounted; its descriptor follows.
@@ -84,7 +84,11 @@ fn read_frame(input: &mut impl Read) -> io::Result<Vec<String>> {
         let mut bytes = [0; 4];
         input.read_exact(&mut bytes)?;
         let n = u32::from_le_bytes(bytes) as usize;
-        if n > MAX_FRAME { Err(io::Error::other("frame too large")) } else { Ok(n) }
+        if n > MAX_FRAME {
+            Err(io::Error::other("frame too large"))
+        } else {
+            Ok(n)
+        }
     };
     let count = number(input)?;
     let mut parts = Vec::new();
@@ -105,12 +109,15 @@ impl ToAgent {
     ///
     /// # Errors
     /// What the socket says.
-    pub fn send(&self, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn send(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Mapped => write_frame(out, &["mapped"]),
             Self::Serving => write_frame(out, &["serving"]),
             Self::Kill => write_frame(out, &["kill"]),
-            Self::Run { arguments, environment } => {
+            Self::Run {
+                arguments,
+                environment,
+            } => {
                 let count = arguments.len().to_string();
                 let mut parts = vec!["run", &count];
                 parts.extend(arguments.iter().map(String::as_str));
@@ -124,7 +131,7 @@ impl ToAgent {
     ///
     /// # Errors
     /// The end of the stream, or a malformed frame.
-    pub fn receive(input: &mut impl Read) -> io::Result<Self> {
+    pub(super) fn receive(input: &mut impl Read) -> io::Result<Self> {
         let parts = read_frame(input)?;
         let mut parts = parts.into_iter();
         match parts.next().as_deref() {
@@ -139,7 +146,10 @@ impl ToAgent {
                     [name, value] => Some((name.clone(), value.clone())),
                     _ => None,
                 });
-                Ok(Self::Run { arguments, environment: environment.collect() })
+                Ok(Self::Run {
+                    arguments,
+                    environment: environment.collect(),
+                })
             }
             _ => Err(malformed()),
         }
@@ -151,7 +161,7 @@ impl FromAgent {
     ///
     /// # Errors
     /// What the socket says.
-    pub fn send(&self, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn send(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Unshared => write_frame(out, &["unshared"]),
             Self::Mounted => write_frame(out, &["mounted"]),
@@ -169,7 +179,7 @@ impl FromAgent {
     ///
     /// # Errors
     /// The end of the stream, or a malformed frame.
-    pub fn receive(input: &mut impl Read) -> io::Result<Self> {
+    pub(super) fn receive(input: &mut impl Read) -> io::Result<Self> {
         let parts = read_frame(input)?;
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let number = |text: &str| text.parse().map_err(|_| malformed());
@@ -205,10 +215,18 @@ mod tests {
             message.send(&mut wire).unwrap();
             assert_eq!(ToAgent::receive(&mut wire.as_slice()).unwrap(), message);
         }
-        let failed = FromAgent::Failed { doing: "mount".into(), reason: "no".into(), errno: 1 };
+        let failed = FromAgent::Failed {
+            doing: "mount".into(),
+            reason: "no".into(),
+            errno: 1,
+        };
         for message in [FromAgent::Unshared, FromAgent::Mounted, FromAgent::Ready, failed]
             .into_iter()
-            .chain([FromAgent::Exited(-1), FromAgent::Signalled(9), FromAgent::NotRun("x".into())])
+            .chain([
+                FromAgent::Exited(-1),
+                FromAgent::Signalled(9),
+                FromAgent::NotRun("x".into()),
+            ])
         {
             let mut wire = Vec::new();
             message.send(&mut wire).unwrap();
@@ -218,7 +236,12 @@ mod tests {
 
     #[test]
     fn garbage_is_an_error() {
-        for wire in [&b"\xff\xff\xff\xff"[..], b"\x01\x00\x00\x00\xff\xff\xff\x7f", b"\x01\x00\x00", b"\x00\x00\x00\x00"] {
+        for wire in [
+            &b"\xff\xff\xff\xff"[..],
+            b"\x01\x00\x00\x00\xff\xff\xff\x7f",
+            b"\x01\x00\x00",
+            b"\x00\x00\x00\x00",
+        ] {
             assert!(ToAgent::receive(&mut &*wire).is_err());
             assert!(FromAgent::receive(&mut &*wire).is_err());
         }

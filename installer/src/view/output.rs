@@ -42,7 +42,10 @@ impl Collector {
         let shared = Shared::default();
         let theirs = Arc::clone(&shared);
         let thread = std::thread::spawn(move || collect(pipe, &theirs, &sink));
-        Self { shared, _thread: thread }
+        Self {
+            shared,
+            _thread: thread,
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -51,12 +54,18 @@ impl Collector {
 
     /// Forgets what earlier commands wrote; what follows is of this package.
     pub(super) fn start(&self, package: &str) {
-        *self.kept() = Kept { package: package.to_owned(), ..Kept::default() };
+        *self.kept() = Kept {
+            package: package.to_owned(),
+            ..Kept::default()
+        };
     }
 
     /// The last lines of the command that has just ended.
     pub(super) fn last_lines(&self) -> Vec<String> {
-        let waited = self.shared.1.wait_timeout_while(self.kept(), PATIENCE, |kept| !kept.complete);
+        let waited = self
+            .shared
+            .1
+            .wait_timeout_while(self.kept(), PATIENCE, |kept| !kept.complete);
         let (kept, _) = waited.unwrap_or_else(PoisonError::into_inner);
         kept.lines.iter().cloned().collect()
     }
@@ -112,8 +121,10 @@ mod tests {
         let (reader, mut writer) = std::io::pipe().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let theirs = Arc::clone(&seen);
-        let collector =
-            Collector::new(reader, Box::new(move |_, line| theirs.lock().unwrap().push(line.to_owned())));
+        let collector = Collector::new(
+            reader,
+            Box::new(move |_, line| theirs.lock().unwrap().push(line.to_owned())),
+        );
         for n in 0..30 {
             writeln!(writer, "line {n}").unwrap();
         }

@@ -63,6 +63,7 @@ pub(super) fn programs(target: &Target, dir: &Path) -> ServeOptions {
         .unwrap();
     let redirect = Redirect {
         interpreter: shim,
+        argument: None,
         native: native(),
     };
     ServeOptions {

@@ -396,8 +396,7 @@ fn an_inline_key_takes_the_place_of_the_keyring() {
 fn the_defaults_have_updates_and_security_where_they_are() {
     let archive = Archive::new();
     let machine = MachineSources {
-        mirror: archive.server.url("debian"),
-        from_apt: true,
+        mirror: Some(archive.server.url("debian")),
         security: Some(archive.server.url("debian-security")),
         keyrings: Vec::new(),
         inline_key: None,

@@ -1,0 +1,5 @@
+//! Tests of the database: formats, states, triggers, conffiles.
+
+mod conffiles;
+mod formats;
+mod triggers;

@@ -1,0 +1,43 @@
+//! Root's capabilities, given up.
+//!
+//! Root takes the same way as everybody: it may still be the owner of files, but
+//! may not own, make or read what an ordinary user may not. Only the two
+//! capabilities that stand for newuidmap and newgidmap come back, for the moment
+//! in which the id maps are written (capabilities(7), user_namespaces(7)).
+
+use caps::errors::CapsError;
+use caps::{CapSet, Capability, CapsHashSet};
+
+/// What writing the id maps takes.
+const FOR_MAPS: [Capability; 2] = [Capability::CAP_SETUID, Capability::CAP_SETGID];
+
+/// Gives up root's capabilities, before any thread is started. Says whether
+/// there were any to give up.
+///
+/// # Errors
+/// What capset(2) says.
+pub fn give_up() -> Result<bool, CapsError> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(false);
+    }
+    let kept: CapsHashSet = FOR_MAPS.into_iter().collect();
+    let held = caps::read(None, CapSet::Permitted)?;
+    caps::clear(None, CapSet::Effective)?;
+    caps::set(
+        None,
+        CapSet::Permitted,
+        &kept.intersection(&held).copied().collect(),
+    )?;
+    caps::clear(None, CapSet::Inheritable)?;
+    Ok(true)
+}
+
+/// Calls `write` with the capabilities for id maps in force.
+pub(super) fn with_map_rights<T>(write: impl FnOnce() -> T) -> Result<T, CapsError> {
+    for capability in FOR_MAPS {
+        caps::raise(None, CapSet::Effective, capability)?;
+    }
+    let done = write();
+    caps::clear(None, CapSet::Effective)?;
+    Ok(done)
+}
