@@ -160,7 +160,11 @@ pub fn run_in<A: AsRef<OsStr>>(
         return print::print(&root, arch, cache_path);
     }
     let rules = Rules::of(target, arch)?;
-    if let Some(path) = options.directories.iter().find(|path| options.build_cache && path.first() != Some(&b'/')) {
+    if let Some(path) = options
+        .directories
+        .iter()
+        .find(|path| options.build_cache && path.first() != Some(&b'/'))
+    {
         return Ok(ran.failed(&[b"relative path `", path, b"' used to build cache"]));
     }
 
@@ -169,7 +173,10 @@ pub fn run_in<A: AsRef<OsStr>>(
         directories.add(path, b"<cmdline>", 0, &mut ran)?;
     }
     if !options.only_command_line {
-        let file = options.configuration.as_deref().unwrap_or(CONFIGURATION.as_bytes());
+        let file = options
+            .configuration
+            .as_deref()
+            .unwrap_or(CONFIGURATION.as_bytes());
         if configuration::read(&mut directories, file, &mut ran)?.is_break() {
             ran.status = 1;
             return Ok(ran);
@@ -196,11 +203,24 @@ pub fn run_in<A: AsRef<OsStr>>(
 
 /// Puts the cache in its place; `false` if there is none.
 fn save(root: &Root<'_>, path: &[u8], data: &[u8], ran: &mut Ran) -> Result<bool, LdconfigError> {
-    let meta = Meta { kind: FileType::Regular, mode: 0o644, uid: 0, gid: 0, mtime: now() };
-    let written = root.beside(path).and_then(|place| root.target().write(&place, data, &meta));
+    let meta = Meta {
+        kind: FileType::Regular,
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        mtime: now(),
+    };
+    let written = root
+        .beside(path)
+        .and_then(|place| root.target().write(&place, data, &meta));
     match written {
         Err(error) if error.is_not_found() => {
-            ran.complain(&[b"Can't create temporary cache file ", path, b"~: ", &reason(&error)]);
+            ran.complain(&[
+                b"Can't create temporary cache file ",
+                path,
+                b"~: ",
+                &reason(&error),
+            ]);
             ran.status = 1;
             Ok(false)
         }
@@ -213,8 +233,15 @@ fn touch_auxiliary(root: &Root<'_>) -> Result<(), LdconfigError> {
     let done = match root.find(AUXILIARY.as_bytes()) {
         Ok(found) => root.target().set_mtime(&found, now()),
         Err(error) if error.is_not_found() => {
-            let meta = Meta { kind: FileType::Directory, mode: 0o700, uid: 0, gid: 0, mtime: now() };
-            root.beside(AUXILIARY.as_bytes()).and_then(|place| root.target().make_dir(&place, &meta))
+            let meta = Meta {
+                kind: FileType::Directory,
+                mode: 0o700,
+                uid: 0,
+                gid: 0,
+                mtime: now(),
+            };
+            root.beside(AUXILIARY.as_bytes())
+                .and_then(|place| root.target().make_dir(&place, &meta))
         }
         Err(error) => Err(error),
     };
@@ -226,8 +253,13 @@ fn touch_auxiliary(root: &Root<'_>) -> Result<(), LdconfigError> {
 }
 
 fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp { sec: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nsec: since.subsec_nanos() }
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp {
+        sec: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        nsec: since.subsec_nanos(),
+    }
 }
 
 /// What strerror(3) would say.
@@ -236,5 +268,9 @@ fn reason(error: &TargetError) -> Vec<u8> {
         TargetError::Io { source, .. } => source.to_string(),
         other => other.to_string(),
     };
-    text.split(" (os error").next().unwrap_or_default().as_bytes().to_vec()
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .as_bytes()
+        .to_vec()
 }

@@ -57,18 +57,26 @@ impl Cache {
         }
         let (path, name) = (self.strings.add(path), self.strings.add(name));
         let entry = Entry { name, path, kind };
-        let place = self.entries.partition_point(|known| self.compare(rules, known, &entry) != Ordering::Greater);
+        let place = self
+            .entries
+            .partition_point(|known| self.compare(rules, known, &entry) != Ordering::Greater);
         self.entries.insert(place, entry);
     }
 
     fn hwcaps_name(&self, kind: &Kind) -> Option<&[u8]> {
-        kind.hwcaps.and_then(|number| self.hwcaps.get(number)).map(|(id, _)| self.strings.get(*id))
+        kind.hwcaps
+            .and_then(|number| self.hwcaps.get(number))
+            .map(|(id, _)| self.strings.get(*id))
     }
 
     /// Descending by name and flags; then named capabilities, by name; then the
     /// most capabilities.
     fn compare(&self, rules: &Rules, a: &Entry, b: &Entry) -> Ordering {
-        let names = compare_names(self.strings.get(b.name), self.strings.get(a.name), rules.arch.signed_char);
+        let names = compare_names(
+            self.strings.get(b.name),
+            self.strings.get(a.name),
+            rules.arch.signed_char,
+        );
         let flags = || (b.kind.flags as i32).cmp(&(a.kind.flags as i32));
         let named = || match (self.hwcaps_name(&a.kind), self.hwcaps_name(&b.kind)) {
             (Some(_), None) => Ordering::Less,
@@ -76,13 +84,18 @@ impl Cache {
             (a, b) => a.cmp(&b),
         };
         let bits = |kind: &Kind| (kind.capabilities.count_ones(), kind.capabilities);
-        names.then_with(flags).then_with(named).then_with(|| bits(&b.kind).cmp(&bits(&a.kind)))
+        names
+            .then_with(flags)
+            .then_with(named)
+            .then_with(|| bits(&b.kind).cmp(&bits(&a.kind)))
     }
 
     /// The file. `None` if there is more than the format can hold.
     pub(super) fn into_bytes(self, rules: &Rules) -> Option<Vec<u8>> {
         let big_endian = rules.arch.big_endian;
-        let mut used: Vec<usize> = (0..self.hwcaps.len()).filter(|n| self.hwcaps.get(*n).is_some_and(|h| h.1)).collect();
+        let mut used: Vec<usize> = (0..self.hwcaps.len())
+            .filter(|n| self.hwcaps.get(*n).is_some_and(|h| h.1))
+            .collect();
         let name = |number: &usize| self.hwcaps.get(*number).map(|(id, _)| self.strings.get(*id));
         used.sort_unstable_by(|a, b| name(a).cmp(&name(b)));
 
@@ -91,7 +104,10 @@ impl Cache {
         let offset = |id| u32::try_from(strings_at).ok()?.checked_add(table.offset(id));
         let extensions_at = (strings_at + table.bytes.len()).next_multiple_of(4);
 
-        let mut file = Writer { bytes: MAGIC.to_vec(), big_endian };
+        let mut file = Writer {
+            bytes: MAGIC.to_vec(),
+            big_endian,
+        };
         file.u32(u32::try_from(self.entries.len()).ok()?);
         file.u32(u32::try_from(table.bytes.len()).ok()?);
         file.bytes.extend([if big_endian { 3 } else { 2 }, 0, 0, 0]);
@@ -138,11 +154,19 @@ struct Writer {
 
 impl Writer {
     fn u32(&mut self, value: u32) {
-        self.bytes.extend(if self.big_endian { value.to_be_bytes() } else { value.to_le_bytes() });
+        self.bytes.extend(if self.big_endian {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
+        });
     }
 
     fn u64(&mut self, value: u64) {
-        self.bytes.extend(if self.big_endian { value.to_be_bytes() } else { value.to_le_bytes() });
+        self.bytes.extend(if self.big_endian {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
+        });
     }
 
     fn section(&mut self, tag: u32, offset: usize, size: usize) -> Option<()> {
@@ -155,7 +179,13 @@ impl Writer {
 
 /// Compares names as the loader does, numbers in them by value.
 pub(super) fn compare_names(a: &[u8], b: &[u8], signed_char: bool) -> Ordering {
-    let char = |byte: u8| if signed_char { i32::from(byte.cast_signed()) } else { i32::from(byte) };
+    let char = |byte: u8| {
+        if signed_char {
+            i32::from(byte.cast_signed())
+        } else {
+            i32::from(byte)
+        }
+    };
     let (mut a, mut b) = (a, b);
     while let Some((&first, rest)) = a.split_first() {
         let other = b.first().copied().unwrap_or(0);
@@ -183,7 +213,9 @@ fn number(text: &mut &[u8]) -> i32 {
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let (number, rest) = text.split_at_checked(digits).unwrap_or_default();
     *text = rest;
-    number.iter().fold(0, |value, digit| value.wrapping_mul(10).wrapping_add(i32::from(digit - b'0')))
+    number.iter().fold(0, |value, digit| {
+        value.wrapping_mul(10).wrapping_add(i32::from(digit - b'0'))
+    })
 }
 
 #[cfg(test)]
@@ -202,7 +234,11 @@ mod tests {
             ("", "a", Ordering::Less),
             ("", "", Ordering::Equal),
         ] {
-            assert_eq!(compare_names(a.as_bytes(), b.as_bytes(), true), expected, "{a} {b}");
+            assert_eq!(
+                compare_names(a.as_bytes(), b.as_bytes(), true),
+                expected,
+                "{a} {b}"
+            );
         }
         assert_eq!(compare_names(b"\xe9", b"a", true), Ordering::Less);
         assert_eq!(compare_names(b"\xe9", b"a", false), Ordering::Greater);

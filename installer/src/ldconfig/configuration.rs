@@ -30,28 +30,49 @@ pub(super) fn read(
             files += 1;
             if files > MOST_FILES {
                 let path = PathBuf::from(OsStr::from_bytes(file));
-                return Err(LdconfigError::TooMany { path, what: "included files" });
+                return Err(LdconfigError::TooMany {
+                    path,
+                    what: "included files",
+                });
             }
-            let Some(text) = text(directories, &reading.file, ran)? else { continue };
+            let Some(text) = text(directories, &reading.file, ran)? else {
+                continue;
+            };
             reading.text = Some(text);
         }
         while let Some(line) = reading.next() {
             let Some(patterns) = after_keyword(&line, b"include") else {
-                if line.get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"hwcap"))
+                if line
+                    .get(..5)
+                    .is_some_and(|word| word.eq_ignore_ascii_case(b"hwcap"))
                     && line.get(5).is_some_and(|&b| is_blank(b))
                 {
                     let number = reading.line.to_string();
-                    ran.complain(&[&reading.file, b":", number.as_bytes(), b": hwcap directive ignored"]);
+                    ran.complain(&[
+                        &reading.file,
+                        b":",
+                        number.as_bytes(),
+                        b": hwcap directive ignored",
+                    ]);
                 } else {
                     directories.add(&line, &reading.file, reading.line, ran)?;
                 }
                 continue;
             };
             let mut included = Vec::new();
-            for pattern in patterns.split(|&b| is_blank(b)).filter(|pattern| !pattern.is_empty()) {
+            for pattern in patterns
+                .split(|&b| is_blank(b))
+                .filter(|pattern| !pattern.is_empty())
+            {
                 let root = directories.root();
-                let directory = reading.file.iter().rposition(|&b| b == b'/').filter(|_| pattern.first() != Some(&b'/'));
-                let directory = directory.and_then(|slash| reading.file.get(..=slash)).unwrap_or_default();
+                let directory = reading
+                    .file
+                    .iter()
+                    .rposition(|&b| b == b'/')
+                    .filter(|_| pattern.first() != Some(&b'/'));
+                let directory = directory
+                    .and_then(|slash| reading.file.get(..=slash))
+                    .unwrap_or_default();
                 included.extend(glob(root, &[directory, pattern].concat())?);
             }
             pending.push(reading);
@@ -72,13 +93,22 @@ struct Reading {
 
 impl Reading {
     fn new(file: &[u8]) -> Self {
-        Self { file: file.to_vec(), text: None, at: 0, line: 0 }
+        Self {
+            file: file.to_vec(),
+            text: None,
+            at: 0,
+            line: 0,
+        }
     }
 
     /// The next line that says something, without comment and leading blanks.
     fn next(&mut self) -> Option<Vec<u8>> {
         loop {
-            let rest = self.text.as_ref()?.get(self.at..).filter(|rest| !rest.is_empty())?;
+            let rest = self
+                .text
+                .as_ref()?
+                .get(self.at..)
+                .filter(|rest| !rest.is_empty())?;
             let line = rest.split(|&b| b == b'\n').next()?;
             self.at += line.len() + 1;
             self.line += 1;
@@ -107,11 +137,14 @@ fn text(directories: &Directories<'_>, file: &[u8], ran: &mut Ran) -> Result<Opt
         Ok(opened) => opened,
     };
     let mut text = Vec::new();
-    opened.take(LARGEST).read_to_end(&mut text).map_err(|source| rootless_install_fs::Error::Io {
-        action: "read",
-        path: PathBuf::from(OsStr::from_bytes(file)),
-        source,
-    })?;
+    opened
+        .take(LARGEST)
+        .read_to_end(&mut text)
+        .map_err(|source| rootless_install_fs::Error::Io {
+            action: "read",
+            path: PathBuf::from(OsStr::from_bytes(file)),
+            source,
+        })?;
     Ok(Some(text))
 }
 

@@ -36,7 +36,13 @@ pub(super) struct Directories<'a> {
 
 impl<'a> Directories<'a> {
     pub(super) fn new(root: &'a Root<'a>, rules: &'a Rules, verbose: bool) -> Self {
-        Self { root, rules, verbose, list: Vec::new(), hwcaps: Vec::new() }
+        Self {
+            root,
+            rules,
+            verbose,
+            list: Vec::new(),
+            hwcaps: Vec::new(),
+        }
     }
 
     pub(super) fn root(&self) -> &'a Root<'a> {
@@ -48,12 +54,21 @@ impl<'a> Directories<'a> {
     }
 
     /// Adds the directory that a line names.
-    pub(super) fn add(&mut self, line: &[u8], file: &[u8], number: u32, ran: &mut Ran) -> Result<(), LdconfigError> {
+    pub(super) fn add(
+        &mut self,
+        line: &[u8],
+        file: &[u8],
+        number: u32,
+        ran: &mut Ran,
+    ) -> Result<(), LdconfigError> {
         let (path, holds) = match self.rules.era {
             Era::Legacy => typed(line, ran),
             Era::Plain | Era::SkipsDpkg => (line, Some(LIBC6)),
         };
-        let length = path.iter().rposition(|&b| !is_space(b)).map_or(0, |last| last + 1);
+        let length = path
+            .iter()
+            .rposition(|&b| !is_space(b))
+            .map_or(0, |last| last + 1);
         let path = path.get(..length).unwrap_or_default();
         let length = path.iter().rposition(|&b| b != b'/').map_or(0, |last| last + 1);
         let path = path.get(..length).unwrap_or_default();
@@ -70,15 +85,30 @@ impl<'a> Directories<'a> {
             }
         };
         let from = (file.to_vec(), number);
-        let directory = Directory { path: path.to_vec(), from, hwcaps: None, holds, ino };
+        let directory = Directory {
+            path: path.to_vec(),
+            from,
+            hwcaps: None,
+            holds,
+            ino,
+        };
         match self.list.iter_mut().find(|known| known.ino == ino) {
             Some(known) => {
                 known.holds = holds;
                 if self.verbose {
                     ran.complain(&[b"Path `", path, b"' given more than once"]);
                     let lines = [number.to_string(), known.from.1.to_string()];
-                    let parts: [&[u8]; 9] =
-                        [b"(from ", file, b":", lines[0].as_bytes(), b" and ", &known.from.0, b":", lines[1].as_bytes(), b")\n"];
+                    let parts: [&[u8]; 9] = [
+                        b"(from ",
+                        file,
+                        b":",
+                        lines[0].as_bytes(),
+                        b" and ",
+                        &known.from.0,
+                        b":",
+                        lines[1].as_bytes(),
+                        b")\n",
+                    ];
                     ran.messages.extend(parts.concat());
                 }
                 Ok(())
@@ -112,7 +142,12 @@ impl<'a> Directories<'a> {
                 self.hwcaps.push(name);
                 self.hwcaps.len() - 1
             });
-            self.push(Directory { path, hwcaps: Some(number), ino: stat.ino, ..parent.clone() });
+            self.push(Directory {
+                path,
+                hwcaps: Some(number),
+                ino: stat.ino,
+                ..parent.clone()
+            });
         }
         Ok(())
     }
@@ -120,7 +155,11 @@ impl<'a> Directories<'a> {
     /// Adds a subdirectory for machines with a capability (up to 2.36).
     pub(super) fn add_capability(&mut self, parent: &Directory, path: Vec<u8>) {
         if let Ok(stat) = self.root.stat(&path) {
-            self.push(Directory { path, ino: stat.ino, ..parent.clone() });
+            self.push(Directory {
+                path,
+                ino: stat.ino,
+                ..parent.clone()
+            });
         }
     }
 
@@ -134,7 +173,9 @@ impl<'a> Directories<'a> {
 
 /// `DIRECTORY=TYPE`, as it was up to 2.36.
 fn typed<'l>(line: &'l [u8], ran: &mut Ran) -> (&'l [u8], Option<u32>) {
-    let Some(equal) = line.iter().position(|&b| b == b'=') else { return (line, None) };
+    let Some(equal) = line.iter().position(|&b| b == b'=') else {
+        return (line, None);
+    };
     let kind = line.get(equal + 1..).unwrap_or_default();
     let holds = match kind {
         b"libc4" => Some(0),

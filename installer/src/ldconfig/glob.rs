@@ -28,12 +28,21 @@ pub(super) fn glob(root: &Root<'_>, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Erro
                 names => names?,
             };
             let names = names.into_iter().map(OsStringExt::into_vec);
-            next.extend(names.filter(|name| matches_name(component, name)).map(|name| [&path, &b"/"[..], &name].concat()));
+            next.extend(
+                names
+                    .filter(|name| matches_name(component, name))
+                    .map(|name| [&path, &b"/"[..], &name].concat()),
+            );
         }
         next.truncate(MOST_MATCHES);
         matches = next;
     }
-    matches.retain(|path| !path.is_empty() && root.beside(path).is_ok_and(|place| root.target().stat(&place).is_ok()));
+    matches.retain(|path| {
+        !path.is_empty()
+            && root
+                .beside(path)
+                .is_ok_and(|place| root.target().stat(&place).is_ok())
+    });
     matches.sort_unstable();
     Ok(matches)
 }
@@ -42,7 +51,11 @@ fn unescaped(component: &[u8]) -> Vec<u8> {
     let mut bytes = component.iter();
     let mut text = Vec::with_capacity(component.len());
     while let Some(&byte) = bytes.next() {
-        text.push(if byte == b'\\' { bytes.next().copied().unwrap_or(b'\\') } else { byte });
+        text.push(if byte == b'\\' {
+            bytes.next().copied().unwrap_or(b'\\')
+        } else {
+            byte
+        });
     }
     text
 }
@@ -135,7 +148,11 @@ mod tests {
             ("**", "", true),
             ("", "x", false),
         ] {
-            assert_eq!(matches_name(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+            assert_eq!(
+                matches_name(pattern.as_bytes(), name.as_bytes()),
+                expected,
+                "{pattern} {name}"
+            );
         }
         let star = [b"*a".repeat(2000), b"b".to_vec()].concat();
         assert!(!matches_name(&star, &b"a".repeat(4000)));

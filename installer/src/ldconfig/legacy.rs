@@ -19,32 +19,34 @@ const X86: &[Row] = &[
 ];
 const ARM: &[Row] = &numbered(
     [
-        "swp", "half", "thumb", "26bit", "fastmult", "fpa", "vfp", "edsp", "java", "iwmmxt", "crunch", "thumbee",
-        "neon", "vfpv3", "vfpv3d16", "tls", "vfpv4", "idiva", "idivt", "vfpd32", "lpae", "evtstrm", "aes",
-        "pmull", "sha1", "sha2", "crc32",
+        "swp", "half", "thumb", "26bit", "fastmult", "fpa", "vfp", "edsp", "java", "iwmmxt", "crunch",
+        "thumbee", "neon", "vfpv3", "vfpv3d16", "tls", "vfpv4", "idiva", "idivt", "vfpd32", "lpae",
+        "evtstrm", "aes", "pmull", "sha1", "sha2", "crc32",
     ],
     0,
     1 << 6 | 1 << 12,
 );
 const ARM64: &[Row] = &numbered(
     [
-        "fp", "asimd", "evtstrm", "aes", "pmull", "sha1", "sha2", "crc32", "atomics", "fphp", "asimdhp", "cpuid",
-        "asimdrdm", "jscvt", "fcma", "lrcpc", "dcpop", "sha3", "sm3", "sm4", "asimddp", "sha512", "sve",
-        "asimdfhm", "dit", "uscat", "ilrcpc", "flagm", "ssbs", "sb", "paca", "pacg",
+        "fp", "asimd", "evtstrm", "aes", "pmull", "sha1", "sha2", "crc32", "atomics", "fphp", "asimdhp",
+        "cpuid", "asimdrdm", "jscvt", "fcma", "lrcpc", "dcpop", "sha3", "sm3", "sm4", "asimddp", "sha512",
+        "sve", "asimdfhm", "dit", "uscat", "ilrcpc", "flagm", "ssbs", "sb", "paca", "pacg",
     ],
     0,
     1 << 8,
 );
 const S390: &[Row] = &numbered(
     [
-        "esan3", "zarch", "stfle", "msa", "ldisp", "eimm", "dfp", "edat", "etf3eh", "highgprs", "te", "vx", "vxd",
-        "vxe", "gs", "vxe2", "vxp", "sort", "dflt", "vxp2", "nnpa", "pcimio", "sie",
+        "esan3", "zarch", "stfle", "msa", "ldisp", "eimm", "dfp", "edat", "etf3eh", "highgprs", "te", "vx",
+        "vxd", "vxe", "gs", "vxe2", "vxp", "sort", "dflt", "vxp2", "nnpa", "pcimio", "sie",
     ],
     0,
     1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 11 | 1 << 13 | 1 << 15,
 );
 const S390_PLATFORMS: &[Row] = &numbered(
-    ["g5", "z900", "z990", "z9-109", "z10", "z196", "zEC12", "z13", "z14", "z15", "z16"],
+    [
+        "g5", "z900", "z990", "z9-109", "z10", "z196", "zEC12", "z13", "z14", "z15", "z16",
+    ],
     32,
     u64::MAX,
 );
@@ -80,8 +82,22 @@ const POWER: &[Row] = &[
 ];
 const POWER_PLATFORMS: &[Row] = &numbered(
     [
-        "power4", "ppc970", "power5", "power5+", "power6", "ppc-cell-be", "power6x", "power7", "ppca2", "ppc405",
-        "ppc440", "ppc464", "ppc476", "power8", "power9", "power10",
+        "power4",
+        "ppc970",
+        "power5",
+        "power5+",
+        "power6",
+        "ppc-cell-be",
+        "power6x",
+        "power7",
+        "ppca2",
+        "ppc405",
+        "ppc440",
+        "ppc464",
+        "ppc476",
+        "power8",
+        "power9",
+        "power10",
     ],
     32,
     u64::MAX,
@@ -111,7 +127,10 @@ fn tables(arch: &str) -> [&'static [Row]; 2] {
 
 /// Whether libraries in a subdirectory of this name are for some machines only.
 pub(super) fn is_capability(arch: &str, name: &[u8]) -> bool {
-    let known = |rows: &[Row]| rows.iter().any(|(row, _, looked)| *looked && row.as_bytes() == name);
+    let known = |rows: &[Row]| {
+        rows.iter()
+            .any(|(row, _, looked)| *looked && row.as_bytes() == name)
+    };
     tables(arch).into_iter().any(known) || name == TLS.0
 }
 
@@ -119,13 +138,22 @@ pub(super) fn is_capability(arch: &str, name: &[u8]) -> bool {
 pub(super) fn capabilities(arch: &str, path: &[u8]) -> u64 {
     let tables = tables(arch);
     let bit = |name: &[u8]| {
-        let named = |rows: &[Row]| rows.iter().find(|(row, _, _)| row.as_bytes() == name).map(|row| row.1);
-        tables.into_iter().find_map(named).or_else(|| (name == TLS.0).then_some(TLS.1))
+        let named = |rows: &[Row]| {
+            rows.iter()
+                .find(|(row, _, _)| row.as_bytes() == name)
+                .map(|row| row.1)
+        };
+        tables
+            .into_iter()
+            .find_map(named)
+            .or_else(|| (name == TLS.0).then_some(TLS.1))
     };
     let mut rest = path;
     let mut bits = 0_u64;
     while let Some(slash) = rest.iter().rposition(|&b| b == b'/') {
-        let Some(bit) = rest.get(slash + 1..).and_then(bit) else { break };
+        let Some(bit) = rest.get(slash + 1..).and_then(bit) else {
+            break;
+        };
         bits = bits.wrapping_add(1 << bit);
         rest = rest.get(..slash).unwrap_or_default();
     }
@@ -138,7 +166,10 @@ mod tests {
 
     #[test]
     fn paths_name_capabilities() {
-        assert_eq!(capabilities("armhf", b"/usr/lib/arm-linux-gnueabihf/neon/vfp"), 1 << 12 | 1 << 6);
+        assert_eq!(
+            capabilities("armhf", b"/usr/lib/arm-linux-gnueabihf/neon/vfp"),
+            1 << 12 | 1 << 6
+        );
         assert_eq!(capabilities("armhf", b"/usr/lib/tls"), 1 << 15);
         assert_eq!(capabilities("i386", b"/usr/lib/i686/sse2"), 1 << 49 | 1);
         assert_eq!(capabilities("amd64", b"/usr/lib/sse2/x"), 0);

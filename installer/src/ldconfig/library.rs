@@ -51,7 +51,11 @@ pub(super) fn read(file: &File, rules: &Rules, name: &[u8], verbose: bool, ran: 
         ran.complain(&[b"File ", name, b" is empty, not checked."]);
         return None;
     }
-    let reader = Reader { file, size, big_endian: rules.arch.big_endian };
+    let reader = Reader {
+        file,
+        size,
+        big_endian: rules.arch.big_endian,
+    };
     let head = reader.bytes(0, size.min(512))?;
     let is_elf = head.starts_with(b"\x7fELF");
     if size < least {
@@ -65,7 +69,11 @@ pub(super) fn read(file: &File, rules: &Rules, name: &[u8], verbose: bool, ran: 
     if matches!(reader.number(&head, 0, 4)? & 0xffff, 0o413 | 0o314) {
         let soname = Some(until_second_dot(base).to_vec());
         let flags = if rules.era == Era::Legacy { 0 } else { LIBC6 };
-        return Some(Library { soname, flags, isa_level: 0 });
+        return Some(Library {
+            soname,
+            flags,
+            isa_level: 0,
+        });
     }
     if !is_elf {
         let has = |text: &[u8]| head.windows(text.len()).any(|window| window == text);
@@ -74,7 +82,10 @@ pub(super) fn read(file: &File, rules: &Rules, name: &[u8], verbose: bool, ran: 
             Era::Plain | Era::SkipsDpkg => &[b"-gdb.gdb", b"-gdb.py", b"-gdb.scm"],
         };
         if !has(b"GROUP") && !has(b"GNU ld script") && !suffixes.iter().any(|suffix| name.ends_with(suffix)) {
-            ran.complain(&[name, b" is not an ELF file - it has the wrong magic bytes at the start.\n"]);
+            ran.complain(&[
+                name,
+                b" is not an ELF file - it has the wrong magic bytes at the start.\n",
+            ]);
         }
         return None;
     }
@@ -94,7 +105,9 @@ pub(super) fn read(file: &File, rules: &Rules, name: &[u8], verbose: bool, ran: 
 
 /// `libNAME.so.1.2` without what follows the first number.
 fn until_second_dot(name: &[u8]) -> &[u8] {
-    let Some(at) = name.windows(4).position(|window| window == b".so.") else { return name };
+    let Some(at) = name.windows(4).position(|window| window == b".so.") else {
+        return name;
+    };
     let second = name.iter().skip(at + 4).position(|&b| b == b'.');
     second.and_then(|dot| name.get(..at + 4 + dot)).unwrap_or(name)
 }
@@ -130,7 +143,11 @@ impl Reader<'_> {
     fn number(&self, data: &[u8], offset: usize, length: usize) -> Option<u64> {
         let bytes = data.get(offset..offset.checked_add(length)?)?;
         let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(if self.big_endian { bytes.iter().fold(0, fold) } else { bytes.iter().rev().fold(0, fold) })
+        Some(if self.big_endian {
+            bytes.iter().fold(0, fold)
+        } else {
+            bytes.iter().rev().fold(0, fold)
+        })
     }
 }
 
@@ -159,7 +176,12 @@ impl Header<'_, '_> {
         let arch = &self.rules.arch;
         let machine = self.number(18, 2)?;
         if arch.flags == Flags::X86 && !(machine == 62 || machine == 3 && class == 1) {
-            ran.complain(&[name, b" is for unknown machine ", machine.to_string().as_bytes(), b".\n"]);
+            ran.complain(&[
+                name,
+                b" is for unknown machine ",
+                machine.to_string().as_bytes(),
+                b".\n",
+            ]);
             return Ok(None);
         }
         let wide = match arch.flags {
@@ -182,7 +204,9 @@ impl Header<'_, '_> {
             }
             return Ok(None);
         }
-        let Some(mut library) = self.dynamic(wide)? else { return Ok(None) };
+        let Some(mut library) = self.dynamic(wide)? else {
+            return Ok(None);
+        };
         let flags = self.number(if wide { 48 } else { 36 }, 4)?;
         match special_flags(arch.flags, wide, machine, flags) {
             Some(Special::Set(flags)) => library.flags = flags,
@@ -193,7 +217,11 @@ impl Header<'_, '_> {
     }
 
     fn segments(&self, wide: bool) -> Result<Vec<Segment>, Truncated> {
-        let (start, count) = if wide { (self.number(32, 8)?, 56) } else { (self.number(28, 4)?, 44) };
+        let (start, count) = if wide {
+            (self.number(32, 8)?, 56)
+        } else {
+            (self.number(28, 4)?, 44)
+        };
         let each: u64 = if wide { 56 } else { 32 };
         let count = self.number(count, 2)?;
         let table = self.reader.bytes(start, count * each).ok_or(Truncated)?;
@@ -217,12 +245,19 @@ impl Header<'_, '_> {
                 }
             })
         };
-        Ok(table.chunks_exact(if wide { 56 } else { 32 }).filter_map(segment).collect())
+        Ok(table
+            .chunks_exact(if wide { 56 } else { 32 })
+            .filter_map(segment)
+            .collect())
     }
 
     fn dynamic(&self, wide: bool) -> Result<Option<Library>, Truncated> {
         let legacy = self.rules.era == Era::Legacy;
-        let mut library = Library { soname: None, flags: if legacy { ELF } else { LIBC6 }, isa_level: 0 };
+        let mut library = Library {
+            soname: None,
+            flags: if legacy { ELF } else { LIBC6 },
+            isa_level: 0,
+        };
         let segments = self.segments(wide)?;
         let mut section = None;
         for segment in &segments {
@@ -238,10 +273,15 @@ impl Header<'_, '_> {
                 _ => {}
             }
         }
-        let Some(section) = section.filter(|section| section.size > 0) else { return Ok(None) };
+        let Some(section) = section.filter(|section| section.size > 0) else {
+            return Ok(None);
+        };
         // glibc keeps 32 bits of the offset.
         let start = section.offset & 0xffff_ffff;
-        let length = section.size.min(self.reader.size.saturating_sub(start)).min(LARGEST_SECTION);
+        let length = section
+            .size
+            .min(self.reader.size.saturating_sub(start))
+            .min(LARGEST_SECTION);
         let data = self.reader.bytes(start, length).ok_or(Truncated)?;
         let word = if wide { 8 } else { 4 };
         let entries = || {
@@ -251,9 +291,14 @@ impl Header<'_, '_> {
             });
             pairs.take_while(|(tag, _)| *tag != 0)
         };
-        let Some((_, table)) = entries().find(|(tag, _)| *tag == DT_STRTAB) else { return Ok(None) };
+        let Some((_, table)) = entries().find(|(tag, _)| *tag == DT_STRTAB) else {
+            return Ok(None);
+        };
         let holds = |s: &&Segment| s.kind == PT_LOAD && table >= s.address && table - s.address < s.size;
-        let shift = segments.iter().find(holds).map_or(0, |s| s.address.wrapping_sub(s.offset));
+        let shift = segments
+            .iter()
+            .find(holds)
+            .map_or(0, |s| s.address.wrapping_sub(s.offset));
         let strings = table.wrapping_sub(shift);
         for (tag, value) in entries().filter(|(tag, _)| *tag == DT_SONAME || legacy && *tag == DT_NEEDED) {
             let text = self.reader.string(strings.wrapping_add(value)).ok_or(Truncated)?;
@@ -288,7 +333,10 @@ impl Header<'_, '_> {
         if segment.align != align {
             return None;
         }
-        let length = segment.size.min(self.reader.size.checked_sub(segment.offset)?).min(LARGEST_SECTION);
+        let length = segment
+            .size
+            .min(self.reader.size.checked_sub(segment.offset)?)
+            .min(LARGEST_SECTION);
         let data = self.reader.bytes(segment.offset, length)?;
         let align = if wide { 8 } else { 4 };
         let word = |at| self.reader.number(&data, at, 4);
@@ -319,7 +367,11 @@ impl Header<'_, '_> {
                 return None;
             }
             let described_at = name.checked_add(12)?.checked_next_multiple_of(align)?;
-            note = note.checked_add(described_at.checked_add(described)?.checked_next_multiple_of(align)?)?;
+            note = note.checked_add(
+                described_at
+                    .checked_add(described)?
+                    .checked_next_multiple_of(align)?,
+            )?;
         }
         None
     }

@@ -41,13 +41,18 @@ impl Default for Options {
     }
 }
 
-const LONG: [(&[u8], u8); 4] =
-    [(b"--print-cache", b'p'), (b"--verbose", b'v'), (b"--ignore-aux-cache", b'i'), (b"--format=new", b'c')];
+const LONG: [(&[u8], u8); 4] = [
+    (b"--print-cache", b'p'),
+    (b"--verbose", b'v'),
+    (b"--ignore-aux-cache", b'i'),
+    (b"--format=new", b'c'),
+];
 
 impl Options {
     pub(super) fn parse(arguments: &[&[u8]]) -> Result<Self, LdconfigError> {
-        let unsupported =
-            |option: &[u8]| LdconfigError::Option { option: String::from_utf8_lossy(option).into_owned() };
+        let unsupported = |option: &[u8]| LdconfigError::Option {
+            option: String::from_utf8_lossy(option).into_owned(),
+        };
         let mut options = Self::default();
         let mut arguments = arguments.iter();
         while let Some(&argument) = arguments.next() {
@@ -68,11 +73,15 @@ impl Options {
                         continue;
                     }
                     let value = match rest {
-                        [] => *arguments.next().ok_or_else(|| unsupported(b"without its value"))?,
+                        [] => *arguments
+                            .next()
+                            .ok_or_else(|| unsupported(b"without its value"))?,
                         value => value,
                     };
                     letters = b"";
-                    options.value(letter, value).ok_or_else(|| unsupported(&[&option, value].join(&b' ')))?;
+                    options
+                        .value(letter, value)
+                        .ok_or_else(|| unsupported(&[&option, value].join(&b' ')))?;
                 }
             } else {
                 options.directories.push(argument.to_vec());
@@ -133,7 +142,12 @@ mod tests {
 
     #[test]
     fn others_are_named() {
-        for (line, named) in [("-l x", "-l"), ("-c old", "-c old"), ("--bogus", "--bogus"), ("-r", "value")] {
+        for (line, named) in [
+            ("-l x", "-l"),
+            ("-c old", "-c old"),
+            ("--bogus", "--bogus"),
+            ("-r", "value"),
+        ] {
             assert!(parse(line).unwrap_err().to_string().contains(named), "{line}");
         }
     }

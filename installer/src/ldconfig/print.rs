@@ -23,39 +23,71 @@ pub(super) fn print(root: &Root<'_>, arch: &Architecture, path: &[u8]) -> Result
         Err(error) if error.is_not_found() => {
             return Ok(ran.failed(&[b"Can't open cache file ", path, b"\n: ", &reason(&error)]));
         }
-        file => file?.take(LARGEST).read_to_end(&mut bytes).map_err(|source| rootless_install_fs::Error::Io {
-            action: "read",
-            path: PathBuf::from(OsStr::from_bytes(path)),
-            source,
-        })?,
+        file => {
+            file?
+                .take(LARGEST)
+                .read_to_end(&mut bytes)
+                .map_err(|source| rootless_install_fs::Error::Io {
+                    action: "read",
+                    path: PathBuf::from(OsStr::from_bytes(path)),
+                    source,
+                })?
+        }
     };
     if bytes.is_empty() {
         return Ok(ran);
     }
-    let file = File { bytes: &bytes, big_endian: Known::of(arch).big_endian };
+    let file = File {
+        bytes: &bytes,
+        big_endian: Known::of(arch).big_endian,
+    };
     let wrong_order = if file.big_endian { 2 } else { 3 };
     if !bytes.starts_with(MAGIC) || bytes.len() < HEADER {
         return Ok(ran.failed(&[b"File is not a cache file.\n"]));
     }
-    if bytes.get(28).is_some_and(|flags| flags & 3 == wrong_order || flags & 3 == 1) {
+    if bytes
+        .get(28)
+        .is_some_and(|flags| flags & 3 == wrong_order || flags & 3 == 1)
+    {
         return Ok(ran.failed(&[b"Cache file has wrong endianness.\n"]));
     }
-    Ok(listed(&file, path).unwrap_or_else(|| {
-        Ran::default().failed(&[b"Malformed extension data in cache file ", path, b"\n"])
-    }))
+    Ok(listed(&file, path)
+        .unwrap_or_else(|| Ran::default().failed(&[b"Malformed extension data in cache file ", path, b"\n"])))
 }
 
 fn listed(file: &File<'_>, path: &[u8]) -> Option<Ran> {
     let mut ran = Ran::default();
     let (hwcaps, generator) = file.extensions()?;
     let count = file.size(20)?;
-    ran.print(&[count.to_string().as_bytes(), b" libs found in cache `", path, b"'\n"]);
+    ran.print(&[
+        count.to_string().as_bytes(),
+        b" libs found in cache `",
+        path,
+        b"'\n",
+    ]);
     for row in file.bytes.get(HEADER..)?.chunks_exact(ENTRY).take(count) {
-        let row = File { bytes: row, big_endian: file.big_endian };
+        let row = File {
+            bytes: row,
+            big_endian: file.big_endian,
+        };
         let flags = row.u32(0)?;
-        let kind: &[u8] = if flags & 0xff == LIBC6 { b"libc6" } else { b"unknown or unsupported flag" };
-        ran.print(&[b"\t", file.string(row.size(4)?)?, b" (", kind, abi(flags & 0xff00).as_bytes()]);
-        let (high, low) = if row.big_endian { (row.u32(16)?, row.u32(20)?) } else { (row.u32(20)?, row.u32(16)?) };
+        let kind: &[u8] = if flags & 0xff == LIBC6 {
+            b"libc6"
+        } else {
+            b"unknown or unsupported flag"
+        };
+        ran.print(&[
+            b"\t",
+            file.string(row.size(4)?)?,
+            b" (",
+            kind,
+            abi(flags & 0xff00).as_bytes(),
+        ]);
+        let (high, low) = if row.big_endian {
+            (row.u32(16)?, row.u32(20)?)
+        } else {
+            (row.u32(20)?, row.u32(16)?)
+        };
         let capabilities = u64::from(high) << 32 | u64::from(low);
         let named = (capabilities >> 32) & !ISA_LEVELS == NAMED >> 32;
         let name = hwcaps.get(usize::try_from(low).ok()?).filter(|_| named);
@@ -99,7 +131,11 @@ struct File<'b> {
 impl<'b> File<'b> {
     fn u32(&self, at: usize) -> Option<u32> {
         let bytes: [u8; 4] = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+        Some(if self.big_endian {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        })
     }
 
     fn size(&self, at: usize) -> Option<usize> {
@@ -124,7 +160,11 @@ impl<'b> File<'b> {
         }
         for number in 0..self.size(start.checked_add(4)?)? {
             let section = number.checked_mul(16)?.checked_add(start)?.checked_add(8)?;
-            let (tag, offset, size) = (self.u32(section)?, self.size(section + 8)?, self.size(section + 12)?);
+            let (tag, offset, size) = (
+                self.u32(section)?,
+                self.size(section + 8)?,
+                self.size(section + 12)?,
+            );
             let data = self.bytes.get(offset..offset.checked_add(size)?)?;
             match tag {
                 0 => generator = Some(data),

@@ -24,13 +24,21 @@ impl<'a> Root<'a> {
     /// The root `root` (`/` if empty), for a caller in `directory`.
     pub(super) fn open(target: &'a Target, directory: &Path, root: &[u8]) -> Result<Self, Error> {
         let directory = directory.as_os_str().as_bytes().to_vec();
-        let whole = Self { target, prefix: PathBuf::from("/"), directory };
+        let whole = Self {
+            target,
+            prefix: PathBuf::from("/"),
+            directory,
+        };
         if root.is_empty() {
             return Ok(whole);
         }
         let prefix = whole.find(root)?;
         // The program changes to the root it is given.
-        Ok(Self { target, prefix, directory: b"/".to_vec() })
+        Ok(Self {
+            target,
+            prefix,
+            directory: b"/".to_vec(),
+        })
     }
 
     pub(super) fn target(&self) -> &'a Target {
@@ -111,7 +119,9 @@ impl<'a> Root<'a> {
 }
 
 fn components(path: &[u8]) -> impl Iterator<Item = OsString> + '_ {
-    path.split(|&b| b == b'/').filter(|c| !c.is_empty()).map(|c| OsString::from_vec(c.to_vec()))
+    path.split(|&b| b == b'/')
+        .filter(|c| !c.is_empty())
+        .map(|c| OsString::from_vec(c.to_vec()))
 }
 
 /// `DIRECTORY/NAME`.

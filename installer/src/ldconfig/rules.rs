@@ -76,7 +76,9 @@ impl Known {
             "sparc64" => Flags::Wide(0x100),
             _ => Flags::Plain,
         };
-        let unsigned = ["arm64", "armhf", "armel", "powerpc", "ppc64", "ppc64el", "riscv64", "s390x"];
+        let unsigned = [
+            "arm64", "armhf", "armel", "powerpc", "ppc64", "ppc64el", "riscv64", "s390x",
+        ];
         Self {
             name: arch.name,
             triplet: arch.triplet,
@@ -103,14 +105,20 @@ impl Rules {
                 Err(error) if error.is_not_found() => continue,
                 Err(error) => return Err(error.into()),
                 Ok(file) => {
-                    file.take(LARGEST_PROGRAM).read_to_end(&mut program).map_err(|source| {
-                        rootless_install_fs::Error::Io { action: "read", path: PathBuf::from(path), source }
-                    })?;
+                    file.take(LARGEST_PROGRAM)
+                        .read_to_end(&mut program)
+                        .map_err(|source| rootless_install_fs::Error::Io {
+                            action: "read",
+                            path: PathBuf::from(path),
+                            source,
+                        })?;
                     break;
                 }
             }
         }
-        let not_glibc = || LdconfigError::NotGlibc { path: PathBuf::from(PROGRAMS[0]) };
+        let not_glibc = || LdconfigError::NotGlibc {
+            path: PathBuf::from(PROGRAMS[0]),
+        };
         let (generator, major, minor) = generator(&program).ok_or_else(not_glibc)?;
         let era = match (major, minor) {
             (2, 36) => Era::Legacy,
@@ -118,14 +126,23 @@ impl Rules {
             (2, 39..) => Era::SkipsDpkg,
             _ => return Err(LdconfigError::Version { major, minor }),
         };
-        Ok(Self { arch: Known::of(arch), era, generator: generator.to_vec() })
+        Ok(Self {
+            arch: Known::of(arch),
+            era,
+            generator: generator.to_vec(),
+        })
     }
 
     /// Directories that are always looked into: those of the dynamic loader, as
     /// Debian has it (glibc itself takes its own two).
     pub(super) fn system_directories(&self) -> [String; 4] {
         let triplet = self.arch.triplet;
-        [format!("/lib/{triplet}"), format!("/usr/lib/{triplet}"), "/lib".into(), "/usr/lib".into()]
+        [
+            format!("/lib/{triplet}"),
+            format!("/usr/lib/{triplet}"),
+            "/lib".into(),
+            "/usr/lib".into(),
+        ]
     }
 
     /// The capability that a directory's name stands for, if that is known.
@@ -135,7 +152,11 @@ impl Rules {
 
     /// Capabilities at the end of a directory's path, as bits.
     pub(super) fn capabilities(&self, path: &[u8]) -> u64 {
-        if self.era == Era::Legacy { legacy::capabilities(self.arch.name, path) } else { 0 }
+        if self.era == Era::Legacy {
+            legacy::capabilities(self.arch.name, path)
+        } else {
+            0
+        }
     }
 }
 
@@ -144,11 +165,21 @@ impl Rules {
 fn generator(program: &[u8]) -> Option<(&[u8], u32, u32)> {
     const START: &[u8] = b"ldconfig (";
     const VERSION: &[u8] = b" release version ";
-    let candidates = program.windows(START.len()).enumerate().filter(|(_, window)| *window == START);
+    let candidates = program
+        .windows(START.len())
+        .enumerate()
+        .filter(|(_, window)| *window == START);
     candidates.into_iter().find_map(|(at, _)| {
-        let text = program.get(at..)?.split(|&b| b == 0).next().filter(|text| text.len() < 1024)?;
+        let text = program
+            .get(at..)?
+            .split(|&b| b == 0)
+            .next()
+            .filter(|text| text.len() < 1024)?;
         let version = text.windows(VERSION.len()).position(|window| window == VERSION)? + VERSION.len();
-        let mut numbers = std::str::from_utf8(text.get(version..)?).ok()?.split('.').map(str::parse::<u32>);
+        let mut numbers = std::str::from_utf8(text.get(version..)?)
+            .ok()?
+            .split('.')
+            .map(str::parse::<u32>);
         Some((text, numbers.next()?.ok()?, numbers.next()?.ok()?))
     })
 }
@@ -161,7 +192,10 @@ mod tests {
     fn the_generator_is_found() {
         let program = b"x\0ldconfig (no\0ldconfig (Debian GLIBC 2.41-12) stable release version 2.41\0y";
         let (text, major, minor) = generator(program).unwrap();
-        assert_eq!(text, b"ldconfig (Debian GLIBC 2.41-12) stable release version 2.41");
+        assert_eq!(
+            text,
+            b"ldconfig (Debian GLIBC 2.41-12) stable release version 2.41"
+        );
         assert_eq!((major, minor), (2, 41));
         assert_eq!(generator(b"ldconfig (x) release version two"), None);
         assert_eq!(generator(b""), None);

@@ -39,7 +39,9 @@ pub(super) fn scan(
         if options.verbose {
             announce(directories, &directory, ran);
         }
-        let Some(chosen) = look_into(directories, &directory, options, ran)? else { continue };
+        let Some(chosen) = look_into(directories, &directory, options, ran)? else {
+            continue;
+        };
         let rules = directories.rules;
         // glibc's list grows at its head.
         for library in chosen.into_iter().rev() {
@@ -55,10 +57,18 @@ pub(super) fn scan(
                 &library.file
             };
             if options.build_cache {
-                let capabilities =
-                    if directory.hwcaps.is_none() { rules.capabilities(&directory.path) } else { 0 };
+                let capabilities = if directory.hwcaps.is_none() {
+                    rules.capabilities(&directory.path)
+                } else {
+                    0
+                };
                 let Chosen { flags, isa_level, .. } = library;
-                let kind = Kind { flags, isa_level, capabilities, hwcaps: directory.hwcaps };
+                let kind = Kind {
+                    flags,
+                    isa_level,
+                    capabilities,
+                    hwcaps: directory.hwcaps,
+                };
                 cache.add(rules, &library.soname, &below(&directory.path, file), kind);
             }
         }
@@ -103,7 +113,9 @@ fn look_into(
         let name = name.into_vec();
         let looks_like_library = is_library_name(&name);
         let is_capability = directory.hwcaps.is_none() && rules.is_capability(&name);
-        if !looks_like_library && !is_capability && directory.hwcaps.is_none() || is_temporary(&name, rules.era) {
+        if !looks_like_library && !is_capability && directory.hwcaps.is_none()
+            || is_temporary(&name, rules.era)
+        {
             continue;
         }
         let kind = root.target().stat(&path)?.meta.kind;
@@ -124,7 +136,8 @@ fn look_into(
                         ran.complain(&[b"Cannot stat ", &shown, b": ", &reason(&error)]);
                     }
                     // The library is gone, and so is its name.
-                    if options.link && error.is_not_found() && name.windows(4).any(|window| window == b".so.") {
+                    if options.link && error.is_not_found() && name.windows(4).any(|window| window == b".so.")
+                    {
                         root.target().remove(&path)?;
                     }
                     continue;
@@ -141,7 +154,9 @@ fn look_into(
             continue;
         }
         let file = root.target().open_file(&found)?;
-        let Some(library) = library::read(&file, rules, &shown, options.verbose, ran) else { continue };
+        let Some(library) = library::read(&file, rules, &shown, options.verbose, ran) else {
+            continue;
+        };
 
         let mut soname = library.soname.unwrap_or_else(|| name.clone());
         // A link counts as one if it is the name, or the one for ld(1); another
@@ -152,8 +167,17 @@ fn look_into(
             soname.clone_from(&name);
         }
         let flags = settle(library.flags, directory, rules, options, &shown, ran);
-        let new = Chosen { file: name, soname, flags, isa_level: library.isa_level, is_link };
-        match by_soname.get(&new.soname).and_then(|number| chosen.get_mut(*number)) {
+        let new = Chosen {
+            file: name,
+            soname,
+            flags,
+            isa_level: library.isa_level,
+            is_link,
+        };
+        match by_soname
+            .get(&new.soname)
+            .and_then(|number| chosen.get_mut(*number))
+        {
             Some(old) => prefer(old, new, directory, rules, ran),
             None => {
                 by_soname.insert(new.soname.clone(), chosen.len());
@@ -165,7 +189,14 @@ fn look_into(
 }
 
 /// Flags of a library in a directory that was said to hold some type.
-fn settle(flags: u32, directory: &Directory, rules: &Rules, options: &Options, shown: &[u8], ran: &mut Ran) -> u32 {
+fn settle(
+    flags: u32,
+    directory: &Directory,
+    rules: &Rules,
+    options: &Options,
+    shown: &[u8],
+    ran: &mut Ran,
+) -> u32 {
     let flags = match directory.holds {
         Some(holds) if flags == ELF && (holds == LIBC5 || holds == LIBC6) => holds,
         _ => flags,
@@ -191,11 +222,21 @@ fn prefer(old: &mut Chosen, new: Chosen, directory: &Directory, rules: &Rules, r
     let mut flags = old.flags;
     if old.flags != new.flags {
         let one_says_less = |a: u32, b: u32| a == ELF && (b == LIBC5 || b == LIBC6);
-        if rules.era == Era::Legacy && (one_says_less(old.flags, new.flags) || one_says_less(new.flags, old.flags)) {
+        if rules.era == Era::Legacy
+            && (one_says_less(old.flags, new.flags) || one_says_less(new.flags, old.flags))
+        {
             flags = new.flags;
         } else {
             let end: &[u8] = b" have same soname but different type.";
-            ran.complain(&[b"libraries ", &old.file, b" and ", &new.file, b" in directory ", &directory.path, end]);
+            ran.complain(&[
+                b"libraries ",
+                &old.file,
+                b" and ",
+                &new.file,
+                b" in directory ",
+                &directory.path,
+                end,
+            ]);
         }
     }
     *old = Chosen { flags, ..new };
@@ -252,7 +293,13 @@ fn link(
         if remove {
             root.target().remove(&place)?;
         }
-        let meta = Meta { kind: FileType::Symlink, mode: 0o777, uid: 0, gid: 0, mtime: now() };
+        let meta = Meta {
+            kind: FileType::Symlink,
+            mode: 0o777,
+            uid: 0,
+            gid: 0,
+            mtime: now(),
+        };
         let text = PathBuf::from(OsString::from_vec(library.file.clone()));
         root.target().make_symlink(&place, &text, &meta)?;
         if options.verbose {
@@ -276,7 +323,10 @@ fn is_library_name(name: &[u8]) -> bool {
 /// Files that are being written: prelink's; since 2.39 those of dpkg and rpm.
 fn is_temporary(name: &[u8], era: Era) -> bool {
     let prelink = b".#prelink#";
-    let tail = name.len().checked_sub(b".#prelink#.XXXXXX".len()).and_then(|at| name.get(at..));
+    let tail = name
+        .len()
+        .checked_sub(b".#prelink#.XXXXXX".len())
+        .and_then(|at| name.get(at..));
     name.ends_with(prelink)
         || tail.is_some_and(|tail| tail.starts_with(b".#prelink#."))
         || era == Era::SkipsDpkg

@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn ends_are_shared() {
         let mut strings = Strings::default();
-        let ids = ["libc.so.6", "/lib/libc.so.6", "x", "/usr/lib/libc.so.6", ""].map(|s| strings.add(s.as_bytes()));
+        let ids =
+            ["libc.so.6", "/lib/libc.so.6", "x", "/usr/lib/libc.so.6", ""].map(|s| strings.add(s.as_bytes()));
         assert_eq!(strings.add(b"x"), ids[2]);
         let table = strings.table().unwrap();
         assert_eq!(table.bytes, b"x\0/usr/lib/libc.so.6\0");
