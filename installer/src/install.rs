@@ -11,18 +11,21 @@ use crate::configure::script::Environment;
 use crate::configure::{ConfigureError, Configurer, Settings};
 use crate::deb::{Context, DebError, Expected, Job, Layering, UnpackedPackage, open_package, unpack_all};
 use crate::dpkg::{DPKG_NEW, Database, DpkgError, PackageKey, Status};
+use crate::ldconfig;
 use crate::report::{Event, Reporter, Stage};
 use crate::solve::{PackageId, Phase, Plan, Selection, Step, Universe, Variant};
 use crate::staging::{self, Cancel, Cancelled, Staging};
 use crate::sysroot::{Sources, Sysroot, SysrootError};
 use crate::view::{View, ViewError, ViewOptions};
+use control::{Control, Reply, Request};
 use rootless_install_fs::{Error as TargetError, Target};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+mod control;
 mod environs;
 
 /// Why a plan could not be carried out.
@@ -175,12 +178,27 @@ impl<'u> Installation<'_, 'u> {
         }
         let scratch = Staging::scratch(&self.cache.join("run"))?;
         let sysroot = self.sysroot(scratch.directory())?;
+        // Scripts may run it twice at once; it makes and removes the same links.
+        let one_ldconfig = Mutex::new(());
         std::thread::scope(|scope| {
             let socket = scratch.directory().join("private/control");
-            let control = sysroot
-                .as_ref()
-                .map(|sysroot| sysroot.listen(scope, &socket))
-                .transpose()?;
+            // Nobody asks where the target's own programs are executed.
+            let control = match self.native {
+                None => None,
+                Some(_) => {
+                    let answer = |request: Request<'_>| {
+                        let _alone = matches!(request, Request::Ldconfig { .. })
+                            .then(|| one_ldconfig.lock().unwrap_or_else(PoisonError::into_inner));
+                        self.answer(sysroot.as_ref(), request)
+                    };
+                    Some(
+                        Control::listen(scope, &socket, answer).map_err(|source| InstallError::Write {
+                            path: socket.clone(),
+                            source,
+                        })?,
+                    )
+                }
+            };
             let done = self.install(&mut database, sysroot.as_ref(), scratch.directory());
             drop(control);
             done
@@ -188,6 +206,26 @@ impl<'u> Installation<'_, 'u> {
         let automatic: Option<Vec<(String, String)>> =
             (!self.selection.rest.is_empty()).then(|| self.automatic());
         Ok(bookkeeping::finish(self.target, automatic.as_deref())?)
+    }
+
+    /// Answers the shim.
+    fn answer(&self, sysroot: Option<&Sysroot<'_, '_>>, request: Request<'_>) -> Reply {
+        match request {
+            Request::Counterpart(path) => {
+                let found = match sysroot {
+                    Some(sysroot) => sysroot.find(path),
+                    None => Err("the system given with --native-sysroot does not have it".into()),
+                };
+                found.map_or_else(Reply::Refused, Reply::Execute)
+            }
+            Request::Ldconfig { directory, arguments } => {
+                match ldconfig::run_in(self.target, self.arch, directory, &arguments) {
+                    Ok(ran) => Reply::Done(ran),
+                    Err(error) if error.is_unknown_version() => Reply::Counterpart,
+                    Err(error) => Reply::Refused(error.to_string()),
+                }
+            }
+        }
     }
 
     /// The variant `extract`: files only, nothing configured, no database.

@@ -14,6 +14,7 @@ pub mod control;
 pub mod deb;
 pub mod dpkg;
 pub mod install;
+pub mod ldconfig;
 pub mod output;
 pub mod report;
 pub mod solve;

@@ -4,12 +4,11 @@
 //! Packages are unpacked once into a store in the cache, named by the SHA-256 of
 //! the .deb, and composed by hard links into a tree that belongs to one run. It
 //! starts with the essential packages; when a script executes something that is
-//! not there, the shim asks on the [`control`] socket, and the package that owns
+//! not there, the shim asks on a socket, and the package that owns
 //! the path in the target gets its native counterpart unpacked, with what that
 //! depends on. The version nearest to the target's is taken: rebuilds (binNMU)
 //! differ between architectures.
 
-mod control;
 mod tree;
 mod unpack;
 
@@ -19,13 +18,11 @@ use crate::deb::DebError;
 use crate::report::{Event, Reporter};
 use crate::solve::{PackageId, Universe, best_native_version, closure};
 use crate::view::PHANTOM_DIRECTORY;
-pub use control::Control;
 use crossbeam::channel;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
-use std::thread::Scope;
 
 /// Why the sysroot could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -230,23 +227,12 @@ impl<'a, 'u> Sysroot<'a, 'u> {
         }
     }
 
-    /// Answers the shim's requests at `path` until the result is dropped.
+    /// The counterpart of a target program, as a path of the view; its package
+    /// is added if that is not there yet.
     ///
     /// # Errors
-    /// What bind(2) says.
-    pub fn listen<'scope>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-        path: &Path,
-    ) -> Result<Control<'scope>, SysrootError> {
-        Control::listen(scope, path, |wanted| self.find(wanted)).map_err(|source| SysrootError::Write {
-            path: path.to_owned(),
-            source,
-        })
-    }
-
-    /// The counterpart of a target program, as a path of the view.
-    fn find(&self, path: &Path) -> Result<PathBuf, String> {
+    /// Why there is none, in words.
+    pub fn find(&self, path: &Path) -> Result<PathBuf, String> {
         let path = merged(path);
         let owner = self
             .owners

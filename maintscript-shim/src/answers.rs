@@ -18,6 +18,8 @@ pub(crate) enum Answer {
         /// Exit status.
         status: i32,
     },
+    /// The installer runs ldconfig on the target.
+    Ldconfig,
     /// The native counterpart is executed.
     Execute,
 }
@@ -49,6 +51,10 @@ pub(crate) fn answer(arch: &Arch, path: &OsStr, arguments: &[OsString]) -> Answe
     let programs: [&[u8]; 4] = [b"/usr/bin/", b"/bin/", b"/usr/sbin/", b"/sbin/"];
     if !programs.contains(&directory) {
         return Answer::Execute;
+    }
+    // ldconfig(8): the kind of libraries and of its cache are compiled in.
+    if name == b"ldconfig" {
+        return Answer::Ldconfig;
     }
     let row = TABLE.iter().find(|(tool, _)| *tool == name);
     match row.and_then(|(_, tool)| tool(arch, arguments)) {

@@ -1,4 +1,6 @@
-//! Finding the native counterpart of a target program.
+//! The native counterpart of a target program, and what else is asked of the
+//! installer. The conversation is described where it answers
+//! (`installer/src/install/control.rs`).
 
 use crate::paths::{Arch, CONTROL, in_sysroot};
 use std::ffi::{OsStr, OsString};
@@ -30,21 +32,75 @@ pub(crate) fn find(arch: &Arch, real: &Path) -> Result<OsString, OsString> {
     if fs::metadata(&native).is_ok() {
         return Ok(native);
     }
-    ask(real).map_err(|error| OsString::from(format!("the installer does not answer: {error}")))?
+    match ask(&[b"c", real.as_os_str().as_bytes()])? {
+        Reply::Execute(path) => Ok(path),
+        Reply::Counterpart | Reply::Done { .. } => Err(senseless()),
+    }
 }
 
-/// One request a connection: the path; the answer is `+PATH` or `-REASON`.
-fn ask(real: &Path) -> std::io::Result<Result<OsString, OsString>> {
-    let mut stream = UnixStream::connect(CONTROL)?;
-    stream.write_all(real.as_os_str().as_bytes())?;
-    stream.shutdown(std::net::Shutdown::Write)?;
-    let mut reply = Vec::new();
-    stream.read_to_end(&mut reply)?;
-    Ok(match reply.split_first() {
-        Some((b'+', path)) => Ok(OsString::from_vec(path.to_vec())),
-        Some((_, reason)) => Err(OsString::from_vec(reason.to_vec())),
+/// What the installer answers.
+pub(crate) enum Reply {
+    /// Execute this path.
+    Execute(OsString),
+    /// Execute the native counterpart.
+    Counterpart,
+    /// It is done.
+    Done {
+        /// Bytes for standard output.
+        output: Vec<u8>,
+        /// Bytes for standard error.
+        messages: Vec<u8>,
+        /// Exit status.
+        status: i32,
+    },
+}
+
+/// Has the installer run the target's ldconfig. The error is its reason.
+pub(crate) fn ldconfig(arguments: &[OsString]) -> Result<Reply, OsString> {
+    let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let mut request: Vec<&[u8]> = vec![b"l", directory.as_os_str().as_bytes(), b"\0"];
+    for argument in arguments {
+        request.extend([argument.as_bytes(), b"\0"]);
+    }
+    ask(&request)
+}
+
+/// One request a connection.
+fn ask(request: &[&[u8]]) -> Result<Reply, OsString> {
+    let converse = || -> std::io::Result<Vec<u8>> {
+        let mut stream = UnixStream::connect(CONTROL)?;
+        stream.write_all(&request.concat())?;
+        stream.shutdown(std::net::Shutdown::Write)?;
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply)?;
+        Ok(reply)
+    };
+    let reply =
+        converse().map_err(|error| OsString::from(format!("the installer does not answer: {error}")))?;
+    parse(reply)
+}
+
+fn parse(reply: Vec<u8>) -> Result<Reply, OsString> {
+    match reply.split_first() {
+        Some((b'+', path)) => Ok(Reply::Execute(OsString::from_vec(path.to_vec()))),
+        Some((b'>', [])) => Ok(Reply::Counterpart),
+        Some((b'=', &[status, a, b, c, d, ref text @ ..])) => {
+            let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
+            let (output, messages) = text.split_at_checked(length).ok_or_else(senseless)?;
+            Ok(Reply::Done {
+                output: output.to_vec(),
+                messages: messages.to_vec(),
+                status: i32::from(status),
+            })
+        }
+        Some((b'-', reason)) => Err(OsString::from_vec(reason.to_vec())),
+        Some(_) => Err(senseless()),
         None => Err(OsString::from("the installer gave no answer")),
-    })
+    }
+}
+
+fn senseless() -> OsString {
+    OsString::from("the installer's answer makes no sense")
 }
 
 #[cfg(test)]
@@ -68,5 +124,23 @@ mod tests {
         let arch = crate::paths::target(OsStr::new("riscv64")).unwrap();
         let reason = find(arch, Path::new("/usr/bin/no-such-tool")).unwrap_err();
         assert!(reason.to_string_lossy().contains("does not answer"));
+    }
+
+    #[test]
+    fn replies_are_understood() {
+        assert!(matches!(parse(b"+/x".to_vec()), Ok(Reply::Execute(path)) if path == "/x"));
+        assert!(matches!(parse(b">".to_vec()), Ok(Reply::Counterpart)));
+        let Ok(Reply::Done {
+            output,
+            messages,
+            status,
+        }) = parse(b"=\x02\0\0\0\x03outerr".to_vec())
+        else {
+            panic!("not understood");
+        };
+        assert_eq!((output, messages, status), (b"out".to_vec(), b"err".to_vec(), 2));
+        for senseless in [&b""[..], b"?", b">x", b"=", b"=\0\0\0\0\x09out", b"-no"] {
+            assert!(parse(senseless.to_vec()).is_err());
+        }
     }
 }

@@ -20,6 +20,7 @@ mod paths;
 mod sys;
 
 use answers::Answer;
+use counterpart::Reply;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
@@ -46,6 +47,27 @@ fn run(arguments: &[OsString]) -> i32 {
             sys::write_all(1, &output);
             return status;
         }
+        Answer::Ldconfig => match counterpart::ldconfig(rest) {
+            Ok(Reply::Done {
+                output,
+                messages,
+                status,
+            }) => {
+                sys::complain(&messages);
+                sys::write_all(1, &output);
+                return status;
+            }
+            Ok(Reply::Counterpart | Reply::Execute(_)) => {}
+            Err(reason) => {
+                complain(&[
+                    b"rootless-install: ",
+                    script().as_bytes(),
+                    b": ldconfig: ",
+                    reason.as_bytes(),
+                ]);
+                return 1;
+            }
+        },
         Answer::Execute => {}
     }
     match counterpart::find(arch, &real) {

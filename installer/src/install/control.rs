@@ -1,0 +1,254 @@
+//! The socket on which the shim asks what only the installer can do.
+//!
+//! One request a connection, ended by shutting the sending side down. Its first
+//! byte is the kind:
+//!
+//! | request | meaning |
+//! |---|---|
+//! | `c` PATH | find the native counterpart of a target program |
+//! | `l` DIRECTORY NUL (ARGUMENT NUL)* | run the target's ldconfig, from that working directory |
+//!
+//! | reply | meaning |
+//! |---|---|
+//! | `+` PATH | execute this path of the view |
+//! | `>` | execute the native counterpart: it serves as well |
+//! | `=` STATUS LENGTH OUTPUT MESSAGES | it is done: a byte for exit(3), four bytes (big endian) for the length of what goes to standard output; the rest goes to standard error |
+//! | `-` REASON | it cannot be done |
+//!
+//! Scripts can reach the socket too; all they can get is another verified
+//! package in the sysroot of their own run, and what they may do to the target
+//! anyway.
+
+use crate::ldconfig::Ran;
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Scope, ScopedJoinHandle};
+use std::time::Duration;
+
+/// Longest request: some command lines name many directories.
+const LONGEST: u64 = 128 << 10;
+/// Longest path (`PATH_MAX`).
+const LONGEST_PATH: usize = 4096;
+
+/// What the shim asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Request<'r> {
+    /// The counterpart of a target program, as a path of the view.
+    Counterpart(&'r Path),
+    /// A run of ldconfig.
+    Ldconfig {
+        /// Working directory of the caller, a path of the view.
+        directory: &'r Path,
+        /// The command line without the program.
+        arguments: Vec<&'r OsStr>,
+    },
+}
+
+/// What it is told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// Execute this path of the view.
+    Execute(PathBuf),
+    /// Execute the native counterpart.
+    Counterpart,
+    /// It is done.
+    Done(Ran),
+    /// It cannot be done, and why.
+    Refused(String),
+}
+
+impl<'r> Request<'r> {
+    fn parse(bytes: &'r [u8]) -> Result<Self, &'static str> {
+        let path = |bytes: &'r [u8]| match bytes {
+            [b'/', ..] if bytes.len() < LONGEST_PATH && !bytes.contains(&0) => {
+                Ok(Path::new(OsStr::from_bytes(bytes)))
+            }
+            _ => Err("the request has no absolute path"),
+        };
+        match bytes.split_first() {
+            Some((b'c', rest)) => path(rest).map(Self::Counterpart),
+            Some((b'l', rest)) => {
+                let rest = rest.strip_suffix(b"\0").ok_or("the request is cut short")?;
+                let mut fields = rest.split(|&b| b == 0);
+                let directory = path(fields.next().unwrap_or_default())?;
+                let arguments = fields.map(OsStr::from_bytes).collect();
+                Ok(Self::Ldconfig { directory, arguments })
+            }
+            _ => Err("the request is of no known kind"),
+        }
+    }
+}
+
+impl Reply {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Execute(path) => [b"+", path.as_os_str().as_bytes()].concat(),
+            Self::Counterpart => b">".to_vec(),
+            Self::Done(ran) => match u32::try_from(ran.output.len()) {
+                Ok(length) => {
+                    let status = u8::try_from(ran.status).unwrap_or(1);
+                    [
+                        &[b'=', status],
+                        &length.to_be_bytes()[..],
+                        &ran.output,
+                        &ran.messages,
+                    ]
+                    .concat()
+                }
+                Err(_) => b"-it says too much".to_vec(),
+            },
+            Self::Refused(reason) => [b"-", reason.as_bytes()].concat(),
+        }
+    }
+}
+
+/// The listening thread; it ends when this is dropped.
+pub(super) struct Control<'scope> {
+    path: PathBuf,
+    ending: Arc<AtomicBool>,
+    thread: Option<ScopedJoinHandle<'scope, ()>>,
+}
+
+impl<'scope> Control<'scope> {
+    /// Listens at `path`, which every user of the view may connect to, and
+    /// answers requests.
+    ///
+    /// # Errors
+    /// What bind(2) says.
+    pub(super) fn listen<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        path: &Path,
+        answer: impl Fn(Request<'_>) -> Reply + Send + Sync + 'scope,
+    ) -> io::Result<Self> {
+        let answer = Arc::new(answer);
+        let listener = bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+        let ending = Arc::new(AtomicBool::new(false));
+        let theirs = Arc::clone(&ending);
+        let thread = scope.spawn(move || {
+            for connection in listener.incoming() {
+                if theirs.load(Ordering::Acquire) {
+                    return;
+                }
+                if let Ok(stream) = connection {
+                    let answer = Arc::clone(&answer);
+                    scope.spawn(move || converse(stream, &*answer));
+                }
+            }
+        });
+        Ok(Self {
+            path: path.to_owned(),
+            ending,
+            thread: Some(thread),
+        })
+    }
+}
+
+/// A socket's address holds 107 bytes (unix(7)), which a path below a user's
+/// cache may exceed; the name in /proc of its directory is short.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let directory = std::fs::File::open(directory)?;
+    UnixListener::bind(short(&directory).join(name))
+}
+
+fn short(directory: &std::fs::File) -> PathBuf {
+    use std::os::fd::AsRawFd;
+    PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()))
+}
+
+fn converse(mut stream: UnixStream, answer: &dyn Fn(Request<'_>) -> Reply) {
+    let patience = Some(Duration::from_secs(10));
+    let mut request = Vec::new();
+    let read = stream
+        .set_read_timeout(patience)
+        .and_then(|()| stream.set_write_timeout(patience))
+        .and_then(|()| (&stream).take(LONGEST + 1).read_to_end(&mut request));
+    let reply = match read {
+        Err(_) => return,
+        Ok(length) if length as u64 > LONGEST => Reply::Refused("the request is too long".into()),
+        Ok(_) => Request::parse(&request).map_or_else(|reason| Reply::Refused(reason.into()), answer),
+    };
+    // A script that was killed meanwhile does not read the answer.
+    let _ = stream.write_all(&reply.bytes());
+}
+
+impl Drop for Control<'_> {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Release);
+        // Wakes the thread from accept(2).
+        let woken = self
+            .path
+            .parent()
+            .and_then(|directory| std::fs::File::open(directory).ok())
+            .and_then(|directory| UnixStream::connect(short(&directory).join(self.path.file_name()?)).ok());
+        if let (Some(_), Some(thread)) = (woken, self.thread.take()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(path: &Path, request: &[u8]) -> Vec<u8> {
+        let mut stream = UnixStream::connect(path).unwrap();
+        stream.write_all(request).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).unwrap();
+        reply
+    }
+
+    #[test]
+    fn questions_are_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control");
+        std::thread::scope(|scope| {
+            let control = Control::listen(scope, &path, |request| match request {
+                Request::Counterpart(path) if path == Path::new("/usr/bin/tool") => {
+                    Reply::Execute(PathBuf::from("/.rootless-install/sysroot/usr/bin/tool"))
+                }
+                Request::Counterpart(path) => Reply::Refused(format!("{} is unknown", path.display())),
+                Request::Ldconfig { directory, .. } if directory == Path::new("/old") => Reply::Counterpart,
+                Request::Ldconfig { arguments, .. } => Reply::Done(Ran {
+                    output: arguments.join(OsStr::new(" ")).into_encoded_bytes(),
+                    messages: b"!".to_vec(),
+                    status: 3,
+                }),
+            })
+            .unwrap();
+            assert_eq!(
+                ask(&path, b"c/usr/bin/tool"),
+                b"+/.rootless-install/sysroot/usr/bin/tool"
+            );
+            assert_eq!(ask(&path, b"c/\xff\xfe").first(), Some(&b'-'));
+            assert_eq!(ask(&path, b"l/\0-n\0/a\0"), b"=\x03\0\0\0\x05-n /a!");
+            assert_eq!(ask(&path, b"l/\0"), b"=\x03\0\0\0\0!");
+            assert_eq!(ask(&path, b"l/old\0"), b">");
+            for hostile in [
+                &b""[..],
+                b"c",
+                b"cusr/bin/tool",
+                b"c/a\0b",
+                b"l",
+                b"l\0",
+                b"l/\0-n",
+                b"x/",
+            ] {
+                assert_eq!(ask(&path, hostile).first(), Some(&b'-'), "{hostile:?}");
+            }
+            assert_eq!(ask(&path, &b"c/".repeat(70_000)).first(), Some(&b'-'));
+            drop(control);
+        });
+    }
+}

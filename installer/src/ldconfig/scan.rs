@@ -1,0 +1,354 @@
+//! Looking into the directories: which library answers to which name, and the
+//! links that say so.
+
+use super::cache::{Cache, Kind, compare_names};
+use super::directories::{Directories, Directory};
+use super::library::{self, ELF, LIBC5};
+use super::options::Options;
+use super::root::{Root, below};
+use super::rules::{Era, LIBC6, Rules};
+use super::{LdconfigError, Ran, now, reason};
+use rootless_install_fs::{FileType, Meta};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+/// A library that was chosen for its name.
+struct Chosen {
+    file: Vec<u8>,
+    soname: Vec<u8>,
+    flags: u32,
+    isa_level: u32,
+    is_link: bool,
+}
+
+/// Looks into every directory, makes links and enters libraries.
+///
+/// Where glibc goes by the order of names on the disk, this goes by their bytes.
+pub(super) fn scan(
+    directories: &mut Directories<'_>,
+    options: &Options,
+    cache: &mut Cache,
+    ran: &mut Ran,
+) -> Result<(), LdconfigError> {
+    cache.set_hwcaps(&directories.hwcaps);
+    let mut index = 0;
+    while let Some(directory) = directories.get(index) {
+        index += 1;
+        if options.verbose {
+            announce(directories, &directory, ran);
+        }
+        let Some(chosen) = look_into(directories, &directory, options, ran)? else {
+            continue;
+        };
+        let rules = directories.rules;
+        // glibc's list grows at its head.
+        for library in chosen.into_iter().rev() {
+            let file = if directory.hwcaps.is_none() {
+                if !library.is_link {
+                    link(directories.root(), &directory, &library, options, ran)?;
+                }
+                &library.soname
+            } else {
+                if options.verbose {
+                    ran.print(&[b"\t", &library.soname, b" -> ", &library.file, b"\n"]);
+                }
+                &library.file
+            };
+            if options.build_cache {
+                let capabilities = if directory.hwcaps.is_none() {
+                    rules.capabilities(&directory.path)
+                } else {
+                    0
+                };
+                let Chosen { flags, isa_level, .. } = library;
+                let kind = Kind {
+                    flags,
+                    isa_level,
+                    capabilities,
+                    hwcaps: directory.hwcaps,
+                };
+                cache.add(rules, &library.soname, &below(&directory.path, file), kind);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn announce(directories: &Directories<'_>, directory: &Directory, ran: &mut Ran) {
+    ran.print(&[&directory.path, b":"]);
+    let capabilities = directories.rules.capabilities(&directory.path);
+    if let Some(name) = directory.hwcaps.and_then(|number| directories.hwcaps.get(number)) {
+        ran.print(&[b" (hwcap: \"", name, b"\")"]);
+    } else if capabilities != 0 {
+        ran.print(&[format!(" (hwcap: {capabilities:#018x})").as_bytes()]);
+    }
+    let (file, line) = &directory.from;
+    ran.print(&[b" (from ", file, b":", line.to_string().as_bytes(), b")\n"]);
+}
+
+/// The libraries in a directory, one for each name, in the order found.
+fn look_into(
+    directories: &mut Directories<'_>,
+    directory: &Directory,
+    options: &Options,
+    ran: &mut Ran,
+) -> Result<Option<Vec<Chosen>>, LdconfigError> {
+    let (root, rules) = (directories.root(), directories.rules);
+    let names = match root.list(&directory.path) {
+        Ok(names) => names,
+        Err(error) => {
+            if options.verbose {
+                ran.complain(&[b"Can't open directory ", &directory.path, b": ", &reason(&error)]);
+            }
+            return Ok(None);
+        }
+    };
+    let place = root.find(&directory.path)?;
+    let mut chosen: Vec<Chosen> = Vec::new();
+    let mut by_soname: HashMap<Vec<u8>, usize> = HashMap::new();
+    for name in names {
+        let path = place.join(&name);
+        let name = name.into_vec();
+        let looks_like_library = is_library_name(&name);
+        let is_capability = directory.hwcaps.is_none() && rules.is_capability(&name);
+        if !looks_like_library && !is_capability && directory.hwcaps.is_none()
+            || is_temporary(&name, rules.era)
+        {
+            continue;
+        }
+        let kind = root.target().stat(&path)?.meta.kind;
+        if !looks_like_library && kind == FileType::Regular {
+            continue;
+        }
+        let shown = below(&directory.path, &name);
+        let found = match kind {
+            FileType::Regular => path.clone(),
+            FileType::Directory if is_capability => {
+                directories.add_capability(directory, shown);
+                continue;
+            }
+            FileType::Symlink => match root.find(&shown) {
+                Ok(found) => found,
+                Err(error) => {
+                    if options.verbose {
+                        ran.complain(&[b"Cannot stat ", &shown, b": ", &reason(&error)]);
+                    }
+                    // The library is gone, and so is its name.
+                    if options.link && error.is_not_found() && name.windows(4).any(|window| window == b".so.")
+                    {
+                        root.target().remove(&path)?;
+                    }
+                    continue;
+                }
+            },
+            _ => continue,
+        };
+        let found_kind = root.target().stat(&found)?.meta.kind;
+        if found_kind == FileType::Directory && is_capability {
+            directories.add_capability(directory, shown);
+            continue;
+        }
+        if found_kind != FileType::Regular {
+            continue;
+        }
+        let file = root.target().open_file(&found)?;
+        let Some(library) = library::read(&file, rules, &shown, options.verbose, ran) else {
+            continue;
+        };
+
+        let mut soname = library.soname.unwrap_or_else(|| name.clone());
+        // A link counts as one if it is the name, or the one for ld(1); another
+        // one is a file like any other.
+        let is_link = kind == FileType::Symlink
+            && (name == soname || name.ends_with(b".so") && soname.starts_with(&name));
+        if is_link {
+            soname.clone_from(&name);
+        }
+        let flags = settle(library.flags, directory, rules, options, &shown, ran);
+        let new = Chosen {
+            file: name,
+            soname,
+            flags,
+            isa_level: library.isa_level,
+            is_link,
+        };
+        match by_soname
+            .get(&new.soname)
+            .and_then(|number| chosen.get_mut(*number))
+        {
+            Some(old) => prefer(old, new, directory, rules, ran),
+            None => {
+                by_soname.insert(new.soname.clone(), chosen.len());
+                chosen.push(new);
+            }
+        }
+    }
+    Ok(Some(chosen))
+}
+
+/// Flags of a library in a directory that was said to hold some type.
+fn settle(
+    flags: u32,
+    directory: &Directory,
+    rules: &Rules,
+    options: &Options,
+    shown: &[u8],
+    ran: &mut Ran,
+) -> u32 {
+    let flags = match directory.holds {
+        Some(holds) if flags == ELF && (holds == LIBC5 || holds == LIBC6) => holds,
+        _ => flags,
+    };
+    if options.verbose && rules.era == Era::Legacy && directory.holds.is_some_and(|holds| holds != flags) {
+        let kind: &[u8] = match flags {
+            0 => b"libc4 library ",
+            LIBC5 => b"libc5 library ",
+            LIBC6 => b"libc6 library ",
+            _ => return flags,
+        };
+        ran.complain(&[kind, shown, b" in wrong directory"]);
+    }
+    flags
+}
+
+/// A file is preferred to a link, then the newer one.
+fn prefer(old: &mut Chosen, new: Chosen, directory: &Directory, rules: &Rules, ran: &mut Ran) {
+    let newer = compare_names(&old.file, &new.file, rules.arch.signed_char).is_lt();
+    if !(!new.is_link && old.is_link || new.is_link == old.is_link && newer) {
+        return;
+    }
+    let mut flags = old.flags;
+    if old.flags != new.flags {
+        let one_says_less = |a: u32, b: u32| a == ELF && (b == LIBC5 || b == LIBC6);
+        if rules.era == Era::Legacy
+            && (one_says_less(old.flags, new.flags) || one_says_less(new.flags, old.flags))
+        {
+            flags = new.flags;
+        } else {
+            let end: &[u8] = b" have same soname but different type.";
+            ran.complain(&[
+                b"libraries ",
+                &old.file,
+                b" and ",
+                &new.file,
+                b" in directory ",
+                &directory.path,
+                end,
+            ]);
+        }
+    }
+    *old = Chosen { flags, ..new };
+}
+
+/// Makes the link from a library's name to its file.
+fn link(
+    root: &Root<'_>,
+    directory: &Directory,
+    library: &Chosen,
+    options: &Options,
+    ran: &mut Ran,
+) -> Result<(), LdconfigError> {
+    let shown = below(&directory.path, &library.soname);
+    let name = library.soname.rsplit(|&b| b == b'/').next().unwrap_or_default();
+    if matches!(name, b"" | b"." | b"..") {
+        ran.complain(&[&shown, b" is not a symbolic link\n"]);
+        return Ok(());
+    }
+    let place = match root.beside(&shown) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        place => place?,
+    };
+    let (mut make, mut remove) = (true, true);
+    let own = root.target().stat(&place).ok();
+    let is_link = own.is_some_and(|stat| stat.meta.kind == FileType::Symlink);
+    match root.stat(&shown) {
+        Ok(named) => {
+            let file = below(&directory.path, &library.file);
+            let Ok(stat) = root.stat(&file) else {
+                ran.complain(&[b"Can't stat ", &file, b"\n"]);
+                return Ok(());
+            };
+            if is_loader(&library.soname) {
+                if options.verbose {
+                    ran.complain(&[&file, b" is the dynamic linker, ignoring\n"]);
+                }
+                make = false;
+            }
+            if stat.ino == named.ino {
+                make = false;
+            } else if !is_link {
+                ran.complain(&[&shown, b" is not a symbolic link\n"]);
+                (make, remove) = (false, false);
+            }
+        }
+        // Unless it leads nowhere there is nothing to remove.
+        Err(_) => remove = is_link,
+    }
+    if options.verbose {
+        ran.print(&[b"\t", &library.soname, b" -> ", &library.file]);
+    }
+    if make && options.link {
+        if remove {
+            root.target().remove(&place)?;
+        }
+        let meta = Meta {
+            kind: FileType::Symlink,
+            mode: 0o777,
+            uid: 0,
+            gid: 0,
+            mtime: now(),
+        };
+        let text = PathBuf::from(OsString::from_vec(library.file.clone()));
+        root.target().make_symlink(&place, &text, &meta)?;
+        if options.verbose {
+            ran.print(&[b" (changed)"]);
+        }
+    }
+    if options.verbose {
+        ran.print(&[b"\n"]);
+    }
+    Ok(())
+}
+
+/// `lib*.so*`, `ld-*.so*`, `ld.so.*` or `ld64.so.*`.
+fn is_library_name(name: &[u8]) -> bool {
+    let plain = name.starts_with(b"lib") || name.starts_with(b"ld-");
+    plain && name.windows(3).any(|window| window == b".so")
+        || name.starts_with(b"ld.so.")
+        || name.starts_with(b"ld64.so.")
+}
+
+/// Files that are being written: prelink's; since 2.39 those of dpkg and rpm.
+fn is_temporary(name: &[u8], era: Era) -> bool {
+    let prelink = b".#prelink#";
+    let tail = name
+        .len()
+        .checked_sub(b".#prelink#.XXXXXX".len())
+        .and_then(|at| name.get(at..));
+    name.ends_with(prelink)
+        || tail.is_some_and(|tail| tail.starts_with(b".#prelink#."))
+        || era == Era::SkipsDpkg
+            && (name.contains(&b';') || name.ends_with(b".dpkg-new") || name.ends_with(b".dpkg-tmp"))
+}
+
+/// Names of dynamic loaders whose links Debian's ldconfig leaves alone, since
+/// another architecture's may be meant. Those of riscv64 and x32 are in glibc's
+/// list by mistake in a form that never matches.
+fn is_loader(soname: &[u8]) -> bool {
+    const LOADERS: [&str; 11] = [
+        "ld-linux-aarch64.so.1",
+        "ld-linux-aarch64_be.so.1",
+        "ld-linux-armhf.so.3",
+        "ld-linux-ia64.so.2",
+        "ld-linux-mipsn8.so.1",
+        "ld-linux-x86-64.so.2",
+        "ld-linux.so.2",
+        "ld-linux.so.3",
+        "ld.so.1",
+        "ld64.so.1",
+        "ld64.so.2",
+    ];
+    LOADERS.iter().any(|loader| loader.as_bytes() == soname)
+}
