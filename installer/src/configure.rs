@@ -283,8 +283,6 @@ impl<'a> Configurer<'a> {
                 .unwrap_or_default();
             self.run(key, Script::Configure { old }, &postinst)?;
         }
-        self.database
-            .update(key, |package| package.config_version = None)?;
         self.database.settle(key)?;
         self.settings
             .reporter

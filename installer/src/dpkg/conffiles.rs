@@ -35,6 +35,8 @@ impl Database {
             package: key.to_string(),
         })?;
         let conffiles = package.conffiles.clone();
+        // As dpkg does at the start of configuring.
+        self.note(key);
         for (index, conffile) in conffiles.iter().enumerate() {
             if conffile.obsolete || conffile.remove_on_upgrade {
                 continue;

@@ -38,6 +38,10 @@ pub struct Database {
     pub(super) owners: HashMap<PathBuf, Vec<PackageKey>>,
     dirty: Vec<PackageKey>,
     next_update: u32,
+    /// Changes noted since dpkg would have written the status file.
+    notes: u32,
+    /// The status file as dpkg would have written it in the middle of a run.
+    checkpoint: Option<String>,
 }
 
 impl Database {
@@ -52,6 +56,8 @@ impl Database {
             owners: HashMap::new(),
             dirty: Vec::new(),
             next_update: 0,
+            notes: 0,
+            checkpoint: None,
         }
     }
 
@@ -275,9 +281,15 @@ impl Database {
 
     /// Adds a package, or takes the place of its old record, and notes it.
     pub fn insert(&mut self, package: Package) -> PackageKey {
+        let key = self.place(package);
+        self.note(&key);
+        key
+    }
+
+    /// Takes the place of a package's old record, for [`Database::note`] to follow.
+    pub(super) fn place(&mut self, package: Package) -> PackageKey {
         let key = package.key();
         self.packages.insert(key.clone(), package);
-        self.note(&key);
         key
     }
 
@@ -294,6 +306,13 @@ impl Database {
         let idle = package.triggers_pending.is_empty();
         if !self.dirty.contains(key) {
             self.dirty.push(key.clone());
+        }
+        // Each note is a journal file of dpkg's; when there are too many it writes
+        // the status file, which is what stays as status-old.
+        self.notes += 1;
+        if self.notes > MAX_UPDATES {
+            self.checkpoint = Some(self.status_text());
+            self.notes = 0;
         }
         if idle {
             self.clear_awaiters(key);
@@ -322,15 +341,14 @@ impl Database {
         out
     }
 
-    /// Writes what changed since the last call to `updates/`, one file a package, or the whole status
-    /// file when there are too many.
+    /// Writes what changed since the last call to `updates/`, one file a package, after the status
+    /// file where dpkg would have written that meanwhile.
     ///
     /// # Errors
     /// The target cannot be written.
     pub fn flush(&mut self, target: &Target) -> Result<(), DpkgError> {
-        let pending = u32::try_from(self.dirty.len()).unwrap_or(u32::MAX);
-        if self.next_update.saturating_add(pending) > MAX_UPDATES {
-            return self.save(target);
+        if let Some(text) = self.checkpoint.take() {
+            self.replace_status(target, &text)?;
         }
         for key in std::mem::take(&mut self.dirty) {
             let Some(package) = self.packages.get(&key) else {
@@ -343,11 +361,23 @@ impl Database {
         Ok(())
     }
 
-    /// Writes the status file (dpkg's checkpoint): the old one becomes `status-old`, `updates/` empty.
+    /// Writes the status file, as dpkg does when it ends: the old one becomes `status-old`, `updates/`
+    /// empty.
     ///
     /// # Errors
     /// The target cannot be written.
     pub fn save(&mut self, target: &Target) -> Result<(), DpkgError> {
+        if let Some(text) = self.checkpoint.take() {
+            self.replace_status(target, &text)?;
+        }
+        let text = self.status_text();
+        self.replace_status(target, &text)?;
+        self.dirty.clear();
+        self.notes = 0;
+        Ok(())
+    }
+
+    fn replace_status(&mut self, target: &Target, text: &str) -> Result<(), DpkgError> {
         let status = Path::new(STATUS);
         let old = Path::new("/var/lib/dpkg/status-old");
         remove_optional(target, old)?;
@@ -356,12 +386,11 @@ impl Database {
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(failed(old)(error)),
         }
-        write(target, status, self.status_text().as_bytes(), 0o644)?;
+        write(target, status, text.as_bytes(), 0o644)?;
         for number in 0..self.next_update {
             remove_optional(target, &update_path(number))?;
         }
         self.next_update = 0;
-        self.dirty.clear();
         Ok(())
     }
 

@@ -28,7 +28,7 @@ impl Database {
             None => new.before_unpack(),
         };
         record.want = Want::Install;
-        let key = self.insert(record);
+        let key = self.place(record);
         self.activate_declared(&key, &control.triggers()?);
         self.update(&key, |package| {
             package.flag = Flag::ReinstReq;
@@ -88,7 +88,6 @@ impl Database {
             });
         }
         package.want = old.want;
-        package.flag = Flag::Ok;
         package.status = Status::Unpacked;
         package.config_version = self.packages.get(&key).and_then(|old| old.config_version.clone());
         package.triggers_awaited = self
@@ -98,7 +97,11 @@ impl Database {
             .unwrap_or_default();
         self.take_from_others(target, &key, unpacked)?;
         self.set_owners(&key, unpacked.list.iter().map(PathBuf::as_path));
-        Ok(self.insert(package))
+        // dpkg notes the package as it is, and again when nothing can go wrong any more.
+        package.flag = Flag::ReinstReq;
+        let key = self.insert(package);
+        self.update(&key, |package| package.flag = Flag::Ok)?;
+        Ok(key)
     }
 
     fn change_interests(
