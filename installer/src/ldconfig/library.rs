@@ -65,8 +65,10 @@ pub(super) fn read(file: &File, rules: &Rules, name: &[u8], verbose: bool, ran: 
         return None;
     }
     let base = name.rsplit(|&b| b == b'/').next().unwrap_or_default();
-    // ZMAGIC and QMAGIC of a.out(5): the name has the major version only.
-    if matches!(reader.number(&head, 0, 4)? & 0xffff, 0o413 | 0o314) {
+    // ZMAGIC and QMAGIC of a.out(5), in a word of the machine: the name has the
+    // major version only.
+    let word = if rules.arch.wide { 8 } else { 4 };
+    if matches!(reader.number(&head, 0, word)? & 0xffff, 0o413 | 0o314) {
         let soname = Some(until_second_dot(base).to_vec());
         let flags = if rules.era == Era::Legacy { 0 } else { LIBC6 };
         return Some(Library {
