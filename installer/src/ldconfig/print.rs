@@ -150,7 +150,6 @@ impl<'b> File<'b> {
 
     /// Offsets of names of capabilities, and the program that wrote the file.
     /// `None` if they are damaged.
-    #[expect(clippy::type_complexity, reason = "two things found in one place")]
     fn extensions(&self) -> Option<(Vec<u32>, Option<&'b [u8]>)> {
         let start = self.size(32)?;
         let (mut hwcaps, mut generator) = (Vec::new(), None);
