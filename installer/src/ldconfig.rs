@@ -156,10 +156,10 @@ pub fn run_in<A: AsRef<OsStr>>(
         root => root?,
     };
     let cache_path = options.cache.as_deref().unwrap_or(CACHE.as_bytes());
-    if options.print {
-        return print::print(&root, arch, cache_path);
-    }
     let rules = Rules::of(target, arch)?;
+    if options.print {
+        return print::print(&root, &rules, cache_path);
+    }
     if let Some(path) = options
         .directories
         .iter()

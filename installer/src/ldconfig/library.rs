@@ -5,7 +5,7 @@
 //! damaged or has other flags.
 
 use super::Ran;
-use super::rules::{Era, Flags, LIBC6, Rules};
+use super::rules::{Era, Flags, LIBC6, Rules, Special};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -65,8 +65,10 @@ pub(super) fn read(file: &File, rules: &Rules, name: &[u8], verbose: bool, ran: 
         return None;
     }
     let base = name.rsplit(|&b| b == b'/').next().unwrap_or_default();
-    // ZMAGIC and QMAGIC of a.out(5): the name has the major version only.
-    if matches!(reader.number(&head, 0, 4)? & 0xffff, 0o413 | 0o314) {
+    // ZMAGIC and QMAGIC of a.out(5), in a word of the machine: the name has the
+    // major version only.
+    let word = if rules.arch.wide { 8 } else { 4 };
+    if matches!(reader.number(&head, 0, word)? & 0xffff, 0o413 | 0o314) {
         let soname = Some(until_second_dot(base).to_vec());
         let flags = if rules.era == Era::Legacy { 0 } else { LIBC6 };
         return Some(Library {
@@ -208,10 +210,10 @@ impl Header<'_, '_> {
             return Ok(None);
         };
         let flags = self.number(if wide { 48 } else { 36 }, 4)?;
-        match special_flags(arch.flags, wide, machine, flags) {
-            Some(Special::Set(flags)) => library.flags = flags,
-            Some(Special::Keep) => {}
-            None => return Ok(None),
+        match arch.flags.of(wide, machine, flags) {
+            Special::Set(flags) => library.flags = flags,
+            Special::Keep => {}
+            Special::Unusable => return Ok(None),
         }
         Ok(Some(library))
     }
@@ -374,50 +376,5 @@ impl Header<'_, '_> {
             )?;
         }
         None
-    }
-}
-
-enum Special {
-    Set(u32),
-    /// Flags stay what they are without the header.
-    Keep,
-}
-
-/// Flags that follow from the header (`e_flags` as `flags`); `None` if the
-/// library cannot be used.
-fn special_flags(rule: Flags, wide: bool, machine: u64, flags: u64) -> Option<Special> {
-    let set = |flag: u32| Some(Special::Set(LIBC6 | flag));
-    match (rule, wide) {
-        (Flags::X86, true) => set(0x300),
-        (Flags::X86, false) if machine == 62 => set(0x800),
-        (Flags::Arm, true) => set(0xa00),
-        // Version 5 of the EABI, then its float ABI.
-        (Flags::Arm, false) if flags & 0xff00_0000 == 0x0500_0000 => match (flags & 0x400, flags & 0x200) {
-            (0, 0) => set(0),
-            (0, _) => set(0xb00),
-            _ => set(0x900),
-        },
-        // EF_RISCV_FLOAT_ABI; EF_RISCV_RVC does not matter; others do.
-        (Flags::Riscv, _) => match flags & !1 {
-            0 => set(0xf00),
-            4 => set(0x1000),
-            _ => None,
-        },
-        // EF_LARCH_OBJABI_V1 does not matter.
-        (Flags::Loongarch, _) => match flags & !0x40 {
-            1 => set(0x1100),
-            3 => set(0x1200),
-            _ => None,
-        },
-        // EF_MIPS_NAN2008 and EF_MIPS_ABI2.
-        (Flags::Mips, true) => set(if flags & 0x400 == 0 { 0x700 } else { 0xe00 }),
-        (Flags::Mips, false) => match (flags & 0x20, flags & 0x400) {
-            (0, 0) => Some(Special::Keep),
-            (0, _) => set(0xc00),
-            (_, 0) => set(0x600),
-            _ => set(0xd00),
-        },
-        (Flags::Wide(flag), true) => set(flag),
-        _ => Some(Special::Keep),
     }
 }

@@ -1,10 +1,10 @@
 //! `ldconfig -p`: what a cache says.
 
 use super::cache::{ENTRY, EXTENSION_MAGIC, HEADER, MAGIC, NAMED};
+use super::library::{ELF, LIBC5};
 use super::root::Root;
-use super::rules::{Known, LIBC6};
+use super::rules::{Era, LIBC6, Rules};
 use super::{LdconfigError, Ran, reason};
-use crate::arch::Architecture;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -16,7 +16,7 @@ const LARGEST: u64 = 256 << 20;
 /// Bits of the number that are a level of the instruction set.
 const ISA_LEVELS: u64 = 0x3ff;
 
-pub(super) fn print(root: &Root<'_>, arch: &Architecture, path: &[u8]) -> Result<Ran, LdconfigError> {
+pub(super) fn print(root: &Root<'_>, rules: &Rules, path: &[u8]) -> Result<Ran, LdconfigError> {
     let ran = Ran::default();
     let mut bytes = Vec::new();
     match root.open_file(path) {
@@ -39,7 +39,7 @@ pub(super) fn print(root: &Root<'_>, arch: &Architecture, path: &[u8]) -> Result
     }
     let file = File {
         bytes: &bytes,
-        big_endian: Known::of(arch).big_endian,
+        big_endian: rules.arch.big_endian,
     };
     let wrong_order = if file.big_endian { 2 } else { 3 };
     if !bytes.starts_with(MAGIC) || bytes.len() < HEADER {
@@ -51,11 +51,11 @@ pub(super) fn print(root: &Root<'_>, arch: &Architecture, path: &[u8]) -> Result
     {
         return Ok(ran.failed(&[b"Cache file has wrong endianness.\n"]));
     }
-    Ok(listed(&file, path)
+    Ok(listed(&file, rules.era, path)
         .unwrap_or_else(|| Ran::default().failed(&[b"Malformed extension data in cache file ", path, b"\n"])))
 }
 
-fn listed(file: &File<'_>, path: &[u8]) -> Option<Ran> {
+fn listed(file: &File<'_>, era: Era, path: &[u8]) -> Option<Ran> {
     let mut ran = Ran::default();
     let (hwcaps, generator) = file.extensions()?;
     let count = file.size(20)?;
@@ -71,10 +71,12 @@ fn listed(file: &File<'_>, path: &[u8]) -> Option<Ran> {
             big_endian: file.big_endian,
         };
         let flags = row.u32(0)?;
-        let kind: &[u8] = if flags & 0xff == LIBC6 {
-            b"libc6"
-        } else {
-            b"unknown or unsupported flag"
+        let kind: &[u8] = match flags & 0xff {
+            LIBC6 => b"libc6",
+            0 if era == Era::Legacy => b"libc4",
+            ELF if era == Era::Legacy => b"ELF",
+            LIBC5 if era == Era::Legacy => b"libc5",
+            _ => b"unknown or unsupported flag",
         };
         ran.print(&[
             b"\t",
@@ -148,7 +150,6 @@ impl<'b> File<'b> {
 
     /// Offsets of names of capabilities, and the program that wrote the file.
     /// `None` if they are damaged.
-    #[expect(clippy::type_complexity, reason = "two things found in one place")]
     fn extensions(&self) -> Option<(Vec<u32>, Option<&'b [u8]>)> {
         let start = self.size(32)?;
         let (mut hwcaps, mut generator) = (Vec::new(), None);

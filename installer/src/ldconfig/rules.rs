@@ -28,6 +28,58 @@ pub(super) enum Flags {
     Wide(u32),
 }
 
+/// What a header says of a library's flags.
+pub(super) enum Special {
+    /// These they are.
+    Set(u32),
+    /// They stay what they are without the header.
+    Keep,
+    /// The library cannot be used.
+    Unusable,
+}
+
+impl Flags {
+    /// Flags that follow from the word size, `e_machine` and `e_flags`.
+    pub(super) fn of(self, wide: bool, machine: u64, flags: u64) -> Special {
+        let set = |flag: u32| Special::Set(LIBC6 | flag);
+        match (self, wide) {
+            (Self::X86, true) => set(0x300),
+            (Self::X86, false) if machine == 62 => set(0x800),
+            (Self::Arm, true) => set(0xa00),
+            // Version 5 of the EABI, then its float ABI.
+            (Self::Arm, false) if flags & 0xff00_0000 == 0x0500_0000 => {
+                match (flags & 0x400, flags & 0x200) {
+                    (0, 0) => set(0),
+                    (0, _) => set(0xb00),
+                    _ => set(0x900),
+                }
+            }
+            // EF_RISCV_FLOAT_ABI; EF_RISCV_RVC does not matter; others do.
+            (Self::Riscv, _) => match flags & !1 {
+                0 => set(0xf00),
+                4 => set(0x1000),
+                _ => Special::Unusable,
+            },
+            // EF_LARCH_OBJABI_V1 does not matter.
+            (Self::Loongarch, _) => match flags & !0x40 {
+                1 => set(0x1100),
+                3 => set(0x1200),
+                _ => Special::Unusable,
+            },
+            // EF_MIPS_NAN2008 and EF_MIPS_ABI2.
+            (Self::Mips, true) => set(if flags & 0x400 == 0 { 0x700 } else { 0xe00 }),
+            (Self::Mips, false) => match (flags & 0x20, flags & 0x400) {
+                (0, 0) => Special::Keep,
+                (0, _) => set(0xc00),
+                (_, 0) => set(0x600),
+                _ => set(0xd00),
+            },
+            (Self::Wide(flag), true) => set(flag),
+            _ => Special::Keep,
+        }
+    }
+}
+
 /// One architecture's ldconfig of one version of glibc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Era {

@@ -136,7 +136,9 @@ fn look_into(
                         ran.complain(&[b"Cannot stat ", &shown, b": ", &reason(&error)]);
                     }
                     // The library is gone, and so is its name.
-                    if options.link && error.is_not_found() && name.windows(4).any(|window| window == b".so.")
+                    if options.link
+                        && error.io_kind().is_some()
+                        && name.windows(4).any(|window| window == b".so.")
                     {
                         root.target().remove(&path)?;
                     }
@@ -151,6 +153,9 @@ fn look_into(
             continue;
         }
         if found_kind != FileType::Regular {
+            if found_kind == FileType::Directory {
+                ran.complain(&[b"Cannot mmap file ", &shown, b".\n"]);
+            }
             continue;
         }
         let file = root.target().open_file(&found)?;

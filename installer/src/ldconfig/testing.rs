@@ -138,6 +138,7 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// `version` is that of Debian's package.
     pub(super) fn new(version: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let target = Target::open(directory.path()).unwrap();
@@ -145,9 +146,12 @@ impl Place {
             _directory: directory,
             target,
         };
-        let program =
-            format!("\x7fELF..\0ldconfig (Debian GLIBC {version}-1) stable release version {version}\0");
-        place.write("/usr/sbin/ldconfig", program.as_bytes());
+        let release = version.split('-').next().unwrap();
+        let generator = format!("ldconfig (Debian GLIBC {version}) stable release version {release}");
+        place.write(
+            "/usr/sbin/ldconfig",
+            format!("\x7fELF..\0{generator}\0").as_bytes(),
+        );
         place.mkdir("/etc");
         place
     }
