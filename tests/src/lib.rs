@@ -17,6 +17,8 @@ pub mod archive;
 pub mod base;
 pub mod compare;
 pub mod deb;
+#[cfg(test)]
+mod documents;
 pub mod elf;
 pub mod error;
 pub mod keys;

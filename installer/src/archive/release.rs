@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::package::parse_sha256;
 use super::source::Source;
-use super::{ArchiveError, Result, date, stanza};
+use super::{ArchiveError, Result, date};
 
 /// How far a clock may be behind the archive's.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
@@ -36,14 +36,15 @@ impl Release {
             reason,
         };
         let text = String::from_utf8_lossy(text);
-        let (_, fields) = match stanza::paragraphs(&text).into_iter().next() {
-            Some(Ok(paragraph)) => paragraph,
-            Some(Err(line)) => return Err(bad(format!("line {line} is no field"))),
-            None => return Err(bad("it is empty".into())),
+        let paragraphs = debcontrol::parse_str(&text)
+            .map_err(|_| bad("a line of it is neither a field nor the continuation of one".into()))?;
+        let Some(paragraph) = paragraphs.into_iter().next() else {
+            return Err(bad("it is empty".into()));
         };
-        let fields: HashMap<String, String> = fields
+        let fields: HashMap<String, String> = paragraph
+            .fields
             .into_iter()
-            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .map(|field| (field.name.to_ascii_lowercase(), field.value))
             .collect();
         let get = |name: &str| {
             fields
@@ -221,6 +222,24 @@ mod tests {
     }
 
     #[test]
+    fn however_the_fields_are_written() {
+        let text = TEXT
+            .replace("Suite:", "# said by nobody\nSUITE:")
+            .replace("SHA256:\n ", "SHA256: \n# between the lines\n\t ")
+            .replace('\n', "\r\n");
+        let release = Release::parse(text.as_bytes(), "u").unwrap();
+        assert_eq!(
+            (release.suite.as_str(), release.version.as_str()),
+            ("stable", "13.1")
+        );
+        assert_eq!(release.architectures, ["all", "amd64", "riscv64"]);
+        assert_eq!(release.file("main/binary-riscv64/Packages").unwrap().0, 0);
+        let without_end = TEXT.trim_end();
+        let release = Release::parse(without_end.as_bytes(), "u").unwrap();
+        assert!(release.file("main/binary-riscv64/Packages").is_some());
+    }
+
+    #[test]
     fn what_is_no_release_file_is_refused() {
         for text in [
             "",
@@ -229,6 +248,8 @@ mod tests {
             "SHA256:\n zz 0 p\n",
             "SHA256:\n 00 -1 p\n",
             " x\n",
+            "Suite: x\nno field\n",
+            "Suite : x\n",
         ] {
             assert!(
                 matches!(

@@ -1,7 +1,7 @@
-//! The paragraphs of sources files and Release files.
+//! The paragraphs of sources files.
 //!
-//! Unlike control files, sources files have comments, also between the lines
-//! of one field, so they are read here and not by the index scanner.
+//! People write these, so an error names the line, and comments may stand
+//! between the lines of one field.
 
 /// Line number (from 1) where a paragraph starts, and its fields in order. The
 /// lines of a value keep their indentation and are joined by newlines.
