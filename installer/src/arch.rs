@@ -219,4 +219,20 @@ mod tests {
             }
         );
     }
+
+    // The shim is a program of its own that shares no code with the installer.
+    #[test]
+    fn the_shim_knows_the_same() {
+        let source = include_str!("../../maintscript-shim/src/paths.rs");
+        let theirs: Vec<Vec<&str>> = source
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("arch(\""))
+            .map(|line| line.split('"').step_by(2).take(3).collect())
+            .collect();
+        let ours: Vec<Vec<&str>> = ARCHITECTURES
+            .iter()
+            .map(|a| vec![a.name, a.triplet, a.uname])
+            .collect();
+        assert_eq!(theirs, ours);
+    }
 }

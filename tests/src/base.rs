@@ -107,32 +107,84 @@ pub fn architectures() -> Result<[Machine; 2]> {
     Ok([native, foreign()])
 }
 
+/// Libraries of this machine, by their path without the leading slash.
+pub type Libraries = BTreeMap<String, Vec<u8>>;
+
+/// The libraries of this machine that the native base programs need.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn libraries() -> Result<Libraries> {
+    let tools = TOOLS.into_iter().flat_map(|(_, tools)| tools);
+    libraries_of(tools.map(|tool| Path::new("/usr/bin").join(tool)))
+}
+
+fn libraries_of(programs: impl IntoIterator<Item = PathBuf>) -> Result<Libraries> {
+    let mut libraries = Libraries::new();
+    for program in programs {
+        for library in needed(&program)? {
+            let content = std::fs::read(&library).at(&library)?;
+            libraries.insert(merged(&library), content);
+        }
+    }
+    Ok(libraries)
+}
+
+/// Packages with one more program of this machine, for both architectures: `name`
+/// with the program, and `name-libraries`, on which it depends, with the libraries
+/// that are not in the base packages.
+///
+/// # Errors
+/// When the program cannot be read.
+pub fn program(name: &str, path: &str) -> Result<Vec<Package>> {
+    let [native, foreign] = architectures()?;
+    let file = Path::new("/").join(path);
+    let content = std::fs::read(&file).at(&file)?;
+    let base = libraries()?;
+    let more: Libraries = libraries_of([file])?
+        .into_iter()
+        .filter(|(path, _)| !base.contains_key(path))
+        .collect();
+    let mut made = Vec::new();
+    for machine in [native, foreign] {
+        let mut package = package(&format!("{name}-libraries"), machine);
+        for (path, content) in &more {
+            let path = path.replace(native.triplet, machine.triplet);
+            package = package.file(&path, fitting(machine, content, &path), 0o755);
+        }
+        made.push(package);
+        made.push(
+            self::package(name, machine)
+                .field("Depends", &format!("libc6, {name}-libraries"))
+                .file(path, fitting(machine, &content, path), 0o755),
+        );
+    }
+    Ok(made)
+}
+
+// What stands for a file of this machine in a package for `machine`.
+fn fitting(machine: Machine, content: &[u8], path: &str) -> Vec<u8> {
+    if machine_of(content).is_some() && native() != Some(machine) {
+        stub(machine, path)
+    } else {
+        content.to_vec()
+    }
+}
+
 fn make() -> Result<Vec<Package>> {
     let [native, foreign] = architectures()?;
     let mut made = Vec::new();
-    let mut libraries: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let libraries = libraries()?;
     let mut programs = Vec::new();
     for (name, tools) in TOOLS {
         for tool in tools {
             let path = Path::new("/usr/bin").join(tool);
             let content = std::fs::read(&path).at(&path)?;
-            for library in needed(&path)? {
-                let content = std::fs::read(&library).at(&library)?;
-                libraries.insert(merged(&library), content);
-            }
             programs.push((name, format!("usr/bin/{tool}"), content));
         }
     }
     for machine in [native, foreign] {
         made.push(base_files(machine));
-        let fitting = |content: &[u8], path: &str| {
-            let elf = machine_of(content).is_some() && machine != native;
-            if elf {
-                stub(machine, path)
-            } else {
-                content.to_vec()
-            }
-        };
         let mut package = package("libc6", machine)
             .field("Priority", "required")
             .field("Multi-Arch", "same");
@@ -144,7 +196,7 @@ fn make() -> Result<Vec<Package>> {
             } else {
                 here.replace("usr/lib64/", "usr/lib/")
             };
-            package = package.file(&here, fitting(content, &here), 0o755);
+            package = package.file(&here, fitting(machine, content, &here), 0o755);
         }
         made.push(package);
         for (name, _) in TOOLS {
@@ -153,7 +205,7 @@ fn make() -> Result<Vec<Package>> {
                 .field("Pre-Depends", "libc6");
             for (owner, path, content) in &programs {
                 if *owner == name {
-                    package = package.file(path, fitting(content, path), 0o755);
+                    package = package.file(path, fitting(machine, content, path), 0o755);
                 }
             }
             if name == "dash" {

@@ -10,6 +10,7 @@ use crate::deb::Package;
 use crate::elf::Machine;
 use crate::mirror::Mirror;
 use crate::program::{Run, Workplace};
+use crate::real::assert_installed;
 
 /// A published archive, its mirror and a workplace.
 pub struct Synthetic {
@@ -65,6 +66,13 @@ impl Synthetic {
         foreign
     }
 
+    /// This machine's architecture.
+    #[must_use]
+    pub fn native(&self) -> Machine {
+        let [native, _] = self.machines;
+        native
+    }
+
     /// The archive's keyring.
     #[must_use]
     pub fn keyring(&self) -> PathBuf {
@@ -105,6 +113,40 @@ impl Synthetic {
         arguments.push(target.into());
         self.work.run(arguments)
     }
+}
+
+/// Installs all of `packages`, and nothing else that is not essential, into the
+/// directory `out/target`; the run leaves nothing else.
+///
+/// # Errors
+/// When the archive or the run cannot be made.
+///
+/// # Panics
+/// When the run fails, leaves something, or does not install every package.
+pub fn installed(packages: &[Package]) -> Result<Synthetic> {
+    let archive = Synthetic::with(packages)?;
+    let foreign = archive.foreign().debian;
+    let names: Vec<&str> = packages
+        .iter()
+        .filter(|package| package.architecture == foreign || package.architecture == "all")
+        .map(|package| package.name.as_str())
+        .collect();
+    let traces = archive.work.traces();
+    archive.install(&names.join(","), "target").end()?.succeeded();
+    archive.work.clean(&traces, &["target"]);
+    assert!(assert_installed(&archive.work.out("target")) > names.len());
+    Ok(archive)
+}
+
+/// The text of the file `name` in the directory `target`.
+///
+/// # Panics
+/// When it cannot be read.
+#[track_caller]
+#[must_use]
+pub fn read(target: &Path, name: &str) -> String {
+    let path = target.join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A package for the foreign architecture.

@@ -2,29 +2,11 @@
 //! programs cannot be executed by anybody.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use rootless_install_tests::compare::{Facts, entries};
-use rootless_install_tests::deb::{Compression, Entry, Kind, Package, entry};
-use rootless_install_tests::real::assert_installed;
-use rootless_install_tests::synthetic::{Synthetic, package};
-use rootless_install_tests::{Result, scenario};
-
-fn read(target: &Path, name: &str) -> String {
-    let path = target.join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-// Installs `packages` (all of them) into a directory and gives it.
-fn installed(packages: &[Package]) -> Result<Synthetic> {
-    let archive = Synthetic::with(packages)?;
-    let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
-    let traces = archive.work.traces();
-    archive.install(&names.join(","), "target").end()?.succeeded();
-    archive.work.clean(&traces, &["target"]);
-    assert!(assert_installed(&archive.work.out("target")) > packages.len());
-    Ok(archive)
-}
+use rootless_install_tests::deb::{Compression, Entry, Kind, entry};
+use rootless_install_tests::scenario;
+use rootless_install_tests::synthetic::{Synthetic, installed, package, read};
 
 fn owned(name: &str, kind: Kind, mode: u32, owner: (u64, u64), names: (&str, &str)) -> Entry {
     let names = (names.0.to_owned(), names.1.to_owned());

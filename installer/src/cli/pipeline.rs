@@ -329,10 +329,11 @@ fn finish(
                 output::write_tar(target, staging.create_output()?, &options, reporter, cancel)?
             };
             if written.sockets > 0 {
-                reporter.warn(&format!(
-                    "{} sockets were left out: a tar archive cannot hold them",
-                    written.sockets
-                ));
+                let what = match written.sockets {
+                    1 => "1 socket was".to_owned(),
+                    count => format!("{count} sockets were"),
+                };
+                reporter.warn(&format!("{what} left out: a tar archive cannot hold sockets"));
             }
             Some(written.bytes)
         }

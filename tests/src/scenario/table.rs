@@ -141,6 +141,122 @@ pub const SCENARIOS: &[Scenario] = &[
         CONFIGURE,
         "gz, xz, zstd and plain members",
     ),
+    // What the documents say of the view and of executions.
+    row(
+        "semantics",
+        "hard_links_to_links_part",
+        CONFIGURE,
+        "the hard link to a symbolic link that is given away",
+    ),
+    row(
+        "semantics",
+        "times_and_space_are_the_disks",
+        CONFIGURE,
+        "access and change times and free space",
+    ),
+    row(
+        "semantics",
+        "phantoms_are_there",
+        CONFIGURE,
+        "policy-rc.d; native libraries, the target's own first",
+    ),
+    row(
+        "semantics",
+        "names_of_redirected_programs",
+        CONFIGURE,
+        "argv[0], /proc/self/exe, perl's $^X",
+    ),
+    row(
+        "semantics",
+        "programs_are_added_on_demand",
+        CONFIGURE,
+        "a package and what it depends on join the native sysroot",
+    ),
+    row(
+        "semantics",
+        "programs_without_a_counterpart",
+        CONFIGURE,
+        "status 127 and a message that names package and version",
+    ),
+    row(
+        "semantics",
+        "this_machine_as_native_sysroot",
+        CONFIGURE,
+        "--native-sysroot=/",
+    ),
+    row(
+        "semantics",
+        "the_native_sysroot_is_read_only",
+        CONFIGURE,
+        "EROFS for scripts",
+    ),
+    row(
+        "semantics",
+        "capabilities",
+        CONFIGURE,
+        "those kept and dropped; mount(2) is refused",
+    ),
+    row(
+        "semantics",
+        "the_environment_is_made_from_nothing",
+        CONFIGURE,
+        "every variable, and an empty standard input",
+    ),
+    row(
+        "semantics",
+        "the_loopback_interface_is_up",
+        CONFIGURE,
+        "a way to 127.0.0.1 and none to others",
+    ),
+    row(
+        "semantics",
+        "devices_and_proc_of_its_own",
+        CONFIGURE,
+        "/dev, /proc and /sys as a script sees them, and the result",
+    ),
+    row(
+        "semantics",
+        "processes_left_behind_end",
+        CONFIGURE,
+        "a process in the background ends with the view",
+    ),
+    row(
+        "semantics",
+        "sockets_have_no_place_in_an_archive",
+        CONFIGURE,
+        "left out with a warning, kept in a directory",
+    ),
+    // What the documents say of dpkg's database and dpkg's ways.
+    row(
+        "database",
+        "scripts_find_their_own_state",
+        CONFIGURE,
+        "dpkg-query in scripts",
+    ),
+    row(
+        "database",
+        "a_failed_preinst_is_undone",
+        CONFIGURE,
+        "postrm abort-install",
+    ),
+    row(
+        "database",
+        "endless_triggers_are_named",
+        CONFIGURE,
+        "triggers in a circle are an error, a long chain is none",
+    ),
+    row(
+        "database",
+        "redirections_hold_for_the_next_package",
+        CONFIGURE,
+        "diversions and statoverrides that scripts register",
+    ),
+    row(
+        "database",
+        "preinst_scripts_run_first",
+        CONFIGURE,
+        "all preinst scripts of a call, then its packages",
+    ),
     // Downloads.
     row(
         "download",

@@ -1,0 +1,446 @@
+//! What `docs/semantics.md` says of the view and of executions in it, one claim
+//! after another, on a synthetic archive.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rootless_install_tests::base::{architectures, libraries, program};
+use rootless_install_tests::compare::entries;
+use rootless_install_tests::elf::{machine_of, stub};
+use rootless_install_tests::synthetic::{Synthetic, installed, package, read};
+use rootless_install_tests::{Result, scenario};
+
+// A postinst that writes all it says into /var/lib/seen.
+fn seeing(commands: &str) -> String {
+    format!("#!/bin/sh\nexec >/var/lib/seen 2>&1\n{commands}")
+}
+
+// What such a postinst saw, run alone.
+fn seen(commands: &str) -> Result<String> {
+    let archive = installed(&[package("sees")?.script("postinst", &seeing(commands))])?;
+    Ok(read(&archive.work.out("target"), "var/lib/seen"))
+}
+
+// The line that begins with `name`, without it.
+#[track_caller]
+fn line<'a>(text: &'a str, name: &str) -> &'a str {
+    let found = text.lines().find_map(|line| line.strip_prefix(name));
+    found
+        .unwrap_or_else(|| panic!("no line begins with {name}:\n{text}"))
+        .trim()
+}
+
+scenario!(hard_links_to_links_part, {
+    let seen = seen(
+        "cd /var/lib\nln -s file one\nln -P one two\nstat -c 'same %h' two\nchown -h 33:42 one\n\
+         for name in one two; do stat -c \"$name %u:%g %N\" $name; done\n",
+    )?;
+    assert_eq!(line(&seen, "same"), "2", "{seen}");
+    assert_eq!(line(&seen, "one"), "33:42 'one' -> 'file'", "{seen}");
+    assert_eq!(line(&seen, "two"), "0:0 'two' -> 'file'", "{seen}");
+});
+
+scenario!(times_and_space_are_the_disks, {
+    let commands = "cd /var/lib\necho x >file\ntouch -a -d @1111111111 file\n\
+        stat -c 'times %X %Z' file\nstat -f -c 'space %S %b %f' file\n";
+    let archive = installed(&[package("sees")?.script("postinst", &seeing(commands))])?;
+    let target = archive.work.out("target");
+    let facts = std::fs::metadata(target.join("var/lib/file"))?;
+    let seen = read(&target, "var/lib/seen");
+    assert_eq!(
+        line(&seen, "times"),
+        format!("{} {}", facts.atime(), facts.ctime()),
+        "{seen}"
+    );
+    assert_eq!(facts.atime(), 1_111_111_111);
+    let disk = nix::sys::statvfs::statvfs(&target)?;
+    let words = line(&seen, "space").split_whitespace();
+    let numbers: Vec<u64> = words.map(str::parse).collect::<std::result::Result<_, _>>()?;
+    let &[size, blocks, free] = &*numbers else {
+        panic!("{seen}")
+    };
+    assert_eq!((size, blocks), (disk.fragment_size(), disk.blocks()), "{seen}");
+    // Others use the disk meanwhile.
+    let apart = free.abs_diff(disk.blocks_free()).saturating_mul(size);
+    assert!(apart < 4 << 30, "{free} blocks are free here, {disk:?} there");
+});
+
+scenario!(phantoms_are_there, {
+    let [native, _] = architectures()?;
+    let directory = format!("usr/lib/{}", native.triplet);
+    let commands = format!(
+        "/usr/sbin/policy-rc.d ssh start; echo policy $?\nls /usr/sbin | grep policy-rc.d; echo unlisted $?\n\
+         [ -L /{directory} ]; echo link $?\ngrep -h libc.so /proc/self/maps\n"
+    );
+    let archive = installed(&[package("sees")?.script("postinst", &seeing(&commands))])?;
+    let target = archive.work.out("target");
+    let seen = read(&target, "var/lib/seen");
+    for (name, status) in [("policy", "101"), ("unlisted", "1"), ("link", "0")] {
+        assert_eq!(line(&seen, name), status, "{seen}");
+    }
+    assert!(
+        seen.contains(&format!(" /.rootless-install/sysroot/{directory}/libc.so")),
+        "{seen}"
+    );
+    for name in ["usr/sbin/policy-rc.d", ".rootless-install", &directory] {
+        assert!(!target.join(name).exists(), "{name} is in the result");
+    }
+    // A target that has native libraries of its own.
+    let mut cross = package("cross")?.script("postinst", &seeing(&commands));
+    for (path, content) in libraries()? {
+        if path.starts_with(&directory) {
+            cross = cross.file(&path, content, 0o755);
+        }
+    }
+    let archive = installed(&[cross])?;
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    assert_eq!(line(&seen, "link"), "1", "{seen}");
+    assert!(seen.contains(&format!(" /{directory}/libc.so")), "{seen}");
+    assert!(!seen.contains(" /.rootless-install/sysroot"), "{seen}");
+});
+
+scenario!(names_of_redirected_programs, {
+    let mut packages = program("perl", "usr/bin/perl")?;
+    let commands = "/bin/readlink /proc/self/exe\n/bin/sh -c 'echo name $0'\n\
+        perl -e 'exec {\"/bin/sh\"} \"liar\", \"-c\", \"echo said \\$0\"'\nperl -e 'print \"perl $^X\\n\"'\n";
+    packages.push(
+        package("sees")?
+            .field("Depends", "perl")
+            .script("postinst", &seeing(commands)),
+    );
+    let archive = installed(&packages)?;
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    assert_eq!(
+        seen.lines().next(),
+        Some("/.rootless-install/sysroot/usr/bin/readlink"),
+        "{seen}"
+    );
+    assert_eq!(line(&seen, "name"), "/bin/sh", "{seen}");
+    assert_eq!(line(&seen, "said"), "/bin/sh", "{seen}");
+    assert_eq!(
+        line(&seen, "perl"),
+        "/.rootless-install/sysroot/usr/bin/perl",
+        "{seen}"
+    );
+});
+
+scenario!(programs_are_added_on_demand, {
+    // perl needs a library that no essential package has.
+    let mut packages = program("perl", "usr/bin/perl")?;
+    packages.push(
+        package("calls")?
+            .field("Depends", "perl")
+            .script("postinst", &seeing("perl -e 'print 6 * 7, \"\\n\"'\n")),
+    );
+    let archive = Synthetic::with(&packages)?;
+    let outcome = archive.install("calls", "target").end()?;
+    outcome.succeeded();
+    assert_eq!(read(&archive.work.out("target"), "var/lib/seen"), "42\n");
+    assert!(
+        outcome.stderr.contains("added perl for /usr/bin/perl"),
+        "{}",
+        outcome.stderr
+    );
+    let native = archive.native().debian;
+    for name in ["perl", "perl-libraries"] {
+        let file = format!("{name}_1.0-1_{native}.deb");
+        let requests = archive.mirror.requests();
+        assert!(
+            requests.iter().any(|request| request.path.ends_with(&file)),
+            "{file} was not asked for"
+        );
+    }
+});
+
+scenario!(programs_without_a_counterpart, {
+    let [_, foreign] = architectures()?;
+    // This machine's package is older, and does not have the program yet.
+    let mut packages = program("changed", "usr/bin/cut")?;
+    packages.retain(|package| package.architecture != foreign.debian);
+    let mut changed = package("changed")?.file("usr/bin/moved", stub(foreign, "moved"), 0o755);
+    changed.version = "2.0-1".to_owned();
+    packages.push(changed);
+    packages.push(package("only")?.file("usr/bin/only", stub(foreign, "only"), 0o755));
+    packages.push(package("sees")?.field("Depends", "only, changed").script(
+        "postinst",
+        &seeing(
+            "mkdir -p /usr/local/bin\ncp /usr/bin/cat /usr/local/bin/copy\n\
+             for name in copy only moved; do $name; echo $name $?; done\n",
+        ),
+    ));
+    let archive = installed(&packages)?;
+    let target = archive.work.out("target");
+    let seen = read(&target, "var/lib/seen");
+    let native = archive.native().debian;
+    for (name, message) in [
+        (
+            "copy",
+            "/usr/local/bin/copy: no package of the target owns it".to_owned(),
+        ),
+        (
+            "only",
+            format!("/usr/bin/only: package only does not exist for {native}, this machine's architecture"),
+        ),
+        (
+            "moved",
+            format!(
+                "/usr/bin/moved: package changed 1.0-1 for {native} does not have it \
+                 (the target has changed 2.0-1)"
+            ),
+        ),
+    ] {
+        assert_eq!(line(&seen, &format!("{name} ")), "127", "{seen}");
+        let message = format!("rootless-install: sees.postinst: no native counterpart of {message}\n");
+        assert!(seen.contains(&message), "{message}{seen}");
+    }
+    let copied = std::fs::read(target.join("usr/local/bin/copy"))?;
+    assert_eq!(machine_of(&copied), Some(foreign.number));
+});
+
+scenario!(this_machine_as_native_sysroot, {
+    // The archive's own packages for this machine are not needed, nor complete.
+    let [_, foreign] = architectures()?;
+    let none = "/usr/bin/rootless-install-none";
+    assert!(!Path::new(none).exists());
+    let more = package("more")?
+        .file("usr/bin/cut", stub(foreign, "cut"), 0o755)
+        .file(none.trim_start_matches('/'), stub(foreign, "none"), 0o755);
+    let sees = package("sees")?.field("Depends", "more").script(
+        "postinst",
+        &seeing(&format!(
+            "uname -m\necho a:b:c | cut -d : -f 2\n{none}; echo none $?\n\
+             echo x >/.rootless-install/sysroot/usr/bin/cut\necho x >/.rootless-install/sysroot/usr/lib/new\n"
+        )),
+    );
+    let archive = Synthetic::with(&[more, sees])?;
+    let mut arguments = archive.options();
+    for word in [
+        "--variant",
+        "essential",
+        "--include",
+        "sees",
+        "--native-sysroot",
+        "/",
+    ] {
+        arguments.push(word.into());
+    }
+    arguments.push(archive.work.out("target").into());
+    let traces = archive.work.traces();
+    archive.work.run(arguments).end()?.succeeded();
+    archive.work.clean(&traces, &["target"]);
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    let machine = foreign.triplet.split('-').next().unwrap_or_default();
+    assert!(seen.starts_with(&format!("{machine}\nb\n")), "{seen}");
+    assert_eq!(line(&seen, "none "), "127", "{seen}");
+    assert!(
+        seen.contains("the system given with --native-sysroot does not have it"),
+        "{seen}"
+    );
+    assert_eq!(seen.matches("Read-only file system").count(), 2, "{seen}");
+    let native = format!("_{}.deb", archive.native().debian);
+    for request in archive.mirror.requests() {
+        assert!(!request.path.ends_with(&native), "{} was fetched", request.path);
+    }
+});
+
+scenario!(the_native_sysroot_is_read_only, {
+    let seen = seen(
+        "cd /.rootless-install\n\
+         for file in shim new sysroot/usr/bin/cat sysroot/usr/bin/new sysroot/usr/lib/new; do\n\
+         touch $file; done\nrm sysroot/usr/bin/cat\nmv sysroot/usr/bin/cat sysroot/usr/bin/dog\n\
+         chmod 777 shim\necho fine | cat\n",
+    )?;
+    assert_eq!(seen.matches("Read-only file system").count(), 8, "{seen}");
+    assert_eq!(seen.lines().count(), 9, "{seen}");
+    assert!(seen.ends_with("fine\n"), "{seen}");
+});
+
+scenario!(capabilities, {
+    let mut packages = program("mount", "usr/bin/mount")?;
+    packages.push(
+        package("sees")?
+            .field("Depends", "mount")
+            .script(
+                "postinst",
+                &seeing(
+                    "grep ^Cap /proc/self/status\nmkdir /mnt\nmount -t tmpfs none /mnt; echo mount $?\n\
+                     mount -o remount,rw /.rootless-install; echo remount $?\nmount --bind /usr /mnt; echo bind $?\n\
+                     grep -c ' /mnt ' /proc/self/mounts\n",
+                ),
+            ),
+    );
+    let archive = installed(&packages)?;
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    // CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, KILL, SETGID, SETUID,
+    // SYS_CHROOT, MKNOD, AUDIT_WRITE, SETFCAP (linux/capability.h).
+    let allowed = [0, 1, 2, 3, 4, 5, 6, 7, 18, 27, 29, 31]
+        .iter()
+        .fold(0_u64, |all, bit| all | 1 << bit);
+    for set in ["CapPrm:", "CapEff:", "CapBnd:"] {
+        assert_eq!(line(&seen, set), format!("{allowed:016x}"), "{seen}");
+    }
+    for set in ["CapInh:", "CapAmb:"] {
+        assert_eq!(line(&seen, set), "0000000000000000", "{seen}");
+    }
+    for call in ["mount ", "remount ", "bind "] {
+        assert_ne!(line(&seen, call), "0", "{seen}");
+    }
+    assert_eq!(seen.matches("permission denied").count(), 3, "{seen}");
+    assert!(seen.ends_with("\n0\n"), "{seen}");
+});
+
+scenario!(the_environment_is_made_from_nothing, {
+    let script = seeing("env >/var/lib/env\necho input $(cat | wc -c)\nreadlink /proc/self/fd/0\n");
+    let archive = Synthetic::with(&[package("sees")?.script("postinst", &script)])?;
+    for epoch in [None, Some("1234567890")] {
+        let name = epoch.unwrap_or("target");
+        let mut run = archive.install("sees", name);
+        for (name, value) in [
+            ("RI_SECRET", "secret"),
+            ("LC_ALL", "de_DE.UTF-8"),
+            ("TZ", "Asia/Tokyo"),
+            ("DPKG_FORCE", "all"),
+        ] {
+            run = run.env(name, value);
+        }
+        if let Some(epoch) = epoch {
+            run = run.env("SOURCE_DATE_EPOCH", epoch);
+        }
+        run.end()?.succeeded();
+        let target = archive.work.out(name);
+        let text = read(&target, "var/lib/env");
+        let mut seen: Vec<&str> = text
+            .lines()
+            // The shell adds these.
+            .filter(|line| !["PWD=", "OLDPWD=", "_="].iter().any(|own| line.starts_with(own)))
+            .collect();
+        seen.sort_unstable();
+        let arch = format!("DPKG_MAINTSCRIPT_ARCH={}", archive.foreign().debian);
+        let epoch = epoch.map(|epoch| format!("SOURCE_DATE_EPOCH={epoch}"));
+        let mut expected = vec![
+            "DEBCONF_NONINTERACTIVE_SEEN=true",
+            "DEBIAN_FRONTEND=noninteractive",
+            "DPKG_ADMINDIR=/var/lib/dpkg",
+            "DPKG_FORCE=security-mac,downgrade",
+            &arch,
+            "DPKG_MAINTSCRIPT_DEBUG=0",
+            "DPKG_MAINTSCRIPT_NAME=postinst",
+            "DPKG_MAINTSCRIPT_PACKAGE=sees",
+            "DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1",
+            "DPKG_ROOT=",
+            "DPKG_RUNNING_VERSION=1.0-1",
+            "HOME=/root",
+            "LANG=C.UTF-8",
+            "LANGUAGE=C.UTF-8",
+            "LC_ALL=C.UTF-8",
+            "LOGNAME=root",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "SHELL=/bin/sh",
+            "USER=root",
+        ];
+        expected.extend(epoch.as_deref());
+        expected.sort_unstable();
+        assert_eq!(seen, expected);
+        assert_eq!(read(&target, "var/lib/seen"), "input 0\n/dev/null\n");
+    }
+});
+
+scenario!(the_loopback_interface_is_up, {
+    let mut packages = program("perl", "usr/bin/perl")?;
+    // A datagram needs a way to its destination: sockets of AF_INET (2), SOCK_DGRAM (2).
+    let commands = "perl -e 'for my $host (127, 192) { socket(S, 2, 2, 0) or die; \
+        print \"$host \", connect(S, pack(\"S n C4 x8\", 2, 9, $host, 0, 0, 1)) ? \"up\" : $!, \"\\n\" }'\n";
+    packages.push(
+        package("sees")?
+            .field("Depends", "perl")
+            .script("postinst", &seeing(commands)),
+    );
+    let archive = installed(&packages)?;
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    assert_eq!(seen, "127 up\n192 Network is unreachable\n");
+});
+
+scenario!(devices_and_proc_of_its_own, {
+    let commands = "echo dev $(ls /dev)\necho x >/dev/mine\necho x >/dev/shm/mine\nmkfifo /dev/pipe\n\
+        echo zero $(head -c 5 /dev/zero | wc -c)\necho x >/dev/null\n\
+        echo x >/dev/full; echo full $?\nhead -c 3 /dev/urandom | wc -c\n\
+        echo sys $(ls -A /sys | wc -l)\necho processes $(ls /proc | grep -c '^[0-9]')\n\
+        cat /proc/1/status\n";
+    let archive = Synthetic::with(&[package("sees")?.script("postinst", &seeing(commands))])?;
+    archive.install("sees", "target").end()?.succeeded();
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    let mut names = "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero".to_owned();
+    if !Path::new("/dev/tty").exists() {
+        names = names.replace("tty ", "");
+    }
+    for (name, text) in [("dev", &*names), ("zero", "5"), ("sys", "0")] {
+        assert_eq!(line(&seen, &format!("{name} ")), text, "{seen}");
+    }
+    assert_ne!(line(&seen, "full "), "0", "{seen}");
+    assert!(seen.contains("No space left on device"), "{seen}");
+    let processes: u32 = line(&seen, "processes ").parse()?;
+    assert!((2..10).contains(&processes), "{seen}");
+    assert_eq!(line(&seen, "Uid:").split_whitespace().next(), Some("0"), "{seen}");
+    archive.install("sees", "result.tar").end()?.succeeded();
+    let result = entries(&archive.work.out("result.tar"))?;
+    assert!(result.contains_key("dev/null"));
+    for name in ["dev/mine", "dev/pipe", "dev/shm/mine"] {
+        assert!(!result.contains_key(name), "{name} is in the archive");
+        assert!(
+            !archive.work.out("target").join(name).exists(),
+            "{name} is in the directory"
+        );
+    }
+    assert!(!result.keys().any(|path| path.starts_with("proc/")));
+});
+
+scenario!(processes_left_behind_end, {
+    // One keeps the script's output open, the other has left its session.
+    let leaves = package("leaves")?.script(
+        "postinst",
+        "#!/bin/sh\nsleep 86391 &\nsleep 86392 </dev/null >/dev/null 2>&1 &\n",
+    );
+    let later = package("later")?.field("Depends", "leaves").script(
+        "postinst",
+        &seeing("for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$file; echo; done\n"),
+    );
+    // That nothing is left is what `installed` checks.
+    let archive = installed(&[leaves, later])?;
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    assert!(
+        seen.contains("sleep 86391") && seen.contains("sleep 86392"),
+        "they ended before the view did, or were not started:\n{seen}"
+    );
+});
+
+scenario!(sockets_have_no_place_in_an_archive, {
+    let mut packages = program("perl", "usr/bin/perl")?;
+    let bind = "perl -e 'socket(S, 1, 1, 0) or die; bind(S, pack(\"S a*\", 1, \"/var/lib/socket\")) or die $!'\n\
+        [ -S /var/lib/socket ]; echo socket $?\n";
+    packages.push(
+        package("binds")?
+            .field("Depends", "perl")
+            .script("postinst", &seeing(bind)),
+    );
+    let archive = Synthetic::with(&packages)?;
+    let outcome = archive.install("binds", "binds.tar").end()?;
+    outcome.succeeded();
+    assert!(
+        outcome.stderr.contains("warning: 1 socket was left out"),
+        "{}",
+        outcome.stderr
+    );
+    let result = entries(&archive.work.out("binds.tar"))?;
+    assert!(result.contains_key("var/lib/seen"));
+    assert!(!result.contains_key("var/lib/socket"));
+    let outcome = archive.install("binds", "target").end()?;
+    outcome.succeeded();
+    assert!(
+        !outcome.stderr.contains("warning: 1 socket was left out"),
+        "{}",
+        outcome.stderr
+    );
+    let target = archive.work.out("target");
+    assert_eq!(read(&target, "var/lib/seen"), "socket 0\n");
+    assert!(target.join("var/lib/socket").is_file());
+});
