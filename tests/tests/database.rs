@@ -19,12 +19,12 @@ fn failed(packages: &[Package], include: &str, words: &[&str]) -> Result<String>
     for word in ["--variant", "essential", "--include", include, "--log"] {
         arguments.push(word.into());
     }
-    arguments.push(archive.work.path("log").into());
+    arguments.push(archive.work.path("home/log").into());
     arguments.push(archive.work.out("target").into());
     let traces = archive.work.traces();
     archive.work.run(arguments).end()?.failed_with(words);
     archive.work.clean(&traces, &[]);
-    Ok(read(&archive.work.path(""), "log"))
+    Ok(read(&archive.work.path("home"), "log"))
 }
 
 scenario!(scripts_find_their_own_state, {
@@ -205,11 +205,10 @@ scenario!(preinst_scripts_run_first, {
         essential("e-two")?,
         of("one")?,
         of("two")?.field("Depends", "one"),
-        of("three")?.field("Pre-Depends", "one"),
     ])?;
     let seen = read(&archive.work.out("target"), "var/lib/seen");
     let mut lines: Vec<&str> = seen.lines().collect();
-    assert_eq!(lines.len(), 5, "{seen}");
+    assert_eq!(lines.len(), 4, "{seen}");
     let mut call = |count: usize| {
         let mut call: Vec<&str> = lines.drain(..count).collect();
         call.sort_unstable();
@@ -223,6 +222,4 @@ scenario!(preinst_scripts_run_first, {
         "{seen}"
     );
     assert_eq!(call(2), [format!("one {all}"), format!("two {all}")], "{seen}");
-    // What is pre-depended on was configured in a call before.
-    assert_eq!(call(1), [format!("three {all} one-own two-own")], "{seen}");
 });
