@@ -30,7 +30,8 @@ pub enum Contest {
 /// Knows which installed packages own which paths.
 pub trait Ownership: Sync {
     /// Decides about `package` shipping `path`, a non-directory, named as in the package.
-    fn contest(&self, package: &Package, path: &Path) -> Contest;
+    /// `diverting` is the package that diverts the path: it and others each have their own file.
+    fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest;
 }
 
 /// Whose metadata a directory that several packages ship gets, and what its time shows.

@@ -319,17 +319,17 @@ impl<'a> Overlay<'a> {
 }
 
 impl Ownership for Overlay<'_> {
-    fn contest(&self, package: &Package, path: &Path) -> Contest {
+    fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest {
         if let Some(owners) = self.owners.get(path) {
             let owners: Vec<&Package> = owners
                 .iter()
                 .filter_map(|i| self.packages.get(*i).copied())
                 .collect();
-            let result = contest(package, &owners);
+            let result = contest(package, &owners, diverting);
             if result != Contest::Free {
                 return result;
             }
         }
-        self.below.contest(package, path)
+        self.below.contest(package, path, diverting)
     }
 }

@@ -10,6 +10,13 @@ use super::unpack::Unpacker;
 use crate::dpkg::{DPKG_NEW, with_suffix};
 
 impl Unpacker<'_> {
+    /// Whether another package has the path.
+    pub(super) fn contest(&self, path: &Path) -> Contest {
+        let diversion = self.context.diversions.of(path);
+        let diverting = diversion.and_then(|diversion| diversion.package.as_deref());
+        self.ownership.contest(self.package, path, diverting)
+    }
+
     /// A directory where something exists: a directory or a link to one stays, anything else goes.
     pub(super) fn existing_directory(
         &self,
@@ -40,7 +47,7 @@ impl Unpacker<'_> {
             }
             _ => {}
         }
-        if let Contest::Conflict { owner, version } = self.ownership.contest(self.package, path) {
+        if let Contest::Conflict { owner, version } = self.contest(path) {
             let entry = path.to_string_lossy().into_owned();
             return Err(DebError::Conflict {
                 path: self.deb.path().to_owned(),

@@ -195,7 +195,7 @@ impl<'a> Unpacker<'a> {
         }
         let parent = self.parent_of(&place, path)?;
         self.claim(parent, &place, path, false)?;
-        match self.ownership.contest(self.package, path) {
+        match self.contest(path) {
             Contest::Free => {}
             Contest::Replace => self.result.replaced.push(path.clone()),
             Contest::Keep => {

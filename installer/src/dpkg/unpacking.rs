@@ -210,8 +210,9 @@ pub(crate) fn replaces(new: &Package, old: &Package) -> bool {
         .any(|possibility| possibility.name == old.name && possibility.accepts(&old.version))
 }
 
-/// dpkg's rule for a path that another package owns already.
-pub(crate) fn contest(new: &Package, owners: &[&Package]) -> Contest {
+/// dpkg's rule for a path that another package owns already. Where one of the two diverts it, they
+/// do not share it.
+pub(crate) fn contest(new: &Package, owners: &[&Package], diverting: Option<&str>) -> Contest {
     let mut result = Contest::Free;
     for owner in owners {
         if owner.key() == new.key() || owner.status == Status::ConfigFiles {
@@ -222,6 +223,8 @@ pub(crate) fn contest(new: &Package, owners: &[&Package]) -> Contest {
             if owner.version == new.version {
                 return Contest::Shared;
             }
+        } else if diverting.is_some_and(|by| by == new.name || by == owner.name) {
+            continue;
         } else if replaces(new, owner) {
             result = Contest::Replace;
         } else if replaces(owner, new) {
@@ -237,12 +240,12 @@ pub(crate) fn contest(new: &Package, owners: &[&Package]) -> Contest {
 }
 
 impl Ownership for Database {
-    fn contest(&self, package: &Package, path: &Path) -> Contest {
+    fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest {
         let owners: Vec<&Package> = self
             .owners(path)
             .iter()
             .filter_map(|key| self.packages.get(key))
             .collect();
-        contest(package, &owners)
+        contest(package, &owners, diverting)
     }
 }

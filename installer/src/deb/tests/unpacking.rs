@@ -217,7 +217,18 @@ fn contested_paths() {
     assert_eq!(scene.text("/bin/x"), "new");
     assert_eq!(scene.text("/var/lib/dpkg/info/old.list"), "/bin\n/bin/y\n");
 
-    let back = Deb::new("old2", Data::default().file("./bin/x", "late"));
+    // Who diverts a path shares it with nobody; anybody else contests it as ever.
+    scene.put("var/lib/dpkg/diversions", "/bin/y\n/bin/y.old2\nold\n");
+    let diverted = Deb::new("old2", Data::default().file("./bin/y", "another"));
+    scene.install(&diverted);
+    assert_eq!(
+        (scene.text("/bin/y"), scene.text("/bin/y.old2")),
+        ("old".to_owned(), "another".to_owned())
+    );
+    let third = Deb::new("third", Data::default().file("./bin/y", "3"));
+    assert!(matches!(scene.unpack(&third), Err(DebError::Conflict { owner, .. }) if owner == "old2"));
+
+    let back = Deb::new("old3", Data::default().file("./bin/x", "late"));
     assert!(scene.unpack(&back).is_err());
     scene.install(&Deb::new("greedy", Data::default().file("./bin/z", "1")).field("Replaces: late"));
     let late = scene
