@@ -187,6 +187,13 @@ impl Nodes {
         })
     }
 
+    /// Everywhere the node is known to be, as far as the directories can be reached.
+    pub(super) fn places(&self, id: u64) -> Vec<Place> {
+        let names = self.table().nodes.get(&id).map(|node| node.names.clone());
+        let place = |(parent, name)| self.dir(parent).ok().map(|dir| Place { dir, name });
+        names.into_iter().flatten().filter_map(place).collect()
+    }
+
     /// The directory behind a node.
     pub(super) fn dir(&self, id: u64) -> Result<Arc<Dir>, Errno> {
         let mut way = Vec::new();

@@ -266,6 +266,31 @@ impl Target {
         result
     }
 
+    /// Makes `to` another name of the file at `from`, in the place of what is there.
+    pub(crate) fn link_over(
+        &self,
+        from: &Place,
+        to: &Place,
+        observer: Option<&dyn Observer>,
+    ) -> rustix::io::Result<()> {
+        let temporary = Place {
+            dir: to.dir.clone(),
+            name: self.temporary_name(),
+        };
+        fs::linkat(
+            from.fd(),
+            &from.name,
+            temporary.fd(),
+            &temporary.name,
+            AtFlags::empty(),
+        )?;
+        let result = self.rename_at(&temporary, to, RenameFlags::empty(), observer);
+        if result.is_err() {
+            let _ = fs::unlinkat(temporary.fd(), &temporary.name, AtFlags::empty());
+        }
+        result
+    }
+
     /// Makes a link, real or as a file. Does not tell the observer.
     pub(crate) fn make_symlink_at(&self, place: &Place, text: &OsStr, meta: &Meta) -> rustix::io::Result<()> {
         if encoding::disk_type(meta.kind, meta.uid, meta.gid) == FileType::Symlink {

@@ -144,7 +144,7 @@ pub const SCENARIOS: &[Scenario] = &[
     // What the documents say of the view and of executions.
     row(
         "semantics",
-        "hard_links_to_links_part",
+        "hard_links_to_links_stay_one",
         CONFIGURE,
         "the hard link to a symbolic link that is given away",
     ),

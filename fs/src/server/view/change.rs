@@ -106,7 +106,7 @@ impl View {
             changes.apply(&mut meta);
             if meta != now.meta {
                 self.target.store(place, &now, &meta, Some(&Quiet(self)))?;
-                self.note_replaced(id, place, &now);
+                self.note_replaced(id, place, &now)?;
             }
         }
         if let Some(times) = changes.times() {
@@ -116,17 +116,28 @@ impl View {
         Ok(Shown::new(id, &attr))
     }
 
-    /// A link that was given away is another inode on disk now. The node keeps its place until the kernel
-    /// has looked the name up again.
-    fn note_replaced(&self, id: u64, place: &Place, before: &Attr) {
-        let Ok(stat) = sys::stat_at(place.fd(), &place.name) else {
-            return;
-        };
-        if stat.ino != before.ino {
+    /// A link that was given away is another inode on disk now, and so are its other names: the kernel does
+    /// not say which of them it means. The node keeps its places until the kernel has looked the names up
+    /// again.
+    fn note_replaced(&self, id: u64, place: &Place, before: &Attr) -> Result<()> {
+        let is_now = |place: &Place| sys::stat_at(place.fd(), &place.name).map(|stat| stat.ino);
+        if is_now(place)? == before.ino {
+            return Ok(());
+        }
+        let keep = |place: &Place| {
             let parent = self.nodes.id(place.dir.ino());
             self.nodes.keep_name(id, parent, &place.name);
             self.tell_later(parent, &place.name);
+        };
+        let others = self.nodes.places(id);
+        keep(place);
+        for other in others {
+            if is_now(&other) == Ok(before.ino) {
+                self.target.link_over(place, &other, Some(&Quiet(self)))?;
+                keep(&other);
+            }
         }
+        Ok(())
     }
 
     /// For a file without a name.

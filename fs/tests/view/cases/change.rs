@@ -275,6 +275,31 @@ fn links_given_away(t: &Inside) {
         }
     }
     assert_eq!(fs::read(t.at("root/through")).unwrap(), b"user");
+    // All names of a link are given away with it, whichever is named.
+    fs::create_dir(t.at("below")).unwrap();
+    let names = ["one", "two", "below/three"];
+    for (round, named) in (40..).zip(names) {
+        std::os::unix::fs::symlink("dir", t.at("one")).unwrap();
+        fs::hard_link(t.at("one"), t.at("two")).unwrap();
+        fs::hard_link(t.at("two"), t.at("below/three")).unwrap();
+        std::os::unix::fs::lchown(t.at(named), Some(round), Some(round)).unwrap();
+        for turn in 0..20 {
+            let seen = names.map(|name| fs::symlink_metadata(t.at(name)).unwrap());
+            for stat in &seen {
+                assert_eq!((stat.uid(), stat.gid(), stat.is_symlink()), (round, round, true));
+                assert_eq!(stat.nlink(), 3);
+            }
+            // The kernel looks them up again soon after.
+            assert!(turn < 19 || seen.iter().all(|stat| stat.ino() == seen[0].ino()));
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        for name in names {
+            assert_eq!(fs::read_link(t.at(name)).unwrap(), Path::new("dir"));
+            if round < 42 {
+                fs::remove_file(t.at(name)).unwrap();
+            }
+        }
+    }
 }
 
 fn links_disk(t: &Outside) {
@@ -284,6 +309,13 @@ fn links_disk(t: &Outside) {
         assert!(fs::symlink_metadata(t.disk.join(name)).unwrap().is_file());
         // Such links lead somewhere for the target, too.
         assert_eq!(t.target.read(&Path::new(name).join("through")).unwrap(), b"user");
+    }
+    for name in ["one", "two", "below/three"] {
+        let stat = t.target.stat(Path::new(name)).unwrap();
+        assert_eq!(
+            (stat.meta.kind, stat.meta.uid, stat.nlink),
+            (FileType::Symlink, 42, 3)
+        );
     }
 }
 
