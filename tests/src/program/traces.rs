@@ -60,10 +60,12 @@ impl Traces {
 }
 
 // Processes of the user or its subordinate ids that have to do with this run:
-// they name its directory, or live in a process id namespace of their own, or
-// cannot be looked into at all.
+// they name its directory, or live in a process id namespace of their own where
+// something of it is mounted, or cannot be looked into at all. Other runs may go on
+// meanwhile as the same user.
 fn processes(account: &Account, work: &Path) -> Vec<(u32, String)> {
     let own = std::fs::read_link("/proc/self/ns/pid").ok();
+    let name = work.file_name().unwrap_or_default().to_string_lossy();
     let work = work.to_string_lossy();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -93,7 +95,12 @@ fn processes(account: &Account, work: &Path) -> Vec<(u32, String)> {
         let command = std::fs::read(path.join("cmdline")).unwrap_or_default();
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
         let namespace = std::fs::read_link(path.join("ns/pid")).ok();
-        let elsewhere = namespace.is_none() || namespace != own;
+        let elsewhere = match namespace {
+            None => true,
+            namespace if namespace == own => false,
+            _ => std::fs::read_to_string(path.join("mountinfo"))
+                .map_or(true, |mounts| mounts.contains(&*name) || mounts.is_empty()),
+        };
         let cwd = std::fs::read_link(path.join("cwd")).unwrap_or_default();
         if command.contains(&*work) || cwd.to_string_lossy().contains(&*work) || elsewhere {
             found.push((id, command));
