@@ -34,6 +34,10 @@ fn every_test_named_is_there() {
             missing.push(format!("line {line}: {file}.rs::{name}"));
         }
     }
-    assert_eq!(missing, Vec::<String>::new(), "docs/semantics.md names no such test");
+    assert_eq!(
+        missing,
+        Vec::<String>::new(),
+        "docs/semantics.md names no such test"
+    );
     assert!(count > 100, "only {count} tests are named");
 }
