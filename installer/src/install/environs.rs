@@ -133,7 +133,10 @@ pub(super) fn serve_options(target: &Architecture, redirected: bool) -> ServeOpt
             PhantomKind::Symlink(Path::new("usr").join(top)),
         ));
     }
-    phantoms.push(phantom(&libraries, PhantomKind::Symlink(in_sysroot(&libraries))));
+    // The second is for a target whose /usr is not merged (yet).
+    for path in [libraries.as_str(), libraries.trim_start_matches("/usr")] {
+        phantoms.push(phantom(path, PhantomKind::Symlink(in_sysroot(&libraries))));
+    }
     ServeOptions {
         phantoms,
         redirect: Some(Redirect {
