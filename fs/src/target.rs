@@ -94,17 +94,6 @@ impl Target {
         &self.0.path
     }
 
-    /// Waits until everything written is on the disk (`syncfs`).
-    ///
-    /// # Errors
-    /// [`Error::Io`] if the disk refuses.
-    pub fn sync(&self) -> Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        fs::openat(self.0.confined.root().as_fd(), ".", flags, Mode::empty())
-            .and_then(fs::syncfs)
-            .map_err(|e| Error::io("write", &self.0.path, e))
-    }
-
     pub(crate) fn confined(&self) -> &Confined {
         &self.0.confined
     }

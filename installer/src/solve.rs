@@ -15,7 +15,6 @@
 //! else is installed into the system that makes. What the second phase
 //! chooses depends on what the first has put there.
 
-mod batches;
 mod closure;
 mod error;
 mod mark;

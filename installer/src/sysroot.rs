@@ -11,6 +11,10 @@
 
 mod tree;
 mod unpack;
+// The very code with which the shim looks for a counterpart.
+#[path = "../../maintscript-shim/src/paths.rs"]
+#[allow(dead_code, reason = "the shim uses the rest")]
+mod shim_paths;
 
 use crate::arch::Architecture;
 use crate::archive::{ArchiveError, Fetcher, Index, PackageFile};
@@ -19,8 +23,11 @@ use crate::report::{Event, Reporter};
 use crate::solve::{PackageId, Universe, best_native_version, closure};
 use crate::view::PHANTOM_DIRECTORY;
 use crossbeam::channel;
+use shim_paths::map_triplet;
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -275,9 +282,10 @@ impl<'a, 'u> Sysroot<'a, 'u> {
 
     /// The path in the sysroot, relative to its root.
     fn native_path(&self, path: &Path) -> PathBuf {
-        let text = path.to_string_lossy();
-        let mapped = text.replace(self.target.triplet, Architecture::native().triplet);
-        PathBuf::from(mapped.trim_start_matches('/'))
+        let native = Architecture::native().triplet;
+        let mapped = map_triplet(path.as_os_str().as_bytes(), self.target.triplet, native);
+        let relative = mapped.strip_prefix(b"/").unwrap_or(&mapped);
+        PathBuf::from(OsStr::from_bytes(relative))
     }
 
     /// Packages of a toolchain have the triplet in their name, in the form

@@ -29,6 +29,10 @@ use std::time::{Duration, Instant};
 /// socket on which the shim asks for more. It can be looked up, never listed.
 pub const PHANTOM_DIRECTORY: &str = "/.rootless-install";
 
+/// Name of a script in the private directory that stands in for
+/// start-stop-daemon(8) where the target's own programs are executed.
+pub const START_STOP_DAEMON: &str = "start-stop-daemon";
+
 /// First argument that makes this program the agent.
 pub const AGENT_MARKER: &str = "--view-agent";
 

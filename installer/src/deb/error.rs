@@ -106,7 +106,7 @@ pub enum DebError {
         source: io::Error,
     },
     /// The control data or the target's database is malformed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: its control data: {source}", path.display())]
     Database {
         /// the package file
         path: PathBuf,

@@ -4,7 +4,7 @@
 use super::InstallError;
 use crate::arch::{Architecture, ByteOrder};
 use crate::sysroot::SysrootError;
-use crate::view::PHANTOM_DIRECTORY;
+use crate::view::{PHANTOM_DIRECTORY, START_STOP_DAEMON};
 use rootless_install_fs::{ElfIdentity, Phantom, PhantomKind, Redirect, ServeOptions};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,6 +12,11 @@ use std::path::{Path, PathBuf};
 
 /// The static helper, as the build script made it.
 static SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/maintscript-shim"));
+
+/// What mmdebstrap puts in its place, too: nothing is started in a filesystem
+/// being made. For a redirected target the shim answers the same.
+static NOTHING_STARTS: &str =
+    "#!/bin/sh\necho\necho \"Warning: Fake start-stop-daemon called, doing nothing\"\n";
 
 /// Directories of a native system that have programs and libraries.
 const NATIVE_DIRECTORIES: [&str; 7] = [
@@ -29,15 +34,20 @@ const NATIVE_DIRECTORIES: [&str; 7] = [
 const THREADS: usize = 2;
 
 /// Makes the directory that appears in the view as [`PHANTOM_DIRECTORY`], with
-/// the shim in it.
-pub(super) fn create_private(scratch: &Path) -> Result<PathBuf, InstallError> {
+/// the shim in it, or where nothing is redirected what the shim would answer.
+pub(super) fn create_private(scratch: &Path, redirected: bool) -> Result<PathBuf, InstallError> {
     let private = scratch.join("private");
     let write = || -> std::io::Result<()> {
         fs::create_dir(&private)?;
         fs::set_permissions(&private, fs::Permissions::from_mode(0o755))?;
-        let shim = private.join("shim");
-        fs::write(&shim, SHIM)?;
-        fs::set_permissions(&shim, fs::Permissions::from_mode(0o755))
+        let (name, contents) = if redirected {
+            ("shim", SHIM)
+        } else {
+            (START_STOP_DAEMON, NOTHING_STARTS.as_bytes())
+        };
+        let program = private.join(name);
+        fs::write(&program, contents)?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
     };
     write().map_err(|source| InstallError::Write {
         path: private.clone(),
@@ -123,7 +133,10 @@ pub(super) fn serve_options(target: &Architecture, redirected: bool) -> ServeOpt
             PhantomKind::Symlink(Path::new("usr").join(top)),
         ));
     }
-    phantoms.push(phantom(&libraries, PhantomKind::Symlink(in_sysroot(&libraries))));
+    // The second is for a target whose /usr is not merged (yet).
+    for path in [libraries.as_str(), libraries.trim_start_matches("/usr")] {
+        phantoms.push(phantom(path, PhantomKind::Symlink(in_sysroot(&libraries))));
+    }
     ServeOptions {
         phantoms,
         redirect: Some(Redirect {

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use super::batches::unpack_batches;
 use super::order::Orderer;
 use super::package::PackageId;
 use super::request::{Selection, Variant, with_deep_stack};
@@ -29,11 +28,6 @@ pub struct Phase {
     pub packages: Vec<PackageId>,
     /// The calls of dpkg, as mmdebstrap or apt make them.
     pub steps: Vec<Step>,
-    /// The same packages for unpacking in parallel: what a package
-    /// pre-depends on is in an earlier batch, or installed by an earlier
-    /// phase, so each batch is unpacked and configured before the next.
-    /// Where Pre-Depends go in a circle that cannot hold for all.
-    pub batches: Vec<Vec<PackageId>>,
 }
 
 /// What is done, in order. A value: making one touches nothing.
@@ -64,7 +58,6 @@ impl Plan {
             }
             phases.push(Phase {
                 title,
-                batches: vec![packages.clone()],
                 packages,
                 steps,
             });
@@ -74,7 +67,6 @@ impl Plan {
             let (packages, steps) = order(universe, &selection.rest, &installed, apt_too);
             phases.push(Phase {
                 title: "rest",
-                batches: unpack_batches(universe, &packages, &installed),
                 packages,
                 steps,
             });

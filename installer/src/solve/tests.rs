@@ -209,7 +209,7 @@ fn base() -> Vec<&'static str> {
     ]
 }
 
-fn planned(variant: Variant, include: &[&str]) -> (Vec<Vec<String>>, Vec<Vec<String>>, String) {
+fn planned(variant: Variant, include: &[&str]) -> (Vec<Vec<String>>, String) {
     let text = index(&base());
     let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]).unwrap();
     let request = Request {
@@ -226,35 +226,32 @@ fn planned(variant: Variant, include: &[&str]) -> (Vec<Vec<String>>, Vec<Vec<Str
     };
     (
         plan.phases.iter().map(|phase| names(&phase.packages)).collect(),
-        plan.phases.last().unwrap().batches.iter().map(names).collect(),
         plan.display(&universe).to_string(),
     )
 }
 
 #[test]
 fn phases_of_the_variants() {
-    let (phases, _, text) = planned(Variant::Essential, &[]);
+    let (phases, text) = planned(Variant::Essential, &[]);
     assert_eq!(phases, [["libc", "awk", "base-files", "init"]]);
     assert!(text.contains("essential: 4 packages, 40 B"), "{text}");
     assert!(text.contains("total: 4 packages, 40 B to fetch"), "{text}");
-    let (phases, _, _) = planned(Variant::Apt, &[]);
+    let (phases, _) = planned(Variant::Apt, &[]);
     assert_eq!(phases.len(), 1);
     assert!(phases[0].contains(&"keyring".to_owned()));
-    let (phases, batches, _) = planned(Variant::Minbase, &[]);
+    let (phases, _) = planned(Variant::Minbase, &[]);
     assert_eq!(phases[1], ["conf", "libpam", "login"]);
-    assert_eq!(batches, [vec!["conf", "libpam"], vec!["login"]]);
-    let (phases, _, _) = planned(Variant::Important, &["conf"]);
+    let (phases, _) = planned(Variant::Important, &["conf"]);
     assert_eq!(phases[1].len(), 5);
-    let (phases, _, text) = planned(Variant::Extract, &["keyring"]);
+    let (phases, text) = planned(Variant::Extract, &["keyring"]);
     assert_eq!(phases, [["keyring"]]);
     assert!(text.starts_with("extract: 1 package"), "{text}");
 }
 
 #[test]
 fn circles_of_pre_depends_are_ordered_all_the_same() {
-    let (phases, batches, _) = planned(Variant::Essential, &["loop1"]);
+    let (phases, _) = planned(Variant::Essential, &["loop1"]);
     assert_eq!(phases[1].len(), 2);
-    assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 2);
 }
 
 #[test]

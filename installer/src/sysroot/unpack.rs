@@ -7,7 +7,7 @@ use crate::deb::{DebError, DebFile, EntryKind, Limits};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Unpacks `deb`, called `name` in errors, as the directory `to`, which appears only when it is whole.
 /// Another run may do the same at the same time: the first one wins.
@@ -53,7 +53,7 @@ pub(super) fn unpack(deb: &Path, name: &str, to: &Path) -> Result<(), SysrootErr
                     io::copy(contents, &mut out)?;
                     out.set_permissions(fs::Permissions::from_mode(mode))
                 }
-                EntryKind::Symlink(text) => symlink(text, &destination),
+                EntryKind::Symlink(text) => symlink(within(text, &path), &destination),
                 EntryKind::Hardlink(original) => match kept(original) {
                     Some(original) => {
                         no_links(&root, original.parent().unwrap_or(Path::new("")))?;
@@ -75,6 +75,18 @@ pub(super) fn unpack(deb: &Path, name: &str, to: &Path) -> Result<(), SysrootErr
     }
 }
 
+/// An absolute link to something of a sysroot leads there, and not to the path
+/// of that name in the target: made relative from `path`, a path of a sysroot.
+fn within(text: &Path, path: &Path) -> PathBuf {
+    match kept(text) {
+        Some(inside) if text.is_absolute() => {
+            let up = path.components().count().saturating_sub(1);
+            std::iter::repeat_n("..", up).collect::<PathBuf>().join(inside)
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// A package that ships a link and then something below it could write
 /// elsewhere; no package of an archive does, so it is refused.
 fn no_links(root: &Path, below: &Path) -> io::Result<()> {
@@ -89,4 +101,24 @@ fn no_links(root: &Path, below: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absolute_links_stay_in_the_sysroot() {
+        let link = |text: &str, path: &str| {
+            within(Path::new(text), Path::new(path))
+                .to_string_lossy()
+                .into_owned()
+        };
+        assert_eq!(link("/lib/x/ld.so", "usr/lib64/ld.so"), "../../usr/lib/x/ld.so");
+        assert_eq!(link("ld-2.so", "usr/lib64/ld.so"), "ld-2.so");
+        assert_eq!(
+            link("/etc/alternatives/awk", "usr/bin/awk"),
+            "/etc/alternatives/awk"
+        );
+    }
 }

@@ -8,8 +8,8 @@
 //! Sources: user_namespaces(7), mount_namespaces(7), pid_namespaces(7),
 //! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
 
-use super::PHANTOM_DIRECTORY;
 use super::message::{FromAgent, ToAgent};
+use super::{PHANTOM_DIRECTORY, START_STOP_DAEMON};
 use crate::sys::{self, Forked};
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -150,10 +150,16 @@ fn set_up(
     expect(socket, &ToAgent::Serving)?;
     become_root()?;
     nix::unistd::fchdir(&root).doing("enter the view")?;
+    let mut bound = Vec::new();
     for (from, to) in &binds {
+        // A target need not have a start-stop-daemon.
+        if to.ends_with(START_STOP_DAEMON) && !to.exists() {
+            continue;
+        }
         bind(&descriptor_path(from), to).doing("mount the native sysroot")?;
+        bound.push(to);
     }
-    for (_, to) in binds.iter().rev() {
+    for to in bound.into_iter().rev() {
         read_only(to).doing("protect the native sysroot")?;
     }
     Ok(())
@@ -164,6 +170,12 @@ fn sources(private: &Path, native_system: Option<&Path>) -> Step<Vec<(OwnedFd, P
     let doing = "open the native sysroot";
     let seen = PathBuf::from(PHANTOM_DIRECTORY.trim_start_matches('/'));
     let mut binds = vec![(open_path(private).doing(doing)?, seen.clone())];
+    // In the place of the target's own where nothing is redirected.
+    let starter = private.join(START_STOP_DAEMON);
+    if starter.exists() {
+        let file = File::open(&starter).doing(doing)?;
+        binds.push((file.into(), Path::new("usr/sbin").join(START_STOP_DAEMON)));
+    }
     let Some(system) = native_system else {
         return Ok(binds);
     };
