@@ -109,7 +109,7 @@ impl ViewError {
             Self::NoUserNamespaces(_) => Some(
                 "as root, run: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 \
                  (and kernel.apparmor_restrict_unprivileged_userns=0 where that exists); in a container, allow \
-                 user namespaces for it"
+                 user namespaces for it; inside a chroot(2) the kernel allows none"
                     .into(),
             ),
             Self::NoFuse(_) => Some(
