@@ -70,14 +70,23 @@ pub fn program() -> Result<PathBuf> {
         let open = || std::fs::Permissions::from_mode(0o755);
         std::fs::create_dir_all(&place).at(&place)?;
         std::fs::set_permissions(&place, open()).at(&place)?;
-        let part = tempfile::NamedTempFile::new_in(&place).at(&place)?;
-        std::fs::copy(&built, part.path()).at(&built)?;
-        std::fs::set_permissions(part.path(), open()).at(&copy)?;
-        // Closes the file: one that is open for writing cannot be executed.
-        part.into_temp_path()
-            .persist(&copy)
-            .map_err(|error| error.error)
-            .at(&copy)?;
+        // Another process writes it: a file that is open for writing cannot be
+        // executed, and what this process has open any other thread's child has, too.
+        let part = place.join(format!("part-{:?}", std::thread::current().id()));
+        let done = std::process::Command::new("cp")
+            .arg(&built)
+            .arg(&part)
+            .status()
+            .at(&built)?;
+        if !done.success() {
+            return Err(Error::Machine(format!(
+                "cannot copy {} to {}",
+                built.display(),
+                part.display()
+            )));
+        }
+        std::fs::set_permissions(&part, open()).at(&part)?;
+        std::fs::rename(&part, &copy).at(&copy)?;
     }
     Ok(copy)
 }
