@@ -1,7 +1,6 @@
 //! Whole archives: from a source to the text of its indexes.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use sequoia_openpgp::Cert;
 
@@ -461,62 +460,4 @@ fn an_optional_source_may_be_incomplete_but_not_badly_signed() {
     assert!(matches!(load(), Err(ArchiveError::UnknownKey { .. })));
     archive.server.remove(RELEASE);
     assert!(load().unwrap().is_empty());
-}
-
-struct Loud;
-
-impl super::super::Progress for Loud {
-    fn warning(&self, message: &str) {
-        eprintln!("warning: {message}");
-    }
-}
-
-/// Needs the network: `cargo test -p rootless-install --lib archive:: -- --ignored`.
-#[test]
-#[ignore = "reads the archive this machine's apt uses"]
-fn the_real_archive() {
-    let cache =
-        std::env::var("ARCHIVE_TEST_CACHE").unwrap_or_else(|_| "/tmp/rootless-install-archive-test".into());
-    let machine = super::super::machine_sources().unwrap();
-    let keyring = Keyring::of_machine(&machine).unwrap();
-    let options = super::super::FetchOptions::new(Path::new(&cache));
-    let fetcher = super::super::Fetcher::new(options, std::sync::Arc::new(Loud)).unwrap();
-    let started = std::time::Instant::now();
-    let suite = std::env::var("ARCHIVE_TEST_SUITE").unwrap_or_else(|_| "trixie".into());
-    let list = default_sources(&fetcher, &machine, &keyring, &suite, &["main".into()]).unwrap();
-    eprintln!("{} sources after {:?}", list.sources.len(), started.elapsed());
-    let indexes = load_indexes(&fetcher, &list.sources, &keyring, &["riscv64", "amd64"]).unwrap();
-    eprintln!("{} indexes after {:?}", indexes.len(), started.elapsed());
-    for index in &indexes {
-        eprintln!("{} {} {:?}", index.suite, index.architecture, index.text);
-    }
-    let main = indexes
-        .iter()
-        .find(|index| index.suite == suite && index.architecture == "riscv64")
-        .unwrap();
-    assert!(main.text.matches("\nPackage: ").count() > 50_000);
-    let stanza = main
-        .text
-        .split("\n\n")
-        .find(|stanza| stanza.starts_with("Package: hello\n"))
-        .unwrap();
-    let field = |name: &str| {
-        let prefix = format!("{name}: ");
-        stanza
-            .lines()
-            .find_map(|line| line.strip_prefix(prefix.as_str()))
-            .unwrap()
-            .to_owned()
-    };
-    let sha256 = super::super::package::parse_sha256(&field("SHA256")).unwrap();
-    let file = main
-        .package_file(
-            "hello",
-            &field("Filename"),
-            field("Size").parse().unwrap(),
-            sha256,
-        )
-        .unwrap();
-    fetcher.fetch(&[file]).unwrap();
-    eprintln!("all after {:?}", started.elapsed());
 }
