@@ -1,4 +1,5 @@
-//! Builds the maintainer script shim as a static program, and embeds it.
+//! Builds the maintainer script shim as a static program and its audit library, and
+//! embeds them.
 //!
 //! Cargo cannot give one package of a workspace its own `-C target-feature`,
 //! and the shim must run in any target, whatever C library is there. It has no
@@ -6,39 +7,28 @@
 //! always found, and always the one that belongs to this installer.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
-    let shim =
+    let sources =
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../maintscript-shim/src");
-    println!("cargo::rerun-if-changed={}", shim.display());
-    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("maintscript-shim");
+    println!("cargo::rerun-if-changed={}", sources.display());
+    let program = ["--crate-type=bin", "-Ctarget-feature=+crt-static"];
+    build(&sources.join("main.rs"), "maintscript-shim", &program);
+    // The dynamic loader loads it beside whatever C library the native tools have.
+    let library = ["--crate-type=cdylib", "-Clink-arg=-nostdlib"];
+    build(&sources.join("audit.rs"), "audit.so", &library);
+}
+
+fn build(source: &Path, name: &str, options: &[&str]) {
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join(name);
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc
-        .args([
-            "--edition",
-            "2024",
-            "--crate-name",
-            "maintscript_shim",
-            "--crate-type",
-            "bin",
-        ])
-        .args([
-            "-C",
-            "opt-level=s",
-            "-C",
-            "panic=abort",
-            "-C",
-            "target-feature=+crt-static",
-        ])
-        .args([
-            "-C",
-            "strip=symbols",
-            "--target",
-            &env::var("TARGET").unwrap_or_default(),
-        ])
-        .arg(shim.join("main.rs"))
+        .args(["--edition", "2024", "--target", &env::var("TARGET").unwrap_or_default()])
+        .args(["-Copt-level=s", "-Cpanic=abort", "-Cstrip=symbols"])
+        .args(options)
+        .arg(source)
         .arg("-o")
         .arg(&out);
     if let Some(linker) = env::var_os("RUSTC_LINKER") {
@@ -51,7 +41,7 @@ fn main() {
         .unwrap_or_else(|error| panic!("cannot run {rustc:?}: {error}"));
     assert!(
         done.status.success(),
-        "the shim does not build: {}",
+        "{name} does not build: {}",
         String::from_utf8_lossy(&done.stderr)
     );
 }

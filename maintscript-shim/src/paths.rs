@@ -3,6 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+#[path = "native.rs"]
+mod native;
+pub(crate) use native::NATIVE_TRIPLET;
+
+/// Where the native dynamic loader finds `audit.rs` in the view.
+pub(crate) const AUDIT: &str = "/.rootless-install/audit.so";
 /// Where the installer mounts the native sysroot in the view.
 pub(crate) const SYSROOT: &[u8] = b"/.rootless-install/sysroot";
 /// The socket on which the installer extends the sysroot on demand.
@@ -51,25 +57,6 @@ static ARCHITECTURES: &[Arch] = &[
 pub(crate) fn target(name: &OsStr) -> Option<&'static Arch> {
     ARCHITECTURES.iter().find(|a| name == a.name)
 }
-
-/// The triplet of the machine this helper was built for.
-pub(crate) const NATIVE_TRIPLET: &str = if cfg!(target_arch = "x86_64") {
-    "x86_64-linux-gnu"
-} else if cfg!(target_arch = "aarch64") {
-    "aarch64-linux-gnu"
-} else if cfg!(all(target_arch = "arm", target_abi = "eabihf")) {
-    "arm-linux-gnueabihf"
-} else if cfg!(target_arch = "x86") {
-    "i386-linux-gnu"
-} else if cfg!(target_arch = "riscv64") {
-    "riscv64-linux-gnu"
-} else if cfg!(target_arch = "s390x") {
-    "s390x-linux-gnu"
-} else if cfg!(all(target_arch = "powerpc64", target_endian = "little")) {
-    "powerpc64le-linux-gnu"
-} else {
-    "loongarch64-linux-gnu"
-};
 
 /// Replaces every whole occurrence of the target's triplet by the native one.
 ///

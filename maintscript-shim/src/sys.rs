@@ -1,6 +1,7 @@
 //! The only place with `unsafe`: the C library's `write`, `execv` and `uname`.
 #![allow(unsafe_code, reason = "calls into the C library, each with its reason")]
 
+use crate::paths::AUDIT;
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -56,6 +57,8 @@ pub(crate) fn execute(path: &OsStr, argv0: &OsStr, arguments: &[OsString]) -> io
         .collect();
     let mut pointers: Vec<*const c_char> = owned.iter().map(|a| a.as_ptr()).collect();
     pointers.push(std::ptr::null());
+    // SAFETY: this process has one thread.
+    unsafe { std::env::set_var("LD_AUDIT", AUDIT) };
     // SAFETY: both are NUL-terminated and outlive the call; the environment is
     // this process's own.
     unsafe { execv(path.as_ptr(), pointers.as_ptr()) };

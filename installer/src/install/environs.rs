@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// The static helper, as the build script made it.
 static SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/maintscript-shim"));
 
+/// Tells the dynamic loader of native programs where their libraries are.
+static AUDIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/audit.so"));
+
 /// What mmdebstrap puts in its place, too: nothing is started in a filesystem
 /// being made. For a redirected target the shim answers the same.
 static NOTHING_STARTS: &str =
@@ -40,14 +43,17 @@ pub(super) fn create_private(scratch: &Path, redirected: bool) -> Result<PathBuf
     let write = || -> std::io::Result<()> {
         fs::create_dir(&private)?;
         fs::set_permissions(&private, fs::Permissions::from_mode(0o755))?;
-        let (name, contents) = if redirected {
-            ("shim", SHIM)
+        let files: &[(&str, &[u8])] = if redirected {
+            &[("shim", SHIM), ("audit.so", AUDIT)]
         } else {
-            (START_STOP_DAEMON, NOTHING_STARTS.as_bytes())
+            &[(START_STOP_DAEMON, NOTHING_STARTS.as_bytes())]
         };
-        let program = private.join(name);
-        fs::write(&program, contents)?;
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
+        for (name, contents) in files {
+            let file = private.join(name);
+            fs::write(&file, contents)?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+        }
+        Ok(())
     };
     write().map_err(|source| InstallError::Write {
         path: private.clone(),
