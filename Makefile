@@ -1,6 +1,6 @@
 # The commands of every day; each is a script or one cargo command.
 
-.PHONY: all setup check test bench clean
+.PHONY: all setup check test bench fidelity clean
 
 all:
 	cargo build --release
@@ -18,6 +18,9 @@ test:
 
 bench: all
 	cargo run --release --package rootless-install-tests --bin bench -- $(BENCH)
+
+fidelity:
+	scripts/fidelity $(FIDELITY)
 
 clean:
 	cargo clean

@@ -1,27 +1,39 @@
-//! Compares two root filesystem tars entry by entry.
+//! Compares two root filesystems entry by entry.
 //!
 //! Type, mode, numeric owner, size, link target, device number, modification
-//! time in whole seconds, extended attributes and content must agree.
+//! time in whole seconds, extended attributes and content must agree. Only the
+//! content of entries that are random by design may differ.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
+use crate::Result;
+use crate::listing::Listing;
 
-use crate::deb::hex;
-use crate::error::At as _;
-use crate::{Error, Result};
+pub use crate::listing::{Facts, entries};
 
-/// Paths that may differ, and why.
-#[derive(Clone, Copy, Debug)]
-pub struct Ignore {
+/// Entries whose content is random by design.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Random {
     /// A path without a leading `./`; `*` matches anything, slashes too.
-    pub glob: &'static str,
-    /// Why a difference there is none.
-    pub reason: &'static str,
+    pub glob: String,
+    /// Whether the size may differ as well as the bytes.
+    pub size: bool,
+    /// Why it is random.
+    pub reason: String,
+}
+
+impl Random {
+    /// Whether this explains all that differs between two entries at `path`.
+    ///
+    /// Content only: never existence, type, mode, owner, times or links.
+    fn explains(&self, path: &str, facts: &[&String]) -> bool {
+        matches(&self.glob, path)
+            && facts
+                .iter()
+                .all(|fact| *fact == "sha256" || (self.size && *fact == "size"))
+    }
 }
 
 /// One difference.
@@ -44,10 +56,11 @@ impl fmt::Display for Difference {
 pub struct Comparison {
     /// Number of entries in the reference and in the candidate.
     pub entries: (usize, usize),
-    /// All differences that are not ignored.
+    /// All differences that are not random by design.
     pub differences: Vec<Difference>,
-    /// Paths that differ and are ignored.
-    pub ignored: Vec<String>,
+    /// Entries whose content is random by design and differs: the path, and the
+    /// glob of the row that says so.
+    pub random: Vec<(String, String)>,
 }
 
 impl fmt::Display for Comparison {
@@ -61,138 +74,70 @@ impl fmt::Display for Comparison {
             "{left} and {right} entries, {} different",
             self.differences.len()
         )?;
-        if !self.ignored.is_empty() {
-            write!(f, "; ignored: {}", self.ignored.join(", "))?;
+        let random: Vec<&str> = self.random.iter().map(|(path, _)| path.as_str()).collect();
+        if !random.is_empty() {
+            write!(f, "; random by design: {}", random.join(", "))?;
         }
         Ok(())
     }
 }
 
-/// All that is compared of one entry: the name of each fact and its value.
-pub type Facts = BTreeMap<String, String>;
-
-/// The entries of a tar, by path without the leading `./`.
-///
-/// # Errors
-/// When it is not a sound tar, or has no entries.
-pub fn entries(path: &Path) -> Result<BTreeMap<String, Facts>> {
-    let fail = |source| Error::Tar {
-        name: path.display().to_string(),
-        source,
-    };
-    let mut archive = tar::Archive::new(BufReader::with_capacity(1 << 20, File::open(path).at(path)?));
-    let mut found = BTreeMap::new();
-    for entry in archive.entries().map_err(fail)? {
-        let (name, facts) = facts(entry.map_err(fail)?).map_err(fail)?;
-        found.insert(name, facts);
-    }
-    if found.is_empty() {
-        return Err(Error::Machine(format!("{} has no entries", path.display())));
-    }
-    Ok(found)
-}
-
-fn facts<R: Read>(mut entry: tar::Entry<'_, R>) -> std::io::Result<(String, Facts)> {
-    let mut facts = Facts::new();
-    let mut set = |name: &str, value: String| {
-        facts.insert(name.to_owned(), value);
-    };
-    let header = entry.header().clone();
-    let (mut uid, mut gid, mut mtime) = (header.uid()?, header.gid()?, header.mtime()?.to_string());
-    if let Some(extensions) = entry.pax_extensions()? {
-        for extension in extensions {
-            let extension = extension?;
-            let value = String::from_utf8_lossy(extension.value_bytes()).into_owned();
-            match extension.key().map_err(std::io::Error::other)? {
-                "uid" => uid = value.parse().map_err(std::io::Error::other)?,
-                "gid" => gid = value.parse().map_err(std::io::Error::other)?,
-                "mtime" => mtime = value.split('.').next().unwrap_or(&value).to_owned(),
-                key if key.starts_with("SCHILY.xattr.") => set(key, hex(extension.value_bytes())),
-                _ => {}
-            }
-        }
-    }
-    let kind = header.entry_type();
-    let regular = matches!(kind, tar::EntryType::Regular | tar::EntryType::Continuous);
-    set("type", format!("{kind:?}"));
-    set("mode", format!("{:04o}", header.mode()? & 0o7777));
-    set("owner", format!("{uid}:{gid}"));
-    set("mtime", mtime);
-    set("size", entry.size().to_string());
-    let link = entry.link_name_bytes().unwrap_or_default();
-    let link = String::from_utf8_lossy(&link).into_owned();
-    set("link", link.strip_prefix("./").unwrap_or(&link).to_owned());
-    if matches!(kind, tar::EntryType::Char | tar::EntryType::Block) {
-        let number = |part: Option<u32>| part.map_or(String::new(), |part| part.to_string());
-        set(
-            "device",
-            format!(
-                "{}:{}",
-                number(header.device_major()?),
-                number(header.device_minor()?)
-            ),
-        );
-    }
-    if regular {
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let count = entry.read(&mut buffer)?;
-            if count == 0 {
-                break;
-            }
-            hash.update(buffer.get(..count).unwrap_or_default());
-        }
-        set("sha256", hex(&hash.finalize()));
-    }
-    let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-    let name = name.strip_prefix("./").unwrap_or(&name).trim_end_matches('/');
-    Ok((
-        if name.is_empty() {
-            ".".to_owned()
-        } else {
-            name.to_owned()
-        },
-        facts,
-    ))
-}
-
-/// Compares two tars.
-///
-/// # Errors
-/// When one of them cannot be read.
-pub fn compare(reference: &Path, candidate: &Path, ignore: &[Ignore]) -> Result<Comparison> {
-    let (left, right) = (entries(reference)?, entries(candidate)?);
+/// Compares two root filesystems; `random` are the entries whose content may differ.
+#[must_use]
+pub fn compare(reference: &Listing, candidate: &Listing, random: &[Random]) -> Comparison {
+    let (left, right) = (&reference.entries, &candidate.entries);
     let mut comparison = Comparison {
         entries: (left.len(), right.len()),
         differences: Vec::new(),
-        ignored: Vec::new(),
+        random: Vec::new(),
     };
     for path in left.keys().chain(right.keys()).collect::<BTreeSet<_>>() {
         let what = match (left.get(path), right.get(path)) {
             (Some(a), Some(b)) if a == b => continue,
-            (Some(a), Some(b)) => changed(a, b),
+            (Some(a), Some(b)) => {
+                let names = changed(a, b);
+                if let Some(row) = random.iter().find(|row| row.explains(path, &names)) {
+                    comparison.random.push((path.clone(), row.glob.clone()));
+                    continue;
+                }
+                describe(&names, a, b)
+            }
             (Some(_), None) => "missing in the candidate".to_owned(),
             (None, _) => "only in the candidate".to_owned(),
         };
-        if ignore.iter().any(|ignore| matches(ignore.glob, path)) {
-            comparison.ignored.push(path.clone());
-        } else {
-            comparison.differences.push(Difference {
-                path: path.clone(),
-                what,
-            });
-        }
+        comparison.differences.push(Difference {
+            path: path.clone(),
+            what,
+        });
     }
-    Ok(comparison)
+    comparison
 }
 
-fn changed(a: &Facts, b: &Facts) -> String {
-    let value = |facts: &Facts, name: &str| facts.get(name).cloned().unwrap_or_else(|| "none".to_owned());
+/// Compares two tars, or listings of them, with nothing random in them.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub fn compare_files(reference: &Path, candidate: &Path) -> Result<Comparison> {
+    Ok(compare(
+        &Listing::open(reference)?,
+        &Listing::open(candidate)?,
+        &[],
+    ))
+}
+
+// The names of the facts that two entries do not share.
+fn changed<'a>(a: &'a Facts, b: &'a Facts) -> Vec<&'a String> {
     let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     names
         .into_iter()
         .filter(|name| a.get(*name) != b.get(*name))
+        .collect()
+}
+
+fn describe(names: &[&String], a: &Facts, b: &Facts) -> String {
+    let value = |facts: &Facts, name: &str| facts.get(name).cloned().unwrap_or_else(|| "none".to_owned());
+    names
+        .iter()
         .map(|name| format!("{name} {} -> {}", value(a, name), value(b, name)))
         .collect::<Vec<_>>()
         .join(", ")
@@ -239,11 +184,13 @@ mod tests {
         std::fs::write(&left, tar(&entries, 7).expect("made")).expect("written");
         change(&mut entries);
         std::fs::write(&right, tar(&entries, mtime).expect("made")).expect("written");
-        let ignore = [Ignore {
-            glob: "*/b",
-            reason: "for the test",
+        let random = [Random {
+            glob: "*/b".to_owned(),
+            size: false,
+            reason: "for the test".to_owned(),
         }];
-        let found = compare(&left, &right, &ignore).expect("compared");
+        let open = |path: &Path| Listing::open(path).expect("a listing");
+        let found = compare(&open(&left), &open(&right), &random);
         assert_eq!(found.entries.0, 7);
         found.differences.iter().map(ToString::to_string).collect()
     }
@@ -251,7 +198,7 @@ mod tests {
     #[test]
     fn every_fact_is_compared() {
         assert_eq!(differences(|_| {}, 7), [""; 0]);
-        assert_eq!(differences(|_| {}, 8).len(), 6, "times; one is ignored");
+        assert_eq!(differences(|_| {}, 8).len(), 7, "times");
         assert_eq!(
             differences(|tree| tree[1].mode = 0o700, 7),
             ["etc: mode 0755 -> 0700"]
@@ -262,11 +209,6 @@ mod tests {
         );
         let other = |tree: &mut Vec<Entry>| tree[2].kind = Kind::File(b"x".to_vec());
         assert!(differences(other, 7)[0].starts_with("etc/a: sha256 "));
-        assert_eq!(
-            differences(|tree| tree[3].kind = Kind::Fifo, 7),
-            [""; 0],
-            "ignored"
-        );
         let other = |tree: &mut Vec<Entry>| tree[4].kind = Kind::Symlink("b".to_owned());
         assert_eq!(differences(other, 7), ["etc/link: link a -> b"]);
         let other = |tree: &mut Vec<Entry>| tree[5].kind = Kind::Hardlink("./etc/b".to_owned());
@@ -279,6 +221,31 @@ mod tests {
         );
         let more = |tree: &mut Vec<Entry>| tree.push(directory("./new/", 0o755));
         assert_eq!(differences(more, 7), ["new: only in the candidate"]);
+    }
+
+    #[test]
+    fn random_content_hides_nothing_else() {
+        let content =
+            |bytes: &'static [u8]| move |tree: &mut Vec<Entry>| tree[3].kind = Kind::File(bytes.to_vec());
+        assert_eq!(differences(content(b"x"), 7), [""; 0], "content");
+        let size = differences(content(b"longer"), 7);
+        assert!(size[0].contains("size 1 -> 6"), "{size:?}");
+        let owner = |tree: &mut Vec<Entry>| {
+            content(b"x")(tree);
+            tree[3].owner = (1, 2);
+        };
+        let owner = differences(owner, 7);
+        assert!(
+            owner[0].starts_with("etc/b: owner 0:0 -> 1:2, sha256 "),
+            "{owner:?}"
+        );
+        let mode = differences(|tree| tree[3].mode = 0o600, 7);
+        assert_eq!(mode, ["etc/b: mode 0644 -> 0600"]);
+        assert_eq!(differences(|tree| tree[3].kind = Kind::Fifo, 7).len(), 1, "type");
+        assert_eq!(
+            differences(|tree| drop(tree.remove(3)), 7),
+            ["etc/b: missing in the candidate"]
+        );
     }
 
     #[test]
@@ -317,7 +284,7 @@ mod tests {
             return;
         }
         let noted = pack("noted.tar");
-        let found = compare(&plain, &noted, &[]).expect("compared").to_string();
+        let found = compare_files(&plain, &noted).expect("compared").to_string();
         assert!(
             found.contains("SCHILY.xattr.user.note none -> 68656c6c6f"),
             "{found}"

@@ -35,6 +35,16 @@ pub enum Error {
         /// How it failed, with its last words.
         what: String,
     },
+    /// A line of a data file makes no sense.
+    #[error("{path}:{line}: {what}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
     /// The machine lacks something; the text says how to mend it.
     #[error("{0}")]
     Machine(String),

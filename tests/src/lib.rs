@@ -7,7 +7,8 @@
 //! * [`program`] runs the program as an ordinary user and looks for what it
 //!   leaves behind; [`machine`] takes parts of the machine away from it;
 //! * [`compare`] and [`reference`](mod@reference) hold a root filesystem against what mmdebstrap
-//!   makes with emulation;
+//!   makes with emulation, [`listing`] and [`initramfs`] are what is compared,
+//!   and [`fidelity`] does it for a list of cases;
 //! * [`probe`] says what a machine lacks for a test, [`scenario`] is the table
 //!   of all that is tested.
 //!
@@ -21,7 +22,10 @@ pub mod deb;
 mod documents;
 pub mod elf;
 pub mod error;
+pub mod fidelity;
+pub mod initramfs;
 pub mod keys;
+pub mod listing;
 pub mod machine;
 pub mod mirror;
 pub mod probe;

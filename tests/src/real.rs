@@ -43,15 +43,6 @@ impl Real {
         })
     }
 
-    /// The Release file that all of a run's indexes come from.
-    ///
-    /// # Errors
-    /// When it has not been fetched yet.
-    pub fn release(&self) -> Result<Vec<u8>> {
-        let path = cache().join("files/debian/dists/stable/InRelease");
-        std::fs::read(&path).at(&path)
-    }
-
     /// A run that makes `target`.
     #[must_use]
     pub fn install(&self, arch: &str, variant: &str, target: &Path) -> Run<'_> {

@@ -4,74 +4,236 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
 use sha2::{Digest as _, Sha256};
 
 use crate::deb::hex;
 use crate::error::At as _;
+use crate::fidelity::cases::Case;
+use crate::fidelity::state::Release;
+use crate::listing::{Listing, SUFFIX};
 use crate::program::{Account, place, which};
-use crate::real::Real;
 use crate::{Error, Result};
 
 const STATUS: &str = "/proc/sys/fs/binfmt_misc/status";
 
-/// What mmdebstrap makes of `arch` and `variant` from the pinned mirror.
-///
-/// It is made once for a state of the mirror and kept beside the test's other
-/// things; `epoch` is `SOURCE_DATE_EPOCH`.
-///
-/// # Errors
-/// When mmdebstrap fails.
-pub fn make(real: &Real, arch: &str, variant: &str, epoch: u64) -> Result<PathBuf> {
-    let release = real.release()?;
-    let key = format!("{}\n{arch}\n{variant}\n{epoch}\n", real.mirror.url());
-    let key = hex(&Sha256::new().chain_update(key).chain_update(release).finalize());
-    let dir = place()?.join("reference");
-    std::fs::create_dir_all(&dir).at(&dir)?;
-    let tar = dir.join(format!("{arch}-{variant}-{}.tar", key.get(..16).unwrap_or(&key)));
-    if tar.is_file() {
-        return Ok(tar);
-    }
-    let work = tempfile::Builder::new()
-        .prefix("mmdebstrap-")
-        .tempdir_in(&dir)
-        .at(&dir)?;
-    let account = Account::of_tests()?;
-    open_to(&account, work.path())?;
-    let part = work.path().join("root.tar");
-    let emulation = Emulation::on()?;
-    let mmdebstrap = which("mmdebstrap").unwrap_or_else(|| PathBuf::from("mmdebstrap"));
-    let done = account
-        .command(&mmdebstrap)
-        .args([
-            "--mode=unshare",
-            &format!("--architectures={arch}"),
-            &format!("--variant={variant}"),
-        ])
-        .arg("stable")
-        .arg(&part)
-        .arg(real.mirror.url())
-        .env("HOME", work.path())
-        .env("TMPDIR", work.path())
-        .env("SOURCE_DATE_EPOCH", epoch.to_string())
-        .current_dir(work.path())
-        .stdin(Stdio::null())
-        .output();
-    drop(emulation);
-    let fail = |what: String| Error::Command {
-        command: "mmdebstrap".to_owned(),
-        what,
-    };
-    let done = done.map_err(|error| fail(error.to_string()))?;
-    if !done.status.success() {
-        return Err(fail(String::from_utf8_lossy(&done.stderr).into_owned()));
-    }
-    std::fs::rename(&part, &tar).at(&tar)?;
-    Ok(tar)
+/// Where references come from and are kept.
+#[derive(Clone, Debug)]
+pub struct Maker {
+    /// The mirror's URL.
+    pub mirror: String,
+    /// `SOURCE_DATE_EPOCH`.
+    pub epoch: u64,
+    /// Where listings of references are kept.
+    pub dir: PathBuf,
+    /// Where tars are kept, if they are.
+    pub tars: Option<PathBuf>,
+    /// How long one may take.
+    pub limit: Duration,
 }
 
-fn open_to(account: &Account, path: &Path) -> Result<()> {
+impl Maker {
+    /// Where references are kept unless somewhere else is named.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn usual_dir() -> Result<PathBuf> {
+        let dir = place()?.join("reference");
+        std::fs::create_dir_all(&dir).at(&dir)?;
+        Ok(dir)
+    }
+
+    /// What tells the reference of a case from all others: the mirror's address
+    /// and state, and what the case is made of.
+    ///
+    /// # Errors
+    /// When a file of the case cannot be read.
+    pub fn key(&self, case: &Case, release: &Release) -> Result<String> {
+        let all = format!(
+            "{}\n{}\n{}\n{}",
+            self.mirror,
+            release.hash,
+            self.epoch,
+            case.made_of()?
+        );
+        Ok(hex(&Sha256::digest(all)).get(..16).unwrap_or_default().to_owned())
+    }
+
+    fn path(&self, case: &Case, release: &Release, end: &str) -> Result<PathBuf> {
+        let name = format!("{}-{}{end}", case.id(), self.key(case, release)?);
+        Ok(self.dir.join(name))
+    }
+
+    /// The reference of a case: the one that is kept, or a new one.
+    ///
+    /// That one cannot be made is kept, too, and tried anew only if `again`.
+    ///
+    /// # Errors
+    /// When mmdebstrap fails; the error says why in one line.
+    pub fn make(&self, case: &Case, release: &Release, again: bool) -> Result<Listing> {
+        let path = self.path(case, release, SUFFIX)?;
+        let failed = self.path(case, release, ".failed")?;
+        if path.is_file() {
+            return Listing::read(&path);
+        }
+        if let (false, Ok(what)) = (again, std::fs::read_to_string(&failed)) {
+            return Err(fail(what));
+        }
+        match self.make_new(case) {
+            Ok(listing) => {
+                listing.write(&path)?;
+                let _ = std::fs::remove_file(&failed);
+                Ok(listing)
+            }
+            Err(error) => {
+                if let Error::Command { what, .. } = &error {
+                    std::fs::write(&failed, what).at(&failed)?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// A second reference of a case, made like the first and kept as well.
+    ///
+    /// # Errors
+    /// As for [`Self::make`].
+    pub fn make_second(&self, case: &Case, release: &Release) -> Result<Listing> {
+        let path = self.path(case, release, &format!(".second{SUFFIX}"))?;
+        if path.is_file() {
+            return Listing::read(&path);
+        }
+        let listing = self.make_new(case)?;
+        listing.write(&path)?;
+        Ok(listing)
+    }
+
+    /// Takes a tar that was made in the same way as the reference of a case.
+    ///
+    /// # Errors
+    /// When it is not sound.
+    pub fn adopt(&self, case: &Case, release: &Release, tar: &Path) -> Result<Listing> {
+        let listing = Listing::of_tar(tar)?;
+        listing.write(&self.path(case, release, SUFFIX)?)?;
+        Ok(listing)
+    }
+
+    fn make_new(&self, case: &Case) -> Result<Listing> {
+        let base = place()?;
+        let work = tempfile::Builder::new()
+            .prefix("mmdebstrap-")
+            .tempdir_in(&base)
+            .at(&base)?;
+        let account = Account::of_tests()?;
+        open_to(&account, work.path())?;
+        let tar = work.path().join("root.tar");
+        let mmdebstrap = which("mmdebstrap").unwrap_or_else(|| PathBuf::from("mmdebstrap"));
+        let started = Instant::now();
+        let done = account
+            .command(Path::new("/usr/bin/timeout"))
+            // In the foreground: it ends with its parent on Ctrl-C.
+            .args(["--foreground", "--kill-after=60"])
+            .arg(self.limit.as_secs().to_string())
+            .arg(&mmdebstrap)
+            .args(options(case, work.path())?)
+            .arg(&case.suite)
+            .arg(&tar)
+            .arg(&self.mirror)
+            .env("HOME", work.path())
+            .env("TMPDIR", work.path())
+            .env("SOURCE_DATE_EPOCH", self.epoch.to_string())
+            .current_dir(work.path())
+            .stdin(Stdio::null())
+            .output();
+        let done = done.map_err(|error| fail(error.to_string()))?;
+        let said = String::from_utf8_lossy(&done.stderr);
+        if done.status.code() == Some(124) {
+            return Err(fail(format!("no end within {} s", self.limit.as_secs())));
+        }
+        if !done.status.success() {
+            let log = self.dir.join(format!("{}.log", case.id()));
+            let _ = std::fs::write(&log, said.as_bytes());
+            return Err(fail(why(&said)));
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let mut listing = Listing::of_tar(&tar)?;
+        listing.set("seconds", format!("{seconds:.1}"));
+        if let Some(dir) = &self.tars {
+            keep(&tar, &dir.join(format!("{}.reference.tar", case.id())))?;
+        }
+        Ok(listing)
+    }
+}
+
+fn fail(what: impl Into<String>) -> Error {
+    Error::Command {
+        command: "mmdebstrap".to_owned(),
+        what: what.into(),
+    }
+}
+
+/// The options of mmdebstrap for a case.
+fn options(case: &Case, work: &Path) -> Result<Vec<String>> {
+    let mut options = vec![
+        "--mode=unshare".to_owned(),
+        format!("--architectures={}", case.architectures.join(",")),
+        format!("--variant={}", case.variant),
+    ];
+    if !case.include.is_empty() {
+        options.push(format!("--include={}", case.include));
+    }
+    if let Some(file) = &case.debconf {
+        let copy = work.join("selections");
+        std::fs::write(&copy, std::fs::read(file).at(file)?).at(&copy)?;
+        let hook = format!("chroot \"$1\" debconf-set-selections < {}", copy.display());
+        options.push(format!("--essential-hook={hook}"));
+    }
+    if let Some(merged) = case.merged_usr {
+        let hooks = if merged { "merged-usr" } else { "no-merged-usr" };
+        options.push(format!("--hook-dir=/usr/share/mmdebstrap/hooks/{hooks}"));
+    }
+    options.extend(case.reference.iter().cloned());
+    Ok(options)
+}
+
+/// The line that says best why mmdebstrap failed.
+fn why(said: &str) -> String {
+    let signs = [
+        "qemu: ",
+        "dpkg: error processing",
+        "dpkg-deb: error",
+        "E: ",
+        "error",
+    ];
+    let line = signs
+        .iter()
+        .find_map(|sign| said.lines().find(|line| line.contains(sign)))
+        .or_else(|| said.lines().last());
+    line.unwrap_or("it said nothing").trim().to_owned()
+}
+
+/// Moves a file, over the border of a filesystem if need be.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep(file: &Path, to: &Path) -> Result<()> {
+    if let Some(dir) = to.parent() {
+        std::fs::create_dir_all(dir).at(dir)?;
+    }
+    if std::fs::rename(file, to).is_err() {
+        std::fs::copy(file, to).at(to)?;
+        std::fs::remove_file(file).at(file)?;
+    }
+    Ok(())
+}
+
+/// Gives a directory to the account, and lets everybody enter it.
+///
+/// # Errors
+/// When it cannot be given.
+pub fn open_to(account: &Account, path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).at(path)?;
     if geteuid().is_root() {

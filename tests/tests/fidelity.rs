@@ -1,48 +1,47 @@
 //! What the program makes equals, entry by entry, what mmdebstrap makes with
-//! emulation from the same mirror state and `SOURCE_DATE_EPOCH`.
+//! emulation from the same mirror state and `SOURCE_DATE_EPOCH`: the cases of
+//! `tests/cases` that have the word `ci`. `scripts/fidelity` runs all of them.
 
-use rootless_install_tests::compare::{Ignore, compare};
-use rootless_install_tests::elf;
-use rootless_install_tests::real::{EPOCH, Real};
-use rootless_install_tests::{Result, reference, scenario};
+use std::io::Write as _;
+use std::time::Duration;
 
-/// Nothing is left out: neither caches nor the backups of databases.
-const IGNORE: &[Ignore] = &[];
+use rootless_install_tests::fidelity::results::Results;
+use rootless_install_tests::fidelity::run::Runner;
+use rootless_install_tests::fidelity::{cases, data, random};
+use rootless_install_tests::mirror::Mirror;
+use rootless_install_tests::real::{EPOCH, cache};
+use rootless_install_tests::reference::{Emulation, Maker};
+use rootless_install_tests::scenario;
 
-fn equal(arch: &str, variant: &str) -> Result<()> {
-    let real = Real::new()?;
-    let candidate = real.work.out("candidate.tar");
-    real.install(arch, variant, &candidate).end()?.succeeded();
-    let reference = reference::make(&real, arch, variant, EPOCH)?;
-    let comparison = compare(&reference, &candidate, IGNORE)?;
-    assert!(
-        comparison.differences.is_empty(),
-        "{arch} {variant}:\n{comparison}"
-    );
-    assert!(comparison.entries.0 > 1000, "{comparison}");
-    Ok(())
-}
-
-scenario!(riscv64_minbase, {
-    equal("riscv64", "minbase")?;
-});
-
-scenario!(riscv64_essential, {
-    equal("riscv64", "essential")?;
-});
-
-scenario!(riscv64_apt, {
-    equal("riscv64", "apt")?;
-});
-
-scenario!(riscv64_buildd, {
-    equal("riscv64", "buildd")?;
-});
-
-scenario!(arm64_minbase, {
-    equal("arm64", "minbase")?;
-});
-
-scenario!(native_minbase, {
-    equal(elf::native().map_or("amd64", |machine| machine.debian), "minbase")?;
+scenario!(cases_of_continuous_integration, {
+    let mirror = Mirror::pinned(&cache())?;
+    let kept = tempfile::tempdir()?;
+    let maker = Maker {
+        mirror: mirror.url(),
+        epoch: EPOCH,
+        dir: Maker::usual_dir()?,
+        tars: None,
+        limit: Duration::from_secs(1800),
+    };
+    let results = Results::open(&kept.path().join("results"))?;
+    let random = random::read(&data().join("random"))?;
+    let runner = Runner::new(maker, results, kept.path().to_path_buf(), random)?;
+    let _emulation = Emulation::on()?;
+    let mut wrong = Vec::new();
+    for case in cases::all()?.iter().filter(|case| case.ci) {
+        for done in runner.run(case)? {
+            let record = done.record;
+            let said = format!(
+                "{}: {} {}, {} entries, {} different",
+                record.case, record.verdict, record.message, record.entries, record.differences
+            );
+            let _ = writeln!(std::io::stderr(), "{said}");
+            if !record.as_expected(case) || (record.entries < 1000 && record.message.is_empty()) {
+                let path = kept.path().join("differences").join(&record.case);
+                let differences = std::fs::read_to_string(path).unwrap_or_default();
+                wrong.push(format!("{said}\n{differences}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 });

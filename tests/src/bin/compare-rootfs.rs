@@ -1,11 +1,12 @@
 //! `compare-rootfs [--ignore GLOB]… REFERENCE.tar CANDIDATE.tar`: prints every
-//! difference between two root filesystem tars; exit status 1 if there is one.
+//! difference between two root filesystem tars, or listings of them
+//! (`.list.zst`); exit status 1 if there is one.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use rootless_install_tests::compare::{compare, matches};
+use rootless_install_tests::compare::{compare_files, matches};
 
 fn main() -> ExitCode {
     let mut ignore = Vec::new();
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(2);
     };
-    match compare(Path::new(reference), Path::new(candidate), &[]) {
+    match compare_files(Path::new(reference), Path::new(candidate)) {
         Ok(mut found) => {
             found
                 .differences

@@ -446,20 +446,10 @@ pub const SCENARIOS: &[Scenario] = &[
         "works where executing one is impossible",
     ),
     // The same as mmdebstrap with emulation makes, entry by entry.
-    alone("fidelity", "riscv64_minbase", REFERENCE, "minbase, foreign"),
-    alone("fidelity", "riscv64_essential", REFERENCE, "variant essential"),
-    alone("fidelity", "riscv64_apt", REFERENCE, "variant apt"),
-    alone("fidelity", "riscv64_buildd", REFERENCE, "variant buildd"),
     alone(
         "fidelity",
-        "arm64_minbase",
+        "cases_of_continuous_integration",
         REFERENCE,
-        "another foreign architecture",
-    ),
-    alone(
-        "fidelity",
-        "native_minbase",
-        REFERENCE,
-        "the machine's own architecture",
+        "variants, architectures and sets of packages of tests/cases",
     ),
 ];

@@ -1,0 +1,390 @@
+//! Compares what the program makes with references, case by case, and writes
+//! the tables of the documents. `--help` tells how.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rootless_install_tests::compare::matches;
+use rootless_install_tests::fidelity::cases::{self, Case, GROUPS};
+use rootless_install_tests::fidelity::results::{Results, Verdict};
+use rootless_install_tests::fidelity::run::{Done, Runner};
+use rootless_install_tests::fidelity::{data, kept, random, tables};
+use rootless_install_tests::mirror::Mirror;
+use rootless_install_tests::probe::Need;
+use rootless_install_tests::program::workspace;
+use rootless_install_tests::real::{EPOCH, cache};
+use rootless_install_tests::reference::{Emulation, Maker};
+use rootless_install_tests::{Error, Result};
+
+const USAGE: &str = "\
+usage: fidelity [OPTION]…
+
+Without a choice of cases: runs all of them and writes the tables of the documents.
+
+  --only GLOB        cases whose id matches; may be given more than once
+  --group GROUP      cases of a group; may be given more than once
+  --ci               cases that continuous integration runs
+  --list             prints the chosen cases, how they ended last, and stops
+  --tables           writes the tables from the results there are, and stops
+  --twice            makes a second reference of each chosen case and prints what differs
+                     between the two: such content is random by design
+  --adopt [ID=]TAR   takes a tar that was made with the same mirror and options as the
+                     reference of a case; the id is the tar's name if it is not given
+  --jobs N           cases at the same time [1]
+  --again            also cases whose record is of this program and reference
+  --fallback         where emulation cannot make a reference, compares the same packages
+                     for this machine's architecture
+  --keep             keeps the tars, in target/fidelity/tars
+  --limit SECONDS    how long one side of a case may take [7200]
+  --mirror URL       a mirror on loopback that runs already [the tests' pinned one]
+  --references DIR   where listings of references are kept
+  --results FILE     where records are kept [target/fidelity/results]
+";
+
+#[derive(Default)]
+struct Options {
+    only: Vec<String>,
+    groups: Vec<String>,
+    ci: bool,
+    list: bool,
+    tables: bool,
+    twice: bool,
+    adopt: Vec<String>,
+    jobs: usize,
+    again: bool,
+    fallback: bool,
+    keep: bool,
+    limit: u64,
+    mirror: Option<String>,
+    references: Option<PathBuf>,
+    results: Option<PathBuf>,
+}
+
+fn options() -> std::result::Result<Option<Options>, String> {
+    let mut options = Options {
+        jobs: 1,
+        limit: 7200,
+        ..Options::default()
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let (name, inline) = match argument.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (argument.clone(), None),
+        };
+        let mut value = || {
+            let value = inline.clone().or_else(|| arguments.next());
+            value.ok_or_else(|| format!("{name} wants a value"))
+        };
+        let number = |text: String| match text.parse() {
+            Ok(number) if number > 0 => Ok(number),
+            _ => Err(format!("{text} is no number above 0")),
+        };
+        match name.as_str() {
+            "--only" => options.only.push(value()?),
+            "--group" => options.groups.push(value()?),
+            "--adopt" => options.adopt.push(value()?),
+            "--jobs" => options.jobs = number(value()?)?,
+            "--limit" => options.limit = number(value()?)? as u64,
+            "--mirror" => options.mirror = Some(value()?.trim_end_matches('/').to_owned()),
+            "--references" => options.references = Some(value()?.into()),
+            "--results" => options.results = Some(value()?.into()),
+            "--ci" => options.ci = true,
+            "--list" => options.list = true,
+            "--tables" => options.tables = true,
+            "--twice" => options.twice = true,
+            "--again" => options.again = true,
+            "--fallback" => options.fallback = true,
+            "--keep" => options.keep = true,
+            "--help" | "-h" => return Ok(None),
+            _ => return Err(format!("{argument} is no option")),
+        }
+    }
+    if let Some(group) = options
+        .groups
+        .iter()
+        .find(|group| !GROUPS.contains(&group.as_str()))
+    {
+        return Err(format!(
+            "there is no group {group}; there are {}",
+            GROUPS.join(", ")
+        ));
+    }
+    Ok(Some(options))
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            out(USAGE.trim_end());
+            return ExitCode::SUCCESS;
+        }
+        Err(what) => {
+            say(&format!("error: {what}\n\n{USAGE}"));
+            return ExitCode::from(2);
+        }
+    };
+    match work(&options) {
+        Ok(fine) => ExitCode::from(u8::from(!fine)),
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn out(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+// Whether all chosen cases ended as expected.
+fn work(options: &Options) -> Result<bool> {
+    let all = cases::all()?;
+    let chosen: Vec<Case> = all
+        .iter()
+        .filter(|case| options.only.is_empty() || options.only.iter().any(|glob| matches(glob, &case.id())))
+        .filter(|case| options.groups.is_empty() || options.groups.contains(&case.group))
+        .filter(|case| !options.ci || case.ci)
+        .cloned()
+        .collect();
+    if chosen.is_empty() {
+        return Err(Error::Machine("no case is chosen".to_owned()));
+    }
+    let path = options.results.clone().unwrap_or_else(|| kept().join("results"));
+    let results = Results::open(&path)?;
+    if options.list {
+        for case in &chosen {
+            let last = results.of(&case.id());
+            let last = last.map_or_else(|| "not run".to_owned(), |last| last.verdict.to_string());
+            out(&format!(
+                "{}\t{}\t{}\t{last}",
+                case.group,
+                case.id(),
+                case.include
+            ));
+        }
+        return Ok(true);
+    }
+    if options.tables {
+        write_tables(&all, &results)?;
+        return Ok(true);
+    }
+    let mut needs: Vec<Need> = Need::TO_CONFIGURE.to_vec();
+    if options.mirror.is_none() {
+        needs.push(Need::Archive);
+    }
+    let references = options.twice || (options.adopt.is_empty() && chosen.iter().any(|case| !case.alone));
+    if references {
+        needs.extend([Need::Mmdebstrap, Need::Emulation]);
+    }
+    if let Some(why) = needs.iter().find_map(|need| need.missing()) {
+        return Err(Error::Machine(why));
+    }
+    let pinned = match &options.mirror {
+        Some(_) => None,
+        None => Some(Mirror::pinned(&cache())?),
+    };
+    let url = pinned.as_ref().map(Mirror::url);
+    let dir = match &options.references {
+        Some(dir) => dir.clone(),
+        None => Maker::usual_dir()?,
+    };
+    std::fs::create_dir_all(&dir).map_err(|source| Error::File {
+        path: dir.clone(),
+        source,
+    })?;
+    let maker = Maker {
+        mirror: options.mirror.clone().or(url).unwrap_or_default(),
+        epoch: EPOCH,
+        dir,
+        tars: options.keep.then(|| kept().join("tars")),
+        limit: Duration::from_secs(options.limit),
+    };
+    let mut runner = Runner::new(maker, results, kept(), random::read(&data().join("random"))?)?;
+    runner.again = options.again;
+    runner.fallback = options.fallback;
+    if !options.adopt.is_empty() {
+        return adopt(&runner, &all, &options.adopt);
+    }
+    let _emulation = if references { Some(Emulation::on()?) } else { None };
+    let fine = in_turns(&chosen, options.jobs, |case| {
+        if options.twice {
+            twice(&runner, case)
+        } else {
+            compared(&runner, case)
+        }
+    })?;
+    if !options.twice && options.only.is_empty() && options.groups.is_empty() && !options.ci {
+        write_tables(&all, &runner.results)?;
+    }
+    Ok(fine)
+}
+
+// Works on all cases, `jobs` at a time, and says how each ended. An error stops
+// what is not begun.
+fn in_turns(
+    cases: &[Case],
+    jobs: usize,
+    run: impl Fn(&Case) -> Result<(bool, String)> + Sync,
+) -> Result<bool> {
+    let left = Mutex::new(cases.iter().collect::<VecDeque<_>>());
+    let (ended, bad) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let failure = Mutex::new(None);
+    let lock = || left.lock().unwrap_or_else(PoisonError::into_inner);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let next = lock().pop_front();
+                    let Some(case) = next else { break };
+                    match run(case) {
+                        Ok((fine, said)) => {
+                            bad.fetch_add(usize::from(!fine), Ordering::Relaxed);
+                            let at = ended.fetch_add(1, Ordering::Relaxed) + 1;
+                            say(&format!("[{at}/{}] {}: {said}", cases.len(), case.id()));
+                        }
+                        Err(error) => {
+                            lock().clear();
+                            *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    let bad = bad.into_inner();
+    say(&format!("{} cases, {bad} not as expected", cases.len()));
+    Ok(bad == 0)
+}
+
+fn compared(runner: &Runner, case: &Case) -> Result<(bool, String)> {
+    let all = runner.run(case)?;
+    let said: Vec<String> = all.iter().map(describe).collect();
+    Ok((
+        all.first().is_some_and(|done| done.record.as_expected(case)),
+        said.join("; "),
+    ))
+}
+
+fn describe(done: &Done) -> String {
+    let record = &done.record;
+    let mut said = String::new();
+    if !record.instead_of.is_empty() {
+        said += &format!("{} in its place: ", record.case);
+    }
+    said += &record.verdict.to_string();
+    if !record.message.is_empty() {
+        said += &format!(": {}", record.message);
+    }
+    if record.entries > 0 {
+        said += &format!(", {} packages, {} entries", record.packages, record.entries);
+    }
+    if matches!(record.verdict, Verdict::Differs | Verdict::Deferred) {
+        said += &format!(", {} different", record.differences);
+    }
+    let random: usize = record.random.values().sum();
+    if random > 0 {
+        said += &format!(", {random} random by design");
+    }
+    if done.old {
+        said += " (as before)";
+    } else {
+        said += &format!(" ({:.1} s, reference {:.0} s)", record.ours, record.theirs);
+    }
+    said
+}
+
+fn twice(runner: &Runner, case: &Case) -> Result<(bool, String)> {
+    if case.alone {
+        return Ok((true, "has no reference".to_owned()));
+    }
+    let found = match runner.twice(case) {
+        Ok(found) => found,
+        Err(error @ Error::Command { .. }) => return Ok((false, error.to_string())),
+        Err(error) => return Err(error),
+    };
+    for (path, glob) in &found.random {
+        out(&format!("{}\t{path}\trandom by {glob}", case.id()));
+    }
+    for difference in &found.differences {
+        out(&format!(
+            "{}\t{}\tNOT LISTED: {}",
+            case.id(),
+            difference.path,
+            difference.what
+        ));
+    }
+    let said = format!(
+        "{} random by design, {} more differ between two references",
+        found.random.len(),
+        found.differences.len()
+    );
+    Ok((found.differences.is_empty(), said))
+}
+
+fn adopt(runner: &Runner, all: &[Case], tars: &[String]) -> Result<bool> {
+    let mut fine = true;
+    for one in tars {
+        let (id, tar) = match one.split_once('=') {
+            Some((id, tar)) => (id.to_owned(), PathBuf::from(tar)),
+            None => {
+                let name = Path::new(one).file_stem().unwrap_or_default();
+                (name.to_string_lossy().into_owned(), PathBuf::from(one))
+            }
+        };
+        let Some(case) = all.iter().find(|case| case.id() == id) else {
+            say(&format!("{}: there is no case {id}", tar.display()));
+            fine = false;
+            continue;
+        };
+        let listing = runner.maker.adopt(case, &runner.release(case)?, &tar)?;
+        say(&format!("{id}: {} entries", listing.entries.len()));
+    }
+    Ok(fine)
+}
+
+fn write_tables(all: &[Case], results: &Results) -> Result<()> {
+    let rows = random::read(&data().join("random"))?;
+    let records = results.all();
+    let mut seen = BTreeSet::new();
+    if let Ok(files) = std::fs::read_dir(kept().join("twice")) {
+        for file in files.flatten() {
+            let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+            seen.extend(
+                text.lines()
+                    .filter_map(|line| line.split('\t').next())
+                    .map(str::to_owned),
+            );
+        }
+    }
+    let data = tables::Data {
+        cases: all,
+        records: &records,
+        random: &rows,
+        seen: &seen,
+    };
+    let made = tables::all(&data);
+    for name in ["fidelity.md", "popular.md"] {
+        tables::write(&workspace().join("docs").join(name), &made)?;
+    }
+    for group in GROUPS {
+        say(&format!("{group}: {}", tables::summary(&data, group)));
+    }
+    for glob in tables::idle(&data) {
+        say(&format!("tests/cases/random: {glob} excused nothing in any case"));
+    }
+    Ok(())
+}

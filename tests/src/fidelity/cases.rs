@@ -1,0 +1,354 @@
+//! The cases: the files `tests/cases/GROUP`, one case or several a line.
+//!
+//! ```text
+//! NAME ARCH[,FOREIGN…][/ARCH…] SUITE VARIANT INCLUDE|- [WORD…]
+//! ```
+//!
+//! Architectures split by `/` make a case each; those split by `,` are in one
+//! root filesystem, the first is its own. `{arch}` in INCLUDE stands for that
+//! one. The words:
+//!
+//! * `ci`: belongs to what continuous integration compares;
+//! * `alone`: installed by this program only, without a reference;
+//! * `refused=TOOL`: this program says that it cannot, naming TOOL;
+//! * `deferred`: this program leaves packages to the first boot, and says so;
+//! * `debconf=FILE`: the selections in `tests/cases/debconf/FILE`, on both sides;
+//! * `merged-usr=yes|no`: whether /usr is merged before packages are unpacked, on both sides;
+//! * `ours=OPTION`, `reference=OPTION`: one more option of either side.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{data, lines, wrong};
+use crate::Result;
+use crate::error::At as _;
+
+/// The groups, in the order of the tables.
+pub const GROUPS: [&str; 6] = [
+    "variants",
+    "architectures",
+    "suites",
+    "packages",
+    "popular",
+    "wide",
+];
+
+/// What should come of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// No difference.
+    Equal,
+    /// The program stops, and names this tool.
+    Refused(String),
+    /// The program leaves packages to the first boot.
+    Deferred,
+}
+
+/// One root filesystem, made by both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// The file it is in.
+    pub group: String,
+    /// Its name in the group, `-` where architecture, suite and variant say all.
+    pub name: String,
+    /// Its architecture, then foreign ones.
+    pub architectures: Vec<String>,
+    /// Its suite.
+    pub suite: String,
+    /// Its variant.
+    pub variant: String,
+    /// The packages asked for, by commas; may be empty.
+    pub include: String,
+    /// Whether continuous integration compares it.
+    pub ci: bool,
+    /// Whether there is no reference.
+    pub alone: bool,
+    /// What should come of it.
+    pub expected: Expected,
+    /// A file with debconf's selections.
+    pub debconf: Option<PathBuf>,
+    /// Whether /usr is merged beforehand; nothing: what each side does by itself.
+    pub merged_usr: Option<bool>,
+    /// More options of this program.
+    pub ours: Vec<String>,
+    /// More options of mmdebstrap.
+    pub reference: Vec<String>,
+}
+
+impl Case {
+    /// `ARCH-SUITE-VARIANT[-NAME]`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let name = if self.name == "-" {
+            String::new()
+        } else {
+            format!("-{}", self.name)
+        };
+        format!(
+            "{}-{}-{}{name}",
+            self.architectures.join(","),
+            self.suite,
+            self.variant
+        )
+    }
+
+    /// Its own architecture.
+    #[must_use]
+    pub fn architecture(&self) -> &str {
+        self.architectures.first().map_or("", String::as_str)
+    }
+
+    /// All that a reference of it depends on, beside the mirror's state.
+    ///
+    /// # Errors
+    /// When the file of its selections cannot be read.
+    pub fn made_of(&self) -> Result<String> {
+        let debconf = match &self.debconf {
+            Some(path) => std::fs::read_to_string(path).at(path)?,
+            None => String::new(),
+        };
+        Ok(format!(
+            "{}\n{}\n{}\n{}\n{:?}\n{}\n{debconf}",
+            self.architectures.join(","),
+            self.suite,
+            self.variant,
+            self.include,
+            self.merged_usr,
+            self.reference.join("\n"),
+        ))
+    }
+
+    /// The same packages for another architecture.
+    #[must_use]
+    pub fn for_architecture(&self, architecture: &str) -> Self {
+        let mut case = self.clone();
+        let own = self.architecture();
+        case.include = self
+            .include
+            .replace(&format!("-{own}"), &format!("-{architecture}"));
+        case.architectures = vec![architecture.to_owned()];
+        case.ci = false;
+        case
+    }
+}
+
+/// All cases of a directory, group by group.
+///
+/// # Errors
+/// When a file cannot be read, or a line makes no sense; the error names it.
+pub fn read(dir: &Path) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    let mut seen = BTreeMap::new();
+    for group in GROUPS {
+        let path = dir.join(group);
+        for (at, line) in lines(&path)? {
+            for case in parse(group, &line).map_err(|what| wrong(&path, at, what))? {
+                if let Some(debconf) = case.debconf.as_ref().filter(|file| !file.is_file()) {
+                    return Err(wrong(&path, at, format!("there is no {}", debconf.display())));
+                }
+                if let Some(first) = seen.insert(case.id(), format!("{group}:{at}")) {
+                    return Err(wrong(
+                        &path,
+                        at,
+                        format!("{} is there already, at {first}", case.id()),
+                    ));
+                }
+                cases.push(case);
+            }
+        }
+    }
+    Ok(cases)
+}
+
+/// The cases of the project.
+///
+/// # Errors
+/// See [`read`].
+pub fn all() -> Result<Vec<Case>> {
+    read(&data())
+}
+
+const VARIANTS: [&str; 9] = [
+    "extract",
+    "custom",
+    "essential",
+    "apt",
+    "required",
+    "minbase",
+    "buildd",
+    "important",
+    "standard",
+];
+
+fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [name, architectures, suite, variant, include, words @ ..] = words.as_slice() else {
+        return Err("a case is NAME ARCHITECTURES SUITE VARIANT INCLUDE|- [WORD…]".to_owned());
+    };
+    let plain = |what: &str, word: &str| {
+        let fits = |letter: char| letter.is_ascii_alphanumeric() || "-.+".contains(letter);
+        if word.is_empty() || !word.chars().all(fits) {
+            return Err(format!("`{word}` is no {what}"));
+        }
+        Ok(())
+    };
+    plain("name", name)?;
+    plain("suite", suite)?;
+    if !VARIANTS.contains(variant) {
+        return Err(format!(
+            "`{variant}` is no variant; there are {}",
+            VARIANTS.join(", ")
+        ));
+    }
+    let mut case = Case {
+        group: group.to_owned(),
+        name: (*name).to_owned(),
+        architectures: Vec::new(),
+        suite: (*suite).to_owned(),
+        variant: (*variant).to_owned(),
+        include: String::new(),
+        ci: false,
+        alone: false,
+        expected: Expected::Equal,
+        debconf: None,
+        merged_usr: None,
+        ours: Vec::new(),
+        reference: Vec::new(),
+    };
+    for word in words {
+        match word.split_once('=') {
+            None if *word == "ci" => case.ci = true,
+            None if *word == "alone" => case.alone = true,
+            None if *word == "deferred" => case.expected = Expected::Deferred,
+            Some(("refused", tool)) if !tool.is_empty() => case.expected = Expected::Refused(tool.to_owned()),
+            Some(("debconf", file)) if !file.is_empty() => {
+                case.debconf = Some(data().join("debconf").join(file))
+            }
+            Some(("merged-usr", "yes")) => case.merged_usr = Some(true),
+            Some(("merged-usr", "no")) => case.merged_usr = Some(false),
+            Some(("ours", option)) if option.starts_with("--") => case.ours.push(option.to_owned()),
+            Some(("reference", option)) if option.starts_with("--") => case.reference.push(option.to_owned()),
+            _ => return Err(format!("`{word}` means nothing here")),
+        }
+    }
+    let one = |own: &str| {
+        let mut case = case.clone();
+        case.architectures = own.split(',').map(str::to_owned).collect();
+        for architecture in &case.architectures {
+            plain("architecture", architecture)?;
+        }
+        if *include != "-" {
+            case.include = include.replace("{arch}", case.architecture());
+        }
+        Ok(case)
+    };
+    architectures.split('/').map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_read() {
+        let line = "kernel riscv64/s390x stable minbase linux-image-{arch},x ci ours=--a=b";
+        let cases = parse("packages", line).expect("cases");
+        assert_eq!(cases.len(), 2);
+        assert_eq!(cases[1].id(), "s390x-stable-minbase-kernel");
+        assert_eq!(cases[1].include, "linux-image-s390x,x");
+        assert!(cases[0].ci && !cases[0].alone);
+        assert_eq!(cases[0].ours, ["--a=b"]);
+        let native = cases[0].for_architecture("amd64");
+        assert_eq!(
+            (native.include.as_str(), native.ci),
+            ("linux-image-amd64,x", false)
+        );
+        let line = "- riscv64,amd64 testing apt - merged-usr=no deferred";
+        let both = parse("variants", line).expect("a case");
+        assert_eq!(both[0].id(), "riscv64,amd64-testing-apt");
+        assert_eq!(both[0].architecture(), "riscv64");
+        assert_eq!(both[0].expected, Expected::Deferred);
+        assert_eq!(both[0].merged_usr, Some(false));
+        let other = parse("variants", "- s390x stable apt - refused=initdb").expect("a case");
+        assert_eq!(other[0].expected, Expected::Refused("initdb".to_owned()));
+    }
+
+    #[test]
+    fn wrong_lines_are_named() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        for group in GROUPS {
+            std::fs::write(dir.path().join(group), "# nothing\n").expect("written");
+        }
+        let path = dir.path().join("suites");
+        for (line, said) in [
+            (
+                "ssh riscv64 stable minbase",
+                "a case is NAME ARCHITECTURES SUITE VARIANT INCLUDE|- [WORD…]",
+            ),
+            (
+                "- riscv64 stable minbas -",
+                "`minbas` is no variant; there are extract, ",
+            ),
+            ("- riscv64 stable minbase - often", "`often` means nothing here"),
+            (
+                "- riscv64 stable minbase - refused=",
+                "`refused=` means nothing here",
+            ),
+            (
+                "- riscv64 stable minbase - merged-usr=perhaps",
+                "`merged-usr=perhaps` means nothing here",
+            ),
+            ("- riscv64//s390x stable minbase -", "`` is no architecture"),
+            ("a/b riscv64 stable minbase -", "`a/b` is no name"),
+            (
+                "- riscv64/riscv64 stable minbase -",
+                "riscv64-stable-minbase is there already, at suites:2",
+            ),
+            ("- riscv64 stable minbase - debconf=none", "there is no "),
+        ] {
+            std::fs::write(&path, format!("# cases\n{line}\n")).expect("written");
+            let error = read(dir.path()).expect_err(line).to_string();
+            assert!(
+                error.starts_with(&format!("{}:2: {said}", path.display())),
+                "{line}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_reference_depends_on_tells_cases_apart() {
+        let of = |line: &str| parse("x", line).expect(line)[0].made_of().expect("text");
+        let all: BTreeSet<_> = [
+            "- riscv64 stable minbase -",
+            "- riscv64 stable minbase a",
+            "- riscv64,amd64 stable minbase -",
+            "- riscv64 testing minbase -",
+            "- riscv64 stable apt -",
+            "- riscv64 stable minbase - merged-usr=yes",
+            "- riscv64 stable minbase - reference=--x",
+        ]
+        .map(of)
+        .into();
+        assert_eq!(all.len(), 7);
+        assert_eq!(
+            of("- riscv64 stable minbase -"),
+            of("- riscv64 stable minbase - ci ours=--x")
+        );
+    }
+
+    #[test]
+    fn the_cases_of_the_project_are_sound() {
+        let cases = all().expect("sound");
+        let count = |group: &str| cases.iter().filter(|case| case.group == group).count();
+        assert!(
+            count("packages") >= 100,
+            "only {} package cases",
+            count("packages")
+        );
+        assert!(count("popular") >= 50 && count("wide") >= 300);
+        assert!(cases.iter().filter(|case| case.ci).count() >= 6);
+        assert!(cases.iter().all(|case| case.alone == (case.group == "wide")));
+    }
+}

@@ -1,0 +1,99 @@
+//! The entries whose content is random by design: `tests/cases/random`.
+//!
+//! One row a line: `GLOB content REASON` or `GLOB content+size REASON`. A row
+//! excuses the bytes of an entry, and its length if it says so; nothing else.
+
+use std::path::Path;
+
+use super::{lines, wrong};
+use crate::Result;
+use crate::compare::Random;
+
+/// Reads the rows of a file.
+///
+/// # Errors
+/// When it cannot be read, or a row makes no sense; the error names its line.
+pub fn read(path: &Path) -> Result<Vec<Random>> {
+    let mut rows: Vec<Random> = Vec::new();
+    for (at, line) in lines(path)? {
+        let mut words = line.split_whitespace();
+        let glob = words.next().unwrap_or_default();
+        let size = match words.next() {
+            Some("content") => false,
+            Some("content+size") => true,
+            Some(other) => {
+                return Err(wrong(
+                    path,
+                    at,
+                    format!("`{other}` is neither `content` nor `content+size`"),
+                ));
+            }
+            None => return Err(wrong(path, at, "a row is GLOB content|content+size REASON")),
+        };
+        let reason = words.collect::<Vec<_>>().join(" ");
+        if reason.is_empty() {
+            return Err(wrong(path, at, format!("no reason for {glob}")));
+        }
+        if glob.starts_with(['/', '.']) {
+            return Err(wrong(
+                path,
+                at,
+                format!("{glob} should be relative, without `./`"),
+            ));
+        }
+        if rows.iter().any(|row| row.glob == glob) {
+            return Err(wrong(path, at, format!("{glob} is there twice")));
+        }
+        rows.push(Random {
+            glob: glob.to_owned(),
+            size,
+            reason,
+        });
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> std::result::Result<Vec<Random>, String> {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("random");
+        std::fs::write(&path, text).expect("written");
+        read(&path).map_err(|error| error.to_string().replace(&*path.to_string_lossy(), "random"))
+    }
+
+    #[test]
+    fn rows_are_read() {
+        let rows = of("# a comment\n\netc/key*  content  a key\nx content+size  a  seed\n").expect("rows");
+        assert_eq!(rows.len(), 2);
+        assert!(!rows[0].size && rows[1].size);
+        assert_eq!(rows[1].reason, "a seed");
+    }
+
+    #[test]
+    fn wrong_rows_name_their_line() {
+        for (text, said) in [
+            (
+                "\netc/key size x\n",
+                "random:2: `size` is neither `content` nor `content+size`",
+            ),
+            ("etc/key content\n", "random:1: no reason for etc/key"),
+            ("etc/key\n", "random:1: a row is GLOB content|content+size REASON"),
+            (
+                "/etc/key content x\n",
+                "random:1: /etc/key should be relative, without `./`",
+            ),
+            ("a content x\na content y\n", "random:2: a is there twice"),
+        ] {
+            assert_eq!(of(text).expect_err("wrong"), said);
+        }
+    }
+
+    #[test]
+    fn the_rows_of_the_project_are_sound() {
+        let rows = read(&super::super::data().join("random")).expect("sound");
+        assert!(rows.iter().any(|row| row.glob.contains("ssh_host")));
+    }
+}

@@ -1,0 +1,284 @@
+//! What came of cases: a file to which one line is appended for each case that
+//! was run. The last line of a case counts. A run can be stopped at any time; a
+//! line that was cut is not read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::cases::{Case, Expected};
+use crate::Result;
+use crate::error::At as _;
+
+/// How a case ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No difference but random content.
+    Equal,
+    /// Differences.
+    Differs,
+    /// Installed; there is nothing to compare it with.
+    Installed,
+    /// The program stopped, and said that and why it cannot.
+    Refused,
+    /// The program left packages to the first boot.
+    Deferred,
+    /// The program failed.
+    Failed,
+    /// The reference could not be made.
+    NoReference,
+}
+
+impl Verdict {
+    const ALL: [(Self, &'static str); 7] = [
+        (Self::Equal, "equal"),
+        (Self::Differs, "differs"),
+        (Self::Installed, "installed"),
+        (Self::Refused, "refused"),
+        (Self::Deferred, "deferred"),
+        (Self::Failed, "failed"),
+        (Self::NoReference, "no reference"),
+    ];
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::ALL.iter().find(|(one, _)| one == self);
+        f.write_str(name.map_or("", |(_, name)| name))
+    }
+}
+
+/// One line of the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The case's id.
+    pub case: String,
+    /// The case that has no reference, and in whose place this one was compared.
+    pub instead_of: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What the program or the reference said, if one of them failed.
+    pub message: String,
+    /// Hash of the program.
+    pub program: String,
+    /// Its version.
+    pub version: String,
+    /// Key of the reference: the mirror's state and what it is made of.
+    pub reference: String,
+    /// Hash of the rows of random entries.
+    pub rows: String,
+    /// When it was run: seconds since 1970.
+    pub when: u64,
+    /// The suite's Release file: name and date.
+    pub release: String,
+    /// Packages in the result.
+    pub packages: usize,
+    /// Entries of either side, the greater number.
+    pub entries: usize,
+    /// Entries that differ and are not random by design.
+    pub differences: usize,
+    /// Globs of rows of random entries, and how many entries each excused.
+    pub random: BTreeMap<String, usize>,
+    /// Seconds the program took.
+    pub ours: f64,
+    /// Seconds the reference took; 0 when that is not known.
+    pub theirs: f64,
+}
+
+impl Record {
+    /// Whether that is what the case should come to.
+    #[must_use]
+    pub fn as_expected(&self, case: &Case) -> bool {
+        match &case.expected {
+            Expected::Equal if case.alone => self.verdict == Verdict::Installed,
+            Expected::Equal => self.verdict == Verdict::Equal,
+            Expected::Refused(tool) => {
+                self.verdict == Verdict::Refused && self.message.contains(tool.as_str())
+            }
+            Expected::Deferred => self.verdict == Verdict::Deferred,
+        }
+    }
+
+    fn line(&self) -> String {
+        let random: Vec<String> = self
+            .random
+            .iter()
+            .map(|(glob, count)| format!("{glob}={count}"))
+            .collect();
+        let fields = [
+            ("case", self.case.clone()),
+            ("instead-of", self.instead_of.clone()),
+            ("verdict", self.verdict.to_string()),
+            ("message", self.message.clone()),
+            ("program", self.program.clone()),
+            ("version", self.version.clone()),
+            ("reference", self.reference.clone()),
+            ("rows", self.rows.clone()),
+            ("when", self.when.to_string()),
+            ("release", self.release.clone()),
+            ("packages", self.packages.to_string()),
+            ("entries", self.entries.to_string()),
+            ("differences", self.differences.to_string()),
+            ("random", random.join(" ")),
+            ("ours", format!("{:.1}", self.ours)),
+            ("theirs", format!("{:.1}", self.theirs)),
+        ];
+        let fields = fields.map(|(name, value)| format!("{name}={}", value.replace(['\t', '\n', '\r'], " ")));
+        // The end mark tells a whole line from one that was cut.
+        format!("{}\tend\n", fields.join("\t"))
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let line = line.strip_suffix("\tend")?;
+        let fields: BTreeMap<&str, &str> = line
+            .split('\t')
+            .filter_map(|field| field.split_once('='))
+            .collect();
+        let text = |name: &str| fields.get(name).map(|value| (*value).to_owned());
+        let verdict = text("verdict")?;
+        Some(Self {
+            case: text("case")?,
+            instead_of: text("instead-of")?,
+            verdict: Verdict::ALL.iter().find(|(_, name)| *name == verdict)?.0,
+            message: text("message")?,
+            program: text("program")?,
+            version: text("version")?,
+            reference: text("reference")?,
+            rows: text("rows")?,
+            when: text("when")?.parse().ok()?,
+            release: text("release")?,
+            packages: text("packages")?.parse().ok()?,
+            entries: text("entries")?.parse().ok()?,
+            differences: text("differences")?.parse().ok()?,
+            random: text("random")?
+                .split_whitespace()
+                .filter_map(|one| one.rsplit_once('='))
+                .filter_map(|(glob, count)| Some((glob.to_owned(), count.parse().ok()?)))
+                .collect(),
+            ours: text("ours")?.parse().ok()?,
+            theirs: text("theirs")?.parse().ok()?,
+        })
+    }
+}
+
+/// The file of results.
+#[derive(Debug)]
+pub struct Results {
+    path: PathBuf,
+    known: Mutex<BTreeMap<String, Record>>,
+}
+
+impl Results {
+    /// Reads a file; it need not be there yet.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(path: &Path) -> Result<Self> {
+        let text = match std::fs::read(path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).at(path),
+        };
+        let records = text.lines().filter_map(Record::parse);
+        Ok(Self {
+            path: path.to_path_buf(),
+            known: Mutex::new(records.map(|record| (record.case.clone(), record)).collect()),
+        })
+    }
+
+    /// The last record of each case, by id.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<String, Record> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The last record of a case.
+    #[must_use]
+    pub fn of(&self, case: &str) -> Option<Record> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(case).cloned()
+    }
+
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn add(&self, record: Record) -> Result<()> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dir) = self.path.parent() {
+            std::fs::create_dir_all(dir).at(dir)?;
+        }
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .at(&self.path)?;
+        // What a killed run left may have no end; it must not swallow this line.
+        let cut =
+            std::fs::read(&self.path).is_ok_and(|bytes| bytes.last().is_some_and(|last| *last != b'\n'));
+        let line = format!("{}{}", if cut { "\n" } else { "" }, record.line());
+        file.write_all(line.as_bytes()).at(&self.path)?;
+        known.insert(record.case.clone(), record);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::fidelity) fn record(case: &str, verdict: Verdict) -> Record {
+        Record {
+            case: case.to_owned(),
+            instead_of: String::new(),
+            verdict,
+            message: String::new(),
+            program: "p".to_owned(),
+            version: "0.1.0".to_owned(),
+            reference: "r".to_owned(),
+            rows: "w".to_owned(),
+            when: 1_760_000_000,
+            release: "trixie 13.2, Sat, 15 Nov 2025 10:00:00 UTC".to_owned(),
+            packages: 77,
+            entries: 5440,
+            differences: 0,
+            random: BTreeMap::new(),
+            ours: 7.5,
+            theirs: 61.0,
+        }
+    }
+
+    #[test]
+    fn what_is_appended_is_read() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("deep/results");
+        let results = Results::open(&path).expect("empty");
+        let mut first = record("a", Verdict::Failed);
+        first.message = "error: a\tb\nc = d".to_owned();
+        results.add(first.clone()).expect("added");
+        results.add(record("b", Verdict::Equal)).expect("added");
+        first.verdict = Verdict::NoReference;
+        first.random = [("etc/x=*".to_owned(), 3)].into();
+        results.add(first.clone()).expect("added");
+        first.message = "error: a b c = d".to_owned();
+        let again = Results::open(&path).expect("read");
+        assert_eq!(again.of("a"), Some(first), "the last line counts");
+        assert_eq!(again.all().len(), 2);
+    }
+
+    #[test]
+    fn a_cut_line_harms_nothing() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("results");
+        let whole = record("a", Verdict::Equal).line();
+        let cut = record("b", Verdict::Equal).line();
+        std::fs::write(&path, format!("{whole}{}", &cut[..cut.len() - 3])).expect("written");
+        let results = Results::open(&path).expect("read");
+        assert_eq!(results.all().len(), 1, "b was cut");
+        results.add(record("c", Verdict::Equal)).expect("added");
+        let again = Results::open(&path).expect("read");
+        assert_eq!(again.all().keys().collect::<Vec<_>>(), ["a", "c"]);
+    }
+}

@@ -1,0 +1,352 @@
+//! Runs cases: this program as an ordinary user, the reference if there is none
+//! yet, the comparison, a record.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest as _, Sha256};
+
+use super::cases::{Case, Expected};
+use super::results::{Record, Results, Verdict};
+use super::state::{Release, States};
+use crate::compare::{Comparison, Random, compare};
+use crate::deb::hex;
+use crate::error::At as _;
+use crate::listing::Listing;
+use crate::program::{Outcome, Workplace, place, program};
+use crate::real::KEYRING;
+use crate::reference::{Maker, keep, open_to};
+use crate::{Error, Result};
+
+/// All that cases are run with.
+#[derive(Debug)]
+pub struct Runner {
+    /// Where references come from.
+    pub maker: Maker,
+    /// Where records go.
+    pub results: Results,
+    /// Where differences, logs and tars go.
+    pub kept: PathBuf,
+    /// The entries that are random by design.
+    pub random: Vec<Random>,
+    /// Whether cases are run that were run with this program and reference before,
+    /// and references tried that could not be made.
+    pub again: bool,
+    /// Whether this machine's architecture takes the place of one without a reference.
+    pub fallback: bool,
+    program: String,
+    version: String,
+    cache: PathBuf,
+    states: States,
+}
+
+/// What a run of a case came to.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The record.
+    pub record: Record,
+    /// Whether it was there already.
+    pub old: bool,
+}
+
+impl Runner {
+    /// With the built program.
+    ///
+    /// # Errors
+    /// When it is not built, or a directory cannot be made.
+    pub fn new(maker: Maker, results: Results, kept: PathBuf, random: Vec<Random>) -> Result<Self> {
+        let program = program()?;
+        let hash = program.parent().and_then(Path::file_name);
+        let hash = hash.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let cache = place()?.join("cache");
+        std::fs::create_dir_all(&cache).at(&cache)?;
+        let work = Workplace::new()?;
+        open_to(work.account(), &cache)?;
+        let version = work.run_plain(["--version"]).end()?.text();
+        let version = version.split_whitespace().last().unwrap_or_default().to_owned();
+        Ok(Self {
+            maker,
+            results,
+            kept,
+            random,
+            again: false,
+            fallback: false,
+            program: hash.trim_start_matches("program-").to_owned(),
+            version,
+            cache,
+            states: States::default(),
+        })
+    }
+
+    /// The Release file a case is made from.
+    ///
+    /// # Errors
+    /// When the mirror does not answer.
+    pub fn release(&self, case: &Case) -> Result<Release> {
+        self.states.of(&self.maker.mirror, &case.suite)
+    }
+
+    /// Runs a case, unless its record is there already, and records what comes of it.
+    ///
+    /// # Errors
+    /// When it cannot be run at all: the mirror does not answer, a disk is full.
+    pub fn run(&self, case: &Case) -> Result<Vec<Done>> {
+        let mut all = vec![self.one(case, "")?];
+        let native = crate::elf::native().map_or("", |machine| machine.debian);
+        let missing = all.iter().any(|done| done.record.verdict == Verdict::NoReference);
+        if missing && self.fallback && case.architecture() != native {
+            let other = case.for_architecture(native);
+            all.push(self.one(&other, &case.id())?);
+        }
+        Ok(all)
+    }
+
+    fn one(&self, case: &Case, instead_of: &str) -> Result<Done> {
+        let release = self.release(case)?;
+        let mut record = Record {
+            case: case.id(),
+            instead_of: instead_of.to_owned(),
+            verdict: Verdict::Failed,
+            message: String::new(),
+            program: self.program.clone(),
+            version: self.version.clone(),
+            reference: self.maker.key(case, &release)?,
+            rows: self.rows(),
+            when: now(),
+            release: format!("{}, {}", release.name, release.date),
+            packages: 0,
+            entries: 0,
+            differences: 0,
+            random: BTreeMap::new(),
+            ours: 0.0,
+            theirs: 0.0,
+        };
+        if let Some(old) = self
+            .results
+            .of(&record.case)
+            .filter(|old| self.holds(old, &record))
+        {
+            return Ok(Done {
+                record: old,
+                old: true,
+            });
+        }
+        self.fill(case, &release, &mut record)?;
+        self.results.add(record.clone())?;
+        Ok(Done { record, old: false })
+    }
+
+    // Whether an old record still says what a new run would.
+    fn holds(&self, old: &Record, new: &Record) -> bool {
+        let rows = old.rows == new.rows || (old.random.is_empty() && old.verdict != Verdict::Differs);
+        !self.again && old.program == new.program && old.reference == new.reference && rows
+    }
+
+    fn rows(&self) -> String {
+        let text: Vec<String> = self
+            .random
+            .iter()
+            .map(|row| format!("{} {}", row.glob, row.size))
+            .collect();
+        hex(&Sha256::digest(text.join("\n")))
+            .get(..8)
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    fn fill(&self, case: &Case, release: &Release, record: &mut Record) -> Result<()> {
+        let work = Workplace::new()?;
+        let tar = work.out("root.tar");
+        let started = std::time::Instant::now();
+        let outcome = self.install(case, &work, &tar);
+        record.ours = started.elapsed().as_secs_f64();
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(Error::Command { what, .. }) => {
+                record.message = what.lines().next().unwrap_or_default().to_owned();
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        self.keep_text("logs", case, &outcome.stderr)?;
+        if !outcome.status.success() {
+            (record.verdict, record.message) = failure(case, &outcome.stderr);
+            return Ok(());
+        }
+        let ours = Listing::of_tar(&tar)?;
+        if let Some(dir) = &self.maker.tars {
+            keep(&tar, &dir.join(format!("{}.tar", case.id())))?;
+        } else {
+            std::fs::remove_file(&tar).at(&tar)?;
+        }
+        record.packages = ours.unfinished().0;
+        record.entries = ours.entries.len();
+        let left = ours.unfinished().1;
+        if case.alone {
+            record.verdict = if left.is_empty() {
+                Verdict::Installed
+            } else {
+                Verdict::Deferred
+            };
+            record.message = left.join(" ");
+            return Ok(());
+        }
+        let theirs = match self.maker.make(case, release, self.again) {
+            Ok(theirs) => theirs,
+            Err(Error::Command { what, .. }) => {
+                record.verdict = Verdict::NoReference;
+                record.message = what;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        record.theirs = theirs.number("seconds");
+        let found = compare(&theirs, &ours, &self.random);
+        self.keep_differences(case, &found)?;
+        record.entries = found.entries.0.max(found.entries.1);
+        record.differences = found.differences.len();
+        for (_, glob) in &found.random {
+            *record.random.entry(glob.clone()).or_default() += 1;
+        }
+        record.verdict = if found.differences.is_empty() {
+            Verdict::Equal
+        } else if left.len() > theirs.unfinished().1.len() {
+            record.message = left.join(" ");
+            Verdict::Deferred
+        } else {
+            Verdict::Differs
+        };
+        Ok(())
+    }
+
+    fn install(&self, case: &Case, work: &Workplace, tar: &Path) -> Result<Outcome> {
+        let mut options: Vec<std::ffi::OsString> =
+            vec!["--quiet".into(), "--cache".into(), self.cache.clone().into()];
+        let architectures = case.architectures.join(",");
+        for (name, value) in [
+            ("--arch", architectures.as_str()),
+            ("--suite", &case.suite),
+            ("--variant", &case.variant),
+            ("--mirror", &self.maker.mirror),
+            ("--keyring", KEYRING),
+            ("--include", &case.include),
+        ] {
+            if !value.is_empty() {
+                options.extend([name.into(), value.into()]);
+            }
+        }
+        if let Some(file) = &case.debconf {
+            let copy = work.write("selections", &std::fs::read(file).at(file)?)?;
+            options.extend(["--debconf-selections".into(), copy.into()]);
+        }
+        if let Some(merged) = case.merged_usr {
+            options.push(format!("--merged-usr={}", if merged { "yes" } else { "no" }).into());
+        }
+        options.extend(case.ours.iter().map(Into::into));
+        options.push(tar.into());
+        work.run_plain(options)
+            .env("SOURCE_DATE_EPOCH", self.maker.epoch.to_string())
+            .limit(self.maker.limit)
+            .end()
+    }
+
+    /// Makes a second reference of a case and compares the two. A path that
+    /// differs comes with the row that says it is random, if one does.
+    ///
+    /// # Errors
+    /// When a reference cannot be made.
+    pub fn twice(&self, case: &Case) -> Result<Comparison> {
+        let release = self.release(case)?;
+        let first = self.maker.make(case, &release, self.again)?;
+        let second = self.maker.make_second(case, &release)?;
+        let found = compare(&first, &second, &self.random);
+        let mut text = String::new();
+        for (path, glob) in &found.random {
+            text += &format!("{glob}\t{path}\n");
+        }
+        for difference in &found.differences {
+            text += &format!("-\t{difference}\n");
+        }
+        self.keep_text("twice", case, &text)?;
+        Ok(found)
+    }
+
+    fn keep_differences(&self, case: &Case, found: &Comparison) -> Result<()> {
+        let lines: Vec<String> = found.differences.iter().map(ToString::to_string).collect();
+        self.keep_text("differences", case, &lines.join("\n"))
+    }
+
+    // Keeps a text of a case; none if it is empty.
+    fn keep_text(&self, kind: &str, case: &Case, text: &str) -> Result<()> {
+        let path = self.kept.join(kind).join(case.id());
+        if text.is_empty() {
+            let _ = std::fs::remove_file(&path);
+            return Ok(());
+        }
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).at(dir)?;
+        }
+        std::fs::write(&path, text).at(&path)
+    }
+}
+
+// What a failure of the program is: said by name, or just a failure.
+fn failure(case: &Case, said: &str) -> (Verdict, String) {
+    let error = said.lines().find_map(|line| line.strip_prefix("error: "));
+    let message = error.or_else(|| said.lines().last()).unwrap_or("it said nothing");
+    let refused = match &case.expected {
+        Expected::Refused(tool) => message.contains(tool.as_str()),
+        _ => said.contains("--on-unrunnable"),
+    };
+    let verdict = if refused {
+        Verdict::Refused
+    } else {
+        Verdict::Failed
+    };
+    (verdict, message.trim().to_owned())
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since: Duration| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_apart() {
+        let case = |expected| Case {
+            group: "packages".to_owned(),
+            name: "x".to_owned(),
+            architectures: vec!["s390x".to_owned()],
+            suite: "stable".to_owned(),
+            variant: "minbase".to_owned(),
+            include: String::new(),
+            ci: false,
+            alone: false,
+            expected,
+            debconf: None,
+            merged_usr: None,
+            ours: Vec::new(),
+            reference: Vec::new(),
+        };
+        let said = "warning: a\nerror: postgresql-17: initdb would write in this machine's byte order\n\
+                    hint: --on-unrunnable=defer\n";
+        let refused = Expected::Refused("initdb".to_owned());
+        assert_eq!(failure(&case(refused.clone()), said).0, Verdict::Refused);
+        assert_eq!(
+            failure(&case(Expected::Equal), said).0,
+            Verdict::Refused,
+            "by its hint"
+        );
+        let other = "error: cannot download\n";
+        assert_eq!(
+            failure(&case(refused), other),
+            (Verdict::Failed, "cannot download".to_owned())
+        );
+        assert_eq!(failure(&case(Expected::Equal), "").1, "it said nothing");
+    }
+}
