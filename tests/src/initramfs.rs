@@ -155,8 +155,8 @@ mod tests {
         let mut out = Vec::new();
         for (name, mode, content) in members.iter().chain([&("TRAILER!!!", 0, &b""[..])]) {
             let name_size = name.len() + 1;
-            let fields =
-                [7, *mode, 0, 0, 1, 99, content.len(), 0, 0, 5, 1, name_size, 0].map(|one| one as usize);
+            let mode = *mode as usize;
+            let fields = [7, mode, 0, 0, 1, 99, content.len(), 0, 0, 5, 1, name_size, 0];
             out.extend_from_slice(b"070701");
             for field in fields {
                 write!(out, "{field:08X}").expect("written");

@@ -33,8 +33,8 @@ Without a choice of cases: runs all of them and writes the tables of the documen
   --tables           writes the tables from the results there are, and stops
   --twice            makes a second reference of each chosen case and prints what differs
                      between the two: such content is random by design
-  --adopt [ID=]TAR   takes a tar that was made with the same mirror and options as the
-                     reference of a case; the id is the tar's name if it is not given
+  --adopt [ID=]TAR…  takes tars that were made with the same mirror and options as the
+                     references of cases; the id is the tar's name if it is not given
   --jobs N           cases at the same time [1]
   --again            also cases whose record is of this program and reference
   --fallback         where emulation cannot make a reference, compares the same packages
@@ -73,6 +73,10 @@ fn options() -> std::result::Result<Option<Options>, String> {
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
+        if !argument.starts_with('-') && !options.adopt.is_empty() {
+            options.adopt.push(argument);
+            continue;
+        }
         let (name, inline) = match argument.split_once('=') {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
             None => (argument.clone(), None),
