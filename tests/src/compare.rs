@@ -189,8 +189,13 @@ mod tests {
             size: false,
             reason: "for the test".to_owned(),
         }];
+        // A listing that was kept stands for its tar.
+        let kept = dir.path().join("left.list.zst");
+        Listing::of_tar(&left)
+            .and_then(|left| left.write(&kept))
+            .expect("kept");
         let open = |path: &Path| Listing::open(path).expect("a listing");
-        let found = compare(&open(&left), &open(&right), &random);
+        let found = compare(&open(&kept), &open(&right), &random);
         assert_eq!(found.entries.0, 7);
         found.differences.iter().map(ToString::to_string).collect()
     }

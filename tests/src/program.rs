@@ -91,6 +91,36 @@ pub fn program() -> Result<PathBuf> {
     Ok(copy)
 }
 
+/// The beginning of the name of a directory in [`place`] that this process
+/// removes at its end, and [`sweep`] if it cannot.
+#[must_use]
+pub fn passing(what: &str) -> String {
+    format!("{what}-{}-", std::process::id())
+}
+
+/// Removes what processes that were killed have left in [`place`].
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn sweep() -> Result<()> {
+    let place = place()?;
+    for entry in std::fs::read_dir(&place).at(&place)? {
+        let path = entry.at(&place)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut parts = name.split('-');
+        let (Some("work" | "mmdebstrap"), Some(id), Some(_)) = (parts.next(), parts.next(), parts.next())
+        else {
+            continue;
+        };
+        let running = |id: u32| Path::new("/proc").join(id.to_string()).exists();
+        if id.parse().is_ok_and(|id| !running(id)) {
+            // What belongs to other users stays, unless root sweeps.
+            let _ = std::fs::remove_dir_all(&path);
+        }
+    }
+    Ok(())
+}
+
 /// A directory that every user can enter, for what tests make.
 ///
 /// # Errors

@@ -14,9 +14,10 @@ use crate::error::At as _;
 use crate::fidelity::cases::Case;
 use crate::fidelity::state::Release;
 use crate::listing::{Listing, SUFFIX};
-use crate::program::{Account, place, which};
+use crate::program::{Account, passing, place, which};
 use crate::{Error, Result};
 
+const SECOND: &str = ".second.list.zst";
 const STATUS: &str = "/proc/sys/fs/binfmt_misc/status";
 
 /// Where references come from and are kept.
@@ -101,7 +102,7 @@ impl Maker {
     /// # Errors
     /// As for [`Self::make`].
     pub fn make_second(&self, case: &Case, release: &Release) -> Result<Listing> {
-        let path = self.path(case, release, &format!(".second{SUFFIX}"))?;
+        let path = self.path(case, release, SECOND)?;
         if path.is_file() {
             return Listing::read(&path);
         }
@@ -110,20 +111,22 @@ impl Maker {
         Ok(listing)
     }
 
-    /// Takes a tar that was made in the same way as the reference of a case.
+    /// Takes a tar that was made in the same way as the reference of a case, or
+    /// as the second one.
     ///
     /// # Errors
     /// When it is not sound.
-    pub fn adopt(&self, case: &Case, release: &Release, tar: &Path) -> Result<Listing> {
+    pub fn adopt(&self, case: &Case, release: &Release, tar: &Path, second: bool) -> Result<Listing> {
         let listing = Listing::of_tar(tar)?;
-        listing.write(&self.path(case, release, SUFFIX)?)?;
+        let end = if second { SECOND } else { SUFFIX };
+        listing.write(&self.path(case, release, end)?)?;
         Ok(listing)
     }
 
     fn make_new(&self, case: &Case) -> Result<Listing> {
         let base = place()?;
         let work = tempfile::Builder::new()
-            .prefix("mmdebstrap-")
+            .prefix(&passing("mmdebstrap"))
             .tempdir_in(&base)
             .at(&base)?;
         let account = Account::of_tests()?;
@@ -140,7 +143,7 @@ impl Maker {
             .args(options(case, work.path())?)
             .arg(&case.suite)
             .arg(&tar)
-            .arg(&self.mirror)
+            .arg(case.archive(&self.mirror))
             .env("HOME", work.path())
             .env("TMPDIR", work.path())
             .env("SOURCE_DATE_EPOCH", self.epoch.to_string())

@@ -16,7 +16,7 @@ use rootless_install_tests::fidelity::run::{Done, Runner};
 use rootless_install_tests::fidelity::{data, kept, random, tables};
 use rootless_install_tests::mirror::Mirror;
 use rootless_install_tests::probe::Need;
-use rootless_install_tests::program::workspace;
+use rootless_install_tests::program::{sweep, workspace};
 use rootless_install_tests::real::{EPOCH, cache};
 use rootless_install_tests::reference::{Emulation, Maker};
 use rootless_install_tests::{Error, Result};
@@ -34,7 +34,8 @@ Without a choice of cases: runs all of them and writes the tables of the documen
   --twice            makes a second reference of each chosen case and prints what differs
                      between the two: such content is random by design
   --adopt [ID=]TAR…  takes tars that were made with the same mirror and options as the
-                     references of cases; the id is the tar's name if it is not given
+                     references of cases; the id is the tar's name if it is not given,
+                     and ends in .second for the second one of --twice
   --jobs N           cases at the same time [1]
   --again            also cases whose record is of this program and reference
   --fallback         where emulation cannot make a reference, compares the same packages
@@ -194,6 +195,7 @@ fn work(options: &Options) -> Result<bool> {
     if let Some(why) = needs.iter().find_map(|need| need.missing()) {
         return Err(Error::Machine(why));
     }
+    sweep()?;
     let pinned = match &options.mirror {
         Some(_) => None,
         None => Some(Mirror::pinned(&cache())?),
@@ -349,12 +351,16 @@ fn adopt(runner: &Runner, all: &[Case], tars: &[String]) -> Result<bool> {
                 (name.to_string_lossy().into_owned(), PathBuf::from(one))
             }
         };
+        let (id, second) = match id.strip_suffix(".second") {
+            Some(first) => (first, true),
+            None => (id.as_str(), false),
+        };
         let Some(case) = all.iter().find(|case| case.id() == id) else {
             say(&format!("{}: there is no case {id}", tar.display()));
             fine = false;
             continue;
         };
-        let listing = runner.maker.adopt(case, &runner.release(case)?, &tar)?;
+        let listing = runner.maker.adopt(case, &runner.release(case)?, &tar, second)?;
         say(&format!("{id}: {} entries", listing.entries.len()));
     }
     Ok(fine)

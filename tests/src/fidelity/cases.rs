@@ -14,6 +14,7 @@
 //! * `deferred`: this program leaves packages to the first boot, and says so;
 //! * `debconf=FILE`: the selections in `tests/cases/debconf/FILE`, on both sides;
 //! * `merged-usr=yes|no`: whether /usr is merged before packages are unpacked, on both sides;
+//! * `source=OPTION`: an option of the archive's line in sources.list, on both sides;
 //! * `ours=OPTION`, `reference=OPTION`: one more option of either side.
 
 use std::collections::BTreeMap;
@@ -69,6 +70,8 @@ pub struct Case {
     pub debconf: Option<PathBuf>,
     /// Whether /usr is merged beforehand; nothing: what each side does by itself.
     pub merged_usr: Option<bool>,
+    /// Options of the archive's line in sources.list.
+    pub source: Vec<String>,
     /// More options of this program.
     pub ours: Vec<String>,
     /// More options of mmdebstrap.
@@ -98,6 +101,17 @@ impl Case {
         self.architectures.first().map_or("", String::as_str)
     }
 
+    /// What both sides are told of the archive at `url`: a line of sources.list,
+    /// or just the URL where the line needs no options.
+    #[must_use]
+    pub fn archive(&self, url: &str) -> String {
+        if self.source.is_empty() {
+            url.to_owned()
+        } else {
+            format!("deb [{}] {url} {} main", self.source.join(" "), self.suite)
+        }
+    }
+
     /// All that a reference of it depends on, beside the mirror's state.
     ///
     /// # Errors
@@ -108,12 +122,13 @@ impl Case {
             None => String::new(),
         };
         Ok(format!(
-            "{}\n{}\n{}\n{}\n{:?}\n{}\n{debconf}",
+            "{}\n{}\n{}\n{}\n{:?}\n{}\n{}\n{debconf}",
             self.architectures.join(","),
             self.suite,
             self.variant,
             self.include,
             self.merged_usr,
+            self.source.join(" "),
             self.reference.join("\n"),
         ))
     }
@@ -212,6 +227,7 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         expected: Expected::Equal,
         debconf: None,
         merged_usr: None,
+        source: Vec::new(),
         ours: Vec::new(),
         reference: Vec::new(),
     };
@@ -226,6 +242,7 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
             }
             Some(("merged-usr", "yes")) => case.merged_usr = Some(true),
             Some(("merged-usr", "no")) => case.merged_usr = Some(false),
+            Some(("source", option)) if option.contains('=') => case.source.push(option.to_owned()),
             Some(("ours", option)) if option.starts_with("--") => case.ours.push(option.to_owned()),
             Some(("reference", option)) if option.starts_with("--") => case.reference.push(option.to_owned()),
             _ => return Err(format!("`{word}` means nothing here")),
@@ -271,6 +288,12 @@ mod tests {
         assert_eq!(both[0].architecture(), "riscv64");
         assert_eq!(both[0].expected, Expected::Deferred);
         assert_eq!(both[0].merged_usr, Some(false));
+        assert_eq!(both[0].archive("http://x"), "http://x");
+        let old = parse("suites", "- riscv64 sid apt - source=check-valid-until=no").expect("a case");
+        assert_eq!(
+            old[0].archive("http://x"),
+            "deb [check-valid-until=no] http://x sid main"
+        );
         let other = parse("variants", "- s390x stable apt - refused=initdb").expect("a case");
         assert_eq!(other[0].expected, Expected::Refused("initdb".to_owned()));
     }
@@ -328,10 +351,11 @@ mod tests {
             "- riscv64 stable apt -",
             "- riscv64 stable minbase - merged-usr=yes",
             "- riscv64 stable minbase - reference=--x",
+            "- riscv64 stable minbase - source=trusted=yes",
         ]
         .map(of)
         .into();
-        assert_eq!(all.len(), 7);
+        assert_eq!(all.len(), 8);
         assert_eq!(
             of("- riscv64 stable minbase -"),
             of("- riscv64 stable minbase - ci ours=--x")

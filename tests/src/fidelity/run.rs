@@ -223,12 +223,13 @@ impl Runner {
     fn install(&self, case: &Case, work: &Workplace, tar: &Path) -> Result<Outcome> {
         let mut options: Vec<std::ffi::OsString> =
             vec!["--quiet".into(), "--cache".into(), self.cache.clone().into()];
+        let archive = case.archive(&self.maker.mirror);
         let architectures = case.architectures.join(",");
         for (name, value) in [
             ("--arch", architectures.as_str()),
             ("--suite", &case.suite),
             ("--variant", &case.variant),
-            ("--mirror", &self.maker.mirror),
+            ("--mirror", &archive),
             ("--keyring", KEYRING),
             ("--include", &case.include),
         ] {
@@ -330,6 +331,7 @@ mod tests {
             expected,
             debconf: None,
             merged_usr: None,
+            source: Vec::new(),
             ours: Vec::new(),
             reference: Vec::new(),
         };

@@ -150,7 +150,7 @@ fn table(data: &Data<'_>, group: &str) -> String {
         if let Some(other) = data.records.values().find(instead) {
             let mut case = case.clone();
             case.architectures = vec![other.case.split('-').next().unwrap_or_default().to_owned()];
-            case.name = format!("{}, in its place", case.name);
+            case.name += ", in its place";
             out += &row(&case, Some(other), &mut notes);
         }
     }
@@ -190,7 +190,7 @@ fn row<'a>(case: &Case, record: Option<&'a Record>, notes: &mut Vec<&'a str>) ->
         format!("`{}`", case.include.replace(',', " "))
     };
     let cells = [
-        case.name.replace('-', "‑"),
+        if case.name == "-" { "" } else { &case.name }.to_owned(),
         case.architectures.join(", "),
         case.suite.clone(),
         case.variant.clone(),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{Gid, Uid, chown, geteuid};
 
-use super::{Account, Outcome, Running, Traces, place, program};
+use super::{Account, Outcome, Running, Traces, passing, place, program};
 use crate::error::At as _;
 use crate::machine::Lack;
 use crate::{Error, Result};
@@ -31,7 +31,7 @@ impl Workplace {
         let account = Account::of_tests()?;
         let base = place()?;
         let dir = tempfile::Builder::new()
-            .prefix("work-")
+            .prefix(&passing("work"))
             .tempdir_in(&base)
             .at(&base)?;
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).at(dir.path())?;
