@@ -307,8 +307,10 @@ fn describe(done: &Done) -> String {
     }
     if done.old {
         said += " (as before)";
-    } else {
+    } else if record.theirs > 0.0 {
         said += &format!(" ({:.1} s, reference {:.0} s)", record.ours, record.theirs);
+    } else {
+        said += &format!(" ({:.1} s)", record.ours);
     }
     said
 }
