@@ -25,7 +25,12 @@ fn build(source: &Path, name: &str, options: &[&str]) {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join(name);
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc
-        .args(["--edition", "2024", "--target", &env::var("TARGET").unwrap_or_default()])
+        .args([
+            "--edition",
+            "2024",
+            "--target",
+            &env::var("TARGET").unwrap_or_default(),
+        ])
         .args(["-Copt-level=s", "-Cpanic=abort", "-Cstrip=symbols"])
         .args(options)
         .arg(source)
