@@ -11,6 +11,7 @@
 //! | another symbolic link | a regular file with the link's text, [`OVERRIDE_XATTR`] |
 //! | a device, named pipe, socket | an empty regular file, [`OVERRIDE_XATTR`] |
 //! | the attribute `security.NAME`, `trusted.NAME` | `user.rootless-install.security.NAME`, … |
+//! | `system.posix_acl_access`, `system.posix_acl_default` | `user.rootless-install.system.…` |
 //! | the attribute `user.NAME` | the same |
 //!
 //! The value of [`OVERRIDE_XATTR`] is what containers/storage, podman and fuse-overlayfs use:
@@ -22,6 +23,7 @@
 //! [`xattr_to_disk`] and [`xattr_from_disk`]; and no mode on disk has set-id or sticky bits, denies the
 //! user anything, or lets anyone else write.
 
+use crate::acl;
 use crate::meta::FileType;
 
 /// The attribute that records owner, mode and type.
@@ -29,6 +31,12 @@ pub const OVERRIDE_XATTR: &str = "user.containers.override_stat";
 
 /// What precedes the name of an attribute that cannot be kept under its own.
 pub const XATTR_PREFIX: &str = "user.rootless-install.";
+
+/// Where [`acl::ACCESS`] is kept.
+pub(crate) const ACCESS_ON_DISK: &str = "user.rootless-install.system.posix_acl_access";
+
+/// Where [`acl::DEFAULT`] is kept.
+pub(crate) const DEFAULT_ON_DISK: &str = "user.rootless-install.system.posix_acl_default";
 
 /// Room for every value of [`OVERRIDE_XATTR`] that [`Override::format`] makes.
 pub(crate) const OVERRIDE_MAX: usize = 96;
@@ -182,7 +190,8 @@ pub fn xattr_to_disk(name: &[u8]) -> XattrName {
     if name.starts_with(b"user.") && !ours {
         return XattrName::Disk(name.to_vec());
     }
-    if ours || name.starts_with(b"security.") || name.starts_with(b"trusted.") {
+    let list = name == acl::ACCESS.as_bytes() || name == acl::DEFAULT.as_bytes();
+    if ours || list || name.starts_with(b"security.") || name.starts_with(b"trusted.") {
         return XattrName::Disk([XATTR_PREFIX.as_bytes(), name].concat());
     }
     XattrName::Unsupported
@@ -266,10 +275,16 @@ mod tests {
         fn xattr_names_round_trip(
             class in prop_oneof![
                 Just("user."), Just("security."), Just("trusted."), Just(XATTR_PREFIX), Just(OVERRIDE_XATTR),
+                Just("system.posix_acl_access\0"), Just("system.posix_acl_default\0"),
             ],
             rest in "[a-z.]{0,12}",
         ) {
-            let name = format!("{class}{rest}").into_bytes();
+            // What ends with a zero here is a whole name.
+            let name = match class.strip_suffix('\0') {
+                Some(whole) => whole.to_owned(),
+                None => format!("{class}{rest}"),
+            };
+            let name = name.into_bytes();
             let XattrName::Disk(disk) = xattr_to_disk(&name) else { panic!("{name:?} is not kept") };
             prop_assert!(disk.starts_with(b"user."));
             prop_assert_ne!(&disk[..], OVERRIDE_XATTR.as_bytes());
@@ -348,7 +363,11 @@ mod tests {
 
     #[test]
     fn foreign_attribute_classes() {
-        assert_eq!(xattr_to_disk(b"system.posix_acl_access"), XattrName::Unsupported);
+        for (name, disk) in [(acl::ACCESS, ACCESS_ON_DISK), (acl::DEFAULT, DEFAULT_ON_DISK)] {
+            assert_eq!(xattr_to_disk(name.as_bytes()), XattrName::Disk(disk.into()));
+        }
+        assert_eq!(xattr_to_disk(b"system.nfs4_acl"), XattrName::Unsupported);
+        assert_eq!(xattr_to_disk(b"system.posix_acl_access.x"), XattrName::Unsupported);
         assert_eq!(xattr_to_disk(b"nonsense"), XattrName::Unsupported);
         assert_eq!(xattr_from_disk(b"user.rootless-install.user.foo"), None);
         assert_eq!(xattr_from_disk(b"security.selinux"), None);

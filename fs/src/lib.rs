@@ -14,6 +14,7 @@
 //! While a server runs, it and the [`Target`] it was started with are the only writers; what is
 //! changed through the [`Target`] is invalidated in the kernel's caches.
 
+mod acl;
 mod confined;
 pub mod encoding;
 mod error;

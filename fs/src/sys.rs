@@ -1,6 +1,8 @@
 //! The system calls below everything else: one file, named by the descriptor of its directory and a
 //! single component, or by its own descriptor. Nothing here follows a link in the last component.
 
+pub(crate) mod access;
+
 use std::ffi::{CStr, OsStr};
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -299,6 +301,9 @@ pub(crate) fn store_at(dir: BorrowedFd<'_>, name: &OsStr, now: &Attr, meta: &Met
     if record.is_some() || now.recorded {
         set_record_at(dir, name, record.as_ref(), now.recorded)?;
     }
+    if access::concerns(now, meta) {
+        access::follow_at(dir, name, meta.mode)?;
+    }
     let mode = encoding::disk_mode(meta.kind, meta.mode);
     if mode != now.disk_mode {
         chmod_at(dir, name, mode)
@@ -313,6 +318,9 @@ pub(crate) fn store_of(file: BorrowedFd<'_>, now: &Attr, meta: &Meta) -> Result<
         encoding::record(meta.kind, meta.mode, meta.uid, meta.gid).or_else(|| kept_record(now, meta));
     if record.is_some() || now.recorded {
         set_record_of(file, record.as_ref(), now.recorded)?;
+    }
+    if access::concerns(now, meta) {
+        access::follow_of(file, meta.mode)?;
     }
     let mode = encoding::disk_mode(meta.kind, meta.mode);
     if mode != now.disk_mode {

@@ -9,16 +9,17 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use rustix::fs::{self, AtFlags, Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 
+use crate::acl::{self, Inherited};
 use crate::confined::{Confined, Place};
 use crate::encoding::{self, XATTR_PREFIX};
 use crate::error::{Error, Result};
-use crate::meta::Meta;
+use crate::meta::{FileType, Meta};
 use crate::sys;
 
 /// A target: a directory that holds a root filesystem with fake ownership.
@@ -36,6 +37,8 @@ struct Shared {
     confined: Confined,
     path: PathBuf,
     temporaries: AtomicU64,
+    /// Whether there may be directories that hand down access control lists.
+    hands_down: AtomicBool,
     observer: RwLock<Option<Weak<dyn Observer>>>,
 }
 
@@ -81,10 +84,16 @@ impl Target {
             Ok(()) | Err(Errno::NODATA) => {}
             Err(e) => return Err(Error::io("write", dir, e)),
         }
+        // What has been there before is not known.
+        let populated = std::fs::read_dir(dir)
+            .map_err(|e| Error::io("open", dir, e))?
+            .next()
+            .is_some();
         Ok(Self(Arc::new(Shared {
             confined,
             path: dir.to_owned(),
             temporaries: AtomicU64::new(0),
+            hands_down: AtomicBool::new(populated),
             observer: RwLock::new(None),
         })))
     }
@@ -105,6 +114,25 @@ impl Target {
     fn observer(&self) -> Option<Arc<dyn Observer>> {
         let observer = self.0.observer.read().unwrap_or_else(PoisonError::into_inner);
         observer.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// Notes that an attribute was set.
+    pub(crate) fn note_attribute(&self, name: &OsStr) {
+        if name == acl::DEFAULT {
+            self.0.hands_down.store(true, Ordering::Release);
+        }
+    }
+
+    /// The access control lists of what is unpacked at `place`.
+    fn lists_for(&self, place: &Place, meta: &Meta) -> rustix::io::Result<Inherited> {
+        if !self.0.hands_down.load(Ordering::Acquire) || meta.kind == FileType::Symlink {
+            return Ok(Inherited::default());
+        }
+        let directory = meta.kind == FileType::Directory;
+        let list = sys::access::default_list(place.fd())?;
+        Ok(list.map_or_else(Inherited::default, |mut list| {
+            Inherited::unpacked(&mut list, meta.mode, directory)
+        }))
     }
 
     /// A name that nothing else has, for a file that is to be renamed.
@@ -147,7 +175,10 @@ impl NewFile {
     /// # Errors
     /// [`Error::Io`] if the disk refuses; the file is removed then.
     pub fn finish(mut self) -> Result<()> {
-        finish(&self.file, &self.meta).map_err(|e| Error::io("write", &self.path, e))?;
+        let failed = |e| Error::io("write", &self.path, e);
+        let lists = self.target.lists_for(&self.place, &self.meta).map_err(failed)?;
+        sys::access::give_of(self.file.as_fd(), &lists).map_err(failed)?;
+        finish(&self.file, &self.meta).map_err(failed)?;
         self.finished = true;
         // Made by `create` with the mode and size of the moment, and perhaps seen already.
         if let Some(observer) = self.target.observer()

@@ -17,7 +17,7 @@ use fuser::{
 };
 use rustix::fs::AtFlags;
 
-use convert::{attr, caller, device, errno, fuse_kind, new_time, nothing};
+use convert::{attr, caller, device, errno, fuse_kind, maker, new_time, nothing};
 
 use super::view::{Changes, Entry, Shown, View};
 use crate::meta::FileType;
@@ -83,7 +83,7 @@ impl Filesystem for Adapter {
         // Not asked for, on purpose: WRITEBACK_CACHE, with which the kernel would no longer believe sizes
         // and times of ours, and which costs a request more for the small files that scripts write;
         // HANDLE_KILLPRIV_V2, of which fuser does not pass on what it needs; ATOMIC_O_TRUNC, with which
-        // set-id bits survive; POSIX_ACL.
+        // set-id bits survive.
         let wanted = [
             InitFlags::FUSE_DO_READDIRPLUS,
             InitFlags::FUSE_READDIRPLUS_AUTO,
@@ -95,6 +95,9 @@ impl Filesystem for Adapter {
             // An older kernel is slower and no less right.
             let _ = config.add_capabilities(flag);
         }
+        // The kernel checks access control lists, and leaves the umask to us, since a default list stands
+        // in its place. One is nothing without the other.
+        let _ = config.add_capabilities(InitFlags::FUSE_POSIX_ACL | InitFlags::FUSE_DONT_MASK);
         self.no_opendir = config
             .add_capabilities(InitFlags::FUSE_NO_OPENDIR_SUPPORT)
             .is_ok();
@@ -167,7 +170,7 @@ impl Filesystem for Adapter {
         parent: INodeNo,
         name: &OsStr,
         mode: u32,
-        _: u32,
+        umask: u32,
         rdev: u32,
         reply: ReplyEntry,
     ) {
@@ -181,12 +184,26 @@ impl Filesystem for Adapter {
             0o060_000 => FileType::BlockDevice { major, minor },
             _ => return reply.error(Errno::EINVAL),
         };
-        reply_entry(reply, self.view.mknod(parent.0, name, kind, mode, caller(req)));
+        reply_entry(
+            reply,
+            self.view.mknod(parent.0, name, kind, mode, maker(req, umask)),
+        );
     }
 
-    fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, reply: ReplyEntry) {
+    fn mkdir(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        reply: ReplyEntry,
+    ) {
         self.view.count_request();
-        reply_entry(reply, self.view.mkdir(parent.0, name, mode, caller(req)));
+        reply_entry(
+            reply,
+            self.view.mkdir(parent.0, name, mode, maker(req, umask)),
+        );
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -391,7 +408,7 @@ impl Filesystem for Adapter {
 
     fn setxattr(
         &self,
-        _: &Request,
+        req: &Request,
         ino: INodeNo,
         name: &OsStr,
         value: &[u8],
@@ -400,7 +417,10 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         self.view.count_request();
-        reply_empty(reply, self.view.setxattr(ino.0, name, value, flags));
+        reply_empty(
+            reply,
+            self.view.setxattr(ino.0, name, value, flags, caller(req)),
+        );
     }
 
     fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
@@ -424,12 +444,14 @@ impl Filesystem for Adapter {
         parent: INodeNo,
         name: &OsStr,
         mode: u32,
-        _: u32,
+        umask: u32,
         flags: i32,
         reply: ReplyCreate,
     ) {
         self.view.count_request();
-        match self.view.create(parent.0, name, mode, flags, caller(req)) {
+        match self
+            .view
+            .create(parent.0, name, mode, flags, maker(req, umask)) {
             Ok((entry, opened)) => reply.created(
                 &FOREVER,
                 &attr(&entry.shown),

@@ -45,11 +45,12 @@ impl From<Trouble> for Errno {
 /// Room for the names of some hundred directory entries.
 const DIR_BUFFER: usize = 16 * 1024;
 
-/// The user and group, in the target, of the process that asks.
+/// The user and group, in the target, of the process that asks, and its umask where it makes something.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller {
     pub(super) uid: u32,
     pub(super) gid: u32,
+    pub(super) umask: u32,
 }
 
 /// A file as the kernel is told of it.
@@ -386,9 +387,20 @@ impl View {
     }
 
     /// `SETXATTR`.
-    pub(super) fn setxattr(&self, id: u64, name: &OsStr, value: &[u8], flags: i32) -> Result<()> {
-        self.subject(id)?
-            .set(name, value, XattrFlags::from_bits_retain(flags.cast_unsigned()))
+    pub(super) fn setxattr(
+        &self,
+        id: u64,
+        name: &OsStr,
+        value: &[u8],
+        flags: i32,
+        caller: Caller,
+    ) -> Result<()> {
+        let flags = XattrFlags::from_bits_retain(flags.cast_unsigned());
+        // The caller's other groups are not known here.
+        let stranger = |meta: &Meta| caller.uid != 0 && caller.gid != meta.gid;
+        self.subject(id)?.set(name, value, flags, stranger)?;
+        self.target.note_attribute(name);
+        Ok(())
     }
 
     /// `REMOVEXATTR`.
@@ -402,10 +414,10 @@ impl View {
             return Err(Errno::ROFS);
         }
         match self.nodes.place(id) {
-            Ok(place) => Subject::at(&place),
+            Ok(place) => Subject::at(place),
             Err(errno) => {
                 let file = self.nodes.open_file(id).ok_or(errno)?;
-                Ok(Subject::of(file.as_fd()))
+                Ok(Subject::of(file))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use rustix::io::Errno;
 
 use super::read::{attr, wrong_type};
 use super::{NewFile, Observer, Target, create_at, finish};
+use crate::acl::Inherited;
 use crate::confined::{Place, read_link_at};
 use crate::encoding;
 use crate::error::{Error, Result};
@@ -61,6 +63,9 @@ impl Target {
         let failed = |e| Error::io("make the directory", path, e);
         let place = self.place("make the directory", path)?;
         make_dir_at(&place, meta).map_err(failed)?;
+        self.lists_for(&place, meta)
+            .and_then(|lists| sys::access::give_at(place.fd(), &place.name, &lists))
+            .map_err(failed)?;
         sys::set_mtime_at(place.fd(), &place.name, meta.mtime).map_err(failed)?;
         self.note_entry(&place);
         Ok(())
@@ -97,7 +102,8 @@ impl Target {
         }
         let failed = |e| Error::io("make the node", path, e);
         let place = self.place("make the node", path)?;
-        make_file_at(&place, b"", meta).map_err(failed)?;
+        let lists = self.lists_for(&place, meta).map_err(failed)?;
+        make_file_at(&place, b"", meta, &lists).map_err(failed)?;
         self.note_entry(&place);
         Ok(())
     }
@@ -258,7 +264,8 @@ impl Target {
             dir: place.dir.clone(),
             name: self.temporary_name(),
         };
-        make_file_at(&temporary, data, meta)?;
+        let lists = self.lists_for(place, meta)?;
+        make_file_at(&temporary, data, meta, &lists)?;
         let result = self.rename_at(&temporary, place, RenameFlags::empty(), observer);
         if result.is_err() {
             let _ = fs::unlinkat(temporary.fd(), &temporary.name, AtFlags::empty());
@@ -299,7 +306,8 @@ impl Target {
         if text.is_empty() {
             return Err(Errno::NOENT);
         }
-        make_file_at(place, text.as_bytes(), &Meta { mode: 0o777, ..*meta })
+        let meta = Meta { mode: 0o777, ..*meta };
+        make_file_at(place, text.as_bytes(), &meta, &Inherited::default())
     }
 
     pub(crate) fn rename_at(
@@ -411,11 +419,12 @@ pub(crate) fn make_dir_at(place: &Place, meta: &Meta) -> rustix::io::Result<()> 
 }
 
 /// Makes anything that is a regular file on disk, complete.
-pub(crate) fn make_file_at(place: &Place, data: &[u8], meta: &Meta) -> rustix::io::Result<()> {
+fn make_file_at(place: &Place, data: &[u8], meta: &Meta, lists: &Inherited) -> rustix::io::Result<()> {
     let mut file = create_at(place, meta)?;
     let result = file
         .write_all(data)
         .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
+        .and_then(|()| sys::access::give_of(file.as_fd(), lists))
         .and_then(|()| finish(&file, meta));
     if result.is_err() {
         let _ = fs::unlinkat(place.fd(), &place.name, AtFlags::empty());

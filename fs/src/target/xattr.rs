@@ -1,21 +1,23 @@
 //! Extended attributes as the target's users see them.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::BorrowedFd;
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{self, XattrFlags};
 use rustix::io::Errno;
 
 use super::Target;
+use crate::acl::{self, Acl};
 use crate::confined::Place;
-use crate::encoding::{self, XattrName};
+use crate::encoding::{self, ACCESS_ON_DISK, DEFAULT_ON_DISK, XattrName};
 use crate::error::{Error, Result};
-use crate::sys::FdPath;
-
-/// The longest value and the longest list of names the kernel hands out (xattr(7)).
-const XATTR_MAX: usize = 65536;
+use crate::meta::{FileType, Meta};
+use crate::sys::access::{XATTR_MAX, whole_value};
+use crate::sys::{self, Attr, FdPath};
 
 impl Target {
     /// All extended attributes of a file, sorted by name; those that record fake ownership are hidden.
@@ -25,7 +27,7 @@ impl Target {
     pub fn xattrs(&self, path: &Path) -> Result<Vec<(OsString, Vec<u8>)>> {
         let failed = |e| Error::io("read the attributes of", path, e);
         let place = self.place("read the attributes of", path)?;
-        let subject = Subject::at(&place).map_err(failed)?;
+        let subject = Subject::at(place.clone()).map_err(failed)?;
         let mut names = subject.list().map_err(failed)?;
         names.sort_unstable();
         let mut attributes = Vec::with_capacity(names.len());
@@ -40,15 +42,18 @@ impl Target {
         Ok(attributes)
     }
 
-    /// Sets an extended attribute: `user.*`, `security.*` or `trusted.*`.
+    /// Sets an extended attribute: `user.*`, `security.*`, `trusted.*` or a POSIX access control list, which
+    /// may change the mode.
     ///
     /// # Errors
-    /// [`Error::Io`] with `EOPNOTSUPP` for another class of names, with `EPERM` for a symbolic link.
+    /// [`Error::Io`] with `EOPNOTSUPP` for another class of names, with `EPERM` for a symbolic link, with
+    /// `EINVAL` for a list that is none.
     pub fn set_xattr(&self, path: &Path, name: &OsStr, value: &[u8]) -> Result<()> {
         let place = self.place("set an attribute of", path)?;
-        Subject::at(&place)
-            .and_then(|subject| subject.set(name, value, XattrFlags::empty()))
+        Subject::at(place.clone())
+            .and_then(|subject| subject.set(name, value, XattrFlags::empty(), |_| false))
             .map_err(|e| Error::io("set an attribute of", path, e))?;
+        self.note_attribute(name);
         self.note_inode(&place);
         Ok(())
     }
@@ -59,13 +64,15 @@ impl Target {
     /// [`Error::Io`] with `ENODATA` if there is none.
     pub fn remove_xattr(&self, path: &Path, name: &OsStr) -> Result<()> {
         let place = self.place("remove an attribute of", path)?;
-        Subject::at(&place)
+        Subject::at(place.clone())
             .and_then(|subject| subject.remove(name))
             .map_err(|e| Error::io("remove an attribute of", path, e))?;
         self.note_inode(&place);
         Ok(())
     }
 }
+
+const S_ISGID: u32 = 0o2000;
 
 fn disk_name(name: &OsStr) -> rustix::io::Result<Vec<u8>> {
     match encoding::xattr_to_disk(name.as_bytes()) {
@@ -77,31 +84,46 @@ fn disk_name(name: &OsStr) -> rustix::io::Result<Vec<u8>> {
 /// The file whose attributes are meant.
 pub(crate) enum Subject {
     /// A name, which is not followed.
-    Name(FdPath),
+    Name(FdPath, Place),
     /// An open file.
-    File(FdPath),
+    File(FdPath, Arc<File>),
 }
 
 impl Subject {
-    pub(crate) fn at(place: &Place) -> rustix::io::Result<Self> {
-        FdPath::new(place.fd(), &place.name).map(Self::Name)
+    pub(crate) fn at(place: Place) -> rustix::io::Result<Self> {
+        FdPath::new(place.fd(), &place.name).map(|path| Self::Name(path, place))
     }
 
-    pub(crate) fn of(file: BorrowedFd<'_>) -> Self {
-        Self::File(FdPath::of(file))
+    pub(crate) fn of(file: Arc<File>) -> Self {
+        Self::File(FdPath::of(file.as_fd()), file)
+    }
+
+    fn attr(&self) -> rustix::io::Result<Attr> {
+        let attr = match self {
+            Self::Name(_, place) => sys::attr_at(place.fd(), &place.name),
+            Self::File(_, file) => sys::attr_of(file.as_fd()),
+        };
+        attr.map_err(|trouble| trouble.errno())
+    }
+
+    fn store(&self, now: &Attr, meta: &Meta) -> rustix::io::Result<()> {
+        match self {
+            Self::Name(_, place) => sys::store_at(place.fd(), &place.name, now, meta),
+            Self::File(_, file) => sys::store_of(file.as_fd(), now, meta),
+        }
     }
 
     fn read_list(&self, list: &mut [u8]) -> rustix::io::Result<usize> {
         match self {
-            Self::Name(path) => fs::llistxattr(path.as_c_str(), list),
-            Self::File(path) => fs::listxattr(path.as_c_str(), list),
+            Self::Name(path, _) => fs::llistxattr(path.as_c_str(), list),
+            Self::File(path, _) => fs::listxattr(path.as_c_str(), list),
         }
     }
 
     fn read(&self, name: &[u8], value: &mut [u8]) -> rustix::io::Result<usize> {
         match self {
-            Self::Name(path) => fs::lgetxattr(path.as_c_str(), name, value),
-            Self::File(path) => fs::getxattr(path.as_c_str(), name, value),
+            Self::Name(path, _) => fs::lgetxattr(path.as_c_str(), name, value),
+            Self::File(path, _) => fs::getxattr(path.as_c_str(), name, value),
         }
     }
 
@@ -126,32 +148,88 @@ impl Subject {
 
     pub(crate) fn get(&self, name: &OsStr) -> rustix::io::Result<Vec<u8>> {
         let name = disk_name(name)?;
-        let mut value = vec![0; 256];
-        loop {
-            match self.read(&name, &mut value) {
-                Ok(len) => {
-                    value.truncate(len);
-                    return Ok(value);
-                }
-                Err(Errno::RANGE) if value.len() < XATTR_MAX => value.resize(XATTR_MAX, 0),
-                Err(e) => return Err(e),
-            }
-        }
+        whole_value(|value| self.read(&name, value))
     }
 
-    pub(crate) fn set(&self, name: &OsStr, value: &[u8], flags: XattrFlags) -> rustix::io::Result<()> {
-        let name = disk_name(name)?;
+    /// `drops_group_bit` says whether the one who sets an access control list is not to keep the
+    /// set-group-ID bit.
+    pub(crate) fn set(
+        &self,
+        name: &OsStr,
+        value: &[u8],
+        flags: XattrFlags,
+        drops_group_bit: impl FnOnce(&Meta) -> bool,
+    ) -> rustix::io::Result<()> {
+        if name == acl::ACCESS {
+            return self.set_access(value, drops_group_bit);
+        }
+        if name == acl::DEFAULT {
+            return self.set_default(value);
+        }
+        self.write(&disk_name(name)?, value, flags)
+    }
+
+    /// The mode and the list change together (acl(5)); a list that says no more than a mode is not kept.
+    fn set_access(
+        &self,
+        value: &[u8],
+        drops_group_bit: impl FnOnce(&Meta) -> bool,
+    ) -> rustix::io::Result<()> {
+        let mut list = Acl::parse(value).ok_or(Errno::INVAL)?;
+        let now = self.attr()?;
+        if now.meta.kind == FileType::Symlink {
+            return Err(Errno::OPNOTSUPP);
+        }
+        let mut meta = now.meta;
+        meta.mode = meta.mode & !0o777 | list.mode();
+        if drops_group_bit(&meta) {
+            meta.mode &= !S_ISGID;
+        }
+        if list.is_extended() {
+            self.write(
+                ACCESS_ON_DISK.as_bytes(),
+                &list.format(),
+                XattrFlags::empty(),
+            )?;
+        } else {
+            self.remove(OsStr::new(acl::ACCESS))?;
+        }
+        if meta == now.meta {
+            return Ok(());
+        }
+        self.store(&now, &meta)
+    }
+
+    fn set_default(&self, value: &[u8]) -> rustix::io::Result<()> {
+        let list = Acl::parse(value).ok_or(Errno::INVAL)?;
+        if self.attr()?.meta.kind != FileType::Directory {
+            return Err(Errno::ACCESS);
+        }
+        self.write(
+            DEFAULT_ON_DISK.as_bytes(),
+            &list.format(),
+            XattrFlags::empty(),
+        )
+    }
+
+    fn write(&self, name: &[u8], value: &[u8], flags: XattrFlags) -> rustix::io::Result<()> {
         match self {
-            Self::Name(path) => fs::lsetxattr(path.as_c_str(), &name[..], value, flags),
-            Self::File(path) => fs::setxattr(path.as_c_str(), &name[..], value, flags),
+            Self::Name(path, _) => fs::lsetxattr(path.as_c_str(), name, value, flags),
+            Self::File(path, _) => fs::setxattr(path.as_c_str(), name, value, flags),
         }
     }
 
     pub(crate) fn remove(&self, name: &OsStr) -> rustix::io::Result<()> {
+        let list = name == acl::ACCESS || name == acl::DEFAULT;
         let name = disk_name(name)?;
-        match self {
-            Self::Name(path) => fs::lremovexattr(path.as_c_str(), &name[..]),
-            Self::File(path) => fs::removexattr(path.as_c_str(), &name[..]),
+        let result = match self {
+            Self::Name(path, _) => fs::lremovexattr(path.as_c_str(), &name[..]),
+            Self::File(path, _) => fs::removexattr(path.as_c_str(), &name[..]),
+        };
+        match result {
+            // Not to have a list is one way to have the minimal one.
+            Err(Errno::NODATA) if list => Ok(()),
+            result => result,
         }
     }
 }

@@ -7,10 +7,12 @@ use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps,
 use rustix::io::Errno;
 
 use super::{Caller, Entry, Quiet, Result, Shown, View};
+use crate::acl::{self, Inherited};
 use crate::confined::Place;
 use crate::meta::{FileType, Meta, Timestamp};
 use crate::server::nodes::Known;
 use crate::server::phantom::PhantomId;
+use crate::sys::access::{default_list, give_at, give_of};
 use crate::sys::{self, Attr};
 use crate::target::change::make_dir_at;
 use crate::target::{create_at, dress};
@@ -162,8 +164,14 @@ impl View {
         Ok(Shown::new(id, &attr))
     }
 
-    /// Owner and mode of what the caller makes in a directory (inode(7) on set-group-ID directories).
-    pub(super) fn new_meta(&self, place: &Place, kind: FileType, mode: u32, caller: Caller) -> Result<Meta> {
+    /// Owner, mode and access control lists of what the caller makes in a directory (inode(7) on
+    /// set-group-ID directories, acl(5) on default lists, which stand for the umask).
+    pub(super) fn new_meta(
+        place: &Place,
+        kind: FileType,
+        mode: u32,
+        caller: Caller,
+    ) -> Result<(Meta, Inherited)> {
         let mode = if kind == FileType::Symlink {
             0o777
         } else {
@@ -184,7 +192,17 @@ impl View {
                 meta.mode |= S_ISGID;
             }
         }
-        Ok(meta)
+        if kind == FileType::Symlink {
+            return Ok((meta, Inherited::default()));
+        }
+        let lists = match default_list(place.fd())? {
+            Some(mut list) => Inherited::from(&mut list, &mut meta.mode, kind == FileType::Directory),
+            None => {
+                meta.mode &= !(caller.umask & 0o777);
+                Inherited::default()
+            }
+        };
+        Ok((meta, lists))
     }
 
     fn made(&self, parent: u64, place: &Place) -> Result<Entry> {
@@ -202,9 +220,10 @@ impl View {
         caller: Caller,
     ) -> Result<Entry> {
         let place = self.place_in(parent, name)?;
-        let meta = self.new_meta(&place, kind, mode, caller)?;
+        let (meta, lists) = Self::new_meta(&place, kind, mode, caller)?;
         let file = create_at(&place, &meta)?;
-        self.or_unlink(&place, dress(&file, &meta))?;
+        let dressed = dress(&file, &meta).and_then(|()| give_of(file.as_fd(), &lists));
+        self.or_unlink(&place, dressed)?;
         self.made(parent, &place)
     }
 
@@ -218,8 +237,15 @@ impl View {
     ) -> Result<Entry> {
         let place = self.place_in(parent, name)?;
         // Here a directory's mode has no set-id bits: they come from the parent alone.
-        let meta = self.new_meta(&place, FileType::Directory, mode & 0o1777, caller)?;
+        let (meta, lists) = Self::new_meta(&place, FileType::Directory, mode & 0o1777, caller)?;
         make_dir_at(&place, &meta)?;
+        if let Err(e) = give_at(place.fd(), &place.name, &lists) {
+            let _ = fs::unlinkat(place.fd(), &place.name, AtFlags::REMOVEDIR);
+            return Err(e);
+        }
+        if lists.default.is_some() {
+            self.target.note_attribute(OsStr::new(acl::DEFAULT));
+        }
         self.made(parent, &place)
     }
 
@@ -232,7 +258,7 @@ impl View {
         caller: Caller,
     ) -> Result<Entry> {
         let place = self.place_in(parent, name)?;
-        let mut meta = self.new_meta(&place, FileType::Symlink, 0o777, caller)?;
+        let (mut meta, _) = Self::new_meta(&place, FileType::Symlink, 0o777, caller)?;
         meta.mtime = Timestamp::now();
         self.target.make_symlink_at(&place, text, &meta)?;
         self.made(parent, &place)

@@ -19,6 +19,7 @@ use crate::server::PhantomKind;
 use crate::server::elf::{self, Executable};
 use crate::server::nodes::Known;
 use crate::server::phantom::PhantomId;
+use crate::sys::access::give_of;
 use crate::sys::{self, FdPath};
 use crate::target::dress;
 
@@ -164,7 +165,7 @@ impl View {
         caller: Caller,
     ) -> Result<(Entry, Opened)> {
         let place = self.place_in(parent, name)?;
-        let meta = self.new_meta(&place, FileType::Regular, mode, caller)?;
+        let (meta, lists) = Self::new_meta(&place, FileType::Regular, mode, caller)?;
         let wanted = OFlags::from_bits_retain(flags.cast_unsigned());
         let disk_flags =
             (wanted & OFlags::RWMODE) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -185,7 +186,8 @@ impl View {
             }
             Err(e) => return Err(e),
         };
-        self.or_unlink(&place, dress(&file, &meta))?;
+        let dressed = dress(&file, &meta).and_then(|()| give_of(file.as_fd(), &lists));
+        self.or_unlink(&place, dressed)?;
         let attr = sys::attr_of(file.as_fd())?;
         let entry = self.entry(&attr, parent, name, Known::Made);
         let opened = self.opened(entry.shown.id, Arc::new(file));
