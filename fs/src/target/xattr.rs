@@ -28,8 +28,7 @@ impl Target {
         let failed = |e| Error::io("read the attributes of", path, e);
         let place = self.place("read the attributes of", path)?;
         let subject = Subject::at(place.clone()).map_err(failed)?;
-        let mut names = subject.list().map_err(failed)?;
-        names.sort_unstable();
+        let names = subject.list().map_err(failed)?;
         let mut attributes = Vec::with_capacity(names.len());
         for name in names {
             let name = OsString::from_vec(name);
@@ -127,7 +126,7 @@ impl Subject {
         }
     }
 
-    /// The names the target's users see.
+    /// The names the target's users see, sorted.
     pub(crate) fn list(&self) -> rustix::io::Result<Vec<Vec<u8>>> {
         let mut list = vec![0; 1024];
         let len = loop {
@@ -140,10 +139,13 @@ impl Subject {
         };
         list.truncate(len);
         let names = list.split(|b| *b == 0).filter(|name| !name.is_empty());
-        Ok(names
+        let mut names: Vec<_> = names
             .filter_map(encoding::xattr_from_disk)
             .map(<[u8]>::to_vec)
-            .collect())
+            .collect();
+        // The order on disk is the disk's affair.
+        names.sort_unstable();
+        Ok(names)
     }
 
     pub(crate) fn get(&self, name: &OsStr) -> rustix::io::Result<Vec<u8>> {

@@ -2,7 +2,9 @@
 
 mod change;
 mod execute;
+mod lists;
 mod measure;
+mod native;
 mod random;
 
 use std::ffi::OsStr;
@@ -49,8 +51,24 @@ pub(crate) fn all() -> Vec<Case> {
             after: done,
         },
     ];
+    cases.push(Case {
+        name: "zzprobe",
+        prepare: nothing,
+        inside: |t| {
+            let plain = t.dir.join("plain");
+            fs::create_dir(&plain).unwrap();
+            for (d, o) in [(&plain, "/tmp/probe/plain"), (&t.view, "/tmp/probe/view")] {
+                let out = fs::File::create(o).unwrap();
+                Command::new("/tmp/probe/p").arg(d).stdout(out).status().unwrap();
+            }
+        },
+        step: idle,
+        after: done,
+    });
     cases.extend(change::all());
     cases.extend(execute::all());
+    cases.extend(lists::all());
+    cases.extend(native::all());
     cases.extend(random::all());
     cases.extend(measure::all());
     cases
@@ -294,12 +312,7 @@ fn attributes(t: &Inside) {
     assert_eq!(names, [&b"security.capability"[..], b"user.note"]);
     lremovexattr(&file, "user.note").unwrap();
     assert_eq!(lremovexattr(&file, "user.note"), Err(Errno::NODATA));
-    let acl = lsetxattr(
-        &file,
-        "system.posix_acl_access",
-        b"\x02\0\0\0",
-        XattrFlags::empty(),
-    );
+    let acl = lsetxattr(&file, "system.nfs4_acl", b"x", XattrFlags::empty());
     assert_eq!(acl, Err(Errno::OPNOTSUPP));
     let long = vec![7; 3000];
     lsetxattr(&file, "user.long", &long, XattrFlags::empty()).unwrap();

@@ -4,6 +4,7 @@
 //! `cargo test --test view [-- NAME…]` runs as root or as a user with a range in `/etc/subuid`.
 
 mod cases;
+mod memory;
 mod namespace;
 
 use std::process::ExitCode;

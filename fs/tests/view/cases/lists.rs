@@ -102,7 +102,9 @@ fn transcript(dir: &Path) -> Vec<String> {
     note("journal", state(&at("journal")));
     let mut names = [0; 200];
     let len = listxattr(at("journal"), &mut names[..]).unwrap();
-    note("names", String::from_utf8_lossy(&names[..len]).into_owned());
+    let mut names: Vec<_> = names[..len].split(|b| *b == 0).map(String::from_utf8_lossy).collect();
+    names.sort_unstable();
+    note("names", format!("{names:?}"));
 
     // A default list stands in the place of the umask.
     for mask in [0o022, 0o077] {
