@@ -261,7 +261,10 @@ mod tests {
         assert_eq!(mode, 0o640);
         assert_eq!(got.default, None);
         let access = Acl::parse(&got.access.unwrap()).unwrap();
-        assert_eq!(access.0.iter().map(|e| e.permissions).collect::<Vec<_>>(), [6, 5, 5, 4, 0]);
+        assert_eq!(
+            access.0.iter().map(|e| e.permissions).collect::<Vec<_>>(),
+            [6, 5, 5, 4, 0]
+        );
         // A list that says no more than a mode is none.
         let minimal = value(&[(USER_OBJ, 7, NO_ID), (GROUP_OBJ, 0, NO_ID), (OTHER, 0, NO_ID)]);
         let mut mode = 0o666;

@@ -367,7 +367,10 @@ mod tests {
             assert_eq!(xattr_to_disk(name.as_bytes()), XattrName::Disk(disk.into()));
         }
         assert_eq!(xattr_to_disk(b"system.nfs4_acl"), XattrName::Unsupported);
-        assert_eq!(xattr_to_disk(b"system.posix_acl_access.x"), XattrName::Unsupported);
+        assert_eq!(
+            xattr_to_disk(b"system.posix_acl_access.x"),
+            XattrName::Unsupported
+        );
         assert_eq!(xattr_to_disk(b"nonsense"), XattrName::Unsupported);
         assert_eq!(xattr_from_disk(b"user.rootless-install.user.foo"), None);
         assert_eq!(xattr_from_disk(b"security.selinux"), None);

@@ -190,20 +190,9 @@ impl Filesystem for Adapter {
         );
     }
 
-    fn mkdir(
-        &self,
-        req: &Request,
-        parent: INodeNo,
-        name: &OsStr,
-        mode: u32,
-        umask: u32,
-        reply: ReplyEntry,
-    ) {
+    fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
         self.view.count_request();
-        reply_entry(
-            reply,
-            self.view.mkdir(parent.0, name, mode, maker(req, umask)),
-        );
+        reply_entry(reply, self.view.mkdir(parent.0, name, mode, maker(req, umask)));
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -417,10 +406,7 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         self.view.count_request();
-        reply_empty(
-            reply,
-            self.view.setxattr(ino.0, name, value, flags, caller(req)),
-        );
+        reply_empty(reply, self.view.setxattr(ino.0, name, value, flags, caller(req)));
     }
 
     fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
@@ -449,9 +435,7 @@ impl Filesystem for Adapter {
         reply: ReplyCreate,
     ) {
         self.view.count_request();
-        match self
-            .view
-            .create(parent.0, name, mode, flags, maker(req, umask)) {
+        match self.view.create(parent.0, name, mode, flags, maker(req, umask)) {
             Ok((entry, opened)) => reply.created(
                 &FOREVER,
                 &attr(&entry.shown),

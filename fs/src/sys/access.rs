@@ -72,7 +72,9 @@ pub(crate) fn give_of(file: BorrowedFd<'_>, lists: &Inherited) -> Result<(), Err
 
 fn named(lists: &Inherited) -> impl Iterator<Item = (&'static str, &[u8])> {
     let lists = [(ACCESS_ON_DISK, &lists.access), (DEFAULT_ON_DISK, &lists.default)];
-    lists.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    lists
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
 }
 
 /// A list there may be. One that is none is not taken for one, and stays as it is.

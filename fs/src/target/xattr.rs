@@ -188,11 +188,7 @@ impl Subject {
             meta.mode &= !S_ISGID;
         }
         if list.is_extended() {
-            self.write(
-                ACCESS_ON_DISK.as_bytes(),
-                &list.format(),
-                XattrFlags::empty(),
-            )?;
+            self.write(ACCESS_ON_DISK.as_bytes(), &list.format(), XattrFlags::empty())?;
         } else {
             self.remove(OsStr::new(acl::ACCESS))?;
         }
@@ -207,11 +203,7 @@ impl Subject {
         if self.attr()?.meta.kind != FileType::Directory {
             return Err(Errno::ACCESS);
         }
-        self.write(
-            DEFAULT_ON_DISK.as_bytes(),
-            &list.format(),
-            XattrFlags::empty(),
-        )
+        self.write(DEFAULT_ON_DISK.as_bytes(), &list.format(), XattrFlags::empty())
     }
 
     fn write(&self, name: &[u8], value: &[u8], flags: XattrFlags) -> rustix::io::Result<()> {

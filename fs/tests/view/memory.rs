@@ -27,14 +27,22 @@ impl Shared {
     pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) {
         assert!(offset + bytes.len() <= self.len);
         // SAFETY: within the mapping, which lives as long as `self`; `bytes` is no part of it.
-        unsafe { self.memory.add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        unsafe {
+            self.memory
+                .add(offset)
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
     }
 
     pub(crate) fn read(&self, offset: usize, len: usize) -> Vec<u8> {
         assert!(offset + len <= self.len);
         let mut bytes = vec![0; len];
         // SAFETY: as above.
-        unsafe { self.memory.add(offset).copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
+        unsafe {
+            self.memory
+                .add(offset)
+                .copy_to_nonoverlapping(bytes.as_mut_ptr(), len)
+        };
         bytes
     }
 

@@ -1,3 +1,5 @@
+mod lists;
+
 use super::*;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

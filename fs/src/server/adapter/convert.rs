@@ -21,10 +21,7 @@ pub(super) fn caller(req: &Request) -> Caller {
 
 /// The caller as one who makes something.
 pub(super) fn maker(req: &Request, umask: u32) -> Caller {
-    Caller {
-        umask,
-        ..caller(req)
-    }
+    Caller { umask, ..caller(req) }
 }
 
 pub(super) fn time(time: Timestamp) -> SystemTime {

@@ -88,9 +88,8 @@ fn transcript(dir: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut note = |what: &str, how: String| lines.push(format!("{what}: {how}"));
     let at = |name: &str| dir.join(name);
-    let set = |name: &str, kind: &str, value: &str| {
-        lsetxattr(at(name), kind, &list(value), XattrFlags::empty())
-    };
+    let set =
+        |name: &str, kind: &str, value: &str| lsetxattr(at(name), kind, &list(value), XattrFlags::empty());
     let mode = |name: &str, mode| fs::set_permissions(at(name), fs::Permissions::from_mode(mode));
 
     fs::create_dir(at("journal")).unwrap();
@@ -102,7 +101,10 @@ fn transcript(dir: &Path) -> Vec<String> {
     note("journal", state(&at("journal")));
     let mut names = [0; 200];
     let len = listxattr(at("journal"), &mut names[..]).unwrap();
-    let mut names: Vec<_> = names[..len].split(|b| *b == 0).map(String::from_utf8_lossy).collect();
+    let mut names: Vec<_> = names[..len]
+        .split(|b| *b == 0)
+        .map(String::from_utf8_lossy)
+        .collect();
     names.sort_unstable();
     note("names", format!("{names:?}"));
 
@@ -131,11 +133,23 @@ fn transcript(dir: &Path) -> Vec<String> {
         mode("journal/d18", bits).unwrap();
         note("chmod directory", state(&at("journal/d18")));
     }
-    note("wide", format!("{:?}", set("journal/f63", ACCESS, "u::rwx,u:7:rwx,g::---,m::rwx,o::---")));
+    note(
+        "wide",
+        format!(
+            "{:?}",
+            set("journal/f63", ACCESS, "u::rwx,u:7:rwx,g::---,m::rwx,o::---")
+        ),
+    );
     note("wide", state(&at("journal/f63")));
-    note("minimal", format!("{:?}", set("journal/f63", ACCESS, "u::rw-,g::r--,o::---")));
+    note(
+        "minimal",
+        format!("{:?}", set("journal/f63", ACCESS, "u::rw-,g::r--,o::---")),
+    );
     note("minimal", state(&at("journal/f63")));
-    note("minimal default", format!("{:?}", set("journal/d63", DEFAULT, "u::rwx,g::---,o::---")));
+    note(
+        "minimal default",
+        format!("{:?}", set("journal/d63", DEFAULT, "u::rwx,g::---,o::---")),
+    );
     fs::write(at("journal/d63/x"), "").unwrap();
     fs::create_dir(at("journal/d63/y")).unwrap();
     note("below", state(&at("journal/d63/x")));
@@ -150,15 +164,37 @@ fn transcript(dir: &Path) -> Vec<String> {
     // What is refused.
     let long = vec![0; 5000];
     let short = &list("u::rwx,g::r-x,o::r-x")[..27];
-    for value in [&b"\x02\0\0\0"[..], b"nonsense", short, &long, &list("u::rwx,g::r-x")] {
+    for value in [
+        &b"\x02\0\0\0"[..],
+        b"nonsense",
+        short,
+        &long,
+        &list("u::rwx,g::r-x"),
+    ] {
         let set = lsetxattr(at("journal"), ACCESS, value, XattrFlags::empty());
         note("damaged", format!("{set:?} {}", state(&at("journal"))));
     }
     note("again", format!("{:?}", set("journal", ACCESS, JOURNAL)));
-    note("without a mask", format!("{:?}", set("journal", ACCESS, "u::rwx,u:5:r--,g::r-x,o::r-x")));
-    note("default of a file", format!("{:?}", set("without18", DEFAULT, JOURNAL)));
-    note("list of a link", format!("{:?}", set("journal/l18", ACCESS, JOURNAL)));
-    note("list of a pipe", format!("{:?} {}", set("journal/p18", ACCESS, JOURNAL), state(&at("journal/p18"))));
+    note(
+        "without a mask",
+        format!("{:?}", set("journal", ACCESS, "u::rwx,u:5:r--,g::r-x,o::r-x")),
+    );
+    note(
+        "default of a file",
+        format!("{:?}", set("without18", DEFAULT, JOURNAL)),
+    );
+    note(
+        "list of a link",
+        format!("{:?}", set("journal/l18", ACCESS, JOURNAL)),
+    );
+    note(
+        "list of a pipe",
+        format!(
+            "{:?} {}",
+            set("journal/p18", ACCESS, JOURNAL),
+            state(&at("journal/p18"))
+        ),
+    );
 
     // The kernel checks them.
     fs::write(at("secret"), "x").unwrap();
@@ -171,9 +207,23 @@ fn transcript(dir: &Path) -> Vec<String> {
         note("may", format!("{uid}:{gid} {read} {write}"));
     }
     mode("secret", 0o640).unwrap();
-    note("masked", format!("{} {}", may(1001, 5, "cat secret"), may(1001, 5, "echo >> secret")));
+    note(
+        "masked",
+        format!(
+            "{} {}",
+            may(1001, 5, "cat secret"),
+            may(1001, 5, "echo >> secret")
+        ),
+    );
     mode("secret", 0o600).unwrap();
-    note("masked", format!("{} {}", may(1001, 5, "cat secret"), may(1001, 5, "echo >> secret")));
+    note(
+        "masked",
+        format!(
+            "{} {}",
+            may(1001, 5, "cat secret"),
+            may(1001, 5, "echo >> secret")
+        ),
+    );
 
     // Names, owners, and copies.
     set("secret", ACCESS, "u::rw-,u:1001:rw-,g::---,m::rw-,o::---").unwrap();
@@ -194,7 +244,10 @@ fn transcript(dir: &Path) -> Vec<String> {
         let others = set("without18", ACCESS, JOURNAL);
         seteuid(Uid::from_raw(0)).unwrap();
         setegid(Gid::from_raw(0)).unwrap();
-        note("by its owner", format!("{result:?} {others:?} {}", state(&at("group"))));
+        note(
+            "by its owner",
+            format!("{result:?} {others:?} {}", state(&at("group"))),
+        );
     }
     lines
 }
@@ -234,7 +287,12 @@ fn state_of_unpacked(dir: &Path, name: &str) -> String {
 fn lists_disk(t: &Outside) {
     let lists = |path: &str| {
         let attributes = t.target.xattrs(Path::new(path)).unwrap();
-        let get = |name| attributes.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+        let get = |name| {
+            attributes
+                .iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, value)| value.clone())
+        };
         (get(ACCESS), get(DEFAULT))
     };
     // The ids are the target's.
@@ -245,12 +303,19 @@ fn lists_disk(t: &Outside) {
 
     // What the installer unpacks gets what dpkg's files would.
     let path = Path::new("journal/installed");
-    t.target.write(path, b"", &meta(FileType::Regular, 0o640, 0, 0)).unwrap();
+    t.target
+        .write(path, b"", &meta(FileType::Regular, 0o640, 0, 0))
+        .unwrap();
     let path = Path::new("journal/created");
-    let created = t.target.create(path, &meta(FileType::Regular, 0o640, 0, 0)).unwrap();
+    let created = t
+        .target
+        .create(path, &meta(FileType::Regular, 0o640, 0, 0))
+        .unwrap();
     created.finish().unwrap();
     let directory = meta(FileType::Directory, 0o755, 0, 0);
-    t.target.make_dir(Path::new("journal/installed-dir"), &directory).unwrap();
+    t.target
+        .make_dir(Path::new("journal/installed-dir"), &directory)
+        .unwrap();
     let want = t.target.read(Path::new("unpacked-file")).unwrap();
     for file in ["journal/installed", "journal/created"] {
         let mut text = String::new();
@@ -266,13 +331,22 @@ fn lists_disk(t: &Outside) {
     // And what it changes keeps list and mode in step.
     let path = Path::new("journal/installed");
     t.target.set_mode(path, 0o600).unwrap();
-    assert_eq!(lists("journal/installed").0, Some(list("u::rw-,g::r-x,g:4:r-x,m::---,o::---")));
+    assert_eq!(
+        lists("journal/installed").0,
+        Some(list("u::rw-,g::r-x,g:4:r-x,m::---,o::---"))
+    );
     t.target.set_xattr(path, ACCESS.as_ref(), &list(JOURNAL)).unwrap();
     assert_eq!(t.target.stat(path).unwrap().meta.mode, 0o755);
-    t.target.set_xattr(path, ACCESS.as_ref(), &list("u::rw-,g::r--,o::---")).unwrap();
+    t.target
+        .set_xattr(path, ACCESS.as_ref(), &list("u::rw-,g::r--,o::---"))
+        .unwrap();
     assert_eq!(t.target.stat(path).unwrap().meta.mode, 0o640);
     assert_eq!(lists("journal/installed").0, None);
-    assert!(t.target.set_xattr(path, DEFAULT.as_ref(), &list(JOURNAL)).is_err());
+    assert!(
+        t.target
+            .set_xattr(path, DEFAULT.as_ref(), &list(JOURNAL))
+            .is_err()
+    );
     let again = Meta {
         mtime: Timestamp::default(),
         ..meta(FileType::Regular, 0o600, 4, 4)
