@@ -51,20 +51,6 @@ pub(crate) fn all() -> Vec<Case> {
             after: done,
         },
     ];
-    cases.push(Case {
-        name: "zzprobe",
-        prepare: nothing,
-        inside: |t| {
-            let plain = t.dir.join("plain");
-            fs::create_dir(&plain).unwrap();
-            for (d, o) in [(&plain, "/tmp/probe/plain"), (&t.view, "/tmp/probe/view")] {
-                let out = fs::File::create(o).unwrap();
-                Command::new("/tmp/probe/p").arg(d).stdout(out).status().unwrap();
-            }
-        },
-        step: idle,
-        after: done,
-    });
     cases.extend(change::all());
     cases.extend(execute::all());
     cases.extend(lists::all());
