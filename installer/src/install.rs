@@ -137,8 +137,6 @@ pub struct Installation<'a, 'u> {
     pub script_timeout: Duration,
     /// `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<i64>,
-    /// `PYTHONDONTWRITEBYTECODE`.
-    pub python_dont_write_bytecode: Option<String>,
     /// Who is told.
     pub reporter: Arc<dyn Reporter>,
     /// Whether to stop.
@@ -310,7 +308,6 @@ impl<'u> Installation<'_, 'u> {
         let environment = Environment {
             dpkg_version: self.dpkg_version(),
             source_date_epoch: self.source_date_epoch,
-            python_dont_write_bytecode: self.python_dont_write_bytecode.clone(),
         };
         let settings = |force| Settings {
             environment: environment.clone(),

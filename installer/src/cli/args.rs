@@ -27,9 +27,6 @@ const AFTER_LONG_HELP: &str = "\
 Environment:
   SOURCE_DATE_EPOCH      no time in the result is later than this (seconds since 1970);
                          two runs from the same archive then give the same bytes
-  PYTHONDONTWRITEBYTECODE
-                         handed on to maintainer scripts, since it shows in the byte code
-                         that python leaves behind
   http_proxy, https_proxy, no_proxy
                          proxies for downloads
   XDG_CACHE_HOME         where the cache is, without --cache

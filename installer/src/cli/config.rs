@@ -51,8 +51,6 @@ pub struct Config {
     pub verbosity: Verbosity,
     /// No time in the result is later: seconds since 1970.
     pub source_date_epoch: Option<i64>,
-    /// `PYTHONDONTWRITEBYTECODE`, which scripts get as it is.
-    pub python_dont_write_bytecode: Option<String>,
 }
 
 /// Where native tools come from.
@@ -172,10 +170,6 @@ impl Config {
                 .as_deref()
                 .map(source_date_epoch)
                 .transpose()?,
-            python_dont_write_bytecode: environment
-                .python_dont_write_bytecode
-                .as_ref()
-                .map(|value| value.to_string_lossy().into_owned()),
         })
     }
 }

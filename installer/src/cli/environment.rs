@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `XDG_CACHE_HOME`, `HOME` | where the cache is, without `--cache` |
 //! | `SOURCE_DATE_EPOCH` | times of the result are not later than this |
-//! | `PYTHONDONTWRITEBYTECODE` | handed on to maintainer scripts: it shows in the result |
 //! | `TMPDIR` | where the work directory is when the target is `-` |
 //! | `NO_COLOR`, `TERM` | no colour when `NO_COLOR` is not empty or `TERM` is `dumb` |
 //! | `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy` | as usual, for downloads |
@@ -24,8 +23,6 @@ pub struct Environment {
     pub home: Option<OsString>,
     /// `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<OsString>,
-    /// `PYTHONDONTWRITEBYTECODE`.
-    pub python_dont_write_bytecode: Option<OsString>,
     /// `TMPDIR`.
     pub tmpdir: Option<OsString>,
     /// `NO_COLOR`.
@@ -42,7 +39,6 @@ impl Environment {
             xdg_cache_home: get("XDG_CACHE_HOME"),
             home: get("HOME"),
             source_date_epoch: get("SOURCE_DATE_EPOCH"),
-            python_dont_write_bytecode: get("PYTHONDONTWRITEBYTECODE"),
             tmpdir: get("TMPDIR"),
             no_color: get("NO_COLOR"),
             term: get("TERM"),

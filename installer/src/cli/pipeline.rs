@@ -172,7 +172,6 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
         mount_point: staging.directory().join("view"),
         script_timeout: config.script_timeout,
         source_date_epoch: config.source_date_epoch,
-        python_dont_write_bytecode: config.python_dont_write_bytecode.clone(),
         reporter: Arc::clone(&tally) as Arc<dyn Reporter>,
         cancel,
     };

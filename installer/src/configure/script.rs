@@ -66,9 +66,6 @@ pub struct Environment {
     pub dpkg_version: String,
     /// `SOURCE_DATE_EPOCH`, handed on where it is set.
     pub source_date_epoch: Option<i64>,
-    /// `PYTHONDONTWRITEBYTECODE`, handed on where it is set: with it, byte code is written by
-    /// `py3compile` alone and never by a python that imports, which shows in the files.
-    pub python_dont_write_bytecode: Option<String>,
 }
 
 impl Environment {
@@ -84,10 +81,6 @@ impl Environment {
         let epoch = self
             .source_date_epoch
             .map(|epoch| ("SOURCE_DATE_EPOCH", epoch.to_string()));
-        let python = self
-            .python_dont_write_bytecode
-            .as_ref()
-            .map(|value| ("PYTHONDONTWRITEBYTECODE", value.clone()));
         [
             ("PATH", PATH.to_owned()),
             ("HOME", "/root".to_owned()),
@@ -111,7 +104,6 @@ impl Environment {
         ]
         .into_iter()
         .chain(epoch)
-        .chain(python)
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
     }
@@ -187,25 +179,6 @@ mod tests {
         };
         assert_eq!(triggered.arguments(), ["triggered", "/usr/share/a b"]);
         assert_eq!(triggered.to_string(), "postinst triggered /usr/share/a b");
-    }
-
-    #[test]
-    fn what_shows_in_the_result_is_handed_on() {
-        let names = |environment: &Environment| -> Vec<String> {
-            let variables = environment.of("p", "all", &Script::Preinst, "");
-            variables.into_iter().map(|(name, _)| name).collect()
-        };
-        let mut environment = Environment {
-            dpkg_version: "1.22.21".into(),
-            source_date_epoch: None,
-            python_dont_write_bytecode: None,
-        };
-        let without = names(&environment);
-        environment.source_date_epoch = Some(1);
-        environment.python_dont_write_bytecode = Some("1".into());
-        let with = names(&environment);
-        let more: Vec<_> = with.iter().filter(|name| !without.contains(name)).collect();
-        assert_eq!(more, ["SOURCE_DATE_EPOCH", "PYTHONDONTWRITEBYTECODE"]);
     }
 
     #[test]
