@@ -159,16 +159,25 @@ pub struct Args {
 /// `--variant`: sets of packages, as mmdebstrap has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Variant {
-    /// Unpack --include and what it depends on; configure nothing
+    /// Nothing but --include and what it depends on, unpacked and not installed
     Extract,
+    /// Nothing but --include and what it depends on, installed together; it needs dpkg and the
+    /// programs that its scripts run among them
+    Custom,
     /// Packages marked Essential, and what they depend on
     Essential,
     /// essential and apt
     Apt,
-    /// essential, apt and packages of priority required
+    /// essential and packages of priority required, apt among them (or: required)
+    #[value(alias = "required")]
     Minbase,
     /// minbase and build-essential
     Buildd,
+    /// minbase and packages of priority important (or: debootstrap, -)
+    #[value(aliases = ["debootstrap", "-"])]
+    Important,
+    /// important and packages of priority standard
+    Standard,
 }
 
 impl Variant {
@@ -176,10 +185,13 @@ impl Variant {
     pub fn name(self) -> &'static str {
         match self {
             Self::Extract => "extract",
+            Self::Custom => "custom",
             Self::Essential => "essential",
             Self::Apt => "apt",
             Self::Minbase => "minbase",
             Self::Buildd => "buildd",
+            Self::Important => "important",
+            Self::Standard => "standard",
         }
     }
 }
