@@ -10,14 +10,14 @@ pub mod queue;
 pub mod script;
 
 use crate::deb::{ControlArchive, Unpacked};
-use crate::dpkg::{Database, Diversions, DpkgError, PackageKey, Status};
+use crate::dpkg::{Database, Diversions, DpkgError, Package, PackageKey, Status};
 use crate::report::{Event, Reporter};
 use crate::staging::{Cancel, Cancelled};
 use crate::view::{Ended, Outcome, View, ViewError};
 use queue::{Graph, Queue, Step};
 use rootless_install_fs::{FileType, Meta, Target, Timestamp};
 use script::{Environment, Script, ScriptFailure};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -71,6 +71,47 @@ impl ConfigureError {
 }
 
 type Result<T> = std::result::Result<T, ConfigureError>;
+
+/// The kinds of dpkg's runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// `dpkg --install`, after everything is unpacked.
+    Install,
+    /// `dpkg --configure --no-triggers` with some packages.
+    Configure,
+    /// `dpkg --configure --pending`.
+    Pending,
+}
+
+/// The packages of a graph as they are at the moment.
+struct Present<'d> {
+    database: &'d Database,
+    order: &'d [PackageKey],
+    numbers: &'d HashMap<&'d PackageKey, queue::Node>,
+}
+
+impl Present<'_> {
+    fn get(&self, node: queue::Node) -> Option<&Package> {
+        self.order.get(node).and_then(|key| self.database.get(key))
+    }
+}
+
+impl queue::States for Present<'_> {
+    fn status(&self, node: queue::Node) -> Status {
+        self.get(node)
+            .map_or(Status::NotInstalled, |package| package.status)
+    }
+
+    fn is_pending(&self, node: queue::Node) -> bool {
+        self.get(node)
+            .is_some_and(|package| !package.triggers_pending.is_empty())
+    }
+
+    fn awaits(&self, node: queue::Node) -> Option<queue::Node> {
+        let first = self.get(node)?.triggers_awaited.first()?;
+        self.numbers.get(first).copied()
+    }
+}
 
 /// Runs scripts in a view, and keeps the database in step.
 pub struct Configurer<'a> {
@@ -127,6 +168,7 @@ impl<'a> Configurer<'a> {
         }
         self.write_incoming(&key, control)?;
         let ran = self.run(&key, Script::Preinst, &incoming("preinst"));
+        self.database.incorporate(self.target)?;
         if let Err(ConfigureError::Script(failure)) = ran {
             if control.script("postrm").is_some() && failure.outcome.ended != Ended::Cancelled {
                 // The first failure is the one to tell; dpkg leaves the package
@@ -203,13 +245,15 @@ impl<'a> Configurer<'a> {
         self.target.remove_dir(Path::new(INCOMING)).map_err(failed)
     }
 
-    /// Configures unpacked packages, given in the order in which dpkg would get
-    /// them. Triggers that nothing in the queue waits for stay pending until
-    /// [`Configurer::process_pending_triggers`].
+    /// One run of dpkg over packages that are unpacked or have triggers pending, in
+    /// the order in which dpkg would have them. Triggers are left pending with
+    /// [`Run::Configure`] where nothing in the queue waits for them; the others
+    /// process in the end what was activated meanwhile.
     ///
     /// # Errors
     /// The first script that fails ends it; the package is half-configured then.
-    pub fn configure(&mut self, keys: &[PackageKey]) -> Result<()> {
+    /// Triggers that activate each other end it as well.
+    pub fn configure(&mut self, keys: &[PackageKey], run: Run) -> Result<()> {
         // A package that dpkg knows may satisfy a dependency without being in the queue.
         let mut order: Vec<PackageKey> = keys.to_vec();
         order.extend(
@@ -218,52 +262,50 @@ impl<'a> Configurer<'a> {
                 .map(|p| p.key())
                 .filter(|key| !keys.contains(key)),
         );
-        let graph = {
-            let known: Vec<_> = order
-                .iter()
-                .filter_map(|key| self.database.get(key))
-                .map(|package| (package, self.has_script(&package.info_path("postinst"))))
-                .collect();
-            Graph::new(&known, self.database.native())
-        };
-        let mut queue = Queue::new(0..keys.len());
+        let graph = self.graph(&order, run);
+        let mut queue = Queue::new(0..keys.len(), run == Run::Configure);
+        let numbers = order.iter().enumerate().map(|(node, key)| (key, node)).collect();
         loop {
-            let status = |node: queue::Node| {
-                order
-                    .get(node)
-                    .and_then(|key| self.database.get(key))
-                    .map_or(Status::NotInstalled, |p| p.status)
+            let states = Present {
+                database: self.database,
+                order: &order,
+                numbers: &numbers,
             };
-            match queue.next(&graph, &status) {
+            match queue.next(&graph, &states) {
                 None => break,
                 Some(Step::Configure(node)) => {
                     if let Some(key) = order.get(node) {
                         self.configure_one(key)?;
                     }
                 }
-                Some(Step::Triggers(nodes)) => {
-                    for awaiting in nodes.iter().filter_map(|&node| order.get(node)) {
-                        let awaited = self.database.get(awaiting).map(|p| p.triggers_awaited.clone());
-                        for key in awaited.unwrap_or_default() {
-                            self.process_triggers(&key)?;
-                        }
+                Some(Step::Triggers(node)) => {
+                    if let Some(key) = order.get(node) {
+                        self.process_triggers(key)?;
                     }
                 }
+            }
+        }
+        if run != Run::Configure {
+            while let Some(key) = self.database.next_deferred() {
+                self.process_triggers(&key)?;
             }
         }
         Ok(())
     }
 
-    /// Processes triggers until none is pending, as dpkg does before it ends.
-    ///
-    /// # Errors
-    /// The first script that fails, or triggers that activate each other.
-    pub fn process_pending_triggers(&mut self) -> Result<()> {
-        self.database.defer_all_pending();
-        while let Some(key) = self.database.next_deferred() {
-            self.process_triggers(&key)?;
+    /// The graph of packages, whose numbers are their places in `order`.
+    fn graph(&self, order: &[PackageKey], run: Run) -> Graph {
+        let known: Vec<_> = order
+            .iter()
+            .filter_map(|key| self.database.get(key))
+            .map(|package| (package, self.has_script(&package.info_path("postinst"))))
+            .collect();
+        // dpkg knows packages in the order in which it unpacked them, or that of its status file.
+        let mut read: Vec<queue::Node> = (0..known.len()).collect();
+        if run != Run::Install {
+            read.sort_by_key(|node| order.get(*node));
         }
-        Ok(())
+        Graph::new(&known, &read, self.database.native())
     }
 
     fn configure_one(&mut self, key: &PackageKey) -> Result<()> {
@@ -284,6 +326,7 @@ impl<'a> Configurer<'a> {
             self.run(key, Script::Configure { old }, &postinst)?;
         }
         self.database.settle(key)?;
+        self.database.incorporate(self.target)?;
         self.settings
             .reporter
             .event(&Event::Configured { package: &key.name });
@@ -310,6 +353,7 @@ impl<'a> Configurer<'a> {
             self.run(key, Script::Triggered { names }, &postinst)?;
         }
         self.database.settle(key)?;
+        self.database.incorporate(self.target)?;
         Ok(())
     }
 
@@ -348,7 +392,6 @@ impl<'a> Configurer<'a> {
                 cancel.is_cancelled()
             })?;
         cancel.check()?;
-        self.database.incorporate(self.target)?;
         let Outcome { ended, .. } = &outcome;
         let failure = (*ended != Ended::Exited(0)).then(|| ended.to_string());
         settings.reporter.event(&Event::ScriptFinished {

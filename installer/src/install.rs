@@ -8,7 +8,7 @@ use crate::arch::Architecture;
 use crate::archive::{Fetcher, Index};
 use crate::bookkeeping;
 use crate::configure::script::Environment;
-use crate::configure::{ConfigureError, Configurer, Settings};
+use crate::configure::{ConfigureError, Configurer, Run, Settings};
 use crate::deb::{Context, DebError, Expected, Job, Layering, UnpackedPackage, open_package, unpack_all};
 use crate::dpkg::{DPKG_NEW, Database, DpkgError, PackageKey, Status};
 use crate::ldconfig;
@@ -326,8 +326,7 @@ impl<'u> Installation<'_, 'u> {
                 configurer.begin_unpack(&package.control)?;
                 keys.push(configurer.finish_unpack(&package.control, &package.files)?);
             }
-            configurer.configure(&keys)?;
-            configurer.process_pending_triggers()?;
+            configurer.configure(&keys, Run::Install)?;
             database.save(self.target)?;
         }
         drop(unpacked);
@@ -348,40 +347,58 @@ impl<'u> Installation<'_, 'u> {
         let settings = || settings("security-mac,downgrade");
         for step in &phase.steps {
             self.cancel.check()?;
+            database.begin_run();
             match step {
                 Step::Unpack(ids) => {
-                    let jobs = self.jobs(ids);
-                    {
-                        let _stage = self.reporter.stage(Stage::Configure);
-                        let mut configurer = Configurer::new(self.target, view, database, settings());
-                        for job in &jobs {
-                            let (_, control) = open_package(job)?;
-                            configurer.begin_unpack(&control)?;
-                        }
-                    }
-                    let unpacked = self.unpack(ids, database, Layering::Dpkg)?;
-                    self.learn(sysroot, ids, &unpacked);
-                    for package in &unpacked {
-                        database.finish_unpack(self.target, &package.control, &package.files)?;
+                    let mut rest = ids.as_slice();
+                    while !rest.is_empty() {
+                        let together = database.room_for_packages().clamp(1, rest.len());
+                        let (some, others) = rest.split_at(together);
+                        self.unpack_some(some, view, database, sysroot, &settings)?;
+                        rest = others;
                     }
                 }
                 Step::Configure(ids) => {
                     let _stage = self.reporter.stage(Stage::Configure);
                     let keys: Vec<PackageKey> = ids.iter().map(|id| self.key(*id)).collect();
                     let mut configurer = Configurer::new(self.target, view, database, settings());
-                    configurer.configure(&keys)?;
+                    configurer.configure(&keys, Run::Configure)?;
                 }
                 Step::ConfigurePending => {
                     let _stage = self.reporter.stage(Stage::Configure);
                     let keys = pending(database);
                     let mut configurer = Configurer::new(self.target, view, database, settings());
-                    configurer.configure(&keys)?;
-                    configurer.process_pending_triggers()?;
+                    configurer.configure(&keys, Run::Pending)?;
                 }
             }
             // A step is a run of dpkg, which ends with a new status file; the one
             // before it stays as status-old.
             database.save(self.target)?;
+        }
+        Ok(())
+    }
+
+    /// Unpacks packages together: their preinst scripts run first.
+    fn unpack_some<'s>(
+        &'s self,
+        ids: &[PackageId],
+        view: &mut View,
+        database: &mut Database,
+        sysroot: Option<&Sysroot<'_, '_>>,
+        settings: &dyn Fn() -> Settings<'s>,
+    ) -> Result<()> {
+        {
+            let _stage = self.reporter.stage(Stage::Configure);
+            let mut configurer = Configurer::new(self.target, view, database, settings());
+            for job in &self.jobs(ids) {
+                let (_, control) = open_package(job)?;
+                configurer.begin_unpack(&control)?;
+            }
+        }
+        let unpacked = self.unpack(ids, database, Layering::Dpkg)?;
+        self.learn(sysroot, ids, &unpacked);
+        for package in &unpacked {
+            database.finish_unpack(self.target, &package.control, &package.files)?;
         }
         Ok(())
     }
@@ -479,18 +496,21 @@ impl<'u> Installation<'_, 'u> {
 }
 
 /// The packages that `dpkg --configure --pending` takes, in its order: that of
-/// the hash table of its database (FNV-1 over the name, 65521 entries), which
+/// the hash table of its database (FNV-1a over the name, 65521 entries), which
 /// shows in the ids that scripts hand out.
 fn pending(database: &Database) -> Vec<PackageKey> {
     let slot = |name: &str| {
         let hash = name.bytes().fold(2_166_136_261_u32, |hash, byte| {
-            hash.wrapping_mul(16_777_619) ^ u32::from(byte)
+            (hash ^ u32::from(byte)).wrapping_mul(16_777_619)
         });
         hash % 65_521
     };
     let mut keys: Vec<PackageKey> = database
         .packages()
-        .filter(|package| matches!(package.status, Status::Unpacked | Status::HalfConfigured))
+        .filter(|package| {
+            matches!(package.status, Status::Unpacked | Status::HalfConfigured)
+                || !package.triggers_pending.is_empty()
+        })
         .map(|package| package.key())
         .collect();
     keys.sort_by_key(|key| slot(&key.name));

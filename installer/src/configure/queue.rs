@@ -2,12 +2,13 @@
 //!
 //! dpkg takes packages from a queue. One whose dependencies are not configured
 //! yet goes to the end of it; when nothing was possible for a while it becomes
-//! more lenient by steps: it breaks dependency cycles, then processes triggers
-//! that a dependency waits for, then (as with `--force-depends`, with which the
+//! more lenient by steps, and stays so to the end of the run: it breaks
+//! dependency cycles, then processes triggers that are pending or that a
+//! dependency waits for, then (as with `--force-depends`, with which the
 //! essential packages are installed) ignores what cannot be helped. Which
 //! dependency of a cycle is broken shows in the result: preferably one of a
 //! package without a postinst. (dpkg: `process_queue`, `dependencies_ok`,
-//! `findbreakcycle`.)
+//! `findbreakcycle`, `trigproc`.)
 
 use crate::dpkg::{MultiArch, Package, Possibility, Status, parse_relations};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -24,65 +25,75 @@ pub struct Graph {
 #[derive(Debug)]
 struct NodeData {
     has_postinst: bool,
-    /// Depends and Pre-Depends: groups of alternatives, each with the packages
-    /// that satisfy it, the one of that name first, then providers.
-    groups: Vec<Vec<Vec<Node>>>,
+    /// Depends and Pre-Depends: groups of alternatives.
+    groups: Vec<Vec<Alternative>>,
+}
+
+/// One alternative of a dependency: packages, and whether their version and
+/// architecture will do. Cycles are looked for through the others as well.
+#[derive(Debug)]
+struct Alternative {
+    /// Those of that name and a fitting architecture.
+    named: Vec<(Node, bool)>,
+    /// Those that provide it.
+    providers: Vec<(Node, bool)>,
 }
 
 impl Graph {
-    /// Builds the graph of packages, in the order given; the flag says whether
-    /// the package has a postinst. `native` is the target's architecture.
-    pub fn new(packages: &[(&Package, bool)], native: &str) -> Self {
+    /// Builds the graph of packages; the flag says whether the package has a
+    /// postinst. `read` are their numbers in the order in which dpkg came to
+    /// know them, `native` is the target's architecture.
+    pub fn new(packages: &[(&Package, bool)], read: &[Node], native: &str) -> Self {
         let mut named: HashMap<&str, Vec<Node>> = HashMap::new();
-        let mut provided: HashMap<String, Vec<(Node, Option<String>)>> = HashMap::new();
-        for (node, (package, _)) in packages.iter().enumerate() {
+        let mut provided: HashMap<String, Vec<(Node, Possibility)>> = HashMap::new();
+        for (node, (package, _)) in read.iter().filter_map(|node| Some((*node, packages.get(*node)?))) {
             named.entry(package.name.as_str()).or_default().push(node);
-            for possibility in groups(package, "Provides").into_iter().flatten() {
-                let version = possibility.constraint.map(|(_, version)| version);
+            let provides = package.field("Provides").map(parse_relations);
+            for possibility in provides.and_then(Result::ok).into_iter().flatten().flatten() {
+                // dpkg's list of them begins with the one it read last.
                 provided
-                    .entry(possibility.name)
+                    .entry(possibility.name.clone())
                     .or_default()
-                    .push((node, version));
+                    .insert(0, (node, possibility));
             }
         }
-        let satisfying = |from: &Package, wanted: &Possibility| -> Vec<Node> {
-            let by_name = named
-                .get(wanted.name.as_str())
-                .into_iter()
-                .flatten()
-                .copied()
-                .filter(|&node| {
-                    packages.get(node).is_some_and(|(p, _)| {
-                        wanted.accepts(&p.version) && architecture_fits(from, p, wanted, native)
+        let alternative = |from: &Package, wanted: &Possibility| {
+            let fits = |node: Node, by: Option<&str>| {
+                let fits = |(to, _): &(&Package, bool)| architecture_fits(from, to, by, wanted, native);
+                packages.get(node).is_some_and(fits)
+            };
+            let nodes = named.get(wanted.name.as_str()).into_iter().flatten().copied();
+            let accepts = |node: Node| packages.get(node).is_some_and(|(p, _)| wanted.accepts(&p.version));
+            let providers = provided.get(&wanted.name).into_iter().flatten();
+            Alternative {
+                named: nodes
+                    .filter(|node| fits(*node, None))
+                    .map(|node| (node, accepts(node)))
+                    .collect(),
+                providers: providers
+                    .map(|(node, is)| {
+                        let version = is.constraint.as_ref().map(|(_, version)| version);
+                        let good = wanted.constraint.is_none() || version.is_some_and(|v| wanted.accepts(v));
+                        (*node, good && fits(*node, is.architecture.as_deref()))
                     })
-                });
-            let by_provider = provided
-                .get(&wanted.name)
-                .into_iter()
-                .flatten()
-                .filter(|(_, version)| {
-                    wanted.constraint.is_none() || version.as_ref().is_some_and(|v| wanted.accepts(v))
-                });
-            by_name.chain(by_provider.map(|(node, _)| *node)).collect()
+                    .collect(),
+            }
         };
-        let nodes = packages
-            .iter()
-            .map(|(package, has_postinst)| {
-                let wanted = groups(package, "Depends")
-                    .into_iter()
-                    .chain(groups(package, "Pre-Depends"));
-                NodeData {
-                    has_postinst: *has_postinst,
-                    groups: wanted
-                        .map(|group| group.iter().map(|wanted| satisfying(package, wanted)).collect())
-                        .collect(),
-                }
-            })
-            .collect();
-        Self { nodes }
+        let nodes = packages.iter().map(|(package, has_postinst)| NodeData {
+            has_postinst: *has_postinst,
+            groups: package
+                .requirements()
+                // The database has parsed the field before, so an error cannot come here.
+                .flat_map(|value| parse_relations(value).unwrap_or_default())
+                .map(|group| group.iter().map(|wanted| alternative(package, wanted)).collect())
+                .collect(),
+        });
+        Self {
+            nodes: nodes.collect(),
+        }
     }
 
-    fn groups(&self, node: Node) -> &[Vec<Vec<Node>>] {
+    fn groups(&self, node: Node) -> &[Vec<Alternative>] {
         self.nodes
             .get(node)
             .map(|n| n.groups.as_slice())
@@ -94,28 +105,35 @@ impl Graph {
     }
 }
 
-fn groups(package: &Package, field: &str) -> Vec<Vec<Possibility>> {
-    // The database has parsed the field before, so an error cannot come here.
-    package
-        .field(field)
-        .map(|value| parse_relations(value).unwrap_or_default())
-        .unwrap_or_default()
+/// Whether `to` may satisfy a dependency of `from` (Multi-Arch specification);
+/// `by` is the architecture that its `Provides` names.
+fn architecture_fits(
+    from: &Package,
+    to: &Package,
+    by: Option<&str>,
+    wanted: &Possibility,
+    native: &str,
+) -> bool {
+    let own = |architecture: &str| match architecture {
+        "all" => native.to_owned(),
+        other => other.to_owned(),
+    };
+    let is = own(by.unwrap_or(&to.architecture));
+    match wanted.architecture.as_deref() {
+        Some("any") => to.multi_arch == MultiArch::Allowed || is == own(&from.architecture),
+        Some(exact) => is == exact,
+        None => is == own(&from.architecture) || to.multi_arch == MultiArch::Foreign,
+    }
 }
 
-/// Whether `to` may satisfy a dependency of `from` (Multi-Arch specification).
-fn architecture_fits(from: &Package, to: &Package, wanted: &Possibility, native: &str) -> bool {
-    let own = |p: &Package| {
-        if p.architecture == "all" {
-            native.to_owned()
-        } else {
-            p.architecture.clone()
-        }
-    };
-    match wanted.architecture.as_deref() {
-        Some("any") => to.multi_arch == MultiArch::Allowed || own(to) == own(from),
-        Some(exact) => own(to) == exact,
-        None => own(to) == own(from) || to.multi_arch == MultiArch::Foreign,
-    }
+/// What the queue asks about packages as they are at the moment.
+pub trait States {
+    /// A package's state.
+    fn status(&self, node: Node) -> Status;
+    /// Whether it has triggers pending.
+    fn is_pending(&self, node: Node) -> bool;
+    /// The first package whose triggers it awaits.
+    fn awaits(&self, node: Node) -> Option<Node>;
 }
 
 /// What to do next.
@@ -123,132 +141,179 @@ fn architecture_fits(from: &Package, to: &Package, wanted: &Possibility, native:
 pub enum Step {
     /// Configure this package.
     Configure(Node),
-    /// Process triggers, so that these packages, which await it, are done.
-    Triggers(Vec<Node>),
+    /// Process this package's triggers.
+    Triggers(Node),
 }
 
+/// dpkg's `dependtry`: what is tried when nothing else helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Leniency {
     Normal,
     Cycles,
     Triggers,
+    TriggerCycles,
+    ForceVersions,
     Force,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Check {
-    Satisfied,
-    /// Packages that must be configured, or have their triggers processed.
-    Defer {
-        awaiting: Vec<Node>,
-    },
-    /// Nothing in the queue or the system satisfies it.
-    Unsatisfied,
+impl Leniency {
+    fn next(self) -> Self {
+        match self {
+            Self::Normal => Self::Cycles,
+            Self::Cycles => Self::Triggers,
+            Self::Triggers => Self::TriggerCycles,
+            Self::TriggerCycles => Self::ForceVersions,
+            Self::ForceVersions | Self::Force => Self::Force,
+        }
+    }
 }
 
-/// dpkg's queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    Nothing,
+    Defer,
+    Satisfied,
+}
+
+/// dpkg's queue, for one run of it.
 #[derive(Debug)]
 pub struct Queue {
     waiting: VecDeque<Node>,
+    /// All that were in the queue at its beginning.
+    queued: HashSet<Node>,
+    /// Whether triggers of packages outside the queue may be processed.
+    any_triggers: bool,
     fruitless: usize,
     leniency: Leniency,
+    /// The package whose triggers are in the way of the one looked at last.
+    in_the_way: Option<Node>,
     /// Alternatives of dependencies that are taken as satisfied: node, group
     /// and alternative by position.
     broken: HashSet<(Node, usize, usize)>,
 }
 
 impl Queue {
-    /// A queue in the order in which dpkg was given the packages.
-    pub fn new(nodes: impl IntoIterator<Item = Node>) -> Self {
+    /// A queue in the order in which dpkg was given the packages. With
+    /// `any_triggers` (what `--no-triggers` comes down to here) triggers of
+    /// packages that are not in it are processed where something needs that.
+    pub fn new(nodes: impl IntoIterator<Item = Node>, any_triggers: bool) -> Self {
+        let waiting: VecDeque<Node> = nodes.into_iter().collect();
         Self {
-            waiting: nodes.into_iter().collect(),
+            queued: waiting.iter().copied().collect(),
+            waiting,
+            any_triggers,
             fruitless: 0,
             leniency: Leniency::Normal,
+            in_the_way: None,
             broken: HashSet::new(),
         }
     }
 
     /// The next step, given the present state of each package; `None` at the
-    /// end. After [`Step::Configure`] the package is out of the queue.
-    pub fn next(&mut self, graph: &Graph, status: &dyn Fn(Node) -> Status) -> Option<Step> {
+    /// end. The package of the step is out of the queue.
+    pub fn next(&mut self, graph: &Graph, states: &dyn States) -> Option<Step> {
         loop {
-            let node = self.waiting.pop_front()?;
-            let fruitless = self.fruitless;
+            let mut node = self.waiting.pop_front()?;
+            let before = self.fruitless;
             self.fruitless += 1;
-            if fruitless > self.waiting.len() * 3 + 2 {
-                self.fruitless = 0;
-                self.leniency = match self.leniency {
-                    Leniency::Normal => Leniency::Cycles,
-                    Leniency::Cycles => Leniency::Triggers,
-                    Leniency::Triggers | Leniency::Force => Leniency::Force,
-                };
+            if before > self.waiting.len() * 3 + 2 {
+                self.give_way();
+            } else if self.fruitless > self.waiting.len() * 2 + 2 {
+                match self.in_the_way.filter(|other| states.is_pending(*other)) {
+                    Some(other) if self.leniency >= Leniency::Triggers => {
+                        self.waiting.push_back(node);
+                        self.in_the_way = None;
+                        node = other;
+                    }
+                    _ => self.give_way(),
+                }
+            }
+            let pending = states.is_pending(node);
+            if !pending && !matches!(states.status(node), Status::Unpacked | Status::HalfConfigured) {
+                continue;
+            }
+            if pending && self.leniency < Leniency::Triggers {
+                self.waiting.push_back(node);
+                continue;
             }
             if self.leniency >= Leniency::Cycles && self.break_cycle(graph, node) {
                 self.fruitless = 0;
             }
-            match self.check(graph, node, status) {
-                Check::Satisfied => {
-                    self.progress();
-                    return Some(Step::Configure(node));
-                }
-                Check::Defer { awaiting } if !awaiting.is_empty() && self.leniency >= Leniency::Triggers => {
-                    self.waiting.push_front(node);
-                    self.progress();
-                    return Some(Step::Triggers(awaiting));
-                }
-                Check::Defer { .. } | Check::Unsatisfied if self.leniency < Leniency::Force => {
-                    self.waiting.push_back(node);
-                }
-                Check::Defer { .. } | Check::Unsatisfied => {
-                    self.progress();
-                    return Some(Step::Configure(node));
-                }
+            let satisfied = self.check(graph, node, states) == Found::Satisfied;
+            if !satisfied && self.leniency < Leniency::Force {
+                self.waiting.push_back(node);
+                continue;
             }
+            self.fruitless = 0;
+            return Some(if pending {
+                Step::Triggers(node)
+            } else {
+                Step::Configure(node)
+            });
         }
     }
 
-    fn progress(&mut self) {
+    fn give_way(&mut self) {
+        self.leniency = self.leniency.next();
         self.fruitless = 0;
-        self.leniency = Leniency::Normal;
     }
 
-    fn check(&self, graph: &Graph, node: Node, status: &dyn Fn(Node) -> Status) -> Check {
-        let mut awaiting = Vec::new();
-        let mut deferred = false;
+    /// Whether the dependencies of a package are satisfied, and if not whether
+    /// triggers are in the way.
+    fn check(&mut self, graph: &Graph, node: Node, states: &dyn States) -> Found {
+        let mut all = Found::Satisfied;
+        let (mut helped, mut beyond_help) = (None, false);
         for (position, group) in graph.groups(node).iter().enumerate() {
-            let mut best = 0;
-            let mut awaited = Vec::new();
-            for (option, nodes) in group.iter().enumerate() {
+            let mut best = Found::Nothing;
+            let mut awaited = None;
+            for (option, alternative) in group.iter().enumerate() {
                 if self.broken.contains(&(node, position, option)) {
-                    best = 2;
+                    best = Found::Satisfied;
                 }
-                for &candidate in nodes {
-                    let found = match status(candidate) {
-                        Status::Installed | Status::TriggersPending => 2,
-                        _ if candidate == node => 2,
-                        Status::TriggersAwaited => {
-                            awaited.push(candidate);
-                            1
-                        }
-                        Status::Unpacked | Status::HalfConfigured if self.waiting.contains(&candidate) => 1,
-                        _ => 0,
-                    };
-                    best = best.max(found);
+                for (candidate, good) in &alternative.named {
+                    if best < Found::Satisfied {
+                        best = best.max(self.found(*candidate, *good, states, &mut awaited));
+                    }
+                }
+                for (candidate, good) in &alternative.providers {
+                    if best < Found::Satisfied && *good {
+                        // A package that provides what it needs itself is let pass.
+                        best = match self.found(*candidate, true, states, &mut awaited) {
+                            Found::Defer if *candidate == node => Found::Satisfied,
+                            found => best.max(found),
+                        };
+                    }
+                }
+                if best == Found::Satisfied {
+                    break;
                 }
             }
-            match best {
-                2 => {}
-                1 => {
-                    deferred = true;
-                    awaiting.extend(awaited);
+            if best < Found::Satisfied {
+                all = all.min(best);
+                match awaited {
+                    Some(other) if best == Found::Defer => helped = Some(other),
+                    _ => beyond_help = true,
                 }
-                _ => return Check::Unsatisfied,
             }
         }
-        if deferred {
-            Check::Defer { awaiting }
-        } else {
-            Check::Satisfied
+        if let (Some(other), false) = (helped, beyond_help) {
+            self.in_the_way = Some(other);
+        }
+        all
+    }
+
+    fn found(&self, node: Node, good: bool, states: &dyn States, awaited: &mut Option<Node>) -> Found {
+        if !good {
+            return Found::Nothing;
+        }
+        match states.status(node) {
+            Status::Installed | Status::TriggersPending => Found::Satisfied,
+            Status::TriggersAwaited if self.any_triggers || self.queued.contains(&node) => {
+                *awaited = states.awaits(node);
+                Found::Defer
+            }
+            Status::Unpacked | Status::HalfConfigured if self.queued.contains(&node) => Found::Defer,
+            _ => Found::Nothing,
         }
     }
 
@@ -280,18 +345,19 @@ impl CycleSearch<'_> {
         if self.done.contains(&node) {
             return None;
         }
-        for (group, alternatives) in self.graph.groups(node).iter().enumerate() {
-            for (option, candidates) in alternatives.iter().enumerate() {
+        let graph = self.graph;
+        for (group, alternatives) in graph.groups(node).iter().enumerate() {
+            for (option, alternative) in alternatives.iter().enumerate() {
                 if self.queue.broken.contains(&(node, group, option)) {
                     continue;
                 }
-                self.path.push((node, group, option));
-                for &candidate in candidates {
-                    let pending = self.queue.waiting.contains(&candidate) || self.on_path(candidate);
-                    if !pending || candidate == node {
-                        continue;
-                    }
-                    let found = if self.on_path(candidate) {
+                let queued = |(node, _): &&(Node, bool)| self.queue.queued.contains(node);
+                let providers = alternative.providers.iter().filter(queued);
+                let candidates: Vec<Node> = alternative.named.iter().chain(providers).map(|c| c.0).collect();
+                for candidate in candidates {
+                    let earlier = self.on_path(candidate);
+                    self.path.push((node, group, option));
+                    let found = if earlier {
                         self.choose(candidate)
                     } else {
                         self.from(candidate)
@@ -299,8 +365,8 @@ impl CycleSearch<'_> {
                     if found.is_some() {
                         return found;
                     }
+                    self.path.pop();
                 }
-                self.path.pop();
             }
         }
         self.done.insert(node);
@@ -314,7 +380,13 @@ impl CycleSearch<'_> {
     /// The cycle runs from `start` on the path to its end: the last package of
     /// it without a postinst loses its dependency, else `start` does.
     fn choose(&self, start: Node) -> Option<(Node, usize, usize)> {
-        let first = self.path.iter().position(|(n, ..)| *n == start)?;
+        let last = self.path.len().saturating_sub(1);
+        let first = self
+            .path
+            .iter()
+            .take(last)
+            .rposition(|(n, ..)| *n == start)
+            .unwrap_or(last);
         let cycle = self.path.get(first..)?;
         let harmless = cycle
             .iter()
@@ -339,20 +411,41 @@ mod tests {
             })
             .collect();
         let with: Vec<(&Package, bool)> = packages.iter().zip(stanzas).map(|(p, s)| (p, s.1)).collect();
-        let graph = Graph::new(&with, "riscv64");
-        let mut status = vec![Status::Unpacked; packages.len()];
-        let mut queue = Queue::new(0..packages.len());
+        let graph = Graph::new(&with, &(0..with.len()).collect::<Vec<_>>(), "riscv64");
+        let states = packages.iter().map(|p| match p.triggers_pending.is_empty() {
+            true => Status::Unpacked,
+            false => Status::TriggersPending,
+        });
+        let mut status = Simple(states.collect());
+        let mut queue = Queue::new(0..packages.len(), false);
         let mut order = Vec::new();
-        while let Some(step) = queue.next(&graph, &|node| status[node]) {
+        while let Some(step) = queue.next(&graph, &status) {
             match step {
                 Step::Configure(node) => {
-                    status[node] = Status::Installed;
+                    status.0[node] = Status::Installed;
                     order.push(packages[node].name.clone());
                 }
-                Step::Triggers(nodes) => nodes.iter().for_each(|&n| status[n] = Status::Installed),
+                Step::Triggers(node) => {
+                    status.0[node] = Status::Installed;
+                    order.push(format!("({})", packages[node].name));
+                }
             }
         }
         order
+    }
+
+    struct Simple(Vec<Status>);
+
+    impl States for Simple {
+        fn status(&self, node: Node) -> Status {
+            self.0[node]
+        }
+        fn is_pending(&self, node: Node) -> bool {
+            self.0[node] == Status::TriggersPending
+        }
+        fn awaits(&self, _: Node) -> Option<Node> {
+            None
+        }
     }
 
     #[test]
@@ -390,5 +483,29 @@ mod tests {
             ("Package: new\nProvides: v (= 2)", true),
         ]);
         assert_eq!(order, ["old", "new", "a"]);
+    }
+
+    #[test]
+    fn once_lenient_always_lenient() {
+        // The cycle of b and c is met while that of a and z is under way; c is
+        // configured at its first turn after that.
+        let order = run(&[
+            ("Package: z\nDepends: a", true),
+            ("Package: a\nDepends: z", true),
+            ("Package: b\nDepends: a, c", false),
+            ("Package: d\nDepends: b", false),
+            ("Package: c\nDepends: b", false),
+        ]);
+        assert_eq!(order, ["z", "a", "c", "b", "d"]);
+    }
+
+    #[test]
+    fn pending_triggers_wait_for_what_is_configured() {
+        let order = run(&[
+            ("Package: t\nTriggers-Pending: x", true),
+            ("Package: a\nDepends: b", true),
+            ("Package: b", true),
+        ]);
+        assert_eq!(order, ["b", "a", "(t)"]);
     }
 }

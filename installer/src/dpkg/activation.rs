@@ -11,7 +11,7 @@ use rootless_install_fs::Target;
 use super::database::Database;
 use super::error::DpkgError;
 use super::files::{failed, of_root, read_text};
-use super::package::PackageKey;
+use super::package::{Package, PackageKey};
 use super::states::Status;
 use super::triggers::{Declarations, Kind, TRIGGERS, parse_unincorp};
 
@@ -173,13 +173,12 @@ impl Database {
         self.deferred.pop_front()
     }
 
-    /// Queues every package with pending triggers (what a new dpkg process does first).
-    pub fn defer_all_pending(&mut self) {
-        for (key, package) in &self.packages {
-            if !package.triggers_pending.is_empty() && !self.deferred.contains(key) {
-                self.deferred.push_back(key.clone());
-            }
-        }
+    /// What a new dpkg process finds when it reads the database that the one before it wrote: nothing
+    /// is queued, and pending triggers are in the opposite order, as it puts each one it reads
+    /// before the others.
+    pub fn begin_run(&mut self) {
+        self.deferred.clear();
+        self.packages.values_mut().for_each(Package::reread);
     }
 
     /// Activates what maintainer scripts noted in `triggers/Unincorp` and empties it.

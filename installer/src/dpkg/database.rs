@@ -319,6 +319,14 @@ impl Database {
         }
     }
 
+    /// How many packages can be unpacked together, the changes of each after those of all before it,
+    /// and dpkg would not write the status file meanwhile: what it writes then shows the order.
+    pub fn room_for_packages(&self) -> usize {
+        /// Half-installed and twice unpacked, and a trigger that is awaited.
+        const CHANGES: u32 = 5;
+        (MAX_UPDATES.saturating_sub(self.notes) / CHANGES) as usize
+    }
+
     /// A package's stanza as dpkg would write it, without the empty line after it.
     pub fn stanza(&self, package: &Package) -> String {
         let mut out = String::with_capacity(1024);

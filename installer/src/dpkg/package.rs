@@ -297,6 +297,20 @@ impl Package {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The values of `Depends` and `Pre-Depends`, in the order in which dpkg read them.
+    pub fn requirements(&self) -> impl Iterator<Item = &str> {
+        let wanted = |name: &str| matches!(name, "Depends" | "Pre-Depends");
+        let fields = self.known.iter().filter(move |(name, _)| wanted(name));
+        fields.map(|(_, value)| value.as_str())
+    }
+
+    /// Puts the fields into the order in which they are in the status file.
+    pub(super) fn reread(&mut self) {
+        self.known
+            .sort_by_key(|(name, _)| FIELDS.iter().position(|(known, _)| known == name));
+        self.triggers_pending.reverse();
+    }
+
     /// Whether `Essential: yes`.
     pub fn essential(&self) -> bool {
         self.field("Essential").is_some()
