@@ -59,23 +59,26 @@ fn exists(target: &Target, path: &str) -> Result<bool> {
 }
 
 /// What is there before the first package is unpacked. `sources` are the files
-/// of apt's sources with their contents.
+/// of apt's sources with their contents; `fetched`: apt fetches packages.
 ///
 /// # Errors
 /// What writing to the target says.
-pub fn prepare(target: &Target, sources: &[(PathBuf, String)]) -> Result<()> {
+pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) -> Result<()> {
     target.set_meta(Path::new("/"), &meta(FileType::Directory, 0o755))?;
     for path in [
         "/etc/apt/apt.conf.d",
         "/etc/apt/sources.list.d",
         "/etc/apt/preferences.d",
-        "/var/cache/apt/archives/partial",
+        "/var/cache/apt",
         "/var/lib/apt/lists/partial",
         "/tmp",
         "/etc/dpkg/dpkg.cfg.d",
         "/var/log/apt",
     ] {
         directories(target, path)?;
+    }
+    if fetched {
+        directories(target, "/var/cache/apt/archives/partial")?;
     }
     target.set_mode(Path::new("/tmp"), 0o1777)?;
     file(
@@ -120,16 +123,25 @@ pub fn finish(target: &Target, automatic: Option<&[(String, String)]>) -> Result
             0o644,
         )?;
     }
-    for path in ["/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"] {
-        file(target, path, b"", 0o640)?;
+    let kept = ["/var/lib/apt/lists", "/var/cache/apt/archives"];
+    let mut fetched = Vec::new();
+    for path in kept {
+        if exists(target, path)? {
+            fetched.push(path);
+        }
     }
-    // `apt-get clean` removes apt's own caches from here.
-    target.set_mtime(Path::new("/var/cache/apt"), Timestamp::now())?;
+    for path in &fetched {
+        file(target, &format!("{path}/lock"), b"", 0o640)?;
+    }
+    // `apt-get clean` removes apt's own caches from the one, mmdebstrap its settings from the other.
+    for path in ["/var/cache/apt", "/etc/apt/apt.conf.d"] {
+        target.set_mtime(Path::new(path), Timestamp::now())?;
+    }
     let apt = apt_uid(target);
-    for path in ["/var/lib/apt/lists/partial", "/var/cache/apt/archives/partial"] {
-        let path = Path::new(path);
-        target.set_owner(path, apt, 0)?;
-        target.set_mode(path, 0o700)?;
+    for path in &fetched {
+        let path = Path::new(path).join("partial");
+        target.set_owner(&path, apt, 0)?;
+        target.set_mode(&path, 0o700)?;
     }
     for path in RUN_LEFTOVERS {
         if exists(target, path)? {
@@ -215,10 +227,23 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_is_fetched_apt_has_no_archives() {
+        for fetched in [true, false] {
+            let directory = tempfile::tempdir().unwrap();
+            let target = Target::open(directory.path()).unwrap();
+            prepare(&target, &[], fetched).unwrap();
+            finish(&target, None).unwrap();
+            let there = |path: &str| target.stat(Path::new(path)).is_ok();
+            assert_eq!(there("/var/cache/apt/archives/lock"), fetched);
+            assert!(there("/var/cache/apt") && there("/var/lib/apt/lists/lock"));
+        }
+    }
+
+    #[test]
     fn a_finished_target_has_no_leftovers() {
         let directory = tempfile::tempdir().unwrap();
         let target = Target::open(directory.path()).unwrap();
-        prepare(&target, &[("etc/apt/sources.list".into(), "deb x".into())]).unwrap();
+        prepare(&target, &[("etc/apt/sources.list".into(), "deb x".into())], true).unwrap();
         directories(&target, "/run/user/1").unwrap();
         directories(&target, "/run/lock").unwrap();
         file(&target, "/tmp/left", b"x", 0o644).unwrap();

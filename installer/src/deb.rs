@@ -23,6 +23,7 @@ mod unpack;
 
 pub use context::{Contest, Context, Layering, Ownership};
 pub use control::{ControlArchive, ControlFile, Expected};
+pub(crate) use directories::touched_by_tar;
 pub(crate) use entries::EntryKind;
 pub use error::DebError;
 pub use file::{DebFile, Limits};

@@ -9,7 +9,9 @@ use crate::archive::{Fetcher, Index};
 use crate::bookkeeping;
 use crate::configure::script::Environment;
 use crate::configure::{ConfigureError, Configurer, Run, Settings};
-use crate::deb::{Context, DebError, Expected, Job, Layering, UnpackedPackage, open_package, unpack_all};
+use crate::deb::{
+    Context, DebError, Expected, Job, Layering, UnpackedPackage, open_package, touched_by_tar, unpack_all,
+};
 use crate::dpkg::{DPKG_NEW, Database, DpkgError, PackageKey, Status};
 use crate::ldconfig;
 use crate::report::{Event, Reporter, Stage};
@@ -18,7 +20,7 @@ use crate::staging::{self, Cancel, Cancelled, Staging};
 use crate::sysroot::{Sources, Sysroot, SysrootError};
 use crate::view::{View, ViewError, ViewOptions};
 use control::{Control, Reply, Request};
-use rootless_install_fs::{Error as TargetError, Target};
+use rootless_install_fs::{Error as TargetError, FileType, Target, Timestamp};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -171,11 +173,12 @@ impl<'u> Installation<'_, 'u> {
     }
 
     fn carry_out(&self) -> Result<()> {
-        bookkeeping::prepare(self.target, &self.sources)?;
-        let mut database = Database::create(self.target, self.arch.name, &[])?;
-        if self.selection.variant == Variant::Extract {
-            return self.extract(&database);
+        bookkeeping::prepare(self.target, &self.sources, !self.plan.phases.is_empty())?;
+        // Without dpkg its database is what mmdebstrap prepares for it.
+        if self.selection.variant == Variant::Extract || self.plan.phases.is_empty() {
+            return self.extract(&Database::prepare(self.target, self.arch.name, &[])?);
         }
+        let mut database = Database::create(self.target, self.arch.name, &[])?;
         let scratch = Staging::scratch(&self.cache.join("run"))?;
         let sysroot = self.sysroot(scratch.directory())?;
         // Scripts may run it twice at once; it makes and removes the same links.
@@ -231,12 +234,28 @@ impl<'u> Installation<'_, 'u> {
     /// The variant `extract`: files only, nothing configured, no database.
     fn extract(&self, database: &Database) -> Result<()> {
         for phase in &self.plan.phases {
-            for package in self.unpack(&phase.packages, database, Layering::TarThenDpkg)? {
+            let unpacked = self.unpack(&phase.packages, database, Layering::Tar)?;
+            for package in &unpacked {
                 for (path, _) in package.control.conffiles()? {
-                    let mut waiting = OsString::from(&path);
+                    let path = Path::new(&path);
+                    let mut waiting = OsString::from(path);
                     waiting.push(DPKG_NEW);
-                    self.target.rename(Path::new(&waiting), Path::new(&path))?;
+                    let directory = path.parent().unwrap_or(Path::new("/"));
+                    let before = self.target.stat_follow(directory)?.meta.mtime;
+                    self.target.rename(Path::new(&waiting), path)?;
+                    self.target.set_mtime(directory, before)?;
                 }
+            }
+            let is_directory = |path: &Path| {
+                let stat = self.target.stat(path);
+                stat.is_ok_and(|stat| stat.meta.kind == FileType::Directory)
+            };
+            let lists = unpacked.iter().map(|package| {
+                let paths = package.files.list.iter().map(PathBuf::as_path);
+                paths.map(|path| (path, is_directory(path)))
+            });
+            for path in touched_by_tar(lists) {
+                self.target.set_mtime(path, Timestamp::now())?;
             }
         }
         Ok(bookkeeping::finish(self.target, None)?)

@@ -63,7 +63,11 @@ impl Graph {
                 packages.get(node).is_some_and(fits)
             };
             let nodes = named.get(wanted.name.as_str()).into_iter().flatten().copied();
-            let accepts = |node: Node| packages.get(node).is_some_and(|(p, _)| wanted.accepts(&p.version));
+            let accepts = |node: Node| {
+                packages
+                    .get(node)
+                    .is_some_and(|(p, _)| wanted.accepts(&p.version))
+            };
             let providers = provided.get(&wanted.name).into_iter().flatten();
             Alternative {
                 named: nodes

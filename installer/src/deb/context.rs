@@ -44,6 +44,8 @@ pub enum Layering {
     /// system): the last package sets the metadata, and only files put into the directory change
     /// its time.
     TarThenDpkg,
+    /// As tar extracts all packages: the last package sets the metadata, times and all.
+    Tar,
 }
 
 /// What is in force in the target while packages are unpacked.

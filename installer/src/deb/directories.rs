@@ -88,6 +88,8 @@ pub(super) fn settle(
                     .map(|(ino, _)| ino),
             );
         }
+        // tar sets the times when it has extracted a whole package.
+        Layering::Tar => touched.clear(),
     }
     let mut deciding: HashMap<u64, &Shipped> = HashMap::new();
     let mut order = Vec::new();
@@ -101,7 +103,7 @@ pub(super) fn settle(
                 deciding.insert(shipped.ino, shipped);
                 order.push(shipped.ino);
             }
-            Some(last) if layering == Layering::TarThenDpkg => *last = shipped,
+            Some(last) if layering != Layering::Dpkg => *last = shipped,
             Some(_) => {}
         }
     }
@@ -122,4 +124,60 @@ pub(super) fn settle(
         }
     }
     Ok(())
+}
+
+/// The directories whose time is that of unpacking after tar has extracted packages one after the
+/// other, each given by its paths in order and whether they are directories. tar sets the time of a
+/// directory when it meets a path outside it, and not again when it comes back: the archives of dpkg
+/// have their symbolic links at the end.
+pub(crate) fn touched_by_tar<'p>(
+    packages: impl IntoIterator<Item = impl IntoIterator<Item = (&'p Path, bool)>>,
+) -> HashSet<&'p Path> {
+    let mut touched = HashSet::new();
+    for package in packages {
+        let mut open: Vec<&Path> = Vec::new();
+        for (path, is_directory) in package {
+            while let Some(last) = open.pop_if(|open| !path.starts_with(*open)) {
+                touched.remove(last);
+            }
+            if let (Some(parent), false) = (path.parent(), is_directory) {
+                touched.insert(parent);
+            }
+            if is_directory {
+                open.push(path);
+            }
+        }
+        for last in open {
+            touched.remove(last);
+        }
+    }
+    touched
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_at_the_end_touch_their_directory() {
+        let package = |entries: &[(&'static str, bool)]| -> Vec<(&'static Path, bool)> {
+            entries
+                .iter()
+                .map(|(path, dir)| (Path::new(*path), *dir))
+                .collect()
+        };
+        let first = package(&[
+            ("/usr", true),
+            ("/usr/bin", true),
+            ("/usr/bin/tool", false),
+            ("/usr/lib", true),
+            ("/usr/lib/l.so.1", false),
+            ("/usr/lib/l.so", false),
+            ("/usr/bin/alias", false),
+        ]);
+        let bin = Path::new("/usr/bin");
+        assert_eq!(touched_by_tar([first.clone()]), HashSet::from([bin]));
+        let second = package(&[("/usr", true), ("/usr/bin", true), ("/usr/bin/other", false)]);
+        assert!(touched_by_tar([first, second]).is_empty());
+    }
 }

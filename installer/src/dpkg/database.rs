@@ -61,12 +61,12 @@ impl Database {
         }
     }
 
-    /// Makes what a new system's database has before its first package: the directories, an empty
-    /// `status`, `arch`, `info/format`, `lock`, `lock-frontend` and `triggers/{Lock,Unincorp}`. What is there stays.
+    /// Makes what mmdebstrap gives dpkg and apt to begin with: the directories, an empty `status`, and
+    /// `arch`. What is there stays.
     ///
     /// # Errors
     /// The target cannot be written.
-    pub fn create(target: &Target, native: &str, foreign: &[String]) -> Result<Database, DpkgError> {
+    pub fn prepare(target: &Target, native: &str, foreign: &[String]) -> Result<Database, DpkgError> {
         let admin = Path::new(ADMIN);
         for directory in ["triggers", "info", "alternatives", "updates"] {
             ensure_dir(target, &admin.join(directory))?;
@@ -77,13 +77,24 @@ impl Database {
             arch.push('\n');
         }
         ensure_file(target, &admin.join("status"), b"", 0o644)?;
-        ensure_file(target, &admin.join("info/format"), b"1\n", 0o644)?;
         ensure_file(target, &admin.join("arch"), arch.as_bytes(), 0o644)?;
+        Database::load(target, native)
+    }
+
+    /// [`Database::prepare`], and what dpkg itself adds before its first package: `info/format`,
+    /// `lock`, `lock-frontend` and `triggers/{Lock,Unincorp}`. What is there stays.
+    ///
+    /// # Errors
+    /// The target cannot be written.
+    pub fn create(target: &Target, native: &str, foreign: &[String]) -> Result<Database, DpkgError> {
+        let database = Database::prepare(target, native, foreign)?;
+        let admin = Path::new(ADMIN);
+        ensure_file(target, &admin.join("info/format"), b"1\n", 0o644)?;
         ensure_file(target, &admin.join("lock"), b"", 0o640)?;
         ensure_file(target, &admin.join("lock-frontend"), b"", 0o640)?;
         ensure_file(target, &admin.join("triggers/Lock"), b"", 0o600)?;
         ensure_file(target, &admin.join("triggers/Unincorp"), b"", 0o644)?;
-        Database::load(target, native)
+        Ok(database)
     }
 
     /// Reads the database of a target: `status`, `updates/`, `arch`, trigger interests and file lists.
