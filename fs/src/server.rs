@@ -57,6 +57,15 @@ pub enum PhantomKind {
         /// Its permission bits.
         mode: u32,
     },
+    /// A symbolic link with the text `link`. Where the target has a directory of its own, what that and
+    /// those below it lack is looked for in `source`, a directory of this machine that may grow, and seen
+    /// as links to the same place below `link`.
+    Overlay {
+        /// Text of the link: where the view has `source`.
+        link: PathBuf,
+        /// The directory of this machine.
+        source: PathBuf,
+    },
 }
 
 /// What tells ELF files of this machine from others, from the first bytes of the file (elf(5)).
@@ -78,8 +87,37 @@ pub struct Redirect {
     pub interpreter: PathBuf,
     /// One word that it gets before the path (execve(2)).
     pub argument: Option<String>,
+    /// Another word for ELF files of some identities; the first that fits counts.
+    pub arguments: Vec<(ElfIdentity, String)>,
     /// What needs no redirection.
     pub native: ElfIdentity,
+}
+
+/// What is read in the place of binaries that are executed.
+struct Scripts {
+    native: ElfIdentity,
+    some: Vec<(ElfIdentity, Arc<[u8]>)>,
+    others: Arc<[u8]>,
+}
+
+impl Scripts {
+    fn new(redirect: &Redirect) -> Result<Self> {
+        let one = |argument: Option<&str>| script(&redirect.interpreter, argument);
+        let some = redirect.arguments.iter();
+        Ok(Self {
+            native: redirect.native,
+            some: some
+                .map(|(identity, argument)| Ok((*identity, one(Some(argument))?)))
+                .collect::<Result<_>>()?,
+            others: one(redirect.argument.as_deref())?,
+        })
+    }
+
+    /// What is read instead of a binary; `None` for a native one.
+    fn of(&self, identity: ElfIdentity) -> Option<Arc<[u8]>> {
+        let known = self.some.iter().find(|(some, _)| *some == identity);
+        (identity != self.native).then(|| known.map_or(&self.others, |(_, script)| script).clone())
+    }
 }
 
 /// How a view is served.
@@ -167,13 +205,7 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         source,
     };
     let phantoms = Phantoms::new(options.phantoms)?;
-    let redirect = match options.redirect {
-        Some(redirect) => Some((
-            redirect.native,
-            script(&redirect.interpreter, redirect.argument.as_deref())?,
-        )),
-        None => None,
-    };
+    let redirect = options.redirect.as_ref().map(Scripts::new).transpose()?;
     let (later, to_tell) = crossbeam::channel::unbounded();
     let view = Arc::new(View::new(target.clone(), phantoms, redirect, later));
 
@@ -237,6 +269,25 @@ fn script(interpreter: &Path, argument: Option<&str>) -> Result<Arc<[u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_architecture_has_its_word() {
+        let identity = |machine| ElfIdentity {
+            machine,
+            class_bits: 64,
+            big_endian: false,
+        };
+        let redirect = Redirect {
+            interpreter: "/shim".into(),
+            argument: Some("a".into()),
+            arguments: vec![(identity(2), "b".into()), (identity(2), "c".into())],
+            native: identity(1),
+        };
+        let scripts = Scripts::new(&redirect).unwrap();
+        assert_eq!(scripts.of(identity(1)), None);
+        assert_eq!(&scripts.of(identity(2)).unwrap()[..], b"#!/shim b\n");
+        assert_eq!(&scripts.of(identity(3)).unwrap()[..], b"#!/shim a\n");
+    }
 
     #[test]
     fn interpreters() {

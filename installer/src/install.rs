@@ -119,7 +119,9 @@ pub struct Installation<'a, 'u> {
     pub target: &'a Target,
     /// Its architecture.
     pub arch: &'static Architecture,
-    /// Packages of that architecture.
+    /// Its foreign architectures.
+    pub foreign: &'a [&'static Architecture],
+    /// Packages of these architectures.
     pub universe: &'a Universe<'u>,
     /// What is done.
     pub plan: &'a Plan,
@@ -129,7 +131,7 @@ pub struct Installation<'a, 'u> {
     pub debs: HashMap<PackageId, PathBuf>,
     /// apt's sources of the target: paths and contents.
     pub sources: Vec<(PathBuf, String)>,
-    /// Native tools; `None` when the target's own programs can be executed.
+    /// Native tools; `None` when all of the target's own programs can be executed.
     pub native: Option<Native<'a, 'u>>,
     /// The cache.
     pub cache: &'a Path,
@@ -174,11 +176,12 @@ impl<'u> Installation<'_, 'u> {
 
     fn carry_out(&self) -> Result<()> {
         bookkeeping::prepare(self.target, &self.sources, !self.plan.phases.is_empty())?;
+        let foreign: Vec<String> = self.foreign.iter().map(|arch| arch.name.to_owned()).collect();
         // Without dpkg its database is what mmdebstrap prepares for it.
         if self.selection.variant == Variant::Extract || self.plan.phases.is_empty() {
-            return self.extract(&Database::prepare(self.target, self.arch.name, &[])?);
+            return self.extract(&Database::prepare(self.target, self.arch.name, &foreign)?);
         }
-        let mut database = Database::create(self.target, self.arch.name, &[])?;
+        let mut database = Database::create(self.target, self.arch.name, &foreign)?;
         let scratch = Staging::scratch(&self.cache.join("run"))?;
         let sysroot = self.sysroot(scratch.directory())?;
         // Scripts may run it twice at once; it makes and removes the same links.
@@ -282,7 +285,7 @@ impl<'u> Installation<'_, 'u> {
     }
 
     fn sysroot<'s>(&'s self, scratch: &Path) -> Result<Option<Sysroot<'s, 'u>>> {
-        let private = environs::create_private(scratch, self.native.is_some())?;
+        let private = environs::create_private(scratch, self.native.is_some(), self.arch)?;
         let Some(native) = &self.native else {
             return Ok(None);
         };
@@ -475,7 +478,7 @@ impl<'u> Installation<'_, 'u> {
         let Some(sysroot) = sysroot else { return };
         for (id, package) in ids.iter().zip(unpacked) {
             let known = self.universe.package(*id);
-            sysroot.learn(known.name, known.version, package.files.used_paths());
+            sysroot.learn(known, package.files.used_paths());
         }
     }
 
@@ -502,7 +505,14 @@ impl<'u> Installation<'_, 'u> {
             mount_point: &self.mount_point,
             private: &scratch.join("private"),
             native_system: directory.as_deref(),
-            serve: environs::serve_options(self.arch, self.native.is_some()),
+            serve: environs::serve_options(
+                self.arch,
+                self.foreign,
+                self.native.as_ref().map(|native| match &native.directory {
+                    Some(directory) => directory.clone(),
+                    None => scratch.join("private/sysroot"),
+                }),
+            ),
             sink: Box::new(move |package, line| {
                 reporter.event(&Event::ScriptOutput {
                     package,

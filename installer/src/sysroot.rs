@@ -20,7 +20,7 @@ use crate::arch::Architecture;
 use crate::archive::{ArchiveError, Fetcher, Index, PackageFile};
 use crate::deb::DebError;
 use crate::report::{Event, Reporter};
-use crate::solve::{PackageId, Universe, best_native_version, closure};
+use crate::solve::{Package, PackageId, Universe, best_native_version, closure};
 use crate::view::PHANTOM_DIRECTORY;
 use crossbeam::channel;
 use shim_paths::map_triplet;
@@ -81,8 +81,15 @@ impl SysrootError {
     }
 }
 
-/// Which package of the target a path belongs to, and its version.
-type Owners = HashMap<PathBuf, (String, String)>;
+/// The package of the target that a path belongs to.
+#[derive(Clone)]
+struct Owner {
+    package: String,
+    version: String,
+    architecture: &'static Architecture,
+}
+
+type Owners = HashMap<PathBuf, Owner>;
 
 /// The sysroot of one run.
 pub struct Sysroot<'a, 'u> {
@@ -227,10 +234,16 @@ impl<'a, 'u> Sysroot<'a, 'u> {
     }
 
     /// Notes which paths of the target belong to a package.
-    pub fn learn<'p>(&self, package: &str, version: &str, paths: impl IntoIterator<Item = &'p Path>) {
+    pub fn learn<'p>(&self, package: &Package<'_>, paths: impl IntoIterator<Item = &'p Path>) {
+        let owner = Owner {
+            package: package.name.to_owned(),
+            version: package.version.to_owned(),
+            // For `all` as well: its programs are scripts.
+            architecture: Architecture::by_name(package.architecture).unwrap_or(self.target),
+        };
         let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
         for path in paths {
-            owners.insert(merged(path), (package.to_owned(), version.to_owned()));
+            owners.insert(merged(path), owner.clone());
         }
     }
 
@@ -247,12 +260,17 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&path)
             .cloned();
-        let Some((package, version)) = owner else {
+        let Some(Owner {
+            package,
+            version,
+            architecture,
+        }) = owner
+        else {
             return Err("no package of the target owns it".into());
         };
         let native = Architecture::native();
-        let tail = self.native_path(&path);
-        let names = [package.clone(), self.native_name(&package)];
+        let tail = native_path(&path, architecture);
+        let names = [package.clone(), native_name(&package, architecture)];
         let found = names
             .iter()
             .find_map(|name| best_native_version(self.universe, name, &version));
@@ -279,21 +297,22 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             .event(&Event::SysrootExtended { path: &path, package });
         Ok(Path::new(PHANTOM_DIRECTORY).join("sysroot").join(tail))
     }
+}
 
-    /// The path in the sysroot, relative to its root.
-    fn native_path(&self, path: &Path) -> PathBuf {
-        let native = Architecture::native().triplet;
-        let mapped = map_triplet(path.as_os_str().as_bytes(), self.target.triplet, native);
-        let relative = mapped.strip_prefix(b"/").unwrap_or(&mapped);
-        PathBuf::from(OsStr::from_bytes(relative))
-    }
+/// The path in the sysroot, relative to its root, of a path of a target
+/// package of some architecture.
+fn native_path(path: &Path, architecture: &Architecture) -> PathBuf {
+    let native = Architecture::native().triplet;
+    let mapped = map_triplet(path.as_os_str().as_bytes(), architecture.triplet, native);
+    let relative = mapped.strip_prefix(b"/").unwrap_or(&mapped);
+    PathBuf::from(OsStr::from_bytes(relative))
+}
 
-    /// Packages of a toolchain have the triplet in their name, in the form
-    /// that names allow.
-    fn native_name(&self, package: &str) -> String {
-        let form = |arch: &Architecture| arch.triplet.replace('_', "-");
-        package.replace(&form(self.target), &form(Architecture::native()))
-    }
+/// Packages of a toolchain have the triplet in their name, in the form that
+/// names allow.
+fn native_name(package: &str, architecture: &Architecture) -> String {
+    let form = |arch: &Architecture| arch.triplet.replace('_', "-");
+    package.replace(&form(architecture), &form(Architecture::native()))
 }
 
 /// The path under the merged /usr, which is how a resolved path looks.

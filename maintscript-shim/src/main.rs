@@ -2,7 +2,8 @@
 //!
 //! The kernel runs it as the interpreter of a target program, as
 //! `shim ARCH PATH ARGUMENT...` (execve(2), "Interpreter scripts"): ARCH is the
-//! target's Debian architecture, PATH what the caller executed. The shim finds
+//! target's Debian architecture (with `+` and that of the program where it is
+//! one of the target's foreign ones), PATH what the caller executed. The shim finds
 //! the file that PATH names in the view, and executes its counterpart from the
 //! native sysroot with the caller's arguments and environment. A few tools
 //! that carry their architecture inside are answered here ([`answers`]).
@@ -37,7 +38,7 @@ fn run(arguments: &[OsString]) -> i32 {
         sys::complain(b"maintscript-shim: usage: maintscript-shim ARCH PATH [ARGUMENT...]\n");
         return 2;
     };
-    let Some(arch) = paths::target(arch) else {
+    let Some((arch, program)) = paths::target_and_program(arch) else {
         complain(&[b"maintscript-shim: unknown architecture ", arch.as_bytes()]);
         return 2;
     };
@@ -70,7 +71,7 @@ fn run(arguments: &[OsString]) -> i32 {
         },
         Answer::Execute => {}
     }
-    match counterpart::find(arch, &real) {
+    match counterpart::find(program, &real) {
         Ok(native) => {
             let error = sys::execute(&native, path, rest);
             complain(&[

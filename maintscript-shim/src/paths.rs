@@ -58,6 +58,22 @@ pub(crate) fn target(name: &OsStr) -> Option<&'static Arch> {
     ARCHITECTURES.iter().find(|a| name == a.name)
 }
 
+/// The target's architecture, and that of the program where it is another one:
+/// `riscv64`, or `riscv64+arm64`.
+pub(crate) fn target_and_program(argument: &OsStr) -> Option<(&'static Arch, &'static Arch)> {
+    let bytes = argument.as_bytes();
+    match bytes.iter().position(|&b| b == b'+') {
+        None => target(argument).map(|arch| (arch, arch)),
+        Some(at) => {
+            let (first, second) = (bytes.get(..at)?, bytes.get(at + 1..)?);
+            Some((
+                target(OsStr::from_bytes(first))?,
+                target(OsStr::from_bytes(second))?,
+            ))
+        }
+    }
+}
+
 /// Replaces every whole occurrence of the target's triplet by the native one.
 ///
 /// A triplet counts only where it is not part of a longer word, so that
@@ -107,6 +123,15 @@ mod tests {
             "/usr/bin/x86_64-linux-gnu-gcc"
         );
         assert_eq!(map("/bin/xarm-linux-gnueabi").unwrap(), "/bin/xarm-linux-gnueabi");
+    }
+
+    #[test]
+    fn the_program_may_be_of_another_architecture() {
+        let names = |argument: &str| target_and_program(OsStr::new(argument)).map(|(a, b)| (a.name, b.name));
+        assert_eq!(names("riscv64"), Some(("riscv64", "riscv64")));
+        assert_eq!(names("riscv64+arm64"), Some(("riscv64", "arm64")));
+        assert_eq!(names("riscv64+"), None);
+        assert_eq!(names("vax"), None);
     }
 
     #[test]

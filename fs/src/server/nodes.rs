@@ -100,7 +100,7 @@ impl Nodes {
     pub(super) fn remember(&self, id: u64, parent: u64, name: &OsStr, known: Known) -> u64 {
         let mut table = self.table();
         let table = &mut *table;
-        let phantom = self.phantom_at(table, parent, name);
+        let phantom = self.beside(table, parent, name);
         let node = table.nodes.entry(id).or_default();
         if node.lookups == 0 || node.number_free || known == Known::Made {
             table.generations += 1;
@@ -118,13 +118,20 @@ impl Nodes {
         node.generation
     }
 
-    fn phantom_at(&self, table: &Table, parent: u64, name: &OsStr) -> Option<PhantomId> {
-        self.phantoms.child(table.nodes.get(&parent)?.phantom?, name)
+    fn beside(&self, table: &Table, parent: u64, name: &OsStr) -> Option<PhantomId> {
+        self.phantoms.beside(table.nodes.get(&parent)?.phantom?, name)
     }
 
     /// The phantom that would be seen as `name` in the node `parent`.
     pub(super) fn phantom_in(&self, parent: u64, name: &OsStr) -> Option<PhantomId> {
-        self.phantom_at(&self.table(), parent, name)
+        let beside = self.table().nodes.get(&parent)?.phantom?;
+        self.phantoms.child(beside, name)
+    }
+
+    /// Whether phantoms may come later in the node `parent`.
+    pub(super) fn phantoms_grow(&self, parent: u64) -> bool {
+        let beside = self.table().nodes.get(&parent).and_then(|node| node.phantom);
+        beside.is_some_and(|beside| self.phantoms.grows(beside))
     }
 
     /// Notes that the kernel is told of a phantom.
@@ -277,7 +284,7 @@ impl Nodes {
     /// The node has another name.
     pub(super) fn moved(&self, id: u64, from: (u64, &OsStr), to: (u64, &OsStr)) {
         let mut table = self.table();
-        let phantom = self.phantom_at(&table, to.0, to.1);
+        let phantom = self.beside(&table, to.0, to.1);
         if let Some(node) = table.nodes.get_mut(&id) {
             node.names.retain(|(p, n)| !(*p == from.0 && n == from.1));
             node.names.push((to.0, to.1.to_owned()));

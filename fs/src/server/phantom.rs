@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use super::{Phantom, PhantomKind};
 use crate::error::{Error, Result};
@@ -30,6 +31,14 @@ impl PhantomId {
 #[derive(Debug)]
 pub(super) struct Phantoms {
     items: Vec<Item>,
+    /// What was met so far below overlays; numbered after the items.
+    below: RwLock<Below>,
+}
+
+#[derive(Debug, Default)]
+struct Below {
+    kinds: Vec<PhantomKind>,
+    numbers: HashMap<(PhantomId, OsString), PhantomId>,
 }
 
 #[derive(Debug)]
@@ -80,15 +89,54 @@ impl Phantoms {
             }
             (item.kind, item.wanted) = (kind, true);
         }
-        Ok(Self { items })
+        Ok(Self {
+            items,
+            below: RwLock::default(),
+        })
     }
 
-    pub(super) fn kind(&self, id: PhantomId) -> Option<&PhantomKind> {
-        self.items.get(id.0).map(|item| &item.kind)
+    fn below(&self) -> RwLockReadGuard<'_, Below> {
+        self.below.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn kind(&self, id: PhantomId) -> Option<PhantomKind> {
+        match id.0.checked_sub(self.items.len()) {
+            None => self.items.get(id.0).map(|item| item.kind.clone()),
+            Some(number) => self.below().kinds.get(number).cloned(),
+        }
+    }
+
+    /// The phantom that is seen as `name` in a directory.
     pub(super) fn child(&self, id: PhantomId, name: &OsStr) -> Option<PhantomId> {
-        self.items.get(id.0)?.children.get(name).copied()
+        if let Some(PhantomKind::Overlay { source, .. }) = self.kind(id) {
+            source.join(name).symlink_metadata().ok()?;
+        }
+        self.beside(id, name)
+    }
+
+    /// The phantom beside the target's own entry `name` of a directory, in which what that lacks is
+    /// looked for. What an overlay has may come later.
+    pub(super) fn beside(&self, id: PhantomId, name: &OsStr) -> Option<PhantomId> {
+        let Some(PhantomKind::Overlay { link, source }) = self.kind(id) else {
+            return self.items.get(id.0)?.children.get(name).copied();
+        };
+        let key = (id, name.to_owned());
+        if let Some(known) = self.below().numbers.get(&key) {
+            return Some(*known);
+        }
+        let mut below = self.below.write().unwrap_or_else(PoisonError::into_inner);
+        let next = PhantomId(self.items.len() + below.kinds.len());
+        let id = *below.numbers.entry(key).or_insert(next);
+        if id == next {
+            let (link, source) = (link.join(name), source.join(name));
+            below.kinds.push(PhantomKind::Overlay { link, source });
+        }
+        Some(id)
+    }
+
+    /// Whether what the directory lacks may come later.
+    pub(super) fn grows(&self, id: PhantomId) -> bool {
+        matches!(self.kind(id), Some(PhantomKind::Overlay { .. }))
     }
 }
 
@@ -135,6 +183,35 @@ mod tests {
         assert!(matches!(phantoms.kind(found), Some(PhantomKind::File { .. })));
         assert_eq!(PhantomId::from_node_id(found.node_id()), Some(found));
         assert_eq!(child(PhantomId::ROOT, "b"), None);
+    }
+
+    #[test]
+    fn overlays_show_what_their_source_has() {
+        let source = tempfile::tempdir().unwrap();
+        std::fs::create_dir(source.path().join("d")).unwrap();
+        std::fs::write(source.path().join("d/file"), "").unwrap();
+        let overlay = PhantomKind::Overlay {
+            link: "/elsewhere/lib".into(),
+            source: source.path().to_owned(),
+        };
+        let phantoms = Phantoms::new(vec![phantom("/lib", overlay)]).unwrap();
+        let lib = phantoms.child(PhantomId::ROOT, OsStr::new("lib")).unwrap();
+        let d = phantoms.child(lib, OsStr::new("d")).unwrap();
+        let file = phantoms.child(d, OsStr::new("file")).unwrap();
+        let link = |id| match phantoms.kind(id) {
+            Some(PhantomKind::Overlay { link, .. }) => link,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(link(file), Path::new("/elsewhere/lib/d/file"));
+        assert_eq!(phantoms.child(d, OsStr::new("file")), Some(file));
+        // Not there yet.
+        assert_eq!(phantoms.child(lib, OsStr::new("later")), None);
+        let later = phantoms.beside(lib, OsStr::new("later")).unwrap();
+        std::fs::create_dir(source.path().join("later")).unwrap();
+        std::fs::write(source.path().join("later/x"), "").unwrap();
+        let x = phantoms.child(later, OsStr::new("x")).unwrap();
+        assert_eq!(link(x), Path::new("/elsewhere/lib/later/x"));
+        assert!(phantoms.grows(lib) && phantoms.grows(later) && !phantoms.grows(PhantomId::ROOT));
     }
 
     #[test]

@@ -12,7 +12,6 @@ use std::ffi::{OsStr, OsString};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -23,7 +22,7 @@ use rustix::io::Errno;
 
 use super::nodes::{Known, Nodes};
 use super::phantom::{PhantomId, Phantoms};
-use super::{Counters, ElfIdentity, PhantomKind};
+use super::{Counters, PhantomKind, Scripts};
 use crate::confined::{Place, read_link_at};
 use crate::meta::{FileType, Meta, Timestamp};
 use crate::sys::{self, Attr, Trouble};
@@ -116,8 +115,8 @@ pub(super) struct View {
     nodes: Nodes,
     phantoms: Arc<Phantoms>,
     handles: Handles,
-    /// The identity of what is executed as it is, and what is read instead of anything else.
-    redirect: Option<(ElfIdentity, Arc<[u8]>)>,
+    /// What is read instead of foreign binaries that are executed.
+    redirect: Option<Scripts>,
     later: Later,
     notifier: OnceLock<Notifier>,
     started: Timestamp,
@@ -133,12 +132,7 @@ struct Counts {
 }
 
 impl View {
-    pub(super) fn new(
-        target: Target,
-        phantoms: Phantoms,
-        redirect: Option<(ElfIdentity, Arc<[u8]>)>,
-        later: Later,
-    ) -> Self {
+    pub(super) fn new(target: Target, phantoms: Phantoms, redirect: Option<Scripts>, later: Later) -> Self {
         let phantoms = Arc::new(phantoms);
         let nodes = Nodes::new(target.confined().root().clone(), phantoms.clone());
         let now = std::time::SystemTime::now()
@@ -180,7 +174,7 @@ impl View {
         self.count.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// `LOOKUP`; `None` where there is nothing.
+    /// `LOOKUP`; `None` where there is nothing, `ENOENT` where there may be something later.
     pub(super) fn lookup(&self, parent: u64, name: &OsStr) -> Result<Option<Entry>> {
         if let Some(phantom) = PhantomId::from_node_id(parent) {
             return Ok(self
@@ -191,10 +185,11 @@ impl View {
         let dir = self.nodes.dir(parent)?;
         match sys::attr_at(dir.as_fd(), name) {
             Ok(attr) => Ok(Some(self.entry(&attr, parent, name, Known::Found))),
-            Err(Trouble::Os(Errno::NOENT)) => Ok(self
-                .nodes
-                .phantom_in(parent, name)
-                .map(|id| self.phantom_entry(id))),
+            Err(Trouble::Os(Errno::NOENT)) => match self.nodes.phantom_in(parent, name) {
+                Some(id) => Ok(Some(self.phantom_entry(id))),
+                None if self.nodes.phantoms_grow(parent) => Err(Errno::NOENT),
+                None => Ok(None),
+            },
             Err(trouble) => Err(trouble.into()),
         }
     }
@@ -218,7 +213,9 @@ impl View {
 
     fn phantom(&self, id: PhantomId) -> Shown {
         let (kind, mode, size) = match self.phantoms.kind(id) {
-            Some(PhantomKind::Symlink(text)) => (FileType::Symlink, 0o777, text.as_os_str().len() as u64),
+            Some(PhantomKind::Symlink(text) | PhantomKind::Overlay { link: text, .. }) => {
+                (FileType::Symlink, 0o777, text.as_os_str().len() as u64)
+            }
             Some(PhantomKind::File { data, mode }) => (FileType::Regular, mode & 0o777, data.len() as u64),
             Some(PhantomKind::Directory) | None => (FileType::Directory, 0o755, 0),
         };
@@ -270,7 +267,9 @@ impl View {
     pub(super) fn readlink(&self, id: u64) -> Result<OsString> {
         if let Some(phantom) = PhantomId::from_node_id(id) {
             return match self.phantoms.kind(phantom) {
-                Some(PhantomKind::Symlink(text)) => Ok(PathBuf::from(text).into_os_string()),
+                Some(PhantomKind::Symlink(text) | PhantomKind::Overlay { link: text, .. }) => {
+                    Ok(text.into_os_string())
+                }
                 _ => Err(Errno::INVAL),
             };
         }

@@ -64,15 +64,19 @@ pub struct Args {
     #[arg(value_name = "TARGET")]
     pub target: OsString,
 
-    /// Architecture to install [default: this machine's]
+    /// Architecture to install, and foreign ones after it [default: this machine's]
+    ///
+    /// Names between commas or blanks; may be given more than once. The first is the
+    /// target's own, the others are what `dpkg --add-architecture` adds to it: packages of
+    /// them can be named in --include as NAME:ARCH.
     #[arg(
         long,
         visible_alias = "architectures",
-        value_name = "ARCH",
-        value_parser = values::architectures(),
-        hide_possible_values = true
+        value_name = "ARCH,…",
+        value_parser = values::architectures,
+        action = ArgAction::Append
     )]
-    pub arch: Option<String>,
+    pub arch: Vec<Names>,
 
     /// Suite or codename to install
     #[arg(long, value_name = "SUITE", default_value = "stable", value_parser = values::suite)]

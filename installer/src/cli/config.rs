@@ -19,6 +19,8 @@ pub struct Config {
     pub target: TargetSpec,
     /// The target's architecture.
     pub arch: &'static Architecture,
+    /// Its foreign architectures, in the order given.
+    pub foreign: Vec<&'static Architecture>,
     /// The suite or codename.
     pub suite: String,
     /// The set of packages.
@@ -138,14 +140,15 @@ impl Config {
         if components.is_empty() {
             components.push("main".to_owned());
         }
+        // clap has checked the names against the same table.
+        let architectures = join(args.arch);
+        let mut architectures = architectures
+            .iter()
+            .filter_map(|name| Architecture::by_name(name));
         Ok(Self {
             target,
-            // clap has checked the name against the same table.
-            arch: args
-                .arch
-                .as_deref()
-                .and_then(Architecture::by_name)
-                .unwrap_or_else(Architecture::native),
+            arch: architectures.next().unwrap_or_else(Architecture::native),
+            foreign: architectures.collect(),
             suite: args.suite,
             variant: args.variant,
             include: join(args.include),
@@ -171,6 +174,18 @@ impl Config {
                 .map(source_date_epoch)
                 .transpose()?,
         })
+    }
+}
+
+impl Config {
+    /// The target's architecture and its foreign ones.
+    pub fn architectures(&self) -> impl Iterator<Item = &'static Architecture> {
+        std::iter::once(self.arch).chain(self.foreign.iter().copied())
+    }
+
+    /// Whether there may be programs in the target that this machine does not execute.
+    pub fn is_redirected(&self) -> bool {
+        self.architectures().any(|arch| arch != Architecture::native())
     }
 }
 
@@ -210,7 +225,10 @@ impl fmt::Display for Config {
         writeln!(
             f,
             "architecture: {}, suite: {}, variant: {}",
-            self.arch,
+            self.architectures()
+                .map(|arch| arch.name)
+                .collect::<Vec<_>>()
+                .join(" "),
             self.suite,
             self.variant.name()
         )?;
@@ -296,6 +314,19 @@ mod tests {
         )?;
         assert_eq!(config.include, ["a", "b", "c"]);
         assert_eq!(config.components, ["main", "contrib"]);
+        Ok(())
+    }
+
+    #[test]
+    fn the_first_architecture_is_the_targets_own() -> Result<(), ConfigError> {
+        let config = resolve(
+            &["--arch", "riscv64,s390x", "--arch", "arm64 riscv64", "t"],
+            &home(),
+        )?;
+        assert_eq!(config.arch.name, "riscv64");
+        let foreign: Vec<&str> = config.foreign.iter().map(|arch| arch.name).collect();
+        assert_eq!(foreign, ["s390x", "arm64"]);
+        assert!(config.is_redirected());
         Ok(())
     }
 

@@ -121,14 +121,14 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     };
     cancel.check()?;
     let native = Architecture::native();
-    let foreign = native != config.arch;
+    let own: Vec<&str> = config.architectures().map(|arch| arch.name).collect();
     let (ours, theirs) = (
-        for_architecture(&indexes, config.arch.name),
-        for_architecture(&indexes, native.name),
+        for_architectures(&indexes, &own),
+        for_architectures(&indexes, &[native.name]),
     );
     let stage = reporter.stage(Stage::Choose);
     let inputs = inputs(&ours);
-    let universe = Universe::new(&inputs, config.arch.name, &[])?;
+    let universe = Universe::new(&inputs, config.arch.name, own.get(1..).unwrap_or_default())?;
     let selection = choose(&universe, &request(config)?)?;
     let plan = Plan::new(&universe, &selection);
     drop(stage);
@@ -147,13 +147,15 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     };
     cancel.check()?;
     let native_inputs = self::inputs(&theirs);
-    let native_universe = foreign
+    let native_universe = config
+        .is_redirected()
         .then(|| Universe::new(&native_inputs, native.name, &[]))
         .transpose()?;
     let target = Target::open(&staging.root())?;
     let installation = Installation {
         target: &target,
         arch: config.arch,
+        foreign: &config.foreign,
         universe: &universe,
         plan: &plan,
         selection: &selection,
@@ -252,19 +254,20 @@ fn load(config: &Config, fetcher: &Fetcher) -> Result<(Vec<SourceList>, Vec<Inde
         .iter()
         .flat_map(|list| list.sources.iter().cloned())
         .collect();
-    let mut architectures = vec![config.arch.name];
+    let mut architectures: Vec<&str> = config.architectures().map(|arch| arch.name).collect();
     let native = Architecture::native().name;
-    if native != config.arch.name && config.native_sysroot == NativeSysroot::Auto {
+    let auto = config.native_sysroot == NativeSysroot::Auto;
+    if config.is_redirected() && auto && !architectures.contains(&native) {
         architectures.push(native);
     }
     let indexes = load_indexes(fetcher, &sources, &keyring, &architectures)?;
     Ok((lists, indexes))
 }
 
-fn for_architecture(indexes: &[Index], name: &str) -> Vec<Index> {
+fn for_architectures(indexes: &[Index], names: &[&str]) -> Vec<Index> {
     indexes
         .iter()
-        .filter(|index| index.architecture == name || index.architecture == "all")
+        .filter(|index| index.architecture == "all" || names.contains(&index.architecture.as_str()))
         .cloned()
         .collect()
 }

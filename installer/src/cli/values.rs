@@ -3,14 +3,23 @@
 use std::path::Path;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
 use url::Url;
 
 use crate::arch::{ARCHITECTURES, Architecture};
 
-/// `--arch`: clap lists the valid names itself, in help and errors.
-pub(super) fn architectures() -> PossibleValuesParser {
-    PossibleValuesParser::new(ARCHITECTURES.iter().map(|arch: &Architecture| arch.name))
+/// One `--arch` value: names between commas or blanks.
+pub(super) fn architectures(value: &str) -> Result<Names, String> {
+    names(value, |name| {
+        if Architecture::by_name(name).is_some() {
+            return Ok(());
+        }
+        let known: Vec<&str> = ARCHITECTURES.iter().map(|arch| arch.name).collect();
+        Err(format!(
+            "`{}` is not an architecture; there are: {}",
+            crate::report::escape(name),
+            known.join(", ")
+        ))
+    })
 }
 
 /// `--script-timeout`: as humantime writes durations; a bare number is seconds.
@@ -153,6 +162,15 @@ mod tests {
         assert_eq!(timeout("90"), Ok(Duration::from_secs(90)));
         assert!(timeout("0").is_err());
         assert!(timeout("soon").is_err_and(|error| error.contains("10min")));
+    }
+
+    #[test]
+    fn architecture_lists() {
+        let two = Names(vec!["riscv64".to_owned(), "amd64".to_owned()]);
+        assert_eq!(architectures("riscv64,amd64"), Ok(two.clone()));
+        assert_eq!(architectures(" riscv64 amd64"), Ok(two));
+        assert!(architectures("").is_err());
+        assert!(architectures("riscv64,vax").is_err_and(|error| error.contains("`vax`")));
     }
 
     #[test]

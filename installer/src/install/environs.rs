@@ -37,21 +37,30 @@ const NATIVE_DIRECTORIES: [&str; 7] = [
 const THREADS: usize = 2;
 
 /// Makes the directory that appears in the view as [`PHANTOM_DIRECTORY`], with
-/// the shim in it, or where nothing is redirected what the shim would answer.
-pub(super) fn create_private(scratch: &Path, redirected: bool) -> Result<PathBuf, InstallError> {
+/// the shim in it where something is redirected, and where the target's own
+/// programs are executed what the shim would answer for them.
+pub(super) fn create_private(
+    scratch: &Path,
+    redirected: bool,
+    target: &Architecture,
+) -> Result<PathBuf, InstallError> {
     let private = scratch.join("private");
     let write = || -> std::io::Result<()> {
         fs::create_dir(&private)?;
         fs::set_permissions(&private, fs::Permissions::from_mode(0o755))?;
-        let files: &[(&str, &[u8])] = if redirected {
-            &[("shim", SHIM), ("audit.so", AUDIT)]
-        } else {
-            &[(START_STOP_DAEMON, NOTHING_STARTS.as_bytes())]
-        };
-        for (name, contents) in files {
-            let file = private.join(name);
-            fs::write(&file, contents)?;
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+        let programs = [
+            (redirected, "shim", SHIM),
+            (redirected, "audit.so", AUDIT),
+            (
+                target == Architecture::native(),
+                START_STOP_DAEMON,
+                NOTHING_STARTS.as_bytes(),
+            ),
+        ];
+        for (_, name, contents) in programs.into_iter().filter(|(wanted, ..)| *wanted) {
+            let program = private.join(name);
+            fs::write(&program, contents)?;
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         }
         Ok(())
     };
@@ -99,8 +108,22 @@ pub(super) fn create_mount_points(sysroot: &Path) -> Result<(), InstallError> {
     })
 }
 
-/// How the view is served.
-pub(super) fn serve_options(target: &Architecture, redirected: bool) -> ServeOptions {
+/// What tells an architecture's programs from others.
+fn identity(architecture: &Architecture) -> ElfIdentity {
+    ElfIdentity {
+        machine: architecture.elf_machine,
+        class_bits: architecture.bits,
+        big_endian: architecture.byte_order == ByteOrder::Big,
+    }
+}
+
+/// How the view of a target with some foreign architectures is served;
+/// `sysroot` is where on this machine the native sysroot is, if there is one.
+pub(super) fn serve_options(
+    target: &Architecture,
+    foreign: &[&'static Architecture],
+    sysroot: Option<PathBuf>,
+) -> ServeOptions {
     let native = Architecture::native();
     let phantom = |path: &str, kind| Phantom {
         path: PathBuf::from(path),
@@ -119,13 +142,13 @@ pub(super) fn serve_options(target: &Architecture, redirected: bool) -> ServeOpt
             },
         ),
     ];
-    if !redirected {
+    let Some(sysroot) = sysroot else {
         return ServeOptions {
             phantoms,
             redirect: None,
             threads: THREADS,
         };
-    }
+    };
     let in_sysroot = |path: &str| PathBuf::from(format!("{PHANTOM_DIRECTORY}/sysroot{path}"));
     let merged = format!("/usr{}", native.loader);
     let libraries = format!("/usr/lib/{}", native.triplet);
@@ -139,20 +162,28 @@ pub(super) fn serve_options(target: &Architecture, redirected: bool) -> ServeOpt
             PhantomKind::Symlink(Path::new("usr").join(top)),
         ));
     }
-    // The second is for a target whose /usr is not merged (yet).
+    // The second is for a target whose /usr is not merged (yet). Where the target
+    // has native libraries itself, native tools find theirs beside those.
     for path in [libraries.as_str(), libraries.trim_start_matches("/usr")] {
-        phantoms.push(phantom(path, PhantomKind::Symlink(in_sysroot(&libraries))));
+        let overlay = PhantomKind::Overlay {
+            link: in_sysroot(&libraries),
+            source: sysroot.join(libraries.trim_start_matches('/')),
+        };
+        phantoms.push(phantom(path, overlay));
     }
+    let of_foreign = |program: &&'static Architecture| {
+        let argument = format!("{}+{}", target.name, program.name);
+        (identity(program), argument)
+    };
     ServeOptions {
         phantoms,
         redirect: Some(Redirect {
             interpreter: PathBuf::from(format!("{PHANTOM_DIRECTORY}/shim")),
             argument: Some(target.name.to_owned()),
-            native: ElfIdentity {
-                machine: native.elf_machine,
-                class_bits: native.bits,
-                big_endian: native.byte_order == ByteOrder::Big,
-            },
+            arguments: std::iter::once((identity(target), target.name.to_owned()))
+                .chain(foreign.iter().map(of_foreign))
+                .collect(),
+            native: identity(native),
         }),
         threads: THREADS,
     }
@@ -170,6 +201,31 @@ mod tests {
             !SHIM.windows(needed.len()).any(|window| window == needed),
             "the shim has an interpreter"
         );
+    }
+
+    #[test]
+    fn programs_of_foreign_architectures_are_told_apart() {
+        let by_name = |name| Architecture::by_name(name).unwrap();
+        let options = serve_options(
+            by_name("riscv64"),
+            &[by_name("arm64"), by_name("s390x")],
+            Some("/x".into()),
+        );
+        let redirect = options.redirect.unwrap();
+        let argument = |name| {
+            let wanted = identity(by_name(name));
+            redirect
+                .arguments
+                .iter()
+                .find(|(is, _)| *is == wanted)
+                .unwrap()
+                .1
+                .clone()
+        };
+        assert_eq!(argument("riscv64"), "riscv64");
+        assert_eq!(argument("arm64"), "riscv64+arm64");
+        assert_eq!(argument("s390x"), "riscv64+s390x");
+        assert!(serve_options(by_name("riscv64"), &[], None).redirect.is_none());
     }
 
     #[test]

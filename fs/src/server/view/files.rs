@@ -140,15 +140,17 @@ impl View {
 
     /// What is executed instead of a file, if it is.
     fn redirection(&self, file: &File) -> Result<Option<Arc<[u8]>>> {
-        let Some((native, script)) = &self.redirect else {
+        let Some(scripts) = &self.redirect else {
             return Ok(None);
         };
         let mut header = [0; elf::HEADER];
         let len = read_full(file, &mut header, 0)?;
         let count = &self.count;
         let (counter, answer) = match elf::identify(header.get(..len).unwrap_or_default()) {
-            Executable::Elf(identity) if identity == *native => (&count.native, None),
-            Executable::Elf(_) => (&count.redirected, Some(script.clone())),
+            Executable::Elf(identity) => match scripts.of(identity) {
+                None => (&count.native, None),
+                script => (&count.redirected, script),
+            },
             Executable::Other => (&count.scripts, None),
         };
         counter.fetch_add(1, Ordering::Relaxed);

@@ -64,6 +64,7 @@ pub(super) fn programs(target: &Target, dir: &Path) -> ServeOptions {
     let redirect = Redirect {
         interpreter: shim,
         argument: None,
+        arguments: Vec::new(),
         native: native(),
     };
     ServeOptions {
