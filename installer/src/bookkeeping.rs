@@ -110,16 +110,17 @@ pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) ->
 
 /// What is cleaned and left when the last package is configured. `automatic`
 /// are the packages that apt would mark as installed for others, with their
-/// architecture; `None` when apt would not have been asked to install anything.
+/// architecture, and all architectures in apt's order; `None` when apt would
+/// not have been asked to install anything.
 ///
 /// # Errors
 /// What writing to the target says.
-pub fn finish(target: &Target, automatic: Option<&[(String, String)]>) -> Result<()> {
-    if let Some(automatic) = automatic {
+pub fn finish(target: &Target, automatic: Option<(&[(String, String)], &[&str])>) -> Result<()> {
+    if let Some((automatic, architectures)) = automatic {
         file(
             target,
             "/var/lib/apt/extended_states",
-            extended_states(automatic).as_bytes(),
+            extended_states(automatic, architectures).as_bytes(),
             0o644,
         )?;
     }
@@ -188,8 +189,9 @@ fn remove_all(target: &Target, path: &Path) -> Result<()> {
 
 /// apt's record of automatically installed packages (apt-mark(8)). apt writes
 /// it in the order of its cache's hash table; the table has 196613 entries
-/// (`APT::Cache-HashTableSize`).
-fn extended_states(automatic: &[(String, String)]) -> String {
+/// (`APT::Cache-HashTableSize`), shorter names come first in one, and packages of
+/// one name are in the order of `architectures`.
+fn extended_states(automatic: &[(String, String)], architectures: &[&str]) -> String {
     let bucket = |name: &str| {
         let hash = name.bytes().fold(5381_u32, |hash, byte| {
             hash.wrapping_mul(33)
@@ -198,7 +200,8 @@ fn extended_states(automatic: &[(String, String)]) -> String {
         hash % 196_613
     };
     let mut sorted: Vec<&(String, String)> = automatic.iter().collect();
-    sorted.sort_by(|a, b| (bucket(&a.0), a).cmp(&(bucket(&b.0), b)));
+    let place = |architecture: &str| architectures.iter().position(|known| *known == architecture);
+    sorted.sort_by_cached_key(|(name, arch)| (bucket(name), name.len(), name.clone(), place(arch)));
     sorted
         .into_iter()
         .map(|(name, architecture)| {
@@ -216,7 +219,7 @@ mod tests {
         let marked: Vec<(String, String)> = ["libapt-pkg7.0", "sqv", "libhogweed6t64"]
             .map(|name| (name.to_owned(), "riscv64".to_owned()))
             .to_vec();
-        let text = extended_states(&marked);
+        let text = extended_states(&marked, &["riscv64"]);
         let names: Vec<&str> = text
             .lines()
             .filter_map(|line| line.strip_prefix("Package: "))
@@ -224,6 +227,13 @@ mod tests {
         // As apt wrote it on an installed system.
         assert_eq!(names, ["libhogweed6t64", "sqv", "libapt-pkg7.0"]);
         assert!(text.starts_with("Package: libhogweed6t64\nArchitecture: riscv64\nAuto-Installed: 1\n\n"));
+    }
+
+    #[test]
+    fn marks_of_one_name_are_in_the_order_of_architectures() {
+        let marked = ["amd64", "riscv64"].map(|arch| ("libffi8".to_owned(), arch.to_owned()));
+        let text = extended_states(&marked, &["riscv64", "amd64"]);
+        assert!(text.find("riscv64") < text.find("amd64"), "{text}");
     }
 
     #[test]
@@ -249,7 +259,7 @@ mod tests {
         file(&target, "/tmp/left", b"x", 0o644).unwrap();
         file(&target, "/var/log/dpkg.log", b"x", 0o644).unwrap();
         file(&target, "/etc/machine-id", b"x", 0o444).unwrap();
-        finish(&target, Some(&[])).unwrap();
+        finish(&target, Some((&[], &[]))).unwrap();
         assert_eq!(target.read_dir(Path::new("/run")).unwrap(), ["lock"]);
         assert!(target.read_dir(Path::new("/tmp")).unwrap().is_empty());
         assert!(target.read(Path::new("/etc/machine-id")).unwrap().is_empty());

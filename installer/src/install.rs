@@ -211,7 +211,11 @@ impl<'u> Installation<'_, 'u> {
         })?;
         let automatic: Option<Vec<(String, String)>> =
             (!self.selection.rest.is_empty()).then(|| self.automatic());
-        Ok(bookkeeping::finish(self.target, automatic.as_deref())?)
+        let architectures: Vec<&str> = self.universe.architectures().to_vec();
+        let automatic = automatic
+            .as_deref()
+            .map(|marked| (marked, architectures.as_slice()));
+        Ok(bookkeeping::finish(self.target, automatic)?)
     }
 
     /// Answers the shim.
@@ -414,6 +418,12 @@ impl<'u> Installation<'_, 'u> {
             let mut configurer = Configurer::new(self.target, view, database, settings());
             for job in &self.jobs(ids) {
                 let (_, control) = open_package(job)?;
+                if self.native.is_some() {
+                    environs::make_hidden_link(
+                        self.target,
+                        control.script("preinst").map(|file| file.data.as_slice()),
+                    )?;
+                }
                 configurer.begin_unpack(&control)?;
             }
         }

@@ -5,7 +5,10 @@ use super::InstallError;
 use crate::arch::{Architecture, ByteOrder};
 use crate::sysroot::SysrootError;
 use crate::view::{PHANTOM_DIRECTORY, START_STOP_DAEMON};
-use rootless_install_fs::{ElfIdentity, Phantom, PhantomKind, Redirect, ServeOptions};
+use rootless_install_fs::{
+    ElfIdentity, Error as TargetError, FileType, Meta, Phantom, PhantomKind, Redirect, ServeOptions, Target,
+    Timestamp,
+};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -108,6 +111,45 @@ pub(super) fn create_mount_points(sysroot: &Path) -> Result<(), InstallError> {
     })
 }
 
+/// The top directory of the native loader, where that is a phantom of its own.
+fn loader_top() -> Option<&'static str> {
+    let top = Architecture::native().loader.split('/').nth(1)?;
+    (top != "lib").then_some(top)
+}
+
+/// A libc6 for this machine's architecture makes the link of its loader's
+/// directory in `preinst` where there is none. Its phantom would be taken for
+/// it, so the link is made before.
+pub(super) fn make_hidden_link(target: &Target, preinst: Option<&[u8]>) -> Result<(), TargetError> {
+    let (Some(top), Some(script)) = (loader_top(), preinst) else {
+        return Ok(());
+    };
+    let text = Path::new("usr").join(top);
+    let made = format!("ln -s {} ", text.display()).into_bytes();
+    if !script.windows(made.len()).any(|part| part == made) {
+        return Ok(());
+    }
+    let of_root = |kind, mode| Meta {
+        kind,
+        mode,
+        uid: 0,
+        gid: 0,
+        mtime: Timestamp::now(),
+    };
+    let done = [
+        target.make_symlink(
+            &Path::new("/").join(top),
+            &text,
+            &of_root(FileType::Symlink, 0o777),
+        ),
+        target.make_dir(&Path::new("/").join(&text), &of_root(FileType::Directory, 0o755)),
+    ];
+    done.into_iter().try_for_each(|done| match done {
+        Err(error) if error.is_already_exists() => Ok(()),
+        done => done,
+    })
+}
+
 /// What tells an architecture's programs from others.
 fn identity(architecture: &Architecture) -> ElfIdentity {
     ElfIdentity {
@@ -155,8 +197,7 @@ pub(super) fn serve_options(
     phantoms.push(phantom(&merged, PhantomKind::Symlink(in_sysroot(&merged))));
     // Where the target has no such directory, the top looks as base-files wants
     // it: links into /usr. /lib itself is always the target's own.
-    let top = native.loader.split('/').nth(1).unwrap_or_default();
-    if top != "lib" {
+    if let Some(top) = loader_top() {
         phantoms.push(phantom(
             &format!("/{top}"),
             PhantomKind::Symlink(Path::new("usr").join(top)),
@@ -226,6 +267,28 @@ mod tests {
         assert_eq!(argument("arm64"), "riscv64+arm64");
         assert_eq!(argument("s390x"), "riscv64+s390x");
         assert!(serve_options(by_name("riscv64"), &[], None).redirect.is_none());
+    }
+
+    #[test]
+    fn the_loaders_link_is_made_where_a_script_would_make_it() {
+        let Some(top) = loader_top() else { return };
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::open(directory.path()).unwrap();
+        let usr = Meta {
+            kind: FileType::Directory,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            mtime: Timestamp::now(),
+        };
+        target.make_dir(Path::new("/usr"), &usr).unwrap();
+        let link = Path::new("/").join(top);
+        make_hidden_link(&target, Some(b"#!/bin/sh\n: nothing\n")).unwrap();
+        assert!(target.stat(&link).is_err());
+        let script = format!("#!/bin/sh\nln -s usr/{top} \"$DPKG_ROOT/{top}\"\n");
+        make_hidden_link(&target, Some(script.as_bytes())).unwrap();
+        make_hidden_link(&target, Some(script.as_bytes())).unwrap();
+        assert_eq!(target.read_link(&link).unwrap(), Path::new("usr").join(top));
     }
 
     #[test]
