@@ -98,6 +98,31 @@ pub const SCENARIOS: &[Scenario] = &[
         PROGRAM,
         "URL, file URL, one-line source, .list and .sources file",
     ),
+    // Variants and architectures, on a synthetic archive.
+    row(
+        "variants",
+        "every_name_of_a_variant",
+        PROGRAM,
+        "the packages of each variant, under all its names",
+    ),
+    row(
+        "variants",
+        "custom_installs_what_is_named",
+        CONFIGURE,
+        "an essential set that is named package by package",
+    ),
+    row(
+        "variants",
+        "extract_leaves_no_database",
+        CONFIGURE,
+        "files only, with conffiles in place, and with no package at all",
+    ),
+    row(
+        "variants",
+        "foreign_architectures",
+        CONFIGURE,
+        "this machine's packages in a foreign target, and native tools beside them",
+    ),
     // What a maintainer script sees and does, on a synthetic archive.
     row(
         "scripts",
