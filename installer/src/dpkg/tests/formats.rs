@@ -47,6 +47,25 @@ const STANZA: &str = "Package: demo\n\
     Homepage: https://example.org/\n";
 
 #[test]
+fn packages_are_unpacked_together_while_the_journal_has_room() {
+    let mut database = Database::new("riscv64", Vec::new());
+    assert_eq!(database.room_for_packages(), 50);
+    for number in 0..248 {
+        let text =
+            format!("Package: p{number}\nStatus: install ok installed\nArchitecture: riscv64\nVersion: 1\n");
+        database.insert(Package::parse(&text).unwrap());
+    }
+    // One at a time, until dpkg would write the status file.
+    assert_eq!(database.room_for_packages(), 0);
+    for name in ["a", "b", "c"] {
+        let text =
+            format!("Package: {name}\nStatus: install ok installed\nArchitecture: riscv64\nVersion: 1\n");
+        database.insert(Package::parse(&text).unwrap());
+    }
+    assert_eq!(database.room_for_packages(), 50);
+}
+
+#[test]
 fn fields_are_normalised_and_ordered() {
     let mut package = Package::parse(CONTROL).unwrap();
     assert_eq!(
