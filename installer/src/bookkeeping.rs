@@ -108,19 +108,27 @@ pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) ->
     Ok(())
 }
 
-/// What is cleaned and left when the last package is configured. `automatic`
-/// are the packages that apt would mark as installed for others, with their
-/// architecture, and all architectures in apt's order; `None` when apt would
-/// not have been asked to install anything.
+/// apt's marks.
+#[derive(Clone, Copy, Debug)]
+pub struct Marks<'a> {
+    /// The packages that apt would mark as installed for others, with their
+    /// architecture.
+    pub automatic: &'a [(String, String)],
+    /// All architectures, the target's own first.
+    pub architectures: &'a [&'a str],
+}
+
+/// What is cleaned and left when the last package is configured; `marks` are
+/// `None` when apt would not have been asked to install anything.
 ///
 /// # Errors
 /// What writing to the target says.
-pub fn finish(target: &Target, automatic: Option<(&[(String, String)], &[&str])>) -> Result<()> {
-    if let Some((automatic, architectures)) = automatic {
+pub fn finish(target: &Target, marks: Option<Marks<'_>>) -> Result<()> {
+    if let Some(marks) = marks {
         file(
             target,
             "/var/lib/apt/extended_states",
-            extended_states(automatic, architectures).as_bytes(),
+            extended_states(marks.automatic, marks.architectures).as_bytes(),
             0o644,
         )?;
     }
@@ -259,7 +267,11 @@ mod tests {
         file(&target, "/tmp/left", b"x", 0o644).unwrap();
         file(&target, "/var/log/dpkg.log", b"x", 0o644).unwrap();
         file(&target, "/etc/machine-id", b"x", 0o444).unwrap();
-        finish(&target, Some((&[], &[]))).unwrap();
+        let marks = Marks {
+            automatic: &[],
+            architectures: &[],
+        };
+        finish(&target, Some(marks)).unwrap();
         assert_eq!(target.read_dir(Path::new("/run")).unwrap(), ["lock"]);
         assert!(target.read_dir(Path::new("/tmp")).unwrap().is_empty());
         assert!(target.read(Path::new("/etc/machine-id")).unwrap().is_empty());

@@ -211,11 +211,11 @@ impl<'u> Installation<'_, 'u> {
         })?;
         let automatic: Option<Vec<(String, String)>> =
             (!self.selection.rest.is_empty()).then(|| self.automatic());
-        let architectures: Vec<&str> = self.universe.architectures().to_vec();
-        let automatic = automatic
-            .as_deref()
-            .map(|marked| (marked, architectures.as_slice()));
-        Ok(bookkeeping::finish(self.target, automatic)?)
+        let marks = automatic.as_deref().map(|automatic| bookkeeping::Marks {
+            automatic,
+            architectures: self.universe.architectures(),
+        });
+        Ok(bookkeeping::finish(self.target, marks)?)
     }
 
     /// Answers the shim.
