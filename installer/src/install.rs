@@ -12,6 +12,7 @@ use crate::configure::{ConfigureError, Configurer, Settings};
 use crate::deb::{Context, DebError, Expected, Job, Layering, UnpackedPackage, open_package, unpack_all};
 use crate::dpkg::{DPKG_NEW, Database, DpkgError, PackageKey, Status};
 use crate::ldconfig;
+use crate::ldd;
 use crate::report::{Event, Reporter, Stage};
 use crate::solve::{PackageId, Phase, Plan, Selection, Step, Universe, Variant};
 use crate::staging::{self, Cancel, Cancelled, Staging};
@@ -225,6 +226,16 @@ impl<'u> Installation<'_, 'u> {
                     Err(error) => Reply::Refused(error.to_string()),
                 }
             }
+            Request::Loader {
+                directory,
+                environment,
+                program,
+                arguments,
+            } => match ldd::run(self.target, self.arch, directory, &environment, program, &arguments) {
+                Ok(Some(ran)) => Reply::Done(ran),
+                Ok(None) => Reply::Counterpart,
+                Err(error) => Reply::Refused(error.to_string()),
+            },
         }
     }
 
