@@ -125,6 +125,7 @@ impl Nodes {
     /// The phantom that would be seen as `name` in the node `parent`.
     pub(super) fn phantom_in(&self, parent: u64, name: &OsStr) -> Option<PhantomId> {
         self.phantom_at(&self.table(), parent, name)
+            .filter(|id| self.phantoms.is_shown(*id))
     }
 
     /// Notes that the kernel is told of a phantom.

@@ -38,6 +38,8 @@ struct Item {
     children: HashMap<OsString, PhantomId>,
     /// Whether it was asked for and is not merely on the way.
     wanted: bool,
+    /// Whether it is there without an entry of the target.
+    shown: bool,
 }
 
 impl Item {
@@ -46,6 +48,7 @@ impl Item {
             kind: PhantomKind::Directory,
             children: HashMap::new(),
             wanted: false,
+            shown: false,
         }
     }
 }
@@ -53,7 +56,12 @@ impl Item {
 impl Phantoms {
     pub(super) fn new(phantoms: Vec<Phantom>) -> Result<Self> {
         let mut items = vec![Item::directory()];
-        for Phantom { path, kind } in phantoms {
+        for Phantom {
+            path,
+            kind,
+            with_parents,
+        } in phantoms
+        {
             let refuse = |reason| Error::Phantom {
                 path: path.clone(),
                 reason,
@@ -70,6 +78,9 @@ impl Phantoms {
                 if at == next {
                     items.push(Item::directory());
                 }
+                if let Some(item) = items.get_mut(at.0) {
+                    item.shown |= with_parents;
+                }
             }
             let Some(item) = items.get_mut(at.0) else { continue };
             if at == PhantomId::ROOT || item.wanted {
@@ -78,13 +89,18 @@ impl Phantoms {
             if !item.children.is_empty() && !matches!(kind, PhantomKind::Directory) {
                 return Err(refuse("phantoms lie below it"));
             }
-            (item.kind, item.wanted) = (kind, true);
+            (item.kind, item.wanted, item.shown) = (kind, true, true);
         }
         Ok(Self { items })
     }
 
     pub(super) fn kind(&self, id: PhantomId) -> Option<&PhantomKind> {
         self.items.get(id.0).map(|item| &item.kind)
+    }
+
+    /// Whether the phantom is there where the target has nothing.
+    pub(super) fn is_shown(&self, id: PhantomId) -> bool {
+        self.items.get(id.0).is_some_and(|item| item.shown)
     }
 
     pub(super) fn child(&self, id: PhantomId, name: &OsStr) -> Option<PhantomId> {
@@ -114,6 +130,7 @@ mod tests {
         Phantom {
             path: path.into(),
             kind,
+            with_parents: true,
         }
     }
 
@@ -135,6 +152,29 @@ mod tests {
         assert!(matches!(phantoms.kind(found), Some(PhantomKind::File { .. })));
         assert_eq!(PhantomId::from_node_id(found.node_id()), Some(found));
         assert_eq!(child(PhantomId::ROOT, "b"), None);
+    }
+
+    #[test]
+    fn directories_on_the_way() {
+        let alone = |path| Phantom {
+            with_parents: false,
+            ..phantom(path, PhantomKind::Directory)
+        };
+        let phantoms = Phantoms::new(vec![
+            alone("/lib/x"),
+            alone("/usr/lib/x"),
+            phantom("/usr/y", PhantomKind::Directory),
+        ])
+        .unwrap();
+        let shown = |path: &str| {
+            let id = names(Path::new(path))
+                .unwrap()
+                .into_iter()
+                .try_fold(PhantomId::ROOT, |id, name| phantoms.child(id, name));
+            phantoms.is_shown(id.unwrap())
+        };
+        assert!(!shown("/lib") && shown("/lib/x"));
+        assert!(shown("/usr") && !shown("/usr/lib") && shown("/usr/lib/x"));
     }
 
     #[test]

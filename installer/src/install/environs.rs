@@ -105,6 +105,7 @@ pub(super) fn serve_options(target: &Architecture, redirected: bool) -> ServeOpt
     let phantom = |path: &str, kind| Phantom {
         path: PathBuf::from(path),
         kind,
+        with_parents: true,
     };
     let mut phantoms = vec![
         phantom(PHANTOM_DIRECTORY, PhantomKind::Directory),
@@ -139,10 +140,16 @@ pub(super) fn serve_options(target: &Architecture, redirected: bool) -> ServeOpt
             PhantomKind::Symlink(Path::new("usr").join(top)),
         ));
     }
-    // The second is for a target whose /usr is not merged (yet).
-    for path in [libraries.as_str(), libraries.trim_start_matches("/usr")] {
-        phantoms.push(phantom(path, PhantomKind::Symlink(in_sysroot(&libraries))));
-    }
+    phantoms.push(phantom(&libraries, PhantomKind::Symlink(in_sysroot(&libraries))));
+    // For a target whose /usr is not merged (yet); /lib is then there, and a script
+    // that merges it replaces it.
+    phantoms.push(Phantom {
+        with_parents: false,
+        ..phantom(
+            libraries.trim_start_matches("/usr"),
+            PhantomKind::Symlink(in_sysroot(&libraries)),
+        )
+    });
     ServeOptions {
         phantoms,
         redirect: Some(Redirect {
