@@ -33,3 +33,16 @@ fn host() {
     }
     println!("{good} {bad}");
 }
+#[test]
+#[ignore = "dev"]
+fn tree() {
+    let root = std::env::var("ROOT").unwrap();
+    let target = Target::open(Path::new(&root)).unwrap();
+    let arch = Architecture::by_name(&std::env::var("ARCH").unwrap()).unwrap();
+    let loader = OsStr::new(arch.loader);
+    for file in std::env::var("FILES").unwrap().split(' ') {
+        println!("{:?}", run(&target, arch, Path::new("/"), &[], loader, &[OsStr::new("--verify"), OsStr::new(file)]));
+        let ran = run(&target, arch, Path::new("/"), &[OsStr::new("LD_TRACE_LOADED_OBJECTS=1")], loader, &[OsStr::new(file)]).unwrap().unwrap();
+        println!("{} {}{}", ran.status, String::from_utf8_lossy(&ran.messages), String::from_utf8_lossy(&ran.output));
+    }
+}
