@@ -13,6 +13,7 @@ use crate::deb::{Context, DebError, Expected, Job, Layering, UnpackedPackage, op
 use crate::dpkg::{DPKG_NEW, Database, DpkgError, PackageKey, Status};
 use crate::ldconfig;
 use crate::ldd;
+use crate::merge_usr::{self, MergeUsrError, MergedUsr};
 use crate::report::{Event, Reporter, Stage};
 use crate::solve::{PackageId, Phase, Plan, Selection, Step, Universe, Variant};
 use crate::staging::{self, Cancel, Cancelled, Staging};
@@ -38,6 +39,9 @@ pub enum InstallError {
     /// dpkg's database could not be read or written.
     #[error(transparent)]
     Dpkg(#[from] DpkgError),
+    /// /usr cannot be merged, or left as it was.
+    #[error(transparent)]
+    MergeUsr(#[from] MergeUsrError),
     /// A script failed.
     #[error(transparent)]
     Configure(#[from] ConfigureError),
@@ -81,6 +85,7 @@ impl InstallError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Configure(error) => error.hint(),
+            Self::MergeUsr(error) => error.hint(),
             Self::View(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
             Self::Staging(error) => error.hint(),
@@ -124,6 +129,8 @@ pub struct Installation<'a, 'u> {
     pub plan: &'a Plan,
     /// What the plan was made from.
     pub selection: &'a Selection,
+    /// Whether /usr is merged.
+    pub merged_usr: MergedUsr,
     /// The verified package files.
     pub debs: HashMap<PackageId, PathBuf>,
     /// apt's sources of the target: paths and contents.
@@ -174,6 +181,8 @@ impl<'u> Installation<'_, 'u> {
     fn carry_out(&self) -> Result<()> {
         bookkeeping::prepare(self.target, &self.sources)?;
         let mut database = Database::create(self.target, self.arch.name, &[])?;
+        let first = self.plan.phases.first().map_or(&[][..], |phase| &phase.packages);
+        merge_usr::prepare(self.target, self.arch, self.merged_usr, &self.jobs(first))?;
         if self.selection.variant == Variant::Extract {
             return self.extract(&database);
         }
@@ -205,7 +214,7 @@ impl<'u> Installation<'_, 'u> {
             done
         })?;
         let automatic: Option<Vec<(String, String)>> =
-            (!self.selection.rest.is_empty()).then(|| self.automatic());
+            (!self.selection.rest.is_empty() || self.selection.assumed.is_some()).then(|| self.automatic());
         Ok(bookkeeping::finish(self.target, automatic.as_deref())?)
     }
 

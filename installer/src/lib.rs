@@ -16,6 +16,7 @@ pub mod dpkg;
 pub mod install;
 pub mod ldconfig;
 pub mod ldd;
+pub mod merge_usr;
 pub mod output;
 pub mod report;
 pub mod solve;

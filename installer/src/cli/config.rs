@@ -9,6 +9,7 @@ use super::args::{Args, Mode, Variant};
 use super::environment::Environment;
 use super::target::{TargetError, TargetSpec};
 use super::values::Names;
+use crate::merge_usr::MergedUsr;
 use crate::arch::Architecture;
 use crate::report::{Verbosity, escape, escape_path};
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub suite: String,
     /// The set of packages.
     pub variant: Variant,
+    /// Whether /usr is merged.
+    pub merged_usr: MergedUsr,
     /// Packages beside the set: `NAME[:ARCH][=VERSION|/SUITE]`, in the order given.
     pub include: Vec<String>,
     /// Components for mirrors given as a URL; never empty.
@@ -148,6 +151,7 @@ impl Config {
                 .unwrap_or_else(Architecture::native),
             suite: args.suite,
             variant: args.variant,
+            merged_usr: args.merged_usr,
             include: join(args.include),
             components,
             mirrors: args.mirror,
@@ -209,10 +213,11 @@ impl fmt::Display for Config {
         writeln!(f, "target: {}", escape(&self.target.to_string()))?;
         writeln!(
             f,
-            "architecture: {}, suite: {}, variant: {}",
+            "architecture: {}, suite: {}, variant: {}, merged /usr: {}",
             self.arch,
             self.suite,
-            self.variant.name()
+            self.variant.name(),
+            self.merged_usr.name()
         )?;
         writeln!(f, "include: {}", self.include.join(" "))?;
         writeln!(f, "components: {}", self.components.join(" "))?;
