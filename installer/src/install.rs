@@ -240,7 +240,14 @@ impl<'u> Installation<'_, 'u> {
                 environment,
                 program,
                 arguments,
-            } => match ldd::run(self.target, self.arch, directory, &environment, program, &arguments) {
+            } => match ldd::run(
+                self.target,
+                self.arch,
+                directory,
+                &environment,
+                program,
+                &arguments,
+            ) {
                 Ok(Some(ran)) => Reply::Done(ran),
                 Ok(None) => Reply::Counterpart,
                 Err(error) => Reply::Refused(error.to_string()),

@@ -114,7 +114,11 @@ fn is_loader(root: &Root<'_>, known: &Known, path: &[u8]) -> bool {
         .is_some_and(|version| {
             !version.is_empty() && version.iter().all(|b| b.is_ascii_digit() || *b == b'.')
         });
-    name == usual.as_bytes() || versioned || root.find(known.loader.as_bytes()).is_ok_and(|usual| usual == found)
+    name == usual.as_bytes()
+        || versioned
+        || root
+            .find(known.loader.as_bytes())
+            .is_ok_and(|usual| usual == found)
 }
 
 /// `--version`: the text stands in the program as one string.
@@ -151,7 +155,13 @@ fn direct(root: &Root<'_>, known: &Known, loader: &[u8], options: &Options) -> R
     };
     let cannot = |reason: &[u8]| {
         let name = &options.program;
-        Ok(failed(&[name, b": error while loading shared libraries: ", name, b": ", reason]))
+        Ok(failed(&[
+            name,
+            b": error while loading shared libraries: ",
+            name,
+            b": ",
+            reason,
+        ]))
     };
     // A name without a directory is looked for like a library.
     let mut maps = Maps::new(root, known, options, loader);

@@ -37,8 +37,13 @@ fn decide<'a>(real: &Path, arguments: &'a [OsString], traced: bool) -> Task<'a> 
     while let Some((first, tail)) = rest.split_first() {
         match first.as_bytes() {
             b"--inhibit-cache" => rest = tail,
-            b"--library-path" | b"--inhibit-rpath" | b"--preload" | b"--argv0" | b"--audit"
-            | b"--glibc-hwcaps-prepend" | b"--glibc-hwcaps-mask" => rest = tail.get(1..).unwrap_or_default(),
+            b"--library-path"
+            | b"--inhibit-rpath"
+            | b"--preload"
+            | b"--argv0"
+            | b"--audit"
+            | b"--glibc-hwcaps-prepend"
+            | b"--glibc-hwcaps-mask" => rest = tail.get(1..).unwrap_or_default(),
             option if option.starts_with(b"-") => return Task::Ask,
             _ => return Task::Execute(first, tail),
         }
@@ -105,7 +110,12 @@ mod tests {
             assert_eq!(told(name, "--verify /bin/ls", false), "ask", "{name}");
             assert_eq!(told(name, "/bin/ls -l", false), "/bin/ls 1", "{name}");
         }
-        for name in ["/usr/bin/ld", "/tmp/ld-linux.so.2", "/usr/lib/ld-2.31.so.x", "/usr/lib/ldscripts"] {
+        for name in [
+            "/usr/bin/ld",
+            "/tmp/ld-linux.so.2",
+            "/usr/lib/ld-2.31.so.x",
+            "/usr/lib/ldscripts",
+        ] {
             assert_eq!(told(name, "--verify /bin/ls", false), "none", "{name}");
         }
     }
@@ -114,7 +124,11 @@ mod tests {
     fn options_before_the_program() {
         let loader = "/lib/ld.so.1";
         assert_eq!(
-            told(loader, "--inhibit-cache --library-path /x --argv0 y /bin/ls -a -l", false),
+            told(
+                loader,
+                "--inhibit-cache --library-path /x --argv0 y /bin/ls -a -l",
+                false
+            ),
             "/bin/ls 2"
         );
         for line in ["", "--list /bin/ls", "--version", "--library-path", "--unknown x"] {

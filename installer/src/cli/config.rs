@@ -9,8 +9,8 @@ use super::args::{Args, Mode, Variant};
 use super::environment::Environment;
 use super::target::{TargetError, TargetSpec};
 use super::values::Names;
-use crate::merge_usr::MergedUsr;
 use crate::arch::Architecture;
+use crate::merge_usr::MergedUsr;
 use crate::report::{Verbosity, escape, escape_path};
 
 /// All that a run needs to know.

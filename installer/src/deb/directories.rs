@@ -44,7 +44,11 @@ struct Open(Vec<(PathBuf, bool)>);
 
 impl Open {
     fn meet(&mut self, path: &Path) {
-        while self.0.pop_if(|(open, to_the_end)| !*to_the_end && !path.starts_with(open)).is_some() {}
+        while self
+            .0
+            .pop_if(|(open, to_the_end)| !*to_the_end && !path.starts_with(open))
+            .is_some()
+        {}
     }
 
     fn enter(&mut self, directory: &Path) {
@@ -139,7 +143,12 @@ pub(super) fn settle(
             let mut late = HashSet::new();
             for log in logs {
                 late.retain(|ino| !log.shipped.iter().any(|shipped| shipped.ino == *ino));
-                late.extend(log.by_links.iter().filter(|link| link.late).map(|link| link.parent));
+                late.extend(
+                    log.by_links
+                        .iter()
+                        .filter(|link| link.late)
+                        .map(|link| link.parent),
+                );
             }
             touched.extend(late);
         }

@@ -75,7 +75,10 @@ impl<'a> Maps<'a> {
     pub(super) fn main(&mut self, name: &[u8]) -> Result<Result<&Object, Problem>, LddError> {
         Ok(match self.load(name, None)? {
             Ok(index) => {
-                let interpreter = self.maps.get(index).and_then(|map| map.object.interpreter.clone());
+                let interpreter = self
+                    .maps
+                    .get(index)
+                    .and_then(|map| map.object.interpreter.clone());
                 self.add_loader(interpreter);
                 match self.maps.get(index) {
                     Some(map) => Ok(&map.object),
@@ -127,14 +130,23 @@ impl<'a> Maps<'a> {
 
     /// Whether the program needs no library.
     pub(super) fn is_alone(&self) -> bool {
-        self.maps.get(MAIN).is_none_or(|main| main.object.needed.is_empty())
+        self.maps
+            .get(MAIN)
+            .is_none_or(|main| main.object.needed.is_empty())
     }
 
     /// Loads all libraries; what ended it, if something did.
-    pub(super) fn load_all(&mut self, messages: &mut Vec<u8>) -> Result<Option<(Vec<u8>, Problem)>, LddError> {
+    pub(super) fn load_all(
+        &mut self,
+        messages: &mut Vec<u8>,
+    ) -> Result<Option<(Vec<u8>, Problem)>, LddError> {
         self.order = vec![MAIN];
         let listed = self.preload_file();
-        let preloads = self.options.preload.iter().map(|name| (name.clone(), "LD_PRELOAD"));
+        let preloads = self
+            .options
+            .preload
+            .iter()
+            .map(|name| (name.clone(), "LD_PRELOAD"));
         let files = listed.into_iter().map(|name| (name, "/etc/ld.so.preload"));
         for (name, source) in preloads.chain(files).collect::<Vec<_>>() {
             match self.load(&name, Some(MAIN))? {
@@ -160,7 +172,10 @@ impl<'a> Maps<'a> {
             let origin = map.origin.clone();
             for name in map.object.needed.clone() {
                 let Some(name) = search::expand(&name, origin.as_deref(), self.known) else {
-                    return Ok(Some((name, Problem::Damaged("empty dynamic string token substitution"))));
+                    return Ok(Some((
+                        name,
+                        Problem::Damaged("empty dynamic string token substitution"),
+                    )));
                 };
                 match self.load(&name, Some(parent))? {
                     Ok(index) => self.enqueue(index),
@@ -197,7 +212,9 @@ impl<'a> Maps<'a> {
             return Vec::new();
         }
         // Comments begin with a number sign.
-        let lines = text.split(|&b| b == b'\n').filter_map(|line| line.split(|&b| b == b'#').next());
+        let lines = text
+            .split(|&b| b == b'\n')
+            .filter_map(|line| line.split(|&b| b == b'#').next());
         lines
             .flat_map(|line| line.split(|b| b": \t".contains(b)))
             .filter(|name| !name.is_empty())
@@ -208,7 +225,11 @@ impl<'a> Maps<'a> {
     /// Index of the library `name` that `parent` needs, which is loaded if it was not yet.
     fn load(&mut self, name: &[u8], parent: Option<usize>) -> Result<Loaded, LddError> {
         if self.maps.len() > MOST_MAPS {
-            let path = self.maps.get(MAIN).map(|main| main.path.clone()).unwrap_or_default();
+            let path = self
+                .maps
+                .get(MAIN)
+                .map(|main| main.path.clone())
+                .unwrap_or_default();
             return Err(LddError::TooMany {
                 path: PathBuf::from(OsStr::from_bytes(&path)),
             });
@@ -231,7 +252,12 @@ impl<'a> Maps<'a> {
         let by = parent.and_then(|parent| self.maps.get(parent));
         if let Some((map, runpath)) = by.and_then(|map| Some((map, map.object.runpath.as_ref()?))) {
             if !self.options.is_inhibited(&map.path) {
-                add(search::directories(runpath, b":", map.origin.as_deref(), self.known));
+                add(search::directories(
+                    runpath,
+                    b":",
+                    map.origin.as_deref(),
+                    self.known,
+                ));
             }
         }
         let system = search::system(self.known);
@@ -246,7 +272,11 @@ impl<'a> Maps<'a> {
             }
         }
         if !no_default {
-            candidates.extend(system.iter().map(|directory| [directory.as_slice(), name].concat()));
+            candidates.extend(
+                system
+                    .iter()
+                    .map(|directory| [directory.as_slice(), name].concat()),
+            );
         }
         for path in candidates {
             match self.open(&path, name, parent) {
@@ -265,7 +295,12 @@ impl<'a> Maps<'a> {
             if let Some(rpath) = &map.object.rpath
                 && !self.options.is_inhibited(&map.path)
             {
-                directories.extend(search::directories(rpath, b":", map.origin.as_deref(), self.known));
+                directories.extend(search::directories(
+                    rpath,
+                    b":",
+                    map.origin.as_deref(),
+                    self.known,
+                ));
             }
         };
         let mut above = parent.and_then(|parent| self.maps.get(parent));
@@ -347,7 +382,11 @@ impl<'a> Maps<'a> {
     /// The list: `\tNAME => PATH (0xADDRESS)`.
     pub(super) fn print(&self, output: &mut Vec<u8>) {
         let digits = if self.known.wide { 16 } else { 8 };
-        let mut address: u64 = if self.known.wide { 0x7fff_f7fc_8000 } else { 0xf7fc_8000 };
+        let mut address: u64 = if self.known.wide {
+            0x7fff_f7fc_8000
+        } else {
+            0xf7fc_8000
+        };
         let mut lines = Vec::new();
         for map in self.chain().skip(1) {
             let name = map.names.first().map(Vec::as_slice).unwrap_or_default();
@@ -369,7 +408,11 @@ impl<'a> Maps<'a> {
         let second = self.order.get(1).copied();
         let behind = usize::from(second.is_some() && second == self.loader_map);
         if let Some(name) = kernel_object(self.known.name) {
-            let address: u64 = if self.known.wide { 0x7fff_f7fc_a000 } else { 0xf7fc_a000 };
+            let address: u64 = if self.known.wide {
+                0x7fff_f7fc_a000
+            } else {
+                0xf7fc_a000
+            };
             lines.insert(
                 behind.min(lines.len()),
                 format!("\t{name} (0x{address:0digits$x})\n").into_bytes(),

@@ -115,7 +115,11 @@ impl Object {
         }
         match (head.get(5), known.big_endian) {
             (Some(1), false) | (Some(2), true) => {}
-            _ => return Err(Problem::Damaged("ELF file data encoding not little-endian or not big-endian")),
+            _ => {
+                return Err(Problem::Damaged(
+                    "ELF file data encoding not little-endian or not big-endian",
+                ));
+            }
         }
         reader.object(&head, known)
     }
@@ -177,10 +181,15 @@ impl Reader<'_> {
         };
         let loads = || segments.iter().filter(|segment| segment.kind == PT_LOAD);
         let first = loads().map(|s| s.address).min().unwrap_or(0);
-        let last = loads().map(|s| s.address.saturating_add(s.in_memory)).max().unwrap_or(0);
+        let last = loads()
+            .map(|s| s.address.saturating_add(s.in_memory))
+            .max()
+            .unwrap_or(0);
         object.extent = last.saturating_sub(first & !0xfff);
         if let Some(segment) = segments.iter().find(|segment| segment.kind == PT_INTERP) {
-            let text = self.bytes(segment.offset, segment.in_file.min(LONGEST)).ok_or(CUT)?;
+            let text = self
+                .bytes(segment.offset, segment.in_file.min(LONGEST))
+                .ok_or(CUT)?;
             object.interpreter = text.split(|&b| b == 0).next().map(<[u8]>::to_vec);
         }
         if let Some(segment) = segments.iter().find(|s| s.kind == PT_DYNAMIC && s.in_file > 0) {

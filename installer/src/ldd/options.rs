@@ -123,7 +123,10 @@ impl Options {
                 }
             }
         }
-        Err(unsupported(b"the dynamic loader without a program", "there is nothing to load"))
+        Err(unsupported(
+            b"the dynamic loader without a program",
+            "there is nothing to load",
+        ))
     }
 
     /// Whether the search paths that an object brings count.

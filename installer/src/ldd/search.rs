@@ -18,7 +18,9 @@ pub(super) fn directories(
 
 /// The directories that are always searched, as Debian has it.
 pub(super) fn system(known: &Known) -> [Vec<u8>; 4] {
-    known.system_directories().map(|directory| with_slash(directory.as_bytes()))
+    known
+        .system_directories()
+        .map(|directory| with_slash(directory.as_bytes()))
 }
 
 /// A directory as it is put before a name: the current one if it is empty.
@@ -26,7 +28,10 @@ fn with_slash(directory: &[u8]) -> Vec<u8> {
     if directory.is_empty() {
         return b"./".to_vec();
     }
-    let end = directory.iter().rposition(|&b| b != b'/').map_or(0, |last| last + 1);
+    let end = directory
+        .iter()
+        .rposition(|&b| b != b'/')
+        .map_or(0, |last| last + 1);
     [directory.get(..end).unwrap_or_default(), b"/"].concat()
 }
 
@@ -62,7 +67,9 @@ fn token<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
         return braced.strip_prefix(name)?.strip_prefix(b"}");
     }
     let rest = text.strip_prefix(name)?;
-    let longer = rest.first().is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    let longer = rest
+        .first()
+        .is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
     (!longer).then_some(rest)
 }
 

@@ -1,48 +1,578 @@
+//! The loader's answers, on small files and on this machine's own.
+
 use super::*;
-#[test]
-#[ignore = "dev"]
-fn host() {
-    let target = Target::open(Path::new("/")).unwrap();
-    let arch = Architecture::native();
-    let strip = |text: &[u8]| String::from_utf8_lossy(text).lines().map(|l| l.split(" (0x").next().unwrap().to_owned()).collect::<Vec<_>>();
-    let (mut good, mut bad) = (0, 0);
-    let mut files = Vec::new();
-    for dir in ["/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu/security", "/usr/lib/git-core"] {
-        let Ok(list) = std::fs::read_dir(dir) else { continue };
-        for e in list { files.push(e.unwrap().path()); }
-    }
-    for f in files {
-        let Ok(data) = std::fs::File::open(&f) else { continue };
-        let mut head = [0; 4];
-        let mut data = data;
-        if data.read_exact(&mut head).is_err() || &head != b"\x7fELF" { continue }
-        let verbose = good % 3 == 0;
-        let loader = "/lib64/ld-linux-x86-64.so.2";
-        let v = std::process::Command::new(loader).arg("--verify").arg(&f).output().unwrap();
-        let mut c = std::process::Command::new(loader);
-        c.arg(&f).env("LD_TRACE_LOADED_OBJECTS", "1");
-        if verbose { c.env("LD_VERBOSE", "yes"); }
-        let r = c.output().unwrap();
-        let ours_v = run(&target, arch, Path::new("/"), &[], OsStr::new(loader), &[OsStr::new("--verify"), f.as_os_str()]).unwrap().unwrap();
-        let mut env = vec![OsStr::new("LD_TRACE_LOADED_OBJECTS=1")];
-        if verbose { env.push(OsStr::new("LD_VERBOSE=yes")); }
-        let ours = run(&target, arch, Path::new("/"), &env, OsStr::new(loader), &[f.as_os_str()]).unwrap().unwrap();
-        let a = (v.status.code().unwrap_or(-1), r.status.code().unwrap_or(-1), strip(&r.stdout), String::from_utf8_lossy(&r.stderr).into_owned());
-        let b = (ours_v.status, ours.status, strip(&ours.output), String::from_utf8_lossy(&ours.messages).into_owned());
-        if a == b || (a.0 == 1 && b.0 == 1) { good += 1 } else { bad += 1; println!("{}\n real {a:?}\n ours {b:?}", f.display()); }
-    }
-    println!("{good} {bad}");
+use crate::arch::ByteOrder;
+use rootless_install_fs::{FileType, Meta, Timestamp};
+
+/// What goes into a program or library.
+#[derive(Default)]
+struct Elf<'a> {
+    interpreter: Option<&'a str>,
+    needed: &'a [&'a str],
+    soname: Option<&'a str>,
+    rpath: Option<&'a str>,
+    runpath: Option<&'a str>,
+    /// Without a dynamic section.
+    fixed: bool,
+    /// Versions it has, and those it needs of a library.
+    defines: &'a [&'a str],
+    needs: Option<(&'a str, &'a [&'a str])>,
 }
-#[test]
-#[ignore = "dev"]
-fn tree() {
-    let root = std::env::var("ROOT").unwrap();
-    let target = Target::open(Path::new(&root)).unwrap();
-    let arch = Architecture::by_name(&std::env::var("ARCH").unwrap()).unwrap();
-    let loader = OsStr::new(arch.loader);
-    for file in std::env::var("FILES").unwrap().split(' ') {
-        println!("{:?}", run(&target, arch, Path::new("/"), &[], loader, &[OsStr::new("--verify"), OsStr::new(file)]));
-        let ran = run(&target, arch, Path::new("/"), &[OsStr::new("LD_TRACE_LOADED_OBJECTS=1")], loader, &[OsStr::new(file)]).unwrap().unwrap();
-        println!("{} {}{}", ran.status, String::from_utf8_lossy(&ran.messages), String::from_utf8_lossy(&ran.output));
+
+impl Elf<'_> {
+    fn bytes(&self, arch: &Architecture) -> Vec<u8> {
+        let wide = arch.bits == 64;
+        let number = |value: u64, length: usize| {
+            if arch.byte_order == ByteOrder::Big {
+                value.to_be_bytes()[8 - length..].to_vec()
+            } else {
+                value.to_le_bytes()[..length].to_vec()
+            }
+        };
+        let (word, header, row) = if wide { (8, 64, 56) } else { (4, 52, 32) };
+        let mut strings = vec![0];
+        let mut string = |text: &str| {
+            let at = strings.len() as u64;
+            strings.extend([text.as_bytes(), b"\0"].concat());
+            at
+        };
+        let mut entries: Vec<(u64, u64)> = self.needed.iter().map(|name| (1, string(name))).collect();
+        for (tag, text) in [(14, self.soname), (15, self.rpath), (29, self.runpath)] {
+            entries.extend(text.map(|text| (tag, string(text))));
+        }
+        let interpreter = self.interpreter.map(&mut string);
+        let mut tables = Vec::new();
+        for (at, name) in self.defines.iter().enumerate() {
+            let last = at + 1 == self.defines.len();
+            tables.push([number(1, 2), number(0, 2), number(at as u64 + 2, 2), number(1, 2)].concat());
+            tables.push([number(0, 4), number(20, 4), number(if last { 0 } else { 28 }, 4)].concat());
+            tables.push([number(string(name), 4), number(0, 4)].concat());
+        }
+        let needs_at = tables.concat().len() as u64;
+        if let Some((file, versions)) = self.needs {
+            let count = versions.len() as u64;
+            tables.push([number(1, 2), number(count, 2), number(string(file), 4)].concat());
+            tables.push([number(16, 4), number(0, 4)].concat());
+            for (at, version) in versions.iter().enumerate() {
+                let next = if at as u64 + 1 == count { 0 } else { 16 };
+                tables.push([number(0, 4), number(0, 2), number(2, 2)].concat());
+                tables.push([number(string(version), 4), number(next, 4)].concat());
+            }
+        }
+        let tables = tables.concat();
+        let base = 0x1_0000;
+        let strings_at = header + 3 * row;
+        let tables_at = (strings_at + strings.len() as u64).next_multiple_of(8);
+        let dynamic_at = (tables_at + tables.len() as u64).next_multiple_of(8);
+        entries.push((5, base + strings_at));
+        if !self.defines.is_empty() {
+            entries.extend([
+                (0x6fff_fffc, base + tables_at),
+                (0x6fff_fffd, self.defines.len() as u64),
+            ]);
+        }
+        if self.needs.is_some() {
+            entries.extend([(0x6fff_fffe, base + tables_at + needs_at), (0x6fff_ffff, 1)]);
+        }
+        entries.push((0, 0));
+        let dynamic: Vec<u8> = entries
+            .iter()
+            .flat_map(|(tag, value)| [number(*tag, word), number(*value, word)].concat())
+            .collect();
+        let mut file = b"\x7fELF".to_vec();
+        file.extend([
+            arch.bits / 32,
+            if arch.byte_order == ByteOrder::Big { 2 } else { 1 },
+            1,
+        ]);
+        file.resize(16, 0);
+        let flags = match arch.name {
+            "riscv64" => 5,
+            "armhf" => 0x0500_0400,
+            _ => 0,
+        };
+        for (value, length) in [
+            (3, 2),
+            (u64::from(arch.elf_machine), 2),
+            (1, 4),
+            (0, word),
+            (header, word),
+        ] {
+            file.extend(number(value, length));
+        }
+        file.extend([number(0, word), number(flags, 4)].concat());
+        for half in [header, row, 3, 0, 0, 0] {
+            file.extend(number(half, 2));
+        }
+        let size = dynamic_at + dynamic.len() as u64;
+        let interpreter_at = strings_at + interpreter.unwrap_or(0);
+        let length = self.interpreter.map_or(0, str::len) as u64 + 1;
+        for (kind, offset, size) in [
+            (1, 0, size),
+            (if self.fixed { 0 } else { 2 }, dynamic_at, dynamic.len() as u64),
+            (if interpreter.is_some() { 3 } else { 0 }, interpreter_at, length),
+        ] {
+            let [offset, address, size] = [offset, base + offset, size].map(|n| number(n, word));
+            let places = [offset, address.clone(), address, size.clone(), size].concat();
+            file.extend(if wide {
+                [number(kind, 4), number(5, 4), places, number(8, 8)].concat()
+            } else {
+                [number(kind, 4), places, number(5, 4), number(4, 4)].concat()
+            });
+        }
+        file.extend(strings);
+        file.resize(tables_at as usize, 0);
+        file.extend(tables);
+        file.resize(dynamic_at as usize, 0);
+        file.extend(dynamic);
+        file
     }
+}
+
+struct Place {
+    _directory: tempfile::TempDir,
+    target: Target,
+    arch: &'static Architecture,
+}
+
+impl Place {
+    /// With a loader and libc, which needs it.
+    fn new(arch: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let arch = Architecture::by_name(arch).unwrap();
+        let target = Target::open(directory.path()).unwrap();
+        let place = Self {
+            _directory: directory,
+            target,
+            arch,
+        };
+        let soname = Some(arch.loader.rsplit('/').next().unwrap());
+        place.elf(
+            arch.loader,
+            &Elf {
+                soname,
+                ..Elf::default()
+            },
+        );
+        place.library("libc.so.6", &[soname.unwrap()]);
+        place
+    }
+
+    fn write(&self, path: &str, data: &[u8]) {
+        let mut whole = String::new();
+        let meta = |kind, mode| Meta {
+            kind,
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime: Timestamp { sec: 1, nsec: 0 },
+        };
+        for component in path
+            .rsplit_once('/')
+            .unwrap()
+            .0
+            .split('/')
+            .filter(|c| !c.is_empty())
+        {
+            whole = format!("{whole}/{component}");
+            let _ = self
+                .target
+                .make_dir(Path::new(&whole), &meta(FileType::Directory, 0o755));
+        }
+        self.target
+            .write(Path::new(path), data, &meta(FileType::Regular, 0o755))
+            .unwrap();
+    }
+
+    fn elf(&self, path: &str, elf: &Elf<'_>) {
+        self.write(path, &elf.bytes(self.arch));
+    }
+
+    fn library(&self, name: &str, needed: &[&str]) {
+        let path = format!("/usr/lib/{}/{name}", self.arch.triplet);
+        let soname = Some(name);
+        self.elf(
+            &path,
+            &Elf {
+                needed,
+                soname,
+                ..Elf::default()
+            },
+        );
+    }
+
+    fn program(&self, path: &str, needed: &[&str]) {
+        let interpreter = Some(self.arch.loader);
+        self.elf(
+            path,
+            &Elf {
+                interpreter,
+                needed,
+                ..Elf::default()
+            },
+        );
+    }
+
+    fn run(&self, environment: &[&str], line: &str) -> Option<Ran> {
+        let environment: Vec<&OsStr> = environment.iter().map(OsStr::new).collect();
+        let mut words = line.split(' ').map(OsStr::new);
+        let program = words.next().unwrap();
+        let arguments: Vec<&OsStr> = words.collect();
+        run(
+            &self.target,
+            self.arch,
+            Path::new("/work"),
+            &environment,
+            program,
+            &arguments,
+        )
+        .unwrap()
+    }
+
+    /// The list for a program, without addresses.
+    fn list(&self, environment: &[&str], program: &str) -> Vec<String> {
+        let ran = self
+            .run(environment, &format!("{} --list {program}", self.arch.loader))
+            .unwrap();
+        assert_eq!((ran.status, ran.messages), (0, vec![]));
+        plain(&ran.output)
+    }
+}
+
+fn plain(output: &[u8]) -> Vec<String> {
+    let lines = std::str::from_utf8(output).unwrap().lines();
+    lines
+        .map(|line| line.split(" (0x").next().unwrap().trim().to_owned())
+        .collect()
+}
+
+#[test]
+fn breadth_first_and_each_once() {
+    for (arch, kernel) in [
+        ("riscv64", "linux-vdso.so.1"),
+        ("s390x", "linux-vdso64.so.1"),
+        ("armhf", "linux-vdso.so.1"),
+        ("i386", "linux-gate.so.1"),
+    ] {
+        let place = Place::new(arch);
+        place.library("liba.so.1", &["libb.so.1", "libc.so.6"]);
+        place.library("libb.so.1", &["libc.so.6", "libgone.so.3"]);
+        place.program("/usr/bin/prog", &["liba.so.1", "libc.so.6"]);
+        let (loader, triplet) = (place.arch.loader, place.arch.triplet);
+        let at = |name: &str| format!("{name} => /usr/lib/{triplet}/{name}");
+        let expected = [
+            kernel.to_owned(),
+            at("liba.so.1"),
+            at("libc.so.6"),
+            at("libb.so.1"),
+            loader.to_owned(),
+            "libgone.so.3 => not found".to_owned(),
+        ];
+        assert_eq!(place.list(&[], "/usr/bin/prog"), expected, "{arch}");
+        // As a program that is executed with the variable set, and by a relative path.
+        place.write("/work/file", b"");
+        let traced = ["LD_TRACE_LOADED_OBJECTS=1"];
+        let ran = place.run(&traced, "/usr/bin/prog -x").unwrap();
+        assert_eq!(plain(&ran.output), expected);
+        assert_eq!(place.list(&[], "../usr/bin/prog"), expected);
+        // The loader is put where it is needed first, even before the kernel's object.
+        let libc = format!("/usr/lib/{triplet}/libc.so.6");
+        assert_eq!(place.list(&[], &libc), [loader, kernel]);
+        let digits = if place.arch.bits == 64 { 16 } else { 8 };
+        let text = String::from_utf8(ran.output).unwrap();
+        let address = text
+            .split("(0x")
+            .nth(1)
+            .and_then(|rest| rest.split(')').next())
+            .unwrap();
+        assert_eq!(address.len(), digits, "{text}");
+    }
+}
+
+#[test]
+fn where_libraries_are_looked_for() {
+    let place = Place::new("riscv64");
+    let lib = |directory: &str| {
+        let soname = Some("libx.so.1");
+        place.elf(
+            &format!("{directory}/libx.so.1"),
+            &Elf {
+                soname,
+                ..Elf::default()
+            },
+        );
+    };
+    let program = |rpath, runpath| {
+        let elf = Elf {
+            interpreter: Some(place.arch.loader),
+            needed: &["libx.so.1"],
+            rpath,
+            runpath,
+            ..Elf::default()
+        };
+        place.elf("/opt/p/bin/prog", &elf);
+    };
+    let found = |environment: &[&str]| place.list(environment, "/opt/p/bin/prog").swap_remove(1);
+    let path = "LD_LIBRARY_PATH=/opt/env:/opt/none";
+    program(Some("$ORIGIN/../lib"), None);
+    assert_eq!(found(&[]), "libx.so.1 => not found");
+    for directory in ["/usr/lib", "/lib/riscv64-linux-gnu"] {
+        lib(directory);
+        assert_eq!(found(&[]), format!("libx.so.1 => {directory}/libx.so.1"));
+    }
+    lib("/opt/env");
+    assert_eq!(found(&[path]), "libx.so.1 => /opt/env/libx.so.1");
+    lib("/opt/p/lib");
+    assert_eq!(found(&[path]), "libx.so.1 => /opt/p/bin/../lib/libx.so.1");
+    // RUNPATH comes after the environment, and RPATH is void beside it.
+    program(Some("/opt/none"), Some("/opt/p/lib//"));
+    assert_eq!(found(&[path]), "libx.so.1 => /opt/env/libx.so.1");
+    assert_eq!(found(&[]), "libx.so.1 => /opt/p/lib/libx.so.1");
+    // One of another machine is passed over.
+    place.write(
+        "/opt/p/lib/libx.so.1",
+        &Elf::default().bytes(Architecture::by_name("amd64").unwrap()),
+    );
+    assert_eq!(found(&[]), "libx.so.1 => /lib/riscv64-linux-gnu/libx.so.1");
+    // The cache comes before the directories that are always searched.
+    lib("/opt/cached");
+    let version = "ldconfig (Debian GLIBC 2.41-12) stable release version 2.41";
+    place.write("/usr/sbin/ldconfig", format!("\x7fELF\0{version}\0").as_bytes());
+    place.write("/etc/ld.so.conf", b"/opt/cached\n");
+    crate::ldconfig::run::<&str>(&place.target, place.arch, &[]).unwrap();
+    assert_eq!(found(&[]), "libx.so.1 => /opt/cached/libx.so.1");
+    let ran = place.run(
+        &[],
+        &format!("{} --inhibit-cache --list /opt/p/bin/prog", place.arch.loader),
+    );
+    assert!(plain(&ran.unwrap().output)[1].starts_with("libx.so.1 => /lib/riscv64"));
+}
+
+#[test]
+fn what_ldd_asks_first() {
+    let place = Place::new("riscv64");
+    place.program("/usr/bin/dynamic", &["libc.so.6"]);
+    place.elf("/usr/bin/alone", &Elf::default());
+    place.elf(
+        "/usr/bin/static",
+        &Elf {
+            fixed: true,
+            ..Elf::default()
+        },
+    );
+    place.write("/usr/bin/script", b"#!/bin/sh\n");
+    place.write("/usr/bin/cut", b"\x7fELF\x02\x01\x01");
+    let loader = place.arch.loader;
+    let status = |program: &str| {
+        place
+            .run(&[], &format!("{loader} --verify {program}"))
+            .unwrap()
+            .status
+    };
+    for (program, expected) in [
+        ("/usr/bin/dynamic", 0),
+        ("/usr/lib/riscv64-linux-gnu/libc.so.6", 2),
+        ("/usr/bin/alone", 2),
+        ("/usr/bin/static", 1),
+        ("/usr/bin/script", 1),
+        ("/usr/bin/cut", 1),
+        ("/usr/bin/gone", 1),
+    ] {
+        assert_eq!(status(program), expected, "{program}");
+    }
+    assert_eq!(place.list(&[], "/usr/bin/alone"), ["statically linked"]);
+    let gone = place.run(&[], &format!("{loader} --list /gone")).unwrap();
+    assert_eq!(gone.status, 127);
+    assert_eq!(
+        String::from_utf8(gone.messages).unwrap(),
+        "/gone: error while loading shared libraries: /gone: cannot open shared object file: \
+         No such file or directory\n"
+    );
+    // ldd takes a loader that says its version.
+    let text = b"ld.so (Debian GLIBC 2.41-12) stable release version 2.41.\nFree.\n";
+    place.write(loader, &[&b"\x7fELF\0"[..], text, b"\0x"].concat());
+    assert_eq!(
+        place.run(&[], &format!("{loader} --version")).unwrap().output,
+        text
+    );
+}
+
+#[test]
+fn what_is_executed_as_usual() {
+    let place = Place::new("riscv64");
+    place.program("/usr/bin/prog", &["libc.so.6"]);
+    place.elf(
+        "/usr/bin/static",
+        &Elf {
+            fixed: true,
+            ..Elf::default()
+        },
+    );
+    assert_eq!(place.run(&[], "/usr/bin/prog"), None);
+    assert_eq!(
+        place.run(&[], &format!("{} /usr/bin/prog", place.arch.loader)),
+        None
+    );
+    assert_eq!(place.run(&["LD_TRACE_LOADED_OBJECTS=1"], "/usr/bin/static"), None);
+}
+
+#[test]
+fn what_needs_symbols_is_refused() {
+    let place = Place::new("riscv64");
+    place.program("/usr/bin/prog", &["libc.so.6"]);
+    let refused = |environment: &[&str], line: &str| {
+        let environment: Vec<&OsStr> = environment.iter().map(OsStr::new).collect();
+        let arguments: Vec<&OsStr> = line.split(' ').map(OsStr::new).collect();
+        let loader = OsStr::new(place.arch.loader);
+        let ran = run(
+            &place.target,
+            place.arch,
+            Path::new("/"),
+            &environment,
+            loader,
+            &arguments,
+        );
+        ran.unwrap_err().to_string()
+    };
+    let trace = "LD_TRACE_LOADED_OBJECTS=1";
+    assert!(refused(&[trace, "LD_WARN=yes"], "/usr/bin/prog").contains("LD_WARN"));
+    assert!(refused(&[trace, "LD_DEBUG=unused"], "/usr/bin/prog").contains("LD_DEBUG"));
+    assert!(refused(&[], "--list-tunables").contains("--list-tunables"));
+    assert!(refused(&[], "--library-path").contains("missing"));
+    // ldd sets them empty otherwise.
+    assert!(
+        place
+            .run(&[trace, "LD_WARN=", "LD_BIND_NOW="], "/usr/bin/prog")
+            .is_some()
+    );
+}
+
+#[test]
+fn versions_of_symbols() {
+    let place = Place::new("s390x");
+    let libc = Elf {
+        soname: Some("libc.so.6"),
+        needed: &["ld64.so.1"],
+        defines: &["GLIBC_2.2", "GLIBC_2.3"],
+        ..Elf::default()
+    };
+    place.elf("/usr/lib/s390x-linux-gnu/libc.so.6", &libc);
+    let prog = Elf {
+        interpreter: Some("/lib/ld64.so.1"),
+        needed: &["libc.so.6"],
+        needs: Some(("libc.so.6", &["GLIBC_2.3", "GLIBC_2.99"])),
+        ..Elf::default()
+    };
+    place.elf("/usr/bin/prog", &prog);
+    let ran = place
+        .run(&["LD_VERBOSE=yes"], "/lib/ld64.so.1 --list /usr/bin/prog")
+        .unwrap();
+    let libc = "/usr/lib/s390x-linux-gnu/libc.so.6";
+    assert_eq!(
+        String::from_utf8(ran.messages).unwrap(),
+        format!("/usr/bin/prog: {libc}: version `GLIBC_2.99' not found (required by /usr/bin/prog)\n")
+    );
+    let text = String::from_utf8(ran.output).unwrap();
+    let (_, versions) = text.split_once("\n\n").unwrap();
+    assert_eq!(
+        versions,
+        format!(
+            "\tVersion information:\n\t/usr/bin/prog:\n\t\tlibc.so.6 (GLIBC_2.3) => {libc}\n\
+             \t\tlibc.so.6 (GLIBC_2.99) => not found\n"
+        )
+    );
+}
+
+#[test]
+fn preloaded_ones_come_first() {
+    let place = Place::new("riscv64");
+    place.library("libp.so", &["libc.so.6"]);
+    place.program("/usr/bin/prog", &["libc.so.6"]);
+    let list = place.list(&["LD_PRELOAD=libp.so"], "/usr/bin/prog");
+    assert!(
+        list[1].starts_with("libp.so => ") && list[2].starts_with("libc.so.6 => "),
+        "{list:?}"
+    );
+    place.write("/etc/ld.so.preload", b"# comment\n/gone.so\n");
+    let ran = place
+        .run(&[], &format!("{} --list /usr/bin/prog", place.arch.loader))
+        .unwrap();
+    assert!(
+        String::from_utf8(ran.messages)
+            .unwrap()
+            .contains("'/gone.so' from /etc/ld.so.preload")
+    );
+    assert_eq!(ran.status, 0);
+}
+
+#[test]
+fn circles_and_hostile_files_end() {
+    let place = Place::new("riscv64");
+    place.library("liba.so", &["libb.so"]);
+    place.library("libb.so", &["liba.so", "liba.so"]);
+    place.program("/usr/bin/prog", &["liba.so"]);
+    assert_eq!(place.list(&[], "/usr/bin/prog").len(), 3);
+    let whole = Elf {
+        interpreter: Some(place.arch.loader),
+        needed: &["liba.so"],
+        defines: &["A"],
+        needs: Some(("liba.so", &["A", "B"])),
+        ..Elf::default()
+    };
+    let whole = whole.bytes(place.arch);
+    for at in (0..whole.len()).step_by(5) {
+        place.write("/usr/bin/cut", &whole[..at]);
+        place.run(&[], &format!("{} --list /usr/bin/cut", place.arch.loader));
+        let mut changed = whole.clone();
+        changed[at] ^= 0xff;
+        place.write("/usr/bin/changed", &changed);
+        place.run(
+            &["LD_VERBOSE=1"],
+            &format!("{} --list /usr/bin/changed", place.arch.loader),
+        );
+    }
+}
+
+/// The same as the loader of this machine says of the same files.
+#[test]
+fn programs_of_this_machine() {
+    let arch = Architecture::native();
+    let place = Place::new(arch.name);
+    let copy = |path: &str| {
+        if let Ok(data) = std::fs::read(path) {
+            place.write(path, &data);
+        }
+    };
+    copy("/etc/ld.so.cache");
+    copy(arch.loader);
+    let mut compared = 0;
+    for program in [
+        "/bin/ls",
+        "/bin/sh",
+        "/usr/bin/perl",
+        "/usr/bin/apt-get",
+        "/bin/tar",
+    ] {
+        let trace = |name| {
+            let mut command = std::process::Command::new(arch.loader);
+            command
+                .arg(name)
+                .env_clear()
+                .env("LD_TRACE_LOADED_OBJECTS", "1")
+                .env("LD_VERBOSE", "yes");
+            command.output().ok().filter(|done| done.status.success())
+        };
+        let Some(real) = trace(program) else { continue };
+        copy(program);
+        for word in String::from_utf8(real.stdout.clone()).unwrap().split_whitespace() {
+            copy(word.trim_end_matches(':'));
+        }
+        let variables = ["LD_TRACE_LOADED_OBJECTS=1", "LD_VERBOSE=yes"];
+        let ours = place
+            .run(&variables, &format!("{} {program}", arch.loader))
+            .unwrap();
+        assert_eq!(plain(&ours.output), plain(&real.stdout), "{program}");
+        compared += 1;
+    }
+    assert!(compared > 0 || !Path::new(arch.loader).exists());
 }

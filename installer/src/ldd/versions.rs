@@ -10,8 +10,12 @@ pub(super) fn check(maps: &Maps<'_>, program: &[u8], ran: &mut Ran) {
     for map in maps.chain() {
         for needed in map.object.needs.iter().flatten() {
             // A library that was not found, or has no versions, is no complaint here.
-            let Some(library) = maps.by_name(&needed.file) else { continue };
-            let Some(defines) = &library.object.defines else { continue };
+            let Some(library) = maps.by_name(&needed.file) else {
+                continue;
+            };
+            let Some(defines) = &library.object.defines else {
+                continue;
+            };
             if needed.weak || defines.contains(&needed.version) {
                 continue;
             }

@@ -120,7 +120,9 @@ impl Contents {
     fn check(&self, directory: &Path) -> Result<(), MergeUsrError> {
         for (path, entry) in self.below(directory) {
             let package = || entry.package.clone();
-            let Ok(rest) = path.strip_prefix("/") else { continue };
+            let Ok(rest) = path.strip_prefix("/") else {
+                continue;
+            };
             let canonical = Path::new("/usr").join(rest);
             if path == directory && matches!(entry.kind, Kind::Link(_)) {
                 continue;
