@@ -151,13 +151,12 @@ fn by_packages(universe: &Universe<'_>) -> bool {
 /// # Errors
 /// [`MergeUsrError::Merged`].
 pub fn assumed(universe: &Universe<'_>, wanted: MergedUsr) -> Result<Option<&'static str>, MergeUsrError> {
-    let merged = by_packages(universe);
-    if wanted == MergedUsr::No && merged {
+    if wanted == MergedUsr::No && by_packages(universe) {
         let package = "base-files".into();
         return Err(MergeUsrError::Merged { package });
     }
     let known = !universe.slots_named(PACKAGE).is_empty();
-    Ok((wanted != MergedUsr::Auto && !merged && known).then_some(PACKAGE))
+    Ok((wanted != MergedUsr::Auto && known).then_some(PACKAGE))
 }
 
 /// Makes an empty target ready for the packages that are unpacked first.

@@ -250,15 +250,10 @@ impl<'a> Maps<'a> {
             add(search::directories(list, b":;", origin, self.known));
         }
         let by = parent.and_then(|parent| self.maps.get(parent));
-        if let Some((map, runpath)) = by.and_then(|map| Some((map, map.object.runpath.as_ref()?))) {
-            if !self.options.is_inhibited(&map.path) {
-                add(search::directories(
-                    runpath,
-                    b":",
-                    map.origin.as_deref(),
-                    self.known,
-                ));
-            }
+        let runpath = by.and_then(|map| Some((map, map.object.runpath.as_ref()?)));
+        if let Some((map, runpath)) = runpath.filter(|(map, _)| !self.options.is_inhibited(&map.path)) {
+            let origin = map.origin.as_deref();
+            add(search::directories(runpath, b":", origin, self.known));
         }
         let system = search::system(self.known);
         let no_default = by.is_some_and(|map| map.object.no_default);

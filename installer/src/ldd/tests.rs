@@ -146,15 +146,15 @@ impl Place {
             target,
             arch,
         };
-        let soname = Some(arch.loader.rsplit('/').next().unwrap());
+        let soname = arch.loader.rsplit('/').next().unwrap();
         place.elf(
             arch.loader,
             &Elf {
-                soname,
+                soname: Some(soname),
                 ..Elf::default()
             },
         );
-        place.library("libc.so.6", &[soname.unwrap()]);
+        place.library("libc.so.6", &[soname]);
         place
     }
 
