@@ -19,6 +19,8 @@ mod object;
 mod options;
 mod search;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod versions;
 
