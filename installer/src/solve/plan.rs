@@ -22,7 +22,7 @@ pub enum Step {
 /// Packages that are installed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
-    /// What the phase is for: `essential`, `assumed`, `rest` or `extract`.
+    /// What the phase is for: `essential`, `merged-usr`, `rest` or `extract`.
     pub title: &'static str,
     /// All packages of the phase, in the order dpkg unpacks them.
     pub packages: Vec<PackageId>,
@@ -66,7 +66,7 @@ impl Plan {
         if let Some(assumed) = selection.assumed {
             let (packages, steps) = order(universe, &[assumed], &installed, apt_too);
             phases.push(Phase {
-                title: "assumed",
+                title: "merged-usr",
                 packages,
                 steps,
             });
