@@ -192,7 +192,10 @@ fn traced(
     program: &[u8],
     options: &Options,
 ) -> Result<Option<Ran>, LddError> {
-    let found = root.find(program)?;
+    // What is on another filesystem of the view is none of the target's.
+    let Ok(found) = root.find(program) else {
+        return Ok(None);
+    };
     let Ok(Ok(object)) = root.open_file(program).map(|file| Object::read(&file, known)) else {
         return Ok(None);
     };

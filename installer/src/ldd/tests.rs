@@ -166,6 +166,7 @@ fn what_is_executed_as_usual() {
         },
     );
     assert_eq!(place.run(&[], "/usr/bin/prog"), None);
+    assert_eq!(place.run(&["LD_TRACE_LOADED_OBJECTS=1"], "/dev/shm/prog"), None);
     assert_eq!(
         place.run(&[], &format!("{} /usr/bin/prog", place.arch.loader)),
         None
