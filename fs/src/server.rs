@@ -36,9 +36,11 @@ const SCRIPT_MAX: usize = 256;
 /// read-only; where the target has an entry of its own, that wins.
 #[derive(Debug, Clone)]
 pub struct Phantom {
-    /// Where it is: an absolute path of the view. Directories on the way that the target does not have
-    /// are phantoms themselves.
+    /// Where it is: an absolute path of the view.
     pub path: PathBuf,
+    /// Whether directories on the way that the target does not have are phantoms themselves; where they
+    /// are not, there is no phantom.
+    pub with_parents: bool,
     /// What it is.
     pub kind: PhantomKind,
 }

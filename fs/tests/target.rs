@@ -284,6 +284,7 @@ fn what_cannot_be_served() {
     let phantom = Phantom {
         path: "not/absolute".into(),
         kind: PhantomKind::Directory,
+        with_parents: true,
     };
     let options = ServeOptions {
         phantoms: vec![phantom],

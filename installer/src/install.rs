@@ -14,6 +14,8 @@ use crate::deb::{
 };
 use crate::dpkg::{DPKG_NEW, Database, DpkgError, PackageKey, Status};
 use crate::ldconfig;
+use crate::ldd;
+use crate::merge_usr::{self, MergeUsrError, MergedUsr};
 use crate::report::{Event, Reporter, Stage};
 use crate::solve::{PackageId, Phase, Plan, Selection, Step, Universe, Variant};
 use crate::staging::{self, Cancel, Cancelled, Staging};
@@ -39,6 +41,9 @@ pub enum InstallError {
     /// dpkg's database could not be read or written.
     #[error(transparent)]
     Dpkg(#[from] DpkgError),
+    /// /usr cannot be merged, or left as it was.
+    #[error(transparent)]
+    MergeUsr(#[from] MergeUsrError),
     /// A script failed.
     #[error(transparent)]
     Configure(#[from] ConfigureError),
@@ -82,6 +87,7 @@ impl InstallError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Configure(error) => error.hint(),
+            Self::MergeUsr(error) => error.hint(),
             Self::View(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
             Self::Staging(error) => error.hint(),
@@ -127,6 +133,8 @@ pub struct Installation<'a, 'u> {
     pub plan: &'a Plan,
     /// What the plan was made from.
     pub selection: &'a Selection,
+    /// Whether /usr is merged.
+    pub merged_usr: MergedUsr,
     /// The verified package files.
     pub debs: HashMap<PackageId, PathBuf>,
     /// apt's sources of the target: paths and contents.
@@ -177,6 +185,8 @@ impl<'u> Installation<'_, 'u> {
     fn carry_out(&self) -> Result<()> {
         bookkeeping::prepare(self.target, &self.sources, !self.plan.phases.is_empty())?;
         let foreign: Vec<String> = self.foreign.iter().map(|arch| arch.name.to_owned()).collect();
+        let first = self.plan.phases.first().map_or(&[][..], |phase| &phase.packages);
+        merge_usr::prepare(self.target, self.arch, self.merged_usr, &self.jobs(first))?;
         // Without dpkg its database is what mmdebstrap prepares for it.
         if self.selection.variant == Variant::Extract || self.plan.phases.is_empty() {
             return self.extract(&Database::prepare(self.target, self.arch.name, &foreign)?);
@@ -210,7 +220,7 @@ impl<'u> Installation<'_, 'u> {
             done
         })?;
         let automatic: Option<Vec<(String, String)>> =
-            (!self.selection.rest.is_empty()).then(|| self.automatic());
+            (!self.selection.rest.is_empty() || self.selection.assumed.is_some()).then(|| self.automatic());
         let marks = automatic.as_deref().map(|automatic| bookkeeping::Marks {
             automatic,
             architectures: self.universe.architectures(),
@@ -235,6 +245,23 @@ impl<'u> Installation<'_, 'u> {
                     Err(error) => Reply::Refused(error.to_string()),
                 }
             }
+            Request::Loader {
+                directory,
+                environment,
+                program,
+                arguments,
+            } => match ldd::run(
+                self.target,
+                self.arch,
+                directory,
+                &environment,
+                program,
+                &arguments,
+            ) {
+                Ok(Some(ran)) => Reply::Done(ran),
+                Ok(None) => Reply::Counterpart,
+                Err(error) => Reply::Refused(error.to_string()),
+            },
         }
     }
 

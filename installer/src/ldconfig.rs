@@ -12,7 +12,7 @@
 //! [`strings`]). Paths are resolved by [`root`]. The auxiliary cache, which saves
 //! time only, is not kept.
 
-mod cache;
+pub(crate) mod cache;
 mod configuration;
 mod directories;
 mod glob;
@@ -20,8 +20,8 @@ mod legacy;
 mod library;
 mod options;
 mod print;
-mod root;
-mod rules;
+pub(crate) mod root;
+pub(crate) mod rules;
 mod scan;
 mod strings;
 #[cfg(test)]
@@ -181,7 +181,7 @@ pub fn run_in<A: AsRef<OsStr>>(
             ran.status = 1;
             return Ok(ran);
         }
-        for path in rules.system_directories() {
+        for path in rules.arch.system_directories() {
             directories.add(path.as_bytes(), b"<builtin>", 0, &mut ran)?;
         }
     }
@@ -263,7 +263,7 @@ fn now() -> Timestamp {
 }
 
 /// What strerror(3) would say.
-fn reason(error: &TargetError) -> Vec<u8> {
+pub(crate) fn reason(error: &TargetError) -> Vec<u8> {
     let text = match error {
         TargetError::Io { source, .. } => source.to_string(),
         other => other.to_string(),

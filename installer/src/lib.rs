@@ -15,6 +15,8 @@ pub mod deb;
 pub mod dpkg;
 pub mod install;
 pub mod ldconfig;
+pub mod ldd;
+pub mod merge_usr;
 pub mod output;
 pub mod report;
 pub mod solve;

@@ -65,6 +65,22 @@ pub(crate) fn ldconfig(arguments: &[OsString]) -> Result<Reply, OsString> {
     ask(&request)
 }
 
+/// Has the installer do what the target's dynamic loader would. The error is its
+/// reason.
+pub(crate) fn loader(program: &OsStr, arguments: &[OsString]) -> Result<Reply, OsString> {
+    let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let environment = crate::loader::environment();
+    let mut request: Vec<&[u8]> = vec![b"d", directory.as_os_str().as_bytes(), b"\0"];
+    for variable in &environment {
+        request.extend([variable.as_bytes(), b"\0"]);
+    }
+    request.extend([b"\0", program.as_bytes(), b"\0"]);
+    for argument in arguments {
+        request.extend([argument.as_bytes(), b"\0"]);
+    }
+    ask(&request)
+}
+
 /// One request a connection.
 fn ask(request: &[&[u8]]) -> Result<Reply, OsString> {
     let converse = || -> std::io::Result<Vec<u8>> {

@@ -17,13 +17,16 @@
 
 mod answers;
 mod counterpart;
+mod loader;
 mod paths;
 mod sys;
 
 use answers::Answer;
 use counterpart::Reply;
+use paths::Arch;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Exit status of a shell for "command not found" and of this helper for "no
 /// native counterpart".
@@ -38,40 +41,36 @@ fn run(arguments: &[OsString]) -> i32 {
         sys::complain(b"maintscript-shim: usage: maintscript-shim ARCH PATH [ARGUMENT...]\n");
         return 2;
     };
-    let Some((arch, program)) = paths::target_and_program(arch) else {
+    let Some((arch, made_for)) = paths::target_and_program(arch) else {
         complain(&[b"maintscript-shim: unknown architecture ", arch.as_bytes()]);
         return 2;
     };
+    execute(arch, made_for, path, rest)
+}
+
+/// Runs the program at `path`, which is made for `made_for`, or what is done in its place.
+fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32 {
     let real = counterpart::resolve(path);
+    match loader::task(&real, rest) {
+        loader::Task::None => {}
+        loader::Task::Execute(program, rest) => return execute(arch, made_for, program, rest),
+        loader::Task::Ask => match counterpart::loader(path, rest) {
+            Ok(Reply::Counterpart | Reply::Execute(_)) => {}
+            told => return tell(&real, told),
+        },
+    }
     match answers::answer(arch, real.as_os_str(), rest) {
         Answer::Done { output, status } => {
             sys::write_all(1, &output);
             return status;
         }
         Answer::Ldconfig => match counterpart::ldconfig(rest) {
-            Ok(Reply::Done {
-                output,
-                messages,
-                status,
-            }) => {
-                sys::complain(&messages);
-                sys::write_all(1, &output);
-                return status;
-            }
             Ok(Reply::Counterpart | Reply::Execute(_)) => {}
-            Err(reason) => {
-                complain(&[
-                    b"rootless-install: ",
-                    script().as_bytes(),
-                    b": ldconfig: ",
-                    reason.as_bytes(),
-                ]);
-                return 1;
-            }
+            told => return tell(&real, told),
         },
         Answer::Execute => {}
     }
-    match counterpart::find(program, &real) {
+    match counterpart::find(made_for, &real) {
         Ok(native) => {
             let error = sys::execute(&native, path, rest);
             complain(&[
@@ -93,6 +92,33 @@ fn run(arguments: &[OsString]) -> i32 {
                 reason.as_bytes(),
             ]);
             NOT_FOUND
+        }
+    }
+}
+
+/// Hands on what the installer did in the place of a tool; the exit status.
+fn tell(tool: &Path, told: Result<Reply, OsString>) -> i32 {
+    match told {
+        Ok(Reply::Done {
+            output,
+            messages,
+            status,
+        }) => {
+            sys::complain(&messages);
+            sys::write_all(1, &output);
+            status
+        }
+        Ok(Reply::Counterpart | Reply::Execute(_)) => NOT_EXECUTABLE,
+        Err(reason) => {
+            complain(&[
+                b"rootless-install: ",
+                script().as_bytes(),
+                b": ",
+                base_name(tool.as_os_str()),
+                b": ",
+                reason.as_bytes(),
+            ]);
+            1
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::deb::Package;
+use crate::deb::{Kind, Package};
 use crate::elf::{Machine, foreign, machine_of, native, stub};
 use crate::error::At as _;
 use crate::{Error, Result};
@@ -95,6 +95,32 @@ pub fn packages() -> Result<Vec<Package>> {
         .get_or_init(|| make().map_err(|error| error.to_string()))
         .clone()
         .map_err(Error::Machine)
+}
+
+/// The base packages, those for the foreign architecture as they were before /usr
+/// was merged: base-files has no links, and dash is in `/bin`.
+///
+/// # Errors
+/// As [`packages`].
+pub fn unmerged() -> Result<Vec<Package>> {
+    let [_, foreign] = architectures()?;
+    let replaced = |package: &Package| {
+        package.architecture == foreign.debian && matches!(package.name.as_str(), "base-files" | "dash")
+    };
+    let mut packages: Vec<Package> = packages()?.into_iter().filter(|one| !replaced(one)).collect();
+    let mut files = base_files(foreign).dir("bin").dir("sbin").dir("lib");
+    files
+        .entries
+        .retain(|entry| !matches!(entry.kind, Kind::Symlink(_)));
+    packages.push(files);
+    packages.push(
+        package("dash", foreign)
+            .essential()
+            .field("Pre-Depends", "libc6")
+            .file("bin/dash", stub(foreign, "bin/dash"), 0o755)
+            .link("bin/sh", "dash"),
+    );
+    Ok(packages)
 }
 
 /// The architectures of a synthetic archive: native, then foreign.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rootless_install_tests::base::{architectures, libraries, program};
 use rootless_install_tests::compare::entries;
-use rootless_install_tests::elf::{machine_of, stub};
+use rootless_install_tests::elf::{self, machine_of, stub};
 use rootless_install_tests::synthetic::{Synthetic, installed, package, read};
 use rootless_install_tests::{Result, scenario};
 
@@ -108,6 +108,82 @@ scenario!(phantoms_are_there, {
     let archive = installed(&[cross])?;
     let seen = read(&archive.work.out("target"), "var/lib/seen");
     assert_eq!(line(&seen, "link"), "1", "{seen}");
+});
+
+scenario!(removing_a_phantom, {
+    let commands = "file=/usr/sbin/policy-rc.d\nrm $file; echo removed $?\n\
+        for i in 1 2 3 4 5 6 7 8 9; do [ -e $file ] || sleep 0.1; done; $file ssh start; echo policy $?\n\
+        rm -r /.rootless-install/shim 2>/dev/null; echo own $?\n";
+    let archive = installed(&[package("removes")?.script("postinst", &seeing(commands))])?;
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    for (name, status) in [("removed", "0"), ("policy", "101"), ("own", "1")] {
+        assert_eq!(line(&seen, name), status, "{seen}");
+    }
+});
+
+scenario!(libraries_are_listed_for_the_target, {
+    let [_, foreign] = architectures()?;
+    let loader = elf::loader(foreign);
+    let soname = loader.rsplit('/').next().unwrap_or_default();
+    let directory = format!("usr/lib/{}", foreign.triplet);
+    let version = b"\0ld.so (Debian GLIBC 9.9-1) stable release version 9.9.\n\0";
+    let lister = package("lister")?
+        .file(
+            &format!("usr{loader}"),
+            [elf::linked(foreign, Some(soname), &[]), version.to_vec()].concat(),
+            0o755,
+        )
+        .file(
+            &format!("{directory}/liba.so.1"),
+            elf::linked(foreign, Some("liba.so.1"), &[soname]),
+            0o644,
+        )
+        .file(
+            "usr/bin/prog",
+            elf::linked(foreign, None, &["liba.so.1", "libgone.so.2"]),
+            0o755,
+        )
+        .script(
+            "postinst",
+            &seeing(&format!(
+                "{loader} --version; {loader} --verify /bin/prog; echo prog $?\n\
+                 {loader} --verify /etc/passwd; echo text $?\n\
+                 {loader} --verify /{directory}/liba.so.1; echo library $?\n\
+                 echo listed; LD_TRACE_LOADED_OBJECTS=1 {loader} /bin/prog; echo executed\n\
+                 cd /usr; LD_TRACE_LOADED_OBJECTS=1 bin/prog; echo options; {loader} --list ./bin/prog\n\
+                 {loader} --argv0 x /usr/bin/echo run by the loader\n\
+                 LD_TRACE_LOADED_OBJECTS=1 LD_WARN=yes {loader} /bin/prog; echo symbols $?\n"
+            )),
+        );
+    let archive = installed(&[lister])?;
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    assert!(
+        seen.starts_with("ld.so (Debian GLIBC 9.9-1) stable release version 9.9.\n"),
+        "{seen}"
+    );
+    for (name, status) in [("prog", "0"), ("text", "1"), ("library", "2"), ("symbols", "1")] {
+        assert_eq!(line(&seen, name), status, "{seen}");
+    }
+    let plain: Vec<&str> = seen
+        .lines()
+        .map(|line| line.split(" (0x").next().unwrap_or(line))
+        .collect();
+    let found = format!("\tliba.so.1 => /lib/{}/liba.so.1", foreign.triplet);
+    let list = [
+        "\tlinux-vdso.so.1",
+        &found,
+        "\tlibgone.so.2 => not found",
+        &format!("\t{loader}"),
+    ];
+    for start in ["listed", "executed", "options"] {
+        let at = plain.iter().position(|line| *line == start).unwrap_or(usize::MAX);
+        assert_eq!(plain.get(at + 1..at + 5), Some(&list[..]), "{start}:\n{seen}");
+    }
+    assert!(seen.contains("\nrun by the loader\n"), "{seen}");
+    assert!(
+        seen.contains("lister.postinst") && seen.contains("LD_WARN is not supported"),
+        "{seen}"
+    );
 });
 
 scenario!(names_of_redirected_programs, {

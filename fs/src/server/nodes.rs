@@ -125,7 +125,9 @@ impl Nodes {
     /// The phantom that would be seen as `name` in the node `parent`.
     pub(super) fn phantom_in(&self, parent: u64, name: &OsStr) -> Option<PhantomId> {
         let beside = self.table().nodes.get(&parent)?.phantom?;
-        self.phantoms.child(beside, name)
+        self.phantoms
+            .child(beside, name)
+            .filter(|id| self.phantoms.is_shown(*id))
     }
 
     /// Whether phantoms may come later in the node `parent`.

@@ -47,6 +47,8 @@ struct Item {
     children: HashMap<OsString, PhantomId>,
     /// Whether it was asked for and is not merely on the way.
     wanted: bool,
+    /// Whether it is there without an entry of the target.
+    shown: bool,
 }
 
 impl Item {
@@ -55,6 +57,7 @@ impl Item {
             kind: PhantomKind::Directory,
             children: HashMap::new(),
             wanted: false,
+            shown: false,
         }
     }
 }
@@ -62,7 +65,12 @@ impl Item {
 impl Phantoms {
     pub(super) fn new(phantoms: Vec<Phantom>) -> Result<Self> {
         let mut items = vec![Item::directory()];
-        for Phantom { path, kind } in phantoms {
+        for Phantom {
+            path,
+            kind,
+            with_parents,
+        } in phantoms
+        {
             let refuse = |reason| Error::Phantom {
                 path: path.clone(),
                 reason,
@@ -79,6 +87,9 @@ impl Phantoms {
                 if at == next {
                     items.push(Item::directory());
                 }
+                if let Some(item) = items.get_mut(at.0) {
+                    item.shown |= with_parents;
+                }
             }
             let Some(item) = items.get_mut(at.0) else { continue };
             if at == PhantomId::ROOT || item.wanted {
@@ -87,7 +98,7 @@ impl Phantoms {
             if !item.children.is_empty() && !matches!(kind, PhantomKind::Directory) {
                 return Err(refuse("phantoms lie below it"));
             }
-            (item.kind, item.wanted) = (kind, true);
+            (item.kind, item.wanted, item.shown) = (kind, true, true);
         }
         Ok(Self {
             items,
@@ -104,6 +115,11 @@ impl Phantoms {
             None => self.items.get(id.0).map(|item| item.kind.clone()),
             Some(number) => self.below().kinds.get(number).cloned(),
         }
+    }
+
+    /// Whether the phantom is there where the target has nothing.
+    pub(super) fn is_shown(&self, id: PhantomId) -> bool {
+        self.items.get(id.0).is_none_or(|item| item.shown)
     }
 
     /// The phantom that is seen as `name` in a directory.
@@ -162,6 +178,7 @@ mod tests {
         Phantom {
             path: path.into(),
             kind,
+            with_parents: true,
         }
     }
 
@@ -212,6 +229,29 @@ mod tests {
         let x = phantoms.child(later, OsStr::new("x")).unwrap();
         assert_eq!(link(x), Path::new("/elsewhere/lib/later/x"));
         assert!(phantoms.grows(lib) && phantoms.grows(later) && !phantoms.grows(PhantomId::ROOT));
+    }
+
+    #[test]
+    fn directories_on_the_way() {
+        let alone = |path| Phantom {
+            with_parents: false,
+            ..phantom(path, PhantomKind::Directory)
+        };
+        let phantoms = Phantoms::new(vec![
+            alone("/lib/x"),
+            alone("/usr/lib/x"),
+            phantom("/usr/y", PhantomKind::Directory),
+        ])
+        .unwrap();
+        let shown = |path: &str| {
+            let id = names(Path::new(path))
+                .unwrap()
+                .into_iter()
+                .try_fold(PhantomId::ROOT, |id, name| phantoms.child(id, name));
+            phantoms.is_shown(id.unwrap())
+        };
+        assert!(!shown("/lib") && shown("/lib/x"));
+        assert!(shown("/usr") && !shown("/usr/lib") && shown("/usr/lib/x"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, ValueEnum};
 
 use super::values::{self, Names};
+use crate::merge_usr::MergedUsr;
 
 const LONG_ABOUT: &str = "\
 Makes a Debian root filesystem for any architecture, as an ordinary user, without
@@ -112,6 +113,14 @@ pub struct Args {
     /// A keyring in binary or ASCII armour, or a directory of them. May be given more than once.
     #[arg(long, value_name = "FILE", action = ArgAction::Append)]
     pub keyring: Vec<PathBuf>,
+
+    /// Whether /usr is merged: /bin, /sbin and /lib* are links into /usr
+    ///
+    /// Packages bring the links since Debian 13, and in Debian 12 the package usrmerge makes
+    /// them when it is configured. `yes` makes them before anything is unpacked, without that
+    /// package.
+    #[arg(long, value_name = "HOW", default_value = "auto", value_enum)]
+    pub merged_usr: MergedUsr,
 
     /// Where downloads, the native sysroot and logs are kept
     ///

@@ -10,6 +10,7 @@ use super::environment::Environment;
 use super::target::{TargetError, TargetSpec};
 use super::values::Names;
 use crate::arch::Architecture;
+use crate::merge_usr::MergedUsr;
 use crate::report::{Verbosity, escape, escape_path};
 
 /// All that a run needs to know.
@@ -25,6 +26,8 @@ pub struct Config {
     pub suite: String,
     /// The set of packages.
     pub variant: Variant,
+    /// Whether /usr is merged.
+    pub merged_usr: MergedUsr,
     /// Packages beside the set: `NAME[:ARCH][=VERSION|/SUITE]`, in the order given.
     pub include: Vec<String>,
     /// Components for mirrors given as a URL; never empty.
@@ -151,6 +154,7 @@ impl Config {
             foreign: architectures.collect(),
             suite: args.suite,
             variant: args.variant,
+            merged_usr: args.merged_usr,
             include: join(args.include),
             components,
             mirrors: args.mirror,
@@ -224,13 +228,14 @@ impl fmt::Display for Config {
         writeln!(f, "target: {}", escape(&self.target.to_string()))?;
         writeln!(
             f,
-            "architecture: {}, suite: {}, variant: {}",
+            "architecture: {}, suite: {}, variant: {}, merged /usr: {}",
             self.architectures()
                 .map(|arch| arch.name)
                 .collect::<Vec<_>>()
                 .join(" "),
             self.suite,
-            self.variant.name()
+            self.variant.name(),
+            self.merged_usr.name()
         )?;
         writeln!(f, "include: {}", self.include.join(" "))?;
         writeln!(f, "components: {}", self.components.join(" "))?;

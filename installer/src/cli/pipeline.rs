@@ -15,6 +15,7 @@ use crate::archive::{
     machine_sources,
 };
 use crate::install::{self, InstallError, Installation};
+use crate::merge_usr::{self, MergeUsrError};
 use crate::output::{self, TarOptions};
 use crate::report::{Event, Reporter, Stage, Summary, Tally};
 use crate::solve::{DEFAULT_PRIORITY, IndexInput, Plan, Request, SolveError, Universe, Variant, choose};
@@ -38,6 +39,9 @@ pub enum Error {
     /// The machine lacks what the view needs.
     #[error(transparent)]
     View(#[from] ViewError),
+    /// /usr cannot be merged, or left as it was.
+    #[error(transparent)]
+    MergeUsr(#[from] MergeUsrError),
     /// Packages could not be unpacked or configured.
     #[error(transparent)]
     Install(#[from] InstallError),
@@ -66,6 +70,7 @@ impl Error {
             Self::Output(error) => error.hint(),
             Self::View(error) => error.hint(),
             Self::Install(error) => error.hint(),
+            Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
             Self::Archive(_) | Self::Solve(_) | Self::Cancelled(_) | Self::Target(_) | Self::Print(_) => None,
         }
@@ -129,7 +134,7 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     let stage = reporter.stage(Stage::Choose);
     let inputs = inputs(&ours);
     let universe = Universe::new(&inputs, config.arch.name, own.get(1..).unwrap_or_default())?;
-    let selection = choose(&universe, &request(config)?)?;
+    let selection = choose(&universe, &request(config, &universe)?)?;
     let plan = Plan::new(&universe, &selection);
     drop(stage);
     let Some(staging) = staging else {
@@ -159,6 +164,7 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
         universe: &universe,
         plan: &plan,
         selection: &selection,
+        merged_usr: config.merged_usr,
         debs: plan.packages().zip(debs).collect(),
         sources: archive::target_files(&lists),
         native: native_universe.as_ref().map(|universe| install::Native {
@@ -286,13 +292,14 @@ fn inputs(indexes: &[Index]) -> Vec<IndexInput<'_>> {
         .collect()
 }
 
-fn request(config: &Config) -> Result<Request, Error> {
+fn request(config: &Config, universe: &Universe<'_>) -> Result<Request, Error> {
     let variant: Variant = config.variant.name().parse()?;
     Ok(Request {
         variant,
         include: config.include.clone(),
         suite: config.suite.clone(),
         install_recommends: false,
+        assumed: merge_usr::assumed(universe, config.merged_usr)?,
     })
 }
 

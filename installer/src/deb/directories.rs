@@ -6,7 +6,7 @@
 //! time of unpacking, which is what the directory has already.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rootless_install_fs::{FileType, Meta, Target};
 
@@ -26,12 +26,58 @@ pub(super) struct DirectoryLog {
     created: HashSet<u64>,
     by_files: HashSet<u64>,
     by_directories: HashSet<u64>,
-    by_links: Vec<(u64, PathBuf)>,
+    by_links: Vec<Link>,
+    open: Open,
+}
+
+/// A link put into the directory `parent`; `late` if tar had given that its time already.
+struct Link {
+    parent: u64,
+    to: PathBuf,
+    late: bool,
+}
+
+/// The directories whose time tar sets later: when it meets an entry that is not below, or in the end
+/// if they hold a link that it makes in the end, which is one that is absolute or climbs.
+#[derive(Default)]
+struct Open(Vec<(PathBuf, bool)>);
+
+impl Open {
+    fn meet(&mut self, path: &Path) {
+        while self
+            .0
+            .pop_if(|(open, to_the_end)| !*to_the_end && !path.starts_with(open))
+            .is_some()
+        {}
+    }
+
+    fn enter(&mut self, directory: &Path) {
+        self.meet(directory);
+        self.0.push((directory.to_owned(), false));
+    }
+
+    /// Whether the directory of a link has its time already.
+    fn link(&mut self, path: &Path, text: &Path) -> bool {
+        self.meet(path);
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        let Some(at) = self.0.iter().rposition(|(open, _)| open == parent) else {
+            return true;
+        };
+        let climbs = text.components().any(|part| part == Component::ParentDir);
+        if text.is_absolute() || climbs {
+            let above = self.0.get_mut(..=at).unwrap_or_default();
+            for (_, to_the_end) in above.iter_mut().rev().take_while(|(_, to_the_end)| !*to_the_end) {
+                *to_the_end = true;
+            }
+        }
+        false
+    }
 }
 
 impl DirectoryLog {
     pub(super) fn shipped(&mut self, place: &Path, path: &Path, ino: u64, meta: Meta, created: bool) {
         self.paths.insert(path.to_owned());
+        self.open.enter(path);
         if created {
             self.created.insert(ino);
         }
@@ -55,9 +101,15 @@ impl DirectoryLog {
         };
     }
 
-    /// A link was put into the directory with this inode; what it leads to.
-    pub(super) fn linked(&mut self, ino: u64, to: PathBuf) {
-        self.by_links.push((ino, to));
+    /// Something that is no directory is about to be put at `path`.
+    pub(super) fn meet(&mut self, path: &Path) {
+        self.open.meet(path);
+    }
+
+    /// The link `path` with this text was put into the directory with this inode; what it leads to.
+    pub(super) fn linked(&mut self, parent: u64, path: &Path, text: &Path, to: PathBuf) {
+        let late = self.open.link(path, text);
+        self.by_links.push(Link { parent, to, late });
     }
 }
 
@@ -69,11 +121,11 @@ pub(super) fn settle(
 ) -> rootless_install_fs::Result<()> {
     let created: HashSet<u64> = logs.iter().flat_map(|log| &log.created).copied().collect();
     let mut touched: HashSet<u64> = logs.iter().flat_map(|log| &log.by_files).copied().collect();
-    let links = logs.iter().flat_map(|log| &log.by_links);
+    let links = || logs.iter().flat_map(|log| &log.by_links);
     match layering {
         Layering::Dpkg => {
             touched.extend(logs.iter().flat_map(|log| &log.by_directories));
-            touched.extend(links.map(|(ino, _)| ino));
+            touched.extend(links().map(|link| link.parent));
         }
         // Over a tree that tar unpacked, dpkg finds a link to the same directory and leaves it.
         Layering::TarThenDpkg => {
@@ -83,10 +135,22 @@ pub(super) fn settle(
                     .is_ok_and(|stat| stat.meta.kind == FileType::Directory)
             };
             touched.extend(
-                links
-                    .filter(|(_, to)| !leads_to_directory(to))
-                    .map(|(ino, _)| ino),
+                links()
+                    .filter(|link| !leads_to_directory(&link.to))
+                    .map(|link| link.parent),
             );
+            // tar made it all the same, and touched the directory unless its time came later.
+            let mut late = HashSet::new();
+            for log in logs {
+                late.retain(|ino| !log.shipped.iter().any(|shipped| shipped.ino == *ino));
+                late.extend(
+                    log.by_links
+                        .iter()
+                        .filter(|link| link.late)
+                        .map(|link| link.parent),
+                );
+            }
+            touched.extend(late);
         }
         // tar sets the times when it has extracted a whole package.
         Layering::Tar => touched.clear(),
@@ -179,5 +243,30 @@ mod tests {
         assert_eq!(touched_by_tar([first.clone()]), HashSet::from([bin]));
         let second = package(&[("/usr", true), ("/usr/bin", true), ("/usr/bin/other", false)]);
         assert!(touched_by_tar([first, second]).is_empty());
+    }
+
+    #[test]
+    fn times_that_tar_sets_before_a_link() {
+        let late = |entries: &str| {
+            let mut open = Open::default();
+            let mut late = false;
+            for entry in entries.split(' ') {
+                match entry.split_once('>') {
+                    Some((path, text)) => late = open.link(Path::new(path), Path::new(text)),
+                    None if entry.ends_with('/') => open.enter(Path::new(entry)),
+                    None => open.meet(Path::new(entry)),
+                }
+            }
+            late
+        };
+        assert!(!late("/ /d/ /d/e/ /d/l>e"));
+        assert!(!late("/ /d/ /d/e/ /d/e/f /d/l>e"));
+        // As it is in a package: links come last.
+        assert!(late("/ /d/ /d/e/ /x/ /d/l>e"));
+        assert!(late("/ /d/ /d/e/ /m>n /d/l>e"));
+        // One that climbs keeps its directory, and those above, open.
+        assert!(!late("/ /d/ /d/e/ /d/e/l>../x /y>z /d/l>e"));
+        assert!(late("/ /d/ /d/e/ /y>z /d/e/l>../x /d/l>e"));
+        assert!(late("/ /d>e /x/l>m"));
     }
 }

@@ -180,6 +180,7 @@ impl<'a> Unpacker<'a> {
             self.result.list.push(path.clone());
             return self.directory(&place, path, &meta);
         }
+        self.directories.meet(path);
         let conffile = self.conffiles.contains(path);
         if conffile {
             let source = |source| DebError::Database {
@@ -233,7 +234,9 @@ impl<'a> Unpacker<'a> {
             }
         };
         match &entry.kind {
-            EntryKind::Symlink(text) => self.directories.linked(parent, joined(&place, text)),
+            EntryKind::Symlink(text) => {
+                self.directories.linked(parent, path, text, joined(&place, text));
+            }
             _ => self.directories.touched(parent, false),
         }
         self.placed.insert(path.clone(), Placed { place, meta, md5 });

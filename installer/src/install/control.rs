@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `c` PATH | find the native counterpart of a target program |
 //! | `l` DIRECTORY NUL (ARGUMENT NUL)* | run the target's ldconfig, from that working directory |
+//! | `d` DIRECTORY NUL (VARIABLE NUL)* NUL PROGRAM NUL (ARGUMENT NUL)* | do what the target's dynamic loader does for a program, or when it is the program; the variables are `LD_NAME=VALUE` |
 //!
 //! | reply | meaning |
 //! |---|---|
@@ -48,6 +49,17 @@ pub(super) enum Request<'r> {
         /// The command line without the program.
         arguments: Vec<&'r OsStr>,
     },
+    /// A run of the dynamic loader.
+    Loader {
+        /// Working directory of the caller, a path of the view.
+        directory: &'r Path,
+        /// Its variables that concern the loader.
+        environment: Vec<&'r OsStr>,
+        /// What was executed: the loader or a program.
+        program: &'r OsStr,
+        /// The command line without that.
+        arguments: Vec<&'r OsStr>,
+    },
 }
 
 /// What it is told.
@@ -79,6 +91,20 @@ impl<'r> Request<'r> {
                 let directory = path(fields.next().unwrap_or_default())?;
                 let arguments = fields.map(OsStr::from_bytes).collect();
                 Ok(Self::Ldconfig { directory, arguments })
+            }
+            Some((b'd', rest)) => {
+                let rest = rest.strip_suffix(b"\0").ok_or("the request is cut short")?;
+                let mut fields = rest.split(|&b| b == 0);
+                let directory = path(fields.next().unwrap_or_default())?;
+                let variables = fields.by_ref().take_while(|field| !field.is_empty());
+                let environment = variables.map(OsStr::from_bytes).collect();
+                let program = fields.next().ok_or("the request names no program")?;
+                Ok(Self::Loader {
+                    directory,
+                    environment,
+                    program: OsStr::from_bytes(program),
+                    arguments: fields.map(OsStr::from_bytes).collect(),
+                })
             }
             _ => Err("the request is of no known kind"),
         }
@@ -220,6 +246,12 @@ mod tests {
                 }
                 Request::Counterpart(path) => Reply::Refused(format!("{} is unknown", path.display())),
                 Request::Ldconfig { directory, .. } if directory == Path::new("/old") => Reply::Counterpart,
+                Request::Loader {
+                    directory,
+                    environment,
+                    program,
+                    arguments,
+                } => Reply::Refused(format!("{directory:?} {environment:?} {program:?} {arguments:?}")),
                 Request::Ldconfig { arguments, .. } => Reply::Done(Ran {
                     output: arguments.join(OsStr::new(" ")).into_encoded_bytes(),
                     messages: b"!".to_vec(),
@@ -235,6 +267,11 @@ mod tests {
             assert_eq!(ask(&path, b"l/\0-n\0/a\0"), b"=\x03\0\0\0\x05-n /a!");
             assert_eq!(ask(&path, b"l/\0"), b"=\x03\0\0\0\0!");
             assert_eq!(ask(&path, b"l/old\0"), b">");
+            assert_eq!(
+                ask(&path, b"d/x\0LD_A=1\0LD_B=\0\0ld.so\0\0-x\0"),
+                br#"-"/x" ["LD_A=1", "LD_B="] "ld.so" ["", "-x"]"#
+            );
+            assert_eq!(ask(&path, b"d/\0\0/bin/ls\0"), br#"-"/" [] "/bin/ls" []"#);
             for hostile in [
                 &b""[..],
                 b"c",
@@ -244,6 +281,8 @@ mod tests {
                 b"l\0",
                 b"l/\0-n",
                 b"x/",
+                b"d/",
+                b"d/\0LD_A=1\0",
             ] {
                 assert_eq!(ask(&path, hostile).first(), Some(&b'-'), "{hostile:?}");
             }

@@ -170,6 +170,7 @@ pub(super) fn serve_options(
     let phantom = |path: &str, kind| Phantom {
         path: PathBuf::from(path),
         kind,
+        with_parents: true,
     };
     let mut phantoms = vec![
         phantom(PHANTOM_DIRECTORY, PhantomKind::Directory),
@@ -210,7 +211,11 @@ pub(super) fn serve_options(
             link: in_sysroot(&libraries),
             source: sysroot.join(libraries.trim_start_matches('/')),
         };
-        phantoms.push(phantom(path, overlay));
+        // Of an unmerged target /lib is its own, and a script that merges it replaces it.
+        phantoms.push(Phantom {
+            with_parents: path.starts_with("/usr"),
+            ..phantom(path, overlay)
+        });
     }
     let of_foreign = |program: &&'static Architecture| {
         let argument = format!("{}+{}", target.name, program.name);

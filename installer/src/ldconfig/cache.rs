@@ -6,11 +6,11 @@ use super::strings::{Id, Strings};
 use std::cmp::Ordering;
 
 /// What a cache in this format begins with.
-pub(super) const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
+pub(crate) const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
 /// Bytes of the header.
-pub(super) const HEADER: usize = 48;
+pub(crate) const HEADER: usize = 48;
 /// Bytes of an entry.
-pub(super) const ENTRY: usize = 24;
+pub(crate) const ENTRY: usize = 24;
 /// Begins the extensions.
 pub(super) const EXTENSION_MAGIC: u32 = 0xeaa4_2174;
 /// Marks an entry whose capabilities are a name in the extensions.

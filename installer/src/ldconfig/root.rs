@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const MOST_LINKS: u32 = 40;
 
 /// A directory of the target that is taken as the root.
-pub(super) struct Root<'a> {
+pub(crate) struct Root<'a> {
     target: &'a Target,
     prefix: PathBuf,
     directory: Vec<u8>,
@@ -22,7 +22,7 @@ pub(super) struct Root<'a> {
 
 impl<'a> Root<'a> {
     /// The root `root` (`/` if empty), for a caller in `directory`.
-    pub(super) fn open(target: &'a Target, directory: &Path, root: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn open(target: &'a Target, directory: &Path, root: &[u8]) -> Result<Self, Error> {
         let directory = directory.as_os_str().as_bytes().to_vec();
         let whole = Self {
             target,
@@ -41,12 +41,17 @@ impl<'a> Root<'a> {
         })
     }
 
-    pub(super) fn target(&self) -> &'a Target {
+    /// The caller's working directory.
+    pub(crate) fn directory(&self) -> &[u8] {
+        &self.directory
+    }
+
+    pub(crate) fn target(&self) -> &'a Target {
         self.target
     }
 
     /// Where in the target a path leads, all links followed.
-    pub(super) fn find(&self, path: &[u8]) -> Result<PathBuf, Error> {
+    pub(crate) fn find(&self, path: &[u8]) -> Result<PathBuf, Error> {
         let mut ahead: VecDeque<OsString> = components(path).collect();
         if path.first() != Some(&b'/') {
             for component in components(&self.directory).collect::<Vec<_>>().into_iter().rev() {
@@ -89,7 +94,7 @@ impl<'a> Root<'a> {
     }
 
     /// Where in the target a path is whose last component is not followed.
-    pub(super) fn beside(&self, path: &[u8]) -> Result<PathBuf, Error> {
+    pub(crate) fn beside(&self, path: &[u8]) -> Result<PathBuf, Error> {
         let split = path.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1);
         let (directory, name) = path.split_at_checked(split).unwrap_or_default();
         let directory = self.find(if directory.is_empty() { b"." } else { directory })?;
@@ -97,17 +102,17 @@ impl<'a> Root<'a> {
     }
 
     /// What a path leads to.
-    pub(super) fn stat(&self, path: &[u8]) -> Result<Stat, Error> {
+    pub(crate) fn stat(&self, path: &[u8]) -> Result<Stat, Error> {
         self.target.stat(&self.find(path)?)
     }
 
     /// Opens the regular file a path leads to.
-    pub(super) fn open_file(&self, path: &[u8]) -> Result<File, Error> {
+    pub(crate) fn open_file(&self, path: &[u8]) -> Result<File, Error> {
         self.target.open_file(&self.find(path)?)
     }
 
     /// Names in the directory a path leads to.
-    pub(super) fn list(&self, path: &[u8]) -> Result<Vec<OsString>, Error> {
+    pub(crate) fn list(&self, path: &[u8]) -> Result<Vec<OsString>, Error> {
         self.target.read_dir(&self.find(path)?)
     }
 
@@ -125,6 +130,6 @@ fn components(path: &[u8]) -> impl Iterator<Item = OsString> + '_ {
 }
 
 /// `DIRECTORY/NAME`.
-pub(super) fn below(directory: &[u8], name: &[u8]) -> Vec<u8> {
+pub(crate) fn below(directory: &[u8], name: &[u8]) -> Vec<u8> {
     [directory, b"/", name].concat()
 }

@@ -7,11 +7,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// `FLAG_ELF_LIBC6`: a library of glibc.
-pub(super) const LIBC6: u32 = 0x3;
+pub(crate) const LIBC6: u32 = 0x3;
 
 /// How a library's flags follow from its header (readelflib.c of glibc).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flags {
+pub(crate) enum Flags {
     /// Libraries of the one word size; no flags.
     Plain,
     /// The machine in the header decides.
@@ -29,7 +29,7 @@ pub(super) enum Flags {
 }
 
 /// What a header says of a library's flags.
-pub(super) enum Special {
+pub(crate) enum Special {
     /// These they are.
     Set(u32),
     /// They stay what they are without the header.
@@ -40,7 +40,7 @@ pub(super) enum Special {
 
 impl Flags {
     /// Flags that follow from the word size, `e_machine` and `e_flags`.
-    pub(super) fn of(self, wide: bool, machine: u64, flags: u64) -> Special {
+    pub(crate) fn of(self, wide: bool, machine: u64, flags: u64) -> Special {
         let set = |flag: u32| Special::Set(LIBC6 | flag);
         match (self, wide) {
             (Self::X86, true) => set(0x300),
@@ -82,7 +82,7 @@ impl Flags {
 
 /// One architecture's ldconfig of one version of glibc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Era {
+pub(crate) enum Era {
     /// 2.36: subdirectories for hardware capabilities, and libraries of other C
     /// libraries, are still known.
     Legacy,
@@ -94,29 +94,31 @@ pub(super) enum Era {
 
 /// One architecture's ldconfig.
 #[derive(Debug)]
-pub(super) struct Rules {
-    pub(super) arch: Known,
-    pub(super) era: Era,
+pub(crate) struct Rules {
+    pub(crate) arch: Known,
+    pub(crate) era: Era,
     /// What it writes into a cache as its name.
-    pub(super) generator: Vec<u8>,
+    pub(crate) generator: Vec<u8>,
 }
 
 /// What the architecture alone decides.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    pub(super) name: &'static str,
-    pub(super) triplet: &'static str,
-    pub(super) loader: &'static str,
-    pub(super) wide: bool,
-    pub(super) big_endian: bool,
-    pub(super) flags: Flags,
+pub(crate) struct Known {
+    pub(crate) name: &'static str,
+    pub(crate) triplet: &'static str,
+    pub(crate) loader: &'static str,
+    /// `e_machine`.
+    pub(crate) machine: u16,
+    pub(crate) wide: bool,
+    pub(crate) big_endian: bool,
+    pub(crate) flags: Flags,
     /// Whether C's `char` is signed, which shows in the order of names that are
     /// not ASCII.
-    pub(super) signed_char: bool,
+    pub(crate) signed_char: bool,
 }
 
 impl Known {
-    pub(super) fn of(arch: &Architecture) -> Self {
+    pub(crate) fn of(arch: &Architecture) -> Self {
         let flags = match arch.name {
             "amd64" | "i386" => Flags::X86,
             "arm64" | "armhf" | "armel" => Flags::Arm,
@@ -135,11 +137,47 @@ impl Known {
             name: arch.name,
             triplet: arch.triplet,
             loader: arch.loader,
+            machine: arch.elf_machine,
             wide: arch.bits == 64,
             big_endian: arch.byte_order == ByteOrder::Big,
             flags,
             signed_char: !unsigned.contains(&arch.name),
         }
+    }
+
+    /// Flags of the libraries that the loader takes from the cache.
+    pub(crate) fn cache_flags(&self) -> u32 {
+        let flag = match self.name {
+            "amd64" => 0x300,
+            "arm64" => 0xa00,
+            "armhf" => 0x900,
+            "armel" => 0xb00,
+            "loong64" => 0x1200,
+            "mips64el" => 0x700,
+            "ppc64" | "ppc64el" => 0x500,
+            "riscv64" => 0x1000,
+            "s390x" => 0x400,
+            "sparc64" => 0x100,
+            _ => 0,
+        };
+        LIBC6 | flag
+    }
+
+    /// Flags that the loader takes as well: libraries that fit either float ABI.
+    pub(crate) fn plain_flags(&self) -> Option<u32> {
+        matches!(self.name, "armhf" | "armel").then_some(LIBC6)
+    }
+
+    /// Directories that are always looked into: those of the dynamic loader, as
+    /// Debian has it (glibc itself takes its own two).
+    pub(crate) fn system_directories(&self) -> [String; 4] {
+        let triplet = self.triplet;
+        [
+            format!("/lib/{triplet}"),
+            format!("/usr/lib/{triplet}"),
+            "/lib".into(),
+            "/usr/lib".into(),
+        ]
     }
 }
 
@@ -150,7 +188,7 @@ const LARGEST_PROGRAM: u64 = 64 << 20;
 
 impl Rules {
     /// The rules of the target's own ldconfig.
-    pub(super) fn of(target: &Target, arch: &Architecture) -> Result<Self, LdconfigError> {
+    pub(crate) fn of(target: &Target, arch: &Architecture) -> Result<Self, LdconfigError> {
         let mut program = Vec::new();
         for path in PROGRAMS {
             match target.open_file(Path::new(path)) {
@@ -185,25 +223,13 @@ impl Rules {
         })
     }
 
-    /// Directories that are always looked into: those of the dynamic loader, as
-    /// Debian has it (glibc itself takes its own two).
-    pub(super) fn system_directories(&self) -> [String; 4] {
-        let triplet = self.arch.triplet;
-        [
-            format!("/lib/{triplet}"),
-            format!("/usr/lib/{triplet}"),
-            "/lib".into(),
-            "/usr/lib".into(),
-        ]
-    }
-
     /// The capability that a directory's name stands for, if that is known.
-    pub(super) fn is_capability(&self, name: &[u8]) -> bool {
+    pub(crate) fn is_capability(&self, name: &[u8]) -> bool {
         self.era == Era::Legacy && legacy::is_capability(self.arch.name, name)
     }
 
     /// Capabilities at the end of a directory's path, as bits.
-    pub(super) fn capabilities(&self, path: &[u8]) -> u64 {
+    pub(crate) fn capabilities(&self, path: &[u8]) -> u64 {
         if self.era == Era::Legacy {
             legacy::capabilities(self.arch.name, path)
         } else {

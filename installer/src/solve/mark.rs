@@ -129,6 +129,21 @@ impl<'u, 'a> Marker<'u, 'a> {
             .collect()
     }
 
+    /// Takes a package as installed.
+    pub(crate) fn assume(&mut self, id: PackageId) {
+        let slot = self.universe.slot_of(id);
+        let state = self.state(slot);
+        self.set(
+            slot,
+            State {
+                candidate: Some(id),
+                chosen: Some(id),
+                installed: true,
+                ..state
+            },
+        );
+    }
+
     /// What is chosen so far becomes what is installed.
     pub(crate) fn settle(&mut self) {
         for slot in std::mem::take(&mut self.order) {

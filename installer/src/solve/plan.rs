@@ -22,7 +22,7 @@ pub enum Step {
 /// Packages that are installed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
-    /// What the phase is for: `essential`, `rest` or `extract`.
+    /// What the phase is for: `essential`, `merged-usr`, `rest` or `extract`.
     pub title: &'static str,
     /// All packages of the phase, in the order dpkg unpacks them.
     pub packages: Vec<PackageId>,
@@ -62,8 +62,17 @@ impl Plan {
                 steps,
             });
         }
+        let mut installed: HashSet<PackageId> = selection.essential.iter().copied().collect();
+        if let Some(assumed) = selection.assumed {
+            let (packages, steps) = order(universe, &[assumed], &installed, apt_too);
+            phases.push(Phase {
+                title: "merged-usr",
+                packages,
+                steps,
+            });
+            installed.insert(assumed);
+        }
         if !selection.rest.is_empty() {
-            let installed: HashSet<PackageId> = selection.essential.iter().copied().collect();
             let (packages, steps) = order(universe, &selection.rest, &installed, apt_too);
             phases.push(Phase {
                 title: "rest",

@@ -109,6 +109,9 @@ pub struct Request {
     pub suite: String,
     /// Whether recommended packages are installed too.
     pub install_recommends: bool,
+    /// A package that counts as installed from the start, and is installed by a call
+    /// of apt for itself after the essential ones.
+    pub assumed: Option<&'static str>,
 }
 
 /// The packages chosen.
@@ -119,6 +122,8 @@ pub struct Selection {
     /// What is installed first, all together: the essential packages with
     /// what they need, or with the variants `extract` and `custom` everything.
     pub essential: Vec<PackageId>,
+    /// What is installed after that, by a call of apt for itself.
+    pub assumed: Option<PackageId>,
     /// What is installed after that.
     pub rest: Vec<PackageId>,
     /// Packages of `rest` nobody asked for: apt's mark "automatically
@@ -130,7 +135,11 @@ pub struct Selection {
 impl Selection {
     /// All packages, in the order they were chosen.
     pub fn packages(&self) -> impl Iterator<Item = PackageId> {
-        self.essential.iter().chain(&self.rest).copied()
+        self.essential
+            .iter()
+            .chain(&self.assumed)
+            .chain(&self.rest)
+            .copied()
     }
 }
 
@@ -162,6 +171,13 @@ pub(super) fn with_deep_stack<T: Send>(work: impl Fn() -> T + Sync) -> T {
 
 fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, SolveError> {
     let mut marker = Marker::new(universe, request.install_recommends);
+    let assumed = match request.assumed {
+        Some(name) if request.variant != Variant::Extract => Some(by_name(universe, name, name)?),
+        _ => None,
+    };
+    if let Some(id) = assumed {
+        marker.assume(id);
+    }
     let mut include = Vec::new();
     for text in &request.include {
         let id = resolve(universe, &mut marker, text)?;
@@ -219,6 +235,7 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         variant,
         automatic: rest.iter().copied().filter(|id| !manual.contains(id)).collect(),
         essential: first,
+        assumed,
         rest,
     })
 }

@@ -166,6 +166,31 @@ pub const SCENARIOS: &[Scenario] = &[
         CONFIGURE,
         "gz, xz, zstd and plain members",
     ),
+    // /usr merged by packages, by a script, by the program, or not at all.
+    row(
+        "merged_usr",
+        "a_script_merges",
+        CONFIGURE,
+        "auto: a package moves /bin, /sbin and /lib while its script runs",
+    ),
+    row(
+        "merged_usr",
+        "links_before_unpacking",
+        CONFIGURE,
+        "yes: everything is unpacked through links, without usrmerge",
+    ),
+    row(
+        "merged_usr",
+        "left_unmerged",
+        CONFIGURE,
+        "no: scripts work where /bin and /lib are directories",
+    ),
+    row(
+        "merged_usr",
+        "clashes_are_named",
+        CONFIGURE,
+        "what cannot be merged, and what cannot be left unmerged, is an error with the path",
+    ),
     // What the documents say of the view and of executions.
     row(
         "semantics",
@@ -184,6 +209,18 @@ pub const SCENARIOS: &[Scenario] = &[
         "phantoms_are_there",
         CONFIGURE,
         "policy-rc.d; native libraries, the target's own first",
+    ),
+    row(
+        "semantics",
+        "removing_a_phantom",
+        CONFIGURE,
+        "rm of a path that is only in the view",
+    ),
+    row(
+        "semantics",
+        "libraries_are_listed_for_the_target",
+        CONFIGURE,
+        "the target's dynamic loader as ldd calls it, and as a user does",
     ),
     row(
         "semantics",

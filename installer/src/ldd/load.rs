@@ -1,0 +1,365 @@
+//! The libraries of a program in the loader's order.
+
+use super::cache::Cache;
+use super::object::{Object, Problem};
+use super::options::Options;
+use super::{LddError, search};
+use crate::ldconfig::reason;
+use crate::ldconfig::root::Root;
+use crate::ldconfig::rules::Known;
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// Libraries of one program; large ones have some hundred.
+const MOST_MAPS: usize = 10_000;
+/// More of /etc/ld.so.preload is not read.
+const LARGEST_LIST: u64 = 1 << 20;
+
+mod list;
+
+/// Something loaded, or not found.
+pub(super) struct Map {
+    /// The file's path as it was found, empty for a program that was executed.
+    pub(super) path: Vec<u8>,
+    /// Names it was asked for by, the first one first.
+    names: Vec<Vec<u8>>,
+    origin: Option<Vec<u8>>,
+    ino: Option<u64>,
+    pub(super) object: Object,
+    /// What needs it.
+    parent: Option<usize>,
+    missing: bool,
+}
+
+/// Index of the program in the list of what is loaded.
+const MAIN: usize = 0;
+
+/// All that is loaded for a program.
+pub(super) struct Maps<'a> {
+    root: &'a Root<'a>,
+    known: &'a Known,
+    options: &'a Options,
+    cache: Cache,
+    loader: Vec<u8>,
+    maps: Vec<Map>,
+    /// Index of the loader.
+    loader_map: Option<usize>,
+    /// Breadth first, the program first.
+    order: Vec<usize>,
+}
+
+type Loaded = Result<usize, (Vec<u8>, Problem)>;
+
+impl<'a> Maps<'a> {
+    /// `loader` is the loader's path, as it was executed or as the program names it.
+    pub(super) fn new(root: &'a Root<'a>, known: &'a Known, options: &'a Options, loader: &[u8]) -> Self {
+        let cache = if options.without_cache {
+            Cache::default()
+        } else {
+            Cache::read(root)
+        };
+        Self {
+            root,
+            known,
+            options,
+            cache,
+            loader: loader.to_vec(),
+            maps: Vec::new(),
+            loader_map: None,
+            order: Vec::new(),
+        }
+    }
+
+    /// Loads the program that the loader was given.
+    pub(super) fn main(&mut self, name: &[u8]) -> Result<Result<&Object, Problem>, LddError> {
+        Ok(match self.load(name, None)? {
+            Ok(index) => {
+                let interpreter = self
+                    .maps
+                    .get(index)
+                    .and_then(|map| map.object.interpreter.clone());
+                self.add_loader(interpreter);
+                match self.maps.get(index) {
+                    Some(map) => Ok(&map.object),
+                    None => Err(Problem::Other),
+                }
+            }
+            Err((_, problem)) => Err(problem),
+        })
+    }
+
+    /// Takes a program that was executed: `found` is its place after all links.
+    pub(super) fn executed(&mut self, program: &[u8], found: &[u8], object: Object) {
+        let interpreter = object.interpreter.clone();
+        self.maps.push(Map {
+            path: program.to_vec(),
+            names: vec![Vec::new()],
+            origin: Some(search::origin(found, self.root.directory())),
+            ino: self.root.stat(program).ok().map(|stat| stat.ino),
+            object,
+            parent: None,
+            missing: false,
+        });
+        self.add_loader(interpreter);
+    }
+
+    /// The loader is there before any library; the program has its name.
+    fn add_loader(&mut self, interpreter: Option<Vec<u8>>) {
+        let object = self
+            .root
+            .open_file(&self.loader)
+            .ok()
+            .and_then(|file| Object::read(&file, self.known).ok());
+        let base = |path: &str| path.rsplit('/').next().unwrap_or_default().as_bytes().to_vec();
+        let mut object = object.unwrap_or_default();
+        object.soname.get_or_insert_with(|| base(self.known.loader));
+        // Its own libraries and versions are no matter of the list.
+        object.needed.clear();
+        self.loader_map = Some(self.maps.len());
+        self.maps.push(Map {
+            path: self.loader.clone(),
+            names: vec![interpreter.unwrap_or_else(|| self.loader.clone())],
+            origin: None,
+            ino: self.root.stat(&self.loader).ok().map(|stat| stat.ino),
+            object,
+            parent: None,
+            missing: false,
+        });
+    }
+
+    /// Whether the program needs no library.
+    pub(super) fn is_alone(&self) -> bool {
+        self.maps
+            .get(MAIN)
+            .is_none_or(|main| main.object.needed.is_empty())
+    }
+
+    /// Loads all libraries; what ended it, if something did.
+    pub(super) fn load_all(
+        &mut self,
+        messages: &mut Vec<u8>,
+    ) -> Result<Option<(Vec<u8>, Problem)>, LddError> {
+        self.order = vec![MAIN];
+        let listed = self.preload_file();
+        let preloads = self
+            .options
+            .preload
+            .iter()
+            .map(|name| (name.clone(), "LD_PRELOAD"));
+        let files = listed.into_iter().map(|name| (name, "/etc/ld.so.preload"));
+        for (name, source) in preloads.chain(files).collect::<Vec<_>>() {
+            match self.load(&name, Some(MAIN))? {
+                Ok(index) => self.enqueue(index),
+                Err((_, problem)) => {
+                    let text = [
+                        b"ERROR: ld.so: object '",
+                        &name[..],
+                        b"' from ",
+                        source.as_bytes(),
+                        b" cannot be preloaded (",
+                        problem.text(),
+                        b"): ignored.\n",
+                    ];
+                    messages.extend(text.concat());
+                }
+            }
+        }
+        let mut next = 0;
+        while let Some(&parent) = self.order.get(next) {
+            next += 1;
+            let Some(map) = self.maps.get(parent) else { break };
+            let origin = map.origin.clone();
+            for name in map.object.needed.clone() {
+                let Some(name) = search::expand(&name, origin.as_deref(), self.known) else {
+                    return Ok(Some((
+                        name,
+                        Problem::Damaged("empty dynamic string token substitution"),
+                    )));
+                };
+                match self.load(&name, Some(parent))? {
+                    Ok(index) => self.enqueue(index),
+                    Err((path, problem @ Problem::Damaged(_))) => return Ok(Some((path, problem))),
+                    Err(_) => {
+                        self.maps.push(Map {
+                            path: Vec::new(),
+                            names: vec![name],
+                            origin: None,
+                            ino: None,
+                            object: Object::default(),
+                            parent: Some(parent),
+                            missing: true,
+                        });
+                        self.enqueue(self.maps.len() - 1);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn enqueue(&mut self, index: usize) {
+        if !self.order.contains(&index) {
+            self.order.push(index);
+        }
+    }
+
+    fn preload_file(&self) -> Vec<Vec<u8>> {
+        let mut text = Vec::new();
+        let read = self.root.open_file(b"/etc/ld.so.preload");
+        let read = read.is_ok_and(|file| file.take(LARGEST_LIST).read_to_end(&mut text).is_ok());
+        if !read {
+            return Vec::new();
+        }
+        // Comments begin with a number sign.
+        let lines = text
+            .split(|&b| b == b'\n')
+            .filter_map(|line| line.split(|&b| b == b'#').next());
+        lines
+            .flat_map(|line| line.split(|b| b": \t".contains(b)))
+            .filter(|name| !name.is_empty())
+            .map(<[u8]>::to_vec)
+            .collect()
+    }
+
+    /// Index of the library `name` that `parent` needs, which is loaded if it was not yet.
+    fn load(&mut self, name: &[u8], parent: Option<usize>) -> Result<Loaded, LddError> {
+        if self.maps.len() > MOST_MAPS {
+            let path = self
+                .maps
+                .get(MAIN)
+                .map(|main| main.path.clone())
+                .unwrap_or_default();
+            return Err(LddError::TooMany {
+                path: PathBuf::from(OsStr::from_bytes(&path)),
+            });
+        }
+        if let Some(known) = self.named(name) {
+            return Ok(Ok(known));
+        }
+        if name.contains(&b'/') {
+            return Ok(self.open(name, name, parent));
+        }
+        let mut candidates: VecDeque<Vec<u8>> = VecDeque::new();
+        let mut add = |directories: Vec<Vec<u8>>| {
+            candidates.extend(directories.iter().map(|directory| [directory, name].concat()));
+        };
+        add(self.rpaths(parent));
+        if let Some(list) = &self.options.library_path {
+            let origin = self.maps.get(MAIN).and_then(|main| main.origin.as_deref());
+            add(search::directories(list, b":;", origin, self.known));
+        }
+        let by = parent.and_then(|parent| self.maps.get(parent));
+        let runpath = by.and_then(|map| Some((map, map.object.runpath.as_ref()?)));
+        if let Some((map, runpath)) = runpath.filter(|(map, _)| !self.options.is_inhibited(&map.path)) {
+            let origin = map.origin.as_deref();
+            add(search::directories(runpath, b":", origin, self.known));
+        }
+        let system = search::system(self.known);
+        let no_default = by.is_some_and(|map| map.object.no_default);
+        if let Some(path) = self.cache.find(name, self.known) {
+            let usual = system.iter().any(|directory| {
+                path.strip_prefix(directory.as_slice())
+                    .is_some_and(|rest| !rest.contains(&b'/'))
+            });
+            if !(no_default && usual) {
+                candidates.push_back(path.to_vec());
+            }
+        }
+        if !no_default {
+            candidates.extend(
+                system
+                    .iter()
+                    .map(|directory| [directory.as_slice(), name].concat()),
+            );
+        }
+        for path in candidates {
+            match self.open(&path, name, parent) {
+                Err((_, Problem::Missing(_) | Problem::Other)) => {}
+                found => return Ok(found),
+            }
+        }
+        let missing = b"cannot open shared object file: No such file or directory".to_vec();
+        Ok(Err((name.to_vec(), Problem::Missing(missing))))
+    }
+
+    /// RPATH counts from the object up to the program, unless the object has RUNPATH.
+    fn rpaths(&self, parent: Option<usize>) -> Vec<Vec<u8>> {
+        let mut directories = Vec::new();
+        let mut add = |map: &Map| {
+            if let Some(rpath) = &map.object.rpath
+                && !self.options.is_inhibited(&map.path)
+            {
+                directories.extend(search::directories(
+                    rpath,
+                    b":",
+                    map.origin.as_deref(),
+                    self.known,
+                ));
+            }
+        };
+        let mut above = parent.and_then(|parent| self.maps.get(parent));
+        if above.is_none_or(|map| map.object.runpath.is_some()) {
+            return directories;
+        }
+        let mut seen_main = false;
+        while let Some(map) = above {
+            add(map);
+            seen_main |= self.maps.get(MAIN).is_some_and(|main| std::ptr::eq(main, map));
+            above = map.parent.and_then(|parent| self.maps.get(parent));
+        }
+        match self.maps.get(MAIN) {
+            Some(main) if !seen_main => add(main),
+            _ => {}
+        }
+        directories
+    }
+
+    fn named(&self, name: &[u8]) -> Option<usize> {
+        let same = |map: &Map| {
+            let named = map.names.iter().any(|known| known == name) || !map.missing && map.path == name;
+            named || map.object.soname.as_deref() == Some(name)
+        };
+        self.maps.iter().position(same)
+    }
+
+    fn open(&mut self, path: &[u8], name: &[u8], parent: Option<usize>) -> Loaded {
+        let failed = |problem| Err((path.to_vec(), problem));
+        let missing = |error: &rootless_install_fs::Error| {
+            Problem::Missing([b"cannot open shared object file: ", reason(error).as_slice()].concat())
+        };
+        let ino = match self.root.stat(path) {
+            Ok(stat) => stat.ino,
+            Err(error) => return failed(missing(&error)),
+        };
+        if let Some(known) = self.maps.iter_mut().position(|map| map.ino == Some(ino)) {
+            if let Some(map) = self.maps.get_mut(known) {
+                map.names.push(name.to_vec());
+            }
+            return Ok(known);
+        }
+        let file = match self.root.open_file(path) {
+            Ok(file) => file,
+            Err(error) => return failed(missing(&error)),
+        };
+        let object = match Object::read(&file, self.known) {
+            Ok(object) => object,
+            Err(problem) => return failed(problem),
+        };
+        if parent.is_some() && object.program {
+            return failed(Problem::Damaged("cannot dynamically load executable"));
+        }
+        self.maps.push(Map {
+            path: path.to_vec(),
+            names: vec![name.to_vec()],
+            origin: Some(search::origin(path, self.root.directory())),
+            ino: Some(ino),
+            object,
+            parent,
+            missing: false,
+        });
+        Ok(self.maps.len() - 1)
+    }
+}
