@@ -263,7 +263,7 @@ impl<'u> Installation<'_, 'u> {
     }
 
     fn sysroot<'s>(&'s self, scratch: &Path) -> Result<Option<Sysroot<'s, 'u>>> {
-        let private = environs::create_private(scratch, self.native.is_some())?;
+        let private = environs::create_private(scratch, self.native.as_ref().map(|_| self.arch))?;
         let Some(native) = &self.native else {
             return Ok(None);
         };

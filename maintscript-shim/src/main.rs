@@ -16,10 +16,11 @@
 
 mod answers;
 mod counterpart;
+mod execution;
 mod paths;
 mod sys;
 
-use answers::Answer;
+use answers::{Answer, Execution};
 use counterpart::Reply;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -42,6 +43,7 @@ fn run(arguments: &[OsString]) -> i32 {
         return 2;
     };
     let real = counterpart::resolve(path);
+    let mut execution = Execution::default();
     match answers::answer(arch, real.as_os_str(), rest) {
         Answer::Done { output, status } => {
             sys::write_all(1, &output);
@@ -68,19 +70,10 @@ fn run(arguments: &[OsString]) -> i32 {
                 return 1;
             }
         },
-        Answer::Execute => {}
+        Answer::Execute(planned) => execution = planned,
     }
     match counterpart::find(arch, &real) {
-        Ok(native) => {
-            let error = sys::execute(&native, path, rest);
-            complain(&[
-                b"rootless-install: cannot execute ",
-                native.as_bytes(),
-                b": ",
-                error.to_string().as_bytes(),
-            ]);
-            NOT_EXECUTABLE
-        }
+        Ok(native) => execution::run(arch, &native, path, rest, execution),
         Err(reason) => {
             let script = script();
             complain(&[

@@ -16,6 +16,12 @@ static SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/maintscript-shim"
 /// Tells the dynamic loader of native programs where their libraries are.
 static AUDIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/audit.so"));
 
+/// The same for tools that load modules of the target, and more.
+static LIBRARIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/library-map.so"));
+
+/// What a native python reads when it starts.
+static PYTHON_START: &str = include_str!("start.py");
+
 /// What mmdebstrap puts in its place, too: nothing is started in a filesystem
 /// being made. For a redirected target the shim answers the same.
 static NOTHING_STARTS: &str =
@@ -38,20 +44,28 @@ const THREADS: usize = 2;
 
 /// Makes the directory that appears in the view as [`PHANTOM_DIRECTORY`], with
 /// the shim in it, or where nothing is redirected what the shim would answer.
-pub(super) fn create_private(scratch: &Path, redirected: bool) -> Result<PathBuf, InstallError> {
+pub(super) fn create_private(scratch: &Path, redirected: Option<&Architecture>) -> Result<PathBuf, InstallError> {
     let private = scratch.join("private");
+    let description = redirected.map(|target| format!("{}\n{}\n", target.triplet, target.uname));
+    let files: Vec<(&str, &[u8], u32)> = match &description {
+        Some(description) => vec![
+            ("shim", SHIM, 0o755),
+            ("audit.so", AUDIT, 0o644),
+            ("libraries.so", LIBRARIES, 0o644),
+            ("target", description.as_bytes(), 0o644),
+            ("python/sitecustomize.py", PYTHON_START.as_bytes(), 0o644),
+        ],
+        None => vec![(START_STOP_DAEMON, NOTHING_STARTS.as_bytes(), 0o755)],
+    };
     let write = || -> std::io::Result<()> {
-        fs::create_dir(&private)?;
-        fs::set_permissions(&private, fs::Permissions::from_mode(0o755))?;
-        let files: &[(&str, &[u8])] = if redirected {
-            &[("shim", SHIM), ("audit.so", AUDIT)]
-        } else {
-            &[(START_STOP_DAEMON, NOTHING_STARTS.as_bytes())]
-        };
-        for (name, contents) in files {
+        for directory in [private.clone(), private.join("python")] {
+            fs::create_dir(&directory)?;
+            fs::set_permissions(&directory, fs::Permissions::from_mode(0o755))?;
+        }
+        for (name, contents, mode) in files {
             let file = private.join(name);
             fs::write(&file, contents)?;
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;
         }
         Ok(())
     };
@@ -170,6 +184,18 @@ mod tests {
             !SHIM.windows(needed.len()).any(|window| window == needed),
             "the shim has an interpreter"
         );
+    }
+
+    /// It is loaded by the C library of the sysroot, which may be an old one.
+    #[test]
+    fn the_library_map_needs_the_c_library_only() {
+        assert_eq!(LIBRARIES.get(..4), Some(&b"\x7fELF"[..]));
+        let has = |text: &[u8]| LIBRARIES.windows(text.len()).any(|window| window == text);
+        assert!(has(b"la_objsearch") && has(b"libc.so.6"));
+        let recent = if cfg!(target_arch = "x86_64") { "GLIBC_2.3" } else { "GLIBC_2.9" };
+        for other in ["libgcc_s", "ld-linux", "rust_eh_personality", recent] {
+            assert!(!has(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

@@ -1,0 +1,236 @@
+//! Tools that load modules or know the machine they run on.
+
+use super::{Execution, Rewrite};
+use crate::paths::{Arch, NATIVE_TRIPLET, map_triplet};
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+
+/// Where the installer puts what python reads at its start.
+const PYTHON_START: &str = "/.rootless-install/python";
+
+/// Loads modules that it is told, and names them as it was told.
+pub(super) fn load(_: &Arch, _: &[OsString]) -> Execution {
+    Execution {
+        libraries: true,
+        machine: true,
+        ..Execution::default()
+    }
+}
+
+/// Asks for the machine.
+pub(super) fn machine(_: &Arch, _: &[OsString]) -> Execution {
+    Execution {
+        machine: true,
+        ..Execution::default()
+    }
+}
+
+/// gdk-pixbuf-query-loaders(1).
+pub(super) fn pixbuf(arch: &Arch, arguments: &[OsString]) -> Execution {
+    let file = std::env::var("GDK_PIXBUF_MODULE_FILE")
+        .unwrap_or_else(|_| format!("/usr/lib/{}/gdk-pixbuf-2.0/2.10.0/loaders.cache", arch.triplet));
+    listed(arch, arguments, file)
+}
+
+/// gtk-query-immodules-3.0(1).
+pub(super) fn gtk3(arch: &Arch, arguments: &[OsString]) -> Execution {
+    gtk(arch, arguments, "gtk-3.0/3.0.0")
+}
+
+/// gtk-query-immodules-2.0(1).
+pub(super) fn gtk2(arch: &Arch, arguments: &[OsString]) -> Execution {
+    gtk(arch, arguments, "gtk-2.0/2.10.0")
+}
+
+fn gtk(arch: &Arch, arguments: &[OsString], version: &str) -> Execution {
+    let file = std::env::var("GTK_IM_MODULE_FILE")
+        .unwrap_or_else(|_| format!("/usr/lib/{}/{version}/immodules.cache", arch.triplet));
+    listed(arch, arguments, file)
+}
+
+/// A tool that lists modules: what it writes has paths of its own directory,
+/// which is the native one.
+fn listed(_: &Arch, arguments: &[OsString], file: String) -> Execution {
+    const UPDATE: &str = "--update-cache";
+    Execution {
+        libraries: true,
+        machine: true,
+        rewrite: Some(Rewrite {
+            text: |arch, text| map_triplet(text, NATIVE_TRIPLET, arch.triplet),
+            file: arguments.iter().any(|a| a == UPDATE).then_some(file),
+            without: &[UPDATE],
+        }),
+        ..Execution::default()
+    }
+}
+
+/// fc-cache(1): what it says names files, which the installer brings into the
+/// target's form and name in the end. Packages keep that, and its name, in a log.
+pub(super) fn fontconfig(arch: &Arch, _: &[OsString]) -> Execution {
+    let same = form(arch.bits, arch.big_endian, arch.name) == NATIVE_FORM;
+    Execution {
+        rewrite: (!same).then_some(Rewrite {
+            text: |arch, text| {
+                let (from, to) = (
+                    format!("-{NATIVE_FORM}.cache-"),
+                    format!("-{}.cache-", form(arch.bits, arch.big_endian, arch.name)),
+                );
+                String::from_utf8_lossy(text).replace(&from, &to).into_bytes()
+            },
+            file: None,
+            without: &[],
+        }),
+        by_name: true,
+        ..Execution::default()
+    }
+}
+
+const NATIVE_FORM: &str = form(usize::BITS as u8, cfg!(target_endian = "big"), NATIVE_NAME);
+const NATIVE_NAME: &str = if cfg!(target_arch = "x86") { "i386" } else { "" };
+
+/// fontconfig's name for byte order, word size and where a double may begin.
+const fn form(bits: u8, big_endian: bool, name: &str) -> &'static str {
+    match (bits, big_endian) {
+        (64, false) => "le64",
+        (64, true) => "be64",
+        // Only i386 has doubles at any fourth byte.
+        (_, false) if matches!(name.as_bytes(), b"i386") => "le32d4",
+        (_, false) => "le32d8",
+        (_, true) => "be32d8",
+    }
+}
+
+/// bash(1): HOSTTYPE and MACHTYPE are compiled in, but yield to the environment.
+pub(super) fn bash(arch: &Arch, _: &[OsString]) -> Execution {
+    let (cpu, rest) = arch.triplet.split_once('-').unwrap_or((arch.triplet, ""));
+    let (cpu, vendor) = match arch.name {
+        "i386" => ("i686", "pc"),
+        "amd64" => (cpu, "pc"),
+        "s390x" => (cpu, "ibm"),
+        _ => (cpu, "unknown"),
+    };
+    Execution {
+        variables: vec![
+            ("HOSTTYPE", cpu.into()),
+            ("MACHTYPE", format!("{cpu}-{vendor}-{rest}").into()),
+        ],
+        ..Execution::default()
+    }
+}
+
+/// perl(1): the target's compiled modules are found where the target has them.
+/// What `Config` says is settled in the native sysroot.
+pub(super) fn perl(arch: &Arch, _: &[OsString]) -> Execution {
+    let modules = entries(&format!("/usr/lib/{}/perl5", arch.triplet));
+    let has_modules = !modules.is_empty();
+    let mut variables = Vec::new();
+    if let Ok(path) = std::env::join_paths(modules)
+        && has_modules
+    {
+        variables.push(("PERL5LIB", path));
+    }
+    Execution {
+        variables,
+        libraries: has_modules,
+        machine: true,
+        ..Execution::default()
+    }
+}
+
+/// python(1): `sysconfig` reads the target's variables, and modules are found by
+/// the target's names.
+pub(super) fn python(arch: &Arch, _: &[OsString]) -> Execution {
+    let mut variables = vec![("PYTHONPATH", OsString::from(PYTHON_START))];
+    let data = format!("_sysconfigdata__{}", arch.triplet);
+    let known = entries("/usr/lib")
+        .iter()
+        .any(|directory| directory.join(format!("{data}.py")).exists());
+    if known {
+        variables.push(("_PYTHON_SYSCONFIGDATA_NAME", data.into()));
+    }
+    Execution {
+        variables,
+        libraries: true,
+        machine: true,
+        ..Execution::default()
+    }
+}
+
+fn entries(directory: &str) -> Vec<PathBuf> {
+    let listed = fs::read_dir(directory).into_iter().flatten();
+    let mut found: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::executed;
+    use super::*;
+    use crate::paths::target;
+    use std::ffi::OsStr;
+
+    fn rewritten(name: &str, path: &str, given: &[&str], text: &str) -> (String, Option<String>) {
+        let arch = target(OsStr::new(name)).unwrap();
+        let rewrite = executed(name, path, given).rewrite.unwrap();
+        let text = (rewrite.text)(arch, text.as_bytes());
+        (String::from_utf8(text).unwrap(), rewrite.file)
+    }
+
+    #[test]
+    fn lists_of_modules_have_the_targets_paths() {
+        let native = format!("\"/usr/lib/{NATIVE_TRIPLET}/gtk-3.0/3.0.0/immodules/im-xim.so\"\n");
+        let path = "/usr/lib/s390x-linux-gnu/libgtk-3-0t64/gtk-query-immodules-3.0";
+        let (text, file) = rewritten("s390x", path, &["--update-cache"], &native);
+        assert_eq!(
+            text,
+            "\"/usr/lib/s390x-linux-gnu/gtk-3.0/3.0.0/immodules/im-xim.so\"\n"
+        );
+        assert_eq!(
+            file.unwrap(),
+            "/usr/lib/s390x-linux-gnu/gtk-3.0/3.0.0/immodules.cache"
+        );
+        let path = "/usr/lib/s390x-linux-gnu/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders";
+        let (_, file) = rewritten("s390x", path, &[], "");
+        assert_eq!(file, None);
+        let (_, file) = rewritten("s390x", path, &["--update-cache"], "");
+        assert_eq!(
+            file.unwrap(),
+            "/usr/lib/s390x-linux-gnu/gdk-pixbuf-2.0/2.10.0/loaders.cache"
+        );
+        let load = executed(
+            "s390x",
+            "/usr/lib/s390x-linux-gnu/glib-2.0/gio-querymodules",
+            &["/d"],
+        );
+        assert!(load.libraries && load.rewrite.is_none());
+    }
+
+    #[test]
+    fn names_of_font_caches() {
+        let line = format!("0a-{NATIVE_FORM}.cache-9\n");
+        for (name, form) in [("s390x", "be64"), ("armhf", "le32d8"), ("i386", "le32d4")] {
+            if form != NATIVE_FORM {
+                let (text, _) = rewritten(name, "/usr/bin/fc-cache", &["-s"], &line);
+                assert_eq!(text, format!("0a-{form}.cache-9\n"));
+            }
+        }
+        if NATIVE_FORM == "le64" {
+            assert!(executed("riscv64", "/usr/bin/fc-cache", &[]).rewrite.is_none());
+        }
+    }
+
+    #[test]
+    fn interpreters_know_the_target() {
+        let variable = |tool: &str, name: &str| {
+            let variables = executed("s390x", tool, &[]).variables;
+            variables.into_iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+        };
+        assert_eq!(variable("/usr/bin/bash", "MACHTYPE").unwrap(), "s390x-ibm-linux-gnu");
+        assert_eq!(variable("/usr/bin/bash", "HOSTTYPE").unwrap(), "s390x");
+        assert_eq!(variable("/usr/bin/python3.13", "PYTHONPATH").unwrap(), PYTHON_START);
+        assert!(executed("s390x", "/usr/bin/perl", &[]).machine);
+        assert!(executed("s390x", "/usr/bin/lscpu", &[]).machine);
+    }
+}
