@@ -12,6 +12,7 @@ use crate::configure::{ConfigureError, Configurer, Settings};
 use crate::deb::{Context, DebError, Expected, Job, Layering, UnpackedPackage, open_package, unpack_all};
 use crate::dpkg::{DPKG_NEW, Database, DpkgError, PackageKey, Status};
 use crate::ldconfig;
+use crate::preseed::{PreseedError, Selections};
 use crate::report::{Event, Reporter, Stage};
 use crate::solve::{PackageId, Phase, Plan, Selection, Step, Universe, Variant};
 use crate::staging::{self, Cancel, Cancelled, Staging};
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 mod control;
 mod environs;
+mod selections;
 
 /// Why a plan could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,9 @@ pub enum InstallError {
     /// The target could not be read or written.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// Answers for debconf could not be given.
+    #[error(transparent)]
+    Preseed(#[from] PreseedError),
     /// A file of the run could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -83,6 +88,7 @@ impl InstallError {
             Self::View(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
             Self::Staging(error) => error.hint(),
+            Self::Preseed(error) => error.hint().map(str::to_owned),
             Self::NoSpace { .. } => Some("make room there, or make the target on another filesystem".into()),
             _ => None,
         }
@@ -133,6 +139,8 @@ pub struct Installation<'a, 'u> {
     pub cache: &'a Path,
     /// An empty directory for the view's mount, made here.
     pub mount_point: PathBuf,
+    /// Answers for debconf.
+    pub selections: &'a [Selections],
     /// How long a script may take.
     pub script_timeout: Duration,
     /// `SOURCE_DATE_EPOCH`.
@@ -171,6 +179,7 @@ impl<'u> Installation<'_, 'u> {
     }
 
     fn carry_out(&self) -> Result<()> {
+        self.check_selections()?;
         bookkeeping::prepare(self.target, &self.sources)?;
         let mut database = Database::create(self.target, self.arch.name, &[])?;
         if self.selection.variant == Variant::Extract {
@@ -329,6 +338,7 @@ impl<'u> Installation<'_, 'u> {
             configurer.configure(&keys)?;
             configurer.process_pending_triggers()?;
             database.save(self.target)?;
+            self.preselect(&mut view, scratch, &environment)?;
         }
         drop(unpacked);
         for phase in phases {

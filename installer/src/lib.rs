@@ -16,6 +16,7 @@ pub mod dpkg;
 pub mod install;
 pub mod ldconfig;
 pub mod output;
+pub mod preseed;
 pub mod report;
 pub mod solve;
 pub mod staging;
