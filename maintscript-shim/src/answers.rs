@@ -6,11 +6,12 @@
 
 mod compiler;
 mod getconf;
+mod localedef;
 mod modules;
 mod uname;
 
 use crate::base_name;
-use crate::paths::{Arch, NATIVE_BIG_ENDIAN};
+use crate::paths::Arch;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
@@ -45,6 +46,9 @@ pub(crate) struct Execution {
     /// It is told the name without its directory, as it writes it somewhere and is
     /// called so.
     pub(crate) by_name: bool,
+    /// A first run, with these arguments, for the native tools of this run; nothing
+    /// comes of its failure.
+    pub(crate) first: Option<Vec<OsString>>,
     /// What becomes of its standard output.
     pub(crate) rewrite: Option<Rewrite>,
 }
@@ -100,7 +104,7 @@ static TABLE: &[(&str, Way)] = &[
     // ldconfig(8): the kind of libraries and of its cache are compiled in.
     ("ldconfig", Installer),
     // localedef(1): the byte order of this machine unless it is told another.
-    ("localedef", Executed(localedef)),
+    ("localedef", Executed(localedef::localedef)),
     // Lists of modules: they load each, and write paths that are compiled in.
     ("gdk-pixbuf-query-loaders*", Executed(modules::pixbuf)),
     ("gtk-query-immodules-3.0", Executed(modules::gtk3)),
@@ -188,26 +192,6 @@ fn dpkg(arch: &Arch, arguments: &[OsString]) -> Option<Vec<u8>> {
     None
 }
 
-/// localedef(1): `--big-endian` and `--little-endian` are glibc's for this very case.
-fn localedef(arch: &Arch, arguments: &[OsString]) -> Execution {
-    let told = arguments
-        .iter()
-        .any(|a| a == "--big-endian" || a == "--little-endian");
-    let option = if arch.big_endian {
-        "--big-endian"
-    } else {
-        "--little-endian"
-    };
-    Execution {
-        arguments: if told || arch.big_endian == NATIVE_BIG_ENDIAN {
-            Vec::new()
-        } else {
-            vec![option.into()]
-        },
-        ..Execution::default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,20 +249,6 @@ mod tests {
         assert_eq!(told("/opt/bin/uname", &["-m"]), None);
         assert_eq!(told("/usr/lib/riscv64-linux-gnu/uname", &["-m"]), None);
         assert!(told("/usr/sbin/start-stop-daemon", &["--start"]).is_some());
-    }
-
-    #[test]
-    fn localedef_is_told_the_byte_order() {
-        let given = ["-i", "en_US", "en_US.UTF-8"];
-        let of = |name, given: &[&str]| executed(name, "/usr/bin/localedef", given).arguments;
-        let (other, same, option) = if NATIVE_BIG_ENDIAN {
-            ("riscv64", "s390x", "--little-endian")
-        } else {
-            ("s390x", "riscv64", "--big-endian")
-        };
-        assert_eq!(of(other, &given), [option]);
-        assert!(of(same, &given).is_empty());
-        assert!(of(other, &["--little-endian", "x"]).is_empty());
     }
 
     #[test]

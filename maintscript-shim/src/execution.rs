@@ -2,7 +2,7 @@
 //! output must be changed, as a process whose output is read.
 
 use crate::answers::{Execution, Rewrite};
-use crate::paths::{AUDIT, Arch};
+use crate::paths::{AUDIT, Arch, LOCALES, NATIVE_BIG_ENDIAN, SYSROOT};
 use crate::{NOT_EXECUTABLE, base_name, complain, sys};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -29,7 +29,19 @@ const MARK: &str = "ROOTLESS_INSTALL_SET";
 /// Executes the counterpart `native` of what was called as `path`. Returns the
 /// exit status, where it returns.
 pub(crate) fn run(arch: &Arch, native: &OsStr, path: &OsStr, rest: &[OsString], how: Execution) -> i32 {
-    let environment = environment(std::env::vars_os().collect(), &how);
+    let environment = environment(arch, std::env::vars_os().collect(), &how);
+    if let Some(first) = &how.first {
+        // The directory is for all users of the view, as /dev/shm is.
+        let _ = std::fs::create_dir(LOCALES);
+        let _ = Command::new(native)
+            .args(first)
+            .env_clear()
+            .envs(environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
     let mut arguments = how.arguments;
     arguments.extend(rest.iter().cloned());
     let path = if how.by_name {
@@ -100,11 +112,16 @@ type Variables = Vec<(OsString, OsString)>;
 
 /// The caller's environment without what this helper has set in it, and with
 /// what the program needs.
-fn environment(mut variables: Variables, how: &Execution) -> Variables {
+fn environment(arch: &Arch, mut variables: Variables, how: &Execution) -> Variables {
     take_back(&mut variables);
     let mut set: Vec<(&str, OsString)> = how.variables.clone();
     let audit = if how.libraries { LIBRARIES } else { AUDIT };
     variables.push(("LD_AUDIT".into(), audit.into()));
+    // The target's locales cannot be read (locale(7), LOCPATH).
+    if arch.big_endian != NATIVE_BIG_ENDIAN {
+        let system = OsStr::from_bytes(SYSROOT).to_string_lossy();
+        variables.push(("LOCPATH".into(), format!("{LOCALES}:{system}/usr/lib/locale").into()));
+    }
     if how.machine {
         set.push(("LD_PRELOAD", LIBRARIES.into()));
     }
@@ -126,6 +143,7 @@ fn environment(mut variables: Variables, how: &Execution) -> Variables {
 fn take_back(variables: &mut Variables) {
     // Nobody else's: no library of a caller would find its place here.
     variables.retain(|(name, _)| name != "LD_AUDIT");
+    variables.retain(|(name, value)| name != "LOCPATH" || !value.as_bytes().starts_with(LOCALES.as_bytes()));
     let Some(at) = variables.iter().position(|(name, _)| name == MARK) else {
         return;
     };
@@ -138,6 +156,24 @@ fn take_back(variables: &mut Variables) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An architecture of this machine's byte order.
+    fn same() -> &'static Arch {
+        let name = if NATIVE_BIG_ENDIAN { "s390x" } else { "riscv64" };
+        crate::paths::target(OsStr::new(name)).unwrap()
+    }
+
+    #[test]
+    fn locales_of_another_byte_order() {
+        let name = if NATIVE_BIG_ENDIAN { "riscv64" } else { "s390x" };
+        let arch = crate::paths::target(OsStr::new(name)).unwrap();
+        let theirs = environment(arch, Vec::new(), &Execution::default());
+        let path = theirs.iter().find(|(name, _)| name == "LOCPATH").unwrap();
+        assert!(path.1.to_string_lossy().starts_with(LOCALES));
+        let next = environment(arch, theirs.clone(), &Execution::default());
+        assert_eq!(next, theirs);
+        assert!(!environment(same(), Vec::new(), &Execution::default()).iter().any(|(n, _)| n == "LOCPATH"));
+    }
 
     fn variable(name: &str, value: &str) -> (OsString, OsString) {
         (name.into(), value.into())
@@ -152,21 +188,21 @@ mod tests {
             ..Execution::default()
         };
         let callers = vec![variable("PATH", "/bin"), variable("PERL5LIB", "/mine")];
-        let theirs = environment(callers.clone(), &how);
+        let theirs = environment(same(), callers.clone(), &how);
         let value = |name: &str| theirs.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
         assert_eq!(value("HOSTTYPE").unwrap(), "s390x");
         assert_eq!(value("LD_AUDIT").unwrap(), LIBRARIES);
         assert_eq!(value("LD_PRELOAD").unwrap(), LIBRARIES);
         assert_eq!(value("PERL5LIB").unwrap(), "/mine");
         // What it starts is another program, which gets the caller's environment.
-        let next = environment(theirs, &Execution::default());
+        let next = environment(same(), theirs, &Execution::default());
         assert_eq!(next, [callers, vec![variable("LD_AUDIT", AUDIT)]].concat());
     }
 
     #[test]
     fn the_environment_of_others_stays() {
         let callers = vec![variable("LD_PRELOAD", "/mine.so"), variable("HOSTTYPE", "x")];
-        let theirs = environment(callers.clone(), &Execution::default());
+        let theirs = environment(same(), callers.clone(), &Execution::default());
         assert_eq!(theirs, [callers, vec![variable("LD_AUDIT", AUDIT)]].concat());
     }
 

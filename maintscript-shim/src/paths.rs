@@ -14,6 +14,10 @@ pub(crate) const SYSROOT: &[u8] = b"/.rootless-install/sysroot";
 /// The socket on which the installer extends the sysroot on demand.
 pub(crate) const CONTROL: &str = "/.rootless-install/control";
 
+/// Where native programs find locales that scripts make, when the target's are of
+/// another byte order. It is not in the result.
+pub(crate) const LOCALES: &str = "/dev/shm/rootless-install-locales";
+
 /// What the shim must know of an architecture.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arch {
