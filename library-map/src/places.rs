@@ -42,6 +42,12 @@ impl Path {
         true
     }
 
+    /// Adds a number in decimal digits.
+    pub(crate) fn push_number(&mut self, number: usize) -> bool {
+        let digit = b"0123456789".get(number % 10..=number % 10).unwrap_or_default();
+        (number < 10 || self.push_number(number / 10)) && self.push(digit)
+    }
+
     /// The path without the NUL.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
@@ -135,6 +141,15 @@ mod tests {
         assert_eq!(here, "/usr/lib/arm-linux-gnueabi/security/pam_x.so");
         let (there, _) = mapped("/usr/lib/arm-linux-gnueabihf/x.so").unwrap();
         assert!(there.ends_with("/arm-linux-gnueabihf/x.so"));
+    }
+
+    #[test]
+    fn numbers() {
+        for number in [0, 9, 10, 1047] {
+            let mut path = Path::new();
+            assert!(path.push_number(number));
+            assert_eq!(path.bytes(), number.to_string().as_bytes());
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ const O_DIRECTORY: c_int = if cfg!(any(target_arch = "aarch64", target_arch = "a
 } else {
     0o200_000
 };
+const O_PATH: c_int = 0o10_000_000;
 const SHUT_WR: c_int = 1;
 /// uname(2).
 const SYS_UNAME: c_long = if cfg!(target_arch = "x86_64") {
@@ -41,6 +42,7 @@ unsafe extern "C" {
     fn connect(fd: c_int, address: *const c_void, length: c_uint) -> c_int;
     fn shutdown(fd: c_int, how: c_int) -> c_int;
     fn syscall(number: c_long, ...) -> c_long;
+    fn readlink(path: *const c_char, place: *mut c_char, length: usize) -> isize;
     fn fdopendir(fd: c_int) -> *mut c_void;
 }
 
@@ -88,6 +90,24 @@ fn read_all(fd: c_int, place: &mut [u8]) -> usize {
 fn exists(path: &Path) -> bool {
     // SAFETY: the path ends with NUL.
     unsafe { access(path.pointer(), 0) == 0 }
+}
+
+/// The file that a path names, with every link followed: packages are asked for
+/// by their own names.
+fn resolve(path: &Path) -> Option<Path> {
+    // SAFETY: the path ends with NUL.
+    let fd = unsafe { open(path.pointer(), O_PATH | O_CLOEXEC) };
+    let number = usize::try_from(fd).ok()?;
+    let mut link = Path::new();
+    let named = link.push(b"/proc/self/fd/") && link.push_number(number);
+    let mut place = [0_u8; 4096];
+    // SAFETY: the path ends with NUL, and the length is that of `place`.
+    let length = unsafe { readlink(link.pointer(), place.as_mut_ptr().cast(), place.len()) };
+    // SAFETY: nobody else has it.
+    unsafe { close(fd) };
+    let mut resolved = Path::new();
+    let text = place.get(..usize::try_from(length).ok()?)?;
+    (named && resolved.push(text)).then_some(resolved)
 }
 
 /// `struct sockaddr_un` (unix(7)).
@@ -190,10 +210,13 @@ pub(crate) unsafe extern "C" fn la_objsearch(name: *const c_char, _cookie: *mut 
     if map(path, description.line(0), found, &mut original) == Mapped::Same {
         return name;
     }
-    if exists(found) || (exists(&original) && ask(&original, found)) {
+    if exists(found) {
         return found.pointer();
     }
-    name
+    match resolve(&original) {
+        Some(file) if ask(&file, found) => found.pointer(),
+        _ => name,
+    }
 }
 
 /// opendir(3): the machine's own directories of modules have, for a tool that

@@ -1,9 +1,10 @@
 //! Tools that load modules or know the machine they run on.
 
 use super::{Execution, Rewrite};
-use crate::paths::{Arch, NATIVE_TRIPLET, map_triplet};
-use std::ffi::OsString;
+use crate::paths::{Arch, NATIVE_TRIPLET, SYSROOT, map_triplet};
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// Where the installer puts what python reads at its start.
@@ -119,23 +120,53 @@ pub(super) fn bash(arch: &Arch, _: &[OsString]) -> Execution {
     }
 }
 
-/// perl(1): the target's compiled modules are found where the target has them.
-/// What `Config` says is settled in the native sysroot.
+/// perl(1): compiled modules are found where the target has them, and `Config` is
+/// the target's. A native perl of another version has its own only.
 pub(super) fn perl(arch: &Arch, _: &[OsString]) -> Execution {
-    let modules = entries(&format!("/usr/lib/{}/perl5", arch.triplet));
-    let has_modules = !modules.is_empty();
+    let sysroot = OsStr::from_bytes(SYSROOT).to_string_lossy();
+    let base = format!("/usr/lib/{}/perl-base", arch.triplet);
+    let [target, native] = [
+        &base,
+        &format!("{sysroot}/usr/lib/{NATIVE_TRIPLET}/perl-base"),
+    ]
+    .map(|directory| perl_version(&fs::read_to_string(format!("{directory}/Config.pm")).unwrap_or_default()));
     let mut variables = Vec::new();
-    if let Ok(path) = std::env::join_paths(modules)
-        && has_modules
-    {
-        variables.push(("PERL5LIB", path));
+    if target.is_some() && target == native {
+        // In the order of perl's own list.
+        let mut places = versions(&format!("/usr/lib/{}/perl5", arch.triplet));
+        places.push(base.into());
+        places.extend(versions(&format!("/usr/lib/{}/perl", arch.triplet)));
+        variables.extend(
+            std::env::join_paths(places)
+                .ok()
+                .map(|places| ("PERL5LIB", places)),
+        );
     }
     Execution {
+        libraries: !variables.is_empty(),
         variables,
-        libraries: has_modules,
         machine: true,
         ..Execution::default()
     }
+}
+
+/// Directories named by the version of perl's interface, as 5.40.
+fn versions(directory: &str) -> Vec<PathBuf> {
+    let mut found = entries(directory);
+    found.retain(|path| {
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        name.iter().filter(|byte| **byte == b'.').count() == 1
+            && name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+    });
+    found
+}
+
+/// The version that a `Config.pm` is for, which it checks itself.
+fn perl_version(config: &str) -> Option<String> {
+    let line = config
+        .lines()
+        .find(|line| line.trim_start().starts_with("version =>"))?;
+    line.split('\'').nth(1).map(str::to_owned)
 }
 
 /// python(1): `sysconfig` reads the target's variables, and modules are found by
@@ -169,7 +200,6 @@ mod tests {
     use super::super::tests::executed;
     use super::*;
     use crate::paths::target;
-    use std::ffi::OsStr;
 
     fn rewritten(name: &str, path: &str, given: &[&str], text: &str) -> (String, Option<String>) {
         let arch = target(OsStr::new(name)).unwrap();
@@ -232,5 +262,8 @@ mod tests {
         assert_eq!(variable("/usr/bin/python3.13", "PYTHONPATH").unwrap(), PYTHON_START);
         assert!(executed("s390x", "/usr/bin/perl", &[]).machine);
         assert!(executed("s390x", "/usr/bin/lscpu", &[]).machine);
+        let config = "    useithreads => 'define',\n    version => '5.40.1',\n);";
+        assert_eq!(perl_version(config).unwrap(), "5.40.1");
+        assert_eq!(perl_version(""), None);
     }
 }
