@@ -19,9 +19,6 @@ static AUDIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/audit.so"));
 /// The same for tools that load modules of the target, and more.
 static LIBRARIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/library-map.so"));
 
-/// What a native python reads when it starts.
-static PYTHON_START: &str = include_str!("start.py");
-
 /// What mmdebstrap puts in its place, too: nothing is started in a filesystem
 /// being made. For a redirected target the shim answers the same.
 static NOTHING_STARTS: &str =
@@ -53,15 +50,12 @@ pub(super) fn create_private(scratch: &Path, redirected: Option<&Architecture>) 
             ("audit.so", AUDIT, 0o644),
             ("libraries.so", LIBRARIES, 0o644),
             ("target", description.as_bytes(), 0o644),
-            ("python/sitecustomize.py", PYTHON_START.as_bytes(), 0o644),
         ],
         None => vec![(START_STOP_DAEMON, NOTHING_STARTS.as_bytes(), 0o755)],
     };
     let write = || -> std::io::Result<()> {
-        for directory in [private.clone(), private.join("python")] {
-            fs::create_dir(&directory)?;
-            fs::set_permissions(&directory, fs::Permissions::from_mode(0o755))?;
-        }
+        fs::create_dir(&private)?;
+        fs::set_permissions(&private, fs::Permissions::from_mode(0o755))?;
         for (name, contents, mode) in files {
             let file = private.join(name);
             fs::write(&file, contents)?;

@@ -7,9 +7,6 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// Where the installer puts what python reads at its start.
-const PYTHON_START: &str = "/.rootless-install/python";
-
 /// Loads modules that it is told, and names them as it was told.
 pub(super) fn load(_: &Arch, _: &[OsString]) -> Execution {
     Execution {
@@ -169,16 +166,27 @@ fn perl_version(config: &str) -> Option<String> {
     line.split('\'').nth(1).map(str::to_owned)
 }
 
-/// python(1): `sysconfig` reads the target's variables, and modules are found by
-/// the target's names.
+/// python(1): `sysconfig` reads the target's variables, and the compiled modules of
+/// the standard library are the native ones. Nothing of this is code in python:
+/// names that the interpreter has seen show in the byte code it writes.
 pub(super) fn python(arch: &Arch, _: &[OsString]) -> Execution {
-    let mut variables = vec![("PYTHONPATH", OsString::from(PYTHON_START))];
     let data = format!("_sysconfigdata__{}", arch.triplet);
-    let known = entries("/usr/lib")
-        .iter()
-        .any(|directory| directory.join(format!("{data}.py")).exists());
-    if known {
-        variables.push(("_PYTHON_SYSCONFIGDATA_NAME", data.into()));
+    let sysroot = OsStr::from_bytes(SYSROOT).to_string_lossy();
+    let mut variables = Vec::new();
+    let mut places = Vec::new();
+    for library in entries("/usr/lib") {
+        if library.join(format!("{data}.py")).exists() {
+            variables.push(("_PYTHON_SYSCONFIGDATA_NAME", data.clone().into()));
+        }
+        let modules = library.join("lib-dynload");
+        if modules.exists() {
+            places.push(format!("{sysroot}{}", modules.display()));
+        }
+    }
+    if let Ok(places) = std::env::join_paths(&places)
+        && !places.is_empty()
+    {
+        variables.push(("PYTHONPATH", places));
     }
     Execution {
         variables,
@@ -259,7 +267,7 @@ mod tests {
         };
         assert_eq!(variable("/usr/bin/bash", "MACHTYPE").unwrap(), "s390x-ibm-linux-gnu");
         assert_eq!(variable("/usr/bin/bash", "HOSTTYPE").unwrap(), "s390x");
-        assert_eq!(variable("/usr/bin/python3.13", "PYTHONPATH").unwrap(), PYTHON_START);
+        assert!(executed("s390x", "/usr/bin/python3.13", &[]).machine);
         assert!(executed("s390x", "/usr/bin/perl", &[]).machine);
         assert!(executed("s390x", "/usr/bin/lscpu", &[]).machine);
         let config = "    useithreads => 'define',\n    version => '5.40.1',\n);";
