@@ -11,6 +11,7 @@ use crate::configure::script::Environment;
 use crate::configure::{ConfigureError, Configurer, Settings};
 use crate::deb::{Context, DebError, Expected, Job, Layering, UnpackedPackage, open_package, unpack_all};
 use crate::dpkg::{DPKG_NEW, Database, DpkgError, PackageKey, Status};
+use crate::fontconfig;
 use crate::ldconfig;
 use crate::preseed::{PreseedError, Selections};
 use crate::report::{Event, Reporter, Stage};
@@ -212,6 +213,9 @@ impl<'u> Installation<'_, 'u> {
             drop(control);
             done
         })?;
+        if self.native.is_some() {
+            fontconfig::remove_foreign(self.target, self.arch)?;
+        }
         let automatic: Option<Vec<(String, String)>> =
             (!self.selection.rest.is_empty()).then(|| self.automatic());
         Ok(bookkeeping::finish(self.target, automatic.as_deref())?)
