@@ -22,7 +22,12 @@ fn main() {
     // For programs that ask more of it; it has the C library.
     let sources = sources.join("../../library-map/src");
     println!("cargo::rerun-if-changed={}", sources.display());
-    let library = ["--crate-type=cdylib", "--crate-name=library_map", "--cfg=freestanding", "-Clink-arg=-lc"];
+    let library = [
+        "--crate-type=cdylib",
+        "--crate-name=library_map",
+        "--cfg=freestanding",
+        "-Clink-arg=-lc",
+    ];
     build(&sources.join("lib.rs"), "library-map.so", &library);
 }
 

@@ -74,7 +74,9 @@ mod tests {
         let names = ["00-le64.cache-9", "11-be64.cache-9", "CACHEDIR.TAG"];
         for name in names {
             let path = Path::new(DIRECTORY).join(name);
-            target.write(&path, b"x", &meta(FileType::Regular, 0o644)).unwrap();
+            target
+                .write(&path, b"x", &meta(FileType::Regular, 0o644))
+                .unwrap();
         }
         let left = || target.read_dir(Path::new(DIRECTORY)).unwrap();
         remove(&target, "le64", "le64").unwrap();

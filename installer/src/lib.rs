@@ -13,6 +13,7 @@ pub mod configure;
 pub mod control;
 pub mod deb;
 pub mod dpkg;
+mod fontconfig;
 pub mod install;
 pub mod ldconfig;
 pub mod output;

@@ -171,7 +171,11 @@ mod tests {
         assert!(error.to_string().contains("answers"), "{error}");
         std::fs::write(&file, "# x\nlocales locales/x\n").unwrap();
         let error = Selections::read(&file).unwrap_err();
-        assert!(error.to_string().ends_with("answers:2: there is no type after `locales/x`"));
+        assert!(
+            error
+                .to_string()
+                .ends_with("answers:2: there is no type after `locales/x`")
+        );
         assert!(error.hint().is_some());
     }
 }

@@ -194,7 +194,11 @@ pub(crate) unsafe extern "C" fn la_version(version: c_uint) -> c_uint {
 /// # Safety
 /// Called by the dynamic loader with a string.
 #[cfg_attr(freestanding, unsafe(no_mangle))]
-pub(crate) unsafe extern "C" fn la_objsearch(name: *const c_char, _cookie: *mut usize, _flag: c_uint) -> *const c_char {
+pub(crate) unsafe extern "C" fn la_objsearch(
+    name: *const c_char,
+    _cookie: *mut usize,
+    _flag: c_uint,
+) -> *const c_char {
     static mut FOUND: Path = Path::new();
     // SAFETY: the loader passes a string.
     let path = unsafe { CStr::from_ptr(name) }.to_bytes();

@@ -120,7 +120,10 @@ fn environment(arch: &Arch, mut variables: Variables, how: &Execution) -> Variab
     // The target's locales cannot be read (locale(7), LOCPATH).
     if arch.big_endian != NATIVE_BIG_ENDIAN {
         let system = OsStr::from_bytes(SYSROOT).to_string_lossy();
-        variables.push(("LOCPATH".into(), format!("{LOCALES}:{system}/usr/lib/locale").into()));
+        variables.push((
+            "LOCPATH".into(),
+            format!("{LOCALES}:{system}/usr/lib/locale").into(),
+        ));
     }
     if how.machine {
         set.push(("LD_PRELOAD", LIBRARIES.into()));
@@ -172,7 +175,11 @@ mod tests {
         assert!(path.1.to_string_lossy().starts_with(LOCALES));
         let next = environment(arch, theirs.clone(), &Execution::default());
         assert_eq!(next, theirs);
-        assert!(!environment(same(), Vec::new(), &Execution::default()).iter().any(|(n, _)| n == "LOCPATH"));
+        assert!(
+            !environment(same(), Vec::new(), &Execution::default())
+                .iter()
+                .any(|(n, _)| n == "LOCPATH")
+        );
     }
 
     fn variable(name: &str, value: &str) -> (OsString, OsString) {
@@ -220,9 +227,18 @@ mod tests {
             }),
             ..Execution::default()
         };
-        let given: Vec<OsString> = vec!["-c".into(), "echo $1".into(), "sh".into(), "--update".into(), "a".into()];
+        let given: Vec<OsString> = vec![
+            "-c".into(),
+            "echo $1".into(),
+            "sh".into(),
+            "--update".into(),
+            "a".into(),
+        ];
         let status = run(arch, OsStr::new("/bin/sh"), OsStr::new("sh"), &given, how);
-        assert_eq!((status, std::fs::read_to_string(&file).unwrap()), (0, "riscv64 a".into()));
+        assert_eq!(
+            (status, std::fs::read_to_string(&file).unwrap()),
+            (0, "riscv64 a".into())
+        );
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

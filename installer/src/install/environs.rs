@@ -41,7 +41,10 @@ const THREADS: usize = 2;
 
 /// Makes the directory that appears in the view as [`PHANTOM_DIRECTORY`], with
 /// the shim in it, or where nothing is redirected what the shim would answer.
-pub(super) fn create_private(scratch: &Path, redirected: Option<&Architecture>) -> Result<PathBuf, InstallError> {
+pub(super) fn create_private(
+    scratch: &Path,
+    redirected: Option<&Architecture>,
+) -> Result<PathBuf, InstallError> {
     let private = scratch.join("private");
     let description = redirected.map(|target| format!("{}\n{}\n", target.triplet, target.uname));
     let files: Vec<(&str, &[u8], u32)> = match &description {
@@ -186,7 +189,11 @@ mod tests {
         assert_eq!(LIBRARIES.get(..4), Some(&b"\x7fELF"[..]));
         let has = |text: &[u8]| LIBRARIES.windows(text.len()).any(|window| window == text);
         assert!(has(b"la_objsearch") && has(b"libc.so.6"));
-        let recent = if cfg!(target_arch = "x86_64") { "GLIBC_2.3" } else { "GLIBC_2.9" };
+        let recent = if cfg!(target_arch = "x86_64") {
+            "GLIBC_2.3"
+        } else {
+            "GLIBC_2.9"
+        };
         for other in ["libgcc_s", "ld-linux", "rust_eh_personality", recent] {
             assert!(!has(other.as_bytes()), "{other}");
         }

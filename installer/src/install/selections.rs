@@ -1,6 +1,6 @@
 //! Answers for debconf, given in the view.
 
-use super::{Installation, InstallError, Result};
+use super::{InstallError, Installation, Result};
 use crate::configure::script::{Environment, Script};
 use crate::preseed::{PreseedError, Selections};
 use crate::view::{Ended, PHANTOM_DIRECTORY, View};

@@ -157,7 +157,11 @@ mod tests {
             ("i386", "CHAR_MIN", "-128"),
             ("s390x", "CHAR_MAX", "255"),
             ("ppc64el", "PTHREAD_STACK_MIN", "131072"),
-            ("armhf", "LFS_CFLAGS", "-D_LARGEFILE_SOURCE -D_FILE_OFFSET_BITS=64"),
+            (
+                "armhf",
+                "LFS_CFLAGS",
+                "-D_LARGEFILE_SOURCE -D_FILE_OFFSET_BITS=64",
+            ),
             ("riscv64", "LFS_CFLAGS", ""),
             ("armhf", "_POSIX_V7_LP64_OFF64", "undefined"),
             ("arm64", "_POSIX_V7_LP64_OFF64", "1"),
@@ -188,7 +192,11 @@ mod tests {
             "32\n"
         );
         assert_eq!(told("armhf", &["GNU_LIBC_VERSION"]), None);
-        assert!(is_plain(&executed("armhf", "/usr/bin/getconf", &["NAME_MAX", "/"])));
+        assert!(is_plain(&executed(
+            "armhf",
+            "/usr/bin/getconf",
+            &["NAME_MAX", "/"]
+        )));
     }
 
     #[test]

@@ -30,11 +30,17 @@ pub(super) fn localedef(arch: &Arch, arguments: &[OsString]) -> Execution {
 /// last one and not a path.
 fn natively(arguments: &[OsString]) -> Option<Vec<OsString>> {
     let (name, options) = arguments.split_last()?;
-    let name = name.to_str().filter(|name| !name.starts_with('-') && !name.contains('/'))?;
+    let name = name
+        .to_str()
+        .filter(|name| !name.starts_with('-') && !name.contains('/'))?;
     // With a source file, that is: the others list or delete.
     options
         .iter()
-        .any(|option| option.to_str().is_some_and(|o| o.starts_with("-i") || o.starts_with("--inputfile")))
+        .any(|option| {
+            option
+                .to_str()
+                .is_some_and(|o| o.starts_with("-i") || o.starts_with("--inputfile"))
+        })
         .then(|| {
             let own = [OsString::from("--no-archive")];
             let place = [OsString::from(format!("{LOCALES}/{name}"))];
@@ -63,7 +69,11 @@ mod tests {
         assert_eq!(*first.last().unwrap(), *format!("{LOCALES}/en_US.UTF-8"));
         assert!(of(same, &given).arguments.is_empty() && of(same, &given).first.is_none());
         assert!(of(other, &["--little-endian", "x"]).arguments.is_empty());
-        for no_locale in [&["--list-archive"][..], &["-i", "x", "/a/path"], &["--delete-from-archive", "x"]] {
+        for no_locale in [
+            &["--list-archive"][..],
+            &["-i", "x", "/a/path"],
+            &["--delete-from-archive", "x"],
+        ] {
             assert_eq!(of(other, no_locale).first, None);
         }
     }

@@ -122,11 +122,10 @@ pub(super) fn bash(arch: &Arch, _: &[OsString]) -> Execution {
 pub(super) fn perl(arch: &Arch, _: &[OsString]) -> Execution {
     let sysroot = OsStr::from_bytes(SYSROOT).to_string_lossy();
     let base = format!("/usr/lib/{}/perl-base", arch.triplet);
-    let [target, native] = [
-        &base,
-        &format!("{sysroot}/usr/lib/{NATIVE_TRIPLET}/perl-base"),
-    ]
-    .map(|directory| perl_version(&fs::read_to_string(format!("{directory}/Config.pm")).unwrap_or_default()));
+    let [target, native] =
+        [&base, &format!("{sysroot}/usr/lib/{NATIVE_TRIPLET}/perl-base")].map(|directory| {
+            perl_version(&fs::read_to_string(format!("{directory}/Config.pm")).unwrap_or_default())
+        });
     let mut variables = Vec::new();
     if target.is_some() && target == native {
         // In the order of perl's own list.
@@ -263,9 +262,15 @@ mod tests {
     fn interpreters_know_the_target() {
         let variable = |tool: &str, name: &str| {
             let variables = executed("s390x", tool, &[]).variables;
-            variables.into_iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+            variables
+                .into_iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| value)
         };
-        assert_eq!(variable("/usr/bin/bash", "MACHTYPE").unwrap(), "s390x-ibm-linux-gnu");
+        assert_eq!(
+            variable("/usr/bin/bash", "MACHTYPE").unwrap(),
+            "s390x-ibm-linux-gnu"
+        );
         assert_eq!(variable("/usr/bin/bash", "HOSTTYPE").unwrap(), "s390x");
         assert!(executed("s390x", "/usr/bin/python3.13", &[]).machine);
         assert!(executed("s390x", "/usr/bin/perl", &[]).machine);
