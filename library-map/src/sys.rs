@@ -188,6 +188,11 @@ pub(crate) unsafe extern "C" fn la_version(version: c_uint) -> c_uint {
     version
 }
 
+/// The last answer to the loader, which asks with its lock held.
+struct Place(core::cell::UnsafeCell<Path>);
+// SAFETY: the loader's lock is held whenever it is used.
+unsafe impl Sync for Place {}
+
 /// The path to open instead of `name`; the loader copies it before it asks
 /// again, and asks with its lock held.
 ///
@@ -199,7 +204,7 @@ pub(crate) unsafe extern "C" fn la_objsearch(
     _cookie: *mut usize,
     _flag: c_uint,
 ) -> *const c_char {
-    static mut FOUND: Path = Path::new();
+    static FOUND: Place = Place(core::cell::UnsafeCell::new(Path::new()));
     // SAFETY: the loader passes a string.
     let path = unsafe { CStr::from_ptr(name) }.to_bytes();
     if path.first() != Some(&b'/') {
@@ -208,7 +213,7 @@ pub(crate) unsafe extern "C" fn la_objsearch(
     let description = Description::read();
     // SAFETY: the loader's lock is held, so nobody else is here, and the last
     // answer has been copied.
-    let found = unsafe { &mut *(&raw mut FOUND) };
+    let found = unsafe { &mut *FOUND.0.get() };
     *found = Path::new();
     let mut original = Path::new();
     if map(path, description.line(0), found, &mut original) == Mapped::Same {
