@@ -1,5 +1,5 @@
-//! Builds the maintainer script shim as a static program and its audit library, and
-//! embeds them.
+//! Builds the maintainer script shim as a static program and the modules of the
+//! dynamic loader, and embeds them.
 //!
 //! Cargo cannot give one package of a workspace its own `-C target-feature`,
 //! and the shim must run in any target, whatever C library is there. It has no
@@ -19,6 +19,16 @@ fn main() {
     // The dynamic loader loads it beside whatever C library the native tools have.
     let library = ["--crate-type=cdylib", "-Clink-arg=-nostdlib"];
     build(&sources.join("audit.rs"), "audit.so", &library);
+    // For programs that ask more of it; it has the C library.
+    let sources = sources.join("../../library-map/src");
+    println!("cargo::rerun-if-changed={}", sources.display());
+    let library = [
+        "--crate-type=cdylib",
+        "--crate-name=library_map",
+        "--cfg=freestanding",
+        "-Clink-arg=-lc",
+    ];
+    build(&sources.join("lib.rs"), "library-map.so", &library);
 }
 
 fn build(source: &Path, name: &str, options: &[&str]) {

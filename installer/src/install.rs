@@ -13,9 +13,11 @@ use crate::deb::{
     Context, DebError, Expected, Job, Layering, UnpackedPackage, open_package, touched_by_tar, unpack_all,
 };
 use crate::dpkg::{DPKG_NEW, Database, DpkgError, PackageKey, Status};
+use crate::fontconfig;
 use crate::ldconfig;
 use crate::ldd;
 use crate::merge_usr::{self, MergeUsrError, MergedUsr};
+use crate::preseed::{PreseedError, Selections};
 use crate::report::{Event, Reporter, Stage};
 use crate::solve::{PackageId, Phase, Plan, Selection, Step, Universe, Variant};
 use crate::staging::{self, Cancel, Cancelled, Staging};
@@ -31,6 +33,7 @@ use std::time::Duration;
 
 mod control;
 mod environs;
+mod selections;
 
 /// Why a plan could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,9 @@ pub enum InstallError {
     /// The target could not be read or written.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// Answers for debconf could not be given.
+    #[error(transparent)]
+    Preseed(#[from] PreseedError),
     /// A file of the run could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -91,6 +97,7 @@ impl InstallError {
             Self::View(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
             Self::Staging(error) => error.hint(),
+            Self::Preseed(error) => error.hint().map(str::to_owned),
             Self::NoSpace { .. } => Some("make room there, or make the target on another filesystem".into()),
             _ => None,
         }
@@ -145,6 +152,8 @@ pub struct Installation<'a, 'u> {
     pub cache: &'a Path,
     /// An empty directory for the view's mount, made here.
     pub mount_point: PathBuf,
+    /// Answers for debconf.
+    pub selections: &'a [Selections],
     /// How long a script may take.
     pub script_timeout: Duration,
     /// `SOURCE_DATE_EPOCH`.
@@ -183,6 +192,7 @@ impl<'u> Installation<'_, 'u> {
     }
 
     fn carry_out(&self) -> Result<()> {
+        self.check_selections()?;
         bookkeeping::prepare(self.target, &self.sources, !self.plan.phases.is_empty())?;
         let foreign: Vec<String> = self.foreign.iter().map(|arch| arch.name.to_owned()).collect();
         let first = self.plan.phases.first().map_or(&[][..], |phase| &phase.packages);
@@ -219,6 +229,9 @@ impl<'u> Installation<'_, 'u> {
             drop(control);
             done
         })?;
+        if self.native.is_some() {
+            fontconfig::remove_foreign(self.target, self.arch)?;
+        }
         let automatic: Option<Vec<(String, String)>> =
             (!self.selection.rest.is_empty() || self.selection.assumed.is_some()).then(|| self.automatic());
         let marks = automatic.as_deref().map(|automatic| bookkeeping::Marks {
@@ -316,7 +329,8 @@ impl<'u> Installation<'_, 'u> {
     }
 
     fn sysroot<'s>(&'s self, scratch: &Path) -> Result<Option<Sysroot<'s, 'u>>> {
-        let private = environs::create_private(scratch, self.native.is_some(), self.arch)?;
+        let redirected = self.native.is_some();
+        let private = environs::create_private(scratch, redirected, self.arch)?;
         let Some(native) = &self.native else {
             return Ok(None);
         };
@@ -381,6 +395,7 @@ impl<'u> Installation<'_, 'u> {
             }
             configurer.configure(&keys, Run::Install)?;
             database.save(self.target)?;
+            self.preselect(&mut view, scratch, &environment)?;
         }
         drop(unpacked);
         for phase in phases {

@@ -1,11 +1,17 @@
-//! Tools that carry their architecture inside, answered for the target.
+//! Tools whose output depends on the machine, and what is done about each.
 //!
-//! One row a tool: a native counterpart would tell the machine's architecture,
-//! or act on the running system. Everything else is executed.
+//! One row a tool: a native counterpart would tell or write what belongs to this
+//! machine, or act on the running system. Everything else is executed as it is.
+//! The rows and their reasons are repeated in `docs/semantics.md`.
+
+mod compiler;
+mod getconf;
+mod localedef;
+mod modules;
+mod uname;
 
 use crate::base_name;
 use crate::paths::Arch;
-use crate::sys;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
@@ -21,109 +27,153 @@ pub(crate) enum Answer {
     /// The installer runs ldconfig on the target.
     Ldconfig,
     /// The native counterpart is executed.
-    Execute,
+    Execute(Execution),
 }
 
-type Row = (&'static [u8], fn(&Arch, &[OsString]) -> Option<Vec<u8>>);
+/// How a native counterpart is executed where that is not simply as it was
+/// called.
+#[derive(Debug, Default)]
+pub(crate) struct Execution {
+    /// Arguments put before the caller's.
+    pub(crate) arguments: Vec<OsString>,
+    /// Variables of the environment that are set unless the caller set them;
+    /// programs started by this one do not see them.
+    pub(crate) variables: Vec<(&'static str, OsString)>,
+    /// Libraries of the target that it loads are replaced by native ones.
+    pub(crate) libraries: bool,
+    /// uname(2) gives the target's machine.
+    pub(crate) machine: bool,
+    /// It is told the name without its directory, as it writes it somewhere and is
+    /// called so.
+    pub(crate) by_name: bool,
+    /// A first run, with these arguments, for the native tools of this run; nothing
+    /// comes of its failure.
+    pub(crate) first: Option<Vec<OsString>>,
+    /// What becomes of its standard output.
+    pub(crate) rewrite: Option<Rewrite>,
+}
 
-/// Tool (in a directory of programs) and its answer; `None` executes the
-/// counterpart after all.
-static TABLE: &[Row] = &[
+/// What becomes of standard output, and where it goes.
+#[derive(Debug)]
+pub(crate) struct Rewrite {
+    /// From what the native tool wrote to what the target's would write.
+    pub(crate) text: fn(&Arch, &[u8]) -> Vec<u8>,
+    /// A file instead of standard output.
+    pub(crate) file: Option<String>,
+    /// Arguments of the caller that the counterpart does not get.
+    pub(crate) without: &'static [&'static str],
+}
+
+/// What is done for a tool.
+enum Way {
+    /// It is answered; `None` executes the counterpart after all.
+    Told(fn(&Arch, &[OsString]) -> Option<Vec<u8>>),
+    /// It is executed, but not simply.
+    Executed(fn(&Arch, &[OsString]) -> Execution),
+    /// The installer does it.
+    Installer,
+}
+
+use Way::{Executed, Installer, Told};
+
+/// Tools by name and what is done; a name that ends with `*` is the beginning of
+/// names. Those are programs of `/usr/bin` and `/usr/sbin`, or of a library.
+static TABLE: &[(&str, Way)] = &[
     // uname(1): the kernel knows only the machine's own name.
-    (b"uname", uname),
+    ("uname", Told(uname::uname)),
     // arch(1): the same as `uname -m`.
-    (b"arch", |arch, arguments| {
-        arguments.is_empty().then(|| line(arch.machine))
-    }),
+    (
+        "arch",
+        Told(|arch, arguments| arguments.is_empty().then(|| line(arch.machine))),
+    ),
     // dpkg(1): compiled in.
-    (b"dpkg", dpkg),
+    ("dpkg", Told(dpkg)),
+    // getconf(1): word size, signedness of char and compiler flags are compiled in.
+    ("getconf", Executed(getconf::getconf)),
+    // Compilers: their machine is compiled in.
+    ("gcc*", Told(compiler::machine)),
+    ("g++*", Told(compiler::machine)),
+    ("cpp*", Told(compiler::machine)),
+    ("cc", Told(compiler::machine)),
+    ("clang*", Told(compiler::machine)),
     // start-stop-daemon(8): nothing may be started in a filesystem being made.
-    (b"start-stop-daemon", |_, _| {
-        Some(b"\nWarning: Fake start-stop-daemon called, doing nothing\n".to_vec())
-    }),
+    (
+        "start-stop-daemon",
+        Told(|_, _| Some(b"\nWarning: Fake start-stop-daemon called, doing nothing\n".to_vec())),
+    ),
+    // ldconfig(8): the kind of libraries and of its cache are compiled in.
+    ("ldconfig", Installer),
+    // localedef(1): the byte order of this machine unless it is told another.
+    ("localedef", Executed(localedef::localedef)),
+    // Lists of modules: they load each, and write paths that are compiled in.
+    ("gdk-pixbuf-query-loaders*", Executed(modules::pixbuf)),
+    ("gtk-query-immodules-3.0", Executed(modules::gtk3)),
+    ("gtk-query-immodules-2.0", Executed(modules::gtk2)),
+    ("gio-querymodules*", Executed(modules::load)),
+    ("vlc-cache-gen", Executed(modules::load)),
+    // fc-cache(1): names of its files have the machine's byte order and word size.
+    ("fc-cache", Executed(modules::fontconfig)),
+    // lscpu(1): uname(2).
+    ("lscpu", Executed(modules::machine)),
+    // Interpreters: what they know of the machine, and their modules.
+    ("bash", Executed(modules::bash)),
+    ("perl*", Executed(modules::perl)),
+    ("python3*", Executed(modules::python)),
 ];
 
-/// Whether the tool at `path`, called with `arguments`, is answered here.
+/// What is done when the tool at `path` is called with `arguments`.
 pub(crate) fn answer(arch: &Arch, path: &OsStr, arguments: &[OsString]) -> Answer {
+    let as_it_is = || Answer::Execute(Execution::default());
+    let name = base_name(path);
+    let Some(kind) = kind(arch, path) else {
+        return as_it_is();
+    };
+    // Programs of a toolchain have the triplet in their name.
+    let plain = name
+        .strip_prefix(arch.triplet.as_bytes())
+        .and_then(|rest| rest.strip_prefix(b"-"))
+        .unwrap_or(name);
+    let matches = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(beginning) => plain.starts_with(beginning.as_bytes()),
+        None => plain == pattern.as_bytes(),
+    };
+    match TABLE.iter().find(|(pattern, _)| matches(pattern)) {
+        Some((_, Told(tool))) if kind == Kind::Program => match tool(arch, arguments) {
+            Some(output) => Answer::Done { output, status: 0 },
+            None => as_it_is(),
+        },
+        Some((_, Installer)) if kind == Kind::Program => Answer::Ldconfig,
+        Some((_, Executed(how))) => Answer::Execute(how(arch, arguments)),
+        _ => as_it_is(),
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Kind {
+    /// Of a directory of programs.
+    Program,
+    /// Of a library's directory.
+    Helper,
+}
+
+fn kind(arch: &Arch, path: &OsStr) -> Option<Kind> {
     let bytes = path.as_bytes();
     let name = base_name(path);
     let directory = bytes.get(..bytes.len() - name.len()).unwrap_or_default();
     let programs: [&[u8]; 4] = [b"/usr/bin/", b"/bin/", b"/usr/sbin/", b"/sbin/"];
-    if !programs.contains(&directory) {
-        return Answer::Execute;
+    if programs.contains(&directory) {
+        return Some(Kind::Program);
     }
-    // ldconfig(8): the kind of libraries and of its cache are compiled in.
-    if name == b"ldconfig" {
-        return Answer::Ldconfig;
-    }
-    let row = TABLE.iter().find(|(tool, _)| *tool == name);
-    match row.and_then(|(_, tool)| tool(arch, arguments)) {
-        Some(output) => Answer::Done { output, status: 0 },
-        None => Answer::Execute,
-    }
+    let below = directory.strip_prefix(b"/usr").unwrap_or(directory);
+    let library = below.strip_prefix(b"/lib/").is_some_and(|rest| {
+        rest.strip_prefix(arch.triplet.as_bytes())
+            .is_some_and(|rest| rest.starts_with(b"/"))
+    });
+    (library || below.starts_with(b"/libexec/")).then_some(Kind::Helper)
 }
 
 fn line(text: &str) -> Vec<u8> {
     format!("{text}\n").into_bytes()
-}
-
-/// uname(1) of coreutils: fields in its order whatever the order of options.
-/// Unknown options are left to the counterpart, which complains as usual.
-fn uname(arch: &Arch, arguments: &[OsString]) -> Option<Vec<u8>> {
-    const LONG: [(&str, u8); 10] = [
-        ("--all", b'a'),
-        ("--kernel-name", b's'),
-        ("--sysname", b's'),
-        ("--nodename", b'n'),
-        ("--kernel-release", b'r'),
-        ("--release", b'r'),
-        ("--kernel-version", b'v'),
-        ("--machine", b'm'),
-        ("--processor", b'p'),
-        ("--hardware-platform", b'i'),
-    ];
-    let mut wanted = Vec::new();
-    for argument in arguments {
-        let text = argument.to_str()?;
-        if let Some((_, letter)) = LONG.iter().find(|(name, _)| *name == text) {
-            wanted.push(*letter);
-        } else if text == "--operating-system" {
-            wanted.push(b'o');
-        } else {
-            let letters = text
-                .strip_prefix('-')
-                .filter(|l| !l.is_empty() && !l.starts_with('-'))?;
-            wanted.extend_from_slice(letters.as_bytes());
-        }
-    }
-    if wanted.is_empty() {
-        wanted.push(b's');
-    }
-    if !wanted.iter().all(|l| b"asnrvmpio".contains(l)) {
-        return None;
-    }
-    let all = wanted.contains(&b'a');
-    let [name, node, release, version] = sys::kernel();
-    let machine = OsString::from(arch.machine);
-    // `uname -a` leaves out processor and platform, which Linux does not know.
-    let fields = [
-        (b's', name, true),
-        (b'n', node, true),
-        (b'r', release, true),
-        (b'v', version, true),
-        (b'm', machine, true),
-        (b'p', OsString::from("unknown"), false),
-        (b'i', OsString::from("unknown"), false),
-        (b'o', OsString::from("GNU/Linux"), true),
-    ];
-    let shown: Vec<&[u8]> = fields
-        .iter()
-        .filter(|(letter, _, in_all)| wanted.contains(letter) || (all && *in_all))
-        .map(|(_, text, _)| text.as_bytes())
-        .collect();
-    let mut output = shown.join(&b' ');
-    output.push(b'\n');
-    Some(output)
 }
 
 /// dpkg(1): the queries whose answer is the architecture.
@@ -147,33 +197,37 @@ mod tests {
     use super::*;
     use crate::paths::target;
 
-    fn told(path: &str, arguments: &[&str]) -> Option<String> {
-        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        match answer(
-            target(OsStr::new("riscv64")).unwrap(),
-            OsStr::new(path),
-            &arguments,
-        ) {
+    pub(super) fn arguments(arguments: &[&str]) -> Vec<OsString> {
+        arguments.iter().map(OsString::from).collect()
+    }
+
+    fn told_for(name: &str, path: &str, given: &[&str]) -> Option<String> {
+        let arch = target(OsStr::new(name)).unwrap();
+        match answer(arch, OsStr::new(path), &arguments(given)) {
             Answer::Done { output, status: 0 } => Some(String::from_utf8(output).unwrap()),
             _ => None,
         }
     }
 
-    #[test]
-    fn machine_names() {
-        assert_eq!(told("/usr/bin/uname", &["-m"]).unwrap(), "riscv64\n");
-        assert_eq!(
-            told("/usr/bin/uname", &["--machine", "-s"]).unwrap(),
-            "Linux riscv64\n"
-        );
-        assert_eq!(told("/usr/bin/uname", &[]).unwrap(), "Linux\n");
-        assert!(
-            told("/usr/bin/uname", &["-a"])
-                .unwrap()
-                .ends_with(" riscv64 GNU/Linux\n")
-        );
-        assert_eq!(told("/usr/bin/uname", &["--bogus"]), None);
-        assert_eq!(told("/usr/bin/arch", &[]).unwrap(), "riscv64\n");
+    pub(super) fn told(path: &str, given: &[&str]) -> Option<String> {
+        told_for("riscv64", path, given)
+    }
+
+    pub(super) fn executed(name: &str, path: &str, given: &[&str]) -> Execution {
+        let arch = target(OsStr::new(name)).unwrap();
+        match answer(arch, OsStr::new(path), &arguments(given)) {
+            Answer::Execute(execution) => execution,
+            _ => panic!("{path} is not executed"),
+        }
+    }
+
+    pub(super) fn is_plain(execution: &Execution) -> bool {
+        execution.arguments.is_empty()
+            && execution.variables.is_empty()
+            && !execution.libraries
+            && !execution.machine
+            && !execution.by_name
+            && execution.rewrite.is_none()
     }
 
     #[test]
@@ -193,6 +247,13 @@ mod tests {
     #[test]
     fn only_in_program_directories() {
         assert_eq!(told("/opt/bin/uname", &["-m"]), None);
+        assert_eq!(told("/usr/lib/riscv64-linux-gnu/uname", &["-m"]), None);
         assert!(told("/usr/sbin/start-stop-daemon", &["--start"]).is_some());
+    }
+
+    #[test]
+    fn others_are_executed_as_they_are() {
+        assert!(is_plain(&executed("riscv64", "/usr/bin/sed", &["p"])));
+        assert!(is_plain(&executed("riscv64", "/usr/bin/dpkg", &["-l"])));
     }
 }

@@ -4,7 +4,7 @@
 //! the RUNPATH of one package's private libraries, and plugins that are loaded by an
 //! absolute path. The files there are of the target's architecture. The shim names
 //! this library in `LD_AUDIT`, and the dynamic loader asks it about each file before
-//! opening it: what is under `/usr/lib` or `/lib` is taken from the native sysroot.
+//! opening it: what is under `/usr/lib`, `/lib` or `/usr/libexec` is taken from the native sysroot.
 //!
 //! It is a shared object of its own, without any library: the loader gives each audit
 //! library a name space of its own, where a C library would be loaded a second time.
@@ -76,8 +76,10 @@ pub unsafe extern "C" fn la_objsearch(
 /// Writes the place of `path` in the sysroot into `buffer`, with a NUL at its end.
 fn redirected(path: &[u8], buffer: &mut [u8; LENGTH]) -> bool {
     let below = path.strip_prefix(b"/usr").unwrap_or(path);
-    let Some(below) = below.strip_prefix(b"/lib/") else {
-        return false;
+    let (kind, below) = match (below.strip_prefix(b"/lib/"), below.strip_prefix(b"/libexec/")) {
+        (Some(below), _) => (&b""[..], below),
+        (None, Some(below)) => (&b"exec"[..], below),
+        (None, None) => return false,
     };
     let mut to = 0;
     let mut put = |bytes: &[u8]| {
@@ -99,7 +101,7 @@ fn redirected(path: &[u8], buffer: &mut [u8; LENGTH]) -> bool {
     // A multiarch directory, whatever architecture it is for.
     let triplet = first.windows(10).any(|part| part == b"-linux-gnu");
     let first = if triplet { NATIVE_TRIPLET.as_bytes() } else { first };
-    put(SYSROOT) && put(b"/") && put(first) && put(rest) && put(b"\0")
+    put(SYSROOT) && put(kind) && put(b"/") && put(first) && put(rest) && put(b"\0")
 }
 
 /// faccessat(2) of a C string, without a C library.

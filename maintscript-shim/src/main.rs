@@ -17,11 +17,12 @@
 
 mod answers;
 mod counterpart;
+mod execution;
 mod loader;
 mod paths;
 mod sys;
 
-use answers::Answer;
+use answers::{Answer, Execution};
 use counterpart::Reply;
 use paths::Arch;
 use std::ffi::{OsStr, OsString};
@@ -59,6 +60,7 @@ fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32
             told => return tell(&real, told),
         },
     }
+    let mut execution = Execution::default();
     match answers::answer(arch, real.as_os_str(), rest) {
         Answer::Done { output, status } => {
             sys::write_all(1, &output);
@@ -68,19 +70,10 @@ fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32
             Ok(Reply::Counterpart | Reply::Execute(_)) => {}
             told => return tell(&real, told),
         },
-        Answer::Execute => {}
+        Answer::Execute(planned) => execution = planned,
     }
     match counterpart::find(made_for, &real) {
-        Ok(native) => {
-            let error = sys::execute(&native, path, rest);
-            complain(&[
-                b"rootless-install: cannot execute ",
-                native.as_bytes(),
-                b": ",
-                error.to_string().as_bytes(),
-            ]);
-            NOT_EXECUTABLE
-        }
+        Ok(native) => execution::run(arch, &native, path, rest, execution),
         Err(reason) => {
             let script = script();
             complain(&[

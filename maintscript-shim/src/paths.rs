@@ -14,6 +14,10 @@ pub(crate) const SYSROOT: &[u8] = b"/.rootless-install/sysroot";
 /// The socket on which the installer extends the sysroot on demand.
 pub(crate) const CONTROL: &str = "/.rootless-install/control";
 
+/// Where native programs find locales that scripts make, when the target's are of
+/// another byte order. It is not in the result.
+pub(crate) const LOCALES: &str = "/dev/shm/rootless-install-locales";
+
 /// What the shim must know of an architecture.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arch {
@@ -23,34 +27,46 @@ pub(crate) struct Arch {
     pub(crate) triplet: &'static str,
     /// Machine as `uname -m` prints it.
     pub(crate) machine: &'static str,
+    /// Word size in bits.
+    pub(crate) bits: u8,
+    /// Whether the most significant byte comes first.
+    pub(crate) big_endian: bool,
 }
 
-const fn arch(name: &'static str, triplet: &'static str, machine: &'static str) -> Arch {
+const fn arch(
+    name: &'static str,
+    triplet: &'static str,
+    machine: &'static str,
+    bits: u8,
+    big_endian: bool,
+) -> Arch {
     Arch {
         name,
         triplet,
         machine,
+        bits,
+        big_endian,
     }
 }
 
 /// The installer's own table has the same names; a test there compares them.
 static ARCHITECTURES: &[Arch] = &[
-    arch("amd64", "x86_64-linux-gnu", "x86_64"),
-    arch("arm64", "aarch64-linux-gnu", "aarch64"),
-    arch("armel", "arm-linux-gnueabi", "armv7l"),
-    arch("armhf", "arm-linux-gnueabihf", "armv7l"),
-    arch("hppa", "hppa-linux-gnu", "parisc"),
-    arch("i386", "i386-linux-gnu", "i686"),
-    arch("loong64", "loongarch64-linux-gnu", "loongarch64"),
-    arch("m68k", "m68k-linux-gnu", "m68k"),
-    arch("mips64el", "mips64el-linux-gnuabi64", "mips64"),
-    arch("powerpc", "powerpc-linux-gnu", "ppc"),
-    arch("ppc64", "powerpc64-linux-gnu", "ppc64"),
-    arch("ppc64el", "powerpc64le-linux-gnu", "ppc64le"),
-    arch("riscv64", "riscv64-linux-gnu", "riscv64"),
-    arch("s390x", "s390x-linux-gnu", "s390x"),
-    arch("sh4", "sh4-linux-gnu", "sh4a"),
-    arch("sparc64", "sparc64-linux-gnu", "sparc64"),
+    arch("amd64", "x86_64-linux-gnu", "x86_64", 64, false),
+    arch("arm64", "aarch64-linux-gnu", "aarch64", 64, false),
+    arch("armel", "arm-linux-gnueabi", "armv7l", 32, false),
+    arch("armhf", "arm-linux-gnueabihf", "armv7l", 32, false),
+    arch("hppa", "hppa-linux-gnu", "parisc", 32, true),
+    arch("i386", "i386-linux-gnu", "i686", 32, false),
+    arch("loong64", "loongarch64-linux-gnu", "loongarch64", 64, false),
+    arch("m68k", "m68k-linux-gnu", "m68k", 32, true),
+    arch("mips64el", "mips64el-linux-gnuabi64", "mips64", 64, false),
+    arch("powerpc", "powerpc-linux-gnu", "ppc", 32, true),
+    arch("ppc64", "powerpc64-linux-gnu", "ppc64", 64, true),
+    arch("ppc64el", "powerpc64le-linux-gnu", "ppc64le", 64, false),
+    arch("riscv64", "riscv64-linux-gnu", "riscv64", 64, false),
+    arch("s390x", "s390x-linux-gnu", "s390x", 64, true),
+    arch("sh4", "sh4-linux-gnu", "sh4a", 32, false),
+    arch("sparc64", "sparc64-linux-gnu", "sparc64", 64, true),
 ];
 
 /// Looks up the target architecture by Debian's name.
@@ -73,6 +89,8 @@ pub(crate) fn target_and_program(argument: &OsStr) -> Option<(&'static Arch, &'s
         }
     }
 }
+/// Byte order of the machine this helper was built for.
+pub(crate) const NATIVE_BIG_ENDIAN: bool = cfg!(target_endian = "big");
 
 /// Replaces every whole occurrence of the target's triplet by the native one.
 ///

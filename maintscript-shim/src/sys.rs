@@ -1,13 +1,12 @@
-//! The only place with `unsafe`: the C library's `write`, `execv` and `uname`.
+//! The only place with `unsafe`: the C library's `write`, `execve` and `uname`.
 #![allow(unsafe_code, reason = "calls into the C library, each with its reason")]
 
-use crate::paths::AUDIT;
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 unsafe extern "C" {
-    fn execv(path: *const c_char, argv: *const *const c_char) -> c_int;
+    fn execve(path: *const c_char, argv: *const *const c_char, environment: *const *const c_char) -> c_int;
     fn write(fd: c_int, data: *const c_void, length: usize) -> isize;
     fn uname(fields: *mut Utsname) -> c_int;
 }
@@ -49,19 +48,29 @@ pub(crate) fn complain(message: &[u8]) {
 
 /// Replaces this process; `path` is executed with `argv0` as its name. Returns
 /// only the error.
-pub(crate) fn execute(path: &OsStr, argv0: &OsStr, arguments: &[OsString]) -> io::Error {
-    let text = |s: &OsStr| CString::new(s.as_bytes()).unwrap_or_default();
-    let path = text(path);
-    let owned: Vec<CString> = std::iter::once(text(argv0))
-        .chain(arguments.iter().map(|a| text(a.as_os_str())))
+pub(crate) fn execute(
+    path: &OsStr,
+    argv0: &OsStr,
+    arguments: &[OsString],
+    environment: &[(OsString, OsString)],
+) -> io::Error {
+    let text = |bytes: &[u8]| CString::new(bytes).unwrap_or_default();
+    let path = text(path.as_bytes());
+    let arguments: Vec<CString> = std::iter::once(argv0)
+        .chain(arguments.iter().map(OsString::as_os_str))
+        .map(|argument| text(argument.as_bytes()))
         .collect();
-    let mut pointers: Vec<*const c_char> = owned.iter().map(|a| a.as_ptr()).collect();
-    pointers.push(std::ptr::null());
-    // SAFETY: this process has one thread.
-    unsafe { std::env::set_var("LD_AUDIT", AUDIT) };
-    // SAFETY: both are NUL-terminated and outlive the call; the environment is
-    // this process's own.
-    unsafe { execv(path.as_ptr(), pointers.as_ptr()) };
+    let environment: Vec<CString> = environment
+        .iter()
+        .map(|(name, value)| text(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
+        .collect();
+    let pointers = |strings: &[CString]| -> Vec<*const c_char> {
+        let all = strings.iter().map(|string| string.as_ptr());
+        all.chain([std::ptr::null()]).collect()
+    };
+    let (arguments_, environment_) = (pointers(&arguments), pointers(&environment));
+    // SAFETY: all three are NUL-terminated and outlive the call.
+    unsafe { execve(path.as_ptr(), arguments_.as_ptr(), environment_.as_ptr()) };
     io::Error::last_os_error()
 }
 

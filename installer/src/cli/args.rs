@@ -140,6 +140,13 @@ pub struct Args {
     #[arg(long, value_name = "auto|DIR", default_value = "auto")]
     pub native_sysroot: OsString,
 
+    /// Answers to the questions of packages, as debconf-set-selections(1) reads them
+    ///
+    /// They are known before the packages beside the essential ones are configured. May be
+    /// given more than once.
+    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    pub debconf_selections: Vec<PathBuf>,
+
     /// How long one maintainer script may take before it is stopped
     #[arg(long, value_name = "DURATION", default_value = "10min", value_parser = values::timeout)]
     pub script_timeout: Duration,

@@ -11,6 +11,7 @@ use super::target::{TargetError, TargetSpec};
 use super::values::Names;
 use crate::arch::Architecture;
 use crate::merge_usr::MergedUsr;
+use crate::preseed::{PreseedError, Selections};
 use crate::report::{Verbosity, escape, escape_path};
 
 /// All that a run needs to know.
@@ -44,6 +45,8 @@ pub struct Config {
     pub mode: Mode,
     /// Where native tools come from.
     pub native_sysroot: NativeSysroot,
+    /// Answers for debconf, in the order given.
+    pub selections: Vec<Selections>,
     /// How long a script may take.
     pub script_timeout: Duration,
     /// Where the log goes, if not into the cache.
@@ -93,6 +96,9 @@ pub enum ConfigError {
         /// Why not.
         source: std::io::Error,
     },
+    /// `--debconf-selections`.
+    #[error(transparent)]
+    Preseed(#[from] PreseedError),
     /// A tar archive on a terminal.
     #[error("standard output is a terminal; the archive would be shown on it")]
     Terminal,
@@ -109,6 +115,7 @@ impl ConfigError {
                 "Debian's keys are in /usr/share/keyrings/debian-archive-keyring.gpg, from the package debian-archive-keyring",
             ),
             Self::NativeSysroot(_) => Some("leave the option out to have one made"),
+            Self::Preseed(error) => error.hint(),
             Self::Target(_) | Self::CurrentDirectory(_) => None,
         }
     }
@@ -139,6 +146,11 @@ impl Config {
                 Err(source) => Err(ConfigError::Keyring { path, source }),
             })
             .collect::<Result<_, _>>()?;
+        let selections = args
+            .debconf_selections
+            .iter()
+            .map(|path| Selections::read(path))
+            .collect::<Result<_, _>>()?;
         let mut components = join(args.components);
         if components.is_empty() {
             components.push("main".to_owned());
@@ -163,6 +175,7 @@ impl Config {
             temporary: environment.temporary(),
             mode: args.mode,
             native_sysroot: native_sysroot(&args.native_sysroot)?,
+            selections,
             script_timeout: args.script_timeout,
             log: args.log,
             keep_failed: args.keep_failed,
@@ -247,6 +260,9 @@ impl fmt::Display for Config {
             writeln!(f, "keyring: {}", escape_path(keyring))?;
         }
         writeln!(f, "cache: {}", escape_path(&self.cache))?;
+        for selections in &self.selections {
+            writeln!(f, "answers for debconf: {}", escape_path(&selections.path))?;
+        }
         match &self.native_sysroot {
             NativeSysroot::Auto => writeln!(f, "native sysroot: auto")?,
             NativeSysroot::Directory(path) => writeln!(f, "native sysroot: {}", escape_path(path))?,

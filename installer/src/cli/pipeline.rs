@@ -178,6 +178,7 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
         }),
         cache: &config.cache,
         mount_point: staging.directory().join("view"),
+        selections: &config.selections,
         script_timeout: config.script_timeout,
         source_date_epoch: config.source_date_epoch,
         reporter: Arc::clone(&tally) as Arc<dyn Reporter>,

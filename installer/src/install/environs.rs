@@ -19,6 +19,9 @@ static SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/maintscript-shim"
 /// Tells the dynamic loader of native programs where their libraries are.
 static AUDIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/audit.so"));
 
+/// The same for tools that load modules of the target, and more.
+static LIBRARIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/library-map.so"));
+
 /// What mmdebstrap puts in its place, too: nothing is started in a filesystem
 /// being made. For a redirected target the shim answers the same.
 static NOTHING_STARTS: &str =
@@ -48,22 +51,26 @@ pub(super) fn create_private(
     target: &Architecture,
 ) -> Result<PathBuf, InstallError> {
     let private = scratch.join("private");
+    let description = format!("{}\n{}\n", target.triplet, target.uname);
+    let mut files: Vec<(&str, &[u8], u32)> = Vec::new();
+    if redirected {
+        files.extend([
+            ("shim", SHIM, 0o755),
+            ("audit.so", AUDIT, 0o644),
+            ("libraries.so", LIBRARIES, 0o644),
+            ("target", description.as_bytes(), 0o644),
+        ]);
+    }
+    if target == Architecture::native() {
+        files.push((START_STOP_DAEMON, NOTHING_STARTS.as_bytes(), 0o755));
+    }
     let write = || -> std::io::Result<()> {
         fs::create_dir(&private)?;
         fs::set_permissions(&private, fs::Permissions::from_mode(0o755))?;
-        let programs = [
-            (redirected, "shim", SHIM),
-            (redirected, "audit.so", AUDIT),
-            (
-                target == Architecture::native(),
-                START_STOP_DAEMON,
-                NOTHING_STARTS.as_bytes(),
-            ),
-        ];
-        for (_, name, contents) in programs.into_iter().filter(|(wanted, ..)| *wanted) {
-            let program = private.join(name);
-            fs::write(&program, contents)?;
-            fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+        for (name, contents, mode) in files {
+            let file = private.join(name);
+            fs::write(&file, contents)?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;
         }
         Ok(())
     };
@@ -247,6 +254,22 @@ mod tests {
             !SHIM.windows(needed.len()).any(|window| window == needed),
             "the shim has an interpreter"
         );
+    }
+
+    /// It is loaded by the C library of the sysroot, which may be an old one.
+    #[test]
+    fn the_library_map_needs_the_c_library_only() {
+        assert_eq!(LIBRARIES.get(..4), Some(&b"\x7fELF"[..]));
+        let has = |text: &[u8]| LIBRARIES.windows(text.len()).any(|window| window == text);
+        assert!(has(b"la_objsearch") && has(b"libc.so.6"));
+        let recent = if cfg!(target_arch = "x86_64") {
+            "GLIBC_2.3"
+        } else {
+            "GLIBC_2.9"
+        };
+        for other in ["libgcc_s", "ld-linux", "rust_eh_personality", recent] {
+            assert!(!has(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

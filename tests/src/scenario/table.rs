@@ -476,6 +476,37 @@ pub const SCENARIOS: &[Scenario] = &[
         REAL,
         "the same with the real archive",
     ),
+    // Tools that depend on the machine.
+    row(
+        "tools",
+        "the_machine_is_the_targets",
+        CONFIGURE,
+        "uname(2) and getconf give the target's machine",
+    ),
+    row(
+        "tools",
+        "modules_of_the_target_are_loaded_natively",
+        CONFIGURE,
+        "a module of the target is its native counterpart, added on demand",
+    ),
+    row(
+        "tools",
+        "lists_of_modules_have_the_targets_paths",
+        CONFIGURE,
+        "caches are written where and as the target's tool would",
+    ),
+    row(
+        "tools",
+        "answers_for_debconf",
+        CONFIGURE,
+        "--debconf-selections, in order, before the packages that ask",
+    ),
+    row(
+        "tools",
+        "answers_that_make_no_sense",
+        &[Need::Program],
+        "each an error with file and line, or what is missing",
+    ),
     // The real archive, into a directory.
     alone(
         "real_archive",

@@ -1,0 +1,282 @@
+//! Tools that load modules or know the machine they run on.
+
+use super::{Execution, Rewrite};
+use crate::paths::{Arch, NATIVE_TRIPLET, SYSROOT, map_triplet};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// Loads modules that it is told, and names them as it was told.
+pub(super) fn load(_: &Arch, _: &[OsString]) -> Execution {
+    Execution {
+        libraries: true,
+        machine: true,
+        ..Execution::default()
+    }
+}
+
+/// Asks for the machine.
+pub(super) fn machine(_: &Arch, _: &[OsString]) -> Execution {
+    Execution {
+        machine: true,
+        ..Execution::default()
+    }
+}
+
+/// gdk-pixbuf-query-loaders(1).
+pub(super) fn pixbuf(arch: &Arch, arguments: &[OsString]) -> Execution {
+    let file = std::env::var("GDK_PIXBUF_MODULE_FILE")
+        .unwrap_or_else(|_| format!("/usr/lib/{}/gdk-pixbuf-2.0/2.10.0/loaders.cache", arch.triplet));
+    listed(arch, arguments, file)
+}
+
+/// gtk-query-immodules-3.0(1).
+pub(super) fn gtk3(arch: &Arch, arguments: &[OsString]) -> Execution {
+    gtk(arch, arguments, "gtk-3.0/3.0.0")
+}
+
+/// gtk-query-immodules-2.0(1).
+pub(super) fn gtk2(arch: &Arch, arguments: &[OsString]) -> Execution {
+    gtk(arch, arguments, "gtk-2.0/2.10.0")
+}
+
+fn gtk(arch: &Arch, arguments: &[OsString], version: &str) -> Execution {
+    let file = std::env::var("GTK_IM_MODULE_FILE")
+        .unwrap_or_else(|_| format!("/usr/lib/{}/{version}/immodules.cache", arch.triplet));
+    listed(arch, arguments, file)
+}
+
+/// A tool that lists modules: what it writes has paths of its own directory,
+/// which is the native one.
+fn listed(_: &Arch, arguments: &[OsString], file: String) -> Execution {
+    const UPDATE: &str = "--update-cache";
+    Execution {
+        libraries: true,
+        machine: true,
+        rewrite: Some(Rewrite {
+            text: |arch, text| map_triplet(text, NATIVE_TRIPLET, arch.triplet),
+            file: arguments.iter().any(|a| a == UPDATE).then_some(file),
+            without: &[UPDATE],
+        }),
+        ..Execution::default()
+    }
+}
+
+/// fc-cache(1): what it says names files, which the installer brings into the
+/// target's form and name in the end. Packages keep that, and its name, in a log.
+pub(super) fn fontconfig(arch: &Arch, _: &[OsString]) -> Execution {
+    let same = form(arch.bits, arch.big_endian, arch.name) == NATIVE_FORM;
+    Execution {
+        rewrite: (!same).then_some(Rewrite {
+            text: |arch, text| {
+                let (from, to) = (
+                    format!("-{NATIVE_FORM}.cache-"),
+                    format!("-{}.cache-", form(arch.bits, arch.big_endian, arch.name)),
+                );
+                String::from_utf8_lossy(text).replace(&from, &to).into_bytes()
+            },
+            file: None,
+            without: &[],
+        }),
+        by_name: true,
+        ..Execution::default()
+    }
+}
+
+const NATIVE_FORM: &str = form(usize::BITS as u8, cfg!(target_endian = "big"), NATIVE_NAME);
+const NATIVE_NAME: &str = if cfg!(target_arch = "x86") { "i386" } else { "" };
+
+/// fontconfig's name for byte order, word size and where a double may begin.
+const fn form(bits: u8, big_endian: bool, name: &str) -> &'static str {
+    match (bits, big_endian) {
+        (64, false) => "le64",
+        (64, true) => "be64",
+        // Only i386 has doubles at any fourth byte.
+        (_, false) if matches!(name.as_bytes(), b"i386") => "le32d4",
+        (_, false) => "le32d8",
+        (_, true) => "be32d8",
+    }
+}
+
+/// bash(1): HOSTTYPE and MACHTYPE are compiled in, but yield to the environment.
+pub(super) fn bash(arch: &Arch, _: &[OsString]) -> Execution {
+    let (cpu, rest) = arch.triplet.split_once('-').unwrap_or((arch.triplet, ""));
+    let (cpu, vendor) = match arch.name {
+        "i386" => ("i686", "pc"),
+        "amd64" => (cpu, "pc"),
+        "s390x" => (cpu, "ibm"),
+        _ => (cpu, "unknown"),
+    };
+    Execution {
+        variables: vec![
+            ("HOSTTYPE", cpu.into()),
+            ("MACHTYPE", format!("{cpu}-{vendor}-{rest}").into()),
+        ],
+        ..Execution::default()
+    }
+}
+
+/// perl(1): compiled modules are found where the target has them, and `Config` is
+/// the target's. A native perl of another version has its own only.
+pub(super) fn perl(arch: &Arch, _: &[OsString]) -> Execution {
+    let sysroot = OsStr::from_bytes(SYSROOT).to_string_lossy();
+    let base = format!("/usr/lib/{}/perl-base", arch.triplet);
+    let [target, native] =
+        [&base, &format!("{sysroot}/usr/lib/{NATIVE_TRIPLET}/perl-base")].map(|directory| {
+            perl_version(&fs::read_to_string(format!("{directory}/Config.pm")).unwrap_or_default())
+        });
+    let mut variables = Vec::new();
+    if target.is_some() && target == native {
+        // In the order of perl's own list.
+        let mut places = versions(&format!("/usr/lib/{}/perl5", arch.triplet));
+        places.push(base.into());
+        places.extend(versions(&format!("/usr/lib/{}/perl", arch.triplet)));
+        variables.extend(
+            std::env::join_paths(places)
+                .ok()
+                .map(|places| ("PERL5LIB", places)),
+        );
+    }
+    Execution {
+        libraries: !variables.is_empty(),
+        variables,
+        machine: true,
+        ..Execution::default()
+    }
+}
+
+/// Directories named by the version of perl's interface, as 5.40.
+fn versions(directory: &str) -> Vec<PathBuf> {
+    let mut found = entries(directory);
+    found.retain(|path| {
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        name.iter().filter(|byte| **byte == b'.').count() == 1
+            && name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+    });
+    found
+}
+
+/// The version that a `Config.pm` is for, which it checks itself.
+fn perl_version(config: &str) -> Option<String> {
+    let line = config
+        .lines()
+        .find(|line| line.trim_start().starts_with("version =>"))?;
+    line.split('\'').nth(1).map(str::to_owned)
+}
+
+/// python(1): `sysconfig` reads the target's variables, and the compiled modules of
+/// the standard library are the native ones. Nothing of this is code in python:
+/// names that the interpreter has seen show in the byte code it writes.
+pub(super) fn python(arch: &Arch, _: &[OsString]) -> Execution {
+    let data = format!("_sysconfigdata__{}", arch.triplet);
+    let sysroot = OsStr::from_bytes(SYSROOT).to_string_lossy();
+    let mut variables = Vec::new();
+    let mut places = Vec::new();
+    for library in entries("/usr/lib") {
+        if library.join(format!("{data}.py")).exists() {
+            variables.push(("_PYTHON_SYSCONFIGDATA_NAME", data.clone().into()));
+        }
+        let modules = library.join("lib-dynload");
+        if modules.exists() {
+            places.push(format!("{sysroot}{}", modules.display()));
+        }
+    }
+    if let Ok(places) = std::env::join_paths(&places)
+        && !places.is_empty()
+    {
+        variables.push(("PYTHONPATH", places));
+    }
+    Execution {
+        variables,
+        libraries: true,
+        machine: true,
+        ..Execution::default()
+    }
+}
+
+fn entries(directory: &str) -> Vec<PathBuf> {
+    let listed = fs::read_dir(directory).into_iter().flatten();
+    let mut found: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::executed;
+    use super::*;
+    use crate::paths::target;
+
+    fn rewritten(name: &str, path: &str, given: &[&str], text: &str) -> (String, Option<String>) {
+        let arch = target(OsStr::new(name)).unwrap();
+        let rewrite = executed(name, path, given).rewrite.unwrap();
+        let text = (rewrite.text)(arch, text.as_bytes());
+        (String::from_utf8(text).unwrap(), rewrite.file)
+    }
+
+    #[test]
+    fn lists_of_modules_have_the_targets_paths() {
+        let native = format!("\"/usr/lib/{NATIVE_TRIPLET}/gtk-3.0/3.0.0/immodules/im-xim.so\"\n");
+        let path = "/usr/lib/s390x-linux-gnu/libgtk-3-0t64/gtk-query-immodules-3.0";
+        let (text, file) = rewritten("s390x", path, &["--update-cache"], &native);
+        assert_eq!(
+            text,
+            "\"/usr/lib/s390x-linux-gnu/gtk-3.0/3.0.0/immodules/im-xim.so\"\n"
+        );
+        assert_eq!(
+            file.unwrap(),
+            "/usr/lib/s390x-linux-gnu/gtk-3.0/3.0.0/immodules.cache"
+        );
+        let path = "/usr/lib/s390x-linux-gnu/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders";
+        let (_, file) = rewritten("s390x", path, &[], "");
+        assert_eq!(file, None);
+        let (_, file) = rewritten("s390x", path, &["--update-cache"], "");
+        assert_eq!(
+            file.unwrap(),
+            "/usr/lib/s390x-linux-gnu/gdk-pixbuf-2.0/2.10.0/loaders.cache"
+        );
+        let load = executed(
+            "s390x",
+            "/usr/lib/s390x-linux-gnu/glib-2.0/gio-querymodules",
+            &["/d"],
+        );
+        assert!(load.libraries && load.rewrite.is_none());
+    }
+
+    #[test]
+    fn names_of_font_caches() {
+        let line = format!("0a-{NATIVE_FORM}.cache-9\n");
+        for (name, form) in [("s390x", "be64"), ("armhf", "le32d8"), ("i386", "le32d4")] {
+            if form != NATIVE_FORM {
+                let (text, _) = rewritten(name, "/usr/bin/fc-cache", &["-s"], &line);
+                assert_eq!(text, format!("0a-{form}.cache-9\n"));
+            }
+        }
+        if NATIVE_FORM == "le64" {
+            assert!(executed("riscv64", "/usr/bin/fc-cache", &[]).rewrite.is_none());
+        }
+    }
+
+    #[test]
+    fn interpreters_know_the_target() {
+        let variable = |tool: &str, name: &str| {
+            let variables = executed("s390x", tool, &[]).variables;
+            variables
+                .into_iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| value)
+        };
+        assert_eq!(
+            variable("/usr/bin/bash", "MACHTYPE").unwrap(),
+            "s390x-ibm-linux-gnu"
+        );
+        assert_eq!(variable("/usr/bin/bash", "HOSTTYPE").unwrap(), "s390x");
+        assert!(executed("s390x", "/usr/bin/python3.13", &[]).machine);
+        assert!(executed("s390x", "/usr/bin/perl", &[]).machine);
+        assert!(executed("s390x", "/usr/bin/lscpu", &[]).machine);
+        let config = "    useithreads => 'define',\n    version => '5.40.1',\n);";
+        assert_eq!(perl_version(config).unwrap(), "5.40.1");
+        assert_eq!(perl_version(""), None);
+    }
+}

@@ -1,0 +1,244 @@
+//! Executing a native counterpart: with the environment it needs, and where its
+//! output must be changed, as a process whose output is read.
+
+use crate::answers::{Execution, Rewrite};
+use crate::paths::{AUDIT, Arch, LOCALES, NATIVE_BIG_ENDIAN, SYSROOT};
+use crate::{NOT_EXECUTABLE, base_name, complain, sys};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, Stdio};
+
+/// The module of the dynamic loader that has the installer find native libraries,
+/// and knows the target's machine (`library-map`).
+const LIBRARIES: &str = "/.rootless-install/libraries.so";
+
+/// Variables that this helper sets for a program, and takes away from what that
+/// program executes.
+const OURS: [&str; 6] = [
+    "LD_PRELOAD",
+    "HOSTTYPE",
+    "MACHTYPE",
+    "PERL5LIB",
+    "PYTHONPATH",
+    "_PYTHON_SYSCONFIGDATA_NAME",
+];
+/// Names those it has set, with their values.
+const MARK: &str = "ROOTLESS_INSTALL_SET";
+
+/// Executes the counterpart `native` of what was called as `path`. Returns the
+/// exit status, where it returns.
+pub(crate) fn run(arch: &Arch, native: &OsStr, path: &OsStr, rest: &[OsString], how: Execution) -> i32 {
+    let environment = environment(arch, std::env::vars_os().collect(), &how);
+    if let Some(first) = &how.first {
+        // The directory is for all users of the view, as /dev/shm is.
+        let _ = std::fs::create_dir(LOCALES);
+        let _ = Command::new(native)
+            .args(first)
+            .env_clear()
+            .envs(environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+    let mut arguments = how.arguments;
+    arguments.extend(rest.iter().cloned());
+    let path = if how.by_name {
+        OsStr::from_bytes(base_name(path))
+    } else {
+        path
+    };
+    let Some(rewrite) = how.rewrite else {
+        let error = sys::execute(native, path, &arguments, &environment);
+        return failed(native, &error);
+    };
+    arguments.retain(|argument| !rewrite.without.iter().any(|left_out| argument == left_out));
+    let output = Command::new(native)
+        .arg0(path)
+        .args(arguments)
+        .env_clear()
+        .envs(environment)
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .output();
+    match output {
+        Err(error) => failed(native, &error),
+        Ok(output) => {
+            if let Err(error) = deliver(arch, &rewrite, &output) {
+                let file = rewrite.file.unwrap_or_default();
+                complain(&[
+                    b"rootless-install: cannot write ",
+                    file.as_bytes(),
+                    b": ",
+                    error.to_string().as_bytes(),
+                ]);
+                return 1;
+            }
+            let signal = output.status.signal().map_or(1, |signal| 128 + signal);
+            output.status.code().unwrap_or(signal)
+        }
+    }
+}
+
+fn deliver(arch: &Arch, rewrite: &Rewrite, output: &std::process::Output) -> std::io::Result<()> {
+    let text = match output.status.success() {
+        true => (rewrite.text)(arch, &output.stdout),
+        false => output.stdout.clone(),
+    };
+    match &rewrite.file {
+        // To a file they write what they print, without the empty line at its end.
+        Some(file) if output.status.success() => {
+            std::fs::write(file, text.strip_suffix(b"\n").unwrap_or(&text))
+        }
+        _ => {
+            sys::write_all(1, &text);
+            Ok(())
+        }
+    }
+}
+
+fn failed(native: &OsStr, error: &std::io::Error) -> i32 {
+    complain(&[
+        b"rootless-install: cannot execute ",
+        native.as_bytes(),
+        b": ",
+        error.to_string().as_bytes(),
+    ]);
+    NOT_EXECUTABLE
+}
+
+type Variables = Vec<(OsString, OsString)>;
+
+/// The caller's environment without what this helper has set in it, and with
+/// what the program needs.
+fn environment(arch: &Arch, mut variables: Variables, how: &Execution) -> Variables {
+    take_back(&mut variables);
+    let mut set: Vec<(&str, OsString)> = how.variables.clone();
+    let audit = if how.libraries { LIBRARIES } else { AUDIT };
+    variables.push(("LD_AUDIT".into(), audit.into()));
+    // The target's locales cannot be read (locale(7), LOCPATH).
+    if arch.big_endian != NATIVE_BIG_ENDIAN {
+        let system = OsStr::from_bytes(SYSROOT).to_string_lossy();
+        variables.push((
+            "LOCPATH".into(),
+            format!("{LOCALES}:{system}/usr/lib/locale").into(),
+        ));
+    }
+    if how.machine {
+        set.push(("LD_PRELOAD", LIBRARIES.into()));
+    }
+    let mut mark = Vec::new();
+    for (name, value) in set {
+        // What the caller has set is the caller's.
+        if !variables.iter().any(|(known, _)| known == name) {
+            mark.extend_from_slice(name.as_bytes());
+            mark.push(b' ');
+            variables.push((name.into(), value));
+        }
+    }
+    if !mark.is_empty() {
+        variables.push((MARK.into(), OsString::from_vec(mark)));
+    }
+    variables
+}
+
+fn take_back(variables: &mut Variables) {
+    // Nobody else's: no library of a caller would find its place here.
+    variables.retain(|(name, _)| name != "LD_AUDIT");
+    variables.retain(|(name, value)| name != "LOCPATH" || !value.as_bytes().starts_with(LOCALES.as_bytes()));
+    let Some(at) = variables.iter().position(|(name, _)| name == MARK) else {
+        return;
+    };
+    let (_, mark) = variables.remove(at);
+    let mark = mark.to_string_lossy().into_owned();
+    let ours: Vec<&str> = mark.split(' ').filter(|name| OURS.contains(name)).collect();
+    variables.retain(|(name, _)| !ours.iter().any(|set| name == set));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An architecture of this machine's byte order.
+    fn same() -> &'static Arch {
+        let name = if NATIVE_BIG_ENDIAN { "s390x" } else { "riscv64" };
+        crate::paths::target(OsStr::new(name)).unwrap()
+    }
+
+    #[test]
+    fn locales_of_another_byte_order() {
+        let name = if NATIVE_BIG_ENDIAN { "riscv64" } else { "s390x" };
+        let arch = crate::paths::target(OsStr::new(name)).unwrap();
+        let theirs = environment(arch, Vec::new(), &Execution::default());
+        let path = theirs.iter().find(|(name, _)| name == "LOCPATH").unwrap();
+        assert!(path.1.to_string_lossy().starts_with(LOCALES));
+        let next = environment(arch, theirs.clone(), &Execution::default());
+        assert_eq!(next, theirs);
+        assert!(
+            !environment(same(), Vec::new(), &Execution::default())
+                .iter()
+                .any(|(n, _)| n == "LOCPATH")
+        );
+    }
+
+    fn variable(name: &str, value: &str) -> (OsString, OsString) {
+        (name.into(), value.into())
+    }
+
+    #[test]
+    fn what_is_set_is_taken_back() {
+        let how = Execution {
+            variables: vec![("HOSTTYPE", "s390x".into()), ("PERL5LIB", "/x".into())],
+            libraries: true,
+            machine: true,
+            ..Execution::default()
+        };
+        let callers = vec![variable("PATH", "/bin"), variable("PERL5LIB", "/mine")];
+        let theirs = environment(same(), callers.clone(), &how);
+        let value = |name: &str| theirs.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+        assert_eq!(value("HOSTTYPE").unwrap(), "s390x");
+        assert_eq!(value("LD_AUDIT").unwrap(), LIBRARIES);
+        assert_eq!(value("LD_PRELOAD").unwrap(), LIBRARIES);
+        assert_eq!(value("PERL5LIB").unwrap(), "/mine");
+        // What it starts is another program, which gets the caller's environment.
+        let next = environment(same(), theirs, &Execution::default());
+        assert_eq!(next, [callers, vec![variable("LD_AUDIT", AUDIT)]].concat());
+    }
+
+    #[test]
+    fn the_environment_of_others_stays() {
+        let callers = vec![variable("LD_PRELOAD", "/mine.so"), variable("HOSTTYPE", "x")];
+        let theirs = environment(same(), callers.clone(), &Execution::default());
+        assert_eq!(theirs, [callers, vec![variable("LD_AUDIT", AUDIT)]].concat());
+    }
+
+    #[test]
+    fn output_is_rewritten() {
+        let arch = crate::paths::target(OsStr::new("riscv64")).unwrap();
+        let dir = std::env::temp_dir().join(format!("shim-output-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join("cache").to_string_lossy().into_owned();
+        let how = Execution {
+            rewrite: Some(Rewrite {
+                text: |arch, text| [arch.name.as_bytes(), b" ", text].concat(),
+                file: Some(file.clone()),
+                without: &["--update"],
+            }),
+            ..Execution::default()
+        };
+        let given: Vec<OsString> = vec![
+            "-c".into(),
+            "echo $1".into(),
+            "sh".into(),
+            "--update".into(),
+            "a".into(),
+        ];
+        let status = run(arch, OsStr::new("/bin/sh"), OsStr::new("sh"), &given, how);
+        assert_eq!(
+            (status, std::fs::read_to_string(&file).unwrap()),
+            (0, "riscv64 a".into())
+        );
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}

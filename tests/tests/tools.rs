@@ -1,0 +1,164 @@
+//! Tools whose output depends on the machine: what scripts of a foreign target get.
+
+use std::path::Path;
+
+use rootless_install_tests::Result;
+use rootless_install_tests::base::{architectures, program};
+use rootless_install_tests::deb::Package;
+use rootless_install_tests::elf::stub;
+use rootless_install_tests::error::At as _;
+use rootless_install_tests::scenario;
+use rootless_install_tests::synthetic::{Synthetic, installed, package, read};
+
+/// A package for both architectures that has a file of this machine, `from`, under
+/// the name `to`, in which `TRIPLET` stands for each one's triplet.
+fn disguised(name: &str, from: &str, to: &str) -> Result<Vec<Package>> {
+    let [native, foreign] = architectures()?;
+    let file = Path::new("/").join(from.replace("TRIPLET", native.triplet));
+    let content = std::fs::read(&file).at(&file)?;
+    let mut made = Vec::new();
+    for machine in [native, foreign] {
+        let path = to.replace("TRIPLET", machine.triplet);
+        let content = if machine == native {
+            content.clone()
+        } else {
+            stub(foreign, &path)
+        };
+        made.push(Package::new(name, "1.0-1", machine.debian).file(&path, content, 0o755));
+    }
+    Ok(made)
+}
+
+scenario!(the_machine_is_the_targets, {
+    let [_, foreign] = architectures()?;
+    let machine = foreign.triplet.split('-').next().unwrap_or_default();
+    // Its own program would be answered; under this name it asks the kernel.
+    let mut packages = disguised("util-linux-extra", "usr/bin/uname", "usr/bin/lscpu")?;
+    packages.extend(program("libc-bin", "usr/bin/getconf")?);
+    let script = "#!/bin/sh\nset -e\nexec >/var/lib/seen\nlscpu -m\nuname -sm\n\
+                  getconf CHAR_MAX\ngetconf _POSIX_V7_LP64_OFF64\ngetconf PATH_MAX /\n";
+    packages.push(
+        package("asks")?
+            .field("Depends", "util-linux-extra, libc-bin")
+            .script("postinst", script),
+    );
+    let archive = installed(&packages)?;
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    // Neither riscv64 nor arm64 has signed characters; both have 64 bits.
+    let expected = format!("{machine}\nLinux {machine}\n255\n1\n4096\n");
+    assert_eq!(seen, expected);
+});
+
+scenario!(modules_of_the_target_are_loaded_natively, {
+    let [_, foreign] = architectures()?;
+    let tool = "usr/lib/TRIPLET/glib-2.0/gio-querymodules";
+    let module = "usr/lib/TRIPLET/gio/modules/module.so";
+    let mut packages = disguised("tool", "usr/bin/true", tool)?;
+    // As libc6 has it; the base packages of these tests have it in one place only.
+    if let Some(tool) = packages
+        .iter_mut()
+        .find(|package| package.architecture == "amd64")
+    {
+        let loader = "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
+        *tool = tool.clone().link(loader, "../../lib64/ld-linux-x86-64.so.2");
+    }
+    // Nothing executes this package: it is added when its module is loaded.
+    packages.extend(disguised("module", "usr/lib/TRIPLET/libc.so.6", module)?);
+    let only = "usr/lib/lonely.so";
+    packages.push(package("only")?.file(only, stub(foreign, only), 0o644));
+    let path = |path: &str| format!("/{}", path.replace("TRIPLET", foreign.triplet));
+    let (tool, module) = (path(tool), path(module));
+    let script = format!(
+        "#!/bin/sh\nset -e\nexec >/var/lib/seen 2>&1\nLD_PRELOAD={module} {tool}\necho loaded\n\
+         head -c 4 {module} | tail -c 3\necho\n"
+    );
+    packages.push(
+        package("loads")?
+            .field("Depends", "tool, module, only")
+            .script("postinst", &script),
+    );
+    let archive = Synthetic::with(&packages)?;
+    let outcome = archive.install("loads", "target").end()?;
+    outcome.succeeded();
+    assert_eq!(read(&archive.work.out("target"), "var/lib/seen"), "loaded\nELF\n");
+    assert!(
+        outcome.stderr.contains(&format!("added module for {module}")),
+        "{}",
+        outcome.stderr
+    );
+});
+
+scenario!(lists_of_modules_have_the_targets_paths, {
+    let [native, foreign] = architectures()?;
+    let tool = "usr/lib/TRIPLET/libgtk-3-0t64/gtk-query-immodules-3.0";
+    // It writes what it is told, and an empty line at the end as the real one does.
+    let mut packages = disguised("libgtk", "usr/bin/printf", tool)?;
+    let directory = format!("usr/lib/{}/gtk-3.0/3.0.0", foreign.triplet);
+    packages.push(package("immodules")?.dir(&directory));
+    let tool = tool.replace("TRIPLET", foreign.triplet);
+    let script = format!(
+        "#!/bin/sh\nset -e\n/{tool} --update-cache '\"/usr/lib/{}/gtk-3.0/3.0.0/immodules/x.so\"\\n\\n'\n",
+        native.triplet
+    );
+    packages.push(
+        package("lists")?
+            .field("Depends", "libgtk, immodules")
+            .script("postinst", &script),
+    );
+    let archive = installed(&packages)?;
+    let cache = read(
+        &archive.work.out("target"),
+        &format!("{directory}/immodules.cache"),
+    );
+    assert_eq!(cache, format!("\"/{directory}/immodules/x.so\"\n"));
+});
+
+const PROGRAM: &str = "#!/bin/sh\nset -e\ncat \"$1\" >>/var/lib/answers\necho \"${DPKG_MAINTSCRIPT_NAME-none}\" >>/var/lib/answers\n";
+
+scenario!(answers_for_debconf, {
+    let debconf = package("debconf")?
+        .essential()
+        .file("usr/bin/debconf-set-selections", PROGRAM, 0o755);
+    let asks = package("asks")?.script(
+        "preinst",
+        "#!/bin/sh\nset -e\ncp /var/lib/answers /var/lib/seen\n",
+    );
+    let archive = Synthetic::with(&[debconf, asks])?;
+    let first = "locales locales/default_environment_locale select C.UTF-8\n";
+    let second = "# others\na a/b string x y\n";
+    let files = [
+        archive.work.write("first", first.as_bytes())?,
+        archive.work.write("second", second.as_bytes())?,
+    ];
+    let mut arguments = archive.options();
+    for file in &files {
+        arguments.extend(["--debconf-selections".into(), file.into()]);
+    }
+    arguments.extend(["--variant", "essential", "--include", "asks"].map(Into::into));
+    let target = archive.work.out("target");
+    arguments.push(target.clone().into());
+    archive.work.run(arguments).end()?.succeeded();
+    // In the order given, before the packages that are not essential; no script's environment.
+    assert_eq!(
+        read(&target, "var/lib/seen"),
+        format!("{first}none\n{second}none\n")
+    );
+});
+
+scenario!(answers_that_make_no_sense, {
+    let archive = Synthetic::with(&[])?;
+    let bad = archive.work.write("bad", b"# x\nlocales locales/x\n")?;
+    let good = archive.work.write("good", b"a a/b string x\n")?;
+    let lone = archive.work.path("nowhere");
+    for (file, words) in [
+        (&bad, ["bad:2", "no type"]),
+        (&lone, ["--debconf-selections", "nowhere"]),
+        (&good, ["debconf", "essential"]),
+    ] {
+        let mut arguments = archive.options();
+        arguments.extend(["--debconf-selections".into(), file.into()]);
+        arguments.extend(["--variant".into(), "essential".into()]);
+        arguments.push(archive.work.out("target").into());
+        archive.work.run(arguments).end()?.failed_with(&words);
+    }
+});
