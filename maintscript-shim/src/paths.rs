@@ -92,6 +92,11 @@ pub(crate) fn target_and_program(argument: &OsStr) -> Option<(&'static Arch, &'s
 /// Byte order of the machine this helper was built for.
 pub(crate) const NATIVE_BIG_ENDIAN: bool = cfg!(target_endian = "big");
 
+/// What this helper was built for.
+pub(crate) fn native() -> Option<&'static Arch> {
+    ARCHITECTURES.iter().find(|a| a.triplet == NATIVE_TRIPLET)
+}
+
 /// Replaces every whole occurrence of the target's triplet by the native one.
 ///
 /// A triplet counts only where it is not part of a longer word, so that

@@ -1,7 +1,7 @@
 //! Tools that load modules or know the machine they run on.
 
 use super::{Execution, Rewrite};
-use crate::paths::{Arch, NATIVE_TRIPLET, SYSROOT, map_triplet};
+use crate::paths::{Arch, NATIVE_TRIPLET, SYSROOT, map_triplet, native};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -55,11 +55,20 @@ fn listed(_: &Arch, arguments: &[OsString], file: String) -> Execution {
         libraries: true,
         machine: true,
         rewrite: Some(Rewrite {
-            text: |arch, text| map_triplet(text, NATIVE_TRIPLET, arch.triplet),
+            text: of_the_target,
             file: arguments.iter().any(|a| a == UPDATE).then_some(file),
             without: &[UPDATE],
         }),
         ..Execution::default()
+    }
+}
+
+/// Text with the target's triplet and system type for the native ones.
+fn of_the_target(arch: &Arch, text: &[u8]) -> Vec<u8> {
+    let text = map_triplet(text, NATIVE_TRIPLET, arch.triplet);
+    match native() {
+        Some(native) => map_triplet(&text, &system_type(native).1, &system_type(arch).1),
+        None => text,
     }
 }
 
@@ -101,6 +110,15 @@ const fn form(bits: u8, big_endian: bool, name: &str) -> &'static str {
 
 /// bash(1): HOSTTYPE and MACHTYPE are compiled in, but yield to the environment.
 pub(super) fn bash(arch: &Arch, _: &[OsString]) -> Execution {
+    let (cpu, system) = system_type(arch);
+    Execution {
+        variables: vec![("HOSTTYPE", cpu.into()), ("MACHTYPE", system.into())],
+        ..Execution::default()
+    }
+}
+
+/// The processor, and the whole name that GNU's configure gives to the system.
+fn system_type(arch: &Arch) -> (&'static str, String) {
     let (cpu, rest) = arch.triplet.split_once('-').unwrap_or((arch.triplet, ""));
     let (cpu, vendor) = match arch.name {
         "i386" => ("i686", "pc"),
@@ -108,13 +126,7 @@ pub(super) fn bash(arch: &Arch, _: &[OsString]) -> Execution {
         "s390x" => (cpu, "ibm"),
         _ => (cpu, "unknown"),
     };
-    Execution {
-        variables: vec![
-            ("HOSTTYPE", cpu.into()),
-            ("MACHTYPE", format!("{cpu}-{vendor}-{rest}").into()),
-        ],
-        ..Execution::default()
-    }
+    (cpu, format!("{cpu}-{vendor}-{rest}"))
 }
 
 /// perl(1): compiled modules are found where the target has them, and `Config` is
@@ -227,6 +239,14 @@ mod tests {
         assert_eq!(
             file.unwrap(),
             "/usr/lib/s390x-linux-gnu/gtk-3.0/3.0.0/immodules.cache"
+        );
+        let system = system_type(crate::paths::native().unwrap()).1;
+        let path = "/usr/lib/s390x-linux-gnu/libgtk2.0-0t64/gtk-query-immodules-2.0";
+        let header = format!("# ModulesPath = /usr/lib/{NATIVE_TRIPLET}/gtk-2.0/{system}/immodules\n");
+        let (text, _) = rewritten("s390x", path, &[], &header);
+        assert_eq!(
+            text,
+            "# ModulesPath = /usr/lib/s390x-linux-gnu/gtk-2.0/s390x-ibm-linux-gnu/immodules\n"
         );
         let path = "/usr/lib/s390x-linux-gnu/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders";
         let (_, file) = rewritten("s390x", path, &[], "");
