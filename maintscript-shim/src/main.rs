@@ -17,11 +17,15 @@
 
 mod answers;
 mod counterpart;
+// The installer's own table.
+#[path = "../../installer/src/hazards/table.rs"]
+#[allow(dead_code, reason = "the installer uses the rest")]
+mod hazards;
 mod paths;
 mod sys;
 
 use answers::Answer;
-use counterpart::Reply;
+use counterpart::{Counterpart, Reply};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
@@ -58,7 +62,7 @@ fn run(arguments: &[OsString]) -> i32 {
                 sys::write_all(1, &output);
                 return status;
             }
-            Ok(Reply::Counterpart | Reply::Execute(_)) => {}
+            Ok(Reply::Counterpart | Reply::Execute(_) | Reply::Tell) => {}
             Err(reason) => {
                 complain(&[
                     b"rootless-install: ",
@@ -71,9 +75,15 @@ fn run(arguments: &[OsString]) -> i32 {
         },
         Answer::Execute => {}
     }
-    match counterpart::find(program, &real) {
-        Ok(native) => {
+    match counterpart::find(program, path, &real, rest) {
+        Ok(Counterpart { path: native, tell }) => {
+            if let Some(told) = tell
+                && let Some(status) = sys::wait_for_child()
+            {
+                return tell_end(&told, status);
+            }
             let error = sys::execute(&native, path, rest);
+            counterpart::failed(&real, &error.to_string());
             complain(&[
                 b"rootless-install: cannot execute ",
                 native.as_bytes(),
@@ -93,6 +103,22 @@ fn run(arguments: &[OsString]) -> i32 {
                 reason.as_bytes(),
             ]);
             NOT_FOUND
+        }
+    }
+}
+
+/// The end of a program whose output the installer converts now.
+fn tell_end(program: &[u8], status: i32) -> i32 {
+    match counterpart::ended(program) {
+        Ok(()) => status,
+        Err(reason) => {
+            complain(&[
+                b"rootless-install: ",
+                script().as_bytes(),
+                b": ",
+                reason.as_bytes(),
+            ]);
+            1
         }
     }
 }

@@ -11,6 +11,7 @@ use super::target::{TargetError, TargetSpec};
 use super::values::Names;
 use crate::arch::Architecture;
 use crate::report::{Verbosity, escape, escape_path};
+use crate::unrunnable::OnUnrunnable;
 
 /// All that a run needs to know.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct Config {
     pub native_sysroot: NativeSysroot,
     /// How long a script may take.
     pub script_timeout: Duration,
+    /// What becomes of packages whose scripts need what cannot be run.
+    pub on_unrunnable: OnUnrunnable,
     /// Where the log goes, if not into the cache.
     pub log: Option<PathBuf>,
     /// Leave the work directory of a failed run.
@@ -160,6 +163,7 @@ impl Config {
             mode: args.mode,
             native_sysroot: native_sysroot(&args.native_sysroot)?,
             script_timeout: args.script_timeout,
+            on_unrunnable: args.on_unrunnable,
             log: args.log,
             keep_failed: args.keep_failed,
             dry_run: args.dry_run,
