@@ -14,6 +14,7 @@ fn main() {
     let sources =
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../maintscript-shim/src");
     println!("cargo::rerun-if-changed={}", sources.display());
+    println!("cargo::rerun-if-changed=src/hazards/table.rs");
     let program = ["--crate-type=bin", "-Ctarget-feature=+crt-static"];
     build(&sources.join("main.rs"), "maintscript-shim", &program);
     // The dynamic loader loads it beside whatever C library the native tools have.

@@ -87,6 +87,17 @@ pub fn run(config: &Config, style: Style) -> ExitCode {
     match pipeline::run(config, reporter.clone(), &cancel) {
         Ok(mut summary) => {
             summary.log = log.map(|log| log.path().to_owned());
+            for (package, why) in &summary.deferred {
+                reporter.event(&Event::Warning {
+                    message: &format!("package {package} is left for later: {why}"),
+                });
+            }
+            if !summary.deferred.is_empty() {
+                reporter.event(&Event::Warning {
+                    message: "run `dpkg --configure -a` in the target, as root on a machine of its architecture, \
+                              to complete it",
+                });
+            }
             if !config.dry_run {
                 reporter.event(&Event::Summary { summary: &summary });
             }

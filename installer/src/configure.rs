@@ -6,6 +6,7 @@
 //! [`queue`]'s; triggers that nobody waits for are processed when the queue is
 //! empty, oldest first.
 
+mod later;
 pub mod queue;
 pub mod script;
 
@@ -13,6 +14,7 @@ use crate::deb::{ControlArchive, Unpacked};
 use crate::dpkg::{Database, Diversions, DpkgError, Package, PackageKey, Status};
 use crate::report::{Event, Reporter};
 use crate::staging::{Cancel, Cancelled};
+use crate::unrunnable::{Deferred, Refusal, Unrunnable};
 use crate::view::{Ended, Outcome, View, ViewError};
 use queue::{Graph, Queue, Step};
 use rootless_install_fs::{FileType, Meta, Target, Timestamp};
@@ -51,6 +53,27 @@ pub enum ConfigureError {
         /// Those whose triggers were pending, with the triggers.
         packages: String,
     },
+    /// A script tried to execute a program that cannot be run.
+    #[error(
+        "package {package}: {script} executes {}, which cannot be run here: {}",
+        refusal.tool.display(), refusal.reason
+    )]
+    Unrunnable {
+        /// The package.
+        package: String,
+        /// The script and its arguments.
+        script: Script,
+        /// What it tried.
+        refusal: Refusal,
+    },
+    /// A package cannot be unpacked, because what it needs for that is left for later.
+    #[error("package {package} cannot be unpacked: {on}, on which it pre-depends, is left for later")]
+    PreDepends {
+        /// The package.
+        package: String,
+        /// What it needs.
+        on: String,
+    },
     /// The user stopped the run.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -65,6 +88,18 @@ impl ConfigureError {
             Self::TriggerCycle { .. } => {
                 Some("this is a fault of the packages; leave one of them out".into())
             }
+            Self::Unrunnable {
+                script: Script::Preinst | Script::AbortInstall,
+                package,
+                ..
+            } => Some(format!(
+                "this script runs before the package is unpacked, so it cannot be left for later; leave {package} out"
+            )),
+            Self::Unrunnable { package, .. } => Some(format!(
+                "with --on-unrunnable=defer, {package} and what depends on it are left for \
+                 `dpkg --configure -a` on a machine of the target's architecture"
+            )),
+            Self::PreDepends { package, .. } => Some(format!("leave {package} out")),
             Self::Dpkg(_) | Self::Target { .. } | Self::Cancelled(_) => None,
         }
     }
@@ -88,6 +123,7 @@ struct Present<'d> {
     database: &'d Database,
     order: &'d [PackageKey],
     numbers: &'d HashMap<&'d PackageKey, queue::Node>,
+    unrunnable: &'d Unrunnable,
 }
 
 impl Present<'_> {
@@ -110,6 +146,11 @@ impl queue::States for Present<'_> {
     fn awaits(&self, node: queue::Node) -> Option<queue::Node> {
         let first = self.get(node)?.triggers_awaited.first()?;
         self.numbers.get(first).copied()
+    }
+
+    fn is_left(&self, node: queue::Node) -> bool {
+        let key = self.order.get(node);
+        key.is_some_and(|key| later::is_left(self.database, self.unrunnable, key))
     }
 }
 
@@ -135,6 +176,10 @@ pub struct Settings<'a> {
     pub reporter: &'a dyn Reporter,
     /// Whether to stop.
     pub cancel: &'a Cancel,
+    /// What scripts tried to execute and cannot be run.
+    pub unrunnable: &'a Unrunnable,
+    /// What is known not to be runnable before a package's postinst is run.
+    pub foreseen: &'a dyn Fn(&str) -> Option<Refusal>,
 }
 
 impl<'a> Configurer<'a> {
@@ -162,6 +207,7 @@ impl<'a> Configurer<'a> {
     /// where the package has one.
     pub fn begin_unpack(&mut self, control: &ControlArchive) -> Result<PackageKey> {
         self.settings.cancel.check()?;
+        self.check_pre_depends(&control.package()?)?;
         let key = self.database.begin_unpack(control)?;
         if control.script("preinst").is_none() {
             return Ok(key);
@@ -252,10 +298,16 @@ impl<'a> Configurer<'a> {
     ///
     /// # Errors
     /// The first script that fails ends it; the package is half-configured then.
-    /// Triggers that activate each other end it as well.
+    /// Triggers that activate each other end it as well, and a script that needs what
+    /// cannot be run, unless such packages are left for later ([`Unrunnable`]).
     pub fn configure(&mut self, keys: &[PackageKey], run: Run) -> Result<()> {
+        let keys: Vec<PackageKey> = keys
+            .iter()
+            .filter(|key| !self.settings.unrunnable.is_deferred(key))
+            .cloned()
+            .collect();
         // A package that dpkg knows may satisfy a dependency without being in the queue.
-        let mut order: Vec<PackageKey> = keys.to_vec();
+        let mut order = keys.clone();
         order.extend(
             self.database
                 .packages()
@@ -270,9 +322,16 @@ impl<'a> Configurer<'a> {
                 database: self.database,
                 order: &order,
                 numbers: &numbers,
+                unrunnable: self.settings.unrunnable,
             };
             match queue.next(&graph, &states) {
                 None => break,
+                Some(Step::Leave { node, on }) => {
+                    if let (Some(key), Some(on)) = (order.get(node), order.get(on)) {
+                        let deferred = Deferred::Dependent { on: on.name.clone() };
+                        self.settings.unrunnable.defer(key.clone(), deferred);
+                    }
+                }
                 Some(Step::Configure(node)) => {
                     if let Some(key) = order.get(node) {
                         self.configure_one(key)?;
@@ -310,6 +369,9 @@ impl<'a> Configurer<'a> {
 
     fn configure_one(&mut self, key: &PackageKey) -> Result<()> {
         self.settings.cancel.check()?;
+        if self.leave_foreseen(key) {
+            return Ok(());
+        }
         self.loops.reset();
         let declarations = self.database.declarations(self.target, key)?;
         self.database.activate_declared(key, &declarations);
@@ -323,7 +385,10 @@ impl<'a> Configurer<'a> {
                 .get(key)
                 .and_then(|p| p.config_version.clone())
                 .unwrap_or_default();
-            self.run(key, Script::Configure { old }, &postinst)?;
+            let ran = self.run(key, Script::Configure { old }, &postinst);
+            if self.leave_for_later(key, ran)? {
+                return Ok(());
+            }
         }
         self.database.settle(key)?;
         self.database.incorporate(self.target)?;
@@ -341,6 +406,9 @@ impl<'a> Configurer<'a> {
         let Some((Status::TriggersPending | Status::TriggersAwaited, false)) = pending else {
             return Ok(());
         };
+        if self.settings.unrunnable.is_deferred(key) {
+            return Ok(());
+        }
         self.settings.cancel.check()?;
         if let Some(packages) = self.loops.check(self.database) {
             self.database
@@ -348,9 +416,14 @@ impl<'a> Configurer<'a> {
             self.database.save(self.target)?;
             return Err(ConfigureError::TriggerCycle { packages });
         }
+        let awaiters = self.database.awaiters(key);
         let names = self.database.take_pending(key)?;
         if let Some(postinst) = self.script_path(key, "postinst") {
-            self.run(key, Script::Triggered { names }, &postinst)?;
+            let script = Script::Triggered { names: names.clone() };
+            let ran = self.run(key, script, &postinst);
+            if self.leave_for_later(key, ran)? {
+                return Ok(self.database.put_back(key, &names, &awaiters)?);
+            }
         }
         self.database.settle(key)?;
         self.database.incorporate(self.target)?;
@@ -385,22 +458,34 @@ impl<'a> Configurer<'a> {
         let command: Vec<&str> = std::iter::once(path.as_ref())
             .chain(arguments.iter().map(String::as_str))
             .collect();
-        let cancel = settings.cancel;
+        let (cancel, unrunnable) = (settings.cancel, settings.unrunnable);
         let outcome = self
             .view
             .run(&key.name, &command, &environment, settings.timeout, &|| {
-                cancel.is_cancelled()
-            })?;
+                cancel.is_cancelled() || unrunnable.tried()
+            });
+        let refusal = unrunnable.script_ended();
+        let outcome = outcome?;
         cancel.check()?;
         let Outcome { ended, .. } = &outcome;
-        let failure = (*ended != Ended::Exited(0)).then(|| ended.to_string());
+        let failure = match &refusal {
+            Some(_) => Some("stopped: it needs what cannot be run".to_owned()),
+            None => (*ended != Ended::Exited(0)).then(|| ended.to_string()),
+        };
         settings.reporter.event(&Event::ScriptFinished {
             package: &key.name,
             script: &shown,
             failure: failure.as_deref(),
             elapsed: started.elapsed(),
         });
-        if failure.is_none() {
+        if let Some(refusal) = refusal {
+            self.database.flush(self.target)?;
+            Err(ConfigureError::Unrunnable {
+                package: key.name.clone(),
+                script,
+                refusal,
+            })
+        } else if failure.is_none() {
             Ok(())
         } else {
             self.database.flush(self.target)?;

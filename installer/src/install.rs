@@ -14,7 +14,8 @@ use crate::deb::{
 };
 use crate::dpkg::{DPKG_NEW, Database, DpkgError, PackageKey, Status};
 use crate::fontconfig;
-use crate::ldconfig;
+use crate::hazards::{self, Verdict};
+use crate::ldconfig::{self, Ran};
 use crate::ldd;
 use crate::merge_usr::{self, MergeUsrError, MergedUsr};
 use crate::preseed::{PreseedError, Selections};
@@ -22,6 +23,7 @@ use crate::report::{Event, Reporter, Stage};
 use crate::solve::{PackageId, Phase, Plan, Selection, Step, Universe, Variant};
 use crate::staging::{self, Cancel, Cancelled, Staging};
 use crate::sysroot::{Sources, Sysroot, SysrootError};
+use crate::unrunnable::{Deferred, OnUnrunnable, Refusal, Unrunnable};
 use crate::view::{View, ViewError, ViewOptions};
 use control::{Control, Reply, Request};
 use rootless_install_fs::{Error as TargetError, FileType, Target, Timestamp};
@@ -156,6 +158,8 @@ pub struct Installation<'a, 'u> {
     pub selections: &'a [Selections],
     /// How long a script may take.
     pub script_timeout: Duration,
+    /// What becomes of packages whose scripts need what cannot be run.
+    pub on_unrunnable: OnUnrunnable,
     /// `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<i64>,
     /// Who is told.
@@ -165,11 +169,12 @@ pub struct Installation<'a, 'u> {
 }
 
 impl<'u> Installation<'_, 'u> {
-    /// Carries the plan out.
+    /// Carries the plan out. The packages that are left for the target's own dpkg
+    /// are returned.
     ///
     /// # Errors
     /// Whatever ends it; the target is not usable then.
-    pub fn run(&self) -> Result<()> {
+    pub fn run(&self) -> Result<Vec<(PackageKey, Deferred)>> {
         self.carry_out().map_err(|error| {
             // The error of a single file does not say where it would have been.
             let full = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
@@ -191,7 +196,7 @@ impl<'u> Installation<'_, 'u> {
         })
     }
 
-    fn carry_out(&self) -> Result<()> {
+    fn carry_out(&self) -> Result<Vec<(PackageKey, Deferred)>> {
         self.check_selections()?;
         bookkeeping::prepare(self.target, &self.sources, !self.plan.phases.is_empty())?;
         let foreign: Vec<String> = self.foreign.iter().map(|arch| arch.name.to_owned()).collect();
@@ -199,13 +204,15 @@ impl<'u> Installation<'_, 'u> {
         merge_usr::prepare(self.target, self.arch, self.merged_usr, &self.jobs(first))?;
         // Without dpkg its database is what mmdebstrap prepares for it.
         if self.selection.variant == Variant::Extract || self.plan.phases.is_empty() {
-            return self.extract(&Database::prepare(self.target, self.arch.name, &foreign)?);
+            self.extract(&Database::prepare(self.target, self.arch.name, &foreign)?)?;
+            return Ok(Vec::new());
         }
         let mut database = Database::create(self.target, self.arch.name, &foreign)?;
         let scratch = Staging::scratch(&self.cache.join("run"))?;
         let sysroot = self.sysroot(scratch.directory())?;
         // Scripts may run it twice at once; it makes and removes the same links.
         let one_ldconfig = Mutex::new(());
+        let unrunnable = Unrunnable::new(self.on_unrunnable);
         std::thread::scope(|scope| {
             let socket = scratch.directory().join("private/control");
             // Nobody asks where the target's own programs are executed.
@@ -215,7 +222,7 @@ impl<'u> Installation<'_, 'u> {
                     let answer = |request: Request<'_>| {
                         let _alone = matches!(request, Request::Ldconfig { .. })
                             .then(|| one_ldconfig.lock().unwrap_or_else(PoisonError::into_inner));
-                        self.answer(sysroot.as_ref(), request)
+                        self.answer(sysroot.as_ref(), &unrunnable, request)
                     };
                     Some(
                         Control::listen(scope, &socket, answer).map_err(|source| InstallError::Write {
@@ -225,7 +232,7 @@ impl<'u> Installation<'_, 'u> {
                     )
                 }
             };
-            let done = self.install(&mut database, sysroot.as_ref(), scratch.directory());
+            let done = self.install(&mut database, sysroot.as_ref(), &unrunnable, scratch.directory());
             drop(control);
             done
         })?;
@@ -238,24 +245,50 @@ impl<'u> Installation<'_, 'u> {
             automatic,
             architectures: self.universe.architectures(),
         });
-        Ok(bookkeeping::finish(self.target, marks)?)
+        bookkeeping::finish(self.target, marks)?;
+        Ok(unrunnable.deferred())
     }
 
     /// Answers the shim.
-    fn answer(&self, sysroot: Option<&Sysroot<'_, '_>>, request: Request<'_>) -> Reply {
+    fn answer(
+        &self,
+        sysroot: Option<&Sysroot<'_, '_>>,
+        unrunnable: &Unrunnable,
+        request: Request<'_>,
+    ) -> Reply {
+        let refuse = |tool: &Path, reason: String| {
+            unrunnable.refuse(Refusal {
+                tool: tool.to_owned(),
+                reason: reason.clone(),
+            });
+            Reply::Refused(reason)
+        };
         match request {
             Request::Counterpart(path) => {
                 let found = match sysroot {
                     Some(sysroot) => sysroot.find(path),
                     None => Err("the system given with --native-sysroot does not have it".into()),
                 };
-                found.map_or_else(Reply::Refused, Reply::Execute)
+                found.map_or_else(|reason| refuse(path, reason), Reply::Execute)
             }
+            Request::Hazard { program, arguments } => match hazards::judge(program, &arguments, self.arch) {
+                Verdict::Run => Reply::Counterpart,
+                Verdict::Refuse(reason) => refuse(program, reason),
+                Verdict::Convert => {
+                    hazards::into_native(self.target, self.arch);
+                    Reply::Tell
+                }
+            },
+            Request::Executed { program } => match hazards::into_target(self.target, self.arch) {
+                Ok(()) => Reply::Done(Ran::default()),
+                Err(reason) => refuse(program, reason),
+            },
+            Request::Failed { program, reason } => refuse(program, reason.to_string_lossy().into_owned()),
             Request::Ldconfig { directory, arguments } => {
                 match ldconfig::run_in(self.target, self.arch, directory, &arguments) {
                     Ok(ran) => Reply::Done(ran),
                     Err(error) if error.is_unknown_version() => Reply::Counterpart,
-                    Err(error) => Reply::Refused(error.to_string()),
+                    Err(error) => refuse(Path::new("/usr/sbin/ldconfig"), error.to_string()),
                 }
             }
             Request::Loader {
@@ -344,6 +377,7 @@ impl<'u> Installation<'_, 'u> {
             tree: private.join("sysroot"),
             store: self.cache.join("native"),
             target: self.arch,
+            files: self.target,
             universe: native.universe,
             indexes: native.indexes,
             fetcher: native.fetcher,
@@ -356,6 +390,7 @@ impl<'u> Installation<'_, 'u> {
         &self,
         database: &mut Database,
         sysroot: Option<&Sysroot<'_, '_>>,
+        unrunnable: &Unrunnable,
         scratch: &Path,
     ) -> Result<()> {
         self.reporter.event(&Event::UnpackPlanned {
@@ -369,12 +404,16 @@ impl<'u> Installation<'_, 'u> {
         let first = phases.next();
         if let Some(first) = first {
             unpacked = self.unpack(&first.packages, database, Layering::TarThenDpkg)?;
-            self.learn(sysroot, &first.packages, &unpacked);
+            self.learn(sysroot, &first.packages, &unpacked)?;
         }
         let mut view = self.view(scratch)?;
         let environment = Environment {
             dpkg_version: self.dpkg_version(),
             source_date_epoch: self.source_date_epoch,
+        };
+        let foreseen = |package: &str| {
+            self.native.as_ref()?;
+            hazards::foreseen(package, self.arch)
         };
         let settings = |force| Settings {
             environment: environment.clone(),
@@ -382,6 +421,8 @@ impl<'u> Installation<'_, 'u> {
             timeout: (!self.script_timeout.is_zero()).then_some(self.script_timeout),
             reporter: &*self.reporter,
             cancel: self.cancel,
+            unrunnable,
+            foreseen: &foreseen,
         };
         if first.is_some() {
             let _stage = self.reporter.stage(Stage::Configure);
@@ -470,7 +511,7 @@ impl<'u> Installation<'_, 'u> {
             }
         }
         let unpacked = self.unpack(ids, database, Layering::Dpkg)?;
-        self.learn(sysroot, ids, &unpacked);
+        self.learn(sysroot, ids, &unpacked)?;
         for package in &unpacked {
             database.finish_unpack(self.target, &package.control, &package.files)?;
         }
@@ -526,12 +567,18 @@ impl<'u> Installation<'_, 'u> {
         )?)
     }
 
-    fn learn(&self, sysroot: Option<&Sysroot<'_, '_>>, ids: &[PackageId], unpacked: &[UnpackedPackage]) {
-        let Some(sysroot) = sysroot else { return };
+    fn learn(
+        &self,
+        sysroot: Option<&Sysroot<'_, '_>>,
+        ids: &[PackageId],
+        unpacked: &[UnpackedPackage],
+    ) -> Result<()> {
+        let Some(sysroot) = sysroot else { return Ok(()) };
         for (id, package) in ids.iter().zip(unpacked) {
             let known = self.universe.package(*id);
-            sysroot.learn(known, package.files.used_paths());
+            sysroot.learn(known, package.files.list.iter().map(PathBuf::as_path))?;
         }
+        Ok(())
     }
 
     /// Version of the target's dpkg, for `DPKG_RUNNING_VERSION`.

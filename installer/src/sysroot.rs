@@ -9,6 +9,7 @@
 //! depends on. The version nearest to the target's is taken: rebuilds (binNMU)
 //! differ between architectures.
 
+mod owners;
 mod tree;
 mod unpack;
 // The very code with which the shim looks for a counterpart.
@@ -19,17 +20,20 @@ mod shim_paths;
 use crate::arch::Architecture;
 use crate::archive::{ArchiveError, Fetcher, Index, PackageFile};
 use crate::deb::DebError;
+use crate::dpkg::{Diversion, Diversions};
 use crate::report::{Event, Reporter};
 use crate::solve::{Package, PackageId, Universe, best_native_version, closure};
 use crate::view::PHANTOM_DIRECTORY;
 use crossbeam::channel;
+use owners::{Owners, Shipped, merged};
+use rootless_install_fs::Target;
 use shim_paths::map_triplet;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 
 /// Why the sysroot could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -81,16 +85,6 @@ impl SysrootError {
     }
 }
 
-/// The package of the target that a path belongs to.
-#[derive(Clone)]
-struct Owner {
-    package: String,
-    version: String,
-    architecture: &'static Architecture,
-}
-
-type Owners = HashMap<PathBuf, Owner>;
-
 /// The sysroot of one run.
 pub struct Sysroot<'a, 'u> {
     tree: PathBuf,
@@ -101,7 +95,10 @@ pub struct Sysroot<'a, 'u> {
     fetcher: &'a Fetcher,
     reporter: &'a dyn Reporter,
     present: Mutex<HashSet<PackageId>>,
-    owners: RwLock<Owners>,
+    owners: Owners,
+    files: &'a Target,
+    /// Contested paths, as they are told apart in the tree: path, where the others' is, whose it is.
+    diverted: Mutex<Vec<Diversion>>,
 }
 
 /// Where a sysroot is kept and where its packages come from.
@@ -112,6 +109,8 @@ pub struct Sources<'a, 'u> {
     pub store: PathBuf,
     /// The target's architecture.
     pub target: &'static Architecture,
+    /// The target's files.
+    pub files: &'a Target,
     /// Packages of the same suite for the native architecture.
     pub universe: &'a Universe<'u>,
     /// The indexes that universe was made of.
@@ -132,6 +131,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             tree,
             store,
             target,
+            files,
             universe,
             indexes,
             fetcher,
@@ -150,7 +150,9 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             fetcher,
             reporter,
             present: Mutex::default(),
-            owners: RwLock::default(),
+            owners: Owners::default(),
+            files,
+            diverted: Mutex::default(),
         };
         let essential: Vec<PackageId> = universe.essential().collect();
         if essential.is_empty() {
@@ -183,7 +185,59 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             })?;
         }
         present.extend(wanted);
+        self.tell_apart(&present)
+    }
+
+    /// Gives contested paths of the tree the names they have in the target,
+    /// where both packages' files are.
+    fn tell_apart(&self, present: &HashSet<PackageId>) -> Result<(), SysrootError> {
+        let diverted = self.diverted.lock().unwrap_or_else(PoisonError::into_inner);
+        for diversion in diverted.iter() {
+            let [from, to] =
+                [&diversion.from, &diversion.to].map(|path| native_path(&merged(path), self.target));
+            let by = diversion.package.as_deref().unwrap_or_default();
+            let by = [by.to_owned(), native_name(by, self.target)];
+            let mut ships = Vec::new();
+            for id in present {
+                let file = self.unpacked(&self.file(*id)?).join(&from);
+                if std::fs::symlink_metadata(&file).is_ok_and(|there| !there.is_dir()) {
+                    let name = self.universe.package(*id).name;
+                    ships.push((
+                        file,
+                        if by.iter().any(|by| by == name) {
+                            &from
+                        } else {
+                            &to
+                        },
+                    ));
+                }
+            }
+            tree::place(&self.tree, &from, &to, &ships).map_err(|source| SysrootError::Write {
+                path: self.tree.clone(),
+                source,
+            })?;
+        }
         Ok(())
+    }
+
+    /// Follows the target's diversions.
+    fn follow_diversions(&self) -> Result<(), SysrootError> {
+        let now = Diversions::load(self.files).unwrap_or_default();
+        let mut diverted = self.diverted.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is taken away leaves its names: what is asked for is found by the target's own.
+        // Libraries stay what native programs need.
+        let library = |one: &Diversion| one.from.to_string_lossy().contains(".so");
+        let new: Vec<Diversion> = now
+            .iter()
+            .filter(|one| !library(one) && !diverted.contains(one))
+            .cloned()
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        diverted.extend(new);
+        drop(diverted);
+        self.tell_apart(&self.present.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Fetches what the store does not hold, and unpacks it as it comes.
@@ -233,18 +287,20 @@ impl<'a, 'u> Sysroot<'a, 'u> {
         self.store.join(hash.get(..2).unwrap_or_default()).join(hash)
     }
 
-    /// Notes which paths of the target belong to a package.
-    pub fn learn<'p>(&self, package: &Package<'_>, paths: impl IntoIterator<Item = &'p Path>) {
-        let owner = Owner {
-            package: package.name.to_owned(),
-            version: package.version.to_owned(),
-            // For `all` as well: its programs are scripts.
-            architecture: Architecture::by_name(package.architecture).unwrap_or(self.target),
-        };
-        let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
-        for path in paths {
-            owners.insert(merged(path), owner.clone());
-        }
+    /// Notes what a package that was unpacked into the target ships.
+    ///
+    /// # Errors
+    /// The tree cannot be changed.
+    pub fn learn<'p>(
+        &self,
+        package: &Package<'_>,
+        paths: impl IntoIterator<Item = &'p Path>,
+    ) -> Result<(), SysrootError> {
+        // For `all` as well: its programs are scripts.
+        let architecture = Architecture::by_name(package.architecture).unwrap_or(self.target);
+        self.owners
+            .learn(package.name, package.version, architecture, paths);
+        self.follow_diversions()
     }
 
     /// The counterpart of a target program, as a path of the view; its package
@@ -253,23 +309,23 @@ impl<'a, 'u> Sysroot<'a, 'u> {
     /// # Errors
     /// Why there is none, in words.
     pub fn find(&self, path: &Path) -> Result<PathBuf, String> {
-        let path = merged(path);
-        let owner = self
-            .owners
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&path)
-            .cloned();
-        let Some(Owner {
+        let told = |error: SysrootError| {
+            let cause = std::error::Error::source(&error)
+                .map(|cause| format!(": {cause}"))
+                .unwrap_or_default();
+            format!("{error}{cause}")
+        };
+        self.follow_diversions().map_err(told)?;
+        let Some(shipped) = self.owners.find(self.files, path) else {
+            return Err("no package of the target owns it".into());
+        };
+        let Shipped {
+            path: original,
             package,
             version,
             architecture,
-        }) = owner
-        else {
-            return Err("no package of the target owns it".into());
-        };
+        } = shipped;
         let native = Architecture::native();
-        let tail = native_path(&path, architecture);
         let names = [package.clone(), native_name(&package, architecture)];
         let found = names
             .iter()
@@ -280,18 +336,29 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             ));
         };
         let counterpart = self.universe.package(id);
-        self.add(&[id]).map_err(|error| {
-            let cause = std::error::Error::source(&error)
-                .map(|cause| format!(": {cause}"))
-                .unwrap_or_default();
-            format!("package {package}: {error}{cause}")
-        })?;
-        if std::fs::symlink_metadata(self.tree.join(&tail)).is_err() {
+        self.add(&[id])
+            .map_err(|error| format!("package {package}: {}", told(error)))?;
+        // Diverted in the tree as in the target, or a copy of what is at its package's path.
+        let mut names = vec![merged(path)];
+        let diverted = self.diverted.lock().unwrap_or_else(PoisonError::into_inner);
+        let away = diverted
+            .iter()
+            .filter(|one| merged(&one.from) == original && one.package.as_ref() != Some(&package));
+        names.extend(away.map(|one| merged(&one.to)));
+        drop(diverted);
+        names.push(original);
+        let tails = names
+            .iter()
+            .flat_map(|name| [native_path(name, architecture), renamed_path(name, architecture)]);
+        let found = tails
+            .into_iter()
+            .find(|tail| std::fs::symlink_metadata(self.tree.join(tail)).is_ok());
+        let Some(tail) = found else {
             return Err(format!(
                 "package {} {} for {native} does not have it (the target has {package} {version})",
                 counterpart.name, counterpart.version
             ));
-        }
+        };
         let (path, package) = (path.to_string_lossy(), counterpart.name);
         self.reporter
             .event(&Event::SysrootExtended { path: &path, package });
@@ -308,28 +375,19 @@ fn native_path(path: &Path, architecture: &Architecture) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(relative))
 }
 
+/// The same, where the path has Debian's name of the architecture in it.
+fn renamed_path(path: &Path, architecture: &Architecture) -> PathBuf {
+    let path = native_path(path, architecture);
+    let native = Architecture::native().name;
+    let mapped = map_triplet(path.as_os_str().as_bytes(), architecture.name, native);
+    PathBuf::from(OsStr::from_bytes(&mapped))
+}
+
 /// Packages of a toolchain have the triplet in their name, in the form that
 /// names allow.
 fn native_name(package: &str, architecture: &Architecture) -> String {
     let form = |arch: &Architecture| arch.triplet.replace('_', "-");
     package.replace(&form(architecture), &form(Architecture::native()))
-}
-
-/// The path under the merged /usr, which is how a resolved path looks.
-fn merged(path: &Path) -> PathBuf {
-    let Ok(below) = path.strip_prefix("/") else {
-        return path.to_owned();
-    };
-    let first = below
-        .components()
-        .next()
-        .map(|c| c.as_os_str().to_string_lossy().into_owned());
-    match first {
-        Some(first) if first == "bin" || first == "sbin" || first.starts_with("lib") => {
-            Path::new("/usr").join(below)
-        }
-        _ => path.to_owned(),
-    }
 }
 
 /// What to fetch for a package.

@@ -2,7 +2,8 @@
 //! installer. The conversation is described where it answers
 //! (`installer/src/install/control.rs`).
 
-use crate::paths::{Arch, CONTROL, in_sysroot};
+use crate::hazards;
+use crate::paths::{Arch, CONTROL, in_sysroot, merged};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{Read, Write};
@@ -11,6 +12,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+
+/// Bytes of arguments that are told to the installer.
+const LONGEST: usize = 64 << 10;
 
 /// open(2): a descriptor that only names a file.
 const O_PATH: i32 = 0o10_000_000;
@@ -25,17 +29,70 @@ pub(crate) fn resolve(path: &OsStr) -> PathBuf {
         .unwrap_or_else(|_| PathBuf::from(path))
 }
 
+/// What is executed for a target program.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Counterpart {
+    /// A path of the view.
+    pub(crate) path: OsString,
+    /// The name of the program the installer wants to be told the end of.
+    pub(crate) tell: Option<Vec<u8>>,
+}
+
 /// Path of the counterpart in the view, asking the installer to extend the
 /// sysroot where it is not there yet. The error is the installer's reason.
-pub(crate) fn find(arch: &Arch, real: &Path) -> Result<OsString, OsString> {
+///
+/// A program whose output carries its machine ([`crate::hazards`]) is asked for
+/// in any case, by the name it was called by where that has a row of its own.
+pub(crate) fn find(
+    arch: &Arch,
+    called: &OsStr,
+    real: &Path,
+    arguments: &[OsString],
+) -> Result<Counterpart, OsString> {
+    let mut tell = None;
+    let merged = merged(called.as_bytes());
+    let names = [real.as_os_str().as_bytes(), &merged];
+    if let Some(name) = names
+        .into_iter()
+        .find(|name| hazards::rows(name).next().is_some())
+    {
+        let mut request = vec![b"h", name, b"\0"];
+        // Options come first; of the rest there may be more than is heard.
+        let mut length = 0;
+        for argument in arguments {
+            length += argument.len() + 1;
+            if length > LONGEST {
+                break;
+            }
+            request.extend([argument.as_bytes(), b"\0"]);
+        }
+        match ask(&request)? {
+            Reply::Counterpart => {}
+            Reply::Tell => tell = Some(name.to_vec()),
+            Reply::Execute(_) | Reply::Done { .. } => return Err(senseless()),
+        }
+    }
     let native = in_sysroot(arch, real.as_os_str());
     if fs::metadata(&native).is_ok() {
-        return Ok(native);
+        return Ok(Counterpart { path: native, tell });
     }
     match ask(&[b"c", real.as_os_str().as_bytes()])? {
-        Reply::Execute(path) => Ok(path),
-        Reply::Counterpart | Reply::Done { .. } => Err(senseless()),
+        Reply::Execute(path) => Ok(Counterpart { path, tell }),
+        Reply::Counterpart | Reply::Tell | Reply::Done { .. } => Err(senseless()),
     }
+}
+
+/// Tells that a program has ended whose output is to be converted. The error is
+/// the installer's reason.
+pub(crate) fn ended(program: &[u8]) -> Result<(), OsString> {
+    ask(&[b"d", program, b"\0"]).map(drop)
+}
+
+/// Tells that a counterpart cannot be executed.
+pub(crate) fn failed(real: &Path, reason: &str) {
+    let request: [&[u8]; 5] = [b"r", real.as_os_str().as_bytes(), b"\0", reason.as_bytes(), b"\0"];
+    // The caller is told in any case.
+    let _ = ask(&request);
 }
 
 /// What the installer answers.
@@ -44,6 +101,8 @@ pub(crate) enum Reply {
     Execute(OsString),
     /// Execute the native counterpart.
     Counterpart,
+    /// Do so, and tell of its end.
+    Tell,
     /// It is done.
     Done {
         /// Bytes for standard output.
@@ -70,7 +129,7 @@ pub(crate) fn ldconfig(arguments: &[OsString]) -> Result<Reply, OsString> {
 pub(crate) fn loader(program: &OsStr, arguments: &[OsString]) -> Result<Reply, OsString> {
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let environment = crate::loader::environment();
-    let mut request: Vec<&[u8]> = vec![b"d", directory.as_os_str().as_bytes(), b"\0"];
+    let mut request: Vec<&[u8]> = vec![b"o", directory.as_os_str().as_bytes(), b"\0"];
     for variable in &environment {
         request.extend([variable.as_bytes(), b"\0"]);
     }
@@ -100,6 +159,7 @@ fn parse(reply: Vec<u8>) -> Result<Reply, OsString> {
     match reply.split_first() {
         Some((b'+', path)) => Ok(Reply::Execute(OsString::from_vec(path.to_vec()))),
         Some((b'>', [])) => Ok(Reply::Counterpart),
+        Some((b'~', [])) => Ok(Reply::Tell),
         Some((b'=', &[status, a, b, c, d, ref text @ ..])) => {
             let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
             let (output, messages) = text.split_at_checked(length).ok_or_else(senseless)?;
@@ -138,7 +198,8 @@ mod tests {
     #[test]
     fn no_installer_is_a_reason() {
         let arch = crate::paths::target(OsStr::new("riscv64")).unwrap();
-        let reason = find(arch, Path::new("/usr/bin/no-such-tool")).unwrap_err();
+        let tool = "/usr/bin/no-such-tool";
+        let reason = find(arch, OsStr::new(tool), Path::new(tool), &[]).unwrap_err();
         assert!(reason.to_string_lossy().contains("does not answer"));
     }
 
@@ -146,6 +207,7 @@ mod tests {
     fn replies_are_understood() {
         assert!(matches!(parse(b"+/x".to_vec()), Ok(Reply::Execute(path)) if path == "/x"));
         assert!(matches!(parse(b">".to_vec()), Ok(Reply::Counterpart)));
+        assert!(matches!(parse(b"~".to_vec()), Ok(Reply::Tell)));
         let Ok(Reply::Done {
             output,
             messages,

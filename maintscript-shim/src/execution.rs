@@ -3,7 +3,7 @@
 
 use crate::answers::{Execution, Rewrite};
 use crate::paths::{AUDIT, Arch, LOCALES, NATIVE_BIG_ENDIAN, SYSROOT};
-use crate::{NOT_EXECUTABLE, base_name, complain, sys};
+use crate::{base_name, complain, elf, sys};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -28,8 +28,18 @@ const MARK: &str = "ROOTLESS_INSTALL_SET";
 
 /// Executes the counterpart `native` of what was called as `path`. Returns the
 /// exit status, where it returns.
-pub(crate) fn run(arch: &Arch, native: &OsStr, path: &OsStr, rest: &[OsString], how: Execution) -> i32 {
-    let environment = environment(arch, std::env::vars_os().collect(), &how);
+///
+/// # Errors
+/// It cannot be executed.
+pub(crate) fn run(
+    arch: &Arch,
+    native: &OsStr,
+    path: &OsStr,
+    rest: &[OsString],
+    how: Execution,
+) -> std::io::Result<i32> {
+    let elsewhere = how.libraries || elf::looks_elsewhere(native);
+    let environment = environment(arch, std::env::vars_os().collect(), &how, elsewhere);
     if let Some(first) = &how.first {
         // The directory is for all users of the view, as /dev/shm is.
         let _ = std::fs::create_dir(LOCALES);
@@ -50,8 +60,7 @@ pub(crate) fn run(arch: &Arch, native: &OsStr, path: &OsStr, rest: &[OsString], 
         path
     };
     let Some(rewrite) = how.rewrite else {
-        let error = sys::execute(native, path, &arguments, &environment);
-        return failed(native, &error);
+        return Err(sys::execute(native, path, &arguments, &environment));
     };
     arguments.retain(|argument| !rewrite.without.iter().any(|left_out| argument == left_out));
     let output = Command::new(native)
@@ -62,23 +71,19 @@ pub(crate) fn run(arch: &Arch, native: &OsStr, path: &OsStr, rest: &[OsString], 
         .stdin(Stdio::inherit())
         .stderr(Stdio::inherit())
         .output();
-    match output {
-        Err(error) => failed(native, &error),
-        Ok(output) => {
-            if let Err(error) = deliver(arch, &rewrite, &output) {
-                let file = rewrite.file.unwrap_or_default();
-                complain(&[
-                    b"rootless-install: cannot write ",
-                    file.as_bytes(),
-                    b": ",
-                    error.to_string().as_bytes(),
-                ]);
-                return 1;
-            }
-            let signal = output.status.signal().map_or(1, |signal| 128 + signal);
-            output.status.code().unwrap_or(signal)
-        }
+    let output = output?;
+    if let Err(error) = deliver(arch, &rewrite, &output) {
+        let file = rewrite.file.unwrap_or_default();
+        complain(&[
+            b"rootless-install: cannot write ",
+            file.as_bytes(),
+            b": ",
+            error.to_string().as_bytes(),
+        ]);
+        return Ok(1);
     }
+    let signal = output.status.signal().map_or(1, |signal| 128 + signal);
+    Ok(output.status.code().unwrap_or(signal))
 }
 
 fn deliver(arch: &Arch, rewrite: &Rewrite, output: &std::process::Output) -> std::io::Result<()> {
@@ -98,25 +103,18 @@ fn deliver(arch: &Arch, rewrite: &Rewrite, output: &std::process::Output) -> std
     }
 }
 
-fn failed(native: &OsStr, error: &std::io::Error) -> i32 {
-    complain(&[
-        b"rootless-install: cannot execute ",
-        native.as_bytes(),
-        b": ",
-        error.to_string().as_bytes(),
-    ]);
-    NOT_EXECUTABLE
-}
-
 type Variables = Vec<(OsString, OsString)>;
 
 /// The caller's environment without what this helper has set in it, and with
-/// what the program needs.
-fn environment(arch: &Arch, mut variables: Variables, how: &Execution) -> Variables {
+/// what the program needs. One that looks for libraries nowhere else than the system does
+/// finds them without help, and sees the environment of its caller.
+fn environment(arch: &Arch, mut variables: Variables, how: &Execution, elsewhere: bool) -> Variables {
     take_back(&mut variables);
     let mut set: Vec<(&str, OsString)> = how.variables.clone();
     let audit = if how.libraries { LIBRARIES } else { AUDIT };
-    variables.push(("LD_AUDIT".into(), audit.into()));
+    if elsewhere {
+        variables.push(("LD_AUDIT".into(), audit.into()));
+    }
     // The target's locales cannot be read (locale(7), LOCPATH).
     if arch.big_endian != NATIVE_BIG_ENDIAN {
         let system = OsStr::from_bytes(SYSROOT).to_string_lossy();
@@ -170,13 +168,13 @@ mod tests {
     fn locales_of_another_byte_order() {
         let name = if NATIVE_BIG_ENDIAN { "riscv64" } else { "s390x" };
         let arch = crate::paths::target(OsStr::new(name)).unwrap();
-        let theirs = environment(arch, Vec::new(), &Execution::default());
+        let theirs = environment(arch, Vec::new(), &Execution::default(), false);
         let path = theirs.iter().find(|(name, _)| name == "LOCPATH").unwrap();
         assert!(path.1.to_string_lossy().starts_with(LOCALES));
-        let next = environment(arch, theirs.clone(), &Execution::default());
+        let next = environment(arch, theirs.clone(), &Execution::default(), false);
         assert_eq!(next, theirs);
         assert!(
-            !environment(same(), Vec::new(), &Execution::default())
+            !environment(same(), Vec::new(), &Execution::default(), false)
                 .iter()
                 .any(|(n, _)| n == "LOCPATH")
         );
@@ -195,21 +193,23 @@ mod tests {
             ..Execution::default()
         };
         let callers = vec![variable("PATH", "/bin"), variable("PERL5LIB", "/mine")];
-        let theirs = environment(same(), callers.clone(), &how);
+        let theirs = environment(same(), callers.clone(), &how, true);
         let value = |name: &str| theirs.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
         assert_eq!(value("HOSTTYPE").unwrap(), "s390x");
         assert_eq!(value("LD_AUDIT").unwrap(), LIBRARIES);
         assert_eq!(value("LD_PRELOAD").unwrap(), LIBRARIES);
         assert_eq!(value("PERL5LIB").unwrap(), "/mine");
         // What it starts is another program, which gets the caller's environment.
-        let next = environment(same(), theirs, &Execution::default());
-        assert_eq!(next, [callers, vec![variable("LD_AUDIT", AUDIT)]].concat());
+        let next = environment(same(), theirs, &Execution::default(), false);
+        assert_eq!(next, callers);
     }
 
     #[test]
     fn the_environment_of_others_stays() {
         let callers = vec![variable("LD_PRELOAD", "/mine.so"), variable("HOSTTYPE", "x")];
-        let theirs = environment(same(), callers.clone(), &Execution::default());
+        let theirs = environment(same(), callers.clone(), &Execution::default(), false);
+        assert_eq!(theirs, callers);
+        let theirs = environment(same(), callers.clone(), &Execution::default(), true);
         assert_eq!(theirs, [callers, vec![variable("LD_AUDIT", AUDIT)]].concat());
     }
 
@@ -234,7 +234,7 @@ mod tests {
             "--update".into(),
             "a".into(),
         ];
-        let status = run(arch, OsStr::new("/bin/sh"), OsStr::new("sh"), &given, how);
+        let status = run(arch, OsStr::new("/bin/sh"), OsStr::new("sh"), &given, how).unwrap();
         assert_eq!(
             (status, std::fs::read_to_string(&file).unwrap()),
             (0, "riscv64 a".into())

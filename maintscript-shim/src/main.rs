@@ -17,13 +17,18 @@
 
 mod answers;
 mod counterpart;
+mod elf;
 mod execution;
+// The installer's own table.
+#[path = "../../installer/src/hazards/table.rs"]
+#[allow(dead_code, reason = "the installer uses the rest")]
+mod hazards;
 mod loader;
 mod paths;
 mod sys;
 
 use answers::{Answer, Execution};
-use counterpart::Reply;
+use counterpart::{Counterpart, Reply};
 use paths::Arch;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -56,7 +61,7 @@ fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32
         loader::Task::None => {}
         loader::Task::Execute(program, rest) => return execute(arch, made_for, program, rest),
         loader::Task::Ask => match counterpart::loader(path, rest) {
-            Ok(Reply::Counterpart | Reply::Execute(_)) => {}
+            Ok(Reply::Counterpart | Reply::Execute(_) | Reply::Tell) => {}
             told => return tell(&real, told),
         },
     }
@@ -67,13 +72,32 @@ fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32
             return status;
         }
         Answer::Ldconfig => match counterpart::ldconfig(rest) {
-            Ok(Reply::Counterpart | Reply::Execute(_)) => {}
+            Ok(Reply::Counterpart | Reply::Execute(_) | Reply::Tell) => {}
             told => return tell(&real, told),
         },
         Answer::Execute(planned) => execution = planned,
     }
-    match counterpart::find(made_for, &real) {
-        Ok(native) => execution::run(arch, &native, path, rest, execution),
+    match counterpart::find(made_for, path, &real, rest) {
+        Ok(Counterpart { path: native, tell }) => {
+            if let Some(told) = tell
+                && let Some(status) = sys::wait_for_child()
+            {
+                return tell_end(&told, status);
+            }
+            match execution::run(arch, &native, path, rest, execution) {
+                Ok(status) => status,
+                Err(error) => {
+                    counterpart::failed(&real, &error.to_string());
+                    complain(&[
+                        b"rootless-install: cannot execute ",
+                        native.as_bytes(),
+                        b": ",
+                        error.to_string().as_bytes(),
+                    ]);
+                    NOT_EXECUTABLE
+                }
+            }
+        }
         Err(reason) => {
             let script = script();
             complain(&[
@@ -101,13 +125,29 @@ fn tell(tool: &Path, told: Result<Reply, OsString>) -> i32 {
             sys::write_all(1, &output);
             status
         }
-        Ok(Reply::Counterpart | Reply::Execute(_)) => NOT_EXECUTABLE,
+        Ok(Reply::Counterpart | Reply::Execute(_) | Reply::Tell) => NOT_EXECUTABLE,
         Err(reason) => {
             complain(&[
                 b"rootless-install: ",
                 script().as_bytes(),
                 b": ",
                 base_name(tool.as_os_str()),
+                b": ",
+                reason.as_bytes(),
+            ]);
+            1
+        }
+    }
+}
+
+/// The end of a program whose output the installer converts now.
+fn tell_end(program: &[u8], status: i32) -> i32 {
+    match counterpart::ended(program) {
+        Ok(()) => status,
+        Err(reason) => {
+            complain(&[
+                b"rootless-install: ",
+                script().as_bytes(),
                 b": ",
                 reason.as_bytes(),
             ]);

@@ -118,6 +118,15 @@ pub(crate) fn map_triplet(path: &[u8], target: &str, native: &str) -> Vec<u8> {
     mapped
 }
 
+/// A path of a program under the merged /usr.
+pub(crate) fn merged(path: &[u8]) -> Vec<u8> {
+    let unmerged = [&b"/bin/"[..], b"/sbin/"]
+        .iter()
+        .any(|begin| path.starts_with(begin));
+    let top: &[u8] = if unmerged { b"/usr" } else { b"" };
+    [top, path].concat()
+}
+
 /// Where the counterpart of a target path is in the native sysroot.
 pub(crate) fn in_sysroot(arch: &Arch, path: &OsStr) -> OsString {
     let mut native = SYSROOT.to_vec();

@@ -8,6 +8,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 unsafe extern "C" {
     fn execve(path: *const c_char, argv: *const *const c_char, environment: *const *const c_char) -> c_int;
     fn write(fd: c_int, data: *const c_void, length: usize) -> isize;
+    fn fork() -> c_int;
+    fn waitpid(process: c_int, status: *mut c_int, options: c_int) -> c_int;
     fn uname(fields: *mut Utsname) -> c_int;
 }
 
@@ -72,6 +74,30 @@ pub(crate) fn execute(
     // SAFETY: all three are NUL-terminated and outlive the call.
     unsafe { execve(path.as_ptr(), arguments_.as_ptr(), environment_.as_ptr()) };
     io::Error::last_os_error()
+}
+
+/// Splits the process in two: the child goes on (`None`), the parent waits for
+/// its end and gets its exit status, as a shell would tell it.
+pub(crate) fn wait_for_child() -> Option<i32> {
+    // SAFETY: this process has one thread.
+    let child = unsafe { fork() };
+    if child <= 0 {
+        // Where there can be no child, the program still runs; its end is not told.
+        return None;
+    }
+    let mut status = 0;
+    // SAFETY: `status` is writable.
+    while unsafe { waitpid(child, &raw mut status, 0) } < 0 {
+        if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return Some(1);
+        }
+    }
+    let signal = status & 0x7f;
+    Some(if signal == 0 {
+        (status >> 8) & 0xff
+    } else {
+        128 + signal
+    })
 }
 
 /// The kernel's name, host name, release and version, in that order.

@@ -9,6 +9,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 
 use super::values::{self, Names};
 use crate::merge_usr::MergedUsr;
+use crate::unrunnable::OnUnrunnable;
 
 const LONG_ABOUT: &str = "\
 Makes a Debian root filesystem for any architecture, as an ordinary user, without
@@ -35,7 +36,7 @@ Environment:
   NO_COLOR               no colour when it is not empty
 
 Exit status:
-  0    the target is complete
+  0    the target is complete, but for what --on-unrunnable=defer has left, which is named
   1    it could not be made; nothing half-made is left
   2    the command line makes no sense
   130  stopped with Ctrl-C (128 + the signal's number for others); nothing is left
@@ -150,6 +151,13 @@ pub struct Args {
     /// How long one maintainer script may take before it is stopped
     #[arg(long, value_name = "DURATION", default_value = "10min", value_parser = values::timeout)]
     pub script_timeout: Duration,
+
+    /// What to do when a script needs a program that cannot be run on this machine
+    ///
+    /// That is one without a counterpart for this machine's architecture, or one that would
+    /// write data in the wrong byte order, word size or instruction set.
+    #[arg(long, value_name = "WHAT", default_value = "fail", value_enum)]
+    pub on_unrunnable: OnUnrunnable,
 
     /// Keep a log of everything here
     ///

@@ -13,6 +13,7 @@ use crate::arch::Architecture;
 use crate::merge_usr::MergedUsr;
 use crate::preseed::{PreseedError, Selections};
 use crate::report::{Verbosity, escape, escape_path};
+use crate::unrunnable::OnUnrunnable;
 
 /// All that a run needs to know.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Config {
     pub selections: Vec<Selections>,
     /// How long a script may take.
     pub script_timeout: Duration,
+    /// What becomes of packages whose scripts need what cannot be run.
+    pub on_unrunnable: OnUnrunnable,
     /// Where the log goes, if not into the cache.
     pub log: Option<PathBuf>,
     /// Leave the work directory of a failed run.
@@ -177,6 +180,7 @@ impl Config {
             native_sysroot: native_sysroot(&args.native_sysroot)?,
             selections,
             script_timeout: args.script_timeout,
+            on_unrunnable: args.on_unrunnable,
             log: args.log,
             keep_failed: args.keep_failed,
             dry_run: args.dry_run,

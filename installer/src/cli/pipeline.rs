@@ -180,15 +180,20 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
         mount_point: staging.directory().join("view"),
         selections: &config.selections,
         script_timeout: config.script_timeout,
+        on_unrunnable: config.on_unrunnable,
         source_date_epoch: config.source_date_epoch,
         reporter: Arc::clone(&tally) as Arc<dyn Reporter>,
         cancel,
     };
-    installation.run()?;
+    let deferred = installation.run()?;
     let output = finish(config, staging, &target, reporter, cancel)?;
     Ok(Summary {
         output: output.path,
         output_bytes: output.bytes,
+        deferred: deferred
+            .iter()
+            .map(|(key, why)| (key.name.clone(), why.to_string()))
+            .collect(),
         ..tally.summary()
     })
 }

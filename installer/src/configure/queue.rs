@@ -138,6 +138,10 @@ pub trait States {
     fn is_pending(&self, node: Node) -> bool;
     /// The first package whose triggers it awaits.
     fn awaits(&self, node: Node) -> Option<Node>;
+    /// Whether it is left for later, so that nothing here will make it satisfy a dependency.
+    fn is_left(&self, _node: Node) -> bool {
+        false
+    }
 }
 
 /// What to do next.
@@ -147,6 +151,13 @@ pub enum Step {
     Configure(Node),
     /// Process this package's triggers.
     Triggers(Node),
+    /// Leave this package as it is: what it depends on will not be configured.
+    Leave {
+        /// The package.
+        node: Node,
+        /// The one it depends on.
+        on: Node,
+    },
 }
 
 /// dpkg's `dependtry`: what is tried when nothing else helps.
@@ -243,6 +254,10 @@ impl Queue {
             if self.leniency >= Leniency::Cycles && self.break_cycle(graph, node) {
                 self.fruitless = 0;
             }
+            if !pending && let Some(on) = self.left(graph, node, states) {
+                self.fruitless = 0;
+                return Some(Step::Leave { node, on });
+            }
             let satisfied = self.check(graph, node, states) == Found::Satisfied;
             if !satisfied && self.leniency < Leniency::Force {
                 self.waiting.push_back(node);
@@ -260,6 +275,28 @@ impl Queue {
     fn give_way(&mut self) {
         self.leniency = self.leniency.next();
         self.fruitless = 0;
+    }
+
+    /// A package that is left for later, and that alone could satisfy a dependency.
+    /// It is more than force could help.
+    fn left(&self, graph: &Graph, node: Node, states: &dyn States) -> Option<Node> {
+        let groups = graph.groups(node).iter().enumerate();
+        groups.into_iter().find_map(|(position, group)| {
+            let mut only = None;
+            for (option, alternative) in group.iter().enumerate() {
+                if self.broken.contains(&(node, position, option)) {
+                    return None;
+                }
+                for (candidate, good) in alternative.named.iter().chain(&alternative.providers) {
+                    if states.is_left(*candidate) {
+                        only = only.or(Some(*candidate));
+                    } else if self.found(*candidate, *good, states, &mut None) > Found::Nothing {
+                        return None;
+                    }
+                }
+            }
+            only
+        })
     }
 
     /// Whether the dependencies of a package are satisfied, and if not whether
@@ -307,7 +344,7 @@ impl Queue {
     }
 
     fn found(&self, node: Node, good: bool, states: &dyn States, awaited: &mut Option<Node>) -> Found {
-        if !good {
+        if !good || states.is_left(node) {
             return Found::Nothing;
         }
         match states.status(node) {
@@ -405,6 +442,11 @@ mod tests {
     use super::*;
 
     fn run(stanzas: &[(&str, bool)]) -> Vec<String> {
+        run_without(stanzas, None)
+    }
+
+    // One of them may be left for later.
+    fn run_without(stanzas: &[(&str, bool)], left: Option<Node>) -> Vec<String> {
         let packages: Vec<Package> = stanzas
             .iter()
             .map(|(fields, _)| {
@@ -420,11 +462,14 @@ mod tests {
             true => Status::Unpacked,
             false => Status::TriggersPending,
         });
-        let mut status = Simple(states.collect());
-        let mut queue = Queue::new(0..packages.len(), false);
+        let mut status = Simple(states.collect(), left);
+        let mut queue = Queue::new((0..packages.len()).filter(|node| left != Some(*node)), false);
         let mut order = Vec::new();
         while let Some(step) = queue.next(&graph, &status) {
             match step {
+                Step::Leave { node, on } => {
+                    order.push(format!("{} waits for {}", packages[node].name, packages[on].name));
+                }
                 Step::Configure(node) => {
                     status.0[node] = Status::Installed;
                     order.push(packages[node].name.clone());
@@ -438,7 +483,7 @@ mod tests {
         order
     }
 
-    struct Simple(Vec<Status>);
+    struct Simple(Vec<Status>, Option<Node>);
 
     impl States for Simple {
         fn status(&self, node: Node) -> Status {
@@ -449,6 +494,9 @@ mod tests {
         }
         fn awaits(&self, _: Node) -> Option<Node> {
             None
+        }
+        fn is_left(&self, node: Node) -> bool {
+            self.1 == Some(node)
         }
     }
 
@@ -511,5 +559,20 @@ mod tests {
             ("Package: b", true),
         ]);
         assert_eq!(order, ["b", "a", "(t)"]);
+    }
+
+    #[test]
+    fn what_depends_on_a_package_left_for_later_waits() {
+        let order = run_without(
+            &[
+                ("Package: other", true),
+                ("Package: later", true),
+                ("Package: a\nDepends: later", true),
+                ("Package: b\nDepends: later | other", true),
+                ("Package: c\nDepends: b", true),
+            ],
+            Some(1),
+        );
+        assert_eq!(order, ["other", "a waits for later", "b", "c"]);
     }
 }

@@ -168,6 +168,47 @@ impl Database {
         Ok(pending)
     }
 
+    /// The packages that await a package's trigger processing.
+    pub fn awaiters(&self, key: &PackageKey) -> Vec<PackageKey> {
+        let packages = self.packages.iter();
+        packages
+            .filter(|(_, package)| package.triggers_awaited.contains(key))
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    /// Undoes [`Database::take_pending`]: the triggers are pending again, and
+    /// `awaiters` await them.
+    ///
+    /// # Errors
+    /// No such package.
+    pub fn put_back(
+        &mut self,
+        key: &PackageKey,
+        pending: &[String],
+        awaiters: &[PackageKey],
+    ) -> Result<(), DpkgError> {
+        self.update(key, |package| {
+            package.triggers_pending = pending.to_vec();
+            package.status = if package.triggers_awaited.is_empty() {
+                Status::TriggersPending
+            } else {
+                Status::TriggersAwaited
+            };
+        })?;
+        for awaiter in awaiters {
+            self.update(awaiter, |package| {
+                if !package.triggers_awaited.contains(key) {
+                    package.triggers_awaited.push(key.clone());
+                }
+                if package.status > Status::TriggersAwaited {
+                    package.status = Status::TriggersAwaited;
+                }
+            })?;
+        }
+        Ok(())
+    }
+
     /// The next package of the queue of deferred trigger processing.
     pub fn next_deferred(&mut self) -> Option<PackageKey> {
         self.deferred.pop_front()

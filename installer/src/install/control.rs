@@ -6,13 +6,17 @@
 //! | request | meaning |
 //! |---|---|
 //! | `c` PATH | find the native counterpart of a target program |
+//! | `h` PATH NUL (ARGUMENT NUL)* | whether this may be executed: a row of [`crate::hazards`] |
+//! | `d` PATH NUL | it was executed, and what it wrote is to be converted |
+//! | `r` PATH NUL REASON NUL | this cannot be executed, and why |
 //! | `l` DIRECTORY NUL (ARGUMENT NUL)* | run the target's ldconfig, from that working directory |
-//! | `d` DIRECTORY NUL (VARIABLE NUL)* NUL PROGRAM NUL (ARGUMENT NUL)* | do what the target's dynamic loader does for a program, or when it is the program; the variables are `LD_NAME=VALUE` |
+//! | `o` DIRECTORY NUL (VARIABLE NUL)* NUL PROGRAM NUL (ARGUMENT NUL)* | do what the target's dynamic loader does for a program, or when it is the program; the variables are `LD_NAME=VALUE` |
 //!
 //! | reply | meaning |
 //! |---|---|
 //! | `+` PATH | execute this path of the view |
 //! | `>` | execute the native counterpart: it serves as well |
+//! | `~` | execute the native counterpart, and tell when it has ended |
 //! | `=` STATUS LENGTH OUTPUT MESSAGES | it is done: a byte for exit(3), four bytes (big endian) for the length of what goes to standard output; the rest goes to standard error |
 //! | `-` REASON | it cannot be done |
 //!
@@ -42,6 +46,25 @@ const LONGEST_PATH: usize = 4096;
 pub(super) enum Request<'r> {
     /// The counterpart of a target program, as a path of the view.
     Counterpart(&'r Path),
+    /// Whether a program may be executed.
+    Hazard {
+        /// The program, as a path of the view.
+        program: &'r Path,
+        /// The command line without it.
+        arguments: Vec<&'r OsStr>,
+    },
+    /// A program whose output is to be converted has ended.
+    Executed {
+        /// The program, as a path of the view.
+        program: &'r Path,
+    },
+    /// A program cannot be executed.
+    Failed {
+        /// The program, as a path of the view.
+        program: &'r Path,
+        /// Why.
+        reason: &'r OsStr,
+    },
     /// A run of ldconfig.
     Ldconfig {
         /// Working directory of the caller, a path of the view.
@@ -69,6 +92,8 @@ pub(super) enum Reply {
     Execute(PathBuf),
     /// Execute the native counterpart.
     Counterpart,
+    /// Execute the native counterpart and tell of its end.
+    Tell,
     /// It is done.
     Done(Ran),
     /// It cannot be done, and why.
@@ -85,14 +110,28 @@ impl<'r> Request<'r> {
         };
         match bytes.split_first() {
             Some((b'c', rest)) => path(rest).map(Self::Counterpart),
-            Some((b'l', rest)) => {
+            Some((kind @ (b'l' | b'h' | b'd' | b'r'), rest)) => {
                 let rest = rest.strip_suffix(b"\0").ok_or("the request is cut short")?;
                 let mut fields = rest.split(|&b| b == 0);
-                let directory = path(fields.next().unwrap_or_default())?;
-                let arguments = fields.map(OsStr::from_bytes).collect();
-                Ok(Self::Ldconfig { directory, arguments })
+                let first = path(fields.next().unwrap_or_default())?;
+                let arguments: Vec<&OsStr> = fields.map(OsStr::from_bytes).collect();
+                Ok(match kind {
+                    b'l' => Self::Ldconfig {
+                        directory: first,
+                        arguments,
+                    },
+                    b'h' => Self::Hazard {
+                        program: first,
+                        arguments,
+                    },
+                    b'd' => Self::Executed { program: first },
+                    _ => Self::Failed {
+                        program: first,
+                        reason: arguments.first().copied().unwrap_or_default(),
+                    },
+                })
             }
-            Some((b'd', rest)) => {
+            Some((b'o', rest)) => {
                 let rest = rest.strip_suffix(b"\0").ok_or("the request is cut short")?;
                 let mut fields = rest.split(|&b| b == 0);
                 let directory = path(fields.next().unwrap_or_default())?;
@@ -116,6 +155,7 @@ impl Reply {
         match self {
             Self::Execute(path) => [b"+", path.as_os_str().as_bytes()].concat(),
             Self::Counterpart => b">".to_vec(),
+            Self::Tell => b"~".to_vec(),
             Self::Done(ran) => match u32::try_from(ran.output.len()) {
                 Ok(length) => {
                     let status = u8::try_from(ran.status).unwrap_or(1);
@@ -245,6 +285,13 @@ mod tests {
                     Reply::Execute(PathBuf::from("/.rootless-install/sysroot/usr/bin/tool"))
                 }
                 Request::Counterpart(path) => Reply::Refused(format!("{} is unknown", path.display())),
+                Request::Hazard { program, arguments } => {
+                    Reply::Refused(format!("{} {arguments:?}", program.display()))
+                }
+                Request::Executed { .. } => Reply::Tell,
+                Request::Failed { program, reason } => {
+                    Reply::Refused(format!("{} {}", program.display(), reason.display()))
+                }
                 Request::Ldconfig { directory, .. } if directory == Path::new("/old") => Reply::Counterpart,
                 Request::Loader {
                     directory,
@@ -268,10 +315,13 @@ mod tests {
             assert_eq!(ask(&path, b"l/\0"), b"=\x03\0\0\0\0!");
             assert_eq!(ask(&path, b"l/old\0"), b">");
             assert_eq!(
-                ask(&path, b"d/x\0LD_A=1\0LD_B=\0\0ld.so\0\0-x\0"),
+                ask(&path, b"o/x\0LD_A=1\0LD_B=\0\0ld.so\0\0-x\0"),
                 br#"-"/x" ["LD_A=1", "LD_B="] "ld.so" ["", "-x"]"#
             );
-            assert_eq!(ask(&path, b"d/\0\0/bin/ls\0"), br#"-"/" [] "/bin/ls" []"#);
+            assert_eq!(ask(&path, b"o/\0\0/bin/ls\0"), br#"-"/" [] "/bin/ls" []"#);
+            assert_eq!(ask(&path, b"h/bin/x\0-n\0"), b"-/bin/x [\"-n\"]");
+            assert_eq!(ask(&path, b"d/bin/x\0"), b"~");
+            assert_eq!(ask(&path, b"r/bin/x\0why\0"), b"-/bin/x why");
             for hostile in [
                 &b""[..],
                 b"c",

@@ -36,6 +36,8 @@ pub struct Summary {
     pub log: Option<PathBuf>,
     /// Warnings given.
     pub warnings: usize,
+    /// Packages left for the target's own dpkg, each with the reason.
+    pub deferred: Vec<(String, String)>,
 }
 
 impl fmt::Display for Summary {

@@ -61,26 +61,59 @@ pub(super) fn link(from: &Path, to: &Path) -> io::Result<()> {
                 made => made?,
             }
             link(&source, &destination)
-        } else if kind.is_symlink() {
-            symlink(fs::read_link(&source)?, &destination)
         } else {
-            match fs::hard_link(&source, &destination) {
-                // Too many links to one inode, or a store on another filesystem.
-                Err(error)
-                    if matches!(
-                        error.raw_os_error(),
-                        Some(libc::EMLINK | libc::EXDEV | libc::EPERM)
-                    ) =>
-                {
-                    fs::copy(&source, &destination).map(drop)
-                }
-                linked => linked,
-            }
+            link_one(&source, &destination, &kind)
         };
-        match done {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            done => done?,
+        done?;
+    }
+    Ok(())
+}
+
+/// Adds what is not a directory, unless something is there.
+fn link_one(source: &Path, destination: &Path, kind: &fs::FileType) -> io::Result<()> {
+    let done = if kind.is_symlink() {
+        symlink(fs::read_link(source)?, destination)
+    } else {
+        match fs::hard_link(source, destination) {
+            // Too many links to one inode, or a store on another filesystem.
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::EMLINK | libc::EXDEV | libc::EPERM)
+                ) =>
+            {
+                fs::copy(source, destination).map(drop)
+            }
+            linked => linked,
         }
+    };
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        done => done,
+    }
+}
+
+/// Puts a contested path's files where they belong: what is at `from` and `to`
+/// goes, then each file is linked to its name.
+pub(super) fn place(root: &Path, from: &Path, to: &Path, files: &[(PathBuf, &PathBuf)]) -> io::Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    for path in [from, to] {
+        match fs::remove_file(root.join(path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    for (source, name) in files {
+        if let Some(above) = name.parent() {
+            make_directories(root, above)?;
+        }
+        link_one(
+            source,
+            &root.join(name),
+            &fs::symlink_metadata(source)?.file_type(),
+        )?;
     }
     Ok(())
 }

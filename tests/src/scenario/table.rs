@@ -238,7 +238,13 @@ pub const SCENARIOS: &[Scenario] = &[
         "semantics",
         "programs_without_a_counterpart",
         CONFIGURE,
-        "status 127 and a message that names package and version",
+        "refused by name, with package and version",
+    ),
+    row(
+        "semantics",
+        "programs_by_other_names",
+        CONFIGURE,
+        "diverted, copied and moved programs run what their packages have",
     ),
     row(
         "semantics",
@@ -318,6 +324,43 @@ pub const SCENARIOS: &[Scenario] = &[
         "preinst_scripts_run_first",
         CONFIGURE,
         "all preinst scripts of a call, then its packages",
+    ),
+    // Programs that cannot be run here.
+    row(
+        "unrunnable",
+        "an_attempt_that_is_ignored_fails_the_run",
+        CONFIGURE,
+        "package, script, program, reason and option are named",
+    ),
+    row(
+        "unrunnable",
+        "what_is_deferred_waits_for_dpkg",
+        CONFIGURE,
+        "states, conffiles, dependents and the closing words",
+    ),
+    row(
+        "unrunnable",
+        "deferred_triggers_stay_pending",
+        CONFIGURE,
+        "triggers-pending, triggers-awaited, and who depends on those",
+    ),
+    row(
+        "unrunnable",
+        "programs_that_would_be_wrong",
+        CONFIGURE,
+        "a native program that would write for the wrong machine",
+    ),
+    row(
+        "unrunnable",
+        "what_is_known_before_stays_unpacked",
+        CONFIGURE,
+        "the script is not begun where the table knows",
+    ),
+    row(
+        "unrunnable",
+        "databases_are_converted",
+        CONFIGURE,
+        "gdbm files, and those that cannot be",
     ),
     // Downloads.
     row(
