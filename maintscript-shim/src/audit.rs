@@ -16,13 +16,8 @@
 
 use core::ffi::{c_char, c_uint};
 
-/// Where the installer mounts the native sysroot in the view.
-const SYSROOT: &[u8] = b"/.rootless-install/sysroot/usr/lib";
-/// PATH_MAX of Linux.
-const LENGTH: usize = 4096;
-
-mod native;
-use native::NATIVE_TRIPLET;
+mod libraries;
+use libraries::{LENGTH, redirected};
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
@@ -71,37 +66,6 @@ pub unsafe extern "C" fn la_objsearch(
     } else {
         name
     }
-}
-
-/// Writes the place of `path` in the sysroot into `buffer`, with a NUL at its end.
-fn redirected(path: &[u8], buffer: &mut [u8; LENGTH]) -> bool {
-    let below = path.strip_prefix(b"/usr").unwrap_or(path);
-    let (kind, below) = match (below.strip_prefix(b"/lib/"), below.strip_prefix(b"/libexec/")) {
-        (Some(below), _) => (&b""[..], below),
-        (None, Some(below)) => (&b"exec"[..], below),
-        (None, None) => return false,
-    };
-    let mut to = 0;
-    let mut put = |bytes: &[u8]| {
-        for byte in bytes {
-            // One byte stays for the end.
-            if to + 1 < LENGTH
-                && let Some(place) = buffer.get_mut(to)
-            {
-                *place = *byte;
-                to += 1;
-            } else {
-                return false;
-            }
-        }
-        true
-    };
-    let first = below.split(|byte| *byte == b'/').next().unwrap_or_default();
-    let rest = below.get(first.len()..).unwrap_or_default();
-    // A multiarch directory, whatever architecture it is for.
-    let triplet = first.windows(10).any(|part| part == b"-linux-gnu");
-    let first = if triplet { NATIVE_TRIPLET.as_bytes() } else { first };
-    put(SYSROOT) && put(kind) && put(b"/") && put(first) && put(rest) && put(b"\0")
 }
 
 /// faccessat(2) of a C string, without a C library.

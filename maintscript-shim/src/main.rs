@@ -23,6 +23,9 @@ mod execution;
 #[path = "../../installer/src/hazards/table.rs"]
 #[allow(dead_code, reason = "the installer uses the rest")]
 mod hazards;
+// Of the audit library.
+#[cfg(test)]
+mod libraries;
 mod loader;
 mod paths;
 mod sys;
