@@ -17,7 +17,9 @@
 use core::ffi::{c_char, c_uint};
 
 mod libraries;
+mod native;
 use libraries::{LENGTH, redirected};
+use native::NATIVE_TRIPLET;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -1,8 +1,6 @@
 //! Where the native counterparts of libraries are; without a heap, for `audit.rs`.
 
-#[path = "native.rs"]
-mod native;
-use native::NATIVE_TRIPLET;
+use super::NATIVE_TRIPLET;
 
 /// Where the installer mounts the native sysroot in the view.
 const SYSROOT: &[u8] = b"/.rootless-install/sysroot/usr/lib";

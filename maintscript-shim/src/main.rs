@@ -33,6 +33,8 @@ mod sys;
 use answers::{Answer, Execution};
 use counterpart::{Counterpart, Reply};
 use paths::Arch;
+#[cfg(test)]
+use paths::NATIVE_TRIPLET;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
