@@ -331,8 +331,8 @@ mod tests {
                 b"l\0",
                 b"l/\0-n",
                 b"x/",
-                b"d/",
-                b"d/\0LD_A=1\0",
+                b"o/",
+                b"o/\0LD_A=1\0",
             ] {
                 assert_eq!(ask(&path, hostile).first(), Some(&b'-'), "{hostile:?}");
             }
