@@ -15,7 +15,8 @@ const LIBRARIES: &str = "/.rootless-install/libraries.so";
 
 /// Variables that this helper sets for a program, and takes away from what that
 /// program executes.
-const OURS: [&str; 6] = [
+const OURS: [&str; 7] = [
+    "GLIBC_TUNABLES",
     "LD_PRELOAD",
     "HOSTTYPE",
     "MACHTYPE",
@@ -23,6 +24,9 @@ const OURS: [&str; 6] = [
     "PYTHONPATH",
     "_PYTHON_SYSCONFIGDATA_NAME",
 ];
+/// With an audit library the loader sets thread-local storage up before it knows the
+/// program's libraries, and some need more of it than it keeps free (ld.so(8), jemalloc).
+const THREAD_STORAGE: &str = "glibc.rtld.optional_static_tls=65536";
 /// Names those it has set, with their values.
 const MARK: &str = "ROOTLESS_INSTALL_SET";
 
@@ -114,6 +118,7 @@ fn environment(arch: &Arch, mut variables: Variables, how: &Execution, elsewhere
     let audit = if how.libraries { LIBRARIES } else { AUDIT };
     if elsewhere {
         variables.push(("LD_AUDIT".into(), audit.into()));
+        set.push(("GLIBC_TUNABLES", THREAD_STORAGE.into()));
     }
     // The target's locales cannot be read (locale(7), LOCPATH).
     if arch.big_endian != NATIVE_BIG_ENDIAN {
@@ -210,7 +215,13 @@ mod tests {
         let theirs = environment(same(), callers.clone(), &Execution::default(), false);
         assert_eq!(theirs, callers);
         let theirs = environment(same(), callers.clone(), &Execution::default(), true);
-        assert_eq!(theirs, [callers, vec![variable("LD_AUDIT", AUDIT)]].concat());
+        let ours = [
+            variable("LD_AUDIT", AUDIT),
+            variable("GLIBC_TUNABLES", THREAD_STORAGE),
+            variable(MARK, "GLIBC_TUNABLES "),
+        ];
+        assert_eq!(theirs, [&callers[..], &ours].concat());
+        assert_eq!(environment(same(), theirs, &Execution::default(), false), callers);
     }
 
     #[test]
