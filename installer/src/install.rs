@@ -375,7 +375,8 @@ impl<'u> Installation<'_, 'u> {
         let _stage = self.reporter.stage(Stage::Sysroot);
         let sysroot = Sysroot::new(Sources {
             tree: private.join("sysroot"),
-            store: self.cache.join("native"),
+            // The number is that of what unpacking makes of a package.
+            store: self.cache.join("native-2"),
             target: self.arch,
             files: self.target,
             universe: native.universe,
