@@ -111,6 +111,8 @@ static TABLE: &[(&str, Way)] = &[
     ("gtk-query-immodules-2.0", Executed(modules::gtk2)),
     ("gio-querymodules*", Executed(modules::load)),
     ("vlc-cache-gen", Executed(modules::load)),
+    ("libgvc6-config-update", Executed(modules::graphviz)),
+    ("dot", Executed(modules::graphviz)),
     // fc-cache(1): names of its files have the machine's byte order and word size.
     ("fc-cache", Executed(modules::fontconfig)),
     // lscpu(1): uname(2).

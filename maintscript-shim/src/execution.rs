@@ -15,8 +15,9 @@ const LIBRARIES: &str = "/.rootless-install/libraries.so";
 
 /// Variables that this helper sets for a program, and takes away from what that
 /// program executes.
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     "GLIBC_TUNABLES",
+    "GVBINDIR",
     "LD_PRELOAD",
     "HOSTTYPE",
     "MACHTYPE",

@@ -31,6 +31,15 @@ pub(super) fn pixbuf(arch: &Arch, arguments: &[OsString]) -> Execution {
     listed(arch, arguments, file)
 }
 
+/// dot(1), which with `-c` lists the plug-ins of the directory of its library in a file there.
+pub(super) fn graphviz(arch: &Arch, _: &[OsString]) -> Execution {
+    Execution {
+        variables: vec![("GVBINDIR", format!("/usr/lib/{}/graphviz", arch.triplet).into())],
+        libraries: true,
+        ..Execution::default()
+    }
+}
+
 /// gtk-query-immodules-3.0(1).
 pub(super) fn gtk3(arch: &Arch, arguments: &[OsString]) -> Execution {
     gtk(arch, arguments, "gtk-3.0/3.0.0")
@@ -262,6 +271,9 @@ mod tests {
             &["/d"],
         );
         assert!(load.libraries && load.rewrite.is_none());
+        let graphviz = executed("s390x", "/usr/sbin/libgvc6-config-update", &["-c"]);
+        let directory = OsString::from("/usr/lib/s390x-linux-gnu/graphviz");
+        assert!(graphviz.libraries && graphviz.variables == [("GVBINDIR", directory)]);
     }
 
     #[test]
