@@ -26,8 +26,9 @@ const OURS: [&str; 8] = [
     "_PYTHON_SYSCONFIGDATA_NAME",
 ];
 /// With an audit library the loader sets thread-local storage up before it knows the
-/// program's libraries, and some need more of it than it keeps free (ld.so(8), jemalloc).
-const THREAD_STORAGE: &str = "glibc.rtld.optional_static_tls=65536";
+/// program's libraries, and some need more of it than it keeps free (ld.so(8), jemalloc). It is part
+/// of the stack of each thread, and servers start threads with small ones.
+const THREAD_STORAGE: &str = "glibc.rtld.optional_static_tls=8192";
 /// Names those it has set, with their values.
 const MARK: &str = "ROOTLESS_INSTALL_SET";
 
