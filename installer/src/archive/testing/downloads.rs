@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::{ArchiveError, Fetcher, PackageFile};
 use super::{Counter, Serve, Server, fetcher, package, quick};
