@@ -1,4 +1,4 @@
-//! Builds the maintainer script shim as a static program and the modules of the
+//! Builds the maintainer script shim as a static program and the module of the
 //! dynamic loader, and embeds them.
 //!
 //! Cargo cannot give one package of a workspace its own `-C target-feature`,
@@ -17,10 +17,7 @@ fn main() {
     println!("cargo::rerun-if-changed=src/hazards/table.rs");
     let program = ["--crate-type=bin", "-Ctarget-feature=+crt-static"];
     build(&sources.join("main.rs"), "maintscript-shim", &program);
-    // The dynamic loader loads it beside whatever C library the native tools have.
-    let library = ["--crate-type=cdylib", "-Clink-arg=-nostdlib"];
-    build(&sources.join("audit.rs"), "audit.so", &library);
-    // For programs that ask more of it; it has the C library.
+    // The dynamic loader of the native tools loads it, with their C library.
     let sources = sources.join("../../library-map/src");
     println!("cargo::rerun-if-changed={}", sources.display());
     let library = [

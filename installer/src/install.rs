@@ -375,8 +375,7 @@ impl<'u> Installation<'_, 'u> {
         let _stage = self.reporter.stage(Stage::Sysroot);
         let sysroot = Sysroot::new(Sources {
             tree: private.join("sysroot"),
-            // The number is that of what unpacking makes of a package.
-            store: self.cache.join("native-2"),
+            store: self.cache.join("native"),
             target: self.arch,
             files: self.target,
             universe: native.universe,

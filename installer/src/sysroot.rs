@@ -9,7 +9,6 @@
 //! depends on. The version nearest to the target's is taken: rebuilds (binNMU)
 //! differ between architectures.
 
-mod alternatives;
 mod owners;
 mod tree;
 mod unpack;

@@ -5,16 +5,14 @@
 //! target is replaced by its counterpart in the native sysroot, which the
 //! installer extends if it must: a tool that is told to load
 //! `/usr/lib/TRIPLET/module.so` loads the native module of that name, and a
-//! program with a directory of libraries of its own finds the native ones. So
-//! execution and loading are redirected alike, and every read of the file still
-//! gives the target's bytes.
+//! program with a directory of libraries of its own finds the native ones, also
+//! where the library is a link that a script has made. So execution and loading
+//! are redirected alike, and every read of the file still gives the target's bytes.
 //!
 //! The same object, loaded before all others (ld.so(8), `LD_PRELOAD`), answers
 //! uname(2) for the target in programs that ask themselves.
 //!
-//! Programs that only need their own libraries have `maintscript-shim/src/audit.rs`
-//! instead, which asks nobody. This one has the C library, and of that only what
-//! every version has.
+//! Of the C library it uses what every version has.
 
 #![cfg_attr(freestanding, no_std)]
 

@@ -1,14 +1,15 @@
 //! Which path stands for which, without a heap.
 
+// The helpers are built for one machine.
+#[path = "../../maintscript-shim/src/native.rs"]
+mod native;
+
 /// Longest path (`PATH_MAX`).
 const LONGEST: usize = 4096;
 /// The private directory of the view, where nothing is the target's.
 const PRIVATE: &[u8] = b"/.rootless-install/";
 /// Where the native sysroot is.
 const SYSROOT: &[u8] = b"/.rootless-install/sysroot";
-
-#[path = "../../maintscript-shim/src/native.rs"]
-mod native;
 
 /// Triplet of the machine this is built for.
 pub(crate) const NATIVE: &[u8] = native::NATIVE_TRIPLET.as_bytes();

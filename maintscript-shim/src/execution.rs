@@ -2,7 +2,7 @@
 //! output must be changed, as a process whose output is read.
 
 use crate::answers::{Execution, Rewrite};
-use crate::paths::{AUDIT, Arch, LOCALES, NATIVE_BIG_ENDIAN, SYSROOT};
+use crate::paths::{Arch, LOCALES, NATIVE_BIG_ENDIAN, SYSROOT};
 use crate::{base_name, complain, elf, sys};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -117,9 +117,8 @@ type Variables = Vec<(OsString, OsString)>;
 fn environment(arch: &Arch, mut variables: Variables, how: &Execution, elsewhere: bool) -> Variables {
     take_back(&mut variables);
     let mut set: Vec<(&str, OsString)> = how.variables.clone();
-    let audit = if how.libraries { LIBRARIES } else { AUDIT };
     if elsewhere {
-        variables.push(("LD_AUDIT".into(), audit.into()));
+        variables.push(("LD_AUDIT".into(), LIBRARIES.into()));
         set.push(("GLIBC_TUNABLES", THREAD_STORAGE.into()));
     }
     // The target's locales cannot be read (locale(7), LOCPATH).
@@ -218,7 +217,7 @@ mod tests {
         assert_eq!(theirs, callers);
         let theirs = environment(same(), callers.clone(), &Execution::default(), true);
         let ours = [
-            variable("LD_AUDIT", AUDIT),
+            variable("LD_AUDIT", LIBRARIES),
             variable("GLIBC_TUNABLES", THREAD_STORAGE),
             variable(MARK, "GLIBC_TUNABLES "),
         ];

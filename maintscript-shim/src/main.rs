@@ -23,9 +23,6 @@ mod execution;
 #[path = "../../installer/src/hazards/table.rs"]
 #[allow(dead_code, reason = "the installer uses the rest")]
 mod hazards;
-// Of the audit library.
-#[cfg(test)]
-mod libraries;
 mod loader;
 mod paths;
 mod sys;
@@ -33,8 +30,6 @@ mod sys;
 use answers::{Answer, Execution};
 use counterpart::{Counterpart, Reply};
 use paths::Arch;
-#[cfg(test)]
-use paths::NATIVE_TRIPLET;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

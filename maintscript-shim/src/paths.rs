@@ -7,8 +7,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 mod native;
 pub(crate) use native::NATIVE_TRIPLET;
 
-/// Where the native dynamic loader finds `audit.rs` in the view.
-pub(crate) const AUDIT: &str = "/.rootless-install/audit.so";
 /// Where the installer mounts the native sysroot in the view.
 pub(crate) const SYSROOT: &[u8] = b"/.rootless-install/sysroot";
 /// The socket on which the installer extends the sysroot on demand.

@@ -223,6 +223,15 @@ fn make() -> Result<Vec<Package>> {
                 here.replace("usr/lib64/", "usr/lib/")
             };
             package = package.file(&here, fitting(machine, content, &here), 0o755);
+            // The C library looks for the loader among the libraries.
+            let (directory, name) = here.rsplit_once('/').unwrap_or_default();
+            let beside = format!("usr/lib/{}", machine.triplet);
+            if name.starts_with("ld-linux") && directory != beside {
+                package = package.link(
+                    &format!("{beside}/{name}"),
+                    &format!("../../../{directory}/{name}"),
+                );
+            }
         }
         made.push(package);
         for (name, _) in TOOLS {

@@ -54,14 +54,6 @@ scenario!(modules_of_the_target_are_loaded_natively, {
     let tool = "usr/lib/TRIPLET/glib-2.0/gio-querymodules";
     let module = "usr/lib/TRIPLET/gio/modules/module.so";
     let mut packages = disguised("tool", "usr/bin/true", tool)?;
-    // As libc6 has it; the base packages of these tests have it in one place only.
-    if let Some(tool) = packages
-        .iter_mut()
-        .find(|package| package.architecture == "amd64")
-    {
-        let loader = "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
-        *tool = tool.clone().link(loader, "../../lib64/ld-linux-x86-64.so.2");
-    }
     // Nothing executes this package: it is added when its module is loaded.
     packages.extend(disguised("module", "usr/lib/TRIPLET/libc.so.6", module)?);
     let only = "usr/lib/lonely.so";
@@ -86,6 +78,73 @@ scenario!(modules_of_the_target_are_loaded_natively, {
         "{}",
         outcome.stderr
     );
+});
+
+/// A library with more thread-local storage than the loader keeps free for late ones.
+const OWN: &str = "static __thread char room[6000] __attribute__((tls_model(\"initial-exec\")));\n\
+    int own(void) { room[9] = 2; return 40 + room[9]; }\n";
+const ALTERNATIVE: &str = "int alternative(void) { return 6; }\n";
+const PLUGIN: &str = "int plugin(void) { return 7; }\n";
+const MAIN: &str = "#include <dlfcn.h>\n#include <stdio.h>\nint own(void);\nint alternative(void);\n\
+    int main(void) { void *one = dlopen(\"/usr/lib/own/plugin.so\", RTLD_NOW);\n\
+    if (!one) { puts(dlerror()); return 1; }\n\
+    int (*plugin)(void) = (int (*)(void))dlsym(one, \"plugin\");\n\
+    printf(\"%d %d %d\\n\", own(), alternative(), plugin()); return 0; }\n";
+
+scenario!(programs_have_their_own_libraries, {
+    let [native, foreign] = architectures()?;
+    let work = tempfile::tempdir()?;
+    let make = |name: &str, source: &str, options: &[&str]| -> Result<Vec<u8>> {
+        let (from, to) = (work.path().join(format!("{name}.c")), work.path().join(name));
+        std::fs::write(&from, source).at(&from)?;
+        let mut compiler = std::process::Command::new("cc");
+        compiler
+            .arg(&from)
+            .arg("-o")
+            .arg(&to)
+            .arg("-L")
+            .arg(work.path())
+            .args(options);
+        let done = compiler.output().at("cc")?;
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        std::fs::read(&to).at(&to)
+    };
+    let shared = ["-shared", "-fPIC"];
+    let libraries = [
+        ("usr/lib/own/libown.so", make("libown.so", OWN, &shared)?),
+        ("usr/lib/own/plugin.so", make("plugin.so", PLUGIN, &shared)?),
+        (
+            "usr/lib/TRIPLET/one/libother.so",
+            make("libother.so", ALTERNATIVE, &shared)?,
+        ),
+    ];
+    let options = ["-lown", "-lother", "-ldl", "-Wl,-rpath,/usr/lib/own"];
+    let program = make("program", MAIN, &options)?;
+    let mut packages = Vec::new();
+    for machine in [native, foreign] {
+        let fitting = |path: &str, content: &[u8]| match machine == native {
+            true => content.to_vec(),
+            false => stub(foreign, path),
+        };
+        let mut own = Package::new("own", "1.0-1", machine.debian).field("Depends", "libc6");
+        for (path, content) in &libraries {
+            let path = path.replace("TRIPLET", machine.triplet);
+            own = own.file(&path, fitting(&path, content), 0o644);
+        }
+        let path = "usr/bin/program";
+        packages.push(own.file(path, fitting(path, &program), 0o755));
+    }
+    // The link is the script's, as that of an alternative is.
+    let directory = format!("/usr/lib/{}", foreign.triplet);
+    let script =
+        format!("#!/bin/sh\nset -e\nln -s one/libother.so {directory}/libother.so\nprogram >/var/lib/seen\n");
+    packages.push(
+        package("calls")?
+            .field("Depends", "own")
+            .script("postinst", &script),
+    );
+    let archive = installed(&packages)?;
+    assert_eq!(read(&archive.work.out("target"), "var/lib/seen"), "42 6 7\n");
 });
 
 scenario!(lists_of_modules_have_the_targets_paths, {

@@ -17,9 +17,6 @@ use std::path::{Path, PathBuf};
 static SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/maintscript-shim"));
 
 /// Tells the dynamic loader of native programs where their libraries are.
-static AUDIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/audit.so"));
-
-/// The same for tools that load modules of the target, and more.
 static LIBRARIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/library-map.so"));
 
 /// What mmdebstrap puts in its place, too: nothing is started in a filesystem
@@ -56,7 +53,6 @@ pub(super) fn create_private(
     if redirected {
         files.extend([
             ("shim", SHIM, 0o755),
-            ("audit.so", AUDIT, 0o644),
             ("libraries.so", LIBRARIES, 0o644),
             ("target", description.as_bytes(), 0o644),
         ]);

@@ -2,7 +2,6 @@
 //! owners, no set-id bits. The package was verified against a signed index.
 
 use super::SysrootError;
-use super::alternatives;
 use super::tree::{kept, make_directories};
 use crate::deb::{DebError, DebFile, EntryKind, Limits};
 use std::fs::{self, OpenOptions};
@@ -70,40 +69,10 @@ pub(super) fn unpack(deb: &Path, name: &str, to: &Path) -> Result<(), SysrootErr
             source,
         })
     })?;
-    offer_libraries(&file, &root).map_err(|error| match error {
-        Offer::Package(error) => SysrootError::Unpack(error),
-        Offer::Link(source) => failed(source),
-    })?;
     match fs::rename(&root, to) {
         Err(_) if to.is_dir() => Ok(()),
         done => done.map_err(failed),
     }
-}
-
-enum Offer {
-    Package(DebError),
-    Link(io::Error),
-}
-
-/// Makes the links to libraries that the package's postinst would make.
-fn offer_libraries(file: &DebFile, root: &Path) -> Result<(), Offer> {
-    let control = file.control().map_err(Offer::Package)?;
-    let Some(script) = control.script("postinst") else {
-        return Ok(());
-    };
-    for (link, library) in alternatives::libraries(&script.data) {
-        let make = || -> io::Result<()> {
-            let parent = link.parent().unwrap_or(Path::new(""));
-            make_directories(root, parent)?;
-            no_links(root, parent)?;
-            match symlink(within(&Path::new("/").join(&library), &link), root.join(&link)) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-                made => made,
-            }
-        };
-        make().map_err(Offer::Link)?;
-    }
-    Ok(())
 }
 
 /// An absolute link to something of a sysroot leads there, and not to the path

@@ -534,6 +534,12 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     row(
         "tools",
+        "programs_have_their_own_libraries",
+        CONFIGURE,
+        "native programs load private libraries, alternatives and plug-ins of their own kind",
+    ),
+    row(
+        "tools",
         "lists_of_modules_have_the_targets_paths",
         CONFIGURE,
         "caches are written where and as the target's tool would",
