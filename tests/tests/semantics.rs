@@ -108,6 +108,7 @@ scenario!(phantoms_are_there, {
     let archive = installed(&[cross])?;
     let seen = read(&archive.work.out("target"), "var/lib/seen");
     assert_eq!(line(&seen, "link"), "1", "{seen}");
+    assert!(seen.contains(&format!(" /{directory}/libc.so")), "{seen}");
 });
 
 scenario!(removing_a_phantom, {
