@@ -6,104 +6,27 @@
 //! [`queue`]'s; triggers that nobody waits for are processed when the queue is
 //! empty, oldest first.
 
+mod cycles;
+mod error;
 mod later;
 pub mod queue;
 pub mod script;
+mod unpack;
 
-use crate::deb::{ControlArchive, Unpacked};
-use crate::dpkg::{Database, Diversions, DpkgError, Package, PackageKey, Status};
+pub use error::ConfigureError;
+
+use crate::dpkg::{Database, Diversions, Package, PackageKey, Status};
 use crate::report::{Event, Reporter};
-use crate::staging::{Cancel, Cancelled};
+use crate::staging::Cancel;
 use crate::unrunnable::{Deferred, Refusal, Unrunnable};
-use crate::view::{Ended, Outcome, View, ViewError};
+use crate::view::{Ended, Outcome, View};
+use cycles::TriggerLoops;
 use queue::{Graph, Queue, Step};
-use rootless_install_fs::{FileType, Meta, Target, Timestamp};
+use rootless_install_fs::Target;
 use script::{Environment, Script, ScriptFailure};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// Where dpkg keeps the control files of a package that is being unpacked.
-const INCOMING: &str = "/var/lib/dpkg/tmp.ci";
-
-/// Why configuring stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigureError {
-    /// A maintainer script failed.
-    #[error(transparent)]
-    Script(Box<ScriptFailure>),
-    /// The database could not be read or written, or a conffile is in the way.
-    #[error(transparent)]
-    Dpkg(#[from] DpkgError),
-    /// The view is gone.
-    #[error(transparent)]
-    View(#[from] ViewError),
-    /// The target could not be written.
-    #[error("cannot write the control files of {package}")]
-    Target {
-        /// Of which package.
-        package: String,
-        /// The reason.
-        #[source]
-        source: rootless_install_fs::Error,
-    },
-    /// Triggers activate each other without end.
-    #[error("packages {packages} activate each other's triggers without end")]
-    TriggerCycle {
-        /// Those whose triggers were pending, with the triggers.
-        packages: String,
-    },
-    /// A script tried to execute a program that cannot be run.
-    #[error(
-        "package {package}: {script} executes {}, which cannot be run here: {}",
-        refusal.tool.display(), refusal.reason
-    )]
-    Unrunnable {
-        /// The package.
-        package: String,
-        /// The script and its arguments.
-        script: Script,
-        /// What it tried.
-        refusal: Refusal,
-    },
-    /// A package cannot be unpacked, because what it needs for that is left for later.
-    #[error("package {package} cannot be unpacked: {on}, on which it pre-depends, is left for later")]
-    PreDepends {
-        /// The package.
-        package: String,
-        /// What it needs.
-        on: String,
-    },
-    /// The user stopped the run.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
-}
-
-impl ConfigureError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Script(failure) => failure.hint(),
-            Self::View(error) => error.hint(),
-            Self::TriggerCycle { .. } => {
-                Some("this is a fault of the packages; leave one of them out".into())
-            }
-            Self::Unrunnable {
-                script: Script::Preinst | Script::AbortInstall,
-                package,
-                ..
-            } => Some(format!(
-                "this script runs before the package is unpacked, so it cannot be left for later; leave {package} out"
-            )),
-            Self::Unrunnable { package, .. } => Some(format!(
-                "with --on-unrunnable=defer, {package} and what depends on it are left for \
-                 `dpkg --configure -a` on a machine of the target's architecture"
-            )),
-            Self::PreDepends { package, .. } => Some(format!("leave {package} out")),
-            Self::Dpkg(_) | Self::Target { .. } | Self::Cancelled(_) => None,
-        }
-    }
-}
 
 type Result<T> = std::result::Result<T, ConfigureError>;
 
@@ -197,98 +120,6 @@ impl<'a> Configurer<'a> {
             settings,
             loops: TriggerLoops::default(),
         }
-    }
-
-    /// Begins to unpack a package: the database says half-installed, and its
-    /// preinst runs.
-    ///
-    /// # Errors
-    /// The preinst failed; its effects are undone by `postrm abort-install`
-    /// where the package has one.
-    pub fn begin_unpack(&mut self, control: &ControlArchive) -> Result<PackageKey> {
-        self.settings.cancel.check()?;
-        self.check_pre_depends(&control.package()?)?;
-        let key = self.database.begin_unpack(control)?;
-        if control.script("preinst").is_none() {
-            return Ok(key);
-        }
-        self.write_incoming(&key, control)?;
-        let ran = self.run(&key, Script::Preinst, &incoming("preinst"));
-        self.database.incorporate(self.target)?;
-        if let Err(ConfigureError::Script(failure)) = ran {
-            if control.script("postrm").is_some() && failure.outcome.ended != Ended::Cancelled {
-                // The first failure is the one to tell; dpkg leaves the package
-                // half-installed when undoing fails too.
-                if self.run(&key, Script::AbortInstall, &incoming("postrm")).is_ok() {
-                    self.database
-                        .update(&key, |package| package.status = Status::NotInstalled)?;
-                }
-            } else {
-                self.database
-                    .update(&key, |package| package.status = Status::NotInstalled)?;
-            }
-            self.database.flush(self.target)?;
-            return Err(ConfigureError::Script(failure));
-        }
-        ran?;
-        self.remove_incoming(&key, control)?;
-        Ok(key)
-    }
-
-    /// Ends the unpacking of a package that was begun, now that its files are there.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub fn finish_unpack(&mut self, control: &ControlArchive, files: &Unpacked) -> Result<PackageKey> {
-        Ok(self.database.finish_unpack(self.target, control, files)?)
-    }
-
-    fn write_incoming(&self, key: &PackageKey, control: &ControlArchive) -> Result<()> {
-        let failed = |source| ConfigureError::Target {
-            package: key.name.clone(),
-            source,
-        };
-        let meta = |kind, mode| Meta {
-            kind,
-            mode,
-            uid: 0,
-            gid: 0,
-            mtime: Timestamp::now(),
-        };
-        match self
-            .target
-            .make_dir(Path::new(INCOMING), &meta(FileType::Directory, 0o755))
-        {
-            Err(error) if error.is_already_exists() => {}
-            made => made.map_err(failed)?,
-        }
-        for (name, file) in &control.files {
-            self.target
-                .write(&incoming(name), &file.data, &file.meta)
-                .map_err(failed)?;
-        }
-        self.target
-            .write(
-                &incoming("control"),
-                control.control.as_bytes(),
-                &meta(FileType::Regular, 0o644),
-            )
-            .map_err(failed)
-    }
-
-    fn remove_incoming(&self, key: &PackageKey, control: &ControlArchive) -> Result<()> {
-        let failed = |source| ConfigureError::Target {
-            package: key.name.clone(),
-            source,
-        };
-        let known = control.files.keys().map(String::as_str).chain(["control"]);
-        for name in known {
-            match self.target.remove(&incoming(name)) {
-                Err(error) if error.is_not_found() => {}
-                removed => removed.map_err(failed)?,
-            }
-        }
-        self.target.remove_dir(Path::new(INCOMING)).map_err(failed)
     }
 
     /// One run of dpkg over packages that are unpacked or have triggers pending, in
@@ -495,55 +326,5 @@ impl<'a> Configurer<'a> {
                 outcome,
             })))
         }
-    }
-}
-
-fn incoming(name: &str) -> PathBuf {
-    Path::new(INCOMING).join(name)
-}
-
-/// Finds out whether trigger processing goes round in circles, as dpkg does:
-/// a slow and a fast walk over the states of all pending triggers; when nothing
-/// that was pending at the slow one is done at the fast one, there is no
-/// progress (dpkg's trigger documentation, "Cycles").
-#[derive(Debug, Default)]
-struct TriggerLoops {
-    seen: Vec<BTreeMap<PackageKey, Vec<String>>>,
-    slow: usize,
-    advance: bool,
-}
-
-impl TriggerLoops {
-    fn reset(&mut self) {
-        *self = Self::default();
-    }
-
-    /// The packages of the cycle, if there is one.
-    fn check(&mut self, database: &Database) -> Option<String> {
-        let state: BTreeMap<PackageKey, Vec<String>> = database
-            .packages()
-            .filter(|package| !package.triggers_pending.is_empty())
-            .map(|package| (package.key(), package.triggers_pending.clone()))
-            .collect();
-        self.seen.push(state);
-        if self.seen.len() == 1 {
-            return None;
-        }
-        if self.advance {
-            self.slow += 1;
-        }
-        self.advance = !self.advance;
-        let (slow, fast) = (self.seen.get(self.slow)?, self.seen.last()?);
-        let still = slow.iter().all(|(key, triggers)| {
-            fast.get(key)
-                .is_some_and(|now| triggers.iter().all(|trigger| now.contains(trigger)))
-        });
-        still.then(|| {
-            let named: Vec<String> = slow
-                .iter()
-                .map(|(key, triggers)| format!("{} ({})", key.name, triggers.join(" ")))
-                .collect();
-            named.join(", ")
-        })
     }
 }

@@ -13,6 +13,7 @@ pub mod configure;
 pub mod control;
 pub mod deb;
 pub mod dpkg;
+mod elf;
 mod fontconfig;
 pub mod hazards;
 pub mod install;

@@ -6,28 +6,23 @@
 
 use super::Ran;
 use super::rules::{Era, Flags, LIBC6, Rules, Special};
+use crate::elf::{
+    self, DT_NEEDED, DT_SONAME, DT_STRTAB, PT_DYNAMIC, PT_GNU_PROPERTY, PT_INTERP, PT_LOAD, Reader, Segment,
+};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 /// `FLAG_ELF`: a library that does not say which C library it needs.
 pub(super) const ELF: u32 = 0x1;
 /// `FLAG_ELF_LIBC5`.
 pub(super) const LIBC5: u32 = 0x2;
 
-const PT_LOAD: u64 = 1;
-const PT_DYNAMIC: u64 = 2;
-const PT_INTERP: u64 = 3;
-const PT_GNU_PROPERTY: u64 = 0x6474_e553;
-const DT_NEEDED: u64 = 1;
-const DT_STRTAB: u64 = 5;
-const DT_SONAME: u64 = 14;
 /// `NT_GNU_PROPERTY_TYPE_0`.
 const PROPERTIES: u64 = 5;
 /// `GNU_PROPERTY_X86_ISA_1_NEEDED`.
 const ISA_NEEDED: u64 = 0xc000_8002;
 
 /// Longest string read: `PATH_MAX`.
-const LONGEST_NAME: usize = 4096;
+const LONGEST_NAME: u64 = 4096;
 /// Most bytes of a dynamic section or a note; real ones have some hundred.
 const LARGEST_SECTION: u64 = 1 << 20;
 
@@ -45,21 +40,17 @@ pub(super) struct Library {
 /// Reads a library; `None` if it is none for this architecture. `name` is the
 /// path for messages.
 pub(super) fn read(file: &File, rules: &Rules, name: &[u8], verbose: bool, ran: &mut Ran) -> Option<Library> {
-    let size = file.metadata().ok()?.len();
+    let reader = Reader::new(file, rules.arch.wide, rules.arch.big_endian).ok()?;
+    let size = reader.size;
     let least = if rules.arch.wide { 64 } else { 52 };
     if size == 0 {
         ran.complain(&[b"File ", name, b" is empty, not checked."]);
         return None;
     }
-    let reader = Reader {
-        file,
-        size,
-        big_endian: rules.arch.big_endian,
-    };
     let head = reader.bytes(0, size.min(512))?;
-    let is_elf = head.starts_with(b"\x7fELF");
+    let is_elf = head.starts_with(elf::MAGIC);
     if size < least {
-        if b"\x7fELF".starts_with(head.get(..4).unwrap_or(&head)) {
+        if elf::MAGIC.starts_with(head.get(..4).unwrap_or(&head)) {
             ran.complain(&[b"File ", name, b" is too small, not checked."]);
         }
         return None;
@@ -95,7 +86,7 @@ pub(super) fn read(file: &File, rules: &Rules, name: &[u8], verbose: bool, ran: 
     if reader.number(&head, 16, 2)? != 3 {
         return None;
     }
-    let header = Header { reader, head, rules };
+    let mut header = Header { reader, head, rules };
     match header.library(name, verbose, ran) {
         Ok(library) => library,
         Err(Truncated) => {
@@ -117,51 +108,6 @@ fn until_second_dot(name: &[u8]) -> &[u8] {
 /// A pointer in the file leads out of it.
 struct Truncated;
 
-struct Reader<'f> {
-    file: &'f File,
-    size: u64,
-    big_endian: bool,
-}
-
-impl Reader<'_> {
-    fn bytes(&self, offset: u64, length: u64) -> Option<Vec<u8>> {
-        if offset.checked_add(length)? > self.size {
-            return None;
-        }
-        let mut data = vec![0; usize::try_from(length).ok()?];
-        self.file.read_exact_at(&mut data, offset).ok()?;
-        Some(data)
-    }
-
-    /// A string that ends within the file.
-    fn string(&self, offset: u64) -> Option<Vec<u8>> {
-        let length = self.size.checked_sub(offset)?.min(LONGEST_NAME as u64);
-        let mut data = self.bytes(offset, length)?;
-        let end = data.iter().position(|&b| b == 0)?;
-        data.truncate(end);
-        Some(data)
-    }
-
-    fn number(&self, data: &[u8], offset: usize, length: usize) -> Option<u64> {
-        let bytes = data.get(offset..offset.checked_add(length)?)?;
-        let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(if self.big_endian {
-            bytes.iter().fold(0, fold)
-        } else {
-            bytes.iter().rev().fold(0, fold)
-        })
-    }
-}
-
-/// A program header (elf(5)).
-struct Segment {
-    kind: u64,
-    offset: u64,
-    address: u64,
-    size: u64,
-    align: u64,
-}
-
 struct Header<'f, 'r> {
     reader: Reader<'f>,
     head: Vec<u8>,
@@ -173,7 +119,7 @@ impl Header<'_, '_> {
         self.reader.number(&self.head, offset, length).ok_or(Truncated)
     }
 
-    fn library(&self, name: &[u8], verbose: bool, ran: &mut Ran) -> Result<Option<Library>, Truncated> {
+    fn library(&mut self, name: &[u8], verbose: bool, ran: &mut Ran) -> Result<Option<Library>, Truncated> {
         let class = self.head.get(4).copied().unwrap_or(0);
         let arch = &self.rules.arch;
         let machine = self.number(18, 2)?;
@@ -206,7 +152,8 @@ impl Header<'_, '_> {
             }
             return Ok(None);
         }
-        let Some(mut library) = self.dynamic(wide)? else {
+        self.reader.wide = wide;
+        let Some(mut library) = self.dynamic()? else {
             return Ok(None);
         };
         let flags = self.number(if wide { 48 } else { 36 }, 4)?;
@@ -218,93 +165,60 @@ impl Header<'_, '_> {
         Ok(Some(library))
     }
 
-    fn segments(&self, wide: bool) -> Result<Vec<Segment>, Truncated> {
-        let (start, count) = if wide {
-            (self.number(32, 8)?, 56)
-        } else {
-            (self.number(28, 4)?, 44)
-        };
-        let each: u64 = if wide { 56 } else { 32 };
-        let count = self.number(count, 2)?;
-        let table = self.reader.bytes(start, count * each).ok_or(Truncated)?;
-        let segment = |row: &[u8]| {
-            let word = |at, length| self.reader.number(row, at, length);
-            Some(if wide {
-                Segment {
-                    kind: word(0, 4)?,
-                    offset: word(8, 8)?,
-                    address: word(16, 8)?,
-                    size: word(32, 8)?,
-                    align: word(48, 8)?,
-                }
-            } else {
-                Segment {
-                    kind: word(0, 4)?,
-                    offset: word(4, 4)?,
-                    address: word(8, 4)?,
-                    size: word(16, 4)?,
-                    align: word(28, 4)?,
-                }
-            })
-        };
-        Ok(table
-            .chunks_exact(if wide { 56 } else { 32 })
-            .filter_map(segment)
-            .collect())
-    }
-
-    fn dynamic(&self, wide: bool) -> Result<Option<Library>, Truncated> {
+    fn dynamic(&self) -> Result<Option<Library>, Truncated> {
         let legacy = self.rules.era == Era::Legacy;
         let mut library = Library {
             soname: None,
             flags: if legacy { ELF } else { LIBC6 },
             isa_level: 0,
         };
-        let segments = self.segments(wide)?;
+        let segments = self.reader.segments(&self.head).ok_or(Truncated)?;
         let mut section = None;
         for segment in &segments {
             match segment.kind {
                 PT_DYNAMIC => section = Some(segment),
                 PT_INTERP if legacy => {
-                    let interpreter = self.reader.string(segment.offset).ok_or(Truncated)?;
+                    let interpreter = self
+                        .reader
+                        .string(segment.offset, LONGEST_NAME)
+                        .ok_or(Truncated)?;
                     library.flags = self.needs(&interpreter).unwrap_or(library.flags);
                 }
                 PT_GNU_PROPERTY if self.rules.arch.flags == Flags::X86 => {
-                    library.isa_level = self.isa_level(segment, wide).unwrap_or(library.isa_level);
+                    library.isa_level = self.isa_level(segment).unwrap_or(library.isa_level);
                 }
                 _ => {}
             }
         }
-        let Some(section) = section.filter(|section| section.size > 0) else {
+        let Some(section) = section.filter(|section| section.in_file > 0) else {
             return Ok(None);
         };
         // glibc keeps 32 bits of the offset.
         let start = section.offset & 0xffff_ffff;
         let length = section
-            .size
+            .in_file
             .min(self.reader.size.saturating_sub(start))
             .min(LARGEST_SECTION);
         let data = self.reader.bytes(start, length).ok_or(Truncated)?;
-        let word = if wide { 8 } else { 4 };
-        let entries = || {
-            let pairs = data.chunks_exact(2 * word).map(|entry| {
-                let tag = self.reader.number(entry, 0, word).unwrap_or(0);
-                (tag, self.reader.number(entry, word, word).unwrap_or(0))
-            });
-            pairs.take_while(|(tag, _)| *tag != 0)
-        };
-        let Some((_, table)) = entries().find(|(tag, _)| *tag == DT_STRTAB) else {
+        let entries = self.reader.dynamic(&data);
+        let Some((_, table)) = entries.iter().find(|(tag, _)| *tag == DT_STRTAB) else {
             return Ok(None);
         };
-        let holds = |s: &&Segment| s.kind == PT_LOAD && table >= s.address && table - s.address < s.size;
+        let holds = |s: &&Segment| s.kind == PT_LOAD && *table >= s.address && table - s.address < s.in_file;
         let shift = segments
             .iter()
             .find(holds)
             .map_or(0, |s| s.address.wrapping_sub(s.offset));
         let strings = table.wrapping_sub(shift);
-        for (tag, value) in entries().filter(|(tag, _)| *tag == DT_SONAME || legacy && *tag == DT_NEEDED) {
-            let text = self.reader.string(strings.wrapping_add(value)).ok_or(Truncated)?;
-            if tag == DT_SONAME {
+        for (tag, value) in entries
+            .iter()
+            .filter(|(tag, _)| *tag == DT_SONAME || legacy && *tag == DT_NEEDED)
+        {
+            let text = self
+                .reader
+                .string(strings.wrapping_add(*value), LONGEST_NAME)
+                .ok_or(Truncated)?;
+            if *tag == DT_SONAME {
                 library.soname = Some(text);
             } else if library.flags == ELF {
                 library.flags = self.needs(&text).unwrap_or(ELF);
@@ -330,17 +244,17 @@ impl Header<'_, '_> {
     }
 
     /// The level in the note `NT_GNU_PROPERTY_TYPE_0`.
-    fn isa_level(&self, segment: &Segment, wide: bool) -> Option<u32> {
-        let align = if wide { 8 } else { 4 };
-        if segment.align != align {
+    fn isa_level(&self, segment: &Segment) -> Option<u32> {
+        let align: u8 = if self.reader.wide { 8 } else { 4 };
+        if segment.align != u64::from(align) {
             return None;
         }
         let length = segment
-            .size
+            .in_file
             .min(self.reader.size.checked_sub(segment.offset)?)
             .min(LARGEST_SECTION);
         let data = self.reader.bytes(segment.offset, length)?;
-        let align = if wide { 8 } else { 4 };
+        let align = usize::from(align);
         let word = |at| self.reader.number(&data, at, 4);
         let size = |at| word(at).and_then(|n| usize::try_from(n).ok());
         let mut note = 0;

@@ -1,15 +1,9 @@
 //! What a program's or library's headers say (elf(5)).
 
+use crate::elf::{self, DT_NEEDED, DT_SONAME, DT_STRTAB, PT_DYNAMIC, PT_INTERP, PT_LOAD, Segment};
 use crate::ldconfig::rules::{Flags, Known, Special};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
-const PT_LOAD: u64 = 1;
-const PT_DYNAMIC: u64 = 2;
-const PT_INTERP: u64 = 3;
-const DT_NEEDED: u64 = 1;
-const DT_STRTAB: u64 = 5;
-const DT_SONAME: u64 = 14;
 const DT_RPATH: u64 = 15;
 const DT_RUNPATH: u64 = 29;
 const DT_FLAGS_1: u64 = 0x6fff_fffb;
@@ -91,18 +85,13 @@ pub(super) struct Object {
 impl Object {
     /// Reads a file as the loader of `known` does.
     pub(super) fn read(file: &File, known: &Known) -> Result<Self, Problem> {
-        let size = file.metadata().map_or(0, |meta| meta.len());
-        let reader = Reader {
-            file,
-            size,
-            wide: known.wide,
-            big_endian: known.big_endian,
-        };
-        let head = reader.bytes(0, size.min(64)).unwrap_or_default();
+        let unreadable = |_| Problem::Damaged("cannot read file data");
+        let reader = elf::Reader::new(file, known.wide, known.big_endian).map_err(unreadable)?;
+        let head = reader.bytes(0, reader.size.min(64)).unwrap_or_default();
         if head.len() < 4 {
             return Err(Problem::Damaged("file too short"));
         }
-        if !head.starts_with(b"\x7fELF") {
+        if !head.starts_with(elf::MAGIC) {
             return Err(Problem::Damaged("invalid ELF header"));
         }
         let wide = match head.get(4) {
@@ -121,60 +110,30 @@ impl Object {
                 ));
             }
         }
-        reader.object(&head, known)
+        Reader(reader).object(&head, known)
     }
 }
 
-struct Reader<'f> {
-    file: &'f File,
-    size: u64,
-    wide: bool,
-    big_endian: bool,
-}
-
-/// A program header.
-struct Segment {
-    kind: u64,
-    offset: u64,
-    address: u64,
-    in_file: u64,
-    in_memory: u64,
-}
+struct Reader<'f>(elf::Reader<'f>);
 
 const CUT: Problem = Problem::Damaged("cannot read file data");
 
 impl Reader<'_> {
-    fn bytes(&self, offset: u64, length: u64) -> Option<Vec<u8>> {
-        if offset.checked_add(length)? > self.size {
-            return None;
-        }
-        let mut data = vec![0; usize::try_from(length).ok()?];
-        self.file.read_exact_at(&mut data, offset).ok()?;
-        Some(data)
-    }
-
-    fn number(&self, data: &[u8], at: usize, length: usize) -> Option<u64> {
-        let bytes = data.get(at..at.checked_add(length)?)?;
-        let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(if self.big_endian {
-            bytes.iter().fold(0, fold)
-        } else {
-            bytes.iter().rev().fold(0, fold)
-        })
-    }
-
     fn object(&self, head: &[u8], known: &Known) -> Result<Object, Problem> {
-        let number = |at, length| self.number(head, at, length).ok_or(CUT);
+        let number = |at, length| self.0.number(head, at, length).ok_or(CUT);
         let kind = number(16, 2)?;
         let machine = number(18, 2)?;
-        let flags = number(if self.wide { 48 } else { 36 }, 4)?;
+        let flags = number(if self.0.wide { 48 } else { 36 }, 4)?;
         if !fits(known, machine, flags) {
             return Err(Problem::Other);
         }
         if kind != 2 && kind != 3 {
             return Err(Problem::Damaged("only ET_DYN and ET_EXEC can be loaded"));
         }
-        let segments = self.segments(head)?;
+        if self.0.stated_segment_size(head) != Some(self.0.segment_size()) {
+            return Err(Problem::Damaged("ELF file's phentsize not the expected size"));
+        }
+        let segments = self.0.segments(head).ok_or(CUT)?;
         let mut object = Object {
             program: kind == 2,
             ..Object::default()
@@ -188,6 +147,7 @@ impl Reader<'_> {
         object.extent = last.saturating_sub(first & !0xfff);
         if let Some(segment) = segments.iter().find(|segment| segment.kind == PT_INTERP) {
             let text = self
+                .0
                 .bytes(segment.offset, segment.in_file.min(LONGEST))
                 .ok_or(CUT)?;
             object.interpreter = text.split(|&b| b == 0).next().map(<[u8]>::to_vec);
@@ -199,51 +159,18 @@ impl Reader<'_> {
         Ok(object)
     }
 
-    fn segments(&self, head: &[u8]) -> Result<Vec<Segment>, Problem> {
-        let (start, sizes) = if self.wide { ((32, 8), 54) } else { ((28, 4), 42) };
-        let each: u64 = if self.wide { 56 } else { 32 };
-        let number = |at, length| self.number(head, at, length).ok_or(CUT);
-        if number(sizes, 2)? != each {
-            return Err(Problem::Damaged("ELF file's phentsize not the expected size"));
-        }
-        let count = number(sizes + 2, 2)?;
-        let table = self.bytes(number(start.0, start.1)?, count * each).ok_or(CUT)?;
-        let segment = |row: &[u8]| {
-            let [offset, address, in_file, in_memory, word] = if self.wide {
-                [8, 16, 32, 40, 8]
-            } else {
-                [4, 8, 16, 20, 4]
-            };
-            Some(Segment {
-                kind: self.number(row, 0, 4)?,
-                offset: self.number(row, offset, word)?,
-                address: self.number(row, address, word)?,
-                in_file: self.number(row, in_file, word)?,
-                in_memory: self.number(row, in_memory, word)?,
-            })
-        };
-        Ok(table
-            .chunks_exact(if self.wide { 56 } else { 32 })
-            .filter_map(segment)
-            .collect())
-    }
-
     fn dynamic(&self, segments: &[Segment], section: &Segment, object: &mut Object) -> Result<(), Problem> {
         let data = self
+            .0
             .bytes(section.offset, section.in_file.min(LARGEST_SECTION))
             .ok_or(CUT)?;
-        let word = if self.wide { 8 } else { 4 };
-        let entries: Vec<(u64, u64)> = data
-            .chunks_exact(2 * word)
-            .filter_map(|entry| Some((self.number(entry, 0, word)?, self.number(entry, word, word)?)))
-            .take_while(|(tag, _)| *tag != 0)
-            .collect();
+        let entries = self.0.dynamic(&data);
         // Of tags that count once, the last one does.
         let last = |wanted: u64| entries.iter().rev().find(|(tag, _)| *tag == wanted).map(|e| e.1);
         let Some(table) = last(DT_STRTAB).and_then(|address| place(segments, address)) else {
             return Ok(());
         };
-        let string = |at: u64| self.string(table.checked_add(at)?);
+        let string = |at: u64| self.0.string(table.checked_add(at)?, LONGEST);
         let text = |at: Option<u64>| at.map(|at| string(at).ok_or(CUT)).transpose();
         for (_, at) in entries.iter().filter(|(tag, _)| *tag == DT_NEEDED) {
             object.needed.push(string(*at).ok_or(CUT)?);
@@ -264,35 +191,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A string that ends within the file.
-    fn string(&self, at: u64) -> Option<Vec<u8>> {
-        let mut length = 256;
-        loop {
-            let available = self.size.checked_sub(at)?.min(length);
-            let mut data = self.bytes(at, available)?;
-            if let Some(end) = data.iter().position(|&b| b == 0) {
-                data.truncate(end);
-                return Some(data);
-            }
-            if available < length || length >= LONGEST {
-                return None;
-            }
-            length *= 16;
-        }
-    }
-
     /// `Elf_Verdef`: all words have the same size in both classes.
     fn defined(&self, start: u64, count: u64, string: &dyn Fn(u64) -> Option<Vec<u8>>) -> Vec<Vec<u8>> {
         let mut names = Vec::new();
         let mut at = start;
         for _ in 0..count {
-            let Some(row) = self.bytes(at, 20) else { break };
-            let word = |at, length| self.number(&row, at, length).unwrap_or(0);
+            let Some(row) = self.0.bytes(at, 20) else { break };
+            let word = |at, length| self.0.number(&row, at, length).unwrap_or(0);
             // The first one names the file.
             if word(2, 2) & BASE == 0 {
                 let name = self
+                    .0
                     .bytes(at.saturating_add(word(12, 4)), 8)
-                    .and_then(|aux| string(self.number(&aux, 0, 4)?));
+                    .and_then(|aux| string(self.0.number(&aux, 0, 4)?));
                 names.extend(name);
             }
             if word(16, 4) == 0 {
@@ -308,13 +219,13 @@ impl Reader<'_> {
         let mut needed = Vec::new();
         let mut at = start;
         for _ in 0..count {
-            let Some(row) = self.bytes(at, 16) else { break };
-            let word = |at, length| self.number(&row, at, length).unwrap_or(0);
+            let Some(row) = self.0.bytes(at, 16) else { break };
+            let word = |at, length| self.0.number(&row, at, length).unwrap_or(0);
             let Some(file) = string(word(4, 4)) else { break };
             let mut aux = at.saturating_add(word(8, 4));
             for _ in 0..word(2, 2) {
-                let Some(row) = self.bytes(aux, 16) else { break };
-                let word = |at, length| self.number(&row, at, length).unwrap_or(0);
+                let Some(row) = self.0.bytes(aux, 16) else { break };
+                let word = |at, length| self.0.number(&row, at, length).unwrap_or(0);
                 let Some(version) = string(word(8, 4)) else { break };
                 needed.push(Needed {
                     file: file.clone(),

@@ -1,0 +1,86 @@
+//! Why configuring stopped.
+
+use super::script::{Script, ScriptFailure};
+use crate::dpkg::DpkgError;
+use crate::staging::Cancelled;
+use crate::unrunnable::Refusal;
+use crate::view::ViewError;
+
+/// Why configuring stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigureError {
+    /// A maintainer script failed.
+    #[error(transparent)]
+    Script(Box<ScriptFailure>),
+    /// The database could not be read or written, or a conffile is in the way.
+    #[error(transparent)]
+    Dpkg(#[from] DpkgError),
+    /// The view is gone.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The target could not be written.
+    #[error("cannot write the control files of {package}")]
+    Target {
+        /// Of which package.
+        package: String,
+        /// The reason.
+        #[source]
+        source: rootless_install_fs::Error,
+    },
+    /// Triggers activate each other without end.
+    #[error("packages {packages} activate each other's triggers without end")]
+    TriggerCycle {
+        /// Those whose triggers were pending, with the triggers.
+        packages: String,
+    },
+    /// A script tried to execute a program that cannot be run.
+    #[error(
+        "package {package}: {script} executes {}, which cannot be run here: {}",
+        refusal.tool.display(), refusal.reason
+    )]
+    Unrunnable {
+        /// The package.
+        package: String,
+        /// The script and its arguments.
+        script: Script,
+        /// What it tried.
+        refusal: Refusal,
+    },
+    /// A package cannot be unpacked, because what it needs for that is left for later.
+    #[error("package {package} cannot be unpacked: {on}, on which it pre-depends, is left for later")]
+    PreDepends {
+        /// The package.
+        package: String,
+        /// What it needs.
+        on: String,
+    },
+    /// The user stopped the run.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl ConfigureError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Script(failure) => failure.hint(),
+            Self::View(error) => error.hint(),
+            Self::TriggerCycle { .. } => {
+                Some("this is a fault of the packages; leave one of them out".into())
+            }
+            Self::Unrunnable {
+                script: Script::Preinst | Script::AbortInstall,
+                package,
+                ..
+            } => Some(format!(
+                "this script runs before the package is unpacked, so it cannot be left for later; leave {package} out"
+            )),
+            Self::Unrunnable { package, .. } => Some(format!(
+                "with --on-unrunnable=defer, {package} and what depends on it are left for \
+                 `dpkg --configure -a` on a machine of the target's architecture"
+            )),
+            Self::PreDepends { package, .. } => Some(format!("leave {package} out")),
+            Self::Dpkg(_) | Self::Target { .. } | Self::Cancelled(_) => None,
+        }
+    }
+}
