@@ -3,7 +3,7 @@
 //! program itself knows neither.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
@@ -17,8 +17,10 @@ use crate::listing::{Listing, SUFFIX};
 use crate::program::{Account, passing, place, which};
 use crate::{Error, Result};
 
+mod emulation;
+pub use emulation::{Emulation, NoEmulation};
+
 const SECOND: &str = ".second.list.zst";
-const STATUS: &str = "/proc/sys/fs/binfmt_misc/status";
 
 /// Where references come from and are kept.
 #[derive(Clone, Debug)]
@@ -133,6 +135,7 @@ impl Maker {
         open_to(&account, work.path())?;
         let tar = work.path().join("root.tar");
         let mmdebstrap = which("mmdebstrap").unwrap_or_else(|| PathBuf::from("mmdebstrap"));
+        let _on = emulation::hold()?;
         let started = Instant::now();
         let done = account
             .command(Path::new("/usr/bin/timeout"))
@@ -249,88 +252,4 @@ pub fn open_to(account: &Account, path: &Path) -> Result<()> {
             .at(path)?;
     }
     Ok(())
-}
-
-/// Emulation is on while this lives, and as it was before afterwards.
-#[derive(Debug)]
-pub struct Emulation {
-    switched: bool,
-}
-
-impl Emulation {
-    /// Switches emulation on. Root can; others take what there is.
-    ///
-    /// # Errors
-    /// When root cannot.
-    pub fn on() -> Result<Self> {
-        if crate::probe::emulated(crate::elf::foreign()) || !geteuid().is_root() {
-            return Ok(Self { switched: false });
-        }
-        let run = |program: &str, arguments: &[&str]| {
-            let mut command = Command::new(program);
-            let _ = command
-                .args(arguments)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-        };
-        if !Path::new(STATUS).exists() {
-            run(
-                "mount",
-                &["-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"],
-            );
-        }
-        run("update-binfmts", &["--enable"]);
-        std::fs::write(STATUS, "1").at(STATUS)?;
-        if crate::probe::emulated(crate::elf::foreign()) {
-            return Ok(Self { switched: true });
-        }
-        Err(Error::Machine(
-            "foreign programs are not emulated; apt-get install qemu-user-static binfmt-support".to_owned(),
-        ))
-    }
-}
-
-impl Drop for Emulation {
-    fn drop(&mut self) {
-        if self.switched {
-            let _ = std::fs::write(STATUS, "0");
-        }
-    }
-}
-
-/// Emulation is off while this lives, and as it was before afterwards.
-#[derive(Debug)]
-pub struct NoEmulation {
-    switched: bool,
-}
-
-impl NoEmulation {
-    /// Switches every handler of foreign programs off; root can.
-    ///
-    /// # Errors
-    /// When it is on and cannot be switched off.
-    pub fn on() -> Result<Self> {
-        let foreign = crate::elf::foreign();
-        if !crate::probe::emulated(foreign) {
-            return Ok(Self { switched: false });
-        }
-        std::fs::write(STATUS, "0").at(STATUS)?;
-        let off = Self { switched: true };
-        if crate::probe::emulated(foreign) {
-            return Err(Error::Machine(
-                "foreign programs are emulated and it cannot be switched off".to_owned(),
-            ));
-        }
-        Ok(off)
-    }
-}
-
-impl Drop for NoEmulation {
-    fn drop(&mut self) {
-        if self.switched {
-            let _ = std::fs::write(STATUS, "1");
-        }
-    }
 }
