@@ -44,7 +44,7 @@ mod testing;
 
 pub use error::ArchiveError;
 pub use fetch::{FetchOptions, Fetcher};
-pub use index::{Index, IndexText, load_indexes};
+pub use index::{Index, load_indexes};
 pub use keyring::Keyring;
 pub use machine::{MachineSources, machine_sources};
 pub use mirror::{default_sources, parse_mirror_argument, parse_sources_text, target_files};

@@ -38,28 +38,6 @@ pub(crate) fn map(file: &File) -> io::Result<Mmap> {
     unsafe { Mmap::map(file) }
 }
 
-/// A mapping whose bytes were found to be UTF-8.
-#[derive(Debug)]
-pub(crate) struct Utf8Map(Mmap);
-
-impl Utf8Map {
-    /// Validates a mapping once, so that it need not be on every use; one that
-    /// is not UTF-8 comes back.
-    pub(crate) fn check(map: Mmap) -> Result<Self, Mmap> {
-        match std::str::from_utf8(&map) {
-            Ok(_) => Ok(Self(map)),
-            Err(_) => Err(map),
-        }
-    }
-
-    /// The text.
-    pub(crate) fn text(&self) -> &str {
-        // SAFETY: only `check` makes this type, which validated these bytes, and
-        // the mapping is private, read only and immutable, see `map`.
-        unsafe { std::str::from_utf8_unchecked(&self.0) }
-    }
-}
-
 /// Sets the loopback interface up in this process's network namespace
 /// (netdevice(7), `SIOCSIFFLAGS`).
 ///

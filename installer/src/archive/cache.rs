@@ -126,6 +126,11 @@ impl Cache {
         Ok(path)
     }
 
+    /// Where what was parsed of an index is kept. Another form has another name.
+    pub(super) fn parsed(&self, sha256: &[u8; 32]) -> PathBuf {
+        self.root.join("parsed-1").join(hex(sha256))
+    }
+
     fn release_path(&self, url: &str) -> PathBuf {
         self.root
             .join("release")

@@ -284,6 +284,14 @@ pub enum ArchiveError {
         /// What is wrong.
         reason: String,
     },
+    /// An index that is none.
+    #[error("{url}: not a package index: {problem}")]
+    BadIndex {
+        /// The index.
+        url: String,
+        /// What is wrong.
+        problem: crate::packages::Malformed,
+    },
     /// A `Filename` that points outside the archive.
     #[error("package {package}: its Filename `{}` is not a plain path inside the archive; refused", filename.escape_debug())]
     BadFilename {

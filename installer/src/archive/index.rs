@@ -1,10 +1,5 @@
-//! From sources to the text of their `Packages` indexes.
+//! From sources to their `Packages` indexes.
 
-use std::fmt;
-use std::fs::File;
-use std::ops::Deref;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use url::Url;
@@ -13,7 +8,7 @@ use super::package::{join, show};
 use super::packed::Wanted;
 use super::release::Release;
 use super::{ArchiveError, Fetcher, Keyring, PackageFile, Result, Source, verify};
-use crate::sys::{self, Utf8Map};
+use crate::packages::Packages;
 
 /// The architecture of packages that fit any.
 const ALL: &str = "all";
@@ -21,61 +16,6 @@ const ALL: &str = "all";
 const RELEASE_LIMIT: u64 = 32 << 20;
 /// No detached signature is larger.
 const SIGNATURE_LIMIT: u64 = 1 << 20;
-
-/// The verified text of an index: memory-mapped from the cache, or owned.
-/// Cloning shares it.
-#[derive(Clone)]
-pub struct IndexText(Text);
-
-#[derive(Clone)]
-enum Text {
-    Owned(Arc<str>),
-    Mapped(Arc<Utf8Map>),
-}
-
-impl Deref for IndexText {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        match &self.0 {
-            Text::Owned(text) => text,
-            Text::Mapped(map) => map.text(),
-        }
-    }
-}
-
-impl IndexText {
-    /// Maps a file of the cache, which was verified.
-    pub(super) fn map(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(ArchiveError::io("read", path))?;
-        // An empty file cannot be mapped.
-        if file.metadata().map_err(ArchiveError::io("read", path))?.len() == 0 {
-            return Ok(String::new().into());
-        }
-        let map = sys::map(&file).map_err(ArchiveError::io("map", path))?;
-        Ok(match Utf8Map::check(map) {
-            Ok(text) => Self(Text::Mapped(Arc::new(text))),
-            Err(map) => Self::from_bytes(&map),
-        })
-    }
-
-    /// Archives of the last century wrote Latin-1 into descriptions.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
-        String::from_utf8_lossy(bytes).into_owned().into()
-    }
-}
-
-impl From<String> for IndexText {
-    fn from(text: String) -> Self {
-        Self(Text::Owned(text.into()))
-    }
-}
-
-impl fmt::Debug for IndexText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "IndexText({} bytes)", self.len())
-    }
-}
 
 /// One `Packages` index: of a suite, a component and an architecture.
 #[derive(Clone, Debug)]
@@ -97,7 +37,7 @@ pub struct Index {
     /// given once for each one asked for.
     pub architecture: String,
     /// The index: paragraphs as in deb-control(5), with Filename, Size, SHA256.
-    pub text: IndexText,
+    pub packages: Packages,
 }
 
 impl Index {
@@ -195,7 +135,7 @@ pub fn load_indexes(
         .progress
         .started(wanted.len(), wanted.iter().map(|index| index.packed.size).sum());
     let indexes = fetcher.parallel(&wanted, |index, stop| {
-        let text = match index.load(fetcher, stop) {
+        let packages = match index.load(fetcher, stop) {
             Err(error) if index.suite.source.optional && is_inconsistent(&error) => {
                 fetcher
                     .progress
@@ -212,7 +152,7 @@ pub fn load_indexes(
             release_archive: index.release.suite.clone(),
             component: index.component.to_owned(),
             architecture: index.arch.to_owned(),
-            text,
+            packages,
         }))
     })?;
     Ok(indexes.into_iter().flatten().collect())

@@ -7,10 +7,11 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::index::{IndexText, Suite, suite_path};
+use super::index::{Suite, suite_path};
 use super::package::{hex, join, show};
 use super::release::Release;
 use super::{ArchiveError, Fetcher, PackageFile, Result};
+use crate::packages::{Malformed, Packages, Unusable};
 
 /// What an xz decoder may use; `xz -9` needs 65 MiB.
 const XZ_MEMORY: u64 = 256 << 20;
@@ -96,7 +97,7 @@ impl<'a> Wanted<'a> {
             && self.arch == other.arch
     }
 
-    pub(super) fn load(&self, fetcher: &Fetcher, stop: &dyn Fn() -> bool) -> Result<IndexText> {
+    pub(super) fn load(&self, fetcher: &Fetcher, stop: &dyn Fn() -> bool) -> Result<Packages> {
         let Some((size, sha256)) = self.plain else {
             return self.unpack_unnamed(fetcher, stop);
         };
@@ -110,16 +111,16 @@ impl<'a> Wanted<'a> {
             fetcher
                 .progress
                 .finished_file(&self.packed.name, self.packed.size, true);
-            return IndexText::map(&path);
+            return self.parsed(fetcher, &path, &sha256);
         }
         let packed = fetcher.file(&self.packed, stop)?;
         if self.compression == Compression::None {
-            return IndexText::map(&packed);
+            return self.parsed(fetcher, &packed, &sha256);
         }
         let partial = fetcher.cache.lock_partial(&sha256, stop)?;
         if let Some(path) = fetcher.cache.find(&sha256, size)? {
             partial.remove();
-            return IndexText::map(&path);
+            return self.parsed(fetcher, &path, &sha256);
         }
         partial.clear()?;
         let mut out = HashingWriter {
@@ -142,7 +143,7 @@ impl<'a> Wanted<'a> {
             })
         });
         match result {
-            Ok(()) => IndexText::map(&fetcher.cache.commit(partial, &sha256)?),
+            Ok(()) => self.parsed(fetcher, &fetcher.cache.commit(partial, &sha256)?, &sha256),
             Err(error) => {
                 partial.remove();
                 Err(error)
@@ -150,9 +151,24 @@ impl<'a> Wanted<'a> {
         }
     }
 
+    /// An index of the cache, with its table.
+    fn parsed(&self, fetcher: &Fetcher, path: &Path, sha256: &[u8; 32]) -> Result<Packages> {
+        Packages::of_cache(path, &fetcher.cache.parsed(sha256)).map_err(|problem| match problem {
+            Unusable::Unreadable(error) => ArchiveError::io("read", path)(error),
+            Unusable::Malformed(problem) => self.malformed(problem),
+        })
+    }
+
+    fn malformed(&self, problem: Malformed) -> ArchiveError {
+        ArchiveError::BadIndex {
+            url: self.url(),
+            problem,
+        }
+    }
+
     /// For a Release file that names the compressed index only: its hash is
     /// right, but there is no name to keep the text under.
-    fn unpack_unnamed(&self, fetcher: &Fetcher, stop: &dyn Fn() -> bool) -> Result<IndexText> {
+    fn unpack_unnamed(&self, fetcher: &Fetcher, stop: &dyn Fn() -> bool) -> Result<Packages> {
         let packed = fetcher.file(&self.packed, stop)?;
         let limit = self.packed.size.saturating_mul(100).clamp(1 << 20, 1 << 30);
         let mut text = Vec::new();
@@ -163,7 +179,7 @@ impl<'a> Wanted<'a> {
         if text.len() as u64 > limit {
             return Err(self.bad(format!("it expands to more than {limit} bytes")));
         }
-        Ok(IndexText::from_bytes(&text))
+        Packages::parse_bytes(&text).map_err(|problem| self.malformed(problem))
     }
 
     /// Decompresses to exactly `size` bytes.

@@ -133,7 +133,7 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     );
     let stage = reporter.stage(Stage::Choose);
     let inputs = inputs(&ours);
-    let universe = Universe::new(&inputs, config.arch.name, own.get(1..).unwrap_or_default())?;
+    let universe = Universe::new(&inputs, config.arch.name, own.get(1..).unwrap_or_default());
     let selection = choose(&universe, &request(config, &universe)?)?;
     let plan = Plan::new(&universe, &selection);
     drop(stage);
@@ -154,8 +154,7 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     let native_inputs = self::inputs(&theirs);
     let native_universe = config
         .is_redirected()
-        .then(|| Universe::new(&native_inputs, native.name, &[]))
-        .transpose()?;
+        .then(|| Universe::new(&native_inputs, native.name, &[]));
     let target = Target::open(&staging.root())?;
     let installation = Installation {
         target: &target,
@@ -288,7 +287,7 @@ fn inputs(indexes: &[Index]) -> Vec<IndexInput<'_>> {
     indexes
         .iter()
         .map(|index| IndexInput {
-            text: &index.text,
+            packages: &index.packages,
             suite: &index.release_archive,
             codename: &index.codename,
             component: &index.component,

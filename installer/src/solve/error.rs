@@ -5,16 +5,6 @@ use thiserror::Error;
 /// An error of the solve stage.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum SolveError {
-    /// A text given as an index is none.
-    #[error("package index {index}: line {line}: {what}")]
-    Index {
-        /// Suite, component and architecture.
-        index: String,
-        /// Line from 1.
-        line: usize,
-        /// What is wrong with it.
-        what: String,
-    },
     /// No such variant.
     #[error("unknown variant {0:?}: choose one of {names}", names = super::Variant::NAMES.join(", "))]
     UnknownVariant(String),

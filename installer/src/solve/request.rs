@@ -302,8 +302,8 @@ fn by_name(universe: &Universe<'_>, text: &str, request: &str) -> Result<Package
             let (name, arch) = split_arch(universe, text, request)?;
             let mut providers: Vec<PackageId> = universe
                 .providers(name)
-                .iter()
-                .map(|id| universe.slot_of(*id))
+                .into_iter()
+                .map(|id| universe.slot_of(id))
                 .filter(|slot| arch.unwrap_or(0) == universe.slot_arch(*slot))
                 .map(|slot| universe.slot_candidate(slot))
                 .collect();

@@ -1,6 +1,7 @@
 //! Small archives and what is chosen from them.
 
 use super::*;
+use crate::packages::{Malformed, Packages};
 
 /// Makes an index of lines "name version[:arch]; Field: value; ...".
 fn index(lines: &[&str]) -> String {
@@ -26,9 +27,11 @@ fn index(lines: &[&str]) -> String {
     text
 }
 
-fn input<'a>(text: &'a str, suite: &'a str, architecture: &'a str) -> IndexInput<'a> {
+/// For the rest of the test program's life, as indexes are for a run's.
+fn input<'a>(text: &str, suite: &'a str, architecture: &'a str) -> IndexInput<'a> {
+    let packages = Box::leak(Box::new(Packages::parse(text).unwrap()));
     IndexInput {
-        text,
+        packages,
         suite,
         codename: suite,
         component: "main",
@@ -40,7 +43,7 @@ fn input<'a>(text: &'a str, suite: &'a str, architecture: &'a str) -> IndexInput
 /// Chooses from one index and gives the names, sorted, or the error's text.
 fn pick(lines: &[&str], include: &[&str]) -> Result<Vec<String>, String> {
     let text = index(lines);
-    let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]).unwrap();
+    let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]);
     let request = Request {
         variant: Variant::Custom,
         include: include.iter().map(ToString::to_string).collect(),
@@ -135,7 +138,7 @@ fn versions_suites_and_priorities() {
     let (old, new) = (index(&["a 1", "b 1"]), index(&["a 2", "b 2; Depends: a (>= 2)"]));
     let mut inputs = [input(&old, "old", "riscv64"), input(&new, "new", "riscv64")];
     let chosen = |inputs: &[IndexInput<'_>], include: &str| {
-        let universe = Universe::new(inputs, "riscv64", &[]).unwrap();
+        let universe = Universe::new(inputs, "riscv64", &[]);
         let request = Request {
             variant: Variant::Custom,
             include: vec![include.to_owned()],
@@ -170,7 +173,7 @@ fn architectures() {
         "data2 1 all; Multi-Arch: foreign",
     ]);
     let inputs = [input(&native, "s", "riscv64"), input(&foreign, "s", "amd64")];
-    let universe = Universe::new(&inputs, "riscv64", &["amd64"]).unwrap();
+    let universe = Universe::new(&inputs, "riscv64", &["amd64"]);
     let chosen = |include: &[&str]| {
         let request = Request {
             variant: Variant::Custom,
@@ -211,7 +214,7 @@ fn base() -> Vec<&'static str> {
 
 fn planned(variant: Variant, include: &[&str]) -> (Vec<Vec<String>>, String) {
     let text = index(&base());
-    let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]).unwrap();
+    let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]);
     let request = Request {
         variant,
         include: include.iter().map(ToString::to_string).collect(),
@@ -257,7 +260,7 @@ fn circles_of_pre_depends_are_ordered_all_the_same() {
 #[test]
 fn automatic_marks() {
     let text = index(&base());
-    let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]).unwrap();
+    let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]);
     let request = Request {
         include: vec!["apt".into()],
         ..Request::default()
@@ -283,7 +286,7 @@ fn closures_leave_out_what_is_not_there() {
         "x 1",
         "y 3",
     ]);
-    let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]).unwrap();
+    let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]);
     let a = universe.candidate("a", "riscv64").unwrap();
     let found = closure(&universe, &[a]);
     assert_eq!(found.packages.len(), 3);
@@ -298,9 +301,11 @@ fn closures_leave_out_what_is_not_there() {
 
 #[test]
 fn hostile_indexes() {
-    let bad = |text: &str| Universe::new(&[input(text, "s", "riscv64")], "riscv64", &[]).map(|u| u.len());
-    assert!(matches!(bad("Package"), Err(SolveError::Index { line: 1, .. })));
-    assert!(matches!(bad("Version: 1\n"), Err(SolveError::Index { .. })));
+    let bad = |text: &str| {
+        Packages::parse(text).map(|_| Universe::new(&[input(text, "s", "riscv64")], "riscv64", &[]).len())
+    };
+    assert!(matches!(bad("Package"), Err(Malformed { line: 1, .. })));
+    assert!(bad("Version: 1\n").is_err());
     assert_eq!(bad("Package: ../x\nVersion: 1\nArchitecture: all\n"), Ok(0));
     assert_eq!(bad("Package: x\nVersion: \nArchitecture: all\n"), Ok(0));
     assert_eq!(bad("Package: x\nVersion: 1\nArchitecture: s390x\n"), Ok(0));
@@ -309,7 +314,7 @@ fn hostile_indexes() {
     assert!(error.contains("malformed"), "{error}");
     // No checksum, no package.
     let text = "Package: a\nVersion: 1\nArchitecture: all\nFilename: a.deb\n";
-    let universe = Universe::new(&[input(text, "s", "riscv64")], "riscv64", &[]).unwrap();
+    let universe = Universe::new(&[input(text, "s", "riscv64")], "riscv64", &[]);
     let request = Request {
         variant: Variant::Extract,
         include: vec!["a".into()],
@@ -341,7 +346,7 @@ fn security_updates_of_the_suite_are_taken() {
         input(&main, "s", "riscv64"),
         input(&security, "s-security", "riscv64"),
     ];
-    let universe = Universe::new(&inputs, "riscv64", &[]).unwrap();
+    let universe = Universe::new(&inputs, "riscv64", &[]);
     let request = Request {
         suite: "s".into(),
         ..Request::default()

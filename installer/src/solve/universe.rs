@@ -1,9 +1,8 @@
 //! All packages that can be had, from any number of indexes.
 //!
-//! Loading walks each index once and keeps, for every package, its name,
-//! version, architecture and the slice of its paragraph. Everything else is
-//! parsed when it is first asked for: a rootfs needs some hundred packages of
-//! some seventy thousand.
+//! Of every package its name, version and architecture are at hand, from the
+//! tables of the indexes. Everything else is parsed when it is first asked for:
+//! a rootfs needs some hundred packages of some seventy thousand.
 //!
 //! Packages are grouped into *slots*: one name for one architecture, of which
 //! at most one version can be installed. `Architecture: all` belongs to the
@@ -15,9 +14,9 @@ mod targets;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::error::SolveError;
 use super::package::{MultiArch, Package, PackageId};
-use targets::names_in;
+use crate::packages::Packages;
+use smallvec::SmallVec;
 
 /// The priority apt gives to a source nobody said anything about
 /// (apt_preferences(5)); `NotAutomatic` makes it 1, with
@@ -27,8 +26,8 @@ pub const DEFAULT_PRIORITY: i16 = 500;
 /// One verified `Packages` file and where it is from.
 #[derive(Clone, Copy, Debug)]
 pub struct IndexInput<'a> {
-    /// The uncompressed text.
-    pub text: &'a str,
+    /// The index.
+    pub packages: &'a Packages,
     /// `Suite` of its Release file (`stable`).
     pub suite: &'a str,
     /// `Codename` of its Release file (`trixie`).
@@ -50,20 +49,38 @@ struct SlotData {
     name: u32,
     arch: u8,
     /// Newest first.
-    versions: Vec<PackageId>,
+    versions: SmallVec<[PackageId; 2]>,
     candidate: PackageId,
 }
 
 #[derive(Debug)]
 struct Record<'a> {
     version: &'a str,
-    stanza: &'a str,
-    provides: &'a str,
+    /// Where its paragraph is in its index.
+    stanza: [u32; 2],
     slot: Slot,
-    index: u16,
+    index: u32,
     multi_arch: MultiArch,
     essential: bool,
     priority: u8,
+}
+
+/// The packages of an index by their numbers in it.
+#[derive(Debug)]
+enum Loaded {
+    /// All of them are here, one after the other, the first of this number.
+    All(u32),
+    /// These are here.
+    Some(Vec<Option<PackageId>>),
+}
+
+impl Loaded {
+    fn get(&self, number: usize) -> Option<PackageId> {
+        match self {
+            Self::All(first) => Some(PackageId(first.checked_add(u32::try_from(number).ok()?)?)),
+            Self::Some(ids) => ids.get(number).copied().flatten(),
+        }
+    }
 }
 
 /// All packages of some indexes, for one target architecture and any number of
@@ -75,20 +92,16 @@ pub struct Universe<'a> {
     records: Vec<Record<'a>>,
     parsed: Vec<OnceLock<Box<Package<'a>>>>,
     slots: Vec<SlotData>,
-    names: Vec<(&'a str, Vec<Slot>)>,
+    names: Vec<(&'a str, SmallVec<[Slot; 2]>)>,
     by_name: HashMap<&'a str, u32>,
-    providers: OnceLock<HashMap<&'a str, Vec<PackageId>>>,
-    /// Every relation field as (record, its place in apt's order, value).
-    relations: Vec<(u32, u8, &'a str)>,
+    /// What became of the packages of each index.
+    loaded: Vec<Loaded>,
 }
 
 impl<'a> Universe<'a> {
     /// Loads indexes for a target architecture and its foreign ones; an index
     /// for any other architecture, and any other package, is left out.
-    ///
-    /// # Errors
-    /// [`SolveError::Index`] for a text that is not a package index.
-    pub fn new(indexes: &[IndexInput<'a>], native: &'a str, foreign: &[&'a str]) -> Result<Self, SolveError> {
+    pub fn new(indexes: &[IndexInput<'a>], native: &'a str, foreign: &[&'a str]) -> Self {
         let mut archs = vec![native];
         for arch in foreign {
             if !archs.contains(arch) {
@@ -103,17 +116,18 @@ impl<'a> Universe<'a> {
             slots: Vec::new(),
             names: Vec::new(),
             by_name: HashMap::new(),
-            providers: OnceLock::new(),
-            relations: Vec::new(),
+            loaded: Vec::new(),
         };
         for (number, index) in indexes.iter().enumerate() {
             if index.architecture == "all" || universe.archs.contains(&index.architecture) {
-                universe.load(number, index)?;
+                universe.load(number, index);
+            } else {
+                universe.loaded.push(Loaded::Some(Vec::new()));
             }
         }
         universe.parsed.resize_with(universe.records.len(), OnceLock::new);
         universe.order_versions();
-        Ok(universe)
+        universe
     }
 
     /// The target architecture.
@@ -152,10 +166,15 @@ impl<'a> Universe<'a> {
             Box::new(Package::parse(
                 name,
                 record.version,
-                record.index.into(),
-                record.stanza,
+                record.index as usize,
+                self.stanza(record),
             ))
         })
+    }
+
+    fn stanza(&self, record: &Record<'a>) -> &'a str {
+        let index = self.indexes.get(record.index as usize);
+        index.map_or("", |index| index.packages.stanza(record.stanza))
     }
 
     /// The versions of a package for an architecture (`all` counts as the
@@ -174,17 +193,14 @@ impl<'a> Universe<'a> {
 
     /// The packages that provide a name, all versions, later ones in the
     /// indexes first.
-    pub fn providers(&self, name: &str) -> &[PackageId] {
-        let all = self.providers.get_or_init(|| {
-            let mut all: HashMap<&'a str, Vec<PackageId>> = HashMap::new();
-            for (number, record) in self.records.iter().enumerate().rev() {
-                for name in names_in(record.provides) {
-                    all.entry(name).or_default().push(PackageId(number as u32));
-                }
-            }
-            all
-        });
-        all.get(name).map_or(&[], Vec::as_slice)
+    pub fn providers(&self, name: &str) -> Vec<PackageId> {
+        let indexes = self.indexes.iter().zip(&self.loaded).rev();
+        indexes
+            .flat_map(|(index, loaded)| {
+                let numbers = index.packages.providers(name);
+                numbers.filter_map(|number| loaded.get(number))
+            })
+            .collect()
     }
 
     /// All package names, in the order of the indexes.

@@ -86,8 +86,8 @@ fn indexes_of_two_architectures() {
         .unwrap();
     assert_eq!(indexes.len(), 2);
     let (one, two) = (&indexes[0], &indexes[1]);
-    assert_eq!(&*one.text, packages("one"));
-    assert_eq!(&*two.text, packages("two"));
+    assert_eq!(one.packages.text(), packages("one").as_bytes());
+    assert_eq!(two.packages.text(), packages("two").as_bytes());
     assert_eq!(
         (one.architecture.as_str(), two.architecture.as_str()),
         ("riscv64", "amd64")
@@ -113,7 +113,7 @@ fn a_second_run_asks_for_changes_only() {
     let first = archive.load().unwrap();
     let requests = archive.server.requests().len();
     let second = archive.load().unwrap();
-    assert_eq!(&*first[0].text, &*second[0].text);
+    assert_eq!(first[0].packages.text(), second[0].packages.text());
     assert_eq!(
         archive.server.requests()[requests..],
         ["/debian/dists/trixie/InRelease"]
@@ -313,7 +313,7 @@ fn signed_but_wrong_compressed_indexes_are_refused() {
         Serve::Well(sign(&release(&named, ""), &archive.cert, Signing::default())),
     );
     archive.server.put(PACKED, Serve::Well(xz(text.as_bytes())));
-    assert_eq!(&*archive.load().unwrap()[0].text, text);
+    assert_eq!(archive.load().unwrap()[0].packages.text(), text.as_bytes());
     let bomb = xz(&vec![0; 20 << 20]);
     let named: [(&str, &[u8]); 1] = [("main/binary-riscv64/Packages.xz", &bomb)];
     archive.server.put(
@@ -337,7 +337,7 @@ fn exact_paths_and_packages_for_all_architectures() {
     let indexes = archive.load_with("", "./", &["riscv64", "amd64"]).unwrap();
     let names: Vec<&str> = indexes.iter().map(|index| index.architecture.as_str()).collect();
     assert_eq!(names, ["riscv64", "amd64"]);
-    assert!(indexes.iter().all(|index| index.text.as_bytes() == text));
+    assert!(indexes.iter().all(|index| index.packages.text() == text));
 
     let all = packages("all").into_bytes();
     let one = packages("one").into_bytes();

@@ -2,35 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{Slot, Universe};
+use super::{IndexInput, Loaded, Slot, Universe};
+use crate::packages::{First, names_in, relations};
 use crate::solve::package::{MultiArch, PackageId};
 use crate::solve::relation::Relation;
 
 /// Record, field and place within the field.
-pub(crate) type Mention = (u32, u8, usize);
-
-/// The name at the beginning of each relation of a list, cheaply.
-pub(super) fn names_in(list: &str) -> impl Iterator<Item = &str> {
-    // By bytes: this runs over some ten million of them.
-    let mut rest = Some(list);
-    std::iter::from_fn(move || {
-        let text = rest?.trim_ascii_start();
-        let is_end = |b: u8| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-        let end = text.bytes().position(is_end).unwrap_or(text.len());
-        let (name, after) = text.split_at_checked(end)?;
-        let next = after.bytes().position(|b| matches!(b, b',' | b'|'));
-        rest = next.and_then(|at| after.get(at + 1..));
-        Some(name)
-    })
-    .filter(|name| !name.is_empty())
-}
-
-/// A number below 2^16 that differs for most names.
-fn mark(name: &str) -> usize {
-    let bytes = name.as_bytes();
-    let at = |n: usize| usize::from(bytes.get(n).copied().unwrap_or(0));
-    (at(bytes.len() / 2) ^ at(bytes.len().saturating_sub(1)) << 4 ^ bytes.len() << 9 ^ at(0) << 6) & 0xffff
-}
+pub(crate) type Mention = (u32, u8, u32);
 
 impl Universe<'_> {
     /// Whether a package says of itself that it satisfies a relation a package
@@ -67,8 +45,8 @@ impl Universe<'_> {
             }
         }
         for id in self.providers(relation.name) {
-            if self.answers(*id, relation, owner, negative) && self.provides(*id, relation) {
-                found.push(*id);
+            if self.answers(id, relation, owner, negative) && self.provides(id, relation) {
+                found.push(id);
             }
         }
         found
@@ -95,40 +73,51 @@ impl Universe<'_> {
             (first.map_or(u32::MAX, |id| id.0), 0, 0)
         };
         let mut found: Vec<Mention> = slots.iter().map(own).collect();
-        if slots.is_empty() {
-            return found;
-        }
-        let mut wanted: HashMap<&str, Vec<usize>> = HashMap::new();
-        // Most names in an index are told from all wanted ones by this alone.
-        let mut marks = vec![false; 1 << 16];
-        for (at, slot) in slots.iter().enumerate() {
-            let name = self.slot_name(*slot);
-            wanted.entry(name).or_default().push(at);
-            marks[mark(name)] = true;
-        }
-        let last = found.iter().map(|mention| mention.0).max().unwrap_or(0);
-        for (record, field, list) in &self.relations {
-            if *record > last {
-                break;
-            }
-            for (place, name) in names_in(list).enumerate() {
-                if !marks[mark(name)] {
-                    continue;
+        for (index, loaded) in self.indexes.iter().zip(&self.loaded) {
+            match loaded {
+                Loaded::All(first) if !index.packages.is_mixed() => {
+                    let architecture = index.packages.architecture();
+                    let architecture = architecture.and_then(|name| self.arch_number(name));
+                    for (slot, mention) in slots.iter().zip(&mut found) {
+                        let Some(seen) = index.packages.mention(self.slot_name(*slot)) else {
+                            continue;
+                        };
+                        let arch = self.slot_arch(*slot);
+                        let own = seen.own.filter(|_| Some(arch) == architecture);
+                        let for_all = seen.for_all.filter(|_| arch == 0);
+                        for here in [own, for_all].into_iter().flatten() {
+                            let First { record, field, place } = here;
+                            *mention = (*mention).min((first.saturating_add(record), field, place));
+                        }
+                    }
                 }
-                for at in wanted.get(name).into_iter().flatten() {
-                    let arch = |slot| self.slot_arch(slot);
-                    let here = (*record, *field, place);
-                    let same = self.records.get(*record as usize).map(|r| arch(r.slot))
-                        == slots.get(*at).map(|s| arch(*s));
-                    if let Some(mention) = found.get_mut(*at)
-                        && same
-                        && here < *mention
-                    {
-                        *mention = here;
+                _ => self.mentions_in(index, loaded, slots, &mut found),
+            }
+        }
+        found
+    }
+
+    /// The same for an index of which not every package is here, or that has
+    /// packages of several architectures.
+    fn mentions_in(&self, index: &IndexInput<'_>, loaded: &Loaded, slots: &[Slot], found: &mut [Mention]) {
+        let mut wanted: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, slot) in slots.iter().enumerate() {
+            wanted.entry(self.slot_name(*slot)).or_default().push(at);
+        }
+        for (number, record) in index.packages.records().enumerate() {
+            let Some(id) = loaded.get(number) else { continue };
+            let arch = self.slot_arch(self.slot_of(id));
+            for (field, list) in relations(index.packages.stanza(record.stanza)) {
+                for (place, name) in (0..).zip(names_in(list)) {
+                    for at in wanted.get(name).into_iter().flatten() {
+                        if let (Some(slot), Some(mention)) = (slots.get(*at), found.get_mut(*at))
+                            && self.slot_arch(*slot) == arch
+                        {
+                            *mention = (*mention).min((id.0, field, place));
+                        }
                     }
                 }
             }
         }
-        found
     }
 }
