@@ -33,6 +33,7 @@ use crate::view::privileges;
 
 /// Runs the command with `arguments` (the first is its own name).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    crate::sys::return_large_blocks();
     let environment = environment::Environment::of_process();
     let style = environment.style();
     let arguments: Vec<OsString> = arguments.into_iter().collect();

@@ -13,7 +13,7 @@ mod table;
 mod tests;
 
 use crate::sys;
-use memmap2::Mmap;
+use memmap2::{Advice, Mmap};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs::File;
@@ -38,6 +38,13 @@ impl Bytes {
             return Ok(Self::Owned(Vec::new()));
         }
         Ok(Self::Mapped(sys::map(&file)?))
+    }
+
+    /// The kernel need not read what is around (madvise(2), `MADV_RANDOM`).
+    fn is_read_here_and_there(&self) {
+        if let Self::Mapped(map) = self {
+            let _ = map.advise(Advice::Random);
+        }
     }
 }
 
@@ -111,6 +118,7 @@ impl Packages {
     pub(crate) fn of_cache(index: &Path, kept: &Path) -> Result<Self, Unusable> {
         let text = Bytes::of_file(index).map_err(Unusable::Unreadable)?;
         if let Some(table) = kept_table(kept, text.len()) {
+            text.is_read_here_and_there();
             return Ok(Self(Arc::new(Parts { text, table })));
         }
         let Ok(valid) = std::str::from_utf8(&text) else {
@@ -130,6 +138,7 @@ impl Packages {
         // What parsing has read of it can go.
         drop(text);
         let text = Bytes::of_file(index).map_err(Unusable::Unreadable)?;
+        text.is_read_here_and_there();
         Ok(Self(Arc::new(Parts { text, table })))
     }
 

@@ -1,7 +1,7 @@
 //! The only place with `unsafe` in this crate.
 #![allow(unsafe_code, reason = "each block says why it is sound")]
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -36,6 +36,25 @@ pub(crate) fn map(file: &File) -> io::Result<Mmap> {
     // rename, and this program never writes or truncates them afterwards. Were
     // one truncated all the same, the process would get SIGBUS, not wrong memory.
     unsafe { Mmap::map(file) }
+}
+
+/// Has large blocks of memory come from the kernel and go back to it. By itself
+/// the allocator would soon keep decoders' dictionaries among what lives longer,
+/// and so never give them back (mallopt(3), `M_MMAP_THRESHOLD`).
+pub(crate) fn return_large_blocks() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt(3) takes two numbers, and this runs before there are threads.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20);
+    }
+}
+
+/// Lets go of the pages of a map; they are read again when they are needed.
+pub(crate) fn forget(map: &Mmap) {
+    // SAFETY: the map is of a file, private and never written, so its pages hold
+    // nothing but what the file has (madvise(2), `MADV_DONTNEED`). That they could
+    // not be let go harms nobody.
+    let _ = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
 }
 
 /// Sets the loopback interface up in this process's network namespace

@@ -7,6 +7,9 @@ use liblzma::stream::{CONCATENATED, MtStreamBuilder, Stream};
 
 /// Memory an xz or zstd decoder may use: `xz -9` needs 65 MiB, `zstd --ultra` 128 MiB a stream.
 const MEMORY: u64 = 512 << 20;
+/// Memory from which on a decoder uses fewer threads: a block of `xz -6` is 24 MiB, and each thread
+/// has one.
+const THREADS_MEMORY: u64 = 128 << 20;
 /// Compressed size from which several threads are worth their memory.
 const PARALLEL_SIZE: usize = 2 << 20;
 /// Window of decompressed data between decoder and tar reader, in bytes.
@@ -54,7 +57,7 @@ pub(super) fn reader<'a>(
                 let threads = u32::try_from(threads.min(blocks)).unwrap_or(1);
                 MtStreamBuilder::new()
                     .threads(threads)
-                    .memlimit_threading(MEMORY)
+                    .memlimit_threading(THREADS_MEMORY)
                     .memlimit_stop(MEMORY)
                     .decoder()?
             } else {

@@ -108,6 +108,11 @@ impl DebFile {
         self.map.len() as u64
     }
 
+    /// Lets go of the memory of what was read.
+    pub(super) fn forget(&self) {
+        crate::sys::forget(&self.map);
+    }
+
     /// Reads the control member.
     ///
     /// # Errors

@@ -233,6 +233,7 @@ impl Batch<'_> {
             let mut unpacker = Unpacker::new(&opened.deb, &opened.control, &opened.package, target, context)?;
             unpacker.ownership = &overlay;
             let (files, log) = unpacker.run(threads)?;
+            opened.deb.forget();
             on_done(self.first + index, &files);
             overlay.add(&opened.package, &files);
             done.push((files, log));
@@ -254,6 +255,13 @@ impl Batch<'_> {
         order.sort_by_key(|index| {
             std::cmp::Reverse(self.wave.get(*index).map_or(0, |opened| opened.deb.size()))
         });
+        let total: u64 = self.wave.iter().map(|opened| opened.deb.size()).sum();
+        // Decoding one package with several threads takes memory for each, and gains
+        // nothing while others are waiting: only for one that is more than its share.
+        let helpers = |size: u64| match size.saturating_mul(threads as u64) > total {
+            true => threads,
+            false => 1,
+        };
         let results = in_parallel(&order, threads, |index| {
             let Some(opened) = self.wave.get(index) else {
                 return Ok(None);
@@ -262,7 +270,8 @@ impl Batch<'_> {
             unpacker.ownership = overlay;
             unpacker.claims = Some((&claims, index));
             unpacker.made = Some(made);
-            let (files, log) = unpacker.run(threads)?;
+            let (files, log) = unpacker.run(helpers(opened.deb.size()))?;
+            opened.deb.forget();
             on_done(self.first + index, &files);
             Ok(Some((files, log)))
         });

@@ -163,8 +163,8 @@ pub(crate) static TABLE: &[Hazard] = &[
     ),
     row(
         "/usr/lib/*/vlc/vlc-cache-gen",
-        MACHINE,
-        "what plug-ins say that only the target's own program can load",
+        ORDER | WORD,
+        "a cache of what plug-ins say",
     ),
     row("/usr/bin/loadkeys", ORDER, "a binary key map").only_with(&["-b", "--bkeymap"]),
     // Dictionaries.
