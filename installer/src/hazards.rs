@@ -251,7 +251,10 @@ mod tests {
         ("/usr/bin/ibus write-cache --system", "s390x"),
         ("/usr/bin/appstreamcli refresh-cache --force", "s390x"),
         ("/usr/sbin/sefcontext_compile x", "s390x armhf i386"),
-        ("/usr/lib/riscv64-linux-gnu/vlc/vlc-cache-gen x", "s390x armhf i386"),
+        (
+            "/usr/lib/riscv64-linux-gnu/vlc/vlc-cache-gen x",
+            "s390x armhf i386",
+        ),
         ("/usr/bin/loadkeys -b x", "s390x"),
         ("/usr/sbin/cracklib-packer x", "s390x"),
         ("/usr/bin/aspell --lang=de create master x", "s390x armhf i386"),

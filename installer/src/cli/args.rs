@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::solve::Variant;
 use clap::{ArgAction, Parser, ValueEnum};
 
 use super::values::{self, Names};
@@ -184,46 +185,6 @@ pub struct Args {
     pub quiet: bool,
 }
 
-/// `--variant`: sets of packages, as mmdebstrap has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Variant {
-    /// Nothing but --include and what it depends on, unpacked and not installed
-    Extract,
-    /// Nothing but --include and what it depends on, installed together; it needs dpkg and the
-    /// programs that its scripts run among them
-    Custom,
-    /// Packages marked Essential, and what they depend on
-    Essential,
-    /// essential and apt
-    Apt,
-    /// essential and packages of priority required, apt among them (or: required)
-    #[value(alias = "required")]
-    Minbase,
-    /// minbase and build-essential
-    Buildd,
-    /// minbase and packages of priority important (or: debootstrap, -)
-    #[value(aliases = ["debootstrap", "-"])]
-    Important,
-    /// important and packages of priority standard
-    Standard,
-}
-
-impl Variant {
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Extract => "extract",
-            Self::Custom => "custom",
-            Self::Essential => "essential",
-            Self::Apt => "apt",
-            Self::Minbase => "minbase",
-            Self::Buildd => "buildd",
-            Self::Important => "important",
-            Self::Standard => "standard",
-        }
-    }
-}
-
 /// `--mode`: how maintainer scripts are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -255,7 +216,7 @@ mod tests {
     fn names_of_variants_agree() {
         for variant in Variant::value_variants() {
             let value = variant.to_possible_value();
-            assert_eq!(value.as_ref().map(|v| v.get_name()), Some(variant.name()));
+            assert_eq!(value.as_ref().map(|v| v.get_name()), Some(variant.as_str()));
         }
     }
 }

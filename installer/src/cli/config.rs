@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::{Args, Mode, Variant};
+use super::args::{Args, Mode};
 use super::environment::Environment;
 use super::target::{TargetError, TargetSpec};
 use super::values::Names;
@@ -13,6 +13,7 @@ use crate::arch::Architecture;
 use crate::merge_usr::MergedUsr;
 use crate::preseed::{PreseedError, Selections};
 use crate::report::{Verbosity, escape, escape_path};
+use crate::solve::Variant;
 use crate::unrunnable::OnUnrunnable;
 
 /// All that a run needs to know.
@@ -251,7 +252,7 @@ impl fmt::Display for Config {
                 .collect::<Vec<_>>()
                 .join(" "),
             self.suite,
-            self.variant.name(),
+            self.variant.as_str(),
             self.merged_usr.name()
         )?;
         writeln!(f, "include: {}", self.include.join(" "))?;

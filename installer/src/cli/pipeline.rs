@@ -18,7 +18,7 @@ use crate::install::{self, InstallError, Installation};
 use crate::merge_usr::{self, MergeUsrError};
 use crate::output::{self, TarOptions};
 use crate::report::{Event, Reporter, Stage, Summary, Tally};
-use crate::solve::{DEFAULT_PRIORITY, IndexInput, Plan, Request, SolveError, Universe, Variant, choose};
+use crate::solve::{DEFAULT_PRIORITY, IndexInput, Plan, Request, SolveError, Universe, choose};
 use crate::staging::{self, Cancel, Cancelled, Staging};
 use crate::sysroot::{SysrootError, package_file};
 use crate::view::{self, ViewError};
@@ -298,9 +298,8 @@ fn inputs(indexes: &[Index]) -> Vec<IndexInput<'_>> {
 }
 
 fn request(config: &Config, universe: &Universe<'_>) -> Result<Request, Error> {
-    let variant: Variant = config.variant.name().parse()?;
     Ok(Request {
-        variant,
+        variant: config.variant,
         include: config.include.clone(),
         suite: config.suite.clone(),
         install_recommends: false,

@@ -45,7 +45,7 @@ pub(super) fn relation_field(name: &str) -> Option<u8> {
 }
 
 /// The fields of a paragraph.
-pub(super) fn fields(stanza: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn fields(stanza: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = stanza;
     std::iter::from_fn(move || {
         loop {

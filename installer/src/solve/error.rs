@@ -5,9 +5,6 @@ use thiserror::Error;
 /// An error of the solve stage.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum SolveError {
-    /// No such variant.
-    #[error("unknown variant {0:?}: choose one of {names}", names = super::Variant::NAMES.join(", "))]
-    UnknownVariant(String),
     /// No index has a package of that name.
     #[error("there is no package {name:?} for {architecture}{hint}", hint = did_you_mean(.similar))]
     UnknownPackage {

@@ -1,7 +1,7 @@
 //! One binary package of an archive.
 
 use super::relation::{Alternatives, Relation, parse_groups, parse_list};
-use crate::control::{Item, next_item};
+use crate::packages::fields;
 
 /// A package of a [`Universe`](super::Universe): a number that stands for one
 /// version of one package for one architecture.
@@ -221,21 +221,6 @@ impl<'a> Package<'a> {
             0
         })
     }
-}
-
-fn fields(stanza: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut rest = stanza;
-    std::iter::from_fn(move || {
-        loop {
-            let (item, after) = next_item(rest);
-            rest = after;
-            match item {
-                Item::Field { name, value } => return Some((name, value)),
-                Item::End => return None,
-                _ => {}
-            }
-        }
-    })
 }
 
 fn parse_sha256(text: &str) -> Option<[u8; 32]> {

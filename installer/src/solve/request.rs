@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::str::FromStr;
+
+use clap::ValueEnum;
 
 use super::error::SolveError;
 use super::mark::{Failure, Marker};
@@ -12,41 +13,33 @@ use super::universe::{Slot, Universe};
 /// Marking is recursive along chains of dependencies.
 const STACK: usize = 64 << 20;
 
-/// Which packages there are without being named; mmdebstrap's names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Which packages there are without being named, as mmdebstrap has them: the values of
+/// `--variant`, and their help.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Variant {
-    /// Nothing but what is included, unpacked and not configured.
+    /// Nothing but --include and what it depends on, unpacked and not installed
     Extract,
-    /// Nothing but what is included.
+    /// Nothing but --include and what it depends on, installed together; it needs dpkg and the
+    /// programs that its scripts run among them
     Custom,
-    /// Packages marked `Essential: yes` and what they need.
+    /// Packages marked Essential, and what they depend on
     Essential,
-    /// Essential packages and apt.
+    /// essential and apt
     Apt,
-    /// Essential packages and those of priority required.
+    /// essential and packages of priority required, apt among them (or: required)
     #[default]
+    #[value(alias = "required")]
     Minbase,
-    /// Minbase and build-essential.
+    /// minbase and build-essential
     Buildd,
-    /// Minbase and the packages of priority important.
+    /// minbase and packages of priority important (or: debootstrap, -)
+    #[value(aliases = ["debootstrap", "-"])]
     Important,
-    /// Important and the packages of priority standard.
+    /// important and packages of priority standard
     Standard,
 }
 
 impl Variant {
-    /// The names [`FromStr`] takes, besides `required` for `minbase`.
-    pub const NAMES: &[&str] = &[
-        "extract",
-        "custom",
-        "essential",
-        "apt",
-        "minbase",
-        "buildd",
-        "important",
-        "standard",
-    ];
-
     /// The variant's name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -76,24 +69,6 @@ impl Variant {
 impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Variant {
-    type Err = SolveError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "extract" => Self::Extract,
-            "custom" => Self::Custom,
-            "essential" => Self::Essential,
-            "apt" => Self::Apt,
-            "minbase" | "required" => Self::Minbase,
-            "buildd" => Self::Buildd,
-            "important" => Self::Important,
-            "standard" => Self::Standard,
-            other => return Err(SolveError::UnknownVariant(other.to_owned())),
-        })
     }
 }
 
@@ -421,16 +396,6 @@ fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn variants_by_name() {
-        for name in Variant::NAMES {
-            assert_eq!(name.parse::<Variant>().unwrap().as_str(), *name);
-        }
-        assert_eq!("required".parse::<Variant>().unwrap(), Variant::Minbase);
-        let error = "tiny".parse::<Variant>().unwrap_err().to_string();
-        assert!(error.contains("minbase") && error.contains("tiny"), "{error}");
-    }
 
     #[test]
     fn distances() {
