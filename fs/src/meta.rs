@@ -81,6 +81,19 @@ pub struct Meta {
     pub mtime: Timestamp,
 }
 
+impl Meta {
+    /// Of a file that belongs to root and is modified now.
+    pub fn of_root(kind: FileType, mode: u32) -> Self {
+        Self {
+            kind,
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime: Timestamp::now(),
+        }
+    }
+}
+
 /// [`Meta`] and what else there is to know of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stat {

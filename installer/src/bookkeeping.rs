@@ -23,22 +23,12 @@ const RUN_LEFTOVERS: [&str; 7] = [
     "/var/lib/dbus/machine-id",
 ];
 
-fn meta(kind: FileType, mode: u32) -> Meta {
-    Meta {
-        kind,
-        mode,
-        uid: 0,
-        gid: 0,
-        mtime: Timestamp::now(),
-    }
-}
-
 fn directories(target: &Target, path: &str) -> Result<()> {
     let mut made = String::new();
     for part in path.split('/').filter(|part| !part.is_empty()) {
         made.push('/');
         made.push_str(part);
-        match target.make_dir(Path::new(&made), &meta(FileType::Directory, 0o755)) {
+        match target.make_dir(Path::new(&made), &Meta::of_root(FileType::Directory, 0o755)) {
             Err(error) if error.is_already_exists() => {}
             done => done?,
         }
@@ -47,7 +37,7 @@ fn directories(target: &Target, path: &str) -> Result<()> {
 }
 
 fn file(target: &Target, path: &str, data: &[u8], mode: u32) -> Result<()> {
-    target.write(Path::new(path), data, &meta(FileType::Regular, mode))
+    target.write(Path::new(path), data, &Meta::of_root(FileType::Regular, mode))
 }
 
 fn exists(target: &Target, path: &str) -> Result<bool> {
@@ -64,7 +54,7 @@ fn exists(target: &Target, path: &str) -> Result<bool> {
 /// # Errors
 /// What writing to the target says.
 pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) -> Result<()> {
-    target.set_meta(Path::new("/"), &meta(FileType::Directory, 0o755))?;
+    target.set_meta(Path::new("/"), &Meta::of_root(FileType::Directory, 0o755))?;
     for path in [
         "/etc/apt/apt.conf.d",
         "/etc/apt/sources.list.d",
@@ -91,7 +81,7 @@ pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) ->
         target.write(
             &Path::new("/").join(path),
             text.as_bytes(),
-            &meta(FileType::Regular, 0o644),
+            &Meta::of_root(FileType::Regular, 0o644),
         )?;
     }
     // The machine's own, so that the result resolves names where it is used.

@@ -52,30 +52,23 @@ fn form(arch: &Architecture) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rootless_install_fs::{FileType, Meta, Timestamp};
+    use rootless_install_fs::{FileType, Meta};
 
     #[test]
     fn caches_of_another_kind_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let target = Target::open(dir.path()).unwrap();
-        let meta = |kind, mode| Meta {
-            kind,
-            mode,
-            uid: 0,
-            gid: 0,
-            mtime: Timestamp::now(),
-        };
         remove(&target, "le64", "be64").unwrap();
         for directory in ["/var", "/var/cache", DIRECTORY] {
             target
-                .make_dir(Path::new(directory), &meta(FileType::Directory, 0o755))
+                .make_dir(Path::new(directory), &Meta::of_root(FileType::Directory, 0o755))
                 .unwrap();
         }
         let names = ["00-le64.cache-9", "11-be64.cache-9", "CACHEDIR.TAG"];
         for name in names {
             let path = Path::new(DIRECTORY).join(name);
             target
-                .write(&path, b"x", &meta(FileType::Regular, 0o644))
+                .write(&path, b"x", &Meta::of_root(FileType::Regular, 0o644))
                 .unwrap();
         }
         let left = || target.read_dir(Path::new(DIRECTORY)).unwrap();

@@ -203,13 +203,7 @@ pub fn run_in<A: AsRef<OsStr>>(
 
 /// Puts the cache in its place; `false` if there is none.
 fn save(root: &Root<'_>, path: &[u8], data: &[u8], ran: &mut Ran) -> Result<bool, LdconfigError> {
-    let meta = Meta {
-        kind: FileType::Regular,
-        mode: 0o644,
-        uid: 0,
-        gid: 0,
-        mtime: now(),
-    };
+    let meta = Meta::of_root(FileType::Regular, 0o644);
     let written = root
         .beside(path)
         .and_then(|place| root.target().write(&place, data, &meta));
@@ -231,15 +225,9 @@ fn save(root: &Root<'_>, path: &[u8], data: &[u8], ran: &mut Ran) -> Result<bool
 /// The auxiliary cache's directory looks as if one had been written into it.
 fn touch_auxiliary(root: &Root<'_>) -> Result<(), LdconfigError> {
     let done = match root.find(AUXILIARY.as_bytes()) {
-        Ok(found) => root.target().set_mtime(&found, now()),
+        Ok(found) => root.target().set_mtime(&found, Timestamp::now()),
         Err(error) if error.is_not_found() => {
-            let meta = Meta {
-                kind: FileType::Directory,
-                mode: 0o700,
-                uid: 0,
-                gid: 0,
-                mtime: now(),
-            };
+            let meta = Meta::of_root(FileType::Directory, 0o700);
             root.beside(AUXILIARY.as_bytes())
                 .and_then(|place| root.target().make_dir(&place, &meta))
         }
@@ -249,16 +237,6 @@ fn touch_auxiliary(root: &Root<'_>) -> Result<(), LdconfigError> {
         // Without /var/cache there is no such directory; ldconfig takes no notice.
         Err(error) if error.is_not_found() || error.is_already_exists() => Ok(()),
         done => Ok(done?),
-    }
-}
-
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp {
-        sec: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        nsec: since.subsec_nanos(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{ConfigureError, Configurer, Result};
 use crate::deb::{ControlArchive, Unpacked};
 use crate::dpkg::{PackageKey, Status};
 use crate::view::Ended;
-use rootless_install_fs::{FileType, Meta, Timestamp};
+use rootless_install_fs::{FileType, Meta};
 use std::path::{Path, PathBuf};
 
 /// Where dpkg keeps the control files of a package that is being unpacked.
@@ -62,16 +62,9 @@ impl Configurer<'_> {
             package: key.name.clone(),
             source,
         };
-        let meta = |kind, mode| Meta {
-            kind,
-            mode,
-            uid: 0,
-            gid: 0,
-            mtime: Timestamp::now(),
-        };
         match self
             .target
-            .make_dir(Path::new(INCOMING), &meta(FileType::Directory, 0o755))
+            .make_dir(Path::new(INCOMING), &Meta::of_root(FileType::Directory, 0o755))
         {
             Err(error) if error.is_already_exists() => {}
             made => made.map_err(failed)?,
@@ -85,7 +78,7 @@ impl Configurer<'_> {
             .write(
                 &incoming("control"),
                 control.control.as_bytes(),
-                &meta(FileType::Regular, 0o644),
+                &Meta::of_root(FileType::Regular, 0o644),
             )
             .map_err(failed)
     }

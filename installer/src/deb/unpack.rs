@@ -307,13 +307,7 @@ impl<'a> Unpacker<'a> {
         if let Some(ino) = self.known.get(parent) {
             return Ok(*ino);
         }
-        let meta = Meta {
-            kind: FileType::Directory,
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            mtime: Timestamp::now(),
-        };
+        let meta = Meta::of_root(FileType::Directory, 0o755);
         let above = if parent.parent().is_some() {
             Some(self.parent_of(parent, path)?)
         } else {

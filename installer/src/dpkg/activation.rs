@@ -6,11 +6,11 @@
 
 use std::path::Path;
 
-use rootless_install_fs::Target;
+use rootless_install_fs::{FileType, Meta, Target};
 
 use super::database::Database;
 use super::error::DpkgError;
-use super::files::{failed, of_root, read_text};
+use super::files::{failed, read_text};
 use super::package::{Package, PackageKey};
 use super::states::Status;
 use super::triggers::{Declarations, Kind, TRIGGERS, parse_unincorp};
@@ -238,7 +238,7 @@ impl Database {
                 self.activate(&deferred.trigger, awaiter.as_ref());
             }
         }
-        let meta = of_root(rootless_install_fs::FileType::Regular, 0o644);
+        let meta = Meta::of_root(FileType::Regular, 0o644);
         target.write(&path, b"", &meta).map_err(failed(&path))
     }
 }

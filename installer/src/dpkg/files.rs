@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rootless_install_fs::{FileType, Meta, Target, Timestamp};
+use rootless_install_fs::{FileType, Meta, Target};
 
 use super::error::DpkgError;
 
@@ -15,17 +15,6 @@ pub(super) fn malformed(path: impl AsRef<Path>, problem: impl Into<String>) -> D
     DpkgError::Format {
         path: path.as_ref().to_owned(),
         problem: problem.into(),
-    }
-}
-
-/// Metadata of a file of root's, written now.
-pub(super) fn of_root(kind: FileType, mode: u32) -> Meta {
-    Meta {
-        kind,
-        mode,
-        uid: 0,
-        gid: 0,
-        mtime: Timestamp::now(),
     }
 }
 
@@ -45,7 +34,7 @@ pub(super) fn read_text(target: &Target, path: &Path) -> Result<String, DpkgErro
 
 pub(super) fn write(target: &Target, path: &Path, data: &[u8], mode: u32) -> Result<(), DpkgError> {
     target
-        .write(path, data, &of_root(FileType::Regular, mode))
+        .write(path, data, &Meta::of_root(FileType::Regular, mode))
         .map_err(failed(path))
 }
 
@@ -70,7 +59,7 @@ pub(super) fn ensure_dir(target: &Target, path: &Path) -> Result<(), DpkgError> 
         ensure_dir(target, parent)?;
     }
     target
-        .make_dir(path, &of_root(FileType::Directory, 0o755))
+        .make_dir(path, &Meta::of_root(FileType::Directory, 0o755))
         .map_err(failed(path))
 }
 

@@ -7,7 +7,6 @@ use crate::sysroot::SysrootError;
 use crate::view::{PHANTOM_DIRECTORY, START_STOP_DAEMON};
 use rootless_install_fs::{
     ElfIdentity, Error as TargetError, FileType, Meta, Phantom, PhantomKind, Redirect, ServeOptions, Target,
-    Timestamp,
 };
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -132,20 +131,16 @@ pub(super) fn make_hidden_link(target: &Target, preinst: Option<&[u8]>) -> Resul
     if !script.windows(made.len()).any(|part| part == made) {
         return Ok(());
     }
-    let of_root = |kind, mode| Meta {
-        kind,
-        mode,
-        uid: 0,
-        gid: 0,
-        mtime: Timestamp::now(),
-    };
     let done = [
         target.make_symlink(
             &Path::new("/").join(top),
             &text,
-            &of_root(FileType::Symlink, 0o777),
+            &Meta::of_root(FileType::Symlink, 0o777),
         ),
-        target.make_dir(&Path::new("/").join(&text), &of_root(FileType::Directory, 0o755)),
+        target.make_dir(
+            &Path::new("/").join(&text),
+            &Meta::of_root(FileType::Directory, 0o755),
+        ),
     ];
     done.into_iter().try_for_each(|done| match done {
         Err(error) if error.is_already_exists() => Ok(()),
@@ -298,13 +293,7 @@ mod tests {
         let Some(top) = loader_top() else { return };
         let directory = tempfile::tempdir().unwrap();
         let target = Target::open(directory.path()).unwrap();
-        let usr = Meta {
-            kind: FileType::Directory,
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            mtime: Timestamp::now(),
-        };
+        let usr = Meta::of_root(FileType::Directory, 0o755);
         target.make_dir(Path::new("/usr"), &usr).unwrap();
         let link = Path::new("/").join(top);
         make_hidden_link(&target, Some(b"#!/bin/sh\n: nothing\n")).unwrap();

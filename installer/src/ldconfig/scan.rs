@@ -7,7 +7,7 @@ use super::library::{self, ELF, LIBC5};
 use super::options::Options;
 use super::root::{Root, below};
 use super::rules::{Era, LIBC6, Rules};
-use super::{LdconfigError, Ran, now, reason};
+use super::{LdconfigError, Ran, reason};
 use rootless_install_fs::{FileType, Meta};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -298,13 +298,7 @@ fn link(
         if remove {
             root.target().remove(&place)?;
         }
-        let meta = Meta {
-            kind: FileType::Symlink,
-            mode: 0o777,
-            uid: 0,
-            gid: 0,
-            mtime: now(),
-        };
+        let meta = Meta::of_root(FileType::Symlink, 0o777);
         let text = PathBuf::from(OsString::from_vec(library.file.clone()));
         root.target().make_symlink(&place, &text, &meta)?;
         if options.verbose {

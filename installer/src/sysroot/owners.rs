@@ -135,7 +135,7 @@ pub(super) fn merged(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rootless_install_fs::{FileType, Meta, Timestamp};
+    use rootless_install_fs::{FileType, Meta};
 
     fn target(directory: &Path, files: &[(&str, &[u8])]) -> Target {
         for (path, content) in files {
@@ -144,13 +144,7 @@ mod tests {
             std::fs::write(path, content).unwrap();
         }
         let target = Target::open(directory).unwrap();
-        let meta = Meta {
-            kind: FileType::Directory,
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            mtime: Timestamp::now(),
-        };
+        let meta = Meta::of_root(FileType::Directory, 0o755);
         target.set_meta(Path::new("/"), &meta).unwrap();
         target
     }
