@@ -9,6 +9,7 @@
 //! * [`compare`] and [`reference`](mod@reference) hold a root filesystem against what mmdebstrap
 //!   makes with emulation, [`listing`] and [`initramfs`] are what is compared,
 //!   and [`fidelity`] does it for a list of cases;
+//! * [`bench`] measures what a root filesystem takes, beside others;
 //! * [`probe`] says what a machine lacks for a test, [`scenario`] is the table
 //!   of all that is tested.
 //!
@@ -16,6 +17,7 @@
 
 pub mod archive;
 pub mod base;
+pub mod bench;
 pub mod compare;
 pub mod deb;
 #[cfg(test)]

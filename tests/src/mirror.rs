@@ -147,6 +147,12 @@ impl Mirror {
         format!("http://{}{path}", self.address)
     }
 
+    /// The file that is served for the path of a request, if the mirror has it.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<PathBuf> {
+        serve::local(&self.state, path).ok()
+    }
+
     /// Misbehaves at every file whose path ends in `suffix`.
     pub fn fault(&self, suffix: &str, fault: Fault) {
         self.fault_times(suffix, fault, usize::MAX);

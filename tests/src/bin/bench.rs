@@ -1,214 +1,329 @@
-//! How long a root filesystem takes, beside `fakeroot mmdebstrap --mode=chrootless`.
+//! How long a root filesystem takes, beside others that make one, and beside the
+//! least that there is to do. `--help` tells how.
 //!
-//! `bench [--runs N] [--arch ARCH] [--variant VARIANT] [--emulated]`
-//!
-//! Both read one pinned mirror, with warm caches, and take turns, so that what
-//! the machine does besides hits both alike. Medians and their ratio are
-//! printed. `--emulated` measures `mmdebstrap --mode=unshare` too, which for a
-//! foreign architecture needs qemu-user-static and binfmt_misc.
-//!
-//! The caches: rootless-install has its own; mmdebstrap has none, so its
-//! packages come from the pinned mirror on loopback each time, from the page
-//! cache: some tenths of a second.
+//! All read one pinned mirror, with warm caches, and take turns, so that what the
+//! machine does besides hits all alike. rootless-install has a cache of its own;
+//! mmdebstrap has none, so its packages come from the pinned mirror on loopback
+//! each time, from the page cache: some tenths of a second.
 
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitCode};
 
+use rootless_install_tests::bench::peers::{Job, Peer};
+use rootless_install_tests::bench::{floor, usage};
+use rootless_install_tests::error::At as _;
 use rootless_install_tests::probe::Need;
-use rootless_install_tests::program::which;
 use rootless_install_tests::real::{EPOCH, Real};
 use rootless_install_tests::reference::Emulation;
-use rootless_install_tests::{Error, Result};
+use rootless_install_tests::{Error, Result, elf};
+use usage::Usage;
+
+const USAGE: &str = "\
+usage: bench [OPTION]…
+
+  --runs N            runs of each, after one that fills the caches [5]
+  --arch ARCH         architecture; may be given more than once [riscv64 and this machine's]
+  --variant VARIANT   variant; may be given more than once [minbase]
+  --include LIST      packages besides
+  --peer PEER         own, own-cold, chrootless, unshare or floor; may be given more than once [all]
+";
 
 struct Options {
     runs: usize,
-    arch: String,
-    variant: String,
-    emulated: bool,
+    archs: Vec<String>,
+    variants: Vec<String>,
+    include: String,
+    peers: Vec<Peer>,
 }
 
 fn options() -> Option<Options> {
     let mut options = Options {
         runs: 5,
-        arch: "riscv64".to_owned(),
-        variant: "minbase".to_owned(),
-        emulated: false,
+        archs: Vec::new(),
+        variants: Vec::new(),
+        include: String::new(),
+        peers: Vec::new(),
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--runs" => options.runs = arguments.next()?.parse().ok().filter(|runs| *runs > 0)?,
-            "--arch" => options.arch = arguments.next()?,
-            "--variant" => options.variant = arguments.next()?,
-            "--emulated" => options.emulated = true,
+            "--arch" => options.archs.push(arguments.next()?),
+            "--variant" => options.variants.push(arguments.next()?),
+            "--include" => options.include = arguments.next()?,
+            "--peer" => {
+                let name = arguments.next()?;
+                options
+                    .peers
+                    .push(*Peer::ALL.iter().find(|peer| peer.name() == name)?);
+            }
             // cargo bench and cargo run hand this on.
             "--bench" => {}
             _ => return None,
         }
     }
+    if options.archs.is_empty() {
+        options.archs.push("riscv64".to_owned());
+        options.archs.push(native().to_owned());
+    }
+    if options.variants.is_empty() {
+        options.variants.push("minbase".to_owned());
+    }
+    if options.peers.is_empty() {
+        options.peers = Peer::ALL.to_vec();
+    }
     Some(options)
 }
 
+fn native() -> &'static str {
+    elf::native().map_or("amd64", |machine| machine.debian)
+}
+
 fn main() -> ExitCode {
-    let Some(options) = options() else {
-        say("usage: bench [--runs N] [--arch ARCH] [--variant VARIANT] [--emulated]");
-        return ExitCode::from(2);
-    };
-    match measure(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
-            ExitCode::FAILURE
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let result = match arguments
+        .iter()
+        .map(|text| text.to_str())
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        // The two that it calls itself with.
+        [Some("--record"), Some(file), Some(program), rest @ ..] => {
+            let mut command = Command::new(program);
+            command.args(rest.iter().flatten());
+            return match usage::record(Path::new(file), &mut command) {
+                Ok(status) => ExitCode::from(
+                    status
+                        .code()
+                        .and_then(|code| u8::try_from(code).ok())
+                        .unwrap_or(1),
+                ),
+                Err(error) => failed(&error),
+            };
         }
-    }
+        [Some("--write-packages"), Some(list), Some(out)] => floor::run(Path::new(list), Path::new(out)),
+        _ => match options() {
+            Some(options) => run(&options),
+            None => {
+                let _ = std::io::stderr().write_all(USAGE.as_bytes());
+                return ExitCode::from(2);
+            }
+        },
+    };
+    result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+}
+
+fn failed(error: &Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+    ExitCode::FAILURE
 }
 
 fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-type Run<'a> = Box<dyn Fn(&Path) -> Result<()> + 'a>;
-
-struct Contestant<'a> {
-    name: &'static str,
-    run: Run<'a>,
-    times: Vec<Duration>,
-}
-
-fn measure(options: &Options) -> Result<()> {
-    for need in Need::TO_CONFIGURE
+fn run(options: &Options) -> Result<()> {
+    let mut needs = Need::TO_CONFIGURE.to_vec();
+    needs.push(Need::Archive);
+    if options
+        .peers
         .iter()
-        .chain(&[Need::Archive, Need::Mmdebstrap, Need::Fakeroot])
+        .any(|peer| *peer != Peer::Own && *peer != Peer::OwnCold)
     {
-        if let Some(why) = need.missing() {
-            return Err(Error::Machine(why));
-        }
+        // The floor takes the packages that mmdebstrap asks for.
+        needs.push(Need::Mmdebstrap);
     }
-    let real = Real::new()?;
-    let Options {
-        runs, arch, variant, ..
-    } = options;
-    let mut contestants = vec![
-        Contestant {
-            name: "rootless-install",
-            run: Box::new(|target| {
-                let outcome = real.install(arch, variant, target).env("RUST_LOG", "off").end()?;
-                ended("rootless-install", outcome.status.success(), &outcome.stderr)
-            }),
-            times: Vec::new(),
-        },
-        Contestant {
-            name: "fakeroot mmdebstrap --mode=chrootless",
-            run: Box::new(|target| {
-                mmdebstrap(
-                    &real,
-                    "fakeroot",
-                    &["mmdebstrap", "--mode=chrootless"],
-                    options,
-                    target,
-                )
-            }),
-            times: Vec::new(),
-        },
-    ];
-    let _emulation = if options.emulated {
-        contestants.push(Contestant {
-            name: "mmdebstrap --mode=unshare, emulated",
-            run: Box::new(|target| mmdebstrap(&real, "mmdebstrap", &["--mode=unshare"], options, target)),
-            times: Vec::new(),
-        });
-        Some(Emulation::on()?)
-    } else {
-        None
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    say(&format!(
-        "{arch} {variant}, {runs} runs each in turns, warm caches, {cores} cores"
-    ));
-    let target = real.work.out("root.tar");
-    for round in 0..=*runs {
-        for contestant in &mut contestants {
-            let started = Instant::now();
-            (contestant.run)(&target)?;
-            let elapsed = started.elapsed();
-            std::fs::remove_file(&target).map_err(|source| Error::File {
-                path: target.clone(),
-                source,
-            })?;
-            // The first round fills the caches.
-            if round > 0 {
-                contestant.times.push(elapsed);
-            }
-        }
+    if options.peers.contains(&Peer::Chrootless) {
+        needs.push(Need::Fakeroot);
     }
-    let mut medians = Vec::new();
-    for contestant in &mut contestants {
-        contestant.times.sort();
-        let median = contestant
-            .times
-            .get(runs / 2)
-            .copied()
-            .unwrap_or_default()
-            .as_secs_f64();
-        let each: Vec<String> = contestant
-            .times
+    if let Some(why) = needs.iter().find_map(|need| need.missing()) {
+        return Err(Error::Machine(why));
+    }
+    let foreign = options.archs.iter().any(|arch| arch != native());
+    let _emulation = match foreign
+        && options
+            .peers
             .iter()
-            .map(|time| format!("{:.2}", time.as_secs_f64()))
-            .collect();
-        say(&format!(
-            "{:<40} median {median:6.2} s   ({})",
-            contestant.name,
-            each.join(" ")
-        ));
-        medians.push((contestant.name, median));
-    }
-    if let Some(((_, own), others)) = medians.split_first() {
-        for (name, other) in others {
-            say(&format!("ratio to {name}: {:.2}", own / other));
+            .any(|peer| matches!(peer, Peer::Unshare | Peer::Floor))
+    {
+        true => Some(Emulation::on()?),
+        false => None,
+    };
+    let real = Real::new()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    for arch in &options.archs {
+        for variant in &options.variants {
+            let job = Job {
+                arch: arch.clone(),
+                variant: variant.clone(),
+                include: options.include.clone(),
+            };
+            let besides = match job.include.as_str() {
+                "" => String::new(),
+                include => format!(" with {include}"),
+            };
+            say(&format!(
+                "## {arch} {variant}{besides}: {} runs each in turns, {cores} cores, on {}\n",
+                options.runs,
+                filesystem(&real.work.out(""))
+            ));
+            measure(&real, &job, options)?;
         }
     }
     Ok(())
 }
 
-fn mmdebstrap(real: &Real, program: &str, first: &[&str], options: &Options, target: &Path) -> Result<()> {
-    let program_path = which(program).unwrap_or_else(|| PathBuf::from(program));
-    let mut command = real.work.account().command(&program_path);
-    let arguments = [
-        OsString::from(format!("--architectures={}", options.arch)),
-        format!("--variant={}", options.variant).into(),
-        "stable".into(),
-        target.into(),
-        real.mirror.url().into(),
-    ];
-    let done = command
-        .args(first)
-        .args(arguments)
+/// The type of the filesystem that a directory is on.
+fn filesystem(path: &Path) -> &'static str {
+    use nix::sys::statfs;
+    let Ok(found) = statfs::statfs(path) else {
+        return "an unknown filesystem";
+    };
+    match found.filesystem_type() {
+        statfs::EXT4_SUPER_MAGIC => "ext4",
+        statfs::TMPFS_MAGIC => "tmpfs",
+        statfs::XFS_SUPER_MAGIC => "xfs",
+        statfs::BTRFS_SUPER_MAGIC => "btrfs",
+        _ => "another filesystem",
+    }
+}
+
+struct Contestant {
+    peer: Peer,
+    runs: Vec<Usage>,
+    failed: Option<String>,
+}
+
+fn measure(real: &Real, job: &Job, options: &Options) -> Result<()> {
+    let mut contestants: Vec<Contestant> = options
+        .peers
+        .iter()
+        .map(|peer| Contestant {
+            peer: *peer,
+            runs: Vec::new(),
+            failed: None,
+        })
+        .collect();
+    let list = packages(real, job, options)?;
+    for round in 0..=options.runs {
+        for contestant in contestants.iter_mut().filter(|one| one.failed.is_none()) {
+            match once(real, job, contestant.peer, &list) {
+                // The first round fills the caches.
+                Ok(_) if round == 0 => {}
+                Ok(usage) => contestant.runs.push(usage),
+                Err(Error::Command { what, .. }) => contestant.failed = Some(what),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    table(job, &contestants);
+    Ok(())
+}
+
+/// One run, whose result is removed.
+fn once(real: &Real, job: &Job, peer: Peer, list: &Path) -> Result<Usage> {
+    let target = real
+        .work
+        .out(if peer == Peer::Floor { "floor" } else { "root.tar" });
+    if peer == Peer::OwnCold {
+        remove(&real.work.path("cache/native"))?;
+    }
+    let file = real.work.out(&format!("{}.usage", peer.name()));
+    let command_line = peer.command(real, job, &target, list);
+    let own = std::env::current_exe().unwrap_or_default();
+    let mut command = real.work.account().command(&own);
+    command
+        .arg("--record")
+        .arg(&file)
+        .args(&command_line)
         .env("HOME", real.work.path("home"))
         .env("TMPDIR", real.work.path("tmp"))
         .env("SOURCE_DATE_EPOCH", EPOCH.to_string())
-        .current_dir(real.work.path("home"))
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| Error::Command {
-            command: program.to_owned(),
-            what: error.to_string(),
-        })?;
-    ended(
-        program,
-        done.status.success(),
-        &String::from_utf8_lossy(&done.stderr),
-    )
+        .current_dir(real.work.path("home"));
+    let measured = usage::measure(&file, &mut command);
+    remove(&target)?;
+    measured
 }
 
-fn ended(command: &str, fine: bool, said: &str) -> Result<()> {
-    if fine {
-        return Ok(());
+fn remove(path: &Path) -> Result<()> {
+    let removed = match path.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(_) => return Ok(()),
+    };
+    removed.at(path)
+}
+
+/// The packages of the job, for the floor: what mmdebstrap asks the mirror for.
+fn packages(real: &Real, job: &Job, options: &Options) -> Result<PathBuf> {
+    let list = real.work.out("packages");
+    if !options.peers.contains(&Peer::Floor) {
+        return Ok(list);
     }
-    Err(Error::Command {
-        command: command.to_owned(),
-        what: said.to_owned(),
-    })
+    real.mirror.forget();
+    let target = real.work.out("root.tar");
+    let command_line = Peer::Unshare.command(real, job, &target, &list);
+    let (program, arguments) = command_line
+        .split_first()
+        .ok_or_else(|| Error::Machine("no command".to_owned()))?;
+    let mut command = real.work.account().command(Path::new(program));
+    let done = command
+        .args(arguments)
+        .env("HOME", real.work.path("home"))
+        .env("TMPDIR", real.work.path("tmp"))
+        .output()
+        .at(Path::new(program))?;
+    remove(&target)?;
+    if !done.status.success() {
+        return Err(Error::Command {
+            command: "mmdebstrap".to_owned(),
+            what: String::from_utf8_lossy(&done.stderr).into_owned(),
+        });
+    }
+    let mut paths = Vec::new();
+    for request in real.mirror.requests() {
+        if request.path.ends_with(".deb")
+            && let Some(path) = real.mirror.file(&request.path)
+        {
+            paths.push(path.to_string_lossy().into_owned());
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    if paths.is_empty() {
+        return Err(Error::Machine("mmdebstrap asked the mirror for no package".to_owned()));
+    }
+    let text = paths.join("\n");
+    real.work.write("out/packages", text.as_bytes())
+}
+
+fn table(job: &Job, contestants: &[Contestant]) {
+    let own = contestants.iter().find(|one| one.peer == Peer::Own);
+    let own = own.map(|one| usage::median(&one.runs).wall);
+    say(
+        "| | seconds | least–most | processor seconds | peak MiB | read MB | written MB | this program's share |",
+    );
+    say("|---|--:|--:|--:|--:|--:|--:|--:|");
+    for one in contestants {
+        let title = one.peer.title(job, native());
+        if let Some(why) = &one.failed {
+            say(&format!("| {title} | fails: {why} |||||||"));
+            continue;
+        }
+        let median = usage::median(&one.runs);
+        let walls = || one.runs.iter().map(|usage| usage.wall);
+        let share = own.map_or_else(String::new, |own| format!("{:.2}", own / median.wall));
+        say(&format!(
+            "| {title} | {:.2} | {:.2}–{:.2} | {:.2} | {:.0} | {:.0} | {:.0} | {share} |",
+            median.wall,
+            walls().fold(f64::INFINITY, f64::min),
+            walls().fold(0.0, f64::max),
+            median.cpu,
+            median.memory as f64 / f64::from(1 << 20),
+            median.read as f64 / 1e6,
+            median.written as f64 / 1e6,
+        ));
+    }
+    say("");
 }

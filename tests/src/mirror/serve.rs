@@ -92,7 +92,7 @@ fn unquote(path: &str) -> String {
 }
 
 /// The file for a path, if the path stays below the root.
-fn local(state: &State, path: &str) -> Result<PathBuf, u16> {
+pub(super) fn local(state: &State, path: &str) -> Result<PathBuf, u16> {
     let relative = Path::new(path.trim_start_matches('/'));
     if !relative
         .components()
