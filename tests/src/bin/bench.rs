@@ -292,7 +292,9 @@ fn packages(real: &Real, job: &Job, options: &Options) -> Result<PathBuf> {
     paths.sort();
     paths.dedup();
     if paths.is_empty() {
-        return Err(Error::Machine("mmdebstrap asked the mirror for no package".to_owned()));
+        return Err(Error::Machine(
+            "mmdebstrap asked the mirror for no package".to_owned(),
+        ));
     }
     let text = paths.join("\n");
     real.work.write("out/packages", text.as_bytes())
