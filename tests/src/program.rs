@@ -72,7 +72,7 @@ pub fn program() -> Result<PathBuf> {
         std::fs::set_permissions(&place, open()).at(&place)?;
         // Another process writes it: a file that is open for writing cannot be
         // executed, and what this process has open any other thread's child has, too.
-        let part = place.join(format!("part-{:?}", std::thread::current().id()));
+        let part = place.join(format!("{}{:?}", passing("part"), std::thread::current().id()));
         let done = std::process::Command::new("cp")
             .arg(&built)
             .arg(&part)
