@@ -6,7 +6,7 @@
 use std::fmt;
 
 /// Byte order of an architecture's data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ByteOrder {
     /// Least significant byte first.
     Little,
@@ -15,7 +15,7 @@ pub enum ByteOrder {
 }
 
 /// Everything the program knows about one Debian architecture.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Architecture {
     /// Debian's name, as in `dpkg --print-architecture`.
     pub name: &'static str,

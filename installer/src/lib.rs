@@ -21,6 +21,7 @@ pub mod ldconfig;
 pub mod ldd;
 pub mod merge_usr;
 pub mod output;
+mod owned;
 pub mod packages;
 pub mod preseed;
 pub mod report;

@@ -59,12 +59,15 @@ pub fn open_package(job: &Job) -> Result<(DebFile, ControlArchive), DebError> {
     let Some(expected) = &job.expected else {
         let deb = DebFile::open(&job.path)?;
         let control = deb.control()?;
+        deb.forget();
         return Ok((deb, control));
     };
     let name = PathBuf::from(expected.file_name());
     let deb = DebFile::open_as(&job.path, &name)?;
     let control = deb.control()?;
     control.check(expected, &name)?;
+    // Packages are opened all together, and unpacked one after the other.
+    deb.forget();
     Ok((deb, control))
 }
 

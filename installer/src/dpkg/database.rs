@@ -1,6 +1,7 @@
 //! The database as a whole: packages, their state on disk, and the journal.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use crate::owned::Owned;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ pub struct Database {
     pub(super) packages: BTreeMap<PackageKey, Package>,
     pub(super) interests: Interests,
     pub(super) deferred: VecDeque<PackageKey>,
-    pub(super) owners: HashMap<PathBuf, Vec<PackageKey>>,
+    pub(super) owners: Owned<PackageKey>,
     dirty: Vec<PackageKey>,
     next_update: u32,
     /// Changes noted since dpkg would have written the status file.
@@ -53,7 +54,7 @@ impl Database {
             packages: BTreeMap::new(),
             interests: Interests::default(),
             deferred: VecDeque::new(),
-            owners: HashMap::new(),
+            owners: Owned::default(),
             dirty: Vec::new(),
             next_update: 0,
             notes: 0,
@@ -191,16 +192,15 @@ impl Database {
     }
 
     fn load_owners(&mut self, target: &Target) -> Result<(), DpkgError> {
-        let mut owners = HashMap::new();
+        let mut owners = Owned::default();
         for (key, package) in &self.packages {
             if package.status == Status::NotInstalled {
                 continue;
             }
             let path = package.info_path("list");
             let list = read_optional(target, &path)?.unwrap_or_default();
-            for line in list.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
-                add_owner(&mut owners, Path::new(OsStr::from_bytes(line)), key);
-            }
+            let lines = list.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+            owners.add(key, lines.map(OsStr::from_bytes));
         }
         self.owners = owners;
         Ok(())
@@ -232,8 +232,8 @@ impl Database {
     }
 
     /// The installed packages that own a path; directories have many.
-    pub fn owners(&self, path: &Path) -> &[PackageKey] {
-        self.owners.get(path).map_or(&[], Vec::as_slice)
+    pub fn owners(&self, path: &Path) -> impl Iterator<Item = &PackageKey> {
+        self.owners.of(path)
     }
 
     /// The package that `NAME` or `NAME:ARCH` means, as dpkg resolves it: without architecture the
@@ -411,22 +411,6 @@ impl Database {
         }
         self.next_update = 0;
         Ok(())
-    }
-
-    pub(super) fn set_owners<'a>(&mut self, key: &PackageKey, paths: impl Iterator<Item = &'a Path>) {
-        for path in paths {
-            add_owner(&mut self.owners, path, key);
-        }
-    }
-}
-
-fn add_owner(owners: &mut HashMap<PathBuf, Vec<PackageKey>>, path: &Path, key: &PackageKey) {
-    match owners.get_mut(path) {
-        Some(list) if list.contains(key) => {}
-        Some(list) => list.push(key.clone()),
-        None => {
-            owners.insert(path.to_owned(), vec![key.clone()]);
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the database does before and after a package's files are unpacked.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rootless_install_fs::Target;
 
@@ -96,7 +96,7 @@ impl Database {
             .map(|old| old.triggers_awaited.clone())
             .unwrap_or_default();
         self.take_from_others(target, &key, unpacked)?;
-        self.set_owners(&key, unpacked.list.iter().map(PathBuf::as_path));
+        self.owners.add(&key, &unpacked.list);
         // dpkg notes the package as it is, and again when nothing can go wrong any more.
         package.flag = Flag::ReinstReq;
         let key = self.insert(package);
@@ -149,7 +149,6 @@ impl Database {
     fn known_hash(&self, path: &str) -> Option<String> {
         let owners = self
             .owners(Path::new(path))
-            .iter()
             .filter_map(|key| self.packages.get(key));
         owners
             .flat_map(|package| &package.conffiles)
@@ -166,11 +165,7 @@ impl Database {
     ) -> Result<(), DpkgError> {
         let mut losers: Vec<PackageKey> = Vec::new();
         for path in &unpacked.replaced {
-            let Some(owners) = self.owners.get_mut(path) else {
-                continue;
-            };
-            losers.extend(owners.iter().filter(|owner| owner.name != key.name).cloned());
-            owners.retain(|owner| owner.name == key.name);
+            losers.extend(self.owners.take(path, |owner| owner.name != key.name));
         }
         losers.sort();
         losers.dedup();
@@ -243,7 +238,6 @@ impl Ownership for Database {
     fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest {
         let owners: Vec<&Package> = self
             .owners(path)
-            .iter()
             .filter_map(|key| self.packages.get(key))
             .collect();
         contest(package, &owners, diverting)

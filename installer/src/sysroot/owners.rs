@@ -3,9 +3,9 @@
 
 use crate::arch::Architecture;
 use crate::dpkg::{ADMIN, Diversion, Diversions};
+use crate::owned::Owned;
 use md5::{Digest, Md5};
 use rootless_install_fs::Target;
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -30,7 +30,7 @@ pub(super) struct Shipped {
 
 /// Paths as packages ship them, with those packages, the latest last.
 #[derive(Debug, Default)]
-pub(super) struct Owners(RwLock<HashMap<PathBuf, Vec<Owner>>>);
+pub(super) struct Owners(RwLock<Owned<Owner>>);
 
 type Owner = (String, String, &'static Architecture);
 
@@ -44,11 +44,8 @@ impl Owners {
         paths: impl IntoIterator<Item = &'p Path>,
     ) {
         let mut owners = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for path in paths {
-            let known = owners.entry(merged(path)).or_default();
-            known.retain(|(name, ..)| name != package);
-            known.push((package.to_owned(), version.to_owned(), architecture));
-        }
+        let owner: Owner = (package.to_owned(), version.to_owned(), architecture);
+        owners.add(&owner, paths.into_iter().map(merged));
     }
 
     /// Where the program that is now at `path` comes from.
@@ -72,7 +69,7 @@ impl Owners {
 
     fn of(&self, path: &Path, fits: impl Fn(&str) -> bool) -> Option<Shipped> {
         let owners = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let found = owners.get(path)?.iter().rev().find(|(package, ..)| fits(package));
+        let found = owners.of(path).rev().find(|(package, ..)| fits(package));
         found.map(|(package, version, architecture)| Shipped {
             path: path.to_owned(),
             package: package.clone(),
