@@ -44,7 +44,7 @@ impl<'a> Paragraph<'a> {
 
     /// All fields as (name, value), in the order they stand in.
     pub fn fields(&self) -> Fields<'a> {
-        Fields { rest: self.text }
+        Fields::of(self.text)
     }
 
     /// The paragraph as it stands in the text, ending with its last line.
@@ -57,6 +57,13 @@ impl<'a> Paragraph<'a> {
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
     rest: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    /// Of a text that is one paragraph and was checked before.
+    pub(crate) fn of(paragraph: &'a str) -> Self {
+        Self { rest: paragraph }
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {

@@ -12,6 +12,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use crate::control::Fields;
 use crate::sys;
 use memmap2::{Advice, Mmap};
 use sha2::{Digest, Sha256};
@@ -202,10 +203,10 @@ impl fmt::Debug for Packages {
 /// Relations of a paragraph that mention packages, as (place in apt's order from
 /// 1, list).
 pub(crate) fn relations(stanza: &str) -> impl Iterator<Item = (u8, &str)> {
-    fields(stanza).filter_map(|(field, value)| Some((build::relation_field(field)?, value)))
+    Fields::of(stanza).filter_map(|(field, value)| Some((build::relation_field(field)?, value)))
 }
 
-pub(crate) use build::{fields, names_in};
+pub(crate) use build::names_in;
 
 /// A table that is whole, and made of a text of that size.
 fn kept_table(path: &Path, text: usize) -> Option<Table> {

@@ -6,7 +6,6 @@
 //! end. When two do (`Replaces` within one batch), what the wave made is removed and it is unpacked
 //! again in order.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +21,7 @@ use super::error::DebError;
 use super::file::DebFile;
 use super::unpack::{Unpacked, Unpacker};
 use crate::dpkg::{Package, contest};
+use crate::owned::Owned;
 
 /// Packages that get a wave of their own: the top-level links (`/lib` to `usr/lib`) they ship decide
 /// where other packages' paths lead.
@@ -216,7 +216,7 @@ impl Batch<'_> {
         let mut overlay = Overlay {
             below: context.ownership,
             packages: Vec::new(),
-            owners: HashMap::new(),
+            owners: Owned::default(),
         };
         for (opened, files) in self.earlier.iter().zip(results) {
             overlay.add(&opened.package, files);
@@ -261,9 +261,12 @@ impl Batch<'_> {
         let total: u64 = self.wave.iter().map(|opened| opened.deb.size()).sum();
         // Decoding one package with several threads takes memory for each, and gains
         // nothing while others are waiting: only for one that is more than its share.
-        let helpers = |size: u64| match size.saturating_mul(threads as u64) > total {
-            true => threads,
-            false => 1,
+        let helpers = |size: u64| {
+            if size.saturating_mul(threads as u64) > total {
+                threads
+            } else {
+                1
+            }
         };
         let results = in_parallel(&order, threads, |index| {
             let Some(opened) = self.wave.get(index) else {
@@ -314,29 +317,28 @@ struct Overlay<'a> {
     below: &'a dyn Ownership,
     packages: Vec<&'a Package>,
     /// indices into `packages`
-    owners: HashMap<PathBuf, Vec<usize>>,
+    owners: Owned<usize>,
 }
 
 impl<'a> Overlay<'a> {
     fn add(&mut self, package: &'a Package, files: &Unpacked) {
         for path in &files.replaced {
-            self.owners.remove(path);
+            self.owners.take(path, |_| true);
         }
         let index = self.packages.len();
         self.packages.push(package);
-        for path in &files.list {
-            self.owners.entry(path.clone()).or_default().push(index);
-        }
+        self.owners.add(&index, &files.list);
     }
 }
 
 impl Ownership for Overlay<'_> {
     fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest {
-        if let Some(owners) = self.owners.get(path) {
-            let owners: Vec<&Package> = owners
-                .iter()
-                .filter_map(|i| self.packages.get(*i).copied())
-                .collect();
+        let owners: Vec<&Package> = self
+            .owners
+            .of(path)
+            .filter_map(|index| self.packages.get(*index).copied())
+            .collect();
+        if !owners.is_empty() {
             let result = contest(package, &owners, diverting);
             if result != Contest::Free {
                 return result;

@@ -44,22 +44,6 @@ pub(super) fn relation_field(name: &str) -> Option<u8> {
     })
 }
 
-/// The fields of a paragraph.
-pub(crate) fn fields(stanza: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut rest = stanza;
-    std::iter::from_fn(move || {
-        loop {
-            let (item, after) = next_item(rest);
-            rest = after;
-            match item {
-                Item::Field { name, value } => return Some((name, value)),
-                Item::End => return None,
-                _ => {}
-            }
-        }
-    })
-}
-
 /// The name at the beginning of each relation of a list, cheaply.
 pub(crate) fn names_in(list: &str) -> impl Iterator<Item = &str> {
     // By bytes: this runs over some ten million of them.

@@ -1,7 +1,7 @@
 //! One binary package of an archive.
 
 use super::relation::{Alternatives, Relation, parse_groups, parse_list};
-use crate::packages::fields;
+use crate::control::Fields;
 
 /// A package of a [`Universe`](super::Universe): a number that stands for one
 /// version of one package for one architecture.
@@ -165,7 +165,7 @@ impl<'a> Package<'a> {
             stanza,
             malformed: None,
         };
-        for (field, value) in fields(stanza) {
+        for (field, value) in Fields::of(stanza) {
             package.set(field, value);
         }
         if package.malformed.is_none() && (package.filename.is_empty() || package.sha256 == [0; 32]) {

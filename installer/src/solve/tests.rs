@@ -358,3 +358,36 @@ fn security_updates_of_the_suite_are_taken() {
         [("core", "2")]
     );
 }
+
+#[test]
+fn mentions_are_the_same_from_the_table_and_from_the_text() {
+    let main = index(&[
+        "a 1; Depends: z, y:any | x",
+        "b 1 all; Suggests: x, w",
+        "w 1",
+        "x 1; Provides: y",
+        "y 1",
+        "z 1 all; Breaks: a",
+    ]);
+    // That version is there already, so not every package of this index counts.
+    let again = index(&["w 1; Depends: b", "v 1; Enhances: z"]);
+    let found = |inputs: &[IndexInput<'_>]| {
+        let universe = Universe::new(inputs, "riscv64", &[]);
+        let slots: Vec<_> = ["a", "b", "w", "x", "y", "z"]
+            .map(|name| universe.slot(name, 0).unwrap())
+            .to_vec();
+        universe.mentions(&slots)
+    };
+    let expected = [(0, 0, 0), (1, 0, 0), (1, 6, 1), (0, 2, 2), (0, 2, 1), (0, 2, 0)];
+    let one = input(&main, "s", "riscv64");
+    assert_eq!(found(&[one]), expected);
+    let two = input(&again, "t", "riscv64");
+    assert_eq!(found(&[one, two]), expected);
+    // With the second one first its relations come first, but for what is left out.
+    let other = found(&[two, one]);
+    assert_eq!((other[0], other[1], other[2]), ((2, 0, 0), (0, 2, 0), (0, 0, 0)));
+    assert_eq!((other[3], other[5]), ((2, 2, 2), (1, 8, 0)));
+    // Packages of another architecture in it: the text is read.
+    let mixed = format!("{main}{}", index(&["c 1 s390x; Depends: a"]));
+    assert_eq!(found(&[input(&mixed, "s", "riscv64")]), expected);
+}

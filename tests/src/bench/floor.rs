@@ -124,3 +124,47 @@ fn below(out: &Path, path: &Path) -> PathBuf {
         .filter(|part| matches!(part, Component::Normal(_)));
     plain.fold(out.to_owned(), |path, part| path.join(part))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn files_of_packages_are_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        for kind in ["xz", "gzip", "zstd", "none"] {
+            let tree = place(kind);
+            std::fs::create_dir_all(tree.join("DEBIAN")).unwrap();
+            std::fs::create_dir_all(tree.join("usr/bin")).unwrap();
+            std::fs::write(tree.join("usr/bin").join(kind), kind).unwrap();
+            std::os::unix::fs::symlink(kind, tree.join("usr/bin").join(format!("{kind}-link"))).unwrap();
+            let control =
+                format!("Package: p{kind}\nVersion: 1\nArchitecture: all\nMaintainer: a\nDescription: b\n");
+            std::fs::write(tree.join("DEBIAN/control"), control).unwrap();
+            let mut build = Command::new("dpkg-deb");
+            build.arg(format!("-Z{kind}")).args(["--root-owner-group", "-b"]);
+            let built = build
+                .arg(&tree)
+                .arg(place(&format!("{kind}.deb")))
+                .output()
+                .unwrap();
+            assert!(
+                built.status.success(),
+                "{}",
+                String::from_utf8_lossy(&built.stderr)
+            );
+        }
+        let all =
+            ["xz", "gzip", "zstd", "none"].map(|kind| place(&format!("{kind}.deb")).display().to_string());
+        std::fs::write(place("list"), all.join("\n")).unwrap();
+        run(&place("list"), &place("out")).unwrap();
+        for kind in ["xz", "gzip", "zstd", "none"] {
+            let link = place("out/usr/bin").join(format!("{kind}-link"));
+            assert_eq!(std::fs::read_to_string(link).unwrap(), kind);
+        }
+        std::fs::write(place("none.deb"), "!<arch>\n").unwrap();
+        assert!(run(&place("list"), &place("other")).is_err());
+    }
+}
