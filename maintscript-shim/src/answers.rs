@@ -5,6 +5,7 @@
 //! The rows and their reasons are repeated in `docs/semantics.md`.
 
 mod compiler;
+mod depmod;
 mod getconf;
 mod localedef;
 mod modules;
@@ -51,6 +52,8 @@ pub(crate) struct Execution {
     pub(crate) first: Option<Vec<OsString>>,
     /// What becomes of its standard output.
     pub(crate) rewrite: Option<Rewrite>,
+    /// What is done to the files it wrote, once it has succeeded, with its arguments.
+    pub(crate) after: Option<fn(&Arch, &[OsString]) -> std::io::Result<()>>,
 }
 
 /// What becomes of standard output, and where it goes.
@@ -105,6 +108,8 @@ static TABLE: &[(&str, Way)] = &[
     ("ldconfig", Installer),
     // localedef(1): the byte order of this machine unless it is told another.
     ("localedef", Executed(localedef::localedef)),
+    // depmod(8): a hash of 16-bit numbers as in memory decides an order.
+    ("depmod", Executed(depmod::depmod)),
     // Lists of modules: they load each, and write paths that are compiled in.
     ("gdk-pixbuf-query-loaders*", Executed(modules::pixbuf)),
     ("gtk-query-immodules-3.0", Executed(modules::gtk3)),
@@ -123,23 +128,15 @@ static TABLE: &[(&str, Way)] = &[
     ("python3*", Executed(modules::python)),
 ];
 
-/// What is done when the tool at `path` is called with `arguments`.
-pub(crate) fn answer(arch: &Arch, path: &OsStr, arguments: &[OsString]) -> Answer {
+/// What is done when the tool at `path`, which has no links in it, is called with
+/// `arguments` by the name `called`: one program may be several tools.
+pub(crate) fn answer(arch: &Arch, path: &OsStr, called: &OsStr, arguments: &[OsString]) -> Answer {
     let as_it_is = || Answer::Execute(Execution::default());
-    let name = base_name(path);
     let Some(kind) = kind(arch, path) else {
         return as_it_is();
     };
-    // Programs of a toolchain have the triplet in their name.
-    let plain = name
-        .strip_prefix(arch.triplet.as_bytes())
-        .and_then(|rest| rest.strip_prefix(b"-"))
-        .unwrap_or(name);
-    let matches = |pattern: &str| match pattern.strip_suffix('*') {
-        Some(beginning) => plain.starts_with(beginning.as_bytes()),
-        None => plain == pattern.as_bytes(),
-    };
-    match TABLE.iter().find(|(pattern, _)| matches(pattern)) {
+    let row = |name| TABLE.iter().find(|(pattern, _)| names(arch, pattern, name));
+    match row(base_name(path)).or_else(|| row(base_name(called))) {
         Some((_, Told(tool))) if kind == Kind::Program => match tool(arch, arguments) {
             Some(output) => Answer::Done { output, status: 0 },
             None => as_it_is(),
@@ -147,6 +144,19 @@ pub(crate) fn answer(arch: &Arch, path: &OsStr, arguments: &[OsString]) -> Answe
         Some((_, Installer)) if kind == Kind::Program => Answer::Ldconfig,
         Some((_, Executed(how))) => Answer::Execute(how(arch, arguments)),
         _ => as_it_is(),
+    }
+}
+
+/// Whether a row's pattern is for the tool of a name.
+fn names(arch: &Arch, pattern: &str, name: &[u8]) -> bool {
+    // Programs of a toolchain have the triplet in their name.
+    let plain = name
+        .strip_prefix(arch.triplet.as_bytes())
+        .and_then(|rest| rest.strip_prefix(b"-"))
+        .unwrap_or(name);
+    match pattern.strip_suffix('*') {
+        Some(beginning) => plain.starts_with(beginning.as_bytes()),
+        None => plain == pattern.as_bytes(),
     }
 }
 
@@ -205,7 +215,7 @@ mod tests {
 
     fn told_for(name: &str, path: &str, given: &[&str]) -> Option<String> {
         let arch = target(OsStr::new(name)).unwrap();
-        match answer(arch, OsStr::new(path), &arguments(given)) {
+        match answer(arch, OsStr::new(path), OsStr::new(path), &arguments(given)) {
             Answer::Done { output, status: 0 } => Some(String::from_utf8(output).unwrap()),
             _ => None,
         }
@@ -217,7 +227,7 @@ mod tests {
 
     pub(super) fn executed(name: &str, path: &str, given: &[&str]) -> Execution {
         let arch = target(OsStr::new(name)).unwrap();
-        match answer(arch, OsStr::new(path), &arguments(given)) {
+        match answer(arch, OsStr::new(path), OsStr::new(path), &arguments(given)) {
             Answer::Execute(execution) => execution,
             _ => panic!("{path} is not executed"),
         }
@@ -230,6 +240,7 @@ mod tests {
             && !execution.machine
             && !execution.by_name
             && execution.rewrite.is_none()
+            && execution.after.is_none()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{base_name, complain, elf, sys};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// The module of the dynamic loader that has the installer find native libraries,
 /// and knows the target's machine (`library-map`).
@@ -66,7 +66,21 @@ pub(crate) fn run(
         path
     };
     let Some(rewrite) = how.rewrite else {
-        return Err(sys::execute(native, path, &arguments, &environment));
+        let Some(after) = how.after else {
+            return Err(sys::execute(native, path, &arguments, &environment));
+        };
+        let status = Command::new(native)
+            .arg0(path)
+            .args(&arguments)
+            .env_clear()
+            .envs(environment)
+            .status()?;
+        if status.success() {
+            after(arch, &arguments).map_err(|error| {
+                std::io::Error::other(format!("what it wrote cannot be converted: {error}"))
+            })?;
+        }
+        return Ok(exit_status(status));
     };
     arguments.retain(|argument| !rewrite.without.iter().any(|left_out| argument == left_out));
     let output = Command::new(native)
@@ -88,8 +102,13 @@ pub(crate) fn run(
         ]);
         return Ok(1);
     }
-    let signal = output.status.signal().map_or(1, |signal| 128 + signal);
-    Ok(output.status.code().unwrap_or(signal))
+    Ok(exit_status(output.status))
+}
+
+/// As a shell gives it on.
+fn exit_status(status: ExitStatus) -> i32 {
+    let signal = status.signal().map_or(1, |signal| 128 + signal);
+    status.code().unwrap_or(signal)
 }
 
 fn deliver(arch: &Arch, rewrite: &Rewrite, output: &std::process::Output) -> std::io::Result<()> {

@@ -66,7 +66,7 @@ fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32
         },
     }
     let mut execution = Execution::default();
-    match answers::answer(arch, real.as_os_str(), rest) {
+    match answers::answer(arch, real.as_os_str(), path, rest) {
         Answer::Done { output, status } => {
             sys::write_all(1, &output);
             return status;

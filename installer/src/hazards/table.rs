@@ -69,7 +69,7 @@ impl Hazard {
 /// Every row; a program may have several. Not here, because their formats are the
 /// same everywhere: what SQLite, InnoDB, Aria and MyISAM, systemd (hardware
 /// database, message catalogue), GVDB of glib-compile-schemas, the caches of icons
-/// and MIME types, depmod(8), selinux policies, git, GnuPG, ghc-pkg, Python's byte
+/// and MIME types, depmod(8) (but for an order, which the shim mends), selinux policies, git, GnuPG, ghc-pkg, Python's byte
 /// code, zic(8) and locate(1) of findutils write.
 pub(crate) static TABLE: &[Hazard] = &[
     // Databases.
