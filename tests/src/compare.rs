@@ -2,7 +2,8 @@
 //!
 //! Type, mode, numeric owner, size, link target, device number, modification
 //! time in whole seconds, extended attributes and content must agree. Only the
-//! content of entries that are random by design may differ.
+//! content of entries that are random by design may differ, and entries that exist
+//! because of the machine that made a reference.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,21 +19,39 @@ pub use crate::listing::{Facts, entries};
 pub struct Random {
     /// A path without a leading `./`; `*` matches anything, slashes too.
     pub glob: String,
-    /// Whether the size may differ as well as the bytes.
-    pub size: bool,
+    /// What of them is.
+    pub excuse: Excuse,
     /// Why it is random.
     pub reason: String,
+}
+
+/// What may differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excuse {
+    /// The bytes of a file.
+    Content,
+    /// Its size as well.
+    Size,
+    /// Whether it is there at all; where it is on both sides, all must agree.
+    Existence,
 }
 
 impl Random {
     /// Whether this explains all that differs between two entries at `path`.
     ///
-    /// Content only: never existence, type, mode, owner, times or links.
+    /// Content only: never type, mode, owner, times or links.
     fn explains(&self, path: &str, facts: &[&String]) -> bool {
-        matches(&self.glob, path)
-            && facts
-                .iter()
-                .all(|fact| *fact == "sha256" || (self.size && *fact == "size"))
+        let content = |fact: &str| match self.excuse {
+            Excuse::Content => fact == "sha256",
+            Excuse::Size => fact == "sha256" || fact == "size",
+            Excuse::Existence => false,
+        };
+        matches(&self.glob, path) && facts.iter().all(|fact| content(fact))
+    }
+
+    /// Whether this explains that an entry is on one side only.
+    fn explains_absence(&self, path: &str) -> bool {
+        self.excuse == Excuse::Existence && matches(&self.glob, path)
     }
 }
 
@@ -92,19 +111,26 @@ pub fn compare(reference: &Listing, candidate: &Listing, random: &[Random]) -> C
         random: Vec::new(),
     };
     for path in left.keys().chain(right.keys()).collect::<BTreeSet<_>>() {
-        let what = match (left.get(path), right.get(path)) {
+        let (what, row) = match (left.get(path), right.get(path)) {
             (Some(a), Some(b)) if a == b => continue,
             (Some(a), Some(b)) => {
                 let names = changed(a, b);
-                if let Some(row) = random.iter().find(|row| row.explains(path, &names)) {
-                    comparison.random.push((path.clone(), row.glob.clone()));
-                    continue;
-                }
-                describe(&names, a, b)
+                let row = random.iter().find(|row| row.explains(path, &names));
+                (describe(&names, a, b), row)
             }
-            (Some(_), None) => "missing in the candidate".to_owned(),
-            (None, _) => "only in the candidate".to_owned(),
+            (one, _) => {
+                let side = match one {
+                    Some(_) => "missing in the candidate",
+                    None => "only in the candidate",
+                };
+                let row = random.iter().find(|row| row.explains_absence(path));
+                (side.to_owned(), row)
+            }
         };
+        if let Some(row) = row {
+            comparison.random.push((path.clone(), row.glob.clone()));
+            continue;
+        }
         comparison.differences.push(Difference {
             path: path.clone(),
             what,
@@ -186,7 +212,7 @@ mod tests {
         std::fs::write(&right, tar(&entries, mtime).expect("made")).expect("written");
         let random = [Random {
             glob: "*/b".to_owned(),
-            size: false,
+            excuse: Excuse::Content,
             reason: "for the test".to_owned(),
         }];
         // A listing that was kept stands for its tar.
@@ -251,6 +277,31 @@ mod tests {
             differences(|tree| drop(tree.remove(3)), 7),
             ["etc/b: missing in the candidate"]
         );
+    }
+
+    #[test]
+    fn existence_alone_is_excused() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let listing = |entries: &[Entry]| {
+            let path = dir.path().join("root.tar");
+            std::fs::write(&path, tar(entries, 7).expect("made")).expect("written");
+            Listing::of_tar(&path).expect("a listing")
+        };
+        let row = Random {
+            glob: "etc/a".to_owned(),
+            excuse: Excuse::Existence,
+            reason: "for the test".to_owned(),
+        };
+        let file = |bytes: &[u8]| entry("./etc/a", Kind::File(bytes.to_vec()), 0o644);
+        let top = directory("./", 0o755);
+        let none = listing(&[top.clone()]);
+        let one = listing(&[top.clone(), file(b"1")]);
+        let other = listing(&[top, file(b"2")]);
+        let found = |a, b| compare(a, b, std::slice::from_ref(&row));
+        for both in [found(&none, &one), found(&one, &none)] {
+            assert_eq!((both.differences.len(), both.random.len()), (0, 1));
+        }
+        assert_eq!(found(&one, &other).differences.len(), 1);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The entries whose content is random by design: `tests/cases/random`.
 //!
-//! One row a line: `GLOB content REASON` or `GLOB content+size REASON`. A row
-//! excuses the bytes of an entry, and its length if it says so; nothing else.
+//! One row a line: `GLOB content REASON`, `GLOB content+size REASON` or `GLOB existence
+//! REASON`. A row excuses the bytes of an entry, and its length if it says so, or that
+//! one side does not have it; nothing else.
 
 use std::path::Path;
 
 use super::{lines, wrong};
 use crate::Result;
-use crate::compare::Random;
+use crate::compare::{Excuse, Random};
 
 /// Reads the rows of a file.
 ///
@@ -18,17 +19,24 @@ pub fn read(path: &Path) -> Result<Vec<Random>> {
     for (at, line) in lines(path)? {
         let mut words = line.split_whitespace();
         let glob = words.next().unwrap_or_default();
-        let size = match words.next() {
-            Some("content") => false,
-            Some("content+size") => true,
+        let excuse = match words.next() {
+            Some("content") => Excuse::Content,
+            Some("content+size") => Excuse::Size,
+            Some("existence") => Excuse::Existence,
             Some(other) => {
                 return Err(wrong(
                     path,
                     at,
-                    format!("`{other}` is neither `content` nor `content+size`"),
+                    format!("`{other}` is none of `content`, `content+size`, `existence`"),
                 ));
             }
-            None => return Err(wrong(path, at, "a row is GLOB content|content+size REASON")),
+            None => {
+                return Err(wrong(
+                    path,
+                    at,
+                    "a row is GLOB content|content+size|existence REASON",
+                ));
+            }
         };
         let reason = words.collect::<Vec<_>>().join(" ");
         if reason.is_empty() {
@@ -46,7 +54,7 @@ pub fn read(path: &Path) -> Result<Vec<Random>> {
         }
         rows.push(Random {
             glob: glob.to_owned(),
-            size,
+            excuse,
             reason,
         });
     }
@@ -68,7 +76,7 @@ mod tests {
     fn rows_are_read() {
         let rows = of("# a comment\n\netc/key*  content  a key\nx content+size  a  seed\n").expect("rows");
         assert_eq!(rows.len(), 2);
-        assert!(!rows[0].size && rows[1].size);
+        assert_eq!([rows[0].excuse, rows[1].excuse], [Excuse::Content, Excuse::Size]);
         assert_eq!(rows[1].reason, "a seed");
     }
 
@@ -77,10 +85,13 @@ mod tests {
         for (text, said) in [
             (
                 "\netc/key size x\n",
-                "random:2: `size` is neither `content` nor `content+size`",
+                "random:2: `size` is none of `content`, `content+size`, `existence`",
             ),
             ("etc/key content\n", "random:1: no reason for etc/key"),
-            ("etc/key\n", "random:1: a row is GLOB content|content+size REASON"),
+            (
+                "etc/key\n",
+                "random:1: a row is GLOB content|content+size|existence REASON",
+            ),
             (
                 "/etc/key content x\n",
                 "random:1: /etc/key should be relative, without `./`",

@@ -147,7 +147,7 @@ impl Runner {
         let text: Vec<String> = self
             .random
             .iter()
-            .map(|row| format!("{} {}", row.glob, row.size))
+            .map(|row| format!("{} {:?}", row.glob, row.excuse))
             .collect();
         hex(&Sha256::digest(text.join("\n")))
             .get(..8)

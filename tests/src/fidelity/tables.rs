@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::cases::{Case, Expected, GROUPS};
 use super::results::{Record, Verdict};
-use crate::compare::Random;
+use crate::compare::{Excuse, Random};
 use crate::error::At as _;
 use crate::{Error, Result};
 
@@ -245,7 +245,11 @@ fn random(data: &Data<'_>) -> String {
         out += &format!(
             "| `{}` | {} | {} | {} | {} |\n",
             row.glob,
-            if row.size { "content and size" } else { "content" },
+            match row.excuse {
+                Excuse::Content => "content",
+                Excuse::Size => "content and size",
+                Excuse::Existence => "whether it is there",
+            },
             row.reason,
             cases.count(),
             if data.seen.contains(&row.glob) {
