@@ -151,6 +151,7 @@ pub struct Server {
     session: Option<BackgroundSession>,
     view: Arc<View>,
     path: PathBuf,
+    threads: Vec<i32>,
 }
 
 impl fmt::Debug for Server {
@@ -180,6 +181,11 @@ impl Server {
     /// What has been done so far.
     pub fn counters(&self) -> Counters {
         self.view.counters()
+    }
+
+    /// The threads that answer requests, by their ids (gettid(2)); none where /proc does not tell.
+    pub fn threads(&self) -> &[i32] {
+        &self.threads
     }
 }
 
@@ -227,12 +233,29 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         .name("fuse-notify".into())
         .spawn(move || tell(&notifier, &to_tell))
         .map_err(failed)?;
+    let before = threads();
     let session = session.spawn().map_err(failed)?;
+    let mut threads = threads();
+    threads.retain(|thread| !before.contains(thread));
     Ok(Server {
         session: Some(session),
         view,
         path,
+        threads,
     })
+}
+
+/// The threads of this process that serve views: fuser gives them such names (proc(5), `comm`).
+fn threads() -> Vec<i32> {
+    let serves = |task: &Path| std::fs::read(task.join("comm")).is_ok_and(|name| name.starts_with(b"fuser-"));
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    tasks
+        .filter(|task| serves(&task.path()))
+        .filter_map(|task| task.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// Tells the kernel what could not be told while it waited for an answer. Ends with the view.

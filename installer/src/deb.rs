@@ -17,6 +17,7 @@ mod error;
 mod file;
 mod pipeline;
 mod place;
+pub(crate) mod quick;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unpack;

@@ -24,12 +24,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+mod ahead;
 mod answers;
 mod control;
 mod environs;
 mod error;
 mod selections;
 mod steps;
+
+use steps::Means;
 
 pub use error::InstallError;
 use error::system_error;
@@ -133,6 +136,7 @@ impl<'u> Installation<'_, 'u> {
         // Scripts may run it twice at once; it makes and removes the same links.
         let one_ldconfig = Mutex::new(());
         let unrunnable = Unrunnable::new(self.on_unrunnable);
+        let ahead = self.ahead(scratch.directory());
         std::thread::scope(|scope| {
             let socket = scratch.directory().join("private/control");
             // Nobody asks where the target's own programs are executed.
@@ -152,7 +156,20 @@ impl<'u> Installation<'_, 'u> {
                     )
                 }
             };
-            let done = self.install(&mut database, sysroot.as_ref(), &unrunnable, scratch.directory());
+            let work_ahead = || {
+                for _ in 0..ahead.threads() {
+                    scope.spawn(|| ahead.work());
+                }
+            };
+            let means = Means {
+                sysroot: sysroot.as_ref(),
+                unrunnable: &unrunnable,
+                scratch: scratch.directory(),
+                ahead: &ahead,
+                work_ahead: &work_ahead,
+            };
+            let done = self.install(&mut database, &means);
+            ahead.stop();
             drop(control);
             done
         })?;

@@ -11,11 +11,13 @@ pub mod idmap;
 mod message;
 mod output;
 pub mod privileges;
+mod processor;
 
 use idmap::{IdRange, Mapper};
 use message::{FromAgent, ToAgent};
 use output::Collector;
 pub use output::Sink;
+use processor::Processors;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use std::ffi::OsString;
 use std::io;
@@ -215,6 +217,7 @@ pub struct View {
     socket: UnixStream,
     agent: Child,
     output: Collector,
+    processors: Processors,
     server: Option<Server>,
 }
 
@@ -247,6 +250,7 @@ impl View {
                 socket,
                 agent,
                 output,
+                processors: Processors::new(server.threads()),
                 server: Some(server),
             }),
             Err(error) => {
@@ -277,11 +281,18 @@ impl View {
         let run = ToAgent::Run {
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
             environment: environment.to_vec(),
+            processor: self.processors.choose(),
         };
         run.send(&mut self.socket).map_err(ViewError::Lost)?;
         let started = Instant::now();
         let mut killed = None;
+        let mut spread = false;
         while !self.wait_readable(Duration::from_millis(50))? {
+            if !spread && started.elapsed() > processor::ALONE {
+                self.processors.spread();
+                ToAgent::Spread.send(&mut self.socket).map_err(ViewError::Lost)?;
+                spread = true;
+            }
             let late = limit.filter(|limit| started.elapsed() > *limit);
             let verdict = if cancelled() {
                 Some(Ended::Cancelled)

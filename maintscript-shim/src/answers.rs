@@ -53,8 +53,11 @@ pub(crate) struct Execution {
     /// What becomes of its standard output.
     pub(crate) rewrite: Option<Rewrite>,
     /// What is done to the files it wrote, once it has succeeded, with its arguments.
-    pub(crate) after: Option<fn(&Arch, &[OsString]) -> std::io::Result<()>>,
+    pub(crate) after: Option<After>,
 }
+
+/// Changes the files that a tool wrote, given its arguments.
+pub(crate) type After = fn(&Arch, &[OsString]) -> std::io::Result<()>;
 
 /// What becomes of standard output, and where it goes.
 #[derive(Debug)]

@@ -294,7 +294,7 @@ mod tests {
         };
         let file = |bytes: &[u8]| entry("./etc/a", Kind::File(bytes.to_vec()), 0o644);
         let top = directory("./", 0o755);
-        let none = listing(&[top.clone()]);
+        let none = listing(std::slice::from_ref(&top));
         let one = listing(&[top.clone(), file(b"1")]);
         let other = listing(&[top, file(b"2")]);
         let found = |a, b| compare(a, b, std::slice::from_ref(&row));

@@ -9,9 +9,10 @@ use memmap2::Mmap;
 
 use super::container::{self, Member, Members};
 use super::control::ControlArchive;
-use super::decompress::{is_limit, reader};
+use super::decompress::{Compression, is_limit, reader};
 use super::entries::{Entry, WalkError, walk};
 use super::error::DebError;
+use super::quick::Quick;
 
 /// Limit of the control member's size, unpacked.
 const CONTROL_LIMIT: u64 = 64 << 20;
@@ -61,6 +62,7 @@ pub struct DebFile {
     path: PathBuf,
     map: Mmap,
     members: Members,
+    quick: Option<PathBuf>,
 }
 
 impl DebFile {
@@ -95,7 +97,24 @@ impl DebFile {
             path: name.to_owned(),
             map,
             members,
+            quick: None,
         })
+    }
+
+    /// Reads the data member from its quick form ([`super::quick`]), if there is one at `path` then.
+    pub(super) fn or_quick(&mut self, path: &Path) {
+        self.quick = Some(path.to_owned());
+    }
+
+    /// The data member's archive where reading it is slow; `None` where it is not.
+    pub(super) fn slow_data(&self, limit: u64) -> Result<Option<impl Read + '_>, DebError> {
+        let member = &self.members.data;
+        if member.compression != Compression::Xz {
+            return Ok(None);
+        }
+        reader(self.compressed(member), member.compression, limit, 1)
+            .map(Some)
+            .map_err(|source| self.damaged(member, limit, source))
     }
 
     /// The file's path, or what it is called in errors.
@@ -122,7 +141,9 @@ impl DebFile {
             control: String::new(),
             files: BTreeMap::new(),
         };
-        self.walk(&self.members.control, CONTROL_LIMIT, 1, |entry, contents| {
+        let member = &self.members.control;
+        let data = (self.compressed(member), member.compression);
+        self.walk(member, data, CONTROL_LIMIT, 1, |entry, contents| {
             let mut data = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0).min(1 << 20));
             contents
                 .read_to_end(&mut data)
@@ -151,18 +172,28 @@ impl DebFile {
         threads: usize,
         visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), DebError>,
     ) -> Result<(), DebError> {
-        self.walk(&self.members.data, limit, threads, visit)
+        let member = &self.members.data;
+        let quick = self.quick.as_deref().and_then(Quick::open);
+        let data = match &quick {
+            Some(quick) => (quick.data(), Compression::Zstd),
+            None => (self.compressed(member), member.compression),
+        };
+        self.walk(member, data, limit, threads, visit)
+    }
+
+    fn compressed(&self, member: &Member) -> &[u8] {
+        self.map.get(member.data.clone()).unwrap_or_default()
     }
 
     fn walk(
         &self,
         member: &Member,
+        (data, compression): (&[u8], Compression),
         limit: u64,
         threads: usize,
         visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), DebError>,
     ) -> Result<(), DebError> {
-        let data = self.map.get(member.data.clone()).unwrap_or_default();
-        let reader = reader(data, member.compression, limit, threads)
+        let reader = reader(data, compression, limit, threads)
             .map_err(|source| self.damaged(member, limit, source))?;
         walk(reader, visit).map_err(|error| match error {
             WalkError::Read(source) => self.damaged(member, limit, source),

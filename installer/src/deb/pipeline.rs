@@ -34,6 +34,8 @@ pub struct Job {
     pub path: PathBuf,
     /// what the index promised of it
     pub expected: Option<Expected>,
+    /// where its [quick form](super::quick) is, if it has one
+    pub quick: Option<PathBuf>,
 }
 
 /// An unpacked package: its control member and what became of its files.
@@ -63,7 +65,10 @@ pub fn open_package(job: &Job) -> Result<(DebFile, ControlArchive), DebError> {
         return Ok((deb, control));
     };
     let name = PathBuf::from(expected.file_name());
-    let deb = DebFile::open_as(&job.path, &name)?;
+    let mut deb = DebFile::open_as(&job.path, &name)?;
+    if let Some(quick) = &job.quick {
+        deb.or_quick(quick);
+    }
     let control = deb.control()?;
     control.check(expected, &name)?;
     // Packages are opened all together, and unpacked one after the other.

@@ -1,5 +1,6 @@
 //! The steps of the plan: unpack some, configure some.
 
+use super::ahead::{self, Ahead, Task};
 use super::{Installation, Result, environs};
 use crate::bookkeeping;
 use crate::configure::script::Environment;
@@ -18,11 +19,25 @@ use rootless_install_fs::{FileType, Timestamp};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+/// What the steps of one run share.
+pub(super) struct Means<'m, 's, 'u> {
+    /// The native sysroot, where it is this program's.
+    pub(super) sysroot: Option<&'m Sysroot<'s, 'u>>,
+    /// What could not be executed.
+    pub(super) unrunnable: &'m Unrunnable,
+    /// A directory of this run.
+    pub(super) scratch: &'m Path,
+    /// What is decoded ahead.
+    pub(super) ahead: &'m Ahead,
+    /// Begins with that.
+    pub(super) work_ahead: &'m dyn Fn(),
+}
+
 impl Installation<'_, '_> {
     /// The variant `extract`: files only, nothing configured, no database.
     pub(super) fn extract(&self, database: &Database) -> Result<()> {
         for phase in &self.plan.phases {
-            let unpacked = self.unpack(&phase.packages, database, Layering::Tar)?;
+            let unpacked = self.unpack(&phase.packages, database, Layering::Tar, &Ahead::default())?;
             for package in &unpacked {
                 for (path, _) in package.control.conffiles()? {
                     let path = Path::new(&path);
@@ -49,13 +64,7 @@ impl Installation<'_, '_> {
         Ok(bookkeeping::finish(self.target, None)?)
     }
 
-    pub(super) fn install(
-        &self,
-        database: &mut Database,
-        sysroot: Option<&Sysroot<'_, '_>>,
-        unrunnable: &Unrunnable,
-        scratch: &Path,
-    ) -> Result<()> {
+    pub(super) fn install(&self, database: &mut Database, means: &Means<'_, '_, '_>) -> Result<()> {
         self.reporter.event(&Event::UnpackPlanned {
             packages: self.plan.packages().count(),
         });
@@ -66,10 +75,11 @@ impl Installation<'_, '_> {
         let mut unpacked = Vec::new();
         let first = phases.next();
         if let Some(first) = first {
-            unpacked = self.unpack(&first.packages, database, Layering::TarThenDpkg)?;
-            self.learn(sysroot, &first.packages, &unpacked)?;
+            unpacked = self.unpack(&first.packages, database, Layering::TarThenDpkg, means.ahead)?;
+            self.learn(means.sysroot, &first.packages, &unpacked)?;
         }
-        let mut view = self.view(scratch)?;
+        (means.work_ahead)();
+        let mut view = self.view(means.scratch)?;
         let environment = Environment {
             dpkg_version: self.dpkg_version(),
             source_date_epoch: self.source_date_epoch,
@@ -84,7 +94,7 @@ impl Installation<'_, '_> {
             timeout: (!self.script_timeout.is_zero()).then_some(self.script_timeout),
             reporter: &*self.reporter,
             cancel: self.cancel,
-            unrunnable,
+            unrunnable: means.unrunnable,
             foreseen: &foreseen,
         };
         if first.is_some() {
@@ -99,11 +109,11 @@ impl Installation<'_, '_> {
             }
             configurer.configure(&keys, Run::Install)?;
             database.save(self.target)?;
-            self.preselect(&mut view, scratch, &environment)?;
+            self.preselect(&mut view, means.scratch, &environment)?;
         }
         drop(unpacked);
         for phase in phases {
-            self.install_phase(phase, &mut view, database, sysroot, &settings)?;
+            self.install_phase(phase, &mut view, database, means, &settings)?;
         }
         Ok(())
     }
@@ -113,7 +123,7 @@ impl Installation<'_, '_> {
         phase: &Phase,
         view: &mut View,
         database: &mut Database,
-        sysroot: Option<&Sysroot<'_, '_>>,
+        means: &Means<'_, '_, '_>,
         settings: &dyn Fn(&'static str) -> Settings<'s>,
     ) -> Result<()> {
         let settings = || settings("security-mac,downgrade");
@@ -126,7 +136,7 @@ impl Installation<'_, '_> {
                     while !rest.is_empty() {
                         let together = database.room_for_packages().clamp(1, rest.len());
                         let (some, others) = rest.split_at(together);
-                        self.unpack_some(some, view, database, sysroot, &settings)?;
+                        self.unpack_some(some, view, database, means, &settings)?;
                         rest = others;
                     }
                 }
@@ -156,7 +166,7 @@ impl Installation<'_, '_> {
         ids: &[PackageId],
         view: &mut View,
         database: &mut Database,
-        sysroot: Option<&Sysroot<'_, '_>>,
+        means: &Means<'_, '_, '_>,
         settings: &dyn Fn() -> Settings<'s>,
     ) -> Result<()> {
         {
@@ -173,8 +183,8 @@ impl Installation<'_, '_> {
                 configurer.begin_unpack(&control)?;
             }
         }
-        let unpacked = self.unpack(ids, database, Layering::Dpkg)?;
-        self.learn(sysroot, ids, &unpacked)?;
+        let unpacked = self.unpack(ids, database, Layering::Dpkg, means.ahead)?;
+        self.learn(means.sysroot, ids, &unpacked)?;
         for package in &unpacked {
             database.finish_unpack(self.target, &package.control, &package.files)?;
         }
@@ -197,6 +207,7 @@ impl Installation<'_, '_> {
                         version: package.version.to_owned(),
                         architecture: package.architecture.to_owned(),
                     }),
+                    quick: None,
                 })
             })
             .collect()
@@ -207,6 +218,7 @@ impl Installation<'_, '_> {
         ids: &[PackageId],
         database: &Database,
         layering: Layering,
+        ahead: &Ahead,
     ) -> Result<Vec<UnpackedPackage>> {
         self.cancel.check()?;
         let _stage = self.reporter.stage(Stage::Unpack);
@@ -221,13 +233,43 @@ impl Installation<'_, '_> {
                 });
             }
         };
-        Ok(unpack_all(
-            &self.jobs(ids),
-            self.target,
-            &context,
-            threads,
-            &told,
-        )?)
+        let mut jobs = self.jobs(ids);
+        for job in &mut jobs {
+            job.quick = ahead.quick(&job.path).map(Path::to_owned);
+        }
+        let unpacked = unpack_all(&jobs, self.target, &context, threads, &told)?;
+        for job in &jobs {
+            ahead.past(&job.path);
+        }
+        Ok(unpacked)
+    }
+
+    /// What can be decoded ahead: what later steps unpack, in their order, for this run; what
+    /// the first phase unpacks, for the next.
+    pub(super) fn ahead(&self, scratch: &Path) -> Ahead {
+        let tasks = |ids: &[PackageId], place: &dyn Fn(&Path) -> Option<PathBuf>| -> Vec<Task> {
+            let packages = ids.iter().filter_map(|id| self.debs.get(id));
+            packages
+                .filter(|package| ahead::worth_while(package))
+                .filter_map(|package| {
+                    Some(Task {
+                        package: package.clone(),
+                        quick: place(package)?,
+                    })
+                })
+                .collect()
+        };
+        let mut phases = self.plan.phases.iter();
+        let first = phases.next().map_or(&[][..], |phase| &phase.packages);
+        let keep = tasks(first, &|package| ahead::kept(self.cache, package));
+        let later = phases
+            .flat_map(|phase| &phase.steps)
+            .filter_map(|step| match step {
+                Step::Unpack(ids) => Some(ids.as_slice()),
+                Step::Configure(_) | Step::ConfigurePending => None,
+            });
+        let soon = later.flat_map(|ids| tasks(ids, &|package| ahead::passing(scratch, package)));
+        Ahead::new(soon.collect(), keep)
     }
 
     fn learn(

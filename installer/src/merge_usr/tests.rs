@@ -18,7 +18,11 @@ impl Scene {
         let jobs = packages.iter().map(|(name, data)| {
             let path = directory.path().join(format!("{name}.deb"));
             std::fs::write(&path, Deb::new(name, data.clone()).bytes()).unwrap();
-            Job { path, expected: None }
+            Job {
+                path,
+                expected: None,
+                quick: None,
+            }
         });
         let jobs = jobs.collect();
         let target = Target::open(&root).unwrap();

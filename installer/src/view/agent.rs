@@ -9,11 +9,11 @@
 //! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
 
 use super::message::{FromAgent, ToAgent};
-use super::{PHANTOM_DIRECTORY, START_STOP_DAEMON};
+use super::{PHANTOM_DIRECTORY, START_STOP_DAEMON, processor};
 use crate::sys::{self, Forked};
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, CpuSet, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid};
@@ -377,19 +377,22 @@ fn confine() -> Step<()> {
 /// Runs commands until the installer is gone.
 fn serve(socket: &mut UnixStream) -> Step<ExitCode> {
     FromAgent::Ready.send(socket).doing("talk to the installer")?;
+    let all = processor::allowed();
     loop {
         match ToAgent::receive(socket) {
             Ok(ToAgent::Run {
                 arguments,
                 environment,
+                processor,
             }) => {
-                let Some(outcome) = run_command(socket, &arguments, environment)? else {
+                processor::stay_on(processor, all.as_ref());
+                let Some(outcome) = run_command(socket, &arguments, environment, all.as_ref())? else {
                     return Ok(ExitCode::SUCCESS);
                 };
                 outcome.send(socket).doing("talk to the installer")?;
             }
             // Nothing runs any more: the command ended before this arrived.
-            Ok(ToAgent::Kill) => {}
+            Ok(ToAgent::Kill | ToAgent::Spread) => {}
             Ok(_) => return Err(io::Error::other("unexpected message")).doing("follow the protocol"),
             Err(_) => return Ok(ExitCode::SUCCESS),
         }
@@ -401,6 +404,7 @@ fn run_command(
     socket: &mut UnixStream,
     arguments: &[String],
     environment: Vec<(String, String)>,
+    all: Option<&CpuSet>,
 ) -> Step<Option<FromAgent>> {
     let [program, rest @ ..] = arguments else {
         return Ok(Some(FromAgent::NotRun("no program is named".to_owned())));
@@ -442,6 +446,7 @@ fn run_command(
                 Ok(ToAgent::Kill) => {
                     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
                 }
+                Ok(ToAgent::Spread) => all.into_iter().for_each(processor::spread_all),
                 Ok(_) => return Err(io::Error::other("unexpected message")).doing("follow the protocol"),
                 Err(_) => return Ok(None),
             }

@@ -11,6 +11,7 @@
 //! Ready                            ──►
 //!                                  ◄──    Run        ┐
 //! Exited | Signalled | NotRun      ──►               │ repeated
+//!                                  ◄──    Spread     │ (while one runs)
 //!                                  ◄──    Kill       ┘ (while one runs)
 //! ```
 //!
@@ -34,7 +35,11 @@ pub(super) enum ToAgent {
         arguments: Vec<String>,
         /// The whole environment, as pairs.
         environment: Vec<(String, String)>,
+        /// The processor it runs on.
+        processor: Option<usize>,
     },
+    /// Let what runs in the view have every processor again.
+    Spread,
     /// Kill everything that runs in the view, except the agent.
     Kill,
 }
@@ -114,12 +119,15 @@ impl ToAgent {
             Self::Mapped => write_frame(out, &["mapped"]),
             Self::Serving => write_frame(out, &["serving"]),
             Self::Kill => write_frame(out, &["kill"]),
+            Self::Spread => write_frame(out, &["spread"]),
             Self::Run {
                 arguments,
                 environment,
+                processor,
             } => {
+                let processor = processor.map_or_else(String::new, |number| number.to_string());
                 let count = arguments.len().to_string();
-                let mut parts = vec!["run", &count];
+                let mut parts = vec!["run", &processor, &count];
                 parts.extend(arguments.iter().map(String::as_str));
                 parts.extend(environment.iter().flat_map(|(n, v)| [n.as_str(), v.as_str()]));
                 write_frame(out, &parts)
@@ -138,7 +146,12 @@ impl ToAgent {
             Some("mapped") => Ok(Self::Mapped),
             Some("serving") => Ok(Self::Serving),
             Some("kill") => Ok(Self::Kill),
+            Some("spread") => Ok(Self::Spread),
             Some("run") => {
+                let processor = match parts.next().ok_or_else(malformed)?.as_str() {
+                    "" => None,
+                    number => Some(number.parse().map_err(|_| malformed())?),
+                };
                 let count: usize = parts.next().and_then(|n| n.parse().ok()).ok_or_else(malformed)?;
                 let arguments: Vec<String> = parts.by_ref().take(count).collect();
                 let rest: Vec<String> = parts.collect();
@@ -149,6 +162,7 @@ impl ToAgent {
                 Ok(Self::Run {
                     arguments,
                     environment: environment.collect(),
+                    processor,
                 })
             }
             _ => Err(malformed()),
@@ -209,8 +223,15 @@ mod tests {
         let run = ToAgent::Run {
             arguments: vec!["/bin/sh".into(), String::new(), "two words".into()],
             environment: vec![("PATH".into(), "/bin".into()), ("EMPTY".into(), String::new())],
+            processor: Some(7),
         };
-        for message in [ToAgent::Mapped, ToAgent::Serving, ToAgent::Kill, run] {
+        let free = ToAgent::Run {
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            processor: None,
+        };
+        let plain = [ToAgent::Mapped, ToAgent::Serving, ToAgent::Spread, ToAgent::Kill];
+        for message in plain.into_iter().chain([run, free]) {
             let mut wire = Vec::new();
             message.send(&mut wire).unwrap();
             assert_eq!(ToAgent::receive(&mut wire.as_slice()).unwrap(), message);

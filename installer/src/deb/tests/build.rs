@@ -211,6 +211,7 @@ impl Scene {
             .map(|path| Job {
                 path: path.clone(),
                 expected: None,
+                quick: None,
             })
             .collect();
         unpack_all(&jobs, &self.target, &self.context(), threads, &|_, _| {})
