@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use rootless_install_fs::{FileType, Stat, Target, Timestamp};
 
 pub use compress::Compression;
+use crossbeam::channel;
 pub use error::Error;
 pub use walk::walk;
 
@@ -71,48 +72,46 @@ pub fn write_tar<W: Write>(
         sink: Encoder::new(sink, options.compression).map_err(Error::Write)?,
         written: Written::default(),
         reported: 0,
-        epoch: options.source_date_epoch,
         reporter,
         cancel,
         buffer: vec![0; 1 << 17],
     };
-    let mut first_names: HashMap<u64, PathBuf> = HashMap::new();
-    for found in walk(target) {
-        let (path, stat) = found?;
-        cancel.check()?;
-        let linked = stat.nlink > 1 && stat.meta.kind != FileType::Directory;
-        if linked && let Some(first) = first_names.get(&stat.ino) {
-            let link = member_name(first, false);
-            archive.append(&entry(&path, &stat, Kind::HardLink(link), options), None)?;
-            continue;
+    // What is read of a file's entry and what is in it are different work: one thread each.
+    let (sender, members) = channel::bounded(MEMBERS_AHEAD);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let ended = collect(target, options, &mut |member| sender.send(Ok(member)).is_ok());
+            if let Err(error) = ended {
+                // Nobody listens when writing has failed.
+                let _ = sender.send(Err(error));
+            }
+        });
+        for member in members {
+            cancel.check()?;
+            match member? {
+                Some(member) => archive.append(member)?,
+                None => archive.written.sockets += 1,
+            }
         }
-        archive.append_first(target, &path, &stat, options)?;
-        if linked {
-            first_names.insert(stat.ino, path);
-        }
-    }
+        Ok::<_, Error>(())
+    })?;
     archive.finish()
 }
 
-/// Gives directory output what archives get on the way: device nodes in `/dev`,
-/// and times no later than `source_date_epoch`. Call it for archives too, before
-/// [`write_tar`]: those then have the same devices.
+/// Makes the device nodes in `/dev`, with the time `source_date_epoch` or now.
 ///
 /// # Errors
-/// Those of changing the target, and [`Error::Cancelled`].
-pub fn finish_target(target: &Target, source_date_epoch: Option<i64>, cancel: &Cancel) -> Result<(), Error> {
+/// Those of changing the target.
+pub fn make_devices(target: &Target, source_date_epoch: Option<i64>) -> Result<(), Error> {
     let time = match source_date_epoch {
         Some(sec) => Timestamp { sec, nsec: 0 },
         None => Timestamp::now(),
     };
-    devices::make(target, time)?;
-    if let Some(epoch) = source_date_epoch {
-        clamp_times(target, epoch, cancel)?;
-    }
-    Ok(())
+    Ok(devices::make(target, time)?)
 }
 
-/// Sets every time in `target` that is later than `epoch` (seconds since 1970) to it.
+/// Sets every time in `target` that is later than `epoch` (seconds since 1970) to it, as
+/// [`write_tar`] does on the way.
 ///
 /// # Errors
 /// Those of changing the target, and [`Error::Cancelled`].
@@ -163,53 +162,90 @@ struct Archive<'a, W: Write> {
     sink: Encoder<W>,
     written: Written,
     reported: u64,
-    epoch: Option<i64>,
     reporter: &'a dyn Reporter,
     cancel: &'a Cancel,
     buffer: Vec<u8>,
 }
 
-impl<W: Write> Archive<'_, W> {
-    /// Writes the member for the first name of a file, with its attributes and content.
-    fn append_first(
-        &mut self,
-        target: &Target,
-        path: &Path,
-        stat: &Stat,
-        options: &TarOptions,
-    ) -> Result<(), Error> {
-        let kind = match stat.meta.kind {
-            FileType::Regular => Kind::Regular { size: stat.size },
-            FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Symlink(target.read_link(path)?.into_os_string().into_encoded_bytes()),
-            FileType::Fifo => Kind::Fifo,
-            FileType::CharDevice { major, minor } => Kind::CharDevice { major, minor },
-            FileType::BlockDevice { major, minor } => Kind::BlockDevice { major, minor },
-            FileType::Socket => {
-                self.written.sockets += 1;
-                return Ok(());
+/// A member whose header is encoded, with the path, size and data of its content.
+struct Member {
+    header: Vec<u8>,
+    content: Option<(PathBuf, u64, std::fs::File)>,
+}
+
+/// Goes through the target and hands on its members, `None` for a socket, as long as `take` wants them.
+fn collect(
+    target: &Target,
+    options: &TarOptions,
+    take: &mut dyn FnMut(Option<Member>) -> bool,
+) -> Result<(), Error> {
+    let mut first_names: HashMap<u64, PathBuf> = HashMap::new();
+    for found in walk(target) {
+        let (path, stat) = found?;
+        let linked = stat.nlink > 1 && stat.meta.kind != FileType::Directory;
+        let member = match first_names.get(&stat.ino).filter(|_| linked) {
+            Some(first) => {
+                let link = member_name(first, false);
+                Some(Member {
+                    header: encode(&entry(&path, &stat, Kind::HardLink(link), options), options),
+                    content: None,
+                })
             }
+            None => first_member(target, &path, &stat, options)?,
         };
-        let regular = matches!(kind, Kind::Regular { .. });
-        let mut entry = entry(path, stat, kind, options);
-        entry.xattrs = target
-            .xattrs(path)?
-            .into_iter()
-            .map(|(name, value)| (name.into_encoded_bytes(), value))
-            .collect();
-        entry.xattrs.sort();
-        if regular {
-            let file = target.open_file(path)?;
-            self.append(&entry, Some((path, stat.size, &file)))
-        } else {
-            self.append(&entry, None)
+        if linked && member.is_some() {
+            first_names.entry(stat.ino).or_insert(path);
+        }
+        if !take(member) {
+            break;
         }
     }
+    Ok(())
+}
 
-    fn append(&mut self, entry: &Entry, content: Option<(&Path, u64, &std::fs::File)>) -> Result<(), Error> {
-        self.write(&entry.encode(self.epoch.unwrap_or(entry.mtime)))?;
-        if let Some((path, size, file)) = content {
-            self.copy(path, size, file)?;
+/// The member for the first name of a file, with its attributes and content; `None` for a socket.
+fn first_member(
+    target: &Target,
+    path: &Path,
+    stat: &Stat,
+    options: &TarOptions,
+) -> Result<Option<Member>, Error> {
+    let kind = match stat.meta.kind {
+        FileType::Regular => Kind::Regular { size: stat.size },
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Symlink(target.read_link(path)?.into_os_string().into_encoded_bytes()),
+        FileType::Fifo => Kind::Fifo,
+        FileType::CharDevice { major, minor } => Kind::CharDevice { major, minor },
+        FileType::BlockDevice { major, minor } => Kind::BlockDevice { major, minor },
+        FileType::Socket => return Ok(None),
+    };
+    let regular = matches!(kind, Kind::Regular { .. });
+    let mut entry = entry(path, stat, kind, options);
+    entry.xattrs = target
+        .xattrs(path)?
+        .into_iter()
+        .map(|(name, value)| (name.into_encoded_bytes(), value))
+        .collect();
+    entry.xattrs.sort();
+    let content = match regular {
+        true => Some((path.to_owned(), stat.size, target.open_file(path)?)),
+        false => None,
+    };
+    Ok(Some(Member {
+        header: encode(&entry, options),
+        content,
+    }))
+}
+
+fn encode(entry: &Entry, options: &TarOptions) -> Vec<u8> {
+    entry.encode(options.source_date_epoch.unwrap_or(entry.mtime))
+}
+
+impl<W: Write> Archive<'_, W> {
+    fn append(&mut self, member: Member) -> Result<(), Error> {
+        self.write(&member.header)?;
+        if let Some((path, size, file)) = member.content {
+            self.copy(&path, size, &file)?;
             let padding = size.next_multiple_of(BLOCK as u64) - size;
             self.write(ZEROES.get(..padding as usize).unwrap_or(&[]))?;
         }
@@ -272,6 +308,8 @@ impl<W: Write> Archive<'_, W> {
     }
 }
 
+/// How many members are read before they are written; each may be an open file.
+const MEMBERS_AHEAD: usize = 64;
 /// Everything in a tar archive is a multiple of this.
 const BLOCK: usize = 512;
 static ZEROES: [u8; 2 * BLOCK] = [0; 2 * BLOCK];

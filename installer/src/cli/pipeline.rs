@@ -328,9 +328,14 @@ fn finish(
     cancel: &Cancel,
 ) -> Result<Output, Error> {
     let _stage = reporter.stage(Stage::Output);
-    output::finish_target(target, config.source_date_epoch, cancel)?;
+    output::make_devices(target, config.source_date_epoch)?;
     let bytes = match config.target.compression() {
-        None => None,
+        None => {
+            if let Some(epoch) = config.source_date_epoch {
+                output::clamp_times(target, epoch, cancel)?;
+            }
+            None
+        }
         Some(compression) => {
             let options = TarOptions {
                 compression,

@@ -329,10 +329,15 @@ impl<'a> Unpacker<'a> {
         }
         let mut created = false;
         if place.parent().is_some() {
-            match self.target.make_dir(place, meta) {
+            // Its own time is settled in the end: by then other threads have put things into it.
+            let made = Meta {
+                mtime: Timestamp::now(),
+                ..*meta
+            };
+            match self.target.make_dir(place, &made) {
                 Ok(()) => created = true,
                 Err(error) if error.is_already_exists() => {
-                    created = self.existing_directory(place, path, meta)?
+                    created = self.existing_directory(place, path, &made)?
                 }
                 Err(error) => return Err(self.failed(path)(error)),
             }

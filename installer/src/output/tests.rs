@@ -368,7 +368,8 @@ fn devices_replace_whatever_was_there() -> Tested {
             }
             _ => fs::write(dir.path().join("away/mark"), "x")?,
         }
-        finish_target(&target, Some(epoch), &Cancel::new())?;
+        make_devices(&target, Some(epoch))?;
+        clamp_times(&target, epoch, &Cancel::new())?;
         let seen = of_target(&target)?;
         let in_dev: Vec<_> = seen
             .iter()

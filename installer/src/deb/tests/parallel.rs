@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::build::{Data, Deb, Scene};
-use crate::deb::Layering;
+use super::build::{Data, Deb, Scene, TIME};
+use crate::deb::directories::settle;
+use crate::deb::unpack::Unpacker;
+use crate::deb::{Job, Layering, open_package};
 
 /// A small generator, so that a failing seed can be run again.
 struct Random(u64);
@@ -172,4 +174,27 @@ fn top_level_links_come_at_their_turn() {
             ("a".to_owned(), "b".to_owned())
         );
     }
+}
+
+/// Were a directory given its time as it is made, that could be after another thread has put something
+/// into it.
+#[test]
+fn a_directory_gets_its_time_in_the_end() {
+    let scene = Scene::new();
+    let data = Data::default().dir("./d/").dir("./e/").file("./e/f", "");
+    let path = Deb::new("p", data).write(scene.directory.path(), "p.deb");
+    let job = Job {
+        path: path.clone(),
+        expected: None,
+        quick: None,
+    };
+    let (deb, control) = open_package(&job).unwrap();
+    let (package, context) = (control.package().unwrap(), scene.context());
+    let unpacker = Unpacker::new(&deb, &control, &package, &scene.target, &context).unwrap();
+    let (_, log) = unpacker.run(1).unwrap();
+    let time = |path: &str| scene.target.stat(Path::new(path)).unwrap().meta.mtime.sec;
+    let archives = i64::try_from(TIME).unwrap();
+    assert!(time("/d") > archives && time("/e") > archives);
+    settle(&[log], &scene.target, Layering::Dpkg).unwrap();
+    assert!(time("/d") == archives && time("/e") > archives);
 }
