@@ -107,7 +107,7 @@ pub fn make_devices(target: &Target, source_date_epoch: Option<i64>) -> Result<(
         Some(sec) => Timestamp { sec, nsec: 0 },
         None => Timestamp::now(),
     };
-    Ok(devices::make(target, time)?)
+    devices::make(target, time)
 }
 
 /// Sets every time in `target` that is later than `epoch` (seconds since 1970) to it, as

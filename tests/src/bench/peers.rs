@@ -28,9 +28,49 @@ pub enum Peer {
     Unshare,
     /// `fakeroot mmdebstrap --mode=chrootless`.
     Chrootless,
+    /// `debootstrap` in a user namespace, emulated like the others.
+    Debootstrap,
+    /// `cdebootstrap` in a user namespace.
+    Cdebootstrap,
     /// What the packages of the job take at least; see [`super::floor`].
     Floor,
+    /// The maintainer scripts of the same packages of this machine's architecture, without a view:
+    /// each package's `preinst install` and `postinst configure`, in a root filesystem that has them all.
+    Scripts,
 }
+
+/// Where the tree for [`Peer::Scripts`] is, below the working directory.
+pub const TREE: &str = "tree";
+
+/// Runs a command as root of a user namespace with the user's subordinate ids.
+const NAMESPACE: [&str; 6] = [
+    "--user",
+    "--map-root-user",
+    "--map-auto",
+    "--mount",
+    "--pid",
+    "--fork",
+];
+
+/// Makes an archive of what a tool puts into a directory. Without right to make device nodes
+/// debootstrap needs to be told that this is a container.
+const INTO_TAR: &str = r#"target=$1 mirror=$2; shift 2
+d=$(mktemp -d); trap 'rm -rf --one-file-system "$d"' EXIT
+container=lxc "$@" stable "$d/root" "$mirror" >&2 || { tail -n 3 "$d"/root/debootstrap/debootstrap.log >&2; exit 1; }
+tar --one-file-system --numeric-owner -cf "$target" -C "$d/root" ."#;
+
+const IN_TREE: &str = r#"mount --rbind /dev "$1/dev"; mount -t proc proc "$1/proc"
+exec chroot "$1" /bin/sh -c "$2""#;
+
+const RUN_SCRIPTS: &str = r#"export PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 HOME=/root
+export DEBCONF_NONINTERACTIVE_SEEN=true DPKG_MAINTSCRIPT_NAME DPKG_MAINTSCRIPT_PACKAGE
+cd /
+for pair in preinst:install postinst:configure; do
+DPKG_MAINTSCRIPT_NAME=${pair%:*}
+for script in /var/lib/dpkg/info/*."${pair%:*}"; do
+DPKG_MAINTSCRIPT_PACKAGE=${script##*/}; DPKG_MAINTSCRIPT_PACKAGE=${DPKG_MAINTSCRIPT_PACKAGE%.*}
+DPKG_MAINTSCRIPT_PACKAGE=${DPKG_MAINTSCRIPT_PACKAGE%:*} "$script" "${pair#*:}" </dev/null >/dev/null 2>&1
+done; done; true"#;
 
 impl Peer {
     /// All of them, this program first.
@@ -39,7 +79,10 @@ impl Peer {
         Self::OwnCold,
         Self::Chrootless,
         Self::Unshare,
+        Self::Debootstrap,
+        Self::Cdebootstrap,
         Self::Floor,
+        Self::Scripts,
     ];
 
     /// The name on the command line.
@@ -50,7 +93,10 @@ impl Peer {
             Self::OwnCold => "own-cold",
             Self::Unshare => "unshare",
             Self::Chrootless => "chrootless",
+            Self::Debootstrap => "debootstrap",
+            Self::Cdebootstrap => "cdebootstrap",
             Self::Floor => "floor",
+            Self::Scripts => "scripts",
         }
     }
 
@@ -63,8 +109,63 @@ impl Peer {
             Self::Unshare if job.arch == native => "mmdebstrap --mode=unshare".to_owned(),
             Self::Unshare => "mmdebstrap --mode=unshare, emulated".to_owned(),
             Self::Chrootless => "fakeroot mmdebstrap --mode=chrootless".to_owned(),
+            Self::Debootstrap | Self::Cdebootstrap => {
+                let emulated = if job.arch == native { "" } else { ", emulated" };
+                format!("{} in a user namespace{emulated}", self.name())
+            }
             Self::Floor => "the packages hashed, decompressed and written".to_owned(),
+            Self::Scripts => format!("the same packages' scripts, {native}, without a view"),
         }
+    }
+
+    /// Whether it is a measure and makes no root filesystem.
+    #[must_use]
+    pub fn is_floor(self) -> bool {
+        matches!(self, Self::Floor | Self::Scripts)
+    }
+
+    /// Why it cannot be measured here, if that is so.
+    #[must_use]
+    pub fn missing(self, job: &Job) -> Option<String> {
+        let tool = match self {
+            Self::Debootstrap | Self::Cdebootstrap => self.name(),
+            _ => return None,
+        };
+        if which(tool).is_none() {
+            return Some(format!("{tool} is not installed"));
+        }
+        let variant = self.variant(&job.variant);
+        variant
+            .is_none()
+            .then(|| format!("it has nothing like {}", job.variant))
+    }
+
+    /// How the bootstrappers call the variant.
+    fn variant(self, variant: &str) -> Option<&'static str> {
+        let known: &[(&str, &str)] = match self {
+            Self::Debootstrap => &[("minbase", "--variant=minbase"), ("buildd", "--variant=buildd")],
+            _ => &[
+                ("minbase", "--flavour=minimal"),
+                ("buildd", "--flavour=build"),
+                ("standard", "--flavour=standard"),
+            ],
+        };
+        known
+            .iter()
+            .find(|(name, _)| *name == variant)
+            .map(|(_, option)| *option)
+    }
+
+    fn bootstrap(self, job: &Job, target: &Path, mirror: &str) -> Vec<OsString> {
+        let mut command = in_namespace(INTO_TAR);
+        command.extend([target.into(), mirror.into(), path(self.name()).into()]);
+        command.push(format!("--arch={}", job.arch).into());
+        command.push(format!("--keyring={KEYRING}").into());
+        command.extend(self.variant(&job.variant).map(OsString::from));
+        if !job.include.is_empty() {
+            command.push(format!("--include={}", job.include).into());
+        }
+        command
     }
 
     /// The command that makes `target`. `list` is the floor's list of packages.
@@ -92,6 +193,12 @@ impl Peer {
                 path("mmdebstrap").into(),
                 "--mode=chrootless".into(),
             ],
+            Self::Debootstrap | Self::Cdebootstrap => return self.bootstrap(job, target, &mirror),
+            Self::Scripts => {
+                let mut command = in_namespace(IN_TREE);
+                command.extend([real.work.out(TREE).into(), RUN_SCRIPTS.into()]);
+                return command;
+            }
             Self::Floor => {
                 let own = std::env::current_exe().unwrap_or_default();
                 return vec![own.into(), "--write-packages".into(), list.into(), target.into()];
@@ -113,6 +220,22 @@ impl Peer {
         }
         command
     }
+}
+
+/// The command line of a shell script as root of a namespace; its arguments follow.
+fn in_namespace(script: &str) -> Vec<OsString> {
+    let mut command: Vec<OsString> = vec![path("unshare").into()];
+    command.extend(NAMESPACE.map(OsString::from));
+    command.extend(["sh", "-ec", script, "sh"].map(OsString::from));
+    command
+}
+
+/// The command that removes a directory with files of subordinate ids in it.
+#[must_use]
+pub fn removal(directory: &Path) -> Vec<OsString> {
+    let mut command = in_namespace(r#"rm -rf --one-file-system "$1""#);
+    command.push(directory.into());
+    command
 }
 
 fn path(program: &str) -> PathBuf {

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use rootless_install_tests::bench::peers::{Job, Peer};
+use rootless_install_tests::bench::peers::{self, Job, Peer};
 use rootless_install_tests::bench::{floor, usage};
 use rootless_install_tests::error::At as _;
 use rootless_install_tests::probe::Need;
@@ -26,7 +26,8 @@ usage: bench [OPTION]…
   --arch ARCH         architecture; may be given more than once [riscv64 and this machine's]
   --variant VARIANT   variant; may be given more than once [minbase]
   --include LIST      packages besides
-  --peer PEER         own, own-cold, chrootless, unshare or floor; may be given more than once [all]
+  --peer PEER         own, own-cold, chrootless, unshare, debootstrap, cdebootstrap, floor or scripts;
+                      may be given more than once [all]
 ";
 
 struct Options {
@@ -131,7 +132,7 @@ fn run(options: &Options) -> Result<()> {
         .iter()
         .any(|peer| *peer != Peer::Own && *peer != Peer::OwnCold)
     {
-        // The floor takes the packages that mmdebstrap asks for.
+        // Others than this program, and the floor, which takes the packages that mmdebstrap asks for.
         needs.push(Need::Mmdebstrap);
     }
     if options.peers.contains(&Peer::Chrootless) {
@@ -145,7 +146,7 @@ fn run(options: &Options) -> Result<()> {
         && options
             .peers
             .iter()
-            .any(|peer| matches!(peer, Peer::Unshare | Peer::Floor))
+            .any(|peer| !matches!(peer, Peer::Own | Peer::OwnCold | Peer::Chrootless | Peer::Scripts))
     {
         true => Some(Emulation::on()?),
         false => None,
@@ -202,10 +203,14 @@ fn measure(real: &Real, job: &Job, options: &Options) -> Result<()> {
         .map(|peer| Contestant {
             peer: *peer,
             runs: Vec::new(),
-            failed: None,
+            failed: peer.missing(job),
         })
         .collect();
     let list = packages(real, job, options)?;
+    let scripts = options.peers.contains(&Peer::Scripts);
+    if scripts {
+        make_tree(real, job)?;
+    }
     for round in 0..=options.runs {
         for contestant in contestants.iter_mut().filter(|one| one.failed.is_none()) {
             match once(real, job, contestant.peer, &list) {
@@ -217,8 +222,46 @@ fn measure(real: &Real, job: &Job, options: &Options) -> Result<()> {
             }
         }
     }
+    if scripts {
+        let command_line = peers::removal(&real.work.out(peers::TREE));
+        succeed("rm", &mut command(real, &command_line)?)?;
+    }
     table(job, &contestants);
     Ok(())
+}
+
+/// The root filesystem of this machine's architecture in which scripts run.
+fn make_tree(real: &Real, job: &Job) -> Result<()> {
+    let native = Job {
+        arch: native().to_owned(),
+        ..job.clone()
+    };
+    let tree = real.work.out(peers::TREE);
+    let command_line = Peer::Own.command(real, &native, &tree, Path::new(""));
+    succeed("rootless-install", &mut command(real, &command_line)?).map(drop)
+}
+
+fn command(real: &Real, command_line: &[std::ffi::OsString]) -> Result<Command> {
+    let (program, arguments) = command_line
+        .split_first()
+        .ok_or_else(|| Error::Machine("no command".to_owned()))?;
+    let mut command = real.work.account().command(Path::new(program));
+    command
+        .args(arguments)
+        .env("HOME", real.work.path("home"))
+        .env("TMPDIR", real.work.path("tmp"));
+    Ok(command)
+}
+
+fn succeed(name: &str, command: &mut Command) -> Result<()> {
+    let done = command.output().at(Path::new(name))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    Err(Error::Command {
+        command: name.to_owned(),
+        what: String::from_utf8_lossy(&done.stderr).into_owned(),
+    })
 }
 
 /// One run, whose result is removed.
@@ -264,23 +307,9 @@ fn packages(real: &Real, job: &Job, options: &Options) -> Result<PathBuf> {
     real.mirror.forget();
     let target = real.work.out("root.tar");
     let command_line = Peer::Unshare.command(real, job, &target, &list);
-    let (program, arguments) = command_line
-        .split_first()
-        .ok_or_else(|| Error::Machine("no command".to_owned()))?;
-    let mut command = real.work.account().command(Path::new(program));
-    let done = command
-        .args(arguments)
-        .env("HOME", real.work.path("home"))
-        .env("TMPDIR", real.work.path("tmp"))
-        .output()
-        .at(Path::new(program))?;
+    let made = succeed("mmdebstrap", &mut command(real, &command_line)?);
     remove(&target)?;
-    if !done.status.success() {
-        return Err(Error::Command {
-            command: "mmdebstrap".to_owned(),
-            what: String::from_utf8_lossy(&done.stderr).into_owned(),
-        });
-    }
+    made?;
     let mut paths = Vec::new();
     for request in real.mirror.requests() {
         if request.path.ends_with(".deb")
@@ -325,6 +354,18 @@ fn table(job: &Job, contestants: &[Contestant]) {
             median.memory as f64 / f64::from(1 << 20),
             median.read as f64 / 1e6,
             median.written as f64 / 1e6,
+        ));
+    }
+    let both: Vec<f64> = contestants
+        .iter()
+        .filter(|one| one.peer.is_floor() && !one.runs.is_empty())
+        .map(|one| usage::median(&one.runs).wall)
+        .collect();
+    if let (Some(own), [files, scripts]) = (own, both.as_slice()) {
+        let sum = files + scripts;
+        say(&format!(
+            "| the last two, one after the other | {sum:.2} |||||| {:.2} |",
+            own / sum
         ));
     }
     say("");
