@@ -69,6 +69,23 @@ scenario!(facts_are_recorded, {
     );
 });
 
+scenario!(a_script_has_one_processor_and_a_long_one_all, {
+    let script = "#!/bin/sh\nset -e\nexec >/var/lib/processors\ngrep ^Cpus_allowed: /proc/self/status\n\
+        sleep 2\ngrep ^Cpus_allowed: /proc/self/status\n";
+    let archive = installed(&[package("long")?.script("postinst", script)])?;
+    let seen = read(&archive.work.out("target"), "var/lib/processors");
+    let processors: Vec<usize> = seen
+        .lines()
+        .map(|line| {
+            let digits = line.chars().skip_while(|c| *c != '\t');
+            let ones = |digit: char| digit.to_digit(16).unwrap_or(0).count_ones();
+            digits.map(|digit| ones(digit) as usize).sum()
+        })
+        .collect();
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    assert_eq!(processors, [1, all], "{seen}");
+});
+
 scenario!(the_target_architecture_is_answered, {
     let script = "#!/bin/sh\nset -e\nexec >/var/lib/answers\ndpkg --print-architecture\nuname -m\n\
         dpkg --print-foreign-architectures\n";

@@ -132,6 +132,12 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     row(
         "scripts",
+        "a_script_has_one_processor_and_a_long_one_all",
+        CONFIGURE,
+        "affinity at the begin and after two seconds",
+    ),
+    row(
+        "scripts",
         "the_target_architecture_is_answered",
         CONFIGURE,
         "dpkg --print-architecture, uname -m",
