@@ -13,7 +13,7 @@ type Result<T> = std::result::Result<T, Error>;
 const APT_UID: u32 = 42;
 
 /// Logs, caches and identities that belong to the run and not to the result.
-const RUN_LEFTOVERS: [&str; 7] = [
+const RUN_LEFTOVERS: [&str; 9] = [
     "/var/log/dpkg.log",
     "/var/log/apt/history.log",
     "/var/log/apt/term.log",
@@ -21,6 +21,8 @@ const RUN_LEFTOVERS: [&str; 7] = [
     "/var/cache/ldconfig/aux-cache",
     "/var/log/apt/eipp.log.xz",
     "/var/lib/dbus/machine-id",
+    "/var/cache/apt/pkgcache.bin",
+    "/var/cache/apt/srcpkgcache.bin",
 ];
 
 fn directories(target: &Target, path: &str) -> Result<()> {
@@ -256,6 +258,7 @@ mod tests {
         directories(&target, "/run/lock").unwrap();
         file(&target, "/tmp/left", b"x", 0o644).unwrap();
         file(&target, "/var/log/dpkg.log", b"x", 0o644).unwrap();
+        file(&target, "/var/cache/apt/pkgcache.bin", b"x", 0o644).unwrap();
         file(&target, "/etc/machine-id", b"x", 0o444).unwrap();
         let marks = Marks {
             automatic: &[],
@@ -265,7 +268,9 @@ mod tests {
         assert_eq!(target.read_dir(Path::new("/run")).unwrap(), ["lock"]);
         assert!(target.read_dir(Path::new("/tmp")).unwrap().is_empty());
         assert!(target.read(Path::new("/etc/machine-id")).unwrap().is_empty());
-        assert!(target.stat(Path::new("/var/log/dpkg.log")).is_err());
+        for path in ["/var/log/dpkg.log", "/var/cache/apt/pkgcache.bin"] {
+            assert!(target.stat(Path::new(path)).is_err(), "{path}");
+        }
         let partial = target.stat(Path::new("/var/lib/apt/lists/partial")).unwrap();
         assert_eq!((partial.meta.uid, partial.meta.mode), (APT_UID, 0o700));
         assert_eq!(target.read(Path::new("/etc/apt/sources.list")).unwrap(), b"deb x");

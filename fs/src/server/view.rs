@@ -6,6 +6,7 @@
 
 mod change;
 mod files;
+mod listing;
 mod observe;
 
 use std::ffi::{OsStr, OsString};
@@ -17,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 use crossbeam::channel::Sender;
 use fuser::Notifier;
-use rustix::fs::{self, Mode, OFlags, RawDir, SeekFrom, XattrFlags};
+use rustix::fs::{self, Mode, OFlags, RawDir, XattrFlags};
 use rustix::io::Errno;
 
 use super::nodes::{Known, Nodes};
@@ -31,6 +32,7 @@ use crate::target::xattr::Subject;
 
 pub(super) use change::{Changes, NewTime};
 use files::Handles;
+use listing::{Listings, Name};
 use observe::Quiet;
 
 type Result<T> = std::result::Result<T, Errno>;
@@ -115,6 +117,7 @@ pub(super) struct View {
     nodes: Nodes,
     phantoms: Arc<Phantoms>,
     handles: Handles,
+    listings: Listings,
     /// What is read instead of foreign binaries that are executed.
     redirect: Option<Scripts>,
     later: Later,
@@ -143,6 +146,7 @@ impl View {
             nodes,
             phantoms,
             handles: Handles::default(),
+            listings: Listings::default(),
             redirect,
             later,
             notifier: OnceLock::new(),
@@ -303,33 +307,41 @@ impl View {
             }
             return Ok(());
         }
-        let dir = self.nodes.dir(id)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = fs::openat(dir.as_fd(), ".", flags, Mode::empty())?;
-        if offset != 0 {
-            // Offsets are the disk's own, which stay right while entries come and go.
-            fs::seek(&open, SeekFrom::Start(offset))?;
-        }
-        let mut buffer = [MaybeUninit::uninit(); DIR_BUFFER];
-        let mut entries = RawDir::new(open, &mut buffer);
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let kind = match entry.file_type() {
-                fs::FileType::Directory => FileType::Directory,
-                fs::FileType::Symlink => FileType::Symlink,
-                _ => FileType::Regular,
-            };
+        let part = self.listings.part(id, offset, || self.read_names(id))?;
+        for (name, next) in part.names() {
             let listed = Listed {
-                name: OsStr::from_bytes(entry.file_name().to_bytes()),
-                next: entry.next_entry_cookie(),
-                id: self.nodes.id(entry.ino()),
-                kind,
+                name: &name.name,
+                next,
+                id: self.nodes.id(name.ino),
+                kind: name.kind,
             };
             if add(listed)? {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn read_names(&self, id: u64) -> Result<Vec<Name>> {
+        let dir = self.nodes.dir(id)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = fs::openat(dir.as_fd(), ".", flags, Mode::empty())?;
+        let mut buffer = [MaybeUninit::uninit(); DIR_BUFFER];
+        let mut entries = RawDir::new(open, &mut buffer);
+        let mut names = Vec::new();
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            names.push(Name {
+                name: OsStr::from_bytes(entry.file_name().to_bytes()).to_owned(),
+                ino: entry.ino(),
+                kind: match entry.file_type() {
+                    fs::FileType::Directory => FileType::Directory,
+                    fs::FileType::Symlink => FileType::Symlink,
+                    _ => FileType::Regular,
+                },
+            });
+        }
+        Ok(names)
     }
 
     /// The attributes for a listed name, which is gone if `None`.
