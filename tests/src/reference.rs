@@ -147,7 +147,8 @@ impl Maker {
             .arg(&case.suite)
             .arg(&tar)
             .arg(case.archive(&self.mirror))
-            .env("HOME", work.path())
+            // Scripts get it, too: it is that of root in the target.
+            .env("HOME", "/root")
             .env("TMPDIR", work.path())
             .env("SOURCE_DATE_EPOCH", self.epoch.to_string())
             .current_dir(work.path())
