@@ -61,6 +61,8 @@ pub struct Installation<'a, 'u> {
     pub foreign: &'a [&'static Architecture],
     /// Packages of these architectures.
     pub universe: &'a Universe<'u>,
+    /// All indexes, whose memory is let go from time to time.
+    pub indexes: &'a [Index],
     /// What is done.
     pub plan: &'a Plan,
     /// What the plan was made from.

@@ -49,6 +49,14 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    fn forget(&self) {
+        if let Self::Mapped(map) = self {
+            sys::forget(map);
+        }
+    }
+}
+
 impl Deref for Bytes {
     type Target = [u8];
 
@@ -89,6 +97,12 @@ pub(crate) enum Unusable {
 }
 
 impl Packages {
+    /// Lets go of the memory of what was read: it is read again where it is needed.
+    pub fn forget(&self) {
+        self.0.text.forget();
+        self.0.table.forget();
+    }
+
     /// Parses the text of an index.
     ///
     /// # Errors

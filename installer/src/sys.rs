@@ -51,10 +51,15 @@ pub(crate) fn return_large_blocks() {
 
 /// Lets go of the pages of a map; they are read again when they are needed.
 pub(crate) fn forget(map: &Mmap) {
+    forget_part(map, 0, map.len());
+}
+
+/// The same for `length` bytes at `from`, and what else is on those pages.
+pub(crate) fn forget_part(map: &Mmap, from: usize, length: usize) {
     // SAFETY: the map is of a file, private and never written, so its pages hold
     // nothing but what the file has (madvise(2), `MADV_DONTNEED`). That they could
     // not be let go harms nobody.
-    let _ = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
+    let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, length) };
 }
 
 /// Sets the loopback interface up in this process's network namespace

@@ -161,6 +161,7 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
         arch: config.arch,
         foreign: &config.foreign,
         universe: &universe,
+        indexes: &indexes,
         plan: &plan,
         selection: &selection,
         merged_usr: config.merged_usr,

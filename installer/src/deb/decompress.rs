@@ -1,6 +1,6 @@
 //! Decompression of members, with a limit.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, MtStreamBuilder, Stream};
@@ -36,17 +36,63 @@ impl Compression {
     }
 }
 
+/// How much compressed data is read before its memory is let go.
+const RELEASED: usize = 1 << 20;
+
+/// Compressed data, mapped from a file, of which the parts that were read are let go.
+pub(super) struct Source<'a> {
+    data: &'a [u8],
+    at: usize,
+    released: usize,
+    release: Box<dyn Fn(usize, usize) + 'a>,
+}
+
+impl<'a> Source<'a> {
+    /// `release` is given offset and length of what is not needed any more.
+    pub(super) fn new(data: &'a [u8], release: impl Fn(usize, usize) + 'a) -> Self {
+        Self {
+            data,
+            at: 0,
+            released: 0,
+            release: Box::new(release),
+        }
+    }
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(into)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for Source<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        Ok(self.data.get(self.at..).unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.at += count;
+        if self.at - self.released >= RELEASED {
+            (self.release)(self.released, self.at - self.released);
+            self.released = self.at;
+        }
+    }
+}
+
 /// The decompressed contents of a member; reading beyond `limit` bytes fails with
 /// [`LimitExceeded`]. Uses up to `threads` threads where the data allows it.
 pub(super) fn reader<'a>(
-    data: &'a [u8],
+    source: Source<'a>,
     compression: Compression,
     limit: u64,
     threads: usize,
 ) -> io::Result<impl Read + 'a> {
+    let data = source.data;
     let inner: Box<dyn Read + 'a> = match compression {
-        Compression::None => Box::new(data),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(data)),
+        Compression::None => Box::new(source),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
         Compression::Xz => {
             let blocks = if threads > 1 && data.len() >= PARALLEL_SIZE {
                 xz_blocks(data)
@@ -63,10 +109,10 @@ pub(super) fn reader<'a>(
             } else {
                 Stream::new_stream_decoder(MEMORY, CONCATENATED)?
             };
-            Box::new(XzDecoder::new_stream(data, stream))
+            Box::new(XzDecoder::new_stream(source, stream))
         }
         Compression::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(data)?;
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
             decoder.window_log_max(27)?;
             Box::new(decoder)
         }

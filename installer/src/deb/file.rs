@@ -9,7 +9,7 @@ use memmap2::Mmap;
 
 use super::container::{self, Member, Members};
 use super::control::ControlArchive;
-use super::decompress::{Compression, is_limit, reader};
+use super::decompress::{Compression, Source, is_limit, reader};
 use super::entries::{Entry, WalkError, walk};
 use super::error::DebError;
 use super::quick::Quick;
@@ -112,7 +112,7 @@ impl DebFile {
         if member.compression != Compression::Xz {
             return Ok(None);
         }
-        reader(self.compressed(member), member.compression, limit, 1)
+        reader(self.source(member), member.compression, limit, 1)
             .map(Some)
             .map_err(|source| self.damaged(member, limit, source))
     }
@@ -142,7 +142,7 @@ impl DebFile {
             files: BTreeMap::new(),
         };
         let member = &self.members.control;
-        let data = (self.compressed(member), member.compression);
+        let data = (self.source(member), member.compression);
         self.walk(member, data, CONTROL_LIMIT, 1, |entry, contents| {
             let mut data = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0).min(1 << 20));
             contents
@@ -175,25 +175,29 @@ impl DebFile {
         let member = &self.members.data;
         let quick = self.quick.as_deref().and_then(Quick::open);
         let data = match &quick {
-            Some(quick) => (quick.data(), Compression::Zstd),
-            None => (self.compressed(member), member.compression),
+            Some(quick) => (quick.source(), Compression::Zstd),
+            None => (self.source(member), member.compression),
         };
         self.walk(member, data, limit, threads, visit)
     }
 
-    fn compressed(&self, member: &Member) -> &[u8] {
-        self.map.get(member.data.clone()).unwrap_or_default()
+    fn source(&self, member: &Member) -> Source<'_> {
+        let data = self.map.get(member.data.clone()).unwrap_or_default();
+        let start = member.data.start;
+        Source::new(data, move |from, length| {
+            crate::sys::forget_part(&self.map, start + from, length);
+        })
     }
 
     fn walk(
         &self,
         member: &Member,
-        (data, compression): (&[u8], Compression),
+        (source, compression): (Source<'_>, Compression),
         limit: u64,
         threads: usize,
         visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), DebError>,
     ) -> Result<(), DebError> {
-        let reader = reader(data, compression, limit, threads)
+        let reader = reader(source, compression, limit, threads)
             .map_err(|source| self.damaged(member, limit, source))?;
         walk(reader, visit).map_err(|error| match error {
             WalkError::Read(source) => self.damaged(member, limit, source),

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 
+use super::decompress::Source;
 use super::error::DebError;
 use super::file::{DebFile, Limits};
 
@@ -41,13 +42,18 @@ impl Quick {
         }
         let map = crate::sys::map(&file).ok()?;
         let quick = Self(map);
-        let (hash, data) = quick.0.split_at_checked(HEAD)?;
-        (Sha256::digest(data).as_slice() == hash).then_some(quick)
+        let mut hashed = Hashed::new(io::sink());
+        io::copy(&mut quick.source(), &mut hashed).ok()?;
+        let hash = quick.0.get(..HEAD)?;
+        (hashed.hasher.finalize().as_slice() == hash).then_some(quick)
     }
 
     /// The zstd frame.
-    pub(super) fn data(&self) -> &[u8] {
-        self.0.get(HEAD..).unwrap_or_default()
+    pub(super) fn source(&self) -> Source<'_> {
+        let data = self.0.get(HEAD..).unwrap_or_default();
+        Source::new(data, |from, length| {
+            crate::sys::forget_part(&self.0, HEAD + from, length);
+        })
     }
 }
 

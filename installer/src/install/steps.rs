@@ -221,6 +221,10 @@ impl Installation<'_, '_> {
         ahead: &Ahead,
     ) -> Result<Vec<UnpackedPackage>> {
         self.cancel.check()?;
+        // Unpacking takes the most memory, and looks nothing up.
+        for index in self.indexes {
+            index.packages.forget();
+        }
         let _stage = self.reporter.stage(Stage::Unpack);
         let context = Context::load(self.target, database, layering)?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);

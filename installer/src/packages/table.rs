@@ -164,6 +164,10 @@ fn length(bytes: &[u8], at: usize) -> usize {
 }
 
 impl Table {
+    pub(super) fn forget(&self) {
+        self.bytes.forget();
+    }
+
     pub(super) fn new(bytes: Bytes) -> Self {
         let mut at = HEADER;
         let mut rows = |each, number: usize| {
