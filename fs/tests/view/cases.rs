@@ -3,7 +3,6 @@
 mod change;
 mod execute;
 mod lists;
-mod measure;
 mod native;
 mod random;
 
@@ -56,7 +55,6 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(lists::all());
     cases.extend(native::all());
     cases.extend(random::all());
-    cases.extend(measure::all());
     cases
 }
 
