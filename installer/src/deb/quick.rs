@@ -58,11 +58,17 @@ impl Quick {
 }
 
 /// Makes the quick form of a package at `quick`, unless it is there or would not be any
-/// quicker; its size in bytes if it was made. Gives up once `stop` is set.
+/// quicker; its size in bytes if it was made. Gives up once `stop` is set. It is written in the
+/// directory `scratch` of the same filesystem, and gets its place when it is whole.
 ///
 /// # Errors
 /// A package that cannot be read, which unpacking will say better; a file that cannot be written.
-pub(crate) fn make(package: &Path, quick: &Path, stop: &AtomicBool) -> Result<Option<u64>, DebError> {
+pub(crate) fn make(
+    package: &Path,
+    quick: &Path,
+    scratch: &Path,
+    stop: &AtomicBool,
+) -> Result<Option<u64>, DebError> {
     if quick.exists() {
         return Ok(None);
     }
@@ -71,7 +77,7 @@ pub(crate) fn make(package: &Path, quick: &Path, stop: &AtomicBool) -> Result<Op
     let Some(mut reader) = deb.slow_data(limit)? else {
         return Ok(None);
     };
-    let written = write(&mut reader, quick, stop);
+    let written = write(&mut reader, quick, scratch, stop);
     drop(reader);
     deb.forget();
     written.map_err(|source| DebError::Write {
@@ -81,10 +87,9 @@ pub(crate) fn make(package: &Path, quick: &Path, stop: &AtomicBool) -> Result<Op
     })
 }
 
-fn write(reader: &mut dyn Read, quick: &Path, stop: &AtomicBool) -> io::Result<Option<u64>> {
-    let directory = quick.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+fn write(reader: &mut dyn Read, quick: &Path, scratch: &Path, stop: &AtomicBool) -> io::Result<Option<u64>> {
+    fs::create_dir_all(scratch)?;
+    let mut file = tempfile::NamedTempFile::new_in(scratch)?;
     file.write_all(&[0; HEAD])?;
     let mut encoder = zstd::stream::write::Encoder::new(Hashed::new(&mut file), LEVEL)?;
     let mut buffer = vec![0; 256 << 10];
@@ -100,6 +105,7 @@ fn write(reader: &mut dyn Read, quick: &Path, stop: &AtomicBool) -> io::Result<O
     }
     let Hashed { hasher, size, .. } = encoder.finish()?;
     file.as_file().write_all_at(&hasher.finalize(), 0)?;
+    fs::create_dir_all(quick.parent().unwrap_or(Path::new("/")))?;
     file.persist(quick)?;
     Ok(Some(size + HEAD as u64))
 }
@@ -158,12 +164,9 @@ mod tests {
         let data = |text: &str| Data::default().dir("./a/").file("./a/b", text);
         let package = Deb::new("x", data("text")).write(directory.path(), "x.deb");
         let quick = path("quick/x");
-        assert!(
-            make(&package, &quick, &go_on)
-                .unwrap()
-                .is_some_and(|size| size > HEAD as u64)
-        );
-        assert_eq!(make(&package, &quick, &go_on).unwrap(), None);
+        let make = |package: &Path| make(package, &quick, &path("scratch"), &go_on).unwrap();
+        assert!(make(&package).is_some_and(|size| size > HEAD as u64));
+        assert_eq!(make(&package), None);
         // Another package, to see what is read.
         let other = Deb::new("x", data("other")).write(directory.path(), "y.deb");
         let read = |quick: &Path| {
@@ -185,18 +188,19 @@ mod tests {
     #[test]
     fn only_where_it_is_quicker_and_wanted() {
         let directory = tempfile::tempdir().unwrap();
-        let quick = directory.path().join("quick");
+        let [quick, scratch] = ["quick", "scratch"].map(|name| directory.path().join(name));
+        let make = |package: &Path, stop| make(package, &quick, &scratch, &AtomicBool::new(stop)).unwrap();
         let deb = Deb::new("x", Data::default().dir("./a/"));
         let zstd = Deb {
             extension: ".zst",
             ..deb.clone()
         };
         let zstd = zstd.write(directory.path(), "zstd.deb");
-        assert_eq!(make(&zstd, &quick, &AtomicBool::new(false)).unwrap(), None);
+        assert_eq!(make(&zstd, false), None);
         let xz = deb.write(directory.path(), "xz.deb");
-        assert_eq!(make(&xz, &quick, &AtomicBool::new(true)).unwrap(), None);
+        assert_eq!(make(&xz, true), None);
         assert!(!quick.exists());
         // Nothing is left of what was begun.
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
     }
 }

@@ -13,6 +13,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Where quick forms are kept in the cache. Another form has another name.
 const KEPT: &str = "quick-1";
+/// And where they are in a directory of the run.
+const PASSING: &str = "ahead";
 /// How much may lie ready, in bytes.
 const ENOUGH: u64 = 256 << 20;
 /// Packages that are smaller, in bytes, are decoded in no time.
@@ -33,6 +35,8 @@ pub(super) struct Task {
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     tasks: Vec<Task>,
+    /// Where files are written until they are whole.
+    scratch: PathBuf,
     /// Their places, by package.
     places: HashMap<PathBuf, usize>,
     /// Those from here on are kept, and nobody waits for them.
@@ -60,7 +64,7 @@ pub(super) fn kept(cache: &Path, package: &Path) -> Option<PathBuf> {
 
 /// Where it is for this run only.
 pub(super) fn passing(scratch: &Path, package: &Path) -> Option<PathBuf> {
-    Some(scratch.join("ahead").join(hash(package)?))
+    Some(scratch.join(PASSING).join(hash(package)?))
 }
 
 fn hash(package: &Path) -> Option<&str> {
@@ -69,8 +73,9 @@ fn hash(package: &Path) -> Option<&str> {
 }
 
 impl Ahead {
-    /// `soon` in the order in which they are needed, then what is to be kept.
-    pub(super) fn new(soon: Vec<Task>, keep: Vec<Task>) -> Self {
+    /// `soon` in the order in which they are needed, then what is to be kept; `scratch` is a
+    /// directory of this run, on the filesystem of the cache.
+    pub(super) fn new(scratch: &Path, soon: Vec<Task>, keep: Vec<Task>) -> Self {
         let kept_from = soon.len();
         let tasks: Vec<Task> = soon.into_iter().chain(keep).collect();
         let places = tasks.iter().enumerate();
@@ -78,6 +83,7 @@ impl Ahead {
             places: places
                 .map(|(index, task)| (task.package.clone(), index))
                 .collect(),
+            scratch: scratch.join(PASSING),
             tasks,
             kept_from,
             ..Self::default()
@@ -113,7 +119,7 @@ impl Ahead {
                 continue;
             }
             // What cannot be read is said when it is unpacked; what cannot be written is not needed.
-            if let Ok(Some(size)) = quick::make(&task.package, &task.quick, &self.stop)
+            if let Ok(Some(size)) = quick::make(&task.package, &task.quick, &self.scratch, &self.stop)
                 && passing
             {
                 let mut state = self.state();
@@ -193,7 +199,7 @@ mod tests {
         let path = directory.path();
         let soon = tasks(path, &["a", "b"]);
         let keep = tasks(path, &["k"]);
-        let ahead = Ahead::new(soon.clone(), keep.clone());
+        let ahead = Ahead::new(path, soon.clone(), keep.clone());
         // Unpacked before anybody came to it.
         ahead.past(&soon[0].package);
         ahead.work();
@@ -209,7 +215,7 @@ mod tests {
     fn who_waits_for_room_is_told() {
         let directory = tempfile::tempdir().unwrap();
         let soon = tasks(directory.path(), &["a", "b"]);
-        let ahead = Ahead::new(soon.clone(), Vec::new());
+        let ahead = Ahead::new(directory.path(), soon.clone(), Vec::new());
         let full = directory.path().join("full");
         ahead.state().ready.push((full, ENOUGH));
         std::thread::scope(|scope| {
@@ -221,7 +227,7 @@ mod tests {
             ahead.past(&soon[0].package);
         });
         assert!(!soon[0].quick.exists() && soon[1].quick.exists());
-        let ahead = Ahead::new(soon, Vec::new());
+        let ahead = Ahead::new(directory.path(), soon, Vec::new());
         ahead.state().ready.push((directory.path().join("full"), ENOUGH));
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| ahead.work());

@@ -273,7 +273,7 @@ impl Installation<'_, '_> {
                 Step::Configure(_) | Step::ConfigurePending => None,
             });
         let soon = later.flat_map(|ids| tasks(ids, &|package| ahead::passing(scratch, package)));
-        Ahead::new(soon.collect(), keep)
+        Ahead::new(scratch, soon.collect(), keep)
     }
 
     fn learn(
