@@ -2,4 +2,5 @@
 
 pub mod floor;
 pub mod peers;
+pub mod scale;
 pub mod usage;

@@ -143,7 +143,6 @@ impl Database {
     /// No such package.
     pub fn settle(&mut self, key: &PackageKey) -> Result<Status, DpkgError> {
         self.update(key, |package| {
-            package.config_version = None;
             package.status = if package.triggers_awaited.is_empty() {
                 settled(package.triggers_pending.is_empty())
             } else {

@@ -309,6 +309,11 @@ impl Package {
         self.known
             .sort_by_key(|(name, _)| FIELDS.iter().position(|(known, _)| known == name));
         self.triggers_pending.reverse();
+        // Not written for these, and so known from here on (dpkg's lib/dpkg/parse.c): it shows when
+        // the package is half-configured again, for its triggers.
+        if matches!(self.status, Status::Installed | Status::TriggersPending) {
+            self.config_version.get_or_insert_with(|| self.version.clone());
+        }
     }
 
     /// Whether `Essential: yes`.

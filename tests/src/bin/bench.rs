@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use rootless_install_tests::bench::peers::{self, Job, Peer};
-use rootless_install_tests::bench::{floor, usage};
+use rootless_install_tests::bench::{floor, scale, usage};
 use rootless_install_tests::error::At as _;
 use rootless_install_tests::probe::Need;
 use rootless_install_tests::real::{EPOCH, Real};
@@ -28,6 +28,10 @@ usage: bench [OPTION]…
   --include LIST      packages besides
   --peer PEER         own, own-cold, chrootless, unshare, debootstrap, cdebootstrap, floor or scripts;
                       may be given more than once [all]
+
+usage: bench --scale FILE.svg
+
+  Time against the number of packages and of files, in synthetic archives: a table, and a plot in FILE.svg.
 ";
 
 struct Options {
@@ -103,6 +107,7 @@ fn main() -> ExitCode {
                 Err(error) => failed(&error),
             };
         }
+        [Some("--scale"), Some(file)] => scale(Path::new(file)),
         [Some("--write-packages"), Some(list), Some(out)] => floor::run(Path::new(list), Path::new(out)),
         _ => match options() {
             Some(options) => run(&options),
@@ -173,6 +178,23 @@ fn run(options: &Options) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn scale(file: &Path) -> Result<()> {
+    if let Some(why) = Need::TO_CONFIGURE.iter().find_map(|need| need.missing()) {
+        return Err(Error::Machine(why));
+    }
+    say("| packages | files | seconds |\n|--:|--:|--:|");
+    let line = |packages, files| {
+        let point = scale::measure(packages, files)?;
+        say(&format!("| {packages} | {files} | {:.2} |", point.seconds));
+        Ok::<_, Error>(point)
+    };
+    let by_packages = scale::BY_PACKAGES.map(|packages| line(packages, scale::files_of(packages)));
+    let by_packages = by_packages.into_iter().collect::<Result<Vec<_>>>()?;
+    let by_files = scale::BY_FILES.map(|files| line(scale::packages_of_files(), files));
+    let by_files = by_files.into_iter().collect::<Result<Vec<_>>>()?;
+    scale::plot(file, &by_packages, &by_files)
 }
 
 /// The type of the filesystem that a directory is on.

@@ -245,3 +245,26 @@ fn trigger_state_survives_the_status_file() {
     loaded.take_pending(&key("i")).unwrap();
     assert_eq!(status(&loaded, "by"), Status::Installed);
 }
+
+/// dpkg learns the configured version of what is installed as it reads its database.
+#[test]
+fn versions_configured_by_a_run_before() {
+    let mut database = database(&[("i", "installed")]);
+    interested(&mut database, "t", "i", false);
+    let stanza = |database: &mut Database| {
+        database.activate("t", None);
+        database.take_pending(&key("i")).unwrap();
+        let text = database.stanza(database.get(&key("i")).unwrap());
+        database.settle(&key("i")).unwrap();
+        text
+    };
+    assert!(!stanza(&mut database).contains("Config-Version"));
+    database.begin_run();
+    let text = stanza(&mut database);
+    assert!(
+        text.contains("half-configured\n") && text.contains("Config-Version: 1\n"),
+        "{text}"
+    );
+    let settled = database.stanza(database.get(&key("i")).unwrap());
+    assert!(!settled.contains("Config-Version"), "{settled}");
+}
