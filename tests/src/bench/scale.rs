@@ -103,23 +103,15 @@ pub fn plot(path: &Path, by_packages: &[Point], by_files: &[Point]) -> Result<()
     let area = SVGBackend::new(path, (900, 360)).into_drawing_area();
     area.fill(&WHITE).map_err(|error| failed(error.to_string()))?;
     let halves = area.split_evenly((1, 2));
-    let series: [(&str, &str, Vec<(f64, f64)>); 2] = [
-        (
-            "20 files in each package",
-            "packages",
-            by_packages
-                .iter()
-                .map(|point| (point.packages as f64, point.seconds))
-                .collect(),
-        ),
-        (
-            "100 packages",
-            "files",
-            by_files
-                .iter()
-                .map(|point| (point.files as f64, point.seconds))
-                .collect(),
-        ),
+    let seconds = |points: &[Point], of: fn(&Point) -> usize| -> Vec<(f64, f64)> {
+        let points = points.iter();
+        points.map(|point| (of(point) as f64, point.seconds)).collect()
+    };
+    let packages = seconds(by_packages, |point| point.packages);
+    let files = seconds(by_files, |point| point.files);
+    let series = [
+        ("20 files in each package", "packages", packages),
+        ("100 packages", "files", files),
     ];
     for (half, (title, unit, points)) in halves.iter().zip(&series) {
         draw(half, title, unit, points).map_err(&failed)?;
