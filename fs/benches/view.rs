@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         name: NAME,
         prepare,
         inside,
-        step: |_, _| share_processor(),
+        step: |outside, _| outside.threads.iter().copied().for_each(stay),
         after: |_| {},
     };
     if std::env::var_os(namespace::CASE).is_some_and(|name| name == NAME) {
@@ -56,17 +56,6 @@ fn stay(thread: i32) {
     let mut set = CpuSet::new();
     set.set(PROCESSOR).unwrap();
     sched_setaffinity(Pid::from_raw(thread), &set).unwrap();
-}
-
-/// Brings the server's threads to that processor.
-fn share_processor() {
-    for task in fs::read_dir("/proc/self/task").unwrap() {
-        let task = task.unwrap();
-        let name = fs::read_to_string(task.path().join("comm")).unwrap();
-        if name.starts_with("fuser-") {
-            stay(task.file_name().to_str().unwrap().parse().unwrap());
-        }
-    }
 }
 
 fn file(directory: usize, number: usize) -> String {

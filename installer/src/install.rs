@@ -170,8 +170,9 @@ impl<'u> Installation<'_, 'u> {
                 ahead: &ahead,
                 work_ahead: &work_ahead,
             };
+            let stopped_at_the_end = ahead.until_dropped();
             let done = self.install(&mut database, &means);
-            ahead.stop();
+            drop(stopped_at_the_end);
             drop(control);
             done
         })?;

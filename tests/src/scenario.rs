@@ -13,8 +13,6 @@ pub use table::SCENARIOS;
 /// One end-to-end test.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
-    /// The file in `tests/tests`, without `.rs`.
-    pub file: &'static str,
     /// The test function.
     pub name: &'static str,
     /// What it shows.
@@ -31,6 +29,12 @@ pub struct Begun {
     _alone: Option<MutexGuard<'static, ()>>,
 }
 
+/// Every scenario with its file.
+fn all() -> impl Iterator<Item = (&'static str, &'static Scenario)> {
+    let files = SCENARIOS.iter();
+    files.flat_map(|(file, scenarios)| scenarios.iter().map(move |one| (*file, one)))
+}
+
 /// Begins a test; nothing if the machine lacks something it needs.
 ///
 /// # Panics
@@ -38,8 +42,8 @@ pub struct Begun {
 #[must_use]
 pub fn begin(file: &str, name: &str) -> Option<Begun> {
     static ALONE: Mutex<()> = Mutex::new(());
-    let scenario = SCENARIOS.iter().find(|one| one.file == file && one.name == name);
-    let scenario = scenario.unwrap_or_else(|| panic!("{file}::{name} is not in the table of scenarios"));
+    let scenario = all().find(|(of, one)| *of == file && one.name == name);
+    let (_, scenario) = scenario.unwrap_or_else(|| panic!("{file}::{name} is not in the table of scenarios"));
     if !met(name, scenario.needs) {
         return None;
     }
@@ -100,11 +104,10 @@ mod tests {
                 }
             }
         }
-        let table: BTreeSet<_> = SCENARIOS
-            .iter()
-            .map(|one| (one.file.to_owned(), one.name.to_owned()))
+        let table: BTreeSet<_> = all()
+            .map(|(file, one)| (file.to_owned(), one.name.to_owned()))
             .collect();
-        assert_eq!(table.len(), SCENARIOS.len(), "a scenario is in the table twice");
+        assert_eq!(table.len(), all().count(), "a scenario is in the table twice");
         assert_eq!(
             table.difference(&written).collect::<Vec<_>>(),
             Vec::<&(String, String)>::new(),

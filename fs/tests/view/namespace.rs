@@ -60,6 +60,9 @@ pub(crate) struct Outside {
     /// The target's directory on the disk.
     pub(crate) disk: PathBuf,
     pub(crate) counters: rootless_install_fs::Counters,
+    /// The server's threads, as the kernel numbers them.
+    #[allow(dead_code, reason = "the benchmark uses it")]
+    pub(crate) threads: Vec<i32>,
 }
 
 fn expect(mut stream: &UnixStream, byte: u8) {
@@ -136,6 +139,7 @@ pub(crate) fn run_outside(case: &Case) -> bool {
         target: target.clone(),
         disk: disk.clone(),
         counters: server.counters(),
+        threads: server.threads().to_vec(),
     };
     let mut byte = [0];
     while (&ours).read(&mut byte).unwrap_or(0) == 1 {

@@ -172,3 +172,28 @@ impl<R: Read> Read for Bounded<R> {
 pub(super) fn is_limit(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<LimitExceeded>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn what_was_read_is_let_go() {
+        let data: Vec<u8> = (0..3 * RELEASED + 5).map(|at| (at % 251) as u8).collect();
+        let released = RefCell::new(Vec::new());
+        let source = Source::new(&data, |from, length| released.borrow_mut().push((from, length)));
+        let mut read = Vec::new();
+        let mut reader = reader(source, Compression::None, u64::MAX, 1).unwrap();
+        reader.read_to_end(&mut read).unwrap();
+        assert_eq!(read, data);
+        drop(reader);
+        // One part after the other, and never what is still to be read.
+        let mut end = 0;
+        for (from, length) in released.into_inner() {
+            assert_eq!(from, end);
+            end += length;
+        }
+        assert!(end >= 2 * RELEASED && end <= data.len(), "{end}");
+    }
+}

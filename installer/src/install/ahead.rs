@@ -106,7 +106,7 @@ impl Ahead {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works until all is done or [`stop`](Self::stop) is called.
+    /// Works until all is done or [`until_dropped`](Self::until_dropped) ends it.
     pub(super) fn work(&self) {
         // Scripts and unpacking come first. Of this thread alone (setpriority(2), "C library/kernel
         // differences").
@@ -164,12 +164,27 @@ impl Ahead {
         self.changed.notify_all();
     }
 
+    /// Has the work end when what is returned is dropped, also where that is by a panic: the scope
+    /// of the threads would wait for one that waits for room.
+    pub(super) fn until_dropped(&self) -> Stop<'_> {
+        Stop(self)
+    }
+
     /// Ends the work soon.
-    pub(super) fn stop(&self) {
+    fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
         // Whoever has looked at it before is waiting now.
         drop(self.state());
         self.changed.notify_all();
+    }
+}
+
+/// Ends the work when it is dropped.
+pub(super) struct Stop<'a>(&'a Ahead);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
@@ -231,7 +246,7 @@ mod tests {
         ahead.state().ready.push((directory.path().join("full"), ENOUGH));
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| ahead.work());
-            ahead.stop();
+            drop(ahead.until_dropped());
             worker.join().unwrap();
         });
     }

@@ -10,9 +10,10 @@ use crate::deb::Package;
 use crate::synthetic::{Synthetic, package};
 use crate::{Error, Result};
 
-/// Files of each package while packages become more, and packages while files do.
-const FILES_EACH: usize = 20;
-const PACKAGES: usize = 100;
+/// Files of each package while packages become more.
+pub const FILES_EACH: usize = 20;
+/// Packages while files become more.
+pub const PACKAGES: usize = 100;
 /// How many packages are there.
 pub const BY_PACKAGES: [usize; 6] = [10, 100, 300, 700, 1300, 2000];
 /// How many files are there, in [`PACKAGES`] packages.
@@ -79,18 +80,6 @@ fn make(names: &[String], files: usize) -> Result<Vec<Package>> {
     names.iter().enumerate().map(of).collect()
 }
 
-/// Files of each package where packages are counted.
-#[must_use]
-pub fn files_of(packages: usize) -> usize {
-    packages * FILES_EACH
-}
-
-/// Packages where files are counted.
-#[must_use]
-pub fn packages_of_files() -> usize {
-    PACKAGES
-}
-
 /// Draws both series into an SVG file.
 ///
 /// # Errors
@@ -110,8 +99,12 @@ pub fn plot(path: &Path, by_packages: &[Point], by_files: &[Point]) -> Result<()
     let packages = seconds(by_packages, |point| point.packages);
     let files = seconds(by_files, |point| point.files);
     let series = [
-        ("20 files in each package", "packages", packages),
-        ("100 packages", "files", files),
+        (
+            format!("{FILES_EACH} files in each package"),
+            "packages",
+            packages,
+        ),
+        (format!("{PACKAGES} packages"), "files", files),
     ];
     for (half, (title, unit, points)) in halves.iter().zip(&series) {
         draw(half, title, unit, points).map_err(&failed)?;

@@ -190,9 +190,9 @@ fn scale(file: &Path) -> Result<()> {
         say(&format!("| {packages} | {files} | {:.2} |", point.seconds));
         Ok::<_, Error>(point)
     };
-    let by_packages = scale::BY_PACKAGES.map(|packages| line(packages, scale::files_of(packages)));
+    let by_packages = scale::BY_PACKAGES.map(|packages| line(packages, packages * scale::FILES_EACH));
     let by_packages = by_packages.into_iter().collect::<Result<Vec<_>>>()?;
-    let by_files = scale::BY_FILES.map(|files| line(scale::packages_of_files(), files));
+    let by_files = scale::BY_FILES.map(|files| line(scale::PACKAGES, files));
     let by_files = by_files.into_iter().collect::<Result<Vec<_>>>()?;
     scale::plot(file, &by_packages, &by_files)
 }
@@ -297,13 +297,9 @@ fn once(real: &Real, job: &Job, peer: Peer, list: &Path) -> Result<Usage> {
     let file = real.work.out(&format!("{}.usage", peer.name()));
     let command_line = peer.command(real, job, &target, list);
     let own = std::env::current_exe().unwrap_or_default();
-    let mut command = real.work.account().command(&own);
+    let recorded = [own.into(), "--record".into(), file.clone().into()];
+    let mut command = command(real, &[&recorded[..], &command_line].concat())?;
     command
-        .arg("--record")
-        .arg(&file)
-        .args(&command_line)
-        .env("HOME", real.work.path("home"))
-        .env("TMPDIR", real.work.path("tmp"))
         .env("SOURCE_DATE_EPOCH", EPOCH.to_string())
         .current_dir(real.work.path("home"));
     let measured = usage::measure(&file, &mut command);

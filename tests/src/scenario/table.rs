@@ -41,14 +41,8 @@ const REFERENCE: &[Need] = &[
     Need::Emulation,
 ];
 
-const fn row(
-    file: &'static str,
-    name: &'static str,
-    needs: &'static [Need],
-    shows: &'static str,
-) -> Scenario {
+const fn row(name: &'static str, needs: &'static [Need], shows: &'static str) -> Scenario {
     Scenario {
-        file,
         name,
         shows,
         needs,
@@ -56,14 +50,8 @@ const fn row(
     }
 }
 
-const fn alone(
-    file: &'static str,
-    name: &'static str,
-    needs: &'static [Need],
-    shows: &'static str,
-) -> Scenario {
+const fn alone(name: &'static str, needs: &'static [Need], shows: &'static str) -> Scenario {
     Scenario {
-        file,
         name,
         shows,
         needs,
@@ -71,533 +59,457 @@ const fn alone(
     }
 }
 
-/// Every end-to-end test.
-pub const SCENARIOS: &[Scenario] = &[
+/// Every end-to-end test, by its file in `tests/tests`, without `.rs`.
+pub const SCENARIOS: &[(&str, &[Scenario])] = &[
     // The command line.
-    row(
+    (
         "cli",
-        "help_and_version",
-        PROGRAM,
-        "--help and --version answer on standard output",
-    ),
-    row(
-        "cli",
-        "dry_run_prints_the_plan",
-        PROGRAM,
-        "--dry-run names every package and makes nothing",
-    ),
-    row(
-        "cli",
-        "unknown_options_are_refused",
-        PROGRAM,
-        "a wrong command line is exit status 2 and one error",
-    ),
-    row(
-        "cli",
-        "mirrors_of_every_form",
-        PROGRAM,
-        "URL, file URL, one-line source, .list and .sources file",
+        &[
+            row(
+                "help_and_version",
+                PROGRAM,
+                "--help and --version answer on standard output",
+            ),
+            row(
+                "dry_run_prints_the_plan",
+                PROGRAM,
+                "--dry-run names every package and makes nothing",
+            ),
+            row(
+                "unknown_options_are_refused",
+                PROGRAM,
+                "a wrong command line is exit status 2 and one error",
+            ),
+            row(
+                "mirrors_of_every_form",
+                PROGRAM,
+                "URL, file URL, one-line source, .list and .sources file",
+            ),
+        ],
     ),
     // Variants and architectures, on a synthetic archive.
-    row(
+    (
         "variants",
-        "every_name_of_a_variant",
-        PROGRAM,
-        "the packages of each variant, under all its names",
-    ),
-    row(
-        "variants",
-        "custom_installs_what_is_named",
-        CONFIGURE,
-        "an essential set that is named package by package",
-    ),
-    row(
-        "variants",
-        "extract_leaves_no_database",
-        CONFIGURE,
-        "files only, with conffiles in place, and with no package at all",
-    ),
-    row(
-        "variants",
-        "foreign_architectures",
-        CONFIGURE,
-        "this machine's packages in a foreign target, and native tools beside them",
+        &[
+            row(
+                "every_name_of_a_variant",
+                PROGRAM,
+                "the packages of each variant, under all its names",
+            ),
+            row(
+                "custom_installs_what_is_named",
+                CONFIGURE,
+                "an essential set that is named package by package",
+            ),
+            row(
+                "extract_leaves_no_database",
+                CONFIGURE,
+                "files only, with conffiles in place, and with no package at all",
+            ),
+            row(
+                "foreign_architectures",
+                CONFIGURE,
+                "this machine's packages in a foreign target, and native tools beside them",
+            ),
+        ],
     ),
     // What a maintainer script sees and does, on a synthetic archive.
-    row(
+    (
         "scripts",
-        "facts_are_recorded",
-        CONFIGURE,
-        "owners, modes, devices, links as scripts set them, in the tar",
-    ),
-    row(
-        "scripts",
-        "a_script_has_one_processor_and_a_long_one_all",
-        CONFIGURE,
-        "affinity at the begin and after two seconds",
-    ),
-    row(
-        "scripts",
-        "the_target_architecture_is_answered",
-        CONFIGURE,
-        "dpkg --print-architecture, uname -m",
-    ),
-    row(
-        "scripts",
-        "arguments_and_environment",
-        CONFIGURE,
-        "dpkg's arguments and variables for each script",
-    ),
-    row(
-        "scripts",
-        "triggers_run",
-        CONFIGURE,
-        "explicit and file triggers are processed",
-    ),
-    row(
-        "scripts",
-        "conffiles_are_installed",
-        CONFIGURE,
-        "conffiles are in place and in the status file",
-    ),
-    row(
-        "scripts",
-        "the_user_is_out_of_reach",
-        CONFIGURE,
-        "no network, no home directory, no host files",
-    ),
-    row(
-        "scripts",
-        "every_compression",
-        CONFIGURE,
-        "gz, xz, zstd and plain members",
+        &[
+            row(
+                "facts_are_recorded",
+                CONFIGURE,
+                "owners, modes, devices, links as scripts set them, in the tar",
+            ),
+            row(
+                "a_script_has_one_processor_and_a_long_one_all",
+                CONFIGURE,
+                "affinity at the begin and after two seconds",
+            ),
+            row(
+                "the_target_architecture_is_answered",
+                CONFIGURE,
+                "dpkg --print-architecture, uname -m",
+            ),
+            row(
+                "arguments_and_environment",
+                CONFIGURE,
+                "dpkg's arguments and variables for each script",
+            ),
+            row(
+                "triggers_run",
+                CONFIGURE,
+                "explicit and file triggers are processed",
+            ),
+            row(
+                "conffiles_are_installed",
+                CONFIGURE,
+                "conffiles are in place and in the status file",
+            ),
+            row(
+                "the_user_is_out_of_reach",
+                CONFIGURE,
+                "no network, no home directory, no host files",
+            ),
+            row("every_compression", CONFIGURE, "gz, xz, zstd and plain members"),
+        ],
     ),
     // /usr merged by packages, by a script, by the program, or not at all.
-    row(
+    (
         "merged_usr",
-        "a_script_merges",
-        CONFIGURE,
-        "auto: a package moves /bin, /sbin and /lib while its script runs",
-    ),
-    row(
-        "merged_usr",
-        "links_before_unpacking",
-        CONFIGURE,
-        "yes: everything is unpacked through links, without usrmerge",
-    ),
-    row(
-        "merged_usr",
-        "left_unmerged",
-        CONFIGURE,
-        "no: scripts work where /bin and /lib are directories",
-    ),
-    row(
-        "merged_usr",
-        "clashes_are_named",
-        CONFIGURE,
-        "what cannot be merged, and what cannot be left unmerged, is an error with the path",
+        &[
+            row(
+                "a_script_merges",
+                CONFIGURE,
+                "auto: a package moves /bin, /sbin and /lib while its script runs",
+            ),
+            row(
+                "links_before_unpacking",
+                CONFIGURE,
+                "yes: everything is unpacked through links, without usrmerge",
+            ),
+            row(
+                "left_unmerged",
+                CONFIGURE,
+                "no: scripts work where /bin and /lib are directories",
+            ),
+            row(
+                "clashes_are_named",
+                CONFIGURE,
+                "what cannot be merged, and what cannot be left unmerged, is an error with the path",
+            ),
+        ],
     ),
     // What the documents say of the view and of executions.
-    row(
+    (
         "semantics",
-        "hard_links_to_links_stay_one",
-        CONFIGURE,
-        "the hard link to a symbolic link that is given away",
-    ),
-    row(
-        "semantics",
-        "times_and_space_are_the_disks",
-        CONFIGURE,
-        "access and change times and free space",
-    ),
-    row(
-        "semantics",
-        "phantoms_are_there",
-        CONFIGURE,
-        "policy-rc.d; native libraries, the target's own first",
-    ),
-    row(
-        "semantics",
-        "removing_a_phantom",
-        CONFIGURE,
-        "rm of a path that is only in the view",
-    ),
-    row(
-        "semantics",
-        "libraries_are_listed_for_the_target",
-        CONFIGURE,
-        "the target's dynamic loader as ldd calls it, and as a user does",
-    ),
-    row(
-        "semantics",
-        "names_of_redirected_programs",
-        CONFIGURE,
-        "argv[0], /proc/self/exe, perl's $^X",
-    ),
-    row(
-        "semantics",
-        "programs_are_added_on_demand",
-        CONFIGURE,
-        "a package and what it depends on join the native sysroot",
-    ),
-    row(
-        "semantics",
-        "programs_without_a_counterpart",
-        CONFIGURE,
-        "refused by name, with package and version",
-    ),
-    row(
-        "semantics",
-        "programs_by_other_names",
-        CONFIGURE,
-        "diverted, copied and moved programs run what their packages have",
-    ),
-    row(
-        "semantics",
-        "this_machine_as_native_sysroot",
-        CONFIGURE,
-        "--native-sysroot=/",
-    ),
-    row(
-        "semantics",
-        "the_native_sysroot_is_read_only",
-        CONFIGURE,
-        "EROFS for scripts",
-    ),
-    row(
-        "semantics",
-        "capabilities",
-        CONFIGURE,
-        "those kept and dropped; mount(2) is refused",
-    ),
-    row(
-        "semantics",
-        "the_environment_is_made_from_nothing",
-        CONFIGURE,
-        "every variable, and an empty standard input",
-    ),
-    row(
-        "semantics",
-        "the_loopback_interface_is_up",
-        CONFIGURE,
-        "a way to 127.0.0.1 and none to others",
-    ),
-    row(
-        "semantics",
-        "devices_and_proc_of_its_own",
-        CONFIGURE,
-        "/dev, /proc and /sys as a script sees them, and the result",
-    ),
-    row(
-        "semantics",
-        "processes_left_behind_end",
-        CONFIGURE,
-        "a process in the background ends with the view",
-    ),
-    row(
-        "semantics",
-        "sockets_have_no_place_in_an_archive",
-        CONFIGURE,
-        "left out with a warning, kept in a directory",
+        &[
+            row(
+                "hard_links_to_links_stay_one",
+                CONFIGURE,
+                "the hard link to a symbolic link that is given away",
+            ),
+            row(
+                "times_and_space_are_the_disks",
+                CONFIGURE,
+                "access and change times and free space",
+            ),
+            row(
+                "phantoms_are_there",
+                CONFIGURE,
+                "policy-rc.d; native libraries, the target's own first",
+            ),
+            row(
+                "removing_a_phantom",
+                CONFIGURE,
+                "rm of a path that is only in the view",
+            ),
+            row(
+                "libraries_are_listed_for_the_target",
+                CONFIGURE,
+                "the target's dynamic loader as ldd calls it, and as a user does",
+            ),
+            row(
+                "names_of_redirected_programs",
+                CONFIGURE,
+                "argv[0], /proc/self/exe, perl's $^X",
+            ),
+            row(
+                "programs_are_added_on_demand",
+                CONFIGURE,
+                "a package and what it depends on join the native sysroot",
+            ),
+            row(
+                "programs_without_a_counterpart",
+                CONFIGURE,
+                "refused by name, with package and version",
+            ),
+            row(
+                "programs_by_other_names",
+                CONFIGURE,
+                "diverted, copied and moved programs run what their packages have",
+            ),
+            row("this_machine_as_native_sysroot", CONFIGURE, "--native-sysroot=/"),
+            row("the_native_sysroot_is_read_only", CONFIGURE, "EROFS for scripts"),
+            row(
+                "capabilities",
+                CONFIGURE,
+                "those kept and dropped; mount(2) is refused",
+            ),
+            row(
+                "the_environment_is_made_from_nothing",
+                CONFIGURE,
+                "every variable, and an empty standard input",
+            ),
+            row(
+                "the_loopback_interface_is_up",
+                CONFIGURE,
+                "a way to 127.0.0.1 and none to others",
+            ),
+            row(
+                "devices_and_proc_of_its_own",
+                CONFIGURE,
+                "/dev, /proc and /sys as a script sees them, and the result",
+            ),
+            row(
+                "processes_left_behind_end",
+                CONFIGURE,
+                "a process in the background ends with the view",
+            ),
+            row(
+                "sockets_have_no_place_in_an_archive",
+                CONFIGURE,
+                "left out with a warning, kept in a directory",
+            ),
+        ],
     ),
     // What the documents say of dpkg's database and dpkg's ways.
-    row(
+    (
         "database",
-        "scripts_find_their_own_state",
-        CONFIGURE,
-        "dpkg-query in scripts",
-    ),
-    row(
-        "database",
-        "a_failed_preinst_is_undone",
-        CONFIGURE,
-        "postrm abort-install",
-    ),
-    row(
-        "database",
-        "endless_triggers_are_named",
-        CONFIGURE,
-        "triggers in a circle are an error, a long chain is none",
-    ),
-    row(
-        "database",
-        "redirections_hold_for_the_next_package",
-        CONFIGURE,
-        "diversions and statoverrides that scripts register",
-    ),
-    row(
-        "database",
-        "preinst_scripts_run_first",
-        CONFIGURE,
-        "all preinst scripts of a call, then its packages",
+        &[
+            row("scripts_find_their_own_state", CONFIGURE, "dpkg-query in scripts"),
+            row("a_failed_preinst_is_undone", CONFIGURE, "postrm abort-install"),
+            row(
+                "endless_triggers_are_named",
+                CONFIGURE,
+                "triggers in a circle are an error, a long chain is none",
+            ),
+            row(
+                "redirections_hold_for_the_next_package",
+                CONFIGURE,
+                "diversions and statoverrides that scripts register",
+            ),
+            row(
+                "preinst_scripts_run_first",
+                CONFIGURE,
+                "all preinst scripts of a call, then its packages",
+            ),
+        ],
     ),
     // Programs that cannot be run here.
-    row(
+    (
         "unrunnable",
-        "an_attempt_that_is_ignored_fails_the_run",
-        CONFIGURE,
-        "package, script, program, reason and option are named",
-    ),
-    row(
-        "unrunnable",
-        "what_is_deferred_waits_for_dpkg",
-        CONFIGURE,
-        "states, conffiles, dependents and the closing words",
-    ),
-    row(
-        "unrunnable",
-        "deferred_triggers_stay_pending",
-        CONFIGURE,
-        "triggers-pending, triggers-awaited, and who depends on those",
-    ),
-    row(
-        "unrunnable",
-        "programs_that_would_be_wrong",
-        CONFIGURE,
-        "a native program that would write for the wrong machine",
-    ),
-    row(
-        "unrunnable",
-        "what_is_known_before_stays_unpacked",
-        CONFIGURE,
-        "the script is not begun where the table knows",
-    ),
-    row(
-        "unrunnable",
-        "databases_are_converted",
-        CONFIGURE,
-        "gdbm files, and those that cannot be",
+        &[
+            row(
+                "an_attempt_that_is_ignored_fails_the_run",
+                CONFIGURE,
+                "package, script, program, reason and option are named",
+            ),
+            row(
+                "what_is_deferred_waits_for_dpkg",
+                CONFIGURE,
+                "states, conffiles, dependents and the closing words",
+            ),
+            row(
+                "deferred_triggers_stay_pending",
+                CONFIGURE,
+                "triggers-pending, triggers-awaited, and who depends on those",
+            ),
+            row(
+                "programs_that_would_be_wrong",
+                CONFIGURE,
+                "a native program that would write for the wrong machine",
+            ),
+            row(
+                "what_is_known_before_stays_unpacked",
+                CONFIGURE,
+                "the script is not begun where the table knows",
+            ),
+            row(
+                "databases_are_converted",
+                CONFIGURE,
+                "gdbm files, and those that cannot be",
+            ),
+        ],
     ),
     // Downloads.
-    row(
+    (
         "download",
-        "a_broken_connection_is_resumed",
-        CONFIGURE,
-        "resume, retry, and mirrors without ranges",
-    ),
-    row(
-        "download",
-        "the_cache_is_used",
-        CONFIGURE,
-        "a second run downloads no package again",
-    ),
-    row(
-        "download",
-        "parallel_runs_share_a_cache",
-        CONFIGURE,
-        "two runs at once with one cache",
+        &[
+            row(
+                "a_broken_connection_is_resumed",
+                CONFIGURE,
+                "resume, retry, and mirrors without ranges",
+            ),
+            row(
+                "the_cache_is_used",
+                CONFIGURE,
+                "a second run downloads no package again",
+            ),
+            row(
+                "parallel_runs_share_a_cache",
+                CONFIGURE,
+                "two runs at once with one cache",
+            ),
+        ],
     ),
     // Errors: one clear message, and nothing half-made.
-    row("errors", "unreachable_mirror", PROGRAM, "unreachable mirror"),
-    row("errors", "unknown_suite", PROGRAM, "unknown suite"),
-    row(
+    (
         "errors",
-        "unknown_architecture",
-        PROGRAM,
-        "unknown architecture, and one the archive has not",
-    ),
-    row("errors", "unknown_variant", PROGRAM, "unknown variant"),
-    row("errors", "unknown_package", PROGRAM, "unknown package"),
-    row(
-        "errors",
-        "unsatisfiable_requests",
-        PROGRAM,
-        "conflicts, missing dependencies",
-    ),
-    row(
-        "errors",
-        "bad_signatures",
-        PROGRAM,
-        "missing, wrong, expired, altered, out of date",
-    ),
-    row("errors", "damaged_index", PROGRAM, "truncated and altered index"),
-    row(
-        "errors",
-        "damaged_package",
-        PROGRAM,
-        "truncated, altered and missing .deb",
-    ),
-    row(
-        "errors",
-        "hostile_names",
-        CONFIGURE,
-        "../ and absolute member names",
-    ),
-    row(
-        "errors",
-        "hostile_links",
-        CONFIGURE,
-        "writing through a link to a place outside",
-    ),
-    row(
-        "errors",
-        "endless_package",
-        CONFIGURE,
-        "a .deb that expands without end",
-    ),
-    row(
-        "errors",
-        "wrong_control",
-        CONFIGURE,
-        "a .deb that is not the package the index names",
-    ),
-    row(
-        "errors",
-        "occupied_targets",
-        PROGRAM,
-        "target not empty, not a directory, no parent",
-    ),
-    row(
-        "errors",
-        "failing_script",
-        CONFIGURE,
-        "a failing script: package, script, status, last lines",
-    ),
-    row(
-        "errors",
-        "hanging_script",
-        CONFIGURE,
-        "a hanging script is stopped",
-    ),
-    row("errors", "no_space_left", ROOT, "a full target and a full cache"),
-    row("errors", "no_fuse", ROOT, "no /dev/fuse, and one for root only"),
-    row("errors", "no_newuidmap", ROOT, "uidmap is not installed"),
-    row("errors", "no_subordinate_ids", ROOT, "no range in /etc/subuid"),
-    row(
-        "errors",
-        "no_user_namespaces",
-        ROOT,
-        "user namespaces are switched off",
-    ),
-    row(
-        "errors",
-        "no_user_attributes",
-        ROOT,
-        "a filesystem without user attributes",
+        &[
+            row("unreachable_mirror", PROGRAM, "unreachable mirror"),
+            row("unknown_suite", PROGRAM, "unknown suite"),
+            row(
+                "unknown_architecture",
+                PROGRAM,
+                "unknown architecture, and one the archive has not",
+            ),
+            row("unknown_variant", PROGRAM, "unknown variant"),
+            row("unknown_package", PROGRAM, "unknown package"),
+            row(
+                "unsatisfiable_requests",
+                PROGRAM,
+                "conflicts, missing dependencies",
+            ),
+            row(
+                "bad_signatures",
+                PROGRAM,
+                "missing, wrong, expired, altered, out of date",
+            ),
+            row("damaged_index", PROGRAM, "truncated and altered index"),
+            row("damaged_package", PROGRAM, "truncated, altered and missing .deb"),
+            row("hostile_names", CONFIGURE, "../ and absolute member names"),
+            row(
+                "hostile_links",
+                CONFIGURE,
+                "writing through a link to a place outside",
+            ),
+            row("endless_package", CONFIGURE, "a .deb that expands without end"),
+            row(
+                "wrong_control",
+                CONFIGURE,
+                "a .deb that is not the package the index names",
+            ),
+            row(
+                "occupied_targets",
+                PROGRAM,
+                "target not empty, not a directory, no parent",
+            ),
+            row(
+                "failing_script",
+                CONFIGURE,
+                "a failing script: package, script, status, last lines",
+            ),
+            row("hanging_script", CONFIGURE, "a hanging script is stopped"),
+            row("no_space_left", ROOT, "a full target and a full cache"),
+            row("no_fuse", ROOT, "no /dev/fuse, and one for root only"),
+            row("no_newuidmap", ROOT, "uidmap is not installed"),
+            row("no_subordinate_ids", ROOT, "no range in /etc/subuid"),
+            row("no_user_namespaces", ROOT, "user namespaces are switched off"),
+            row("no_user_attributes", ROOT, "a filesystem without user attributes"),
+        ],
     ),
     // Signals, each followed by a run that succeeds.
-    row(
+    (
         "interrupt",
-        "interrupted_download",
-        CONFIGURE,
-        "SIGINT during download",
-    ),
-    row(
-        "interrupt",
-        "interrupted_unpacking",
-        CONFIGURE,
-        "SIGINT during unpacking",
-    ),
-    row(
-        "interrupt",
-        "interrupted_script",
-        CONFIGURE,
-        "SIGINT during a maintainer script",
-    ),
-    row(
-        "interrupt",
-        "killed_download",
-        CONFIGURE,
-        "SIGKILL during download",
-    ),
-    row(
-        "interrupt",
-        "killed_unpacking",
-        CONFIGURE,
-        "SIGKILL during unpacking",
-    ),
-    row(
-        "interrupt",
-        "killed_script",
-        CONFIGURE,
-        "SIGKILL during a maintainer script",
+        &[
+            row("interrupted_download", CONFIGURE, "SIGINT during download"),
+            row("interrupted_unpacking", CONFIGURE, "SIGINT during unpacking"),
+            row(
+                "interrupted_script",
+                CONFIGURE,
+                "SIGINT during a maintainer script",
+            ),
+            row("killed_download", CONFIGURE, "SIGKILL during download"),
+            row("killed_unpacking", CONFIGURE, "SIGKILL during unpacking"),
+            row("killed_script", CONFIGURE, "SIGKILL during a maintainer script"),
+        ],
     ),
     // The same bytes twice.
-    row(
+    (
         "determinism",
-        "tars_are_the_same_bytes",
-        CONFIGURE,
-        "two runs, all compressions, and standard output",
-    ),
-    alone(
-        "determinism",
-        "real_tars_are_the_same_bytes",
-        REAL,
-        "the same with the real archive",
+        &[
+            row(
+                "tars_are_the_same_bytes",
+                CONFIGURE,
+                "two runs, all compressions, and standard output",
+            ),
+            alone(
+                "real_tars_are_the_same_bytes",
+                REAL,
+                "the same with the real archive",
+            ),
+        ],
     ),
     // Tools that depend on the machine.
-    row(
+    (
         "tools",
-        "the_machine_is_the_targets",
-        CONFIGURE,
-        "uname(2) and getconf give the target's machine",
-    ),
-    row(
-        "tools",
-        "modules_of_the_target_are_loaded_natively",
-        CONFIGURE,
-        "a module of the target is its native counterpart, added on demand",
-    ),
-    row(
-        "tools",
-        "programs_have_their_own_libraries",
-        CONFIGURE,
-        "native programs load private libraries, alternatives and plug-ins of their own kind",
-    ),
-    row(
-        "tools",
-        "lists_of_modules_have_the_targets_paths",
-        CONFIGURE,
-        "caches are written where and as the target's tool would",
-    ),
-    row(
-        "tools",
-        "answers_for_debconf",
-        CONFIGURE,
-        "--debconf-selections, in order, before the packages that ask",
-    ),
-    row(
-        "tools",
-        "answers_that_make_no_sense",
-        &[Need::Program],
-        "each an error with file and line, or what is missing",
+        &[
+            row(
+                "the_machine_is_the_targets",
+                CONFIGURE,
+                "uname(2) and getconf give the target's machine",
+            ),
+            row(
+                "modules_of_the_target_are_loaded_natively",
+                CONFIGURE,
+                "a module of the target is its native counterpart, added on demand",
+            ),
+            row(
+                "programs_have_their_own_libraries",
+                CONFIGURE,
+                "native programs load private libraries, alternatives and plug-ins of their own kind",
+            ),
+            row(
+                "lists_of_modules_have_the_targets_paths",
+                CONFIGURE,
+                "caches are written where and as the target's tool would",
+            ),
+            row(
+                "answers_for_debconf",
+                CONFIGURE,
+                "--debconf-selections, in order, before the packages that ask",
+            ),
+            row(
+                "answers_that_make_no_sense",
+                &[Need::Program],
+                "each an error with file and line, or what is missing",
+            ),
+        ],
     ),
     // The real archive, into a directory.
-    alone(
+    (
         "real_archive",
-        "riscv64_minbase",
-        REAL,
-        "complete, audited, owned by the user, removable",
-    ),
-    alone("real_archive", "arm64_minbase", REAL, "the same for arm64"),
-    alone(
-        "real_archive",
-        "native_minbase",
-        REAL,
-        "the same for this machine's own architecture",
-    ),
-    alone("real_archive", "riscv64_essential", REAL, "variant essential"),
-    alone("real_archive", "riscv64_apt", REAL, "variant apt"),
-    alone("real_archive", "riscv64_buildd", REAL, "variant buildd"),
-    alone("real_archive", "riscv64_extract", REAL, "variant extract"),
-    alone(
-        "real_archive",
-        "root_is_told",
-        REAL,
-        "root gets the unprivileged code path, and is told so",
+        &[
+            alone(
+                "riscv64_minbase",
+                REAL,
+                "complete, audited, owned by the user, removable",
+            ),
+            alone("arm64_minbase", REAL, "the same for arm64"),
+            alone(
+                "native_minbase",
+                REAL,
+                "the same for this machine's own architecture",
+            ),
+            alone("riscv64_essential", REAL, "variant essential"),
+            alone("riscv64_apt", REAL, "variant apt"),
+            alone("riscv64_buildd", REAL, "variant buildd"),
+            alone("riscv64_extract", REAL, "variant extract"),
+            alone(
+                "root_is_told",
+                REAL,
+                "root gets the unprivileged code path, and is told so",
+            ),
+        ],
     ),
     // No emulation.
-    alone(
+    (
         "witness",
-        "no_target_program_is_executed",
-        NO_EMULATION,
-        "works where executing one is impossible",
+        &[alone(
+            "no_target_program_is_executed",
+            NO_EMULATION,
+            "works where executing one is impossible",
+        )],
     ),
     // The same as mmdebstrap with emulation makes, entry by entry.
-    alone(
+    (
         "fidelity",
-        "cases_of_continuous_integration",
-        REFERENCE,
-        "variants, architectures and sets of packages of tests/cases",
+        &[alone(
+            "cases_of_continuous_integration",
+            REFERENCE,
+            "variants, architectures and sets of packages of tests/cases",
+        )],
     ),
 ];
