@@ -1,6 +1,7 @@
 //! Runs the program as an ordinary user, and looks for what it leaves behind.
 
 mod account;
+pub mod limited;
 mod outcome;
 mod traces;
 mod workplace;

@@ -14,7 +14,7 @@ use crate::error::At as _;
 use crate::fidelity::cases::Case;
 use crate::fidelity::state::Release;
 use crate::listing::{Listing, SUFFIX};
-use crate::program::{Account, passing, place, which};
+use crate::program::{Account, limited, passing, place, which};
 use crate::{Error, Result};
 
 mod emulation;
@@ -137,12 +137,8 @@ impl Maker {
         let mmdebstrap = which("mmdebstrap").unwrap_or_else(|| PathBuf::from("mmdebstrap"));
         let _on = emulation::hold()?;
         let started = Instant::now();
-        let done = account
-            .command(Path::new("/usr/bin/timeout"))
-            // In the foreground: it ends with its parent on Ctrl-C.
-            .args(["--foreground", "--kill-after=60"])
-            .arg(self.limit.as_secs().to_string())
-            .arg(&mmdebstrap)
+        let mut command = limited::limited(&account, &mmdebstrap);
+        command
             .args(options(case, work.path())?)
             .arg(&case.suite)
             .arg(&tar)
@@ -152,17 +148,12 @@ impl Maker {
             .env("TMPDIR", work.path())
             .env("SOURCE_DATE_EPOCH", self.epoch.to_string())
             .current_dir(work.path())
-            .stdin(Stdio::null())
-            .output();
-        let done = done.map_err(|error| fail(error.to_string()))?;
-        let said = String::from_utf8_lossy(&done.stderr);
-        if done.status.code() == Some(124) {
-            return Err(fail(format!("no end within {} s", self.limit.as_secs())));
-        }
+            .stdout(Stdio::null());
+        let done = limited::run("mmdebstrap", &mut command, self.limit)?;
         if !done.status.success() {
             let log = self.dir.join(format!("{}.log", case.id()));
-            let _ = std::fs::write(&log, said.as_bytes());
-            return Err(fail(why(&said)));
+            let _ = std::fs::write(&log, done.said.as_bytes());
+            return Err(fail(why(&done.said)));
         }
         let seconds = started.elapsed().as_secs_f64();
         let mut listing = Listing::of_tar(&tar)?;
