@@ -51,6 +51,8 @@ pub struct Request {
     pub path: String,
     /// The first byte asked for, if a range was.
     pub from: Option<u64>,
+    /// Whether only a file that has changed was asked for.
+    pub conditional: bool,
     /// The status of the answer; 0 while there is none.
     pub status: u16,
 }
@@ -151,6 +153,15 @@ impl Mirror {
     #[must_use]
     pub fn file(&self, path: &str) -> Option<PathBuf> {
         serve::local(&self.state, path).ok()
+    }
+
+    /// How many files had to be fetched from the archive so far, because they were not kept yet.
+    #[must_use]
+    pub fn fetched(&self) -> usize {
+        match &self.state.store {
+            Store::Directory(_) => 0,
+            Store::Pinned(pinned) => pinned.fetched(),
+        }
     }
 
     /// Misbehaves at every file whose path ends in `suffix`.

@@ -61,6 +61,35 @@ scenario!(the_cache_is_used, {
     );
 });
 
+scenario!(a_repeated_run_asks_once_for_each_index, {
+    let archive = large()?;
+    archive.install("large", "first").end()?.succeeded();
+    archive.mirror.forget();
+    archive.install("large", "second").end()?.succeeded();
+    let requests = archive.mirror.requests();
+    let [only] = requests.as_slice() else {
+        panic!("not one request: {requests:?}");
+    };
+    assert!(
+        only.path.ends_with("/InRelease") && only.conditional && only.status == 304,
+        "{only:?}"
+    );
+    // What has changed is fetched all the same: the condition is not all there is.
+    archive.mirror.forget();
+    let release = archive.archive().join(only.path.trim_start_matches('/'));
+    let later = std::time::SystemTime::now() + Duration::from_secs(60);
+    std::fs::File::options()
+        .write(true)
+        .open(&release)?
+        .set_modified(later)?;
+    archive.install("large", "third").end()?.succeeded();
+    let requests = archive.mirror.requests();
+    assert!(
+        matches!(requests.as_slice(), [one] if one.conditional && one.status == 200),
+        "{requests:?}"
+    );
+});
+
 scenario!(parallel_runs_share_a_cache, {
     let archive = large()?;
     archive.mirror.fault(".deb", Fault::Slow(2));

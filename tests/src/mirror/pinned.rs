@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::lock;
@@ -16,6 +17,7 @@ pub(super) struct Pinned {
     // The archive's URL up to the last "/debian"; it is never shown or written.
     upstream: String,
     fetching: Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>,
+    fetched: AtomicUsize,
 }
 
 impl Pinned {
@@ -26,6 +28,7 @@ impl Pinned {
             cache: cache.to_path_buf(),
             upstream,
             fetching: Mutex::default(),
+            fetched: AtomicUsize::new(0),
         })
     }
 
@@ -40,6 +43,10 @@ impl Pinned {
             std::fs::write(&path, format!("{port}\n")).at(&path)?;
         }
         Ok(())
+    }
+
+    pub(super) fn fetched(&self) -> usize {
+        self.fetched.load(Ordering::SeqCst)
     }
 
     /// The kept copy of a file of the archive, or the status to answer with.
@@ -83,6 +90,7 @@ impl Pinned {
             });
         }
         std::fs::rename(&file, &local).map_err(|_| 500_u16)?;
+        self.fetched.fetch_add(1, Ordering::SeqCst);
         Ok(local)
     }
 }

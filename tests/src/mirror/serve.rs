@@ -16,6 +16,8 @@ struct Asked {
     path: String,
     from: Option<u64>,
     since: Option<String>,
+    /// Whether there is any condition, one that is not understood here included.
+    conditional: bool,
 }
 
 pub(super) fn connection(state: &State, stream: TcpStream) {
@@ -47,6 +49,7 @@ fn read(input: &mut impl BufRead) -> Option<Asked> {
         path,
         from: None,
         since: None,
+        conditional: false,
     };
     loop {
         let mut line = String::new();
@@ -65,7 +68,11 @@ fn read(input: &mut impl BufRead) -> Option<Asked> {
                     .strip_prefix("bytes=")
                     .and_then(|range| range.split('-').next()?.parse().ok());
             }
-            "if-modified-since" => asked.since = Some(value.trim().to_owned()),
+            "if-modified-since" => {
+                asked.since = Some(value.trim().to_owned());
+                asked.conditional = true;
+            }
+            "if-none-match" => asked.conditional = true,
             _ => {}
         }
     }
@@ -123,6 +130,7 @@ fn note(state: &State, asked: &Asked) -> usize {
     requests.push(Request {
         path: asked.path.clone(),
         from: asked.from,
+        conditional: asked.conditional,
         status: 0,
     });
     state.asked.notify_all();

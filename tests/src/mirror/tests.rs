@@ -62,11 +62,13 @@ fn files_ranges_and_conditions() {
         304
     );
     assert_eq!(mirror.requests().len(), 6);
+    assert!(mirror.requests()[5].conditional, "the last had a condition");
     assert_eq!(
         mirror.requests()[1],
         Request {
             path: "/a+b".to_owned(),
             from: Some(4),
+            conditional: false,
             status: 206
         }
     );

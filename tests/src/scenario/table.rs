@@ -338,6 +338,11 @@ pub const SCENARIOS: &[(&str, &[Scenario])] = &[
                 "a second run downloads no package again",
             ),
             row(
+                "a_repeated_run_asks_once_for_each_index",
+                CONFIGURE,
+                "with nothing new, one conditional request for each InRelease and nothing else",
+            ),
+            row(
                 "parallel_runs_share_a_cache",
                 CONFIGURE,
                 "two runs at once with one cache",
