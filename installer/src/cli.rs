@@ -9,6 +9,7 @@ pub mod config;
 pub mod environment;
 pub mod error;
 pub mod exit;
+mod native_root;
 pub mod pipeline;
 pub mod target;
 mod values;

@@ -284,9 +284,9 @@ impl<'a> Configurer<'a> {
         let environment = settings
             .environment
             .of(&key.name, &key.architecture, &script, settings.force);
-        let path = path.to_string_lossy();
+        let path = format!("{}{}", settings.environment.root(), path.display());
         let arguments = script.arguments();
-        let command: Vec<&str> = std::iter::once(path.as_ref())
+        let command: Vec<&str> = std::iter::once(path.as_str())
             .chain(arguments.iter().map(String::as_str))
             .collect();
         let (cancel, unrunnable) = (settings.cancel, settings.unrunnable);

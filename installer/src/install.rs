@@ -10,13 +10,14 @@ use crate::bookkeeping;
 use crate::dpkg::{Database, PackageKey};
 use crate::fontconfig;
 use crate::merge_usr::{self, MergedUsr};
+use crate::native_root;
 use crate::preseed::Selections;
 use crate::report::{Event, Reporter, Stage};
 use crate::solve::{PackageId, Plan, Selection, Universe, Variant};
 use crate::staging::{Cancel, Staging};
 use crate::sysroot::{Sources, Sysroot};
 use crate::unrunnable::{Deferred, OnUnrunnable, Unrunnable};
-use crate::view::{View, ViewOptions};
+use crate::view::{Outer, View, ViewOptions};
 use control::{Control, Request};
 use rootless_install_fs::Target;
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ mod steps;
 
 use steps::Means;
 
+pub(crate) use environs::check_native_system;
 pub use error::InstallError;
 use error::system_error;
 
@@ -75,6 +77,8 @@ pub struct Installation<'a, 'u> {
     pub sources: Vec<(PathBuf, String)>,
     /// Native tools; `None` when all of the target's own programs can be executed.
     pub native: Option<Native<'a, 'u>>,
+    /// What scripts have as their root directory in chrootless mode.
+    pub native_root: Option<&'a Target>,
     /// The cache.
     pub cache: &'a Path,
     /// An empty directory for the view's mount, made here.
@@ -142,9 +146,9 @@ impl<'u> Installation<'_, 'u> {
         std::thread::scope(|scope| {
             let socket = scratch.directory().join("private/control");
             // Nobody asks where the target's own programs are executed.
-            let control = match self.native {
-                None => None,
-                Some(_) => {
+            let control = match self.native.is_some() || self.native_root.is_some() {
+                false => None,
+                true => {
                     let answer = |request: Request<'_>| {
                         let _alone = matches!(request, Request::Ldconfig { .. })
                             .then(|| one_ldconfig.lock().unwrap_or_else(PoisonError::into_inner));
@@ -210,8 +214,18 @@ impl<'u> Installation<'_, 'u> {
     }
 
     fn sysroot<'s>(&'s self, scratch: &Path) -> Result<Option<Sysroot<'s, 'u>>> {
-        let redirected = self.native.is_some();
-        let private = environs::create_private(scratch, redirected, self.arch)?;
+        let chrootless = self.native_root.is_some();
+        let with_shim = self.native.is_some() || chrootless;
+        let private = environs::create_private(scratch, with_shim, self.arch, chrootless)?;
+        if let Some(root) = self.native_root {
+            let made = native_root::create_front(&private, root)
+                .and_then(|()| std::fs::create_dir(private.join("sysroot")));
+            made.map_err(|source| InstallError::Write {
+                path: private,
+                source,
+            })?;
+            return Ok(None);
+        }
         let Some(native) = &self.native else {
             return Ok(None);
         };
@@ -246,25 +260,36 @@ impl<'u> Installation<'_, 'u> {
     }
 
     fn view(&self, scratch: &Path) -> Result<View> {
-        std::fs::create_dir(&self.mount_point).map_err(|source| InstallError::Write {
-            path: self.mount_point.clone(),
-            source,
-        })?;
+        let outer_mount = scratch.join("outer");
+        let mount_points = std::iter::once(&self.mount_point).chain(self.native_root.map(|_| &outer_mount));
+        for path in mount_points {
+            std::fs::create_dir(path).map_err(|source| InstallError::Write {
+                path: path.clone(),
+                source,
+            })?;
+        }
         let reporter = Arc::clone(&self.reporter);
         let directory = self.native.as_ref().and_then(|native| native.directory.clone());
+        let native_programs = |native: &Native<'_, '_>| match (self.native_root, &native.directory) {
+            (Some(root), _) => root.root_path().to_owned(),
+            (None, Some(directory)) => directory.clone(),
+            (None, None) => scratch.join("private/sysroot"),
+        };
         let view = View::start(ViewOptions {
             target: self.target,
             mount_point: &self.mount_point,
             private: &scratch.join("private"),
-            native_system: directory.as_deref(),
+            native_system: directory.as_deref().filter(|_| self.native_root.is_none()),
             serve: environs::serve_options(
                 self.arch,
                 self.foreign,
-                self.native.as_ref().map(|native| match &native.directory {
-                    Some(directory) => directory.clone(),
-                    None => scratch.join("private/sysroot"),
-                }),
+                self.native.as_ref().map(native_programs),
             ),
+            outer: self.native_root.map(|root| Outer {
+                root,
+                mount_point: &outer_mount,
+                serve: environs::serve_native_root(),
+            }),
             sink: Box::new(move |package, line| {
                 reporter.event(&Event::ScriptOutput {
                     package,

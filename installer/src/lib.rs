@@ -20,6 +20,7 @@ pub mod install;
 pub mod ldconfig;
 pub mod ldd;
 pub mod merge_usr;
+pub mod native_root;
 pub mod output;
 mod owned;
 pub mod packages;

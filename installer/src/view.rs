@@ -31,6 +31,9 @@ use std::time::{Duration, Instant};
 /// socket on which the shim asks for more. It can be looked up, never listed.
 pub const PHANTOM_DIRECTORY: &str = "/.rootless-install";
 
+/// Where the target is seen in a native root: dpkg's `DPKG_ROOT`.
+pub const DPKG_ROOT: &str = "/target";
+
 /// Name of a script in the private directory that stands in for
 /// start-stop-daemon(8) where the target's own programs are executed.
 pub const START_STOP_DAEMON: &str = "start-stop-daemon";
@@ -172,8 +175,21 @@ pub struct ViewOptions<'a> {
     pub native_system: Option<&'a Path>,
     /// Phantoms, redirection and threads of the server.
     pub serve: ServeOptions,
+    /// What scripts have as their root directory where that is not the target.
+    pub outer: Option<Outer<'a>>,
     /// Where the output of scripts goes as it comes.
     pub sink: Sink,
+}
+
+/// A root filesystem of this machine's architecture in which scripts run; they see the target
+/// at [`DPKG_ROOT`].
+pub struct Outer<'a> {
+    /// The root filesystem.
+    pub root: &'a Target,
+    /// An empty directory of this run, where it is mounted.
+    pub mount_point: &'a Path,
+    /// How it is served.
+    pub serve: ServeOptions,
 }
 
 /// How a command in the view ended.
@@ -218,7 +234,8 @@ pub struct View {
     agent: Child,
     output: Collector,
     processors: Processors,
-    server: Option<Server>,
+    /// Of the target, and of the native root.
+    servers: Vec<Server>,
 }
 
 impl View {
@@ -237,7 +254,8 @@ impl View {
                 options.mount_point.into(),
                 options.private.into(),
             ])
-            .args(options.native_system)
+            .arg(options.native_system.unwrap_or(Path::new("")))
+            .args(options.outer.as_ref().map(|outer| outer.mount_point))
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(OwnedFd::from(writer)))
@@ -245,13 +263,21 @@ impl View {
             .spawn()
             .map_err(io_error("start the process that holds the view"))?;
         let output = Collector::new(reader, options.sink);
-        match set_up(&mut socket, &agent, range, &mapper, options.target, options.serve) {
-            Ok(server) => Ok(Self {
+        let outer = options.outer.map(|outer| (outer.root, outer.serve));
+        let served = std::iter::once((options.target, options.serve)).chain(outer);
+        match set_up(&mut socket, &agent, range, &mapper, served) {
+            Ok(servers) => Ok(Self {
                 socket,
                 agent,
                 output,
-                processors: Processors::new(server.threads()),
-                server: Some(server),
+                processors: Processors::new(
+                    &servers
+                        .iter()
+                        .flat_map(Server::threads)
+                        .copied()
+                        .collect::<Vec<_>>(),
+                ),
+                servers,
             }),
             Err(error) => {
                 drop(socket);
@@ -331,9 +357,9 @@ impl View {
         }
     }
 
-    /// What the FUSE server counted so far.
+    /// The target's FUSE server.
     pub fn server(&self) -> Option<&Server> {
-        self.server.as_ref()
+        self.servers.first()
     }
 }
 
@@ -342,29 +368,29 @@ impl Drop for View {
         // The end of the conversation ends process 1, and with it everything.
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
         let _ = self.agent.wait();
-        drop(self.server.take());
+        self.servers.clear();
     }
 }
 
-fn set_up(
+fn set_up<'t>(
     socket: &mut UnixStream,
     agent: &Child,
     range: IdRange,
     mapper: &Mapper,
-    target: &Target,
-    serve: ServeOptions,
-) -> Result<Server, ViewError> {
+    served: impl Iterator<Item = (&'t Target, ServeOptions)>,
+) -> Result<Vec<Server>, ViewError> {
     expect(socket, &FromAgent::Unshared)?;
     idmap::write(agent.id(), range, mapper)?;
     ToAgent::Mapped.send(socket).map_err(ViewError::Lost)?;
     expect(socket, &FromAgent::Mounted)?;
-    let fuse = receive_descriptor(socket)?;
-    let server = rootless_install_fs::serve(target, fuse, serve).map_err(ViewError::Serve)?;
+    let servers = served
+        .map(|(target, serve)| {
+            let fuse = receive_descriptor(socket)?;
+            rootless_install_fs::serve(target, fuse, serve).map_err(ViewError::Serve)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
     ToAgent::Serving.send(socket).map_err(ViewError::Lost)?;
-    match expect(socket, &FromAgent::Ready) {
-        Ok(()) => Ok(server),
-        Err(error) => Err(error),
-    }
+    expect(socket, &FromAgent::Ready).map(|()| servers)
 }
 
 fn expect(socket: &mut UnixStream, wanted: &FromAgent) -> Result<(), ViewError> {
@@ -422,10 +448,12 @@ pub fn agent_entry() -> Option<ExitCode> {
     let (Some(mount_point), Some(private)) = (arguments.next(), arguments.next()) else {
         return Some(ExitCode::from(2));
     };
-    let native_system = arguments.next();
-    Some(agent::run(
-        Path::new(&mount_point),
-        Path::new(&private),
-        native_system.as_deref().map(Path::new),
-    ))
+    let native_system = arguments.next().filter(|path| !path.is_empty());
+    let outer = arguments.next();
+    Some(agent::run(&agent::Places {
+        target: Path::new(&mount_point),
+        private: Path::new(&private),
+        native_system: native_system.as_deref().map(Path::new),
+        outer: outer.as_deref().map(Path::new),
+    }))
 }

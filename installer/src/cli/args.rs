@@ -192,6 +192,8 @@ pub enum Mode {
     Auto,
     /// In a view of the target where every tool is its native counterpart
     Redirect,
+    /// Outside of the target, with DPKG_ROOT, as dpkg --force-script-chrootless runs them
+    Chrootless,
 }
 
 #[cfg(test)]

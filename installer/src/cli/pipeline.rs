@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rootless_install_fs::Target;
 
 use super::config::NativeSysroot;
+use super::native_root::{self, Making};
 use super::{Config, TargetSpec};
 use crate::arch::Architecture;
 use crate::archive::{
@@ -114,6 +115,9 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     if !config.dry_run {
         view::probe()?;
     }
+    if let (true, NativeSysroot::Directory(directory)) = (config.is_chrootless(), &config.native_sysroot) {
+        native_root::check(directory)?;
+    }
     let staging = if config.dry_run {
         None
     } else {
@@ -152,9 +156,24 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     };
     cancel.check()?;
     let native_inputs = self::inputs(&theirs);
-    let native_universe = config
-        .is_redirected()
+    let native_universe = (config.is_redirected() || config.is_chrootless())
         .then(|| Universe::new(&native_inputs, native.name, &[]));
+    let sources = archive::target_files(&lists);
+    let native_root = match &native_universe {
+        Some(universe) if config.is_chrootless() => {
+            let making = Making {
+                config,
+                universe,
+                indexes: &theirs,
+                fetcher: &fetcher.fetcher,
+                sources: &sources,
+                reporter: &(Arc::clone(&tally) as Arc<dyn Reporter>),
+                cancel,
+            };
+            Some(making.copy()?)
+        }
+        _ => None,
+    };
     let target = Target::open(&staging.root())?;
     let installation = Installation {
         target: &target,
@@ -166,16 +185,20 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
         selection: &selection,
         merged_usr: config.merged_usr,
         debs: plan.packages().zip(debs).collect(),
-        sources: archive::target_files(&lists),
-        native: native_universe.as_ref().map(|universe| install::Native {
-            universe,
-            indexes: &theirs,
-            fetcher: &fetcher.fetcher,
-            directory: match &config.native_sysroot {
-                NativeSysroot::Auto => None,
-                NativeSysroot::Directory(path) => Some(path.clone()),
-            },
-        }),
+        sources,
+        native_root: native_root.as_ref().map(|copied| &copied.root),
+        native: native_universe
+            .as_ref()
+            .filter(|_| config.is_redirected())
+            .map(|universe| install::Native {
+                universe,
+                indexes: &theirs,
+                fetcher: &fetcher.fetcher,
+                directory: match &config.native_sysroot {
+                    NativeSysroot::Auto => None,
+                    NativeSysroot::Directory(path) => Some(path.clone()),
+                },
+            }),
         cache: &config.cache,
         mount_point: staging.directory().join("view"),
         selections: &config.selections,
@@ -269,7 +292,7 @@ fn load(config: &Config, fetcher: &Fetcher) -> Result<(Vec<SourceList>, Vec<Inde
     let mut architectures: Vec<&str> = config.architectures().map(|arch| arch.name).collect();
     let native = Architecture::native().name;
     let auto = config.native_sysroot == NativeSysroot::Auto;
-    if config.is_redirected() && auto && !architectures.contains(&native) {
+    if (config.is_redirected() || config.is_chrootless()) && auto && !architectures.contains(&native) {
         architectures.push(native);
     }
     let indexes = load_indexes(fetcher, &sources, &keyring, &architectures)?;
@@ -298,7 +321,7 @@ fn inputs(indexes: &[Index]) -> Vec<IndexInput<'_>> {
         .collect()
 }
 
-fn request(config: &Config, universe: &Universe<'_>) -> Result<Request, Error> {
+pub(super) fn request(config: &Config, universe: &Universe<'_>) -> Result<Request, Error> {
     Ok(Request {
         variant: config.variant,
         include: config.include.clone(),

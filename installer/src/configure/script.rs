@@ -1,8 +1,9 @@
 //! One maintainer script: its environment, its arguments, and what its failure
 //! means (Policy chapter 6; dpkg(1), "Internal environment").
 
+use crate::native_root::FRONT;
 use crate::report::escape;
-use crate::view::{Ended, Outcome};
+use crate::view::{DPKG_ROOT, Ended, Outcome, PHANTOM_DIRECTORY};
 use std::fmt;
 use std::time::Duration;
 
@@ -66,9 +67,17 @@ pub struct Environment {
     pub dpkg_version: String,
     /// `SOURCE_DATE_EPOCH`, handed on where it is set.
     pub source_date_epoch: Option<i64>,
+    /// Whether scripts run outside the target, which they see at [`DPKG_ROOT`]
+    /// (dpkg(1), `--force-script-chrootless`).
+    pub chrootless: bool,
 }
 
 impl Environment {
+    /// Where scripts see the target: what comes before its absolute paths.
+    pub fn root(&self) -> &'static str {
+        if self.chrootless { DPKG_ROOT } else { "" }
+    }
+
     /// The whole environment of one script, made from nothing: nothing of the
     /// user's own reaches it.
     pub fn of(
@@ -81,8 +90,16 @@ impl Environment {
         let epoch = self
             .source_date_epoch
             .map(|epoch| ("SOURCE_DATE_EPOCH", epoch.to_string()));
+        let root = self.root();
+        let (path, force) = match self.chrootless {
+            true => (
+                format!("{PATH}:{PHANTOM_DIRECTORY}/{FRONT}"),
+                format!("{force},script-chrootless"),
+            ),
+            false => (PATH.to_owned(), force.to_owned()),
+        };
         [
-            ("PATH", PATH.to_owned()),
+            ("PATH", path),
             ("HOME", "/root".to_owned()),
             ("USER", "root".to_owned()),
             ("LOGNAME", "root".to_owned()),
@@ -98,9 +115,9 @@ impl Environment {
             ("DPKG_MAINTSCRIPT_NAME", script.file().to_owned()),
             ("DPKG_MAINTSCRIPT_DEBUG", "0".to_owned()),
             ("DPKG_RUNNING_VERSION", self.dpkg_version.clone()),
-            ("DPKG_ROOT", String::new()),
-            ("DPKG_ADMINDIR", crate::dpkg::ADMIN.to_owned()),
-            ("DPKG_FORCE", force.to_owned()),
+            ("DPKG_ROOT", root.to_owned()),
+            ("DPKG_ADMINDIR", format!("{root}{}", crate::dpkg::ADMIN)),
+            ("DPKG_FORCE", force),
         ]
         .into_iter()
         .chain(epoch)

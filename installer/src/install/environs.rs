@@ -4,7 +4,7 @@
 use super::InstallError;
 use crate::arch::{Architecture, ByteOrder};
 use crate::sysroot::SysrootError;
-use crate::view::{PHANTOM_DIRECTORY, START_STOP_DAEMON};
+use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON};
 use rootless_install_fs::{
     ElfIdentity, Error as TargetError, FileType, Meta, Phantom, PhantomKind, Redirect, ServeOptions, Target,
 };
@@ -45,6 +45,7 @@ pub(super) fn create_private(
     scratch: &Path,
     redirected: bool,
     target: &Architecture,
+    chrootless: bool,
 ) -> Result<PathBuf, InstallError> {
     let private = scratch.join("private");
     let description = format!("{}\n{}\n", target.triplet, target.uname);
@@ -56,7 +57,7 @@ pub(super) fn create_private(
             ("target", description.as_bytes(), 0o644),
         ]);
     }
-    if target == Architecture::native() {
+    if chrootless || target == Architecture::native() {
         files.push((START_STOP_DAEMON, NOTHING_STARTS.as_bytes(), 0o755));
     }
     let write = || -> std::io::Result<()> {
@@ -78,7 +79,7 @@ pub(super) fn create_private(
 
 /// Checks that a directory can be the native sysroot: a merged /usr with the
 /// native dynamic loader.
-pub(super) fn check_native_system(directory: &Path) -> Result<(), SysrootError> {
+pub(crate) fn check_native_system(directory: &Path) -> Result<(), SysrootError> {
     let missing = |missing| {
         Err(SysrootError::NotASystem {
             path: directory.to_owned(),
@@ -157,20 +158,17 @@ fn identity(architecture: &Architecture) -> ElfIdentity {
     }
 }
 
-/// How the view of a target with some foreign architectures is served;
-/// `sysroot` is where on this machine the native sysroot is, if there is one.
-pub(super) fn serve_options(
-    target: &Architecture,
-    foreign: &[&'static Architecture],
-    sysroot: Option<PathBuf>,
-) -> ServeOptions {
-    let native = Architecture::native();
-    let phantom = |path: &str, kind| Phantom {
+fn phantom(path: &str, kind: PhantomKind) -> Phantom {
+    Phantom {
         path: PathBuf::from(path),
         kind,
         with_parents: true,
-    };
-    let mut phantoms = vec![
+    }
+}
+
+/// What every root directory of scripts has.
+fn always() -> Vec<Phantom> {
+    vec![
         phantom(PHANTOM_DIRECTORY, PhantomKind::Directory),
         phantom("/proc", PhantomKind::Directory),
         phantom("/dev", PhantomKind::Directory),
@@ -182,7 +180,29 @@ pub(super) fn serve_options(
                 mode: 0o755,
             },
         ),
-    ];
+    ]
+}
+
+/// How a native root is served.
+pub(super) fn serve_native_root() -> ServeOptions {
+    let mut phantoms = always();
+    phantoms.push(phantom(DPKG_ROOT, PhantomKind::Directory));
+    ServeOptions {
+        phantoms,
+        redirect: None,
+        threads: THREADS,
+    }
+}
+
+/// How the view of a target with some foreign architectures is served;
+/// `sysroot` is where on this machine the native sysroot is, if there is one.
+pub(super) fn serve_options(
+    target: &Architecture,
+    foreign: &[&'static Architecture],
+    sysroot: Option<PathBuf>,
+) -> ServeOptions {
+    let native = Architecture::native();
+    let mut phantoms = always();
     let Some(sysroot) = sysroot else {
         return ServeOptions {
             phantoms,

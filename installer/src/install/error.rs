@@ -50,6 +50,18 @@ pub enum InstallError {
         #[source]
         source: std::io::Error,
     },
+    /// The native root could not be copied.
+    #[error("cannot copy the native root {}", path.display())]
+    NativeRoot {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `--native-sysroot=/` in chrootless mode.
+    #[error("this machine's own root directory cannot be copied for scripts to write to")]
+    MachineAsNativeRoot,
     /// The target's filesystem is full, or the user's part of it.
     #[error("no space left for the target in {}", directory.display())]
     NoSpace {
@@ -69,6 +81,10 @@ impl InstallError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Configure(error) => error.hint(),
+            Self::MachineAsNativeRoot => Some(
+                "leave --native-sysroot out to have a native root made, or name a directory that is one"
+                    .into(),
+            ),
             Self::MergeUsr(error) => error.hint(),
             Self::View(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),

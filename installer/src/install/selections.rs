@@ -36,7 +36,9 @@ impl Installation<'_, '_> {
             let variables: Vec<(String, String)> = environment
                 .of("debconf", "all", &Script::Preinst, "")
                 .into_iter()
-                .filter(|(name, _)| !name.starts_with("DPKG_"))
+                .filter(|(name, value)| {
+                    !name.starts_with("DPKG_") || name == "DPKG_ROOT" && !value.is_empty()
+                })
                 .collect();
             let limit = (!self.script_timeout.is_zero()).then_some(self.script_timeout);
             let cancelled = || self.cancel.is_cancelled();

@@ -83,6 +83,7 @@ impl Installation<'_, '_> {
         let environment = Environment {
             dpkg_version: self.dpkg_version(),
             source_date_epoch: self.source_date_epoch,
+            chrootless: self.native_root.is_some(),
         };
         let foreseen = |package: &str| {
             self.native.as_ref()?;

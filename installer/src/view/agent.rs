@@ -9,7 +9,7 @@
 //! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
 
 use super::message::{FromAgent, ToAgent};
-use super::{PHANTOM_DIRECTORY, START_STOP_DAEMON, processor};
+use super::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON, processor};
 use crate::sys::{self, Forked};
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -68,22 +68,32 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
     }
 }
 
-/// Runs the agent on its standard input; the arguments are the mount point and
-/// the directory that appears in the view as [`PHANTOM_DIRECTORY`].
-pub(super) fn run(mount_point: &Path, private: &Path, native_system: Option<&Path>) -> ExitCode {
+/// Directories of the machine that the view is made of.
+pub(super) struct Places<'a> {
+    /// Where the target is mounted.
+    pub(super) target: &'a Path,
+    /// What appears in the view as [`PHANTOM_DIRECTORY`].
+    pub(super) private: &'a Path,
+    /// Root of a native system that is the sysroot.
+    pub(super) native_system: Option<&'a Path>,
+    /// Where the native root is mounted, in which the target is seen at [`DPKG_ROOT`].
+    pub(super) outer: Option<&'a Path>,
+}
+
+/// Runs the agent on its standard input.
+pub(super) fn run(places: &Places<'_>) -> ExitCode {
     let Ok(socket) = take_standard_input() else {
         return ExitCode::from(2);
     };
     let mut socket = UnixStream::from(socket);
-    let forked =
-        set_up(&mut socket, mount_point, private, native_system).and_then(|()| sys::fork().doing("fork"));
+    let forked = set_up(&mut socket, places).and_then(|()| sys::fork().doing("fork"));
     let done = match forked {
         Ok(Forked::Parent(child)) => {
             // Only the child talks from here on.
             drop(socket);
             return wait_until_end(child);
         }
-        Ok(Forked::Child) => enter().and_then(|()| serve(&mut socket)),
+        Ok(Forked::Child) => enter(places.outer.is_some()).and_then(|()| serve(&mut socket)),
         Err(failure) => Err(failure),
     };
     done.unwrap_or_else(|failure| {
@@ -119,12 +129,7 @@ fn take_standard_input() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn set_up(
-    socket: &mut UnixStream,
-    mount_point: &Path,
-    private: &Path,
-    native_system: Option<&Path>,
-) -> Step<()> {
+fn set_up(socket: &mut UnixStream, places: &Places<'_>) -> Step<()> {
     // Away from the terminal: its Ctrl-C is for the installer, which ends us.
     nix::unistd::setsid().doing("leave the terminal's session")?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).doing("follow the installer's end")?;
@@ -139,25 +144,41 @@ fn set_up(
             | CloneFlags::CLONE_NEWNET,
     )
     .doing("make mount, pid, ipc, uts and network namespaces")?;
-    let fuse = mount_target(mount_point)?;
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        None::<&str>,
+    )
+    .doing("make the mounts private")?;
+    let fuse = mount_served(places.target)?;
+    let outer_fuse = places.outer.map(mount_served).transpose()?;
     // Paths outside are reachable only while this process is the user, and the
     // view only after that: the kernel refuses FUSE requests of an unmapped user.
-    let root = open_path(mount_point).doing("open the view")?;
-    let binds = sources(private, native_system)?;
+    let root = open_path(places.outer.unwrap_or(places.target)).doing("open the view")?;
+    let binds = sources(places)?;
     FromAgent::Mounted.send(socket).doing("talk to the installer")?;
-    send_descriptor(socket, fuse.as_fd()).doing("hand the FUSE descriptor over")?;
-    drop(fuse);
+    for fuse in std::iter::once(fuse).chain(outer_fuse) {
+        send_descriptor(socket, fuse.as_fd()).doing("hand the FUSE descriptor over")?;
+    }
     expect(socket, &ToAgent::Serving)?;
     become_root()?;
     nix::unistd::fchdir(&root).doing("enter the view")?;
     let mut bound = Vec::new();
-    for (from, to) in &binds {
+    for Bind { from, to, kind } in &binds {
         // A target need not have a start-stop-daemon.
         if to.ends_with(START_STOP_DAEMON) && !to.exists() {
             continue;
         }
-        bind(&descriptor_path(from), to).doing("mount the native sysroot")?;
-        bound.push(to);
+        let deep = match kind {
+            Kind::ReadOnlyShallow => MsFlags::empty(),
+            Kind::ReadOnly | Kind::Writable => MsFlags::MS_REC,
+        };
+        bind(&descriptor_path(from), to, deep).doing("mount the native sysroot")?;
+        if *kind != Kind::Writable {
+            bound.push(to);
+        }
     }
     for to in bound.into_iter().rev() {
         read_only(to).doing("protect the native sysroot")?;
@@ -165,27 +186,61 @@ fn set_up(
     Ok(())
 }
 
-/// What is mounted in the view, and where, relative to its root.
-fn sources(private: &Path, native_system: Option<&Path>) -> Step<Vec<(OwnedFd, PathBuf)>> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    ReadOnly,
+    /// Without what is mounted below it.
+    ReadOnlyShallow,
+    Writable,
+}
+
+/// Something mounted in the view, at a path relative to its root.
+struct Bind {
+    from: OwnedFd,
+    to: PathBuf,
+    kind: Kind,
+}
+
+/// What is mounted in the view, in this order.
+fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
     let doing = "open the native sysroot";
     let seen = PathBuf::from(PHANTOM_DIRECTORY.trim_start_matches('/'));
-    let mut binds = vec![(open_path(private).doing(doing)?, seen.clone())];
+    let private = places.private;
+    let directory = |from: &Path, to: PathBuf, kind| {
+        let from = open_path(from).doing(doing)?;
+        Ok(Bind { from, to, kind })
+    };
+    let mut binds = vec![directory(private, seen.clone(), Kind::ReadOnly)?];
     // In the place of the target's own where nothing is redirected.
     let starter = private.join(START_STOP_DAEMON);
     if starter.exists() {
-        let file = File::open(&starter).doing(doing)?;
-        binds.push((file.into(), Path::new("usr/sbin").join(START_STOP_DAEMON)));
+        binds.push(Bind {
+            from: File::open(&starter).doing(doing)?.into(),
+            to: Path::new("usr/sbin").join(START_STOP_DAEMON),
+            kind: Kind::ReadOnly,
+        });
     }
-    let Some(system) = native_system else {
+    if let Some(outer) = places.outer {
+        // The target, and its own way to native programs: for what is executed in it, or takes it
+        // as its root directory.
+        let target = PathBuf::from(DPKG_ROOT.trim_start_matches('/'));
+        binds.push(directory(outer, seen.join("sysroot"), Kind::ReadOnlyShallow)?);
+        binds.push(directory(places.target, target.clone(), Kind::Writable)?);
+        binds.push(directory(private, target.join(&seen), Kind::ReadOnly)?);
+        binds.push(directory(
+            outer,
+            target.join(&seen).join("sysroot"),
+            Kind::ReadOnlyShallow,
+        )?);
+    }
+    let Some(system) = places.native_system else {
         return Ok(binds);
     };
-    for directory in fs::read_dir(private.join("sysroot/usr")).doing(doing)? {
-        let name = Path::new("usr").join(directory.doing(doing)?.file_name());
+    for entry in fs::read_dir(private.join("sysroot/usr")).doing(doing)? {
+        let name = Path::new("usr").join(entry.doing(doing)?.file_name());
         if system.join(&name).is_dir() {
-            binds.push((
-                open_path(&system.join(&name)).doing(doing)?,
-                seen.join("sysroot").join(&name),
-            ));
+            let to = seen.join("sysroot").join(&name);
+            binds.push(directory(&system.join(&name), to, Kind::ReadOnly)?);
         }
     }
     Ok(binds)
@@ -222,17 +277,9 @@ fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Resul
     Ok(())
 }
 
-/// Mounts the FUSE filesystem. The descriptor must be opened in the user
+/// Mounts a FUSE filesystem. The descriptor must be opened in the user
 /// namespace that the mount belongs to, hence here and not in the installer.
-fn mount_target(mount_point: &Path) -> Step<OwnedFd> {
-    mount(
-        None::<&str>,
-        "/",
-        None::<&str>,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        None::<&str>,
-    )
-    .doing("make the mounts private")?;
+fn mount_served(mount_point: &Path) -> Step<OwnedFd> {
     let fuse = fs::OpenOptions::new()
         .read(true)
         .write(true)
@@ -262,12 +309,12 @@ fn become_root() -> Step<()> {
     Ok(())
 }
 
-fn bind(from: &Path, to: &Path) -> nix::Result<()> {
+fn bind(from: &Path, to: &Path, deep: MsFlags) -> nix::Result<()> {
     mount(
         Some(from),
         to,
         None::<&str>,
-        MsFlags::MS_BIND | MsFlags::MS_REC,
+        MsFlags::MS_BIND | deep,
         None::<&str>,
     )
 }
@@ -294,7 +341,7 @@ fn read_only(path: &Path) -> nix::Result<()> {
 
 /// Process 1: mounts what belongs to a running system, changes the root
 /// directory, and gives up every right that is not needed.
-fn enter() -> Step<()> {
+fn enter(with_target: bool) -> Step<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).doing("follow the agent's end")?;
     let none = None::<&str>;
     let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
@@ -306,7 +353,7 @@ fn enter() -> Step<()> {
         let outside = Path::new("/dev").join(name);
         if outside.exists() {
             File::create(dev.join(name)).doing("make a device file")?;
-            bind(&outside, &dev.join(name)).doing("mount a device file")?;
+            bind(&outside, &dev.join(name), MsFlags::MS_REC).doing("mount a device file")?;
         }
     }
     for (name, to) in [
@@ -331,6 +378,12 @@ fn enter() -> Step<()> {
         Some("mode=1777"),
     )
     .doing("mount /dev/shm")?;
+    if with_target {
+        let target = Path::new(DPKG_ROOT.trim_start_matches('/'));
+        for name in ["proc", "dev"] {
+            bind(Path::new(name), &target.join(name), MsFlags::MS_REC).doing("mount /proc and /dev")?;
+        }
+    }
     // A view without a network still has itself.
     let socket = nix::sys::socket::socket(
         nix::sys::socket::AddressFamily::Inet,
@@ -409,12 +462,15 @@ fn run_command(
     let [program, rest @ ..] = arguments else {
         return Ok(Some(FromAgent::NotRun("no program is named".to_owned())));
     };
+    // dpkg's working directory is the root that it installs into.
+    let root = environment.iter().find(|(name, _)| name == "DPKG_ROOT");
+    let directory = root.map_or("", |(_, root)| root.as_str());
     let mut command = Command::new(program);
     command
         .args(rest)
+        .current_dir(if directory.is_empty() { "/" } else { directory })
         .env_clear()
         .envs(environment)
-        .current_dir("/")
         .stdin(Stdio::null());
     command.process_group(0);
     let child = match command.spawn() {

@@ -6,7 +6,7 @@
 //! agent                                   installer
 //! Unshared                         ──►    writes the id maps
 //!                                  ◄──    Mapped
-//! Mounted, then the FUSE descriptor ──►   starts the server
+//! Mounted, then the FUSE descriptor ──►   starts the server (with a native root: two)
 //!                                  ◄──    Serving
 //! Ready                            ──►
 //!                                  ◄──    Run        ┐
