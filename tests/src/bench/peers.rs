@@ -124,6 +124,13 @@ impl Peer {
         matches!(self, Self::Floor | Self::Scripts)
     }
 
+    /// Whether a run is quicker for what one before it has left. Of the others' the mirror alone
+    /// has files; the floor's are those that the mirror has just got.
+    #[must_use]
+    pub fn has_cache(self) -> bool {
+        matches!(self, Self::Own | Self::OwnCold)
+    }
+
     /// Why it cannot be measured here, if that is so.
     #[must_use]
     pub fn missing(self, job: &Job) -> Option<String> {

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use rootless_install_tests::bench::peers::{self, Job, Peer};
-use rootless_install_tests::bench::{floor, scale, usage};
-use rootless_install_tests::error::At as _;
+use rootless_install_tests::bench::run::{command, measured, remove, succeed};
+use rootless_install_tests::bench::{execution, floor, scale, together, usage};
 use rootless_install_tests::probe::Need;
-use rootless_install_tests::real::{EPOCH, Real};
+use rootless_install_tests::real::Real;
 use rootless_install_tests::reference::Emulation;
 use rootless_install_tests::{Error, Result, elf};
 use usage::Usage;
@@ -22,7 +22,7 @@ use usage::Usage;
 const USAGE: &str = "\
 usage: bench [OPTION]…
 
-  --runs N            runs of each, after one that fills the caches [5]
+  --runs N            runs of each, after one that fills the caches of those that have any [5]
   --arch ARCH         architecture; may be given more than once [riscv64 and this machine's]
   --variant VARIANT   variant; may be given more than once [minbase]
   --include LIST      packages besides
@@ -32,6 +32,14 @@ usage: bench [OPTION]…
 usage: bench --scale FILE.svg
 
   Time against the number of packages and of files, in synthetic archives: a table, and a plot in FILE.svg.
+
+usage: bench --execution
+
+  What an execution costs: of a foreign program in the view, of its native counterpart there, and outside.
+
+usage: bench --together
+
+  1, 2, 4 and 8 runs of this program at once, riscv64 minbase, with one cache; also 1 and 4 from an empty one.
 ";
 
 struct Options {
@@ -108,6 +116,8 @@ fn main() -> ExitCode {
             };
         }
         [Some("--scale"), Some(file)] => scale(Path::new(file)),
+        [Some("--execution")] => execution(),
+        [Some("--together")] => together(),
         [Some("--write-packages"), Some(list), Some(out)] => floor::run(Path::new(list), Path::new(out)),
         _ => match options() {
             Some(options) => run(&options),
@@ -197,6 +207,28 @@ fn scale(file: &Path) -> Result<()> {
     scale::plot(file, &by_packages, &by_files)
 }
 
+fn execution() -> Result<()> {
+    if let Some(why) = Need::TO_CONFIGURE.iter().find_map(|need| need.missing()) {
+        return Err(Error::Machine(why));
+    }
+    say(&execution::table(&execution::measure()?));
+    Ok(())
+}
+
+fn together() -> Result<()> {
+    let needs = Need::TO_CONFIGURE.iter().chain(&[Need::Archive]);
+    if let Some(why) = needs.into_iter().find_map(|need| need.missing()) {
+        return Err(Error::Machine(why));
+    }
+    let job = Job {
+        arch: "riscv64".to_owned(),
+        variant: "minbase".to_owned(),
+        include: String::new(),
+    };
+    say(&together::table(&together::measure(&Real::new()?, &job)?));
+    Ok(())
+}
+
 /// The type of the filesystem that a directory is on.
 fn filesystem(path: &Path) -> &'static str {
     use nix::sys::statfs;
@@ -234,9 +266,16 @@ fn measure(real: &Real, job: &Job, options: &Options) -> Result<()> {
         make_tree(real, job)?;
     }
     for round in 0..=options.runs {
-        for contestant in contestants.iter_mut().filter(|one| one.failed.is_none()) {
-            match once(real, job, contestant.peer, &list) {
-                // The first round fills the caches.
+        // The first round fills caches: nothing to be had from it for those that have none.
+        let running = |one: &&mut Contestant| one.failed.is_none() && (round > 0 || one.peer.has_cache());
+        for contestant in contestants.iter_mut().filter(running) {
+            let fetched = real.mirror.fetched();
+            let mut run = once(real, job, contestant.peer, &list);
+            if round > 0 && run.is_ok() && real.mirror.fetched() != fetched {
+                // The mirror did not have all of it yet, and has now.
+                run = once(real, job, contestant.peer, &list);
+            }
+            match run {
                 Ok(_) if round == 0 => {}
                 Ok(usage) => contestant.runs.push(usage),
                 Err(Error::Command { what, .. }) => contestant.failed = Some(what),
@@ -263,29 +302,6 @@ fn make_tree(real: &Real, job: &Job) -> Result<()> {
     succeed("rootless-install", &mut command(real, &command_line)?).map(drop)
 }
 
-fn command(real: &Real, command_line: &[std::ffi::OsString]) -> Result<Command> {
-    let (program, arguments) = command_line
-        .split_first()
-        .ok_or_else(|| Error::Machine("no command".to_owned()))?;
-    let mut command = real.work.account().command(Path::new(program));
-    command
-        .args(arguments)
-        .env("HOME", real.work.path("home"))
-        .env("TMPDIR", real.work.path("tmp"));
-    Ok(command)
-}
-
-fn succeed(name: &str, command: &mut Command) -> Result<()> {
-    let done = command.output().at(Path::new(name))?;
-    if done.status.success() {
-        return Ok(());
-    }
-    Err(Error::Command {
-        command: name.to_owned(),
-        what: String::from_utf8_lossy(&done.stderr).into_owned(),
-    })
-}
-
 /// One run, whose result is removed.
 fn once(real: &Real, job: &Job, peer: Peer, list: &Path) -> Result<Usage> {
     let target = real
@@ -294,26 +310,10 @@ fn once(real: &Real, job: &Job, peer: Peer, list: &Path) -> Result<Usage> {
     if peer == Peer::OwnCold {
         remove(&real.work.path("cache/native"))?;
     }
-    let file = real.work.out(&format!("{}.usage", peer.name()));
-    let command_line = peer.command(real, job, &target, list);
-    let own = std::env::current_exe().unwrap_or_default();
-    let recorded = [own.into(), "--record".into(), file.clone().into()];
-    let mut command = command(real, &[&recorded[..], &command_line].concat())?;
-    command
-        .env("SOURCE_DATE_EPOCH", EPOCH.to_string())
-        .current_dir(real.work.path("home"));
-    let measured = usage::measure(&file, &mut command);
+    let words = peer.command(real, job, &target, list);
+    let measured = measured(real, peer.name(), &words);
     remove(&target)?;
     measured
-}
-
-fn remove(path: &Path) -> Result<()> {
-    let removed = match path.symlink_metadata() {
-        Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path),
-        Ok(_) => std::fs::remove_file(path),
-        Err(_) => return Ok(()),
-    };
-    removed.at(path)
 }
 
 /// The packages of the job, for the floor: what mmdebstrap asks the mirror for.
