@@ -129,6 +129,9 @@ pub struct ServeOptions {
     pub phantoms: Vec<Phantom>,
     /// Exec redirection; `None` executes everything as it is.
     pub redirect: Option<Redirect>,
+    /// Whether everybody who asks is root in the target's eyes: for a mount outside of a user
+    /// namespace, where the only user is the one who made it.
+    pub as_root: bool,
     /// How many requests are answered at the same time; 0 for as many as there are processors, up to 4.
     pub threads: usize,
 }
@@ -222,7 +225,7 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         0 => thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4)),
         n => n,
     });
-    let adapter = Adapter::new(view.clone());
+    let adapter = Adapter::new(view.clone(), options.as_root);
     let session = Session::from_fd(adapter, fuse_fd, SessionACL::All, config).map_err(failed)?;
     let notifier = session.notifier();
     view.set_notifier(notifier.clone());

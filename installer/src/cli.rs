@@ -13,6 +13,7 @@ mod native_root;
 pub mod pipeline;
 pub mod target;
 mod values;
+mod way;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -284,7 +284,7 @@ impl<'a> Configurer<'a> {
         let environment = settings
             .environment
             .of(&key.name, &key.architecture, &script, settings.force);
-        let path = format!("{}{}", settings.environment.root(), path.display());
+        let path = format!("{}{}", settings.environment.root, path.display());
         let arguments = script.arguments();
         let command: Vec<&str> = std::iter::once(path.as_str())
             .chain(arguments.iter().map(String::as_str))

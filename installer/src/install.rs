@@ -10,14 +10,12 @@ use crate::bookkeeping;
 use crate::dpkg::{Database, PackageKey};
 use crate::fontconfig;
 use crate::merge_usr::{self, MergedUsr};
-use crate::native_root;
 use crate::preseed::Selections;
-use crate::report::{Event, Reporter, Stage};
+use crate::report::{Reporter, Stage};
 use crate::solve::{PackageId, Plan, Selection, Universe, Variant};
 use crate::staging::{Cancel, Staging};
 use crate::sysroot::{Sources, Sysroot};
 use crate::unrunnable::{Deferred, OnUnrunnable, Unrunnable};
-use crate::view::{Outer, View, ViewOptions};
 use control::{Control, Request};
 use rootless_install_fs::Target;
 use std::collections::HashMap;
@@ -30,14 +28,18 @@ mod answers;
 mod control;
 mod environs;
 mod error;
+mod place;
+mod record;
 mod selections;
 mod steps;
 
 use steps::Means;
 
+pub use control::Violation;
 pub(crate) use environs::check_native_system;
 pub use error::InstallError;
 use error::system_error;
+pub use place::Place;
 
 type Result<T> = std::result::Result<T, InstallError>;
 
@@ -77,8 +79,10 @@ pub struct Installation<'a, 'u> {
     pub sources: Vec<(PathBuf, String)>,
     /// Native tools; `None` when all of the target's own programs can be executed.
     pub native: Option<Native<'a, 'u>>,
-    /// What scripts have as their root directory in chrootless mode.
-    pub native_root: Option<&'a Target>,
+    /// Where maintainer scripts run.
+    pub place: Place<'a>,
+    /// Who is told what scripts do outside of `DPKG_ROOT`.
+    pub violations: &'a (dyn Fn(&Violation<'_>) + Sync),
     /// The cache.
     pub cache: &'a Path,
     /// An empty directory for the view's mount, made here.
@@ -146,7 +150,7 @@ impl<'u> Installation<'_, 'u> {
         std::thread::scope(|scope| {
             let socket = scratch.directory().join("private/control");
             // Nobody asks where the target's own programs are executed.
-            let control = match self.native.is_some() || self.native_root.is_some() {
+            let control = match self.native.is_some() || self.place.is_chrootless() {
                 false => None,
                 true => {
                     let answer = |request: Request<'_>| {
@@ -214,16 +218,8 @@ impl<'u> Installation<'_, 'u> {
     }
 
     fn sysroot<'s>(&'s self, scratch: &Path) -> Result<Option<Sysroot<'s, 'u>>> {
-        let chrootless = self.native_root.is_some();
-        let with_shim = self.native.is_some() || chrootless;
-        let private = environs::create_private(scratch, with_shim, self.arch, chrootless)?;
-        if let Some(root) = self.native_root {
-            let made = native_root::create_front(&private, root)
-                .and_then(|()| std::fs::create_dir(private.join("sysroot")));
-            made.map_err(|source| InstallError::Write {
-                path: private,
-                source,
-            })?;
+        let private = self.create_private(scratch)?;
+        if self.place.is_chrootless() {
             return Ok(None);
         }
         let Some(native) = &self.native else {
@@ -257,46 +253,5 @@ impl<'u> Installation<'_, 'u> {
             .find(|p| p.name == "dpkg");
         // The least that a script may ask for and that has all of today's interfaces.
         found.map_or_else(|| "1.22.0".to_owned(), |package| package.version.to_owned())
-    }
-
-    fn view(&self, scratch: &Path) -> Result<View> {
-        let outer_mount = scratch.join("outer");
-        let mount_points = std::iter::once(&self.mount_point).chain(self.native_root.map(|_| &outer_mount));
-        for path in mount_points {
-            std::fs::create_dir(path).map_err(|source| InstallError::Write {
-                path: path.clone(),
-                source,
-            })?;
-        }
-        let reporter = Arc::clone(&self.reporter);
-        let directory = self.native.as_ref().and_then(|native| native.directory.clone());
-        let native_programs = |native: &Native<'_, '_>| match (self.native_root, &native.directory) {
-            (Some(root), _) => root.root_path().to_owned(),
-            (None, Some(directory)) => directory.clone(),
-            (None, None) => scratch.join("private/sysroot"),
-        };
-        let view = View::start(ViewOptions {
-            target: self.target,
-            mount_point: &self.mount_point,
-            private: &scratch.join("private"),
-            native_system: directory.as_deref().filter(|_| self.native_root.is_none()),
-            serve: environs::serve_options(
-                self.arch,
-                self.foreign,
-                self.native.as_ref().map(native_programs),
-            ),
-            outer: self.native_root.map(|root| Outer {
-                root,
-                mount_point: &outer_mount,
-                serve: environs::serve_native_root(),
-            }),
-            sink: Box::new(move |package, line| {
-                reporter.event(&Event::ScriptOutput {
-                    package,
-                    output: line.as_bytes(),
-                });
-            }),
-        })?;
-        Ok(view)
     }
 }

@@ -4,9 +4,8 @@
 //! kept in the cache. Each run has a copy of its own, to which scripts may write and which is
 //! thrown away. The first directory of `PATH` has a link to the shim for each of its programs.
 
-use rootless_install_fs::Target;
 use rustix::fs::{XattrFlags, lgetxattr, llistxattr, lsetxattr};
-use std::ffi::CStr;
+use std::ffi::{CStr, OsString};
 use std::fs::{self, FileTimes};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -90,20 +89,17 @@ fn finish(from: &Path, to: &Path) -> io::Result<()> {
     fs::File::open(to)?.set_times(times)
 }
 
-/// Makes the directory [`FRONT`] in the private directory: a link to the shim for each program
-/// of the native root.
+/// Makes the directory [`FRONT`] in the private directory: a link to the shim for each program,
+/// whose names `list` gives for a directory.
 ///
 /// # Errors
 /// What cannot be written.
-pub fn create_front(private: &Path, root: &Target) -> io::Result<()> {
+pub fn create_front(private: &Path, list: impl Fn(&str) -> Vec<OsString>) -> io::Result<()> {
     let front = private.join(FRONT);
     fs::create_dir(&front)?;
     fs::set_permissions(&front, fs::Permissions::from_mode(0o755))?;
     for directory in PROGRAMS {
-        let Ok(names) = root.read_dir(Path::new(directory)) else {
-            continue;
-        };
-        for name in names {
+        for name in list(directory) {
             match symlink("../shim", front.join(&name)) {
                 // One of the others has it, too.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -114,10 +110,16 @@ pub fn create_front(private: &Path, root: &Target) -> io::Result<()> {
     Ok(())
 }
 
+/// Names in a directory of this machine; none where it cannot be read.
+pub fn names_on_machine(directory: &str) -> Vec<OsString> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rootless_install_fs::{FileType, Meta};
+    use rootless_install_fs::{FileType, Meta, Target};
 
     #[test]
     fn a_copy_is_the_same_and_its_own() {
@@ -159,7 +161,9 @@ mod tests {
         fs::write(root.join("usr/bin/a"), "").unwrap();
         fs::write(root.join("usr/sbin/b"), "").unwrap();
         symlink("usr/bin", root.join("bin")).unwrap();
-        create_front(&private, &Target::open(&root).unwrap()).unwrap();
+        let target = Target::open(&root).unwrap();
+        let names = |directory: &str| target.read_dir(Path::new(directory)).unwrap_or_default();
+        create_front(&private, names).unwrap();
         for name in ["a", "b"] {
             let link = fs::read_link(private.join(FRONT).join(name)).unwrap();
             assert_eq!(link, Path::new("../shim"));

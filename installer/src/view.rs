@@ -7,16 +7,21 @@
 //! ends, so do the namespaces, their mounts and every process in them.
 
 mod agent;
+mod fusermount;
 pub mod idmap;
 mod message;
 mod output;
+mod plain;
 pub mod privileges;
 mod processor;
+mod sandbox;
 
 use idmap::{IdRange, Mapper};
 use message::{FromAgent, ToAgent};
 use output::Collector;
 pub use output::Sink;
+use plain::Plain;
+pub use plain::PlainOptions;
 use processor::Processors;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use std::ffi::OsString;
@@ -37,6 +42,9 @@ pub const DPKG_ROOT: &str = "/target";
 /// Name of a script in the private directory that stands in for
 /// start-stop-daemon(8) where the target's own programs are executed.
 pub const START_STOP_DAEMON: &str = "start-stop-daemon";
+
+/// First argument that makes this program try whether namespaces can be made.
+const PROBE_MARKER: &str = "--try-namespaces";
 
 /// First argument that makes this program the agent.
 pub const AGENT_MARKER: &str = "--view-agent";
@@ -158,7 +166,48 @@ pub fn probe() -> Result<(IdRange, Mapper), ViewError> {
             return Err(ViewError::NoUserNamespaces(format!("{file} is 0")));
         }
     }
+    try_namespaces()?;
     Ok(found)
+}
+
+/// Some machines let a user make namespaces, and then do nothing in them.
+fn try_namespaces() -> Result<(), ViewError> {
+    let tried = Command::new("/proc/self/exe")
+        .arg(PROBE_MARKER)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .output()
+        .map_err(io_error("try to make a user namespace"))?;
+    if tried.status.success() {
+        return Ok(());
+    }
+    let reason = String::from_utf8_lossy(&tried.stderr).trim().to_owned();
+    Err(ViewError::NoUserNamespaces(reason))
+}
+
+/// What a machine has for scripts without namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Whether an ordinary user can mount the target.
+    pub fuse: bool,
+    /// Whether the user's files can be kept from scripts.
+    pub protects: bool,
+}
+
+impl Machine {
+    /// Asks the machine.
+    #[must_use]
+    pub fn probe() -> Self {
+        let device = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/fuse");
+        Self {
+            fuse: device.is_ok() && fusermount::is_installed(),
+            protects: sandbox::protects(),
+        }
+    }
 }
 
 /// How to make a view.
@@ -230,12 +279,23 @@ pub struct Outcome {
 
 /// A running view.
 pub struct View {
-    socket: UnixStream,
-    agent: Child,
+    place: Place,
     output: Collector,
-    processors: Processors,
     /// Of the target, and of the native root.
     servers: Vec<Server>,
+}
+
+/// Where scripts run.
+enum Place {
+    Namespaces(Namespaces),
+    Machine(Plain),
+}
+
+/// Namespaces, and who holds them.
+struct Namespaces {
+    socket: UnixStream,
+    agent: Child,
+    processors: Processors,
 }
 
 impl View {
@@ -266,19 +326,19 @@ impl View {
         let outer = options.outer.map(|outer| (outer.root, outer.serve));
         let served = std::iter::once((options.target, options.serve)).chain(outer);
         match set_up(&mut socket, &agent, range, &mapper, served) {
-            Ok(servers) => Ok(Self {
-                socket,
-                agent,
-                output,
-                processors: Processors::new(
-                    &servers
-                        .iter()
-                        .flat_map(Server::threads)
-                        .copied()
-                        .collect::<Vec<_>>(),
-                ),
-                servers,
-            }),
+            Ok(servers) => {
+                let threads: Vec<i32> = servers.iter().flat_map(Server::threads).copied().collect();
+                let processors = Processors::new(&threads);
+                Ok(Self {
+                    place: Place::Namespaces(Namespaces {
+                        socket,
+                        agent,
+                        processors,
+                    }),
+                    output,
+                    servers,
+                })
+            }
             Err(error) => {
                 drop(socket);
                 let _ = agent.kill();
@@ -286,6 +346,19 @@ impl View {
                 Err(error)
             }
         }
+    }
+
+    /// Makes what scripts need without namespaces.
+    ///
+    /// # Errors
+    /// [`ViewError::NoFuse`] when the target cannot be mounted.
+    pub fn on_machine(options: PlainOptions<'_>) -> Result<Self, ViewError> {
+        let (plain, output, servers) = Plain::start(options)?;
+        Ok(Self {
+            place: Place::Machine(plain),
+            output,
+            servers,
+        })
     }
 
     /// Runs a command of a package in the view and waits for its end.
@@ -304,6 +377,30 @@ impl View {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Outcome, ViewError> {
         self.output.start(package);
+        let ended = match &mut self.place {
+            Place::Namespaces(place) => place.run(arguments, environment, limit, cancelled)?,
+            Place::Machine(plain) => plain.run(arguments, environment, limit, cancelled)?,
+        };
+        Ok(Outcome {
+            ended,
+            last_lines: self.output.last_lines(),
+        })
+    }
+
+    /// The target's FUSE server.
+    pub fn server(&self) -> Option<&Server> {
+        self.servers.first()
+    }
+}
+
+impl Namespaces {
+    fn run(
+        &mut self,
+        arguments: &[&str],
+        environment: &[(String, String)],
+        limit: Option<Duration>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Ended, ViewError> {
         let run = ToAgent::Run {
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
             environment: environment.to_vec(),
@@ -340,10 +437,7 @@ impl View {
                 ))));
             }
         };
-        Ok(Outcome {
-            ended: killed.unwrap_or(ended),
-            last_lines: self.output.last_lines(),
-        })
+        Ok(killed.unwrap_or(ended))
     }
 
     fn wait_readable(&self, limit: Duration) -> Result<bool, ViewError> {
@@ -356,18 +450,18 @@ impl View {
             Err(error) => Err(ViewError::Lost(error.into())),
         }
     }
-
-    /// The target's FUSE server.
-    pub fn server(&self) -> Option<&Server> {
-        self.servers.first()
-    }
 }
 
 impl Drop for View {
     fn drop(&mut self) {
-        // The end of the conversation ends process 1, and with it everything.
-        let _ = self.socket.shutdown(std::net::Shutdown::Both);
-        let _ = self.agent.wait();
+        match &mut self.place {
+            // The end of the conversation ends process 1, and with it everything.
+            Place::Namespaces(place) => {
+                let _ = place.socket.shutdown(std::net::Shutdown::Both);
+                let _ = place.agent.wait();
+            }
+            Place::Machine(plain) => plain.stop(),
+        }
         self.servers.clear();
     }
 }
@@ -442,7 +536,14 @@ fn receive_descriptor(socket: &UnixStream) -> Result<OwnedFd, ViewError> {
 /// [`AGENT_MARKER`]); `None` when this is an ordinary start of the program.
 pub fn agent_entry() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next()? != AGENT_MARKER {
+    let marker = arguments.next()?;
+    if marker == PROBE_MARKER {
+        return Some(agent::try_namespaces());
+    }
+    if marker == sandbox::MARKER {
+        return Some(sandbox::run(arguments));
+    }
+    if marker != AGENT_MARKER {
         return None;
     }
     let (Some(mount_point), Some(private)) = (arguments.next(), arguments.next()) else {

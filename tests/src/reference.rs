@@ -14,7 +14,7 @@ use crate::error::At as _;
 use crate::fidelity::cases::Case;
 use crate::fidelity::state::Release;
 use crate::listing::{Listing, SUFFIX};
-use crate::program::{Account, limited, passing, place, which};
+use crate::program::{Account, Workplace, limited, passing, place, which};
 use crate::{Error, Result};
 
 mod emulation;
@@ -78,7 +78,7 @@ impl Maker {
     pub fn make(&self, case: &Case, release: &Release, again: bool) -> Result<Listing> {
         let path = self.path(case, release, SUFFIX)?;
         let failed = self.path(case, release, ".failed")?;
-        if path.is_file() {
+        if let Some(path) = self.kept(&path, case, release)? {
             return Listing::read(&path);
         }
         if let (false, Ok(what)) = (again, std::fs::read_to_string(&failed)) {
@@ -97,6 +97,19 @@ impl Maker {
                 Err(error)
             }
         }
+    }
+
+    /// The reference at `path`, or one of another case that is made of the same.
+    fn kept(&self, path: &Path, case: &Case, release: &Release) -> Result<Option<PathBuf>> {
+        if path.is_file() {
+            return Ok(Some(path.to_owned()));
+        }
+        let end = format!("-{}{SUFFIX}", self.key(case, release)?);
+        let files = std::fs::read_dir(&self.dir).at(&self.dir)?.flatten();
+        let others = files.map(|file| file.path());
+        Ok(others
+            .into_iter()
+            .find(|other| other.to_string_lossy().ends_with(&end)))
     }
 
     /// A second reference of a case, made like the first and kept as well.
@@ -125,6 +138,31 @@ impl Maker {
         Ok(listing)
     }
 
+    /// What mmdebstrap's mode chrootless makes of a case, as the account and under fakeroot(1).
+    ///
+    /// # Errors
+    /// When it fails; the error says why in one line.
+    pub fn make_chrootless(&self, case: &Case, work: &Workplace, tar: &Path) -> Result<()> {
+        let fakeroot = which("fakeroot").unwrap_or_else(|| PathBuf::from("fakeroot"));
+        let mut command = limited::limited(work.account(), &fakeroot);
+        command
+            .arg("mmdebstrap")
+            .args(options(case, "chrootless", &work.path("home"))?)
+            .arg(&case.suite)
+            .arg(tar)
+            .arg(case.archive(&self.mirror))
+            .env("HOME", "/root")
+            .env("TMPDIR", work.path("tmp"))
+            .env("SOURCE_DATE_EPOCH", self.epoch.to_string())
+            .current_dir(work.path("home"))
+            .stdout(Stdio::null());
+        let done = limited::run("fakeroot", &mut command, self.limit)?;
+        match done.status.success() {
+            true => Ok(()),
+            false => Err(fail(why(&done.said))),
+        }
+    }
+
     fn make_new(&self, case: &Case) -> Result<Listing> {
         let base = place()?;
         let work = tempfile::Builder::new()
@@ -139,7 +177,7 @@ impl Maker {
         let started = Instant::now();
         let mut command = limited::limited(&account, &mmdebstrap);
         command
-            .args(options(case, work.path())?)
+            .args(options(case, "unshare", work.path())?)
             .arg(&case.suite)
             .arg(&tar)
             .arg(case.archive(&self.mirror))
@@ -173,9 +211,9 @@ fn fail(what: impl Into<String>) -> Error {
 }
 
 /// The options of mmdebstrap for a case.
-fn options(case: &Case, work: &Path) -> Result<Vec<String>> {
+fn options(case: &Case, mode: &str, work: &Path) -> Result<Vec<String>> {
     let mut options = vec![
-        "--mode=unshare".to_owned(),
+        format!("--mode={mode}"),
         format!("--architectures={}", case.architectures.join(",")),
         format!("--variant={}", case.variant),
     ];

@@ -17,9 +17,9 @@ use fuser::{
 };
 use rustix::fs::AtFlags;
 
-use convert::{attr, caller, device, errno, fuse_kind, maker, new_time, nothing};
+use convert::{attr, caller, device, errno, fuse_kind, new_time, nothing};
 
-use super::view::{Changes, Entry, Shown, View};
+use super::view::{Caller, Changes, Entry, Shown, View};
 use crate::meta::FileType;
 
 /// How long the kernel may believe what it is told: until it is told otherwise.
@@ -35,13 +35,24 @@ pub(super) struct Adapter {
     view: Arc<View>,
     /// Whether the kernel lists directories without opening them.
     no_opendir: bool,
+    /// Whether everybody who asks is the target's root.
+    as_root: bool,
 }
 
 impl Adapter {
-    pub(super) fn new(view: Arc<View>) -> Self {
+    pub(super) fn new(view: Arc<View>, as_root: bool) -> Self {
         Self {
             view,
             no_opendir: false,
+            as_root,
+        }
+    }
+
+    /// The caller as one who makes something.
+    fn maker(&self, req: &Request, umask: u32) -> Caller {
+        Caller {
+            umask,
+            ..caller(req, self.as_root)
         }
     }
 }
@@ -186,13 +197,17 @@ impl Filesystem for Adapter {
         };
         reply_entry(
             reply,
-            self.view.mknod(parent.0, name, kind, mode, maker(req, umask)),
+            self.view
+                .mknod(parent.0, name, kind, mode, self.maker(req, umask)),
         );
     }
 
     fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
         self.view.count_request();
-        reply_entry(reply, self.view.mkdir(parent.0, name, mode, maker(req, umask)));
+        reply_entry(
+            reply,
+            self.view.mkdir(parent.0, name, mode, self.maker(req, umask)),
+        );
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -209,7 +224,8 @@ impl Filesystem for Adapter {
         self.view.count_request();
         reply_entry(
             reply,
-            self.view.symlink(parent.0, name, target.as_os_str(), caller(req)),
+            self.view
+                .symlink(parent.0, name, target.as_os_str(), caller(req, self.as_root)),
         );
     }
 
@@ -406,7 +422,11 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         self.view.count_request();
-        reply_empty(reply, self.view.setxattr(ino.0, name, value, flags, caller(req)));
+        reply_empty(
+            reply,
+            self.view
+                .setxattr(ino.0, name, value, flags, caller(req, self.as_root)),
+        );
     }
 
     fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
@@ -435,7 +455,10 @@ impl Filesystem for Adapter {
         reply: ReplyCreate,
     ) {
         self.view.count_request();
-        match self.view.create(parent.0, name, mode, flags, maker(req, umask)) {
+        match self
+            .view
+            .create(parent.0, name, mode, flags, self.maker(req, umask))
+        {
             Ok((entry, opened)) => reply.created(
                 &FOREVER,
                 &attr(&entry.shown),

@@ -188,7 +188,7 @@ pub struct Args {
 /// `--mode`: how maintainer scripts are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// The best this machine can do
+    /// redirect, or chrootless where this machine does not let an ordinary user make namespaces
     Auto,
     /// In a view of the target where every tool is its native counterpart
     Redirect,

@@ -209,11 +209,6 @@ impl Config {
     pub fn is_redirected(&self) -> bool {
         self.architectures().any(|arch| arch != Architecture::native())
     }
-
-    /// Whether scripts run outside of the target.
-    pub fn is_chrootless(&self) -> bool {
-        self.mode == Mode::Chrootless
-    }
 }
 
 /// All names, each once, in the order of their first mention.

@@ -11,7 +11,7 @@ use super::config::NativeSysroot;
 use super::pipeline::{Error, request};
 use crate::arch::Architecture;
 use crate::archive::{Fetcher, Index, PackageFile};
-use crate::install::{InstallError, Installation};
+use crate::install::{InstallError, Installation, Place};
 use crate::native_root;
 use crate::report::{Event, Reporter, Stage};
 use crate::solve::{Plan, Request, Selection, Universe, choose};
@@ -145,7 +145,8 @@ impl Making<'_, '_> {
             debs: plan.packages().zip(debs).collect(),
             sources: self.sources.to_vec(),
             native: None,
-            native_root: None,
+            place: Place::View,
+            violations: &|_| {},
             cache: &self.config.cache,
             mount_point: work.directory().join("view"),
             selections: &[],

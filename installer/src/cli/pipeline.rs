@@ -9,20 +9,21 @@ use rootless_install_fs::Target;
 
 use super::config::NativeSysroot;
 use super::native_root::{self, Making};
+use super::way::Way;
 use super::{Config, TargetSpec};
 use crate::arch::Architecture;
 use crate::archive::{
     self, ArchiveError, FetchOptions, Fetcher, Index, Keyring, PackageFile, SourceList, load_indexes,
     machine_sources,
 };
-use crate::install::{self, InstallError, Installation};
+use crate::install::{self, InstallError, Installation, Place};
 use crate::merge_usr::{self, MergeUsrError};
 use crate::output::{self, TarOptions};
 use crate::report::{Event, Reporter, Stage, Summary, Tally};
 use crate::solve::{DEFAULT_PRIORITY, IndexInput, Plan, Request, SolveError, Universe, choose};
 use crate::staging::{self, Cancel, Cancelled, Staging};
 use crate::sysroot::{SysrootError, package_file};
-use crate::view::{self, ViewError};
+use crate::view::ViewError;
 
 /// What can end a run: one variant a stage, each with its own errors.
 #[derive(Debug, thiserror::Error)]
@@ -112,10 +113,11 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     let reporter: &dyn Reporter = &*tally;
     // Scripts' users are strangers to what this makes; the target's modes are its own.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    if !config.dry_run {
-        view::probe()?;
-    }
-    if let (true, NativeSysroot::Directory(directory)) = (config.is_chrootless(), &config.native_sysroot) {
+    let way = match config.dry_run {
+        true => Way::wanted(config),
+        false => Way::decide(config, reporter)?,
+    };
+    if let (Way::NativeRoot, NativeSysroot::Directory(directory)) = (way, &config.native_sysroot) {
         native_root::check(directory)?;
     }
     let staging = if config.dry_run {
@@ -126,7 +128,7 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     let fetcher = fetcher(config, &tally, cancel)?;
     let (lists, indexes) = {
         let _stage = reporter.stage(Stage::Indexes);
-        load(config, &fetcher.fetcher)?
+        load(config, way, &fetcher.fetcher)?
     };
     cancel.check()?;
     let native = Architecture::native();
@@ -156,11 +158,12 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     };
     cancel.check()?;
     let native_inputs = self::inputs(&theirs);
-    let native_universe = (config.is_redirected() || config.is_chrootless())
+    let native_universe = way
+        .needs_native(config)
         .then(|| Universe::new(&native_inputs, native.name, &[]));
     let sources = archive::target_files(&lists);
     let native_root = match &native_universe {
-        Some(universe) if config.is_chrootless() => {
+        Some(universe) if way == Way::NativeRoot => {
             let making = Making {
                 config,
                 universe,
@@ -186,7 +189,11 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
         merged_usr: config.merged_usr,
         debs: plan.packages().zip(debs).collect(),
         sources,
-        native_root: native_root.as_ref().map(|copied| &copied.root),
+        place: match (way, &native_root) {
+            (Way::Machine(machine), _) => Place::Machine { fuse: machine.fuse },
+            (_, Some(copied)) => Place::NativeRoot(&copied.root),
+            _ => Place::View,
+        },
         native: native_universe
             .as_ref()
             .filter(|_| config.is_redirected())
@@ -199,6 +206,15 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
                     NativeSysroot::Directory(path) => Some(path.clone()),
                 },
             }),
+        violations: &|violation| {
+            let what = format!(
+                "outside of DPKG_ROOT: {} {} ({})",
+                violation.tool.display(),
+                violation.what.display(),
+                violation.kind
+            );
+            reporter.event(&Event::Detail { message: &what });
+        },
         cache: &config.cache,
         mount_point: staging.directory().join("view"),
         selections: &config.selections,
@@ -265,7 +281,7 @@ impl archive::Progress for Told {
 }
 
 /// The sources, and their indexes for the target's and this machine's architecture.
-fn load(config: &Config, fetcher: &Fetcher) -> Result<(Vec<SourceList>, Vec<Index>), Error> {
+fn load(config: &Config, way: Way, fetcher: &Fetcher) -> Result<(Vec<SourceList>, Vec<Index>), Error> {
     let machine = machine_sources()?;
     let keyring = if config.keyrings.is_empty() {
         Keyring::of_machine(&machine)?
@@ -292,7 +308,7 @@ fn load(config: &Config, fetcher: &Fetcher) -> Result<(Vec<SourceList>, Vec<Inde
     let mut architectures: Vec<&str> = config.architectures().map(|arch| arch.name).collect();
     let native = Architecture::native().name;
     let auto = config.native_sysroot == NativeSysroot::Auto;
-    if (config.is_redirected() || config.is_chrootless()) && auto && !architectures.contains(&native) {
+    if way.needs_native(config) && auto && !architectures.contains(&native) {
         architectures.push(native);
     }
     let indexes = load_indexes(fetcher, &sources, &keyring, &architectures)?;

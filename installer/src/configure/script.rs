@@ -1,9 +1,8 @@
 //! One maintainer script: its environment, its arguments, and what its failure
 //! means (Policy chapter 6; dpkg(1), "Internal environment").
 
-use crate::native_root::FRONT;
 use crate::report::escape;
-use crate::view::{DPKG_ROOT, Ended, Outcome, PHANTOM_DIRECTORY};
+use crate::view::{Ended, Outcome};
 use std::fmt;
 use std::time::Duration;
 
@@ -67,17 +66,16 @@ pub struct Environment {
     pub dpkg_version: String,
     /// `SOURCE_DATE_EPOCH`, handed on where it is set.
     pub source_date_epoch: Option<i64>,
-    /// Whether scripts run outside the target, which they see at [`DPKG_ROOT`]
-    /// (dpkg(1), `--force-script-chrootless`).
-    pub chrootless: bool,
+    /// Where scripts see the target, `DPKG_ROOT`: empty where it is their root directory, else
+    /// they run outside of it (dpkg(1), `--force-script-chrootless`).
+    pub root: String,
+    /// A directory that comes first in `PATH`.
+    pub front: Option<String>,
+    /// Variables besides.
+    pub besides: Vec<(&'static str, String)>,
 }
 
 impl Environment {
-    /// Where scripts see the target: what comes before its absolute paths.
-    pub fn root(&self) -> &'static str {
-        if self.chrootless { DPKG_ROOT } else { "" }
-    }
-
     /// The whole environment of one script, made from nothing: nothing of the
     /// user's own reaches it.
     pub fn of(
@@ -90,13 +88,13 @@ impl Environment {
         let epoch = self
             .source_date_epoch
             .map(|epoch| ("SOURCE_DATE_EPOCH", epoch.to_string()));
-        let root = self.root();
-        let (path, force) = match self.chrootless {
-            true => (
-                format!("{PATH}:{PHANTOM_DIRECTORY}/{FRONT}"),
-                format!("{force},script-chrootless"),
-            ),
-            false => (PATH.to_owned(), force.to_owned()),
+        let path = match &self.front {
+            Some(front) => format!("{front}:{PATH}"),
+            None => PATH.to_owned(),
+        };
+        let force = match self.root.as_str() {
+            "" => force.to_owned(),
+            _ => format!("{force},script-chrootless"),
         };
         [
             ("PATH", path),
@@ -115,12 +113,13 @@ impl Environment {
             ("DPKG_MAINTSCRIPT_NAME", script.file().to_owned()),
             ("DPKG_MAINTSCRIPT_DEBUG", "0".to_owned()),
             ("DPKG_RUNNING_VERSION", self.dpkg_version.clone()),
-            ("DPKG_ROOT", root.to_owned()),
-            ("DPKG_ADMINDIR", format!("{root}{}", crate::dpkg::ADMIN)),
+            ("DPKG_ROOT", self.root.clone()),
+            ("DPKG_ADMINDIR", format!("{}{}", self.root, crate::dpkg::ADMIN)),
             ("DPKG_FORCE", force),
         ]
         .into_iter()
         .chain(epoch)
+        .chain(self.besides.iter().cloned())
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
     }

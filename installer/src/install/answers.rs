@@ -1,13 +1,12 @@
 //! What the shim asks, and what it is told.
 
-use super::Installation;
 use super::control::{Reply, Request};
+use super::{Installation, Place};
 use crate::hazards::{self, Verdict};
 use crate::ldconfig::{self, Ran};
 use crate::ldd;
 use crate::sysroot::Sysroot;
 use crate::unrunnable::{Refusal, Unrunnable};
-use crate::view::DPKG_ROOT;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -47,11 +46,22 @@ impl Installation<'_, '_> {
                 Ok(()) => Reply::Done(Ran::default()),
                 Err(reason) => refuse(program, reason),
             },
+            Request::Violation(violation) => {
+                (self.violations)(&violation);
+                Reply::Counterpart
+            }
+            Request::Record(record) => match self.record(&record) {
+                Ok(()) => Reply::Counterpart,
+                Err(reason) => Reply::Refused(reason),
+            },
             Request::Failed { program, reason } => refuse(program, reason.to_string_lossy().into_owned()),
             Request::Ldconfig { directory, arguments } => {
-                let (directory, arguments) = match self.native_root {
-                    Some(_) => (inside(directory), without_root(&arguments)),
-                    None => (directory, arguments),
+                let (directory, arguments) = match self.place {
+                    Place::View => (directory, arguments),
+                    _ => (
+                        inside(self.dpkg_root(), directory).unwrap_or(Path::new("/")),
+                        without_root(&arguments),
+                    ),
                 };
                 match ldconfig::run_in(self.target, self.arch, directory, &arguments) {
                     Ok(ran) => Reply::Done(ran),
@@ -80,17 +90,16 @@ impl Installation<'_, '_> {
     }
 }
 
-/// A path of the native root as one of the target, which it sees at [`DPKG_ROOT`].
-fn inside(path: &Path) -> &Path {
-    match path.strip_prefix(DPKG_ROOT) {
-        Ok(rest) if !rest.as_os_str().is_empty() => {
-            // The rest of an absolute path, with the slash before it.
-            let bytes = path.as_os_str().as_bytes();
-            let rest = bytes.len() - rest.as_os_str().len() - 1;
-            Path::new(OsStr::from_bytes(bytes.get(rest..).unwrap_or_default()))
-        }
-        _ => Path::new("/"),
+/// A path as scripts see it as one of the target, which they see at `root`.
+pub(super) fn inside<'a>(root: &Path, path: &'a Path) -> Option<&'a Path> {
+    let rest = path.strip_prefix(root).ok()?;
+    if rest.as_os_str().is_empty() {
+        return Some(Path::new("/"));
     }
+    // The rest of an absolute path, with the slash before it.
+    let bytes = path.as_os_str().as_bytes();
+    let rest = bytes.len() - rest.as_os_str().len() - 1;
+    bytes.get(rest..).map(OsStr::from_bytes).map(Path::new)
 }
 
 /// The arguments of an ldconfig that works in the target, without the option that says so
@@ -113,10 +122,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_of_the_native_root() {
-        assert_eq!(inside(Path::new("/target/usr/lib")), Path::new("/usr/lib"));
-        assert_eq!(inside(Path::new("/target")), Path::new("/"));
-        assert_eq!(inside(Path::new("/tmp")), Path::new("/"));
+    fn paths_in_the_target() {
+        let inside = |path| inside(Path::new("/target"), Path::new(path));
+        assert_eq!(inside("/target/usr/lib"), Some(Path::new("/usr/lib")));
+        assert_eq!(inside("/target"), Some(Path::new("/")));
+        assert_eq!(inside("/tmp"), None);
     }
 
     #[test]

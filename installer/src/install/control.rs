@@ -8,6 +8,8 @@
 //! | `c` PATH | find the native counterpart of a target program |
 //! | `h` PATH NUL (ARGUMENT NUL)* | whether this may be executed: a row of [`crate::hazards`] |
 //! | `d` PATH NUL | it was executed, and what it wrote is to be converted |
+//! | `v` KIND NUL TOOL NUL WHAT NUL HELPED NUL PID NUL | a script does not keep to the contract of `DPKG_ROOT` (`maintscript-shim/src/front.rs`) |
+//! | `m` KIND NUL PATH NUL … | record what the kernel refuses a script (the same place) |
 //! | `r` PATH NUL REASON NUL | this cannot be executed, and why |
 //! | `l` DIRECTORY NUL (ARGUMENT NUL)* | run the target's ldconfig, from that working directory |
 //! | `o` DIRECTORY NUL (VARIABLE NUL)* NUL PROGRAM NUL (ARGUMENT NUL)* | do what the target's dynamic loader does for a program, or when it is the program; the variables are `LD_NAME=VALUE` |
@@ -24,6 +26,7 @@
 //! package in the sysroot of their own run, and what they may do to the target
 //! anyway.
 
+use super::record::Record;
 use crate::ldconfig::Ran;
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -65,6 +68,10 @@ pub(super) enum Request<'r> {
         /// Why.
         reason: &'r OsStr,
     },
+    /// A script does something that the contract of `DPKG_ROOT` does not have.
+    Violation(Violation<'r>),
+    /// Something that is recorded for a script.
+    Record(Record<'r>),
     /// A run of ldconfig.
     Ldconfig {
         /// Working directory of the caller, a path of the view.
@@ -83,6 +90,39 @@ pub(super) enum Request<'r> {
         /// The command line without that.
         arguments: Vec<&'r OsStr>,
     },
+}
+
+/// What a maintainer script does outside of `DPKG_ROOT`, as the shim tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Violation<'r> {
+    /// One of the kinds in `maintscript-shim/src/front.rs`.
+    pub kind: &'r str,
+    /// The tool that was called, by its name without a directory.
+    pub tool: &'r OsStr,
+    /// A path, an option or a program.
+    pub what: &'r OsStr,
+    /// Whether the shim has made it act in the target.
+    pub helped: bool,
+    /// The process, as it sees itself.
+    pub process: u32,
+}
+
+impl<'r> Violation<'r> {
+    fn parse(fields: &[&'r [u8]]) -> Result<Self, &'static str> {
+        let [kind, tool, what, helped, process] = *fields else {
+            return Err("the request is cut short");
+        };
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "the request is no text");
+        Ok(Self {
+            kind: text(kind)?,
+            tool: OsStr::from_bytes(tool),
+            what: OsStr::from_bytes(what),
+            helped: helped == b"1",
+            process: text(process)?
+                .parse()
+                .map_err(|_| "the request names no process")?,
+        })
+    }
 }
 
 /// What it is told.
@@ -130,6 +170,14 @@ impl<'r> Request<'r> {
                         reason: arguments.first().copied().unwrap_or_default(),
                     },
                 })
+            }
+            Some((kind @ (b'v' | b'm'), rest)) => {
+                let rest = rest.strip_suffix(b"\0").ok_or("the request is cut short")?;
+                let fields: Vec<&[u8]> = rest.split(|&b| b == 0).collect();
+                match kind {
+                    b'v' => Violation::parse(&fields).map(Self::Violation),
+                    _ => Record::parse(&fields).map(Self::Record),
+                }
             }
             Some((b'o', rest)) => {
                 let rest = rest.strip_suffix(b"\0").ok_or("the request is cut short")?;
@@ -289,6 +337,8 @@ mod tests {
                     Reply::Refused(format!("{} {arguments:?}", program.display()))
                 }
                 Request::Executed { .. } => Reply::Tell,
+                Request::Violation(violation) => Reply::Refused(format!("{violation:?}")),
+                Request::Record(record) => Reply::Refused(format!("{record:?}")),
                 Request::Failed { program, reason } => {
                     Reply::Refused(format!("{} {}", program.display(), reason.display()))
                 }
@@ -322,6 +372,14 @@ mod tests {
             assert_eq!(ask(&path, b"h/bin/x\0-n\0"), b"-/bin/x [\"-n\"]");
             assert_eq!(ask(&path, b"d/bin/x\0"), b"~");
             assert_eq!(ask(&path, b"r/bin/x\0why\0"), b"-/bin/x why");
+            let told = ask(&path, b"vpath\0chown\0/var/x\x001\x0077\0");
+            assert!(
+                String::from_utf8(told)
+                    .unwrap()
+                    .contains("helped: true, process: 77")
+            );
+            let told = ask(&path, b"mcapability\0/target/x\0ff\0");
+            assert!(String::from_utf8(told).unwrap().contains("value: [255]"));
             for hostile in [
                 &b""[..],
                 b"c",
@@ -333,6 +391,11 @@ mod tests {
                 b"x/",
                 b"o/",
                 b"o/\0LD_A=1\0",
+                b"v",
+                b"vpath\0chown\0/a\0001\0",
+                b"vpath\0chown\0/a\0001\0x\0",
+                b"m",
+                b"mowner\0",
             ] {
                 assert_eq!(ask(&path, hostile).first(), Some(&b'-'), "{hostile:?}");
             }

@@ -191,6 +191,7 @@ pub(super) fn serve_native_root() -> ServeOptions {
         phantoms,
         redirect: None,
         threads: THREADS,
+        as_root: false,
     }
 }
 
@@ -208,6 +209,7 @@ pub(super) fn serve_options(
             phantoms,
             redirect: None,
             threads: THREADS,
+            as_root: false,
         };
     };
     let in_sysroot = |path: &str| PathBuf::from(format!("{PHANTOM_DIRECTORY}/sysroot{path}"));
@@ -250,6 +252,7 @@ pub(super) fn serve_options(
             native: identity(native),
         }),
         threads: THREADS,
+        as_root: false,
     }
 }
 

@@ -59,6 +59,15 @@ pub enum InstallError {
         #[source]
         source: std::io::Error,
     },
+    /// A script that runs in the target asks for what it can do itself.
+    #[error("nothing is recorded in this mode: the kernel lets a script do it")]
+    NotChrootless,
+    /// Scripts are told of a path that is no text.
+    #[error("the path {} is not UTF-8, and maintainer scripts must be told of it", path.display())]
+    NotUtf8 {
+        /// The path.
+        path: PathBuf,
+    },
     /// `--native-sysroot=/` in chrootless mode.
     #[error("this machine's own root directory cannot be copied for scripts to write to")]
     MachineAsNativeRoot,
@@ -85,6 +94,7 @@ impl InstallError {
                 "leave --native-sysroot out to have a native root made, or name a directory that is one"
                     .into(),
             ),
+            Self::NotUtf8 { .. } => Some("make the target somewhere else".into()),
             Self::MergeUsr(error) => error.hint(),
             Self::View(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),

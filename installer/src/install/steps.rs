@@ -3,7 +3,6 @@
 use super::ahead::{self, Ahead, Task};
 use super::{Installation, Result, environs};
 use crate::bookkeeping;
-use crate::configure::script::Environment;
 use crate::configure::{Configurer, Run, Settings};
 use crate::deb::{
     Context, Expected, Job, Layering, UnpackedPackage, open_package, touched_by_tar, unpack_all,
@@ -80,11 +79,7 @@ impl Installation<'_, '_> {
         }
         (means.work_ahead)();
         let mut view = self.view(means.scratch)?;
-        let environment = Environment {
-            dpkg_version: self.dpkg_version(),
-            source_date_epoch: self.source_date_epoch,
-            chrootless: self.native_root.is_some(),
-        };
+        let environment = self.environment(means.scratch)?;
         let foreseen = |package: &str| {
             self.native.as_ref()?;
             hazards::foreseen(package, self.arch)

@@ -109,6 +109,25 @@ pub(super) fn run(places: &Places<'_>) -> ExitCode {
     })
 }
 
+/// Makes namespaces, as the agent does, and says on standard error why it cannot.
+pub(super) fn try_namespaces() -> ExitCode {
+    let tried = unshare(CloneFlags::CLONE_NEWUSER)
+        .and_then(|()| unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET))
+        .and_then(|()| private_mounts());
+    match tried {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = io::stderr().write_all(error.to_string().as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn private_mounts() -> nix::Result<()> {
+    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
+}
+
 /// The outer half of the agent lives as long as process 1 of the view.
 fn wait_until_end(child: Pid) -> ExitCode {
     loop {
@@ -144,14 +163,7 @@ fn set_up(socket: &mut UnixStream, places: &Places<'_>) -> Step<()> {
             | CloneFlags::CLONE_NEWNET,
     )
     .doing("make mount, pid, ipc, uts and network namespaces")?;
-    mount(
-        None::<&str>,
-        "/",
-        None::<&str>,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        None::<&str>,
-    )
-    .doing("make the mounts private")?;
+    private_mounts().doing("make the mounts private")?;
     let fuse = mount_served(places.target)?;
     let outer_fuse = places.outer.map(mount_served).transpose()?;
     // Paths outside are reachable only while this process is the user, and the

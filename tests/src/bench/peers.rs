@@ -24,6 +24,8 @@ pub enum Peer {
     Own,
     /// This program, which must make the native sysroot anew.
     OwnCold,
+    /// This program with `--mode=chrootless`, with all that it needs in its cache.
+    OwnChrootless,
     /// `mmdebstrap --mode=unshare`, emulated where the architecture is not this machine's.
     Unshare,
     /// `fakeroot mmdebstrap --mode=chrootless`.
@@ -77,6 +79,7 @@ impl Peer {
     pub const ALL: &[Self] = &[
         Self::Own,
         Self::OwnCold,
+        Self::OwnChrootless,
         Self::Chrootless,
         Self::Unshare,
         Self::Debootstrap,
@@ -91,6 +94,7 @@ impl Peer {
         match self {
             Self::Own => "own",
             Self::OwnCold => "own-cold",
+            Self::OwnChrootless => "own-chrootless",
             Self::Unshare => "unshare",
             Self::Chrootless => "chrootless",
             Self::Debootstrap => "debootstrap",
@@ -106,6 +110,7 @@ impl Peer {
         match self {
             Self::Own => "rootless-install".to_owned(),
             Self::OwnCold => "rootless-install, native sysroot made anew".to_owned(),
+            Self::OwnChrootless => "rootless-install --mode=chrootless".to_owned(),
             Self::Unshare if job.arch == native => "mmdebstrap --mode=unshare".to_owned(),
             Self::Unshare => "mmdebstrap --mode=unshare, emulated".to_owned(),
             Self::Chrootless => "fakeroot mmdebstrap --mode=chrootless".to_owned(),
@@ -128,7 +133,7 @@ impl Peer {
     /// has files; the floor's are those that the mirror has just got.
     #[must_use]
     pub fn has_cache(self) -> bool {
-        matches!(self, Self::Own | Self::OwnCold)
+        matches!(self, Self::Own | Self::OwnCold | Self::OwnChrootless)
     }
 
     /// Why it cannot be measured here, if that is so.
@@ -180,7 +185,7 @@ impl Peer {
     pub fn command(self, real: &Real, job: &Job, target: &Path, list: &Path) -> Vec<OsString> {
         let mirror = real.mirror.url();
         let mut command: Vec<OsString> = match self {
-            Self::Own | Self::OwnCold => vec![
+            Self::Own | Self::OwnCold | Self::OwnChrootless => vec![
                 real.work.program().into(),
                 "--quiet".into(),
                 "--cache".into(),
@@ -211,6 +216,9 @@ impl Peer {
                 return vec![own.into(), "--write-packages".into(), list.into(), target.into()];
             }
         };
+        if self == Self::OwnChrootless {
+            command.push("--mode=chrootless".into());
+        }
         if matches!(self, Self::Unshare | Self::Chrootless) {
             command.push(format!("--architectures={}", job.arch).into());
             command.push(format!("--variant={}", job.variant).into());

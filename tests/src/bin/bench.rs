@@ -13,6 +13,7 @@ use std::process::{Command, ExitCode};
 use rootless_install_tests::bench::peers::{self, Job, Peer};
 use rootless_install_tests::bench::run::{command, measured, remove, succeed};
 use rootless_install_tests::bench::{execution, floor, scale, together, usage};
+use rootless_install_tests::error::At as _;
 use rootless_install_tests::probe::Need;
 use rootless_install_tests::real::Real;
 use rootless_install_tests::reference::Emulation;
@@ -26,7 +27,7 @@ usage: bench [OPTION]…
   --arch ARCH         architecture; may be given more than once [riscv64 and this machine's]
   --variant VARIANT   variant; may be given more than once [minbase]
   --include LIST      packages besides
-  --peer PEER         own, own-cold, chrootless, unshare, debootstrap, cdebootstrap, floor or scripts;
+  --peer PEER         own, own-cold, own-chrootless, chrootless, unshare, debootstrap, cdebootstrap, floor or scripts;
                       may be given more than once [all]
 
 usage: bench --scale FILE.svg
@@ -145,7 +146,7 @@ fn run(options: &Options) -> Result<()> {
     if options
         .peers
         .iter()
-        .any(|peer| *peer != Peer::Own && *peer != Peer::OwnCold)
+        .any(|peer| !peer.has_cache() && !peer.is_floor())
     {
         // Others than this program, and the floor, which takes the packages that mmdebstrap asks for.
         needs.push(Need::Mmdebstrap);
@@ -161,7 +162,7 @@ fn run(options: &Options) -> Result<()> {
         && options
             .peers
             .iter()
-            .any(|peer| !matches!(peer, Peer::Own | Peer::OwnCold | Peer::Chrootless | Peer::Scripts))
+            .any(|peer| !peer.has_cache() && !peer.is_floor() && *peer != Peer::Chrootless)
     {
         true => Some(Emulation::on()?),
         false => None,
@@ -316,21 +317,28 @@ fn once(real: &Real, job: &Job, peer: Peer, list: &Path) -> Result<Usage> {
     measured
 }
 
-/// The packages of the job, for the floor: what mmdebstrap asks the mirror for.
+/// The packages of the job, for the floor: what this program asks the mirror for when its cache is empty,
+/// without those of the native sysroot.
 fn packages(real: &Real, job: &Job, options: &Options) -> Result<PathBuf> {
     let list = real.work.out("packages");
     if !options.peers.contains(&Peer::Floor) {
         return Ok(list);
     }
     real.mirror.forget();
+    // The directory itself is the work directory's.
+    let cache = real.work.path("cache");
+    for entry in std::fs::read_dir(&cache).at(&cache)? {
+        remove(&entry.at(&cache)?.path())?;
+    }
     let target = real.work.out("root.tar");
-    let command_line = Peer::Unshare.command(real, job, &target, &list);
-    let made = succeed("mmdebstrap", &mut command(real, &command_line)?);
+    let command_line = Peer::Own.command(real, job, &target, &list);
+    let made = succeed("rootless-install", &mut command(real, &command_line)?);
     remove(&target)?;
     made?;
     let mut paths = Vec::new();
     for request in real.mirror.requests() {
-        if request.path.ends_with(".deb")
+        let ours = [format!("_{}.deb", job.arch), "_all.deb".to_owned()];
+        if ours.iter().any(|end| request.path.ends_with(end))
             && let Some(path) = real.mirror.file(&request.path)
         {
             paths.push(path.to_string_lossy().into_owned());
@@ -339,9 +347,7 @@ fn packages(real: &Real, job: &Job, options: &Options) -> Result<PathBuf> {
     paths.sort();
     paths.dedup();
     if paths.is_empty() {
-        return Err(Error::Machine(
-            "mmdebstrap asked the mirror for no package".to_owned(),
-        ));
+        return Err(Error::Machine("the mirror was asked for no package".to_owned()));
     }
     let text = paths.join("\n");
     real.work.write("out/packages", text.as_bytes())

@@ -9,6 +9,8 @@
 //! one. The words:
 //!
 //! * `ci`: belongs to what continuous integration compares;
+//! * `peer`: made by `fakeroot mmdebstrap --mode=chrootless`, not by this program, to stand beside it;
+//!   whatever comes of it is as expected;
 //! * `alone`: installed by this program only, without a reference;
 //! * `refused=TOOL`: this program says that it cannot, naming TOOL;
 //! * `deferred`: this program leaves packages to the first boot, and says so;
@@ -25,11 +27,12 @@ use crate::Result;
 use crate::error::At as _;
 
 /// The groups, in the order of the tables.
-pub const GROUPS: [&str; 6] = [
+pub const GROUPS: [&str; 7] = [
     "variants",
     "architectures",
     "suites",
     "packages",
+    "chrootless",
     "popular",
     "wide",
 ];
@@ -64,6 +67,8 @@ pub struct Case {
     pub ci: bool,
     /// Whether there is no reference.
     pub alone: bool,
+    /// Whether `fakeroot mmdebstrap --mode=chrootless` makes it, and not this program.
+    pub peer: bool,
     /// What should come of it.
     pub expected: Expected,
     /// A file with debconf's selections.
@@ -224,6 +229,7 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         include: String::new(),
         ci: false,
         alone: false,
+        peer: false,
         expected: Expected::Equal,
         debconf: None,
         merged_usr: None,
@@ -235,6 +241,7 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         match word.split_once('=') {
             None if *word == "ci" => case.ci = true,
             None if *word == "alone" => case.alone = true,
+            None if *word == "peer" => case.peer = true,
             None if *word == "deferred" => case.expected = Expected::Deferred,
             Some(("refused", tool)) if !tool.is_empty() => case.expected = Expected::Refused(tool.to_owned()),
             Some(("debconf", file)) if !file.is_empty() => {

@@ -88,7 +88,8 @@ pub fn write(path: &Path, tables: &BTreeMap<String, String>) -> Result<()> {
 /// How many cases of a group ended how, in a sentence.
 #[must_use]
 pub fn summary(data: &Data<'_>, group: &str) -> String {
-    let cases: Vec<&Case> = data.cases.iter().filter(|case| case.group == group).collect();
+    let cases = data.cases.iter().filter(|case| case.group == group && !case.peer);
+    let cases: Vec<&Case> = cases.collect();
     let records: Vec<&Record> = cases
         .iter()
         .filter_map(|case| data.records.get(&case.id()))
@@ -221,6 +222,7 @@ fn outcome(case: &Case, record: Option<&Record>) -> String {
         record.verdict,
         record.as_expected(case) || case.expected == Expected::Equal,
     ) {
+        (verdict, _) if case.peer => verdict.to_string(),
         (Verdict::Differs, _) => "**differs**".to_owned(),
         (Verdict::Failed, _) => "**failed**".to_owned(),
         (verdict, true) => verdict.to_string(),

@@ -1,0 +1,143 @@
+//! Scripts without namespaces: this machine's own root directory and tools, and the target at a
+//! path of the machine. Each script runs in a [`sandbox`].
+
+use super::fusermount::{self, Mount};
+use super::output::MARK;
+use super::{Ended, Sink, ViewError, io_error, output::Collector, sandbox};
+use rootless_install_fs::{ServeOptions, Server, Target};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::ffi::OsString;
+use std::io::{PipeWriter, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How to run scripts on the machine itself.
+pub struct PlainOptions<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// An empty directory where it is mounted; `None` where there is no FUSE, and scripts see the
+    /// directory on the disk.
+    pub mount_point: Option<&'a Path>,
+    /// Directories of this run that scripts may read.
+    pub readable: Vec<PathBuf>,
+    /// Directories that scripts may write to besides the target.
+    pub writable: Vec<PathBuf>,
+    /// Where the output of scripts goes as it comes.
+    pub sink: Sink,
+}
+
+/// What runs them.
+pub(super) struct Plain {
+    writer: PipeWriter,
+    directory: PathBuf,
+    readable: Vec<PathBuf>,
+    writable: Vec<PathBuf>,
+    mount: Option<Mount>,
+}
+
+impl Plain {
+    pub(super) fn start(options: PlainOptions<'_>) -> Result<(Self, Collector, Vec<Server>), ViewError> {
+        let (reader, writer) = std::io::pipe().map_err(io_error("make a pipe"))?;
+        let mut servers = Vec::new();
+        let mut mount = None;
+        if let Some(path) = options.mount_point {
+            let (mounted, fuse) = fusermount::mount(path)?;
+            let serve = ServeOptions {
+                as_root: true,
+                ..ServeOptions::default()
+            };
+            servers.push(rootless_install_fs::serve(options.target, fuse, serve).map_err(ViewError::Serve)?);
+            mount = Some(mounted);
+        }
+        let directory = options
+            .mount_point
+            .unwrap_or(options.target.root_path())
+            .to_owned();
+        let mut writable = options.writable;
+        writable.push(directory.clone());
+        let plain = Self {
+            writer,
+            directory,
+            readable: options.readable,
+            writable,
+            mount,
+        };
+        Ok((plain, Collector::new(reader, options.sink), servers))
+    }
+
+    /// Unmounts, so that servers end.
+    pub(super) fn stop(&mut self) {
+        self.mount = None;
+    }
+
+    pub(super) fn run(
+        &mut self,
+        arguments: &[&str],
+        environment: &[(String, String)],
+        limit: Option<Duration>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Ended, ViewError> {
+        let mut child = match self.spawn(arguments, environment) {
+            Ok(child) => child,
+            Err(error) => return Ok(Ended::NotRun(error.to_string())),
+        };
+        let handle = i32::try_from(child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| std::io::Error::other("no process id"))
+            .and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?))
+            .map_err(io_error("watch a script"))?;
+        let started = Instant::now();
+        let mut killed = None;
+        while !ended(&handle, Duration::from_millis(50))? {
+            let late = limit.filter(|limit| started.elapsed() > *limit);
+            let verdict = match cancelled() {
+                true => Some(Ended::Cancelled),
+                false => late.map(Ended::TimedOut),
+            };
+            if let Some(verdict) = verdict {
+                sandbox::end_descendants(child.id());
+                killed = killed.or(Some(verdict));
+            }
+        }
+        let status = child.wait().map_err(io_error("wait for a script"))?;
+        let _ = self.writer.write_all(&[MARK, b"\n"].concat());
+        let ended = match status.code() {
+            Some(sandbox::NOT_RUN) => Ended::NotRun("it could not be started in its sandbox".to_owned()),
+            Some(status) => Ended::Exited(status),
+            None => Ended::NotRun("its sandbox was killed".to_owned()),
+        };
+        Ok(killed.unwrap_or(ended))
+    }
+
+    fn spawn(&self, arguments: &[&str], environment: &[(String, String)]) -> std::io::Result<Child> {
+        let writers = [self.writer.try_clone()?, self.writer.try_clone()?];
+        let [out, errors] = writers.map(|writer| Stdio::from(OwnedFd::from(writer)));
+        Command::new("/proc/self/exe")
+            .arg(sandbox::MARKER)
+            .arg(&self.directory)
+            .arg(self.readable.len().to_string())
+            .args(&self.readable)
+            .arg(self.writable.len().to_string())
+            .args(&self.writable)
+            .args(arguments.iter().map(OsString::from))
+            .env_clear()
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(errors)
+            .spawn()
+    }
+}
+
+fn ended(handle: &OwnedFd, limit: Duration) -> Result<bool, ViewError> {
+    let limit = Timespec::try_from(limit).ok();
+    match poll(&mut [PollFd::new(handle, PollFlags::IN)], limit.as_ref()) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(io_error("wait for a script")(error.into())),
+    }
+}

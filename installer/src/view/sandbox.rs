@@ -1,0 +1,224 @@
+//! Where no user namespace can be made: one script, as the user, in a sandbox.
+//!
+//! This program is executed anew for each script. It becomes the parent of all that the script
+//! leaves behind, gives up the right to write anywhere but in the target, to read the user's
+//! files, to signal other processes and to use a network (landlock(7), seccomp(2)), and runs the
+//! script. At its end nothing of it is left.
+//!
+//! Arguments: [`MARKER`], the working directory, the number of readable paths and the paths, that of
+//! writable paths and the paths, then the command.
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
+};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+/// First argument that makes this program the sandbox.
+pub(super) const MARKER: &str = "--script-sandbox";
+
+/// Exit status by which the sandbox says that the script was not run; scripts have no reason to use it.
+pub(super) const NOT_RUN: i32 = 245;
+/// A script that was ended by a signal has this and its number as exit status, as shells tell it.
+const BY_SIGNAL: i32 = 128;
+
+/// What tools of the machine may read and execute: not the homes of users, nor temporary files.
+const READABLE: [&str; 14] = [
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/libexec", "/etc", "/opt", "/proc",
+    "/sys", "/dev", "/var/lib",
+];
+
+/// Devices that may be written to.
+const DEVICES: [&str; 6] = [
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/tty",
+    "/dev/random",
+    "/dev/urandom",
+];
+
+/// The newest of the kernel's rules that are used where it has them.
+const RULES: ABI = ABI::V6;
+
+/// Whether this kernel protects the user's files from scripts.
+pub(super) fn protects() -> bool {
+    Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(ABI::V1))
+        .and_then(Ruleset::create)
+        .is_ok()
+}
+
+/// Runs a command as the arguments say and gives its exit status on.
+pub(super) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let directory = arguments.next();
+    let (Some(directory), Some(readable), Some(writable)) =
+        (directory, paths(&mut arguments), paths(&mut arguments))
+    else {
+        return ExitCode::from(2);
+    };
+    let command: Vec<OsString> = arguments.collect();
+    match confine(&readable, &writable).and_then(|()| run_command(Path::new(&directory), &command)) {
+        Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::from(u8::try_from(NOT_RUN).unwrap_or(1))
+        }
+    }
+}
+
+/// A number, and as many paths.
+fn paths(arguments: &mut impl Iterator<Item = OsString>) -> Option<Vec<OsString>> {
+    let count = arguments.next()?.to_str()?.parse().ok()?;
+    Some(arguments.by_ref().take(count).collect())
+}
+
+fn confine(readable: &[OsString], writable: &[OsString]) -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    nix::sys::prctl::set_child_subreaper(true)?;
+    nix::sys::prctl::set_no_new_privs()?;
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0)?;
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    let failed =
+        |error: &dyn std::fmt::Display| io::Error::other(format!("cannot confine the script: {error}"));
+    restrict_files(readable, writable).map_err(|error| failed(&error))?;
+    let filter = no_network().map_err(|error| failed(&error))?;
+    seccompiler::apply_filter(&filter).map_err(|error| failed(&error))
+}
+
+fn restrict_files(
+    readable: &[OsString],
+    writable: &[OsString],
+) -> Result<RulesetStatus, landlock::RulesetError> {
+    let all = AccessFs::from_all(RULES);
+    let devices: BitFlags<AccessFs> = AccessFs::WriteFile | AccessFs::ReadFile;
+    let status = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(all)?
+        .handle_access(AccessNet::from_all(RULES))?
+        .scope(Scope::from_all(RULES))?
+        .create()?
+        .add_rules(path_beneath_rules(READABLE, AccessFs::from_read(RULES)))?
+        .add_rules(path_beneath_rules(readable, AccessFs::from_read(RULES)))?
+        .add_rules(path_beneath_rules(DEVICES, devices))?
+        .add_rules(path_beneath_rules(writable, all))?
+        .restrict_self()?;
+    Ok(status.ruleset)
+}
+
+/// socket(2) of the internet's families is refused: landlock knows TCP only.
+fn no_network() -> Result<BpfProgram, seccompiler::BackendError> {
+    let family = |family: i32| {
+        let domain = SeccompCondition::new(
+            0,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::Eq,
+            u64::from(family.unsigned_abs()),
+        )?;
+        SeccompRule::new(vec![domain])
+    };
+    let rules = [libc::AF_INET, libc::AF_INET6, libc::AF_PACKET]
+        .into_iter()
+        .map(family)
+        .collect::<Result<Vec<_>, _>>()?;
+    SeccompFilter::new(
+        BTreeMap::from([(libc::SYS_socket, rules)]),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EACCES.unsigned_abs()),
+        std::env::consts::ARCH.try_into()?,
+    )?
+    .try_into()
+}
+
+fn run_command(directory: &Path, command: &[OsString]) -> io::Result<i32> {
+    let [program, rest @ ..] = command else {
+        return Err(io::Error::other("no program is named"));
+    };
+    let mut child = Command::new(program)
+        .args(rest)
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .spawn()?;
+    let status = child.wait()?;
+    end_descendants(std::process::id());
+    while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+        if status == WaitStatus::StillAlive {
+            break;
+        }
+    }
+    let by_signal = status.signal().map_or(1, |signal| BY_SIGNAL + signal);
+    Ok(status.code().unwrap_or(by_signal))
+}
+
+/// Kills all that a process has started. They are its descendants as long as it is their reaper.
+pub(super) fn end_descendants(process: u32) {
+    // Some start others while this looks for them.
+    for _ in 0..100 {
+        let mut found = Vec::new();
+        let mut parents = vec![process];
+        while let Some(parent) = parents.pop() {
+            // proc(5), /proc/PID/task/TID/children; the sandbox has one thread, scripts may have more.
+            let tasks = std::fs::read_dir(format!("/proc/{parent}/task"));
+            for task in tasks.into_iter().flatten().flatten() {
+                let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+                let children = children
+                    .split_whitespace()
+                    .filter_map(|id| id.parse::<u32>().ok());
+                parents.extend(children.clone());
+                found.extend(children);
+            }
+        }
+        let living = found.into_iter().filter(|id| !is_dead(*id));
+        let killed = living.filter_map(|id| i32::try_from(id).ok());
+        let killed = killed.map(|id| kill(Pid::from_raw(id), Signal::SIGKILL)).count();
+        if killed == 0 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// Dead, and not yet waited for (proc(5), the state in /proc/PID/stat).
+fn is_dead(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    matches!(state, None | Some('Z' | 'X'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filter_can_be_made() {
+        assert!(!no_network().unwrap().is_empty());
+    }
+
+    #[test]
+    fn descendants_are_ended() {
+        let mut child = Command::new("sh")
+            .args(["-c", "sleep 300 & sleep 300"])
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let children = || {
+            let id = child.id();
+            std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default()
+        };
+        assert!(!children().is_empty());
+        end_descendants(child.id());
+        assert!(!child.wait().unwrap().success());
+    }
+}
