@@ -15,6 +15,7 @@ fn main() {
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../maintscript-shim/src");
     println!("cargo::rerun-if-changed={}", sources.display());
     println!("cargo::rerun-if-changed=src/hazards/table.rs");
+    println!("cargo::rerun-if-changed=src/front");
     let program = ["--crate-type=bin", "-Ctarget-feature=+crt-static"];
     build(&sources.join("main.rs"), "maintscript-shim", &program);
     // The dynamic loader of the native tools loads it, with their C library.

@@ -15,6 +15,7 @@ pub mod deb;
 pub mod dpkg;
 mod elf;
 mod fontconfig;
+mod front;
 pub mod hazards;
 pub mod install;
 pub mod ldconfig;

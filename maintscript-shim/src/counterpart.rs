@@ -114,14 +114,15 @@ pub(crate) enum Reply {
     },
 }
 
-/// Has the installer run the target's ldconfig. The error is its reason.
-pub(crate) fn ldconfig(arguments: &[OsString]) -> Result<Reply, OsString> {
+/// Has the installer that listens at `control` run the target's ldconfig. The error is its
+/// reason.
+pub(crate) fn ldconfig(control: &Path, arguments: &[OsString]) -> Result<Reply, OsString> {
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let mut request: Vec<&[u8]> = vec![b"l", directory.as_os_str().as_bytes(), b"\0"];
     for argument in arguments {
         request.extend([argument.as_bytes(), b"\0"]);
     }
-    ask(&request)
+    ask_at(control, &request)
 }
 
 /// Has the installer do what the target's dynamic loader would. The error is its
@@ -142,8 +143,12 @@ pub(crate) fn loader(program: &OsStr, arguments: &[OsString]) -> Result<Reply, O
 
 /// One request a connection.
 fn ask(request: &[&[u8]]) -> Result<Reply, OsString> {
+    ask_at(Path::new(CONTROL), request)
+}
+
+fn ask_at(control: &Path, request: &[&[u8]]) -> Result<Reply, OsString> {
     let converse = || -> std::io::Result<Vec<u8>> {
-        let mut stream = UnixStream::connect(CONTROL)?;
+        let mut stream = UnixStream::connect(control)?;
         stream.write_all(&request.concat())?;
         stream.shutdown(std::net::Shutdown::Write)?;
         let mut reply = Vec::new();

@@ -8,6 +8,9 @@
 //! native sysroot with the caller's arguments and environment. A few tools
 //! that carry their architecture inside are answered here ([`answers`]).
 //!
+//! By any other name than `shim` it is a tool that a script calls which runs outside of its
+//! root ([`front`]).
+//!
 //! It is built by the installer's build script with `rustc` alone, statically
 //! linked, so it depends on nothing but `std` and the C library's entry points
 //! in [`sys`]. The runtime's own start-up is skipped (`no_main`): it would
@@ -19,6 +22,7 @@ mod answers;
 mod counterpart;
 mod elf;
 mod execution;
+mod front;
 // The installer's own table.
 #[path = "../../installer/src/hazards/table.rs"]
 #[allow(dead_code, reason = "the installer uses the rest")]
@@ -71,7 +75,7 @@ fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32
             sys::write_all(1, &output);
             return status;
         }
-        Answer::Ldconfig => match counterpart::ldconfig(rest) {
+        Answer::Ldconfig => match counterpart::ldconfig(Path::new(paths::CONTROL), rest) {
             Ok(Reply::Counterpart | Reply::Execute(_) | Reply::Tell) => {}
             told => return tell(&real, told),
         },
@@ -181,7 +185,11 @@ fn complain(parts: &[&[u8]]) {
 #[unsafe(no_mangle)]
 #[expect(unsafe_code, reason = "the symbol the C library calls")]
 extern "C" fn main(argc: i32, argv: *const *const std::ffi::c_char) -> i32 {
-    run(&sys::arguments(argc, argv))
+    let arguments = sys::arguments(argc, argv);
+    if front::is_called(&arguments) {
+        return front::run(&arguments);
+    }
+    run(&arguments)
 }
 
 /// The last component of a path.
