@@ -129,9 +129,10 @@ pub struct ServeOptions {
     pub phantoms: Vec<Phantom>,
     /// Exec redirection; `None` executes everything as it is.
     pub redirect: Option<Redirect>,
-    /// Whether everybody who asks is root in the target's eyes: for a mount outside of a user
-    /// namespace, where the only user is the one who made it.
-    pub as_root: bool,
+    /// The user and group of this machine that are the target's root: for a mount outside of a user
+    /// namespace, made by fusermount3(1), where nobody else may enter. The kernel checks no
+    /// permissions there.
+    pub root: Option<(u32, u32)>,
     /// How many requests are answered at the same time; 0 for as many as there are processors, up to 4.
     pub threads: usize,
 }
@@ -218,14 +219,14 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
     let phantoms = Phantoms::new(options.phantoms)?;
     let redirect = options.redirect.as_ref().map(Scripts::new).transpose()?;
     let (later, to_tell) = crossbeam::channel::unbounded();
-    let view = Arc::new(View::new(target.clone(), phantoms, redirect, later));
+    let view = Arc::new(View::new(target.clone(), phantoms, redirect, options.root, later));
 
     let mut config = fuser::Config::default();
     config.n_threads = Some(match options.threads {
         0 => thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4)),
         n => n,
     });
-    let adapter = Adapter::new(view.clone(), options.as_root);
+    let adapter = Adapter::new(view.clone());
     let session = Session::from_fd(adapter, fuse_fd, SessionACL::All, config).map_err(failed)?;
     let notifier = session.notifier();
     view.set_notifier(notifier.clone());

@@ -17,9 +17,9 @@ use fuser::{
 };
 use rustix::fs::AtFlags;
 
-use convert::{attr, caller, device, errno, fuse_kind, new_time, nothing};
+use convert::{attr, caller, device, errno, fuse_kind, maker, new_time, nothing};
 
-use super::view::{Caller, Changes, Entry, Shown, View};
+use super::view::{Changes, Entry, Shown, View};
 use crate::meta::FileType;
 
 /// How long the kernel may believe what it is told: until it is told otherwise.
@@ -35,24 +35,13 @@ pub(super) struct Adapter {
     view: Arc<View>,
     /// Whether the kernel lists directories without opening them.
     no_opendir: bool,
-    /// Whether everybody who asks is the target's root.
-    as_root: bool,
 }
 
 impl Adapter {
-    pub(super) fn new(view: Arc<View>, as_root: bool) -> Self {
+    pub(super) fn new(view: Arc<View>) -> Self {
         Self {
             view,
             no_opendir: false,
-            as_root,
-        }
-    }
-
-    /// The caller as one who makes something.
-    fn maker(&self, req: &Request, umask: u32) -> Caller {
-        Caller {
-            umask,
-            ..caller(req, self.as_root)
         }
     }
 }
@@ -107,8 +96,11 @@ impl Filesystem for Adapter {
             let _ = config.add_capabilities(flag);
         }
         // The kernel checks access control lists, and leaves the umask to us, since a default list stands
-        // in its place. One is nothing without the other.
-        let _ = config.add_capabilities(InitFlags::FUSE_POSIX_ACL | InitFlags::FUSE_DONT_MASK);
+        // in its place. One is nothing without the other. With them it checks modes, too, and with the
+        // machine's ids, which are nobody's in the target.
+        if !self.view.has_machines_ids() {
+            let _ = config.add_capabilities(InitFlags::FUSE_POSIX_ACL | InitFlags::FUSE_DONT_MASK);
+        }
         self.no_opendir = config
             .add_capabilities(InitFlags::FUSE_NO_OPENDIR_SUPPORT)
             .is_ok();
@@ -197,17 +189,13 @@ impl Filesystem for Adapter {
         };
         reply_entry(
             reply,
-            self.view
-                .mknod(parent.0, name, kind, mode, self.maker(req, umask)),
+            self.view.mknod(parent.0, name, kind, mode, maker(req, umask)),
         );
     }
 
     fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
         self.view.count_request();
-        reply_entry(
-            reply,
-            self.view.mkdir(parent.0, name, mode, self.maker(req, umask)),
-        );
+        reply_entry(reply, self.view.mkdir(parent.0, name, mode, maker(req, umask)));
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -224,8 +212,7 @@ impl Filesystem for Adapter {
         self.view.count_request();
         reply_entry(
             reply,
-            self.view
-                .symlink(parent.0, name, target.as_os_str(), caller(req, self.as_root)),
+            self.view.symlink(parent.0, name, target.as_os_str(), caller(req)),
         );
     }
 
@@ -422,11 +409,7 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         self.view.count_request();
-        reply_empty(
-            reply,
-            self.view
-                .setxattr(ino.0, name, value, flags, caller(req, self.as_root)),
-        );
+        reply_empty(reply, self.view.setxattr(ino.0, name, value, flags, caller(req)));
     }
 
     fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
@@ -455,10 +438,7 @@ impl Filesystem for Adapter {
         reply: ReplyCreate,
     ) {
         self.view.count_request();
-        match self
-            .view
-            .create(parent.0, name, mode, flags, self.maker(req, umask))
-        {
+        match self.view.create(parent.0, name, mode, flags, maker(req, umask)) {
             Ok((entry, opened)) => reply.created(
                 &FOREVER,
                 &attr(&entry.shown),

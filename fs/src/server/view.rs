@@ -120,6 +120,8 @@ pub(super) struct View {
     listings: Listings,
     /// What is read instead of foreign binaries that are executed.
     redirect: Option<Scripts>,
+    /// The user and group of this machine that are the target's root.
+    root: Option<(u32, u32)>,
     later: Later,
     notifier: OnceLock<Notifier>,
     started: Timestamp,
@@ -135,7 +137,13 @@ struct Counts {
 }
 
 impl View {
-    pub(super) fn new(target: Target, phantoms: Phantoms, redirect: Option<Scripts>, later: Later) -> Self {
+    pub(super) fn new(
+        target: Target,
+        phantoms: Phantoms,
+        redirect: Option<Scripts>,
+        root: Option<(u32, u32)>,
+        later: Later,
+    ) -> Self {
         let phantoms = Arc::new(phantoms);
         let nodes = Nodes::new(target.confined().root().clone(), phantoms.clone());
         let now = std::time::SystemTime::now()
@@ -148,6 +156,7 @@ impl View {
             handles: Handles::default(),
             listings: Listings::default(),
             redirect,
+            root,
             later,
             notifier: OnceLock::new(),
             started: Timestamp {
@@ -155,6 +164,37 @@ impl View {
                 nsec: 0,
             },
             count: Counts::default(),
+        }
+    }
+
+    /// Whether the ids that the kernel knows are this machine's.
+    pub(super) fn has_machines_ids(&self) -> bool {
+        self.root.is_some()
+    }
+
+    /// A file as the kernel is told of it.
+    fn shown(&self, id: u64, attr: &Attr) -> Shown {
+        let mut shown = Shown::new(id, attr);
+        if let Some((uid, gid)) = self.root {
+            let meta = &mut shown.meta;
+            if meta.uid == 0 {
+                meta.uid = uid;
+            }
+            if meta.gid == 0 {
+                meta.gid = gid;
+            }
+        }
+        shown
+    }
+
+    /// An owner as the kernel has it, in the target.
+    fn inside(&self, uid: u32, gid: u32) -> (u32, u32) {
+        match self.root {
+            Some((user, group)) => (
+                if uid == user { 0 } else { uid },
+                if gid == group { 0 } else { gid },
+            ),
+            None => (uid, gid),
         }
     }
 
@@ -202,7 +242,7 @@ impl View {
         let id = self.nodes.id(attr.ino);
         let generation = self.nodes.remember(id, parent, name, known);
         Entry {
-            shown: Shown::new(id, attr),
+            shown: self.shown(id, attr),
             generation,
         }
     }
@@ -253,7 +293,7 @@ impl View {
         if let Some(phantom) = PhantomId::from_node_id(id) {
             return Ok(self.phantom(phantom));
         }
-        self.attr(id).map(|attr| Shown::new(id, &attr))
+        self.attr(id).map(|attr| self.shown(id, &attr))
     }
 
     /// The attributes of a node by its name, or else by a file open on it.
@@ -353,7 +393,7 @@ impl View {
         }
         let dir = self.nodes.dir(parent)?;
         match sys::attr_at(dir.as_fd(), listed.name) {
-            Ok(attr) => Ok(Some(Shown::new(self.nodes.id(attr.ino), &attr))),
+            Ok(attr) => Ok(Some(self.shown(self.nodes.id(attr.ino), &attr))),
             // Also what is damaged: the rest of the directory can be listed.
             Err(_) => Ok(None),
         }
@@ -408,7 +448,8 @@ impl View {
     ) -> Result<()> {
         let flags = XattrFlags::from_bits_retain(flags.cast_unsigned());
         // The caller's other groups are not known here.
-        let stranger = |meta: &Meta| caller.uid != 0 && caller.gid != meta.gid;
+        let (uid, gid) = self.inside(caller.uid, caller.gid);
+        let stranger = |meta: &Meta| uid != 0 && gid != meta.gid;
         self.subject(id)?.set(name, value, flags, stranger)?;
         self.target.note_attribute(name);
         Ok(())

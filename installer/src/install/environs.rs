@@ -191,7 +191,7 @@ pub(super) fn serve_native_root() -> ServeOptions {
         phantoms,
         redirect: None,
         threads: THREADS,
-        as_root: false,
+        root: None,
     }
 }
 
@@ -209,7 +209,7 @@ pub(super) fn serve_options(
             phantoms,
             redirect: None,
             threads: THREADS,
-            as_root: false,
+            root: None,
         };
     };
     let in_sysroot = |path: &str| PathBuf::from(format!("{PHANTOM_DIRECTORY}/sysroot{path}"));
@@ -252,7 +252,7 @@ pub(super) fn serve_options(
             native: identity(native),
         }),
         threads: THREADS,
-        as_root: false,
+        root: None,
     }
 }
 

@@ -46,7 +46,7 @@ impl Plain {
         if let Some(path) = options.mount_point {
             let (mounted, fuse) = fusermount::mount(path)?;
             let serve = ServeOptions {
-                as_root: true,
+                root: Some((nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())),
                 ..ServeOptions::default()
             };
             servers.push(rootless_install_fs::serve(options.target, fuse, serve).map_err(ViewError::Serve)?);

@@ -11,10 +11,17 @@ pub(super) fn errno(errno: rustix::io::Errno) -> Errno {
     Errno::from_i32(errno.raw_os_error())
 }
 
-/// Whose request it is; in the target's eyes everybody may be root.
-pub(super) fn caller(req: &Request, as_root: bool) -> Caller {
-    let (uid, gid) = if as_root { (0, 0) } else { (req.uid(), req.gid()) };
-    Caller { uid, gid, umask: 0 }
+pub(super) fn caller(req: &Request) -> Caller {
+    Caller {
+        uid: req.uid(),
+        gid: req.gid(),
+        umask: 0,
+    }
+}
+
+/// The caller as one who makes something.
+pub(super) fn maker(req: &Request, umask: u32) -> Caller {
+    Caller { umask, ..caller(req) }
 }
 
 pub(super) fn time(time: Timestamp) -> SystemTime {

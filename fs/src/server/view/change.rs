@@ -86,6 +86,11 @@ impl View {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
         }
+        let changes = &Changes {
+            uid: changes.uid.map(|uid| self.inside(uid, 0).0),
+            gid: changes.gid.map(|gid| self.inside(0, gid).1),
+            ..*changes
+        };
         match self.nodes.place(id) {
             Ok(place) => self.setattr_at(id, &place, fh, changes),
             Err(errno) => self.setattr_of(id, fh, changes, errno),
@@ -115,7 +120,7 @@ impl View {
             fs::utimensat(place.fd(), &place.name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
         }
         let attr = sys::attr_at(place.fd(), &place.name)?;
-        Ok(Shown::new(id, &attr))
+        Ok(self.shown(id, &attr))
     }
 
     /// A link that was given away is another inode on disk now, and so are its other names: the kernel does
@@ -161,12 +166,13 @@ impl View {
             fs::futimens(&*file, &times)?;
         }
         let attr = sys::attr_of(file.as_fd())?;
-        Ok(Shown::new(id, &attr))
+        Ok(self.shown(id, &attr))
     }
 
     /// Owner, mode and access control lists of what the caller makes in a directory (inode(7) on
     /// set-group-ID directories, acl(5) on default lists, which stand for the umask).
     pub(super) fn new_meta(
+        &self,
         place: &Place,
         kind: FileType,
         mode: u32,
@@ -178,11 +184,12 @@ impl View {
             mode & 0o7777
         };
         let mtime = Timestamp::default();
+        let (uid, gid) = self.inside(caller.uid, caller.gid);
         let mut meta = Meta {
             kind,
             mode,
-            uid: caller.uid,
-            gid: caller.gid,
+            uid,
+            gid,
             mtime,
         };
         let parent = sys::attr_at(place.fd(), OsStr::new("."))?;
@@ -220,7 +227,7 @@ impl View {
         caller: Caller,
     ) -> Result<Entry> {
         let place = self.place_in(parent, name)?;
-        let (meta, lists) = Self::new_meta(&place, kind, mode, caller)?;
+        let (meta, lists) = self.new_meta(&place, kind, mode, caller)?;
         let file = create_at(&place, &meta)?;
         let dressed = dress(&file, &meta).and_then(|()| give_of(file.as_fd(), &lists));
         self.or_unlink(&place, dressed)?;
@@ -237,7 +244,7 @@ impl View {
     ) -> Result<Entry> {
         let place = self.place_in(parent, name)?;
         // Here a directory's mode has no set-id bits: they come from the parent alone.
-        let (meta, lists) = Self::new_meta(&place, FileType::Directory, mode & 0o1777, caller)?;
+        let (meta, lists) = self.new_meta(&place, FileType::Directory, mode & 0o1777, caller)?;
         make_dir_at(&place, &meta)?;
         if let Err(e) = give_at(place.fd(), &place.name, &lists) {
             let _ = fs::unlinkat(place.fd(), &place.name, AtFlags::REMOVEDIR);
@@ -258,7 +265,7 @@ impl View {
         caller: Caller,
     ) -> Result<Entry> {
         let place = self.place_in(parent, name)?;
-        let (mut meta, _) = Self::new_meta(&place, FileType::Symlink, 0o777, caller)?;
+        let (mut meta, _) = self.new_meta(&place, FileType::Symlink, 0o777, caller)?;
         meta.mtime = Timestamp::now();
         self.target.make_symlink_at(&place, text, &meta)?;
         self.made(parent, &place)

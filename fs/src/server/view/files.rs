@@ -167,7 +167,7 @@ impl View {
         caller: Caller,
     ) -> Result<(Entry, Opened)> {
         let place = self.place_in(parent, name)?;
-        let (meta, lists) = Self::new_meta(&place, FileType::Regular, mode, caller)?;
+        let (meta, lists) = self.new_meta(&place, FileType::Regular, mode, caller)?;
         let wanted = OFlags::from_bits_retain(flags.cast_unsigned());
         let disk_flags =
             (wanted & OFlags::RWMODE) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -36,6 +36,11 @@ pub(super) static TABLE: &[Row] = &[
         SHADOW,
     ),
     row(
+        "systemd-hwdb",
+        confined("-r,--root=D"),
+        "with --root its database names files with the root in front",
+    ),
+    row(
         "update-passwd",
         confined("-P,--passwd=D -S,--shadow=D -G,--group=D -p=T -g=T"),
         "an option for each file (update-passwd(8))",

@@ -112,11 +112,6 @@ pub(super) static TABLE: &[Row] = &[
         "--root= (their manual pages)",
     ),
     row(
-        "systemd-hwdb",
-        option("--root=", "-r,--root=D"),
-        "--root= (systemd-hwdb(8))",
-    ),
-    row(
         "udevadm",
         Method::Option(RootOption {
             behind_command: true,
