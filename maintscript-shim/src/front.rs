@@ -68,6 +68,7 @@ use plan::{Action, Plan};
 use program::{Home, Variables};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use tell::{Finding, Line};
 
@@ -80,6 +81,18 @@ impl World for Machine {
     }
 
     fn directory(&self) -> Vec<u8> {
+        // By the name its caller has for it, as `DPKG_ROOT` is: there may be links in it (sh(1), PWD).
+        let file = |path: &OsStr| {
+            std::fs::metadata(path)
+                .ok()
+                .map(|found| (found.dev(), found.ino()))
+        };
+        if let Some(named) = std::env::var_os("PWD")
+            && named.as_bytes().starts_with(b"/")
+            && file(&named).is_some_and(|named| Some(named) == file(OsStr::new(".")))
+        {
+            return named.into_vec();
+        }
         let directory = std::env::current_dir();
         directory.map_or_else(
             |_| b"/".to_vec(),

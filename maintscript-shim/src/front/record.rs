@@ -36,8 +36,7 @@ pub(super) fn run(
     home: &Home,
 ) -> Option<i32> {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| value == "1");
-    let ordinary = is_set("ROOTLESS_INSTALL_NO_FUSE") || is_set("ROOTLESS_INSTALL_NO_NAMESPACE");
-    if ordinary {
+    if is_set("ROOTLESS_INSTALL_NO_FUSE") || is_set("ROOTLESS_INSTALL_NO_NAMESPACE") {
         let record = record(world, root, tool, arguments)?;
         if let Some(before) = &record.before {
             let status = Command::new(program).args(before).status().ok()?;
@@ -114,6 +113,9 @@ pub(super) fn record(world: &dyn World, root: &[u8], tool: &[u8], arguments: &[O
     }
 }
 
+/// Makes the message for a path.
+type Message = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 struct Asked<'a> {
     world: &'a dyn World,
     root: &'a [u8],
@@ -147,7 +149,7 @@ impl Asked<'_> {
         }
         let recursive = call.has("-R") || self.arguments.iter().any(|a| a == "--recursive");
         let follow: &[u8] = if recursive || call.has("-h") { b"0" } else { b"1" };
-        let message: Box<dyn Fn(&[u8]) -> Vec<u8>>;
+        let message: Message;
         let files = if let Some(reference) = self.value("--reference") {
             let reference = self.absolute(reference);
             let which: &[u8] = if group { b"group" } else { b"both" };

@@ -1,11 +1,12 @@
 //! One example at least for every row of the table, and what must hold for all of them.
 
+mod recorded;
+
 use super::paths::World;
 use super::plan::{Action, Plan, plan};
-use super::record;
 use super::table::{self, Method};
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 /// Calls and what becomes of each, in lines of two: in the root `/target`, from whose `/target/var` the
 /// scripts run.
@@ -140,6 +141,22 @@ fn a_tool_is_in_one_row() {
 }
 
 #[test]
+fn options_for_the_root_are_known() {
+    for row in table::rows() {
+        let Method::Option(option) = &row.method else {
+            continue;
+        };
+        let name = option.insert.trim_end_matches('=');
+        let names = option
+            .options
+            .split(' ')
+            .filter_map(|word| word.strip_suffix("=D"));
+        let mut roots = names.flat_map(|names| names.split(','));
+        assert!(roots.any(|root| root == name), "{}: {name}", row.tools);
+    }
+}
+
+#[test]
 fn calls_within_the_contract_stay_as_they_are() {
     for row in table::rows() {
         let Method::Arguments(_) = &row.method else {
@@ -243,72 +260,6 @@ fn the_text_of_links_stays() {
             let count = |words: &[OsString]| words.iter().filter(|word| *word == text).count();
             assert_eq!(count(&plan.arguments), count(&words(line)), "{line}");
         }
-    }
-}
-
-fn recorded(tool: &str, line: &str) -> String {
-    let record = record::record(&Example, b"/target", tool.as_bytes(), &words(line));
-    let Some(record) = record else {
-        return String::from("nothing");
-    };
-    let messages = record
-        .messages
-        .iter()
-        .map(|message| String::from_utf8_lossy(message).replace('\0', " "));
-    let mut text: Vec<String> = messages.collect();
-    if let Some(before) = record.before {
-        text.push(before.join(OsStr::new(" ")).to_string_lossy().into_owned());
-    }
-    text.join("| ")
-}
-
-#[test]
-fn what_is_refused_is_recorded() {
-    for (tool, line, message) in [
-        ("chown", "root:shadow /target/x", "mowner /target/x 0 42 1 "),
-        ("chown", "-h alice x", "mowner /target/var/x 7 - 0 "),
-        ("chown", "-R www-data: /target/x", "mowner /target/x 33 33 0 "),
-        ("chown", ":50 /target/x", "mowner /target/x - 50 1 "),
-        ("chown", "bob /target/x", "nothing"),
-        ("chown", "--from=a 0 /target/x", "nothing"),
-        (
-            "chown",
-            "--reference=/target/y /target/x",
-            "mowner-of /target/x /target/y both 1 ",
-        ),
-        ("chgrp", "shadow /a /b", "mowner /a - 42 1 | mowner /b - 42 1 "),
-        (
-            "mknod",
-            "/target/dev/x c 1 0x10",
-            "mnode /target/dev/x c 1 16 644 ",
-        ),
-        ("mknod", "-m 600 x b 7 010", "mnode /target/var/x b 7 8 600 "),
-        ("mknod", "/target/dev/x p", "nothing"),
-        (
-            "setcap",
-            "cap_net_raw+ep /target/x",
-            "mcapability /target/x 0100000200200000000000000000000000000000 ",
-        ),
-        ("setcap", "-r /target/x", "mcapability /target/x  "),
-        ("setcap", "-v cap_net_raw+ep /target/x", "nothing"),
-        (
-            "install",
-            "-m 640 -o root -gshadow a /target/b",
-            "mowner /target/b 0 42 1 | -m 640 -o 1000 -g1001 a /target/b",
-        ),
-        (
-            "install",
-            "-d -g 5 /target/b",
-            "mowner /target/b - 5 1 | -d -g 1001 /target/b",
-        ),
-        (
-            "install",
-            "-o 0 -t /target/b x/a",
-            "mowner /target/b/a 0 - 1 | -o 1000 -t /target/b x/a",
-        ),
-        ("install", "-m 640 a /target/b", "nothing"),
-    ] {
-        assert_eq!(recorded(tool, line), message, "{tool} {line}");
     }
 }
 

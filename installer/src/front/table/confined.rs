@@ -149,7 +149,7 @@ pub(super) static TABLE: &[Row] = &[
         NONE,
     ),
     row(
-        "ccache update-ccache-symlinks dbus-uuidgen",
+        "update-ccache-symlinks dbus-uuidgen",
         confined("--ensure=?D --get=?D"),
         "a default path",
     ),

@@ -21,7 +21,7 @@ pub(super) static TABLE: &[Row] = &[
         "with -i it changes its files",
     ),
     row(
-        "grep egrep fgrep rgrep zgrep",
+        "grep egrep fgrep rgrep zgrep zegrep zfgrep xzgrep bzgrep",
         plain(
             "-e,--regexp=T -f,--file=R -A,--after-context=T -B,--before-context=T -C,--context=T -m,--max-count=T -d,--directories=T -D,--devices=T --include=T --exclude=T --exclude-dir=T --exclude-from=R --label=T",
             &[("-e", "R*"), ("-f", "R*"), ("", "T R*")],
