@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+mod absorb;
 mod ahead;
 mod answers;
 mod control;
@@ -184,6 +185,9 @@ impl<'u> Installation<'_, 'u> {
             drop(control);
             done
         })?;
+        if matches!(self.place, Place::Machine { fuse: false }) {
+            absorb::absorb_all(self.target)?;
+        }
         if self.native.is_some() {
             fontconfig::remove_foreign(self.target, self.arch)?;
         }

@@ -392,8 +392,8 @@ mod tests {
                 b"o/",
                 b"o/\0LD_A=1\0",
                 b"v",
-                b"vpath\0chown\0/a\0001\0",
-                b"vpath\0chown\0/a\0001\0x\0",
+                b"vpath\0chown\0/a\x001\0",
+                b"vpath\0chown\0/a\x001\0x\0",
                 b"m",
                 b"mowner\0",
             ] {

@@ -2,7 +2,7 @@
 //! the kernel refuses an ordinary user to set. The messages are described where they
 //! are made (`maintscript-shim/src/front.rs`).
 
-use super::{InstallError, Installation, Place, answers::inside};
+use super::{InstallError, Installation, Place, absorb::absorb, answers::inside};
 use rootless_install_fs::{FileType, Meta, Stat, Target};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -169,6 +169,9 @@ fn find(target: &Target, path: &Path, follow: bool) -> Result<(std::path::PathBu
     for _ in 0..MOST_LINKS {
         let stat = target.stat(&path).map_err(failed)?;
         if !follow || stat.meta.kind != FileType::Symlink {
+            // What is recorded now would take its mode back.
+            absorb(target, &path, &stat).map_err(failed)?;
+            let stat = target.stat(&path).map_err(failed)?;
             return Ok((path, stat));
         }
         let text = target.read_link(&path).map_err(failed)?;

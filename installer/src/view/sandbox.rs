@@ -181,10 +181,15 @@ pub(super) fn end_descendants(process: u32) {
             }
         }
         let living = found.into_iter().filter(|id| !is_dead(*id));
-        let killed = living.filter_map(|id| i32::try_from(id).ok());
-        let killed = killed.map(|id| kill(Pid::from_raw(id), Signal::SIGKILL)).count();
-        if killed == 0 {
+        let living: Vec<Pid> = living
+            .filter_map(|id| i32::try_from(id).ok())
+            .map(Pid::from_raw)
+            .collect();
+        if living.is_empty() {
             return;
+        }
+        for process in living {
+            let _ = kill(process, Signal::SIGKILL);
         }
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
