@@ -186,8 +186,8 @@ pub(super) fn serve_options(
     let Some(sysroot) = sysroot else {
         return ServeOptions {
             phantoms,
-            redirect: None,
             threads: THREADS,
+            ..ServeOptions::default()
         };
     };
     let in_sysroot = |path: &str| PathBuf::from(format!("{PHANTOM_DIRECTORY}/sysroot{path}"));
@@ -230,6 +230,7 @@ pub(super) fn serve_options(
             native: identity(native),
         }),
         threads: THREADS,
+        watch: None,
     }
 }
 
