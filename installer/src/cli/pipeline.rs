@@ -18,7 +18,7 @@ use crate::install::{self, InstallError, Installation};
 use crate::merge_usr::{self, MergeUsrError};
 use crate::output::{self, TarOptions};
 use crate::report::{Event, Reporter, Stage, Summary, Tally};
-use crate::solve::{DEFAULT_PRIORITY, IndexInput, Plan, Request, SolveError, Universe, choose};
+use crate::solve::{IndexInput, Plan, Request, SolveError, Universe, choose};
 use crate::staging::{self, Cancel, Cancelled, Staging};
 use crate::sysroot::{SysrootError, package_file};
 use crate::view::{self, ViewError};
@@ -293,7 +293,7 @@ fn inputs(indexes: &[Index]) -> Vec<IndexInput<'_>> {
             codename: &index.codename,
             component: &index.component,
             architecture: &index.architecture,
-            priority: DEFAULT_PRIORITY,
+            priority: index.priority(),
         })
         .collect()
 }
