@@ -26,6 +26,7 @@ mod hazards;
 mod loader;
 mod paths;
 mod sys;
+mod traced;
 
 use answers::{Answer, Execution};
 use counterpart::{Counterpart, Reply};
@@ -43,6 +44,9 @@ const NOT_EXECUTABLE: i32 = 126;
 /// Runs PATH with its arguments; returns the exit status when nothing could be
 /// executed.
 fn run(arguments: &[OsString]) -> i32 {
+    if traced::is_meant(arguments) {
+        return traced::run(arguments);
+    }
     let [_, arch, path, rest @ ..] = arguments else {
         sys::complain(b"maintscript-shim: usage: maintscript-shim ARCH PATH [ARGUMENT...]\n");
         return 2;
