@@ -9,6 +9,7 @@ pub mod config;
 pub mod environment;
 pub mod error;
 pub mod exit;
+pub mod lint;
 pub mod pipeline;
 pub mod target;
 mod values;
@@ -37,6 +38,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = environment::Environment::of_process();
     let style = environment.style();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|first| first == lint::NAME) {
+        return lint::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
         Err(error) => {

@@ -19,6 +19,7 @@ pub mod hazards;
 pub mod install;
 pub mod ldconfig;
 pub mod ldd;
+pub mod lint;
 pub mod merge_usr;
 pub mod output;
 mod owned;

@@ -1,0 +1,332 @@
+//! Which line of a maintainer script is being executed.
+//!
+//! `sh -x` cannot tell: the shell of Debian, dash, is built without `$LINENO`, and bash takes `PS4` from
+//! nobody's environment when it runs as root. Their trace goes to standard error, too, where `x=$(f 2>&1)`
+//! catches it and the script does something else. So shell scripts of packages are interpreted by bash with a
+//! start-up file ([`STARTUP`]) that sends the trace to a pipe of its own (bash(1), `BASH_XTRACEFD`) and sets
+//! `PS4` there, for `sh` in POSIX mode. The shim does that (`maintscript-shim/src/traced.rs`): it stands in the
+//! place of the shells in the native root, and has the real ones beside it.
+//!
+//! The shell writes a command to the pipe before it executes it, so whoever reads the pipe while the shell's
+//! access waits for its answer knows the command it is from.
+
+use super::classify::{code, names};
+use super::process::{Processes, is_script};
+use nix::sys::stat::Mode as NixMode;
+use rootless_install_fs::{FileType, Meta, Target};
+use std::collections::HashMap;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Name of the pipe in the run's private directory.
+pub const PIPE: &str = "trace";
+/// Name of the start-up file there.
+pub const STARTUP_NAME: &str = "trace.bash";
+/// Name of the directory there that has the real shells.
+pub const SHELLS_NAME: &str = "shell";
+/// Variable of the environment of scripts that has the shim trace them.
+pub const VARIABLE: &str = "ROOTLESS_INSTALL_TRACE";
+
+/// Shells of the native root that the shim stands in for; `sh` is a link to one of them.
+const SHELLS: [&str; 2] = ["dash", "bash"];
+
+/// The shell's start-up file. For each command it has written: its process, the line, the lines from which
+/// functions and files on the way were called, their files, and the command.
+pub const STARTUP: &str = "unset BASH_ENV\n\
+    exec {BASH_XTRACEFD}>>/.rootless-install/trace\n\
+    PS4=$'\\1''$BASHPID $LINENO ${BASH_LINENO[@]}'$'\\3''${BASH_SOURCE[@]}'$'\\2'\n\
+    case $ROOTLESS_INSTALL_TRACE in sh) set -o posix;; esac\n\
+    set -x\n";
+
+/// The longest record that is kept; a command may have any length.
+const LONGEST: usize = 64 << 10;
+
+/// Where a shell is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The line of the maintainer script: where its function or sourced file was called from, if it is in
+    /// one.
+    pub line: u32,
+    /// The command that it executes.
+    pub command: String,
+}
+
+/// What the shells of one script have written so far.
+#[derive(Debug, Default)]
+struct Records {
+    rest: Vec<u8>,
+    /// By the number of the process in its own namespace.
+    spots: HashMap<u32, Spot>,
+}
+
+impl Records {
+    fn take(&mut self, bytes: &[u8], admin: &Path) {
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            self.record(&String::from_utf8_lossy(&line), admin);
+        }
+        if self.rest.len() > LONGEST {
+            self.rest.truncate(LONGEST / 2);
+        }
+    }
+
+    /// One line. What has no mark in front is the rest of a command of several lines.
+    fn record(&mut self, line: &str, admin: &Path) -> Option<()> {
+        let line = line.trim_end_matches('\n').strip_prefix('\u{1}')?;
+        // It is repeated for commands in commands.
+        let (place, command) = line.trim_start_matches('\u{1}').split_once('\u{2}')?;
+        let (numbers, files) = place.split_once('\u{3}')?;
+        let mut numbers = numbers.split(' ');
+        let pid = numbers.next()?.parse().ok()?;
+        let mut frames = numbers.zip(files.split(' '));
+        let (line, _) = frames.find(|(_, file)| is_script(file, admin))?;
+        let spot = Spot {
+            line: line.parse().ok()?,
+            command: command.to_owned(),
+        };
+        self.spots.insert(pid, spot);
+        Some(())
+    }
+}
+
+/// Reads what shells write about themselves.
+#[derive(Debug)]
+pub struct Tracer {
+    pipe: Option<File>,
+    admin: PathBuf,
+    records: Records,
+}
+
+/// How many steps there are at most from a process to its shell.
+const GENERATIONS: usize = 64;
+
+impl Tracer {
+    /// One that knows nothing, for scripts that are not traced.
+    pub fn blind(admin: &Path) -> Self {
+        Self {
+            pipe: None,
+            admin: admin.to_owned(),
+            records: Records::default(),
+        }
+    }
+
+    /// Prepares the private directory of a run and the native root for traced shells. `admin` is
+    /// `DPKG_ADMINDIR`, `shim` the shim's path in the native root.
+    ///
+    /// # Errors
+    /// What cannot be made.
+    pub fn prepare(private: &Path, native: &Target, admin: &Path, shim: &Path) -> io::Result<Self> {
+        let pipe = private.join(PIPE);
+        nix::unistd::mkfifo(&pipe, NixMode::from_bits_truncate(0o600))?;
+        fs::set_permissions(&pipe, Permissions::from_mode(0o666))?;
+        // With a writer of its own it has no end.
+        let pipe = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(pipe)?;
+        fs::write(private.join(STARTUP_NAME), STARTUP)?;
+        fs::set_permissions(private.join(STARTUP_NAME), Permissions::from_mode(0o644))?;
+        let shells = private.join(SHELLS_NAME);
+        fs::create_dir(&shells)?;
+        fs::set_permissions(&shells, Permissions::from_mode(0o755))?;
+        for name in SHELLS {
+            let path = Path::new("/usr/bin").join(name);
+            let program = match native.read(&path) {
+                Ok(program) => program,
+                Err(error) if error.is_not_found() => continue,
+                Err(error) => return Err(io::Error::other(error)),
+            };
+            fs::write(shells.join(name), program)?;
+            fs::set_permissions(shells.join(name), Permissions::from_mode(0o755))?;
+            let link = Meta::of_root(FileType::Symlink, 0o777);
+            native
+                .remove(&path)
+                .and_then(|()| native.make_symlink(&path, shim, &link))
+                .map_err(io::Error::other)?;
+        }
+        Ok(Self {
+            pipe: Some(pipe),
+            ..Self::blind(admin)
+        })
+    }
+
+    /// Forgets the shells of a script that has ended.
+    pub fn begin(&mut self) {
+        self.drain();
+        self.records = Records::default();
+    }
+
+    /// Takes what has been written. Without that, shells would wait in the end.
+    pub fn drain(&mut self) {
+        let Some(pipe) = &mut self.pipe else { return };
+        let mut chunk = [0; 4096];
+        while let Ok(length @ 1..) = pipe.read(&mut chunk) {
+            self.records
+                .take(chunk.get(..length).unwrap_or_default(), &self.admin);
+        }
+    }
+
+    /// Where the shell is that a process is, or comes from.
+    pub fn spot(&mut self, processes: &dyn Processes, pid: u32) -> Option<Spot> {
+        self.drain();
+        if self.records.spots.is_empty() {
+            return None;
+        }
+        let mut at = pid;
+        for _ in 0..GENERATIONS {
+            let status = processes.status(at)?;
+            if let Some(spot) = self.records.spots.get(&status.inner) {
+                return Some(spot.clone());
+            }
+            at = status.parent;
+        }
+        None
+    }
+}
+
+/// The line of a script that has a path, or else the name of a tool, if there is but one: for scripts that
+/// are not traced.
+pub fn guess(script: &str, tool: &str, what: &str) -> Option<u32> {
+    let only = |text: &str| {
+        let mut lines = (1..)
+            .zip(script.lines())
+            .filter(|(_, line)| names(code(line), text));
+        let (number, _) = lines.next()?;
+        lines.next().is_none().then_some(number)
+    };
+    only(what).or_else(|| only(tool))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::process::Status;
+    use super::*;
+
+    const ADMIN: &str = "/target/var/lib/dpkg";
+
+    struct Family;
+
+    impl Processes for Family {
+        fn command(&self, _: u32) -> Option<Vec<String>> {
+            None
+        }
+
+        /// Process 1000 + n is n inside; its parent is the one before, up to 10.
+        fn status(&self, pid: u32) -> Option<Status> {
+            (pid > 1010).then(|| Status {
+                parent: pid - 1,
+                inner: pid - 1000,
+            })
+        }
+    }
+
+    fn spot(line: u32, command: &str) -> Option<Spot> {
+        Some(Spot {
+            line,
+            command: command.into(),
+        })
+    }
+
+    #[test]
+    fn records_are_understood() {
+        let script = "/target/var/lib/dpkg/info/p.postinst";
+        let mut tracer = Tracer::blind(Path::new(ADMIN));
+        let mut write = |text: &str| tracer.records.take(text.as_bytes(), Path::new(ADMIN));
+        write(&format!("\u{1}12 2 0\u{3}{script}\u{2}set -e\n"));
+        write(&format!("\u{1}\u{1}13 5 9 0\u{3}/lib.sh {script}\u{2}ec"));
+        write("ho 'a\nb'\n");
+        write("\u{1}13 what\n\u{1}x\u{3}y\u{2}z\nnonsense\n");
+        assert_eq!(tracer.spot(&Family, 1012), spot(2, "set -e"));
+        // The line that called the library's function.
+        assert_eq!(tracer.spot(&Family, 1013), spot(9, "echo 'a"));
+        // A process without a record of its own is of its nearest shell.
+        assert_eq!(tracer.spot(&Family, 1016), spot(9, "echo 'a"));
+        assert_eq!(tracer.spot(&Family, 1011), None);
+        tracer.begin();
+        assert_eq!(tracer.spot(&Family, 1012), None);
+    }
+
+    #[test]
+    fn endless_records_do_not_fill_memory() {
+        let mut records = Records::default();
+        for _ in 0..100 {
+            records.take(&[b'x'; 4096], Path::new(ADMIN));
+        }
+        assert!(records.rest.len() <= LONGEST);
+    }
+
+    #[test]
+    fn a_native_root_gets_traced_shells() {
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+        let (root, private) = (dir.path().join("root"), dir.path().join("private"));
+        fs::create_dir_all(root.join("usr/bin")).unwrap();
+        fs::create_dir(&private).unwrap();
+        fs::write(root.join("usr/bin/dash"), "dash itself").unwrap();
+        let native = Target::open(&root).unwrap();
+        let shim = Path::new("/.rootless-install/shim");
+        let mut tracer = Tracer::prepare(&private, &native, Path::new(ADMIN), shim).unwrap();
+        assert_eq!(fs::read(private.join("shell/dash")).unwrap(), b"dash itself");
+        assert_eq!(native.read_link(Path::new("/usr/bin/dash")).unwrap(), shim);
+        assert!(native.stat(Path::new("/usr/bin/bash")).is_err());
+        let record = format!("\u{1}12 2 0\u{3}{ADMIN}/tmp.ci/preinst\u{2}true\n");
+        fs::OpenOptions::new()
+            .append(true)
+            .open(private.join(PIPE))
+            .and_then(|mut pipe| io::Write::write_all(&mut pipe, record.as_bytes()))
+            .unwrap();
+        assert_eq!(tracer.spot(&Family, 1012), spot(2, "true"));
+    }
+
+    /// The shell of this machine does what the module says, also as root.
+    #[test]
+    fn bash_tells_its_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let admin = dir.path().join("admin");
+        fs::create_dir_all(admin.join("info")).unwrap();
+        let script = admin.join("info/p.postinst");
+        fs::write(dir.path().join("lib"), "inside() {\n  : inside\n}\n").unwrap();
+        let text =
+            "set -e\n. ./lib\nf() {\n  x=$(inside 2>&1)\n}\nf\n[ -z \"$x\" ]\n(\n  : sub\n)\n: 'a\nb'\n";
+        fs::write(&script, text).unwrap();
+        let trace = dir.path().join("trace");
+        fs::write(&trace, "").unwrap();
+        let startup = STARTUP.replace("/.rootless-install/trace", &trace.to_string_lossy());
+        fs::write(dir.path().join("startup"), startup).unwrap();
+        let Ok(run) = std::process::Command::new("bash")
+            .arg(&script)
+            .current_dir(dir.path())
+            .env("BASH_ENV", dir.path().join("startup"))
+            .env(VARIABLE, "sh")
+            .output()
+        else {
+            return;
+        };
+        assert!(run.status.success() && run.stderr.is_empty(), "{run:?}");
+        let mut lines = Vec::new();
+        for record in fs::read_to_string(&trace).unwrap().split_inclusive('\n') {
+            let mut records = Records::default();
+            records.take(record.as_bytes(), &admin);
+            lines.extend(records.spots.into_values().map(|spot| (spot.line, spot.command)));
+        }
+        let seen = |line: u32, command: &str| lines.contains(&(line, command.to_owned()));
+        assert!(
+            seen(1, "set -e") && seen(6, "f") && seen(4, ": inside"),
+            "{lines:?}"
+        );
+        assert!(seen(7, "'[' -z '' ']'") && seen(9, ": sub"), "{lines:?}");
+    }
+
+    #[test]
+    fn lines_are_guessed_where_there_is_but_one() {
+        let script = "#!/usr/bin/perl\n# /etc/foo\nopen F, '/etc/foo';\nsystem 'chown x /a'; system 'chown y /b';\n\
+                      open F, \"$ENV{DPKG_ROOT}/etc/bar\";\n";
+        assert_eq!(guess(script, "perl", "/etc/foo"), Some(3));
+        assert_eq!(guess(script, "chown", "/c"), Some(4));
+        assert_eq!(guess(script, "useradd", "/etc/bar"), None);
+        assert_eq!(guess("cp /a /b\ncp /a /c\n", "cp", "/a"), None);
+    }
+}
