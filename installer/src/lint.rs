@@ -25,7 +25,7 @@ use crate::report::{Event, Reporter};
 use classify::{Deed, Question};
 use finding::{Finding, Findings, Kind};
 use process::{Process, Processes};
-use rootless_install_fs::{Access, Target, Watch};
+use rootless_install_fs::{Access, AccessKind, Target, Watch};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -195,6 +195,12 @@ impl Lint {
             is_covered: &*self.settings.is_covered,
         };
         let kind = question.judge()?;
+        if matches!(process, Process::Script { shell: true, .. })
+            && matches!(deed, Deed::Test | Deed::Read)
+            && state.tracer.is_starting(&*self.settings.processes, pid)
+        {
+            return None;
+        }
         let (tool, command) = match process {
             Process::Tool { name, .. } => (name, Some(command.join(" "))),
             // The shell's own command is the trace's.
@@ -213,8 +219,25 @@ impl Lint {
         command: Option<String>,
     ) -> Option<Finding> {
         let running = state.running.as_ref()?;
+        let text = running.text.as_deref();
         let spot = state.tracer.spot(&*self.settings.processes, pid);
-        let guessed = || lines::guess(running.text.as_deref()?, tool, what);
+        // A path ends where there is nothing any more, but the command says the whole of it.
+        let meant = |command: &str| {
+            let mut below = classify::words(command).filter(|word| Path::new(word).starts_with(what));
+            below.next().map(str::to_owned)
+        };
+        let meant = match (kind, &spot) {
+            (Kind::Test, Some(spot)) => meant(&spot.command),
+            (Kind::Test, None) => command.as_deref().and_then(meant),
+            _ => None,
+        };
+        let what = meant.as_deref().unwrap_or(what);
+        // A shell opens the files of a compound command, and looks for names in `for`, before it writes.
+        let spot = spot.map(|spot| match (&command, text) {
+            (None, Some(text)) => lines::nearer(text, what, &spot).unwrap_or(spot),
+            _ => spot,
+        });
+        let guessed = || lines::guess(text?, tool, what);
         let line = spot.as_ref().map(|spot| spot.line).or_else(guessed);
         let command = command.or_else(|| spot.map(|spot| spot.command));
         let tool = match tool {
@@ -259,6 +282,9 @@ impl Watch for Lint {
         let state = &mut *self.state();
         if state.running.is_none() {
             return;
+        }
+        if access.kind == AccessKind::Execute {
+            state.tracer.executes(&*self.settings.processes, access.pid);
         }
         let mut walks = std::mem::take(&mut state.walks);
         let shared = std::cell::RefCell::new(&mut *state);

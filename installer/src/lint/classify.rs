@@ -84,6 +84,7 @@ const OWN: &[&str] = &[
     "/etc/passwd",
     "/etc/terminfo",
     "/lib*",
+    "/run/nscd",
     "/usr/lib*/*.so*",
     "/usr/lib/*-linux-*/*.so*",
     "/usr/lib/*-linux-*/gconv",
@@ -116,6 +117,13 @@ static RULES: &[Rule] = &[
         paths: PROGRAMS,
         verdict: Fine,
         why: "programs are the outer system's, and whether one is there is asked there",
+    },
+    Rule {
+        who: Anybody,
+        deeds: &[Execute],
+        paths: &["/usr/share/debconf"],
+        verdict: Fine,
+        why: "debconf's library executes its frontend, which executes the script again",
     },
     Rule {
         who: Shell,
@@ -246,7 +254,7 @@ impl Question<'_> {
 }
 
 /// The absolute paths in an argument: the whole of it, what stands after `=` or `:`, or in a piece of code.
-fn words(argument: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(argument: &str) -> impl Iterator<Item = &str> {
     let ends = |c: char| c.is_whitespace() || "=:,;&|<>(){}[]\"'`".contains(c);
     argument.split(ends).filter(|word| word.starts_with('/'))
 }

@@ -165,15 +165,40 @@ impl Findings {
         known.times = times;
     }
 
+    /// Whether it says nothing that another one of the same line does not: a lock, backup or new version of a
+    /// file that is written as well.
+    fn is_beside_another(&self, finding: &Finding) -> bool {
+        let Some(of) = main_file(&finding.what).filter(|_| finding.kind == Kind::Write) else {
+            return false;
+        };
+        self.0.values().any(|other| {
+            let here = (&other.package, &other.script, other.line, &other.tool);
+            let same = here == (&finding.package, &finding.script, finding.line, &finding.tool);
+            same && other.kind == Kind::Write && other.what == of
+        })
+    }
+
     /// All of them: by package and script, then by line, those without one last.
     pub fn sorted(&self) -> Vec<Finding> {
-        let mut all: Vec<Finding> = self.0.values().cloned().collect();
+        let own = self.0.values().filter(|finding| !self.is_beside_another(finding));
+        let mut all: Vec<Finding> = own.cloned().collect();
         let order = |f: &Finding| (f.line.unwrap_or(u32::MAX), f.kind);
         all.sort_by(|a, b| {
             (&a.package, &a.script, order(a), &a.what).cmp(&(&b.package, &b.script, order(b), &b.what))
         });
         all
     }
+}
+
+/// The file that `/etc/passwd-`, `.lock`, `.1234` and the like belong to.
+fn main_file(path: &str) -> Option<&str> {
+    let ends = ["+", "-", "~", ".lock", ".new", ".tmp", ".bak"];
+    let number = || {
+        let (file, number) = path.rsplit_once('.')?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then_some(file)
+    };
+    ends.iter().find_map(|end| path.strip_suffix(end)).or_else(number)
 }
 
 #[cfg(test)]
@@ -223,6 +248,23 @@ mod tests {
                 .iter()
                 .all(|finding| !finding.helped && finding.kind == Kind::Write)
         );
+    }
+
+    #[test]
+    fn locks_and_backups_are_not_told() {
+        let mut all = Findings::default();
+        for what in [
+            "/etc/passwd",
+            "/etc/passwd-",
+            "/etc/passwd.lock",
+            "/etc/passwd.4711",
+            "/etc/other-",
+        ] {
+            all.add(finding(Kind::Write, what));
+        }
+        let sorted = all.sorted();
+        let seen: Vec<&str> = sorted.iter().map(|finding| finding.what.as_str()).collect();
+        assert_eq!(seen, ["/etc/other-", "/etc/passwd"]);
     }
 
     #[test]

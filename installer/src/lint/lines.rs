@@ -14,7 +14,7 @@ use super::classify::{code, names};
 use super::process::{Processes, is_script};
 use nix::sys::stat::Mode as NixMode;
 use rootless_install_fs::{FileType, Meta, Target};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -59,6 +59,8 @@ struct Records {
     rest: Vec<u8>,
     /// By the number of the process in its own namespace.
     spots: HashMap<u32, Spot>,
+    /// Processes that have executed a program and written nothing since.
+    starting: HashSet<u32>,
 }
 
 impl Records {
@@ -81,6 +83,7 @@ impl Records {
         let (numbers, files) = place.split_once('\u{3}')?;
         let mut numbers = numbers.split(' ');
         let pid = numbers.next()?.parse().ok()?;
+        self.starting.remove(&pid);
         let mut frames = numbers.zip(files.split(' '));
         let (line, _) = frames.find(|(_, file)| is_script(file, admin))?;
         let spot = Spot {
@@ -170,6 +173,23 @@ impl Tracer {
         }
     }
 
+    /// A process executes a program. Where that is a shell, it has begun with its script when it writes.
+    pub fn executes(&mut self, processes: &dyn Processes, pid: u32) {
+        if self.pipe.is_some()
+            && let Some(status) = processes.status(pid)
+        {
+            self.drain();
+            self.records.starting.insert(status.inner);
+        }
+    }
+
+    /// Whether a shell that is traced has not come to its script yet: what it reads is its own business.
+    pub fn is_starting(&mut self, processes: &dyn Processes, pid: u32) -> bool {
+        self.drain();
+        let status = processes.status(pid);
+        status.is_some_and(|status| self.records.starting.contains(&status.inner))
+    }
+
     /// Where the shell is that a process is, or comes from.
     pub fn spot(&mut self, processes: &dyn Processes, pid: u32) -> Option<Spot> {
         self.drain();
@@ -199,6 +219,20 @@ pub fn guess(script: &str, tool: &str, what: &str) -> Option<u32> {
         lines.next().is_none().then_some(number)
     };
     only(what).or_else(|| only(tool))
+}
+
+/// A better place for what a shell did by itself: where the command that it wrote last has nothing to do
+/// with a path, and there is but one line that does.
+pub fn nearer(script: &str, path: &str, spot: &Spot) -> Option<Spot> {
+    let line = |number: u32| script.lines().nth(usize::try_from(number).ok()?.checked_sub(1)?);
+    if names(&spot.command, path) || line(spot.line).is_some_and(|line| names(line, path)) {
+        return None;
+    }
+    let number = guess(script, path, path)?;
+    Some(Spot {
+        line: number,
+        command: line(number)?.trim().to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -279,6 +313,14 @@ mod tests {
             .and_then(|mut pipe| io::Write::write_all(&mut pipe, record.as_bytes()))
             .unwrap();
         assert_eq!(tracer.spot(&Family, 1012), spot(2, "true"));
+        tracer.executes(&Family, 1012);
+        assert!(tracer.is_starting(&Family, 1012) && !tracer.is_starting(&Family, 1013));
+        fs::OpenOptions::new()
+            .append(true)
+            .open(private.join(PIPE))
+            .and_then(|mut pipe| io::Write::write_all(&mut pipe, record.as_bytes()))
+            .unwrap();
+        assert!(!tracer.is_starting(&Family, 1012));
     }
 
     /// The shell of this machine does what the module says, also as root.
@@ -318,6 +360,15 @@ mod tests {
             "{lines:?}"
         );
         assert!(seen(7, "'[' -z '' ']'") && seen(9, ": sub"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_shell_reads_before_it_writes() {
+        let script = "cat /etc/a\nwhile read x; do\n  :\ndone </etc/b\necho /etc/c\necho /etc/c\n";
+        let last = spot(1, "cat /etc/a").unwrap();
+        assert_eq!(nearer(script, "/etc/b", &last), spot(4, "done </etc/b"));
+        assert_eq!(nearer(script, "/etc/a", &last), None);
+        assert_eq!(nearer(script, "/etc/c", &last), None);
     }
 
     #[test]
