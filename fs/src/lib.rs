@@ -25,5 +25,8 @@ mod target;
 
 pub use error::{Error, Result};
 pub use meta::{FileType, Meta, Stat, Timestamp};
-pub use server::{Counters, ElfIdentity, Phantom, PhantomKind, Redirect, ServeOptions, Server, serve};
+pub use server::{
+    Access, AccessKind, Attribute, Counters, ElfIdentity, Found, Phantom, PhantomKind, Redirect,
+    ServeOptions, Server, Watch, serve,
+};
 pub use target::{NewFile, Target};

@@ -10,6 +10,7 @@ mod elf;
 mod nodes;
 mod phantom;
 mod view;
+mod watch;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -28,6 +29,7 @@ use crate::target::{Observer, Target};
 use adapter::Adapter;
 use phantom::Phantoms;
 use view::View;
+pub use watch::{Access, AccessKind, Attribute, Found, Watch};
 
 /// The kernel reads this much of a file to find `#!` and the interpreter.
 const SCRIPT_MAX: usize = 256;
@@ -135,6 +137,8 @@ pub struct ServeOptions {
     pub root: Option<(u32, u32)>,
     /// How many requests are answered at the same time; 0 for as many as there are processors, up to 4.
     pub threads: usize,
+    /// Who is told of accesses.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 /// What a server has done.
@@ -226,7 +230,7 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         0 => thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4)),
         n => n,
     });
-    let adapter = Adapter::new(view.clone());
+    let adapter = Adapter::new(view.clone(), watch::Eye::new(options.watch));
     let session = Session::from_fd(adapter, fuse_fd, SessionACL::All, config).map_err(failed)?;
     let notifier = session.notifier();
     view.set_notifier(notifier.clone());

@@ -9,6 +9,7 @@ pub mod config;
 pub mod environment;
 pub mod error;
 pub mod exit;
+pub mod lint;
 mod native_root;
 pub mod pipeline;
 pub mod target;
@@ -17,6 +18,7 @@ mod way;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -39,6 +41,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = environment::Environment::of_process();
     let style = environment.style();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|first| first == lint::NAME) {
+        return lint::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
         Err(error) => {
@@ -63,6 +68,33 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Does what `config` asks for, telling the user about it on standard error.
 pub fn run(config: &Config, style: Style) -> ExitCode {
+    with_reporter(config, style, |reporter, cancel, log| {
+        let mut summary = pipeline::run(config, Arc::clone(&reporter), cancel)?;
+        summary.log = log.map(Path::to_owned);
+        for (package, why) in &summary.deferred {
+            reporter.event(&Event::Warning {
+                message: &format!("package {package} is left for later: {why}"),
+            });
+        }
+        if !summary.deferred.is_empty() {
+            reporter.event(&Event::Warning {
+                message: "run `dpkg --configure -a` in the target, as root on a machine of its architecture, \
+                          to complete it",
+            });
+        }
+        if !config.dry_run {
+            reporter.event(&Event::Summary { summary: &summary });
+        }
+        Ok(Exit::Success)
+    })
+}
+
+/// Does some work of which the user is told on standard error and in a log, and which a signal stops.
+fn with_reporter(
+    config: &Config,
+    style: Style,
+    work: impl FnOnce(Arc<dyn Reporter>, &Cancel, Option<&Path>) -> Result<Exit, pipeline::Error>,
+) -> ExitCode {
     let was_root = match privileges::give_up() {
         Ok(was_root) => was_root,
         Err(error) => {
@@ -85,30 +117,11 @@ pub fn run(config: &Config, style: Style) -> ExitCode {
     if let Some(log) = &log {
         reporters.push(Box::new(log.clone()));
     }
-    let reporter = Arc::new(Tee(reporters));
-
-    match pipeline::run(config, reporter.clone(), &cancel) {
-        Ok(mut summary) => {
-            summary.log = log.map(|log| log.path().to_owned());
-            for (package, why) in &summary.deferred {
-                reporter.event(&Event::Warning {
-                    message: &format!("package {package} is left for later: {why}"),
-                });
-            }
-            if !summary.deferred.is_empty() {
-                reporter.event(&Event::Warning {
-                    message: "run `dpkg --configure -a` in the target, as root on a machine of its architecture, \
-                              to complete it",
-                });
-            }
-            if !config.dry_run {
-                reporter.event(&Event::Summary { summary: &summary });
-            }
-            Exit::Success.into()
-        }
+    // The bars go before a message comes.
+    let path = log.as_ref().map(|log| log.path().to_owned());
+    match work(Arc::new(Tee(reporters)), &cancel, path.as_deref()) {
+        Ok(exit) => exit.into(),
         Err(error) => {
-            // The bars go before the message comes.
-            drop(reporter);
             let hint = error.hint();
             if let Some(log) = &log {
                 log.write(&error::message(&error, hint.as_deref(), Style::default()));

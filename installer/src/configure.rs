@@ -97,6 +97,8 @@ pub struct Settings<'a> {
     pub timeout: Option<Duration>,
     /// Who is told.
     pub reporter: &'a dyn Reporter,
+    /// Whether a script that fails is taken as done.
+    pub tolerant: bool,
     /// Whether to stop.
     pub cancel: &'a Cancel,
     /// What scripts tried to execute and cannot be run.
@@ -316,7 +318,7 @@ impl<'a> Configurer<'a> {
                 script,
                 refusal,
             })
-        } else if failure.is_none() {
+        } else if failure.is_none() || settings.tolerant {
             Ok(())
         } else {
             self.database.flush(self.target)?;

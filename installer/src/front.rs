@@ -3,3 +3,8 @@
 
 #[allow(dead_code, reason = "the shim uses most of it")]
 pub(crate) mod table;
+
+/// Whether the table has a tool, named without its directory.
+pub(crate) fn covers(tool: &str) -> bool {
+    table::find(tool.as_bytes()).is_some()
+}

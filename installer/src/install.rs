@@ -9,6 +9,7 @@ use crate::archive::{Fetcher, Index};
 use crate::bookkeeping;
 use crate::dpkg::{Database, PackageKey};
 use crate::fontconfig;
+use crate::lint::Lint;
 use crate::merge_usr::{self, MergedUsr};
 use crate::preseed::Selections;
 use crate::report::{Reporter, Stage};
@@ -20,6 +21,7 @@ use control::{Control, Request};
 use rootless_install_fs::Target;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +43,15 @@ pub(crate) use environs::check_native_system;
 pub use error::InstallError;
 use error::system_error;
 pub use place::Place;
+
+/// Sets a flag when it is dropped, also by a panic.
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
 
 type Result<T> = std::result::Result<T, InstallError>;
 
@@ -82,6 +93,8 @@ pub struct Installation<'a, 'u> {
     pub native: Option<Native<'a, 'u>>,
     /// Where maintainer scripts run.
     pub place: Place<'a>,
+    /// Who watches what scripts do outside of it; the reporter tells it which script runs.
+    pub lint: Option<Arc<Lint>>,
     /// Who is told what scripts do outside of `DPKG_ROOT`.
     pub violations: &'a (dyn Fn(&Violation<'_>) + Sync),
     /// The cache.
@@ -180,7 +193,14 @@ impl<'u> Installation<'_, 'u> {
                 work_ahead: &work_ahead,
             };
             let stopped_at_the_end = ahead.until_dropped();
-            let done = self.install(&mut database, &means);
+            let installed = AtomicBool::new(false);
+            let done = std::thread::scope(|while_scripts_run| {
+                if let Some(lint) = &self.lint {
+                    while_scripts_run.spawn(|| lint.drain_until(&|| installed.load(Ordering::Acquire)));
+                }
+                let _set = OnDrop(&installed);
+                self.install(&mut database, &means)
+            });
             drop(stopped_at_the_end);
             drop(control);
             done

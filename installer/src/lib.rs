@@ -20,6 +20,7 @@ pub mod hazards;
 pub mod install;
 pub mod ldconfig;
 pub mod ldd;
+pub mod lint;
 pub mod merge_usr;
 pub mod native_root;
 pub mod output;

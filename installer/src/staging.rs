@@ -124,6 +124,17 @@ impl Staging {
         })
     }
 
+    /// As [`Staging::scratch`], for a target that nobody keeps.
+    ///
+    /// # Errors
+    /// As there, and for a filesystem that has no extended attributes.
+    pub fn throw_away(parent: &Path) -> Result<Self, Error> {
+        let staging = Self::scratch(parent)?;
+        check_xattrs(parent)?;
+        fs::create_dir(staging.root()).map_err(|source| Error::at(parent, source))?;
+        Ok(staging)
+    }
+
     /// The directory that becomes the target: empty at first.
     pub fn root(&self) -> PathBuf {
         self.directory.join("root")

@@ -30,6 +30,7 @@ mod hazards;
 mod loader;
 mod paths;
 mod sys;
+mod traced;
 
 use answers::{Answer, Execution};
 use counterpart::{Counterpart, Reply};
@@ -186,6 +187,9 @@ fn complain(parts: &[&[u8]]) {
 #[expect(unsafe_code, reason = "the symbol the C library calls")]
 extern "C" fn main(argc: i32, argv: *const *const std::ffi::c_char) -> i32 {
     let arguments = sys::arguments(argc, argv);
+    if traced::is_meant(&arguments) {
+        return traced::run(&arguments);
+    }
     if front::is_called(&arguments) {
         return front::run(&arguments);
     }

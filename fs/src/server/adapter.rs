@@ -20,6 +20,7 @@ use rustix::fs::AtFlags;
 use convert::{attr, caller, device, errno, fuse_kind, maker, new_time, nothing};
 
 use super::view::{Changes, Entry, Shown, View};
+use super::watch::{AccessKind, Attribute, Eye, Found};
 use crate::meta::FileType;
 
 /// How long the kernel may believe what it is told: until it is told otherwise.
@@ -33,23 +34,41 @@ const S_IFMT: u32 = 0o170_000;
 
 pub(super) struct Adapter {
     view: Arc<View>,
+    /// Who is told of accesses.
+    eye: Eye,
+    /// How long the kernel may believe what a name means. Attributes it may keep in any case: who asks for
+    /// them looks the name up first.
+    names: Duration,
     /// Whether the kernel lists directories without opening them.
     no_opendir: bool,
 }
 
 impl Adapter {
-    pub(super) fn new(view: Arc<View>) -> Self {
+    pub(super) fn new(view: Arc<View>, eye: Eye) -> Self {
         Self {
+            names: if eye.sees_all() { Duration::ZERO } else { FOREVER },
             view,
+            eye,
             no_opendir: false,
         }
     }
-}
 
-fn reply_entry(reply: ReplyEntry, result: rustix::io::Result<Entry>) {
-    match result {
-        Ok(entry) => reply.entry(&FOREVER, &attr(&entry.shown), Generation(entry.generation)),
-        Err(e) => reply.error(errno(e)),
+    fn found(&self, entry: &Entry) -> Found {
+        match entry.shown.meta.kind {
+            FileType::Directory => Found::Directory,
+            FileType::Symlink => Found::Link(self.view.readlink(entry.shown.id).unwrap_or_default().into()),
+            _ => Found::Other,
+        }
+    }
+
+    fn reply_entry(&self, reply: ReplyEntry, result: rustix::io::Result<Entry>) {
+        match result {
+            Ok(entry) => {
+                let generation = Generation(entry.generation);
+                reply.entry_with_ttls(&FOREVER, &self.names, &attr(&entry.shown), generation);
+            }
+            Err(e) => reply.error(errno(e)),
+        }
     }
 }
 
@@ -91,9 +110,18 @@ impl Filesystem for Adapter {
             InitFlags::FUSE_CACHE_SYMLINKS,
             InitFlags::FUSE_EXPLICIT_INVAL_DATA,
         ];
+        // What the kernel keeps of links and directories is not seen when it is used again.
+        let wanted = if self.eye.sees_all() {
+            &[
+                InitFlags::FUSE_PARALLEL_DIROPS,
+                InitFlags::FUSE_EXPLICIT_INVAL_DATA,
+            ][..]
+        } else {
+            &wanted[..]
+        };
         for flag in wanted {
             // An older kernel is slower and no less right.
-            let _ = config.add_capabilities(flag);
+            let _ = config.add_capabilities(*flag);
         }
         // The kernel checks access control lists, and leaves the umask to us, since a default list stands
         // in its place. One is nothing without the other. With them it checks modes, too, and with the
@@ -101,21 +129,31 @@ impl Filesystem for Adapter {
         if !self.view.has_machines_ids() {
             let _ = config.add_capabilities(InitFlags::FUSE_POSIX_ACL | InitFlags::FUSE_DONT_MASK);
         }
-        self.no_opendir = config
-            .add_capabilities(InitFlags::FUSE_NO_OPENDIR_SUPPORT)
-            .is_ok();
+        self.no_opendir = !self.eye.sees_all()
+            && config
+                .add_capabilities(InitFlags::FUSE_NO_OPENDIR_SUPPORT)
+                .is_ok();
         // The nearest possible value is taken where these are not.
         let _ = config.set_max_write(MAX_WRITE);
         let _ = config.set_max_background(64);
         Ok(())
     }
 
-    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+    fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         self.view.count_request();
-        match self.view.lookup(parent.0, name) {
-            Ok(None) => reply.entry(&FOREVER, &nothing(), Generation(0)),
-            Ok(Some(entry)) => reply_entry(reply, Ok(entry)),
-            Err(e) => reply_entry(reply, Err(e)),
+        let result = self.view.lookup(parent.0, name);
+        if self.eye.sees_all() {
+            let found = match &result {
+                Ok(Some(entry)) => self.found(entry),
+                Ok(None) | Err(_) => Found::Nothing,
+            };
+            let kind = AccessKind::Lookup { found: &found };
+            self.eye.entry(&self.view, req.pid(), parent.0, name, kind);
+        }
+        match result {
+            Ok(None) => reply.entry(&self.names, &nothing(), Generation(0)),
+            Ok(Some(entry)) => self.reply_entry(reply, Ok(entry)),
+            Err(e) => self.reply_entry(reply, Err(e)),
         }
     }
 
@@ -130,7 +168,7 @@ impl Filesystem for Adapter {
 
     fn setattr(
         &self,
-        _: &Request,
+        req: &Request,
         ino: INodeNo,
         mode: Option<u32>,
         uid: Option<u32>,
@@ -156,11 +194,20 @@ impl Filesystem for Adapter {
             atime,
             mtime,
         };
+        let attribute = match changes {
+            Changes { size: Some(_), .. } => Attribute::Size,
+            Changes { uid: Some(_), .. } | Changes { gid: Some(_), .. } => Attribute::Owner,
+            Changes { mode: Some(_), .. } => Attribute::Mode,
+            _ => Attribute::Times,
+        };
+        self.eye
+            .node(&self.view, req.pid(), ino.0, AccessKind::Attributes(attribute));
         reply_attr(reply, self.view.setattr(ino.0, fh.map(|fh| fh.0), &changes));
     }
 
-    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
+    fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
         self.view.count_request();
+        self.eye.node(&self.view, req.pid(), ino.0, AccessKind::ReadLink);
         match self.view.readlink(ino.0) {
             Ok(text) => reply.data(text.as_bytes()),
             Err(e) => reply.error(errno(e)),
@@ -178,6 +225,8 @@ impl Filesystem for Adapter {
         reply: ReplyEntry,
     ) {
         self.view.count_request();
+        self.eye
+            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
         let (major, minor) = device(rdev);
         let kind = match mode & S_IFMT {
             0 | 0o100_000 => FileType::Regular,
@@ -187,7 +236,7 @@ impl Filesystem for Adapter {
             0o060_000 => FileType::BlockDevice { major, minor },
             _ => return reply.error(Errno::EINVAL),
         };
-        reply_entry(
+        self.reply_entry(
             reply,
             self.view.mknod(parent.0, name, kind, mode, maker(req, umask)),
         );
@@ -195,22 +244,30 @@ impl Filesystem for Adapter {
 
     fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
         self.view.count_request();
-        reply_entry(reply, self.view.mkdir(parent.0, name, mode, maker(req, umask)));
+        self.eye
+            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
+        self.reply_entry(reply, self.view.mkdir(parent.0, name, mode, maker(req, umask)));
     }
 
-    fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         self.view.count_request();
+        self.eye
+            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Remove);
         reply_empty(reply, self.view.remove(parent.0, name, AtFlags::empty()));
     }
 
-    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         self.view.count_request();
+        self.eye
+            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Remove);
         reply_empty(reply, self.view.remove(parent.0, name, AtFlags::REMOVEDIR));
     }
 
     fn symlink(&self, req: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
         self.view.count_request();
-        reply_entry(
+        self.eye
+            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
+        self.reply_entry(
             reply,
             self.view.symlink(parent.0, name, target.as_os_str(), caller(req)),
         );
@@ -218,7 +275,7 @@ impl Filesystem for Adapter {
 
     fn rename(
         &self,
-        _: &Request,
+        req: &Request,
         parent: INodeNo,
         name: &OsStr,
         newparent: INodeNo,
@@ -227,6 +284,10 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         self.view.count_request();
+        if let Some(to) = self.eye.path_in(&self.view, newparent.0, newname) {
+            let kind = AccessKind::Rename { to: &to };
+            self.eye.entry(&self.view, req.pid(), parent.0, name, kind);
+        }
         let flags = rustix::fs::RenameFlags::from_bits_retain(flags.bits());
         reply_empty(
             reply,
@@ -234,13 +295,19 @@ impl Filesystem for Adapter {
         );
     }
 
-    fn link(&self, _: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
+    fn link(&self, req: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
         self.view.count_request();
-        reply_entry(reply, self.view.link(ino.0, newparent.0, newname));
+        if let Some(to) = self.eye.path_in(&self.view, newparent.0, newname) {
+            self.eye
+                .node(&self.view, req.pid(), ino.0, AccessKind::Link { to: &to });
+        }
+        self.reply_entry(reply, self.view.link(ino.0, newparent.0, newname));
     }
 
-    fn open(&self, _: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         self.view.count_request();
+        self.eye
+            .node(&self.view, req.pid(), ino.0, AccessKind::of_open(flags.0));
         match self.view.open(ino.0, flags.0) {
             Ok(opened) => reply.opened(FileHandle(opened.fh), opened.flags),
             Err(e) => reply.error(errno(e)),
@@ -312,15 +379,17 @@ impl Filesystem for Adapter {
         reply.error(Errno::ENOSYS);
     }
 
-    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+    fn opendir(&self, req: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        self.eye.node(&self.view, req.pid(), ino.0, AccessKind::List);
         if self.no_opendir {
             // Success, and not asked again.
             return reply.error(Errno::ENOSYS);
         }
-        reply.opened(
-            FileHandle(0),
-            FopenFlags::FOPEN_CACHE_DIR | FopenFlags::FOPEN_KEEP_CACHE,
-        );
+        let keep = match self.eye.sees_all() {
+            true => FopenFlags::empty(),
+            false => FopenFlags::FOPEN_CACHE_DIR | FopenFlags::FOPEN_KEEP_CACHE,
+        };
+        reply.opened(FileHandle(0), keep);
     }
 
     fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
@@ -362,7 +431,7 @@ impl Filesystem for Adapter {
                 id,
                 listed.next,
                 listed.name,
-                &FOREVER,
+                &self.names,
                 &attr(&shown),
                 Generation(generation),
             );
@@ -409,6 +478,8 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         self.view.count_request();
+        let kind = AccessKind::Attributes(Attribute::Extended);
+        self.eye.node(&self.view, req.pid(), ino.0, kind);
         reply_empty(reply, self.view.setxattr(ino.0, name, value, flags, caller(req)));
     }
 
@@ -422,8 +493,10 @@ impl Filesystem for Adapter {
         reply_xattr(reply, size, self.view.listxattr(ino.0));
     }
 
-    fn removexattr(&self, _: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    fn removexattr(&self, req: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         self.view.count_request();
+        let kind = AccessKind::Attributes(Attribute::Extended);
+        self.eye.node(&self.view, req.pid(), ino.0, kind);
         reply_empty(reply, self.view.removexattr(ino.0, name));
     }
 
@@ -438,9 +511,11 @@ impl Filesystem for Adapter {
         reply: ReplyCreate,
     ) {
         self.view.count_request();
+        self.eye
+            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
         match self.view.create(parent.0, name, mode, flags, maker(req, umask)) {
             Ok((entry, opened)) => reply.created(
-                &FOREVER,
+                &self.names,
                 &attr(&entry.shown),
                 Generation(entry.generation),
                 FileHandle(opened.fh),

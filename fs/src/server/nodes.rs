@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
@@ -112,8 +113,13 @@ impl Nodes {
         }
         node.lookups += 1;
         node.phantom = phantom;
-        if !node.names.iter().any(|(p, n)| *p == parent && n == name) {
-            node.names.push((parent, name.to_owned()));
+        // The name used last is the last one, by which the node's path is told.
+        match node.names.iter().position(|(p, n)| *p == parent && n == name) {
+            None => node.names.push((parent, name.to_owned())),
+            Some(at) => {
+                let last = node.names.len() - 1;
+                node.names.swap(at, last);
+            }
         }
         node.generation
     }
@@ -201,6 +207,29 @@ impl Nodes {
         let names = self.table().nodes.get(&id).map(|node| node.names.clone());
         let place = |(parent, name)| self.dir(parent).ok().map(|dir| Place { dir, name });
         names.into_iter().flatten().filter_map(place).collect()
+    }
+
+    /// The path of a node in the view, by the name that was looked up last; `None` for one without a name.
+    pub(super) fn path(&self, id: u64) -> Option<PathBuf> {
+        let table = self.table();
+        let mut names: Vec<&OsStr> = Vec::new();
+        let mut at = id;
+        let mut path = loop {
+            if at == ROOT {
+                break PathBuf::from("/");
+            }
+            if let Some(phantom) = PhantomId::from_node_id(at) {
+                break self.phantoms.path(phantom)?;
+            }
+            let (parent, name) = table.nodes.get(&at)?.names.last()?;
+            names.push(name);
+            if names.len() > MAX_DEPTH {
+                return None;
+            }
+            at = *parent;
+        };
+        path.extend(names.into_iter().rev());
+        Some(path)
     }
 
     /// The directory behind a node.

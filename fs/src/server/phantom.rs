@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use super::{Phantom, PhantomKind};
@@ -38,12 +38,15 @@ pub(super) struct Phantoms {
 #[derive(Debug, Default)]
 struct Below {
     kinds: Vec<PhantomKind>,
+    paths: Vec<PathBuf>,
     numbers: HashMap<(PhantomId, OsString), PhantomId>,
 }
 
 #[derive(Debug)]
 struct Item {
     kind: PhantomKind,
+    /// Where it is in the view.
+    path: PathBuf,
     children: HashMap<OsString, PhantomId>,
     /// Whether it was asked for and is not merely on the way.
     wanted: bool,
@@ -52,9 +55,10 @@ struct Item {
 }
 
 impl Item {
-    fn directory() -> Self {
+    fn directory(path: PathBuf) -> Self {
         Self {
             kind: PhantomKind::Directory,
+            path,
             children: HashMap::new(),
             wanted: false,
             shown: false,
@@ -64,7 +68,7 @@ impl Item {
 
 impl Phantoms {
     pub(super) fn new(phantoms: Vec<Phantom>) -> Result<Self> {
-        let mut items = vec![Item::directory()];
+        let mut items = vec![Item::directory(PathBuf::from("/"))];
         for Phantom {
             path,
             kind,
@@ -83,9 +87,10 @@ impl Phantoms {
                 if !matches!(item.kind, PhantomKind::Directory) {
                     return Err(refuse("a phantom on the way is not a directory"));
                 }
+                let path = item.path.join(name);
                 at = *item.children.entry(name.to_owned()).or_insert(next);
                 if at == next {
-                    items.push(Item::directory());
+                    items.push(Item::directory(path));
                 }
                 if let Some(item) = items.get_mut(at.0) {
                     item.shown |= with_parents;
@@ -117,6 +122,14 @@ impl Phantoms {
         }
     }
 
+    /// Where a phantom is in the view.
+    pub(super) fn path(&self, id: PhantomId) -> Option<PathBuf> {
+        match id.0.checked_sub(self.items.len()) {
+            None => self.items.get(id.0).map(|item| item.path.clone()),
+            Some(number) => self.below().paths.get(number).cloned(),
+        }
+    }
+
     /// Whether the phantom is there where the target has nothing.
     pub(super) fn is_shown(&self, id: PhantomId) -> bool {
         self.items.get(id.0).is_none_or(|item| item.shown)
@@ -140,12 +153,14 @@ impl Phantoms {
         if let Some(known) = self.below().numbers.get(&key) {
             return Some(*known);
         }
+        let path = self.path(id).unwrap_or_default().join(name);
         let mut below = self.below.write().unwrap_or_else(PoisonError::into_inner);
         let next = PhantomId(self.items.len() + below.kinds.len());
         let id = *below.numbers.entry(key).or_insert(next);
         if id == next {
             let (link, source) = (link.join(name), source.join(name));
             below.kinds.push(PhantomKind::Overlay { link, source });
+            below.paths.push(path);
         }
         Some(id)
     }
@@ -220,6 +235,8 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(link(file), Path::new("/elsewhere/lib/d/file"));
+        assert_eq!(phantoms.path(file).as_deref(), Some(Path::new("/lib/d/file")));
+        assert_eq!(phantoms.path(PhantomId::ROOT).as_deref(), Some(Path::new("/")));
         assert_eq!(phantoms.child(d, OsStr::new("file")), Some(file));
         // Not there yet.
         assert_eq!(phantoms.child(lib, OsStr::new("later")), None);

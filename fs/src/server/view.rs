@@ -13,6 +13,7 @@ use std::ffi::{OsStr, OsString};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -212,6 +213,11 @@ impl View {
             native: read(&self.count.native),
             scripts: read(&self.count.scripts),
         }
+    }
+
+    /// The path of a node, for who watches.
+    pub(super) fn path(&self, id: u64) -> Option<PathBuf> {
+        self.nodes.path(id)
     }
 
     pub(super) fn count_request(&self) {

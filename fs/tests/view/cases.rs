@@ -5,6 +5,7 @@ mod execute;
 mod lists;
 mod native;
 mod random;
+mod watch;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -55,6 +56,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(lists::all());
     cases.extend(native::all());
     cases.extend(random::all());
+    cases.extend(watch::all());
     cases
 }
 

@@ -27,6 +27,10 @@ Examples:
   rootless-install --variant buildd - | podman import - buildd";
 
 const AFTER_LONG_HELP: &str = "\
+Other commands:
+  rootless-install lint  report what maintainer scripts do outside DPKG_ROOT;
+                         see `rootless-install lint --help` (a target of that name is ./lint)
+
 Environment:
   SOURCE_DATE_EPOCH      no time in the result is later than this (seconds since 1970);
                          two runs from the same archive then give the same bytes

@@ -11,6 +11,8 @@ pub enum Exit {
     Failure,
     /// 2: the command line makes no sense.
     Usage,
+    /// 3: `lint` has found something.
+    Findings,
     /// 128 + the signal's number: the user stopped it; nothing is left.
     Signal(i32),
 }
@@ -22,6 +24,7 @@ impl Exit {
             Self::Success => 0,
             Self::Failure => 1,
             Self::Usage => 2,
+            Self::Findings => 3,
             Self::Signal(signal) => u8::try_from(signal).unwrap_or(0).saturating_add(128),
         }
     }
@@ -46,5 +49,6 @@ mod tests {
             (Exit::Success.code(), Exit::Failure.code(), Exit::Usage.code()),
             (0, 1, 2)
         );
+        assert_eq!(Exit::Findings.code(), 3);
     }
 }

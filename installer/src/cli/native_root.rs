@@ -146,6 +146,7 @@ impl Making<'_, '_> {
             sources: self.sources.to_vec(),
             native: None,
             place: Place::View,
+            lint: None,
             violations: &|_| {},
             cache: &self.config.cache,
             mount_point: work.directory().join("view"),

@@ -8,21 +8,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rootless_install_fs::Target;
 
 use super::config::NativeSysroot;
+use super::lint;
 use super::native_root::{self, Making};
 use super::way::Way;
 use super::{Config, TargetSpec};
 use crate::arch::Architecture;
 use crate::archive::{
-    self, ArchiveError, FetchOptions, Fetcher, Index, Keyring, PackageFile, SourceList, load_indexes,
-    machine_sources,
+    self, ArchiveError, FetchOptions, Fetcher, Index, Keyring, LocalPackage, PackageFile, SourceList,
+    load_indexes, machine_sources,
 };
-use crate::install::{self, InstallError, Installation, Place};
+use crate::dpkg::PackageKey;
+use crate::install::{self, InstallError, Installation, Place, Violation};
+use crate::lint::{Heard, Lint};
 use crate::merge_usr::{self, MergeUsrError};
 use crate::output::{self, TarOptions};
 use crate::report::{Event, Reporter, Stage, Summary, Tally};
-use crate::solve::{DEFAULT_PRIORITY, IndexInput, Plan, Request, SolveError, Universe, choose};
+use crate::solve::{IndexInput, Plan, Request, SolveError, Universe, choose};
 use crate::staging::{self, Cancel, Cancelled, Staging};
 use crate::sysroot::{SysrootError, package_file};
+use crate::unrunnable::Deferred;
 use crate::view::ViewError;
 
 /// What can end a run: one variant a stage, each with its own errors.
@@ -108,24 +112,72 @@ pub fn run(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> Res
     }
 }
 
+/// What an installation is for, besides what its options say.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Purpose<'a> {
+    /// Packages of the user's own, taken before those of the archive.
+    pub(super) local: &'a [LocalPackage],
+    /// Whether scripts are watched, and the target is thrown away.
+    pub(super) lint: bool,
+}
+
+/// An installation that is done.
+pub(super) struct Installed<'a> {
+    /// What has watched scripts.
+    pub(super) lint: Option<Arc<Lint>>,
+    /// Versions of packages, by name.
+    pub(super) versions: Vec<(String, String)>,
+    target: &'a Target,
+    staging: Staging,
+    deferred: Vec<(PackageKey, Deferred)>,
+}
+
 fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> Result<Summary, Error> {
     let tally = Arc::new(Tally::new(reporter));
-    let reporter: &dyn Reporter = &*tally;
+    let made = install(config, Purpose::default(), &tally, cancel, |installed| {
+        let deferred = installed.deferred.iter();
+        let deferred = deferred.map(|(key, why)| (key.name.clone(), why.to_string()));
+        let deferred: Vec<(String, String)> = deferred.collect();
+        let output = finish(config, installed.staging, installed.target, &*tally, cancel)?;
+        Ok((output, deferred))
+    })?;
+    let (output, deferred) = made.unwrap_or_default();
+    Ok(Summary {
+        output: output.path,
+        output_bytes: output.bytes,
+        deferred,
+        ..tally.summary()
+    })
+}
+
+/// Installs what `config` asks for, and gives it to `finish`; `None` when it was a dry run.
+///
+/// # Errors
+/// Those of the stages, and of `finish`.
+pub(super) fn install<T>(
+    config: &Config,
+    purpose: Purpose<'_>,
+    tally: &Arc<Tally>,
+    cancel: &Cancel,
+    finish: impl FnOnce(Installed<'_>) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    let reporter: &dyn Reporter = &**tally;
     // Scripts' users are strangers to what this makes; the target's modes are its own.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    let way = match config.dry_run {
-        true => Way::wanted(config),
-        false => Way::decide(config, reporter)?,
+    let way = match (purpose.lint, config.dry_run) {
+        (true, _) => Way::watched()?,
+        (false, true) => Way::wanted(config),
+        (false, false) => Way::decide(config, reporter)?,
     };
     if let (Way::NativeRoot, NativeSysroot::Directory(directory)) = (way, &config.native_sysroot) {
         native_root::check(directory)?;
     }
-    let staging = if config.dry_run {
-        None
-    } else {
-        Some(create_staging(config)?)
+    let staging = match (purpose.lint, config.dry_run) {
+        (true, _) => Some(Staging::throw_away(&config.cache.join("run"))?),
+        (false, true) => None,
+        (false, false) => Some(create_staging(config)?),
     };
-    let fetcher = fetcher(config, &tally, cancel)?;
+    let fetcher = fetcher(config, tally, cancel)?;
     let (lists, indexes) = {
         let _stage = reporter.stage(Stage::Indexes);
         load(config, way, &fetcher.fetcher)?
@@ -133,10 +185,13 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     cancel.check()?;
     let native = Architecture::native();
     let own: Vec<&str> = config.architectures().map(|arch| arch.name).collect();
-    let (ours, theirs) = (
-        for_architectures(&indexes, &own),
-        for_architectures(&indexes, &[native.name]),
-    );
+    let mut ours: Vec<Index> = purpose
+        .local
+        .iter()
+        .map(|package| package.index.clone())
+        .collect();
+    ours.extend(for_architectures(&indexes, &own));
+    let theirs = for_architectures(&indexes, &[native.name]);
     let stage = reporter.stage(Stage::Choose);
     let inputs = inputs(&ours);
     let universe = Universe::new(&inputs, config.arch.name, own.get(1..).unwrap_or_default());
@@ -145,7 +200,7 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
     drop(stage);
     let Some(staging) = staging else {
         write!(std::io::stdout().lock(), "{}", plan.display(&universe)).map_err(Error::Print)?;
-        return Ok(tally.summary());
+        return Ok(None);
     };
     let files = plan
         .packages()
@@ -170,7 +225,7 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
                 indexes: &theirs,
                 fetcher: &fetcher.fetcher,
                 sources: &sources,
-                reporter: &(Arc::clone(&tally) as Arc<dyn Reporter>),
+                reporter: &(Arc::clone(tally) as Arc<dyn Reporter>),
                 cancel,
             };
             Some(making.copy()?)
@@ -178,6 +233,8 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
         _ => None,
     };
     let target = Target::open(&staging.root())?;
+    let lint = purpose.lint.then(|| lint::watch(&target));
+    let told = |violation: &Violation<'_>| violated(reporter, lint.as_deref(), violation);
     let installation = Installation {
         target: &target,
         arch: config.arch,
@@ -206,35 +263,45 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
                     NativeSysroot::Directory(path) => Some(path.clone()),
                 },
             }),
-        violations: &|violation| {
-            let what = format!(
-                "outside of DPKG_ROOT: {} {} ({})",
-                violation.tool.display(),
-                violation.what.display(),
-                violation.kind
-            );
-            reporter.event(&Event::Detail { message: &what });
-        },
+        lint: lint.clone(),
+        violations: &told,
         cache: &config.cache,
         mount_point: staging.directory().join("view"),
         selections: &config.selections,
         script_timeout: config.script_timeout,
         on_unrunnable: config.on_unrunnable,
         source_date_epoch: config.source_date_epoch,
-        reporter: Arc::clone(&tally) as Arc<dyn Reporter>,
+        reporter: match &lint {
+            Some(lint) => Arc::new(Heard {
+                lint: Arc::clone(lint),
+                reporter: Arc::clone(tally) as Arc<dyn Reporter>,
+            }),
+            None => Arc::clone(tally) as Arc<dyn Reporter>,
+        },
         cancel,
     };
     let deferred = installation.run()?;
-    let output = finish(config, staging, &target, reporter, cancel)?;
-    Ok(Summary {
-        output: output.path,
-        output_bytes: output.bytes,
-        deferred: deferred
-            .iter()
-            .map(|(key, why)| (key.name.clone(), why.to_string()))
-            .collect(),
-        ..tally.summary()
-    })
+    let versions = plan.packages().map(|id| universe.package(id));
+    let versions = versions.map(|package| (package.name.to_owned(), package.version.to_owned()));
+    let installed = Installed {
+        lint,
+        versions: versions.collect(),
+        target: &target,
+        staging,
+        deferred,
+    };
+    finish(installed).map(Some)
+}
+
+/// Tells of a script that does something outside of `DPKG_ROOT`.
+fn violated(reporter: &dyn Reporter, lint: Option<&Lint>, violation: &Violation<'_>) {
+    let tool = violation.tool.to_string_lossy();
+    let what = violation.what.to_string_lossy();
+    let message = format!("outside of DPKG_ROOT: {tool} {what} ({})", violation.kind);
+    reporter.event(&Event::Detail { message: &message });
+    if let Some(lint) = lint {
+        lint.told(violation.kind, &tool, &what, violation.helped, violation.process);
+    }
 }
 
 fn create_staging(config: &Config) -> Result<Staging, Error> {
@@ -332,7 +399,7 @@ fn inputs(indexes: &[Index]) -> Vec<IndexInput<'_>> {
             codename: &index.codename,
             component: &index.component,
             architecture: &index.architecture,
-            priority: DEFAULT_PRIORITY,
+            priority: index.priority(),
         })
         .collect()
 }
@@ -355,6 +422,7 @@ fn needed(universe: &Universe<'_>, plan: &Plan) -> u64 {
 }
 
 /// Where the result is, and how large an archive is.
+#[derive(Default)]
 struct Output {
     path: Option<PathBuf>,
     bytes: Option<u64>,

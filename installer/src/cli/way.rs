@@ -42,6 +42,15 @@ impl Way {
         Ok(Self::Machine(machine))
     }
 
+    /// The way in which scripts can be watched.
+    ///
+    /// # Errors
+    /// The machine lacks what it needs.
+    pub(super) fn watched() -> Result<Self, Error> {
+        view::probe()?;
+        Ok(Self::NativeRoot)
+    }
+
     /// Whether packages of this machine's architecture are needed.
     pub(super) fn needs_native(self, config: &Config) -> bool {
         match self {

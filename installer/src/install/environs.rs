@@ -189,9 +189,8 @@ pub(super) fn serve_native_root() -> ServeOptions {
     phantoms.push(phantom(DPKG_ROOT, PhantomKind::Directory));
     ServeOptions {
         phantoms,
-        redirect: None,
         threads: THREADS,
-        root: None,
+        ..ServeOptions::default()
     }
 }
 
@@ -207,9 +206,8 @@ pub(super) fn serve_options(
     let Some(sysroot) = sysroot else {
         return ServeOptions {
             phantoms,
-            redirect: None,
             threads: THREADS,
-            root: None,
+            ..ServeOptions::default()
         };
     };
     let in_sysroot = |path: &str| PathBuf::from(format!("{PHANTOM_DIRECTORY}/sysroot{path}"));
@@ -252,7 +250,7 @@ pub(super) fn serve_options(
             native: identity(native),
         }),
         threads: THREADS,
-        root: None,
+        ..ServeOptions::default()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::{InstallError, Installation, Native, Result, environs};
 use crate::configure::script::Environment;
+use crate::lint::Tracer;
 use crate::native_root::{self, FRONT};
 use crate::report::Event;
 use crate::view::{DPKG_ROOT, Outer, PHANTOM_DIRECTORY, PlainOptions, Sink, View, ViewError, ViewOptions};
-use rootless_install_fs::Target;
+use rootless_install_fs::{ServeOptions, Target, Watch};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,13 @@ impl Installation<'_, '_> {
         let arch = ("ROOTLESS_INSTALL_ARCH", self.arch.name.to_owned());
         let (front, besides) = match self.place {
             Place::View => (None, Vec::new()),
-            Place::NativeRoot(_) => (Some(format!("{PHANTOM_DIRECTORY}/{FRONT}")), vec![arch]),
+            Place::NativeRoot(_) => {
+                let mut besides = vec![arch];
+                if self.lint.is_some() {
+                    besides.push(("ROOTLESS_INSTALL_TRACE", "1".to_owned()));
+                }
+                (Some(format!("{PHANTOM_DIRECTORY}/{FRONT}")), besides)
+            }
             Place::Machine { fuse } => {
                 let mut besides = vec![
                     arch,
@@ -96,6 +103,7 @@ impl Installation<'_, '_> {
                 let names = |directory: &str| root.read_dir(Path::new(directory)).unwrap_or_default();
                 native_root::create_front(&private, names)
                     .and_then(|()| fs::create_dir(private.join("sysroot")))
+                    .and_then(|()| self.trace(&private, root))
             }
             Place::Machine { .. } => {
                 let temporary = scratch.join("tmp");
@@ -111,6 +119,20 @@ impl Installation<'_, '_> {
                 source,
             }),
         }
+    }
+
+    /// Has the shells of the native root say where they are, for who watches.
+    fn trace(&self, private: &Path, root: &Target) -> std::io::Result<()> {
+        let Some(lint) = &self.lint else { return Ok(()) };
+        let admin = format!("{DPKG_ROOT}{}", crate::dpkg::ADMIN);
+        let shim = format!("{PHANTOM_DIRECTORY}/shim");
+        lint.trace(Tracer::prepare(
+            private,
+            root,
+            Path::new(&admin),
+            Path::new(&shim),
+        )?);
+        Ok(())
     }
 
     pub(super) fn view(&self, scratch: &Path) -> Result<View> {
@@ -159,11 +181,17 @@ impl Installation<'_, '_> {
             mount_point: &self.mount_point,
             private: &scratch.join("private"),
             native_system: directory.as_deref().filter(|_| native_root.is_none()),
-            serve: environs::serve_options(self.arch, self.foreign, self.native.as_ref().map(programs)),
+            serve: ServeOptions {
+                watch: self.lint.as_ref().map(|lint| lint.writes() as Arc<dyn Watch>),
+                ..environs::serve_options(self.arch, self.foreign, self.native.as_ref().map(programs))
+            },
             outer: native_root.map(|root| Outer {
                 root,
                 mount_point: outer_mount,
-                serve: environs::serve_native_root(),
+                serve: ServeOptions {
+                    watch: self.lint.clone().map(|lint| lint as Arc<dyn Watch>),
+                    ..environs::serve_native_root()
+                },
             }),
             sink,
         })

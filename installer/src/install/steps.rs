@@ -89,6 +89,7 @@ impl Installation<'_, '_> {
             force,
             timeout: (!self.script_timeout.is_zero()).then_some(self.script_timeout),
             reporter: &*self.reporter,
+            tolerant: self.lint.is_some(),
             cancel: self.cancel,
             unrunnable: means.unrunnable,
             foreseen: &foreseen,

@@ -19,12 +19,10 @@ use crate::server::PhantomKind;
 use crate::server::elf::{self, Executable};
 use crate::server::nodes::Known;
 use crate::server::phantom::PhantomId;
+use crate::server::watch::FOR_EXECUTION;
 use crate::sys::access::give_of;
 use crate::sys::{self, FdPath};
 use crate::target::dress;
-
-/// `FMODE_EXEC`, which the kernel passes in the flags of an open for execve(2).
-const FOR_EXECUTION: i32 = 0x20;
 
 /// What a handle stands for.
 #[derive(Debug, Clone)]

@@ -1,0 +1,194 @@
+//! Who wants to know what a view's processes do in it.
+//!
+//! What the kernel keeps it does not ask for again, so a [`Watch`] that is to see everything has the server
+//! give names no time to live: then each step of the way to a file is a lookup of its own, and so is what is
+//! not there.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
+
+use super::view::View;
+
+/// `FMODE_EXEC`, which the kernel passes in the flags of an open for execve(2).
+pub(super) const FOR_EXECUTION: i32 = 0x20;
+
+/// Is told of accesses, by the threads that answer them, before they are answered: the process that asks
+/// waits meanwhile.
+pub trait Watch: Send + Sync {
+    /// Something is about to be answered.
+    fn seen(&self, access: &Access<'_>);
+
+    /// Whether lookups and all repeated accesses are wanted, which makes the view slow. Otherwise the kernel
+    /// answers by itself what it knows, and only changes are seen each time.
+    fn sees_all(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for dyn Watch + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+/// One access of a process to a path. It may fail yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Access<'a> {
+    /// The process, as this one numbers processes; 0 where it cannot be seen from here (fuse(4)).
+    pub pid: u32,
+    /// The path: absolute, without links on the way. Of a file with several names it is the one that was
+    /// looked up last.
+    pub path: &'a Path,
+    /// What is done with it.
+    pub kind: AccessKind<'a>,
+}
+
+/// What is done with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessKind<'a> {
+    /// The name is looked up, for its own sake or on the way to something else.
+    Lookup {
+        /// What is there.
+        found: &'a Found,
+    },
+    /// A file is opened.
+    Open {
+        /// Its contents may be read.
+        read: bool,
+        /// Its contents may be changed.
+        write: bool,
+    },
+    /// A file is opened to be executed, as a program or as the interpreter of one (execve(2)).
+    Execute,
+    /// The names in a directory are read.
+    List,
+    /// A link's text is read, to follow it or for its own sake.
+    ReadLink,
+    /// A file of any type is made.
+    Create,
+    /// A file or directory is removed.
+    Remove,
+    /// A name becomes another one.
+    Rename {
+        /// The new path.
+        to: &'a Path,
+    },
+    /// A file gets another name (link(2)).
+    Link {
+        /// That name.
+        to: &'a Path,
+    },
+    /// Something about a file is changed that is not its contents.
+    Attributes(Attribute),
+}
+
+/// What a lookup finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A directory, in which the next lookup may be.
+    Directory,
+    /// A symbolic link with this text.
+    Link(PathBuf),
+    /// Anything else.
+    Other,
+}
+
+/// What is changed of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attribute {
+    /// Permissions.
+    Mode,
+    /// User or group.
+    Owner,
+    /// Access or modification time.
+    Times,
+    /// Its length (truncate(2), `O_TRUNC`).
+    Size,
+    /// An extended attribute or access control list.
+    Extended,
+}
+
+impl AccessKind<'_> {
+    pub(super) fn of_open(flags: i32) -> Self {
+        let access = OFlags::from_bits_retain(flags.cast_unsigned()) & OFlags::RWMODE;
+        if flags & FOR_EXECUTION != 0 {
+            Self::Execute
+        } else {
+            Self::Open {
+                read: access != OFlags::WRONLY,
+                write: access != OFlags::RDONLY,
+            }
+        }
+    }
+}
+
+/// The watch of a view, if it has one.
+#[derive(Debug)]
+pub(super) struct Eye {
+    watch: Option<Arc<dyn Watch>>,
+    sees_all: bool,
+}
+
+impl Eye {
+    pub(super) fn new(watch: Option<Arc<dyn Watch>>) -> Self {
+        Self {
+            sees_all: watch.as_ref().is_some_and(|watch| watch.sees_all()),
+            watch,
+        }
+    }
+
+    /// Whether the kernel is to ask each time.
+    pub(super) fn sees_all(&self) -> bool {
+        self.sees_all
+    }
+
+    /// An access to a node.
+    pub(super) fn node(&self, view: &View, pid: u32, id: u64, kind: AccessKind<'_>) {
+        if let Some(watch) = &self.watch
+            && let Some(path) = view.path(id)
+        {
+            let path = &path;
+            watch.seen(&Access { pid, path, kind });
+        }
+    }
+
+    /// An access to a name in a directory.
+    pub(super) fn entry(&self, view: &View, pid: u32, parent: u64, name: &OsStr, kind: AccessKind<'_>) {
+        if let Some(watch) = &self.watch
+            && let Some(path) = self.path_in(view, parent, name)
+        {
+            let path = &path;
+            watch.seen(&Access { pid, path, kind });
+        }
+    }
+
+    /// The path of a name in a directory; `None` where nobody wants to know.
+    pub(super) fn path_in(&self, view: &View, parent: u64, name: &OsStr) -> Option<PathBuf> {
+        self.watch.as_ref()?;
+        Some(view.path(parent)?.join(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_are_told_apart() {
+        let flags = |flags: OFlags| flags.bits().cast_signed();
+        let open = |read, write| AccessKind::Open { read, write };
+        assert_eq!(AccessKind::of_open(flags(OFlags::RDONLY)), open(true, false));
+        assert_eq!(
+            AccessKind::of_open(flags(OFlags::WRONLY | OFlags::APPEND)),
+            open(false, true)
+        );
+        assert_eq!(AccessKind::of_open(flags(OFlags::RDWR)), open(true, true));
+        assert_eq!(AccessKind::of_open(FOR_EXECUTION), AccessKind::Execute);
+    }
+}

@@ -1,0 +1,395 @@
+//! `rootless-install lint`: packages are installed to see what their scripts do.
+//!
+//! Its options are those of an installation, from the same definition, but for those that say what becomes
+//! of the result.
+
+use super::args::Args;
+use super::config::{Config, ConfigError};
+use super::environment::Environment;
+use super::exit::Exit;
+use super::pipeline::{self, Installed, Purpose};
+use super::{error, values};
+use crate::archive::{LocalError, LocalPackage, local_package};
+use crate::lint::process::Proc;
+use crate::lint::report::{Package, VERSION};
+use crate::lint::{Format, Lint, Report, Settings};
+use crate::report::{Style, Tally};
+use crate::unrunnable::OnUnrunnable;
+use crate::view::DPKG_ROOT;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueHint, value_parser};
+use rootless_install_fs::Target;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The first argument that means this command.
+pub const NAME: &str = "lint";
+
+const ABOUT: &str =
+    "Installs packages in chrootless mode and reports what their maintainer scripts do outside DPKG_ROOT";
+
+const LONG_ABOUT: &str = "\
+Installs packages with what they depend on into a target that is thrown away, as dpkg does
+with --force-script-chrootless, and reports where their maintainer scripts break its
+contract: what they read, test, change or execute outside DPKG_ROOT, with script and line.
+
+Nothing outside is really touched: what scripts see there is a system made for this run.";
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0    nothing was found
+  1    it could not be found out: something could not be had, or a script failed
+  2    the command line makes no sense
+  3    there are findings
+  130  stopped with Ctrl-C (128 + the signal's number for others)
+
+Examples:
+  rootless-install lint --suite sid ./foo_1.0-1_all.deb
+  rootless-install lint --arch riscv64 --suite trixie openssh-server
+  rootless-install lint --format json --all mariadb-server >findings.json";
+
+/// Options of an installation that have no meaning here.
+const UNUSED: [&str; 5] = ["mode", "native_sysroot", "on_unrunnable", "dry_run", "merged_usr"];
+
+/// What is to be looked at, and how it is told.
+#[derive(Clone, Debug)]
+pub struct LintConfig {
+    /// The installation. Its target is not made.
+    pub config: Config,
+    /// Package files of the user's own, which are candidates before all others.
+    pub local: Vec<LocalPackage>,
+    /// The names of the packages that were asked for.
+    pub packages: Vec<String>,
+    /// Whether scripts of all packages are reported, and not only of those.
+    pub all: bool,
+    /// How findings are printed.
+    pub format: Format,
+}
+
+/// Arguments that make no sense here.
+#[derive(Debug, thiserror::Error)]
+pub enum LintError {
+    /// As for an installation.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A package file cannot be used.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// A package is for another architecture.
+    #[error("{path} is for {architecture}, the target for {target}")]
+    Architecture {
+        /// The file.
+        path: PathBuf,
+        /// Its architecture.
+        architecture: String,
+        /// The target's.
+        target: String,
+    },
+    /// An argument is neither a package's name nor a file.
+    #[error("{argument}: {problem}")]
+    Argument {
+        /// The argument.
+        argument: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl LintError {
+    /// How to mend it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.hint().map(str::to_owned),
+            Self::Architecture { architecture, .. } => Some(format!("give --arch {architecture}")),
+            Self::Local(_) | Self::Argument { .. } => None,
+        }
+    }
+}
+
+/// Runs the command; `arguments` begin with its name.
+pub fn main(arguments: &[OsString], environment: &Environment, style: Style) -> ExitCode {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help and version go to standard output, errors to standard error.
+            let _ = error.print();
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+            return exit.into();
+        }
+    };
+    match LintConfig::resolve(matches, environment) {
+        Ok(config) => run(&config, style),
+        Err(error) => {
+            error::print(&error, error.hint(), style);
+            Exit::Usage.into()
+        }
+    }
+}
+
+/// Installs the packages and reports what was found.
+fn run(config: &LintConfig, style: Style) -> ExitCode {
+    super::with_reporter(&config.config, style, |reporter, cancel, _| {
+        let tally = Arc::new(Tally::new(reporter));
+        let purpose = Purpose {
+            local: &config.local,
+            lint: true,
+        };
+        let report = pipeline::install(&config.config, purpose, &tally, cancel, |installed| {
+            Ok(config.report(installed))
+        })?;
+        let Some(report) = report else {
+            return Ok(Exit::Success);
+        };
+        report
+            .write(config.format, std::io::stdout().lock())
+            .map_err(pipeline::Error::Print)?;
+        Ok(match report.findings.is_empty() {
+            true => Exit::Success,
+            false => Exit::Findings,
+        })
+    })
+}
+
+/// What watches the scripts of an installation.
+pub(super) fn watch(target: &Target) -> Arc<Lint> {
+    Arc::new(Lint::new(Settings {
+        root: PathBuf::from(DPKG_ROOT),
+        admin: PathBuf::from(format!("{DPKG_ROOT}{}", crate::dpkg::ADMIN)),
+        target: target.clone(),
+        is_covered: Box::new(crate::front::covers),
+        processes: Box::new(Proc),
+    }))
+}
+
+/// The command line: that of an installation with other arguments, and options of its own.
+pub fn command() -> Command {
+    let hidden = |command: Command, name| command.mut_arg(name, |arg| arg.hide(true));
+    let command = UNUSED.into_iter().fold(Args::command(), hidden);
+    command
+        .name("rootless-install lint")
+        .bin_name("rootless-install lint")
+        .about(ABOUT)
+        .long_about(LONG_ABOUT)
+        .after_help(AFTER_HELP)
+        .after_long_help(AFTER_HELP)
+        .mut_arg("target", |arg| {
+            arg.value_name("PACKAGE|FILE.deb")
+                .help("Packages to look at: names, or files that end in .deb")
+                .long_help(
+                    "Packages to look at\n\nEach is a name as --include takes it, or a file that ends in .deb or \
+                     has a `/` in its name. A file's package is taken before all others of that name; what it \
+                     depends on comes from the archive or from the other files.",
+                )
+                .action(ArgAction::Append)
+                .num_args(1..)
+                .value_hint(ValueHint::Other)
+        })
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .value_parser(value_parser!(Format))
+                .default_value("text")
+                .help("How findings are printed on standard output"),
+        )
+        .arg(
+            Arg::new("all")
+                .long("all")
+                .action(ArgAction::SetTrue)
+                .help("Report the scripts of all packages that are installed, not only of those named"),
+        )
+}
+
+impl LintConfig {
+    /// Completes what was given.
+    ///
+    /// # Errors
+    /// [`LintError`] where an argument cannot be meant.
+    pub fn resolve(mut matches: ArgMatches, environment: &Environment) -> Result<Self, LintError> {
+        let wanted: Vec<OsString> = matches
+            .get_many::<OsString>("target")
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        let all = matches.get_flag("all");
+        let format = matches.get_one("format").copied().unwrap_or(Format::Text);
+        let mut args = Args::from_arg_matches_mut(&mut matches).map_err(|error| LintError::Argument {
+            argument: NAME.to_owned(),
+            problem: error.to_string(),
+        })?;
+        // It is never made, but has a name as any other.
+        args.target = environment.temporary().join(NAME).into();
+        // What one package cannot have is no reason not to look at others.
+        args.on_unrunnable = OnUnrunnable::Defer;
+        let mut config = Config::resolve(args, environment)?;
+        let (mut local, mut packages) = (Vec::new(), Vec::new());
+        for argument in wanted {
+            let asked = if is_file(&argument) {
+                let package = own(Path::new(&argument), &config)?;
+                let asked = format!("{}={}", package.name, package.version);
+                packages.push(package.name.clone());
+                local.push(package);
+                vec![asked]
+            } else {
+                let asked = named(&argument)?;
+                packages.extend(asked.iter().map(|asked| base(asked).to_owned()));
+                asked
+            };
+            for name in asked {
+                if !config.include.contains(&name) {
+                    config.include.push(name);
+                }
+            }
+        }
+        packages.dedup();
+        Ok(Self {
+            config,
+            local,
+            packages,
+            all,
+            format,
+        })
+    }
+
+    fn report(&self, installed: Installed<'_>) -> Report {
+        let found = installed
+            .lint
+            .map(|lint| lint.findings(|package| self.wants(package)));
+        let (findings, scripts) = found.unwrap_or_default();
+        let packages = installed.versions.into_iter();
+        let packages = packages.filter(|(name, _)| self.wants(name));
+        Report {
+            version: VERSION,
+            architecture: self.config.arch.name.to_owned(),
+            suite: self.config.suite.clone(),
+            packages: packages
+                .map(|(name, version)| Package { name, version })
+                .collect(),
+            scripts,
+            findings,
+        }
+    }
+
+    /// Whether findings of a package are to be reported.
+    pub fn wants(&self, package: &str) -> bool {
+        self.all || self.packages.iter().any(|name| name == package)
+    }
+}
+
+/// As apt has it: a path, not a name.
+fn is_file(argument: &OsStr) -> bool {
+    let bytes = argument.as_encoded_bytes();
+    // NAME/SUITE has a `/` as well, and is no file.
+    bytes.ends_with(b".deb")
+        || bytes.starts_with(b"/")
+        || bytes.starts_with(b"./")
+        || bytes.starts_with(b"../")
+}
+
+/// The name of `NAME[:ARCH][=VERSION|/SUITE]`.
+fn base(asked: &str) -> &str {
+    asked.split([':', '=', '/']).next().unwrap_or(asked)
+}
+
+fn own(path: &Path, config: &Config) -> Result<LocalPackage, LintError> {
+    let package = local_package(path)?;
+    let fits = package.architecture == "all"
+        || config
+            .architectures()
+            .any(|arch| arch.name == package.architecture);
+    if fits {
+        return Ok(package);
+    }
+    Err(LintError::Architecture {
+        path: path.to_owned(),
+        architecture: package.architecture,
+        target: config.arch.name.to_owned(),
+    })
+}
+
+fn named(argument: &OsStr) -> Result<Vec<String>, LintError> {
+    let text = argument.to_string_lossy();
+    let names = values::packages(&text).map_err(|problem| LintError::Argument {
+        argument: text.into_owned(),
+        problem,
+    })?;
+    Ok(names.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deb::tests::build::{Data, Deb};
+
+    fn resolve(arguments: &[&OsStr]) -> Result<LintConfig, LintError> {
+        let environment = Environment {
+            home: Some("/home/u".into()),
+            ..Environment::default()
+        };
+        let all = std::iter::once(OsStr::new(NAME)).chain(arguments.iter().copied());
+        let matches = command()
+            .try_get_matches_from(all)
+            .unwrap_or_else(|error| panic!("{error}"));
+        LintConfig::resolve(matches, &environment)
+    }
+
+    fn package(control: &str) -> Vec<u8> {
+        let mut deb = Deb::new("own", Data::default());
+        deb.control = format!("{control}Maintainer: A <a@example.org>\nDescription: test\n");
+        deb.bytes()
+    }
+
+    fn words(line: &str) -> Vec<&OsStr> {
+        line.split(' ').map(OsStr::new).collect()
+    }
+
+    #[test]
+    fn definition_is_consistent() {
+        command().debug_assert();
+        let none = command().try_get_matches_from([NAME]);
+        assert!(none.is_err_and(|error| error.to_string().contains("PACKAGE|FILE.deb")));
+        let help = command().render_long_help().to_string();
+        assert!(help.contains("--format") && help.contains("--mirror") && !help.contains("--on-unrunnable"));
+    }
+
+    #[test]
+    fn packages_are_asked_for_with_the_options_of_an_installation() {
+        let line = "--arch riscv64 --suite trixie --include d --format json a b=1:2 c/sid b:arm64";
+        let lint = resolve(&words(line)).unwrap();
+        assert_eq!(lint.config.include, ["d", "a", "b=1:2", "c/sid", "b:arm64"]);
+        assert_eq!(lint.packages, ["a", "b", "c", "b"]);
+        assert_eq!((lint.config.arch.name, lint.format), ("riscv64", Format::Json));
+        assert!(lint.wants("a") && !lint.wants("d"));
+        assert!(resolve(&words("--all a")).unwrap().wants("d"));
+        assert!(matches!(
+            resolve(&words("Bad_Name")),
+            Err(LintError::Argument { .. })
+        ));
+    }
+
+    #[test]
+    fn files_are_packages_of_their_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("own_1%3a2_all.deb");
+        std::fs::write(&file, package("Package: own\nVersion: 1:2\nArchitecture: all\n")).unwrap();
+        let lint = resolve(&[file.as_os_str()]).unwrap();
+        assert_eq!(lint.config.include, ["own=1:2"]);
+        assert!(lint.wants("own"));
+        let other = directory.path().join("own_2_hurd-i386.deb");
+        std::fs::write(
+            &other,
+            package("Package: own\nVersion: 2\nArchitecture: hurd-i386\n"),
+        )
+        .unwrap();
+        let error = resolve(&[other.as_os_str()]).unwrap_err();
+        assert!(error.hint().is_some_and(|hint| hint.contains("--arch hurd-i386")));
+        let missing = resolve(&words("./missing.deb"));
+        assert!(matches!(missing, Err(LintError::Local(LocalError::Read { .. }))));
+    }
+}

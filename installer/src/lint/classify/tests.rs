@@ -1,0 +1,147 @@
+use super::*;
+
+fn shell() -> Process {
+    Process::Script {
+        path: "/target/var/lib/dpkg/info/p.postinst".into(),
+        shell: true,
+    }
+}
+
+fn tool(line: &str) -> Process {
+    let mut words = line.split(' ').map(str::to_owned);
+    Process::Tool {
+        name: words.next().unwrap(),
+        arguments: words.collect(),
+    }
+}
+
+fn judge(process: &Process, deed: Deed, path: &str, script: &str) -> Option<Kind> {
+    Question {
+        path: Path::new(path),
+        deed,
+        process,
+        script: Some(script),
+        is_covered: &|name| name == "update-rc.d",
+    }
+    .judge()
+}
+
+#[test]
+fn a_script_has_no_business_outside() {
+    let by_script = |deed, path| judge(&shell(), deed, path, "");
+    assert_eq!(by_script(Test, "/etc/foo"), Some(Kind::Test));
+    assert_eq!(by_script(Read, "/etc/foo"), Some(Kind::Read));
+    assert_eq!(by_script(Read, "/usr/lib/foo/functions.sh"), Some(Kind::Read));
+    assert_eq!(by_script(Write, "/etc/outside"), Some(Kind::Write));
+    assert_eq!(by_script(Write, "/usr/bin/tool"), Some(Kind::Write));
+    assert_eq!(by_script(Test, "/run/systemd/system"), Some(Kind::Test));
+    for (deed, path) in [
+        (Test, "/usr/bin/tool"),
+        (Test, "/bin"),
+        (Write, "/dev/null"),
+        (Read, "/proc/self/status"),
+        (Write, "/tmp/x"),
+        (Read, "/usr/share/debconf/confmodule"),
+        (Read, "/.rootless-install/trace.bash"),
+    ] {
+        assert_eq!(by_script(deed, path), None, "{path}");
+    }
+}
+
+#[test]
+fn what_a_shell_reads_itself_counts_when_the_script_says_so() {
+    let libraries = [
+        "/etc/ld.so.cache",
+        "/usr/lib/x86_64-linux-gnu/libtinfo.so.6",
+        "/usr/lib/locale/C.utf8/LC_CTYPE",
+        "/usr/lib64/ld-linux-x86-64.so.2",
+        "/lib64",
+    ];
+    for path in libraries {
+        assert_eq!(judge(&shell(), Read, path, "echo"), None, "{path}");
+    }
+    let text = "x\nwhile read line; do :; done </etc/passwd\n";
+    assert_eq!(judge(&shell(), Read, "/etc/passwd", text), Some(Kind::Read));
+    for text in [
+        "done <\"$DPKG_ROOT/etc/passwd\"",
+        "done <\"${DPKG_ROOT}\"/etc/passwd",
+        "done <\"$DPKG_ROOT\"/etc/passwd",
+        "# reads /etc/passwd",
+        "cat /etc/passwd-",
+    ] {
+        assert_eq!(judge(&shell(), Read, "/etc/passwd", text), None, "{text}");
+    }
+}
+
+#[test]
+fn tools_may_read_what_is_theirs() {
+    let cat = tool("cat /etc/foo /target/etc/bar");
+    assert_eq!(judge(&cat, Read, "/etc/foo", ""), Some(Kind::Read));
+    assert_eq!(judge(&cat, Read, "/etc/ld.so.cache", ""), None);
+    let grep = tool("grep -r x /etc/foo.d/ --file=/usr/share/p/list");
+    assert_eq!(judge(&grep, Read, "/etc/foo.d/a", ""), Some(Kind::Read));
+    assert_eq!(judge(&grep, Read, "/usr/share/p/list", ""), Some(Kind::Read));
+    assert_eq!(judge(&grep, Read, "/etc/foo", ""), None);
+    let list = tool("ls /usr");
+    assert_eq!(
+        judge(&list, Read, "/usr/lib/x86_64-linux-gnu/libc.so.6", ""),
+        None
+    );
+    assert_eq!(judge(&list, Read, "/usr", ""), Some(Kind::Read));
+    let sh = tool("sh -c [ -e /etc/foo ]||:");
+    assert_eq!(judge(&sh, Test, "/etc/foo", ""), Some(Kind::Test));
+    assert_eq!(judge(&tool("find / -name x"), Read, "/etc/foo", ""), None);
+    assert_eq!(
+        judge(&tool("nice /usr/bin/tool"), Test, "/usr/bin/tool", ""),
+        None
+    );
+}
+
+#[test]
+fn nobody_writes_outside() {
+    let chown = tool("chown root /var/lib/x");
+    assert_eq!(judge(&chown, Write, "/var/lib/x", ""), Some(Kind::Write));
+    assert_eq!(
+        judge(&tool("useradd x"), Write, "/etc/passwd", ""),
+        Some(Kind::Write)
+    );
+    assert_eq!(judge(&tool("useradd x"), Write, "/run/lock/x", ""), None);
+    assert_eq!(judge(&shell(), Write, "/run/lock/x", ""), Some(Kind::Write));
+}
+
+#[test]
+fn programs_by_their_paths() {
+    let by_script = |path| judge(&shell(), Execute, path, "");
+    assert_eq!(by_script("/usr/sbin/update-rc.d"), None);
+    assert_eq!(by_script("/usr/lib/foo/helper"), Some(Kind::Uncovered));
+    assert_eq!(
+        judge(&tool("frontend x"), Execute, "/usr/lib/foo/helper", ""),
+        None
+    );
+}
+
+#[test]
+fn other_interpreters_read_modules() {
+    let perl = Process::Script {
+        path: "/target/var/lib/dpkg/info/p.postinst".into(),
+        shell: false,
+    };
+    assert_eq!(judge(&perl, Read, "/usr/share/perl5/Debconf/Client.pm", ""), None);
+    assert_eq!(
+        judge(&perl, Read, "/etc/foo", "open F, '/etc/foo';"),
+        Some(Kind::Read)
+    );
+    assert_eq!(judge(&perl, Write, "/etc/foo", ""), Some(Kind::Write));
+}
+
+#[test]
+fn patterns() {
+    assert!(is_below("/lib*", "/lib64/ld.so"));
+    assert!(is_below(
+        "/usr/lib/*-linux-*/*.so*",
+        "/usr/lib/arm-linux-gnueabihf/libc.so.6"
+    ));
+    assert!(!is_below("/usr/lib/*-linux-*/*.so*", "/usr/lib/libc.so.6"));
+    assert!(!is_below("/tmp", "/tmpx"));
+    assert!(!is_below("/usr/bin", "/usr"));
+}

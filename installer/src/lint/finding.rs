@@ -1,0 +1,303 @@
+//! What is found, and how findings are put together.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// It is asked whether a file of the outer system is there, and of what type it is.
+    Test,
+    /// An argument of a tool names a path outside `DPKG_ROOT`.
+    Path,
+    /// A file or directory of the outer system is read.
+    Read,
+    /// Something is made, changed or removed in the outer system.
+    Write,
+    /// The outer system is asked for its accounts, its machine or its state.
+    OuterQuery,
+    /// A program of the target is executed.
+    TargetBinary,
+    /// A root directory is changed to the target, whose programs are executed there.
+    Chroot,
+    /// A tool that can be told of another root directory is not told.
+    NoRootOption,
+    /// A tool is executed of which nobody knows how it learns of `DPKG_ROOT`.
+    Uncovered,
+    /// The path of `DPKG_ROOT` itself stands in a file of the target.
+    Leak,
+    /// The script fails; the installation goes on as if it had not.
+    Fails,
+}
+
+/// All kinds, in the order in which they are explained.
+pub const KINDS: [Kind; 11] = [
+    Kind::Fails,
+    Kind::Write,
+    Kind::Read,
+    Kind::Test,
+    Kind::Path,
+    Kind::NoRootOption,
+    Kind::OuterQuery,
+    Kind::TargetBinary,
+    Kind::Chroot,
+    Kind::Uncovered,
+    Kind::Leak,
+];
+
+impl Kind {
+    /// The kind by the name that the shim gives it in its messages.
+    pub fn told(name: &str) -> Option<Self> {
+        Some(match name {
+            "path" => Self::Path,
+            "uncovered" => Self::Uncovered,
+            "outer-query" => Self::OuterQuery,
+            "target-binary" => Self::TargetBinary,
+            "chroot" => Self::Chroot,
+            "no-root-option" => Self::NoRootOption,
+            _ => return None,
+        })
+    }
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Path => "path",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::OuterQuery => "outer-query",
+            Self::TargetBinary => "target-binary",
+            Self::Chroot => "chroot",
+            Self::NoRootOption => "no-root-option",
+            Self::Uncovered => "uncovered",
+            Self::Leak => "leak",
+            Self::Fails => "fails",
+        }
+    }
+
+    /// Why it is wrong, and what would be right.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Write => {
+                "changes the system that the target is made on: put \"$DPKG_ROOT\" in front of the path, or give \
+                 the tool its option for a root directory"
+            }
+            Self::Read => "reads the outer system: put \"$DPKG_ROOT\" in front of the path",
+            Self::Test => "asks about the outer system: put \"$DPKG_ROOT\" in front of the path",
+            Self::Path => "an argument names a path outside DPKG_ROOT: put \"$DPKG_ROOT\" in front of it",
+            Self::NoRootOption => {
+                "the tool has an option for a root directory and does not read DPKG_ROOT by itself: give it"
+            }
+            Self::OuterQuery => {
+                "the answer is the outer system's: look into the files below \"$DPKG_ROOT\" instead"
+            }
+            Self::TargetBinary => {
+                "programs of the target may be of another architecture: call the tool by its name alone"
+            }
+            Self::Chroot => "programs of the target may be of another architecture: do without chroot",
+            Self::Uncovered => {
+                "nothing is known about how the tool learns of DPKG_ROOT: see whether it acts on the outer system"
+            }
+            Self::Fails => {
+                "the script cannot be run outside of the root: see its output with --verbose, or in the log"
+            }
+            Self::Leak => {
+                "the path is of no use in the finished system: strip \"$DPKG_ROOT\" from what is written"
+            }
+        }
+    }
+
+    /// Accesses to one path are one finding, the strongest.
+    fn is_access(self) -> bool {
+        matches!(self, Self::Test | Self::Path | Self::Read | Self::Write)
+    }
+}
+
+/// One violation of the contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The package whose script it is.
+    pub package: String,
+    /// The script: `preinst`, `postinst`, … .
+    pub script: String,
+    /// The line of the script, where that can be told.
+    pub line: Option<u32>,
+    /// What is wrong.
+    pub kind: Kind,
+    /// The tool that did it, or the shell's own command.
+    pub tool: String,
+    /// The path, argument or program it is about.
+    pub what: String,
+    /// Whether its effect was inside the target all the same.
+    pub helped: bool,
+    /// The command as the shell or the system had it.
+    pub command: Option<String>,
+    /// How often it was seen.
+    pub times: u32,
+}
+
+type Place = (String, String, Option<u32>, String, Option<(Kind, String)>);
+
+/// Findings, each once.
+#[derive(Debug, Default)]
+pub struct Findings(BTreeMap<Place, Finding>);
+
+impl Findings {
+    /// Takes one more. Of several accesses to one path in one line, the strongest is kept.
+    pub fn add(&mut self, new: Finding) {
+        let apart = (!new.kind.is_access()).then(|| (new.kind, new.tool.clone()));
+        let place = (
+            new.package.clone(),
+            new.script.clone(),
+            new.line,
+            new.what.clone(),
+            apart,
+        );
+        let Some(known) = self.0.get_mut(&place) else {
+            self.0.insert(place, new);
+            return;
+        };
+        let helped = known.helped && new.helped;
+        let times = if new.kind == known.kind {
+            known.times.saturating_add(new.times)
+        } else {
+            known.times.max(new.times)
+        };
+        if new.kind > known.kind {
+            *known = new;
+        }
+        known.helped = helped;
+        known.times = times;
+    }
+
+    /// Whether it says nothing that another one of the same line does not: a lock, backup or new version of a
+    /// file that is written as well.
+    fn is_beside_another(&self, finding: &Finding) -> bool {
+        let Some(of) = main_file(&finding.what).filter(|_| finding.kind == Kind::Write) else {
+            return false;
+        };
+        self.0.values().any(|other| {
+            let here = (&other.package, &other.script, other.line, &other.tool);
+            let same = here == (&finding.package, &finding.script, finding.line, &finding.tool);
+            same && other.kind == Kind::Write && other.what == of
+        })
+    }
+
+    /// All of them: by package and script, then by line, those without one last.
+    pub fn sorted(&self) -> Vec<Finding> {
+        let own = self.0.values().filter(|finding| !self.is_beside_another(finding));
+        let mut all: Vec<Finding> = own.cloned().collect();
+        let order = |f: &Finding| (f.line.unwrap_or(u32::MAX), f.kind);
+        all.sort_by(|a, b| {
+            (&a.package, &a.script, order(a), &a.what).cmp(&(&b.package, &b.script, order(b), &b.what))
+        });
+        all
+    }
+}
+
+/// The file that `/etc/passwd-`, `.lock`, `.1234` and the like belong to.
+fn main_file(path: &str) -> Option<&str> {
+    let ends = ["+", "-", "~", ".lock", ".new", ".tmp", ".bak"];
+    let number = || {
+        let (file, number) = path.rsplit_once('.')?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then_some(file)
+    };
+    ends.iter().find_map(|end| path.strip_suffix(end)).or_else(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn finding(kind: Kind, what: &str) -> Finding {
+        Finding {
+            package: "p".into(),
+            script: "postinst".into(),
+            line: Some(3),
+            kind,
+            tool: "chown".into(),
+            what: what.into(),
+            helped: false,
+            command: None,
+            times: 1,
+        }
+    }
+
+    #[test]
+    fn the_strongest_access_is_kept() {
+        let mut all = Findings::default();
+        for kind in [Kind::Test, Kind::Write, Kind::Path, Kind::Test] {
+            all.add(finding(kind, "/etc/x"));
+        }
+        all.add(finding(Kind::Uncovered, "/etc/x"));
+        let sorted = all.sorted();
+        let kinds: Vec<Kind> = sorted.iter().map(|finding| finding.kind).collect();
+        assert_eq!(kinds, [Kind::Write, Kind::Uncovered]);
+        assert!(sorted.iter().all(|finding| finding.times == 1));
+    }
+
+    #[test]
+    fn what_was_seen_outside_was_not_helped() {
+        let mut all = Findings::default();
+        all.add(Finding {
+            helped: true,
+            ..finding(Kind::Path, "/var/lib/x")
+        });
+        assert!(all.sorted().iter().all(|finding| finding.helped));
+        all.add(finding(Kind::Write, "/var/lib/x"));
+        let sorted = all.sorted();
+        assert_eq!(sorted.len(), 1);
+        assert!(
+            sorted
+                .iter()
+                .all(|finding| !finding.helped && finding.kind == Kind::Write)
+        );
+    }
+
+    #[test]
+    fn locks_and_backups_are_not_told() {
+        let mut all = Findings::default();
+        for what in [
+            "/etc/passwd",
+            "/etc/passwd-",
+            "/etc/passwd.lock",
+            "/etc/passwd.4711",
+            "/etc/other-",
+        ] {
+            all.add(finding(Kind::Write, what));
+        }
+        let sorted = all.sorted();
+        let seen: Vec<&str> = sorted.iter().map(|finding| finding.what.as_str()).collect();
+        assert_eq!(seen, ["/etc/other-", "/etc/passwd"]);
+    }
+
+    #[test]
+    fn repetitions_are_counted_and_lines_are_in_order() {
+        let mut all = Findings::default();
+        for _ in 0..3 {
+            all.add(finding(Kind::Read, "/b"));
+        }
+        all.add(Finding {
+            line: None,
+            ..finding(Kind::Read, "/a")
+        });
+        let sorted = all.sorted();
+        let seen: Vec<(&str, u32)> = sorted.iter().map(|f| (f.what.as_str(), f.times)).collect();
+        assert_eq!(seen, [("/b", 3), ("/a", 1)]);
+    }
+
+    #[test]
+    fn the_shims_names_are_known() {
+        for kind in KINDS {
+            if let Some(told) = Kind::told(kind.name()) {
+                assert_eq!(told, kind);
+            }
+            assert!(!kind.advice().is_empty());
+        }
+        assert_eq!(Kind::told("chroot"), Some(Kind::Chroot));
+        assert_eq!(Kind::told("write"), None);
+    }
+}
