@@ -46,7 +46,7 @@ pub use error::ArchiveError;
 pub use fetch::{FetchOptions, Fetcher};
 pub use index::{Index, load_indexes};
 pub use keyring::Keyring;
-pub use machine::{MachineSources, machine_sources};
+pub use machine::{MachineSources, machine_sources, sources_of, target_sources};
 pub use mirror::{default_sources, parse_mirror_argument, parse_sources_text, target_files};
 pub use package::PackageFile;
 pub use source::{SignedBy, Source, SourceFormat, SourceList};

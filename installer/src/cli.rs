@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod config;
+pub mod dpkg;
 pub mod environment;
 pub mod error;
 pub mod exit;
@@ -37,6 +38,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = environment::Environment::of_process();
     let style = environment.style();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(words) = dpkg::words(&arguments) {
+        return dpkg::main(&words, &environment);
+    }
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
         Err(error) => {

@@ -27,6 +27,7 @@ use std::time::Duration;
 mod ahead;
 mod answers;
 mod control;
+pub mod dpkg_call;
 mod environs;
 mod error;
 mod selections;
