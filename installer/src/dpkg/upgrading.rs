@@ -99,6 +99,13 @@ impl Database {
         })
     }
 
+    /// Sets a state that is not noted: the next one will be.
+    pub fn set_status(&mut self, key: &PackageKey, status: Status) {
+        if let Some(package) = self.packages.get_mut(key) {
+            package.status = status;
+        }
+    }
+
     /// Forgets a package but for its selection: nothing of it is installed.
     ///
     /// # Errors

@@ -34,6 +34,12 @@ impl Engine<'_> {
         }
         if self.call.action == Action::Install {
             let queue = std::mem::take(&mut self.queue);
+            for key in queue.iter().filter(|key| self.repeated.contains(key)) {
+                self.voice.say(&format!(
+                    "More than one copy of package {} has been unpacked\n in this run !  Only configuring it once.",
+                    self.name(key)
+                ));
+            }
             self.configure_all(&queue, true)?;
         }
         self.deferred_triggers()
@@ -51,7 +57,11 @@ impl Engine<'_> {
             let mut found = Vec::new();
             for path in &named {
                 below(path, &mut found).map_err(|error| {
-                    Fault::Call(format!("cannot read directory '{}': {error}", path.display()))
+                    Fault::Call(format!(
+                        "cannot stat pathname '{}': {}",
+                        path.display(),
+                        reason(&error)
+                    ))
                 })?;
             }
             if found.is_empty() {

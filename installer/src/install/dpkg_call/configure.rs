@@ -222,6 +222,16 @@ impl Engine<'_> {
                 self.name(key)
             ));
         }
+        let broken = self.broken_by(&package);
+        if !broken.is_empty() && !self.forces("breaks") {
+            let name = self.name(key);
+            self.voice.notice(&format!(
+                "dependency problems prevent configuration of {name}:\n{broken}"
+            ));
+            return Err(Fault::Package(
+                "dependency problems - leaving unconfigured".to_owned(),
+            ));
+        }
         if package.flag == Flag::ReinstReq {
             self.forcible(
                 "remove-reinstreq",

@@ -109,6 +109,8 @@ pub(super) struct Engine<'e> {
     pub(super) loops: TriggerLoops,
     /// What is to be configured in the end, in the order in which it was unpacked.
     pub(super) queue: Vec<PackageKey>,
+    /// What was unpacked more than once.
+    pub(super) repeated: Vec<PackageKey>,
     /// Versions that archives of this call have.
     pub(super) available: HashMap<PackageKey, String>,
     /// What was not done: names of packages and archives.
@@ -146,6 +148,7 @@ impl<'e> Engine<'e> {
             means,
             loops: TriggerLoops::default(),
             queue: Vec::new(),
+            repeated: Vec::new(),
             available: HashMap::new(),
             failed: Vec::new(),
             view: None,

@@ -48,7 +48,7 @@ impl Ownership for Rivals<'_> {
             for owner in self
                 .database
                 .owners(path)
-                .filter(|owner| owner.name != package.name)
+                .filter(|owner| owner.name != package.name && !self.leaving.contains(owner))
             {
                 if !replaced.contains(owner) {
                     replaced.push(owner.clone());

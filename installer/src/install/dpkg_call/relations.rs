@@ -87,11 +87,12 @@ impl Engine<'_> {
                     .iter()
                     .map(|wanted| self.reason(package, wanted, removing))
                     .collect();
-                text += &format!(
-                    " {name} depends on {}; however:\n{}",
-                    written(&group),
-                    reasons.concat()
-                );
+                // dpkg says nothing more where all there is to say is that the package goes.
+                let why = match (removing, reasons.len()) {
+                    (Some(_), 1) => ".\n".to_owned(),
+                    _ => format!("; however:\n{}", reasons.concat()),
+                };
+                text += &format!(" {name} depends on {}{why}", written(&group));
             }
         }
         text

@@ -137,8 +137,8 @@ impl Engine<'_> {
                 }
                 return told;
             }
-            self.database
-                .update(key, |package| package.status = Status::Unpacked)?;
+            // Half-installed soon, and so not noted.
+            self.database.set_status(key, Status::Unpacked);
         }
         self.remove_bulk(key)
     }
@@ -266,12 +266,15 @@ impl Engine<'_> {
                         && !conffile.remove_on_upgrade
                         && Path::new(&conffile.path).starts_with(path)
                 });
-                if holds_conffile || left.iter().any(|left| left.starts_with(path)) || path == Path::new("/.")
-                {
+                if holds_conffile || left.iter().any(|left| left.starts_with(path)) {
                     left.push(path.clone());
                     continue;
                 }
                 if self.database.owners(path).any(|owner| owner != key) {
+                    continue;
+                }
+                if path == Path::new("/.") {
+                    left.push(path.clone());
                     continue;
                 }
             }

@@ -187,6 +187,11 @@ impl Engine<'_> {
                     ));
                 }
                 None => {
+                    if have.status < Status::TriggersAwaited {
+                        self.voice.notice(&format!(
+                            "{other} is not properly installed; ignoring any dependencies on it"
+                        ));
+                    }
                     self.voice
                         .notice(&format!("yes, will remove {other} in favour of {name}"));
                     progress.conflictors.push(key.clone());
@@ -227,6 +232,35 @@ impl Engine<'_> {
         broken.next().map(Package::key)
     }
 
+    /// Why other packages keep one from being configured: they break it.
+    pub(super) fn broken_by(&self, package: &Package) -> String {
+        let native = self.database.native();
+        let name = package.display_name(native);
+        let mut why = String::new();
+        for other in self
+            .database
+            .packages()
+            .filter(|other| other.status >= Status::Unpacked)
+        {
+            for wanted in groups(other, "Breaks").iter().flatten() {
+                if !excludes(other, package, wanted, native) {
+                    continue;
+                }
+                why += &format!(
+                    " {} ({}) breaks {} and is {}.\n",
+                    other.display_name(native),
+                    other.version,
+                    wanted,
+                    other.status
+                );
+                if wanted.constraint.is_some() {
+                    why += &format!("  Version of {name} to be configured is {}.\n", package.version);
+                }
+            }
+        }
+        why
+    }
+
     /// Deconfigures a package that the new one breaks.
     pub(super) fn deconfigure(
         &mut self,
@@ -250,9 +284,6 @@ impl Engine<'_> {
         let arguments = vec!["deconfigure".into(), "in-favour".into(), name, version];
         let path = self.package(other)?.info_path("prerm");
         self.run(other, &call("prerm", arguments), &path, "installed")?;
-        if self.call.action == super::options::Action::Install {
-            self.queue.push(other.clone());
-        }
         Ok(())
     }
 

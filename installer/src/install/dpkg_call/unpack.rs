@@ -138,8 +138,14 @@ impl Engine<'_> {
         for conflictor in std::mem::take(&mut progress.conflictors) {
             self.end_conflictor(key, &conflictor)?;
         }
-        if self.call.action == Action::Install && !self.queue.contains(key) {
-            self.queue.push(key.clone());
+        if self.call.action == Action::Install {
+            for one in std::iter::once(key).chain(&deconfigured) {
+                if self.queue.contains(one) {
+                    self.repeated.push(one.clone());
+                } else {
+                    self.queue.push(one.clone());
+                }
+            }
         }
         Ok(())
     }
