@@ -293,11 +293,11 @@ impl Queue {
                 return Some(Step::Leave { node, on });
             }
             let found = self.check(graph, node, states);
-            if self.strict && (found == Found::Nothing || self.leniency == Leniency::Force) {
-                if found < Found::Satisfied {
-                    self.fruitless = 0;
-                    return Some(Step::Refuse(node));
-                }
+            // Nothing that may still come helps, or nothing helped.
+            let hopeless = found == Found::Nothing || self.leniency == Leniency::Force;
+            if self.strict && hopeless && found < Found::Satisfied {
+                self.fruitless = 0;
+                return Some(Step::Refuse(node));
             }
             let satisfied = found == Found::Satisfied;
             if !satisfied && self.leniency < Leniency::Force {

@@ -82,12 +82,15 @@ impl From<InstallError> for Fault {
     }
 }
 
+/// Takes a package and its paths.
+pub(super) type Learn<'e> = dyn Fn(&Package, &[PathBuf]) -> Result<(), InstallError> + 'e;
+
 /// What the machine is asked for while packages are worked on.
 pub(super) struct Means<'e> {
     /// Makes the view.
     pub(super) view: &'e dyn Fn() -> Result<View, InstallError>,
     /// Tells the native sysroot of a package and its paths.
-    pub(super) learn: &'e dyn Fn(&Package, &[PathBuf]) -> Result<(), InstallError>,
+    pub(super) learn: &'e Learn<'e>,
     /// What is known not to be runnable before a package's postinst is run.
     pub(super) foreseen: &'e dyn Fn(&str) -> Option<Refusal>,
     /// What scripts tried to execute and cannot be run.

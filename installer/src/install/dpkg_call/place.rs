@@ -1,14 +1,14 @@
 //! The target of a call: its architectures, its database, and the right to change it.
 
 use super::archives_architecture;
-use super::engine::{Done, Fault, told};
+use super::engine::{Done, Fault, reason, told};
 use super::options::{Action, Call};
 use crate::arch::Architecture;
 use crate::dpkg::{ADMIN, Database};
 use crate::staging::check_xattrs;
 use rootless_install_fs::Target;
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use std::fs::File;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The target's own architecture: what its database says (`arch-native`, the first line of `arch`,
@@ -102,25 +102,23 @@ pub(super) struct Locks(#[allow(dead_code, reason = "they are held")] Vec<File>)
 /// Another process has it.
 pub(super) fn lock(root: &Path) -> Done<Locks> {
     let mut held = Vec::new();
+    let directory = File::open(root)
+        .map_err(|error| Fault::Call(format!("cannot open '{}': {}", root.display(), reason(&error))))?;
     let own = std::env::var_os("DPKG_FRONTEND_LOCKED").is_none();
     let front = own.then_some(("lock-frontend", "dpkg frontend lock"));
     for (name, what) in front.into_iter().chain([("lock", "dpkg database lock")]) {
-        let path = root.join("var/lib/dpkg").join(name);
-        let failed = |error| {
+        // Whatever links are in the target, the file is there: the database has made it.
+        let path = Path::new("var/lib/dpkg").join(name);
+        let failed = |error: std::io::Error| {
             Fault::Call(format!(
-                "unable to open/create {what} file '{}': {error}",
-                path.display()
+                "unable to open/create {what} file '{}': {}",
+                path.display(),
+                reason(&error)
             ))
         };
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        let file = file.map_err(failed)?;
-        // Another user's process must not hold it up.
-        let _ = file.set_permissions(std::fs::Permissions::from_mode(0o640));
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        let file = openat2(&directory, &path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
+        let file = File::from(file.map_err(|errno| failed(errno.into()))?);
         match crate::sys::lock(&file) {
             Ok(true) => held.push(file),
             Ok(false) => {

@@ -101,9 +101,7 @@ impl Engine<'_> {
     /// Whether the user wants one of these ignored.
     pub(super) fn ignores(&self, group: &[Possibility]) -> bool {
         let ignored = &self.options().ignore_depends;
-        group
-            .iter()
-            .any(|wanted| ignored.iter().any(|name| *name == wanted.name))
+        group.iter().any(|wanted| ignored.contains(&wanted.name))
     }
 
     fn reason(&self, from: &Package, wanted: &Possibility, removing: Option<&PackageKey>) -> String {
