@@ -48,7 +48,7 @@ pub use fetch::{FetchOptions, Fetcher};
 pub use index::{Index, load_indexes};
 pub use keyring::Keyring;
 pub use local::{LocalError, LocalPackage, local_package};
-pub use machine::{MachineSources, machine_sources};
+pub use machine::{MachineSources, machine_sources, sources_of, target_sources};
 pub use mirror::{default_sources, parse_mirror_argument, parse_sources_text, target_files};
 pub use package::PackageFile;
 pub use source::{SignedBy, Source, SourceFormat, SourceList};

@@ -6,11 +6,11 @@
 
 pub mod args;
 pub mod config;
+pub mod dpkg;
 pub mod environment;
 pub mod error;
 pub mod exit;
 pub mod lint;
-mod native_root;
 pub mod pipeline;
 pub mod target;
 mod values;
@@ -43,6 +43,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if arguments.get(1).is_some_and(|first| first == lint::NAME) {
         return lint::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
+    if let Some(words) = dpkg::words(&arguments) {
+        return dpkg::main(&words, &environment);
     }
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,

@@ -6,7 +6,7 @@
 //! [`queue`]'s; triggers that nobody waits for are processed when the queue is
 //! empty, oldest first.
 
-mod cycles;
+pub(crate) mod cycles;
 mod error;
 mod later;
 pub mod queue;
@@ -170,6 +170,8 @@ impl<'a> Configurer<'a> {
                         self.configure_one(key)?;
                     }
                 }
+                // It is not asked to refuse.
+                Some(Step::Refuse(_)) => {}
                 Some(Step::Triggers(node)) => {
                     if let Some(key) = order.get(node) {
                         self.process_triggers(key)?;

@@ -6,6 +6,7 @@
 //! after the other. Nothing in a package is trusted: names are checked before they are used, sizes are
 //! bounded ([`Limits`]), and every error names the package file and the entry.
 
+mod check;
 mod claims;
 mod container;
 mod context;
@@ -22,6 +23,7 @@ pub(crate) mod quick;
 pub(crate) mod tests;
 mod unpack;
 
+pub use check::check_contents;
 pub use context::{Contest, Context, Layering, Ownership};
 pub use control::{ControlArchive, ControlFile, Expected};
 pub(crate) use directories::touched_by_tar;

@@ -32,10 +32,11 @@ mod states;
 mod tests;
 mod triggers;
 mod unpacking;
+mod upgrading;
 
 pub use accounts::Accounts;
-pub use conffiles::DPKG_NEW;
-pub use database::{ADMIN, Database};
+pub use conffiles::{Choice, ConffileRules, DPKG_NEW, Question, Strict};
+pub use database::{ADMIN, Database, Noted};
 pub use error::DpkgError;
 pub use package::{Conffile, NEW_CONFFILE, Package, PackageKey};
 pub use redirections::{DIVERSIONS, Diversion, Diversions, STATOVERRIDE, StatOverride, StatOverrides};
@@ -43,5 +44,6 @@ pub use relation::{Comparison, Possibility, parse as parse_relations};
 pub use states::{Flag, MultiArch, Status, Want};
 pub use triggers::{Declaration, Declarations, Deferred, Interest, Interests, TRIGGERS, parse_unincorp};
 
-pub(crate) use conffiles::{dereference, hex, with_suffix};
-pub(crate) use unpacking::contest;
+pub(crate) use conffiles::{dereference, hex, md5_of, with_suffix};
+pub(crate) use relation::order as version_order;
+pub(crate) use unpacking::{contest, replaces};

@@ -49,6 +49,30 @@ impl<T: Clone + Eq + Hash> Owned<T> {
         }
     }
 
+    /// Takes all paths of an owner away.
+    pub(crate) fn forget(&mut self, owner: &T) {
+        if let Some(number) = self.numbers.get(owner) {
+            self.paths
+                .values_mut()
+                .for_each(|list| list.retain(|have| have != number));
+        }
+    }
+
+    /// Gives an owner another name, which none had yet.
+    pub(crate) fn rename(&mut self, old: &T, new: T) {
+        let number = self.numbers.remove(old);
+        let place = number.and_then(|number| self.owners.get_mut(usize::try_from(number).ok()?));
+        if let (Some(number), Some(place)) = (number, place) {
+            place.clone_from(&new);
+            self.numbers.insert(new, number);
+        }
+    }
+
+    /// How many paths have an owner.
+    pub(crate) fn len(&self) -> usize {
+        self.paths.values().filter(|owners| !owners.is_empty()).count()
+    }
+
     /// The owners of a path.
     pub(crate) fn of(&self, path: &Path) -> impl DoubleEndedIterator<Item = &T> {
         let numbers = self.paths.get(path).map_or(&[][..], SmallVec::as_slice);

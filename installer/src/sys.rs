@@ -90,3 +90,63 @@ pub(crate) fn adopt(descriptor: std::os::fd::RawFd) -> OwnedFd {
     // (unix(7), SCM_RIGHTS), and nobody else knows its number.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
+
+/// A descriptor of its own for one that this process was started with, which no program that it
+/// executes gets.
+///
+/// # Errors
+/// What fcntl(2) says: there is no such descriptor.
+pub(crate) fn inherited(descriptor: std::os::fd::RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: these calls of fcntl(2) take numbers only, and say so where they are no descriptors.
+    let (flags, copy) = unsafe {
+        (
+            libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC),
+            libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 3),
+        )
+    };
+    if flags < 0 || copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(adopt(copy))
+}
+
+/// Locks the first byte of a file, or all that there will be, for as long as it is open
+/// (fcntl(2), "Open file description locks"): `false` where another process has a lock.
+///
+/// # Errors
+/// What fcntl(2) says.
+pub(crate) fn lock(file: &File) -> io::Result<bool> {
+    // SAFETY: an all-zero `flock` is a valid value of this plain C structure: all of the file.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    // SAFETY: F_OFD_SETLK reads a `flock`, which `lock` is.
+    let done = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    let error = io::Error::last_os_error();
+    match (done, error.raw_os_error()) {
+        (0.., _) => Ok(true),
+        (_, Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        _ => Err(error),
+    }
+}
+
+/// The time of day here: `YYYY-MM-DD HH:MM:SS`.
+pub(crate) fn local_time() -> String {
+    // SAFETY: time(2) takes a null pointer, and an all-zero `tm` is a valid value of this plain C
+    // structure, into which localtime_r(3) writes.
+    let time = unsafe {
+        let now = libc::time(std::ptr::null_mut());
+        let mut time: libc::tm = std::mem::zeroed();
+        libc::localtime_r(&raw const now, &raw mut time);
+        time
+    };
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
+        time.tm_year + 1900,
+        time.tm_mon + 1,
+        time.tm_mday,
+        time.tm_hour,
+        time.tm_min,
+        time.tm_sec
+    )
+}

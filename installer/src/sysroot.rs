@@ -296,10 +296,23 @@ impl<'a, 'u> Sysroot<'a, 'u> {
         package: &Package<'_>,
         paths: impl IntoIterator<Item = &'p Path>,
     ) -> Result<(), SysrootError> {
+        self.learn_named(package.name, package.version, package.architecture, paths)
+    }
+
+    /// The same of a package that is not from an index.
+    ///
+    /// # Errors
+    /// The tree cannot be changed.
+    pub fn learn_named<'p>(
+        &self,
+        name: &str,
+        version: &str,
+        architecture: &str,
+        paths: impl IntoIterator<Item = &'p Path>,
+    ) -> Result<(), SysrootError> {
         // For `all` as well: its programs are scripts.
-        let architecture = Architecture::by_name(package.architecture).unwrap_or(self.target);
-        self.owners
-            .learn(package.name, package.version, architecture, paths);
+        let architecture = Architecture::by_name(architecture).unwrap_or(self.target);
+        self.owners.learn(name, version, architecture, paths);
         self.follow_diversions()
     }
 

@@ -186,14 +186,18 @@ fn complain(parts: &[&[u8]]) {
 #[unsafe(no_mangle)]
 #[expect(unsafe_code, reason = "the symbol the C library calls")]
 extern "C" fn main(argc: i32, argv: *const *const std::ffi::c_char) -> i32 {
-    let arguments = sys::arguments(argc, argv);
-    if traced::is_meant(&arguments) {
-        return traced::run(&arguments);
+    enter(&sys::arguments(argc, argv))
+}
+
+/// Does what the name by which this is called asks for; the exit status when nothing could be executed.
+fn enter(arguments: &[OsString]) -> i32 {
+    if traced::is_meant(arguments) {
+        return traced::run(arguments);
     }
-    if front::is_called(&arguments) {
-        return front::run(&arguments);
+    if front::is_called(arguments) {
+        return front::run(arguments);
     }
-    run(&arguments)
+    run(arguments)
 }
 
 /// The last component of a path.
@@ -214,7 +218,7 @@ mod tests {
 
     #[test]
     fn refuses_wrong_use() {
-        assert_eq!(run(&["shim".into()]), 2);
+        assert_eq!(enter(&["shim".into()]), 2);
         assert_eq!(run(&["shim".into(), "vax".into(), "/bin/true".into()]), 2);
     }
 }

@@ -38,7 +38,35 @@ pub fn machine_sources() -> Result<MachineSources> {
     read_root(Path::new("/"))
 }
 
-fn read_root(root: &Path) -> Result<MachineSources> {
+/// The same of a root filesystem.
+///
+/// # Errors
+/// [`ArchiveError::Io`] if apt's files are there and cannot be read.
+pub fn target_sources(root: &Path) -> Result<MachineSources> {
+    read_root(root)
+}
+
+/// All sources of apt's in a root filesystem, for any architecture, with the keys that are there.
+///
+/// # Errors
+/// [`ArchiveError::Io`] if apt's files are there and cannot be read.
+pub fn sources_of(root: &Path) -> Result<Vec<Source>> {
+    let mut sources = read_sources(root)?;
+    for source in &mut sources {
+        source.architectures.clear();
+        if let Some(SignedBy::Files { files, .. }) = &mut source.signed_by {
+            for file in files {
+                let own = root.join(file.strip_prefix("/").unwrap_or(file));
+                if own.is_file() {
+                    *file = own;
+                }
+            }
+        }
+    }
+    Ok(sources)
+}
+
+fn read_sources(root: &Path) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in files(
         root,
@@ -63,6 +91,11 @@ fn read_root(root: &Path) -> Result<MachineSources> {
             Err(error) => tracing::debug!("passing over a sources file: {error}"),
         }
     }
+    Ok(sources)
+}
+
+fn read_root(root: &Path) -> Result<MachineSources> {
+    let sources = read_sources(root)?;
     let has_main = |source: &&Source| source.components.iter().any(|component| component == "main");
     let find = |name: &str| {
         sources.iter().filter(has_main).find_map(|source| {

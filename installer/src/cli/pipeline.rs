@@ -9,7 +9,6 @@ use rootless_install_fs::Target;
 
 use super::config::NativeSysroot;
 use super::lint;
-use super::native_root::{self, Making};
 use super::way::Way;
 use super::{Config, TargetSpec};
 use crate::arch::Architecture;
@@ -18,6 +17,7 @@ use crate::archive::{
     load_indexes, machine_sources,
 };
 use crate::dpkg::PackageKey;
+use crate::install::native_root::{self, Making};
 use crate::install::{self, InstallError, Installation, Place, Violation};
 use crate::lint::{Heard, Lint};
 use crate::merge_usr::{self, MergeUsrError};
@@ -220,7 +220,15 @@ pub(super) fn install<T>(
     let native_root = match &native_universe {
         Some(universe) if way == Way::NativeRoot => {
             let making = Making {
-                config,
+                given: match &config.native_sysroot {
+                    NativeSysroot::Auto => None,
+                    NativeSysroot::Directory(path) => Some(path),
+                },
+                request: request(config, universe)?,
+                merged_usr: config.merged_usr,
+                cache: &config.cache,
+                script_timeout: config.script_timeout,
+                source_date_epoch: config.source_date_epoch,
                 universe,
                 indexes: &theirs,
                 fetcher: &fetcher.fetcher,
@@ -404,7 +412,7 @@ fn inputs(indexes: &[Index]) -> Vec<IndexInput<'_>> {
         .collect()
 }
 
-pub(super) fn request(config: &Config, universe: &Universe<'_>) -> Result<Request, Error> {
+fn request(config: &Config, universe: &Universe<'_>) -> Result<Request, Error> {
     Ok(Request {
         variant: config.variant,
         include: config.include.clone(),

@@ -8,19 +8,19 @@ use std::collections::BTreeMap;
 /// that was pending at the slow one is done at the fast one, there is no
 /// progress (dpkg's trigger documentation, "Cycles").
 #[derive(Debug, Default)]
-pub(super) struct TriggerLoops {
+pub(crate) struct TriggerLoops {
     seen: Vec<BTreeMap<PackageKey, Vec<String>>>,
     slow: usize,
     advance: bool,
 }
 
 impl TriggerLoops {
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
 
     /// The packages of the cycle, if there is one.
-    pub(super) fn check(&mut self, database: &Database) -> Option<String> {
+    pub(crate) fn check(&mut self, database: &Database) -> Option<String> {
         let state: BTreeMap<PackageKey, Vec<String>> = database
             .packages()
             .filter(|package| !package.triggers_pending.is_empty())

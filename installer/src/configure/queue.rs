@@ -114,7 +114,7 @@ impl Graph {
 
 /// Whether `to` may satisfy a dependency of `from` (Multi-Arch specification);
 /// `by` is the architecture that its `Provides` names.
-fn architecture_fits(
+pub(crate) fn architecture_fits(
     from: &Package,
     to: &Package,
     by: Option<&str>,
@@ -161,6 +161,8 @@ pub enum Step {
         /// The one it depends on.
         on: Node,
     },
+    /// Its dependencies cannot be satisfied, and nothing forces it ([`Queue::strict`]).
+    Refuse(Node),
 }
 
 /// dpkg's `dependtry`: what is tried when nothing else helps.
@@ -208,6 +210,10 @@ pub struct Queue {
     /// Alternatives of dependencies that are taken as satisfied: node, group
     /// and alternative by position.
     broken: HashSet<(Node, usize, usize)>,
+    /// Whether packages are refused whose dependencies cannot be satisfied.
+    strict: bool,
+    /// Whether packages are refused for which there is nothing to be done.
+    tells_idle: bool,
 }
 
 impl Queue {
@@ -224,7 +230,29 @@ impl Queue {
             leniency: Leniency::Normal,
             in_the_way: None,
             broken: HashSet::new(),
+            strict: false,
+            tells_idle: false,
         }
+    }
+
+    /// Refuses packages for which there is nothing to be done, instead of passing over them.
+    #[must_use]
+    pub fn telling_idle(mut self) -> Self {
+        self.tells_idle = true;
+        self
+    }
+
+    /// Refuses packages whose dependencies cannot be satisfied, as dpkg does without
+    /// `--force-depends`.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// Expects nothing more of a package: what depends on it need not wait.
+    pub fn give_up(&mut self, node: Node) {
+        self.queued.remove(&node);
     }
 
     /// The next step, given the present state of each package; `None` at the
@@ -248,6 +276,9 @@ impl Queue {
             }
             let pending = states.is_pending(node);
             if !pending && !matches!(states.status(node), Status::Unpacked | Status::HalfConfigured) {
+                if self.tells_idle {
+                    return Some(Step::Refuse(node));
+                }
                 continue;
             }
             if pending && self.leniency < Leniency::Triggers {
@@ -261,7 +292,14 @@ impl Queue {
                 self.fruitless = 0;
                 return Some(Step::Leave { node, on });
             }
-            let satisfied = self.check(graph, node, states) == Found::Satisfied;
+            let found = self.check(graph, node, states);
+            // Nothing that may still come helps, or nothing helped.
+            let hopeless = found == Found::Nothing || self.leniency == Leniency::Force;
+            if self.strict && hopeless && found < Found::Satisfied {
+                self.fruitless = 0;
+                return Some(Step::Refuse(node));
+            }
+            let satisfied = found == Found::Satisfied;
             if !satisfied && self.leniency < Leniency::Force {
                 self.waiting.push_back(node);
                 continue;

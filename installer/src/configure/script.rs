@@ -26,6 +26,13 @@ pub enum Script {
         /// The triggers, in dpkg's order.
         names: Vec<String>,
     },
+    /// Any other call of a script (Policy 6.5).
+    Call {
+        /// `preinst`, `postinst`, `prerm` or `postrm`.
+        file: &'static str,
+        /// Its arguments.
+        arguments: Vec<String>,
+    },
 }
 
 impl Script {
@@ -35,6 +42,7 @@ impl Script {
             Self::Preinst => "preinst",
             Self::AbortInstall => "postrm",
             Self::Configure { .. } | Self::Triggered { .. } => "postinst",
+            Self::Call { file, .. } => file,
         }
     }
 
@@ -45,6 +53,7 @@ impl Script {
             Self::AbortInstall => vec!["abort-install".into()],
             Self::Configure { old } => vec!["configure".into(), old.clone()],
             Self::Triggered { names } => vec!["triggered".into(), names.join(" ")],
+            Self::Call { arguments, .. } => arguments.clone(),
         }
     }
 }
@@ -94,6 +103,7 @@ impl Environment {
         };
         let force = match self.root.as_str() {
             "" => force.to_owned(),
+            _ if force.split(',').any(|thing| thing == "script-chrootless") => force.to_owned(),
             _ => format!("{force},script-chrootless"),
         };
         [

@@ -62,6 +62,8 @@ pub struct Context<'a> {
     pub limits: Limits,
     /// metadata of shared directories
     pub layering: Layering,
+    /// paths that are not unpacked, and whether such a path may have others below it
+    pub left_out: &'a (dyn Fn(&Path, bool) -> bool + Sync),
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -91,6 +93,7 @@ impl<'a> Context<'a> {
             ownership: database,
             limits: Limits::default(),
             layering,
+            left_out: &|_, _| false,
         })
     }
 }

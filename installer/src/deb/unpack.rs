@@ -37,6 +37,8 @@ pub struct Unpacked {
     pub replaced: Vec<PathBuf>,
     /// paths left to other packages, which are not in the list
     pub kept: Vec<PathBuf>,
+    /// paths of the list that were not unpacked, as the user wants it
+    pub left_out: Vec<PathBuf>,
     /// bytes of file contents written
     pub bytes: u64,
 }
@@ -174,6 +176,12 @@ impl<'a> Unpacker<'a> {
         };
         if place != *path && !directory {
             self.result.diverted.insert(path.clone(), place.clone());
+        }
+        let may_hold_others = directory || matches!(entry.kind, EntryKind::Symlink(_));
+        if (self.context.left_out)(path, may_hold_others) {
+            self.result.list.push(path.clone());
+            self.result.left_out.push(path.clone());
+            return Ok(());
         }
         let meta = self.meta(entry);
         if directory {

@@ -15,8 +15,92 @@ use super::states::Status;
 
 /// Suffix of a conffile that waits to be installed.
 pub const DPKG_NEW: &str = ".dpkg-new";
+/// Suffix of a conffile that took the place of one that somebody had changed.
+const DPKG_OLD: &str = ".dpkg-old";
+/// Suffix of a conffile that was not installed.
+const DPKG_DIST: &str = ".dpkg-dist";
 /// How many links dpkg follows from a conffile.
 const MAX_LINKS: usize = 25;
+
+/// A conffile about which dpkg would ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question<'q> {
+    /// the package
+    pub package: &'q str,
+    /// the conffile
+    pub path: &'q str,
+    /// where it really is
+    pub place: &'q Path,
+    /// where the package's is
+    pub new: &'q Path,
+    /// it is not what was installed last
+    pub edited: bool,
+    /// the package's is not what it was
+    pub updated: bool,
+    /// it was there before the package
+    pub local: bool,
+    /// it was deleted
+    pub deleted: bool,
+}
+
+/// What becomes of a conffile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// the one that is there stays
+    Keep,
+    /// the package's takes its place
+    Install,
+}
+
+/// Decides about conffiles (dpkg(1), `--force-conf…`).
+pub trait ConffileRules {
+    /// Whether a conffile that is not there is installed, whoever deleted it (`confmiss`).
+    fn installs_missing(&self) -> bool {
+        false
+    }
+    /// Whether to ask about every changed one, even if the package's is the same as before (`confask`).
+    fn asks_always(&self) -> bool {
+        false
+    }
+    /// Answers.
+    ///
+    /// # Errors
+    /// There is no answer.
+    fn answer(&mut self, question: &Question<'_>) -> Result<Choice, DpkgError>;
+    /// One that is not there is installed because of [`ConffileRules::installs_missing`].
+    fn missing(&mut self, _path: &str) {}
+    /// A new version takes the place of an old one.
+    fn replacing(&mut self, _path: &str) {}
+}
+
+/// Has no answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strict;
+
+impl ConffileRules for Strict {
+    fn answer(&mut self, question: &Question<'_>) -> Result<Choice, DpkgError> {
+        Err(DpkgError::Conffile {
+            package: question.package.to_owned(),
+            path: question.path.to_owned(),
+            problem: "exists with other contents, and dpkg would ask which to keep; have nothing write it \
+                      before the package is configured"
+                .to_owned(),
+        })
+    }
+}
+
+/// What is done with the two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    /// Both are the same, or nothing changed in the package.
+    Keep,
+    /// Nothing was there.
+    InstallNew,
+    /// The old one was as installed.
+    Replace,
+    /// As answered; the other file stays beside it.
+    Answered(Choice),
+}
 
 impl Database {
     /// Installs the conffiles of an unpacked package as dpkg does before `postinst configure`: each
@@ -31,6 +115,20 @@ impl Database {
         key: &PackageKey,
         diversions: &Diversions,
     ) -> Result<(), DpkgError> {
+        self.install_conffiles_by(target, key, diversions, &mut Strict)
+    }
+
+    /// The same with answers.
+    ///
+    /// # Errors
+    /// The target cannot be read or written, or there is no answer.
+    pub fn install_conffiles_by(
+        &mut self,
+        target: &Target,
+        key: &PackageKey,
+        diversions: &Diversions,
+        rules: &mut dyn ConffileRules,
+    ) -> Result<(), DpkgError> {
         let package = self.get(key).ok_or_else(|| DpkgError::NoPackage {
             package: key.to_string(),
         })?;
@@ -41,7 +139,7 @@ impl Database {
             if conffile.obsolete || conffile.remove_on_upgrade {
                 continue;
             }
-            let hash = self.install_conffile(target, key, diversions, conffile)?;
+            let hash = self.install_conffile(target, key, diversions, conffile, rules)?;
             if let Some(hash) = hash.filter(|hash| *hash != conffile.hash) {
                 self.update(key, |package| {
                     if let Some(conffile) = package.conffiles.get_mut(index) {
@@ -60,6 +158,7 @@ impl Database {
         key: &PackageKey,
         diversions: &Diversions,
         conffile: &Conffile,
+        rules: &mut dyn ConffileRules,
     ) -> Result<Option<String>, DpkgError> {
         let name = diversions.used(Path::new(&conffile.path), &key.name).to_owned();
         let Some(place) = dereference(target, &name)? else {
@@ -83,31 +182,44 @@ impl Database {
                 target.set_meta(&new, &meta).map_err(failed(&new))?;
             }
         }
-        let install = match current_hash.as_deref() {
-            Some(current) if current == new_hash => false,
-            None if conffile.hash == NEW_CONFFILE => true,
-            // deleted by the administrator: stays deleted unless the package changed it, then dpkg asks
-            None if conffile.hash == new_hash => false,
-            Some(current) if conffile.hash == current => true,
-            Some(_) if conffile.hash == new_hash => false,
-            _ => {
-                return Err(DpkgError::Conffile {
-                    package: key.name.clone(),
-                    path: conffile.path.clone(),
-                    problem:
-                        "exists with other contents, and dpkg would ask which to keep; have nothing write it \
-                              before the package is configured"
-                            .to_owned(),
-                });
-            }
+        let question = Question {
+            package: &key.name,
+            path: name.to_str().unwrap_or(&conffile.path),
+            place: &place,
+            new: &new,
+            edited: current_hash.as_deref() != Some(conffile.hash.as_str()),
+            updated: new_hash != conffile.hash,
+            local: conffile.hash == NEW_CONFFILE,
+            deleted: current_hash.is_none(),
         };
-        if install {
-            if let Some(name) = name.to_str() {
-                self.activate(name, Some(key));
-            }
-            target.rename(&new, &place).map_err(failed(&place))?;
-        } else {
+        let deed = choose(&question, current_hash.as_deref() == Some(&new_hash), rules)?;
+        let [old, dist] = [DPKG_OLD, DPKG_DIST].map(|suffix| with_suffix(&place, suffix));
+        if deed == Deed::Keep {
             remove_optional(target, &new)?;
+            return Ok(Some(new_hash));
+        }
+        if let Some(name) = name.to_str() {
+            self.activate(name, Some(key));
+        }
+        match deed {
+            Deed::Answered(Choice::Keep) => {
+                remove_optional(target, &old)?;
+                target.rename(&new, &dist).map_err(failed(&dist))?;
+            }
+            Deed::Answered(Choice::Install) => {
+                remove_optional(target, &dist)?;
+                remove_optional(target, &old)?;
+                if current.is_some() {
+                    target.link(&place, &old).map_err(failed(&old))?;
+                }
+                rules.replacing(question.path);
+                target.rename(&new, &place).map_err(failed(&place))?;
+            }
+            Deed::Replace => {
+                rules.replacing(question.path);
+                target.rename(&new, &place).map_err(failed(&place))?;
+            }
+            Deed::InstallNew | Deed::Keep => target.rename(&new, &place).map_err(failed(&place))?,
         }
         Ok(Some(new_hash))
     }
@@ -122,6 +234,32 @@ impl Database {
             .filter(|c| !c.obsolete && !c.remove_on_upgrade)
             .find(|c| c.path == path)
             .map(|c| c.hash.clone())
+    }
+}
+
+/// dpkg's table (`deferred_configure_conffile` in its source).
+fn choose(
+    question: &Question<'_>,
+    identical: bool,
+    rules: &mut dyn ConffileRules,
+) -> Result<Deed, DpkgError> {
+    let ask = |rules: &mut dyn ConffileRules| rules.answer(question).map(Deed::Answered);
+    if identical {
+        return Ok(Deed::Keep);
+    }
+    if question.deleted && rules.installs_missing() {
+        rules.missing(question.path);
+        return Ok(Deed::InstallNew);
+    }
+    if question.deleted && question.local {
+        return Ok(Deed::InstallNew);
+    }
+    match (question.edited, question.updated) {
+        _ if question.local => ask(rules),
+        (true, _) if rules.asks_always() => ask(rules),
+        (false, true) => Ok(Deed::Replace),
+        (_, false) => Ok(Deed::Keep),
+        (true, true) => ask(rules),
     }
 }
 
@@ -160,7 +298,7 @@ fn existing(target: &Target, path: &Path) -> Result<Option<Meta>, DpkgError> {
     }
 }
 
-fn md5_of(target: &Target, path: &Path) -> Result<String, DpkgError> {
+pub(crate) fn md5_of(target: &Target, path: &Path) -> Result<String, DpkgError> {
     let mut file = target.open_file(path).map_err(failed(path))?;
     let mut digest = Md5::new();
     let mut buffer = vec![0; 64 * 1024];

@@ -43,6 +43,21 @@ pub struct Database {
     notes: u32,
     /// The status file as dpkg would have written it in the middle of a run.
     checkpoint: Option<String>,
+    /// States as they were noted, where somebody wants to know.
+    noted: Option<Vec<Noted>>,
+}
+
+/// A package's state at the moment at which dpkg notes it, and so tells front ends of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// the package
+    pub key: PackageKey,
+    /// dpkg's unambiguous name of it
+    pub name: String,
+    /// its version, empty where nothing is installed
+    pub version: String,
+    /// the state
+    pub status: Status,
 }
 
 impl Database {
@@ -59,7 +74,18 @@ impl Database {
             next_update: 0,
             notes: 0,
             checkpoint: None,
+            noted: None,
         }
+    }
+
+    /// Keeps what is noted from now on for [`Database::take_noted`].
+    pub fn keep_noted(&mut self) {
+        self.noted.get_or_insert_default();
+    }
+
+    /// What was noted since the last call.
+    pub fn take_noted(&mut self) -> Vec<Noted> {
+        self.noted.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Makes what mmdebstrap gives dpkg and apt to begin with: the directories, an empty `status`, and
@@ -315,6 +341,14 @@ impl Database {
             package.triggers_awaited.clear();
         }
         let idle = package.triggers_pending.is_empty();
+        if let Some(noted) = &mut self.noted {
+            noted.push(Noted {
+                key: key.clone(),
+                name: package.display_name(&self.native),
+                version: package.version.clone(),
+                status: package.status,
+            });
+        }
         if !self.dirty.contains(key) {
             self.dirty.push(key.clone());
         }

@@ -69,6 +69,12 @@ pub enum DpkgError {
         /// what is wrong
         problem: String,
     },
+    /// Nobody answered what becomes of a conffile.
+    #[error("{problem}")]
+    Unanswered {
+        /// why not
+        problem: String,
+    },
     /// A conffile cannot be installed.
     #[error("package {package}: conffile {path}: {problem}")]
     Conffile {

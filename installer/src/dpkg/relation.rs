@@ -184,3 +184,8 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 fn short(text: &str) -> String {
     text.chars().take(60).collect()
 }
+
+/// dpkg's order of versions; one that cannot be parsed is earlier than all others.
+pub(crate) fn order(a: &str, b: &str) -> Ordering {
+    a.parse::<Version>().ok().cmp(&b.parse::<Version>().ok())
+}

@@ -104,7 +104,7 @@ impl Database {
         Ok(key)
     }
 
-    fn change_interests(
+    pub(super) fn change_interests(
         &mut self,
         target: &Target,
         old: &Package,

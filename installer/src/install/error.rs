@@ -1,10 +1,12 @@
 //! Why a plan could not be carried out.
 
+use crate::archive::ArchiveError;
 use crate::configure::ConfigureError;
 use crate::deb::DebError;
 use crate::dpkg::DpkgError;
 use crate::merge_usr::MergeUsrError;
 use crate::preseed::PreseedError;
+use crate::solve::SolveError;
 use crate::staging::{self, Cancelled};
 use crate::sysroot::SysrootError;
 use crate::view::ViewError;
@@ -29,6 +31,12 @@ pub enum InstallError {
     /// The view could not be made.
     #[error(transparent)]
     View(#[from] ViewError),
+    /// Packages for the native root could not be chosen.
+    #[error("cannot choose packages for the native root")]
+    Solve(#[from] SolveError),
+    /// Packages for the native root could not be had.
+    #[error("cannot fetch packages for the native root")]
+    Archive(#[from] ArchiveError),
     /// The native sysroot could not be made.
     #[error(transparent)]
     Sysroot(#[from] SysrootError),

@@ -291,7 +291,7 @@ impl Installation<'_, '_> {
 /// The packages that `dpkg --configure --pending` takes, in its order: that of
 /// the hash table of its database (FNV-1a over the name, 65521 entries), which
 /// shows in the ids that scripts hand out.
-fn pending(database: &Database) -> Vec<PackageKey> {
+pub(super) fn pending(database: &Database) -> Vec<PackageKey> {
     let slot = |name: &str| {
         let hash = name.bytes().fold(2_166_136_261_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(16_777_619)

@@ -1,6 +1,6 @@
 //! Findings as text for people and as JSON for programs.
 
-use super::finding::{Finding, KINDS};
+use super::finding::{Finding, KINDS, Kind};
 use crate::report::escape;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -64,22 +64,27 @@ impl Report {
     fn text(&self) -> String {
         let mut text = String::new();
         let mut heading = None;
-        for finding in &self.findings {
-            let here = (&finding.package, &finding.script);
-            if heading != Some(here) {
-                let empty = if heading.is_none() { "" } else { "\n" };
-                let version = self.packages.iter().find(|one| one.name == finding.package);
-                let version = version.map_or(String::new(), |one| format!(" {}", one.version));
-                let _ = writeln!(
-                    text,
-                    "{empty}{}{}: {}",
-                    escape(&finding.package),
-                    escape(&version),
-                    escape(&finding.script)
-                );
-                heading = Some(here);
+        for group in self.findings.chunk_by(|a, b| alike(a) == alike(b)) {
+            for finding in group.iter().take(MOST_ALIKE) {
+                let here = (&finding.package, &finding.script);
+                if heading != Some(here) {
+                    let empty = if heading.is_none() { "" } else { "\n" };
+                    let version = self.packages.iter().find(|one| one.name == finding.package);
+                    let version = version.map_or(String::new(), |one| format!(" {}", one.version));
+                    let _ = writeln!(
+                        text,
+                        "{empty}{}{}: {}",
+                        escape(&finding.package),
+                        escape(&version),
+                        escape(&finding.script)
+                    );
+                    heading = Some(here);
+                }
+                let _ = writeln!(text, "  {}", line(finding));
             }
-            let _ = writeln!(text, "  {}", line(finding));
+            if group.len() > MOST_ALIKE {
+                let _ = writeln!(text, "        … and {} more like these", group.len() - MOST_ALIKE);
+            }
         }
         if !self.findings.is_empty() {
             text.push('\n');
@@ -107,6 +112,23 @@ impl Report {
         text.push('\n');
         text
     }
+}
+
+/// So many findings of one kind, line and tool are printed for people.
+const MOST_ALIKE: usize = 4;
+
+/// What findings have in common that say the same of different files.
+fn alike(finding: &Finding) -> (&str, &str, Option<u32>, Kind, &str, bool) {
+    let Finding {
+        package,
+        script,
+        line,
+        kind,
+        tool,
+        helped,
+        ..
+    } = finding;
+    (package, script, *line, *kind, tool, *helped)
 }
 
 fn count(number: usize, what: &str) -> String {
@@ -142,7 +164,6 @@ fn line(finding: &Finding) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Kind;
     use super::*;
 
     fn report() -> Report {

@@ -36,7 +36,6 @@ fn fixture(script: &str, commands: &[(u32, &'static str)]) -> Fixture {
     let mut all = vec![(100, "bash /target/var/lib/dpkg/info/p.postinst configure")];
     all.extend(commands);
     let admin = PathBuf::from("/target/var/lib/dpkg");
-    let tracer = Tracer::blind(&admin);
     let settings = Settings {
         root: "/target".into(),
         admin,
@@ -45,7 +44,7 @@ fn fixture(script: &str, commands: &[(u32, &'static str)]) -> Fixture {
         processes: Box::new(Commands(all)),
     };
     Fixture {
-        lint: Arc::new(Lint::new(settings, tracer)),
+        lint: Arc::new(Lint::new(settings)),
         target,
         _directory: directory,
     }

@@ -266,6 +266,46 @@ pub const SCENARIOS: &[(&str, &[Scenario])] = &[
     ),
     // What the documents say of dpkg's database and dpkg's ways.
     (
+        "dpkg",
+        &[
+            row(
+                "packages_are_installed_in_place",
+                CONFIGURE,
+                "dpkg --install, what it says, and its status descriptor",
+            ),
+            row(
+                "unpacked_first_and_configured_later",
+                CONFIGURE,
+                "dpkg --unpack and --configure with triggers, as apt calls them",
+            ),
+            row(
+                "an_upgrade_with_conffiles",
+                CONFIGURE,
+                "scripts, old files and conffiles of an upgrade",
+            ),
+            row(
+                "a_failure_is_mended_by_another_call",
+                CONFIGURE,
+                "half-configured after a failure, then dpkg --configure -a",
+            ),
+            row(
+                "what_cannot_be_unpacked_leaves_nothing",
+                CONFIGURE,
+                "a path of another package, a damaged archive, another architecture",
+            ),
+            row(
+                "packages_are_removed_and_purged",
+                CONFIGURE,
+                "dpkg --remove and --purge",
+            ),
+            row(
+                "questions_are_answered",
+                CONFIGURE,
+                "architectures, selections, lists and wrong command lines",
+            ),
+        ],
+    ),
+    (
         "database",
         &[
             row("scripts_find_their_own_state", CONFIGURE, "dpkg-query in scripts"),

@@ -28,6 +28,7 @@ fn run_without(stanzas: &[(&str, bool)], left: Option<Node>) -> Vec<String> {
     let mut order = Vec::new();
     while let Some(step) = queue.next(&graph, &status) {
         match step {
+            Step::Refuse(_) => panic!("nobody asks for that"),
             Step::Leave { node, on } => {
                 order.push(format!("{} waits for {}", packages[node].name, packages[on].name));
             }
@@ -135,4 +136,29 @@ fn what_depends_on_a_package_left_for_later_waits() {
         Some(1),
     );
     assert_eq!(order, ["other", "a waits for later", "b", "c"]);
+}
+
+#[test]
+fn a_strict_queue_refuses_what_cannot_be_satisfied() {
+    let parse = |stanza: &str| Package::parse(stanza).unwrap();
+    let package = |name: &str, depends: &str| {
+        parse(&format!(
+            "Package: {name}\nVersion: 1\nArchitecture: riscv64\n{depends}"
+        ))
+    };
+    let packages = [
+        package("lacking", "Depends: absent\n"),
+        package("after", "Depends: lacking\n"),
+        package("done", ""),
+    ];
+    let known: Vec<(&Package, bool)> = packages.iter().map(|package| (package, true)).collect();
+    let graph = Graph::new(&known, &[0, 1, 2], "riscv64");
+    let states = Simple(vec![Status::Unpacked, Status::Unpacked, Status::Installed], None);
+    let mut queue = Queue::new([1, 0, 2], true).strict().telling_idle();
+    // The first waits for the second, until that is given up.
+    assert_eq!(queue.next(&graph, &states), Some(Step::Refuse(0)));
+    queue.give_up(0);
+    assert_eq!(queue.next(&graph, &states), Some(Step::Refuse(2)));
+    assert_eq!(queue.next(&graph, &states), Some(Step::Refuse(1)));
+    assert_eq!(queue.next(&graph, &states), None);
 }

@@ -6,40 +6,56 @@ use std::sync::Arc;
 use rootless_install_fs::Target;
 use sha2::{Digest, Sha256};
 
-use super::Config;
-use super::config::NativeSysroot;
-use super::pipeline::{Error, request};
+use super::{InstallError, Installation, Place};
 use crate::arch::Architecture;
 use crate::archive::{Fetcher, Index, PackageFile};
-use crate::install::{InstallError, Installation, Place};
+use crate::merge_usr::MergedUsr;
 use crate::native_root;
 use crate::report::{Event, Reporter, Stage};
 use crate::solve::{Plan, Request, Selection, Universe, choose};
 use crate::staging::{Cancel, Staging};
 use crate::sysroot::package_file;
 use crate::unrunnable::OnUnrunnable;
+use std::time::Duration;
+
+type Result<T> = std::result::Result<T, InstallError>;
 
 /// What names a root filesystem in the cache besides its packages; to be changed when the same
 /// packages are installed otherwise.
 const FORM: &str = "native root 1";
 
 /// What a native root is made of.
-pub(super) struct Making<'a, 'u> {
-    pub(super) config: &'a Config,
+pub(crate) struct Making<'a, 'u> {
+    /// One that the user has, which is copied.
+    pub(crate) given: Option<&'a Path>,
+    /// What is asked for in the target.
+    pub(crate) request: Request,
+    /// Whether /usr is merged.
+    pub(crate) merged_usr: MergedUsr,
     /// Packages for this machine's architecture.
-    pub(super) universe: &'a Universe<'u>,
+    pub(crate) universe: &'a Universe<'u>,
     /// The indexes that universe was made of.
-    pub(super) indexes: &'a [Index],
-    pub(super) fetcher: &'a Fetcher,
+    pub(crate) indexes: &'a [Index],
+    /// What fetches packages.
+    pub(crate) fetcher: &'a Fetcher,
     /// apt's sources, as the target has them.
-    pub(super) sources: &'a [(PathBuf, String)],
-    pub(super) reporter: &'a Arc<dyn Reporter>,
-    pub(super) cancel: &'a Cancel,
+    pub(crate) sources: &'a [(PathBuf, String)],
+    /// The cache.
+    pub(crate) cache: &'a Path,
+    /// How long a script may take.
+    pub(crate) script_timeout: Duration,
+    /// `SOURCE_DATE_EPOCH`.
+    pub(crate) source_date_epoch: Option<i64>,
+    /// Who is told.
+    pub(crate) reporter: &'a Arc<dyn Reporter>,
+    /// Whether to stop.
+    pub(crate) cancel: &'a Cancel,
 }
 
 /// A copy that belongs to one run, and goes with it.
-pub(super) struct Copied {
-    pub(super) root: Target,
+pub(crate) struct Copied {
+    /// Its files.
+    pub(crate) root: Target,
     _directory: Staging,
 }
 
@@ -48,13 +64,16 @@ impl Making<'_, '_> {
     ///
     /// # Errors
     /// The packages cannot be had or installed, or the cache cannot be written.
-    pub(super) fn copy(&self) -> Result<Copied, Error> {
-        let original = match &self.config.native_sysroot {
-            NativeSysroot::Auto => self.kept()?,
-            NativeSysroot::Directory(path) => path.clone(),
+    pub(crate) fn copy(&self) -> Result<Copied> {
+        let original = match self.given {
+            None => self.kept()?,
+            Some(path) => {
+                check(path)?;
+                path.to_owned()
+            }
         };
         let _stage = self.reporter.stage(Stage::Sysroot);
-        let directory = Staging::scratch(&self.config.cache.join("run"))?;
+        let directory = Staging::scratch(&self.cache.join("run"))?;
         let path = directory.directory().join("native");
         native_root::copy(&original, &path).map_err(|source| InstallError::NativeRoot {
             path: original,
@@ -67,11 +86,11 @@ impl Making<'_, '_> {
     }
 
     /// The one in the cache, made where it is not there.
-    fn kept(&self) -> Result<PathBuf, Error> {
+    fn kept(&self) -> Result<PathBuf> {
         let selection = self.choose()?;
         let plan = Plan::new(self.universe, &selection);
-        let directory = self.config.cache.join("native-root");
-        let path = directory.join(name(self.universe, &plan, self.config));
+        let directory = self.cache.join("native-root");
+        let path = directory.join(name(self.universe, &plan, self.merged_usr));
         if path.is_dir() {
             return Ok(path);
         }
@@ -79,7 +98,7 @@ impl Making<'_, '_> {
         self.reporter.event(&Event::Detail {
             message: &format!("making the native root: {} packages", plan.packages().count()),
         });
-        let work = Staging::scratch(&self.config.cache.join("run"))?;
+        let work = Staging::scratch(&self.cache.join("run"))?;
         let root = work.root();
         std::fs::create_dir_all(&directory)
             .and_then(|()| std::fs::create_dir(&root))
@@ -93,13 +112,13 @@ impl Making<'_, '_> {
             Err(_) if path.is_dir() => Ok(path),
             renamed => renamed
                 .map(|()| path.clone())
-                .map_err(|source| InstallError::Write { path, source }.into()),
+                .map_err(|source| InstallError::Write { path, source }),
         }
     }
 
     /// The target's variant and packages, as far as this machine's architecture has them.
-    fn choose(&self) -> Result<Selection, Error> {
-        let wanted = request(self.config, self.universe)?;
+    fn choose(&self) -> Result<Selection> {
+        let wanted = &self.request;
         let choose = |include: Vec<String>| {
             choose(
                 self.universe,
@@ -126,11 +145,11 @@ impl Making<'_, '_> {
         Ok(choose(there)?)
     }
 
-    fn install(&self, plan: &Plan, selection: &Selection, work: &Staging) -> Result<(), Error> {
+    fn install(&self, plan: &Plan, selection: &Selection, work: &Staging) -> Result<()> {
         let files = plan
             .packages()
             .map(|id| package_file(self.universe, self.indexes, id))
-            .collect::<Result<Vec<PackageFile>, _>>()?;
+            .collect::<std::result::Result<Vec<PackageFile>, _>>()?;
         let debs = self.fetcher.fetch(&files)?;
         let target = Target::open(&work.root())?;
         let installation = Installation {
@@ -141,19 +160,19 @@ impl Making<'_, '_> {
             indexes: self.indexes,
             plan,
             selection,
-            merged_usr: self.config.merged_usr,
+            merged_usr: self.merged_usr,
             debs: plan.packages().zip(debs).collect(),
             sources: self.sources.to_vec(),
             native: None,
             place: Place::View,
             lint: None,
             violations: &|_| {},
-            cache: &self.config.cache,
+            cache: self.cache,
             mount_point: work.directory().join("view"),
             selections: &[],
-            script_timeout: self.config.script_timeout,
+            script_timeout: self.script_timeout,
             on_unrunnable: OnUnrunnable::Fail,
-            source_date_epoch: self.config.source_date_epoch,
+            source_date_epoch: self.source_date_epoch,
             reporter: Arc::new(Quiet(Arc::clone(self.reporter))),
             cancel: self.cancel,
         };
@@ -163,10 +182,10 @@ impl Making<'_, '_> {
 }
 
 /// The name of a root filesystem with these packages.
-fn name(universe: &Universe<'_>, plan: &Plan, config: &Config) -> String {
+fn name(universe: &Universe<'_>, plan: &Plan, merged_usr: MergedUsr) -> String {
     let mut hash = Sha256::new();
     hash.update(FORM);
-    hash.update(config.merged_usr.name());
+    hash.update(merged_usr.name());
     for package in plan.packages().map(|id| universe.package(id)) {
         let line = [package.name, package.version, package.architecture].join(" ");
         hash.update([line.as_bytes(), b"\n"].concat());
@@ -197,9 +216,9 @@ impl Reporter for Quiet {
 ///
 /// # Errors
 /// It is the machine's own, or no root filesystem.
-pub(super) fn check(directory: &Path) -> Result<(), InstallError> {
+pub(crate) fn check(directory: &Path) -> Result<()> {
     if directory == Path::new("/") {
         return Err(InstallError::MachineAsNativeRoot);
     }
-    Ok(crate::install::check_native_system(directory)?)
+    Ok(super::check_native_system(directory)?)
 }

@@ -1,0 +1,114 @@
+//! dpkg's command: `rootless-install dpkg …`, or this program called `dpkg`.
+//!
+//! Options are dpkg's (dpkg(1)), on a root filesystem that is the user's own, and some of
+//! `rootless-install`'s: `--arch`, `--native-sysroot`, `--cache`, `--mirror`, `--suite`,
+//! `--components`, `--keyring`, `--script-timeout`. A front end that has no place for them can give
+//! them in the environment variable `ROOTLESS_INSTALL_OPTIONS`, between blanks.
+
+mod parse;
+mod table;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+
+use super::environment::Environment;
+use crate::install::dpkg_call::{self, Action, Call, Options};
+use crate::staging::Cancel;
+use crate::view::privileges;
+use parse::{Defaults, Parsed, parse};
+
+/// The words of a call of dpkg, if this is one: those after `dpkg` as the first argument, or all of
+/// them where the program's own name ends so.
+pub fn words(arguments: &[OsString]) -> Option<Vec<OsString>> {
+    let (own, rest) = arguments.split_first()?;
+    let name = own.as_bytes().rsplit(|b| *b == b'/').next().unwrap_or_default();
+    if name.ends_with(b"dpkg") {
+        return Some(rest.to_vec());
+    }
+    let (first, rest) = rest.split_first()?;
+    (first == "dpkg").then(|| rest.to_vec())
+}
+
+/// Does what dpkg would do with these words. Exit statuses are dpkg's: 0, 1 for a problem with
+/// packages or a check that says no, 2 for everything else that ends it.
+pub fn main(words: &[OsString], environment: &Environment) -> ExitCode {
+    let given = std::env::var_os("ROOTLESS_INSTALL_OPTIONS").unwrap_or_default();
+    let ours = given
+        .as_bytes()
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    let ours = ours.map(|word| OsStr::from_bytes(word).to_owned());
+    let path = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(Into::into)
+    };
+    let defaults = Defaults {
+        root: path("DPKG_ROOT"),
+        admindir: path("DPKG_ADMINDIR"),
+        source_date_epoch: environment
+            .source_date_epoch
+            .as_ref()
+            .and_then(|epoch| epoch.to_str()?.parse().ok()),
+    };
+    match parse(ours.chain(words.iter().cloned()), &defaults) {
+        Ok(Parsed::Call(call)) => run(*call, environment),
+        Ok(Parsed::Backend(arguments)) => {
+            let error = std::process::Command::new("dpkg-deb").args(arguments).exec();
+            fail(&format!("unable to execute dpkg-deb: {error}"))
+        }
+        Err(problem) => {
+            eprintln!(
+                "dpkg: error: {problem}\n\nType dpkg --help for help about installing and deinstalling packages."
+            );
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(mut call: Call, environment: &Environment) -> ExitCode {
+    if call.options.cache.is_none() {
+        call.options.cache = environment.cache();
+    }
+    if let Err(error) = privileges::give_up() {
+        return fail(&error.to_string());
+    }
+    let cancel = Cancel::new();
+    if let Err(error) = cancel.listen() {
+        return fail(&error.to_string());
+    }
+    let status = dpkg_call::run(&call, &cancel);
+    match cancel.signal() {
+        Some(signal) if status != 0 => super::Exit::Signal(signal).into(),
+        _ => ExitCode::from(status),
+    }
+}
+
+fn fail(problem: &str) -> ExitCode {
+    eprintln!("dpkg: error: {problem}");
+    ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_of_dpkg_are_told_apart() {
+        let words = |all: &[&str]| words(&all.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(
+            words(&["rootless-install", "dpkg", "-l"]),
+            Some(vec!["-l".into()])
+        );
+        assert_eq!(words(&["/usr/bin/rootless-install", "dpkg"]), Some(Vec::new()));
+        assert_eq!(
+            words(&["/x/rootless-install-dpkg", "-C"]),
+            Some(vec!["-C".into()])
+        );
+        assert_eq!(words(&["dpkg", "dpkg"]), Some(vec!["dpkg".into()]));
+        assert_eq!(words(&["rootless-install", "dpkg/"]), None);
+        assert_eq!(words(&["rootless-install", "target"]), None);
+    }
+}

@@ -1,0 +1,285 @@
+//! dpkg's command line, read as dpkg reads it (`dpkg_options_parse` in its source).
+//!
+//! Options come first: what follows the first word that is none, or `--`, is arguments. A long
+//! option's value is in the same word or the next one; several short options may share a word.
+//! dpkg's configuration files are not read: they are the machine's.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::table::{Known, Meaning, Value, options};
+use super::{Action, Call, Options};
+use crate::arch::Architecture;
+use crate::install::dpkg_call::NativeSystem;
+
+/// What a command line comes to.
+#[derive(Clone, Debug)]
+pub(super) enum Parsed {
+    /// A call of dpkg.
+    Call(Box<Call>),
+    /// A call of dpkg-deb, with its arguments.
+    Backend(Vec<OsString>),
+}
+
+/// Reads the words after the program's name.
+///
+/// # Errors
+/// What makes no sense, in dpkg's words.
+pub(super) fn parse(
+    words: impl IntoIterator<Item = OsString>,
+    environment: &Defaults,
+) -> Result<Parsed, String> {
+    let mut parser = Parser {
+        known: options(),
+        options: Options {
+            source_date_epoch: environment.source_date_epoch,
+            ..Options::default()
+        },
+        action: None,
+        root: environment.root.clone(),
+        admindir: environment.admindir.clone(),
+        instdir: None,
+    };
+    let mut words = words.into_iter().peekable();
+    let is_option = |word: &OsString| word.as_bytes().starts_with(b"-") && word.len() > 1;
+    while let Some(word) = words.next_if(is_option) {
+        if word == "--" {
+            break;
+        }
+        let bytes = word.into_vec();
+        match bytes.strip_prefix(b"--") {
+            Some(long) => parser.long(long, &mut words)?,
+            None => parser.short(bytes.get(1..).unwrap_or_default(), &mut words)?,
+        }
+    }
+    parser.finish(words.collect())
+}
+
+/// What the environment says before any option (dpkg(1), "ENVIRONMENT").
+#[derive(Clone, Debug, Default)]
+pub(super) struct Defaults {
+    /// `DPKG_ROOT`.
+    pub(super) root: Option<PathBuf>,
+    /// `DPKG_ADMINDIR`.
+    pub(super) admindir: Option<PathBuf>,
+    /// `SOURCE_DATE_EPOCH`.
+    pub(super) source_date_epoch: Option<i64>,
+}
+
+struct Parser {
+    known: Vec<Known>,
+    options: Options,
+    /// The action, or a name of dpkg-deb's.
+    action: Option<(Result<Action, &'static str>, &'static str)>,
+    root: Option<PathBuf>,
+    admindir: Option<PathBuf>,
+    instdir: Option<PathBuf>,
+}
+
+impl Parser {
+    fn long(&mut self, text: &[u8], more: &mut impl Iterator<Item = OsString>) -> Result<(), String> {
+        let found = self.known.iter().find_map(|known| {
+            let rest = text.strip_prefix(known.long.as_bytes())?;
+            let mark = if known.value == Value::Joined { b'-' } else { b'=' };
+            match rest.split_first() {
+                None => Some((known.clone(), None)),
+                Some((first, value)) if *first == mark => {
+                    Some((known.clone(), Some(OsStr::from_bytes(value).to_owned())))
+                }
+                Some(_) => None,
+            }
+        });
+        let Some((known, value)) = found else {
+            return Err(format!("unknown option --{}", String::from_utf8_lossy(text)));
+        };
+        let value = match (known.value, value) {
+            (Value::None, Some(_)) => return Err(format!("--{} option does not take a value", known.long)),
+            (Value::None, None) => OsString::new(),
+            (_, Some(value)) => value,
+            (_, None) => more
+                .next()
+                .ok_or_else(|| format!("--{} option takes a value", known.long))?,
+        };
+        self.take(&known, value)
+    }
+
+    fn short(&mut self, letters: &[u8], more: &mut impl Iterator<Item = OsString>) -> Result<(), String> {
+        let mut rest = letters;
+        while let Some((letter, after)) = rest.split_first() {
+            let letter = char::from(*letter);
+            rest = after;
+            let known = self.known.iter().find(|known| known.short == Some(letter));
+            let known = known
+                .cloned()
+                .ok_or_else(|| format!("unknown option -{letter}"))?;
+            let mut value = OsString::new();
+            if known.value == Value::None {
+                if rest.starts_with(b"=") {
+                    return Err(format!("-{letter} option does not take a value"));
+                }
+            } else if rest.is_empty() {
+                value = more
+                    .next()
+                    .ok_or_else(|| format!("-{letter} option takes a value"))?;
+            } else {
+                value = OsStr::from_bytes(rest.strip_prefix(b"=").unwrap_or(rest)).to_owned();
+                rest = &[];
+            }
+            self.take(&known, value)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, known: &Known, value: OsString) -> Result<(), String> {
+        let name = known.long;
+        let action = match &known.meaning {
+            Meaning::Nothing => return Ok(()),
+            Meaning::NotDone => return Err(format!("--{name} is not done by rootless-install")),
+            Meaning::Setting => return self.set(name, &value),
+            Meaning::Backend => Err(name),
+            Meaning::Action(action) => Ok(action.clone()),
+            Meaning::Assert => Ok(Action::Assert(text(name, &value)?.to_owned())),
+        };
+        match &self.action {
+            Some((_, other)) if *other != name => Err(format!("conflicting actions --{name} and --{other}")),
+            _ => {
+                self.action = Some((action, name));
+                Ok(())
+            }
+        }
+    }
+
+    fn set(&mut self, name: &'static str, value: &OsStr) -> Result<(), String> {
+        let options = &mut self.options;
+        match name {
+            "pending" => options.pending = true,
+            "recursive" => options.recursive = true,
+            "refuse-downgrade-short" => {
+                options.forces.set("downgrade", false);
+            }
+            "selected-only" | "no-also-select" => options.also_select = false,
+            "triggers" => options.triggers = Some(true),
+            "no-triggers" => options.triggers = Some(false),
+            "skip-same-version" => options.skip_same = true,
+            "auto-deconfigure" => options.auto_deconfigure = true,
+            "path-exclude" => options.filters.add(Path::new(value), false),
+            "path-include" => options.filters.add(Path::new(value), true),
+            "status-fd" => options.status_fds.push(number(name, value)?),
+            "log" => options.log = Some(value.into()),
+            "root" => {
+                self.root = Some(value.into());
+                (self.admindir, self.instdir) = (None, None);
+            }
+            "abort-after" => options.abort_after = usize::try_from(number(name, value)?).unwrap_or(0),
+            "admindir" => self.admindir = Some(value.into()),
+            "instdir" => self.instdir = Some(value.into()),
+            "ignore-depends" => {
+                let names = text(name, value)?.split(',').map(str::to_owned);
+                options.ignore_depends.extend(names);
+            }
+            "debug" => {
+                let mask = u32::from_str_radix(text(name, value)?, 8);
+                options.debug = mask.map_err(|_| format!("--{name} requires a positive octal argument"))?;
+            }
+            "force" if value == "help" => self.action = Some((Ok(Action::ForceHelp), "force-help")),
+            "force" => options.forces.set_all(text(name, value)?, true)?,
+            "refuse" | "no-force" => options.forces.set_all(text(name, value)?, false)?,
+            "arch" => {
+                let found = Architecture::by_name(text(name, value)?);
+                let unknown = || format!("--arch: '{}' is no architecture of Debian's", value.display());
+                options.arch = Some(found.ok_or_else(unknown)?);
+            }
+            "native-sysroot" => {
+                options.native = match std::fs::canonicalize(value) {
+                    _ if value == "auto" => NativeSystem::Auto,
+                    Ok(path) if path.is_dir() => NativeSystem::Directory(path),
+                    _ => {
+                        return Err(format!(
+                            "--native-sysroot: there is no directory {}",
+                            value.display()
+                        ));
+                    }
+                }
+            }
+            "cache" => options.cache = Some(value.into()),
+            "mirror" => options.mirrors.push(text(name, value)?.to_owned()),
+            "suite" => options.suite = text(name, value)?.to_owned(),
+            "components" => {
+                let names = text(name, value)?
+                    .split([',', ' '])
+                    .filter(|name| !name.is_empty());
+                options.components = names.map(str::to_owned).collect();
+            }
+            "keyring" => options.keyrings.push(value.into()),
+            _ => {
+                let limit = text(name, value)?;
+                let limit = humantime::parse_duration(limit)
+                    .map_err(|error| format!("--{name}: '{limit}' is no time: {error}"))?;
+                options.script_timeout = (!limit.is_zero()).then_some(limit);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, arguments: Vec<OsString>) -> Result<Parsed, String> {
+        let Some((action, _)) = self.action.take() else {
+            return Err("need an action option".to_owned());
+        };
+        self.options.root = self.place()?;
+        match action {
+            Ok(action) => Ok(Parsed::Call(Box::new(Call {
+                action,
+                arguments,
+                options: self.options,
+            }))),
+            Err(backend) => {
+                let first = [OsString::from(format!("--{backend}")), "--".into()];
+                Ok(Parsed::Backend(first.into_iter().chain(arguments).collect()))
+            }
+        }
+    }
+
+    /// The target, which must have its database in the usual place.
+    fn place(&self) -> Result<PathBuf, String> {
+        let root = self.instdir.clone().or_else(|| self.root.clone());
+        let Some(admindir) = &self.admindir else {
+            return Ok(root.unwrap_or_else(|| PathBuf::from("/")));
+        };
+        let clean = |path: &Path| path.components().collect::<PathBuf>();
+        let above = admindir
+            .to_str()
+            .and_then(|path| path.trim_end_matches('/').strip_suffix("/var/lib/dpkg"));
+        let above = above.map(|above| PathBuf::from(if above.is_empty() { "/" } else { above }));
+        match (root, above) {
+            (None, Some(above)) => Ok(above),
+            (Some(root), Some(above)) if clean(&root) == clean(&above) => Ok(root),
+            _ => Err(format!(
+                "the administrative directory {} is not var/lib/dpkg of the installation directory, \
+                 and no other is supported",
+                admindir.display()
+            )),
+        }
+    }
+}
+
+fn text<'v>(name: &str, value: &'v OsStr) -> Result<&'v str, String> {
+    value
+        .to_str()
+        .ok_or_else(|| format!("--{name}: '{}' is not UTF-8", value.display()))
+}
+
+/// A number as strtol(3) reads it with base 0.
+fn number(name: &str, value: &OsStr) -> Result<i32, String> {
+    let bad = || format!("invalid integer for --{name}: '{}'", value.display());
+    let text = value.to_str().ok_or_else(bad)?;
+    let parsed = match (text.strip_prefix("0x"), text.strip_prefix('0')) {
+        (Some(hex), _) => i32::from_str_radix(hex, 16),
+        (None, Some(octal)) if !octal.is_empty() => i32::from_str_radix(octal, 8),
+        _ => text.parse(),
+    };
+    parsed.ok().filter(|number| *number >= 0).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests;

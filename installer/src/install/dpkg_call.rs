@@ -1,0 +1,159 @@
+//! A call of dpkg on a root filesystem that exists: one archive after the other, in place, as
+//! dpkg(1) does it, with scripts in the view.
+//!
+//! What an installation as a whole does with all cores and a plan is done here in dpkg's own way:
+//! the order of its steps, its messages, its journal. So what a call leaves when it fails is what
+//! dpkg leaves, and another call goes on from there.
+
+mod archives;
+mod audit;
+mod conffiles;
+mod configure;
+mod engine;
+mod filters;
+mod force;
+mod native;
+mod old_files;
+mod options;
+mod ownership;
+mod place;
+mod purge;
+mod queries;
+mod relations;
+mod remove;
+mod rivals;
+mod triggers;
+mod unpack;
+mod voice;
+mod work;
+
+pub use filters::Filters;
+pub use force::Forces;
+pub use options::{Action, Call, NativeSystem, Options, ScriptMode};
+
+use crate::arch::Architecture;
+use crate::deb::DebFile;
+use crate::dpkg::Database;
+use crate::staging::Cancel;
+use engine::{Done, Engine, Fault, told};
+use rootless_install_fs::Target;
+use std::path::Path;
+use std::sync::Arc;
+use voice::Voice;
+
+/// Does what a call asks for. The exit status is dpkg's.
+pub fn run(call: &Call, cancel: &Cancel) -> u8 {
+    let options = &call.options;
+    let voice = match Voice::new(&options.status_fds, options.log.as_deref(), options.debug) {
+        Ok(voice) => Arc::new(voice),
+        Err(problem) => {
+            eprintln!("dpkg: error: {problem}");
+            return 2;
+        }
+    };
+    match run_with(call, &voice, cancel) {
+        Ok(true) => 0,
+        Ok(false) => 1,
+        Err(Fault::Package(problem) | Fault::Call(problem)) => {
+            voice.notice(&format!("error: {problem}"));
+            2
+        }
+    }
+}
+
+fn run_with(call: &Call, voice: &Arc<Voice>, cancel: &Cancel) -> Done<bool> {
+    if let Some(answered) = queries::without_database(call, voice) {
+        return answered;
+    }
+    // Scripts' users are strangers to what this makes; the target's modes are its own.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    if call.action == Action::PrintArchitecture && call.options.root.parent().is_none() {
+        let given = call.options.arch.unwrap_or_else(Architecture::native);
+        voice.say(given.name);
+        return Ok(true);
+    }
+    let target = place::open(call)?;
+    let architecture = place::architecture(call, &target)?;
+    let mut database = place::database(call, &target, architecture.name)?;
+    match call.action {
+        Action::AddArchitecture | Action::RemoveArchitecture => {
+            let _locks = place::lock(&call.options.root)?;
+            change_architectures(call, &target, &mut database)?;
+            Ok(true)
+        }
+        Action::SetSelections | Action::ClearSelections => {
+            let _locks = place::lock(&call.options.root)?;
+            queries::select(&mut database, voice, call.action == Action::ClearSelections)?;
+            database.save(&target)?;
+            Ok(true)
+        }
+        _ if call.action.runs_scripts() => {
+            let _locks = place::lock(&call.options.root)?;
+            work::work(call, voice, cancel, &target, architecture, database)
+        }
+        _ => queries::answer(call, &target, &database, voice),
+    }
+}
+
+fn change_architectures(call: &Call, target: &Target, database: &mut Database) -> Done {
+    let [name] = &call.arguments[..] else {
+        let action = call.action.name();
+        return Err(Fault::Call(format!("--{action} takes exactly one argument")));
+    };
+    let name = name.to_string_lossy().into_owned();
+    let mut foreign = database.foreign().to_vec();
+    if call.action == Action::AddArchitecture {
+        if Architecture::by_name(&name).is_none() {
+            return Err(Fault::Call(format!("architecture '{name}' is not supported")));
+        }
+        if name != database.native() && !foreign.contains(&name) {
+            foreign.push(name);
+        }
+    } else {
+        let used = database.packages().any(|package| package.architecture == name);
+        if used && foreign.contains(&name) && !call.options.forces.has("architecture") {
+            return Err(Fault::Call(format!(
+                "cannot remove architecture '{name}' currently in use by the database"
+            )));
+        }
+        foreign.retain(|have| *have != name);
+    }
+    Ok(database.set_foreign(target, foreign)?)
+}
+
+/// The architecture of the first archive that is for one.
+fn archives_architecture(call: &Call) -> Option<&'static Architecture> {
+    if !matches!(call.action, Action::Install | Action::Unpack) {
+        return None;
+    }
+    call.arguments.iter().find_map(|path| {
+        let control = DebFile::open(Path::new(path)).ok()?.control().ok()?;
+        Architecture::by_name(&control.package().ok()?.architecture)
+    })
+}
+
+impl Engine<'_> {
+    /// Does what is asked for, and says in the end what was not done.
+    fn act(&mut self) -> Done<bool> {
+        let done = match self.call.action {
+            Action::Install | Action::Unpack => self.archives(),
+            Action::Remove | Action::Purge => self.remove_named(),
+            _ => self.configure_named(),
+        };
+        let halted = matches!(&done, Err(Fault::Call(problem)) if problem.is_empty());
+        // Whatever happened, what was done is on record.
+        self.tell();
+        let saved = self.database.save(self.target);
+        if !self.failed.is_empty() {
+            eprintln!("Errors were encountered while processing:");
+            self.failed.iter().for_each(|name| eprintln!(" {name}"));
+        }
+        if halted {
+            eprintln!("Processing was halted because there were too many errors.");
+        } else {
+            done?;
+        }
+        saved.map_err(|error| Fault::Call(told(&error)))?;
+        Ok(self.failed.is_empty())
+    }
+}

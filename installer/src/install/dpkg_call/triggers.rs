@@ -1,0 +1,72 @@
+//! Triggers processed (`trigproc.c` in dpkg's source).
+
+use super::engine::{Done, Engine, Fault};
+use super::unpack::call;
+use crate::configure::script::Script;
+use crate::dpkg::{PackageKey, Status};
+
+impl Engine<'_> {
+    /// Processes the triggers of a package, if it has any pending.
+    pub(super) fn process_triggers(&mut self, key: &PackageKey) -> Done {
+        let pending = self
+            .database
+            .get(key)
+            .map(|p| (p.status, p.triggers_pending.is_empty()));
+        let Some((Status::TriggersPending | Status::TriggersAwaited, false)) = pending else {
+            // Nobody needs to wait for it.
+            self.database.release_awaiters(key);
+            return Ok(());
+        };
+        if let Some(packages) = self.loops.check(&self.database) {
+            self.voice.notice(&format!(
+                "cycle found while processing triggers:\n chain of packages whose triggers are or may be responsible:\n  {packages}"
+            ));
+            self.database
+                .update(key, |package| package.status = Status::HalfConfigured)?;
+            self.record()?;
+            return Err(Fault::Package("triggers looping, abandoned".to_owned()));
+        }
+        self.voice.say(&format!(
+            "Processing triggers for {} ({}) ...",
+            self.name(key),
+            self.version(key)
+        ));
+        self.tell_action("trigproc", key);
+        let names = self.database.take_pending(key)?;
+        let path = self.package(key)?.info_path("postinst");
+        self.run(key, &Script::Triggered { names }, &path, "installed")?;
+        self.settle(key)
+    }
+
+    /// The triggers that were activated meanwhile, where nobody waits for them.
+    pub(super) fn deferred_triggers(&mut self) -> Done {
+        if self.options().triggers == Some(false) {
+            return Ok(());
+        }
+        while let Some(key) = self.database.next_deferred() {
+            // One whose dependencies are not satisfied keeps its triggers for another call.
+            let package = self.package(&key)?.clone();
+            let only_waiting = self.unsatisfied(&package, None).is_empty() || self.forces("depends");
+            if !only_waiting {
+                continue;
+            }
+            match self.process_triggers(&key) {
+                Err(Fault::Package(problem)) => self.fail("package", &self.name(&key), &problem)?,
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the postrm of a package.
+    pub(super) fn run_postrm(&mut self, key: &PackageKey, argument: &str) -> Done {
+        let path = self.package(key)?.info_path("postrm");
+        self.run(
+            key,
+            &call("postrm", vec![argument.to_owned()]),
+            &path,
+            "installed",
+        )?;
+        Ok(())
+    }
+}
