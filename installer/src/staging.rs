@@ -42,6 +42,8 @@ const INFIX: &str = ".rootless-install-";
 /// The marker's name, and its name before it is locked.
 const LOCK: &str = "lock";
 const NEW_LOCK: &str = "lock.new";
+/// Name of the directory on which the target is mounted for scripts.
+const VIEW: &str = "view";
 /// What the marker says.
 const MARKER: &[u8] = b"work directory of rootless-install; it may be removed when no run is using it\n";
 
@@ -138,6 +140,11 @@ impl Staging {
     /// The directory that becomes the target: empty at first.
     pub fn root(&self) -> PathBuf {
         self.directory.join("root")
+    }
+
+    /// Where the target is mounted for scripts.
+    pub fn view(&self) -> PathBuf {
+        self.directory.join(VIEW)
     }
 
     /// The work directory itself; other files of the run can be put there.

@@ -16,6 +16,7 @@ pub mod privileges;
 mod processor;
 mod sandbox;
 
+pub use fusermount::unmount_stale;
 use idmap::{IdRange, Mapper};
 use message::{FromAgent, ToAgent};
 use output::Collector;

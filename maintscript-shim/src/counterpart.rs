@@ -129,6 +129,7 @@ pub(crate) fn ldconfig(control: &Path, arguments: &[OsString]) -> Result<Reply, 
 /// reason.
 pub(crate) fn loader(program: &OsStr, arguments: &[OsString]) -> Result<Reply, OsString> {
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let directory = crate::front::inner::inside(&directory).unwrap_or(directory);
     let environment = crate::loader::environment();
     let mut request: Vec<&[u8]> = vec![b"o", directory.as_os_str().as_bytes(), b"\0"];
     for variable in &environment {

@@ -19,6 +19,7 @@
 //! | `uncovered` | the tool has no row | the tool |
 //! | `outer-query` | the outer system is asked or would be acted on: also users and groups that chown(1) and install(1) are given, start-stop-daemon(8), verbs of systemctl(1) | what is asked for |
 //! | `chroot` | chroot(8) is called | the root, or the operand |
+//! | `target-binary` | a program of the root is executed by its path; this is told by the name `shim` | the path as the caller wrote it |
 //! | `no-root-option` | the tool was not told of the root, or cannot be | the option that it has, ending with `=` where a value is attached; the tool where it has none |
 //!
 //! TOOL is the name without a directory; HELPED is `1` when the call acts in the root nevertheless or
@@ -47,6 +48,7 @@
 
 mod call;
 mod capability;
+pub(crate) mod inner;
 mod owner;
 mod paths;
 mod plan;

@@ -37,7 +37,7 @@ use counterpart::{Counterpart, Reply};
 use paths::Arch;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Exit status of a shell for "command not found" and of this helper for "no
 /// native counterpart".
@@ -61,17 +61,28 @@ fn run(arguments: &[OsString]) -> i32 {
 
 /// Runs the program at `path`, which is made for `made_for`, or what is done in its place.
 fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32 {
-    let real = counterpart::resolve(path);
+    let resolved = counterpart::resolve(path);
+    // A script outside of its root has executed a program of it: there it has another name.
+    let inside = front::inner::inside(&resolved);
+    let called = inside
+        .as_ref()
+        .and_then(|_| front::inner::inside(Path::new(path)))
+        .map_or_else(|| path.to_owned(), PathBuf::into_os_string);
+    if let Some(inside) = &inside {
+        let native = paths::in_sysroot(made_for, inside.as_os_str());
+        front::inner::tell(path, std::fs::metadata(native).is_ok());
+    }
+    let real = inside.unwrap_or(resolved);
     match loader::task(&real, rest) {
         loader::Task::None => {}
         loader::Task::Execute(program, rest) => return execute(arch, made_for, program, rest),
-        loader::Task::Ask => match counterpart::loader(path, rest) {
+        loader::Task::Ask => match counterpart::loader(&called, rest) {
             Ok(Reply::Counterpart | Reply::Execute(_) | Reply::Tell) => {}
             told => return tell(&real, told),
         },
     }
     let mut execution = Execution::default();
-    match answers::answer(arch, real.as_os_str(), path, rest) {
+    match answers::answer(arch, real.as_os_str(), &called, rest) {
         Answer::Done { output, status } => {
             sys::write_all(1, &output);
             return status;
@@ -82,7 +93,7 @@ fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32
         },
         Answer::Execute(planned) => execution = planned,
     }
-    match counterpart::find(made_for, path, &real, rest) {
+    match counterpart::find(made_for, &called, &real, rest) {
         Ok(Counterpart { path: native, tell }) => {
             if let Some(told) = tell
                 && let Some(status) = sys::wait_for_child()

@@ -19,6 +19,8 @@ pub enum Lack {
     SubordinateIds,
     /// User namespaces are switched off.
     UserNamespaces,
+    /// They are, and there is no `/dev/fuse`.
+    UserNamespacesAndFuse,
     /// This directory is on a filesystem without user attributes.
     UserAttributes(PathBuf),
     /// This directory is on a filesystem with this many KiB.
@@ -40,10 +42,11 @@ const DEV: &str = "
     done
     mknod -m 666 /dev/tty c 5 0; ln -s /proc/self/fd /dev/fd";
 
-// A user namespace with every id as it is, in which no further one can be made.
+// A user namespace with every id as it is, in which no further one can be made. Its mounts belong
+// to it, so that set-user-id programs may mount.
 const USER_NAMESPACES: &str = r#"
     mount -t tmpfs -o mode=755 none /mnt; fifo=/mnt/fifo; mkfifo "$fifo"
-    unshare --user sh -c 'read -r go; exec sh -c "
+    unshare --user --mount sh -c 'read -r go; exec sh -c "
         echo 0 >/proc/sys/user/max_user_namespaces || exit 99
         exec setpriv --reuid=$RI_UID --regid=$RI_GID --clear-groups -- \"\$@\"" sh "$@"' \
         sh "$@" <"$fifo" &
@@ -81,6 +84,7 @@ impl Lack {
                 "for file in /etc/subuid /etc/subgid; do mount --bind /dev/null $file; done".to_owned()
             }
             Self::UserNamespaces => USER_NAMESPACES.to_owned(),
+            Self::UserNamespacesAndFuse => format!("{DEV}\n{USER_NAMESPACES}"),
             Self::UserAttributes(at) => mount("ramfs", at),
             Self::Space(at, kib) => mount(&format!("tmpfs -o size={kib}k"), at),
         };
@@ -153,6 +157,11 @@ mod tests {
                 Lack::UserNamespaces,
                 "unshare --user true || id",
                 ["No space left", "uid="],
+            ),
+            (
+                Lack::UserNamespacesAndFuse,
+                "unshare --user true; ls /dev/fuse",
+                ["No space left", "No such file"],
             ),
             (
                 Lack::UserAttributes(dir.path().to_path_buf()),

@@ -15,7 +15,7 @@ use crate::{Error, Result};
 
 pub use account::Account;
 pub use outcome::{Outcome, Running};
-pub use traces::Traces;
+pub use traces::{Traces, runs_anywhere};
 pub use workplace::{Run, Workplace};
 
 /// The workspace's own directory.

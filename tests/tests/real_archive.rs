@@ -1,5 +1,6 @@
 //! The real archive, into a directory: complete, clean, the user's own.
 
+use rootless_install_tests::compare::compare_files;
 use rootless_install_tests::elf;
 use rootless_install_tests::real::{Real, assert_installed, assert_ordinary, remove};
 use rootless_install_tests::{Result, scenario};
@@ -41,6 +42,22 @@ scenario!(riscv64_apt, {
 
 scenario!(riscv64_buildd, {
     whole("riscv64", "buildd", 120)?;
+});
+
+scenario!(riscv64_essential_chrootless, {
+    let real = Real::new()?;
+    let tars = ["redirect", "chrootless"].map(|mode| (mode, real.work.out(&format!("{mode}.tar"))));
+    for (mode, tar) in &tars {
+        let run = real.install("riscv64", "essential", tar);
+        run.option(&format!("--mode={mode}")).end()?.succeeded();
+    }
+    let [(_, redirected), (_, chrootless)] = &tars;
+    let found = compare_files(redirected, chrootless)?;
+    assert!(found.differences.is_empty(), "{:#?}", found.differences);
+    assert!(
+        std::fs::read(redirected)? == std::fs::read(chrootless)?,
+        "the entries agree, the bytes do not"
+    );
 });
 
 scenario!(riscv64_extract, {

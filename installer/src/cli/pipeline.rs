@@ -274,7 +274,7 @@ pub(super) fn install<T>(
         lint: lint.clone(),
         violations: &told,
         cache: &config.cache,
-        mount_point: staging.directory().join("view"),
+        mount_point: staging.view(),
         selections: &config.selections,
         script_timeout: config.script_timeout,
         on_unrunnable: config.on_unrunnable,

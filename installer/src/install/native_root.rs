@@ -168,7 +168,7 @@ impl Making<'_, '_> {
             lint: None,
             violations: &|_| {},
             cache: self.cache,
-            mount_point: work.directory().join("view"),
+            mount_point: work.view(),
             selections: &[],
             script_timeout: self.script_timeout,
             on_unrunnable: OnUnrunnable::Fail,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Error, LOCK, MARKER, NEW_LOCK};
+use super::{Error, LOCK, MARKER, NEW_LOCK, VIEW};
 
 /// How long a killed run's last children may take to go.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -38,7 +38,11 @@ pub(super) fn remove(parent: &Path, prefix: &OsStr, exclusive: bool) -> Result<(
             State::Foreign => {}
             State::Alive if exclusive => return Err(Error::Busy { directory: path }),
             State::Alive => {}
-            State::Dead(_lock) => remove_tree(&path).map_err(|source| Error::Leftover { path, source })?,
+            State::Dead(_lock) => {
+                // Where the view was made without namespaces it outlives its run.
+                crate::view::unmount_stale(&path.join(VIEW));
+                remove_tree(&path).map_err(|source| Error::Leftover { path, source })?;
+            }
             State::Unborn => {
                 // Killed between making the directory and naming its marker. If
                 // it lives after all, it will say that its directory is gone.

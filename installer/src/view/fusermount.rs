@@ -58,14 +58,27 @@ pub(super) fn mount(path: &Path) -> Result<(Mount, OwnedFd), ViewError> {
     Err(ViewError::NoFuse(refused))
 }
 
+/// Unmounts what a killed run has left mounted at `path`: nobody serves it any more. Where that
+/// fails, so does the removal of the directory, and is told.
+pub fn unmount_stale(path: &Path) {
+    let error = std::fs::symlink_metadata(path).err();
+    if error.and_then(|error| error.raw_os_error()) == Some(libc::ENOTCONN) {
+        let _ = PROGRAMS.iter().any(|program| unmount(program, path));
+    }
+}
+
+fn unmount(program: &str, path: &Path) -> bool {
+    let ran = Command::new(program)
+        .args(["-u", "-z", "-q", "--"])
+        .arg(path)
+        .stdin(Stdio::null())
+        .output();
+    ran.is_ok_and(|output| output.status.success())
+}
+
 impl Drop for Mount {
     fn drop(&mut self) {
-        let unmounted = Command::new(self.program)
-            .args(["-u", "-z", "-q", "--"])
-            .arg(&self.path)
-            .stdin(Stdio::null())
-            .output();
-        if !unmounted.is_ok_and(|output| output.status.success()) {
+        if !unmount(self.program, &self.path) {
             tracing::warn!(path = %self.path.display(), "the view could not be unmounted");
         }
     }

@@ -99,7 +99,8 @@ impl Plain {
                 false => late.map(Ended::TimedOut),
             };
             if let Some(verdict) = verdict {
-                sandbox::end_descendants(child.id());
+                // The end of its input is the sandbox's order to end the script.
+                drop(child.stdin.take());
                 killed = killed.or(Some(verdict));
             }
         }
@@ -126,7 +127,7 @@ impl Plain {
             .args(arguments.iter().map(OsString::from))
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(out)
             .stderr(errors)
             .spawn()

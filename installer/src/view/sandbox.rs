@@ -1,9 +1,10 @@
 //! Where no user namespace can be made: one script, as the user, in a sandbox.
 //!
-//! This program is executed anew for each script. It becomes the parent of all that the script
-//! leaves behind, gives up the right to write anywhere but in the target, to read the user's
-//! files, to signal other processes and to use a network (landlock(7), seccomp(2)), and runs the
-//! script. At its end nothing of it is left.
+//! This program is executed anew for each script, and becomes the parent of all that the script
+//! leaves behind. One of its threads gives up the right to write anywhere but in the target, to read
+//! the user's files, to signal other processes and to use a network (landlock(7), seccomp(2)), and
+//! starts the script, which is bound by that, too. When the script ends, or whoever holds the other
+//! end of standard input closes it or has gone, nothing of the script is left.
 //!
 //! Arguments: [`MARKER`], the working directory, the number of readable paths and the paths, that of
 //! writable paths and the paths, then the command.
@@ -15,6 +16,8 @@ use landlock::{
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
@@ -23,7 +26,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 /// First argument that makes this program the sandbox.
 pub(super) const MARKER: &str = "--script-sandbox";
@@ -70,7 +73,13 @@ pub(super) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::from(2);
     };
     let command: Vec<OsString> = arguments.collect();
-    match confine(&readable, &writable).and_then(|()| run_command(Path::new(&directory), &command)) {
+    // Rules are a thread's own and what it starts inherits them. This one stays out of the script's reach.
+    let start = || confine(&readable, &writable).and_then(|()| start(Path::new(&directory), &command));
+    let started = prepare().and_then(|()| {
+        let done = std::thread::scope(|scope| scope.spawn(start).join());
+        done.unwrap_or_else(|_| Err(io::Error::other("the script cannot be started")))
+    });
+    match started.and_then(run_to_the_end) {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");
@@ -85,12 +94,18 @@ fn paths(arguments: &mut impl Iterator<Item = OsString>) -> Option<Vec<OsString>
     Some(arguments.by_ref().take(count).collect())
 }
 
-fn confine(readable: &[OsString], writable: &[OsString]) -> io::Result<()> {
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+fn prepare() -> io::Result<()> {
+    // Away from the terminal: its Ctrl-C is for the installer, which ends this.
+    nix::unistd::setsid()?;
     nix::sys::prctl::set_child_subreaper(true)?;
-    nix::sys::prctl::set_no_new_privs()?;
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0)?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    Ok(())
+}
+
+/// Binds the calling thread.
+fn confine(readable: &[OsString], writable: &[OsString]) -> io::Result<()> {
+    nix::sys::prctl::set_no_new_privs()?;
     let failed =
         |error: &dyn std::fmt::Display| io::Error::other(format!("cannot confine the script: {error}"));
     restrict_files(readable, writable).map_err(|error| failed(&error))?;
@@ -118,7 +133,8 @@ fn restrict_files(
     Ok(status.ruleset)
 }
 
-/// socket(2) of the internet's families is refused: landlock knows TCP only.
+/// socket(2) of the internet's families is refused: landlock knows TCP only. So is io_uring(7), which makes
+/// sockets without that call.
 fn no_network() -> Result<BpfProgram, seccompiler::BackendError> {
     let family = |family: i32| {
         let domain = SeccompCondition::new(
@@ -134,7 +150,8 @@ fn no_network() -> Result<BpfProgram, seccompiler::BackendError> {
         .map(family)
         .collect::<Result<Vec<_>, _>>()?;
     SeccompFilter::new(
-        BTreeMap::from([(libc::SYS_socket, rules)]),
+        // Without a rule every call is meant.
+        BTreeMap::from([(libc::SYS_socket, rules), (libc::SYS_io_uring_setup, Vec::new())]),
         SeccompAction::Allow,
         SeccompAction::Errno(libc::EACCES.unsigned_abs()),
         std::env::consts::ARCH.try_into()?,
@@ -142,17 +159,21 @@ fn no_network() -> Result<BpfProgram, seccompiler::BackendError> {
     .try_into()
 }
 
-fn run_command(directory: &Path, command: &[OsString]) -> io::Result<i32> {
+fn start(directory: &Path, command: &[OsString]) -> io::Result<Child> {
     let [program, rest @ ..] = command else {
         return Err(io::Error::other("no program is named"));
     };
-    let mut child = Command::new(program)
+    Command::new(program)
         .args(rest)
         .current_dir(directory)
         .stdin(Stdio::null())
-        .spawn()?;
-    let status = child.wait()?;
+        .spawn()
+}
+
+fn run_to_the_end(mut child: Child) -> io::Result<i32> {
+    wait(&child)?;
     end_descendants(std::process::id());
+    let status = child.wait()?;
     while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
         if status == WaitStatus::StillAlive {
             break;
@@ -162,8 +183,26 @@ fn run_command(directory: &Path, command: &[OsString]) -> io::Result<i32> {
     Ok(status.code().unwrap_or(by_signal))
 }
 
+/// Until the script ends, or standard input does.
+fn wait(child: &Child) -> io::Result<()> {
+    let id = i32::try_from(child.id()).ok();
+    let id = id.and_then(rustix::process::Pid::from_raw);
+    let handle = pidfd_open(id.ok_or(io::ErrorKind::InvalidInput)?, PidfdFlags::empty())?;
+    let input = io::stdin();
+    loop {
+        let mut ready = [
+            PollFd::new(&handle, PollFlags::IN),
+            PollFd::new(&input, PollFlags::HUP),
+        ];
+        match poll(&mut ready, None) {
+            Err(rustix::io::Errno::INTR) => {}
+            done => return done.map(drop).map_err(io::Error::from),
+        }
+    }
+}
+
 /// Kills all that a process has started. They are its descendants as long as it is their reaper.
-pub(super) fn end_descendants(process: u32) {
+fn end_descendants(process: u32) {
     // Some start others while this looks for them.
     for _ in 0..100 {
         let mut found = Vec::new();
@@ -203,27 +242,4 @@ fn is_dead(process: u32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_filter_can_be_made() {
-        assert!(!no_network().unwrap().is_empty());
-    }
-
-    #[test]
-    fn descendants_are_ended() {
-        let mut child = Command::new("sh")
-            .args(["-c", "sleep 300 & sleep 300"])
-            .spawn()
-            .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        let children = || {
-            let id = child.id();
-            std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default()
-        };
-        assert!(!children().is_empty());
-        end_descendants(child.id());
-        assert!(!child.wait().unwrap().success());
-    }
-}
+mod tests;

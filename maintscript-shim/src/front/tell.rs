@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Chroot,
     /// The tool was not told of the root, by an option or because it has none.
     NoRootOption,
+    /// A program of the root is executed from outside.
+    TargetBinary,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Kind::OuterQuery => "outer-query",
             Kind::Chroot => "chroot",
             Kind::NoRootOption => "no-root-option",
+            Kind::TargetBinary => "target-binary",
         }
     }
 }

@@ -59,6 +59,18 @@ impl Traces {
     }
 }
 
+/// Whether a process of anybody has `words` in its command line.
+#[must_use]
+pub fn runs_anywhere(words: &str) -> bool {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut commands = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    commands.any(|command| {
+        String::from_utf8_lossy(&command)
+            .replace('\0', " ")
+            .contains(words)
+    })
+}
+
 // Processes of the user or its subordinate ids that have to do with this run:
 // they name its directory, or live in a process id namespace of their own where
 // something of it is mounted, or cannot be looked into at all. Other runs may go on

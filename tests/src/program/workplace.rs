@@ -118,6 +118,7 @@ impl Workplace {
             arguments: arguments.into_iter().map(|one| one.as_ref().to_owned()).collect(),
             environment: Vec::new(),
             lack: None,
+            through: None,
             limit: Duration::from_secs(120),
         }
     }
@@ -170,6 +171,7 @@ pub struct Run<'a> {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     lack: Option<Lack>,
+    through: Option<String>,
     limit: Duration,
 }
 
@@ -188,6 +190,21 @@ impl Run<'_> {
         self
     }
 
+    /// Adds an option.
+    #[must_use]
+    pub fn option(mut self, option: &str) -> Self {
+        self.arguments.insert(0, option.into());
+        self
+    }
+
+    /// Has a script of sh(1) run the program, which is `"$@"` there: on the same machine, and as
+    /// the same user.
+    #[must_use]
+    pub fn through(mut self, script: impl Into<String>) -> Self {
+        self.through = Some(script.into());
+        self
+    }
+
     /// The time after which the run counts as hung; two minutes by default.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
@@ -201,10 +218,17 @@ impl Run<'_> {
     /// When it cannot be started.
     pub fn start(self) -> Result<Running> {
         let place = self.workplace;
-        let mut command = match &self.lack {
-            None => place.account.command(&place.program),
-            Some(lack) => lack.command(&place.account, &place.program)?,
+        let program = match self.through {
+            None => &place.program,
+            Some(_) => Path::new("/bin/sh"),
         };
+        let mut command = match &self.lack {
+            None => place.account.command(program),
+            Some(lack) => lack.command(&place.account, program)?,
+        };
+        if let Some(script) = &self.through {
+            command.args(["-c", script, "sh"]).arg(&place.program);
+        }
         command.args(&self.arguments).current_dir(place.path("home"));
         command
             .env("HOME", place.path("home"))

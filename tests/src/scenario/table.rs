@@ -363,6 +363,83 @@ pub const SCENARIOS: &[(&str, &[Scenario])] = &[
             ),
         ],
     ),
+    // Scripts outside of the target, with DPKG_ROOT.
+    (
+        "chrootless",
+        &[
+            row(
+                "scripts_see_the_root_that_dpkg_names",
+                CONFIGURE,
+                "environment, arguments and working directory of a script outside of its root",
+            ),
+            row(
+                "facts_are_recorded_and_the_rest_is_nobodys",
+                CONFIGURE,
+                "owners, modes, devices, capabilities below DPKG_ROOT; no trace of what is written elsewhere",
+            ),
+            row(
+                "calls_outside_act_on_the_root",
+                CONFIGURE,
+                "tools with paths outside, questions about the target, chroot, ldconfig",
+            ),
+            row(
+                "programs_of_the_target_run_natively",
+                CONFIGURE,
+                "$DPKG_ROOT/usr/bin/TOOL, and what it says of the machine",
+            ),
+            row(
+                "the_same_bytes_as_redirected",
+                CONFIGURE,
+                "scripts that keep to DPKG_ROOT make the same tar in both modes",
+            ),
+            row(
+                "native_roots_that_are_none",
+                CONFIGURE,
+                "--native-sysroot with this machine, and with a directory that is no system",
+            ),
+        ],
+    ),
+    // The same on a machine without user namespaces.
+    (
+        "without_namespaces",
+        &[
+            row(
+                "auto_does_without_and_says_so",
+                ROOT,
+                "warnings, and what scripts set, in the tar; --mode=redirect is refused",
+            ),
+            row(
+                "without_fuse_too",
+                ROOT,
+                "what chown, chmod, mknod and setcap set is recorded all the same",
+            ),
+            row(
+                "without_subordinate_ids",
+                ROOT,
+                "a user to whom /etc/subuid gives nothing",
+            ),
+            row(
+                "the_machine_is_out_of_reach",
+                ROOT,
+                "no writing elsewhere, no home, no other processes, no network",
+            ),
+            row(
+                "processes_left_behind_end",
+                ROOT,
+                "one in a session of its own, after a script and at the time limit",
+            ),
+            row(
+                "interrupted_scripts_end",
+                ROOT,
+                "SIGINT: no process, no mount, nothing half-made",
+            ),
+            row(
+                "killed_runs_are_cleared_away",
+                ROOT,
+                "SIGKILL: the script ends, and the next run removes the mount",
+            ),
+        ],
+    ),
     // Downloads.
     (
         "download",
@@ -531,6 +608,11 @@ pub const SCENARIOS: &[(&str, &[Scenario])] = &[
             alone("riscv64_essential", REAL, "variant essential"),
             alone("riscv64_apt", REAL, "variant apt"),
             alone("riscv64_buildd", REAL, "variant buildd"),
+            alone(
+                "riscv64_essential_chrootless",
+                REAL,
+                "the same bytes with --mode=chrootless as with --mode=redirect",
+            ),
             alone("riscv64_extract", REAL, "variant extract"),
             alone(
                 "root_is_told",

@@ -125,7 +125,7 @@ pub(super) fn work(
         lint: None,
         violations: &|_| {},
         cache: &cache,
-        mount_point: scratch.directory().join("view"),
+        mount_point: scratch.view(),
         selections: &[],
         script_timeout: options.script_timeout.unwrap_or_default(),
         on_unrunnable: OnUnrunnable::Fail,

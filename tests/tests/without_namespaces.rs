@@ -1,0 +1,206 @@
+//! A machine where an ordinary user can make no user namespace: scripts run on it, confined, with
+//! its own tools.
+
+use std::time::Duration;
+
+use rootless_install_tests::compare::{Facts, entries};
+use rootless_install_tests::machine::Lack;
+use rootless_install_tests::program::{Run, runs_anywhere};
+use rootless_install_tests::synthetic::{Synthetic, package, read};
+use rootless_install_tests::{Result, scenario};
+
+// How often a script of sh(1) looks for something before it gives up.
+const PATIENCE: &str = "$(seq 600)";
+
+// What a script sets, and sees of what it has set.
+const FACTS: &str = "#!/bin/sh\nset -ex\ncd \"$DPKG_ROOT/var/lib\"; mkdir facts; cd facts\n\
+    echo x >file; chown 33:42 file; chmod 4750 file; mknod null c 1 3; ln -s file link; chown -h 33:33 link\n\
+    echo x >\"$DPKG_ROOT/var/lib/absolute\"; chown www-data:shadow /var/lib/absolute\n\
+    cp file tool; chown root:root tool; chmod 755 tool; setcap cap_net_raw+ep tool\n\
+    [ \"$(dpkg --print-architecture)\" = \"$DPKG_MAINTSCRIPT_ARCH\" ]; mkdir /etc/outside; echo x >\"$TMPDIR/own\"\n";
+
+// The run fails unless it is on a machine that lacks something; it names that.
+#[track_caller]
+fn facts_without(lack: Lack, words: &[&str]) -> Result<()> {
+    let archive = Synthetic::with(&[package("facts")?.script("postinst", FACTS)])?;
+    let traces = archive.work.traces();
+    let run = archive.install("facts", "facts.tar").without(lack);
+    let outcome = run.end()?;
+    let said = &outcome.succeeded().stderr;
+    let warnings = said.lines().filter(|line| line.starts_with("warning:"));
+    let warnings = warnings.collect::<Vec<_>>().join("\n");
+    for word in words {
+        assert!(warnings.contains(word), "no warning of {word}:\n{said}");
+    }
+    archive.work.clean(&traces, &["facts.tar"]);
+    let found = entries(&archive.work.out("facts.tar"))?;
+    let none = Facts::new();
+    let facts = |path: &str| found.get(path).unwrap_or(&none);
+    for (path, name, value) in [
+        ("facts/file", "owner", "33:42"),
+        ("facts/file", "mode", "4750"),
+        ("facts/null", "device", "1:3"),
+        ("facts/null", "owner", "0:0"),
+        ("facts/link", "owner", "33:33"),
+        ("absolute", "owner", "33:42"),
+        ("facts/tool", "owner", "0:0"),
+        ("facts/tool", "mode", "0755"),
+        (
+            "facts/tool",
+            "SCHILY.xattr.security.capability",
+            "0100000200200000000000000000000000000000",
+        ),
+        ("facts", "owner", "0:0"),
+    ] {
+        let facts = facts(&format!("var/lib/{path}"));
+        assert_eq!(facts.get(name).map(String::as_str), Some(value), "{path} {name}");
+    }
+    assert!(found.contains_key("etc/outside"), "mkdir acted elsewhere");
+    Ok(())
+}
+
+scenario!(auto_does_without_and_says_so, {
+    facts_without(
+        Lack::UserNamespaces,
+        &["user namespace", "chrootless", "max_user_namespaces"],
+    )?;
+    let archive = Synthetic::with(&[])?;
+    let run = archive.install("", "target").option("--mode=redirect");
+    let outcome = run.without(Lack::UserNamespaces).end()?;
+    outcome.failed_with(&["user namespace", "hint|sysctl"]);
+});
+
+scenario!(without_fuse_too, {
+    facts_without(
+        Lack::UserNamespacesAndFuse,
+        &["chrootless", "/dev/fuse", "chown, chgrp, chmod"],
+    )?;
+});
+
+scenario!(without_subordinate_ids, {
+    facts_without(Lack::SubordinateIds, &["/etc/subuid", "usermod"])?;
+});
+
+scenario!(the_machine_is_out_of_reach, {
+    let script = "#!/bin/sh\nexec >\"$DPKG_ROOT/var/lib/seen\" 2>&1\n\
+        try() { \"$@\" >/dev/null 2>&1 && echo \"done: $*\"; }\n\
+        into() { (: >\"$1\") 2>/dev/null && echo \"written: $1\"; }\n\
+        home=${DPKG_ROOT%/out/*}/home\n\
+        into /tmp/elsewhere-86392; into /var/tmp/elsewhere-86392; into \"$home/elsewhere\"\n\
+        into /dev/shm/elsewhere-86392\n\
+        try /bin/cat \"$home/secret\"; try /bin/ls \"$home\"; try /bin/ls /root /home\n\
+        for process in /proc/[0-9]*; do process=${process#/proc/}\n\
+            [ $process = $$ ] || try kill -s CONT $process; done\n\
+        kill -s KILL -- -1; echo still here\n\
+        for family in INET INET6; do for type in STREAM DGRAM; do\n\
+            perl -MSocket -e \"socket(S, PF_$family, SOCK_$type, 0) or die qq(socket $family: \\$!\\n)\"\n\
+        done; done\n\
+        perl -e 'syscall(425, 1, 0); print \"io_uring_setup: $!\n\"'\nexit 0\n";
+    let archive = Synthetic::with(&[package("looks")?.script("postinst", script)])?;
+    archive.work.write("home/secret", b"secret")?;
+    let traces = archive.work.traces();
+    // Another process of the same user, which the script may not end.
+    let run = archive
+        .install("looks", "target")
+        .through("sleep 86390 & other=$!; \"$@\"; status=$?; kill $other && echo it lives >&2; exit $status");
+    let outcome = run.without(Lack::UserNamespaces).end()?;
+    outcome.succeeded();
+    assert!(outcome.stderr.contains("it lives"), "{}", outcome.stderr);
+    archive.work.clean(&traces, &["target"]);
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    let lines: Vec<&str> = seen.lines().collect();
+    let refused = |family| format!("socket {family}: Permission denied");
+    let refused = ["INET", "INET", "INET6", "INET6"].map(refused);
+    let mut expected = vec!["still here"];
+    expected.extend(refused.iter().map(String::as_str));
+    expected.push("io_uring_setup: Permission denied");
+    assert_eq!(lines, expected, "{seen}");
+});
+
+fn sleeping(script: &str) -> Result<Synthetic> {
+    Synthetic::with(&[package("sleepy")?.script("postinst", script)])
+}
+
+// Whether the run left a mount, which is seen in its own mount namespace only.
+fn with_mounts(script: &str) -> String {
+    format!("{script}\ngrep -c fuse.rootless /proc/self/mountinfo | sed 's/^/mounts: /' >&2; exit $status")
+}
+
+scenario!(processes_left_behind_end, {
+    let script = "#!/bin/sh\nsetsid sh -c 'sleep 86389 & sleep 86389' >/dev/null 2>&1 &\n\
+        until grep -qszx '8638[9]' /proc/[0-9]*/cmdline; do sleep 0.01; done\n";
+    let hangs = format!("{script}echo waiting\nsleep 86388\n");
+    for (script, fails) in [(script, false), (&hangs, true)] {
+        let archive = sleeping(script)?;
+        let traces = archive.work.traces();
+        let run: Run<'_> = archive
+            .install("sleepy", "target")
+            .option("--script-timeout=2s")
+            .through(with_mounts("\"$@\"; status=$?"));
+        let outcome = run.without(Lack::UserNamespaces).end()?;
+        if fails {
+            outcome.failed_with(&["sleepy", "postinst", "2s", "waiting"]);
+        } else {
+            outcome.succeeded();
+        }
+        assert!(outcome.stderr.contains("mounts: 0"), "{}", outcome.stderr);
+        for nap in ["sleep 86389", "sleep 86388"] {
+            assert!(!runs_anywhere(nap), "{nap} is left");
+        }
+        let left: &[&str] = if fails { &[] } else { &["target"] };
+        archive.work.clean(&traces, left);
+    }
+});
+
+// Runs the program until its script sleeps, then sends it a signal; `status` is its end. The last
+// digit of a nap is left to the pattern: it is not to find itself.
+fn signalled(signal: &str, nap: &str) -> String {
+    format!(
+        "sleeping() {{ grep -qszx '{nap}' /proc/[0-9]*/cmdline; }}\n\"$@\" & program=$!\n\
+         for i in {PATIENCE}; do sleeping && break; sleep 0.1; done\n\
+         kill -s {signal} $program; wait $program; status=$?"
+    )
+}
+
+scenario!(interrupted_scripts_end, {
+    let archive = sleeping("#!/bin/sh\nsetsid sleep 86387 &\nsleep 86387\n")?;
+    let traces = archive.work.traces();
+    let run = archive
+        .install("sleepy", "target")
+        .through(with_mounts(&signalled("INT", "8638[7]")));
+    let outcome = run.without(Lack::UserNamespaces).end()?;
+    assert_eq!(outcome.status.code(), Some(130), "{}", outcome.stderr);
+    assert!(outcome.elapsed < Duration::from_secs(30), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("mounts: 0"), "{}", outcome.stderr);
+    assert!(!runs_anywhere("sleep 86387"), "the script's process is left");
+    archive.work.clean(&traces, &[]);
+});
+
+scenario!(killed_runs_are_cleared_away, {
+    // Sleeps in the first run only.
+    let script = "#!/bin/sh\n\
+        [ -e \"$DPKG_ROOT/usr/share/awake\" ] || { setsid sleep 86386 & sleep 86386; }\n";
+    let sleepy = package("sleepy")?.script("postinst", script);
+    let awake = package("awake")?.file("usr/share/awake", "", 0o644);
+    let archive = Synthetic::with(&[sleepy, awake])?;
+    let traces = archive.work.traces();
+    let first = signalled("KILL", "8638[6]");
+    let run = archive.install("sleepy", "target").through(with_mounts(&format!(
+        "{first}\n[ $status = 137 ] || exit 99\n\
+         grep -c fuse.rootless /proc/self/mountinfo | sed 's/^/stale: /' >&2\n\
+         for i in $(seq 50); do sleeping || break; sleep 0.1; done\n\
+         sleeping && echo a process is left >&2\n\
+         \"$@\" --include awake; status=$?"
+    )));
+    let outcome = run.without(Lack::UserNamespaces).end()?;
+    outcome.succeeded();
+    for words in ["stale: 1", "mounts: 0"] {
+        assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
+    }
+    assert!(
+        !outcome.stderr.contains("a process is left"),
+        "{}",
+        outcome.stderr
+    );
+    archive.work.clean(&traces, &["target"]);
+});
