@@ -59,6 +59,8 @@ pub(super) struct Engine<'e> {
     /// somebody else has put there.
     pub(super) begun_empty: bool,
     pub(super) view: Option<View>,
+    /// What the target lacked when the view was made.
+    pub(super) lacking: Vec<&'static str>,
     /// States as they were told last.
     told: HashMap<PackageKey, Status>,
     counted: bool,
@@ -99,6 +101,7 @@ impl<'e> Engine<'e> {
             available: HashMap::new(),
             failed: Vec::new(),
             view: None,
+            lacking: Vec::new(),
             told: HashMap::new(),
             counted: false,
         }

@@ -7,9 +7,12 @@ use crate::dpkg::PackageKey;
 use crate::install::InstallError;
 use crate::report::{Event, Reporter};
 use crate::staging::Cancel;
-use crate::view::Ended;
+use crate::view::{Ended, View};
 use std::path::Path;
 use std::time::Instant;
+
+/// Directories that scripts see even where the target has none, for what is in them.
+const SHOWN_ANYWAY: &[&str] = &["/usr", "/usr/sbin", "/usr/lib"];
 
 impl Engine<'_> {
     /// Runs a script that may not be there; whether it was. `whose` is `installed`, `old` or `new`.
@@ -49,14 +52,26 @@ impl Engine<'_> {
         )))
     }
 
+    /// The view that is there, or a new one.
+    ///
+    /// Where the target has no /usr/sbin, the view shows one with what is put there for scripts, and
+    /// goes on showing that. So it is of no use any more once an archive has brought the real one.
+    fn take_view(&mut self) -> Done<View> {
+        let lacks = |path: &&'static str| self.target.stat_follow(Path::new(path)).is_err();
+        let lacking: Vec<&'static str> = SHOWN_ANYWAY.iter().copied().filter(lacks).collect();
+        let before = std::mem::replace(&mut self.lacking, lacking);
+        let kept = self.view.take().filter(|_| before == self.lacking);
+        Ok(match kept {
+            Some(view) => view,
+            None => (self.means.view)()?,
+        })
+    }
+
     /// Executes a script; how it failed, if it did.
     fn execute(&mut self, key: &PackageKey, script: &Script, path: &Path) -> Done<Option<String>> {
         let cancelled = |cancel: &Cancel| cancel.check().map_err(|error| Fault::Call(error.to_string()));
         cancelled(self.means.cancel)?;
-        let mut view = match self.view.take() {
-            Some(view) => view,
-            None => (self.means.view)()?,
-        };
+        let mut view = self.take_view()?;
         let force = self.options().forces.to_string();
         let mut environment = self.environment.of(&key.name, &key.architecture, script, &force);
         if self.voice.debugs_scripts() {
