@@ -8,7 +8,8 @@
 //!   leaves behind; [`machine`] takes parts of the machine away from it;
 //! * [`compare`] and [`reference`](mod@reference) hold a root filesystem against what mmdebstrap
 //!   makes with emulation, [`listing`] and [`initramfs`] are what is compared,
-//!   and [`fidelity`] does it for a list of cases;
+//!   and [`fidelity`] does it for a list of cases; [`disk`] is for directories;
+//! * [`in_place`] calls the program as dpkg;
 //! * [`bench`] measures what a root filesystem takes, beside others;
 //! * [`probe`] says what a machine lacks for a test, [`scenario`] is the table
 //!   of all that is tested.
@@ -20,11 +21,13 @@ pub mod base;
 pub mod bench;
 pub mod compare;
 pub mod deb;
+pub mod disk;
 #[cfg(test)]
 mod documents;
 pub mod elf;
 pub mod error;
 pub mod fidelity;
+pub mod in_place;
 pub mod initramfs;
 pub mod keys;
 pub mod listing;

@@ -64,6 +64,8 @@ pub struct Context<'a> {
     pub layering: Layering,
     /// paths that are not unpacked, and whether such a path may have others below it
     pub left_out: &'a (dyn Fn(&Path, bool) -> bool + Sync),
+    /// directories that are there, and get the package's metadata all the same
+    pub adopted: &'a (dyn Fn(&Path) -> bool + Sync),
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -94,6 +96,7 @@ impl<'a> Context<'a> {
             limits: Limits::default(),
             layering,
             left_out: &|_, _| false,
+            adopted: &|_| false,
         })
     }
 }

@@ -305,6 +305,7 @@ impl<'a> Unpacker<'a> {
             }
         }
         let (ino, created) = self.ensure_dir(place, path, meta, parent)?;
+        let created = created || (self.context.adopted)(path);
         self.directories.shipped(place, path, ino, *meta, created);
         Ok(())
     }

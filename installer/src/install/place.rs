@@ -139,10 +139,14 @@ impl Installation<'_, '_> {
         let outer_mount = scratch.join("outer");
         let outer = self.place.native_root().map(|_| &outer_mount);
         for path in std::iter::once(&self.mount_point).chain(outer) {
-            fs::create_dir(path).map_err(|source| InstallError::Write {
-                path: path.clone(),
-                source,
-            })?;
+            match fs::create_dir(path) {
+                // A view before this one has left it.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                made => made.map_err(|source| InstallError::Write {
+                    path: path.clone(),
+                    source,
+                })?,
+            }
         }
         let reporter = Arc::clone(&self.reporter);
         let sink: Sink = Box::new(move |package, line| {

@@ -41,6 +41,16 @@ const REFERENCE: &[Need] = &[
     Need::Emulation,
 ];
 
+const MMDEBSTRAP: &[Need] = &[
+    Need::Program,
+    Need::Fuse,
+    Need::UserNamespaces,
+    Need::Newuidmap,
+    Need::SubordinateIds,
+    Need::Archive,
+    Need::Mmdebstrap,
+];
+
 const fn row(name: &'static str, needs: &'static [Need], shows: &'static str) -> Scenario {
     Scenario {
         name,
@@ -302,6 +312,43 @@ pub const SCENARIOS: &[(&str, &[Scenario])] = &[
                 "questions_are_answered",
                 CONFIGURE,
                 "architectures, selections, lists and wrong command lines",
+            ),
+        ],
+    ),
+    // dpkg's command line with scripts outside of the target.
+    (
+        "dpkg_chrootless",
+        &[
+            row(
+                "scripts_see_dpkg_root",
+                CONFIGURE,
+                "dpkg --force-script-chrootless: variables, owners, nothing written elsewhere",
+            ),
+            row(
+                "failures_leave_the_states_of_dpkg",
+                CONFIGURE,
+                "not-installed and half-configured after failures, then dpkg --configure -a",
+            ),
+            row(
+                "the_same_as_in_the_view",
+                CONFIGURE,
+                "the same files and database with --force-script-chrootless as without",
+            ),
+        ],
+    ),
+    // dpkg's command line in the place of dpkg, on the real archive.
+    (
+        "in_place_of_dpkg",
+        &[
+            row(
+                "a_script_of_dpkg_calls",
+                REAL,
+                "dpkg --unpack and --configure -a over the essential packages in an empty directory",
+            ),
+            row(
+                "mmdebstrap_in_mode_chrootless",
+                MMDEBSTRAP,
+                "mmdebstrap as an ordinary user without fakeroot, with this program as dpkg",
             ),
         ],
     ),

@@ -163,6 +163,7 @@ impl Parser {
             "no-triggers" => options.triggers = Some(false),
             "skip-same-version" => options.skip_same = true,
             "auto-deconfigure" => options.auto_deconfigure = true,
+            "robot" => options.robot = true,
             "path-exclude" => options.filters.add(Path::new(value), false),
             "path-include" => options.filters.add(Path::new(value), true),
             "status-fd" => options.status_fds.push(number(name, value)?),

@@ -89,6 +89,7 @@ pub(super) fn options() -> Vec<Known> {
         ("no-triggers", None),
         ("skip-same-version", Some('E')),
         ("auto-deconfigure", Some('B')),
+        ("robot", None),
     ] {
         all.push(known(long, short, Value::None, Meaning::Setting));
     }
@@ -118,7 +119,7 @@ pub(super) fn options() -> Vec<Known> {
     for long in ["force", "refuse", "no-force"] {
         all.push(known(long, None, Value::Joined, Meaning::Setting));
     }
-    for long in ["no-pager", "no-debsig", "robot"] {
+    for long in ["no-pager", "no-debsig"] {
         all.push(known(long, None, Value::None, Meaning::Nothing));
     }
     for (long, short) in [

@@ -1,6 +1,7 @@
 //! `--install` and `--unpack`: which archives, and whether each is wanted.
 
-use super::engine::{Done, Engine, Fault, reason};
+use super::engine::Engine;
+use super::fault::{Done, Fault, reason};
 use super::options::Action;
 use crate::deb::{ControlArchive, DebFile, Job, open_package};
 use crate::dpkg::{Flag, PackageKey, Status, Want, version_order};

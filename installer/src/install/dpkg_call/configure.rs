@@ -2,7 +2,8 @@
 //! triggers processed, one problem after the other.
 
 use super::conffiles::Rules;
-use super::engine::{Done, Engine, Fault};
+use super::engine::Engine;
+use super::fault::{Done, Fault};
 use super::options::Action;
 use crate::configure::queue::{Graph, Node, Queue, States, Step};
 use crate::configure::script::Script;

@@ -1,86 +1,18 @@
 //! What the parts of one call share: the database, the view, and what was said so far.
 
+use super::fault::{Done, Fault};
 use super::options::{Call, Options};
 use super::voice::Voice;
 use crate::configure::cycles::TriggerLoops;
-use crate::configure::script::{Environment, Script};
-use crate::deb::DebError;
+use crate::configure::script::Environment;
 use crate::dpkg::{Database, Diversions, DpkgError, Package, PackageKey, Status};
 use crate::install::InstallError;
-use crate::report::{Event, Reporter};
 use crate::staging::Cancel;
 use crate::unrunnable::{Refusal, Unrunnable};
-use crate::view::{Ended, View};
+use crate::view::View;
 use rootless_install_fs::Target;
 use std::collections::HashMap;
-use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
-
-/// Why something was not done.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// One package or archive cannot be worked on; the others can.
-    Package(String),
-    /// Nothing more can be done.
-    Call(String),
-}
-
-pub(super) type Done<T = ()> = Result<T, Fault>;
-
-/// An error with its causes, in one line.
-pub(super) fn told(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
-/// The system's reason as dpkg has it: without its number.
-pub(super) fn reason(error: &std::io::Error) -> String {
-    let known = error.raw_os_error().map(nix::errno::Errno::from_raw);
-    known.map_or_else(|| error.to_string(), |errno| errno.desc().to_owned())
-}
-
-impl From<DpkgError> for Fault {
-    fn from(error: DpkgError) -> Self {
-        Self::Package(told(&error))
-    }
-}
-
-impl From<DebError> for Fault {
-    fn from(error: DebError) -> Self {
-        Self::Package(match &error {
-            // The message names the archive already.
-            DebError::Conflict {
-                entry,
-                owner,
-                version,
-                ..
-            } => format!("trying to overwrite '{entry}', which is also in package {owner} {version}"),
-            error => told(error),
-        })
-    }
-}
-
-impl From<rootless_install_fs::Error> for Fault {
-    fn from(error: rootless_install_fs::Error) -> Self {
-        Self::Package(told(&error))
-    }
-}
-
-impl From<InstallError> for Fault {
-    fn from(error: InstallError) -> Self {
-        let hint = error.hint().map(|hint| format!("\n {hint}")).unwrap_or_default();
-        Self::Call(told(&error) + &hint)
-    }
-}
+use std::path::PathBuf;
 
 /// Takes a package and its paths.
 pub(super) type Learn<'e> = dyn Fn(&Package, &[PathBuf]) -> Result<(), InstallError> + 'e;
@@ -103,6 +35,9 @@ pub(super) struct Means<'e> {
     pub(super) cancel: &'e Cancel,
 }
 
+/// The version of dpkg whose ways these are.
+pub(super) const DPKG_VERSION: &str = "1.22.0";
+
 /// One call at work.
 pub(super) struct Engine<'e> {
     pub(super) call: &'e Call,
@@ -120,7 +55,12 @@ pub(super) struct Engine<'e> {
     pub(super) available: HashMap<PackageKey, String>,
     /// What was not done: names of packages and archives.
     pub(super) failed: Vec<String>,
-    view: Option<View>,
+    /// Whether there was no package in the database when the call began: what is in the target then,
+    /// somebody else has put there.
+    pub(super) begun_empty: bool,
+    pub(super) view: Option<View>,
+    /// What the target lacked when the view was made.
+    pub(super) lacking: Vec<&'static str>,
     /// States as they were told last.
     told: HashMap<PackageKey, Status>,
     counted: bool,
@@ -141,9 +81,13 @@ impl<'e> Engine<'e> {
         let dpkg = dpkg
             .map(|package| package.version.clone())
             .filter(|version| !version.is_empty());
+        let begun_empty = !database
+            .packages()
+            .any(|package| package.status > Status::ConfigFiles);
         Self {
+            begun_empty,
             environment: Environment {
-                dpkg_version: dpkg.unwrap_or_else(|| "1.22.0".to_owned()),
+                dpkg_version: dpkg.unwrap_or_else(|| DPKG_VERSION.to_owned()),
                 ..means.environment.clone()
             },
             call,
@@ -157,6 +101,7 @@ impl<'e> Engine<'e> {
             available: HashMap::new(),
             failed: Vec::new(),
             view: None,
+            lacking: Vec::new(),
             told: HashMap::new(),
             counted: false,
         }
@@ -261,104 +206,5 @@ impl<'e> Engine<'e> {
         }
         self.voice.notice("too many errors, stopping");
         Err(Fault::Call(String::new()))
-    }
-
-    /// Runs a script that may not be there; whether it was. `whose` is `installed`, `old` or `new`.
-    pub(super) fn run(&mut self, key: &PackageKey, script: &Script, path: &Path, whose: &str) -> Done<bool> {
-        let Ok(stat) = self.target.stat(path) else {
-            return Ok(false);
-        };
-        if stat.meta.mode & 0o555 != 0o555 {
-            self.target.set_mode(path, 0o755)?;
-        }
-        self.record()?;
-        if self.means.redirected && script.file() == "preinst" {
-            let text = self.target.read(path)?;
-            crate::install::environs::make_hidden_link(self.target, Some(&text))?;
-        }
-        let ended = self.execute(key, script, path);
-        // Those who ask for it after a postinst do so when its package has its state.
-        if script.file() != "postinst" || ended.is_err() {
-            self.database.incorporate(self.target)?;
-        }
-        let problem = match ended? {
-            None => return Ok(true),
-            Some(problem) => problem,
-        };
-        let kind = match script.file() {
-            "preinst" => "pre-installation",
-            "postinst" => "post-installation",
-            "prerm" => "pre-removal",
-            _ => "post-removal",
-        };
-        if script.file() == "postinst" {
-            self.database.incorporate(self.target)?;
-        }
-        Err(Fault::Package(format!(
-            "{whose} {} package {kind} script {problem}",
-            self.name(key)
-        )))
-    }
-
-    /// Executes a script; how it failed, if it did.
-    fn execute(&mut self, key: &PackageKey, script: &Script, path: &Path) -> Done<Option<String>> {
-        let cancelled = |cancel: &Cancel| cancel.check().map_err(|error| Fault::Call(error.to_string()));
-        cancelled(self.means.cancel)?;
-        let mut view = match self.view.take() {
-            Some(view) => view,
-            None => (self.means.view)()?,
-        };
-        let force = self.options().forces.to_string();
-        let mut environment = self.environment.of(&key.name, &key.architecture, script, &force);
-        if self.voice.debugs_scripts() {
-            environment.retain(|(name, _)| name != "DPKG_MAINTSCRIPT_DEBUG");
-            environment.push(("DPKG_MAINTSCRIPT_DEBUG".to_owned(), "1".to_owned()));
-        }
-        let shown = script.to_string();
-        self.voice.event(&Event::ScriptStarted {
-            package: &key.name,
-            script: &shown,
-        });
-        let started = Instant::now();
-        let path = format!("{}{}", self.environment.root, path.display());
-        let arguments = script.arguments();
-        let command = std::iter::once(path.as_str()).chain(arguments.iter().map(String::as_str));
-        let command: Vec<&str> = command.collect();
-        let (cancel, unrunnable) = (self.means.cancel, self.means.unrunnable);
-        let limit = self.options().script_timeout;
-        let stop = || cancel.is_cancelled() || unrunnable.tried();
-        let outcome = view.run(&key.name, &command, &environment, limit, &stop);
-        let refusal = unrunnable.script_ended();
-        let outcome = outcome.map_err(InstallError::from)?;
-        cancelled(cancel)?;
-        let failure = match (&refusal, &outcome.ended) {
-            (Some(refusal), _) => Some(format!(
-                "was stopped: it executes {}, which cannot be run here: {}",
-                refusal.tool.display(),
-                refusal.reason
-            )),
-            (None, Ended::Exited(0)) => None,
-            (None, Ended::Exited(status)) => Some(format!("subprocess returned error exit status {status}")),
-            (None, Ended::Signalled(signal)) => Some(format!("subprocess was killed by signal ({signal})")),
-            (None, Ended::NotRun(reason)) => Some(format!("could not be executed: {reason}")),
-            (None, ended) => Some(format!("subprocess was ended by {ended}")),
-        };
-        self.voice.event(&Event::ScriptFinished {
-            package: &key.name,
-            script: &shown,
-            failure: failure.as_deref(),
-            elapsed: started.elapsed(),
-        });
-        // Whatever ran in a view where everything was killed has to have a new one.
-        let killed = matches!(outcome.ended, Ended::Cancelled | Ended::TimedOut(_));
-        self.view = (!killed).then_some(view);
-        Ok(failure)
-    }
-
-    /// The state after a postinst that succeeded.
-    pub(super) fn settle(&mut self, key: &PackageKey) -> Done {
-        self.database.settle(key)?;
-        self.database.incorporate(self.target)?;
-        self.record()
     }
 }

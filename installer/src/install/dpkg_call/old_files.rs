@@ -2,7 +2,8 @@
 //! dpkg's source).
 
 use super::archives::Archive;
-use super::engine::{Done, Engine};
+use super::engine::Engine;
+use super::fault::Done;
 use crate::deb::Unpacked;
 use crate::dpkg::{Conffile, Diversions, PackageKey, dereference, md5_of, with_suffix};
 use rootless_install_fs::FileType;
@@ -86,7 +87,7 @@ impl Engine<'_> {
             return;
         }
         if let Err(error) = self.target.remove_dir(used) {
-            let why = super::engine::told(&error);
+            let why = super::fault::told(&error);
             self.voice.warning(&format!(
                 "unable to delete old directory '{}': {why}",
                 path.display()

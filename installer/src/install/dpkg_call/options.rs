@@ -135,6 +135,8 @@ pub struct Options {
     pub skip_same: bool,
     /// `--auto-deconfigure`.
     pub auto_deconfigure: bool,
+    /// `--robot`: what is said is for programs.
+    pub robot: bool,
     /// `--abort-after`.
     pub abort_after: usize,
     /// `--status-fd`.
@@ -178,6 +180,7 @@ impl Default for Options {
             also_select: true,
             skip_same: false,
             auto_deconfigure: false,
+            robot: false,
             abort_after: 50,
             status_fds: Vec::new(),
             log: None,

@@ -1,7 +1,7 @@
 //! The target of a call: its architectures, its database, and the right to change it.
 
 use super::archives_architecture;
-use super::engine::{Done, Fault, reason, told};
+use super::fault::{Done, Fault, reason, told};
 use super::options::{Action, Call};
 use crate::arch::Architecture;
 use crate::dpkg::{ADMIN, Database};

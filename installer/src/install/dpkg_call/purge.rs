@@ -1,6 +1,7 @@
 //! Conffiles of a package that is purged (`removal_bulk_remove_configfiles` in dpkg's source).
 
-use super::engine::{Done, Engine};
+use super::engine::Engine;
+use super::fault::Done;
 use crate::dpkg::{Diversions, NEW_CONFFILE, PackageKey, dereference};
 use std::path::{Path, PathBuf};
 

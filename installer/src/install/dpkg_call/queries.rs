@@ -1,8 +1,10 @@
 //! What is asked of the database and changes no package.
 
-use super::engine::{Done, Fault};
+use super::engine::DPKG_VERSION;
+use super::fault::{Done, Fault};
 use super::options::{Action, Call};
 use super::voice::Voice;
+use crate::arch::Architecture;
 use crate::dpkg::{Database, Package, PackageKey, Status, Want, version_order};
 use rootless_install_fs::Target;
 use std::cmp::Ordering;
@@ -29,11 +31,17 @@ pub(super) fn without_database(call: &Call, voice: &Voice) -> Option<Done<bool>>
         }),
         Action::CompareVersions => Some(compare(call)),
         Action::Version => {
-            voice.say(concat!(
-                "Debian 'dpkg' package management program interface of rootless-install ",
-                env!("CARGO_PKG_VERSION"),
-                "."
-            ));
+            // Front ends want to know whose ways these are.
+            if call.options.robot {
+                voice.say(DPKG_VERSION);
+            } else {
+                voice.say(&format!(
+                    "Debian 'dpkg' package management program version {DPKG_VERSION} ({}), as rootless-install {} \
+                     acts for it.",
+                    Architecture::native().name,
+                    env!("CARGO_PKG_VERSION")
+                ));
+            }
             Some(Ok(true))
         }
         Action::Help => {

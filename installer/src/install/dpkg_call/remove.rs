@@ -1,6 +1,7 @@
 //! `--remove` and `--purge` (`remove.c` in dpkg's source).
 
-use super::engine::{Done, Engine, Fault};
+use super::engine::Engine;
+use super::fault::{Done, Fault};
 use super::options::Action;
 use super::relations::{groups, satisfied};
 use super::unpack::call;

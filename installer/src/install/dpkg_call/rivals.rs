@@ -2,7 +2,8 @@
 //! instances (`pkg_check_depcon` in dpkg's source), and what becomes of those in the way.
 
 use super::archives::Archive;
-use super::engine::{Done, Engine, Fault};
+use super::engine::Engine;
+use super::fault::{Done, Fault};
 use super::relations::{excludes, groups, is_meant, satisfied, written};
 use super::unpack::{Progress, Undo, call};
 use crate::dpkg::{Flag, Package, PackageKey, Possibility, Status, Want, replaces};

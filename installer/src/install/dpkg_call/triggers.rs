@@ -1,6 +1,7 @@
 //! Triggers processed (`trigproc.c` in dpkg's source).
 
-use super::engine::{Done, Engine, Fault};
+use super::engine::Engine;
+use super::fault::{Done, Fault};
 use super::unpack::call;
 use crate::configure::script::Script;
 use crate::dpkg::{PackageKey, Status};

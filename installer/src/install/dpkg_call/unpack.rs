@@ -2,13 +2,14 @@
 //! that fails.
 
 use super::archives::Archive;
-use super::engine::{Done, Engine, Fault};
+use super::engine::Engine;
+use super::fault::{Done, Fault};
 use super::options::Action;
 use super::ownership::Rivals;
 use crate::configure::script::Script;
 use crate::deb::{Context, Job, Layering, Unpacked, check_contents, unpack_all};
-use crate::dpkg::{Flag, PackageKey, Status};
-use rootless_install_fs::{FileType, Meta};
+use crate::dpkg::{Database, Flag, PackageKey, Status};
+use rootless_install_fs::{FileType, Meta, Target};
 use std::path::{Path, PathBuf};
 
 /// Where dpkg keeps the control files of a package that is being unpacked.
@@ -162,6 +163,9 @@ impl Engine<'_> {
         let mut context = Context::load(self.target, &self.database, Layering::Dpkg)?;
         context.ownership = &rivals;
         context.left_out = &left_out;
+        let (database, target, begun_empty) = (&self.database, self.target, self.begun_empty);
+        let adopted = |path: &Path| begun_empty && is_nobodys(path, database, target);
+        context.adopted = &adopted;
         check_contents(
             &archive.deb,
             &archive.control,
@@ -318,6 +322,13 @@ impl Engine<'_> {
         }
         Ok(self.target.remove_dir(Path::new(INCOMING))?)
     }
+}
+
+/// Whether a directory is one that an ordinary user's tar or mkdir may have made: they could not say
+/// whose it is, so the package does.
+fn is_nobodys(path: &Path, database: &Database, target: &Target) -> bool {
+    let plain = |meta: Meta| meta.uid == 0 && meta.gid == 0 && meta.mode & 0o6000 == 0;
+    database.owners(path).next().is_none() && target.stat_follow(path).is_ok_and(|stat| plain(stat.meta))
 }
 
 pub(super) fn call(file: &'static str, arguments: Vec<String>) -> Script {

@@ -1,7 +1,8 @@
 //! What a call works with: the native sysroot, the socket for the shim, the view, and the engine
 //! that uses them.
 
-use super::engine::{Done, Engine, Fault, Means};
+use super::engine::{Engine, Means};
+use super::fault::{Done, Fault};
 use super::native;
 use super::options::{Action, Call, NativeSystem, ScriptMode};
 use super::voice::Voice;
