@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::Result;
 use crate::deb::Package;
 use crate::program::Outcome;
-use crate::synthetic::{Synthetic, package, read};
+use crate::synthetic::{Synthetic, read};
 
 /// A target with the essential packages, and archives to be installed into it.
 pub struct System {

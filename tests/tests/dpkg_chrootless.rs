@@ -1,5 +1,6 @@
 //! dpkg's command line with `--force-script-chrootless`: scripts see the target at `DPKG_ROOT`.
 
+use rootless_install_tests::deb::directory;
 use rootless_install_tests::disk::{differences, entries, records};
 use rootless_install_tests::in_place::{System, noting, said};
 use rootless_install_tests::real::assert_installed;
@@ -14,7 +15,7 @@ scenario!(scripts_see_dpkg_root, {
         [ \"$DPKG_ROOT\" = /target ]; [ \"$DPKG_ADMINDIR\" = /target/var/lib/dpkg ]\n\
         case ,$DPKG_FORCE, in *,script-chrootless,*) ;; *) exit 1;; esac\n\
         [ ! -e /var/lib/elsewhere ]; echo x >/var/lib/elsewhere; echo y >/etc/debian_version\n\
-        cd \"$DPKG_ROOT/var/lib\"; echo x >own; chown 33:42 own; chmod 6750 own\n\
+        cd \"$DPKG_ROOT/var/lib\"; rm -f own null link; echo x >own; chown 33:42 own; chmod 6750 own\n\
         mknod null c 1 3; ln -s own link; chown -h 33:33 link\n";
     let shipped = package("shipped")?
         .file("usr/share/shipped/set-id", "1", 0o4755)
@@ -102,4 +103,49 @@ scenario!(the_same_as_in_the_view, {
         .succeeded();
     let found = differences(&entries(&system.target)?, &entries(&other)?, ours);
     assert!(found.is_empty(), "{found:#?}");
+});
+
+scenario!(into_a_directory_without_a_package, {
+    let system = System::new()?;
+    let target = system.archive.work.make_dir("out/empty")?;
+    // As an ordinary user's tar leaves what it has unpacked: nothing says whose it is.
+    for name in ["out/empty/var", "out/empty/var/local"] {
+        system.archive.work.make_dir(name)?;
+    }
+    // Scripts run before there is /usr, and after.
+    let first = package("first")?.script(
+        "preinst",
+        "#!/bin/sh\nset -e\n[ ! -e \"$DPKG_ROOT/usr/share\" ]\n",
+    );
+    let mut local = directory("./var/local/", 0o2775);
+    local.owner = (0, 50);
+    let second = package("second")?
+        .file("usr/share/second/a", "1", 0o644)
+        .entry(local);
+    let script = "#!/bin/sh\nset -e\n[ \"$(cat \"$DPKG_ROOT/usr/share/second/a\")\" = 1 ]\n\
+        [ \"$(stat -c %u:%g:%a \"$DPKG_ROOT/var/local\")\" = 0:50:2775 ]\n";
+    let third = package("third")?.script("preinst", script);
+    let files = [
+        &system.file("first", &first)?,
+        &system.file("second", &second)?,
+        &system.file("third", &third)?,
+    ];
+    let words = "--force-script-chrootless --unpack";
+    system.dpkg_on(&target, words, &files)?.succeeded();
+    system
+        .dpkg_on(&target, "--force-script-chrootless --configure -a", &[])?
+        .succeeded();
+    assert_eq!(assert_installed(&target), 3);
+    // What is there when there are packages is theirs, or root's.
+    let mut local = directory("./var/local/", 0o755);
+    local.owner = (7, 7);
+    let fourth = system.file("fourth", &package("fourth")?.entry(local))?;
+    system.dpkg_on(&target, INSTALL, &[&fourth])?.succeeded();
+    let record = records(&target)?.get("var/local").cloned();
+    assert!(
+        record
+            .as_deref()
+            .is_some_and(|record| record.starts_with("0:50:02775")),
+        "{record:?}"
+    );
 });

@@ -7,10 +7,10 @@ use rootless_install_tests::disk::{differences, entries};
 use rootless_install_tests::real::{EPOCH, KEYRING, Real, assert_installed, assert_ordinary};
 use rootless_install_tests::{Result, scenario};
 
-/// What the essential packages alone come to, made by this program at once.
-fn reference(real: &Real) -> Result<()> {
+/// What a variant comes to, made by this program at once.
+fn reference(real: &Real, variant: &str) -> Result<()> {
     let target = real.work.out("reference");
-    let run = real.install("riscv64", "essential", &target);
+    let run = real.install("riscv64", variant, &target);
     run.option("--mode=chrootless").end()?.succeeded();
     Ok(())
 }
@@ -52,7 +52,7 @@ fn assert_same(real: &Real, target: &Path) -> Result<()> {
 
 scenario!(a_script_of_dpkg_calls, {
     let real = Real::new()?;
-    reference(&real)?;
+    reference(&real, "essential")?;
     // The archives are those that this program has in its cache; native ones are there as well.
     script(
         &real,
@@ -76,12 +76,13 @@ scenario!(a_script_of_dpkg_calls, {
 
 scenario!(mmdebstrap_in_mode_chrootless, {
     let real = Real::new()?;
-    reference(&real)?;
+    // The essential packages by dpkg, the others by apt.
+    reference(&real, "minbase")?;
     let mirror = real.mirror.url();
     script(
         &real,
         &format!(
-            "mmdebstrap --mode=chrootless --format=directory --variant=essential --architectures=riscv64 \
+            "mmdebstrap --mode=chrootless --format=directory --variant=minbase --architectures=riscv64 \
              --keyring={KEYRING} --aptopt=\"Dir::Bin::dpkg \\\"$PWD/bin/dpkg\\\"\" \
              stable ../out/target {mirror}"
         ),

@@ -334,6 +334,11 @@ pub const SCENARIOS: &[(&str, &[Scenario])] = &[
                 CONFIGURE,
                 "the same files and database with --force-script-chrootless as without",
             ),
+            row(
+                "into_a_directory_without_a_package",
+                CONFIGURE,
+                "an empty directory, and directories of an ordinary user's tar",
+            ),
         ],
     ),
     // dpkg's command line in the place of dpkg, on the real archive.

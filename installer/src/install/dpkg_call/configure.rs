@@ -155,6 +155,7 @@ impl Engine<'_> {
         };
         let numbers: HashMap<&PackageKey, Node> =
             order.iter().enumerate().map(|(node, key)| (key, node)).collect();
+        // dpkg's `f_triggers` is 1 or -1 by then, whatever the action: never 0.
         let mut queue = Queue::new(keys.iter().filter_map(|key| numbers.get(key).copied()), true);
         if self.call.action != Action::Install {
             queue = queue.telling_idle();
