@@ -25,6 +25,7 @@ mod documents;
 pub mod elf;
 pub mod error;
 pub mod fidelity;
+pub mod findings;
 pub mod initramfs;
 pub mod keys;
 pub mod listing;
