@@ -24,8 +24,9 @@ pub use report::{Format, Report};
 use crate::report::{Event, Reporter};
 use classify::{Deed, Question};
 use finding::{Finding, Findings, Kind};
-use process::{Process, Processes};
+use process::{Process, Processes, is_script};
 use rootless_install_fs::{Access, AccessKind, Target, Watch};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -51,8 +52,10 @@ pub struct Settings {
 struct Running {
     package: String,
     script: String,
-    /// Its text, once an access has told its path.
-    text: Option<Arc<str>>,
+    /// Its path, once an access has told it.
+    path: Option<PathBuf>,
+    /// The texts of scripts that run: this one, and the package's `config`, which debconf runs from it.
+    texts: HashMap<PathBuf, Option<Arc<str>>>,
 }
 
 struct State {
@@ -113,7 +116,8 @@ impl Lint {
         state.running = Some(Running {
             package: package.to_owned(),
             script: script.to_owned(),
-            text: None,
+            path: None,
+            texts: HashMap::new(),
         });
         state.begun.push((package.to_owned(), script.to_owned()));
         self.writes.running(Some((package.to_owned(), script.to_owned())));
@@ -206,12 +210,11 @@ impl Lint {
         }
         let command = self.settings.processes.command(pid)?;
         let process = Process::of(&command, &self.settings.admin);
-        if let (Process::Script { path, .. }, Some(running)) = (&process, &mut state.running)
-            && running.text.is_none()
-        {
-            running.text = self.text(Path::new(path));
+        let mut text = None;
+        if let (Process::Script { path, .. }, Some(running)) = (&process, &mut state.running) {
+            running.path.get_or_insert_with(|| path.into());
+            text = self.text(running, Path::new(path));
         }
-        let text = state.running.as_ref().and_then(|running| running.text.clone());
         let question = Question {
             path,
             deed,
@@ -243,9 +246,19 @@ impl Lint {
         what: &str,
         command: Option<String>,
     ) -> Option<Finding> {
-        let running = state.running.as_ref()?;
-        let text = running.text.as_deref();
         let spot = state.tracer.spot(&*self.settings.processes, pid);
+        let running = state.running.as_mut()?;
+        let path = spot.as_ref().map(|spot| spot.file.clone());
+        let script = path.as_deref().and_then(script_name);
+        let script = script.unwrap_or(&running.script).to_owned();
+        let text = path.or_else(|| running.path.clone());
+        let text = text.and_then(|path| self.text(running, &path));
+        let text = text.as_deref();
+        // A shell opens the files of a compound command, and looks for names in `for`, before it writes.
+        let spot = spot.map(|spot| match (&command, text) {
+            (None, Some(text)) => lines::nearer(text, what, &spot).unwrap_or(spot),
+            _ => spot,
+        });
         // A path ends where there is nothing any more, but the command says the whole of it.
         let meant = |command: &str| {
             let mut below = classify::words(command).filter(|word| Path::new(word).starts_with(what));
@@ -257,11 +270,6 @@ impl Lint {
             _ => None,
         };
         let what = meant.as_deref().unwrap_or(what);
-        // A shell opens the files of a compound command, and looks for names in `for`, before it writes.
-        let spot = spot.map(|spot| match (&command, text) {
-            (None, Some(text)) => lines::nearer(text, what, &spot).unwrap_or(spot),
-            _ => spot,
-        });
         let guessed = || lines::guess(text?, tool, what);
         let line = spot.as_ref().map(|spot| spot.line).or_else(guessed);
         let command = command.or_else(|| spot.map(|spot| spot.command));
@@ -271,23 +279,80 @@ impl Lint {
         };
         Some(Finding {
             package: running.package.clone(),
-            script: running.script.clone(),
+            script,
             line,
             kind,
             tool: tool.to_owned(),
             what: what.to_owned(),
             helped: false,
-            command,
+            command: command.map(shortened),
             times: 1,
         })
     }
 
-    /// The text of a script, by its path as it was called.
-    fn text(&self, path: &Path) -> Option<Arc<str>> {
-        let inside = Path::new("/").join(path.strip_prefix(&self.settings.root).ok()?);
-        let bytes = self.settings.target.read(&inside).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into())
+    /// A program of the target is executed. What a confined tool executes there is its own matter; what a
+    /// script does, or a tool that was given the path by one, is a finding.
+    fn executes_inside(&self, pid: u32, path: &Path) {
+        let seen = self.settings.root.join(path.strip_prefix("/").unwrap_or(path));
+        let state = &mut *self.state();
+        if state.running.is_none()
+            || seen
+                .to_str()
+                .is_some_and(|seen| is_script(seen, &self.settings.admin))
+        {
+            return;
+        }
+        let Some(command) = self.settings.processes.command(pid) else {
+            return;
+        };
+        let is_meant = match Process::of(&command, &self.settings.admin) {
+            Process::Script { .. } => true,
+            Process::Tool { arguments, .. } => {
+                let mut words = arguments.iter().flat_map(|argument| classify::words(argument));
+                words.any(|word| Path::new(word) == seen)
+            }
+        };
+        if !is_meant {
+            return;
+        }
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        let what = format!("$DPKG_ROOT{}", path.display());
+        let kind = Kind::TargetBinary;
+        if let Some(finding) = self.finding(state, pid, kind, &name.unwrap_or_default(), &what, None) {
+            state.findings.add(finding);
+        }
     }
+
+    /// The text of a script, by its path as it was called.
+    fn text(&self, running: &mut Running, path: &Path) -> Option<Arc<str>> {
+        let read = || {
+            let inside = Path::new("/").join(path.strip_prefix(&self.settings.root).ok()?);
+            let bytes = self.settings.target.read(&inside).ok()?;
+            Some(String::from_utf8_lossy(&bytes).into())
+        };
+        let texts = &mut running.texts;
+        texts.entry(path.to_owned()).or_insert_with(read).clone()
+    }
+}
+
+/// `config` of `PACKAGE.config` and the like, where dpkg keeps the scripts of packages or unpacks them.
+fn script_name(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    let name = name.rsplit('.').next().unwrap_or(name);
+    ["config", "preinst", "postinst", "prerm", "postrm"]
+        .contains(&name)
+        .then_some(name)
+}
+
+/// A command may have the names of hundreds of files.
+const LONGEST_COMMAND: usize = 400;
+
+fn shortened(mut command: String) -> String {
+    if let Some((end, _)) = command.char_indices().nth(LONGEST_COMMAND) {
+        command.truncate(end);
+        command.push('…');
+    }
+    command
 }
 
 /// The first word of a command as the shell shows it, without the quotes that it needs.
@@ -318,6 +383,22 @@ impl Watch for Lint {
         });
         state.walks = walks;
         add(&mut state.findings, done);
+    }
+}
+
+/// The watch of the target's view: what scripts write there, and which of its programs they execute.
+pub struct Inside(pub Arc<Lint>);
+
+impl Watch for Inside {
+    fn seen(&self, access: &Access<'_>) {
+        if access.kind == AccessKind::Execute {
+            self.0.executes_inside(access.pid, access.path);
+        }
+        self.0.writes.seen(access);
+    }
+
+    fn sees_all(&self) -> bool {
+        self.0.writes.sees_all()
     }
 }
 

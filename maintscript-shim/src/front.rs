@@ -15,7 +15,7 @@
 //!
 //! | KIND | it is told when | WHAT |
 //! |---|---|---|
-//! | `path` | an argument names a file outside the root | the path as the caller wrote it |
+//! | `path` | an argument names a file outside the root | the path as the caller wrote it, whole |
 //! | `uncovered` | the tool has no row | the tool |
 //! | `outer-query` | the outer system is asked or would be acted on: also users and groups that chown(1) and install(1) are given, start-stop-daemon(8), verbs of systemctl(1) | what is asked for |
 //! | `chroot` | chroot(8) is called | the root, or the operand |
@@ -140,7 +140,11 @@ pub(crate) fn run(arguments: &[OsString]) -> i32 {
     let Some(root) = root(std::env::var_os("DPKG_ROOT")) else {
         return tool.become_(rest, &program::environment(&[]));
     };
-    let plan = plan::plan(&Machine, &root, table::find(tool.name), tool.name, rest.to_vec());
+    let row = table::find(tool.name);
+    let plan = match row {
+        Some(row) if tool.knows_root(row) => Plan::as_it_is(rest.to_vec()),
+        _ => plan::plan(&Machine, &root, row, tool.name, rest.to_vec()),
+    };
     tool.carry_out(&root, plan)
 }
 
@@ -152,6 +156,18 @@ fn root(variable: Option<OsString>) -> Option<Vec<u8>> {
 }
 
 impl Tool<'_> {
+    /// Whether the tool has learnt to read `DPKG_ROOT` since its row was written, as ucf(1) did after
+    /// trixie: seen in its text, where it is a script.
+    fn knows_root(&self, row: &table::Row) -> bool {
+        let may_learn = match &row.method {
+            table::Method::Option(_) => true,
+            table::Method::Chroot(how) => how.only_outside.is_none() && !how.or_nothing,
+            _ => false,
+        };
+        let text = || Some(Machine.read(program::search(b"", &self.path, self.name)?.as_bytes()));
+        may_learn && text().is_some_and(|text| program::reads_root(&text))
+    }
+
     fn carry_out(&self, root: &[u8], plan: Plan) -> i32 {
         if let Action::Confine { or_nothing } = plan.action {
             return self.confine(root, &plan, or_nothing);

@@ -42,7 +42,8 @@ pub(crate) fn run(arguments: &[OsString]) -> i32 {
     };
     let admin = std::env::var_os("DPKG_ADMINDIR").unwrap_or_default();
     let mut environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-    let (program, name) = if is_script(rest, Path::new(&admin)) && Path::new(STARTUP).exists() {
+    let can_trace = || Path::new(STARTUP).exists() && Path::new(SHELLS).join("bash").exists();
+    let (program, name) = if is_script(rest, Path::new(&admin)) && can_trace() {
         environment.retain(|(name, _)| name != VARIABLE && name != "BASH_ENV");
         let mode = if shell == "dash" { "sh" } else { "bash" };
         environment.push((VARIABLE.into(), mode.into()));

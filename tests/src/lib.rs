@@ -27,6 +27,7 @@ mod documents;
 pub mod elf;
 pub mod error;
 pub mod fidelity;
+pub mod findings;
 pub mod in_place;
 pub mod initramfs;
 pub mod keys;

@@ -144,6 +144,8 @@ pub(crate) enum Question {
     Id,
     /// groups(1): of a user of the root.
     Groups,
+    /// locale(1): which ones there are is told; those of the process are its own.
+    Locale,
     /// Of the running system: executed as it is, and told.
     Outer,
     /// chroot(8): a script leaves the contract.
@@ -178,7 +180,16 @@ pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
     .flatten()
 }
 
-/// The row of a tool.
+/// The row of a tool. Interpreters have names with versions, too: `python3.14`, `perl5.40.1`.
 pub(crate) fn find(tool: &[u8]) -> Option<&'static Row> {
-    rows().find(|row| row.tools.split(' ').any(|name| name.as_bytes() == tool))
+    let named = |tool: &[u8]| rows().find(|row| row.tools.split(' ').any(|name| name.as_bytes() == tool));
+    let is_version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let plain = tool
+        .iter()
+        .position(is_version)
+        .and_then(|at| tool.split_at_checked(at));
+    let plain = plain.filter(|(name, version)| INTERPRETERS.contains(name) && version.iter().all(is_version));
+    named(tool).or_else(|| named(plain?.0))
 }
+
+const INTERPRETERS: [&[u8]; 5] = [b"python", b"perl", b"ruby", b"lua", b"tclsh"];

@@ -2,7 +2,7 @@
 
 use super::{InstallError, Installation, Native, Result, environs};
 use crate::configure::script::Environment;
-use crate::lint::Tracer;
+use crate::lint::{Inside, Tracer};
 use crate::native_root::{self, FRONT};
 use crate::report::Event;
 use crate::view::{DPKG_ROOT, Outer, PHANTOM_DIRECTORY, PlainOptions, Sink, View, ViewError, ViewOptions};
@@ -186,7 +186,10 @@ impl Installation<'_, '_> {
             private: &scratch.join("private"),
             native_system: directory.as_deref().filter(|_| native_root.is_none()),
             serve: ServeOptions {
-                watch: self.lint.as_ref().map(|lint| lint.writes() as Arc<dyn Watch>),
+                watch: self
+                    .lint
+                    .clone()
+                    .map(|lint| Arc::new(Inside(lint)) as Arc<dyn Watch>),
                 ..environs::serve_options(self.arch, self.foreign, self.native.as_ref().map(programs))
             },
             outer: native_root.map(|root| Outer {

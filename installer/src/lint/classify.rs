@@ -49,7 +49,8 @@ enum Verdict {
 struct Rule {
     who: Who,
     deeds: &'static [Deed],
-    /// Paths with what is below them; `*` stands for any part of a name. Empty for all.
+    /// Paths with what is below them, or without where the last name is `.`; `*` stands for any part of a
+    /// name. Empty for all.
     paths: &'static [&'static str],
     verdict: Verdict,
     /// Why.
@@ -125,6 +126,13 @@ static RULES: &[Rule] = &[
         paths: PROGRAMS,
         verdict: Fine,
         why: "programs are the outer system's, and whether one is there is asked there",
+    },
+    Rule {
+        who: Shell,
+        deeds: &[Test],
+        paths: &["/usr/.", "/usr/local/."],
+        verdict: IfNamed,
+        why: "the search for a program ends there in a system without the directories of `PATH`",
     },
     Rule {
         who: Anybody,
@@ -306,9 +314,10 @@ pub(super) fn names(text: &str, path: &str) -> bool {
 /// Whether a path is one that a pattern means, or below it.
 fn is_below(pattern: &str, path: &str) -> bool {
     let mut names = path.split('/');
-    pattern
-        .split('/')
-        .all(|wanted| names.next().is_some_and(|name| fits(wanted, name)))
+    pattern.split('/').all(|wanted| match wanted {
+        "." => names.next().is_none(),
+        _ => names.next().is_some_and(|name| fits(wanted, name)),
+    })
 }
 
 /// Whether a name fits one with `*` in it (glob(7)).

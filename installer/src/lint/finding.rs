@@ -88,7 +88,8 @@ impl Kind {
             Self::Test => "asks about the outer system: put \"$DPKG_ROOT\" in front of the path",
             Self::Path => "an argument names a path outside DPKG_ROOT: put \"$DPKG_ROOT\" in front of it",
             Self::NoRootOption => {
-                "the tool has an option for a root directory and does not read DPKG_ROOT by itself: give it"
+                "the tool does not read DPKG_ROOT by itself: give it its option for a root directory; where it \
+                 has none it acts on the outer system"
             }
             Self::OuterQuery => {
                 "the answer is the outer system's: look into the files below \"$DPKG_ROOT\" instead"

@@ -46,6 +46,8 @@ const LONGEST: usize = 64 << 10;
 /// Where a shell is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spot {
+    /// The script's path as the shell has it: debconf runs a package's `config` from its other scripts.
+    pub file: PathBuf,
     /// The line of the maintainer script: where its function or sourced file was called from, if it is in
     /// one.
     pub line: u32,
@@ -85,8 +87,9 @@ impl Records {
         let pid = numbers.next()?.parse().ok()?;
         self.starting.remove(&pid);
         let mut frames = numbers.zip(files.split(' '));
-        let (line, _) = frames.find(|(_, file)| is_script(file, admin))?;
+        let (line, file) = frames.find(|(_, file)| is_script(file, admin))?;
         let spot = Spot {
+            file: file.into(),
             line: line.parse().ok()?,
             command: command.to_owned(),
         };
@@ -222,17 +225,29 @@ pub fn guess(script: &str, tool: &str, what: &str) -> Option<u32> {
 }
 
 /// A better place for what a shell did by itself: where the command that it wrote last has nothing to do
-/// with a path, and there is but one line that does.
+/// with a path, and a line further on does, or one line at all.
 pub fn nearer(script: &str, path: &str, spot: &Spot) -> Option<Spot> {
     let line = |number: u32| script.lines().nth(usize::try_from(number).ok()?.checked_sub(1)?);
     if names(&spot.command, path) || line(spot.line).is_some_and(|line| names(line, path)) {
         return None;
     }
-    let number = guess(script, path, path)?;
+    let after = usize::try_from(spot.line).ok()?;
+    let mut ahead = (1..).zip(script.lines()).skip(after);
+    let ahead = ahead.find(|(_, text)| names(code(text), path));
+    // Where a variable is set nothing is looked at.
+    let only = || guess(script, path, path).filter(|number| !line(*number).is_some_and(sets));
+    let number = ahead.map(|(number, _)| number).or_else(only)?;
     Some(Spot {
+        file: spot.file.clone(),
         line: number,
         command: line(number)?.trim().to_owned(),
     })
+}
+
+/// Whether a line is `NAME=…`.
+fn sets(line: &str) -> bool {
+    let name = line.trim_start().split_once('=').map(|(name, _)| name);
+    name.is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
 }
 
 #[cfg(test)]

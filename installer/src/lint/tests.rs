@@ -131,6 +131,49 @@ fn the_shim_tells_what_it_did() {
 }
 
 #[test]
+fn programs_of_the_target() {
+    let script = "#!/bin/sh\n\"$DPKG_ROOT/usr/bin/tool\"\nnice \"$DPKG_ROOT/usr/bin/other\"\nucf x\n";
+    let f = fixture(script, &[(101, "nice /target/usr/bin/other"), (102, "ucf x")]);
+    let inside = Inside(Arc::clone(&f.lint));
+    let execute = |pid, path: &str| {
+        let (path, kind) = (Path::new(path), AccessKind::Execute);
+        inside.seen(&Access { pid, path, kind });
+    };
+    f.lint.begin("p", "postinst configure");
+    execute(100, "/var/lib/dpkg/info/p.postinst");
+    f.look(100, "/etc", &Found::Directory);
+    execute(100, "/usr/bin/tool");
+    execute(101, "/usr/bin/other");
+    // It is confined there.
+    execute(102, "/usr/bin/ucf");
+    f.lint.end();
+    let kind = Kind::TargetBinary;
+    assert_eq!(
+        f.found(),
+        [
+            is(2, kind, "tool", "$DPKG_ROOT/usr/bin/tool"),
+            is(3, kind, "other", "$DPKG_ROOT/usr/bin/other"),
+        ]
+    );
+}
+
+#[test]
+fn lines_of_config_are_its_own() {
+    assert_eq!(
+        script_name(Path::new("/t/var/lib/dpkg/info/a.b:arm64.config")),
+        Some("config")
+    );
+    assert_eq!(
+        script_name(Path::new("/t/var/lib/dpkg/tmp.ci/preinst")),
+        Some("preinst")
+    );
+    assert_eq!(script_name(Path::new("/tmp/helper.sh")), None);
+    let long = shortened("é".repeat(LONGEST_COMMAND + 1));
+    assert_eq!(long.chars().count(), LONGEST_COMMAND + 1);
+    assert!(long.ends_with('…'));
+}
+
+#[test]
 fn a_clean_script_has_no_findings() {
     let f = fixture(
         "#!/bin/sh\ncat \"$DPKG_ROOT/etc/foo\"\n",

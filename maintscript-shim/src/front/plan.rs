@@ -49,6 +49,11 @@ impl Plan {
         }
     }
 
+    /// A tool that knows of the root by itself.
+    pub(crate) fn as_it_is(arguments: Vec<OsString>) -> Self {
+        Self::new(RUN, arguments)
+    }
+
     fn tell(mut self, kind: Kind, what: &[u8], helped: bool) -> Self {
         self.findings.push(Finding {
             kind,
@@ -135,10 +140,10 @@ fn change(world: &dyn World, root: &[u8], piece: &Piece, plan: &mut Plan) {
         Use::Group => Some(Base::Groups),
         _ => match paths::place(world, root, &text, piece.used) {
             Place::Right => return,
-            Place::Outside => return note(plan, Kind::Path, &text, false),
+            Place::Outside => return note(plan, Kind::Path, &meant(world, &text), false),
             Place::Inside(path) => {
                 replace(plan, piece, &path);
-                return note(plan, Kind::Path, &text, true);
+                return note(plan, Kind::Path, &meant(world, &text), true);
             }
         },
     };
@@ -153,6 +158,14 @@ fn change(world: &dyn World, root: &[u8], piece: &Piece, plan: &mut Plan) {
             replace(plan, piece, &number);
             note(plan, Kind::OuterQuery, &text, true);
         }
+    }
+}
+
+/// A path for who reads a finding: `.` says nothing.
+fn meant(world: &dyn World, text: &[u8]) -> Vec<u8> {
+    match text.starts_with(b"/") {
+        true => text.to_vec(),
+        false => paths::normal(&[&world.directory(), &b"/"[..], text].concat()),
     }
 }
 
@@ -309,6 +322,15 @@ fn asked(world: &dyn World, root: &[u8], question: Question, tool: &[u8], argume
     let what = first(&arguments);
     let answer = match question {
         Question::Outer => None,
+        Question::Locale => {
+            let all =
+                |word: &OsString| matches!(word.as_bytes(), b"-a" | b"--all-locales" | b"-m" | b"--charmaps");
+            if !arguments.iter().any(all) {
+                // It is about the process.
+                return Plan::new(RUN, arguments);
+            }
+            None
+        }
         Question::Chroot => {
             return match arguments.iter().any(|a| paths::normal(a.as_bytes()) == root) {
                 true => Plan::new(Action::Leave, arguments).tell(Kind::Chroot, root, true),

@@ -69,6 +69,13 @@ pub(crate) fn environment(set: &[(&str, &OsStr)]) -> Variables {
     variables
 }
 
+/// Whether a program is a script that speaks of `DPKG_ROOT`, other than in a comment.
+pub(crate) fn reads_root(program: &[u8]) -> bool {
+    let lines = || program.split(|&b| b == b'\n').map(<[u8]>::trim_ascii_start);
+    let speaks = |line: &[u8]| line.windows(9).any(|word| word == b"DPKG_ROOT");
+    program.starts_with(b"#!") && lines().any(|line| !line.starts_with(b"#") && speaks(line))
+}
+
 /// The environment of a program that has the root as its root directory.
 pub(crate) fn environment_inside(path: &[u8]) -> Variables {
     environment(&[
@@ -109,6 +116,20 @@ mod tests {
             ("/opt/bin::/bin", "/opt/bin::/bin"),
         ] {
             assert_eq!(without(path.as_bytes(), links), kept.as_bytes(), "{path}");
+        }
+    }
+
+    #[test]
+    fn scripts_that_read_the_root() {
+        for (text, reads) in [
+            ("#!/bin/sh\nrootdir=\"${DPKG_ROOT:-}\"\n", true),
+            ("#!/usr/bin/perl\nmy $root = $ENV{DPKG_ROOT};\n", true),
+            ("#!/bin/sh\n  # knows nothing of DPKG_ROOT\n", false),
+            ("#!/bin/sh\n", false),
+            ("\x7fELF DPKG_ROOT", false),
+            ("", false),
+        ] {
+            assert_eq!(reads_root(text.as_bytes()), reads, "{text}");
         }
     }
 

@@ -642,6 +642,37 @@ pub const SCENARIOS: &[(&str, &[Scenario])] = &[
             ),
         ],
     ),
+    // What scripts do outside of DPKG_ROOT.
+    (
+        "lint",
+        &[
+            row(
+                "each_violation_is_told_with_its_line",
+                CONFIGURE,
+                "as text and as JSON; nothing of it happens to this machine",
+            ),
+            row(
+                "a_clean_script_has_no_finding",
+                CONFIGURE,
+                "the root in front of every path, and snippets that packages have",
+            ),
+            row(
+                "a_script_that_fails_is_a_finding",
+                CONFIGURE,
+                "and other packages are looked at all the same",
+            ),
+            row(
+                "a_package_of_ones_own",
+                CONFIGURE,
+                "a file is a package to look at",
+            ),
+            row(
+                "what_makes_no_sense_to_lint",
+                &[Need::Program],
+                "exit status 2, and one error",
+            ),
+        ],
+    ),
     // The real archive, into a directory.
     (
         "real_archive",

@@ -21,7 +21,7 @@ pub(super) static TABLE: &[Row] = &[
         "from standard input to standard output",
     ),
     row(
-        "sh bash dash rbash ksh mksh zsh perl python3 python3.13 ruby lua tclsh",
+        "sh bash dash rbash ksh mksh zsh perl python ruby lua tclsh",
         Method::Pure,
         "the script that it runs is the caller's",
     ),
@@ -72,6 +72,11 @@ pub(super) static TABLE: &[Row] = &[
         "users are those of the outer system",
     ),
     row(
+        "locale",
+        Method::Query(Question::Locale),
+        "debconf asks for the character set of each script that uses it (Debconf::Encoding)",
+    ),
+    row(
         "chroot",
         Method::Query(Question::Chroot),
         "a script that can run chrootless has no need of it",
@@ -92,7 +97,7 @@ pub(super) static TABLE: &[Row] = &[
         "processes of the running system",
     ),
     row(
-        "systemd-detect-virt ischroot systemd-ac-power lsb_release locale",
+        "systemd-detect-virt ischroot systemd-ac-power lsb_release",
         OUTER,
         "what the outer system is",
     ),

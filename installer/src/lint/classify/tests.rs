@@ -101,6 +101,19 @@ fn tools_may_read_what_is_theirs() {
 }
 
 #[test]
+fn directories_of_programs_may_be_missing() {
+    // `command -v absent` where there is no /usr/local.
+    let search = "command -v absent\n";
+    assert_eq!(judge(&shell(), Test, "/usr/local", search), None);
+    let named = "[ -d /usr/local ]\n";
+    assert_eq!(judge(&shell(), Test, "/usr/local", named), Some(Kind::Test));
+    assert_eq!(
+        judge(&shell(), Test, "/usr/local/share", search),
+        Some(Kind::Test)
+    );
+}
+
+#[test]
 fn nobody_writes_outside() {
     let chown = tool("chown root /var/lib/x");
     assert_eq!(judge(&chown, Write, "/var/lib/x", ""), Some(Kind::Write));

@@ -21,6 +21,7 @@ impl Processes for Family {
 
 fn spot(line: u32, command: &str) -> Option<Spot> {
     Some(Spot {
+        file: "/target/var/lib/dpkg/info/p.postinst".into(),
         line,
         command: command.into(),
     })
@@ -73,7 +74,9 @@ fn a_native_root_gets_traced_shells() {
         .open(private.join(PIPE))
         .and_then(|mut pipe| io::Write::write_all(&mut pipe, record.as_bytes()))
         .unwrap();
-    assert_eq!(tracer.spot(&Family, 1012), spot(2, "true"));
+    let seen = tracer.spot(&Family, 1012).unwrap();
+    assert_eq!((seen.line, seen.command.as_str()), (2, "true"));
+    assert_eq!(seen.file, Path::new("/target/var/lib/dpkg/tmp.ci/preinst"));
     tracer.executes(&Family, 1012);
     assert!(tracer.is_starting(&Family, 1012) && !tracer.is_starting(&Family, 1013));
     fs::OpenOptions::new()
@@ -128,7 +131,12 @@ fn a_shell_reads_before_it_writes() {
     let last = spot(1, "cat /etc/a").unwrap();
     assert_eq!(nearer(script, "/etc/b", &last), spot(4, "done </etc/b"));
     assert_eq!(nearer(script, "/etc/a", &last), None);
-    assert_eq!(nearer(script, "/etc/c", &last), None);
+    assert_eq!(nearer(script, "/etc/c", &last), spot(5, "echo /etc/c"));
+    // It goes on, and does not come back, least of all to where a variable is set.
+    let script = "A=/etc/a\n[ -e /etc/b ]\n[ -e /etc/b ]\nls /etc/d/*\n[ -e \"$A\" ]\n";
+    let last = spot(2, "'[' -e /etc/b ']'").unwrap();
+    assert_eq!(nearer(script, "/etc/a", &last), None);
+    assert_eq!(nearer(script, "/etc/d", &last), spot(4, "ls /etc/d/*"));
 }
 
 #[test]
