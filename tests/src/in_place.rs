@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Result;
 use crate::deb::Package;
-use crate::program::Outcome;
+use crate::program::{Outcome, Run};
 use crate::synthetic::{Synthetic, read};
 
 /// A target with the essential packages, and archives to be installed into it.
@@ -53,6 +53,12 @@ impl System {
     /// # Errors
     /// When it cannot be started or does not end.
     pub fn dpkg_on(&self, target: &Path, words: &str, files: &[&OsString]) -> Result<Outcome> {
+        self.call(target, words, files).end()
+    }
+
+    /// The same, not started yet.
+    #[must_use]
+    pub fn call(&self, target: &Path, words: &str, files: &[&OsString]) -> Run<'_> {
         let mut all: Vec<OsString> = ["dpkg", "--cache"].map(OsString::from).to_vec();
         all.push(self.archive.work.path("cache").into());
         let options = self.archive.options();
@@ -61,7 +67,7 @@ impl System {
         all.extend(["--root".into(), target.into()]);
         all.extend(words.split_whitespace().map(OsString::from));
         all.extend(files.iter().map(|file| (*file).clone()));
-        self.archive.work.run_plain(all).end()
+        self.archive.work.run_plain(all)
     }
 
     /// The text of a file of the target.

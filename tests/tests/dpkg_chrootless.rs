@@ -3,6 +3,7 @@
 use rootless_install_tests::deb::directory;
 use rootless_install_tests::disk::{differences, entries, records};
 use rootless_install_tests::in_place::{System, noting, said};
+use rootless_install_tests::machine::Lack;
 use rootless_install_tests::real::assert_installed;
 use rootless_install_tests::scenario;
 use rootless_install_tests::synthetic::package;
@@ -147,5 +148,32 @@ scenario!(into_a_directory_without_a_package, {
             .as_deref()
             .is_some_and(|record| record.starts_with("0:50:02775")),
         "{record:?}"
+    );
+});
+
+scenario!(on_a_machine_without_namespaces, {
+    let system = System::new()?;
+    let script = "#!/bin/sh\nset -e\n[ -n \"$DPKG_ROOT\" ]\necho x >\"$DPKG_ROOT/var/lib/own\"\n\
+        chown 33:42 \"$DPKG_ROOT/var/lib/own\"\n";
+    let some = package("some")?
+        .file("usr/share/some/a", "1", 0o4755)
+        .script("postinst", script);
+    let some = system.file("some", &some)?;
+    let traces = system.archive.work.traces();
+    let run = system.call(&system.target, INSTALL, &[&some]);
+    let told = said(&run.without(Lack::UserNamespacesAndFuse).end()?, 0);
+    assert!(told.contains("dpkg: warning: "), "{told}");
+    system.archive.work.clean(&traces, &["target"]);
+    assert_eq!(system.state("some"), "install ok installed");
+    let records = records(&system.target)?;
+    assert!(
+        records
+            .get("var/lib/own")
+            .is_some_and(|record| record.starts_with("33:42:0644"))
+    );
+    assert!(
+        records
+            .get("usr/share/some/a")
+            .is_some_and(|record| record.starts_with("0:0:04755"))
     );
 });

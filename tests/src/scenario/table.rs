@@ -339,6 +339,11 @@ pub const SCENARIOS: &[(&str, &[Scenario])] = &[
                 CONFIGURE,
                 "an empty directory, and directories of an ordinary user's tar",
             ),
+            row(
+                "on_a_machine_without_namespaces",
+                ROOT,
+                "dpkg --force-script-chrootless without user namespaces and FUSE: owners are recorded",
+            ),
         ],
     ),
     // dpkg's command line in the place of dpkg, on the real archive.
