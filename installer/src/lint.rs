@@ -246,9 +246,19 @@ impl Lint {
         what: &str,
         command: Option<String>,
     ) -> Option<Finding> {
-        let spot = state.tracer.spot(&*self.settings.processes, pid);
+        let processes = &*self.settings.processes;
+        let own =
+            processes
+                .command(pid)
+                .and_then(|command| match Process::of(&command, &self.settings.admin) {
+                    Process::Script { path, .. } => Some(PathBuf::from(path)),
+                    Process::Tool { .. } => None,
+                });
+        // A script that is not traced, such as a `config` in perl, is not where the one is that it was run from.
+        let spot = state.tracer.spot(processes, pid);
+        let spot = spot.filter(|spot| own.as_ref().is_none_or(|own| *own == spot.file));
         let running = state.running.as_mut()?;
-        let path = spot.as_ref().map(|spot| spot.file.clone());
+        let path = own.or_else(|| spot.as_ref().map(|spot| spot.file.clone()));
         let script = path.as_deref().and_then(script_name);
         let script = script.unwrap_or(&running.script).to_owned();
         let text = path.or_else(|| running.path.clone());

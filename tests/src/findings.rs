@@ -47,6 +47,13 @@ pub fn arguments(suite: &str, mirror: &str) -> Vec<String> {
     all.map(str::to_owned).to_vec()
 }
 
+/// A package and its script.
+type Script = (String, String);
+/// Script, counts and examples.
+type Shown = (String, String, String);
+/// Packages, script, counts and examples.
+type Row<'a> = (Vec<&'a str>, &'a str, String, String);
+
 /// One finding, as far as the table shows it.
 #[derive(Clone, Debug)]
 struct Finding {
@@ -69,7 +76,7 @@ pub fn table(report: &str, release: &Release) -> Result<String> {
     let findings = report["findings"]
         .as_array()
         .ok_or_else(|| wrong("no findings"))?;
-    let mut scripts: BTreeMap<(String, String), Vec<Finding>> = BTreeMap::new();
+    let mut scripts: BTreeMap<Script, Vec<Finding>> = BTreeMap::new();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     for one in findings {
         let at = (text(&one["package"]), text(&one["script"]));
@@ -103,16 +110,16 @@ pub fn table(report: &str, release: &Release) -> Result<String> {
 
 /// Packages, script, counts and examples. Packages that differ in nothing but their name share a row, with
 /// `PACKAGE` for it.
-fn rows(scripts: &BTreeMap<(String, String), Vec<Finding>>) -> Vec<(Vec<&str>, &str, String, String)> {
-    let mut rows: Vec<(Vec<&str>, &str, String, String)> = Vec::new();
-    let shared = |(package, script): &(String, String), findings: &[Finding]| {
+fn rows(scripts: &BTreeMap<Script, Vec<Finding>>) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    let shared = |(package, script): &Script, findings: &[Finding]| {
         (
             script.clone(),
             counts(findings),
             examples(findings, Some(package)),
         )
     };
-    let mut alike: BTreeMap<(String, String, String), Vec<&(String, String)>> = BTreeMap::new();
+    let mut alike: BTreeMap<Shown, Vec<&Script>> = BTreeMap::new();
     for (at, findings) in scripts {
         alike.entry(shared(at, findings)).or_default().push(at);
     }

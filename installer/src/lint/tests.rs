@@ -159,6 +159,22 @@ fn programs_of_the_target() {
 
 #[test]
 fn lines_of_config_are_its_own() {
+    let config = "perl -w /target/var/lib/dpkg/info/p.config configure";
+    let f = fixture("#!/bin/sh\n. /usr/share/debconf/confmodule\n", &[(105, config)]);
+    let text = b"#!/usr/bin/perl -w\nif (-e '/etc/foo') { 1 }\n";
+    let meta = Meta::of_root(FileType::Regular, 0o755);
+    f.target
+        .write(Path::new("var/lib/dpkg/info/p.config"), text, &meta)
+        .unwrap();
+    f.lint.begin("p", "postinst configure");
+    f.look(105, "/etc/foo", &Found::Nothing);
+    f.lint.end();
+    let (findings, _) = f.lint.findings(|_| true);
+    let seen: Vec<_> = findings
+        .iter()
+        .map(|one| (one.script.as_str(), one.line))
+        .collect();
+    assert_eq!(seen, [("config", Some(2))]);
     assert_eq!(
         script_name(Path::new("/t/var/lib/dpkg/info/a.b:arm64.config")),
         Some("config")
