@@ -193,7 +193,7 @@ pub(super) fn install<T>(
     ours.extend(for_architectures(&indexes, &own));
     let theirs = for_architectures(&indexes, &[native.name]);
     let stage = reporter.stage(Stage::Choose);
-    let inputs = inputs(&ours);
+    let inputs: Vec<IndexInput<'_>> = ours.iter().map(IndexInput::from).collect();
     let universe = Universe::new(&inputs, config.arch.name, own.get(1..).unwrap_or_default());
     let selection = choose(&universe, &request(config, &universe)?)?;
     let plan = Plan::new(&universe, &selection);
@@ -212,7 +212,7 @@ pub(super) fn install<T>(
         fetcher.fetcher.fetch(&files)?
     };
     cancel.check()?;
-    let native_inputs = self::inputs(&theirs);
+    let native_inputs: Vec<IndexInput<'_>> = theirs.iter().map(IndexInput::from).collect();
     let native_universe = way
         .needs_native(config)
         .then(|| Universe::new(&native_inputs, native.name, &[]));
@@ -395,20 +395,6 @@ fn for_architectures(indexes: &[Index], names: &[&str]) -> Vec<Index> {
         .iter()
         .filter(|index| index.architecture == "all" || names.contains(&index.architecture.as_str()))
         .cloned()
-        .collect()
-}
-
-fn inputs(indexes: &[Index]) -> Vec<IndexInput<'_>> {
-    indexes
-        .iter()
-        .map(|index| IndexInput {
-            packages: &index.packages,
-            suite: &index.release_archive,
-            codename: &index.codename,
-            component: &index.component,
-            architecture: &index.architecture,
-            priority: index.priority(),
-        })
         .collect()
 }
 

@@ -40,6 +40,19 @@ pub struct IndexInput<'a> {
     pub priority: i16,
 }
 
+impl<'a> From<&'a crate::archive::Index> for IndexInput<'a> {
+    fn from(index: &'a crate::archive::Index) -> Self {
+        Self {
+            packages: &index.packages,
+            suite: &index.release_archive,
+            codename: &index.codename,
+            component: &index.component,
+            architecture: &index.architecture,
+            priority: index.priority(),
+        }
+    }
+}
+
 /// One name for one architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Slot(pub(crate) u32);

@@ -17,7 +17,7 @@ use crate::install::native_root::Making;
 use crate::install::{InstallError, Installation, Native, Place};
 use crate::merge_usr::MergedUsr;
 use crate::report::Reporter;
-use crate::solve::{DEFAULT_PRIORITY, IndexInput, Plan, Request as Wanted, Selection, Universe, Variant};
+use crate::solve::{IndexInput, Plan, Request as Wanted, Selection, Universe, Variant};
 use crate::staging::{Cancel, Staging};
 use crate::sysroot::Sysroot;
 use crate::unrunnable::{OnUnrunnable, Unrunnable};
@@ -64,7 +64,8 @@ pub(super) fn work(
         .as_ref()
         .map(|loaded| loaded.indexes.as_slice())
         .unwrap_or_default();
-    let universe = Universe::new(&inputs(indexes), Architecture::native().name, &[]);
+    let inputs: Vec<IndexInput<'_>> = indexes.iter().map(IndexInput::from).collect();
+    let universe = Universe::new(&inputs, Architecture::native().name, &[]);
     let scratch = Staging::scratch(&cache.join("run")).map_err(InstallError::from)?;
     let nothing = (Plan::default(), nothing_selected());
     let fetcher = match (&loaded, &given) {
@@ -216,20 +217,6 @@ fn needs_scripts(call: &Call, database: &Database) -> bool {
             !first || control.script("preinst").is_some() || control.control.contains("\nConflicts:")
         })
     }) || call.options.auto_deconfigure
-}
-
-fn inputs(indexes: &[crate::archive::Index]) -> Vec<IndexInput<'_>> {
-    indexes
-        .iter()
-        .map(|index| IndexInput {
-            packages: &index.packages,
-            suite: &index.release_archive,
-            codename: &index.codename,
-            component: &index.component,
-            architecture: &index.architecture,
-            priority: DEFAULT_PRIORITY,
-        })
-        .collect()
 }
 
 fn nothing_selected() -> Selection {
