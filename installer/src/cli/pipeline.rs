@@ -127,6 +127,8 @@ pub(super) struct Installed<'a> {
     pub(super) lint: Option<Arc<Lint>>,
     /// Versions of packages, by name.
     pub(super) versions: Vec<(String, String)>,
+    /// What this machine could not give.
+    lost: Vec<String>,
     target: &'a Target,
     staging: Staging,
     deferred: Vec<(PackageKey, Deferred)>,
@@ -139,13 +141,14 @@ fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> 
         let deferred = deferred.map(|(key, why)| (key.name.clone(), why.to_string()));
         let deferred: Vec<(String, String)> = deferred.collect();
         let output = finish(config, installed.staging, installed.target, &*tally, cancel)?;
-        Ok((output, deferred))
+        Ok((output, deferred, installed.lost))
     })?;
-    let (output, deferred) = made.unwrap_or_default();
+    let (output, deferred, lost) = made.unwrap_or_default();
     Ok(Summary {
         output: output.path,
         output_bytes: output.bytes,
         deferred,
+        lost,
         ..tally.summary()
     })
 }
@@ -164,9 +167,9 @@ pub(super) fn install<T>(
     let reporter: &dyn Reporter = &**tally;
     // Scripts' users are strangers to what this makes; the target's modes are its own.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    let way = match (purpose.lint, config.dry_run) {
-        (true, _) => Way::watched()?,
-        (false, true) => Way::wanted(config),
+    let (way, lost) = match (purpose.lint, config.dry_run) {
+        (true, _) => (Way::watched()?, Vec::new()),
+        (false, true) => (Way::wanted(config), Vec::new()),
         (false, false) => Way::decide(config, reporter)?,
     };
     if let (Way::NativeRoot, NativeSysroot::Directory(directory)) = (way, &config.native_sysroot) {
@@ -292,6 +295,7 @@ pub(super) fn install<T>(
     let versions = plan.packages().map(|id| universe.package(id));
     let versions = versions.map(|package| (package.name.to_owned(), package.version.to_owned()));
     let installed = Installed {
+        lost,
         lint,
         versions: versions.collect(),
         target: &target,

@@ -25,21 +25,22 @@ impl Way {
         }
     }
 
-    /// Decides, and says what is lost where the machine cannot do what is best.
+    /// Decides, and says and returns what is lost where the machine cannot do what is best.
     ///
     /// # Errors
     /// The machine lacks what `--mode=redirect` needs.
-    pub(super) fn decide(config: &Config, reporter: &dyn Reporter) -> Result<Self, Error> {
+    pub(super) fn decide(config: &Config, reporter: &dyn Reporter) -> Result<(Self, Vec<String>), Error> {
         let why = match view::probe() {
-            Ok(_) => return Ok(Self::wanted(config)),
+            Ok(_) => return Ok((Self::wanted(config), Vec::new())),
             Err(error) if config.mode == Mode::Redirect || !is_lack(&error) => return Err(error.into()),
             Err(error) => error,
         };
         let machine = Machine::probe();
-        for message in lost(&why, machine) {
-            reporter.event(&Event::Warning { message: &message });
+        let lost = lost(&why, machine);
+        for message in &lost {
+            reporter.event(&Event::Warning { message });
         }
-        Ok(Self::Machine(machine))
+        Ok((Self::Machine(machine), lost))
     }
 
     /// The way in which scripts can be watched.

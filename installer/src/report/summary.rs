@@ -38,6 +38,8 @@ pub struct Summary {
     pub warnings: usize,
     /// Packages left for the target's own dpkg, each with the reason.
     pub deferred: Vec<(String, String)>,
+    /// What this machine could not give, a sentence each.
+    pub lost: Vec<String>,
 }
 
 impl fmt::Display for Summary {
@@ -70,6 +72,9 @@ impl fmt::Display for Summary {
             if self.peak_memory_children > 0 {
                 write!(f, ", largest child {}", Bytes(self.peak_memory_children))?;
             }
+        }
+        for lost in &self.lost {
+            write!(f, "\nnot as elsewhere: {lost}")?;
         }
         Ok(())
     }
