@@ -28,7 +28,7 @@ fn every_test_named_is_there() {
         let forms = [
             format!("fn {name}("),
             format!("fn {name}<"),
-            format!("scenario!({name},"),
+            format!("\n    {name}, "),
         ];
         if !source.is_ok_and(|source| forms.iter().any(|form| source.contains(form))) {
             missing.push(format!("line {line}: {file}.rs::{name}"));

@@ -11,8 +11,7 @@
 //!   and [`fidelity`] does it for a list of cases; [`disk`] is for directories;
 //! * [`in_place`] calls the program as dpkg;
 //! * [`bench`] measures what a root filesystem takes, beside others;
-//! * [`probe`] says what a machine lacks for a test, [`scenario`] is the table
-//!   of all that is tested.
+//! * [`probe`] says what a machine lacks for a test, [`scenario`] declares one.
 //!
 //! The tests know the program by its command line only.
 

@@ -47,7 +47,9 @@ fn has_lines(text: &str, lines: &[&str]) {
     }
 }
 
-scenario!(scripts_see_the_root_that_dpkg_names, {
+scenario!(
+    /// Environment, arguments and working directory of a script outside of its root.
+    scripts_see_the_root_that_dpkg_names, CONFIGURE, {
     let log = |name: &str| {
         format!(
             "#!/bin/sh\nset -e\n{{ echo \"$# $*\"; pwd; echo \"root=$DPKG_ROOT admin=$DPKG_ADMINDIR\"; \
@@ -103,7 +105,9 @@ fn state(directory: &Path) -> std::io::Result<BTreeMap<PathBuf, String>> {
     Ok(state)
 }
 
-scenario!(facts_are_recorded_and_the_rest_is_nobodys, {
+scenario!(
+    /// Owners, modes, devices, capabilities below DPKG_ROOT; no trace of what is written elsewhere.
+    facts_are_recorded_and_the_rest_is_nobodys, CONFIGURE, {
     // Redirections are the shell's own: nothing takes them into the root.
     let script = "#!/bin/sh\nset -ex\n\
         [ ! -e /var/lib/elsewhere-86393 ]; [ -e /etc/debian_version ]\n\
@@ -156,7 +160,9 @@ scenario!(facts_are_recorded_and_the_rest_is_nobodys, {
     }
 });
 
-scenario!(calls_outside_act_on_the_root, {
+scenario!(
+    /// Tools with paths outside, questions about the target, chroot, ldconfig.
+    calls_outside_act_on_the_root, CONFIGURE, {
     let mut packages = Vec::new();
     for (name, path) in [
         ("chroots", "usr/sbin/chroot"),
@@ -202,7 +208,9 @@ scenario!(calls_outside_act_on_the_root, {
     }
 });
 
-scenario!(programs_of_the_target_run_natively, {
+scenario!(
+    /// $DPKG_ROOT/usr/bin/TOOL, and what it says of the machine.
+    programs_of_the_target_run_natively, CONFIGURE, {
     let commands = "\"$DPKG_ROOT/usr/bin/uname\" -m\n\
         \"$DPKG_ROOT/usr/bin/stat\" -c 'root %u' \"$DPKG_ROOT/etc/passwd\"\n\
         cd \"$DPKG_ROOT/usr/bin\"; ./dpkg --print-architecture; ./sh -c 'echo \"in a shell $0\"'\n\
@@ -225,7 +233,9 @@ scenario!(programs_of_the_target_run_natively, {
     }
 });
 
-scenario!(the_same_bytes_as_redirected, {
+scenario!(
+    /// Scripts that keep to DPKG_ROOT make the same tar in both modes.
+    the_same_bytes_as_redirected, CONFIGURE, {
     let mut packages = program("ldconfigs", "usr/sbin/ldconfig")?;
     packages.push(
         package("keeps")?
@@ -272,7 +282,9 @@ scenario!(the_same_bytes_as_redirected, {
     assert_eq!(entries["usr/share/keeps"]["owner"], "33:42");
 });
 
-scenario!(native_roots_that_are_none, {
+scenario!(
+    /// --native-sysroot with this machine, and with a directory that is no system.
+    native_roots_that_are_none, CONFIGURE, {
     let archive = Synthetic::with(&[])?;
     let empty = archive.work.make_dir("empty")?;
     let empty = format!("--native-sysroot={}", empty.display());

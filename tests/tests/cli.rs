@@ -4,7 +4,9 @@ use rootless_install_tests::program::Workplace;
 use rootless_install_tests::scenario;
 use rootless_install_tests::synthetic::{Synthetic, package};
 
-scenario!(help_and_version, {
+scenario!(
+    /// --help and --version answer on standard output.
+    help_and_version, PROGRAM, {
     let work = Workplace::new()?;
     let help = work.run_plain(["--help"]).end()?;
     let text = help.succeeded().text();
@@ -35,7 +37,9 @@ scenario!(help_and_version, {
     );
 });
 
-scenario!(dry_run_prints_the_plan, {
+scenario!(
+    /// --dry-run names every package and makes nothing.
+    dry_run_prints_the_plan, PROGRAM, {
     let extra = package("extra")?.field("Depends", "helper (>= 1)");
     let helper = package("helper")?;
     let archive = Synthetic::with(&[extra, helper, package("unasked")?])?;
@@ -59,7 +63,9 @@ scenario!(dry_run_prints_the_plan, {
     );
 });
 
-scenario!(unknown_options_are_refused, {
+scenario!(
+    /// A wrong command line is exit status 2 and one error.
+    unknown_options_are_refused, PROGRAM, {
     let work = Workplace::new()?;
     let target = work.out("target");
     let target = target.to_string_lossy();
@@ -76,7 +82,9 @@ scenario!(unknown_options_are_refused, {
     assert!(work.names("out")?.is_empty());
 });
 
-scenario!(mirrors_of_every_form, {
+scenario!(
+    /// URL, file URL, one-line source, .list and .sources file.
+    mirrors_of_every_form, PROGRAM, {
     let archive = Synthetic::with(&[])?;
     let [keyring, url] = [archive.keyring().display().to_string(), archive.mirror.url()];
     let file_url = format!("file://{}", archive.archive().display());

@@ -27,7 +27,9 @@ fn failed(packages: &[Package], include: &str, words: &[&str]) -> Result<String>
     Ok(read(&archive.work.path("home"), "log"))
 }
 
-scenario!(scripts_find_their_own_state, {
+scenario!(
+    /// Dpkg-query in scripts.
+    scripts_find_their_own_state, CONFIGURE, {
     let query = |names: &str| {
         noting(&format!(
             "echo \"$DPKG_MAINTSCRIPT_NAME $1\"\n\
@@ -54,7 +56,9 @@ scenario!(scripts_find_their_own_state, {
     );
 });
 
-scenario!(a_failed_preinst_is_undone, {
+scenario!(
+    /// Postrm abort-install.
+    a_failed_preinst_is_undone, CONFIGURE, {
     let bad = package("bad")?
         .script("preinst", "#!/bin/sh\necho first: $*\nexit 41\n")
         .script(
@@ -89,7 +93,9 @@ scenario!(a_failed_preinst_is_undone, {
     assert!(!log.contains("undone:"), "{log}");
 });
 
-scenario!(endless_triggers_are_named, {
+scenario!(
+    /// Triggers in a circle are an error, a long chain is none.
+    endless_triggers_are_named, CONFIGURE, {
     let chasing = |name: &str, mine: &str, other: &str| -> Result<Package> {
         let script = format!("#!/bin/sh\nset -e\necho {name} $*\ndpkg-trigger --no-await {other}\n");
         Ok(package(name)?
@@ -146,7 +152,9 @@ scenario!(endless_triggers_are_named, {
     assert_eq!(triggered, numbers, "{seen}");
 });
 
-scenario!(redirections_hold_for_the_next_package, {
+scenario!(
+    /// Diversions and statoverrides that scripts register.
+    redirections_hold_for_the_next_package, CONFIGURE, {
     let register = |name: &str| {
         format!(
             "#!/bin/sh\nset -e\ndpkg-divert --package first --add --rename \
@@ -190,7 +198,9 @@ scenario!(redirections_hold_for_the_next_package, {
     }
 });
 
-scenario!(preinst_scripts_run_first, {
+scenario!(
+    /// All preinst scripts of a call, then its packages.
+    preinst_scripts_run_first, CONFIGURE, {
     let look = noting(
         "echo $DPKG_MAINTSCRIPT_PACKAGE $(cd /usr/share; for name in *-own; do [ -e $name ] && echo $name; done)\n",
     );

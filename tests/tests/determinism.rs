@@ -26,7 +26,9 @@ fn unpacked(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(done.stdout)
 }
 
-scenario!(tars_are_the_same_bytes, {
+scenario!(
+    /// Two runs, all compressions, and standard output.
+    tars_are_the_same_bytes, CONFIGURE, {
     let script = "#!/bin/sh\nset -e\ndate >/var/lib/when\nmkdir -p /var/lib/many\n\
         for i in $(seq 50); do echo $i >/var/lib/many/$i; done\nchown 33:33 /var/lib/many\n";
     let busy = package("busy")?
@@ -81,7 +83,9 @@ scenario!(tars_are_the_same_bytes, {
     );
 });
 
-scenario!(real_tars_are_the_same_bytes, {
+scenario!(
+    /// The same with the real archive.
+    real_tars_are_the_same_bytes, REAL, alone, {
     let real = Real::new()?;
     let mut made = Vec::new();
     for name in ["a.tar", "b.tar"] {

@@ -13,7 +13,9 @@ fn large() -> rootless_install_tests::Result<Synthetic> {
     Synthetic::with(&[package("large")?.file("usr/share/large", noise, 0o644)])
 }
 
-scenario!(a_broken_connection_is_resumed, {
+scenario!(
+    /// Resume, retry, and mirrors without ranges.
+    a_broken_connection_is_resumed, CONFIGURE, {
     let archive = large()?;
     let name = format!("large_1.0-1_{}.deb", archive.foreign().debian);
     archive.mirror.fault_times(&name, Fault::Cut, 1);
@@ -44,7 +46,9 @@ scenario!(a_broken_connection_is_resumed, {
     );
 });
 
-scenario!(the_cache_is_used, {
+scenario!(
+    /// A second run downloads no package again.
+    the_cache_is_used, CONFIGURE, {
     let archive = large()?;
     archive.install("large", "first").end()?.succeeded();
     let first = archive.mirror.requests();
@@ -61,7 +65,9 @@ scenario!(the_cache_is_used, {
     );
 });
 
-scenario!(a_repeated_run_asks_once_for_each_index, {
+scenario!(
+    /// With nothing new, one conditional request for each InRelease and nothing else.
+    a_repeated_run_asks_once_for_each_index, CONFIGURE, {
     let archive = large()?;
     archive.install("large", "first").end()?.succeeded();
     archive.mirror.forget();
@@ -90,7 +96,9 @@ scenario!(a_repeated_run_asks_once_for_each_index, {
     );
 });
 
-scenario!(parallel_runs_share_a_cache, {
+scenario!(
+    /// Two runs at once with one cache.
+    parallel_runs_share_a_cache, CONFIGURE, {
     let archive = large()?;
     archive.mirror.fault(".deb", Fault::Slow(2));
     let runs = ["first", "second", "third"].map(|name| {

@@ -7,7 +7,9 @@ use rootless_install_tests::in_place::{System, noting, said};
 use rootless_install_tests::synthetic::package;
 use rootless_install_tests::{Result, scenario};
 
-scenario!(packages_are_installed_in_place, {
+scenario!(
+    /// Dpkg --install, what it says, and its status descriptor.
+    packages_are_installed_in_place, CONFIGURE, {
     let system = System::new()?;
     let first = system.file(
         "first",
@@ -41,7 +43,9 @@ scenario!(packages_are_installed_in_place, {
     );
 });
 
-scenario!(unpacked_first_and_configured_later, {
+scenario!(
+    /// Dpkg --unpack and --configure with triggers, as apt calls them.
+    unpacked_first_and_configured_later, CONFIGURE, {
     let system = System::new()?;
     let watching =
         noting(package("watching")?).control_file("triggers", b"interest /usr/share/watched\n", 0o644);
@@ -70,7 +74,9 @@ scenario!(unpacked_first_and_configured_later, {
     );
 });
 
-scenario!(an_upgrade_with_conffiles, {
+scenario!(
+    /// Scripts, old files and conffiles of an upgrade.
+    an_upgrade_with_conffiles, CONFIGURE, {
     let system = System::new()?;
     let old = package("some")?
         .file("etc/some/kept", "1", 0o644)
@@ -130,7 +136,9 @@ scenario!(an_upgrade_with_conffiles, {
     );
 });
 
-scenario!(a_failure_is_mended_by_another_call, {
+scenario!(
+    /// Half-configured after a failure, then dpkg --configure -a.
+    a_failure_is_mended_by_another_call, CONFIGURE, {
     let system = System::new()?;
     let bad = system.file("bad", &noting(package("bad")?))?;
     let good = system.file("good", &noting(package("good")?))?;
@@ -170,7 +178,9 @@ scenario!(a_failure_is_mended_by_another_call, {
     assert_eq!(system.state("needing"), "install ok installed");
 });
 
-scenario!(what_cannot_be_unpacked_leaves_nothing, {
+scenario!(
+    /// A path of another package, a damaged archive, another architecture.
+    what_cannot_be_unpacked_leaves_nothing, CONFIGURE, {
     let system = System::new()?;
     let first = system.file(
         "first",
@@ -215,7 +225,9 @@ scenario!(what_cannot_be_unpacked_leaves_nothing, {
     assert!(told.contains("does not match system"), "{told}");
 });
 
-scenario!(packages_are_removed_and_purged, {
+scenario!(
+    /// Dpkg --remove and --purge.
+    packages_are_removed_and_purged, CONFIGURE, {
     let system = System::new()?;
     let some = package("some")?
         .file("etc/some.conf", "1", 0o644)
@@ -239,7 +251,9 @@ scenario!(packages_are_removed_and_purged, {
     assert!(told.contains("essential package"), "{told}");
 });
 
-scenario!(questions_are_answered, {
+scenario!(
+    /// Architectures, selections, lists and wrong command lines.
+    questions_are_answered, CONFIGURE, {
     let system = System::new()?;
     let own = system.archive.foreign().debian;
     let told = |words: &str| -> Result<String> { Ok(said(&system.dpkg(words, &[])?, 0)) };

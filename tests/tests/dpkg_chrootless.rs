@@ -10,7 +10,9 @@ use rootless_install_tests::synthetic::package;
 
 const INSTALL: &str = "--force-script-chrootless --install";
 
-scenario!(scripts_see_dpkg_root, {
+scenario!(
+    /// Dpkg --force-script-chrootless: variables, owners, nothing written elsewhere.
+    scripts_see_dpkg_root, CONFIGURE, {
     let system = System::new()?;
     let script = "#!/bin/sh\nset -ex\n\
         [ \"$DPKG_ROOT\" = /target ]; [ \"$DPKG_ADMINDIR\" = /target/var/lib/dpkg ]\n\
@@ -51,7 +53,9 @@ scenario!(scripts_see_dpkg_root, {
     system.dpkg(INSTALL, &[&shipped])?.succeeded();
 });
 
-scenario!(failures_leave_the_states_of_dpkg, {
+scenario!(
+    /// Not-installed and half-configured after failures, then dpkg --configure -a.
+    failures_leave_the_states_of_dpkg, CONFIGURE, {
     let system = System::new()?;
     let bad = system.file("bad", &noting(package("bad")?))?;
     let needing = system.file("needing", &noting(package("needing")?.field("Depends", "bad")))?;
@@ -77,7 +81,9 @@ scenario!(failures_leave_the_states_of_dpkg, {
     assert!(assert_installed(&system.target) > 2);
 });
 
-scenario!(the_same_as_in_the_view, {
+scenario!(
+    /// The same files and database with --force-script-chrootless as without.
+    the_same_as_in_the_view, CONFIGURE, {
     let system = System::new()?;
     let other = system.archive.work.out("other");
     let run = system.archive.install("", "other");
@@ -106,7 +112,9 @@ scenario!(the_same_as_in_the_view, {
     assert!(found.is_empty(), "{found:#?}");
 });
 
-scenario!(into_a_directory_without_a_package, {
+scenario!(
+    /// An empty directory, and directories of an ordinary user's tar.
+    into_a_directory_without_a_package, CONFIGURE, {
     let system = System::new()?;
     let target = system.archive.work.make_dir("out/empty")?;
     // As an ordinary user's tar leaves what it has unpacked: nothing says whose it is.
@@ -151,7 +159,9 @@ scenario!(into_a_directory_without_a_package, {
     );
 });
 
-scenario!(on_a_machine_without_namespaces, {
+scenario!(
+    /// Dpkg --force-script-chrootless without user namespaces and FUSE: owners are recorded.
+    on_a_machine_without_namespaces, ROOT, {
     let system = System::new()?;
     let script = "#!/bin/sh\nset -e\n[ -n \"$DPKG_ROOT\" ]\necho x >\"$DPKG_ROOT/var/lib/own\"\n\
         chown 33:42 \"$DPKG_ROOT/var/lib/own\"\n";

@@ -40,7 +40,9 @@ fn with_options<'a>(archive: &'a Synthetic, changes: &[(&str, &str)]) -> Run<'a>
     archive.work.run(arguments)
 }
 
-scenario!(unreachable_mirror, {
+scenario!(
+    /// Unreachable mirror.
+    unreachable_mirror, PROGRAM, {
     let archive = Synthetic::with(&[])?;
     let url = unreachable()?;
     refused(
@@ -53,7 +55,9 @@ scenario!(unreachable_mirror, {
     refused(&archive, archive.install("", "target"), &["503"])?;
 });
 
-scenario!(unknown_suite, {
+scenario!(
+    /// Unknown suite.
+    unknown_suite, PROGRAM, {
     let archive = Synthetic::with(&[])?;
     refused(
         &archive,
@@ -67,7 +71,9 @@ scenario!(unknown_suite, {
     )?;
 });
 
-scenario!(unknown_architecture, {
+scenario!(
+    /// Unknown architecture, and one the archive has not.
+    unknown_architecture, PROGRAM, {
     let archive = Synthetic::with(&[])?;
     refused(
         &archive,
@@ -81,7 +87,9 @@ scenario!(unknown_architecture, {
     )?;
 });
 
-scenario!(unknown_variant, {
+scenario!(
+    /// Unknown variant.
+    unknown_variant, PROGRAM, {
     let archive = Synthetic::with(&[])?;
     refused(
         &archive,
@@ -90,7 +98,9 @@ scenario!(unknown_variant, {
     )?;
 });
 
-scenario!(unknown_package, {
+scenario!(
+    /// Unknown package.
+    unknown_package, PROGRAM, {
     let archive = Synthetic::with(&[package("known")?])?;
     refused(&archive, archive.install("knwon", "target"), &["knwon"])?;
     refused(
@@ -100,7 +110,9 @@ scenario!(unknown_package, {
     )?;
 });
 
-scenario!(unsatisfiable_requests, {
+scenario!(
+    /// Conflicts, missing dependencies.
+    unsatisfiable_requests, PROGRAM, {
     let archive = Synthetic::with(&[
         package("left")?.field("Conflicts", "right"),
         package("right")?,
@@ -120,7 +132,9 @@ scenario!(unsatisfiable_requests, {
     )?;
 });
 
-scenario!(bad_signatures, {
+scenario!(
+    /// Missing, wrong, expired, altered, out of date.
+    bad_signatures, PROGRAM, {
     let cases = [
         (Signature::Missing, vec!["InRelease|Release|suite"]),
         (Signature::Unsigned, vec!["not signed|no signature|unsigned"]),
@@ -157,7 +171,9 @@ scenario!(bad_signatures, {
     )?;
 });
 
-scenario!(damaged_index, {
+scenario!(
+    /// Truncated and altered index.
+    damaged_index, PROGRAM, {
     for by_hash in [true, false] {
         for index in [Damage::Truncated, Damage::Altered] {
             let publish = Publish {
@@ -171,7 +187,9 @@ scenario!(damaged_index, {
     }
 });
 
-scenario!(damaged_package, {
+scenario!(
+    /// Truncated, altered and missing .deb.
+    damaged_package, PROGRAM, {
     let faults = [
         (Fault::Truncated, "cut off|expected"),
         (Fault::Cut, "cut off|expected|broke"),
@@ -191,7 +209,9 @@ scenario!(damaged_package, {
     }
 });
 
-scenario!(hostile_names, {
+scenario!(
+    /// ../ and absolute member names.
+    hostile_names, CONFIGURE, {
     for name in ["../escaped", "./usr/../../../escaped", "/tmp/../../escaped"] {
         let bad = package("bad")?.entry(entry(name, Kind::File(b"x".to_vec()), 0o644));
         package_refused(&[bad], &["bad", "escaped"])?;
@@ -211,7 +231,9 @@ scenario!(hostile_names, {
     package_refused(&[to], &["bad", "passwd"])?;
 });
 
-scenario!(hostile_links, {
+scenario!(
+    /// Writing through a link to a place outside.
+    hostile_links, CONFIGURE, {
     for through in [
         "../../../../../../var/tmp",
         "/proc/self/root/var/tmp",
@@ -256,7 +278,9 @@ scenario!(hostile_links, {
     archive.work.clean(&traces, &[]);
 });
 
-scenario!(endless_package, {
+scenario!(
+    /// A .deb that expands without end.
+    endless_package, CONFIGURE, {
     let bad = package("bad")?
         .field("Installed-Size", "10")
         .entry(entry("./zeros", Kind::Zeros(6 << 30), 0o644))
@@ -268,7 +292,9 @@ scenario!(endless_package, {
     package_refused(&[bad], &["bad", "control|expands|larger|too large"])?;
 });
 
-scenario!(wrong_control, {
+scenario!(
+    /// A .deb that is not the package the index names.
+    wrong_control, CONFIGURE, {
     let arch = package("bad")?.architecture;
     let controls = [
         ("Package: good\nVersion: 1.0-1\n", "good"),
@@ -283,7 +309,9 @@ scenario!(wrong_control, {
     }
 });
 
-scenario!(occupied_targets, {
+scenario!(
+    /// Target not empty, not a directory, no parent.
+    occupied_targets, PROGRAM, {
     let archive = Synthetic::with(&[])?;
     let traces = archive.work.traces();
     archive.work.make_dir("out/target")?;
@@ -306,7 +334,9 @@ scenario!(occupied_targets, {
     archive.work.clean(&traces, &["file", "target"]);
 });
 
-scenario!(failing_script, {
+scenario!(
+    /// A failing script: package, script, status, last lines.
+    failing_script, CONFIGURE, {
     let script = "#!/bin/sh\necho the last words; echo of this script >&2; exit 42\n";
     for name in ["preinst", "postinst"] {
         let bad = package("bad")?.script(name, script);
@@ -318,7 +348,9 @@ scenario!(failing_script, {
     package_refused(&[bad], &["bad", "postinst", "signal|killed|137"])?;
 });
 
-scenario!(hanging_script, {
+scenario!(
+    /// A hanging script is stopped.
+    hanging_script, CONFIGURE, {
     let bad = package("bad")?.script("postinst", "#!/bin/sh\necho waiting\nsleep 86399\n");
     let archive = Synthetic::with(&[bad])?;
     let run = with_options(
@@ -332,7 +364,9 @@ scenario!(hanging_script, {
     refused(&archive, run, &["bad", "postinst", "3s|3 s|seconds", "waiting"])?;
 });
 
-scenario!(no_space_left, {
+scenario!(
+    /// A full target and a full cache.
+    no_space_left, ROOT, {
     let noise: Vec<u8> = (0..24_u32 << 20)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
@@ -367,27 +401,37 @@ fn lacking(lack: Lack, words: &[&str]) -> Result<()> {
     refused(&archive, run.without(lack), words)
 }
 
-scenario!(no_fuse, {
+scenario!(
+    /// No /dev/fuse, and one for root only.
+    no_fuse, ROOT, {
     lacking(Lack::Fuse, &["/dev/fuse", "modprobe|fuse3|module"])?;
     lacking(Lack::FusePermission, &["/dev/fuse", "fuse3|chmod|permission"])?;
 });
 
-scenario!(no_newuidmap, {
+scenario!(
+    /// Uidmap is not installed.
+    no_newuidmap, ROOT, {
     lacking(Lack::Newuidmap, &["newuidmap", "uidmap", "install"])?;
 });
 
-scenario!(no_subordinate_ids, {
+scenario!(
+    /// No range in /etc/subuid.
+    no_subordinate_ids, ROOT, {
     lacking(Lack::SubordinateIds, &["/etc/subuid", "usermod|add-subuids"])?;
 });
 
-scenario!(no_user_namespaces, {
+scenario!(
+    /// User namespaces are switched off.
+    no_user_namespaces, ROOT, {
     lacking(
         Lack::UserNamespaces,
         &["user namespace", "sysctl|max_user_namespaces"],
     )?;
 });
 
-scenario!(no_user_attributes, {
+scenario!(
+    /// A filesystem without user attributes.
+    no_user_attributes, ROOT, {
     let archive = Synthetic::with(&[])?;
     let plain = archive.work.make_dir("plain")?;
     let traces = archive.work.traces();

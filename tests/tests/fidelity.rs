@@ -13,7 +13,9 @@ use rootless_install_tests::real::{EPOCH, cache};
 use rootless_install_tests::reference::{Emulation, Maker};
 use rootless_install_tests::scenario;
 
-scenario!(cases_of_continuous_integration, {
+scenario!(
+    /// Variants, architectures and sets of packages of tests/cases.
+    cases_of_continuous_integration, REFERENCE, alone, {
     let mirror = Mirror::pinned(&cache())?;
     let kept = tempfile::tempdir()?;
     let maker = Maker {

@@ -50,7 +50,9 @@ fn assert_same(real: &Real, target: &Path) -> Result<()> {
     Ok(())
 }
 
-scenario!(a_script_of_dpkg_calls, {
+scenario!(
+    /// Dpkg --unpack and --configure -a over the essential packages in an empty directory.
+    a_script_of_dpkg_calls, REAL, {
     let real = Real::new()?;
     reference(&real, "essential")?;
     // The archives are those that this program has in its cache; native ones are there as well.
@@ -74,7 +76,9 @@ scenario!(a_script_of_dpkg_calls, {
     assert_same(&real, &real.work.out("target"))?;
 });
 
-scenario!(mmdebstrap_in_mode_chrootless, {
+scenario!(
+    /// Mmdebstrap as an ordinary user without fakeroot, with this program as dpkg.
+    mmdebstrap_in_mode_chrootless, MMDEBSTRAP, {
     let real = Real::new()?;
     // The essential packages by dpkg, the others by apt.
     reference(&real, "minbase")?;

@@ -137,26 +137,38 @@ fn stopped(signal: Signal, during: During) -> Result<()> {
     Ok(())
 }
 
-scenario!(interrupted_download, {
+scenario!(
+    /// SIGINT during download.
+    interrupted_download, CONFIGURE, {
     stopped(Signal::SIGINT, During::Download)?;
 });
 
-scenario!(interrupted_unpacking, {
+scenario!(
+    /// SIGINT during unpacking.
+    interrupted_unpacking, CONFIGURE, {
     stopped(Signal::SIGINT, During::Unpacking)?;
 });
 
-scenario!(interrupted_script, {
+scenario!(
+    /// SIGINT during a maintainer script.
+    interrupted_script, CONFIGURE, {
     stopped(Signal::SIGINT, During::Script)?;
 });
 
-scenario!(killed_download, {
+scenario!(
+    /// SIGKILL during download.
+    killed_download, CONFIGURE, {
     stopped(Signal::SIGKILL, During::Download)?;
 });
 
-scenario!(killed_unpacking, {
+scenario!(
+    /// SIGKILL during unpacking.
+    killed_unpacking, CONFIGURE, {
     stopped(Signal::SIGKILL, During::Unpacking)?;
 });
 
-scenario!(killed_script, {
+scenario!(
+    /// SIGKILL during a maintainer script.
+    killed_script, CONFIGURE, {
     stopped(Signal::SIGKILL, During::Script)?;
 });

@@ -102,7 +102,9 @@ fn found(report: &str) -> std::result::Result<Vec<String>, serde_json::Error> {
         .collect())
 }
 
-scenario!(each_violation_is_told_with_its_line, {
+scenario!(
+    /// As text and as JSON; nothing of it happens to this machine.
+    each_violation_is_told_with_its_line, CONFIGURE, {
     let archive = archive(&[dirty()?])?;
     let traces = archive.work.traces();
     let json = status(&lint(&archive, &words("--format json dirty"))?, 3);
@@ -129,7 +131,9 @@ scenario!(each_violation_is_told_with_its_line, {
     archive.work.clean(&traces, &[]);
 });
 
-scenario!(a_clean_script_has_no_finding, {
+scenario!(
+    /// The root in front of every path, and snippets that packages have.
+    a_clean_script_has_no_finding, CONFIGURE, {
     let archive = archive(&[scripted("clean", CLEAN)?])?;
     let text = status(&lint(&archive, &words("clean"))?, 0);
     assert_eq!(text, "1 package, 1 script: no findings\n");
@@ -137,14 +141,18 @@ scenario!(a_clean_script_has_no_finding, {
     assert_eq!(found(&json)?, [""; 0]);
 });
 
-scenario!(a_script_that_fails_is_a_finding, {
+scenario!(
+    /// And other packages are looked at all the same.
+    a_script_that_fails_is_a_finding, CONFIGURE, {
     let failing = scripted("failing", "#!/bin/sh\nset -e\n[ -z \"$DPKG_ROOT\" ]\n")?;
     let archive = archive(&[failing, scripted("clean", CLEAN)?])?;
     let json = status(&lint(&archive, &words("--format json failing clean"))?, 3);
     assert_eq!(found(&json)?, ["postinst - fails  exit status 1"]);
 });
 
-scenario!(a_package_of_ones_own, {
+scenario!(
+    /// A file is a package to look at.
+    a_package_of_ones_own, CONFIGURE, {
     let archive = archive(&[])?;
     let file = archive.work.write("home/dirty_1.0-1.deb", &dirty()?.build()?)?;
     let mut all = words("--format json --include bash,libc-bin,odd");
@@ -156,7 +164,9 @@ scenario!(a_package_of_ones_own, {
     assert!(text.starts_with("1 package, no scripts"), "{text}");
 });
 
-scenario!(what_makes_no_sense_to_lint, {
+scenario!(
+    /// Exit status 2, and one error.
+    what_makes_no_sense_to_lint, PROGRAM, {
     let archive = archive(&[])?;
     for line in ["Bad_Name", "./absent.deb", "--format xml odd", "--mode view"] {
         let done = lint(&archive, &words(line))?;

@@ -69,7 +69,9 @@ fn installed(target: &Path, name: &str) -> bool {
     status.contains(&format!("Package: {name}\nStatus: install ok installed\n"))
 }
 
-scenario!(a_script_merges, {
+scenario!(
+    /// Auto: a package moves /bin, /sbin and /lib while its script runs.
+    a_script_merges, CONFIGURE, {
     let archive = unmerged(&[])?;
     install(&archive, "auto", "tool")?.succeeded();
     let target = archive.work.out("target");
@@ -81,7 +83,9 @@ scenario!(a_script_merges, {
     assert!(!target.join("lib64").exists());
 });
 
-scenario!(links_before_unpacking, {
+scenario!(
+    /// Yes: everything is unpacked through links, without usrmerge.
+    links_before_unpacking, CONFIGURE, {
     let archive = unmerged(&[])?;
     install(&archive, "yes", "tool")?.succeeded();
     let target = archive.work.out("target");
@@ -94,7 +98,9 @@ scenario!(links_before_unpacking, {
     assert!(read(&target, "var/lib/dpkg/info/tool.list").contains("\n/bin/tool-data\n"));
 });
 
-scenario!(left_unmerged, {
+scenario!(
+    /// No: scripts work where /bin and /lib are directories.
+    left_unmerged, CONFIGURE, {
     let archive = unmerged(&[])?;
     install(&archive, "no", "tool")?.succeeded();
     let target = archive.work.out("target");
@@ -109,7 +115,9 @@ scenario!(left_unmerged, {
     assert_eq!(skip, "this system will not be supported in the future\n");
 });
 
-scenario!(clashes_are_named, {
+scenario!(
+    /// What cannot be merged, and what cannot be left unmerged, is an error with the path.
+    clashes_are_named, CONFIGURE, {
     let clash = package("clash")?
         .essential()
         .file("bin/same", "a", 0o644)

@@ -19,32 +19,46 @@ fn whole(arch: &str, variant: &str, at_least: usize) -> Result<()> {
     remove(&real.work, &target)
 }
 
-scenario!(riscv64_minbase, {
+scenario!(
+    /// Complete, audited, owned by the user, removable.
+    riscv64_minbase, REAL, alone, {
     whole("riscv64", "minbase", 70)?;
 });
 
-scenario!(arm64_minbase, {
+scenario!(
+    /// The same for arm64.
+    arm64_minbase, REAL, alone, {
     whole("arm64", "minbase", 70)?;
 });
 
-scenario!(native_minbase, {
+scenario!(
+    /// The same for this machine's own architecture.
+    native_minbase, REAL, alone, {
     let native = elf::native().map_or("amd64", |machine| machine.debian);
     whole(native, "minbase", 70)?;
 });
 
-scenario!(riscv64_essential, {
+scenario!(
+    /// Variant essential.
+    riscv64_essential, REAL, alone, {
     whole("riscv64", "essential", 50)?;
 });
 
-scenario!(riscv64_apt, {
+scenario!(
+    /// Variant apt.
+    riscv64_apt, REAL, alone, {
     whole("riscv64", "apt", 60)?;
 });
 
-scenario!(riscv64_buildd, {
+scenario!(
+    /// Variant buildd.
+    riscv64_buildd, REAL, alone, {
     whole("riscv64", "buildd", 120)?;
 });
 
-scenario!(riscv64_essential_chrootless, {
+scenario!(
+    /// The same bytes with --mode=chrootless as with --mode=redirect.
+    riscv64_essential_chrootless, REAL, alone, {
     let real = Real::new()?;
     let tars = ["redirect", "chrootless"].map(|mode| (mode, real.work.out(&format!("{mode}.tar"))));
     for (mode, tar) in &tars {
@@ -60,7 +74,9 @@ scenario!(riscv64_essential_chrootless, {
     );
 });
 
-scenario!(riscv64_extract, {
+scenario!(
+    /// Variant extract.
+    riscv64_extract, REAL, alone, {
     let real = Real::new()?;
     let target = real.work.out("target");
     let mirror = real.mirror.url();
@@ -83,7 +99,9 @@ scenario!(riscv64_extract, {
     assert!(assert_ordinary(&target, real.work.account().uid)? > 10);
 });
 
-scenario!(root_is_told, {
+scenario!(
+    /// Root gets the unprivileged code path, and is told so.
+    root_is_told, REAL, alone, {
     if !nix::unistd::geteuid().is_root() {
         return Ok(());
     }

@@ -17,7 +17,9 @@ fn owned(name: &str, kind: Kind, mode: u32, owner: (u64, u64), names: (&str, &st
     }
 }
 
-scenario!(facts_are_recorded, {
+scenario!(
+    /// Owners, modes, devices, links as scripts set them, in the tar.
+    facts_are_recorded, CONFIGURE, {
     let script = "#!/bin/sh\nset -ex\nmkdir -p /var/lib/facts && cd /var/lib/facts\n\
         echo x >file; chown 33:42 file; chmod 6750 file\n\
         mkfifo pipe; ln -s file link; chown -h 33:33 link; ln file hard; mkdir sticky; chmod 1777 sticky\n\
@@ -69,7 +71,9 @@ scenario!(facts_are_recorded, {
     );
 });
 
-scenario!(a_script_has_one_processor_and_a_long_one_all, {
+scenario!(
+    /// Affinity at the begin and after two seconds.
+    a_script_has_one_processor_and_a_long_one_all, CONFIGURE, {
     let script = "#!/bin/sh\nset -e\nexec >/var/lib/processors\ngrep ^Cpus_allowed: /proc/self/status\n\
         sleep 2\ngrep ^Cpus_allowed: /proc/self/status\n";
     let archive = installed(&[package("long")?.script("postinst", script)])?;
@@ -86,7 +90,9 @@ scenario!(a_script_has_one_processor_and_a_long_one_all, {
     assert_eq!(processors, [1, all], "{seen}");
 });
 
-scenario!(the_target_architecture_is_answered, {
+scenario!(
+    /// Dpkg --print-architecture, uname -m.
+    the_target_architecture_is_answered, CONFIGURE, {
     let script = "#!/bin/sh\nset -e\nexec >/var/lib/answers\ndpkg --print-architecture\nuname -m\n\
         dpkg --print-foreign-architectures\n";
     let archive = installed(&[package("asks")?.script("postinst", script)])?;
@@ -105,7 +111,9 @@ scenario!(the_target_architecture_is_answered, {
     );
 });
 
-scenario!(arguments_and_environment, {
+scenario!(
+    /// Dpkg's arguments and variables for each script.
+    arguments_and_environment, CONFIGURE, {
     let log = |name: &str| {
         format!(
             "#!/bin/sh\nset -e\nmkdir -p /var/lib/seen\n{{ echo \"$# $*\"; \
@@ -137,7 +145,9 @@ scenario!(arguments_and_environment, {
     }
 });
 
-scenario!(triggers_run, {
+scenario!(
+    /// Explicit and file triggers are processed.
+    triggers_run, CONFIGURE, {
     let note = "#!/bin/sh\nset -e\necho \"$*\" >>/var/lib/triggered\n";
     let interested = package("interested")?
         .control_file(
@@ -176,7 +186,9 @@ scenario!(triggers_run, {
     );
 });
 
-scenario!(conffiles_are_installed, {
+scenario!(
+    /// Conffiles are in place and in the status file.
+    conffiles_are_installed, CONFIGURE, {
     let conf = package("conf")?
         .file("etc/conf/setting", "value = 1\n", 0o640)
         .control_file("conffiles", b"/etc/conf/setting\n", 0o644)
@@ -199,7 +211,9 @@ fn md5(data: &[u8]) -> String {
     rootless_install_tests::deb::hex(&md5::Md5::digest(data))
 }
 
-scenario!(the_user_is_out_of_reach, {
+scenario!(
+    /// No network, no home directory, no host files.
+    the_user_is_out_of_reach, CONFIGURE, {
     let secret = "a secret of the user";
     let script = "#!/bin/sh\nexec >/var/lib/reach 2>&1\nls -A /home /root\n\
         for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$file; echo; done\n\
@@ -219,7 +233,9 @@ scenario!(the_user_is_out_of_reach, {
     assert!(seen.contains("NoNewPrivs:\t1"), "{seen}");
 });
 
-scenario!(every_compression, {
+scenario!(
+    /// Gz, xz, zstd and plain members.
+    every_compression, CONFIGURE, {
     let mut packages = Vec::new();
     for control in Compression::ALL {
         for data in Compression::ALL {

@@ -30,7 +30,9 @@ fn line<'a>(text: &'a str, name: &str) -> &'a str {
         .trim()
 }
 
-scenario!(hard_links_to_links_stay_one, {
+scenario!(
+    /// The hard link to a symbolic link that is given away.
+    hard_links_to_links_stay_one, CONFIGURE, {
     // The view is told the file, not which of its names was meant.
     let commands = "cd /var/lib\n\
         ln -s file a1; ln -P a1 a2; chown -h 33:42 a1\nln -s file b1; ln -P b1 b2; chown -h 33:42 b2\n\
@@ -53,7 +55,9 @@ scenario!(hard_links_to_links_stay_one, {
     }
 });
 
-scenario!(times_and_space_are_the_disks, {
+scenario!(
+    /// Access and change times and free space.
+    times_and_space_are_the_disks, CONFIGURE, {
     let commands = "cd /var/lib\necho x >file\ntouch -a -d @1111111111 file\n\
         stat -c 'times %X %Z' file\nstat -f -c 'space %S %b %f' file\n";
     let archive = installed(&[package("sees")?.script("postinst", &seeing(commands))])?;
@@ -78,7 +82,9 @@ scenario!(times_and_space_are_the_disks, {
     assert!(apart < 4 << 30, "{free} blocks are free here, {disk:?} there");
 });
 
-scenario!(phantoms_are_there, {
+scenario!(
+    /// Policy-rc.d; native libraries, the target's own first.
+    phantoms_are_there, CONFIGURE, {
     let [native, _] = architectures()?;
     let directory = format!("usr/lib/{}", native.triplet);
     let commands = format!(
@@ -111,7 +117,9 @@ scenario!(phantoms_are_there, {
     assert!(seen.contains(&format!(" /{directory}/libc.so")), "{seen}");
 });
 
-scenario!(removing_a_phantom, {
+scenario!(
+    /// Rm of a path that is only in the view.
+    removing_a_phantom, CONFIGURE, {
     let commands = "file=/usr/sbin/policy-rc.d\nrm $file; echo removed $?\n\
         for i in 1 2 3 4 5 6 7 8 9; do [ -e $file ] || sleep 0.1; done; $file ssh start; echo policy $?\n\
         rm -r /.rootless-install/shim 2>/dev/null; echo own $?\n";
@@ -122,7 +130,9 @@ scenario!(removing_a_phantom, {
     }
 });
 
-scenario!(libraries_are_listed_for_the_target, {
+scenario!(
+    /// The target's dynamic loader as ldd calls it, and as a user does.
+    libraries_are_listed_for_the_target, CONFIGURE, {
     let [_, foreign] = architectures()?;
     let loader = elf::loader(foreign);
     let soname = loader.rsplit('/').next().unwrap_or_default();
@@ -187,7 +197,9 @@ scenario!(libraries_are_listed_for_the_target, {
     );
 });
 
-scenario!(names_of_redirected_programs, {
+scenario!(
+    /// Argv[0], /proc/self/exe, perl's $^X.
+    names_of_redirected_programs, CONFIGURE, {
     let mut packages = program("perl", "usr/bin/perl")?;
     let commands = "/bin/readlink /proc/self/exe\n/bin/sh -c 'echo name $0'\n\
         perl -e 'exec {\"/bin/sh\"} \"liar\", \"-c\", \"echo said \\$0\"'\nperl -e 'print \"perl $^X\\n\"'\n";
@@ -212,7 +224,9 @@ scenario!(names_of_redirected_programs, {
     );
 });
 
-scenario!(programs_are_added_on_demand, {
+scenario!(
+    /// A package and what it depends on join the native sysroot.
+    programs_are_added_on_demand, CONFIGURE, {
     // perl needs a library that no essential package has.
     let mut packages = program("perl", "usr/bin/perl")?;
     packages.push(
@@ -240,7 +254,9 @@ scenario!(programs_are_added_on_demand, {
     }
 });
 
-scenario!(programs_without_a_counterpart, {
+scenario!(
+    /// Refused by name, with package and version.
+    programs_without_a_counterpart, CONFIGURE, {
     let [_, foreign] = architectures()?;
     // This machine's package is older, and does not have the program yet.
     let mut packages = program("changed", "usr/bin/cut")?;
@@ -292,7 +308,9 @@ scenario!(programs_without_a_counterpart, {
     assert_eq!(seen, "/usr/bin/only\nexecutable\n");
 });
 
-scenario!(programs_by_other_names, {
+scenario!(
+    /// Diverted, copied and moved programs run what their packages have.
+    programs_by_other_names, CONFIGURE, {
     let [_, foreign] = architectures()?;
     let divert = "#!/bin/sh\nset -e\n\
         dpkg-divert --package wrapper --add --rename --divert /usr/bin/cut.real /usr/bin/cut\n";
@@ -326,7 +344,9 @@ scenario!(programs_by_other_names, {
     assert_eq!(machine_of(&copied), Some(foreign.number));
 });
 
-scenario!(this_machine_as_native_sysroot, {
+scenario!(
+    /// --native-sysroot=/.
+    this_machine_as_native_sysroot, CONFIGURE, {
     // The archive's own packages for this machine are not needed, nor complete.
     let [_, foreign] = architectures()?;
     let none = "/usr/bin/rootless-install-none";
@@ -368,7 +388,9 @@ scenario!(this_machine_as_native_sysroot, {
     }
 });
 
-scenario!(the_native_sysroot_is_read_only, {
+scenario!(
+    /// EROFS for scripts.
+    the_native_sysroot_is_read_only, CONFIGURE, {
     let seen = seen(
         "cd /.rootless-install\n\
          for file in shim new sysroot/usr/bin/cat sysroot/usr/bin/new sysroot/usr/lib/new; do\n\
@@ -384,7 +406,9 @@ scenario!(the_native_sysroot_is_read_only, {
     assert!(seen.ends_with("fine\n"), "{seen}");
 });
 
-scenario!(capabilities, {
+scenario!(
+    /// Those kept and dropped; mount(2) is refused.
+    capabilities, CONFIGURE, {
     let mut packages = program("mount", "usr/bin/mount")?;
     packages.push(
         package("sees")?
@@ -418,7 +442,9 @@ scenario!(capabilities, {
     assert!(seen.ends_with("\n0\n"), "{seen}");
 });
 
-scenario!(the_environment_is_made_from_nothing, {
+scenario!(
+    /// Every variable, and an empty standard input.
+    the_environment_is_made_from_nothing, CONFIGURE, {
     let script = seeing("env >/var/lib/env\necho input $(cat | wc -c)\nreadlink /proc/self/fd/0\n");
     let archive = Synthetic::with(&[package("sees")?.script("postinst", &script)])?;
     for epoch in [None, Some("1234567890")] {
@@ -474,7 +500,9 @@ scenario!(the_environment_is_made_from_nothing, {
     }
 });
 
-scenario!(the_loopback_interface_is_up, {
+scenario!(
+    /// A way to 127.0.0.1 and none to others.
+    the_loopback_interface_is_up, CONFIGURE, {
     let mut packages = program("perl", "usr/bin/perl")?;
     // A datagram needs a way to its destination: sockets of AF_INET (2), SOCK_DGRAM (2).
     let commands = "perl -e 'for my $host (127, 192) { socket(S, 2, 2, 0) or die; \
@@ -489,7 +517,9 @@ scenario!(the_loopback_interface_is_up, {
     assert_eq!(seen, "127 up\n192 Network is unreachable\n");
 });
 
-scenario!(devices_and_proc_of_its_own, {
+scenario!(
+    /// /dev, /proc and /sys as a script sees them, and the result.
+    devices_and_proc_of_its_own, CONFIGURE, {
     let commands = "echo dev $(ls /dev)\necho x >/dev/mine\necho x >/dev/shm/mine\nmkfifo /dev/pipe\n\
         echo zero $(head -c 5 /dev/zero | wc -c)\necho x >/dev/null\n\
         head -c 3 /dev/zero >/dev/full; echo full $?\nhead -c 3 /dev/urandom | wc -c\n\
@@ -523,7 +553,9 @@ scenario!(devices_and_proc_of_its_own, {
     assert!(!result.keys().any(|path| path.starts_with("proc/")));
 });
 
-scenario!(processes_left_behind_end, {
+scenario!(
+    /// A process in the background ends with the view.
+    processes_left_behind_end, CONFIGURE, {
     // One keeps the script's output open, the other has left its session.
     let leaves = package("leaves")?.script(
         "postinst",
@@ -542,7 +574,9 @@ scenario!(processes_left_behind_end, {
     );
 });
 
-scenario!(sockets_have_no_place_in_an_archive, {
+scenario!(
+    /// Left out with a warning, kept in a directory.
+    sockets_have_no_place_in_an_archive, CONFIGURE, {
     let mut packages = program("perl", "usr/bin/perl")?;
     let bind = "perl -e 'socket(S, 1, 1, 0) or die; bind(S, pack(\"S a*\", 1, \"/var/lib/socket\")) or die $!'\n\
         [ -S /var/lib/socket ]; echo socket $?\n";

@@ -29,7 +29,9 @@ fn disguised(name: &str, from: &str, to: &str) -> Result<Vec<Package>> {
     Ok(made)
 }
 
-scenario!(the_machine_is_the_targets, {
+scenario!(
+    /// Uname(2) and getconf give the target's machine.
+    the_machine_is_the_targets, CONFIGURE, {
     let [_, foreign] = architectures()?;
     let machine = foreign.triplet.split('-').next().unwrap_or_default();
     // Its own program would be answered; under this name it asks the kernel.
@@ -49,7 +51,9 @@ scenario!(the_machine_is_the_targets, {
     assert_eq!(seen, expected);
 });
 
-scenario!(modules_of_the_target_are_loaded_natively, {
+scenario!(
+    /// A module of the target is its native counterpart, added on demand.
+    modules_of_the_target_are_loaded_natively, CONFIGURE, {
     let [_, foreign] = architectures()?;
     let tool = "usr/lib/TRIPLET/glib-2.0/gio-querymodules";
     let module = "usr/lib/TRIPLET/gio/modules/module.so";
@@ -91,7 +95,9 @@ const MAIN: &str = "#include <dlfcn.h>\n#include <stdio.h>\nint own(void);\nint 
     int (*plugin)(void) = (int (*)(void))dlsym(one, \"plugin\");\n\
     printf(\"%d %d %d\\n\", own(), alternative(), plugin()); return 0; }\n";
 
-scenario!(programs_have_their_own_libraries, {
+scenario!(
+    /// Native programs load private libraries, alternatives and plug-ins of their own kind.
+    programs_have_their_own_libraries, CONFIGURE, {
     let [native, foreign] = architectures()?;
     let work = tempfile::tempdir()?;
     let make = |name: &str, source: &str, options: &[&str]| -> Result<Vec<u8>> {
@@ -147,7 +153,9 @@ scenario!(programs_have_their_own_libraries, {
     assert_eq!(read(&archive.work.out("target"), "var/lib/seen"), "42 6 7\n");
 });
 
-scenario!(lists_of_modules_have_the_targets_paths, {
+scenario!(
+    /// Caches are written where and as the target's tool would.
+    lists_of_modules_have_the_targets_paths, CONFIGURE, {
     let [native, foreign] = architectures()?;
     let tool = "usr/lib/TRIPLET/libgtk-3-0t64/gtk-query-immodules-3.0";
     // It writes what it is told, and an empty line at the end as the real one does.
@@ -174,7 +182,9 @@ scenario!(lists_of_modules_have_the_targets_paths, {
 
 const PROGRAM: &str = "#!/bin/sh\nset -e\ncat \"$1\" >>/var/lib/answers\necho \"${DPKG_MAINTSCRIPT_NAME-none}\" >>/var/lib/answers\n";
 
-scenario!(answers_for_debconf, {
+scenario!(
+    /// --debconf-selections, in order, before the packages that ask.
+    answers_for_debconf, CONFIGURE, {
     let debconf = package("debconf")?
         .essential()
         .file("usr/bin/debconf-set-selections", PROGRAM, 0o755);
@@ -204,7 +214,9 @@ scenario!(answers_for_debconf, {
     );
 });
 
-scenario!(answers_that_make_no_sense, {
+scenario!(
+    /// Each an error with file and line, or what is missing.
+    answers_that_make_no_sense, PROGRAM, {
     let archive = Synthetic::with(&[])?;
     let bad = archive.work.write("bad", b"# x\nlocales locales/x\n")?;
     let good = archive.work.write("good", b"a a/b string x\n")?;

@@ -70,7 +70,9 @@ fn audit(target: &Path) -> String {
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
-scenario!(an_attempt_that_is_ignored_fails_the_run, {
+scenario!(
+    /// Package, script, program, reason and option are named.
+    an_attempt_that_is_ignored_fails_the_run, CONFIGURE, {
     let archive = Synthetic::with(&[
         missing("only")?,
         package("careless")?
@@ -98,7 +100,9 @@ scenario!(an_attempt_that_is_ignored_fails_the_run, {
     ]);
 });
 
-scenario!(what_is_deferred_waits_for_dpkg, {
+scenario!(
+    /// States, conffiles, dependents and the closing words.
+    what_is_deferred_waits_for_dpkg, CONFIGURE, {
     let conffile = |package: Package| {
         let path = format!("etc/{}.conf", package.name);
         let line = format!("/{path}\n");
@@ -161,7 +165,9 @@ scenario!(what_is_deferred_waits_for_dpkg, {
     assert!(!audit.contains(" content"), "{audit}");
 });
 
-scenario!(deferred_triggers_stay_pending, {
+scenario!(
+    /// Triggers-pending, triggers-awaited, and who depends on those.
+    deferred_triggers_stay_pending, CONFIGURE, {
     let only =
         "#!/bin/sh\nset -e\nif [ \"$1\" = triggered ]; then only || true; echo $2 >>/var/lib/after; fi\n";
     let archive = Synthetic::with(&[
@@ -208,7 +214,9 @@ fn renamed(name: &str, from: &str, to: &str) -> Result<Vec<Package>> {
     Ok(packages)
 }
 
-scenario!(programs_that_would_be_wrong, {
+scenario!(
+    /// A native program that would write for the wrong machine.
+    programs_that_would_be_wrong, CONFIGURE, {
     // Whatever it is: by its name it is a compiler.
     let mut packages = renamed("compiler", "usr/bin/cat", "usr/bin/tcc")?;
     let asks = "#!/bin/sh\nset -e\ntcc --version >/var/lib/asked\n";
@@ -242,7 +250,9 @@ scenario!(programs_that_would_be_wrong, {
     assert!(!target.join("var/lib/made").exists());
 });
 
-scenario!(what_is_known_before_stays_unpacked, {
+scenario!(
+    /// The script is not begun where the table knows.
+    what_is_known_before_stays_unpacked, CONFIGURE, {
     // By its name, its postinst makes a dictionary of the machine's kind.
     let dictionary = package("mecab-testdic")?
         .file("etc/dictionary", "setting\n", 0o644)
@@ -285,7 +295,9 @@ fn database(key: &str) -> Vec<u8> {
     file
 }
 
-scenario!(databases_are_converted, {
+scenario!(
+    /// Gdbm files, and those that cannot be.
+    databases_are_converted, CONFIGURE, {
     // It does not index manual pages; it puts the file there.
     let mut packages = renamed("man-db", "usr/bin/cp", "usr/bin/mandb")?;
     let puts = "#!/bin/sh\nmkdir -p /var/cache/man\nmandb /usr/share/$DPKG_MAINTSCRIPT_PACKAGE.db /var/cache/man/index.db || true\n";

@@ -30,7 +30,9 @@ fn arguments(archive: &Synthetic, variant: &str, include: &str, more: &[&str]) -
     arguments
 }
 
-scenario!(every_name_of_a_variant, {
+scenario!(
+    /// The packages of each variant, under all its names.
+    every_name_of_a_variant, PROGRAM, {
     let of_priority = |name, priority| Ok(package(name)?.field("Priority", priority));
     let made: Result<Vec<_>> = [
         ("r", "required"),
@@ -79,7 +81,9 @@ scenario!(every_name_of_a_variant, {
         .failed_with(&["tiny", "minbase", "custom"]);
 });
 
-scenario!(custom_installs_what_is_named, {
+scenario!(
+    /// An essential set that is named package by package.
+    custom_installs_what_is_named, CONFIGURE, {
     let own = package("own")?.script("postinst", "#!/bin/sh\necho $1 >/var/lib/seen\n");
     let archive = Synthetic::with(&[own])?;
     let include = [&ESSENTIAL[..], &["own"]].concat().join(",");
@@ -101,7 +105,9 @@ scenario!(custom_installs_what_is_named, {
     assert!(!status.contains("Package: apt\n"), "{status}");
 });
 
-scenario!(extract_leaves_no_database, {
+scenario!(
+    /// Files only, with conffiles in place, and with no package at all.
+    extract_leaves_no_database, CONFIGURE, {
     let files = package("files")?
         .field("Depends", "more")
         .file("etc/files.conf", "x = 1\n", 0o644)
@@ -135,7 +141,9 @@ scenario!(extract_leaves_no_database, {
     assert!(target.join("var/lib/dpkg/status").exists());
 });
 
-scenario!(foreign_architectures, {
+scenario!(
+    /// This machine's packages in a foreign target, and native tools beside them.
+    foreign_architectures, CONFIGURE, {
     // perl is there for the target's architecture, so a counterpart runs, with a library that
     // only the native sysroot has; `nl` is there for this machine's, so it runs itself.
     let mut packages = program("perl", "usr/bin/perl")?;

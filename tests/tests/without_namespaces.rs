@@ -59,7 +59,9 @@ fn facts_without(lack: Lack, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-scenario!(auto_does_without_and_says_so, {
+scenario!(
+    /// Warnings, and what scripts set, in the tar; --mode=redirect is refused.
+    auto_does_without_and_says_so, ROOT, {
     facts_without(
         Lack::UserNamespaces,
         &["user namespace", "chrootless", "max_user_namespaces"],
@@ -70,18 +72,24 @@ scenario!(auto_does_without_and_says_so, {
     outcome.failed_with(&["user namespace", "hint|sysctl"]);
 });
 
-scenario!(without_fuse_too, {
+scenario!(
+    /// What chown, chmod, mknod and setcap set is recorded all the same.
+    without_fuse_too, ROOT, {
     facts_without(
         Lack::UserNamespacesAndFuse,
         &["chrootless", "/dev/fuse", "chown, chgrp, chmod"],
     )?;
 });
 
-scenario!(without_subordinate_ids, {
+scenario!(
+    /// A user to whom /etc/subuid gives nothing.
+    without_subordinate_ids, ROOT, {
     facts_without(Lack::SubordinateIds, &["/etc/subuid", "usermod"])?;
 });
 
-scenario!(the_machine_is_out_of_reach, {
+scenario!(
+    /// No writing elsewhere, no home, no other processes, no network.
+    the_machine_is_out_of_reach, ROOT, {
     let script = "#!/bin/sh\nexec >\"$DPKG_ROOT/var/lib/seen\" 2>&1\n\
         try() { \"$@\" >/dev/null 2>&1 && echo \"done: $*\"; }\n\
         into() { (: >\"$1\") 2>/dev/null && echo \"written: $1\"; }\n\
@@ -126,7 +134,9 @@ fn with_mounts(script: &str) -> String {
     format!("{script}\ngrep -c fuse.rootless /proc/self/mountinfo | sed 's/^/mounts: /' >&2; exit $status")
 }
 
-scenario!(processes_left_behind_end, {
+scenario!(
+    /// One in a session of its own, after a script and at the time limit.
+    processes_left_behind_end, ROOT, {
     let script = "#!/bin/sh\nsetsid sh -c 'sleep 86389 & sleep 86389' >/dev/null 2>&1 &\n\
         until grep -qszx '8638[9]' /proc/[0-9]*/cmdline; do sleep 0.01; done\n";
     let hangs = format!("{script}echo waiting\nsleep 86388\n");
@@ -162,7 +172,9 @@ fn signalled(signal: &str, nap: &str) -> String {
     )
 }
 
-scenario!(interrupted_scripts_end, {
+scenario!(
+    /// SIGINT: no process, no mount, nothing half-made.
+    interrupted_scripts_end, ROOT, {
     let archive = sleeping("#!/bin/sh\nsetsid sleep 86387 &\nsleep 86387\n")?;
     let traces = archive.work.traces();
     let run = archive
@@ -176,7 +188,9 @@ scenario!(interrupted_scripts_end, {
     archive.work.clean(&traces, &[]);
 });
 
-scenario!(killed_runs_are_cleared_away, {
+scenario!(
+    /// SIGKILL: the script ends, and the next run removes the mount.
+    killed_runs_are_cleared_away, ROOT, {
     // Sleeps in the first run only.
     let script = "#!/bin/sh\n\
         [ -e \"$DPKG_ROOT/usr/share/awake\" ] || { setsid sleep 86386 & sleep 86386; }\n";

@@ -11,7 +11,9 @@ use rootless_install_tests::real::{Real, assert_installed};
 use rootless_install_tests::reference::NoEmulation;
 use rootless_install_tests::{elf, probe, scenario};
 
-scenario!(no_target_program_is_executed, {
+scenario!(
+    /// Works where executing one is impossible.
+    no_target_program_is_executed, NO_EMULATION, alone, {
     let _off = NoEmulation::on()?;
     let foreign = elf::foreign();
     assert!(
