@@ -17,12 +17,12 @@ use crate::solve::{PackageId, Plan, Selection, Universe, Variant};
 use crate::staging::{Cancel, Staging};
 use crate::sysroot::{Sources, Sysroot};
 use crate::unrunnable::{Deferred, OnUnrunnable, Unrunnable};
-use control::{Control, Request};
+use answers::Answers;
 use rootless_install_fs::Target;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 mod absorb;
@@ -44,7 +44,7 @@ pub use control::Violation;
 pub(crate) use environs::check_native_system;
 pub use error::InstallError;
 use error::system_error;
-pub use place::Place;
+pub use place::{Place, Way};
 
 /// Sets a flag when it is dropped, also by a panic.
 struct OnDrop<'a>(&'a AtomicBool);
@@ -159,29 +159,11 @@ impl<'u> Installation<'_, 'u> {
         let mut database = Database::create(self.target, self.arch.name, &foreign)?;
         let scratch = Staging::scratch(&self.cache.join("run"))?;
         let sysroot = self.sysroot(scratch.directory())?;
-        // Scripts may run it twice at once; it makes and removes the same links.
-        let one_ldconfig = Mutex::new(());
         let unrunnable = Unrunnable::new(self.on_unrunnable);
         let ahead = self.ahead(scratch.directory());
+        let answers = Answers::new(self, sysroot.as_ref(), &unrunnable);
         std::thread::scope(|scope| {
-            let socket = scratch.directory().join("private/control");
-            // Nobody asks where the target's own programs are executed.
-            let control = match self.native.is_some() || self.place.is_chrootless() {
-                false => None,
-                true => {
-                    let answer = |request: Request<'_>| {
-                        let _alone = matches!(request, Request::Ldconfig { .. })
-                            .then(|| one_ldconfig.lock().unwrap_or_else(PoisonError::into_inner));
-                        self.answer(sysroot.as_ref(), &unrunnable, request)
-                    };
-                    Some(
-                        Control::listen(scope, &socket, answer).map_err(|source| InstallError::Write {
-                            path: socket.clone(),
-                            source,
-                        })?,
-                    )
-                }
-            };
+            let control = answers.listen(scope, scratch.directory())?;
             let work_ahead = || {
                 for _ in 0..ahead.threads() {
                     scope.spawn(|| ahead.work());

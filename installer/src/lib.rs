@@ -14,6 +14,7 @@ pub mod control;
 pub mod deb;
 pub mod dpkg;
 mod elf;
+mod fnmatch;
 mod fontconfig;
 mod front;
 pub mod hazards;

@@ -7,6 +7,7 @@
 //! ends, so do the namespaces, their mounts and every process in them.
 
 mod agent;
+mod deadline;
 mod fusermount;
 pub mod idmap;
 mod message;
@@ -16,6 +17,7 @@ pub mod privileges;
 mod processor;
 mod sandbox;
 
+use deadline::Deadline;
 pub use fusermount::unmount_stale;
 use idmap::{IdRange, Mapper};
 use message::{FromAgent, ToAgent};
@@ -408,22 +410,16 @@ impl Namespaces {
             processor: self.processors.choose(),
         };
         run.send(&mut self.socket).map_err(ViewError::Lost)?;
-        let started = Instant::now();
+        let deadline = Deadline::new(limit, cancelled);
         let mut killed = None;
         let mut spread = false;
-        while !self.wait_readable(Duration::from_millis(50))? {
-            if !spread && started.elapsed() > processor::ALONE {
+        while !deadline.readable(&self.socket)? {
+            if !spread && deadline.elapsed() > processor::ALONE {
                 self.processors.spread();
                 ToAgent::Spread.send(&mut self.socket).map_err(ViewError::Lost)?;
                 spread = true;
             }
-            let late = limit.filter(|limit| started.elapsed() > *limit);
-            let verdict = if cancelled() {
-                Some(Ended::Cancelled)
-            } else {
-                late.map(Ended::TimedOut)
-            };
-            if let (Some(verdict), None) = (verdict, &killed) {
+            if let (Some(verdict), None) = (deadline.verdict(), &killed) {
                 ToAgent::Kill.send(&mut self.socket).map_err(ViewError::Lost)?;
                 killed = Some(verdict);
             }
@@ -439,17 +435,6 @@ impl Namespaces {
             }
         };
         Ok(killed.unwrap_or(ended))
-    }
-
-    fn wait_readable(&self, limit: Duration) -> Result<bool, ViewError> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let limit = Timespec::try_from(limit).ok();
-        let mut waiting = [PollFd::new(&self.socket, PollFlags::IN)];
-        match poll(&mut waiting, limit.as_ref()) {
-            Ok(ready) => Ok(ready > 0),
-            Err(rustix::io::Errno::INTR) => Ok(false),
-            Err(error) => Err(ViewError::Lost(error.into())),
-        }
     }
 }
 

@@ -9,7 +9,6 @@ use rootless_install_fs::Target;
 
 use super::config::NativeSysroot;
 use super::lint;
-use super::way::Way;
 use super::{Config, TargetSpec};
 use crate::arch::Architecture;
 use crate::archive::{
@@ -18,7 +17,7 @@ use crate::archive::{
 };
 use crate::dpkg::PackageKey;
 use crate::install::native_root::{self, Making};
-use crate::install::{self, InstallError, Installation, Place, Violation};
+use crate::install::{self, InstallError, Installation, Violation, Way};
 use crate::lint::{Heard, Lint};
 use crate::merge_usr::{self, MergeUsrError};
 use crate::output::{self, TarOptions};
@@ -257,11 +256,7 @@ pub(super) fn install<T>(
         merged_usr: config.merged_usr,
         debs: plan.packages().zip(debs).collect(),
         sources,
-        place: match (way, &native_root) {
-            (Way::Machine(machine), _) => Place::Machine { fuse: machine.fuse },
-            (_, Some(copied)) => Place::NativeRoot(&copied.root),
-            _ => Place::View,
-        },
+        place: way.place(native_root.as_ref().map(|copied| &copied.root)),
         native: native_universe
             .as_ref()
             .filter(|_| config.is_redirected())

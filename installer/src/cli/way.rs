@@ -2,19 +2,9 @@
 
 use super::args::Mode;
 use super::{Config, pipeline::Error};
+use crate::install::Way;
 use crate::report::{Event, Reporter};
 use crate::view::{self, Machine, ViewError};
-
-/// The way that is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// In a view of the target.
-    View,
-    /// In a native root.
-    NativeRoot,
-    /// On this machine itself.
-    Machine(Machine),
-}
 
 impl Way {
     /// What a machine with namespaces would be asked for.

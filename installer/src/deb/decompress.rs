@@ -9,7 +9,7 @@ use liblzma::stream::{CONCATENATED, MtStreamBuilder, Stream};
 const MEMORY: u64 = 512 << 20;
 /// Memory from which on a decoder uses fewer threads: a block of `xz -6` is 24 MiB, and each thread
 /// has one.
-const THREADS_MEMORY: u64 = 128 << 20;
+const THREADS_MEMORY: u64 = 96 << 20;
 /// Compressed size from which several threads are worth their memory.
 const PARALLEL_SIZE: usize = 2 << 20;
 /// Window of decompressed data between decoder and tar reader, in bytes.

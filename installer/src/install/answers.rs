@@ -1,7 +1,7 @@
 //! What the shim asks, and what it is told.
 
-use super::control::{Reply, Request};
-use super::{Installation, Place};
+use super::control::{Control, Reply, Request};
+use super::{InstallError, Installation, Place, Result};
 use crate::hazards::{self, Verdict};
 use crate::ldconfig::{self, Ran};
 use crate::ldd;
@@ -10,15 +10,58 @@ use crate::unrunnable::{Refusal, Unrunnable};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread::Scope;
 
-impl Installation<'_, '_> {
-    /// Answers the shim.
-    pub(super) fn answer(
-        &self,
-        sysroot: Option<&Sysroot<'_, '_>>,
-        unrunnable: &Unrunnable,
-        request: Request<'_>,
-    ) -> Reply {
+/// What answers the shim during a run.
+pub(super) struct Answers<'i, 'a, 'u> {
+    installation: &'i Installation<'a, 'u>,
+    sysroot: Option<&'i Sysroot<'i, 'u>>,
+    unrunnable: &'i Unrunnable,
+    /// Scripts may run it twice at once; it makes and removes the same links.
+    one_ldconfig: Mutex<()>,
+}
+
+impl<'i, 'a, 'u> Answers<'i, 'a, 'u> {
+    pub(super) fn new(
+        installation: &'i Installation<'a, 'u>,
+        sysroot: Option<&'i Sysroot<'i, 'u>>,
+        unrunnable: &'i Unrunnable,
+    ) -> Self {
+        Self {
+            installation,
+            sysroot,
+            unrunnable,
+            one_ldconfig: Mutex::new(()),
+        }
+    }
+
+    /// Answers in threads of `scope`, where there is a shim that asks; `scratch` is the run's directory.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub(super) fn listen<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        scratch: &Path,
+    ) -> Result<Option<Control<'scope>>> {
+        // Nobody asks where the target's own programs are executed.
+        if self.installation.native.is_none() && !self.installation.place.is_chrootless() {
+            return Ok(None);
+        }
+        let path = scratch.join("private/control");
+        match Control::listen(scope, &path, |request| self.answer(request)) {
+            Ok(control) => Ok(Some(control)),
+            Err(source) => Err(InstallError::Write { path, source }),
+        }
+    }
+
+    fn answer(&self, request: Request<'_>) -> Reply {
+        let Self {
+            installation,
+            unrunnable,
+            ..
+        } = self;
         let refuse = |tool: &Path, reason: String| {
             unrunnable.refuse(Refusal {
                 tool: tool.to_owned(),
@@ -28,42 +71,47 @@ impl Installation<'_, '_> {
         };
         match request {
             Request::Counterpart(path) => {
-                let found = match sysroot {
+                let found = match self.sysroot {
                     Some(sysroot) => sysroot.find(path),
                     None => Err("the system given with --native-sysroot does not have it".into()),
                 };
                 found.map_or_else(|reason| refuse(path, reason), Reply::Execute)
             }
-            Request::Hazard { program, arguments } => match hazards::judge(program, &arguments, self.arch) {
-                Verdict::Run => Reply::Counterpart,
-                Verdict::Refuse(reason) => refuse(program, reason),
-                Verdict::Convert => {
-                    hazards::into_native(self.target, self.arch);
-                    Reply::Tell
+            Request::Hazard { program, arguments } => {
+                match hazards::judge(program, &arguments, installation.arch) {
+                    Verdict::Run => Reply::Counterpart,
+                    Verdict::Refuse(reason) => refuse(program, reason),
+                    Verdict::Convert => {
+                        hazards::into_native(installation.target, installation.arch);
+                        Reply::Tell
+                    }
                 }
-            },
-            Request::Executed { program } => match hazards::into_target(self.target, self.arch) {
-                Ok(()) => Reply::Done(Ran::default()),
-                Err(reason) => refuse(program, reason),
-            },
+            }
+            Request::Executed { program } => {
+                match hazards::into_target(installation.target, installation.arch) {
+                    Ok(()) => Reply::Done(Ran::default()),
+                    Err(reason) => refuse(program, reason),
+                }
+            }
             Request::Violation(violation) => {
-                (self.violations)(&violation);
+                (installation.violations)(&violation);
                 Reply::Counterpart
             }
-            Request::Record(record) => match self.record(&record) {
+            Request::Record(record) => match installation.record(&record) {
                 Ok(()) => Reply::Counterpart,
                 Err(reason) => Reply::Refused(reason),
             },
             Request::Failed { program, reason } => refuse(program, reason.to_string_lossy().into_owned()),
             Request::Ldconfig { directory, arguments } => {
-                let (directory, arguments) = match self.place {
+                let _alone = self.one_ldconfig.lock().unwrap_or_else(PoisonError::into_inner);
+                let (directory, arguments) = match installation.place {
                     Place::View => (directory, arguments),
                     _ => (
-                        inside(self.dpkg_root(), directory).unwrap_or(Path::new("/")),
+                        inside(installation.dpkg_root(), directory).unwrap_or(Path::new("/")),
                         without_root(&arguments),
                     ),
                 };
-                match ldconfig::run_in(self.target, self.arch, directory, &arguments) {
+                match ldconfig::run_in(installation.target, installation.arch, directory, &arguments) {
                     Ok(ran) => Reply::Done(ran),
                     Err(error) if error.is_unknown_version() => Reply::Counterpart,
                     Err(error) => refuse(Path::new("/usr/sbin/ldconfig"), error.to_string()),
@@ -75,8 +123,8 @@ impl Installation<'_, '_> {
                 program,
                 arguments,
             } => match ldd::run(
-                self.target,
-                self.arch,
+                installation.target,
+                installation.arch,
                 directory,
                 &environment,
                 program,

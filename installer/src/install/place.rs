@@ -5,12 +5,36 @@ use crate::configure::script::Environment;
 use crate::lint::{Inside, Tracer};
 use crate::native_root::{self, FRONT};
 use crate::report::Event;
-use crate::view::{DPKG_ROOT, Outer, PHANTOM_DIRECTORY, PlainOptions, Sink, View, ViewError, ViewOptions};
+use crate::view::{
+    DPKG_ROOT, Machine, Outer, PHANTOM_DIRECTORY, PlainOptions, Sink, View, ViewError, ViewOptions,
+};
 use rootless_install_fs::{ServeOptions, Target, Watch};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Which way maintainer scripts run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In a view of the target.
+    View,
+    /// In a native root.
+    NativeRoot,
+    /// On this machine itself.
+    Machine(Machine),
+}
+
+impl Way {
+    /// Where that is, with the native root that was made for it.
+    pub fn place(self, native_root: Option<&Target>) -> Place<'_> {
+        match (self, native_root) {
+            (Self::Machine(machine), _) => Place::Machine { fuse: machine.fuse },
+            (Self::View | Self::NativeRoot, Some(root)) => Place::NativeRoot(root),
+            (Self::View | Self::NativeRoot, None) => Place::View,
+        }
+    }
+}
 
 /// Where maintainer scripts run.
 #[derive(Clone, Copy, Debug)]

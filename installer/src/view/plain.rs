@@ -1,18 +1,18 @@
 //! Scripts without namespaces: this machine's own root directory and tools, and the target at a
 //! path of the machine. Each script runs in a [`sandbox`].
 
+use super::deadline::Deadline;
 use super::fusermount::{self, Mount};
 use super::output::MARK;
 use super::{Ended, Sink, ViewError, io_error, output::Collector, sandbox};
 use rootless_install_fs::{ServeOptions, Server, Target};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::OsString;
 use std::io::{PipeWriter, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How to run scripts on the machine itself.
 pub struct PlainOptions<'a> {
@@ -90,15 +90,10 @@ impl Plain {
             .ok_or_else(|| std::io::Error::other("no process id"))
             .and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?))
             .map_err(io_error("watch a script"))?;
-        let started = Instant::now();
+        let deadline = Deadline::new(limit, cancelled);
         let mut killed = None;
-        while !ended(&handle, Duration::from_millis(50))? {
-            let late = limit.filter(|limit| started.elapsed() > *limit);
-            let verdict = match cancelled() {
-                true => Some(Ended::Cancelled),
-                false => late.map(Ended::TimedOut),
-            };
-            if let Some(verdict) = verdict {
+        while !deadline.readable(&handle)? {
+            if let Some(verdict) = deadline.verdict() {
                 // The end of its input is the sandbox's order to end the script.
                 drop(child.stdin.take());
                 killed = killed.or(Some(verdict));
@@ -131,14 +126,5 @@ impl Plain {
             .stdout(out)
             .stderr(errors)
             .spawn()
-    }
-}
-
-fn ended(handle: &OwnedFd, limit: Duration) -> Result<bool, ViewError> {
-    let limit = Timespec::try_from(limit).ok();
-    match poll(&mut [PollFd::new(handle, PollFlags::IN)], limit.as_ref()) {
-        Ok(ready) => Ok(ready > 0),
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(error) => Err(io_error("wait for a script")(error.into())),
     }
 }

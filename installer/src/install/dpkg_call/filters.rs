@@ -1,5 +1,6 @@
 //! `--path-exclude` and `--path-include`: paths of packages that are not unpacked.
 
+use crate::fnmatch::fnmatch;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -18,7 +19,7 @@ impl Filters {
     pub fn leave_out(&self, path: &Path, may_hold_others: bool) -> bool {
         let path = path.as_os_str().as_bytes();
         let mut matching = self.0.iter().rev();
-        let last = matching.find(|(pattern, _)| matches(pattern, path));
+        let last = matching.find(|(pattern, _)| fnmatch(pattern, path));
         if last.is_none_or(|(_, include)| *include) {
             return false;
         }
@@ -42,118 +43,9 @@ impl Filters {
     }
 }
 
-/// fnmatch(3) without flags.
-pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    // Where to go on when what follows the last `*` does not match.
-    let mut back: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match step(pattern, p, text.get(t).copied().unwrap_or_default()) {
-            Step::Star => {
-                back = Some((p + 1, t));
-                p += 1;
-                continue;
-            }
-            Step::Match(next) => {
-                p = next;
-                t += 1;
-                continue;
-            }
-            Step::No => {}
-        }
-        match &mut back {
-            Some((after, from)) => {
-                *from += 1;
-                (p, t) = (*after, *from);
-            }
-            None => return false,
-        }
-    }
-    pattern
-        .get(p..)
-        .is_some_and(|rest| rest.iter().all(|b| *b == b'*'))
-}
-
-enum Step {
-    Star,
-    Match(usize),
-    No,
-}
-
-fn step(pattern: &[u8], at: usize, byte: u8) -> Step {
-    let exactly = |wanted: u8, next: usize| {
-        if wanted == byte {
-            Step::Match(next)
-        } else {
-            Step::No
-        }
-    };
-    match pattern.get(at) {
-        None => Step::No,
-        Some(b'*') => Step::Star,
-        Some(b'?') => Step::Match(at + 1),
-        Some(b'\\') => match pattern.get(at + 1) {
-            Some(escaped) => exactly(*escaped, at + 2),
-            None => Step::No,
-        },
-        Some(b'[') => match bracket(pattern, at + 1, byte) {
-            Some((true, next)) => Step::Match(next),
-            Some((false, _)) => Step::No,
-            None => exactly(b'[', at + 1),
-        },
-        Some(other) => exactly(*other, at + 1),
-    }
-}
-
-/// A bracket expression that begins after `[`: whether it matches, and what follows it.
-fn bracket(pattern: &[u8], mut at: usize, byte: u8) -> Option<(bool, usize)> {
-    let negated = matches!(pattern.get(at), Some(b'!' | b'^'));
-    at += usize::from(negated);
-    let begin = at;
-    let mut found = false;
-    loop {
-        let low = *pattern.get(at)?;
-        if low == b']' && at > begin {
-            return Some((found != negated, at + 1));
-        }
-        match (pattern.get(at + 1), pattern.get(at + 2)) {
-            (Some(b'-'), Some(high)) if *high != b']' => {
-                found |= (low..=*high).contains(&byte);
-                at += 3;
-            }
-            _ => {
-                found |= low == byte;
-                at += 1;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns() {
-        for (pattern, text, expected) in [
-            ("/usr/share/doc/*", "/usr/share/doc/a/copyright", true),
-            ("/usr/share/doc/*", "/usr/share/doc", false),
-            ("/a?c", "/a/c", true),
-            ("*/b*d", "/a/bcd", true),
-            ("*/b*d", "/a/bcdx", false),
-            ("/[a-c]x", "/bx", true),
-            ("/[!a-c]x", "/bx", false),
-            ("/\\*", "/*", true),
-            ("/\\*", "/x", false),
-            ("/[x", "/[x", true),
-        ] {
-            assert_eq!(
-                matches(pattern.as_bytes(), text.as_bytes()),
-                expected,
-                "{pattern} {text}"
-            );
-        }
-    }
 
     #[test]
     fn the_last_pattern_decides_and_parents_stay() {

@@ -173,7 +173,7 @@ fn is_named(package: &Package, native: &str, patterns: &[String]) -> bool {
         || patterns.iter().any(|pattern| {
             names
                 .iter()
-                .any(|name| super::filters::matches(pattern.as_bytes(), name.as_bytes()))
+                .any(|name| crate::fnmatch::fnmatch(pattern.as_bytes(), name.as_bytes()))
         })
 }
 

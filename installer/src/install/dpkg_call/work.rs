@@ -12,9 +12,9 @@ use crate::dpkg::{Database, Package};
 use crate::fontconfig;
 use crate::hazards;
 use crate::install::absorb::absorb_all;
-use crate::install::control::{Control, Request};
+use crate::install::answers::Answers;
 use crate::install::native_root::Making;
-use crate::install::{InstallError, Installation, Native, Place};
+use crate::install::{InstallError, Installation, Native, Place, Way};
 use crate::merge_usr::MergedUsr;
 use crate::report::Reporter;
 use crate::solve::{IndexInput, Plan, Request as Wanted, Selection, Universe, Variant};
@@ -25,7 +25,7 @@ use crate::view::{self, Machine};
 use rootless_install_fs::Target;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Changes packages: the native sysroot, the socket for the shim, and the engine with them.
 pub(super) fn work(
@@ -51,7 +51,7 @@ pub(super) fn work(
     let own = [&[architecture], foreign.as_slice()].concat();
     let redirected = own.iter().any(|arch| *arch != Architecture::native());
     let scripts = needs_scripts(call, &database);
-    let way = Way::of(options.script_mode(), voice)?;
+    let way = way(options.script_mode(), voice)?;
     let native_packages = scripts && (way == Way::NativeRoot || way == Way::View && redirected);
     let loaded = (native_packages && options.native == NativeSystem::Auto)
         .then(|| native::load(options, &cache, target, Arc::clone(voice) as _, cancel))
@@ -119,11 +119,7 @@ pub(super) fn work(
         debs: HashMap::new(),
         sources: Vec::new(),
         native,
-        place: match (way, &native_root) {
-            (Way::Machine(machine), _) => Place::Machine { fuse: machine.fuse },
-            (_, Some(copied)) => Place::NativeRoot(&copied.root),
-            _ => Place::View,
-        },
+        place: way.place(native_root.as_ref().map(|copied| &copied.root)),
         lint: None,
         violations: &|_| {},
         cache: &cache,
@@ -161,26 +157,17 @@ pub(super) fn work(
 }
 
 /// Which way scripts run on this machine.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    View,
-    NativeRoot,
-    Machine(Machine),
-}
-
-impl Way {
-    fn of(mode: ScriptMode, voice: &Voice) -> Done<Self> {
-        if mode == ScriptMode::Redirect {
-            return Ok(Self::View);
-        }
-        Ok(match view::probe() {
-            Ok(_) => Self::NativeRoot,
-            Err(error) => {
-                voice.notice(&format!("warning: {error}: scripts run on this machine itself"));
-                Self::Machine(Machine::probe())
-            }
-        })
+fn way(mode: ScriptMode, voice: &Voice) -> Done<Way> {
+    if mode == ScriptMode::Redirect {
+        return Ok(Way::View);
     }
+    Ok(match view::probe() {
+        Ok(_) => Way::NativeRoot,
+        Err(error) => {
+            voice.notice(&format!("warning: {error}: scripts run on this machine itself"));
+            Way::Machine(Machine::probe())
+        }
+    })
 }
 
 /// What a native root has: the packages that are there and those that come, as far as this machine's
@@ -256,26 +243,9 @@ impl AtWork<'_, '_, '_> {
     fn run(&self, database: Database) -> Done<bool> {
         let installation = self.installation;
         let unrunnable = Unrunnable::new(installation.on_unrunnable);
-        // Scripts may run it twice at once; it makes and removes the same links.
-        let one_ldconfig = Mutex::new(());
+        let answers = Answers::new(installation, self.sysroot, &unrunnable);
         std::thread::scope(|scope| {
-            let socket = self.scratch.join("private/control");
-            let answer = |request: Request<'_>| {
-                let _alone = matches!(request, Request::Ldconfig { .. })
-                    .then(|| one_ldconfig.lock().unwrap_or_else(PoisonError::into_inner));
-                installation.answer(self.sysroot, &unrunnable, request)
-            };
-            let asked = installation.native.is_some() || installation.place.is_chrootless();
-            let control =
-                match asked {
-                    false => None,
-                    true => Some(Control::listen(scope, &socket, answer).map_err(|source| {
-                        InstallError::Write {
-                            path: socket.clone(),
-                            source,
-                        }
-                    })?),
-                };
+            let control = answers.listen(scope, self.scratch)?;
             let view = || installation.view(self.scratch);
             let learn_one = |package: &Package, list: &[PathBuf]| match self.sysroot {
                 Some(sysroot) => learn(sysroot, package, list),

@@ -1,0 +1,80 @@
+//! How long a script is waited for.
+
+use super::{Ended, ViewError};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether a script is to be ended.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// What ends a script that does not end itself.
+pub(super) struct Deadline<'c> {
+    started: Instant,
+    limit: Option<Duration>,
+    cancelled: &'c dyn Fn() -> bool,
+}
+
+impl<'c> Deadline<'c> {
+    /// `limit` counts from now.
+    pub(super) fn new(limit: Option<Duration>, cancelled: &'c dyn Fn() -> bool) -> Self {
+        Self {
+            started: Instant::now(),
+            limit,
+            cancelled,
+        }
+    }
+
+    /// For how long the script runs.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Why it is to be ended, if it is.
+    pub(super) fn verdict(&self) -> Option<Ended> {
+        if (self.cancelled)() {
+            return Some(Ended::Cancelled);
+        }
+        let late = self.limit.filter(|limit| self.elapsed() > *limit);
+        late.map(Ended::TimedOut)
+    }
+
+    /// Waits a moment for something to be read; whether there is something.
+    pub(super) fn readable(&self, of: impl AsFd) -> Result<bool, ViewError> {
+        let interval = Timespec::try_from(INTERVAL).ok();
+        match poll(&mut [PollFd::new(&of, PollFlags::IN)], interval.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::INTR) => Ok(false),
+            Err(error) => Err(ViewError::Lost(error.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cancels_is_heard_before_the_limit_counts() {
+        let never = || false;
+        let patient = Deadline::new(None, &never);
+        assert!(patient.verdict().is_none());
+        let late = Deadline::new(Some(Duration::ZERO), &never);
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(matches!(late.verdict(), Some(Ended::TimedOut(_))));
+        let cancelled = || true;
+        let both = Deadline::new(Some(Duration::ZERO), &cancelled);
+        assert!(matches!(both.verdict(), Some(Ended::Cancelled)));
+    }
+
+    #[test]
+    fn what_can_be_read_is_seen() {
+        let never = || false;
+        let deadline = Deadline::new(None, &never);
+        let (reader, writer) = std::io::pipe().unwrap();
+        assert!(!deadline.readable(&reader).unwrap());
+        drop(writer);
+        assert!(deadline.readable(&reader).is_ok());
+    }
+}
