@@ -39,7 +39,9 @@ pub(super) struct Adapter {
     /// How long the kernel may believe what a name means. Attributes it may keep in any case: who asks for
     /// them looks the name up first.
     names: Duration,
-    /// Whether the kernel lists directories without opening them.
+    /// Whether the kernel opens files without telling.
+    no_open: bool,
+    /// Whether it lists directories so.
     no_opendir: bool,
 }
 
@@ -49,6 +51,7 @@ impl Adapter {
             names: if eye.sees_all() { Duration::ZERO } else { FOREVER },
             view,
             eye,
+            no_open: false,
             no_opendir: false,
         }
     }
@@ -129,6 +132,12 @@ impl Filesystem for Adapter {
         if !self.view.has_machines_ids() {
             let _ = config.add_capabilities(InitFlags::FUSE_POSIX_ACL | InitFlags::FUSE_DONT_MASK);
         }
+        self.no_open = !self.view.needs_opens()
+            && !self.eye.watches()
+            && config.add_capabilities(InitFlags::FUSE_NO_OPEN_SUPPORT).is_ok();
+        if self.no_open {
+            self.view.opens_are_not_told();
+        }
         self.no_opendir = !self.eye.sees_all()
             && config
                 .add_capabilities(InitFlags::FUSE_NO_OPENDIR_SUPPORT)
@@ -177,7 +186,7 @@ impl Filesystem for Adapter {
         atime: Option<TimeOrNow>,
         mtime: Option<TimeOrNow>,
         _: Option<SystemTime>,
-        fh: Option<FileHandle>,
+        _: Option<FileHandle>,
         _: Option<SystemTime>,
         _: Option<SystemTime>,
         _: Option<SystemTime>,
@@ -202,7 +211,7 @@ impl Filesystem for Adapter {
         };
         self.eye
             .node(&self.view, req.pid(), ino.0, AccessKind::Attributes(attribute));
-        reply_attr(reply, self.view.setattr(ino.0, fh.map(|fh| fh.0), &changes));
+        reply_attr(reply, self.view.setattr(ino.0, &changes));
     }
 
     fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
@@ -308,6 +317,10 @@ impl Filesystem for Adapter {
         self.view.count_request();
         self.eye
             .node(&self.view, req.pid(), ino.0, AccessKind::of_open(flags.0));
+        if self.no_open {
+            // Success, and not asked again.
+            return reply.error(Errno::ENOSYS);
+        }
         match self.view.open(ino.0, flags.0) {
             Ok(opened) => reply.opened(FileHandle(opened.fh), opened.flags),
             Err(e) => reply.error(errno(e)),
@@ -317,7 +330,7 @@ impl Filesystem for Adapter {
     fn read(
         &self,
         _: &Request,
-        _: INodeNo,
+        ino: INodeNo,
         fh: FileHandle,
         offset: u64,
         size: u32,
@@ -326,7 +339,7 @@ impl Filesystem for Adapter {
         reply: ReplyData,
     ) {
         self.view.count_request();
-        match self.view.read(fh.0, offset, size) {
+        match self.view.read(ino.0, fh.0, offset, size) {
             Ok(data) => reply.data(&data),
             Err(e) => reply.error(errno(e)),
         }
@@ -335,8 +348,8 @@ impl Filesystem for Adapter {
     fn write(
         &self,
         _: &Request,
-        _: INodeNo,
-        fh: FileHandle,
+        ino: INodeNo,
+        _: FileHandle,
         offset: u64,
         data: &[u8],
         _: WriteFlags,
@@ -345,7 +358,7 @@ impl Filesystem for Adapter {
         reply: ReplyWrite,
     ) {
         self.view.count_request();
-        match self.view.write(fh.0, offset, data) {
+        match self.view.write(ino.0, offset, data) {
             Ok(len) => reply.written(len),
             Err(e) => reply.error(errno(e)),
         }
@@ -528,20 +541,20 @@ impl Filesystem for Adapter {
     fn fallocate(
         &self,
         _: &Request,
-        _: INodeNo,
-        fh: FileHandle,
+        ino: INodeNo,
+        _: FileHandle,
         offset: u64,
         length: u64,
         mode: i32,
         reply: ReplyEmpty,
     ) {
         self.view.count_request();
-        reply_empty(reply, self.view.fallocate(fh.0, offset, length, mode));
+        reply_empty(reply, self.view.fallocate(ino.0, offset, length, mode));
     }
 
-    fn lseek(&self, _: &Request, _: INodeNo, fh: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
+    fn lseek(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
         self.view.count_request();
-        match self.view.lseek(fh.0, offset, whence) {
+        match self.view.lseek(ino.0, offset, whence) {
             Ok(offset) => reply.offset(offset),
             Err(e) => reply.error(errno(e)),
         }
@@ -550,18 +563,18 @@ impl Filesystem for Adapter {
     fn copy_file_range(
         &self,
         _: &Request,
-        _: INodeNo,
-        fh_in: FileHandle,
+        from: INodeNo,
+        _: FileHandle,
         offset_in: u64,
-        _: INodeNo,
-        fh_out: FileHandle,
+        to: INodeNo,
+        _: FileHandle,
         offset_out: u64,
         len: u64,
         _: CopyFileRangeFlags,
         reply: ReplyWrite,
     ) {
         self.view.count_request();
-        match self.view.copy((fh_in.0, offset_in), (fh_out.0, offset_out), len) {
+        match self.view.copy((from.0, offset_in), (to.0, offset_out), len) {
             Ok(copied) => reply.written(copied),
             Err(e) => reply.error(errno(e)),
         }

@@ -5,18 +5,21 @@
 //! node is marked, and gets another generation when its number turns up again.
 //!
 //! Names are kept exact by the [`Observer`](crate::target::Observer) calls. A node without a name (its
-//! file is unlinked) can only be reached through a descriptor that is open on it.
+//! file is unlinked) can only be reached through its [file](files), if it was open.
+
+mod files;
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
 use super::phantom::{PhantomId, Phantoms};
 use crate::confined::{Dir, Place};
+use files::Files;
 
 /// FUSE's number for the root.
 pub(super) const ROOT: u64 = 1;
@@ -32,12 +35,15 @@ pub(super) struct Nodes {
     root: Arc<Dir>,
     phantoms: Arc<Phantoms>,
     table: Mutex<Table>,
+    /// Opens are not told.
+    any_may_be_open: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     nodes: HashMap<u64, Node>,
     dirs: HashMap<u64, (Arc<Dir>, u64)>,
+    files: Files,
     clock: u64,
     generations: u64,
     /// How often the kernel was told of each phantom and has not forgotten.
@@ -55,7 +61,8 @@ struct Node {
     names: Vec<(u64, OsString)>,
     /// For a directory with phantoms in it.
     phantom: Option<PhantomId>,
-    open: Vec<Arc<File>>,
+    /// A process has opened it since the kernel was told of it.
+    may_be_open: bool,
 }
 
 /// How a node comes to be known.
@@ -80,6 +87,7 @@ impl Nodes {
             root,
             phantoms,
             table: Mutex::new(table),
+            any_may_be_open: AtomicBool::new(false),
         }
     }
 
@@ -108,7 +116,8 @@ impl Nodes {
             node.generation = table.generations;
             node.number_free = false;
             node.names.clear();
-            node.open.clear();
+            node.may_be_open = false;
+            table.files.drop(id);
             table.dirs.remove(&id);
         }
         node.lookups += 1;
@@ -173,6 +182,7 @@ impl Nodes {
             node.lookups = node.lookups.saturating_sub(count);
             if node.lookups == 0 {
                 table.nodes.remove(&id);
+                table.files.drop(id);
                 table.dirs.remove(&id);
             }
         }
@@ -242,8 +252,7 @@ impl Nodes {
                 if at == ROOT {
                     break self.root.clone();
                 }
-                table.clock += 1;
-                let now = table.clock;
+                let now = table.tick();
                 if let Some((dir, used)) = table.dirs.get_mut(&at) {
                     *used = now;
                     break dir.clone();
@@ -268,29 +277,11 @@ impl Nodes {
         Ok(dir)
     }
 
-    /// Notes that a file is open on the node.
-    pub(super) fn opened(&self, id: u64, file: &Arc<File>) {
-        if let Some(node) = self.table().nodes.get_mut(&id) {
-            node.open.push(file.clone());
-        }
-    }
-
-    /// Notes that a file is no longer open on the node.
-    pub(super) fn closed(&self, id: u64, file: &Arc<File>) {
-        if let Some(node) = self.table().nodes.get_mut(&id)
-            && let Some(at) = node.open.iter().position(|open| Arc::ptr_eq(open, file))
-        {
-            node.open.swap_remove(at);
-        }
-    }
-
-    /// A file open on the node.
-    pub(super) fn open_file(&self, id: u64) -> Option<Arc<File>> {
-        self.table().nodes.get(&id)?.open.last().cloned()
-    }
-
     /// The node is about to lose a name, `last` if it has no other.
     pub(super) fn leaving(&self, id: u64, parent: u64, name: &OsStr, last: bool) {
+        if last {
+            self.hold(id, parent, name);
+        }
         if let Some(node) = self.table().nodes.get_mut(&id) {
             node.names.retain(|(p, n)| !(*p == parent && n == name));
             node.number_free |= last;
@@ -325,6 +316,11 @@ impl Nodes {
 }
 
 impl Table {
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
     fn keep_open(&mut self, id: u64, dir: Arc<Dir>) {
         if !self.nodes.contains_key(&id) {
             return;

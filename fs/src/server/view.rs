@@ -32,7 +32,7 @@ use crate::target::Target;
 use crate::target::xattr::Subject;
 
 pub(super) use change::{Changes, NewTime};
-use files::Handles;
+use files::Executions;
 use listing::{Listings, Name};
 use observe::Quiet;
 
@@ -117,7 +117,7 @@ pub(super) struct View {
     target: Target,
     nodes: Nodes,
     phantoms: Arc<Phantoms>,
-    handles: Handles,
+    executions: Executions,
     listings: Listings,
     /// What is read instead of foreign binaries that are executed.
     redirect: Option<Scripts>,
@@ -154,7 +154,7 @@ impl View {
             target,
             nodes,
             phantoms,
-            handles: Handles::default(),
+            executions: Executions::default(),
             listings: Listings::default(),
             redirect,
             root,
@@ -197,6 +197,16 @@ impl View {
             ),
             None => (uid, gid),
         }
+    }
+
+    /// Whether opens must be told: executions are seen by them.
+    pub(super) fn needs_opens(&self) -> bool {
+        self.redirect.is_some()
+    }
+
+    /// The kernel does not tell of opens.
+    pub(super) fn opens_are_not_told(&self) {
+        self.nodes.opens_are_not_told();
     }
 
     /// Gives the way to tell the kernel of changes made behind its back.
@@ -307,7 +317,7 @@ impl View {
         match self.nodes.place(id) {
             Ok(place) => Ok(sys::attr_at(place.fd(), &place.name)?),
             Err(errno) => {
-                let file = self.nodes.open_file(id).ok_or(errno)?;
+                let file = self.nodes.file(id, false).map_err(|_| errno)?;
                 Ok(sys::attr_of(file.as_fd())?)
             }
         }
@@ -474,7 +484,7 @@ impl View {
         match self.nodes.place(id) {
             Ok(place) => Subject::at(place),
             Err(errno) => {
-                let file = self.nodes.open_file(id).ok_or(errno)?;
+                let file = self.nodes.file(id, false).map_err(|_| errno)?;
                 Ok(Subject::of(file))
             }
         }

@@ -148,6 +148,11 @@ impl Eye {
         self.sees_all
     }
 
+    /// Whether anybody wants to know of what is changed.
+    pub(super) fn watches(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// An access to a node.
     pub(super) fn node(&self, view: &View, pid: u32, id: u64, kind: AccessKind<'_>) {
         if let Some(watch) = &self.watch

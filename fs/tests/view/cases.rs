@@ -64,6 +64,19 @@ pub(crate) fn nothing(_: &Target, _: &Path) -> ServeOptions {
     ServeOptions::default()
 }
 
+/// A view of which the server is told of opens: executions are redirected.
+pub(crate) fn redirecting(_: &Target, dir: &Path) -> ServeOptions {
+    ServeOptions {
+        redirect: Some(rootless_install_fs::Redirect {
+            interpreter: dir.join("shim"),
+            argument: None,
+            arguments: Vec::new(),
+            native: execute::native(),
+        }),
+        ..ServeOptions::default()
+    }
+}
+
 pub(crate) fn idle(_: &Outside, _: u8) {}
 
 pub(crate) fn done(_: &Outside) {}

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 
-use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use rustix::fs::{self, AtFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 
 use super::{Caller, Entry, Quiet, Result, Shown, View};
@@ -82,7 +82,7 @@ impl Changes {
 
 impl View {
     /// `SETATTR`.
-    pub(in crate::server) fn setattr(&self, id: u64, fh: Option<u64>, changes: &Changes) -> Result<Shown> {
+    pub(in crate::server) fn setattr(&self, id: u64, changes: &Changes) -> Result<Shown> {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
         }
@@ -92,20 +92,14 @@ impl View {
             ..*changes
         };
         match self.nodes.place(id) {
-            Ok(place) => self.setattr_at(id, &place, fh, changes),
-            Err(errno) => self.setattr_of(id, fh, changes, errno),
+            Ok(place) => self.setattr_at(id, &place, changes),
+            Err(errno) => self.setattr_of(id, changes, errno),
         }
     }
 
-    fn setattr_at(&self, id: u64, place: &Place, fh: Option<u64>, changes: &Changes) -> Result<Shown> {
+    fn setattr_at(&self, id: u64, place: &Place, changes: &Changes) -> Result<Shown> {
         if let Some(size) = changes.size {
-            match fh.and_then(|fh| self.handles.file(fh)) {
-                Some(file) => fs::ftruncate(&*file, size)?,
-                None => {
-                    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-                    fs::ftruncate(fs::openat(place.fd(), &place.name, flags, Mode::empty())?, size)?;
-                }
-            }
+            fs::ftruncate(&*self.writable(id)?, size)?;
         }
         if changes.mode.is_some() || changes.uid.is_some() || changes.gid.is_some() {
             let now = sys::attr_at(place.fd(), &place.name)?;
@@ -148,11 +142,8 @@ impl View {
     }
 
     /// For a file without a name.
-    fn setattr_of(&self, id: u64, fh: Option<u64>, changes: &Changes, errno: Errno) -> Result<Shown> {
-        let file = fh
-            .and_then(|fh| self.handles.file(fh))
-            .or_else(|| self.nodes.open_file(id));
-        let file = file.ok_or(errno)?;
+    fn setattr_of(&self, id: u64, changes: &Changes, errno: Errno) -> Result<Shown> {
+        let file = self.nodes.file(id, changes.size.is_some()).map_err(|_| errno)?;
         if let Some(size) = changes.size {
             fs::ftruncate(&*file, size)?;
         }

@@ -20,58 +20,43 @@ use crate::server::elf::{self, Executable};
 use crate::server::nodes::Known;
 use crate::server::phantom::PhantomId;
 use crate::server::watch::FOR_EXECUTION;
+use crate::sys;
 use crate::sys::access::give_of;
-use crate::sys::{self, FdPath};
 use crate::target::dress;
 
-/// What a handle stands for.
-#[derive(Debug, Clone)]
-enum Handle {
-    /// A file of the target and its node.
-    File(Arc<File>, u64),
-    /// Bytes that are not in the target.
-    Bytes(Arc<[u8]>),
-}
-
-/// The files open in the view.
+/// What is read of binaries that are executed, by handle. All other files have the handle 0 and are known
+/// by their node.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Handles {
-    open: RwLock<HashMap<u64, Handle>>,
+pub(in crate::server) struct Executions {
+    open: RwLock<HashMap<u64, Arc<[u8]>>>,
     last: AtomicU64,
 }
 
-impl Handles {
-    fn insert(&self, handle: Handle) -> u64 {
+impl Executions {
+    fn insert(&self, script: Arc<[u8]>) -> u64 {
         let fh = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         self.open
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(fh, handle);
+            .insert(fh, script);
         fh
     }
 
-    fn get(&self, fh: u64) -> Result<Handle> {
-        self.open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&fh)
-            .cloned()
-            .ok_or(Errno::BADF)
-    }
-
-    /// The file of the target behind a handle.
-    pub(super) fn file(&self, fh: u64) -> Option<Arc<File>> {
-        match self.get(fh) {
-            Ok(Handle::File(file, _)) => Some(file),
-            _ => None,
+    fn get(&self, fh: u64) -> Option<Arc<[u8]>> {
+        if fh == 0 {
+            return None;
         }
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.get(&fh).cloned()
     }
 
-    fn remove(&self, fh: u64) -> Option<Handle> {
-        self.open
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&fh)
+    fn remove(&self, fh: u64) {
+        if fh != 0 {
+            self.open
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&fh);
+        }
     }
 }
 
@@ -82,6 +67,14 @@ pub(in crate::server) struct Opened {
     pub(in crate::server) flags: FopenFlags,
 }
 
+impl Opened {
+    /// A file that is known by its node.
+    const BY_NODE: Self = Self {
+        fh: 0,
+        flags: FopenFlags::FOPEN_KEEP_CACHE,
+    };
+}
+
 impl View {
     /// `OPEN`.
     pub(in crate::server) fn open(&self, id: u64, flags: i32) -> Result<Opened> {
@@ -89,60 +82,31 @@ impl View {
         if let Some(phantom) = PhantomId::from_node_id(id) {
             return match self.phantoms.kind(phantom) {
                 Some(_) if access != OFlags::RDONLY => Err(Errno::ROFS),
-                Some(PhantomKind::File { data, .. }) => {
-                    let fh = self.handles.insert(Handle::Bytes(data.as_slice().into()));
-                    Ok(Opened {
-                        fh,
-                        flags: FopenFlags::FOPEN_KEEP_CACHE,
-                    })
-                }
+                Some(PhantomKind::File { .. }) => Ok(Opened::BY_NODE),
                 _ => Err(Errno::INVAL),
             };
         }
-        let disk_flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match self.nodes.place(id) {
-            Ok(place) => fs::openat(
-                place.fd(),
-                &place.name,
-                disk_flags | OFlags::NOFOLLOW,
-                Mode::empty(),
-            )?,
-            Err(errno) => {
-                // Unlinked, but open elsewhere and opened again through /proc.
-                let file = self.nodes.open_file(id).ok_or(errno)?;
-                fs::open(FdPath::of(file.as_fd()).as_c_str(), disk_flags, Mode::empty())?
-            }
-        };
-        let file = File::from(file);
         if flags & FOR_EXECUTION != 0
-            && let Some(script) = self.redirection(&file)?
+            && let Some(script) = self.redirection(id)?
         {
-            let fh = self.handles.insert(Handle::Bytes(script));
             // The page cache keeps the file's own bytes.
             return Ok(Opened {
-                fh,
+                fh: self.executions.insert(script),
                 flags: FopenFlags::FOPEN_DIRECT_IO,
             });
         }
-        Ok(self.opened(id, Arc::new(file)))
-    }
-
-    fn opened(&self, id: u64, file: Arc<File>) -> Opened {
-        self.nodes.opened(id, &file);
-        let fh = self.handles.insert(Handle::File(file, id));
-        Opened {
-            fh,
-            flags: FopenFlags::FOPEN_KEEP_CACHE,
-        }
+        self.nodes.opened(id);
+        Ok(Opened::BY_NODE)
     }
 
     /// What is executed instead of a file, if it is.
-    fn redirection(&self, file: &File) -> Result<Option<Arc<[u8]>>> {
+    fn redirection(&self, id: u64) -> Result<Option<Arc<[u8]>>> {
         let Some(scripts) = &self.redirect else {
             return Ok(None);
         };
+        let file = self.nodes.file(id, false)?;
         let mut header = [0; elf::HEADER];
-        let len = read_full(file, &mut header, 0)?;
+        let len = read_full(&file, &mut header, 0)?;
         let count = &self.count;
         let (counter, answer) = match elf::identify(header.get(..len).unwrap_or_default()) {
             Executable::Elf(identity) => match scripts.of(identity) {
@@ -167,8 +131,8 @@ impl View {
         let place = self.place_in(parent, name)?;
         let (meta, lists) = self.new_meta(&place, FileType::Regular, mode, caller)?;
         let wanted = OFlags::from_bits_retain(flags.cast_unsigned());
-        let disk_flags =
-            (wanted & OFlags::RWMODE) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // For all that will be read and written.
+        let disk_flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let disk_mode = Mode::from_raw_mode(encoding::disk_mode(meta.kind, meta.mode));
         let file = match fs::openat(place.fd(), name, disk_flags, disk_mode) {
             Ok(file) => File::from(file),
@@ -190,30 +154,44 @@ impl View {
         self.or_unlink(&place, dressed)?;
         let attr = sys::attr_of(file.as_fd())?;
         let entry = self.entry(&attr, parent, name, Known::Made);
-        let opened = self.opened(entry.shown.id, Arc::new(file));
-        Ok((entry, opened))
+        self.nodes.made(entry.shown.id, Arc::new(file));
+        Ok((entry, Opened::BY_NODE))
     }
 
     /// `READ`: as much as there is, up to `size` bytes.
-    pub(in crate::server) fn read(&self, fh: u64, offset: u64, size: u32) -> Result<Vec<u8>> {
-        match self.handles.get(fh)? {
-            Handle::File(file, _) => {
-                let mut data = vec![0; size as usize];
-                let len = read_full(&file, &mut data, offset)?;
-                data.truncate(len);
-                Ok(data)
-            }
-            Handle::Bytes(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-                let end = start.saturating_add(size as usize).min(bytes.len());
-                Ok(bytes.get(start..end).unwrap_or_default().to_vec())
-            }
+    pub(in crate::server) fn read(&self, id: u64, fh: u64, offset: u64, size: u32) -> Result<Vec<u8>> {
+        let part = |bytes: &[u8]| {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+            let end = start.saturating_add(size as usize).min(bytes.len());
+            bytes.get(start..end).unwrap_or_default().to_vec()
+        };
+        if let Some(script) = self.executions.get(fh) {
+            return Ok(part(&script));
         }
+        if let Some(phantom) = PhantomId::from_node_id(id) {
+            return match self.phantoms.kind(phantom) {
+                Some(PhantomKind::File { data, .. }) => Ok(part(&data)),
+                _ => Err(Errno::INVAL),
+            };
+        }
+        let file = self.nodes.file(id, false)?;
+        let mut data = vec![0; size as usize];
+        let len = read_full(&file, &mut data, offset)?;
+        data.truncate(len);
+        Ok(data)
+    }
+
+    /// The file behind a node that is to be changed; `EROFS` for a phantom.
+    pub(super) fn writable(&self, id: u64) -> Result<Arc<File>> {
+        if PhantomId::from_node_id(id).is_some() {
+            return Err(Errno::ROFS);
+        }
+        self.nodes.file(id, true)
     }
 
     /// `WRITE`.
-    pub(in crate::server) fn write(&self, fh: u64, offset: u64, data: &[u8]) -> Result<u32> {
-        let file = self.handles.file(fh).ok_or(Errno::BADF)?;
+    pub(in crate::server) fn write(&self, id: u64, offset: u64, data: &[u8]) -> Result<u32> {
+        let file = self.writable(id)?;
         file.write_all_at(data, offset)
             .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
         u32::try_from(data.len()).map_err(|_| Errno::INVAL)
@@ -221,14 +199,12 @@ impl View {
 
     /// `RELEASE`.
     pub(in crate::server) fn release(&self, fh: u64) {
-        if let Some(Handle::File(file, id)) = self.handles.remove(fh) {
-            self.nodes.closed(id, &file);
-        }
+        self.executions.remove(fh);
     }
 
     /// `FALLOCATE`.
-    pub(in crate::server) fn fallocate(&self, fh: u64, offset: u64, len: u64, mode: i32) -> Result<()> {
-        let file = self.handles.file(fh).ok_or(Errno::BADF)?;
+    pub(in crate::server) fn fallocate(&self, id: u64, offset: u64, len: u64, mode: i32) -> Result<()> {
+        let file = self.writable(id)?;
         fs::fallocate(
             &*file,
             FallocateFlags::from_bits_retain(mode.cast_unsigned()),
@@ -238,9 +214,9 @@ impl View {
     }
 
     /// `LSEEK`, which the kernel asks only for data and holes.
-    pub(in crate::server) fn lseek(&self, fh: u64, offset: i64, whence: i32) -> Result<i64> {
+    pub(in crate::server) fn lseek(&self, id: u64, offset: i64, whence: i32) -> Result<i64> {
         let offset = u64::try_from(offset).map_err(|_| Errno::NXIO)?;
-        let file = self.handles.file(fh).ok_or(Errno::BADF)?;
+        let file = self.nodes.file(id, false)?;
         let seek = match whence {
             3 => SeekFrom::Data(offset),
             4 => SeekFrom::Hole(offset),
@@ -249,10 +225,14 @@ impl View {
         Ok(fs::seek(&*file, seek)?.cast_signed())
     }
 
-    /// `COPY_FILE_RANGE`, from a handle and offset to another.
+    /// `COPY_FILE_RANGE`, from a node and offset to another.
     pub(in crate::server) fn copy(&self, from: (u64, u64), to: (u64, u64), len: u64) -> Result<u32> {
-        let source = self.handles.file(from.0).ok_or(Errno::BADF)?;
-        let sink = self.handles.file(to.0).ok_or(Errno::BADF)?;
+        if PhantomId::from_node_id(from.0).is_some() {
+            // The kernel reads and writes then.
+            return Err(Errno::OPNOTSUPP);
+        }
+        let source = self.nodes.file(from.0, false)?;
+        let sink = self.writable(to.0)?;
         let (mut source_at, mut sink_at) = (from.1, to.1);
         // The answer has 32 bits, and the kernel asks again for the rest.
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(1 << 30);

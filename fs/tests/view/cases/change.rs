@@ -10,7 +10,7 @@ use rootless_install_fs::{FileType, ServeOptions, Target, Timestamp};
 use rustix::fs::{AtFlags, CWD, Mode, RenameFlags, renameat_with, statat};
 use rustix::io::Errno;
 
-use super::{Case, done, errno, idle, meta, nothing};
+use super::{Case, done, errno, idle, meta, nothing, redirecting};
 use crate::namespace::{Inside, Outside};
 
 pub(crate) fn all() -> Vec<Case> {
@@ -30,10 +30,24 @@ pub(crate) fn all() -> Vec<Case> {
             after: done,
         },
         Case {
+            name: "contents, opens told",
+            prepare: redirecting,
+            inside: contents,
+            step: idle,
+            after: done,
+        },
+        Case {
             name: "unlinked",
             prepare: nothing,
             inside: unlinked,
-            step: idle,
+            step: all_closed,
+            after: done,
+        },
+        Case {
+            name: "unlinked, opens told",
+            prepare: redirecting,
+            inside: unlinked,
+            step: all_closed,
             after: done,
         },
         Case {
@@ -193,6 +207,12 @@ fn contents(t: &Inside) {
 }
 
 fn unlinked(t: &Inside) {
+    few_unlinked(t);
+    many_unlinked(t);
+    t.step(0);
+}
+
+fn few_unlinked(t: &Inside) {
     let path = t.at("f");
     fs::write(&path, "before").unwrap();
     let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
@@ -230,6 +250,54 @@ fn unlinked(t: &Inside) {
     fs::remove_dir(t.at("d")).unwrap();
     let inside = rustix::fs::mkdirat(&dir, "x", Mode::from_raw_mode(0o755));
     assert_eq!(inside, Err(Errno::NOENT));
+}
+
+/// More files than the server keeps open, not read before they are unlinked or replaced.
+fn many_unlinked(t: &Inside) {
+    let name = |number: usize| t.at(&format!("many-{number}"));
+    let mut files = Vec::new();
+    for number in 0..300 {
+        fs::write(name(number), number.to_string()).unwrap();
+        files.push(
+            OpenOptions::new()
+                .read(true)
+                .append(true)
+                .open(name(number))
+                .unwrap(),
+        );
+    }
+    for number in 0..300 {
+        if number % 2 == 0 {
+            fs::remove_file(name(number)).unwrap();
+        } else {
+            fs::write(t.at("other"), "other").unwrap();
+            fs::rename(t.at("other"), name(number)).unwrap();
+        }
+    }
+    for (number, file) in files.iter_mut().enumerate() {
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, number.to_string());
+        file.write_all(b"!").unwrap();
+        assert_eq!(file.metadata().unwrap().len(), text.len() as u64 + 1);
+    }
+}
+
+/// Nothing that is unlinked stays open in the server once the kernel has forgotten it.
+fn all_closed(_: &Outside, _: u8) {
+    let unlinked = || {
+        let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let open = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+        open.filter(|path| path.to_string_lossy().ends_with(" (deleted)"))
+            .collect::<Vec<_>>()
+    };
+    for _ in 0..100 {
+        if unlinked().is_empty() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("unlinked files are open: {:?}", unlinked());
 }
 
 fn links(target: &Target, _: &Path) -> ServeOptions {

@@ -38,7 +38,7 @@ fn foreign() -> Vec<u8> {
 }
 
 /// This machine's, from the program that runs.
-fn native() -> ElfIdentity {
+pub(super) fn native() -> ElfIdentity {
     let elf = fs::read("/proc/self/exe").unwrap();
     ElfIdentity {
         machine: u16::from_ne_bytes([elf[18], elf[19]]),

@@ -15,7 +15,7 @@ use rustix::fs::{
     XattrFlags,
 };
 
-use super::{Case, done, idle, nothing};
+use super::{Case, done, idle, nothing, redirecting};
 use crate::namespace::{Inside, Outside};
 
 pub(crate) fn all() -> Vec<Case> {
@@ -23,6 +23,13 @@ pub(crate) fn all() -> Vec<Case> {
         Case {
             name: "native",
             prepare: nothing,
+            inside: native,
+            step: mapped_outside,
+            after: done,
+        },
+        Case {
+            name: "native, opens told",
+            prepare: redirecting,
             inside: native,
             step: mapped_outside,
             after: done,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rootless_install_fs::{FileType, ServeOptions, Target};
 
-use super::{Case, done, idle, meta, nothing};
+use super::{Case, done, idle, meta, nothing, redirecting};
 use crate::namespace::{Inside, Outside};
 
 pub(crate) fn all() -> Vec<Case> {
@@ -15,6 +15,13 @@ pub(crate) fn all() -> Vec<Case> {
         Case {
             name: "random",
             prepare: nothing,
+            inside: random,
+            step: idle,
+            after: done,
+        },
+        Case {
+            name: "random, opens told",
+            prepare: redirecting,
             inside: random,
             step: idle,
             after: done,
@@ -29,6 +36,13 @@ pub(crate) fn all() -> Vec<Case> {
         Case {
             name: "crowd",
             prepare: nothing,
+            inside: crowd,
+            step: idle,
+            after: done,
+        },
+        Case {
+            name: "crowd, opens told",
+            prepare: redirecting,
             inside: crowd,
             step: idle,
             after: done,
