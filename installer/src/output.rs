@@ -76,19 +76,24 @@ pub fn write_tar<W: Write>(
         cancel,
         buffer: vec![0; 1 << 17],
     };
-    // What is read of a file's entry and what is in it are different work: one thread each.
-    let (sender, members) = channel::bounded(MEMBERS_AHEAD);
+    // To find what there is takes as long as to read and write it: one thread each.
+    let (sender, batches) = channel::bounded(BATCHES_AHEAD);
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let ended = collect(target, options, &mut |member| sender.send(Ok(member)).is_ok());
-            if let Err(error) = ended {
+            let mut found = walk(target).peekable();
+            while found.peek().is_some() {
+                let batch: Vec<_> = found.by_ref().take(BATCH).collect();
                 // Nobody listens when writing has failed.
-                let _ = sender.send(Err(error));
+                if sender.send(batch).is_err() {
+                    return;
+                }
             }
         });
-        for member in members {
+        let mut first_names = HashMap::new();
+        for found in batches.into_iter().flatten() {
             cancel.check()?;
-            match member? {
+            let (path, stat) = found?;
+            match member(target, path, &stat, &mut first_names, options)? {
                 Some(member) => archive.append(member)?,
                 None => archive.written.sockets += 1,
             }
@@ -173,34 +178,27 @@ struct Member {
     content: Option<(PathBuf, u64, std::fs::File)>,
 }
 
-/// Goes through the target and hands on its members, `None` for a socket, as long as `take` wants them.
-fn collect(
+/// The member for a name; `None` for a socket. `first_names` are those of files that have several.
+fn member(
     target: &Target,
+    path: PathBuf,
+    stat: &Stat,
+    first_names: &mut HashMap<u64, PathBuf>,
     options: &TarOptions,
-    take: &mut dyn FnMut(Option<Member>) -> bool,
-) -> Result<(), Error> {
-    let mut first_names: HashMap<u64, PathBuf> = HashMap::new();
-    for found in walk(target) {
-        let (path, stat) = found?;
-        let linked = stat.nlink > 1 && stat.meta.kind != FileType::Directory;
-        let member = match first_names.get(&stat.ino).filter(|_| linked) {
-            Some(first) => {
-                let link = member_name(first, false);
-                Some(Member {
-                    header: encode(&entry(&path, &stat, Kind::HardLink(link), options), options),
-                    content: None,
-                })
-            }
-            None => first_member(target, &path, &stat, options)?,
-        };
-        if linked && member.is_some() {
-            first_names.entry(stat.ino).or_insert(path);
-        }
-        if !take(member) {
-            break;
-        }
+) -> Result<Option<Member>, Error> {
+    let linked = stat.nlink > 1 && stat.meta.kind != FileType::Directory;
+    if let Some(first) = first_names.get(&stat.ino).filter(|_| linked) {
+        let link = Kind::HardLink(member_name(first, false));
+        return Ok(Some(Member {
+            header: encode(&entry(&path, stat, link, options), options),
+            content: None,
+        }));
     }
-    Ok(())
+    let member = first_member(target, &path, stat, options)?;
+    if linked && member.is_some() {
+        first_names.insert(stat.ino, path);
+    }
+    Ok(member)
 }
 
 /// The member for the first name of a file, with its attributes and content; `None` for a socket.
@@ -308,8 +306,11 @@ impl<W: Write> Archive<'_, W> {
     }
 }
 
-/// How many members are read before they are written; each may be an open file.
-const MEMBERS_AHEAD: usize = 64;
+/// How many names are handed on at once: to wake the other thread for each would take longer than to
+/// write it.
+const BATCH: usize = 64;
+/// How many such batches wait.
+const BATCHES_AHEAD: usize = 4;
 /// Everything in a tar archive is a multiple of this.
 const BLOCK: usize = 512;
 static ZEROES: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
