@@ -2,8 +2,10 @@
 //! as root or as a user with a range in `/etc/subuid`.
 //!
 //! Each thing is done to the disk and to the view, in one user namespace, by a process that shares a
-//! processor with the server, as scripts do; Criterion measures what can be repeated. What is new to the kernel only once is done to one directory after another. The
-//! table at the end has the medians and how many times as long the view takes.
+//! processor with the server, as scripts do; Criterion measures what can be repeated. What is new to the
+//! kernel only once is done to one directory after another. There are two tables, for a view that
+//! redirects executions, and so is told of opens, and for one that does not: they have the medians and how
+//! many times as long the view takes.
 
 #[path = "../tests/view/namespace.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
@@ -28,25 +30,31 @@ const FILES: usize = 1000;
 /// Size of the file that is read and written from one end to the other.
 const SIZE: usize = 32 << 20;
 const CHUNK: usize = 1 << 20;
-const NAME: &str = "bench";
 
 fn main() -> ExitCode {
-    let case = Case {
-        name: NAME,
+    let case = |name, prepare, inside| Case {
+        name,
         prepare,
         inside,
         step: |outside, _| outside.threads.iter().copied().for_each(stay),
         after: |_| {},
     };
-    if std::env::var_os(namespace::CASE).is_some_and(|name| name == NAME) {
-        namespace::run_inside(&case);
+    let cases = [
+        case("a view that redirects", redirecting, |t| inside(t, true)),
+        case("a view that does not", plain, |t| inside(t, false)),
+    ];
+    if let Some(name) = std::env::var_os(namespace::CASE) {
+        for case in cases.iter().filter(|case| name == case.name) {
+            namespace::run_inside(case);
+        }
         return ExitCode::SUCCESS;
     }
     if let Err(reason) = namespace::possible() {
         eprintln!("it cannot be measured here: {reason}");
         return ExitCode::FAILURE;
     }
-    ExitCode::from(u8::from(!namespace::run_outside(&case)))
+    let done = cases.iter().all(namespace::run_outside);
+    ExitCode::from(u8::from(!done))
 }
 
 /// The processor that everything is on.
@@ -62,7 +70,27 @@ fn file(directory: usize, number: usize) -> String {
     format!("d{directory}/file-{number}")
 }
 
-fn prepare(target: &Target, scratch: &Path) -> ServeOptions {
+fn redirecting(target: &Target, scratch: &Path) -> ServeOptions {
+    plain(target, scratch);
+    let bytes = fs::read("/bin/true").unwrap();
+    let interpreter = scratch.join("true");
+    fs::copy("/bin/true", &interpreter).unwrap();
+    ServeOptions {
+        redirect: Some(Redirect {
+            interpreter,
+            argument: None,
+            arguments: Vec::new(),
+            native: ElfIdentity {
+                machine: u16::from_le_bytes([bytes[18], bytes[19]]),
+                class_bits: if bytes[4] == 2 { 64 } else { 32 },
+                big_endian: bytes[5] == 2,
+            },
+        }),
+        ..ServeOptions::default()
+    }
+}
+
+fn plain(target: &Target, _: &Path) -> ServeOptions {
     let meta = |kind, mode| Meta::of_root(kind, mode);
     for directory in 0..DIRECTORIES {
         let path = format!("d{directory}");
@@ -88,21 +116,7 @@ fn prepare(target: &Target, scratch: &Path) -> ServeOptions {
             .write(Path::new(&format!("large-{number}")), &vec![b'x'; SIZE], &regular)
             .unwrap();
     }
-    let interpreter = scratch.join("true");
-    fs::copy("/bin/true", &interpreter).unwrap();
-    ServeOptions {
-        redirect: Some(Redirect {
-            interpreter,
-            argument: None,
-            arguments: Vec::new(),
-            native: ElfIdentity {
-                machine: u16::from_le_bytes([bytes[18], bytes[19]]),
-                class_bits: if bytes[4] == 2 { 64 } else { 32 },
-                big_endian: bytes[5] == 2,
-            },
-        }),
-        ..ServeOptions::default()
-    }
+    ServeOptions::default()
 }
 
 /// One line of the table.
@@ -112,7 +126,7 @@ struct Line {
     view: Duration,
 }
 
-fn inside(t: &Inside) {
+fn inside(t: &Inside, redirects: bool) {
     stay(0);
     t.step(0);
     let results = t.dir.join("criterion");
@@ -176,12 +190,14 @@ fn inside(t: &Inside) {
     });
     both("read 32 MiB again", &|root| read(&root.join("large-0")));
     both("execute a native program", &|root| execute(&root.join("native")));
-    both("execute a foreign program, by an interpreter", &|root| {
-        // The disk's own is the native one.
-        let name = if root == t.view { "foreign" } else { "native" };
-        execute(&root.join(name));
-    });
-    print(&lines);
+    if redirects {
+        both("execute a foreign program, by an interpreter", &|root| {
+            // The disk's own is the native one.
+            let name = if root == t.view { "foreign" } else { "native" };
+            execute(&root.join(name));
+        });
+    }
+    print(redirects, &lines);
 }
 
 /// What can be done only once to a thing: the median of many things.
@@ -235,8 +251,14 @@ fn median(results: &Path, group: &str, side: &str) -> Duration {
     Duration::from_secs_f64(nanoseconds / 1e9)
 }
 
-fn print(lines: &[Line]) {
-    let mut table = "\n| | disk, µs | view, µs | times |\n|---|--:|--:|--:|\n".to_owned();
+fn print(redirects: bool, lines: &[Line]) {
+    let title = if redirects {
+        "a view that redirects executions"
+    } else {
+        "a view that redirects nothing"
+    };
+    let mut table = format!("\n{title}:\n");
+    table += "\n| | disk, µs | view, µs | times |\n|---|--:|--:|--:|\n";
     for Line { what, disk, view } in lines {
         let [disk, view] = [disk, view].map(|time| time.as_secs_f64() * 1e6);
         table += &format!("| {what} | {disk:.1} | {view:.1} | {:.2} |\n", view / disk);

@@ -29,4 +29,4 @@ pub use server::{
     Access, AccessKind, Attribute, Counters, ElfIdentity, Found, Phantom, PhantomKind, Redirect,
     ServeOptions, Server, Watch, serve,
 };
-pub use target::{NewFile, Target};
+pub use target::{NewFile, Target, Xattrs};

@@ -4,6 +4,8 @@ pub(crate) mod change;
 mod read;
 pub(crate) mod xattr;
 
+pub use xattr::Xattrs;
+
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};

@@ -18,8 +18,7 @@ const PROGRAMS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
 pub const FRONT: &str = "bin";
 
 /// Makes `to`, which must not be there, a copy of a directory in which the user owns everything:
-/// contents, modes on disk, times, extended attributes and links between files. Files share their
-/// blocks with the original where the filesystem can do that.
+/// contents, modes on disk, times, extended attributes and links between files.
 ///
 /// # Errors
 /// What cannot be read or written.

@@ -15,9 +15,11 @@ pub mod header;
 mod walk;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rootless_install_fs::{FileType, Stat, Target, Timestamp};
 
@@ -175,7 +177,7 @@ struct Archive<'a, W: Write> {
 /// A member whose header is encoded, with the path, size and data of its content.
 struct Member {
     header: Vec<u8>,
-    content: Option<(PathBuf, u64, std::fs::File)>,
+    content: Option<(PathBuf, u64, Arc<File>)>,
 }
 
 /// The member for a name; `None` for a socket. `first_names` are those of files that have several.
@@ -219,16 +221,17 @@ fn first_member(
     };
     let regular = matches!(kind, Kind::Regular { .. });
     let mut entry = entry(path, stat, kind, options);
-    entry.xattrs = target
-        .xattrs(path)?
+    let (content, xattrs) = if regular {
+        let (file, xattrs) = target.open_with_xattrs(path)?;
+        (Some((path.to_owned(), stat.size, file)), xattrs)
+    } else {
+        (None, target.xattrs(path)?)
+    };
+    entry.xattrs = xattrs
         .into_iter()
         .map(|(name, value)| (name.into_encoded_bytes(), value))
         .collect();
     entry.xattrs.sort();
-    let content = match regular {
-        true => Some((path.to_owned(), stat.size, target.open_file(path)?)),
-        false => None,
-    };
     Ok(Some(Member {
         header: encode(&entry, options),
         content,
@@ -255,7 +258,7 @@ impl<W: Write> Archive<'_, W> {
     }
 
     /// Copies exactly the `size` bytes that the header has promised.
-    fn copy(&mut self, path: &Path, size: u64, mut file: &std::fs::File) -> Result<(), Error> {
+    fn copy(&mut self, path: &Path, size: u64, mut file: &File) -> Result<(), Error> {
         let mut left = size;
         let mut buffer = std::mem::take(&mut self.buffer);
         while left > 0 {

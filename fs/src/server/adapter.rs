@@ -339,9 +339,14 @@ impl Filesystem for Adapter {
         reply: ReplyData,
     ) {
         self.view.count_request();
-        match self.view.read(ino.0, fh.0, offset, size) {
-            Ok(data) => reply.data(&data),
-            Err(e) => reply.error(errno(e)),
+        let mut reply = Some(reply);
+        let read = self.view.read(ino.0, fh.0, offset, size, |data| {
+            if let Some(reply) = reply.take() {
+                reply.data(data);
+            }
+        });
+        if let (Err(e), Some(reply)) = (read, reply) {
+            reply.error(errno(e));
         }
     }
 

@@ -482,7 +482,7 @@ impl View {
             return Err(Errno::ROFS);
         }
         match self.nodes.place(id) {
-            Ok(place) => Subject::at(place),
+            Ok(place) => Ok(Subject::at(place)),
             Err(errno) => {
                 let file = self.nodes.file(id, false).map_err(|_| errno)?;
                 Ok(Subject::of(file))

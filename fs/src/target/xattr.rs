@@ -19,26 +19,30 @@ use crate::meta::{FileType, Meta};
 use crate::sys::access::{XATTR_MAX, whole_value};
 use crate::sys::{self, Attr, FdPath};
 
+/// Extended attributes: names and values.
+pub type Xattrs = Vec<(OsString, Vec<u8>)>;
+
 impl Target {
     /// All extended attributes of a file, sorted by name; those that record fake ownership are hidden.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn xattrs(&self, path: &Path) -> Result<Vec<(OsString, Vec<u8>)>> {
-        let failed = |e| Error::io("read the attributes of", path, e);
+    pub fn xattrs(&self, path: &Path) -> Result<Xattrs> {
         let place = self.place("read the attributes of", path)?;
-        let subject = Subject::at(place.clone()).map_err(failed)?;
-        let names = subject.list().map_err(failed)?;
-        let mut attributes = Vec::with_capacity(names.len());
-        for name in names {
-            let name = OsString::from_vec(name);
-            match subject.get(&name) {
-                Ok(value) => attributes.push((name, value)),
-                Err(Errno::NODATA) => {}
-                Err(e) => return Err(failed(e)),
-            }
-        }
-        Ok(attributes)
+        let attributes = Subject::at(place).all();
+        attributes.map_err(|e| Error::io("read the attributes of", path, e))
+    }
+
+    /// Opens a regular file for reading, as [`open_file`](Self::open_file), and reads its extended attributes,
+    /// as [`xattrs`](Self::xattrs).
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn open_with_xattrs(&self, path: &Path) -> Result<(Arc<File>, Xattrs)> {
+        let file = Arc::new(self.open_file(path)?);
+        let attributes = Subject::of(file.clone()).all();
+        let attributes = attributes.map_err(|e| Error::io("read the attributes of", path, e))?;
+        Ok((file, attributes))
     }
 
     /// Sets an extended attribute: `user.*`, `security.*`, `trusted.*` or a POSIX access control list, which
@@ -50,7 +54,7 @@ impl Target {
     pub fn set_xattr(&self, path: &Path, name: &OsStr, value: &[u8]) -> Result<()> {
         let place = self.place("set an attribute of", path)?;
         Subject::at(place.clone())
-            .and_then(|subject| subject.set(name, value, XattrFlags::empty(), |_| false))
+            .set(name, value, XattrFlags::empty(), |_| false)
             .map_err(|e| Error::io("set an attribute of", path, e))?;
         self.note_attribute(name);
         self.note_inode(&place);
@@ -64,7 +68,7 @@ impl Target {
     pub fn remove_xattr(&self, path: &Path, name: &OsStr) -> Result<()> {
         let place = self.place("remove an attribute of", path)?;
         Subject::at(place.clone())
-            .and_then(|subject| subject.remove(name))
+            .remove(name)
             .map_err(|e| Error::io("remove an attribute of", path, e))?;
         self.note_inode(&place);
         Ok(())
@@ -83,46 +87,51 @@ fn disk_name(name: &OsStr) -> rustix::io::Result<Vec<u8>> {
 /// The file whose attributes are meant.
 pub(crate) enum Subject {
     /// A name, which is not followed.
-    Name(FdPath, Place),
+    Name(Place),
     /// An open file.
-    File(FdPath, Arc<File>),
+    File(Arc<File>),
+}
+
+/// The calls for extended attributes of a name take a path only.
+fn path_of(place: &Place) -> rustix::io::Result<FdPath> {
+    FdPath::new(place.fd(), &place.name)
 }
 
 impl Subject {
-    pub(crate) fn at(place: Place) -> rustix::io::Result<Self> {
-        FdPath::new(place.fd(), &place.name).map(|path| Self::Name(path, place))
+    pub(crate) fn at(place: Place) -> Self {
+        Self::Name(place)
     }
 
     pub(crate) fn of(file: Arc<File>) -> Self {
-        Self::File(FdPath::of(file.as_fd()), file)
+        Self::File(file)
     }
 
     fn attr(&self) -> rustix::io::Result<Attr> {
         let attr = match self {
-            Self::Name(_, place) => sys::attr_at(place.fd(), &place.name),
-            Self::File(_, file) => sys::attr_of(file.as_fd()),
+            Self::Name(place) => sys::attr_at(place.fd(), &place.name),
+            Self::File(file) => sys::attr_of(file.as_fd()),
         };
         attr.map_err(|trouble| trouble.errno())
     }
 
     fn store(&self, now: &Attr, meta: &Meta) -> rustix::io::Result<()> {
         match self {
-            Self::Name(_, place) => sys::store_at(place.fd(), &place.name, now, meta),
-            Self::File(_, file) => sys::store_of(file.as_fd(), now, meta),
+            Self::Name(place) => sys::store_at(place.fd(), &place.name, now, meta),
+            Self::File(file) => sys::store_of(file.as_fd(), now, meta),
         }
     }
 
     fn read_list(&self, list: &mut [u8]) -> rustix::io::Result<usize> {
         match self {
-            Self::Name(path, _) => fs::llistxattr(path.as_c_str(), list),
-            Self::File(path, _) => fs::listxattr(path.as_c_str(), list),
+            Self::Name(place) => fs::llistxattr(path_of(place)?.as_c_str(), list),
+            Self::File(file) => fs::flistxattr(file, list),
         }
     }
 
     fn read(&self, name: &[u8], value: &mut [u8]) -> rustix::io::Result<usize> {
         match self {
-            Self::Name(path, _) => fs::lgetxattr(path.as_c_str(), name, value),
-            Self::File(path, _) => fs::getxattr(path.as_c_str(), name, value),
+            Self::Name(place) => fs::lgetxattr(path_of(place)?.as_c_str(), name, value),
+            Self::File(file) => fs::fgetxattr(file, name, value),
         }
     }
 
@@ -146,6 +155,21 @@ impl Subject {
         // The order on disk is the disk's affair.
         names.sort_unstable();
         Ok(names)
+    }
+
+    /// All of them, sorted by name.
+    fn all(&self) -> rustix::io::Result<Xattrs> {
+        let names = self.list()?;
+        let mut attributes = Vec::with_capacity(names.len());
+        for name in names {
+            let name = OsString::from_vec(name);
+            match self.get(&name) {
+                Ok(value) => attributes.push((name, value)),
+                Err(Errno::NODATA) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(attributes)
     }
 
     pub(crate) fn get(&self, name: &OsStr) -> rustix::io::Result<Vec<u8>> {
@@ -208,8 +232,8 @@ impl Subject {
 
     fn write(&self, name: &[u8], value: &[u8], flags: XattrFlags) -> rustix::io::Result<()> {
         match self {
-            Self::Name(path, _) => fs::lsetxattr(path.as_c_str(), name, value, flags),
-            Self::File(path, _) => fs::setxattr(path.as_c_str(), name, value, flags),
+            Self::Name(place) => fs::lsetxattr(path_of(place)?.as_c_str(), name, value, flags),
+            Self::File(file) => fs::fsetxattr(file, name, value, flags),
         }
     }
 
@@ -217,8 +241,8 @@ impl Subject {
         let list = name == acl::ACCESS || name == acl::DEFAULT;
         let name = disk_name(name)?;
         let result = match self {
-            Self::Name(path, _) => fs::lremovexattr(path.as_c_str(), &name[..]),
-            Self::File(path, _) => fs::removexattr(path.as_c_str(), &name[..]),
+            Self::Name(place) => fs::lremovexattr(path_of(place)?.as_c_str(), &name[..]),
+            Self::File(file) => fs::fremovexattr(file, &name[..]),
         };
         match result {
             // Not to have a list is one way to have the minimal one.

@@ -5,10 +5,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam::channel;
 use rustix::fs::{FlockOperation, flock};
 
 use super::{Error, LOCK, MARKER, NEW_LOCK, VIEW};
@@ -135,10 +136,44 @@ fn remove_tree(directory: &Path) -> io::Result<()> {
             continue;
         }
         if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
+            remove_together(&entry.path())?;
         } else {
             fs::remove_file(entry.path())?;
         }
     }
     fs::remove_dir_all(directory)
+}
+
+/// Removes a directory and all in it, by two threads: a root filesystem has tens of thousands of files, and
+/// who has asked for an archive waits for it.
+fn remove_together(directory: &Path) -> io::Result<()> {
+    let (sender, parts) = channel::unbounded();
+    // The larger directories of a root filesystem are at this depth: /usr/share/doc, /usr/lib/TRIPLET.
+    list(directory, 3, &|part| {
+        // Its receivers outlive it.
+        let _ = sender.send(part);
+    })?;
+    drop(sender);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let parts = parts.clone();
+            // What is left is removed below, or said to be in the way.
+            scope.spawn(move || parts.iter().for_each(|part| drop(fs::remove_dir_all(part))));
+        }
+    });
+    fs::remove_dir_all(directory)
+}
+
+/// Gives the directories `depth` levels below one.
+fn list(directory: &Path, depth: u32, give: &dyn Fn(PathBuf)) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            match depth {
+                0 | 1 => give(entry.path()),
+                _ => list(&entry.path(), depth - 1, give)?,
+            }
+        }
+    }
+    Ok(())
 }

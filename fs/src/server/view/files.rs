@@ -1,5 +1,6 @@
 //! Open files: reading, writing, and execution.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -58,6 +59,11 @@ impl Executions {
                 .remove(&fh);
         }
     }
+}
+
+thread_local! {
+    /// What was read last. A new buffer for each request would take longer to map than to fill.
+    static READ: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The answer to an open.
@@ -158,27 +164,41 @@ impl View {
         Ok((entry, Opened::BY_NODE))
     }
 
-    /// `READ`: as much as there is, up to `size` bytes.
-    pub(in crate::server) fn read(&self, id: u64, fh: u64, offset: u64, size: u32) -> Result<Vec<u8>> {
+    /// `READ`: gives `take` as much as there is, up to `size` bytes.
+    pub(in crate::server) fn read(
+        &self,
+        id: u64,
+        fh: u64,
+        offset: u64,
+        size: u32,
+        take: impl FnOnce(&[u8]),
+    ) -> Result<()> {
         let part = |bytes: &[u8]| {
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
             let end = start.saturating_add(size as usize).min(bytes.len());
-            bytes.get(start..end).unwrap_or_default().to_vec()
+            start..end
         };
         if let Some(script) = self.executions.get(fh) {
-            return Ok(part(&script));
+            take(script.get(part(&script)).unwrap_or_default());
+            return Ok(());
         }
         if let Some(phantom) = PhantomId::from_node_id(id) {
-            return match self.phantoms.kind(phantom) {
-                Some(PhantomKind::File { data, .. }) => Ok(part(&data)),
-                _ => Err(Errno::INVAL),
+            let Some(PhantomKind::File { data, .. }) = self.phantoms.kind(phantom) else {
+                return Err(Errno::INVAL);
             };
+            take(data.get(part(&data)).unwrap_or_default());
+            return Ok(());
         }
         let file = self.nodes.file(id, false)?;
-        let mut data = vec![0; size as usize];
-        let len = read_full(&file, &mut data, offset)?;
-        data.truncate(len);
-        Ok(data)
+        READ.with_borrow_mut(|buffer| {
+            if buffer.len() < size as usize {
+                buffer.resize(size as usize, 0);
+            }
+            let buffer = buffer.get_mut(..size as usize).unwrap_or_default();
+            let len = read_full(&file, buffer, offset)?;
+            take(buffer.get(..len).unwrap_or_default());
+            Ok(())
+        })
     }
 
     /// The file behind a node that is to be changed; `EROFS` for a phantom.
