@@ -16,8 +16,8 @@ fn main() {
     println!("cargo::rerun-if-changed={}", sources.display());
     println!("cargo::rerun-if-changed=src/hazards/table.rs");
     println!("cargo::rerun-if-changed=src/front");
-    // At a fixed address, and with nothing in it that it does not use, it starts in two thirds of the time:
-    // there is nothing to relocate, and fewer pages are touched.
+    // At a fixed address there is nothing to relocate, and with nothing in it that it does not use a third
+    // fewer pages are touched before it executes the next program.
     let program = [
         "--crate-type=bin",
         "-Ctarget-feature=+crt-static",

@@ -20,6 +20,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread;
+use std::time::Duration;
 
 use crossbeam::channel::Receiver;
 use fuser::{BackgroundSession, INodeNo, Notifier, Session, SessionACL};
@@ -226,10 +227,11 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
     let view = Arc::new(View::new(target.clone(), phantoms, redirect, options.root, later));
 
     let mut config = fuser::Config::default();
-    config.n_threads = Some(match options.threads {
+    let count = match options.threads {
         0 => thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4)),
         n => n,
-    });
+    };
+    config.n_threads = Some(count);
     let adapter = Adapter::new(view.clone(), watch::Eye::new(options.watch));
     let session = Session::from_fd(adapter, fuse_fd, SessionACL::All, config).map_err(failed)?;
     let notifier = session.notifier();
@@ -243,19 +245,36 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         .map_err(failed)?;
     let before = threads();
     let session = session.spawn().map_err(failed)?;
-    let mut threads = threads();
-    threads.retain(|thread| !before.contains(thread));
     Ok(Server {
         session: Some(session),
+        threads: new_threads(&before, count),
         view,
         path,
-        threads,
     })
 }
 
-/// The threads of this process that serve views: fuser gives them such names (proc(5), `comm`).
+/// The `count` threads that serve and were not there before. The session's first thread starts them, so it
+/// takes a moment; what is not there in time is a matter of speed only.
+fn new_threads(before: &[i32], count: usize) -> Vec<i32> {
+    let mut found = Vec::new();
+    for _ in 0..1000 {
+        found = threads();
+        found.retain(|thread| !before.contains(thread));
+        if found.len() >= count {
+            break;
+        }
+        thread::sleep(Duration::from_micros(100));
+    }
+    found
+}
+
+/// The threads of this process that serve views: fuser names them by numbers (proc(5), `comm`).
 fn threads() -> Vec<i32> {
-    let serves = |task: &Path| std::fs::read(task.join("comm")).is_ok_and(|name| name.starts_with(b"fuser-"));
+    let serves = |task: &Path| {
+        let name = std::fs::read(task.join("comm")).unwrap_or_default();
+        let number = name.strip_prefix(b"fuser-");
+        number.is_some_and(|number| number.first().is_some_and(u8::is_ascii_digit))
+    };
     let tasks = std::fs::read_dir("/proc/self/task")
         .into_iter()
         .flatten()

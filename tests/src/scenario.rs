@@ -2,66 +2,44 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::probe::{Need, met};
+use crate::probe::met;
+use needs::Needs;
 
 /// What tests need.
 pub mod needs {
     use crate::probe::Need;
 
-    /// The program alone.
-    pub const PROGRAM: &[Need] = &[Need::Program];
-    /// A target whose scripts run.
-    pub const CONFIGURE: &[Need] = Need::TO_CONFIGURE;
-    /// The same, and root, who takes parts of the machine away.
-    pub const ROOT: &[Need] = &[
-        Need::Program,
-        Need::Fuse,
-        Need::UserNamespaces,
-        Need::Newuidmap,
-        Need::SubordinateIds,
-        Need::Root,
-    ];
-    /// A target from the real archive.
-    pub const REAL: &[Need] = &[
-        Need::Program,
-        Need::Fuse,
-        Need::UserNamespaces,
-        Need::Newuidmap,
-        Need::SubordinateIds,
-        Need::Archive,
-    ];
-    /// The same, where nothing can be emulated.
-    pub const NO_EMULATION: &[Need] = &[
-        Need::Program,
-        Need::Fuse,
-        Need::UserNamespaces,
-        Need::Newuidmap,
-        Need::SubordinateIds,
-        Need::Archive,
-        Need::NoEmulation,
-    ];
-    /// A target from the real archive, and a reference.
-    pub const REFERENCE: &[Need] = &[
-        Need::Program,
-        Need::Fuse,
-        Need::UserNamespaces,
-        Need::Newuidmap,
-        Need::SubordinateIds,
-        Need::Archive,
-        Need::Mmdebstrap,
-        Need::Emulation,
-    ];
+    /// Needs of a test.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Needs {
+        pub(super) first: &'static [Need],
+        pub(super) besides: &'static [Need],
+    }
 
+    const fn to_configure_and(besides: &'static [Need]) -> Needs {
+        Needs {
+            first: Need::TO_CONFIGURE,
+            besides,
+        }
+    }
+
+    /// The program alone.
+    pub const PROGRAM: Needs = Needs {
+        first: &[Need::Program],
+        besides: &[],
+    };
+    /// A target whose scripts run.
+    pub const CONFIGURE: Needs = to_configure_and(&[]);
+    /// The same, and root, who takes parts of the machine away.
+    pub const ROOT: Needs = to_configure_and(&[Need::Root]);
+    /// A target from the real archive.
+    pub const REAL: Needs = to_configure_and(&[Need::Archive]);
+    /// The same, where nothing can be emulated.
+    pub const NO_EMULATION: Needs = to_configure_and(&[Need::Archive, Need::NoEmulation]);
+    /// A target from the real archive, and a reference.
+    pub const REFERENCE: Needs = to_configure_and(&[Need::Archive, Need::Mmdebstrap, Need::Emulation]);
     /// A target from the real archive, and mmdebstrap.
-    pub const MMDEBSTRAP: &[Need] = &[
-        Need::Program,
-        Need::Fuse,
-        Need::UserNamespaces,
-        Need::Newuidmap,
-        Need::SubordinateIds,
-        Need::Archive,
-        Need::Mmdebstrap,
-    ];
+    pub const MMDEBSTRAP: Needs = to_configure_and(&[Need::Archive, Need::Mmdebstrap]);
 }
 
 /// The right to run; other tests of the same file that must be alone wait for its end.
@@ -76,9 +54,9 @@ pub struct Begun {
 /// # Panics
 /// With `CI=true`, when a need is not met.
 #[must_use]
-pub fn begin(name: &str, needs: &[Need], alone: bool) -> Option<Begun> {
+pub fn begin(name: &str, needs: Needs, alone: bool) -> Option<Begun> {
     static ALONE: Mutex<()> = Mutex::new(());
-    if !met(name, needs) {
+    if !met(name, needs.first) || !met(name, needs.besides) {
         return None;
     }
     let alone = alone.then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner));
