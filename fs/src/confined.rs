@@ -6,17 +6,18 @@
 //! [`crate::encoding`]) are followed as links. Nothing else in the crate opens a directory by path.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::meta::FileType;
+use crate::recent::Recent;
 use crate::sys::{self, Trouble};
 
 /// How many links are followed before a loop is assumed, as in path_resolution(7).
@@ -87,19 +88,13 @@ impl Place {
 #[derive(Debug)]
 pub(crate) struct Confined {
     root: Arc<Dir>,
-    open: Mutex<Open>,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    dirs: HashMap<Vec<u8>, Kept>,
-    clock: u64,
+    /// Directories by their path.
+    open: Mutex<Recent<Vec<u8>, Kept>>,
 }
 
 #[derive(Debug)]
 struct Kept {
     dir: Arc<Dir>,
-    used: u64,
     /// Whether the path leads through a link or `..`: then any change of a name may change its meaning.
     indirect: bool,
 }
@@ -108,7 +103,7 @@ impl Confined {
     pub(crate) fn new(root: &Path) -> Result<Self, Errno> {
         Ok(Self {
             root: Arc::new(Dir::root(root)?),
-            open: Mutex::default(),
+            open: Mutex::new(Recent::new(KEPT_OPEN)),
         })
     }
 
@@ -147,30 +142,20 @@ impl Confined {
         if path.is_empty() {
             return Ok(self.root.clone());
         }
-        {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.clock += 1;
-            let now = open.clock;
-            if let Some(kept) = open.dirs.get_mut(path) {
-                kept.used = now;
-                return Ok(kept.dir.clone());
-            }
+        if let Some(kept) = self.open().get(path) {
+            return Ok(kept.dir.clone());
         }
         let (dir, indirect) = self.open_dir(path)?;
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.dirs.len() >= KEPT_OPEN {
-            open.drop_oldest_half();
-        }
-        let used = open.clock;
-        open.dirs.insert(
-            path.to_vec(),
-            Kept {
-                dir: dir.clone(),
-                used,
-                indirect,
-            },
-        );
+        let kept = Kept {
+            dir: dir.clone(),
+            indirect,
+        };
+        self.open().insert(path.to_vec(), kept);
         Ok(dir)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Recent<Vec<u8>, Kept>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a directory and says whether links were on the way.
@@ -258,8 +243,7 @@ impl Confined {
     /// To be called when the name `path` has come to mean something else: forgets what lies below.
     pub(crate) fn forget(&self, path: &Path) {
         let path = normal(path);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.dirs.retain(|known, kept| {
+        self.open().retain(|known, kept| {
             let below = known
                 .strip_prefix(&path[..])
                 .is_some_and(|r| r.is_empty() || r.starts_with(b"/"));
@@ -269,20 +253,7 @@ impl Confined {
 
     /// To be called when a directory or link whose path is not known has changed its name.
     pub(crate) fn forget_all(&self) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .dirs
-            .clear();
-    }
-}
-
-impl Open {
-    fn drop_oldest_half(&mut self) {
-        let mut times: Vec<u64> = self.dirs.values().map(|kept| kept.used).collect();
-        times.sort_unstable();
-        let limit = times.get(times.len() / 2).copied().unwrap_or(u64::MAX);
-        self.dirs.retain(|_, kept| kept.used > limit);
+        self.open().retain(|_, _| false);
     }
 }
 
@@ -346,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_is_bounded_and_forgets() {
+    fn the_cache_forgets() {
         let tmp = tempfile::tempdir().unwrap();
         for i in 0..KEPT_OPEN + 50 {
             std::fs::create_dir(tmp.path().join(format!("d{i}"))).unwrap();
@@ -355,7 +326,6 @@ mod tests {
         for i in 0..KEPT_OPEN + 50 {
             confined.place(Path::new(&format!("d{i}/x"))).unwrap();
         }
-        assert!(confined.open.lock().unwrap().dirs.len() <= KEPT_OPEN);
         let before = confined.place(Path::new("d300/x")).unwrap().dir.ino();
         std::fs::rename(tmp.path().join("d300"), tmp.path().join("gone")).unwrap();
         std::fs::create_dir(tmp.path().join("d300")).unwrap();

@@ -19,6 +19,7 @@ mod confined;
 pub mod encoding;
 mod error;
 mod meta;
+mod recent;
 pub mod server;
 mod sys;
 mod target;

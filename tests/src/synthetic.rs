@@ -157,3 +157,31 @@ pub fn package(name: &str) -> Result<Package> {
     let [_, foreign] = base::architectures()?;
     Ok(Package::new(name, "1.0-1", foreign.debian))
 }
+
+/// A postinst that writes all it says into `/var/lib/seen`.
+#[must_use]
+pub fn seeing(commands: &str) -> String {
+    format!("#!/bin/sh\nexec >/var/lib/seen 2>&1\n{commands}exit 0\n")
+}
+
+/// What such a postinst saw, run alone.
+///
+/// # Errors
+/// Those of making the archive.
+pub fn seen(commands: &str) -> Result<String> {
+    let archive = installed(&[package("sees")?.script("postinst", &seeing(commands))])?;
+    Ok(read(&archive.work.out("target"), "var/lib/seen"))
+}
+
+/// The line that begins with `name`, without it.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+#[track_caller]
+pub fn line<'a>(text: &'a str, name: &str) -> &'a str {
+    let found = text.lines().find_map(|line| line.strip_prefix(name));
+    found
+        .unwrap_or_else(|| panic!("no line begins with {name}:\n{text}"))
+        .trim()
+}

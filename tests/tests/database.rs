@@ -28,7 +28,7 @@ fn failed(packages: &[Package], include: &str, words: &[&str]) -> Result<String>
 }
 
 scenario!(
-    /// Dpkg-query in scripts.
+    /// dpkg-query in scripts.
     scripts_find_their_own_state, CONFIGURE, {
     let query = |names: &str| {
         noting(&format!(
@@ -57,7 +57,7 @@ scenario!(
 });
 
 scenario!(
-    /// Postrm abort-install.
+    /// postrm abort-install.
     a_failed_preinst_is_undone, CONFIGURE, {
     let bad = package("bad")?
         .script("preinst", "#!/bin/sh\necho first: $*\nexit 41\n")

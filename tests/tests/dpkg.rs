@@ -8,7 +8,7 @@ use rootless_install_tests::synthetic::package;
 use rootless_install_tests::{Result, scenario};
 
 scenario!(
-    /// Dpkg --install, what it says, and its status descriptor.
+    /// dpkg --install, what it says, and its status descriptor.
     packages_are_installed_in_place, CONFIGURE, {
     let system = System::new()?;
     let first = system.file(
@@ -44,7 +44,7 @@ scenario!(
 });
 
 scenario!(
-    /// Dpkg --unpack and --configure with triggers, as apt calls them.
+    /// dpkg --unpack and --configure with triggers, as apt calls them.
     unpacked_first_and_configured_later, CONFIGURE, {
     let system = System::new()?;
     let watching =
@@ -226,7 +226,7 @@ scenario!(
 });
 
 scenario!(
-    /// Dpkg --remove and --purge.
+    /// dpkg --remove and --purge.
     packages_are_removed_and_purged, CONFIGURE, {
     let system = System::new()?;
     let some = package("some")?

@@ -11,7 +11,7 @@ use rootless_install_tests::synthetic::package;
 const INSTALL: &str = "--force-script-chrootless --install";
 
 scenario!(
-    /// Dpkg --force-script-chrootless: variables, owners, nothing written elsewhere.
+    /// dpkg --force-script-chrootless: variables, owners, nothing written elsewhere.
     scripts_see_dpkg_root, CONFIGURE, {
     let system = System::new()?;
     let script = "#!/bin/sh\nset -ex\n\
@@ -160,7 +160,7 @@ scenario!(
 });
 
 scenario!(
-    /// Dpkg --force-script-chrootless without user namespaces and FUSE: owners are recorded.
+    /// dpkg --force-script-chrootless without user namespaces and FUSE: owners are recorded.
     on_a_machine_without_namespaces, ROOT, {
     let system = System::new()?;
     let script = "#!/bin/sh\nset -e\n[ -n \"$DPKG_ROOT\" ]\necho x >\"$DPKG_ROOT/var/lib/own\"\n\

@@ -409,7 +409,7 @@ scenario!(
 });
 
 scenario!(
-    /// Uidmap is not installed.
+    /// uidmap is not installed.
     no_newuidmap, ROOT, {
     lacking(Lack::Newuidmap, &["newuidmap", "uidmap", "install"])?;
 });

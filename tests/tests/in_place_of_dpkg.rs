@@ -51,7 +51,7 @@ fn assert_same(real: &Real, target: &Path) -> Result<()> {
 }
 
 scenario!(
-    /// Dpkg --unpack and --configure -a over the essential packages in an empty directory.
+    /// dpkg --unpack and --configure -a over the essential packages in an empty directory.
     a_script_of_dpkg_calls, REAL, {
     let real = Real::new()?;
     reference(&real, "essential")?;
@@ -77,7 +77,7 @@ scenario!(
 });
 
 scenario!(
-    /// Mmdebstrap as an ordinary user without fakeroot, with this program as dpkg.
+    /// mmdebstrap as an ordinary user without fakeroot, with this program as dpkg.
     mmdebstrap_in_mode_chrootless, MMDEBSTRAP, {
     let real = Real::new()?;
     // The essential packages by dpkg, the others by apt.

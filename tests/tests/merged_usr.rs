@@ -70,7 +70,7 @@ fn installed(target: &Path, name: &str) -> bool {
 }
 
 scenario!(
-    /// Auto: a package moves /bin, /sbin and /lib while its script runs.
+    /// auto: a package moves /bin, /sbin and /lib while its script runs.
     a_script_merges, CONFIGURE, {
     let archive = unmerged(&[])?;
     install(&archive, "auto", "tool")?.succeeded();
@@ -84,7 +84,7 @@ scenario!(
 });
 
 scenario!(
-    /// Yes: everything is unpacked through links, without usrmerge.
+    /// yes: everything is unpacked through links, without usrmerge.
     links_before_unpacking, CONFIGURE, {
     let archive = unmerged(&[])?;
     install(&archive, "yes", "tool")?.succeeded();
@@ -99,7 +99,7 @@ scenario!(
 });
 
 scenario!(
-    /// No: scripts work where /bin and /lib are directories.
+    /// no: scripts work where /bin and /lib are directories.
     left_unmerged, CONFIGURE, {
     let archive = unmerged(&[])?;
     install(&archive, "no", "tool")?.succeeded();

@@ -91,7 +91,7 @@ scenario!(
 });
 
 scenario!(
-    /// Dpkg --print-architecture, uname -m.
+    /// dpkg --print-architecture, uname -m.
     the_target_architecture_is_answered, CONFIGURE, {
     let script = "#!/bin/sh\nset -e\nexec >/var/lib/answers\ndpkg --print-architecture\nuname -m\n\
         dpkg --print-foreign-architectures\n";
@@ -112,7 +112,7 @@ scenario!(
 });
 
 scenario!(
-    /// Dpkg's arguments and variables for each script.
+    /// dpkg's arguments and variables for each script.
     arguments_and_environment, CONFIGURE, {
     let log = |name: &str| {
         format!(
@@ -234,7 +234,7 @@ scenario!(
 });
 
 scenario!(
-    /// Gz, xz, zstd and plain members.
+    /// gz, xz, zstd and plain members.
     every_compression, CONFIGURE, {
     let mut packages = Vec::new();
     for control in Compression::ALL {

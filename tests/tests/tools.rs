@@ -30,7 +30,7 @@ fn disguised(name: &str, from: &str, to: &str) -> Result<Vec<Package>> {
 }
 
 scenario!(
-    /// Uname(2) and getconf give the target's machine.
+    /// uname(2) and getconf give the target's machine.
     the_machine_is_the_targets, CONFIGURE, {
     let [_, foreign] = architectures()?;
     let machine = foreign.triplet.split('-').next().unwrap_or_default();

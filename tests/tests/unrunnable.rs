@@ -166,7 +166,7 @@ scenario!(
 });
 
 scenario!(
-    /// Triggers-pending, triggers-awaited, and who depends on those.
+    /// triggers-pending, triggers-awaited, and who depends on those.
     deferred_triggers_stay_pending, CONFIGURE, {
     let only =
         "#!/bin/sh\nset -e\nif [ \"$1\" = triggered ]; then only || true; echo $2 >>/var/lib/after; fi\n";
@@ -296,7 +296,7 @@ fn database(key: &str) -> Vec<u8> {
 }
 
 scenario!(
-    /// Gdbm files, and those that cannot be.
+    /// gdbm files, and those that cannot be.
     databases_are_converted, CONFIGURE, {
     // It does not index manual pages; it puts the file there.
     let mut packages = renamed("man-db", "usr/bin/cp", "usr/bin/mandb")?;

@@ -19,13 +19,17 @@ use rustix::io::Errno;
 
 use super::phantom::{PhantomId, Phantoms};
 use crate::confined::{Dir, Place};
-use files::Files;
+use crate::recent::Recent;
+use files::Kept;
 
 /// FUSE's number for the root.
 pub(super) const ROOT: u64 = 1;
 
 /// How many directories are kept open.
-const KEPT_OPEN: usize = 256;
+const DIRS_OPEN: usize = 256;
+
+/// How many files with a name are kept open.
+const FILES_OPEN: usize = 64;
 
 /// A directory tree is not deeper: a path of 4096 bytes has no more components.
 const MAX_DEPTH: usize = 4096;
@@ -39,12 +43,13 @@ pub(super) struct Nodes {
     any_may_be_open: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
     nodes: HashMap<u64, Node>,
-    dirs: HashMap<u64, (Arc<Dir>, u64)>,
-    files: Files,
-    clock: u64,
+    /// Directories that are open.
+    dirs: Recent<u64, Arc<Dir>>,
+    /// Files that are open.
+    files: Recent<u64, Kept>,
     generations: u64,
     /// How often the kernel was told of each phantom and has not forgotten.
     phantoms: HashMap<PhantomId, u64>,
@@ -76,7 +81,13 @@ pub(super) enum Known {
 
 impl Nodes {
     pub(super) fn new(root: Arc<Dir>, phantoms: Arc<Phantoms>) -> Self {
-        let mut table = Table::default();
+        let mut table = Table {
+            nodes: HashMap::new(),
+            dirs: Recent::new(DIRS_OPEN),
+            files: Recent::new(FILES_OPEN),
+            generations: 0,
+            phantoms: HashMap::new(),
+        };
         let node = Node {
             lookups: 1,
             phantom: Some(PhantomId::ROOT),
@@ -117,7 +128,7 @@ impl Nodes {
             node.number_free = false;
             node.names.clear();
             node.may_be_open = false;
-            table.files.drop(id);
+            table.files.remove(&id);
             table.dirs.remove(&id);
         }
         node.lookups += 1;
@@ -182,7 +193,7 @@ impl Nodes {
             node.lookups = node.lookups.saturating_sub(count);
             if node.lookups == 0 {
                 table.nodes.remove(&id);
-                table.files.drop(id);
+                table.files.remove(&id);
                 table.dirs.remove(&id);
             }
         }
@@ -252,9 +263,7 @@ impl Nodes {
                 if at == ROOT {
                     break self.root.clone();
                 }
-                let now = table.tick();
-                if let Some((dir, used)) = table.dirs.get_mut(&at) {
-                    *used = now;
+                if let Some(dir) = table.dirs.get(&at) {
                     break dir.clone();
                 }
                 let node = table.nodes.get(&at).ok_or(Errno::STALE)?;
@@ -279,9 +288,7 @@ impl Nodes {
 
     /// The node is about to lose a name, `last` if it has no other.
     pub(super) fn leaving(&self, id: u64, parent: u64, name: &OsStr, last: bool) {
-        if last {
-            self.hold(id, parent, name);
-        }
+        self.hold(id, parent, name);
         if let Some(node) = self.table().nodes.get_mut(&id) {
             node.names.retain(|(p, n)| !(*p == parent && n == name));
             node.number_free |= last;
@@ -316,21 +323,9 @@ impl Nodes {
 }
 
 impl Table {
-    fn tick(&mut self) -> u64 {
-        self.clock += 1;
-        self.clock
-    }
-
     fn keep_open(&mut self, id: u64, dir: Arc<Dir>) {
-        if !self.nodes.contains_key(&id) {
-            return;
+        if self.nodes.contains_key(&id) {
+            self.dirs.insert(id, dir);
         }
-        if self.dirs.len() >= KEPT_OPEN {
-            let mut times: Vec<u64> = self.dirs.values().map(|(_, used)| *used).collect();
-            times.sort_unstable();
-            let limit = times.get(times.len() / 2).copied().unwrap_or(u64::MAX);
-            self.dirs.retain(|_, (_, used)| *used > limit);
-        }
-        self.dirs.insert(id, (dir, self.clock));
     }
 }

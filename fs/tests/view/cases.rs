@@ -73,6 +73,7 @@ pub(crate) fn redirecting(_: &Target, dir: &Path) -> ServeOptions {
             arguments: Vec::new(),
             native: execute::native(),
         }),
+        threads: 3,
         ..ServeOptions::default()
     }
 }

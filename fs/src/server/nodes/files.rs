@@ -1,14 +1,14 @@
 //! Files of nodes, opened when they are first read or written, and not when a process opens them: the
 //! kernel often has what is read already, and may leave out to tell of opens
-//! (`FUSE_NO_OPEN_SUPPORT`). A file that loses its last name is opened before, as it may be open in the
-//! view, and stays so until the kernel forgets it.
+//! (`FUSE_NO_OPEN_SUPPORT`). A file that loses the last name that is known is opened before, as it may be open
+//! in the view, and stays so until the kernel forgets it.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
@@ -16,27 +16,14 @@ use rustix::io::Errno;
 use super::{Nodes, Table};
 use crate::sys::FdPath;
 
-/// How many files with a name are kept open.
-const KEPT_OPEN: usize = 64;
+/// How often a file is looked for where it should be, while it may be on its way to another name.
+const ATTEMPTS: u32 = 100;
 
-/// Open files of nodes.
-#[derive(Debug, Default)]
-pub(super) struct Files {
-    kept: HashMap<u64, Kept>,
-}
-
-#[derive(Debug)]
-struct Kept {
+/// The open file of a node.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
     file: Arc<File>,
     writable: bool,
-    /// What the clock said when it was used last.
-    used: u64,
-}
-
-impl Files {
-    pub(super) fn drop(&mut self, id: u64) {
-        self.kept.remove(&id);
-    }
 }
 
 impl Nodes {
@@ -61,54 +48,62 @@ impl Nodes {
     /// The file behind a node: `ESTALE` for one the kernel should not know, `ENOENT` for one without a name
     /// that no process can have open.
     pub(in crate::server) fn file(&self, id: u64, write: bool) -> Result<Arc<File>, Errno> {
-        for _ in 0..2 {
-            if let Some((file, true)) = self.kept(id, write) {
+        for _ in 0..ATTEMPTS {
+            if let Some(kept) = self.kept(id)
+                && (kept.writable || !write)
+            {
+                return Ok(kept.file);
+            }
+            if let Some(file) = self.open(id, write)? {
+                let file = Arc::new(File::from(file));
+                self.table().keep(id, file.clone(), write);
                 return Ok(file);
             }
-            let Some(file) = self.open(id, write)? else {
-                // Another file took the name meanwhile, which this one has lost.
-                continue;
-            };
-            let file = Arc::new(File::from(file));
-            self.table().keep(id, file.clone(), write);
-            return Ok(file);
+            std::thread::sleep(Duration::from_micros(100));
         }
         Err(Errno::STALE)
     }
 
-    /// The file that is kept, and whether it is as it is needed.
-    fn kept(&self, id: u64, write: bool) -> Option<(Arc<File>, bool)> {
-        let mut table = self.table();
-        let now = table.tick();
-        let kept = table.files.kept.get_mut(&id)?;
-        kept.used = now;
-        Some((kept.file.clone(), kept.writable || !write))
+    fn kept(&self, id: u64) -> Option<Kept> {
+        self.table().files.get(&id).cloned()
     }
 
+    /// Opens a node's file by its name, or by what is open of it where it has none. `None` where the name is
+    /// not the node's: it, or a directory on the way, has been renamed, and soon the new name is known here.
     fn open(&self, id: u64, write: bool) -> Result<Option<OwnedFd>, Errno> {
         let access = if write { OFlags::RDWR } else { OFlags::RDONLY };
         let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        match self.place(id) {
-            Ok(place) => {
-                let file = fs::openat(place.fd(), &place.name, flags | OFlags::NOFOLLOW, Mode::empty())?;
-                Ok((self.id(fs::fstat(&file)?.st_ino) == id).then_some(file))
-            }
-            Err(errno) => {
-                let (file, _) = self.kept(id, false).ok_or(errno)?;
-                fs::open(FdPath::of(file.as_fd()).as_c_str(), flags, Mode::empty()).map(Some)
-            }
+        if !self.is_named(id) {
+            let kept = self.kept(id).ok_or(Errno::NOENT)?;
+            return fs::open(FdPath::of(kept.file.as_fd()).as_c_str(), flags, Mode::empty()).map(Some);
+        }
+        let opened = self.place(id).and_then(|place| {
+            let file = fs::openat(place.fd(), &place.name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+            Ok((self.id(fs::fstat(&file)?.st_ino) == id).then_some(file))
+        });
+        match opened {
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE) => Ok(None),
+            opened => opened,
         }
     }
 
-    /// The node is about to lose the name `name` in `parent`, its last: has its file ready for who has it open.
+    fn is_named(&self, id: u64) -> bool {
+        let table = self.table();
+        table.nodes.get(&id).is_some_and(|node| !node.names.is_empty())
+    }
+
+    /// The node is about to lose the name `name` in `parent`: where no other is known, has its file ready for who
+    /// has it open.
     pub(super) fn hold(&self, id: u64, parent: u64, name: &OsStr) {
-        let may_be_open = {
-            let table = self.table();
+        let needed = {
+            let mut table = self.table();
             let any = self.any_may_be_open.load(Ordering::Relaxed);
-            let node = table.nodes.get(&id);
-            node.is_some_and(|node| any || node.may_be_open) && !table.files.kept.contains_key(&id)
+            let loses_all = table.nodes.get(&id).is_some_and(|node| {
+                (any || node.may_be_open) && node.names.iter().all(|(p, n)| *p == parent && n == name)
+            });
+            loses_all && table.files.get(&id).is_none()
         };
-        if !may_be_open {
+        if !needed {
             return;
         }
         let Ok(dir) = self.dir(parent) else { return };
@@ -122,24 +117,10 @@ impl Nodes {
 
 impl Table {
     fn keep(&mut self, id: u64, file: Arc<File>, writable: bool) {
-        if !self.nodes.contains_key(&id) {
-            return;
+        let nodes = &self.nodes;
+        if nodes.contains_key(&id) {
+            let nameless = |id: &u64| nodes.get(id).is_some_and(|node| node.names.is_empty());
+            self.files.insert_sparing(id, Kept { file, writable }, nameless);
         }
-        let used = self.tick();
-        let named = |nodes: &HashMap<u64, super::Node>, id: &u64| {
-            nodes.get(id).is_some_and(|node| !node.names.is_empty())
-        };
-        if self.files.kept.len() >= KEPT_OPEN {
-            let (nodes, kept) = (&self.nodes, &mut self.files.kept);
-            let of_named = kept.iter().filter(|(id, _)| named(nodes, id));
-            let mut times: Vec<u64> = of_named.map(|(_, kept)| kept.used).collect();
-            if times.len() >= KEPT_OPEN {
-                times.sort_unstable();
-                let limit = times.get(times.len() / 2).copied().unwrap_or(u64::MAX);
-                kept.retain(|id, kept| !named(nodes, id) || kept.used > limit);
-            }
-        }
-        let kept = Kept { file, writable, used };
-        self.files.kept.insert(id, kept);
     }
 }

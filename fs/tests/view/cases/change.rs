@@ -4,7 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rootless_install_fs::{FileType, ServeOptions, Target, Timestamp};
 use rustix::fs::{AtFlags, CWD, Mode, RenameFlags, renameat_with, statat};
@@ -48,6 +49,23 @@ pub(crate) fn all() -> Vec<Case> {
             prepare: redirecting,
             inside: unlinked,
             step: all_closed,
+            after: done,
+        },
+        Case {
+            name: "other names",
+            prepare: other_names,
+            inside: by_one_of_two_names,
+            step: idle,
+            after: done,
+        },
+        Case {
+            name: "other names, opens told",
+            prepare: |target, dir| {
+                other_names(target, dir);
+                redirecting(target, dir)
+            },
+            inside: by_one_of_two_names,
+            step: idle,
             after: done,
         },
         Case {
@@ -280,6 +298,53 @@ fn many_unlinked(t: &Inside) {
         assert_eq!(text, number.to_string());
         file.write_all(b"!").unwrap();
         assert_eq!(file.metadata().unwrap().len(), text.len() as u64 + 1);
+    }
+}
+
+/// Files with two names, of which the view is told one, and files to be renamed.
+fn other_names(target: &Target, _: &Path) -> ServeOptions {
+    let regular = meta(FileType::Regular, 0o644, 0, 0);
+    for number in 0..FILES {
+        let text = number.to_string();
+        let path = |kind: &str| PathBuf::from(format!("{kind}-{number}"));
+        target.write(&path("one"), text.as_bytes(), &regular).unwrap();
+        target.link(&path("one"), &path("two")).unwrap();
+        target.write(&path("moving"), text.as_bytes(), &regular).unwrap();
+    }
+    ServeOptions::default()
+}
+
+const FILES: usize = 300;
+
+/// Who has opened a file reads it, though the only name known is gone or changes all the time.
+fn by_one_of_two_names(t: &Inside) {
+    let read = |mut file: File| {
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        text
+    };
+    for number in 0..FILES {
+        let path = t.at(&format!("one-{number}"));
+        let file = File::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read(file), number.to_string());
+    }
+    for number in 0..FILES {
+        let names = ["moving", "moved"].map(|kind| t.at(&format!("{kind}-{number}")));
+        let file = File::open(&names[0]).unwrap();
+        let enough = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !enough.load(Ordering::Relaxed) {
+                    fs::rename(&names[0], &names[1]).unwrap();
+                    fs::rename(&names[1], &names[0]).unwrap();
+                }
+            });
+            std::thread::sleep(std::time::Duration::from_micros(200));
+            let text = std::panic::catch_unwind(|| read(file));
+            enough.store(true, Ordering::Relaxed);
+            assert_eq!(text.unwrap(), number.to_string());
+        });
     }
 }
 
