@@ -27,7 +27,7 @@ mod target;
 pub use error::{Error, Result};
 pub use meta::{FileType, Meta, Stat, Timestamp};
 pub use server::{
-    Access, AccessKind, Attribute, Counters, ElfIdentity, Found, Phantom, PhantomKind, Redirect,
+    Access, AccessKind, Attribute, Counters, ElfIdentity, Found, Phantom, PhantomKind, Redirect, SERVED,
     ServeOptions, Server, Watch, serve,
 };
 pub use target::{NewFile, Target, Xattrs};

@@ -32,6 +32,11 @@ use phantom::Phantoms;
 use view::View;
 pub use watch::{Access, AccessKind, Attribute, Found, Watch};
 
+/// What the target is called in the root directory of a mount that is served. It is not that root itself, of
+/// which the kernel never keeps the access control lists, as it makes it before the filesystem says that it has
+/// any: everybody else than root would wait for an answer with each absolute path. It is never listed.
+pub const SERVED: &str = "target";
+
 /// The kernel reads this much of a file to find `#!` and the interpreter.
 const SCRIPT_MAX: usize = 256;
 
@@ -206,7 +211,8 @@ impl Drop for Server {
     }
 }
 
-/// Serves the view of `target` on `fuse_fd`, a descriptor of `/dev/fuse` that was mounted with mount(2).
+/// Serves the view of `target` on `fuse_fd`, a descriptor of `/dev/fuse` that was mounted with mount(2), as
+/// [`SERVED`] in the root directory of that mount.
 ///
 /// The mount's ids are the target's: it belongs in a user namespace that maps them, with `user_id=0`,
 /// `group_id=0`, `allow_other` and `default_permissions`. The server may run outside that namespace. A

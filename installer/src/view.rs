@@ -9,6 +9,7 @@
 mod agent;
 mod deadline;
 mod fusermount;
+mod handlers;
 pub mod idmap;
 mod message;
 mod output;
@@ -45,6 +46,10 @@ pub const DPKG_ROOT: &str = "/target";
 /// Name of a script in the private directory that stands in for
 /// start-stop-daemon(8) where the target's own programs are executed.
 pub const START_STOP_DAEMON: &str = "start-stop-daemon";
+
+/// A variable of the environment with which executions are redirected as on a kernel whose user namespaces
+/// have no handlers of binfmt_misc (before Linux 6.7).
+const NO_HANDLERS: &str = "ROOTLESS_INSTALL_NO_BINFMT_MISC";
 
 /// First argument that makes this program try whether namespaces can be made.
 const PROBE_MARKER: &str = "--try-namespaces";
@@ -326,9 +331,12 @@ impl View {
             .spawn()
             .map_err(io_error("start the process that holds the view"))?;
         let output = Collector::new(reader, options.sink);
+        let redirect = options.serve.redirect.as_ref();
+        let wanted = redirect.filter(|_| std::env::var_os(NO_HANDLERS).is_none());
+        let handlers = wanted.map_or_else(Vec::new, |redirect| handlers::prepare(redirect, options.private));
         let outer = options.outer.map(|outer| (outer.root, outer.serve));
         let served = std::iter::once((options.target, options.serve)).chain(outer);
-        match set_up(&mut socket, &agent, range, &mapper, served) {
+        match set_up(&mut socket, &agent, (range, &mapper), handlers, served) {
             Ok(servers) => {
                 let threads: Vec<i32> = servers.iter().flat_map(Server::threads).copied().collect();
                 let processors = Processors::new(&threads);
@@ -428,11 +436,7 @@ impl Namespaces {
             FromAgent::Exited(status) => Ended::Exited(status),
             FromAgent::Signalled(signal) => Ended::Signalled(signal),
             FromAgent::NotRun(reason) => Ended::NotRun(reason),
-            other => {
-                return Err(ViewError::Lost(io::Error::other(format!(
-                    "unexpected message {other:?}"
-                ))));
-            }
+            other => return Err(unexpected(&other)),
         };
         Ok(killed.unwrap_or(ended))
     }
@@ -455,17 +459,24 @@ impl Drop for View {
 fn set_up<'t>(
     socket: &mut UnixStream,
     agent: &Child,
-    range: IdRange,
-    mapper: &Mapper,
+    (range, mapper): (IdRange, &Mapper),
+    handlers: Vec<String>,
     served: impl Iterator<Item = (&'t Target, ServeOptions)>,
 ) -> Result<Vec<Server>, ViewError> {
     expect(socket, &FromAgent::Unshared)?;
     idmap::write(agent.id(), range, mapper)?;
-    ToAgent::Mapped.send(socket).map_err(ViewError::Lost)?;
-    expect(socket, &FromAgent::Mounted)?;
+    ToAgent::Mapped { handlers }
+        .send(socket)
+        .map_err(ViewError::Lost)?;
+    let handled = match receive(socket)? {
+        FromAgent::Mounted { handled } => handled,
+        other => return Err(unexpected(&other)),
+    };
     let servers = served
-        .map(|(target, serve)| {
+        .map(|(target, mut serve)| {
             let fuse = receive_descriptor(socket)?;
+            // The kernel does it.
+            serve.redirect = serve.redirect.filter(|_| !handled);
             rootless_install_fs::serve(target, fuse, serve).map_err(ViewError::Serve)
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -474,8 +485,21 @@ fn set_up<'t>(
 }
 
 fn expect(socket: &mut UnixStream, wanted: &FromAgent) -> Result<(), ViewError> {
+    let got = receive(socket)?;
+    if got == *wanted {
+        Ok(())
+    } else {
+        Err(unexpected(&got))
+    }
+}
+
+fn unexpected(message: &FromAgent) -> ViewError {
+    ViewError::Lost(io::Error::other(format!("unexpected message {message:?}")))
+}
+
+/// What the agent says, unless it is that something failed.
+fn receive(socket: &mut UnixStream) -> Result<FromAgent, ViewError> {
     match FromAgent::receive(socket).map_err(ViewError::Lost)? {
-        got if got == *wanted => Ok(()),
         FromAgent::Failed {
             doing,
             reason,
@@ -489,9 +513,7 @@ fn expect(socket: &mut UnixStream, wanted: &FromAgent) -> Result<(), ViewError> 
             errno: _,
         } if doing.contains("/dev/fuse") => Err(ViewError::NoFuse(format!("cannot {doing}: {reason}"))),
         FromAgent::Failed { doing, reason, .. } => Err(ViewError::SetUp { doing, reason }),
-        other => Err(ViewError::Lost(io::Error::other(format!(
-            "unexpected message {other:?}"
-        )))),
+        message => Ok(message),
     }
 }
 

@@ -32,7 +32,7 @@ const THREAD_STORAGE: &str = "glibc.rtld.optional_static_tls=8192";
 /// Names those it has set, with their values.
 const MARK: &str = "ROOTLESS_INSTALL_SET";
 
-/// Executes the counterpart `native` of what was called as `path`. Returns the
+/// Executes the counterpart `native` with `path` as its name (`argv[0]`). Returns the
 /// exit status, where it returns.
 ///
 /// # Errors

@@ -1,14 +1,16 @@
 //! The static helper that every redirected execution enters.
 //!
 //! The kernel runs it as the interpreter of a target program, as
-//! `shim ARCH PATH ARGUMENT...` (execve(2), "Interpreter scripts"): ARCH is the
+//! `shim ARCH PATH ARGUMENT...` (execve(2), "Interpreter scripts"), or as a handler of binfmt_misc, as
+//! `rootless-install-handlers/ARCH PATH NAME ARGUMENT...`: ARCH is the
 //! target's Debian architecture (with `+` and that of the program where it is
-//! one of the target's foreign ones), PATH what the caller executed. The shim finds
+//! one of the target's foreign ones), PATH what the caller executed, NAME the
+//! program's `argv[0]` (elsewhere that is PATH). The shim finds
 //! the file that PATH names in the view, and executes its counterpart from the
 //! native sysroot with the caller's arguments and environment. A few tools
 //! that carry their architecture inside are answered here ([`answers`]).
 //!
-//! By any other name than `shim` it is a tool that a script calls which runs outside of its
+//! By any other name it is a tool that a script calls which runs outside of its
 //! root ([`front`]).
 //!
 //! It is built by the installer's build script with `rustc` alone, statically
@@ -39,6 +41,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// How the names begin by which it is a handler of binfmt_misc; an architecture follows
+/// (`installer/src/view/handlers.rs`).
+const HANDLERS: &[u8] = b"rootless-install-handlers/";
+
 /// Exit status of a shell for "command not found" and of this helper for "no
 /// native counterpart".
 const NOT_FOUND: i32 = 127;
@@ -52,15 +58,30 @@ fn run(arguments: &[OsString]) -> i32 {
         sys::complain(b"maintscript-shim: usage: maintscript-shim ARCH PATH [ARGUMENT...]\n");
         return 2;
     };
+    interpret(arch, path, path, rest)
+}
+
+/// Runs PATH, as the program `name`, for a machine that ARCH says.
+fn interpret(arch: &OsStr, path: &OsStr, name: &OsStr, rest: &[OsString]) -> i32 {
     let Some((arch, made_for)) = paths::target_and_program(arch) else {
         complain(&[b"maintscript-shim: unknown architecture ", arch.as_bytes()]);
         return 2;
     };
-    execute(arch, made_for, path, rest)
+    execute(arch, made_for, (path, name), rest)
 }
 
-/// Runs the program at `path`, which is made for `made_for`, or what is done in its place.
-fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32 {
+/// What a handler of binfmt_misc was called with: ARCH, PATH, NAME and the arguments.
+fn handled(arguments: &[OsString]) -> Option<(&OsStr, &OsStr, &OsStr, &[OsString])> {
+    let [own, path, name, rest @ ..] = arguments else {
+        return None;
+    };
+    let arch = own.as_bytes().strip_prefix(HANDLERS)?;
+    Some((OsStr::from_bytes(arch), path, name, rest))
+}
+
+/// Runs the program at `path`, which is made for `made_for` and whose `argv[0]` is `name`, or what is done in its
+/// place.
+fn execute(arch: &Arch, made_for: &Arch, (path, name): (&OsStr, &OsStr), rest: &[OsString]) -> i32 {
     let resolved = counterpart::resolve(path);
     // A script outside of its root has executed a program of it: there it has another name.
     let inside = front::inner::inside(&resolved);
@@ -75,7 +96,7 @@ fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32
     let real = inside.unwrap_or(resolved);
     match loader::task(&real, rest) {
         loader::Task::None => {}
-        loader::Task::Execute(program, rest) => return execute(arch, made_for, program, rest),
+        loader::Task::Execute(program, rest) => return execute(arch, made_for, (program, program), rest),
         loader::Task::Ask => match counterpart::loader(&called, rest) {
             Ok(Reply::Counterpart | Reply::Execute(_) | Reply::Tell) => {}
             told => return tell(&real, told),
@@ -100,7 +121,7 @@ fn execute(arch: &Arch, made_for: &Arch, path: &OsStr, rest: &[OsString]) -> i32
             {
                 return tell_end(&told, status);
             }
-            match execution::run(arch, &native, path, rest, execution) {
+            match execution::run(arch, &native, name, rest, execution) {
                 Ok(status) => status,
                 Err(error) => {
                     counterpart::failed(&real, &error.to_string());
@@ -202,6 +223,9 @@ extern "C" fn main(argc: i32, argv: *const *const std::ffi::c_char) -> i32 {
 
 /// Does what the name by which this is called asks for; the exit status when nothing could be executed.
 fn enter(arguments: &[OsString]) -> i32 {
+    if let Some((arch, path, name, rest)) = handled(arguments) {
+        return interpret(arch, path, name, rest);
+    }
     if traced::is_meant(arguments) {
         return traced::run(arguments);
     }
@@ -231,5 +255,25 @@ mod tests {
     fn refuses_wrong_use() {
         assert_eq!(enter(&["shim".into()]), 2);
         assert_eq!(run(&["shim".into(), "vax".into(), "/bin/true".into()]), 2);
+        let handler = OsString::from("rootless-install-handlers/vax");
+        assert_eq!(enter(&[handler, "/bin/true".into(), "true".into()]), 2);
+    }
+
+    #[test]
+    fn handlers_know_the_callers_name() {
+        let arguments =
+            ["rootless-install-handlers/riscv64+arm64", "/bin/sh", "-sh", "a"].map(OsString::from);
+        let (arch, path, name, rest) = handled(&arguments).unwrap();
+        assert_eq!(
+            (arch, path, name),
+            (
+                OsStr::new("riscv64+arm64"),
+                OsStr::new("/bin/sh"),
+                OsStr::new("-sh")
+            )
+        );
+        assert_eq!(rest, ["a"]);
+        assert!(handled(&["shim".into(), "riscv64".into(), "/bin/sh".into()]).is_none());
+        assert!(handled(&arguments[..2]).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! What the kernel knows: its inodes, and where they are in the target.
 //!
-//! A node's id is the inode number on disk (only the root has the id FUSE demands), so hard links are
+//! A node's id is the inode number on disk (only the root has one of its own), so hard links are
 //! one node. A number may be used again on disk while the kernel still remembers the old file: such a
 //! node is marked, and gets another generation when its number turns up again.
 //!
@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use super::phantom::{PhantomId, Phantoms};
+use super::phantom::{MOUNT, PhantomId, Phantoms};
 use crate::confined::{Dir, Place};
 use crate::recent::Recent;
 use files::Kept;
 
-/// FUSE's number for the root.
-pub(super) const ROOT: u64 = 1;
+/// The root of the target, in every view.
+pub(super) const ROOT: u64 = MOUNT + 1;
 
 /// How many directories are kept open.
 const DIRS_OPEN: usize = 256;
@@ -106,8 +106,8 @@ impl Nodes {
     pub(super) fn id(&self, ino: u64) -> u64 {
         match ino {
             ino if ino == self.root.ino() => ROOT,
-            // tmpfs hands out small numbers, perhaps the root's.
-            ROOT => 1 << 61,
+            // tmpfs hands out small numbers, perhaps those.
+            MOUNT | ROOT => (1 << 61) | ino,
             ino => ino,
         }
     }

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct PhantomId(usize);
 
+/// FUSE's number for the root of a mount (`FUSE_ROOT_ID`).
+pub(super) const MOUNT: u64 = 1;
+
 /// Node ids with this bit are phantoms. No filesystem hands out such inode numbers.
 const BIT: u64 = 1 << 62;
 
@@ -19,11 +22,21 @@ impl PhantomId {
     /// The root of the tree, which stands beside the target's root.
     pub(super) const ROOT: Self = Self(0);
 
+    /// The root of the mount, in which the target is seen as [`SERVED`](super::SERVED): an empty directory
+    /// otherwise, of the kind that is not there without an item.
+    pub(super) const GATE: Self = Self(usize::MAX);
+
     pub(super) fn node_id(self) -> u64 {
-        BIT | self.0 as u64
+        match self {
+            Self::GATE => MOUNT,
+            Self(number) => BIT | number as u64,
+        }
     }
 
     pub(super) fn from_node_id(id: u64) -> Option<Self> {
+        if id == MOUNT {
+            return Some(Self::GATE);
+        }
         (id & BIT != 0).then_some(Self((id & !BIT) as usize))
     }
 }

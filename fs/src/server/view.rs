@@ -22,9 +22,9 @@ use fuser::Notifier;
 use rustix::fs::{self, Mode, OFlags, RawDir, XattrFlags};
 use rustix::io::Errno;
 
-use super::nodes::{Known, Nodes};
-use super::phantom::{PhantomId, Phantoms};
-use super::{Counters, PhantomKind, Scripts};
+use super::nodes::{Known, Nodes, ROOT};
+use super::phantom::{MOUNT, PhantomId, Phantoms};
+use super::{Counters, PhantomKind, SERVED, Scripts};
 use crate::confined::{Place, read_link_at};
 use crate::meta::{FileType, Meta, Timestamp};
 use crate::sys::{self, Attr, Trouble};
@@ -236,6 +236,10 @@ impl View {
 
     /// `LOOKUP`; `None` where there is nothing, `ENOENT` where there may be something later.
     pub(super) fn lookup(&self, parent: u64, name: &OsStr) -> Result<Option<Entry>> {
+        if parent == MOUNT && name == SERVED {
+            let shown = self.getattr(ROOT)?;
+            return Ok(Some(Entry { shown, generation: 0 }));
+        }
         if let Some(phantom) = PhantomId::from_node_id(parent) {
             return Ok(self
                 .phantoms

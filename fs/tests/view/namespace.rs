@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 
 use nix::sched::CloneFlags;
 use nix::unistd::{Gid, Uid};
-use rootless_install_fs::{ServeOptions, Server, Target, serve};
+use rootless_install_fs::{SERVED, ServeOptions, Server, Target, serve};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags,
@@ -170,17 +171,22 @@ pub(crate) fn run_inside(case: &Case) {
     nix::unistd::setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0)).unwrap();
     nix::unistd::setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).unwrap();
     nix::unistd::setgroups(&[]).unwrap();
-    let view = dir.join("view");
     let fuse = File::options().read(true).write(true).open("/dev/fuse").unwrap();
     let options = format!(
         "fd={},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
         fuse.as_raw_fd()
     );
     let flags = nix::mount::MsFlags::empty();
+    let view = dir.join("view");
     nix::mount::mount(Some("test"), &view, Some("fuse"), flags, Some(options.as_str())).unwrap();
     send_fd(&stream, &fuse);
     drop(fuse);
     expect(&stream, b's');
+    // The target is mounted where it is served.
+    let clone = OpenTreeFlags::OPEN_TREE_CLONE;
+    let served = open_tree(rustix::fs::CWD, view.join(SERVED), clone).unwrap();
+    let by_descriptor = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    move_mount(&served, "", rustix::fs::CWD, &view, by_descriptor).unwrap();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     (case.inside)(&Inside { view, dir, stream });
 }

@@ -4,6 +4,7 @@
 //! CACHE/by-hash/sha256/ab/abcd…   whole files, named by their content
 //! CACHE/partial/abcd…             downloads under way, locked with flock(2)
 //! CACHE/release/…                 verified InRelease files with their validators
+//! CACHE/hashed/abcd…              what an index looked like when it was hashed
 //! ```
 //!
 //! Files get their place by rename and are never changed there. A lock belongs
@@ -16,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
@@ -24,6 +25,9 @@ use sha2::{Digest, Sha256};
 use super::package::hex;
 use super::transport::Validators;
 use super::{ArchiveError, Result};
+
+/// Two changes of a file that are further apart look different on any filesystem.
+const TICK: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Cache {
@@ -70,6 +74,30 @@ impl Cache {
         }
         self.mark_verified(sha256);
         Ok(Some(path))
+    }
+
+    /// As [`find`](Self::find), for what is large and of which little is read: it is not hashed again while it
+    /// looks as it did when that was done, by the kernel's record of its last change (stat(2)).
+    pub(super) fn find_unchanged(&self, sha256: &[u8; 32], size: u64) -> Result<Option<PathBuf>> {
+        let path = self.path(sha256);
+        let Ok(now) = fs::symlink_metadata(&path) else {
+            return self.find(sha256, size);
+        };
+        let look = look(&now);
+        let known = self.root.join("hashed").join(hex(sha256));
+        if now.len() == size && fs::read(&known).is_ok_and(|known| known == look.as_bytes()) {
+            self.mark_verified(sha256);
+            return Ok(Some(path));
+        }
+        let found = self.find(sha256, size)?;
+        // Another change in the same tick of the clock would look the same.
+        if found.is_some()
+            && age(&now) >= TICK
+            && let Err(error) = store(&known, look.as_bytes())
+        {
+            tracing::debug!(path = %known.display(), %error, "an index will be hashed again");
+        }
+        Ok(found)
     }
 
     fn is_verified(&self, sha256: &[u8; 32]) -> bool {
@@ -160,26 +188,49 @@ impl Cache {
             return Ok(());
         }
         let path = self.release_path(url);
-        let directory = self.root.join("release");
-        let store = || -> io::Result<()> {
-            fs::create_dir_all(&directory)?;
-            let mut file = tempfile::NamedTempFile::new_in(&directory)?;
-            writeln!(file, "release: 1")?;
-            for (name, value) in [
-                ("etag", &validators.etag),
-                ("last-modified", &validators.last_modified),
-            ] {
-                if let Some(value) = value {
-                    writeln!(file, "{name}: {value}")?;
-                }
+        let mut text = b"release: 1\n".to_vec();
+        for (name, value) in [
+            ("etag", &validators.etag),
+            ("last-modified", &validators.last_modified),
+        ] {
+            if let Some(value) = value {
+                text.extend_from_slice(format!("{name}: {value}\n").as_bytes());
             }
-            writeln!(file)?;
-            file.write_all(bytes)?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        store().map_err(ArchiveError::io("write", &path))
+        }
+        text.push(b'\n');
+        text.extend_from_slice(bytes);
+        store(&path, &text).map_err(ArchiveError::io("write", &path))
     }
+}
+
+/// What changes with a file.
+fn look(meta: &fs::Metadata) -> String {
+    format!(
+        "{} {} {} {}.{:09} {}.{:09}\n",
+        meta.dev(),
+        meta.ino(),
+        meta.len(),
+        meta.mtime(),
+        meta.mtime_nsec(),
+        meta.ctime(),
+        meta.ctime_nsec()
+    )
+}
+
+/// How long ago a file was changed; nothing where it is said to be in the future.
+fn age(meta: &fs::Metadata) -> Duration {
+    let seconds = u64::try_from(meta.ctime()).unwrap_or(0);
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    changed.elapsed().unwrap_or_default()
+}
+
+fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// A download under way; locked as long as it is open.
@@ -234,4 +285,45 @@ pub(super) fn prepare(root: &Path) -> Result<()> {
     tempfile::tempfile_in(root)
         .map(drop)
         .map_err(ArchiveError::io("write to the cache", root))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_not_changed_is_not_hashed_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = b"an index";
+        let sum: [u8; 32] = Sha256::digest(text).into();
+        let size = text.len() as u64;
+        let find = || {
+            Cache::new(directory.path().into())
+                .find_unchanged(&sum, size)
+                .unwrap()
+        };
+        assert_eq!(find(), None);
+        let path = Cache::new(directory.path().into()).path(&sum);
+        store(&path, text).unwrap();
+        let known = directory.path().join("hashed").join(hex(&sum));
+        assert_eq!(find().as_ref(), Some(&path));
+        assert!(!known.exists(), "it may change again in this tick");
+        thread::sleep(TICK + Duration::from_secs(1));
+        assert_eq!(find().as_ref(), Some(&path));
+        assert_eq!(
+            fs::read_to_string(&known).unwrap(),
+            look(&fs::metadata(&path).unwrap())
+        );
+        // Whoever changes it changes how it looks, also when the size and the time of the change stay.
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        fs::write(&path, b"no index").unwrap();
+        File::open(&path).unwrap().set_modified(time).unwrap();
+        assert_eq!(find(), None);
+        // Nothing but this is looked at: what was written down for a file is believed.
+        store(&known, look(&fs::metadata(&path).unwrap()).as_bytes()).unwrap();
+        assert_eq!(find().as_ref(), Some(&path));
+        fs::write(&path, b"a longer text").unwrap();
+        store(&known, look(&fs::metadata(&path).unwrap()).as_bytes()).unwrap();
+        assert_eq!(find(), None);
+    }
 }

@@ -107,7 +107,7 @@ impl<'a> Wanted<'a> {
                 size.max(self.packed.size)
             )));
         }
-        if let Some(path) = fetcher.cache.find(&sha256, size)? {
+        if let Some(path) = fetcher.cache.find_unchanged(&sha256, size)? {
             fetcher
                 .progress
                 .finished_file(&self.packed.name, self.packed.size, true);

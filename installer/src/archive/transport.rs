@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::blocking::{Client, ClientBuilder, Response};
+use reqwest::blocking::{Client, Response};
 use reqwest::header;
 use url::Url;
 
@@ -106,6 +106,8 @@ pub(super) struct TransportOptions {
 pub(super) struct Transport {
     options: TransportOptions,
     client: OnceLock<std::result::Result<Client, String>>,
+    /// For servers that prove who they are: to read the machine's certificates takes a while.
+    secure: OnceLock<std::result::Result<Client, String>>,
 }
 
 impl Transport {
@@ -113,6 +115,7 @@ impl Transport {
         Self {
             options,
             client: OnceLock::new(),
+            secure: OnceLock::new(),
         }
     }
 
@@ -133,8 +136,15 @@ impl Transport {
         }
     }
 
-    fn client(&self) -> Result<&Client> {
-        let made = self.client.get_or_init(|| build_client(&self.options));
+    fn client(&self, url: &Url) -> Result<&Client> {
+        let made = if url.scheme() == "https" || has_secure_proxy(&self.options) {
+            self.secure.get_or_init(|| {
+                // A machine without CA certificates still reaches http mirrors.
+                build_client(&self.options, true).or_else(|_| build_client(&self.options, false))
+            })
+        } else {
+            self.client.get_or_init(|| build_client(&self.options, false))
+        };
         made.as_ref().map_err(|reason| ArchiveError::Client {
             reason: reason.clone(),
         })
@@ -146,9 +156,9 @@ impl Transport {
         offset: u64,
         validators: &Validators,
     ) -> std::result::Result<Reply, Failure> {
-        let client = self.client().map_err(Failure::Fatal)?;
         let mut url = first.clone();
         for _ in 0..=REDIRECTIONS {
+            let client = self.client(&url).map_err(Failure::Fatal)?;
             let mut request = client.get(url.clone());
             if offset > 0 {
                 request = request.header(header::RANGE, format!("bytes={offset}-"));
@@ -294,44 +304,49 @@ fn get_local(url: &Url, offset: u64) -> std::result::Result<Reply, Failure> {
     }
 }
 
-fn build_client(options: &TransportOptions) -> std::result::Result<Client, String> {
+/// The environment's proxy for http URLs has the word (curl(1), `http_proxy`).
+const PROXIES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+
+/// Whether http URLs may be asked for through a proxy that is spoken to with TLS.
+fn has_secure_proxy(options: &TransportOptions) -> bool {
+    let given = PROXIES.into_iter().filter_map(std::env::var_os);
+    let given = given.map(|proxy| proxy.to_string_lossy().into_owned());
+    let mut all = given.chain(options.http_proxy.clone());
+    all.any(|proxy| proxy.starts_with("https:"))
+}
+
+/// Without `certificates` no server can prove who it is.
+fn build_client(options: &TransportOptions, certificates: bool) -> std::result::Result<Client, String> {
     // An error here means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = || -> std::result::Result<ClientBuilder, String> {
-        let mut builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(options.connect_timeout)
-            // For the blocking client this bounds each wait, not the whole transfer.
-            .timeout(options.read_timeout)
-            .tcp_keepalive(Duration::from_secs(30));
-        for (proxy, scheme) in [(&options.http_proxy, "http"), (&options.https_proxy, "https")] {
-            let Some(proxy) = proxy else { continue };
-            let set = |name: String| {
-                std::env::var_os(&name)
-                    .or(std::env::var_os(name.to_uppercase()))
-                    .is_some()
+    let mut builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(options.connect_timeout)
+        // For the blocking client this bounds each wait, not the whole transfer.
+        .timeout(options.read_timeout)
+        .tcp_keepalive(Duration::from_secs(30));
+    if !certificates {
+        builder = builder.tls_certs_only(std::iter::empty());
+    }
+    for (proxy, scheme) in [(&options.http_proxy, "http"), (&options.https_proxy, "https")] {
+        let Some(proxy) = proxy else { continue };
+        let set = |name: String| {
+            std::env::var_os(&name)
+                .or(std::env::var_os(name.to_uppercase()))
+                .is_some()
+        };
+        if !set(format!("{scheme}_proxy")) && !set("all_proxy".into()) {
+            let made = if scheme == "http" {
+                reqwest::Proxy::http(proxy)
+            } else {
+                reqwest::Proxy::https(proxy)
             };
-            if !set(format!("{scheme}_proxy")) && !set("all_proxy".into()) {
-                let made = if scheme == "http" {
-                    reqwest::Proxy::http(proxy)
-                } else {
-                    reqwest::Proxy::https(proxy)
-                };
-                builder = builder.proxy(made.map_err(reason)?.no_proxy(reqwest::NoProxy::from_env()));
-            }
+            builder = builder.proxy(made.map_err(reason)?.no_proxy(reqwest::NoProxy::from_env()));
         }
-        Ok(builder)
-    };
-    let made = builder()?.build().map_err(reason);
-    made.or_else(|_| {
-        // A machine without CA certificates still reaches http mirrors.
-        builder()?
-            .tls_certs_only(std::iter::empty())
-            .build()
-            .map_err(reason)
-    })
+    }
+    builder.build().map_err(reason)
 }
 
 /// The causes of an HTTP error, without the URL (which may hold a password)

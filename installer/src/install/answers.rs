@@ -107,7 +107,7 @@ impl<'i, 'a, 'u> Answers<'i, 'a, 'u> {
                 let (directory, arguments) = match installation.place {
                     Place::View => (directory, arguments),
                     _ => (
-                        inside(installation.dpkg_root(), directory).unwrap_or(Path::new("/")),
+                        inside(&installation.dpkg_root(), directory).unwrap_or(Path::new("/")),
                         without_root(&arguments),
                     ),
                 };

@@ -8,7 +8,7 @@ use crate::report::Event;
 use crate::view::{
     DPKG_ROOT, Machine, Outer, PHANTOM_DIRECTORY, PlainOptions, Sink, View, ViewError, ViewOptions,
 };
-use rootless_install_fs::{ServeOptions, Target, Watch};
+use rootless_install_fs::{SERVED, ServeOptions, Target, Watch};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -67,12 +67,12 @@ impl<'a> Place<'a> {
 
 impl Installation<'_, '_> {
     /// Where scripts see the target: what comes before its absolute paths.
-    pub(super) fn dpkg_root(&self) -> &Path {
+    pub(super) fn dpkg_root(&self) -> PathBuf {
         match self.place {
-            Place::View => Path::new(""),
-            Place::NativeRoot(_) => Path::new(DPKG_ROOT),
-            Place::Machine { fuse: true } => &self.mount_point,
-            Place::Machine { fuse: false } => self.target.root_path(),
+            Place::View => PathBuf::new(),
+            Place::NativeRoot(_) => PathBuf::from(DPKG_ROOT),
+            Place::Machine { fuse: true } => self.mount_point.join(SERVED),
+            Place::Machine { fuse: false } => self.target.root_path().to_owned(),
         }
     }
 
@@ -110,7 +110,7 @@ impl Installation<'_, '_> {
         Ok(Environment {
             dpkg_version: self.dpkg_version(),
             source_date_epoch: self.source_date_epoch,
-            root: text(self.dpkg_root())?,
+            root: text(&self.dpkg_root())?,
             front,
             besides,
         })

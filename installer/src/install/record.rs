@@ -120,7 +120,7 @@ impl Installation<'_, '_> {
         }
         let root = self.dpkg_root();
         let inside =
-            |path| inside(root, path).ok_or_else(|| format!("{} is not in the root", Path::display(path)));
+            |path| inside(&root, path).ok_or_else(|| format!("{} is not in the root", Path::display(path)));
         let target = self.target;
         let failed = |error: rootless_install_fs::Error| error.to_string();
         match record {

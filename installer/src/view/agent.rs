@@ -9,7 +9,7 @@
 //! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
 
 use super::message::{FromAgent, ToAgent};
-use super::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON, processor};
+use super::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON, handlers, processor};
 use crate::sys::{self, Forked};
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -17,6 +17,8 @@ use nix::sched::{CloneFlags, CpuSet, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid};
+use rootless_install_fs::SERVED;
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -86,14 +88,14 @@ pub(super) fn run(places: &Places<'_>) -> ExitCode {
         return ExitCode::from(2);
     };
     let mut socket = UnixStream::from(socket);
-    let forked = set_up(&mut socket, places).and_then(|()| sys::fork().doing("fork"));
+    let forked = set_up(&mut socket, places).and_then(|handlers| Ok((handlers, sys::fork().doing("fork")?)));
     let done = match forked {
-        Ok(Forked::Parent(child)) => {
+        Ok((_handlers, Forked::Parent(child))) => {
             // Only the child talks from here on.
             drop(socket);
             return wait_until_end(child);
         }
-        Ok(Forked::Child) => enter(places.outer.is_some()).and_then(|()| serve(&mut socket)),
+        Ok((_, Forked::Child)) => enter(places.outer.is_some()).and_then(|()| serve(&mut socket)),
         Err(failure) => Err(failure),
     };
     done.unwrap_or_else(|failure| {
@@ -148,13 +150,16 @@ fn take_standard_input() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn set_up(socket: &mut UnixStream, places: &Places<'_>) -> Step<()> {
+/// Makes the view; what it returns must stay open as long as that is there.
+fn set_up(socket: &mut UnixStream, places: &Places<'_>) -> Step<Option<OwnedFd>> {
     // Away from the terminal: its Ctrl-C is for the installer, which ends us.
     nix::unistd::setsid().doing("leave the terminal's session")?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).doing("follow the installer's end")?;
     unshare(CloneFlags::CLONE_NEWUSER).doing("make a user namespace")?;
     FromAgent::Unshared.send(socket).doing("talk to the installer")?;
-    expect(socket, &ToAgent::Mapped)?;
+    let ToAgent::Mapped { handlers } = ToAgent::receive(socket).doing("hear from the installer")? else {
+        return Err(unexpected());
+    };
     unshare(
         CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWPID
@@ -164,21 +169,34 @@ fn set_up(socket: &mut UnixStream, places: &Places<'_>) -> Step<()> {
     )
     .doing("make mount, pid, ipc, uts and network namespaces")?;
     private_mounts().doing("make the mounts private")?;
+    let handlers = register(&handlers, places.private);
     let fuse = mount_served(places.target)?;
     let outer_fuse = places.outer.map(mount_served).transpose()?;
     // Paths outside are reachable only while this process is the user, and the
     // view only after that: the kernel refuses FUSE requests of an unmapped user.
-    let root = open_path(places.outer.unwrap_or(places.target)).doing("open the view")?;
+    let open = |path| open_path(path).doing("open the view");
+    let mounted = (open(places.target)?, places.outer.map(open).transpose()?);
     let binds = sources(places)?;
-    FromAgent::Mounted.send(socket).doing("talk to the installer")?;
+    let handled = handlers.is_some();
+    FromAgent::Mounted { handled }
+        .send(socket)
+        .doing("talk to the installer")?;
     for fuse in std::iter::once(fuse).chain(outer_fuse) {
         send_descriptor(socket, fuse.as_fd()).doing("hand the FUSE descriptor over")?;
     }
     expect(socket, &ToAgent::Serving)?;
     become_root()?;
-    nix::unistd::fchdir(&root).doing("enter the view")?;
+    let served = |mount| served(mount).doing("reach the target in the view");
+    let target = served(&mounted.0)?;
+    let outer = mounted.1.as_ref().map(served).transpose()?;
+    nix::unistd::fchdir(outer.as_ref().unwrap_or(&target)).doing("enter the view")?;
     let mut bound = Vec::new();
     for Bind { from, to, kind } in &binds {
+        let from = match from {
+            From::Outside(from) => from,
+            From::Target => &target,
+            From::Root => outer.as_ref().unwrap_or(&target),
+        };
         // A target need not have a start-stop-daemon.
         if to.ends_with(START_STOP_DAEMON) && !to.exists() {
             continue;
@@ -195,7 +213,19 @@ fn set_up(socket: &mut UnixStream, places: &Places<'_>) -> Step<()> {
     for to in bound.into_iter().rev() {
         read_only(to).doing("protect the native sysroot")?;
     }
-    Ok(())
+    Ok(handlers)
+}
+
+/// Registers handlers of foreign programs. Where the kernel has none for user namespaces, the installer
+/// redirects executions another way.
+fn register(handlers: &[String], private: &Path) -> Option<OwnedFd> {
+    if handlers.is_empty() {
+        return None;
+    }
+    let registered = nix::unistd::chdir(private)
+        .map_err(io::Error::from)
+        .and_then(|()| handlers::register(handlers));
+    registered.ok()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -206,9 +236,18 @@ enum Kind {
     Writable,
 }
 
+/// What is mounted.
+enum From {
+    Outside(OwnedFd),
+    /// The target as it is served.
+    Target,
+    /// The root directory of scripts.
+    Root,
+}
+
 /// Something mounted in the view, at a path relative to its root.
 struct Bind {
-    from: OwnedFd,
+    from: From,
     to: PathBuf,
     kind: Kind,
 }
@@ -219,7 +258,7 @@ fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
     let seen = PathBuf::from(PHANTOM_DIRECTORY.trim_start_matches('/'));
     let private = places.private;
     let directory = |from: &Path, to: PathBuf, kind| {
-        let from = open_path(from).doing(doing)?;
+        let from = From::Outside(open_path(from).doing(doing)?);
         Ok(Bind { from, to, kind })
     };
     let mut binds = vec![directory(private, seen.clone(), Kind::ReadOnly)?];
@@ -227,23 +266,28 @@ fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
     let starter = private.join(START_STOP_DAEMON);
     if starter.exists() {
         binds.push(Bind {
-            from: File::open(&starter).doing(doing)?.into(),
+            from: From::Outside(File::open(&starter).doing(doing)?.into()),
             to: Path::new("usr/sbin").join(START_STOP_DAEMON),
             kind: Kind::ReadOnly,
         });
     }
-    if let Some(outer) = places.outer {
+    if places.outer.is_some() {
         // The target, and its own way to native programs: for what is executed in it, or takes it
         // as its root directory.
         let target = PathBuf::from(DPKG_ROOT.trim_start_matches('/'));
-        binds.push(directory(outer, seen.join("sysroot"), Kind::ReadOnlyShallow)?);
-        binds.push(directory(places.target, target.clone(), Kind::Writable)?);
+        let root = |to| Bind {
+            from: From::Root,
+            to,
+            kind: Kind::ReadOnlyShallow,
+        };
+        binds.push(root(seen.join("sysroot")));
+        binds.push(Bind {
+            from: From::Target,
+            to: target.clone(),
+            kind: Kind::Writable,
+        });
         binds.push(directory(private, target.join(&seen), Kind::ReadOnly)?);
-        binds.push(directory(
-            outer,
-            target.join(&seen).join("sysroot"),
-            Kind::ReadOnlyShallow,
-        )?);
+        binds.push(root(target.join(&seen).join("sysroot")));
     }
     let Some(system) = places.native_system else {
         return Ok(binds);
@@ -256,6 +300,18 @@ fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
         }
     }
     Ok(binds)
+}
+
+/// The target that is served below the root of a mount, as a mount of its own on top of that.
+fn served(mount: &OwnedFd) -> io::Result<OwnedFd> {
+    let target = open_tree(
+        mount,
+        SERVED,
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    )?;
+    let by_descriptor = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(&target, "", mount, "", by_descriptor)?;
+    Ok(target)
 }
 
 fn open_path(path: &Path) -> nix::Result<OwnedFd> {
@@ -273,10 +329,13 @@ fn descriptor_path(descriptor: &OwnedFd) -> PathBuf {
 
 fn expect(socket: &mut UnixStream, wanted: &ToAgent) -> Step<()> {
     let got = ToAgent::receive(socket).doing("hear from the installer")?;
-    if got == *wanted {
-        Ok(())
-    } else {
-        Err(io::Error::other("unexpected message")).doing("follow the protocol")
+    if got == *wanted { Ok(()) } else { Err(unexpected()) }
+}
+
+fn unexpected() -> Failure {
+    Failure {
+        doing: "follow the protocol".to_owned(),
+        error: io::Error::other("unexpected message"),
     }
 }
 
@@ -458,7 +517,7 @@ fn serve(socket: &mut UnixStream) -> Step<ExitCode> {
             }
             // Nothing runs any more: the command ended before this arrived.
             Ok(ToAgent::Kill | ToAgent::Spread) => {}
-            Ok(_) => return Err(io::Error::other("unexpected message")).doing("follow the protocol"),
+            Ok(_) => return Err(unexpected()),
             Err(_) => return Ok(ExitCode::SUCCESS),
         }
     }
@@ -515,7 +574,7 @@ fn run_command(
                     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
                 }
                 Ok(ToAgent::Spread) => all.into_iter().for_each(processor::spread_all),
-                Ok(_) => return Err(io::Error::other("unexpected message")).doing("follow the protocol"),
+                Ok(_) => return Err(unexpected()),
                 Err(_) => return Ok(None),
             }
         }

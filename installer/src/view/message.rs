@@ -5,7 +5,7 @@
 //! ```text
 //! agent                                   installer
 //! Unshared                         ──►    writes the id maps
-//!                                  ◄──    Mapped
+//!                                  ◄──    Mapped     (with handlers to register)
 //! Mounted, then the FUSE descriptor ──►   starts the server (with a native root: two)
 //!                                  ◄──    Serving
 //! Ready                            ──►
@@ -26,7 +26,10 @@ use std::io::{self, Read, Write};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ToAgent {
     /// The id maps of the user namespace are written.
-    Mapped,
+    Mapped {
+        /// Lines for [`super::handlers::register`].
+        handlers: Vec<String>,
+    },
     /// The FUSE server answers.
     Serving,
     /// Run a command in the view and say how it ended.
@@ -50,7 +53,10 @@ pub(super) enum FromAgent {
     /// The namespaces exist; the id maps are wanted.
     Unshared,
     /// The FUSE filesystem is mounted; its descriptor follows.
-    Mounted,
+    Mounted {
+        /// Whether the handlers are registered.
+        handled: bool,
+    },
     /// The view is ready for commands.
     Ready,
     /// The command ended with this status.
@@ -116,7 +122,12 @@ impl ToAgent {
     /// What the socket says.
     pub(super) fn send(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
-            Self::Mapped => write_frame(out, &["mapped"]),
+            Self::Mapped { handlers } => {
+                let parts: Vec<&str> = std::iter::once("mapped")
+                    .chain(handlers.iter().map(String::as_str))
+                    .collect();
+                write_frame(out, &parts)
+            }
             Self::Serving => write_frame(out, &["serving"]),
             Self::Kill => write_frame(out, &["kill"]),
             Self::Spread => write_frame(out, &["spread"]),
@@ -143,7 +154,9 @@ impl ToAgent {
         let parts = read_frame(input)?;
         let mut parts = parts.into_iter();
         match parts.next().as_deref() {
-            Some("mapped") => Ok(Self::Mapped),
+            Some("mapped") => Ok(Self::Mapped {
+                handlers: parts.collect(),
+            }),
             Some("serving") => Ok(Self::Serving),
             Some("kill") => Ok(Self::Kill),
             Some("spread") => Ok(Self::Spread),
@@ -178,7 +191,7 @@ impl FromAgent {
     pub(super) fn send(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Unshared => write_frame(out, &["unshared"]),
-            Self::Mounted => write_frame(out, &["mounted"]),
+            Self::Mounted { handled } => write_frame(out, &["mounted", if *handled { "1" } else { "0" }]),
             Self::Ready => write_frame(out, &["ready"]),
             Self::Exited(status) => write_frame(out, &["exited", &status.to_string()]),
             Self::Signalled(signal) => write_frame(out, &["signalled", &signal.to_string()]),
@@ -199,7 +212,9 @@ impl FromAgent {
         let number = |text: &str| text.parse().map_err(|_| malformed());
         match parts.as_slice() {
             ["unshared"] => Ok(Self::Unshared),
-            ["mounted"] => Ok(Self::Mounted),
+            ["mounted", handled @ ("0" | "1")] => Ok(Self::Mounted {
+                handled: *handled == "1",
+            }),
             ["ready"] => Ok(Self::Ready),
             ["exited", status] => Ok(Self::Exited(number(status)?)),
             ["signalled", signal] => Ok(Self::Signalled(number(signal)?)),
@@ -230,8 +245,10 @@ mod tests {
             environment: Vec::new(),
             processor: None,
         };
-        let plain = [ToAgent::Mapped, ToAgent::Serving, ToAgent::Spread, ToAgent::Kill];
-        for message in plain.into_iter().chain([run, free]) {
+        let plain = [ToAgent::Serving, ToAgent::Spread, ToAgent::Kill];
+        let mapped =
+            [Vec::new(), vec!["|0|".into(), "|1|".into()]].map(|handlers| ToAgent::Mapped { handlers });
+        for message in plain.into_iter().chain(mapped).chain([run, free]) {
             let mut wire = Vec::new();
             message.send(&mut wire).unwrap();
             assert_eq!(ToAgent::receive(&mut wire.as_slice()).unwrap(), message);
@@ -241,8 +258,10 @@ mod tests {
             reason: "no".into(),
             errno: 1,
         };
-        for message in [FromAgent::Unshared, FromAgent::Mounted, FromAgent::Ready, failed]
+        let mounted = [true, false].map(|handled| FromAgent::Mounted { handled });
+        for message in [FromAgent::Unshared, FromAgent::Ready, failed]
             .into_iter()
+            .chain(mounted)
             .chain([
                 FromAgent::Exited(-1),
                 FromAgent::Signalled(9),

@@ -5,7 +5,7 @@ use super::deadline::Deadline;
 use super::fusermount::{self, Mount};
 use super::output::MARK;
 use super::{Ended, Sink, ViewError, io_error, output::Collector, sandbox};
-use rootless_install_fs::{ServeOptions, Server, Target};
+use rootless_install_fs::{SERVED, ServeOptions, Server, Target};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::OsString;
 use std::io::{PipeWriter, Write};
@@ -52,10 +52,10 @@ impl Plain {
             servers.push(rootless_install_fs::serve(options.target, fuse, serve).map_err(ViewError::Serve)?);
             mount = Some(mounted);
         }
-        let directory = options
-            .mount_point
-            .unwrap_or(options.target.root_path())
-            .to_owned();
+        let directory = match options.mount_point {
+            Some(path) => path.join(SERVED),
+            None => options.target.root_path().to_owned(),
+        };
         let mut writable = options.writable;
         writable.push(directory.clone());
         let plain = Self {

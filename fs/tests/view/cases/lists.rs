@@ -19,13 +19,34 @@ const ACCESS: &str = "system.posix_acl_access";
 const DEFAULT: &str = "system.posix_acl_default";
 
 pub(crate) fn all() -> Vec<Case> {
-    vec![Case {
-        name: "lists",
-        prepare: nothing,
-        inside: lists,
-        step: idle,
-        after: lists_disk,
-    }]
+    vec![
+        Case {
+            name: "lists",
+            prepare: nothing,
+            inside: lists,
+            step: idle,
+            after: lists_disk,
+        },
+        Case {
+            name: "walks",
+            prepare: nothing,
+            inside: walks,
+            step: idle,
+            after: walked,
+        },
+    ]
+}
+
+/// Somebody else than root walks the same path often: the kernel keeps the lists of all directories on the way.
+fn walks(t: &Inside) {
+    fs::create_dir(t.at("dir")).unwrap();
+    fs::write(t.at("dir/file"), "").unwrap();
+    let often = "for i in 1 2 3 4 5 6 7 8 9 10; do for j in 1 2 3 4 5 6 7 8 9 10; do [ -e dir/file ] || exit 1; done; done";
+    assert!(as_ids(1000, 1000, &t.view, often));
+}
+
+fn walked(t: &Outside) {
+    assert!(t.counters.requests < 50, "{:?}", t.counters);
 }
 
 /// An attribute's value, from the text that setfacl(1) takes, with numbers for names.
