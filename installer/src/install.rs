@@ -117,13 +117,20 @@ pub struct Installation<'a, 'u> {
     pub cancel: &'a Cancel,
 }
 
+/// A plan that was carried out.
+pub struct Done {
+    /// The packages that are left for the target's own dpkg.
+    pub deferred: Vec<(PackageKey, Deferred)>,
+    /// What was needed for it, and is removed when this is dropped.
+    pub scratch: Option<Staging>,
+}
+
 impl<'u> Installation<'_, 'u> {
-    /// Carries the plan out. The packages that are left for the target's own dpkg
-    /// are returned.
+    /// Carries the plan out.
     ///
     /// # Errors
     /// Whatever ends it; the target is not usable then.
-    pub fn run(&self) -> Result<Vec<(PackageKey, Deferred)>> {
+    pub fn run(&self) -> Result<Done> {
         self.carry_out().map_err(|error| {
             // The error of a single file does not say where it would have been.
             let full = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
@@ -145,7 +152,7 @@ impl<'u> Installation<'_, 'u> {
         })
     }
 
-    fn carry_out(&self) -> Result<Vec<(PackageKey, Deferred)>> {
+    fn carry_out(&self) -> Result<Done> {
         self.check_selections()?;
         bookkeeping::prepare(self.target, &self.sources, !self.plan.phases.is_empty())?;
         let foreign: Vec<String> = self.foreign.iter().map(|arch| arch.name.to_owned()).collect();
@@ -154,7 +161,10 @@ impl<'u> Installation<'_, 'u> {
         // Without dpkg its database is what mmdebstrap prepares for it.
         if self.selection.variant == Variant::Extract || self.plan.phases.is_empty() {
             self.extract(&Database::prepare(self.target, self.arch.name, &foreign)?)?;
-            return Ok(Vec::new());
+            return Ok(Done {
+                deferred: Vec::new(),
+                scratch: None,
+            });
         }
         let mut database = Database::create(self.target, self.arch.name, &foreign)?;
         let scratch = Staging::scratch(&self.cache.join("run"))?;
@@ -202,7 +212,11 @@ impl<'u> Installation<'_, 'u> {
             architectures: self.universe.architectures(),
         });
         bookkeeping::finish(self.target, marks)?;
-        Ok(unrunnable.deferred())
+        let deferred = unrunnable.deferred();
+        Ok(Done {
+            deferred,
+            scratch: Some(scratch),
+        })
     }
 
     fn automatic(&self) -> Vec<(String, String)> {

@@ -1,9 +1,11 @@
 //! The stages, one after the other.
 
 use std::io::Write;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, ScopedJoinHandle};
 
 use rootless_install_fs::Target;
 
@@ -15,7 +17,6 @@ use crate::archive::{
     self, ArchiveError, FetchOptions, Fetcher, Index, Keyring, LocalPackage, PackageFile, SourceList,
     load_indexes, machine_sources,
 };
-use crate::dpkg::PackageKey;
 use crate::install::native_root::{self, Making};
 use crate::install::{self, InstallError, Installation, Violation, Way};
 use crate::lint::{Heard, Lint};
@@ -25,7 +26,6 @@ use crate::report::{Event, Reporter, Stage, Summary, Tally};
 use crate::solve::{IndexInput, Plan, Request, SolveError, Universe, choose};
 use crate::staging::{self, Cancel, Cancelled, Staging};
 use crate::sysroot::{SysrootError, package_file};
-use crate::unrunnable::Deferred;
 use crate::view::ViewError;
 
 /// What can end a run: one variant a stage, each with its own errors.
@@ -130,16 +130,19 @@ pub(super) struct Installed<'a> {
     lost: Vec<String>,
     target: &'a Target,
     staging: Staging,
-    deferred: Vec<(PackageKey, Deferred)>,
+    done: install::Done,
 }
 
 fn run_stages(config: &Config, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> Result<Summary, Error> {
     let tally = Arc::new(Tally::new(reporter));
     let made = install(config, Purpose::default(), &tally, cancel, |installed| {
-        let deferred = installed.deferred.iter();
+        let deferred = installed.done.deferred.iter();
         let deferred = deferred.map(|(key, why)| (key.name.clone(), why.to_string()));
         let deferred: Vec<(String, String)> = deferred.collect();
-        let output = finish(config, installed.staging, installed.target, &*tally, cancel)?;
+        let output = thread::scope(|scope| {
+            scope.spawn(|| drop(installed.done.scratch));
+            finish(config, installed.staging, installed.target, &*tally, cancel)
+        })?;
         Ok((output, deferred, installed.lost))
     })?;
     let (output, deferred, lost) = made.unwrap_or_default();
@@ -196,7 +199,15 @@ pub(super) fn install<T>(
     let theirs = for_architectures(&indexes, &[native.name]);
     let stage = reporter.stage(Stage::Choose);
     let inputs: Vec<IndexInput<'_>> = ours.iter().map(IndexInput::from).collect();
-    let universe = Universe::new(&inputs, config.arch.name, own.get(1..).unwrap_or_default());
+    let native_inputs: Vec<IndexInput<'_>> = theirs.iter().map(IndexInput::from).collect();
+    let needs_native = !config.dry_run && way.needs_native(config);
+    let (universe, native_universe) = thread::scope(|scope| {
+        let theirs = needs_native.then(|| scope.spawn(|| Universe::new(&native_inputs, native.name, &[])));
+        let ours = Universe::new(&inputs, config.arch.name, own.get(1..).unwrap_or_default());
+        let join =
+            |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (ours, theirs.map(join))
+    });
     let selection = choose(&universe, &request(config, &universe)?)?;
     let plan = Plan::new(&universe, &selection);
     drop(stage);
@@ -214,10 +225,6 @@ pub(super) fn install<T>(
         fetcher.fetcher.fetch(&files)?
     };
     cancel.check()?;
-    let native_inputs: Vec<IndexInput<'_>> = theirs.iter().map(IndexInput::from).collect();
-    let native_universe = way
-        .needs_native(config)
-        .then(|| Universe::new(&native_inputs, native.name, &[]));
     let sources = archive::target_files(&lists);
     let native_root = match &native_universe {
         Some(universe) if way == Way::NativeRoot => {
@@ -286,7 +293,7 @@ pub(super) fn install<T>(
         },
         cancel,
     };
-    let deferred = installation.run()?;
+    let done = installation.run()?;
     let versions = plan.packages().map(|id| universe.package(id));
     let versions = versions.map(|package| (package.name.to_owned(), package.version.to_owned()));
     let installed = Installed {
@@ -295,7 +302,7 @@ pub(super) fn install<T>(
         versions: versions.collect(),
         target: &target,
         staging,
-        deferred,
+        done,
     };
     finish(installed).map(Some)
 }
