@@ -25,7 +25,26 @@ fn main() {
         "-Clto=fat",
         "-Ccodegen-units=1",
     ];
-    build(&sources.join("main.rs"), "maintscript-shim", &program);
+    let target = env::var("TARGET").unwrap_or_default();
+    // It is executed once more for each program, and most of that is what the C library does before `main`:
+    // glibc asks the processor for its features, and in a virtual machine each of dozens of questions goes to
+    // the hypervisor. musl asks nothing.
+    let small = target.replace("-gnu", "-musl");
+    let built = small != target
+        && has_library(&small)
+        && build(&small, &sources.join("main.rs"), "maintscript-shim", &program)
+            .inspect_err(|reason| {
+                println!("cargo::warning=with glibc, as it cannot be built with musl: {reason}")
+            })
+            .is_ok();
+    if !built {
+        require(build(
+            &target,
+            &sources.join("main.rs"),
+            "maintscript-shim",
+            &program,
+        ));
+    }
     // The dynamic loader of the native tools loads it, with their C library.
     let sources = sources.join("../../library-map/src");
     println!("cargo::rerun-if-changed={}", sources.display());
@@ -35,19 +54,45 @@ fn main() {
         "--cfg=freestanding",
         "-Clink-arg=-lc",
     ];
-    build(&sources.join("lib.rs"), "library-map.so", &library);
+    require(build(
+        &target,
+        &sources.join("lib.rs"),
+        "library-map.so",
+        &library,
+    ));
 }
 
-fn build(source: &Path, name: &str, options: &[&str]) {
+fn require(built: Result<(), String>) {
+    if let Err(reason) = built {
+        panic!("{reason}");
+    }
+}
+
+fn rustc() -> Command {
+    Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+}
+
+/// Whether the compiler has its standard library for a target.
+fn has_library(target: &str) -> bool {
+    let asked = rustc()
+        .args(["--print", "target-libdir", "--target", target])
+        .output();
+    asked.is_ok_and(|told| {
+        let directory = PathBuf::from(String::from_utf8_lossy(&told.stdout).trim());
+        // Where all targets are: one may be added.
+        if let Some(all) = directory.ancestors().nth(2).filter(|all| all.is_dir()) {
+            println!("cargo::rerun-if-changed={}", all.display());
+        }
+        told.status.success() && directory.is_dir()
+    })
+}
+
+/// Compiles `source` to `name`; the error is why that failed.
+fn build(target: &str, source: &Path, name: &str, options: &[&str]) -> Result<(), String> {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join(name);
-    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    let mut rustc = rustc();
     rustc
-        .args([
-            "--edition",
-            "2024",
-            "--target",
-            &env::var("TARGET").unwrap_or_default(),
-        ])
+        .args(["--edition", "2024", "--target", target])
         .args(["-Copt-level=s", "-Cpanic=abort", "-Cstrip=symbols"])
         .args(options)
         .arg(source)
@@ -60,10 +105,12 @@ fn build(source: &Path, name: &str, options: &[&str]) {
     }
     let done = rustc
         .output()
-        .unwrap_or_else(|error| panic!("cannot run {rustc:?}: {error}"));
-    assert!(
-        done.status.success(),
+        .map_err(|error| format!("cannot run {rustc:?}: {error}"))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    Err(format!(
         "{name} does not build: {}",
         String::from_utf8_lossy(&done.stderr)
-    );
+    ))
 }

@@ -2,6 +2,9 @@
 //! single component, or by its own descriptor. Nothing here follows a link in the last component.
 
 pub(crate) mod access;
+mod getxattr;
+
+pub(crate) use getxattr::getxattr_at;
 
 use std::ffi::{CStr, OsStr};
 use std::io::Write;
@@ -55,6 +58,8 @@ impl Trouble {
 /// `/proc/self/fd/N/NAME`: the way to the calls that take only a path (extended attributes, chmod).
 pub(crate) struct FdPath {
     text: [u8; 24 + 256 + 1],
+    /// Where NAME begins.
+    name: usize,
 }
 
 impl FdPath {
@@ -68,11 +73,11 @@ impl FdPath {
         }
         let mut text = [0; 24 + 256 + 1];
         let mut rest = &mut text[..];
-        let written = write!(rest, "/proc/self/fd/{}/", dir.as_raw_fd());
-        written
-            .and_then(|()| rest.write_all(name.as_bytes()))
-            .map_err(|_| Errno::NAMETOOLONG)?;
-        Ok(Self { text })
+        let all = rest.len();
+        write!(rest, "/proc/self/fd/{}/", dir.as_raw_fd()).map_err(|_| Errno::NAMETOOLONG)?;
+        let begin = all - rest.len();
+        rest.write_all(name.as_bytes()).map_err(|_| Errno::NAMETOOLONG)?;
+        Ok(Self { text, name: begin })
     }
 
     /// The path of the file behind `file`; to be followed.
@@ -80,7 +85,13 @@ impl FdPath {
         let mut text = [0; 24 + 256 + 1];
         // Always fits; if it did not, the path would name nothing.
         let _ = write!(&mut text[..], "/proc/self/fd/{}", file.as_raw_fd());
-        Self { text }
+        Self { text, name: 0 }
+    }
+
+    /// NAME alone.
+    pub(crate) fn name(&self) -> &CStr {
+        let name = self.text.get(self.name..).unwrap_or_default();
+        CStr::from_bytes_until_nul(name).unwrap_or_default()
     }
 
     pub(crate) fn as_c_str(&self) -> &CStr {
@@ -204,11 +215,8 @@ pub(crate) fn attr_at(dir: BorrowedFd<'_>, name: &OsStr) -> Result<Attr, Trouble
     let value = match disk.kind {
         // A link can carry no user attribute.
         FileType::Symlink => None,
-        _ => {
-            let path = FdPath::new(dir, name)?;
-            present(fs::lgetxattr(path.as_c_str(), OVERRIDE_XATTR, &mut value[..]))?
-                .map(|len| value.get(..len).unwrap_or_default())
-        }
+        _ => present(getxattr_at(dir, name, OVERRIDE_XATTR, &mut value))?
+            .map(|len| value.get(..len).unwrap_or_default()),
     };
     Attr::new(disk, value)
 }

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{self, XattrFlags};
 use rustix::io::Errno;
 
-use super::{Attr, FdPath};
+use super::{Attr, FdPath, getxattr_at};
 use crate::acl::{Acl, Inherited};
 use crate::encoding::{ACCESS_ON_DISK, DEFAULT_ON_DISK};
 use crate::meta::{FileType, Meta};
@@ -21,11 +21,12 @@ pub(super) fn concerns(now: &Attr, meta: &Meta) -> bool {
 
 /// Changes the list of `name`, if it has one, as chmod(2) does.
 pub(super) fn follow_at(dir: BorrowedFd<'_>, name: &OsStr, mode: u32) -> Result<(), Errno> {
-    let path = FdPath::new(dir, name)?;
-    let path = path.as_c_str();
-    let list = list(|value| fs::lgetxattr(path, ACCESS_ON_DISK, value))?;
+    let list = list(|value| getxattr_at(dir, name, ACCESS_ON_DISK, value))?;
     match moved(list, mode) {
-        Some(value) => fs::lsetxattr(path, ACCESS_ON_DISK, &value, XattrFlags::REPLACE),
+        Some(value) => {
+            let path = FdPath::new(dir, name)?;
+            fs::lsetxattr(path.as_c_str(), ACCESS_ON_DISK, &value, XattrFlags::REPLACE)
+        }
         None => Ok(()),
     }
 }
@@ -46,8 +47,7 @@ fn moved(list: Option<Acl>, mode: u32) -> Option<Vec<u8>> {
 
 /// The list that a directory hands down.
 pub(crate) fn default_list(dir: BorrowedFd<'_>) -> Result<Option<Acl>, Errno> {
-    let path = FdPath::new(dir, OsStr::new("."))?;
-    list(|value| fs::lgetxattr(path.as_c_str(), DEFAULT_ON_DISK, value))
+    list(|value| getxattr_at(dir, OsStr::new("."), DEFAULT_ON_DISK, value))
 }
 
 /// Gives `name` its first lists.

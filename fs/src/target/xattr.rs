@@ -130,7 +130,7 @@ impl Subject {
 
     fn read(&self, name: &[u8], value: &mut [u8]) -> rustix::io::Result<usize> {
         match self {
-            Self::Name(place) => fs::lgetxattr(path_of(place)?.as_c_str(), name, value),
+            Self::Name(place) => sys::getxattr_at(place.fd(), &place.name, name, value),
             Self::File(file) => fs::fgetxattr(file, name, value),
         }
     }
