@@ -75,6 +75,23 @@ scenario!(
 });
 
 scenario!(
+    /// The same bytes where the view's server sees executions as where the kernel does.
+    riscv64_essential_without_handlers, REAL, alone, {
+    let real = Real::new()?;
+    let tars = ["with.tar", "without.tar"].map(|name| real.work.out(name));
+    let [with, without] = &tars;
+    real.install("riscv64", "essential", with).end()?.succeeded();
+    let run = real.install("riscv64", "essential", without);
+    run.env("ROOTLESS_INSTALL_NO_BINFMT_MISC", "1").end()?.succeeded();
+    let found = compare_files(with, without)?;
+    assert!(found.differences.is_empty(), "{:#?}", found.differences);
+    assert!(
+        std::fs::read(with)? == std::fs::read(without)?,
+        "the entries agree, the bytes do not"
+    );
+});
+
+scenario!(
     /// Variant extract.
     riscv64_extract, REAL, alone, {
     let real = Real::new()?;

@@ -177,8 +177,20 @@ scenario!(
     );
 });
 
+/// Whether user namespaces have handlers of binfmt_misc: since Linux 6.7, where it is not left out.
+fn has_handlers() -> bool {
+    let release = nix::sys::utsname::uname().map(|names| names.release().to_string_lossy().into_owned());
+    let release = release.unwrap_or_default();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|number| number.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let there = ["/proc/sys/fs/binfmt_misc", "/sys/module/binfmt_misc"];
+    version >= (6, 7) && there.iter().any(|path| Path::new(path).exists())
+}
+
 scenario!(
-    /// argv[0], /proc/self/exe, perl's $^X.
+    /// argv[0], /proc/self/exe, perl's $^X; with the kernel's handlers, and without.
     names_of_redirected_programs, CONFIGURE, {
     let mut packages = program("perl", "usr/bin/perl")?;
     let commands = "/bin/readlink /proc/self/exe\n/bin/sh -c 'echo name $0'\n\
@@ -188,20 +200,25 @@ scenario!(
             .field("Depends", "perl")
             .script("postinst", &seeing(commands)),
     );
-    let archive = installed(&packages)?;
-    let seen = read(&archive.work.out("target"), "var/lib/seen");
-    assert_eq!(
-        seen.lines().next(),
-        Some("/.rootless-install/sysroot/usr/bin/readlink"),
-        "{seen}"
-    );
-    assert_eq!(line(&seen, "name"), "/bin/sh", "{seen}");
-    assert_eq!(line(&seen, "said"), "/bin/sh", "{seen}");
-    assert_eq!(
-        line(&seen, "perl"),
-        "/.rootless-install/sysroot/usr/bin/perl",
-        "{seen}"
-    );
+    let archive = Synthetic::with(&packages)?;
+    let with = archive.install("sees", "with");
+    let without = archive.install("sees", "without").env("ROOTLESS_INSTALL_NO_BINFMT_MISC", "1");
+    for (run, name, handlers) in [(with, "with", has_handlers()), (without, "without", false)] {
+        run.end()?.succeeded();
+        let seen = read(&archive.work.out(name), "var/lib/seen");
+        assert_eq!(
+            seen.lines().next(),
+            Some("/.rootless-install/sysroot/usr/bin/readlink"),
+            "{seen}"
+        );
+        assert_eq!(line(&seen, "name"), "/bin/sh", "{seen}");
+        assert_eq!(line(&seen, "said"), if handlers { "liar" } else { "/bin/sh" }, "{seen}");
+        assert_eq!(
+            line(&seen, "perl"),
+            "/.rootless-install/sysroot/usr/bin/perl",
+            "{seen}"
+        );
+    }
 });
 
 scenario!(
