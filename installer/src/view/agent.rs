@@ -8,24 +8,25 @@
 //! Sources: user_namespaces(7), mount_namespaces(7), pid_namespaces(7),
 //! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
 
+mod mounts;
+mod scripts;
+
+use super::handlers;
 use super::message::{FromAgent, ToAgent};
-use super::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON, handlers, processor};
 use crate::sys::{self, Forked};
 use caps::{CapSet, Capability, CapsHashSet};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, CpuSet, unshare};
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use mounts::{mount_served, open_path, private_mounts, served, sources};
+use nix::mount::{MntFlags, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid};
-use rootless_install_fs::SERVED;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::path::Path;
+use std::process::ExitCode;
 
 /// What a maintainer script may hold: what root needs to own, change and
 /// pretend to be anybody in the target, and nothing that reaches the kernel,
@@ -44,9 +45,6 @@ const ALLOWED: [Capability; 12] = [
     Capability::CAP_SYS_CHROOT,
     Capability::CAP_AUDIT_WRITE,
 ];
-
-/// Device files of the machine that a script may use, by name below /dev.
-const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// A step that failed, and the system's reason.
 struct Failure {
@@ -91,11 +89,15 @@ pub(super) fn run(places: &Places<'_>) -> ExitCode {
     let forked = set_up(&mut socket, places).and_then(|handlers| Ok((handlers, sys::fork().doing("fork")?)));
     let done = match forked {
         Ok((_handlers, Forked::Parent(child))) => {
-            // Only the child talks from here on.
+            // The handlers stay as long as this process. Only the child talks from here on.
             drop(socket);
             return wait_until_end(child);
         }
-        Ok((_, Forked::Child)) => enter(places.outer.is_some()).and_then(|()| serve(&mut socket)),
+        Ok((handlers, Forked::Child)) => {
+            // Not to be found among the descriptors of process 1.
+            drop(handlers);
+            enter(places.outer.is_some()).and_then(|()| scripts::serve(&mut socket))
+        }
         Err(failure) => Err(failure),
     };
     done.unwrap_or_else(|failure| {
@@ -123,11 +125,6 @@ pub(super) fn try_namespaces() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn private_mounts() -> nix::Result<()> {
-    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
 }
 
 /// The outer half of the agent lives as long as process 1 of the view.
@@ -190,29 +187,7 @@ fn set_up(socket: &mut UnixStream, places: &Places<'_>) -> Step<Option<OwnedFd>>
     let target = served(&mounted.0)?;
     let outer = mounted.1.as_ref().map(served).transpose()?;
     nix::unistd::fchdir(outer.as_ref().unwrap_or(&target)).doing("enter the view")?;
-    let mut bound = Vec::new();
-    for Bind { from, to, kind } in &binds {
-        let from = match from {
-            From::Outside(from) => from,
-            From::Target => &target,
-            From::Root => outer.as_ref().unwrap_or(&target),
-        };
-        // A target need not have a start-stop-daemon.
-        if to.ends_with(START_STOP_DAEMON) && !to.exists() {
-            continue;
-        }
-        let deep = match kind {
-            Kind::ReadOnlyShallow => MsFlags::empty(),
-            Kind::ReadOnly | Kind::Writable => MsFlags::MS_REC,
-        };
-        bind(&descriptor_path(from), to, deep).doing("mount the native sysroot")?;
-        if *kind != Kind::Writable {
-            bound.push(to);
-        }
-    }
-    for to in bound.into_iter().rev() {
-        read_only(to).doing("protect the native sysroot")?;
-    }
+    mounts::bind_all(&binds, &target, outer.as_ref().unwrap_or(&target))?;
     Ok(handlers)
 }
 
@@ -226,105 +201,6 @@ fn register(handlers: &[String], private: &Path) -> Option<OwnedFd> {
         .map_err(io::Error::from)
         .and_then(|()| handlers::register(handlers));
     registered.ok()
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    ReadOnly,
-    /// Without what is mounted below it.
-    ReadOnlyShallow,
-    Writable,
-}
-
-/// What is mounted.
-enum From {
-    Outside(OwnedFd),
-    /// The target as it is served.
-    Target,
-    /// The root directory of scripts.
-    Root,
-}
-
-/// Something mounted in the view, at a path relative to its root.
-struct Bind {
-    from: From,
-    to: PathBuf,
-    kind: Kind,
-}
-
-/// What is mounted in the view, in this order.
-fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
-    let doing = "open the native sysroot";
-    let seen = PathBuf::from(PHANTOM_DIRECTORY.trim_start_matches('/'));
-    let private = places.private;
-    let directory = |from: &Path, to: PathBuf, kind| {
-        let from = From::Outside(open_path(from).doing(doing)?);
-        Ok(Bind { from, to, kind })
-    };
-    let mut binds = vec![directory(private, seen.clone(), Kind::ReadOnly)?];
-    // In the place of the target's own where nothing is redirected.
-    let starter = private.join(START_STOP_DAEMON);
-    if starter.exists() {
-        binds.push(Bind {
-            from: From::Outside(File::open(&starter).doing(doing)?.into()),
-            to: Path::new("usr/sbin").join(START_STOP_DAEMON),
-            kind: Kind::ReadOnly,
-        });
-    }
-    if places.outer.is_some() {
-        // The target, and its own way to native programs: for what is executed in it, or takes it
-        // as its root directory.
-        let target = PathBuf::from(DPKG_ROOT.trim_start_matches('/'));
-        let root = |to| Bind {
-            from: From::Root,
-            to,
-            kind: Kind::ReadOnlyShallow,
-        };
-        binds.push(root(seen.join("sysroot")));
-        binds.push(Bind {
-            from: From::Target,
-            to: target.clone(),
-            kind: Kind::Writable,
-        });
-        binds.push(directory(private, target.join(&seen), Kind::ReadOnly)?);
-        binds.push(root(target.join(&seen).join("sysroot")));
-    }
-    let Some(system) = places.native_system else {
-        return Ok(binds);
-    };
-    for entry in fs::read_dir(private.join("sysroot/usr")).doing(doing)? {
-        let name = Path::new("usr").join(entry.doing(doing)?.file_name());
-        if system.join(&name).is_dir() {
-            let to = seen.join("sysroot").join(&name);
-            binds.push(directory(&system.join(&name), to, Kind::ReadOnly)?);
-        }
-    }
-    Ok(binds)
-}
-
-/// The target that is served below the root of a mount, as a mount of its own on top of that.
-fn served(mount: &OwnedFd) -> io::Result<OwnedFd> {
-    let target = open_tree(
-        mount,
-        SERVED,
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
-    )?;
-    let by_descriptor = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(&target, "", mount, "", by_descriptor)?;
-    Ok(target)
-}
-
-fn open_path(path: &Path) -> nix::Result<OwnedFd> {
-    use nix::fcntl::{OFlag, open};
-    open(
-        path,
-        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        nix::sys::stat::Mode::empty(),
-    )
-}
-
-fn descriptor_path(descriptor: &OwnedFd) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))
 }
 
 fn expect(socket: &mut UnixStream, wanted: &ToAgent) -> Step<()> {
@@ -348,29 +224,6 @@ fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Resul
     Ok(())
 }
 
-/// Mounts a FUSE filesystem. The descriptor must be opened in the user
-/// namespace that the mount belongs to, hence here and not in the installer.
-fn mount_served(mount_point: &Path) -> Step<OwnedFd> {
-    let fuse = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/fuse")
-        .doing("open /dev/fuse")?;
-    let data = format!(
-        "fd={},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
-        fuse.as_raw_fd()
-    );
-    mount(
-        Some("rootless-install"),
-        mount_point,
-        Some("fuse.rootless-install"),
-        MsFlags::MS_NODEV,
-        Some(data.as_str()),
-    )
-    .doing("mount the target through /dev/fuse")?;
-    Ok(fuse.into())
-}
-
 /// Takes the identity of the target's root user, which is nobody outside.
 fn become_root() -> Step<()> {
     nix::unistd::setgroups(&[]).doing("drop supplementary groups")?;
@@ -380,81 +233,11 @@ fn become_root() -> Step<()> {
     Ok(())
 }
 
-fn bind(from: &Path, to: &Path, deep: MsFlags) -> nix::Result<()> {
-    mount(
-        Some(from),
-        to,
-        None::<&str>,
-        MsFlags::MS_BIND | deep,
-        None::<&str>,
-    )
-}
-
-/// Remounts read-only, without set-id programs and devices. Options that the
-/// machine's own mount has are locked and must be kept (mount_namespaces(7)).
-fn read_only(path: &Path) -> nix::Result<()> {
-    use nix::sys::statvfs::{FsFlags, statvfs};
-    let here = statvfs(path)?.flags();
-    let kept = [
-        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
-        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
-    ];
-    let base =
-        MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    let flags = kept
-        .iter()
-        .filter(|(flag, _)| here.contains(*flag))
-        .fold(base, |all, (_, flag)| all | *flag);
-    mount(None::<&str>, path, None::<&str>, flags, None::<&str>)
-}
-
 /// Process 1: mounts what belongs to a running system, changes the root
 /// directory, and gives up every right that is not needed.
 fn enter(with_target: bool) -> Step<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).doing("follow the agent's end")?;
-    let none = None::<&str>;
-    let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "proc", Some("proc"), safe, none).doing("mount /proc")?;
-    let dev = Path::new("dev");
-    let size = Some("mode=755,size=1m");
-    mount(Some("tmpfs"), dev, Some("tmpfs"), MsFlags::MS_NOSUID, size).doing("mount /dev")?;
-    for name in DEVICES {
-        let outside = Path::new("/dev").join(name);
-        if outside.exists() {
-            File::create(dev.join(name)).doing("make a device file")?;
-            bind(&outside, &dev.join(name), MsFlags::MS_REC).doing("mount a device file")?;
-        }
-    }
-    for (name, to) in [
-        ("fd", "/proc/self/fd"),
-        ("stdin", "/proc/self/fd/0"),
-        ("stdout", "/proc/self/fd/1"),
-        ("stderr", "/proc/self/fd/2"),
-        ("ptmx", "pts/ptmx"),
-    ] {
-        std::os::unix::fs::symlink(to, dev.join(name)).doing("make a link in /dev")?;
-    }
-    fs::create_dir(dev.join("pts")).doing("make /dev/pts")?;
-    let terminals = Some("newinstance,ptmxmode=0666,mode=620,gid=5");
-    let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), quiet, terminals).doing("mount /dev/pts")?;
-    fs::create_dir(dev.join("shm")).doing("make /dev/shm")?;
-    mount(
-        Some("tmpfs"),
-        &dev.join("shm"),
-        Some("tmpfs"),
-        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-        Some("mode=1777"),
-    )
-    .doing("mount /dev/shm")?;
-    if with_target {
-        let target = Path::new(DPKG_ROOT.trim_start_matches('/'));
-        for name in ["proc", "dev"] {
-            bind(Path::new(name), &target.join(name), MsFlags::MS_REC).doing("mount /proc and /dev")?;
-        }
-    }
+    mounts::running_system(with_target)?;
     // A view without a network still has itself.
     let socket = nix::sys::socket::socket(
         nix::sys::socket::AddressFamily::Inet,
@@ -496,110 +279,4 @@ fn confine() -> Step<()> {
         .doing("drop capabilities")?;
     nix::sys::prctl::set_no_new_privs().doing("set no_new_privs")?;
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0).doing("forbid core files")
-}
-
-/// Runs commands until the installer is gone.
-fn serve(socket: &mut UnixStream) -> Step<ExitCode> {
-    FromAgent::Ready.send(socket).doing("talk to the installer")?;
-    let all = processor::allowed();
-    loop {
-        match ToAgent::receive(socket) {
-            Ok(ToAgent::Run {
-                arguments,
-                environment,
-                processor,
-            }) => {
-                processor::stay_on(processor, all.as_ref());
-                let Some(outcome) = run_command(socket, &arguments, environment, all.as_ref())? else {
-                    return Ok(ExitCode::SUCCESS);
-                };
-                outcome.send(socket).doing("talk to the installer")?;
-            }
-            // Nothing runs any more: the command ended before this arrived.
-            Ok(ToAgent::Kill | ToAgent::Spread) => {}
-            Ok(_) => return Err(unexpected()),
-            Err(_) => return Ok(ExitCode::SUCCESS),
-        }
-    }
-}
-
-/// Runs one command; `None` when the installer went away meanwhile.
-fn run_command(
-    socket: &mut UnixStream,
-    arguments: &[String],
-    environment: Vec<(String, String)>,
-    all: Option<&CpuSet>,
-) -> Step<Option<FromAgent>> {
-    let [program, rest @ ..] = arguments else {
-        return Ok(Some(FromAgent::NotRun("no program is named".to_owned())));
-    };
-    // dpkg's working directory is the root that it installs into.
-    let root = environment.iter().find(|(name, _)| name == "DPKG_ROOT");
-    let directory = root.map_or("", |(_, root)| root.as_str());
-    let mut command = Command::new(program);
-    command
-        .args(rest)
-        .current_dir(if directory.is_empty() { "/" } else { directory })
-        .env_clear()
-        .envs(environment)
-        .stdin(Stdio::null());
-    command.process_group(0);
-    let child = match command.spawn() {
-        Ok(child) => Pid::from_raw(i32::try_from(child.id()).unwrap_or(-1)),
-        Err(error) => return Ok(Some(FromAgent::NotRun(error.to_string()))),
-    };
-    let handle = rustix::process::Pid::from_raw(child.as_raw())
-        .ok_or_else(|| io::Error::other("no process id"))
-        .and_then(|pid| {
-            rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(Into::into)
-        })
-        .doing("watch a script")?;
-    loop {
-        let (ended, spoken) = wait_for(&handle, socket.as_fd()).doing("wait for a script")?;
-        if ended {
-            let outcome = match waitpid(child, None).doing("wait for a script")? {
-                WaitStatus::Exited(_, status) => FromAgent::Exited(status),
-                WaitStatus::Signaled(_, signal, _) => FromAgent::Signalled(signal as i32),
-                _ => continue,
-            };
-            reap();
-            let mark = [super::output::MARK, b"\n"].concat();
-            let _ = io::stdout().write_all(&mark).and_then(|()| io::stdout().flush());
-            return Ok(Some(outcome));
-        }
-        if spoken {
-            match ToAgent::receive(socket) {
-                // -1: everything in the namespace but process 1 (kill(2)).
-                Ok(ToAgent::Kill) => {
-                    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
-                }
-                Ok(ToAgent::Spread) => all.into_iter().for_each(processor::spread_all),
-                Ok(_) => return Err(unexpected()),
-                Err(_) => return Ok(None),
-            }
-        }
-    }
-}
-
-fn wait_for(child: &OwnedFd, socket: BorrowedFd<'_>) -> io::Result<(bool, bool)> {
-    use rustix::event::{PollFd, PollFlags, poll};
-    let mut waiting = [
-        PollFd::new(child, PollFlags::IN),
-        PollFd::from_borrowed_fd(socket, PollFlags::IN),
-    ];
-    match poll(&mut waiting, None) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let [child, socket] = waiting;
-    Ok((!child.revents().is_empty(), !socket.revents().is_empty()))
-}
-
-/// Collects what scripts left behind, as process 1 must.
-fn reap() {
-    while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-        if status == WaitStatus::StillAlive {
-            break;
-        }
-    }
 }

@@ -1,0 +1,120 @@
+//! Runs commands as process 1 of the view, one after another, and collects what they leave behind.
+
+use super::{Doing, Step, unexpected};
+use crate::view::message::{FromAgent, ToAgent};
+use crate::view::{output, processor};
+use nix::sched::CpuSet;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+
+/// Runs commands until the installer is gone.
+pub(super) fn serve(socket: &mut UnixStream) -> Step<ExitCode> {
+    FromAgent::Ready.send(socket).doing("talk to the installer")?;
+    let all = processor::allowed();
+    loop {
+        match ToAgent::receive(socket) {
+            Ok(ToAgent::Run {
+                arguments,
+                environment,
+                processor,
+            }) => {
+                processor::stay_on(processor, all.as_ref());
+                let Some(outcome) = run_command(socket, &arguments, environment, all.as_ref())? else {
+                    return Ok(ExitCode::SUCCESS);
+                };
+                outcome.send(socket).doing("talk to the installer")?;
+            }
+            // Nothing runs any more: the command ended before this arrived.
+            Ok(ToAgent::Kill | ToAgent::Spread) => {}
+            Ok(_) => return Err(unexpected()),
+            Err(_) => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// Runs one command; `None` when the installer went away meanwhile.
+fn run_command(
+    socket: &mut UnixStream,
+    arguments: &[String],
+    environment: Vec<(String, String)>,
+    all: Option<&CpuSet>,
+) -> Step<Option<FromAgent>> {
+    let [program, rest @ ..] = arguments else {
+        return Ok(Some(FromAgent::NotRun("no program is named".to_owned())));
+    };
+    // dpkg's working directory is the root that it installs into.
+    let root = environment.iter().find(|(name, _)| name == "DPKG_ROOT");
+    let directory = root.map_or("", |(_, root)| root.as_str());
+    let mut command = Command::new(program);
+    command
+        .args(rest)
+        .current_dir(if directory.is_empty() { "/" } else { directory })
+        .env_clear()
+        .envs(environment)
+        .stdin(Stdio::null());
+    command.process_group(0);
+    let child = match command.spawn() {
+        Ok(child) => Pid::from_raw(i32::try_from(child.id()).unwrap_or(-1)),
+        Err(error) => return Ok(Some(FromAgent::NotRun(error.to_string()))),
+    };
+    let handle = rustix::process::Pid::from_raw(child.as_raw())
+        .ok_or_else(|| io::Error::other("no process id"))
+        .and_then(|pid| {
+            rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(Into::into)
+        })
+        .doing("watch a script")?;
+    loop {
+        let (ended, spoken) = wait_for(&handle, socket.as_fd()).doing("wait for a script")?;
+        if ended {
+            let outcome = match waitpid(child, None).doing("wait for a script")? {
+                WaitStatus::Exited(_, status) => FromAgent::Exited(status),
+                WaitStatus::Signaled(_, signal, _) => FromAgent::Signalled(signal as i32),
+                _ => continue,
+            };
+            reap();
+            let mark = [output::MARK, b"\n"].concat();
+            let _ = io::stdout().write_all(&mark).and_then(|()| io::stdout().flush());
+            return Ok(Some(outcome));
+        }
+        if spoken {
+            match ToAgent::receive(socket) {
+                // -1: everything in the namespace but process 1 (kill(2)).
+                Ok(ToAgent::Kill) => {
+                    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+                }
+                Ok(ToAgent::Spread) => all.into_iter().for_each(processor::spread_all),
+                Ok(_) => return Err(unexpected()),
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+}
+
+fn wait_for(child: &OwnedFd, socket: BorrowedFd<'_>) -> io::Result<(bool, bool)> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let mut waiting = [
+        PollFd::new(child, PollFlags::IN),
+        PollFd::from_borrowed_fd(socket, PollFlags::IN),
+    ];
+    match poll(&mut waiting, None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let [child, socket] = waiting;
+    Ok((!child.revents().is_empty(), !socket.revents().is_empty()))
+}
+
+/// Collects what scripts left behind, as process 1 must.
+fn reap() {
+    while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+        if status == WaitStatus::StillAlive {
+            break;
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The namespaces of a view, and the conversation with the agent that holds them.
+
+use super::deadline::Deadline;
+use super::idmap::{self, IdRange, Mapper};
+use super::message::{FromAgent, ToAgent};
+use super::output::Collector;
+use super::processor::{self, Processors};
+use super::{AGENT_MARKER, Ended, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
+use rootless_install_fs::{ServeOptions, Server, Target};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A variable of the environment with which executions are redirected as on a kernel whose user namespaces
+/// have no handlers of binfmt_misc (before Linux 6.7).
+const NO_HANDLERS: &str = "ROOTLESS_INSTALL_NO_BINFMT_MISC";
+
+/// Namespaces, and who holds them.
+pub(super) struct Namespaces {
+    socket: UnixStream,
+    agent: Child,
+    processors: Processors,
+}
+
+impl Namespaces {
+    /// Makes them, mounts and serves the target.
+    pub(super) fn start(options: ViewOptions<'_>) -> Result<(Self, Collector, Vec<Server>), ViewError> {
+        let (range, mapper) = probe()?;
+        let (mut socket, theirs) = UnixStream::pair().map_err(io_error("make a socket pair"))?;
+        let (reader, writer) = io::pipe().map_err(io_error("make a pipe"))?;
+        let errors = writer.try_clone().map_err(io_error("copy a descriptor"))?;
+        let mut agent = Command::new("/proc/self/exe")
+            .args([
+                OsString::from(AGENT_MARKER),
+                options.mount_point.into(),
+                options.private.into(),
+            ])
+            .arg(options.native_system.unwrap_or(Path::new("")))
+            .args(options.outer.as_ref().map(|outer| outer.mount_point))
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::from(OwnedFd::from(writer)))
+            .stderr(Stdio::from(OwnedFd::from(errors)))
+            .spawn()
+            .map_err(io_error("start the process that holds the view"))?;
+        let output = Collector::new(reader, options.sink);
+        let redirect = options.serve.redirect.as_ref();
+        let wanted = redirect.filter(|_| std::env::var_os(NO_HANDLERS).is_none());
+        let handlers = wanted.map_or_else(Vec::new, |redirect| handlers::prepare(redirect, options.private));
+        let outer = options.outer.map(|outer| (outer.root, outer.serve));
+        let served = std::iter::once((options.target, options.serve)).chain(outer);
+        match set_up(&mut socket, &agent, (range, &mapper), handlers, served) {
+            Ok(servers) => {
+                let threads: Vec<i32> = servers.iter().flat_map(Server::threads).copied().collect();
+                let processors = Processors::new(&threads);
+                let place = Self {
+                    socket,
+                    agent,
+                    processors,
+                };
+                Ok((place, output, servers))
+            }
+            Err(error) => {
+                drop(socket);
+                let _ = agent.kill();
+                let _ = agent.wait();
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn run(
+        &mut self,
+        arguments: &[&str],
+        environment: &[(String, String)],
+        limit: Option<Duration>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Ended, ViewError> {
+        let run = ToAgent::Run {
+            arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
+            environment: environment.to_vec(),
+            processor: self.processors.choose(),
+        };
+        run.send(&mut self.socket).map_err(ViewError::Lost)?;
+        let deadline = Deadline::new(limit, cancelled);
+        let mut killed = None;
+        let mut spread = false;
+        while !deadline.readable(&self.socket)? {
+            if !spread && deadline.elapsed() > processor::ALONE {
+                self.processors.spread();
+                ToAgent::Spread.send(&mut self.socket).map_err(ViewError::Lost)?;
+                spread = true;
+            }
+            if let (Some(verdict), None) = (deadline.verdict(), &killed) {
+                ToAgent::Kill.send(&mut self.socket).map_err(ViewError::Lost)?;
+                killed = Some(verdict);
+            }
+        }
+        let ended = match FromAgent::receive(&mut self.socket).map_err(ViewError::Lost)? {
+            FromAgent::Exited(status) => Ended::Exited(status),
+            FromAgent::Signalled(signal) => Ended::Signalled(signal),
+            FromAgent::NotRun(reason) => Ended::NotRun(reason),
+            other => return Err(unexpected(&other)),
+        };
+        Ok(killed.unwrap_or(ended))
+    }
+
+    /// Ends everything in them.
+    pub(super) fn stop(&mut self) {
+        // The end of the conversation ends process 1, and with it everything.
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+        let _ = self.agent.wait();
+    }
+}
+
+/// Checks what the view needs of this machine, before anything is downloaded.
+///
+/// # Errors
+/// The same as [`View::start`] would give.
+pub fn probe() -> Result<(IdRange, Mapper), ViewError> {
+    use std::fs::OpenOptions;
+    let found = idmap::probe()?;
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/fuse")
+        .map_err(|error| ViewError::NoFuse(error.to_string()))?;
+    for (file, allows) in [
+        (
+            "/proc/sys/user/max_user_namespaces",
+            (|n| n > 0) as fn(u64) -> bool,
+        ),
+        ("/proc/sys/kernel/unprivileged_userns_clone", |n| n > 0),
+    ] {
+        let value = std::fs::read_to_string(file)
+            .ok()
+            .and_then(|text| text.trim().parse::<u64>().ok());
+        let root = nix::unistd::geteuid().is_root();
+        if value.is_some_and(|n| !allows(n)) && !(root && file.ends_with("clone")) {
+            return Err(ViewError::NoUserNamespaces(format!("{file} is 0")));
+        }
+    }
+    try_namespaces()?;
+    Ok(found)
+}
+
+/// Some machines let a user make namespaces, and then do nothing in them.
+fn try_namespaces() -> Result<(), ViewError> {
+    let tried = Command::new("/proc/self/exe")
+        .arg(PROBE_MARKER)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .output()
+        .map_err(io_error("try to make a user namespace"))?;
+    if tried.status.success() {
+        return Ok(());
+    }
+    let reason = String::from_utf8_lossy(&tried.stderr).trim().to_owned();
+    Err(ViewError::NoUserNamespaces(reason))
+}
+
+fn set_up<'t>(
+    socket: &mut UnixStream,
+    agent: &Child,
+    (range, mapper): (IdRange, &Mapper),
+    handlers: Vec<String>,
+    served: impl Iterator<Item = (&'t Target, ServeOptions)>,
+) -> Result<Vec<Server>, ViewError> {
+    expect(socket, &FromAgent::Unshared)?;
+    idmap::write(agent.id(), range, mapper)?;
+    ToAgent::Mapped { handlers }
+        .send(socket)
+        .map_err(ViewError::Lost)?;
+    let handled = match receive(socket)? {
+        FromAgent::Mounted { handled } => handled,
+        other => return Err(unexpected(&other)),
+    };
+    let servers = served
+        .map(|(target, mut serve)| {
+            let fuse = receive_descriptor(socket)?;
+            // The kernel does it.
+            serve.redirect = serve.redirect.filter(|_| !handled);
+            rootless_install_fs::serve(target, fuse, serve).map_err(ViewError::Serve)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    ToAgent::Serving.send(socket).map_err(ViewError::Lost)?;
+    expect(socket, &FromAgent::Ready).map(|()| servers)
+}
+
+fn expect(socket: &mut UnixStream, wanted: &FromAgent) -> Result<(), ViewError> {
+    let got = receive(socket)?;
+    if got == *wanted {
+        Ok(())
+    } else {
+        Err(unexpected(&got))
+    }
+}
+
+fn unexpected(message: &FromAgent) -> ViewError {
+    ViewError::Lost(io::Error::other(format!("unexpected message {message:?}")))
+}
+
+/// What the agent says, unless it is that something failed.
+fn receive(socket: &mut UnixStream) -> Result<FromAgent, ViewError> {
+    match FromAgent::receive(socket).map_err(ViewError::Lost)? {
+        FromAgent::Failed {
+            doing,
+            reason,
+            errno: _,
+        } if doing.contains("user namespace") => {
+            Err(ViewError::NoUserNamespaces(format!("cannot {doing}: {reason}")))
+        }
+        FromAgent::Failed {
+            doing,
+            reason,
+            errno: _,
+        } if doing.contains("/dev/fuse") => Err(ViewError::NoFuse(format!("cannot {doing}: {reason}"))),
+        FromAgent::Failed { doing, reason, .. } => Err(ViewError::SetUp { doing, reason }),
+        message => Ok(message),
+    }
+}
+
+pub(super) fn receive_descriptor(socket: &UnixStream) -> Result<OwnedFd, ViewError> {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+    let mut byte = [0];
+    let mut payload = [io::IoSliceMut::new(&mut byte)];
+    let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
+    let received = recvmsg::<()>(
+        socket.as_fd().as_raw_fd(),
+        &mut payload,
+        Some(&mut space),
+        MsgFlags::MSG_CMSG_CLOEXEC,
+    )
+    .map_err(|error| ViewError::Lost(error.into()))?;
+    let lost = |_| ViewError::Lost(io::ErrorKind::InvalidData.into());
+    for control in received.cmsgs().map_err(lost)? {
+        if let ControlMessageOwned::ScmRights(descriptors) = control
+            && let [descriptor] = descriptors.as_slice()
+        {
+            return Ok(crate::sys::adopt(*descriptor));
+        }
+    }
+    Err(ViewError::Lost(io::Error::other("no descriptor arrived")))
+}
