@@ -57,16 +57,27 @@ pub fn built() -> Result<PathBuf> {
 
 /// A copy of the program that every user can execute.
 ///
-/// The workspace may lie below a directory that the test's user cannot enter.
-///
 /// # Errors
 /// When it is not built or cannot be copied.
 pub fn program() -> Result<PathBuf> {
+    executable_by_all(&built()?)
+}
+
+/// A copy of the program that runs, as [`program`].
+///
+/// # Errors
+/// When it cannot be copied.
+pub fn own() -> Result<PathBuf> {
+    let own = std::env::current_exe().map_err(|error| Error::Machine(error.to_string()))?;
+    executable_by_all(&own)
+}
+
+/// The workspace may lie below a directory that the test's user cannot enter.
+fn executable_by_all(built: &Path) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
-    let built = built()?;
-    let name = crate::deb::hex(&Sha256::digest(std::fs::read(&built).at(&built)?));
+    let name = crate::deb::hex(&Sha256::digest(std::fs::read(built).at(built)?));
     let place = place()?.join(format!("program-{}", name.get(..16).unwrap_or(&name)));
-    let copy = place.join("rootless-install");
+    let copy = place.join(built.file_name().unwrap_or_default());
     if !copy.exists() {
         let open = || std::fs::Permissions::from_mode(0o755);
         std::fs::create_dir_all(&place).at(&place)?;
@@ -75,10 +86,10 @@ pub fn program() -> Result<PathBuf> {
         // executed, and what this process has open any other thread's child has, too.
         let part = place.join(format!("{}{:?}", passing("part"), std::thread::current().id()));
         let done = std::process::Command::new("cp")
-            .arg(&built)
+            .arg(built)
             .arg(&part)
             .status()
-            .at(&built)?;
+            .at(built)?;
         if !done.success() {
             return Err(Error::Machine(format!(
                 "cannot copy {} to {}",

@@ -212,7 +212,7 @@ impl Peer {
                 return command;
             }
             Self::Floor => {
-                let own = std::env::current_exe().unwrap_or_default();
+                let own = crate::program::own().unwrap_or_default();
                 return vec![own.into(), "--write-packages".into(), list.into(), target.into()];
             }
         };

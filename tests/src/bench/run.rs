@@ -47,7 +47,7 @@ pub fn succeed(name: &str, command: &mut Command) -> Result<()> {
 pub fn measured(real: &Real, name: &str, words: &[OsString]) -> Result<Usage> {
     let file = real.work.out(&format!("{name}.usage"));
     // bench calls itself: what it writes down is of this command alone.
-    let own = std::env::current_exe().unwrap_or_default();
+    let own = crate::program::own()?;
     let recorded = [own.into(), "--record".into(), file.clone().into()];
     let mut command = command(real, &[&recorded[..], words].concat())?;
     command
