@@ -335,13 +335,19 @@ fn packages(real: &Real, job: &Job, options: &Options) -> Result<PathBuf> {
     let made = succeed("rootless-install", &mut command(real, &command_line)?);
     remove(&target)?;
     made?;
+    // The mirror's own files may lie below a directory that the user cannot enter.
+    let place = real.work.path("debs");
+    remove(&place)?;
+    real.work.make_dir("debs")?;
     let mut paths = Vec::new();
     for request in real.mirror.requests() {
         let ours = [format!("_{}.deb", job.arch), "_all.deb".to_owned()];
         if ours.iter().any(|end| request.path.ends_with(end))
             && let Some(path) = real.mirror.file(&request.path)
         {
-            paths.push(path.to_string_lossy().into_owned());
+            let copy = place.join(path.file_name().unwrap_or_default());
+            std::fs::copy(&path, &copy).at(&path)?;
+            paths.push(copy.to_string_lossy().into_owned());
         }
     }
     paths.sort();
