@@ -30,20 +30,13 @@ fn main() {
     // glibc asks the processor for its features, and in a virtual machine each of dozens of questions goes to
     // the hypervisor. musl asks nothing.
     let small = target.replace("-gnu", "-musl");
-    let built = small != target
-        && has_library(&small)
-        && build(&small, &sources.join("main.rs"), "maintscript-shim", &program)
-            .inspect_err(|reason| {
-                println!("cargo::warning=with glibc, as it cannot be built with musl: {reason}")
-            })
-            .is_ok();
-    if !built {
-        require(build(
-            &target,
-            &sources.join("main.rs"),
-            "maintscript-shim",
-            &program,
-        ));
+    let shim = |target: &str| build(target, &sources.join("main.rs"), "maintscript-shim", &program);
+    let tried = (small != target && has_library(&small)).then(|| shim(&small));
+    if let Some(Err(reason)) = &tried {
+        println!("cargo::warning=with glibc, as it cannot be built with musl: {reason}");
+    }
+    if !matches!(tried, Some(Ok(()))) {
+        require(shim(&target));
     }
     // The dynamic loader of the native tools loads it, with their C library.
     let sources = sources.join("../../library-map/src");

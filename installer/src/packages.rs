@@ -232,11 +232,12 @@ fn kept_table(path: &Path, text: usize) -> Option<Table> {
     Some(Table::new(bytes)).filter(|table| table.fits(text))
 }
 
-fn keep(path: &Path, table: &[u8]) -> io::Result<()> {
+/// Puts a file into the cache, whole or not at all.
+pub(crate) fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory)?;
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(table)?;
+    file.write_all(bytes)?;
     file.persist(path)?;
     Ok(())
 }

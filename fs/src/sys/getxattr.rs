@@ -1,7 +1,7 @@
 //! Reading an extended attribute of a name in a directory.
 //!
-//! Linux 6.13 has a call that takes a directory: getxattrat(2). Before there is only one that takes a path, and the
-//! path through /proc costs three times as much as what is asked for.
+//! Linux 6.13 has a call that takes a directory: getxattrat(2). Before there is only one that takes a path, and to
+//! walk that through /proc is most of what it takes.
 //!
 //! The only place with `unsafe`: no library has the call yet.
 #![allow(unsafe_code, reason = "a call that libraries lack")]
@@ -16,7 +16,7 @@ use rustix::path::Arg;
 
 use super::FdPath;
 
-/// The number of the call on all machines that have it but Alpha and MIPS.
+/// The number of the call, which is another one on MIPS.
 const GETXATTRAT: Option<c_long> = if cfg!(any(
     target_arch = "mips",
     target_arch = "mips64",

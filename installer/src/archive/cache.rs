@@ -12,7 +12,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use super::package::hex;
 use super::transport::Validators;
 use super::{ArchiveError, Result};
+use crate::packages::keep;
 
 /// Two changes of a file that are further apart look different on any filesystem.
 const TICK: Duration = Duration::from_secs(2);
@@ -93,7 +94,7 @@ impl Cache {
         // Another change in the same tick of the clock would look the same.
         if found.is_some()
             && age(&now) >= TICK
-            && let Err(error) = store(&known, look.as_bytes())
+            && let Err(error) = keep(&known, look.as_bytes())
         {
             tracing::debug!(path = %known.display(), %error, "an index will be hashed again");
         }
@@ -199,7 +200,7 @@ impl Cache {
         }
         text.push(b'\n');
         text.extend_from_slice(bytes);
-        store(&path, &text).map_err(ArchiveError::io("write", &path))
+        keep(&path, &text).map_err(ArchiveError::io("write", &path))
     }
 }
 
@@ -222,15 +223,6 @@ fn age(meta: &fs::Metadata) -> Duration {
     let seconds = u64::try_from(meta.ctime()).unwrap_or(0);
     let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     changed.elapsed().unwrap_or_default()
-}
-
-fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(bytes)?;
-    file.persist(path)?;
-    Ok(())
 }
 
 /// A download under way; locked as long as it is open.
@@ -304,7 +296,7 @@ mod tests {
         };
         assert_eq!(find(), None);
         let path = Cache::new(directory.path().into()).path(&sum);
-        store(&path, text).unwrap();
+        keep(&path, text).unwrap();
         let known = directory.path().join("hashed").join(hex(&sum));
         assert_eq!(find().as_ref(), Some(&path));
         assert!(!known.exists(), "it may change again in this tick");
@@ -320,10 +312,10 @@ mod tests {
         File::open(&path).unwrap().set_modified(time).unwrap();
         assert_eq!(find(), None);
         // Nothing but this is looked at: what was written down for a file is believed.
-        store(&known, look(&fs::metadata(&path).unwrap()).as_bytes()).unwrap();
+        keep(&known, look(&fs::metadata(&path).unwrap()).as_bytes()).unwrap();
         assert_eq!(find().as_ref(), Some(&path));
         fs::write(&path, b"a longer text").unwrap();
-        store(&known, look(&fs::metadata(&path).unwrap()).as_bytes()).unwrap();
+        keep(&known, look(&fs::metadata(&path).unwrap()).as_bytes()).unwrap();
         assert_eq!(find(), None);
     }
 }

@@ -304,7 +304,7 @@ fn get_local(url: &Url, offset: u64) -> std::result::Result<Reply, Failure> {
     }
 }
 
-/// The environment's proxy for http URLs has the word (curl(1), `http_proxy`).
+/// Variables of the environment that name a proxy for http URLs (curl(1)).
 const PROXIES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
 /// Whether http URLs may be asked for through a proxy that is spoken to with TLS.
@@ -370,4 +370,30 @@ pub(super) fn reason(error: reqwest::Error) -> String {
         causes.retain(|cause| cause != "error sending request");
     }
     causes.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_read_for_https_only() {
+        let transport = |http_proxy: Option<&str>| {
+            Transport::new(TransportOptions {
+                connect_timeout: Duration::from_secs(1),
+                read_timeout: Duration::from_secs(1),
+                http_proxy: http_proxy.map(str::to_owned),
+                https_proxy: None,
+            })
+        };
+        let url = |text| Url::parse(text).unwrap();
+        let plain = transport(None);
+        plain.client(&url("http://mirror.example.org/")).unwrap();
+        assert!(plain.secure.get().is_none());
+        plain.client(&url("https://mirror.example.org/")).unwrap();
+        assert!(plain.secure.get().is_some());
+        let by_proxy = transport(Some("https://proxy.example.org/"));
+        by_proxy.client(&url("http://mirror.example.org/")).unwrap();
+        assert!(by_proxy.secure.get().is_some() && by_proxy.client.get().is_none());
+    }
 }
