@@ -212,17 +212,3 @@ fn meta(kind: FileType) -> Meta {
         mtime: Timestamp::now(),
     }
 }
-
-/// Directories that an architecture has besides, as mmdebstrap and debootstrap make
-/// them.
-fn multilib(arch: &Architecture) -> &'static [&'static str] {
-    match arch.name {
-        "amd64" => &["lib32", "lib64", "libx32"],
-        "i386" => &["lib64", "libx32"],
-        "mips64el" => &["lib32", "lib64", "libo32"],
-        "ppc64" | "sparc64" => &["lib32", "lib64"],
-        "powerpc" | "ppc64el" => &["lib64"],
-        "s390x" => &["lib32"],
-        _ => &[],
-    }
-}

@@ -42,12 +42,12 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The layout of an architecture, whose `char` has a sign or not.
-    pub(super) fn of(arch: &Architecture, signed: bool) -> Self {
+    /// The layout of an architecture.
+    pub(super) fn of(arch: &Architecture) -> Self {
         Self {
             order: arch.byte_order,
-            wide: arch.name != "i386",
-            signed,
+            wide: arch.wide_alignment == 8,
+            signed: arch.signed_char,
         }
     }
 

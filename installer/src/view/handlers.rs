@@ -7,6 +7,7 @@
 //!
 //! Source: `Documentation/admin-guide/binfmt-misc.rst`.
 
+use crate::arch::ARCHITECTURES;
 use rootless_install_fs::{ElfIdentity, Redirect};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
@@ -18,19 +19,6 @@ use std::path::Path;
 /// The directory below the private one in which the shim has the names of architectures. The shim knows it
 /// (`handled` in `maintscript-shim/src/main.rs`).
 const DIRECTORY: &str = "rootless-install-handlers";
-
-/// Which programs a machine executes besides its own: `e_machine`, then `e_machine` and word size of those.
-const ALSO_EXECUTED: [(u16, u16, u8); 6] = [
-    // x86-64: i386, i486, and x32.
-    (62, 3, 32),
-    (62, 6, 32),
-    (62, 62, 32),
-    // AArch64: Arm.
-    (183, 40, 32),
-    // PowerPC and IBM Z.
-    (21, 20, 32),
-    (22, 22, 32),
-];
 
 /// Makes the names of the shim below `private`, and says what [`register`] gets; nothing where the
 /// names cannot be made, as executions can be redirected without.
@@ -57,14 +45,15 @@ pub(super) fn prepare(redirect: &Redirect, private: &Path) -> Vec<String> {
 fn handled(redirect: &Redirect) -> Vec<(ElfIdentity, String)> {
     let native = redirect.native;
     let mut all: Vec<(ElfIdentity, String)> = Vec::new();
-    let also = ALSO_EXECUTED
-        .into_iter()
-        .filter(|(machine, ..)| *machine == native.machine && native.class_bits == 64)
-        .map(|(_, machine, class_bits)| ElfIdentity {
-            machine,
-            class_bits,
-            ..native
-        });
+    let also = ARCHITECTURES
+        .iter()
+        .find(|arch| arch.elf_machine == native.machine && arch.bits == native.class_bits)
+        .map_or(&[][..], |arch| arch.also_executes);
+    let also = also.iter().map(|&(machine, class_bits)| ElfIdentity {
+        machine,
+        class_bits,
+        ..native
+    });
     let other = redirect.argument.clone().unwrap_or_default();
     let also = also.map(|identity| (identity, other.clone()));
     for (identity, word) in redirect.arguments.iter().cloned().chain(also) {
