@@ -1,8 +1,10 @@
 //! Programs of the root that are executed by their path from outside of it: what they are
 //! called there, and that the installer is told.
 
-use super::tell::{self, Finding, Kind};
-use crate::{base_name, paths};
+use super::report::{self, Finding};
+use crate::base_name;
+use shim_protocol::ViolationKind;
+use shim_protocol::paths::CONTROL;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -25,11 +27,11 @@ fn below(root: &[u8], path: &Path) -> Option<PathBuf> {
 /// machine to execute in its place.
 pub(crate) fn tell(called: &OsStr, helped: bool) {
     let finding = Finding {
-        kind: Kind::TargetBinary,
-        what: called.as_bytes().to_vec(),
+        kind: ViolationKind::TargetBinary,
+        subject: called.as_bytes().to_vec(),
         helped,
     };
-    tell::tell(Path::new(paths::CONTROL), base_name(called), &finding);
+    report::report(Path::new(CONTROL), base_name(called), &finding);
 }
 
 #[cfg(test)]

@@ -4,13 +4,15 @@ use super::call::{self, Call};
 use super::owner::{self, Base};
 use super::paths::World;
 use super::program::Home;
-use super::table::{self, Method, Shape};
-use super::tell::{Line, fields};
+use super::report::Line;
 use super::{capability, complain};
+use crate::counterpart::encoded;
+use shim_protocol::{Device, Record, Reply, Request, variables};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
+use tool_table::chrootless::{self as table, Method, Shape};
 
 /// Whether a tool does what may be refused.
 pub(super) fn concerns(tool: &[u8]) -> bool {
@@ -19,8 +21,8 @@ pub(super) fn concerns(tool: &[u8]) -> bool {
 
 /// What has to be recorded for a call.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Record {
-    /// The messages.
+pub(super) struct Recording {
+    /// Messages, each a [`Record`].
     pub(super) messages: Vec<Vec<u8>>,
     /// The command line that does all else, if there is something.
     pub(super) before: Option<Vec<OsString>>,
@@ -36,7 +38,7 @@ pub(super) fn run(
     home: &Home,
 ) -> Option<i32> {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| value == "1");
-    if is_set("ROOTLESS_INSTALL_NO_FUSE") || is_set("ROOTLESS_INSTALL_NO_NAMESPACE") {
+    if is_set(variables::NO_FUSE) || is_set(variables::NO_NAMESPACE) {
         let record = record(world, root, tool, arguments)?;
         if let Some(before) = &record.before {
             let status = Command::new(program).args(before).status().ok()?;
@@ -80,12 +82,18 @@ const REFUSED: &str = "Operation not permitted";
 fn send(tool: &[u8], messages: &[Vec<u8>], home: &Home) -> i32 {
     let mut status = 0;
     for message in messages {
-        let reason = match Line::open(&home.control()).say(message) {
-            Ok(reply) if reply == b">" => continue,
-            Ok(reply) => reply.strip_prefix(b"-").unwrap_or(b"it is not recorded").to_vec(),
+        let reason = match Line::open(&home.control()).send(message) {
+            Ok(reply) => match Reply::decode(&reply) {
+                Ok(Reply::Counterpart) => continue,
+                Ok(Reply::Refused(reason)) => reason.to_vec(),
+                _ => b"it is not recorded".to_vec(),
+            },
             Err(error) => format!("the installer does not answer: {error}").into_bytes(),
         };
-        let path = message.split(|&b| b == 0).nth(1).unwrap_or_default();
+        let path = match Request::decode(message) {
+            Ok(Request::Record(record)) => record.path(),
+            _ => b"",
+        };
         complain(&[tool, b": ", path, b": ", &reason]);
         status = 1;
     }
@@ -93,7 +101,12 @@ fn send(tool: &[u8], messages: &[Vec<u8>], home: &Home) -> i32 {
 }
 
 /// What a call would do, as messages; nothing where it is of a form that is not known.
-pub(super) fn record(world: &dyn World, root: &[u8], tool: &[u8], arguments: &[OsString]) -> Option<Record> {
+pub(super) fn record(
+    world: &dyn World,
+    root: &[u8],
+    tool: &[u8],
+    arguments: &[OsString],
+) -> Option<Recording> {
     let row = table::find(tool)?;
     let Method::Arguments(shape) = &row.method else {
         return None;
@@ -142,18 +155,24 @@ impl Asked<'_> {
     }
 
     /// chown(1), chgrp(1). With -R links are not followed (its default, -P).
-    fn owner(&self, group: bool) -> Option<Record> {
+    fn owner(&self, group: bool) -> Option<Recording> {
         let (call, operands) = (&self.call, self.operands());
         if call.has("--from") {
             return None;
         }
         let recursive = call.has("-R") || self.arguments.iter().any(|a| a == "--recursive");
-        let follow: &[u8] = if recursive || call.has("-h") { b"0" } else { b"1" };
+        let follow = !recursive && !call.has("-h");
         let message: Message;
         let files = if let Some(reference) = self.value("--reference") {
             let reference = self.absolute(reference);
-            let which: &[u8] = if group { b"group" } else { b"both" };
-            message = Box::new(move |path| fields(b'm', &[b"owner-of", path, &reference, which, follow]));
+            message = Box::new(move |path| {
+                message_of(Record::OwnerOf {
+                    path,
+                    reference: &reference,
+                    group_only: group,
+                    follow,
+                })
+            });
             operands.as_slice()
         } else {
             let (spec, files) = operands.split_first()?;
@@ -162,13 +181,17 @@ impl Asked<'_> {
             } else {
                 self.ids(spec)?
             };
-            let (user, group) = (number(user), number(group));
             message = Box::new(move |path| {
-                fields(b'm', &[b"owner", path, user.as_bytes(), group.as_bytes(), follow])
+                message_of(Record::Owner {
+                    path,
+                    uid: user,
+                    gid: group,
+                    follow,
+                })
             });
             files
         };
-        let mut record = Record::default();
+        let mut record = Recording::default();
         let mut pending: Vec<Vec<u8>> = files.iter().rev().map(|path| self.absolute(path)).collect();
         while let Some(path) = pending.pop() {
             record.messages.push(message(&path));
@@ -207,60 +230,53 @@ impl Asked<'_> {
     }
 
     /// mknod(1): pipes anybody may make.
-    fn node(&self) -> Option<Record> {
+    fn node(&self) -> Option<Recording> {
         let operands = self.operands();
         let [path, kind, major, minor] = operands.as_slice() else {
             return None;
         };
-        let kind: &[u8] = match *kind {
-            b"b" => b"b",
-            b"c" | b"u" => b"c",
+        let device = match *kind {
+            b"b" => Device::Block,
+            b"c" | b"u" => Device::Character,
             _ => return None,
         };
         let mode = match self.value("-m") {
             Some(mode) => u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()?,
             None => 0o666 & !mask(&self.world.read(b"/proc/self/status")),
         };
-        let (major, minor) = (device_number(major)?, device_number(minor)?);
-        let mode = format!("{:o}", mode & 0o7777);
-        let path = self.absolute(path);
-        let message = fields(
-            b'm',
-            &[
-                b"node",
-                &path,
-                kind,
-                major.as_bytes(),
-                minor.as_bytes(),
-                mode.as_bytes(),
-            ],
-        );
-        Some(Record {
+        let message = message_of(Record::Node {
+            path: &self.absolute(path),
+            device,
+            major: device_number(major)?,
+            minor: device_number(minor)?,
+            mode,
+        });
+        Some(Recording {
             messages: vec![message],
             before: None,
         })
     }
 
     /// setcap(8): pairs of capabilities and a file; `-r FILE` takes them away.
-    fn capability(&self) -> Option<Record> {
-        let mut record = Record::default();
+    fn capability(&self) -> Option<Recording> {
+        let mut record = Recording::default();
         let mut words = self.arguments.iter().map(|a| a.as_bytes());
         while let Some(word) = words.next() {
-            let bytes = match word {
+            let value = match word {
                 b"-q" => continue,
                 b"-r" => Vec::new(),
                 _ => capability::attribute(word)?,
             };
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            let path = self.absolute(words.next()?);
-            let message = fields(b'm', &[b"capability", &path, hex.as_bytes()]);
-            record.messages.push(message);
+            record.messages.push(message_of(Record::Capability {
+                path: &self.absolute(words.next()?),
+                value: &value,
+            }));
         }
         Some(record)
     }
 
     /// install(1): it is run without `-o` and `-g`.
-    fn install(&self, shape: &Shape) -> Option<Record> {
+    fn install(&self, shape: &Shape) -> Option<Recording> {
         let (user, group) = (self.value("-o"), self.value("-g"));
         if user.is_none() && group.is_none() {
             return None;
@@ -269,7 +285,7 @@ impl Asked<'_> {
             Some(name) => owner::number(self.world, self.root, base, name).map(Some),
             None => Some(None),
         };
-        let (user, group) = (number(id(Base::Users, user)?), number(id(Base::Groups, group)?));
+        let (user, group) = (id(Base::Users, user)?, id(Base::Groups, group)?);
         let operands = self.operands();
         let base = |path: &&[u8]| path.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec();
         let within = |directory: &[u8], files: &[&[u8]]| -> Vec<Vec<u8>> {
@@ -289,10 +305,14 @@ impl Asked<'_> {
             }
         };
         let message = |path: &Vec<u8>| {
-            let path = self.absolute(path);
-            fields(b'm', &[b"owner", &path, user.as_bytes(), group.as_bytes(), b"1"])
+            message_of(Record::Owner {
+                path: &self.absolute(path),
+                uid: user,
+                gid: group,
+                follow: true,
+            })
         };
-        Some(Record {
+        Some(Recording {
             messages: made.iter().map(message).collect(),
             before: Some(self.without_owner(shape)?),
         })
@@ -318,8 +338,8 @@ impl Asked<'_> {
     }
 }
 
-fn number(id: Option<u32>) -> String {
-    id.map_or_else(|| String::from("-"), |id| id.to_string())
+fn message_of(record: Record<'_>) -> Vec<u8> {
+    encoded(&Request::Record(record))
 }
 
 /// The first word behind a name in /proc/self/status (proc(5)).
@@ -337,12 +357,12 @@ fn mask(status: &[u8]) -> u32 {
 }
 
 /// Decimal, or as in C (mknod(1)).
-fn device_number(text: &[u8]) -> Option<String> {
+fn device_number(text: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(text).ok()?;
     let number = match (text.strip_prefix("0x"), text.strip_prefix('0')) {
         (Some(hex), _) => u32::from_str_radix(hex, 16),
         (None, Some(octal)) if !octal.is_empty() => u32::from_str_radix(octal, 8),
         _ => text.parse(),
     };
-    number.ok().map(|number| number.to_string())
+    number.ok()
 }

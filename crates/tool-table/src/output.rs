@@ -3,18 +3,18 @@
 //! nothing but the language.
 
 /// Byte order of numbers in the program's data.
-pub(crate) const ORDER: u8 = 1;
+pub const ORDER: u8 = 1;
 /// Width of `long`, `size_t` and pointers, and what follows: alignment, layout
 /// of structures, arithmetic that overflows.
-pub(crate) const WORD: u8 = 2;
+pub const WORD: u8 = 2;
 /// Whether `char` has a sign.
-pub(crate) const CHAR: u8 = 4;
+pub const CHAR: u8 = 4;
 /// The machine itself: instructions, or what only its own programs can load.
-pub(crate) const MACHINE: u8 = 8;
+pub const MACHINE: u8 = 8;
 
 /// What is done where the native program would be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Means {
+pub enum Means {
     /// It is not run.
     Refuse,
     /// It is run, and what it wrote is brought into the target's form: gdbm files
@@ -24,21 +24,21 @@ pub(crate) enum Means {
 
 /// One row.
 #[derive(Debug)]
-pub(crate) struct Hazard {
+pub struct Hazard {
     /// The program's path as the target's package ships it; `*` stands for any
     /// bytes but a slash, `#` for a number.
-    pub(crate) program: &'static str,
+    pub program: &'static str,
     /// What it writes, in words that complete "it writes ...".
-    pub(crate) writes: &'static str,
+    pub writes: &'static str,
     /// What of the machine is in that: the constants above, added up.
-    pub(crate) carries: u8,
+    pub carries: u8,
     /// Where this is not empty, only a command line with an argument that begins
     /// with one of these writes it.
-    pub(crate) only_with: &'static [&'static str],
+    pub only_with: &'static [&'static str],
     /// Packages that execute it whenever they are configured first; `*` as above.
-    pub(crate) packages: &'static [&'static str],
+    pub packages: &'static [&'static str],
     /// What is done.
-    pub(crate) means: Means,
+    pub means: Means,
 }
 
 const fn row(program: &'static str, carries: u8, writes: &'static str) -> Hazard {
@@ -71,7 +71,7 @@ impl Hazard {
 /// database, message catalogue), GVDB of glib-compile-schemas, the caches of icons
 /// and MIME types, depmod(8) (but for an order, which the shim mends), selinux policies, git, GnuPG, ghc-pkg, Python's byte
 /// code, zic(8) and locate(1) of findutils write.
-pub(crate) static TABLE: &[Hazard] = &[
+pub static TABLE: &[Hazard] = &[
     // Databases.
     row(
         "/usr/lib/postgresql/#/bin/initdb",
@@ -227,7 +227,7 @@ const NEWS: &str = "an index of articles as structures in memory";
 const TDB: &str = "a TDB file in its own byte order";
 
 /// The rows of a program, by its path.
-pub(crate) fn rows(path: &[u8]) -> impl Iterator<Item = &'static Hazard> {
+pub fn rows(path: &[u8]) -> impl Iterator<Item = &'static Hazard> {
     TABLE
         .iter()
         .filter(move |row| matches(row.program.as_bytes(), path))
@@ -235,7 +235,7 @@ pub(crate) fn rows(path: &[u8]) -> impl Iterator<Item = &'static Hazard> {
 
 /// Whether a text is of the form of a pattern, in which `*` stands for any bytes
 /// but a slash, and `#` for a number.
-pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.split_first(), text.split_first()) {
         (None, None) => true,
         (Some((b'*', rest)), _) => {

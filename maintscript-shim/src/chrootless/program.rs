@@ -1,6 +1,7 @@
 //! Where the tools are, and with which environment they run.
 
 use crate::sys;
+use shim_protocol::{PHANTOM_DIRECTORY, names};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
@@ -15,22 +16,22 @@ const NO_FORMAT: i32 = 8;
 pub(crate) struct Home(PathBuf);
 
 impl Home {
-    /// It is where this program is: `/.rootless-install` in a namespace.
+    /// It is where this program is: [`PHANTOM_DIRECTORY`] in a namespace.
     pub(crate) fn find() -> Self {
         let own = std::fs::read_link("/proc/self/exe").ok();
         let directory = own.as_deref().and_then(Path::parent);
-        Self(directory.unwrap_or(Path::new("/.rootless-install")).to_owned())
+        Self(directory.unwrap_or(Path::new(PHANTOM_DIRECTORY)).to_owned())
     }
 
     /// The socket.
     pub(crate) fn control(&self) -> PathBuf {
-        self.0.join("control")
+        self.0.join(names::CONTROL)
     }
 
     /// `PATH` without the links to this helper.
     pub(crate) fn path(&self) -> Vec<u8> {
         let path = std::env::var_os("PATH").map_or_else(|| DEFAULT.to_vec(), OsString::into_vec);
-        without(&path, self.0.join("bin").as_os_str().as_bytes())
+        without(&path, self.0.join(names::WRAPPERS).as_os_str().as_bytes())
     }
 }
 

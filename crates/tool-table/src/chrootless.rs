@@ -5,20 +5,15 @@
 //!
 //! A tool that is in no row is executed as it is called, and told.
 
-#[path = "table/arguments.rs"]
 mod arguments;
-#[path = "table/confined.rs"]
 mod confined;
-#[path = "table/files.rs"]
 mod files;
-#[path = "table/others.rs"]
 mod others;
-#[path = "table/roots.rs"]
 mod roots;
 
 /// How a tool is made to act on the root.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Method {
+pub enum Method {
     /// It honours `DPKG_ROOT` and `DPKG_ADMINDIR` itself.
     Environment,
     /// It has an option for the root, which is inserted where it is absent.
@@ -39,7 +34,7 @@ pub(crate) enum Method {
 
 impl Method {
     /// Its name in reports.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Method::Environment => "environment",
             Method::Option(_) => "option",
@@ -68,18 +63,18 @@ impl Method {
 /// that is made, changed or removed, `D` a root directory, `U` a user, `G` a group, `O` an owner as
 /// chown(1) takes it, `T` text that is no path.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
+pub struct Shape {
     /// Options.
-    pub(crate) options: &'static str,
+    pub options: &'static str,
     /// Conditions and operands.
-    pub(crate) operands: &'static [(&'static str, &'static str)],
+    pub operands: &'static [(&'static str, &'static str)],
     /// A grammar of its own in the place of operands.
-    pub(crate) words: Words,
+    pub words: Words,
 }
 
 /// Command lines that are no options and operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Words {
+pub enum Words {
     /// Options and operands.
     Plain,
     /// find(1): starting points and an expression.
@@ -94,37 +89,37 @@ pub(crate) enum Words {
 
 /// An option for the root.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RootOption {
+pub struct RootOption {
     /// What is inserted: a name that ends with `=` has the root attached, after
     /// any other the root is an argument of its own.
-    pub(crate) insert: &'static str,
+    pub insert: &'static str,
     /// The options of the tool, as in a [`Shape`]; the root has the letter `D`.
-    pub(crate) options: &'static str,
+    pub options: &'static str,
     /// Where this is not empty: the command line has to have one of these words for the
     /// option to be allowed.
-    pub(crate) only_with: &'static [&'static str],
+    pub only_with: &'static [&'static str],
     /// Whether it goes behind the first operand, which is a command.
-    pub(crate) behind_command: bool,
+    pub behind_command: bool,
     /// Set in the environment where the option is not allowed: it then acts on no running system.
-    pub(crate) offline: &'static [(&'static str, &'static str)],
+    pub offline: &'static [(&'static str, &'static str)],
 }
 
 /// How a tool is confined.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Confined {
+pub struct Confined {
     /// The options of the tool; one with the letter `D` names the root, or files in
     /// its place: a call that has it is executed as it is.
-    pub(crate) options: &'static str,
+    pub options: &'static str,
     /// Whether it is left out, not executed unconfined, where chroot(2) is not to be had.
-    pub(crate) or_nothing: bool,
+    pub or_nothing: bool,
     /// Whether only calls with paths outside of the root are confined: what it
     /// does is to its operands, and its output names them.
-    pub(crate) only_outside: Option<Shape>,
+    pub only_outside: Option<Shape>,
 }
 
 /// What is asked of the installer, or answered for the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub enum Asked {
     /// ldconfig(8), by the installer.
     Ldconfig,
     /// dpkg(1): its architectures.
@@ -137,7 +132,7 @@ pub(crate) enum Asked {
 
 /// What is asked about the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Question {
+pub enum Question {
     /// getent(1): databases in files of the root.
     Getent,
     /// id(1): of a user of the root.
@@ -154,13 +149,13 @@ pub(crate) enum Question {
 
 /// One row.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Row {
+pub struct Row {
     /// Names of tools that are alike, separated by blanks.
-    pub(crate) tools: &'static str,
+    pub tools: &'static str,
     /// How they learn of the root.
-    pub(crate) method: Method,
+    pub method: Method,
     /// Why, in a few words.
-    pub(crate) why: &'static str,
+    pub why: &'static str,
 }
 
 const fn row(tools: &'static str, method: Method, why: &'static str) -> Row {
@@ -168,7 +163,7 @@ const fn row(tools: &'static str, method: Method, why: &'static str) -> Row {
 }
 
 /// Every row.
-pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
+pub fn rows() -> impl Iterator<Item = &'static Row> {
     [
         others::TABLE,
         arguments::TABLE,
@@ -181,7 +176,7 @@ pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
 }
 
 /// The row of a tool. Interpreters have names with versions, too: `python3.14`, `perl5.40.1`.
-pub(crate) fn find(tool: &[u8]) -> Option<&'static Row> {
+pub fn find(tool: &[u8]) -> Option<&'static Row> {
     let named = |tool: &[u8]| rows().find(|row| row.tools.split(' ').any(|name| name.as_bytes() == tool));
     let is_version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
     let plain = tool

@@ -1,6 +1,7 @@
 //! Whether a path is in the root, may be outside, or has to be taken inside.
 
 use super::call::Use;
+use shim_protocol::PHANTOM_DIRECTORY;
 use std::borrow::Cow;
 
 /// What is asked of the filesystem; tests have one of their own.
@@ -74,7 +75,13 @@ pub(crate) fn is_below(path: &[u8], directory: &[u8]) -> bool {
 fn may_be_outside(path: &[u8], used: Use) -> bool {
     // Temporary files of a script and of the tools it runs have to be the same ones. The kernel's
     // own filesystems are the same everywhere.
-    const ALWAYS: [&[u8]; 5] = [b"/proc", b"/sys", b"/tmp", b"/var/tmp", b"/.rootless-install"];
+    const ALWAYS: [&[u8]; 5] = [
+        b"/proc",
+        b"/sys",
+        b"/tmp",
+        b"/var/tmp",
+        PHANTOM_DIRECTORY.as_bytes(),
+    ];
     // They tell of the running system, which is the outer one (`/run/systemd/system`); but a
     // file that is made there is made for the root.
     const READ: [&[u8]; 3] = [b"/dev", b"/run", b"/var/run"];

@@ -2,11 +2,11 @@
 
 use super::owner::{self, Base};
 use super::paths::World;
-use super::table::Asked;
 use crate::answers::{self, Answer as Told};
-use crate::paths::Arch;
+use crate::paths::Architecture;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use tool_table::chrootless::Asked;
 
 /// What is printed in the place of a tool.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -227,7 +227,7 @@ fn asks_machine(arguments: &[OsString]) -> bool {
     })
 }
 
-fn told(tool: &str, arch: &Arch, arguments: &[OsString]) -> Option<Answer> {
+fn told(tool: &str, arch: &Architecture, arguments: &[OsString]) -> Option<Answer> {
     let tool = OsStr::new(tool);
     match answers::answer(arch, tool, tool, arguments) {
         Told::Done { output, status } => Some(Answer {
@@ -241,7 +241,7 @@ fn told(tool: &str, arch: &Arch, arguments: &[OsString]) -> Option<Answer> {
 
 /// The root's architecture: the installer's word, the first line of dpkg's list, or that of the
 /// package whose script runs (dpkg(1), DPKG_MAINTSCRIPT_ARCH), where it is of one.
-fn architecture(world: &dyn World, root: &[u8]) -> Option<&'static Arch> {
+fn architecture(world: &dyn World, root: &[u8]) -> Option<&'static Architecture> {
     let variable = |name| std::env::var_os(name).and_then(|value| crate::paths::target(&value));
     let list = world.read(&[root, b"/var/lib/dpkg/arch"].concat());
     let first = list.split(|&b| b == b'\n').next().unwrap_or_default();

@@ -4,9 +4,9 @@ mod recorded;
 
 use super::paths::World;
 use super::plan::{Action, Plan, plan};
-use super::table::{self, Method};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use tool_table::chrootless::{self as table, Method};
 
 /// Calls and what becomes of each, in lines of two: in the root `/target`, from whose `/target/var` the
 /// scripts run.
@@ -81,9 +81,9 @@ fn shown(plan: &Plan) -> String {
         }
     }
     for finding in &plan.findings {
-        let what = String::from_utf8_lossy(&finding.what);
+        let what = String::from_utf8_lossy(&finding.subject);
         let helped = u8::from(finding.helped);
-        text.push_str(&format!(" | {} {what} {helped}", finding.kind.word()));
+        text.push_str(&format!(" | {} {what} {helped}", finding.kind.name()));
     }
     text
 }
@@ -266,8 +266,8 @@ fn the_text_of_links_stays() {
 #[test]
 fn messages_have_their_bytes() {
     let finding = super::Finding {
-        kind: super::tell::Kind::Path,
-        what: b"/etc/x".to_vec(),
+        kind: shim_protocol::ViolationKind::Path,
+        subject: b"/etc/x".to_vec(),
         helped: true,
     };
     let expected = format!("vpath\0rm\0/etc/x\01\0{}\0", std::process::id());

@@ -1,30 +1,23 @@
 //! Which path stands for which, without a heap.
 
-// The helpers are built for one machine.
-#[path = "../../maintscript-shim/src/native.rs"]
-mod native;
-
-/// Longest path (`PATH_MAX`).
-const LONGEST: usize = 4096;
-/// The private directory of the view, where nothing is the target's.
-const PRIVATE: &[u8] = b"/.rootless-install/";
-/// Where the native sysroot is.
-const SYSROOT: &[u8] = b"/.rootless-install/sysroot";
+use deb_arch::NATIVE;
+use shim_protocol::paths::SYSROOT;
+use shim_protocol::{LONGEST_PATH, PHANTOM_DIRECTORY};
 
 /// Triplet of the machine this is built for.
-pub(crate) const NATIVE: &[u8] = native::NATIVE_TRIPLET.as_bytes();
+pub(crate) const NATIVE_TRIPLET: &[u8] = NATIVE.triplet.as_bytes();
 
 /// A path that ends with NUL, in a place of its own.
-pub struct Path {
-    bytes: [u8; LONGEST],
+pub(crate) struct Path {
+    bytes: [u8; LONGEST_PATH],
     length: usize,
 }
 
 impl Path {
     /// An empty path.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
-            bytes: [0; LONGEST],
+            bytes: [0; LONGEST_PATH],
             length: 0,
         }
     }
@@ -33,7 +26,7 @@ impl Path {
     pub(crate) fn push(&mut self, more: &[u8]) -> bool {
         let end = self.length + more.len();
         // The last byte stays NUL.
-        if end >= LONGEST {
+        if end >= LONGEST_PATH {
             return false;
         }
         for (place, byte) in self.bytes.iter_mut().skip(self.length).zip(more) {
@@ -50,7 +43,7 @@ impl Path {
     }
 
     /// The path without the NUL.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
@@ -95,7 +88,7 @@ impl Default for Path {
 
 /// What a path the loader is about to open stands for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Mapped {
+pub(crate) enum Mapped {
     /// It is the machine's own already, or no path at all.
     Same,
     /// Its counterpart and the target's path, by which the installer knows it,
@@ -103,14 +96,20 @@ pub enum Mapped {
     Both,
 }
 
+/// Returns whether a path is of the private directory of the view, where nothing is the target's.
+fn is_private(path: &[u8]) -> bool {
+    path.strip_prefix(PHANTOM_DIRECTORY.as_bytes())
+        .is_some_and(|rest| rest.starts_with(b"/"))
+}
+
 /// Finds the counterpart of `path` and the path in the target that it belongs to.
-pub fn map(path: &[u8], target: &[u8], counterpart: &mut Path, original: &mut Path) -> Mapped {
-    if path.first() != Some(&b'/') || path.starts_with(PRIVATE) || target.is_empty() {
+pub(crate) fn map(path: &[u8], target: &[u8], counterpart: &mut Path, original: &mut Path) -> Mapped {
+    if path.first() != Some(&b'/') || is_private(path) || target.is_empty() {
         return Mapped::Same;
     }
-    let fits = counterpart.push(SYSROOT)
-        && counterpart.push_mapped(path, target, NATIVE)
-        && original.push_mapped(path, NATIVE, target);
+    let fits = counterpart.push(SYSROOT.as_bytes())
+        && counterpart.push_mapped(path, target, NATIVE_TRIPLET)
+        && original.push_mapped(path, NATIVE_TRIPLET, target);
     if fits { Mapped::Both } else { Mapped::Same }
 }
 
@@ -127,7 +126,7 @@ mod tests {
 
     #[test]
     fn paths_of_the_target_have_a_counterpart() {
-        let native = std::str::from_utf8(NATIVE).unwrap();
+        let native = std::str::from_utf8(NATIVE_TRIPLET).unwrap();
         let (there, here) = mapped("/usr/lib/arm-linux-gnueabi/gio/modules/x.so").unwrap();
         assert_eq!(
             there,
@@ -157,6 +156,6 @@ mod tests {
     fn others_stay() {
         assert_eq!(mapped("libc.so.6"), None);
         assert_eq!(mapped("/.rootless-install/sysroot/usr/lib/x.so"), None);
-        assert_eq!(mapped(&format!("/{}", "x".repeat(LONGEST))), None);
+        assert_eq!(mapped(&format!("/{}", "x".repeat(LONGEST_PATH))), None);
     }
 }

@@ -5,10 +5,11 @@ use super::call::{self, Piece, Use};
 use super::owner::{self, Base, Known};
 use super::paths::{self, Place, World};
 use super::query;
-use super::table::{Asked, Confined, Method, Question, RootOption, Row, Shape, Words};
-use super::tell::{Finding, Kind};
+use super::report::Finding;
+use shim_protocol::ViolationKind;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use tool_table::chrootless::{Asked, Confined, Method, Question, RootOption, Row, Shape, Words};
 
 /// What is done.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,10 +55,10 @@ impl Plan {
         Self::new(RUN, arguments)
     }
 
-    fn tell(mut self, kind: Kind, what: &[u8], helped: bool) -> Self {
+    fn tell(mut self, kind: ViolationKind, what: &[u8], helped: bool) -> Self {
         self.findings.push(Finding {
             kind,
-            what: what.to_vec(),
+            subject: what.to_vec(),
             helped,
         });
         self
@@ -75,7 +76,7 @@ pub(crate) fn plan(
     arguments: Vec<OsString>,
 ) -> Plan {
     let Some(row) = row else {
-        return Plan::new(RUN, arguments).tell(Kind::Uncovered, tool, false);
+        return Plan::new(RUN, arguments).tell(ViolationKind::Uncovered, tool, false);
     };
     match &row.method {
         Method::Environment | Method::Pure => Plan::new(RUN, arguments),
@@ -84,12 +85,14 @@ pub(crate) fn plan(
         Method::Chroot(how) => confined(world, root, how, tool, arguments),
         Method::Nothing(status) => {
             let answer = Action::Answer(query::Answer::nothing(tool, *status));
-            Plan::new(answer, arguments).tell(Kind::OuterQuery, tool, true)
+            Plan::new(answer, arguments).tell(ViolationKind::OuterQuery, tool, true)
         }
         Method::Query(question) => asked(world, root, *question, tool, arguments),
         Method::Installer(Asked::Ldconfig) => ldconfig(arguments, root),
         Method::Installer(what) => match query::machine(world, root, *what, &arguments) {
-            Some(answer) => Plan::new(Action::Answer(answer), arguments).tell(Kind::OuterQuery, tool, true),
+            Some(answer) => {
+                Plan::new(Action::Answer(answer), arguments).tell(ViolationKind::OuterQuery, tool, true)
+            }
             None => Plan::new(RUN, arguments),
         },
     }
@@ -114,7 +117,7 @@ fn operands(
         // rm(1) refuses `/`, and would not refuse the root's path.
         let named = piece.of(&plan.arguments);
         if tool == b"rm" && named.starts_with(b"/") && paths::normal(named) == b"/" {
-            note(&mut plan, Kind::Path, b"/", false);
+            note(&mut plan, ViolationKind::Path, b"/", false);
             continue;
         }
         change(world, root, piece, &mut plan);
@@ -122,8 +125,9 @@ fn operands(
     // Patterns of find(1) are about names that begin with its starting points.
     if shape.words == Words::Find {
         plan.findings.retain(|finding| {
-            let pattern =
-                |piece: &Piece| piece.used == Use::Look && piece.of(&plan.arguments).ends_with(&finding.what);
+            let pattern = |piece: &Piece| {
+                piece.used == Use::Look && piece.of(&plan.arguments).ends_with(&finding.subject)
+            };
             !call.pieces.iter().any(pattern)
         });
     }
@@ -140,10 +144,10 @@ fn change(world: &dyn World, root: &[u8], piece: &Piece, plan: &mut Plan) {
         Use::Group => Some(Base::Groups),
         _ => match paths::place(world, root, &text, piece.used) {
             Place::Right => return,
-            Place::Outside => return note(plan, Kind::Path, &meant(world, &text), false),
+            Place::Outside => return note(plan, ViolationKind::Path, &meant(world, &text), false),
             Place::Inside(path) => {
                 replace(plan, piece, &path);
-                return note(plan, Kind::Path, &meant(world, &text), true);
+                return note(plan, ViolationKind::Path, &meant(world, &text), true);
             }
         },
     };
@@ -153,10 +157,10 @@ fn change(world: &dyn World, root: &[u8], piece: &Piece, plan: &mut Plan) {
     };
     match known {
         Known::Same => {}
-        Known::Outside => note(plan, Kind::OuterQuery, &text, false),
+        Known::Outside => note(plan, ViolationKind::OuterQuery, &text, false),
         Known::Other(number) => {
             replace(plan, piece, &number);
-            note(plan, Kind::OuterQuery, &text, true);
+            note(plan, ViolationKind::OuterQuery, &text, true);
         }
     }
 }
@@ -169,10 +173,10 @@ fn meant(world: &dyn World, text: &[u8]) -> Vec<u8> {
     }
 }
 
-fn note(plan: &mut Plan, kind: Kind, what: &[u8], helped: bool) {
+fn note(plan: &mut Plan, kind: ViolationKind, what: &[u8], helped: bool) {
     let finding = Finding {
         kind,
-        what: what.to_vec(),
+        subject: what.to_vec(),
         helped,
     };
     // The same is told once, though it may be named twice.
@@ -209,7 +213,12 @@ fn with_option(world: &dyn World, root: &[u8], option: &RootOption, arguments: V
             let text = piece.of(&plan.arguments).to_vec();
             if text.is_empty() || text == b"/" {
                 replace(&mut plan, piece, root);
-                note(&mut plan, Kind::NoRootOption, option.insert.as_bytes(), true);
+                note(
+                    &mut plan,
+                    ViolationKind::NoRootOption,
+                    option.insert.as_bytes(),
+                    true,
+                );
             } else {
                 change(world, root, piece, &mut plan);
             }
@@ -227,7 +236,11 @@ fn with_option(world: &dyn World, root: &[u8], option: &RootOption, arguments: V
         let plan = Plan::new(Action::Run(option.offline), arguments);
         return match verb {
             // What is told that no system runs does nothing.
-            Some(verb) => plan.tell(Kind::OuterQuery, verb.as_bytes(), !option.offline.is_empty()),
+            Some(verb) => plan.tell(
+                ViolationKind::OuterQuery,
+                verb.as_bytes(),
+                !option.offline.is_empty(),
+            ),
             None => plan,
         };
     }
@@ -243,7 +256,7 @@ fn with_option(world: &dyn World, root: &[u8], option: &RootOption, arguments: V
     };
     let mut changed = arguments;
     changed.splice(at..at, inserted);
-    Plan::new(RUN, changed).tell(Kind::NoRootOption, option.insert.as_bytes(), true)
+    Plan::new(RUN, changed).tell(ViolationKind::NoRootOption, option.insert.as_bytes(), true)
 }
 
 /// chroot(2), unless the call is about the root already.
@@ -276,7 +289,7 @@ fn confined(world: &dyn World, root: &[u8], how: &Confined, tool: &[u8], argumen
         .map(|argument| without_root(argument, root))
         .collect();
     // Whether it helps is known when it has been tried.
-    Plan::new(confine, inside).tell(Kind::NoRootOption, tool, true)
+    Plan::new(confine, inside).tell(ViolationKind::NoRootOption, tool, true)
 }
 
 /// A call that prints paths: in the root when all of its paths are outside, for then
@@ -294,9 +307,9 @@ fn resolved(world: &dyn World, root: &[u8], shape: &Shape, arguments: Vec<OsStri
         return Plan::new(RUN, arguments);
     };
     if outside.len() < call.pieces.len() {
-        return Plan::new(RUN, arguments).tell(Kind::Path, first, false);
+        return Plan::new(RUN, arguments).tell(ViolationKind::Path, first, false);
     }
-    Plan::new(Action::Confine { or_nothing: false }, arguments).tell(Kind::Path, first, true)
+    Plan::new(Action::Confine { or_nothing: false }, arguments).tell(ViolationKind::Path, first, true)
 }
 
 /// An argument as it is in the root: `ROOT/etc/x` and `--file=ROOT/etc/x` without ROOT.
@@ -333,8 +346,8 @@ fn asked(world: &dyn World, root: &[u8], question: Question, tool: &[u8], argume
         }
         Question::Chroot => {
             return match arguments.iter().any(|a| paths::normal(a.as_bytes()) == root) {
-                true => Plan::new(Action::Leave, arguments).tell(Kind::Chroot, root, true),
-                false => Plan::new(RUN, arguments).tell(Kind::Chroot, &what, false),
+                true => Plan::new(Action::Leave, arguments).tell(ViolationKind::Chroot, root, true),
+                false => Plan::new(RUN, arguments).tell(ViolationKind::Chroot, &what, false),
             };
         }
         Question::Getent => query::getent(world, root, &arguments),
@@ -350,8 +363,10 @@ fn asked(world: &dyn World, root: &[u8], question: Question, tool: &[u8], argume
         }
     };
     match answer {
-        Some(answer) => Plan::new(Action::Answer(answer), arguments).tell(Kind::OuterQuery, &what, true),
-        None => Plan::new(RUN, arguments).tell(Kind::OuterQuery, &what, false),
+        Some(answer) => {
+            Plan::new(Action::Answer(answer), arguments).tell(ViolationKind::OuterQuery, &what, true)
+        }
+        None => Plan::new(RUN, arguments).tell(ViolationKind::OuterQuery, &what, false),
     }
 }
 
@@ -367,5 +382,5 @@ fn ldconfig(arguments: Vec<OsString>, root: &[u8]) -> Plan {
     }
     let inserted = [OsString::from("-r"), OsString::from_vec(root.to_vec())];
     let arguments = inserted.into_iter().chain(arguments).collect();
-    Plan::new(Action::Ldconfig, arguments).tell(Kind::NoRootOption, b"-r", true)
+    Plan::new(Action::Ldconfig, arguments).tell(ViolationKind::NoRootOption, b"-r", true)
 }

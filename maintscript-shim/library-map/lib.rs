@@ -12,16 +12,11 @@
 //! The same object, loaded before all others (ld.so(8), `LD_PRELOAD`), answers
 //! uname(2) for the target in programs that ask themselves.
 //!
-//! Of the C library it uses what every version has.
+//! Of the C library it uses what every version has. The build script compiles it with `cfg(freestanding)`; without, it
+//! is the crate of its unit tests.
 
 #![cfg_attr(freestanding, no_std)]
 
-mod places;
+mod path;
 #[cfg_attr(not(freestanding), allow(dead_code, reason = "what is exported"))]
 mod sys;
-
-/// Where the installer says what the target is: its triplet and the name of its
-/// machine, a line each.
-pub const DESCRIPTION: &str = "/.rootless-install/target";
-
-pub use places::{Mapped, Path, map};

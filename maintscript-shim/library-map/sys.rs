@@ -1,12 +1,27 @@
 //! What the loader and programs call, and the only place with `unsafe`.
 #![allow(unsafe_code, reason = "calls from and into C, each with its reason")]
 
-use crate::places::{Mapped, Path, map};
+use crate::path::{Mapped, Path, map};
 use core::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
+use shim_protocol::{Description, LONGEST_PATH, Reply, Request, paths};
 
-/// Socket of the installer (`installer/src/install/control.rs`).
-const CONTROL: &[u8] = b"/.rootless-install/control";
-const DESCRIPTION: &CStr = c"/.rootless-install/target";
+/// Path of the description, for C.
+const DESCRIPTION: &CStr = {
+    const BYTES: [u8; paths::DESCRIPTION.len() + 1] = {
+        let text = paths::DESCRIPTION.as_bytes();
+        let mut bytes = [0; paths::DESCRIPTION.len() + 1];
+        let mut at = 0;
+        while at < text.len() {
+            bytes[at] = text[at];
+            at += 1;
+        }
+        bytes
+    };
+    match CStr::from_bytes_with_nul(&BYTES) {
+        Ok(text) => text,
+        Err(_) => panic!("a path has no NUL"),
+    }
+};
 
 const AF_UNIX: u16 = 1;
 const SOCK_STREAM: c_int = 1;
@@ -46,16 +61,16 @@ unsafe extern "C" {
     fn fdopendir(fd: c_int) -> *mut c_void;
 }
 
-/// The two lines of the description.
-struct Description {
-    bytes: [u8; 256],
+/// The description of the target as it is in its file.
+struct Text {
+    bytes: [u8; Description::LONGEST],
     length: usize,
 }
 
-impl Description {
+impl Text {
     fn read() -> Self {
         let mut this = Self {
-            bytes: [0; 256],
+            bytes: [0; Description::LONGEST],
             length: 0,
         };
         // SAFETY: the path ends with NUL.
@@ -68,9 +83,8 @@ impl Description {
         this
     }
 
-    fn line(&self, number: usize) -> &[u8] {
-        let text = self.bytes.get(..self.length).unwrap_or_default();
-        text.split(|&byte| byte == b'\n').nth(number).unwrap_or_default()
+    fn description(&self) -> Description<'_> {
+        Description::decode(self.bytes.get(..self.length).unwrap_or_default())
     }
 }
 
@@ -124,7 +138,7 @@ fn ask(original: &Path, answer: &mut Path) -> bool {
         family: AF_UNIX,
         path: [0; 108],
     };
-    for (place, byte) in address.path.iter_mut().zip(CONTROL) {
+    for (place, byte) in address.path.iter_mut().zip(paths::CONTROL.as_bytes()) {
         *place = *byte;
     }
     // SAFETY: no pointers.
@@ -135,8 +149,12 @@ fn ask(original: &Path, answer: &mut Path) -> bool {
     let size = c_uint::try_from(size_of::<Address>()).unwrap_or(0);
     // SAFETY: `address` has the layout and the size of a socket's address.
     let connected = unsafe { connect(fd, (&raw const address).cast(), size) } == 0;
-    let sent = connected && send(fd, b"c") && send(fd, original.bytes());
-    let mut reply = [0; 4096];
+    let mut sent = connected;
+    let request = Request::Counterpart {
+        path: original.bytes(),
+    };
+    request.encode(&mut |piece| sent = sent && send(fd, piece));
+    let mut reply = [0; LONGEST_PATH];
     let mut length = 0;
     if sent {
         // SAFETY: no pointers.
@@ -145,12 +163,12 @@ fn ask(original: &Path, answer: &mut Path) -> bool {
     }
     // SAFETY: nobody else has it.
     unsafe { close(fd) };
-    match reply.get(..length) {
-        Some([b'+', path @ ..]) => {
+    match Reply::decode(reply.get(..length).unwrap_or_default()) {
+        Ok(Reply::Execute(path)) => {
             *answer = Path::new();
             answer.push(path)
         }
-        Some([b'-', reason @ ..]) => {
+        Ok(Reply::Refused(reason)) => {
             for part in [
                 b"rootless-install: no native counterpart of ".as_slice(),
                 original.bytes(),
@@ -210,13 +228,13 @@ pub(crate) unsafe extern "C" fn la_objsearch(
     if path.first() != Some(&b'/') {
         return name;
     }
-    let description = Description::read();
+    let text = Text::read();
     // SAFETY: the loader's lock is held, so nobody else is here, and the last
     // answer has been copied.
     let found = unsafe { &mut *FOUND.0.get() };
     *found = Path::new();
     let mut original = Path::new();
-    if map(path, description.line(0), found, &mut original) == Mapped::Same {
+    if map(path, text.description().triplet, found, &mut original) == Mapped::Same {
         return name;
     }
     if exists(found) {
@@ -238,10 +256,10 @@ pub(crate) unsafe extern "C" fn opendir(name: *const c_char) -> *mut c_void {
     let flags = O_DIRECTORY | O_CLOEXEC;
     // SAFETY: the caller passes a string.
     let path = unsafe { CStr::from_ptr(name) }.to_bytes();
-    let description = Description::read();
+    let text = Text::read();
     let (mut counterpart, mut original) = (Path::new(), Path::new());
     let mut fd = -1;
-    if map(path, description.line(0), &mut counterpart, &mut original) == Mapped::Both
+    if map(path, text.description().triplet, &mut counterpart, &mut original) == Mapped::Both
         && original.bytes() != path
     {
         // SAFETY: the path ends with NUL.
@@ -273,8 +291,8 @@ pub(crate) unsafe extern "C" fn uname(fields: *mut Utsname) -> c_int {
     if result != 0 {
         return -1;
     }
-    let description = Description::read();
-    let machine = description.line(1);
+    let text = Text::read();
+    let machine = text.description().machine;
     // SAFETY: the kernel has written there.
     let fields = unsafe { &mut *fields };
     if let Some(field) = fields.0.get_mut(4)

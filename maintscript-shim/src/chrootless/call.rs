@@ -2,9 +2,9 @@
 //! a file, a root or an owner. Nothing else of it is ever changed.
 
 use super::special;
-use super::table::{Shape, Words};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use tool_table::chrootless::{Shape, Words};
 
 /// What an argument is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

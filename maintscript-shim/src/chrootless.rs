@@ -1,50 +1,22 @@
-//! The front: this helper by the names of tools. `PATH` of a script that runs outside of its root
-//! (dpkg(1), `--force-script-chrootless`) begins with a directory in which every program has a
-//! link to it. It looks the tool up in the [`table`], makes the call act on the root that
-//! `DPKG_ROOT` names, tells the installer what it had to do, and executes the program of that name that
-//! comes next in `PATH`. Without `DPKG_ROOT`, or with `/`, it executes that at once.
+//! Chrootless wrappers: this helper by the names of tools.
 //!
-//! # What it tells
+//! `PATH` of a script that runs outside of its root (dpkg(1), `--force-script-chrootless`) begins with a directory
+//! in which every program has a link to this helper. It looks the tool up in the [`table`], makes the call act on the
+//! root that `DPKG_ROOT` names, reports to the installer what it had to do ([`shim_protocol::Violation`]), and
+//! executes the program of that name that comes next in `PATH`. Whatever the installer replies, the tool runs.
+//! Without `DPKG_ROOT`, or with `/`, it executes that program at once.
 //!
-//! Requests go to the socket `control` beside this program, one a connection, ended by
-//! shutting the sending side down, as the others do (`installer/src/install/control.rs`). Every
-//! field has a NUL behind it, the last one too; numbers are decimal unless it is said.
-//! Whatever the answer to `v` is, the tool runs.
+//! What the kernel refuses, or would refuse, of an ordinary user is recorded instead ([`shim_protocol::Record`]).
 //!
-//! `v` KIND NUL TOOL NUL WHAT NUL HELPED NUL PID NUL: a call that is not as the contract has it.
-//!
-//! | KIND | it is told when | WHAT |
-//! |---|---|---|
-//! | `path` | an argument names a file outside the root | the path as the caller wrote it, whole |
-//! | `uncovered` | the tool has no row | the tool |
-//! | `outer-query` | the outer system is asked or would be acted on: also users and groups that chown(1) and install(1) are given, start-stop-daemon(8), verbs of systemctl(1) | what is asked for |
-//! | `chroot` | chroot(8) is called | the root, or the operand |
-//! | `target-binary` | a program of the root is executed by its path; this is told by the name `shim` | the path as the caller wrote it |
-//! | `no-root-option` | the tool was not told of the root, or cannot be | the option that it has, ending with `=` where a value is attached; the tool where it has none |
-//!
-//! TOOL is the name without a directory; HELPED is `1` when the call acts in the root nevertheless or
-//! is answered for it, else `0`; PID is what getpid(2) gives this process, which becomes the tool.
-//!
-//! `m` is what the kernel refused, or would refuse, of an ordinary user. PATH is absolute, as the caller sees it
-//! (below `DPKG_ROOT`). The answer is `>` when it is recorded, or `-` REASON.
-//!
-//! | message | meaning |
-//! |---|---|
-//! | `m` `owner` NUL PATH NUL UID NUL GID NUL FOLLOW NUL | chown(2), or lchown(2) when FOLLOW is `0`, not `1`; UID or GID is `-` when it stays |
-//! | `m` `owner-of` NUL PATH NUL REFERENCE NUL WHICH NUL FOLLOW NUL | the owner that is recorded for REFERENCE, links followed; WHICH is `group` or `both` |
-//! | `m` `node` NUL PATH NUL TYPE NUL MAJOR NUL MINOR NUL MODE NUL | mknod(2): TYPE is `b` or `c`, MODE octal with the mask taken off; nothing is at PATH |
-//! | `m` `capability` NUL PATH NUL HEX NUL | the bytes of `security.capability` as lower-case hexadecimal digits; none at all take it away |
-//!
-//! ldconfig(8) is the request `l` as ever, with the arguments `-r` and the value of `DPKG_ROOT` in front
-//! where the caller gave no `-r`; its working directory is a path of the outer system, too.
+//! ldconfig(8) is run by the installer, with the arguments `-r` and the value of `DPKG_ROOT` in front where the
+//! caller gave no `-r`; its working directory is a path of the outer system, too.
 //!
 //! # Environment
 //!
-//! `DPKG_ROOT`; `ROOTLESS_INSTALL_ARCH` (Debian's name of the root's architecture; else the first line of its
-//! `var/lib/dpkg/arch`, else `DPKG_MAINTSCRIPT_ARCH`); `ROOTLESS_INSTALL_NO_NAMESPACE` and
-//! `ROOTLESS_INSTALL_NO_FUSE`: where one is `1`, owners, devices and capabilities are told with `m` at once.
-//! A program in the root has `DPKG_ROOT` empty, `DPKG_ADMINDIR=/var/lib/dpkg`, and the `PATH`
-//! without the links: what it executes is redirected, and is no violation.
+//! `DPKG_ROOT`; [`ARCHITECTURE`](variables::ARCHITECTURE), else the first line of the root's `var/lib/dpkg/arch`,
+//! else `DPKG_MAINTSCRIPT_ARCH`; [`NO_NAMESPACE`](variables::NO_NAMESPACE) and [`NO_FUSE`](variables::NO_FUSE).
+//! A program in the root has `DPKG_ROOT` empty, `DPKG_ADMINDIR=/var/lib/dpkg`, and the `PATH` without the links: what
+//! it executes is redirected, and is no violation.
 
 mod call;
 mod capability;
@@ -55,24 +27,22 @@ mod plan;
 mod program;
 mod query;
 mod record;
+mod report;
 mod special;
-#[path = "../../installer/src/front/table.rs"]
-#[allow(dead_code, reason = "reasons and names are for the installer")]
-mod table;
-mod tell;
 #[cfg(test)]
 mod tests;
 
-use crate::counterpart::{self, Reply};
+use crate::counterpart;
 use crate::{NOT_EXECUTABLE, NOT_FOUND, base_name, complain, sys};
 use paths::World;
 use plan::{Action, Plan};
 use program::{Home, Variables};
+use report::{Finding, Line};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use tell::{Finding, Line};
+use tool_table::chrootless as table;
 
 /// The machine as it is.
 struct Machine;
@@ -173,7 +143,7 @@ impl Tool<'_> {
             return self.confine(root, &plan, or_nothing);
         }
         for finding in &plan.findings {
-            tell::tell(&self.home.control(), self.name, finding);
+            report::report(&self.home.control(), self.name, finding);
         }
         match plan.action {
             Action::Run(set) => {
@@ -194,12 +164,13 @@ impl Tool<'_> {
                 sys::write_all(1, &answer.output);
                 answer.status
             }
-            Action::Ldconfig => match counterpart::ldconfig(&self.home.control(), &plan.arguments) {
-                Ok(Reply::Counterpart | Reply::Execute(_) | Reply::Tell) => {
-                    self.become_(&plan.arguments, &program::environment(&[]))
+            Action::Ldconfig => {
+                let done = counterpart::ldconfig(&self.home.control(), &plan.arguments).transpose();
+                match done {
+                    None => self.become_(&plan.arguments, &program::environment(&[])),
+                    Some(done) => crate::tell(Path::new(self.called), done),
                 }
-                told => crate::tell(Path::new(self.called), told),
-            },
+            }
             // It was the first to be looked at.
             Action::Confine { .. } => NOT_EXECUTABLE,
         }
@@ -238,7 +209,7 @@ impl Tool<'_> {
                 helped,
                 ..finding.clone()
             };
-            let _ = line.say(&finding.message(self.name));
+            let _ = line.send(&finding.message(self.name));
         }
         let Err(reason) = entered else {
             let Some(program) = program::search(b"", &self.path, self.name) else {
