@@ -9,7 +9,6 @@
 
 mod convert;
 mod gdbm;
-pub(crate) mod table;
 
 use crate::arch::Architecture;
 use crate::unrunnable::Refusal;
@@ -17,7 +16,7 @@ pub(crate) use convert::{into_native, into_target};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use table::{CHAR, Hazard, MACHINE, Means, ORDER, WORD, matches, rows};
+use tool_table::output::{self as table, CHAR, Hazard, MACHINE, Means, ORDER, WORD, matches, rows};
 
 /// What becomes of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]

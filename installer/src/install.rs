@@ -40,11 +40,11 @@ mod steps;
 
 use steps::Means;
 
-pub use control::Violation;
 pub(crate) use environs::check_native_system;
 pub use error::InstallError;
 use error::system_error;
 pub use place::{Place, Way};
+pub use shim_protocol::Violation;
 
 /// Sets a flag when it is dropped, also by a panic.
 struct OnDrop<'a>(&'a AtomicBool);

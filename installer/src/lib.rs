@@ -16,7 +16,6 @@ pub mod dpkg;
 mod elf;
 mod fnmatch;
 mod fontconfig;
-mod front;
 pub mod hazards;
 pub mod install;
 pub mod ldconfig;

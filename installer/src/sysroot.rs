@@ -23,11 +23,11 @@ use crate::deb::DebError;
 use crate::dpkg::{Diversion, Diversions};
 use crate::report::{Event, Reporter};
 use crate::solve::{Package, PackageId, Universe, best_native_version, closure};
-use crate::view::PHANTOM_DIRECTORY;
 use crossbeam::channel;
 use owners::{Owners, Shipped, merged};
 use rootless_install_fs::Target;
 use shim_paths::map_triplet;
+use shim_protocol::paths;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
@@ -375,7 +375,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
         let (path, package) = (path.to_string_lossy(), counterpart.name);
         self.reporter
             .event(&Event::SysrootExtended { path: &path, package });
-        Ok(Path::new(PHANTOM_DIRECTORY).join("sysroot").join(tail))
+        Ok(Path::new(paths::SYSROOT).join(tail))
     }
 }
 

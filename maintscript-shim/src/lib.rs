@@ -34,7 +34,10 @@ mod tests {
         let types: Vec<usize> = (0..count).map(|at| number(table + at * size, 4)).collect();
         const PT_LOAD: usize = 1;
         const PT_INTERP: usize = 3;
-        assert!(types.contains(&PT_LOAD) && !types.contains(&PT_INTERP), "{types:?}");
+        assert!(
+            types.contains(&PT_LOAD) && !types.contains(&PT_INTERP),
+            "{types:?}"
+        );
     }
 
     /// It is loaded by the C library of the sysroot, which may be an old one.

@@ -309,12 +309,11 @@ pub(super) fn install<T>(
 
 /// Tells of a script that does something outside of `DPKG_ROOT`.
 fn violated(reporter: &dyn Reporter, lint: Option<&Lint>, violation: &Violation<'_>) {
-    let tool = violation.tool.to_string_lossy();
-    let what = violation.what.to_string_lossy();
-    let message = format!("outside of DPKG_ROOT: {tool} {what} ({})", violation.kind);
+    let [tool, what] = [violation.tool, violation.subject].map(String::from_utf8_lossy);
+    let message = format!("outside of DPKG_ROOT: {tool} {what} ({})", violation.kind.name());
     reporter.event(&Event::Detail { message: &message });
     if let Some(lint) = lint {
-        lint.told(violation.kind, &tool, &what, violation.helped, violation.process);
+        lint.reported(violation);
     }
 }
 

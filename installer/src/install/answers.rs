@@ -1,12 +1,13 @@
 //! What the shim asks, and what it is told.
 
-use super::control::{Control, Reply, Request};
+use super::control::{Control, Reply, done, refused};
 use super::{InstallError, Installation, Place, Result};
 use crate::hazards::{self, Verdict};
 use crate::ldconfig::{self, Ran};
 use crate::ldd;
 use crate::sysroot::Sysroot;
 use crate::unrunnable::{Refusal, Unrunnable};
+use shim_protocol::{Request, Strings};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -67,30 +68,35 @@ impl<'i, 'a, 'u> Answers<'i, 'a, 'u> {
                 tool: tool.to_owned(),
                 reason: reason.clone(),
             });
-            Reply::Refused(reason)
+            refused(reason)
         };
         match request {
-            Request::Counterpart(path) => {
+            Request::Counterpart { path } => {
+                let path = as_path(path);
                 let found = match self.sysroot {
                     Some(sysroot) => sysroot.find(path),
                     None => Err("the system given with --native-sysroot does not have it".into()),
                 };
-                found.map_or_else(|reason| refuse(path, reason), Reply::Execute)
+                found.map_or_else(
+                    |reason| refuse(path, reason),
+                    |path| Reply::Execute(path.into_os_string().into_encoded_bytes()),
+                )
             }
-            Request::Hazard { program, arguments } => {
-                match hazards::judge(program, &arguments, installation.arch) {
+            Request::Judge { program, arguments } => {
+                let program = as_path(program);
+                match hazards::judge(program, &words(arguments), installation.arch) {
                     Verdict::Run => Reply::Counterpart,
                     Verdict::Refuse(reason) => refuse(program, reason),
                     Verdict::Convert => {
                         hazards::into_native(installation.target, installation.arch);
-                        Reply::Tell
+                        Reply::CounterpartReported
                     }
                 }
             }
-            Request::Executed { program } => {
+            Request::Ended { program } => {
                 match hazards::into_target(installation.target, installation.arch) {
-                    Ok(()) => Reply::Done(Ran::default()),
-                    Err(reason) => refuse(program, reason),
+                    Ok(()) => done(Ran::default()),
+                    Err(reason) => refuse(as_path(program), reason),
                 }
             }
             Request::Violation(violation) => {
@@ -99,11 +105,14 @@ impl<'i, 'a, 'u> Answers<'i, 'a, 'u> {
             }
             Request::Record(record) => match installation.record(&record) {
                 Ok(()) => Reply::Counterpart,
-                Err(reason) => Reply::Refused(reason),
+                Err(reason) => refused(reason),
             },
-            Request::Failed { program, reason } => refuse(program, reason.to_string_lossy().into_owned()),
+            Request::Failed { program, reason } => {
+                refuse(as_path(program), String::from_utf8_lossy(reason).into_owned())
+            }
             Request::Ldconfig { directory, arguments } => {
                 let _alone = self.one_ldconfig.lock().unwrap_or_else(PoisonError::into_inner);
+                let (directory, arguments) = (as_path(directory), words(arguments));
                 let (directory, arguments) = match installation.place {
                     Place::View => (directory, arguments),
                     _ => (
@@ -112,7 +121,7 @@ impl<'i, 'a, 'u> Answers<'i, 'a, 'u> {
                     ),
                 };
                 match ldconfig::run_in(installation.target, installation.arch, directory, &arguments) {
-                    Ok(ran) => Reply::Done(ran),
+                    Ok(ran) => done(ran),
                     Err(error) if error.is_unknown_version() => Reply::Counterpart,
                     Err(error) => refuse(Path::new("/usr/sbin/ldconfig"), error.to_string()),
                 }
@@ -125,17 +134,25 @@ impl<'i, 'a, 'u> Answers<'i, 'a, 'u> {
             } => match ldd::run(
                 installation.target,
                 installation.arch,
-                directory,
-                &environment,
-                program,
-                &arguments,
+                as_path(directory),
+                &words(environment),
+                OsStr::from_bytes(program),
+                &words(arguments),
             ) {
-                Ok(Some(ran)) => Reply::Done(ran),
+                Ok(Some(ran)) => done(ran),
                 Ok(None) => Reply::Counterpart,
-                Err(error) => Reply::Refused(error.to_string()),
+                Err(error) => refused(error.to_string()),
             },
         }
     }
+}
+
+fn as_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+fn words(strings: Strings<'_>) -> Vec<&OsStr> {
+    strings.iter().map(OsStr::from_bytes).collect()
 }
 
 /// A path as scripts see it as one of the target, which they see at `root`.

@@ -8,15 +8,10 @@ use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON};
 use rootless_install_fs::{
     ElfIdentity, Error as TargetError, FileType, Meta, Phantom, PhantomKind, Redirect, ServeOptions, Target,
 };
+use shim_protocol::{Description, FOREIGN, names, paths};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-/// The static helper, as the build script made it.
-static SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/maintscript-shim"));
-
-/// Tells the dynamic loader of native programs where their libraries are.
-static LIBRARIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/library-map.so"));
 
 /// What mmdebstrap puts in its place, too: nothing is started in a filesystem
 /// being made. For a redirected target the shim answers the same.
@@ -48,13 +43,18 @@ pub(super) fn create_private(
     chrootless: bool,
 ) -> Result<PathBuf, InstallError> {
     let private = scratch.join("private");
-    let description = format!("{}\n{}\n", target.triplet, target.uname);
+    let mut description = Vec::new();
+    Description {
+        triplet: target.triplet.as_bytes(),
+        machine: target.uname.as_bytes(),
+    }
+    .encode(&mut |piece| description.extend_from_slice(piece));
     let mut files: Vec<(&str, &[u8], u32)> = Vec::new();
     if redirected {
         files.extend([
-            ("shim", SHIM, 0o755),
-            ("libraries.so", LIBRARIES, 0o644),
-            ("target", description.as_bytes(), 0o644),
+            (names::SHIM, maintscript_shim::PROGRAM, 0o755),
+            (names::LIBRARY_MAP, maintscript_shim::LIBRARY_MAP, 0o644),
+            (names::DESCRIPTION, &description, 0o644),
         ]);
     }
     if chrootless || target == Architecture::native() {
@@ -210,7 +210,7 @@ pub(super) fn serve_options(
             ..ServeOptions::default()
         };
     };
-    let in_sysroot = |path: &str| PathBuf::from(format!("{PHANTOM_DIRECTORY}/sysroot{path}"));
+    let in_sysroot = |path: &str| PathBuf::from(format!("{}{path}", paths::SYSROOT));
     let merged = format!("/usr{}", native.loader);
     let libraries = format!("/usr/lib/{}", native.triplet);
     phantoms.push(phantom(&merged, PhantomKind::Symlink(in_sysroot(&merged))));
@@ -236,13 +236,13 @@ pub(super) fn serve_options(
         });
     }
     let of_foreign = |program: &&'static Architecture| {
-        let argument = format!("{}+{}", target.name, program.name);
+        let argument = format!("{}{}{}", target.name, char::from(FOREIGN), program.name);
         (identity(program), argument)
     };
     ServeOptions {
         phantoms,
         redirect: Some(Redirect {
-            interpreter: PathBuf::from(format!("{PHANTOM_DIRECTORY}/shim")),
+            interpreter: PathBuf::from(paths::SHIM),
             argument: Some(target.name.to_owned()),
             arguments: std::iter::once((identity(target), target.name.to_owned()))
                 .chain(foreign.iter().map(of_foreign))
@@ -257,32 +257,6 @@ pub(super) fn serve_options(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_shim_is_static_and_native() {
-        assert_eq!(SHIM.get(..4), Some(&b"\x7fELF"[..]));
-        let needed = b"/lib64/ld-linux";
-        assert!(
-            !SHIM.windows(needed.len()).any(|window| window == needed),
-            "the shim has an interpreter"
-        );
-    }
-
-    /// It is loaded by the C library of the sysroot, which may be an old one.
-    #[test]
-    fn the_library_map_needs_the_c_library_only() {
-        assert_eq!(LIBRARIES.get(..4), Some(&b"\x7fELF"[..]));
-        let has = |text: &[u8]| LIBRARIES.windows(text.len()).any(|window| window == text);
-        assert!(has(b"la_objsearch") && has(b"libc.so.6"));
-        let recent = if cfg!(target_arch = "x86_64") {
-            "GLIBC_2.3"
-        } else {
-            "GLIBC_2.9"
-        };
-        for other in ["libgcc_s", "ld-linux", "rust_eh_personality", recent] {
-            assert!(!has(other.as_bytes()), "{other}");
-        }
-    }
 
     #[test]
     fn programs_of_foreign_architectures_are_told_apart() {

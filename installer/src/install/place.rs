@@ -3,12 +3,11 @@
 use super::{InstallError, Installation, Native, Result, environs};
 use crate::configure::script::Environment;
 use crate::lint::{Inside, Tracer};
-use crate::native_root::{self, FRONT};
+use crate::native_root;
 use crate::report::Event;
-use crate::view::{
-    DPKG_ROOT, Machine, Outer, PHANTOM_DIRECTORY, PlainOptions, Sink, View, ViewError, ViewOptions,
-};
+use crate::view::{DPKG_ROOT, Machine, Outer, PlainOptions, Sink, View, ViewError, ViewOptions};
 use rootless_install_fs::{SERVED, ServeOptions, Target, Watch};
+use shim_protocol::{names, paths, variables};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -85,26 +84,26 @@ impl Installation<'_, '_> {
             }),
         };
         let private = scratch.join("private");
-        let arch = ("ROOTLESS_INSTALL_ARCH", self.arch.name.to_owned());
+        let arch = (variables::ARCHITECTURE, self.arch.name.to_owned());
         let (front, besides) = match self.place {
             Place::View => (None, Vec::new()),
             Place::NativeRoot(_) => {
                 let mut besides = vec![arch];
                 if self.lint.is_some() {
-                    besides.push(("ROOTLESS_INSTALL_TRACE", "1".to_owned()));
+                    besides.push((variables::TRACE, "1".to_owned()));
                 }
-                (Some(format!("{PHANTOM_DIRECTORY}/{FRONT}")), besides)
+                (Some(paths::WRAPPERS.to_owned()), besides)
             }
             Place::Machine { fuse } => {
                 let mut besides = vec![
                     arch,
                     ("TMPDIR", text(&scratch.join("tmp"))?),
-                    ("ROOTLESS_INSTALL_NO_NAMESPACE", "1".to_owned()),
+                    (variables::NO_NAMESPACE, "1".to_owned()),
                 ];
                 if !fuse {
-                    besides.push(("ROOTLESS_INSTALL_NO_FUSE", "1".to_owned()));
+                    besides.push((variables::NO_FUSE, "1".to_owned()));
                 }
-                (Some(text(&private.join(FRONT))?), besides)
+                (Some(text(&private.join(names::WRAPPERS))?), besides)
             }
         };
         Ok(Environment {
@@ -125,13 +124,13 @@ impl Installation<'_, '_> {
             Place::View => Ok(()),
             Place::NativeRoot(root) => {
                 let names = |directory: &str| root.read_dir(Path::new(directory)).unwrap_or_default();
-                native_root::create_front(&private, names)
-                    .and_then(|()| fs::create_dir(private.join("sysroot")))
+                native_root::create_wrappers(&private, names)
+                    .and_then(|()| fs::create_dir(private.join(names::SYSROOT)))
                     .and_then(|()| self.trace(&private, root))
             }
             Place::Machine { .. } => {
                 let temporary = scratch.join("tmp");
-                native_root::create_front(&private, native_root::names_on_machine)
+                native_root::create_wrappers(&private, native_root::names_on_machine)
                     .and_then(|()| fs::create_dir(&temporary))
                     .and_then(|()| fs::set_permissions(&temporary, fs::Permissions::from_mode(0o1777)))
             }
@@ -149,12 +148,11 @@ impl Installation<'_, '_> {
     fn trace(&self, private: &Path, root: &Target) -> std::io::Result<()> {
         let Some(lint) = &self.lint else { return Ok(()) };
         let admin = format!("{DPKG_ROOT}{}", crate::dpkg::ADMIN);
-        let shim = format!("{PHANTOM_DIRECTORY}/shim");
         lint.trace(Tracer::prepare(
             private,
             root,
             Path::new(&admin),
-            Path::new(&shim),
+            Path::new(paths::SHIM),
         )?);
         Ok(())
     }
@@ -202,7 +200,7 @@ impl Installation<'_, '_> {
         let programs = |native: &Native<'_, '_>| match (native_root, &native.directory) {
             (Some(root), _) => root.root_path().to_owned(),
             (None, Some(directory)) => directory.clone(),
-            (None, None) => scratch.join("private/sysroot"),
+            (None, None) => scratch.join("private").join(names::SYSROOT),
         };
         View::start(ViewOptions {
             target: self.target,

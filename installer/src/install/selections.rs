@@ -3,7 +3,8 @@
 use super::{InstallError, Installation, Result};
 use crate::configure::script::{Environment, Script};
 use crate::preseed::{PreseedError, Selections};
-use crate::view::{Ended, PHANTOM_DIRECTORY, View};
+use crate::view::{Ended, View};
+use shim_protocol::{names, paths};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -23,15 +24,14 @@ impl Installation<'_, '_> {
     /// standard input, which is empty in the view.
     pub(super) fn preselect(&self, view: &mut View, scratch: &Path, environment: &Environment) -> Result<()> {
         for selections in self.selections {
-            let file = scratch.join("private/selections");
+            let file = scratch.join("private").join(names::SELECTIONS);
             let written = std::fs::write(&file, &selections.text)
                 .and_then(|()| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)));
             written.map_err(|source| InstallError::Write {
                 path: file.clone(),
                 source,
             })?;
-            let seen = format!("{PHANTOM_DIRECTORY}/selections");
-            let command = Selections::command(&seen);
+            let command = Selections::command(paths::SELECTIONS);
             // What a hook of mmdebstrap has: none of dpkg's variables.
             let variables: Vec<(String, String)> = environment
                 .of("debconf", "all", &Script::Preinst, "")

@@ -11,23 +11,20 @@ use crate::arch::ARCHITECTURES;
 use rootless_install_fs::{ElfIdentity, Redirect};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+use shim_protocol::{HANDLERS, names};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// The directory below the private one in which the shim has the names of architectures. The shim knows it
-/// (`handled` in `maintscript-shim/src/main.rs`).
-const DIRECTORY: &str = "rootless-install-handlers";
-
 /// Makes the names of the shim below `private`, and says what [`register`] gets; nothing where the
 /// names cannot be made, as executions can be redirected without.
 pub(super) fn prepare(redirect: &Redirect, private: &Path) -> Vec<String> {
-    let made = std::fs::create_dir_all(private.join(DIRECTORY)).and_then(|()| {
+    let made = std::fs::create_dir_all(private.join(HANDLERS)).and_then(|()| {
         let mut lines = Vec::new();
         for (number, (identity, word)) in handled(redirect).into_iter().enumerate() {
-            let name = format!("{DIRECTORY}/{word}");
-            match symlink("../shim", private.join(&name)) {
+            let name = format!("{HANDLERS}/{word}");
+            match symlink(Path::new("..").join(names::SHIM), private.join(&name)) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => lines.push(line(number, identity, &name)),
             }
@@ -172,7 +169,7 @@ mod tests {
         };
         let lines = prepare(&redirect, private.path());
         assert_eq!(lines.len(), 4);
-        let names: Vec<_> = std::fs::read_dir(private.path().join(DIRECTORY))
+        let names: Vec<_> = std::fs::read_dir(private.path().join(HANDLERS))
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();

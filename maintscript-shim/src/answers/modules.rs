@@ -212,8 +212,8 @@ fn entries(directory: &str) -> Vec<PathBuf> {
 mod tests {
     use super::super::tests::executed;
     use super::*;
-    use std::ffi::OsStr;
     use crate::paths::target;
+    use std::ffi::OsStr;
 
     fn rewritten(name: &str, path: &str, given: &[&str], text: &str) -> (String, Option<String>) {
         let arch = target(OsStr::new(name)).unwrap();

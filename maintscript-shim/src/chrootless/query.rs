@@ -245,7 +245,7 @@ fn architecture(world: &dyn World, root: &[u8]) -> Option<&'static Architecture>
     let variable = |name| std::env::var_os(name).and_then(|value| crate::paths::target(&value));
     let list = world.read(&[root, b"/var/lib/dpkg/arch"].concat());
     let first = list.split(|&b| b == b'\n').next().unwrap_or_default();
-    variable("ROOTLESS_INSTALL_ARCH")
+    variable(shim_protocol::variables::ARCHITECTURE)
         .or_else(|| crate::paths::target(OsStr::from_bytes(first)))
         .or_else(|| variable("DPKG_MAINTSCRIPT_ARCH"))
 }
