@@ -105,7 +105,7 @@ depmod -a 6.1
 depmod -b /target 6.1
     run -b /target 6.1
 s390x$ /usr/sbin/depmod -a
-    ?
+    executes afterwards
 "#,
         ),
     tool("modinfo")
@@ -270,7 +270,7 @@ locale-gen
 localedef -i C -f UTF-8 C.UTF-8
     chroot -i C -f UTF-8 C.UTF-8 | no-root-option localedef 1
 s390x$ /usr/bin/localedef -i de_DE de_DE
-    ?
+    executes --big-endian first
 "#,
         ),
     tool("catman accessdb")
@@ -322,7 +322,7 @@ fc-cache -s
 fc-cache --version
     run --version
 s390x$ /usr/bin/fc-cache -s
-    ?
+    executes by-name rewritten
 "#,
         ),
 ];

@@ -73,7 +73,7 @@ instruction set> /usr/bin/mono-sgen --aot x
         .shown(
             r#"
 i386$ /usr/bin/gcc-14 -dumpmachine
-    ?
+    prints "i686-linux-gnu\n"
 instruction set> /usr/bin/s390x-linux-gnu-gcc-14
     refuse
 "#,
@@ -84,7 +84,7 @@ instruction set> /usr/bin/s390x-linux-gnu-gcc-14
         .shown(
             r#"
 riscv64$ /usr/bin/clang-19 -print-multiarch
-    ?
+    prints "riscv64-linux-gnu\n"
 instruction set> /usr/lib/llvm-14/bin/clang
     refuse
 "#,

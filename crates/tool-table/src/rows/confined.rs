@@ -147,7 +147,7 @@ gconftool-2 --makefile-install-rule
 gdk-pixbuf-query-loaders --update-cache
     chroot --update-cache | no-root-option gdk-pixbuf-query-loaders 1
 s390x$ /usr/lib/s390x-linux-gnu/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders
-    ?
+    executes libraries machine rewritten
 "#,
         ),
     tool("gio-querymodules")
@@ -158,7 +158,7 @@ s390x$ /usr/lib/s390x-linux-gnu/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders
 gio-querymodules /usr/lib/x
     chroot /usr/lib/x | no-root-option gio-querymodules 1
 s390x$ /usr/lib/s390x-linux-gnu/glib-2.0/gio-querymodules /d
-    ?
+    executes libraries machine
 "#,
         ),
     tool("dconf")

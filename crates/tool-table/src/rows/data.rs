@@ -254,7 +254,7 @@ byte order> /usr/sbin/sefcontext_compile
         .shown(
             r#"
 s390x$ /usr/lib/s390x-linux-gnu/vlc/vlc-cache-gen /d
-    ?
+    executes libraries machine
 byte order> /usr/lib/s390x-linux-gnu/vlc/vlc-cache-gen
     refuse
 "#,
@@ -313,7 +313,7 @@ byte order> /usr/lib/mecab/mecab-dict-index
         .shown(
             r#"
 s390x$ /usr/lib/s390x-linux-gnu/libgtk-3-0t64/gtk-query-immodules-3.0 --update-cache
-    ?
+    executes libraries machine rewritten
 "#,
         ),
     tool("gtk-query-immodules-2.0")
@@ -321,7 +321,7 @@ s390x$ /usr/lib/s390x-linux-gnu/libgtk-3-0t64/gtk-query-immodules-3.0 --update-c
         .shown(
             r#"
 s390x$ /usr/lib/s390x-linux-gnu/libgtk2.0-0t64/gtk-query-immodules-2.0
-    ?
+    executes libraries machine rewritten
 "#,
         ),
     tool("libgvc6-config-update dot")
@@ -329,7 +329,7 @@ s390x$ /usr/lib/s390x-linux-gnu/libgtk2.0-0t64/gtk-query-immodules-2.0
         .shown(
             r#"
 s390x$ /usr/bin/dot -c
-    ?
+    executes GVBINDIR libraries
 "#,
         ),
 ];

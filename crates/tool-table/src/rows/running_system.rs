@@ -75,7 +75,7 @@ free
 lscpu
     run | outer-query lscpu 0
 s390x$ /usr/bin/lscpu
-    ?
+    executes machine
 "#,
         ),
     tool("rpcinfo dbus-send gdbus udisksctl crontab at atq")
@@ -100,7 +100,7 @@ rpcinfo
 start-stop-daemon --start --exec /usr/sbin/x
     0 "\nWarning: Fake start-stop-daemon called, doing nothing\n" | outer-query start-stop-daemon 1
 riscv64$ /usr/sbin/start-stop-daemon --start
-    ?
+    prints "\nWarning: Fake start-stop-daemon called, doing nothing\n"
 "#,
         ),
     tool("policy-rc.d")
