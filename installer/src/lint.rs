@@ -21,11 +21,13 @@ pub use leak::Writes;
 pub use lines::Tracer;
 pub use report::{Format, Report};
 
-use crate::report::{Event, Reporter};
 use classify::{Deed, Question};
 use finding::{Finding, Findings, Kind};
 use process::{Process, Processes, is_script};
+use progress::{Event, Reporter};
 use rootless_install_fs::{Access, AccessKind, Target, Watch};
+use script_host::Observer;
+use script_host::session::Violation;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -393,6 +395,31 @@ impl Watch for Lint {
         });
         state.walks = walks;
         add(&mut state.findings, done);
+    }
+}
+
+impl Observer for Lint {
+    fn inside(self: Arc<Self>) -> Arc<dyn Watch> {
+        Arc::new(Inside(self))
+    }
+
+    fn outside(self: Arc<Self>) -> Arc<dyn Watch> {
+        self
+    }
+
+    fn violation(&self, violation: &Violation<'_>) {
+        let tool = violation.tool.to_string_lossy();
+        let what = violation.what.to_string_lossy();
+        self.told(violation.kind, &tool, &what, violation.helped, violation.process);
+    }
+
+    fn prepare(&self, private: &Path, root: &Target, admin: &Path, shim: &Path) -> std::io::Result<()> {
+        self.trace(Tracer::prepare(private, root, admin, shim)?);
+        Ok(())
+    }
+
+    fn accompany(&self, ended: &dyn Fn() -> bool) {
+        self.drain_until(ended);
     }
 }
 

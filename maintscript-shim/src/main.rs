@@ -26,7 +26,7 @@ mod elf;
 mod execution;
 mod front;
 // The installer's own table.
-#[path = "../../installer/src/hazards/table.rs"]
+#[path = "../../crates/script-host/src/hazards/table.rs"]
 #[allow(dead_code, reason = "the installer uses the rest")]
 mod hazards;
 mod loader;

@@ -1,0 +1,12 @@
+//! What all of Debian's tools share: architectures, versions, relations between packages and control data.
+//!
+//! Nothing here reads or writes files.
+
+pub mod arch;
+pub mod control;
+mod multi_arch;
+mod path_owners;
+pub mod version;
+
+pub use multi_arch::MultiArch;
+pub use path_owners::PathOwners;
