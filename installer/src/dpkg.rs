@@ -32,7 +32,7 @@ pub use filters::Filters;
 pub use force::Forces;
 pub use options::{Action, Call, Options, ScriptMode};
 
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use deb_unpack::DebFile;
 use dpkg_db::Database;
 use engine::Engine;

@@ -10,7 +10,6 @@ pub mod cli;
 pub mod commands;
 pub mod configure;
 pub mod dpkg;
-mod front;
 pub mod install;
 pub mod lint;
 pub mod local_packages;

@@ -15,7 +15,7 @@ mod check;
 mod tests;
 
 use apt_solve::Universe;
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use deb_unpack::{DebError, Job};
 use dpkg_db::DpkgError;
 use rootless_install_fs::{Error as TargetError, FileType, Meta, Target, Timestamp};
@@ -209,19 +209,5 @@ fn meta(kind: FileType) -> Meta {
         uid: 0,
         gid: 0,
         mtime: Timestamp::now(),
-    }
-}
-
-/// Directories that an architecture has besides, as mmdebstrap and debootstrap make
-/// them.
-fn multilib(arch: &Architecture) -> &'static [&'static str] {
-    match arch.name {
-        "amd64" => &["lib32", "lib64", "libx32"],
-        "i386" => &["lib64", "libx32"],
-        "mips64el" => &["lib32", "lib64", "libo32"],
-        "ppc64" | "sparc64" => &["lib32", "lib64"],
-        "powerpc" | "ppc64el" => &["lib64"],
-        "s390x" => &["lib32"],
-        _ => &[],
     }
 }

@@ -5,7 +5,7 @@ use crate::merge_usr::MergedUsr;
 use crate::preseed::Selections;
 use crate::target_spec::TargetSpec;
 use apt_solve::Variant;
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use progress::{Verbosity, escape, escape_path};
 use script_host::ScriptSettings;
 use std::fmt;

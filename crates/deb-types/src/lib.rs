@@ -1,8 +1,7 @@
-//! What all of Debian's tools share: architectures, versions, relations between packages and control data.
+//! What all of Debian's tools share: versions, relations between packages and control data.
 //!
 //! Nothing here reads or writes files.
 
-pub mod arch;
 pub mod control;
 mod multi_arch;
 mod path_owners;

@@ -29,7 +29,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use directories::Directories;
 use options::Options;
 use root::Root;

@@ -26,7 +26,7 @@ mod versions;
 
 use crate::ldconfig::root::Root;
 use crate::ldconfig::rules::Known;
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use load::Maps;
 use object::Object;
 use options::{Environment, Mode, Options};

@@ -5,7 +5,7 @@
 //! kind never look at them; they make their own when they first need one, as they
 //! do for every directory without a cache.
 
-use deb_types::arch::{Architecture, ByteOrder};
+use deb_arch::Architecture;
 use rootless_install_fs::{Error as TargetError, Target};
 use std::path::Path;
 
@@ -17,7 +17,11 @@ const DIRECTORY: &str = "/var/cache/fontconfig";
 /// # Errors
 /// The directory cannot be read or changed.
 pub(crate) fn remove_foreign(target: &Target, arch: &Architecture) -> Result<(), TargetError> {
-    remove(target, form(Architecture::native()), form(arch))
+    remove(
+        target,
+        Architecture::native().fontconfig_name(),
+        arch.fontconfig_name(),
+    )
 }
 
 fn remove(target: &Target, made: &str, used: &str) -> Result<(), TargetError> {
@@ -35,18 +39,6 @@ fn remove(target: &Target, made: &str, used: &str) -> Result<(), TargetError> {
         }
     }
     Ok(())
-}
-
-/// How fontconfig names the kind of an architecture.
-fn form(arch: &Architecture) -> &'static str {
-    match (arch.bits, arch.byte_order) {
-        (64, ByteOrder::Little) => "le64",
-        (64, ByteOrder::Big) => "be64",
-        // Only i386 has doubles at any fourth byte.
-        (_, ByteOrder::Little) if arch.name == "i386" => "le32d4",
-        (_, ByteOrder::Little) => "le32d8",
-        (_, ByteOrder::Big) => "be32d8",
-    }
 }
 
 #[cfg(test)]
@@ -76,14 +68,5 @@ mod tests {
         assert_eq!(left(), names);
         remove(&target, "le64", "be64").unwrap();
         assert_eq!(left(), ["11-be64.cache-9", "CACHEDIR.TAG"]);
-    }
-
-    #[test]
-    fn kinds() {
-        let form = |name: &str| form(Architecture::by_name(name).unwrap());
-        assert_eq!(form("riscv64"), "le64");
-        assert_eq!(form("s390x"), "be64");
-        assert_eq!(form("armhf"), "le32d8");
-        assert_eq!(form("i386"), "le32d4");
     }
 }

@@ -9,15 +9,14 @@
 
 mod convert;
 mod gdbm;
-pub(crate) mod table;
 
 use crate::unrunnable::Refusal;
 pub(crate) use convert::{into_native, into_target};
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use table::{CHAR, Hazard, MACHINE, Means, ORDER, WORD, matches, rows};
+use tool_table::output::{self as table, CHAR, Hazard, MACHINE, Means, ORDER, WORD, matches, rows};
 
 /// What becomes of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,27 +77,18 @@ fn foreseen_between(package: &str, native: &Architecture, target: &Architecture)
     })
 }
 
-fn signed(arch: &Architecture) -> bool {
-    SIGNED_CHAR.contains(&arch.name)
-}
-
 /// In what two architectures differ, of what data can carry.
 fn differences(native: &Architecture, target: &Architecture) -> u8 {
     [
         (ORDER, native.byte_order != target.byte_order),
         (WORD, native.bits != target.bits),
-        (CHAR, signed(native) != signed(target)),
+        (CHAR, native.signed_char != target.signed_char),
         (MACHINE, native.name != target.name),
     ]
     .into_iter()
     .filter(|(_, differ)| *differ)
     .fold(0, |all, (one, _)| all | one)
 }
-
-/// Where `char` has a sign; elsewhere it has none (the psABIs of Linux).
-const SIGNED_CHAR: [&str; 8] = [
-    "amd64", "i386", "hppa", "loong64", "m68k", "mips64el", "sh4", "sparc64",
-];
 
 /// An option that only asks for information.
 const HARMLESS: [&str; 6] = [

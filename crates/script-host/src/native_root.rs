@@ -5,6 +5,7 @@
 //! thrown away. The first directory of `PATH` has a link to the shim for each of its programs.
 
 use rustix::fs::{XattrFlags, lgetxattr, llistxattr, lsetxattr};
+use shim_protocol::names;
 use std::ffi::{CStr, OsString};
 use std::fs::{self, FileTimes};
 use std::io;
@@ -13,9 +14,6 @@ use std::path::{Path, PathBuf};
 
 /// Directories of programs that are in `PATH`, in a root filesystem with merged or unmerged /usr.
 const PROGRAMS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
-
-/// Name, in the private directory, of the directory that is the first of `PATH`.
-pub const WRAPPERS: &str = "bin";
 
 /// Makes `to`, which must not be there, a copy of a directory in which the user owns everything:
 /// contents, modes on disk, times, extended attributes and links between files.
@@ -88,18 +86,18 @@ fn finish(from: &Path, to: &Path) -> io::Result<()> {
     fs::File::open(to)?.set_times(times)
 }
 
-/// Makes the directory [`WRAPPERS`] in the private directory: a link to the shim for each program,
+/// Makes the directory of chrootless wrappers in the private directory: a link to the shim for each program,
 /// whose names `list` gives for a directory.
 ///
 /// # Errors
 /// What cannot be written.
 pub fn create_wrappers(private: &Path, list: impl Fn(&str) -> Vec<OsString>) -> io::Result<()> {
-    let wrappers = private.join(WRAPPERS);
+    let wrappers = private.join(names::WRAPPERS);
     fs::create_dir(&wrappers)?;
     fs::set_permissions(&wrappers, fs::Permissions::from_mode(0o755))?;
     for directory in PROGRAMS {
         for name in list(directory) {
-            match symlink("../shim", wrappers.join(&name)) {
+            match symlink(Path::new("..").join(names::SHIM), wrappers.join(&name)) {
                 // One of the others has it, too.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 made => made?,
@@ -164,7 +162,7 @@ mod tests {
         let names = |directory: &str| target.read_dir(Path::new(directory)).unwrap_or_default();
         create_wrappers(&private, names).unwrap();
         for name in ["a", "b"] {
-            let link = fs::read_link(private.join(WRAPPERS).join(name)).unwrap();
+            let link = fs::read_link(private.join(names::WRAPPERS).join(name)).unwrap();
             assert_eq!(link, Path::new("../shim"));
         }
     }

@@ -28,12 +28,12 @@ use crate::unrunnable::{OnUnrunnable, Refusal, Unrunnable};
 use crate::view::{Ended, Outcome, View};
 use answers::Answers;
 use apt_solve::Universe;
-pub use control::Violation;
+use deb_arch::Architecture;
 use deb_archive::{Fetcher, Index};
-use deb_types::arch::Architecture;
 use progress::Cancel;
 use progress::{Event, Reporter, Stage};
 use rootless_install_fs::{Target, Watch};
+use shim_protocol::{Violation, names};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -276,7 +276,7 @@ impl<'s> Shared<'s> {
         let Some(native) = native.filter(|_| !self.root.is_chrootless()) else {
             return Ok(None);
         };
-        let tree = self.private().join("sysroot");
+        let tree = self.private().join(names::SYSROOT);
         if let Some(directory) = &native.directory {
             check_native_system(directory)?;
             private::create_mount_points(&tree)?;

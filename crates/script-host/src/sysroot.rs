@@ -17,17 +17,17 @@ mod unpack;
 #[allow(dead_code, reason = "the shim uses the rest")]
 mod shim_paths;
 
-use crate::view::PHANTOM_DIRECTORY;
 use apt_solve::{PackageId, Universe, best_native_version, closure};
 use crossbeam::channel;
+use deb_arch::Architecture;
 use deb_archive::{ArchiveError, Fetcher, Index, PackageFile};
-use deb_types::arch::Architecture;
 use deb_unpack::DebError;
 use dpkg_db::{Diversion, Diversions};
 use owners::{Owners, Shipped, merged};
 use progress::{Event, Reporter};
 use rootless_install_fs::Target;
 use shim_paths::map_triplet;
+use shim_protocol::paths;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
@@ -379,7 +379,7 @@ impl Counterparts for Sysroot<'_, '_> {
         let (path, package) = (path.to_string_lossy(), counterpart.name);
         self.reporter
             .event(&Event::SysrootExtended { path: &path, package });
-        Ok(Path::new(PHANTOM_DIRECTORY).join("sysroot").join(tail))
+        Ok(Path::new(paths::SYSROOT).join(tail))
     }
 }
 

@@ -34,16 +34,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Directory of the view that holds the shim, the native sysroot and the
-/// socket on which the shim asks for more. It can be looked up, never listed.
-pub const PHANTOM_DIRECTORY: &str = "/.rootless-install";
-
-/// Where the target is seen in a native root: dpkg's `DPKG_ROOT`.
-pub const DPKG_ROOT: &str = "/target";
-
-/// Name of a script in the private directory that stands in for
-/// start-stop-daemon(8) where the target's own programs are executed.
-pub const START_STOP_DAEMON: &str = "start-stop-daemon";
+pub use shim_protocol::names::START_STOP_DAEMON;
+pub use shim_protocol::{PHANTOM_DIRECTORY, TARGET_MOUNT as DPKG_ROOT};
 
 /// First argument that makes this program try whether namespaces can be made.
 const PROBE_MARKER: &str = "--try-namespaces";

@@ -9,7 +9,7 @@ use super::values::Names;
 use crate::preseed::{PreseedError, Selections};
 use crate::settings::{ArchiveSettings, NativeTools, Settings};
 use crate::target_spec::{TargetError, TargetSpec};
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use progress::Verbosity;
 use script_host::ScriptSettings;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use deb_types::arch::{ARCHITECTURES, Architecture};
+use deb_arch::{ARCHITECTURES, Architecture};
 
 /// One `--arch` value: names between commas or blanks.
 pub(super) fn architectures(value: &str) -> Result<Names, String> {

@@ -3,7 +3,7 @@
 use super::filters::Filters;
 use super::force::Forces;
 use crate::settings::{ArchiveSettings, NativeTools};
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use script_host::ScriptSettings;
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -4,7 +4,7 @@ use super::archives_architecture;
 use super::fault::{Done, Fault, reason, told};
 use super::options::{Action, Call};
 use crate::staging::check_xattrs;
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use dpkg_db::{ADMIN, Database};
 use rootless_install_fs::Target;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};

@@ -4,7 +4,7 @@ use super::engine::DPKG_VERSION;
 use super::fault::{Done, Fault};
 use super::options::{Action, Call};
 use super::voice::Voice;
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use dpkg_db::{Database, Package, PackageKey, Status, Want, version_order};
 use rootless_install_fs::Target;
 use std::cmp::Ordering;

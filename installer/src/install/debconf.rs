@@ -4,7 +4,8 @@ use super::{InstallError, Installation, Result};
 use crate::preseed::{PreseedError, Selections};
 use script_host::Session;
 use script_host::script::Script;
-use script_host::view::{Ended, PHANTOM_DIRECTORY};
+use script_host::view::Ended;
+use shim_protocol::{names, paths};
 use std::os::unix::fs::PermissionsExt;
 
 impl Installation<'_, '_> {
@@ -23,15 +24,14 @@ impl Installation<'_, '_> {
     /// standard input, which is empty for what runs in a session.
     pub(super) fn preselect(&self, session: &mut Session<'_>) -> Result<()> {
         for selections in self.selections {
-            let file = session.private().join("selections");
+            let file = session.private().join(names::SELECTIONS);
             let written = std::fs::write(&file, &selections.text)
                 .and_then(|()| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)));
             written.map_err(|source| InstallError::Write {
                 path: file.clone(),
                 source,
             })?;
-            let seen = format!("{PHANTOM_DIRECTORY}/selections");
-            let command = Selections::command(&seen);
+            let command = Selections::command(paths::SELECTIONS);
             // What a hook of mmdebstrap has: none of dpkg's variables.
             let variables: Vec<(String, String)> = session
                 .environment()

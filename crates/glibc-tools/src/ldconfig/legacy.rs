@@ -2,6 +2,9 @@
 //!
 //! Names and bit numbers are those of its dl-procinfo of each architecture.
 
+use super::rules::Known;
+use deb_arch::Family;
+
 /// A name, its bit, and whether a subdirectory of that name is looked into.
 type Row = (&'static str, u32, bool);
 
@@ -114,19 +117,25 @@ const fn numbered<const N: usize>(names: [&'static str; N], first: u32, importan
 }
 
 /// Capabilities, which are looked up first, and platforms.
-fn tables(arch: &str) -> [&'static [Row]; 2] {
-    match arch {
-        "amd64" | "i386" => [X86, &[]],
-        "arm64" => [ARM64, &[]],
-        "armhf" | "armel" => [ARM, &[]],
-        "s390x" => [S390, S390_PLATFORMS],
-        "powerpc" | "ppc64" | "ppc64el" => [POWER, POWER_PLATFORMS],
-        _ => [&[], &[]],
+fn tables(arch: &Known) -> [&'static [Row]; 2] {
+    match arch.family {
+        Family::X86 => [X86, &[]],
+        Family::Arm if arch.wide => [ARM64, &[]],
+        Family::Arm => [ARM, &[]],
+        Family::S390 => [S390, S390_PLATFORMS],
+        Family::Power => [POWER, POWER_PLATFORMS],
+        Family::Hppa
+        | Family::Loongarch
+        | Family::M68k
+        | Family::Mips
+        | Family::Riscv
+        | Family::Sh
+        | Family::Sparc => [&[], &[]],
     }
 }
 
 /// Whether libraries in a subdirectory of this name are for some machines only.
-pub(super) fn is_capability(arch: &str, name: &[u8]) -> bool {
+pub(super) fn is_capability(arch: &Known, name: &[u8]) -> bool {
     let known = |rows: &[Row]| {
         rows.iter()
             .any(|(row, _, looked)| *looked && row.as_bytes() == name)
@@ -135,7 +144,7 @@ pub(super) fn is_capability(arch: &str, name: &[u8]) -> bool {
 }
 
 /// Bits of the capabilities that the last components of a path name.
-pub(super) fn capabilities(arch: &str, path: &[u8]) -> u64 {
+pub(super) fn capabilities(arch: &Known, path: &[u8]) -> u64 {
     let tables = tables(arch);
     let bit = |name: &[u8]| {
         let named = |rows: &[Row]| {
@@ -163,6 +172,15 @@ pub(super) fn capabilities(arch: &str, path: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deb_arch::Architecture;
+
+    fn capabilities(arch: &str, path: &[u8]) -> u64 {
+        super::capabilities(&Known::of(Architecture::by_name(arch).unwrap()), path)
+    }
+
+    fn is_capability(arch: &str, name: &[u8]) -> bool {
+        super::is_capability(&Known::of(Architecture::by_name(arch).unwrap()), name)
+    }
 
     #[test]
     fn paths_name_capabilities() {

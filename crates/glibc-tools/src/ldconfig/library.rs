@@ -237,7 +237,9 @@ impl Header<'_, '_> {
         let base = arch.loader.rsplit('/').next().unwrap_or_default();
         match name {
             b"libc.so.6" | b"libm.so.6" | b"/lib/ld-linux.so.2" | b"/lib/ld.so.1" => Some(LIBC6),
-            b"libc.so.5" | b"libm.so.5" | b"/lib/ld-linux.so.1" if arch.name == "i386" => Some(LIBC5),
+            b"libc.so.5" | b"libm.so.5" | b"/lib/ld-linux.so.1" if arch.flags == Flags::X86 && !arch.wide => {
+                Some(LIBC5)
+            }
             name if name == loader || name == format!("/lib/{base}").as_bytes() => Some(LIBC6),
             _ => None,
         }

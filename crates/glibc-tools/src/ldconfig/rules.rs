@@ -1,7 +1,7 @@
 //! What is compiled into one architecture's ldconfig.
 
 use super::{LdconfigError, legacy};
-use deb_types::arch::{Architecture, ByteOrder};
+use deb_arch::{Architecture, Family};
 use rootless_install_fs::Target;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ pub(crate) struct Rules {
 /// What the architecture alone decides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
-    pub(crate) name: &'static str,
+    pub(crate) family: Family,
     pub(crate) triplet: &'static str,
     pub(crate) loader: &'static str,
     /// `e_machine`.
@@ -112,6 +112,12 @@ pub(crate) struct Known {
     pub(crate) wide: bool,
     pub(crate) big_endian: bool,
     pub(crate) flags: Flags,
+    /// Flag of its libraries in the cache.
+    pub(crate) cache_flag: u32,
+    /// Bits of `e_flags` that libraries of the other float ABI have.
+    pub(crate) other_float_abi: u32,
+    /// Name of the object that the kernel maps into every process.
+    pub(crate) vdso: Option<&'static str>,
     /// Whether C's `char` is signed, which shows in the order of names that are
     /// not ASCII.
     pub(crate) signed_char: bool,
@@ -119,53 +125,40 @@ pub(crate) struct Known {
 
 impl Known {
     pub(crate) fn of(arch: &Architecture) -> Self {
-        let flags = match arch.name {
-            "amd64" | "i386" => Flags::X86,
-            "arm64" | "armhf" | "armel" => Flags::Arm,
-            "riscv64" => Flags::Riscv,
-            "loong64" => Flags::Loongarch,
-            "mips64el" => Flags::Mips,
-            "powerpc" | "ppc64" | "ppc64el" => Flags::Wide(0x500),
-            "s390x" => Flags::Wide(0x400),
-            "sparc64" => Flags::Wide(0x100),
-            _ => Flags::Plain,
+        let flags = match arch.family {
+            Family::X86 => Flags::X86,
+            Family::Arm => Flags::Arm,
+            Family::Riscv => Flags::Riscv,
+            Family::Loongarch => Flags::Loongarch,
+            Family::Mips => Flags::Mips,
+            Family::Power => Flags::Wide(0x500),
+            Family::S390 => Flags::Wide(0x400),
+            Family::Sparc => Flags::Wide(0x100),
+            Family::Hppa | Family::M68k | Family::Sh => Flags::Plain,
         };
-        let unsigned = [
-            "arm64", "armhf", "armel", "powerpc", "ppc64", "ppc64el", "riscv64", "s390x",
-        ];
         Self {
-            name: arch.name,
+            family: arch.family,
             triplet: arch.triplet,
             loader: arch.loader,
             machine: arch.elf_machine,
             wide: arch.bits == 64,
-            big_endian: arch.byte_order == ByteOrder::Big,
+            big_endian: arch.is_big_endian(),
             flags,
-            signed_char: !unsigned.contains(&arch.name),
+            cache_flag: arch.ldconfig_flag,
+            other_float_abi: arch.other_float_abi,
+            vdso: arch.vdso,
+            signed_char: arch.signed_char,
         }
     }
 
     /// Flags of the libraries that the loader takes from the cache.
     pub(crate) fn cache_flags(&self) -> u32 {
-        let flag = match self.name {
-            "amd64" => 0x300,
-            "arm64" => 0xa00,
-            "armhf" => 0x900,
-            "armel" => 0xb00,
-            "loong64" => 0x1200,
-            "mips64el" => 0x700,
-            "ppc64" | "ppc64el" => 0x500,
-            "riscv64" => 0x1000,
-            "s390x" => 0x400,
-            "sparc64" => 0x100,
-            _ => 0,
-        };
-        LIBC6 | flag
+        LIBC6 | self.cache_flag
     }
 
     /// Flags that the loader takes as well: libraries that fit either float ABI.
     pub(crate) fn plain_flags(&self) -> Option<u32> {
-        matches!(self.name, "armhf" | "armel").then_some(LIBC6)
+        (self.flags == Flags::Arm && !self.wide).then_some(LIBC6)
     }
 
     /// Directories that are always looked into: those of the dynamic loader, as
@@ -225,13 +218,13 @@ impl Rules {
 
     /// The capability that a directory's name stands for, if that is known.
     pub(crate) fn is_capability(&self, name: &[u8]) -> bool {
-        self.era == Era::Legacy && legacy::is_capability(self.arch.name, name)
+        self.era == Era::Legacy && legacy::is_capability(&self.arch, name)
     }
 
     /// Capabilities at the end of a directory's path, as bits.
     pub(crate) fn capabilities(&self, path: &[u8]) -> u64 {
         if self.era == Era::Legacy {
-            legacy::capabilities(self.arch.name, path)
+            legacy::capabilities(&self.arch, path)
         } else {
             0
         }

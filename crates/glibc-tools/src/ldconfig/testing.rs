@@ -1,6 +1,6 @@
 //! Small ELF files and targets for tests.
 
-use deb_types::arch::{Architecture, ByteOrder};
+use deb_arch::{Architecture, ByteOrder};
 use rootless_install_fs::{FileType, Meta, Target, Timestamp};
 use std::path::Path;
 

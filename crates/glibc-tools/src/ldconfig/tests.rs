@@ -2,7 +2,7 @@
 
 use super::testing::{Elf, Place, library};
 use super::{LdconfigError, run};
-use deb_types::arch::{ARCHITECTURES, Architecture};
+use deb_arch::{ARCHITECTURES, Architecture};
 use rootless_install_fs::FileType;
 use sha2::{Digest, Sha256};
 use std::path::Path;

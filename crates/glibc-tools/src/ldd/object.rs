@@ -267,8 +267,7 @@ fn fits(known: &Known, machine: u64, flags: u64) -> bool {
         },
         // Without one of the two bits a library serves both float ABIs.
         Flags::Arm if !known.wide => {
-            let other = if known.name == "armhf" { 0x200 } else { 0x400 };
-            return flags & other == 0;
+            return flags & u64::from(known.other_float_abi) == 0;
         }
         _ => return true,
     };

@@ -88,7 +88,7 @@ pub(super) fn origin(path: &[u8], directory: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deb_types::arch::Architecture;
+    use deb_arch::Architecture;
 
     #[test]
     fn tokens_are_replaced() {

@@ -1,7 +1,7 @@
 //! Small ELF files and targets for tests.
 
 use super::{Ran, run};
-use deb_types::arch::{Architecture, ByteOrder};
+use deb_arch::{Architecture, ByteOrder};
 use rootless_install_fs::{FileType, Meta, Target, Timestamp};
 use std::ffi::OsStr;
 use std::path::Path;

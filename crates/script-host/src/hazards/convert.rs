@@ -2,8 +2,7 @@
 //! its run.
 
 use super::gdbm::{self, Layout};
-use super::signed;
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use rootless_install_fs::{FileType, Target};
 use std::path::{Path, PathBuf};
 
@@ -28,7 +27,7 @@ pub(crate) fn into_target(target: &Target, arch: &Architecture) -> Result<(), St
 }
 
 fn convert_all(target: &Target, from: &Architecture, to: &Architecture) -> Result<(), String> {
-    let [from, to] = [from, to].map(|arch| Layout::of(arch, signed(arch)));
+    let [from, to] = [from, to].map(Layout::of);
     let mut first = Ok(());
     for path in databases(target) {
         let converted = convert_one(target, &path, from, to);

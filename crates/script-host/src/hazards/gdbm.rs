@@ -14,7 +14,7 @@
 //! A table that is made anew has its elements in the order of their data, which
 //! is that of their arrival as long as nothing was removed.
 
-use deb_types::arch::{Architecture, ByteOrder};
+use deb_arch::{Architecture, ByteOrder};
 use std::collections::BTreeMap;
 
 /// File magic where offsets have 64 bits.
@@ -42,12 +42,12 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The layout of an architecture, whose `char` has a sign or not.
-    pub(super) fn of(arch: &Architecture, signed: bool) -> Self {
+    /// The layout of an architecture.
+    pub(super) fn of(arch: &Architecture) -> Self {
         Self {
             order: arch.byte_order,
-            wide: arch.name != "i386",
-            signed,
+            wide: arch.wide_alignment == 8,
+            signed: arch.signed_char,
         }
     }
 

@@ -1,13 +1,12 @@
 //! What the shim asks, and what it is told.
 
-use super::Violation;
-use super::control::{Control, Reply, Request};
+use super::control::{Control, Reply, done, refused};
 use super::{Result, ScriptRoot, SessionError, Shared};
 use crate::hazards::{self, Verdict};
+use crate::unrunnable::Refusal;
 use glibc_tools::ldconfig::{self, Ran};
 use glibc_tools::ldd;
-
-use crate::unrunnable::Refusal;
+use shim_protocol::{Request, Strings, Violation};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -55,29 +54,34 @@ impl<'s> Answers<'s> {
                 tool: tool.to_owned(),
                 reason: reason.clone(),
             });
-            Reply::Refused(reason)
+            refused(reason)
         };
         match request {
-            Request::Counterpart(path) => {
+            Request::Counterpart { path } => {
+                let path = as_path(path);
                 let found = match shared.counterparts {
                     Some(counterparts) => counterparts.find(path),
                     None => Err("the system given with --native-sysroot does not have it".into()),
                 };
-                found.map_or_else(|reason| refuse(path, reason), Reply::Execute)
+                found.map_or_else(
+                    |reason| refuse(path, reason),
+                    |path| Reply::Execute(path.into_os_string().into_encoded_bytes()),
+                )
             }
-            Request::Hazard { program, arguments } => {
-                match hazards::judge(program, &arguments, shared.arch) {
+            Request::Judge { program, arguments } => {
+                let program = as_path(program);
+                match hazards::judge(program, &words(arguments), shared.arch) {
                     Verdict::Run => Reply::Counterpart,
                     Verdict::Refuse(reason) => refuse(program, reason),
                     Verdict::Convert => {
                         hazards::into_native(shared.target, shared.arch);
-                        Reply::Tell
+                        Reply::CounterpartReported
                     }
                 }
             }
-            Request::Executed { program } => match hazards::into_target(shared.target, shared.arch) {
-                Ok(()) => Reply::Done(Ran::default()),
-                Err(reason) => refuse(program, reason),
+            Request::Ended { program } => match hazards::into_target(shared.target, shared.arch) {
+                Ok(()) => done(Ran::default()),
+                Err(reason) => refuse(as_path(program), reason),
             },
             Request::Violation(violation) => {
                 shared.violated(&violation);
@@ -85,11 +89,14 @@ impl<'s> Answers<'s> {
             }
             Request::Record(record) => match shared.record(&record) {
                 Ok(()) => Reply::Counterpart,
-                Err(reason) => Reply::Refused(reason),
+                Err(reason) => refused(reason),
             },
-            Request::Failed { program, reason } => refuse(program, reason.to_string_lossy().into_owned()),
+            Request::Failed { program, reason } => {
+                refuse(as_path(program), String::from_utf8_lossy(reason).into_owned())
+            }
             Request::Ldconfig { directory, arguments } => {
                 let _alone = self.one_ldconfig.lock().unwrap_or_else(PoisonError::into_inner);
+                let (directory, arguments) = (as_path(directory), words(arguments));
                 let (directory, arguments) = match shared.root {
                     ScriptRoot::Target => (directory, arguments),
                     _ => (
@@ -98,7 +105,7 @@ impl<'s> Answers<'s> {
                     ),
                 };
                 match ldconfig::run_in(shared.target, shared.arch, directory, &arguments) {
-                    Ok(ran) => Reply::Done(ran),
+                    Ok(ran) => done(ran),
                     Err(error) if error.is_unknown_version() => Reply::Counterpart,
                     Err(error) => refuse(Path::new("/usr/sbin/ldconfig"), error.to_string()),
                 }
@@ -111,14 +118,14 @@ impl<'s> Answers<'s> {
             } => match ldd::run(
                 shared.target,
                 shared.arch,
-                directory,
-                &environment,
-                program,
-                &arguments,
+                as_path(directory),
+                &words(environment),
+                OsStr::from_bytes(program),
+                &words(arguments),
             ) {
-                Ok(Some(ran)) => Reply::Done(ran),
+                Ok(Some(ran)) => done(ran),
                 Ok(None) => Reply::Counterpart,
-                Err(error) => Reply::Refused(error.to_string()),
+                Err(error) => refused(error.to_string()),
             },
         }
     }
@@ -127,15 +134,22 @@ impl<'s> Answers<'s> {
 impl Shared<'_> {
     /// Tells of a script that does something outside of `DPKG_ROOT`.
     fn violated(&self, violation: &Violation<'_>) {
-        let tool = violation.tool.to_string_lossy();
-        let what = violation.what.to_string_lossy();
-        let kind = violation.kind;
+        let [tool, what] = [violation.tool, violation.subject].map(String::from_utf8_lossy);
+        let kind = violation.kind.name();
         self.reporter
             .detail(&format!("outside of DPKG_ROOT: {tool} {what} ({kind})"));
         if let Some(observer) = &self.observer {
             observer.violation(violation);
         }
     }
+}
+
+fn as_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+fn words(strings: Strings<'_>) -> Vec<&OsStr> {
+    strings.iter().map(OsStr::from_bytes).collect()
 }
 
 /// A path as scripts see it as one of the target, which they see at `root`.

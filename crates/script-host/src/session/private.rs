@@ -4,17 +4,12 @@ use super::SessionError;
 use super::serving::loader_top;
 use crate::sysroot::SysrootError;
 use crate::view::START_STOP_DAEMON;
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 use rootless_install_fs::{Error as TargetError, FileType, Meta, Target};
+use shim_protocol::{Description, names};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-
-/// The static helper, as the build script made it.
-static SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/maintscript-shim"));
-
-/// Tells the dynamic loader of native programs where their libraries are.
-static LIBRARIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/library-map.so"));
 
 /// What mmdebstrap puts in its place, too: nothing is started in a filesystem
 /// being made. For a redirected target the shim answers the same.
@@ -41,13 +36,18 @@ pub(super) fn create(
     target: &Architecture,
     chrootless: bool,
 ) -> Result<(), SessionError> {
-    let description = format!("{}\n{}\n", target.triplet, target.uname);
+    let mut description = Vec::new();
+    Description {
+        triplet: target.triplet.as_bytes(),
+        machine: target.uname.as_bytes(),
+    }
+    .encode(&mut |piece| description.extend_from_slice(piece));
     let mut files: Vec<(&str, &[u8], u32)> = Vec::new();
     if redirected {
         files.extend([
-            ("shim", SHIM, 0o755),
-            ("libraries.so", LIBRARIES, 0o644),
-            ("target", description.as_bytes(), 0o644),
+            (names::SHIM, maintscript_shim::PROGRAM, 0o755),
+            (names::LIBRARY_MAP, maintscript_shim::LIBRARY_MAP, 0o644),
+            (names::DESCRIPTION, &description, 0o644),
         ]);
     }
     if chrootless || target == Architecture::native() {
@@ -139,32 +139,6 @@ pub fn make_hidden_link(target: &Target, preinst: Option<&[u8]>) -> Result<(), T
 mod tests {
     use super::super::serving::loader_top;
     use super::*;
-
-    #[test]
-    fn the_shim_is_static_and_native() {
-        assert_eq!(SHIM.get(..4), Some(&b"\x7fELF"[..]));
-        let needed = b"/lib64/ld-linux";
-        assert!(
-            !SHIM.windows(needed.len()).any(|window| window == needed),
-            "the shim has an interpreter"
-        );
-    }
-
-    /// It is loaded by the C library of the sysroot, which may be an old one.
-    #[test]
-    fn the_library_map_needs_the_c_library_only() {
-        assert_eq!(LIBRARIES.get(..4), Some(&b"\x7fELF"[..]));
-        let has = |text: &[u8]| LIBRARIES.windows(text.len()).any(|window| window == text);
-        assert!(has(b"la_objsearch") && has(b"libc.so.6"));
-        let recent = if cfg!(target_arch = "x86_64") {
-            "GLIBC_2.3"
-        } else {
-            "GLIBC_2.9"
-        };
-        for other in ["libgcc_s", "ld-linux", "rust_eh_personality", recent] {
-            assert!(!has(other.as_bytes()), "{other}");
-        }
-    }
 
     #[test]
     fn the_loaders_link_is_made_where_a_script_would_make_it() {

@@ -1,13 +1,12 @@
 //! The root directory of scripts, and how they see the target from there.
 
 use super::{Result, SessionError, Shared, private, serving};
-use crate::native_root::{self, WRAPPERS};
+use crate::native_root;
 use crate::script::Environment;
-use crate::view::{
-    DPKG_ROOT, Machine, Outer, PHANTOM_DIRECTORY, PlainOptions, Sink, View, ViewError, ViewOptions,
-};
+use crate::view::{DPKG_ROOT, Machine, Outer, PlainOptions, Sink, View, ViewError, ViewOptions};
 use progress::Event;
 use rootless_install_fs::{SERVED, ServeOptions, Target};
+use shim_protocol::{names, paths, variables};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -94,26 +93,26 @@ impl Shared<'_> {
             }),
         };
         let private = self.private();
-        let arch = ("ROOTLESS_INSTALL_ARCH", self.arch.name.to_owned());
+        let arch = (variables::ARCHITECTURE, self.arch.name.to_owned());
         let (front, besides) = match self.root {
             ScriptRoot::Target => (None, Vec::new()),
             ScriptRoot::Native(_) => {
                 let mut besides = vec![arch];
                 if self.observer.is_some() {
-                    besides.push(("ROOTLESS_INSTALL_TRACE", "1".to_owned()));
+                    besides.push((variables::TRACE, "1".to_owned()));
                 }
-                (Some(format!("{PHANTOM_DIRECTORY}/{WRAPPERS}")), besides)
+                (Some(paths::WRAPPERS.to_owned()), besides)
             }
             ScriptRoot::Machine { fuse } => {
                 let mut besides = vec![
                     arch,
                     ("TMPDIR", text(&self.scratch.join("tmp"))?),
-                    ("ROOTLESS_INSTALL_NO_NAMESPACE", "1".to_owned()),
+                    (variables::NO_NAMESPACE, "1".to_owned()),
                 ];
                 if !fuse {
-                    besides.push(("ROOTLESS_INSTALL_NO_FUSE", "1".to_owned()));
+                    besides.push((variables::NO_FUSE, "1".to_owned()));
                 }
-                (Some(text(&private.join(WRAPPERS))?), besides)
+                (Some(text(&private.join(names::WRAPPERS))?), besides)
             }
         };
         Ok(Environment {
@@ -141,7 +140,7 @@ impl Shared<'_> {
             ScriptRoot::Native(root) => {
                 let names = |directory: &str| root.read_dir(Path::new(directory)).unwrap_or_default();
                 native_root::create_wrappers(&private, names)
-                    .and_then(|()| fs::create_dir(private.join("sysroot")))
+                    .and_then(|()| fs::create_dir(private.join(names::SYSROOT)))
                     .and_then(|()| self.prepare_observer(&private, root))
             }
             ScriptRoot::Machine { .. } => {
@@ -162,8 +161,7 @@ impl Shared<'_> {
             return Ok(());
         };
         let admin = format!("{DPKG_ROOT}{}", dpkg_db::ADMIN);
-        let shim = format!("{PHANTOM_DIRECTORY}/shim");
-        observer.prepare(private, root, Path::new(&admin), Path::new(&shim))
+        observer.prepare(private, root, Path::new(&admin), Path::new(paths::SHIM))
     }
 
     /// Makes the place in which programs run.
@@ -205,7 +203,7 @@ impl Shared<'_> {
         let programs = self.redirected.then(|| match (native_root, &self.native_system) {
             (Some(root), _) => root.root_path().to_owned(),
             (None, Some(directory)) => directory.clone(),
-            (None, None) => private.join("sysroot"),
+            (None, None) => private.join(names::SYSROOT),
         });
         let watched = |of: fn(Arc<dyn super::Observer>) -> Arc<dyn rootless_install_fs::Watch>| {
             self.observer.clone().map(of)

@@ -1,8 +1,9 @@
 //! How the target and a native root are served: phantoms, and which programs are redirected.
 
 use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY};
-use deb_types::arch::{Architecture, ByteOrder};
+use deb_arch::{Architecture, ByteOrder};
 use rootless_install_fs::{ElfIdentity, Phantom, PhantomKind, Redirect, ServeOptions};
+use shim_protocol::{FOREIGN, paths};
 use std::path::{Path, PathBuf};
 
 /// Server threads: a script is one process as a rule, and a second request
@@ -76,7 +77,7 @@ pub(super) fn serve_target(
             ..ServeOptions::default()
         };
     };
-    let in_sysroot = |path: &str| PathBuf::from(format!("{PHANTOM_DIRECTORY}/sysroot{path}"));
+    let in_sysroot = |path: &str| PathBuf::from(format!("{}{path}", paths::SYSROOT));
     let merged = format!("/usr{}", native.loader);
     let libraries = format!("/usr/lib/{}", native.triplet);
     phantoms.push(phantom(&merged, PhantomKind::Symlink(in_sysroot(&merged))));
@@ -102,13 +103,13 @@ pub(super) fn serve_target(
         });
     }
     let of_foreign = |program: &&'static Architecture| {
-        let argument = format!("{}+{}", target.name, program.name);
+        let argument = format!("{}{}{}", target.name, char::from(FOREIGN), program.name);
         (identity(program), argument)
     };
     ServeOptions {
         phantoms,
         redirect: Some(Redirect {
-            interpreter: PathBuf::from(format!("{PHANTOM_DIRECTORY}/shim")),
+            interpreter: PathBuf::from(paths::SHIM),
             argument: Some(target.name.to_owned()),
             arguments: std::iter::once((identity(target), target.name.to_owned()))
                 .chain(foreign.iter().map(of_foreign))

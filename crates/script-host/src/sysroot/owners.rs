@@ -1,8 +1,8 @@
 //! Which package of the target a program comes from, and under which name that
 //! package ships it: diversions and copies have other names.
 
+use deb_arch::Architecture;
 use deb_types::PathOwners;
-use deb_types::arch::Architecture;
 use dpkg_db::{ADMIN, Diversion, Diversions};
 use md5::{Digest, Md5};
 use rootless_install_fs::Target;

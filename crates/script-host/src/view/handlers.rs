@@ -7,39 +7,24 @@
 //!
 //! Source: `Documentation/admin-guide/binfmt-misc.rst`.
 
+use deb_arch::ARCHITECTURES;
 use rootless_install_fs::{ElfIdentity, Redirect};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+use shim_protocol::{HANDLERS, names};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// The directory below the private one in which the shim has the names of architectures. The shim knows it
-/// (`handled` in `maintscript-shim/src/main.rs`).
-const DIRECTORY: &str = "rootless-install-handlers";
-
-/// Which programs a machine executes besides its own: `e_machine`, then `e_machine` and word size of those.
-const ALSO_EXECUTED: [(u16, u16, u8); 6] = [
-    // x86-64: i386, i486, and x32.
-    (62, 3, 32),
-    (62, 6, 32),
-    (62, 62, 32),
-    // AArch64: Arm.
-    (183, 40, 32),
-    // PowerPC and IBM Z.
-    (21, 20, 32),
-    (22, 22, 32),
-];
-
 /// Makes the names of the shim below `private`, and says what [`register`] gets; nothing where the
 /// names cannot be made, as executions can be redirected without.
 pub(super) fn prepare(redirect: &Redirect, private: &Path) -> Vec<String> {
-    let made = std::fs::create_dir_all(private.join(DIRECTORY)).and_then(|()| {
+    let made = std::fs::create_dir_all(private.join(HANDLERS)).and_then(|()| {
         let mut lines = Vec::new();
         for (number, (identity, word)) in handled(redirect).into_iter().enumerate() {
-            let name = format!("{DIRECTORY}/{word}");
-            match symlink("../shim", private.join(&name)) {
+            let name = format!("{HANDLERS}/{word}");
+            match symlink(Path::new("..").join(names::SHIM), private.join(&name)) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => lines.push(line(number, identity, &name)),
             }
@@ -57,14 +42,15 @@ pub(super) fn prepare(redirect: &Redirect, private: &Path) -> Vec<String> {
 fn handled(redirect: &Redirect) -> Vec<(ElfIdentity, String)> {
     let native = redirect.native;
     let mut all: Vec<(ElfIdentity, String)> = Vec::new();
-    let also = ALSO_EXECUTED
-        .into_iter()
-        .filter(|(machine, ..)| *machine == native.machine && native.class_bits == 64)
-        .map(|(_, machine, class_bits)| ElfIdentity {
-            machine,
-            class_bits,
-            ..native
-        });
+    let also = ARCHITECTURES
+        .iter()
+        .find(|arch| arch.elf_machine == native.machine && arch.bits == native.class_bits)
+        .map_or(&[][..], |arch| arch.also_executes);
+    let also = also.iter().map(|&(machine, class_bits)| ElfIdentity {
+        machine,
+        class_bits,
+        ..native
+    });
     let other = redirect.argument.clone().unwrap_or_default();
     let also = also.map(|identity| (identity, other.clone()));
     for (identity, word) in redirect.arguments.iter().cloned().chain(also) {
@@ -183,7 +169,7 @@ mod tests {
         };
         let lines = prepare(&redirect, private.path());
         assert_eq!(lines.len(), 4);
-        let names: Vec<_> = std::fs::read_dir(private.path().join(DIRECTORY))
+        let names: Vec<_> = std::fs::read_dir(private.path().join(HANDLERS))
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::table::{Known, Meaning, Value, options};
 use super::{Action, Call, Options};
 use crate::settings::NativeTools;
-use deb_types::arch::Architecture;
+use deb_arch::Architecture;
 
 /// What a command line comes to.
 #[derive(Clone, Debug)]

@@ -44,7 +44,7 @@ impl Maps<'_> {
         // right behind what is before it.
         let second = self.order.get(1).copied();
         let behind = usize::from(second.is_some() && second == self.loader_map);
-        if let Some(name) = kernel_object(self.known.name) {
+        if let Some(name) = self.known.vdso {
             let address: u64 = if self.known.wide {
                 0x7fff_f7fc_a000
             } else {
@@ -56,16 +56,5 @@ impl Maps<'_> {
             );
         }
         output.extend(lines.concat());
-    }
-}
-
-/// Name of the object that the kernel puts into every process (vdso(7)).
-fn kernel_object(arch: &str) -> Option<&'static str> {
-    match arch {
-        "i386" | "sh4" => Some("linux-gate.so.1"),
-        "powerpc" | "hppa" => Some("linux-vdso32.so.1"),
-        "ppc64" | "ppc64el" | "s390x" => Some("linux-vdso64.so.1"),
-        "m68k" => None,
-        _ => Some("linux-vdso.so.1"),
     }
 }

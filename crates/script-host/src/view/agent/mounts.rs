@@ -7,6 +7,7 @@ use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON};
 use nix::mount::{MsFlags, mount};
 use rootless_install_fs::SERVED;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use shim_protocol::names::SYSROOT;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -72,22 +73,22 @@ pub(super) fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
             to,
             kind: Kind::ReadOnlyShallow,
         };
-        binds.push(root(seen.join("sysroot")));
+        binds.push(root(seen.join(SYSROOT)));
         binds.push(Bind {
             from: From::Target,
             to: target.clone(),
             kind: Kind::Writable,
         });
         binds.push(directory(private, target.join(&seen), Kind::ReadOnly)?);
-        binds.push(root(target.join(&seen).join("sysroot")));
+        binds.push(root(target.join(&seen).join(SYSROOT)));
     }
     let Some(system) = places.native_system else {
         return Ok(binds);
     };
-    for entry in fs::read_dir(private.join("sysroot/usr")).doing(doing)? {
+    for entry in fs::read_dir(private.join(SYSROOT).join("usr")).doing(doing)? {
         let name = Path::new("usr").join(entry.doing(doing)?.file_name());
         if system.join(&name).is_dir() {
-            let to = seen.join("sysroot").join(&name);
+            let to = seen.join(SYSROOT).join(&name);
             binds.push(directory(&system.join(&name), to, Kind::ReadOnly)?);
         }
     }
