@@ -21,11 +21,12 @@ pub use leak::Writes;
 pub use lines::Tracer;
 pub use report::{Format, Report};
 
-use crate::report::{Event, Reporter};
 use classify::{Deed, Question};
 use finding::{Finding, Findings, Kind};
 use process::{Process, Processes, is_script};
+use progress::{Event, Reporter};
 use rootless_install_fs::{Access, AccessKind, Target, Watch};
+use script_host::Observer;
 use shim_protocol::Violation;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -395,6 +396,29 @@ impl Watch for Lint {
         });
         state.walks = walks;
         add(&mut state.findings, done);
+    }
+}
+
+impl Observer for Lint {
+    fn inside(self: Arc<Self>) -> Arc<dyn Watch> {
+        Arc::new(Inside(self))
+    }
+
+    fn outside(self: Arc<Self>) -> Arc<dyn Watch> {
+        self
+    }
+
+    fn violation(&self, violation: &Violation<'_>) {
+        self.reported(violation);
+    }
+
+    fn prepare(&self, private: &Path, root: &Target, admin: &Path, shim: &Path) -> std::io::Result<()> {
+        self.trace(Tracer::prepare(private, root, admin, shim)?);
+        Ok(())
+    }
+
+    fn accompany(&self, ended: &dyn Fn() -> bool) {
+        self.drain_until(ended);
     }
 }
 

@@ -1,6 +1,6 @@
 use super::process::Status;
 use super::*;
-use crate::report::Silent;
+use progress::Silent;
 use rootless_install_fs::{AccessKind, Attribute, FileType, Found, Meta};
 
 const POSTINST: &str = "/target/var/lib/dpkg/info/p.postinst";

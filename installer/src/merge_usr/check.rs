@@ -1,8 +1,8 @@
 //! Whether the packages to be unpacked can be unpacked through the links.
 
 use super::{ALWAYS, DIRECTORIES, MergeUsrError};
-use crate::arch::Architecture;
-use crate::deb::{DebFile, EntryKind, Job, Limits, open_package};
+use deb_arch::Architecture;
+use deb_unpack::{DebFile, EntryKind, Job, Limits, open_package};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 

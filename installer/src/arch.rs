@@ -1,3 +1,0 @@
-//! Debian architectures, from a crate of their own.
-
-pub use deb_arch::*;
