@@ -155,6 +155,9 @@ impl Pair {
             .stderr
             .replace(&*work.path("").to_string_lossy(), "WORK/")
             .replace(&*cache.to_string_lossy(), "CACHE");
+        // The log's name has the time and the process in it.
+        let lines = said.lines().filter(|line| !line.starts_with("log: "));
+        let said = lines.map(|line| format!("{line}\n")).collect();
         Ok(Made {
             tar: outcome.status.success().then_some(tar),
             said,
