@@ -23,6 +23,7 @@ mod recent;
 pub mod server;
 mod sys;
 mod target;
+mod walk;
 
 pub use error::{Error, Result};
 pub use meta::{FileType, Meta, Stat, Timestamp};
@@ -31,3 +32,4 @@ pub use server::{
     ServeOptions, Server, Watch, serve,
 };
 pub use target::{NewFile, Target, Xattrs};
+pub use walk::walk;

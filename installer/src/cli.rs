@@ -1,20 +1,18 @@
 //! The command: options in, exit status out.
 //!
-//! [`args`] says what can be given, [`config`] is what it means, [`pipeline`]
-//! calls the stages, [`error`] prints what went wrong, [`exit`] has the exit
-//! statuses and [`environment`] the environment variables that matter.
+//! [`args`] says what can be given, [`resolve`] makes [`Settings`] of it, the [commands](crate::commands) act by
+//! them, [`error`] prints what went wrong, [`exit`] has the exit statuses and [`environment`] the environment
+//! variables that matter.
 
 pub mod args;
-pub mod config;
+mod choices;
 pub mod dpkg;
 pub mod environment;
 pub mod error;
 pub mod exit;
 pub mod lint;
-pub mod pipeline;
-pub mod target;
+pub mod resolve;
 mod values;
-mod way;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -26,14 +24,14 @@ use std::time::SystemTime;
 use clap::Parser;
 
 pub use args::Args;
-pub use config::Config;
 pub use exit::Exit;
-pub use target::TargetSpec;
 
-use crate::report::log::{LogFile, default_path};
-use crate::report::{self, Event, Reporter, Style, Tee, Verbosity, escape_path};
-use crate::staging::Cancel;
-use crate::view::privileges;
+use crate::commands;
+use crate::settings::Settings;
+use progress::Cancel;
+use progress::log::{LogFile, default_path};
+use progress::{Event, Reporter, Style, Tee, Verbosity, escape_path};
+use script_host::view::privileges;
 
 /// Runs the command with `arguments` (the first is its own name).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -60,8 +58,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             .into();
         }
     };
-    match Config::resolve(args, &environment) {
-        Ok(config) => run(&config, style),
+    match resolve::resolve(args, &environment) {
+        Ok(settings) => run(&settings, style),
         Err(error) => {
             error::print(&error, error.hint(), style);
             Exit::Usage.into()
@@ -69,10 +67,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Does what `config` asks for, telling the user about it on standard error.
-pub fn run(config: &Config, style: Style) -> ExitCode {
-    with_reporter(config, style, |reporter, cancel, log| {
-        let mut summary = pipeline::run(config, Arc::clone(&reporter), cancel)?;
+/// Does what the settings ask for, telling the user about it on standard error.
+pub fn run(settings: &Settings, style: Style) -> ExitCode {
+    with_reporter(settings, style, |reporter, cancel, log| {
+        let mut summary = commands::install::run(settings, Arc::clone(&reporter), cancel)?;
         summary.log = log.map(Path::to_owned);
         for (package, why) in &summary.deferred {
             reporter.event(&Event::Warning {
@@ -85,7 +83,7 @@ pub fn run(config: &Config, style: Style) -> ExitCode {
                           to complete it",
             });
         }
-        if !config.dry_run {
+        if !settings.dry_run {
             reporter.event(&Event::Summary { summary: &summary });
         }
         Ok(Exit::Success)
@@ -94,9 +92,9 @@ pub fn run(config: &Config, style: Style) -> ExitCode {
 
 /// Does some work of which the user is told on standard error and in a log, and which a signal stops.
 fn with_reporter(
-    config: &Config,
+    settings: &Settings,
     style: Style,
-    work: impl FnOnce(Arc<dyn Reporter>, &Cancel, Option<&Path>) -> Result<Exit, pipeline::Error>,
+    work: impl FnOnce(Arc<dyn Reporter>, &Cancel, Option<&Path>) -> Result<Exit, commands::Error>,
 ) -> ExitCode {
     let was_root = match privileges::give_up() {
         Ok(was_root) => was_root,
@@ -110,12 +108,12 @@ fn with_reporter(
         error::print(&error, None::<&str>, style);
         return Exit::Failure.into();
     }
-    let console = report::for_stderr(config.verbosity, style);
+    let console = progress::for_stderr(settings.verbosity, style);
     if was_root {
         console
             .note("root is not needed: its capabilities are given up, all goes on as for an ordinary user");
     }
-    let log = open_log(config, &*console);
+    let log = open_log(settings, &*console);
     let mut reporters = vec![console];
     if let Some(log) = &log {
         reporters.push(Box::new(log.clone()));
@@ -131,7 +129,7 @@ fn with_reporter(
             }
             error::print(&error, hint, style);
             if let Some(log) = log
-                && (config.verbosity >= Verbosity::Normal || !error.is_cancelled())
+                && (settings.verbosity >= Verbosity::Normal || !error.is_cancelled())
             {
                 let _ = writeln!(std::io::stderr(), "log: {}", escape_path(log.path()));
             }
@@ -145,17 +143,21 @@ fn with_reporter(
 
 /// Opens the log. A log the user asked for and that cannot be written is worth a
 /// warning, as is any other: the run itself does not need it.
-fn open_log(config: &Config, console: &dyn Reporter) -> Option<Arc<LogFile>> {
-    if config.dry_run && config.log.is_none() {
+fn open_log(settings: &Settings, console: &dyn Reporter) -> Option<Arc<LogFile>> {
+    if settings.dry_run && settings.log.is_none() {
         return None;
     }
-    let path = config
-        .log
-        .clone()
-        .unwrap_or_else(|| default_path(&config.cache, SystemTime::now(), config.arch.name, &config.suite));
+    let path = settings.log.clone().unwrap_or_else(|| {
+        default_path(
+            &settings.cache,
+            SystemTime::now(),
+            settings.arch.name,
+            &settings.archives.suite,
+        )
+    });
     match LogFile::create(&path) {
         Ok(log) => {
-            log.write(&config.to_string());
+            log.write(&settings.to_string());
             Some(Arc::new(log))
         }
         Err(error) => {

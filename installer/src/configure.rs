@@ -1,6 +1,6 @@
 //! Maintainer scripts, conffiles and triggers, as dpkg runs them.
 //!
-//! A [`Configurer`] owns the view and the database while scripts run. Before a
+//! A [`Configurer`] has the session and the database while scripts run. Before a
 //! script the database in the target says what dpkg's would say at that moment,
 //! after it the triggers that it activated are taken in. The order is the
 //! [`queue`]'s; triggers that nobody waits for are processed when the queue is
@@ -10,23 +10,20 @@ pub(crate) mod cycles;
 mod error;
 mod later;
 pub mod queue;
-pub mod script;
 mod unpack;
 
 pub use error::ConfigureError;
 
-use crate::dpkg::{Database, Diversions, Package, PackageKey, Status};
-use crate::report::{Event, Reporter};
-use crate::staging::Cancel;
-use crate::unrunnable::{Deferred, Refusal, Unrunnable};
-use crate::view::{Ended, Outcome, View};
 use cycles::TriggerLoops;
+use dpkg_db::{Database, Diversions, Package, PackageKey, Status};
+use progress::Event;
 use queue::{Graph, Queue, Step};
 use rootless_install_fs::Target;
-use script::{Environment, Script, ScriptFailure};
+use script_host::script::{Script, ScriptFailure};
+use script_host::unrunnable::{Deferred, Unrunnable};
+use script_host::{ScriptCall, Session};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 type Result<T> = std::result::Result<T, ConfigureError>;
 
@@ -77,51 +74,28 @@ impl queue::States for Present<'_> {
     }
 }
 
-/// Runs scripts in a view, and keeps the database in step.
-pub struct Configurer<'a> {
-    target: &'a Target,
-    view: &'a mut View,
+/// Runs scripts in a session, and keeps the database in step.
+pub struct Configurer<'a, 's> {
+    session: &'a mut Session<'s>,
     database: &'a mut Database,
-    settings: Settings<'a>,
+    /// `DPKG_FORCE` (dpkg(1), `--force-help`).
+    force: &'static str,
     loops: TriggerLoops,
 }
 
-/// What does not change while scripts run.
-#[derive(Clone)]
-pub struct Settings<'a> {
-    /// What is the same in every script's environment.
-    pub environment: Environment,
-    /// dpkg's `DPKG_FORCE` (dpkg(1), `--force-help`).
-    pub force: &'static str,
-    /// How long one script may take; without end when `None`.
-    pub timeout: Option<Duration>,
-    /// Who is told.
-    pub reporter: &'a dyn Reporter,
-    /// Whether a script that fails is taken as done.
-    pub tolerant: bool,
-    /// Whether to stop.
-    pub cancel: &'a Cancel,
-    /// What scripts tried to execute and cannot be run.
-    pub unrunnable: &'a Unrunnable,
-    /// What is known not to be runnable before a package's postinst is run.
-    pub foreseen: &'a dyn Fn(&str) -> Option<Refusal>,
-}
-
-impl<'a> Configurer<'a> {
-    /// Takes the view and the database for a while.
-    pub fn new(
-        target: &'a Target,
-        view: &'a mut View,
-        database: &'a mut Database,
-        settings: Settings<'a>,
-    ) -> Self {
+impl<'a, 's> Configurer<'a, 's> {
+    /// Takes the session and the database for a while; `force` is `DPKG_FORCE` of the scripts.
+    pub fn new(session: &'a mut Session<'s>, database: &'a mut Database, force: &'static str) -> Self {
         Self {
-            target,
-            view,
+            session,
             database,
-            settings,
+            force,
             loops: TriggerLoops::default(),
         }
+    }
+
+    fn target(&self) -> &'s Target {
+        self.session.target()
     }
 
     /// One run of dpkg over packages that are unpacked or have triggers pending, in
@@ -136,7 +110,7 @@ impl<'a> Configurer<'a> {
     pub fn configure(&mut self, keys: &[PackageKey], run: Run) -> Result<()> {
         let keys: Vec<PackageKey> = keys
             .iter()
-            .filter(|key| !self.settings.unrunnable.is_deferred(key))
+            .filter(|key| !self.session.unrunnable().is_deferred(key))
             .cloned()
             .collect();
         // A package that dpkg knows may satisfy a dependency without being in the queue.
@@ -155,14 +129,14 @@ impl<'a> Configurer<'a> {
                 database: self.database,
                 order: &order,
                 numbers: &numbers,
-                unrunnable: self.settings.unrunnable,
+                unrunnable: self.session.unrunnable(),
             };
             match queue.next(&graph, &states) {
                 None => break,
                 Some(Step::Leave { node, on }) => {
                     if let (Some(key), Some(on)) = (order.get(node), order.get(on)) {
                         let deferred = Deferred::Dependent { on: on.name.clone() };
-                        self.settings.unrunnable.defer(key.clone(), deferred);
+                        self.session.unrunnable().defer(key.clone(), deferred);
                     }
                 }
                 Some(Step::Configure(node)) => {
@@ -203,15 +177,15 @@ impl<'a> Configurer<'a> {
     }
 
     fn configure_one(&mut self, key: &PackageKey) -> Result<()> {
-        self.settings.cancel.check()?;
+        self.session.cancel().check()?;
         if self.leave_foreseen(key) {
             return Ok(());
         }
         self.loops.reset();
-        let declarations = self.database.declarations(self.target, key)?;
+        let declarations = self.database.declarations(self.target(), key)?;
         self.database.activate_declared(key, &declarations);
-        let diversions = Diversions::load(self.target)?;
-        self.database.install_conffiles(self.target, key, &diversions)?;
+        let diversions = Diversions::load(self.target())?;
+        self.database.install_conffiles(self.target(), key, &diversions)?;
         self.database
             .update(key, |package| package.status = Status::HalfConfigured)?;
         if let Some(postinst) = self.script_path(key, "postinst") {
@@ -226,9 +200,9 @@ impl<'a> Configurer<'a> {
             }
         }
         self.database.settle(key)?;
-        self.database.incorporate(self.target)?;
-        self.settings
-            .reporter
+        self.database.incorporate(self.target())?;
+        self.session
+            .reporter()
             .event(&Event::Configured { package: &key.name });
         Ok(())
     }
@@ -241,14 +215,14 @@ impl<'a> Configurer<'a> {
         let Some((Status::TriggersPending | Status::TriggersAwaited, false)) = pending else {
             return Ok(());
         };
-        if self.settings.unrunnable.is_deferred(key) {
+        if self.session.unrunnable().is_deferred(key) {
             return Ok(());
         }
-        self.settings.cancel.check()?;
+        self.session.cancel().check()?;
         if let Some(packages) = self.loops.check(self.database) {
             self.database
                 .update(key, |package| package.status = Status::HalfConfigured)?;
-            self.database.save(self.target)?;
+            self.database.save(self.target())?;
             return Err(ConfigureError::TriggerCycle { packages });
         }
         let awaiters = self.database.awaiters(key);
@@ -261,12 +235,12 @@ impl<'a> Configurer<'a> {
             }
         }
         self.database.settle(key)?;
-        self.database.incorporate(self.target)?;
+        self.database.incorporate(self.target())?;
         Ok(())
     }
 
     fn has_script(&self, path: &Path) -> bool {
-        self.target.stat(path).is_ok()
+        self.session.target().stat(path).is_ok()
     }
 
     fn script_path(&self, key: &PackageKey, kind: &str) -> Option<PathBuf> {
@@ -277,57 +251,31 @@ impl<'a> Configurer<'a> {
     }
 
     fn run(&mut self, key: &PackageKey, script: Script, path: &Path) -> Result<()> {
-        self.database.flush(self.target)?;
-        let shown = script.to_string();
-        let settings = &self.settings;
-        settings.reporter.event(&Event::ScriptStarted {
+        self.database.flush(self.target())?;
+        let ran = self.session.run_script(&ScriptCall {
             package: &key.name,
-            script: &shown,
-        });
-        let started = Instant::now();
-        let environment = settings
-            .environment
-            .of(&key.name, &key.architecture, &script, settings.force);
-        let path = format!("{}{}", settings.environment.root, path.display());
-        let arguments = script.arguments();
-        let command: Vec<&str> = std::iter::once(path.as_str())
-            .chain(arguments.iter().map(String::as_str))
-            .collect();
-        let (cancel, unrunnable) = (settings.cancel, settings.unrunnable);
-        let outcome = self
-            .view
-            .run(&key.name, &command, &environment, settings.timeout, &|| {
-                cancel.is_cancelled() || unrunnable.tried()
-            });
-        let refusal = unrunnable.script_ended();
-        let outcome = outcome?;
-        cancel.check()?;
-        let Outcome { ended, .. } = &outcome;
-        let failure = match &refusal {
-            Some(_) => Some("stopped: it needs what cannot be run".to_owned()),
-            None => (*ended != Ended::Exited(0)).then(|| ended.to_string()),
-        };
-        settings.reporter.event(&Event::ScriptFinished {
-            package: &key.name,
-            script: &shown,
-            failure: failure.as_deref(),
-            elapsed: started.elapsed(),
-        });
-        if let Some(refusal) = refusal {
-            self.database.flush(self.target)?;
+            architecture: &key.architecture,
+            script: &script,
+            path,
+            force: self.force,
+            debug: false,
+        })?;
+        let failed = ran.failure().is_some();
+        if let Some(refusal) = ran.refusal {
+            self.database.flush(self.target())?;
             Err(ConfigureError::Unrunnable {
                 package: key.name.clone(),
                 script,
                 refusal,
             })
-        } else if failure.is_none() || settings.tolerant {
+        } else if !failed || self.session.is_observed() {
             Ok(())
         } else {
-            self.database.flush(self.target)?;
+            self.database.flush(self.target())?;
             Err(ConfigureError::Script(Box::new(ScriptFailure {
                 package: key.name.clone(),
                 script,
-                outcome,
+                outcome: ran.outcome,
             })))
         }
     }

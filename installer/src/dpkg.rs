@@ -1,49 +1,161 @@
-//! dpkg's database, in dpkg's own format.
+//! A call of dpkg on a root filesystem that exists: one archive after the other, in place, as
+//! dpkg(1) does it, with scripts in the view.
 //!
-//! [`Database`] is the model: packages with their states ([`Package`]), trigger interests and
-//! activations, who owns which path. It is read from and written to `var/lib/dpkg` of a target so
-//! that the dpkg of the target takes it for its own: fields normalised and ordered as dpkg writes
-//! them, single changes in `updates/`, everything in `status` at a checkpoint.
-//!
-//! The stage that runs maintainer scripts drives it, one package at a time:
-//!
-//! 1. [`Database::begin_unpack`]; preinst; files unpacked by [`crate::deb`];
-//!    [`Database::finish_unpack`].
-//! 2. [`Database::activate_declared`], [`Database::install_conffiles`], half-configured; postinst;
-//!    [`Database::settle`].
-//! 3. [`Database::next_deferred`] and [`Database::take_pending`]; `postinst triggered`;
-//!    [`Database::settle`].
-//!
-//! Before each script [`Database::flush`], after each [`Database::incorporate`]: scripts read the
-//! database and activate triggers.
+//! What an installation as a whole does with all cores and a plan is done here in dpkg's own way:
+//! the order of its steps, its messages, its journal. So what a call leaves when it fails is what
+//! dpkg leaves, and another call goes on from there.
 
-mod accounts;
-mod activation;
+mod archives;
+mod audit;
 mod conffiles;
-mod database;
-mod error;
-mod files;
-mod package;
-mod redirections;
-mod relation;
-mod stanza;
-mod states;
-#[cfg(test)]
-mod tests;
+mod configure;
+mod engine;
+mod fault;
+mod filters;
+mod force;
+mod old_files;
+mod options;
+mod ownership;
+mod place;
+mod purge;
+mod queries;
+mod relations;
+mod remove;
+mod rivals;
+mod scripts;
 mod triggers;
-mod unpacking;
-mod upgrading;
+mod unpack;
+mod voice;
+mod work;
 
-pub use accounts::Accounts;
-pub use conffiles::{Choice, ConffileRules, DPKG_NEW, Question, Strict};
-pub use database::{ADMIN, Database, Noted};
-pub use error::DpkgError;
-pub use package::{Conffile, NEW_CONFFILE, Package, PackageKey};
-pub use redirections::{DIVERSIONS, Diversion, Diversions, STATOVERRIDE, StatOverride, StatOverrides};
-pub use relation::{Comparison, Possibility, parse as parse_relations};
-pub use states::{Flag, MultiArch, Status, Want};
-pub use triggers::{Declaration, Declarations, Deferred, Interest, Interests, TRIGGERS, parse_unincorp};
+pub use filters::Filters;
+pub use force::Forces;
+pub use options::{Action, Call, Options, ScriptMode};
 
-pub(crate) use conffiles::{dereference, hex, md5_of, with_suffix};
-pub(crate) use relation::order as version_order;
-pub(crate) use unpacking::{contest, replaces};
+use deb_arch::Architecture;
+use deb_unpack::DebFile;
+use dpkg_db::Database;
+use engine::Engine;
+use fault::{Done, Fault, told};
+use progress::Cancel;
+use rootless_install_fs::Target;
+use std::path::Path;
+use std::sync::Arc;
+use voice::Voice;
+
+/// Does what a call asks for. The exit status is dpkg's.
+pub fn run(call: &Call, cancel: &Cancel) -> u8 {
+    let options = &call.options;
+    let voice = match Voice::new(&options.status_fds, options.log.as_deref(), options.debug) {
+        Ok(voice) => Arc::new(voice),
+        Err(problem) => {
+            eprintln!("dpkg: error: {problem}");
+            return 2;
+        }
+    };
+    match run_with(call, &voice, cancel) {
+        Ok(true) => 0,
+        Ok(false) => 1,
+        Err(Fault::Package(problem) | Fault::Call(problem)) => {
+            voice.notice(&format!("error: {problem}"));
+            2
+        }
+    }
+}
+
+fn run_with(call: &Call, voice: &Arc<Voice>, cancel: &Cancel) -> Done<bool> {
+    if let Some(answered) = queries::without_database(call, voice) {
+        return answered;
+    }
+    // Scripts' users are strangers to what this makes; the target's modes are its own.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    if call.action == Action::PrintArchitecture && call.options.root.parent().is_none() {
+        let given = call.options.arch.unwrap_or_else(Architecture::native);
+        voice.say(given.name);
+        return Ok(true);
+    }
+    let target = place::open(call)?;
+    let architecture = place::architecture(call, &target)?;
+    let mut database = place::database(call, &target, architecture.name)?;
+    match call.action {
+        Action::AddArchitecture | Action::RemoveArchitecture => {
+            let _locks = place::lock(&call.options.root)?;
+            change_architectures(call, &target, &mut database)?;
+            Ok(true)
+        }
+        Action::SetSelections | Action::ClearSelections => {
+            let _locks = place::lock(&call.options.root)?;
+            queries::select(&mut database, voice, call.action == Action::ClearSelections)?;
+            database.save(&target)?;
+            Ok(true)
+        }
+        _ if call.action.runs_scripts() => {
+            let _locks = place::lock(&call.options.root)?;
+            work::work(call, voice, cancel, &target, architecture, database)
+        }
+        _ => queries::answer(call, &target, &database, voice),
+    }
+}
+
+fn change_architectures(call: &Call, target: &Target, database: &mut Database) -> Done {
+    let [name] = &call.arguments[..] else {
+        let action = call.action.name();
+        return Err(Fault::Call(format!("--{action} takes exactly one argument")));
+    };
+    let name = name.to_string_lossy().into_owned();
+    let mut foreign = database.foreign().to_vec();
+    if call.action == Action::AddArchitecture {
+        if Architecture::by_name(&name).is_none() {
+            return Err(Fault::Call(format!("architecture '{name}' is not supported")));
+        }
+        if name != database.native() && !foreign.contains(&name) {
+            foreign.push(name);
+        }
+    } else {
+        let used = database.packages().any(|package| package.architecture == name);
+        if used && foreign.contains(&name) && !call.options.forces.has("architecture") {
+            return Err(Fault::Call(format!(
+                "cannot remove architecture '{name}' currently in use by the database"
+            )));
+        }
+        foreign.retain(|have| *have != name);
+    }
+    Ok(database.set_foreign(target, foreign)?)
+}
+
+/// The architecture of the first archive that is for one.
+fn archives_architecture(call: &Call) -> Option<&'static Architecture> {
+    if !matches!(call.action, Action::Install | Action::Unpack) {
+        return None;
+    }
+    call.arguments.iter().find_map(|path| {
+        let control = DebFile::open(Path::new(path)).ok()?.control().ok()?;
+        Architecture::by_name(&control.package().ok()?.architecture)
+    })
+}
+
+impl Engine<'_, '_> {
+    /// Does what is asked for, and says in the end what was not done.
+    fn act(&mut self) -> Done<bool> {
+        let done = match self.call.action {
+            Action::Install | Action::Unpack => self.archives(),
+            Action::Remove | Action::Purge => self.remove_named(),
+            _ => self.configure_named(),
+        };
+        let halted = matches!(&done, Err(Fault::Call(problem)) if problem.is_empty());
+        // Whatever happened, what was done is on record.
+        self.tell();
+        let saved = self.database.save(self.target);
+        if !self.failed.is_empty() {
+            eprintln!("Errors were encountered while processing:");
+            self.failed.iter().for_each(|name| eprintln!(" {name}"));
+        }
+        if halted {
+            eprintln!("Processing was halted because there were too many errors.");
+        } else {
+            done?;
+        }
+        saved.map_err(|error| Fault::Call(told(&error)))?;
+        Ok(self.failed.is_empty())
+    }
+}

@@ -1,37 +1,23 @@
 //! Makes Debian root filesystems as an ordinary user, with native tools only.
 //!
-//! One module a stage: [`archive`] (signed indexes and packages), [`solve`]
-//! (what is installed, in which order), [`deb`] and [`dpkg`] (unpacking and
-//! dpkg's database), [`view`], [`sysroot`] and [`configure`] (maintainer
-//! scripts), [`output`] (directory or tar), [`cli`] (the command).
+//! [`cli`] reads a command line and makes [`settings`] of it; [`commands`] act by them. An installation loads
+//! [`archives`], carries a plan out ([`install`], [`configure`]) in a session of the crate `script-host`, and
+//! writes the result ([`output`]). [`dpkg`] is the entry for a call of dpkg on a root filesystem that exists.
 
-pub mod arch;
-pub mod archive;
+mod archives;
 pub mod bookkeeping;
 pub mod cli;
+pub mod commands;
 pub mod configure;
-pub mod control;
-pub mod deb;
 pub mod dpkg;
-mod elf;
-mod fnmatch;
-mod fontconfig;
-mod front;
-pub mod hazards;
 pub mod install;
-pub mod ldconfig;
-pub mod ldd;
 pub mod lint;
+pub mod local_packages;
 pub mod merge_usr;
 pub mod native_root;
 pub mod output;
-mod owned;
-pub mod packages;
 pub mod preseed;
-pub mod report;
-pub mod solve;
+pub mod settings;
 pub mod staging;
 mod sys;
-pub mod sysroot;
-pub mod unrunnable;
-pub mod view;
+pub mod target_spec;

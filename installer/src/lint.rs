@@ -21,11 +21,13 @@ pub use leak::Writes;
 pub use lines::Tracer;
 pub use report::{Format, Report};
 
-use crate::report::{Event, Reporter};
 use classify::{Deed, Question};
 use finding::{Finding, Findings, Kind};
 use process::{Process, Processes, is_script};
+use progress::{Event, Reporter};
 use rootless_install_fs::{Access, AccessKind, Target, Watch};
+use script_host::Observer;
+use shim_protocol::Violation;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -151,18 +153,19 @@ impl Lint {
         }
     }
 
-    /// The shim was called and tells of a violation: message `v`. `pid` is the shim's process as this one
-    /// numbers it (`SO_PEERCRED`, unix(7)), which still waits for its answer.
-    pub fn told(&self, kind: &str, tool: &str, what: &str, helped: bool, pid: u32) {
-        let Some(kind) = Kind::told(kind) else {
-            tracing::debug!(kind, tool, what, "the shim tells of something unknown");
-            return;
-        };
+    /// Takes a violation that the shim reports. Its process is as this one numbers it (`SO_PEERCRED`, unix(7)), and
+    /// still waits for its answer.
+    pub fn reported(&self, violation: &Violation<'_>) {
+        let pid = violation.process;
+        let [tool, what] = [violation.tool, violation.subject].map(String::from_utf8_lossy);
         let state = &mut *self.state();
         let command = self.settings.processes.command(pid);
         let command = command.map(|words| words.join(" "));
-        if let Some(finding) = self.finding(state, pid, kind, tool, what, command) {
-            state.findings.add(Finding { helped, ..finding });
+        if let Some(finding) = self.finding(state, pid, violation.kind.into(), &tool, &what, command) {
+            state.findings.add(Finding {
+                helped: violation.helped,
+                ..finding
+            });
         }
     }
 
@@ -393,6 +396,29 @@ impl Watch for Lint {
         });
         state.walks = walks;
         add(&mut state.findings, done);
+    }
+}
+
+impl Observer for Lint {
+    fn inside(self: Arc<Self>) -> Arc<dyn Watch> {
+        Arc::new(Inside(self))
+    }
+
+    fn outside(self: Arc<Self>) -> Arc<dyn Watch> {
+        self
+    }
+
+    fn violation(&self, violation: &Violation<'_>) {
+        self.reported(violation);
+    }
+
+    fn prepare(&self, private: &Path, root: &Target, admin: &Path, shim: &Path) -> std::io::Result<()> {
+        self.trace(Tracer::prepare(private, root, admin, shim)?);
+        Ok(())
+    }
+
+    fn accompany(&self, ended: &dyn Fn() -> bool) {
+        self.drain_until(ended);
     }
 }
 

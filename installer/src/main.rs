@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // The process that holds the view is this program executed anew.
-    rootless_install::view::agent_entry().unwrap_or_else(|| rootless_install::cli::main(std::env::args_os()))
+    script_host::view::agent_entry().unwrap_or_else(|| rootless_install::cli::main(std::env::args_os()))
 }

@@ -14,10 +14,10 @@ mod check;
 #[cfg(test)]
 mod tests;
 
-use crate::arch::Architecture;
-use crate::deb::{DebError, Job};
-use crate::dpkg::DpkgError;
-use crate::solve::Universe;
+use apt_solve::Universe;
+use deb_arch::Architecture;
+use deb_unpack::{DebError, Job};
+use dpkg_db::DpkgError;
 use rootless_install_fs::{Error as TargetError, FileType, Meta, Target, Timestamp};
 use std::path::{Path, PathBuf};
 
@@ -36,14 +36,14 @@ const DIRECTORIES: [&str; 7] = ["bin", "sbin", "lib", "lib32", "lib64", "libo32"
 const ALWAYS: usize = 3;
 
 /// `--merged-usr`: whether /usr is merged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MergedUsr {
-    /// As the packages of the suite have it
+    /// As the packages of the suite have it.
     #[default]
     Auto,
-    /// Merged, without the package usrmerge
+    /// Merged, without the package usrmerge.
     Yes,
-    /// Not merged; for suites up to Debian 12
+    /// Not merged; for suites up to Debian 12.
     No,
 }
 
@@ -139,9 +139,8 @@ impl MergeUsrError {
 /// `Provides`.
 fn by_packages(universe: &Universe<'_>) -> bool {
     universe
-        .slots_named("base-files")
-        .iter()
-        .map(|slot| universe.package(universe.slot_candidate(*slot)))
+        .candidates("base-files")
+        .map(|id| universe.package(id))
         .any(|package| package.provides.iter().any(|provided| provided.name == PACKAGE))
 }
 
@@ -155,7 +154,7 @@ pub fn assumed(universe: &Universe<'_>, wanted: MergedUsr) -> Result<Option<&'st
         let package = "base-files".into();
         return Err(MergeUsrError::Merged { package });
     }
-    let known = !universe.slots_named(PACKAGE).is_empty();
+    let known = universe.candidates(PACKAGE).next().is_some();
     Ok((wanted != MergedUsr::Auto && known).then_some(PACKAGE))
 }
 
@@ -210,19 +209,5 @@ fn meta(kind: FileType) -> Meta {
         uid: 0,
         gid: 0,
         mtime: Timestamp::now(),
-    }
-}
-
-/// Directories that an architecture has besides, as mmdebstrap and debootstrap make
-/// them.
-fn multilib(arch: &Architecture) -> &'static [&'static str] {
-    match arch.name {
-        "amd64" => &["lib32", "lib64", "libx32"],
-        "i386" => &["lib64", "libx32"],
-        "mips64el" => &["lib32", "lib64", "libo32"],
-        "ppc64" | "sparc64" => &["lib32", "lib64"],
-        "powerpc" | "ppc64el" => &["lib64"],
-        "s390x" => &["lib32"],
-        _ => &[],
     }
 }

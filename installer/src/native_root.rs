@@ -1,171 +1,221 @@
-//! The native root: what scripts have as their root directory in chrootless mode.
-//!
-//! It is a configured root filesystem for this machine's architecture, from the target's suite,
-//! kept in the cache. Each run has a copy of its own, to which scripts may write and which is
-//! thrown away. The first directory of `PATH` has a link to the shim for each of its programs.
+//! The native root of a run in chrootless mode: made, or taken from the cache, and copied.
 
-use rustix::fs::{XattrFlags, lgetxattr, llistxattr, lsetxattr};
-use std::ffi::{CStr, OsString};
-use std::fs::{self, FileTimes};
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Directories of programs that are in `PATH`, in a root filesystem with merged or unmerged /usr.
-const PROGRAMS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
+use rootless_install_fs::Target;
+use sha2::{Digest, Sha256};
 
-/// Name, in the private directory, of the directory that is the first of `PATH`.
-pub const FRONT: &str = "bin";
+use crate::install::{InstallError, Installation, Workplace};
+use crate::merge_usr::MergedUsr;
+use crate::staging::Staging;
+use apt_solve::{Plan, Request, Selection, Universe, choose};
+use deb_arch::Architecture;
+use deb_archive::PackageFile;
+use progress::Cancel;
+use progress::{Event, Reporter, Stage};
+use script_host::native_root;
+use script_host::sysroot::package_file;
+use script_host::unrunnable::OnUnrunnable;
+use script_host::{Native, ScriptRoot, ScriptSettings, SessionError};
 
-/// Makes `to`, which must not be there, a copy of a directory in which the user owns everything:
-/// contents, modes on disk, times, extended attributes and links between files.
+type Result<T> = std::result::Result<T, InstallError>;
+
+/// What names a root filesystem in the cache besides its packages; to be changed when the same
+/// packages are installed otherwise.
+const FORM: &str = "native root 1";
+
+/// A native root to be had, and where its packages come from.
+pub(crate) struct NativeRoot<'a, 'u> {
+    /// Packages for this machine's architecture, or a root filesystem that the user has, which is copied.
+    pub(crate) tools: &'a Native<'a, 'u>,
+    /// The request for the target.
+    pub(crate) request: Request,
+    /// Whether /usr is merged.
+    pub(crate) merged_usr: MergedUsr,
+    /// apt's sources, as the target has them: paths and contents.
+    pub(crate) sources: &'a [(PathBuf, String)],
+    /// The cache directory.
+    pub(crate) cache: &'a Path,
+    /// Settings of scripts; those of a native root are never deferred.
+    pub(crate) scripts: &'a ScriptSettings,
+    /// The reporter of downloads and warnings.
+    pub(crate) reporter: &'a Arc<dyn Reporter>,
+    /// The token that stops it.
+    pub(crate) cancel: &'a Cancel,
+}
+
+/// A copy that belongs to one run, and goes with it.
+pub(crate) struct Copied {
+    /// Its files.
+    pub(crate) root: Target,
+    _directory: Staging,
+}
+
+impl NativeRoot<'_, '_> {
+    /// The run's own copy of the native root.
+    ///
+    /// # Errors
+    /// The packages cannot be had or installed, or the cache cannot be written.
+    pub(crate) fn copy(&self) -> Result<Copied> {
+        let original = match &self.tools.directory {
+            None => self.kept()?,
+            Some(path) => {
+                check(path)?;
+                path.to_owned()
+            }
+        };
+        let _stage = self.reporter.stage(Stage::Sysroot);
+        let directory = Staging::scratch(&self.cache.join("run"))?;
+        let path = directory.directory().join("native");
+        native_root::copy(&original, &path).map_err(|source| InstallError::NativeRoot {
+            path: original,
+            source,
+        })?;
+        Ok(Copied {
+            root: Target::open(&path)?,
+            _directory: directory,
+        })
+    }
+
+    /// The one in the cache, made where it is not there.
+    fn kept(&self) -> Result<PathBuf> {
+        let selection = self.choose()?;
+        let plan = Plan::new(self.tools.universe, &selection);
+        let directory = self.cache.join("native-root");
+        let path = directory.join(name(self.tools.universe, &plan, self.merged_usr));
+        if path.is_dir() {
+            return Ok(path);
+        }
+        let _stage = self.reporter.stage(Stage::Sysroot);
+        self.reporter.event(&Event::Detail {
+            message: &format!("making the native root: {} packages", plan.packages().count()),
+        });
+        let work = Staging::scratch(&self.cache.join("run"))?;
+        let root = work.root();
+        std::fs::create_dir_all(&directory)
+            .and_then(|()| std::fs::create_dir(&root))
+            .map_err(|source| InstallError::Write {
+                path: root.clone(),
+                source,
+            })?;
+        self.install(&plan, &selection, &work)?;
+        match std::fs::rename(&root, &path) {
+            // Another run has made it meanwhile.
+            Err(_) if path.is_dir() => Ok(path),
+            renamed => renamed
+                .map(|()| path.clone())
+                .map_err(|source| InstallError::Write { path, source }),
+        }
+    }
+
+    /// The target's variant and packages, as far as this machine's architecture has them.
+    fn choose(&self) -> Result<Selection> {
+        let wanted = &self.request;
+        let choose = |include: Vec<String>| {
+            choose(
+                self.tools.universe,
+                &Request {
+                    include,
+                    ..wanted.clone()
+                },
+            )
+        };
+        // Another architecture's, and other versions, are the target's own affair.
+        let include: Vec<String> = wanted
+            .include
+            .iter()
+            .filter_map(|package| package.split([':', '=', '/']).next())
+            .map(str::to_owned)
+            .collect();
+        if let Ok(selection) = choose(include.clone()) {
+            return Ok(selection);
+        }
+        let there: Vec<String> = include
+            .into_iter()
+            .filter(|package| choose(vec![package.clone()]).is_ok())
+            .collect();
+        Ok(choose(there)?)
+    }
+
+    fn install(&self, plan: &Plan, selection: &Selection, work: &Staging) -> Result<()> {
+        let files = plan
+            .packages()
+            .map(|id| package_file(self.tools.universe, self.tools.indexes, id))
+            .collect::<std::result::Result<Vec<PackageFile>, _>>()?;
+        let debs = self.tools.fetcher.fetch(&files)?;
+        let target = Target::open(&work.root())?;
+        let scripts = ScriptSettings {
+            on_unrunnable: OnUnrunnable::Fail,
+            ..self.scripts.clone()
+        };
+        let installation = Installation {
+            target: &target,
+            arch: Architecture::native(),
+            foreign: &[],
+            universe: self.tools.universe,
+            indexes: self.tools.indexes,
+            plan,
+            selection,
+            debs: plan.packages().zip(debs).collect(),
+            sources: self.sources.to_vec(),
+            merged_usr: self.merged_usr,
+            selections: &[],
+            scripts: &scripts,
+            cache: self.cache,
+            reporter: Arc::new(Quiet(Arc::clone(self.reporter))),
+            cancel: self.cancel,
+        };
+        let scratch = Staging::scratch(&self.cache.join("run"))?;
+        installation.run(Workplace {
+            root: ScriptRoot::Target,
+            native: None,
+            scratch: scratch.directory(),
+            mount_point: work.view(),
+            observer: None,
+        })?;
+        Ok(())
+    }
+}
+
+/// The name of a root filesystem with these packages.
+fn name(universe: &Universe<'_>, plan: &Plan, merged_usr: MergedUsr) -> String {
+    let mut hash = Sha256::new();
+    hash.update(FORM);
+    hash.update(merged_usr.name());
+    for package in plan.packages().map(|id| universe.package(id)) {
+        let line = [package.name, package.version, package.architecture].join(" ");
+        hash.update([line.as_bytes(), b"\n"].concat());
+    }
+    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{hash}", Architecture::native().name)
+}
+
+/// Tells of downloads, warnings and details: the progress of the rest is not the target's.
+struct Quiet(Arc<dyn Reporter>);
+
+impl Reporter for Quiet {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(
+            event,
+            Event::DownloadPlanned { .. }
+                | Event::DownloadAdvanced { .. }
+                | Event::DownloadFinished { .. }
+                | Event::Warning { .. }
+                | Event::Detail { .. }
+        ) {
+            self.0.event(event);
+        }
+    }
+}
+
+/// Whether a directory can be copied as a native root.
 ///
 /// # Errors
-/// What cannot be read or written.
-pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    Copier::default().directory(from, to)
-}
-
-#[derive(Default)]
-struct Copier {
-    /// Files with several names: device and inode, and where the copy is.
-    linked: std::collections::HashMap<(u64, u64), PathBuf>,
-}
-
-impl Copier {
-    fn directory(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::create_dir(to)?;
-        for entry in fs::read_dir(from)? {
-            let entry = entry?;
-            let (from, to) = (entry.path(), to.join(entry.file_name()));
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                self.directory(&from, &to)?;
-            } else if kind.is_symlink() {
-                symlink(fs::read_link(&from)?, &to)?;
-            } else if kind.is_file() {
-                self.file(&from, &to)?;
-            }
-        }
-        finish(from, to)
+/// It is the machine's own, or no root filesystem.
+pub(crate) fn check(directory: &Path) -> Result<()> {
+    if directory == Path::new("/") {
+        return Err(InstallError::MachineAsNativeRoot);
     }
-
-    fn file(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        let meta = fs::symlink_metadata(from)?;
-        if meta.nlink() > 1 {
-            let known = (meta.dev(), meta.ino());
-            if let Some(first) = self.linked.get(&known) {
-                return fs::hard_link(first, to);
-            }
-            self.linked.insert(known, to.to_owned());
-        }
-        // copy_file_range(2), which shares blocks where it can.
-        fs::copy(from, to)?;
-        finish(from, to)
-    }
-}
-
-/// Attributes, mode and times; times come last.
-fn finish(from: &Path, to: &Path) -> io::Result<()> {
-    let mut names = [0_u8; 4096];
-    let length = llistxattr(from, &mut names)?;
-    let mut rest = names.get(..length).unwrap_or_default();
-    while let Ok(name) = CStr::from_bytes_until_nul(rest) {
-        let mut value = [0_u8; 4096];
-        let length = lgetxattr(from, name, &mut value)?;
-        let value = value.get(..length).unwrap_or_default();
-        // Labels of the machine's security modules are its own business.
-        if name.to_bytes().starts_with(b"user.") {
-            lsetxattr(to, name, value, XattrFlags::empty())?;
-        }
-        rest = rest.get(name.count_bytes() + 1..).unwrap_or_default();
-    }
-    let meta = fs::symlink_metadata(from)?;
-    fs::set_permissions(to, meta.permissions())?;
-    let times = FileTimes::new()
-        .set_accessed(meta.accessed()?)
-        .set_modified(meta.modified()?);
-    fs::File::open(to)?.set_times(times)
-}
-
-/// Makes the directory [`FRONT`] in the private directory: a link to the shim for each program,
-/// whose names `list` gives for a directory.
-///
-/// # Errors
-/// What cannot be written.
-pub fn create_front(private: &Path, list: impl Fn(&str) -> Vec<OsString>) -> io::Result<()> {
-    let front = private.join(FRONT);
-    fs::create_dir(&front)?;
-    fs::set_permissions(&front, fs::Permissions::from_mode(0o755))?;
-    for directory in PROGRAMS {
-        for name in list(directory) {
-            match symlink("../shim", front.join(&name)) {
-                // One of the others has it, too.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                made => made?,
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Names in a directory of this machine; none where it cannot be read.
-pub fn names_on_machine(directory: &str) -> Vec<OsString> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rootless_install_fs::{FileType, Meta, Target};
-
-    #[test]
-    fn a_copy_is_the_same_and_its_own() {
-        let directory = tempfile::tempdir().unwrap();
-        let from = directory.path().join("from");
-        fs::create_dir(&from).unwrap();
-        let target = Target::open(&from).unwrap();
-        let mut owned = Meta::of_root(FileType::Regular, 0o4755);
-        (owned.uid, owned.gid) = (7, 8);
-        target.write(Path::new("/a"), b"text", &owned).unwrap();
-        target.link(Path::new("/a"), Path::new("/b")).unwrap();
-        let link = Meta::of_root(FileType::Symlink, 0o777);
-        target
-            .make_symlink(Path::new("/l"), Path::new("a"), &link)
-            .unwrap();
-        let to = directory.path().join("to");
-        copy(&from, &to).unwrap();
-        let copied = Target::open(&to).unwrap();
-        for name in ["/a", "/b"] {
-            let (before, after) = (
-                target.stat(Path::new(name)).unwrap(),
-                copied.stat(Path::new(name)).unwrap(),
-            );
-            assert_eq!(before.meta, after.meta, "{name}");
-            assert_eq!(after.nlink, 2);
-        }
-        assert_eq!(copied.read_link(Path::new("/l")).unwrap(), Path::new("a"));
-        copied.write(Path::new("/a"), b"other", &owned).unwrap();
-        assert_eq!(fs::read(from.join("a")).unwrap(), b"text");
-    }
-
-    #[test]
-    fn every_program_has_the_shim_in_front_of_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let (root, private) = (directory.path().join("root"), directory.path().join("private"));
-        for made in ["root", "root/usr", "root/usr/bin", "root/usr/sbin", "private"] {
-            fs::create_dir(directory.path().join(made)).unwrap();
-        }
-        fs::write(root.join("usr/bin/a"), "").unwrap();
-        fs::write(root.join("usr/sbin/b"), "").unwrap();
-        symlink("usr/bin", root.join("bin")).unwrap();
-        let target = Target::open(&root).unwrap();
-        let names = |directory: &str| target.read_dir(Path::new(directory)).unwrap_or_default();
-        create_front(&private, names).unwrap();
-        for name in ["a", "b"] {
-            let link = fs::read_link(private.join(FRONT).join(name)).unwrap();
-            assert_eq!(link, Path::new("../shim"));
-        }
-    }
+    Ok(script_host::session::check_native_system(directory).map_err(SessionError::from)?)
 }

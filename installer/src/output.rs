@@ -12,7 +12,6 @@ mod compress;
 pub mod devices;
 mod error;
 pub mod header;
-mod walk;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,18 +20,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rootless_install_fs::{FileType, Stat, Target, Timestamp};
+use rootless_install_fs::{FileType, Stat, Target, Timestamp, walk};
 
 pub use compress::Compression;
 use crossbeam::channel;
 pub use error::Error;
-pub use walk::walk;
 
 use compress::Encoder;
 use header::{Entry, Kind};
 
-use crate::report::{Event, Reporter};
-use crate::staging::Cancel;
+use progress::Cancel;
+use progress::{Event, Reporter};
 
 /// How an archive is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -18,7 +18,6 @@
 //!   living run looks dead.
 //! * A live run for the same target is noticed before anything is done.
 
-mod cancel;
 mod error;
 mod leftover;
 mod preflight;
@@ -31,11 +30,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-pub use cancel::{Cancel, Cancelled, OnCancel};
 pub use error::Error;
 pub use preflight::{check_space, check_xattrs};
 
-use crate::cli::TargetSpec;
+use crate::target_spec::TargetSpec;
 
 /// Between the target's name and the random part of a work directory's.
 const INFIX: &str = ".rootless-install-";

@@ -1,42 +1,9 @@
 //! The only place with `unsafe` in this crate.
 #![allow(unsafe_code, reason = "each block says why it is sound")]
 
-use memmap2::{Mmap, UncheckedAdvice};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-
-/// What [`fork`] returned.
-pub(crate) enum Forked {
-    /// In the parent: the child's process id.
-    Parent(nix::unistd::Pid),
-    /// In the child.
-    Child,
-}
-
-/// fork(2), for a process that has only one thread.
-///
-/// # Errors
-/// What fork(2) says.
-pub(crate) fn fork() -> io::Result<Forked> {
-    // SAFETY: the only caller is the view's agent, which never starts a thread,
-    // so no lock can be held by another thread at this moment.
-    match unsafe { nix::unistd::fork() }? {
-        nix::unistd::ForkResult::Parent { child } => Ok(Forked::Parent(child)),
-        nix::unistd::ForkResult::Child => Ok(Forked::Child),
-    }
-}
-
-/// Maps a whole file of the cache for reading; it must not be empty.
-///
-/// # Errors
-/// What mmap(2) says.
-pub(crate) fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the map is only read. Files of the cache get their name whole, by
-    // rename, and this program never writes or truncates them afterwards. Were
-    // one truncated all the same, the process would get SIGBUS, not wrong memory.
-    unsafe { Mmap::map(file) }
-}
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// Has large blocks of memory come from the kernel and go back to it. By itself
 /// the allocator would soon keep decoders' dictionaries among what lives longer,
@@ -47,48 +14,6 @@ pub(crate) fn return_large_blocks() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20);
     }
-}
-
-/// Lets go of the pages of a map; they are read again when they are needed.
-pub(crate) fn forget(map: &Mmap) {
-    forget_part(map, 0, map.len());
-}
-
-/// The same for `length` bytes at `from`, and what else is on those pages.
-pub(crate) fn forget_part(map: &Mmap, from: usize, length: usize) {
-    // SAFETY: the map is of a file, private and never written, so its pages hold
-    // nothing but what the file has (madvise(2), `MADV_DONTNEED`). That they could
-    // not be let go harms nobody.
-    let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, length) };
-}
-
-/// Sets the loopback interface up in this process's network namespace
-/// (netdevice(7), `SIOCSIFFLAGS`).
-///
-/// # Errors
-/// What socket(2) or ioctl(2) says.
-pub(crate) fn loopback_up(socket: &OwnedFd) -> io::Result<()> {
-    // SAFETY: an all-zero `ifreq` is a valid value of this plain C structure.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-        *to = libc::c_char::from_ne_bytes([*from]);
-    }
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-    // SAFETY: SIOCSIFFLAGS reads an `ifreq`, which `request` is.
-    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) };
-    if done < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
-}
-
-/// Takes a descriptor that has just arrived over a socket.
-pub(crate) fn adopt(descriptor: std::os::fd::RawFd) -> OwnedFd {
-    use std::os::fd::FromRawFd;
-    // SAFETY: the kernel has just made this descriptor for this process
-    // (unix(7), SCM_RIGHTS), and nobody else knows its number.
-    unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
 /// A descriptor of its own for one that this process was started with, which no program that it
@@ -107,7 +32,8 @@ pub(crate) fn inherited(descriptor: std::os::fd::RawFd) -> io::Result<OwnedFd> {
     if flags < 0 || copy < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(adopt(copy))
+    // SAFETY: fcntl(2) has just made this descriptor, and nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
 /// Locks the first byte of a file, or all that there will be, for as long as it is open

@@ -12,7 +12,7 @@ mod modules;
 mod uname;
 
 use crate::base_name;
-use crate::paths::Arch;
+use crate::paths::Architecture;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
@@ -57,13 +57,13 @@ pub(crate) struct Execution {
 }
 
 /// Changes the files that a tool wrote, given its arguments.
-pub(crate) type After = fn(&Arch, &[OsString]) -> std::io::Result<()>;
+pub(crate) type After = fn(&Architecture, &[OsString]) -> std::io::Result<()>;
 
 /// What becomes of standard output, and where it goes.
 #[derive(Debug)]
 pub(crate) struct Rewrite {
     /// From what the native tool wrote to what the target's would write.
-    pub(crate) text: fn(&Arch, &[u8]) -> Vec<u8>,
+    pub(crate) text: fn(&Architecture, &[u8]) -> Vec<u8>,
     /// A file instead of standard output.
     pub(crate) file: Option<String>,
     /// Arguments of the caller that the counterpart does not get.
@@ -73,9 +73,9 @@ pub(crate) struct Rewrite {
 /// What is done for a tool.
 enum Way {
     /// It is answered; `None` executes the counterpart after all.
-    Told(fn(&Arch, &[OsString]) -> Option<Vec<u8>>),
+    Told(fn(&Architecture, &[OsString]) -> Option<Vec<u8>>),
     /// It is executed, but not simply.
-    Executed(fn(&Arch, &[OsString]) -> Execution),
+    Executed(fn(&Architecture, &[OsString]) -> Execution),
     /// The installer does it.
     Installer,
 }
@@ -90,7 +90,7 @@ static TABLE: &[(&str, Way)] = &[
     // arch(1): the same as `uname -m`.
     (
         "arch",
-        Told(|arch, arguments| arguments.is_empty().then(|| line(arch.machine))),
+        Told(|arch, arguments| arguments.is_empty().then(|| line(arch.uname))),
     ),
     // dpkg(1): compiled in.
     ("dpkg", Told(dpkg)),
@@ -133,7 +133,7 @@ static TABLE: &[(&str, Way)] = &[
 
 /// What is done when the tool at `path`, which has no links in it, is called with
 /// `arguments` by the name `called`: one program may be several tools.
-pub(crate) fn answer(arch: &Arch, path: &OsStr, called: &OsStr, arguments: &[OsString]) -> Answer {
+pub(crate) fn answer(arch: &Architecture, path: &OsStr, called: &OsStr, arguments: &[OsString]) -> Answer {
     let as_it_is = || Answer::Execute(Execution::default());
     let Some(kind) = kind(arch, path) else {
         return as_it_is();
@@ -151,7 +151,7 @@ pub(crate) fn answer(arch: &Arch, path: &OsStr, called: &OsStr, arguments: &[OsS
 }
 
 /// Whether a row's pattern is for the tool of a name.
-fn names(arch: &Arch, pattern: &str, name: &[u8]) -> bool {
+fn names(arch: &Architecture, pattern: &str, name: &[u8]) -> bool {
     // Programs of a toolchain have the triplet in their name.
     let plain = name
         .strip_prefix(arch.triplet.as_bytes())
@@ -171,7 +171,7 @@ enum Kind {
     Helper,
 }
 
-fn kind(arch: &Arch, path: &OsStr) -> Option<Kind> {
+fn kind(arch: &Architecture, path: &OsStr) -> Option<Kind> {
     let bytes = path.as_bytes();
     let name = base_name(path);
     let directory = bytes.get(..bytes.len() - name.len()).unwrap_or_default();
@@ -192,7 +192,7 @@ fn line(text: &str) -> Vec<u8> {
 }
 
 /// dpkg(1): the queries whose answer is the architecture.
-fn dpkg(arch: &Arch, arguments: &[OsString]) -> Option<Vec<u8>> {
+fn dpkg(arch: &Architecture, arguments: &[OsString]) -> Option<Vec<u8>> {
     let commands: Vec<&str> = arguments.iter().filter_map(|a| a.to_str()).collect();
     if commands.contains(&"--print-architecture") {
         return Some(line(arch.name));

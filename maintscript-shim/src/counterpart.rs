@@ -1,9 +1,9 @@
 //! The native counterpart of a target program, and what else is asked of the
-//! installer. The conversation is described where it answers
-//! (`installer/src/install/control.rs`).
+//! installer, by [`shim_protocol`].
 
-use crate::hazards;
-use crate::paths::{Arch, CONTROL, in_sysroot, merged};
+use crate::paths::{Architecture, in_sysroot, merged};
+use shim_protocol::paths::CONTROL;
+use shim_protocol::{LONGEST_ARGUMENTS, Reply, Request, Strings};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{Read, Write};
@@ -12,9 +12,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-
-/// Bytes of arguments that are told to the installer.
-const LONGEST: usize = 64 << 10;
 
 /// open(2): a descriptor that only names a file.
 const O_PATH: i32 = 0o10_000_000;
@@ -34,123 +31,157 @@ pub(crate) fn resolve(path: &OsStr) -> PathBuf {
 pub(crate) struct Counterpart {
     /// A path of the view.
     pub(crate) path: OsString,
-    /// The name of the program the installer wants to be told the end of.
-    pub(crate) tell: Option<Vec<u8>>,
+    /// Name by which the installer wants the program's end reported.
+    pub(crate) reported: Option<Vec<u8>>,
 }
 
 /// Path of the counterpart in the view, asking the installer to extend the
 /// sysroot where it is not there yet. The error is the installer's reason.
 ///
-/// A program whose output carries its machine ([`crate::hazards`]) is asked for
+/// A program whose output depends on the architecture ([`tool_table`]) is asked for
 /// in any case, by the name it was called by where that has a row of its own.
 pub(crate) fn find(
-    arch: &Arch,
+    arch: &Architecture,
     called: &OsStr,
     real: &Path,
     arguments: &[OsString],
 ) -> Result<Counterpart, OsString> {
-    let mut tell = None;
+    let mut reported = None;
     let merged = merged(called.as_bytes());
     let names = [real.as_os_str().as_bytes(), &merged];
-    if let Some(name) = names
+    if let Some(program) = names
         .into_iter()
-        .find(|name| hazards::rows(name).next().is_some())
+        .find(|name| tool_table::output::rows(name).next().is_some())
     {
-        let mut request = vec![b"h", name, b"\0"];
         // Options come first; of the rest there may be more than is heard.
         let mut length = 0;
-        for argument in arguments {
+        let arguments = arguments.iter().map(|argument| argument.as_bytes());
+        let heard = arguments.take_while(|argument| {
             length += argument.len() + 1;
-            if length > LONGEST {
-                break;
-            }
-            request.extend([argument.as_bytes(), b"\0"]);
-        }
-        match ask(&request)? {
+            length <= LONGEST_ARGUMENTS
+        });
+        let arguments = joined(heard);
+        match ask(&Request::Judge {
+            program,
+            arguments: strings(&arguments),
+        })? {
             Reply::Counterpart => {}
-            Reply::Tell => tell = Some(name.to_vec()),
-            Reply::Execute(_) | Reply::Done { .. } => return Err(senseless()),
+            Reply::CounterpartReported => reported = Some(program.to_vec()),
+            _ => return Err(senseless()),
         }
     }
     let native = in_sysroot(arch, real.as_os_str());
     if fs::metadata(&native).is_ok() {
-        return Ok(Counterpart { path: native, tell });
+        return Ok(Counterpart {
+            path: native,
+            reported,
+        });
     }
-    match ask(&[b"c", real.as_os_str().as_bytes()])? {
-        Reply::Execute(path) => Ok(Counterpart { path, tell }),
-        Reply::Counterpart | Reply::Tell | Reply::Done { .. } => Err(senseless()),
+    let path = real.as_os_str().as_bytes();
+    match ask(&Request::Counterpart { path })? {
+        Reply::Execute(path) => Ok(Counterpart {
+            path: OsString::from_vec(path),
+            reported,
+        }),
+        _ => Err(senseless()),
     }
 }
 
-/// Tells that a program has ended whose output is to be converted. The error is
+/// Reports that a program has ended whose output is to be converted. The error is
 /// the installer's reason.
 pub(crate) fn ended(program: &[u8]) -> Result<(), OsString> {
-    ask(&[b"d", program, b"\0"]).map(drop)
+    ask(&Request::Ended { program }).map(drop)
 }
 
-/// Tells that a counterpart cannot be executed.
+/// Reports that a counterpart cannot be executed.
 pub(crate) fn failed(real: &Path, reason: &str) {
-    let request: [&[u8]; 5] = [b"r", real.as_os_str().as_bytes(), b"\0", reason.as_bytes(), b"\0"];
     // The caller is told in any case.
-    let _ = ask(&request);
+    let _ = ask(&Request::Failed {
+        program: real.as_os_str().as_bytes(),
+        reason: reason.as_bytes(),
+    });
 }
 
-/// What the installer answers.
-pub(crate) enum Reply {
-    /// Execute this path.
-    Execute(OsString),
-    /// Execute the native counterpart.
-    Counterpart,
-    /// Do so, and tell of its end.
-    Tell,
-    /// It is done.
-    Done {
-        /// Bytes for standard output.
-        output: Vec<u8>,
-        /// Bytes for standard error.
-        messages: Vec<u8>,
-        /// Exit status.
-        status: i32,
-    },
+/// What the installer did in the place of a tool.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Bytes for standard output.
+    pub(crate) output: Vec<u8>,
+    /// Bytes for standard error.
+    pub(crate) messages: Vec<u8>,
+    /// Exit status.
+    pub(crate) status: u8,
 }
 
-/// Has the installer that listens at `control` run the target's ldconfig. The error is its
-/// reason.
-pub(crate) fn ldconfig(control: &Path, arguments: &[OsString]) -> Result<Reply, OsString> {
+/// Has the installer that listens at `control` run the target's ldconfig; none where the native one serves. The
+/// error is its reason.
+pub(crate) fn ldconfig(control: &Path, arguments: &[OsString]) -> Result<Option<Done>, OsString> {
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let mut request: Vec<&[u8]> = vec![b"l", directory.as_os_str().as_bytes(), b"\0"];
-    for argument in arguments {
-        request.extend([argument.as_bytes(), b"\0"]);
-    }
-    ask_at(control, &request)
+    let arguments = joined(arguments.iter().map(|argument| argument.as_bytes()));
+    let request = Request::Ldconfig {
+        directory: directory.as_os_str().as_bytes(),
+        arguments: strings(&arguments),
+    };
+    ask_at(control, &request).map(done)
 }
 
-/// Has the installer do what the target's dynamic loader would. The error is its
-/// reason.
-pub(crate) fn loader(program: &OsStr, arguments: &[OsString]) -> Result<Reply, OsString> {
+/// Has the installer do what the target's dynamic loader would; none where the native one serves. The error is
+/// its reason.
+pub(crate) fn loader(program: &OsStr, arguments: &[OsString]) -> Result<Option<Done>, OsString> {
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let directory = crate::front::inner::inside(&directory).unwrap_or(directory);
+    let directory = crate::chrootless::inner::inside(&directory).unwrap_or(directory);
     let environment = crate::loader::environment();
-    let mut request: Vec<&[u8]> = vec![b"o", directory.as_os_str().as_bytes(), b"\0"];
-    for variable in &environment {
-        request.extend([variable.as_bytes(), b"\0"]);
+    let environment = joined(environment.iter().map(|variable| variable.as_bytes()));
+    let arguments = joined(arguments.iter().map(|argument| argument.as_bytes()));
+    ask(&Request::Loader {
+        directory: directory.as_os_str().as_bytes(),
+        environment: strings(&environment),
+        program: program.as_bytes(),
+        arguments: strings(&arguments),
+    })
+    .map(done)
+}
+
+fn done(reply: Reply<Vec<u8>>) -> Option<Done> {
+    match reply {
+        Reply::Done {
+            output,
+            messages,
+            status,
+        } => Some(Done {
+            output,
+            messages,
+            status,
+        }),
+        _ => None,
     }
-    request.extend([b"\0", program.as_bytes(), b"\0"]);
-    for argument in arguments {
-        request.extend([argument.as_bytes(), b"\0"]);
-    }
-    ask(&request)
+}
+
+/// Strings with a NUL behind each. A program's arguments have none in them.
+fn joined<'a>(all: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    all.flat_map(|one| one.iter().copied().chain([0])).collect()
+}
+
+fn strings(joined: &[u8]) -> Strings<'_> {
+    Strings::new(joined).unwrap_or_default()
+}
+
+/// Returns the bytes of a request.
+pub(crate) fn encoded(request: &Request<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    request.encode(&mut |piece| bytes.extend_from_slice(piece));
+    bytes
 }
 
 /// One request a connection.
-fn ask(request: &[&[u8]]) -> Result<Reply, OsString> {
+fn ask(request: &Request<'_>) -> Result<Reply<Vec<u8>>, OsString> {
     ask_at(Path::new(CONTROL), request)
 }
 
-fn ask_at(control: &Path, request: &[&[u8]]) -> Result<Reply, OsString> {
+fn ask_at(control: &Path, request: &Request<'_>) -> Result<Reply<Vec<u8>>, OsString> {
     let converse = || -> std::io::Result<Vec<u8>> {
         let mut stream = UnixStream::connect(control)?;
-        stream.write_all(&request.concat())?;
+        stream.write_all(&encoded(request))?;
         stream.shutdown(std::net::Shutdown::Write)?;
         let mut reply = Vec::new();
         stream.read_to_end(&mut reply)?;
@@ -158,26 +189,14 @@ fn ask_at(control: &Path, request: &[&[u8]]) -> Result<Reply, OsString> {
     };
     let reply =
         converse().map_err(|error| OsString::from(format!("the installer does not answer: {error}")))?;
-    parse(reply)
+    read(&reply)
 }
 
-fn parse(reply: Vec<u8>) -> Result<Reply, OsString> {
-    match reply.split_first() {
-        Some((b'+', path)) => Ok(Reply::Execute(OsString::from_vec(path.to_vec()))),
-        Some((b'>', [])) => Ok(Reply::Counterpart),
-        Some((b'~', [])) => Ok(Reply::Tell),
-        Some((b'=', &[status, a, b, c, d, ref text @ ..])) => {
-            let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
-            let (output, messages) = text.split_at_checked(length).ok_or_else(senseless)?;
-            Ok(Reply::Done {
-                output: output.to_vec(),
-                messages: messages.to_vec(),
-                status: i32::from(status),
-            })
-        }
-        Some((b'-', reason)) => Err(OsString::from_vec(reason.to_vec())),
-        Some(_) => Err(senseless()),
-        None => Err(OsString::from("the installer gave no answer")),
+fn read(reply: &[u8]) -> Result<Reply<Vec<u8>>, OsString> {
+    match Reply::decode(reply) {
+        Ok(Reply::Refused(reason)) => Err(OsString::from_vec(reason.to_vec())),
+        Ok(reply) => Ok(reply.map(<[u8]>::to_vec)),
+        Err(error) => Err(OsString::from(error.to_string())),
     }
 }
 
@@ -210,21 +229,16 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_understood() {
-        assert!(matches!(parse(b"+/x".to_vec()), Ok(Reply::Execute(path)) if path == "/x"));
-        assert!(matches!(parse(b">".to_vec()), Ok(Reply::Counterpart)));
-        assert!(matches!(parse(b"~".to_vec()), Ok(Reply::Tell)));
-        let Ok(Reply::Done {
-            output,
-            messages,
-            status,
-        }) = parse(b"=\x02\0\0\0\x03outerr".to_vec())
-        else {
-            panic!("not understood");
-        };
-        assert_eq!((output, messages, status), (b"out".to_vec(), b"err".to_vec(), 2));
-        for senseless in [&b""[..], b"?", b">x", b"=", b"=\0\0\0\0\x09out", b"-no"] {
-            assert!(parse(senseless.to_vec()).is_err());
+    fn what_is_refused_is_an_error() {
+        assert_eq!(read(b"+/x"), Ok(Reply::Execute(b"/x".to_vec())));
+        for other in [&b""[..], b"?", b"-no"] {
+            assert!(read(other).is_err());
         }
+        let done = done(read(b"=\x02\0\0\0\x03outerr").unwrap()).unwrap();
+        assert_eq!(
+            (done.output.as_slice(), done.messages.as_slice()),
+            (&b"out"[..], &b"err"[..])
+        );
+        assert_eq!(done.status, 2);
     }
 }

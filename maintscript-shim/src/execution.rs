@@ -2,16 +2,13 @@
 //! output must be changed, as a process whose output is read.
 
 use crate::answers::{Execution, Rewrite};
-use crate::paths::{Arch, LOCALES, NATIVE_BIG_ENDIAN, SYSROOT};
+use crate::paths::{Architecture, LOCALES, NATIVE_BIG_ENDIAN};
 use crate::{base_name, complain, elf, sys};
+use shim_protocol::paths::{LIBRARY_MAP, SYSROOT};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
-
-/// The module of the dynamic loader that has the installer find native libraries,
-/// and knows the target's machine (`library-map`).
-const LIBRARIES: &str = "/.rootless-install/libraries.so";
 
 /// Variables that this helper sets for a program, and takes away from what that
 /// program executes.
@@ -38,7 +35,7 @@ const MARK: &str = "ROOTLESS_INSTALL_SET";
 /// # Errors
 /// It cannot be executed.
 pub(crate) fn run(
-    arch: &Arch,
+    arch: &Architecture,
     native: &OsStr,
     path: &OsStr,
     rest: &[OsString],
@@ -111,7 +108,7 @@ fn exit_status(status: ExitStatus) -> i32 {
     status.code().unwrap_or(signal)
 }
 
-fn deliver(arch: &Arch, rewrite: &Rewrite, output: &std::process::Output) -> std::io::Result<()> {
+fn deliver(arch: &Architecture, rewrite: &Rewrite, output: &std::process::Output) -> std::io::Result<()> {
     let text = match output.status.success() {
         true => (rewrite.text)(arch, &output.stdout),
         false => output.stdout.clone(),
@@ -133,23 +130,22 @@ type Variables = Vec<(OsString, OsString)>;
 /// The caller's environment without what this helper has set in it, and with
 /// what the program needs. One that looks for libraries nowhere else than the system does
 /// finds them without help, and sees the environment of its caller.
-fn environment(arch: &Arch, mut variables: Variables, how: &Execution, elsewhere: bool) -> Variables {
+fn environment(arch: &Architecture, mut variables: Variables, how: &Execution, elsewhere: bool) -> Variables {
     take_back(&mut variables);
     let mut set: Vec<(&str, OsString)> = how.variables.clone();
     if elsewhere {
-        variables.push(("LD_AUDIT".into(), LIBRARIES.into()));
+        variables.push(("LD_AUDIT".into(), LIBRARY_MAP.into()));
         set.push(("GLIBC_TUNABLES", THREAD_STORAGE.into()));
     }
     // The target's locales cannot be read (locale(7), LOCPATH).
-    if arch.big_endian != NATIVE_BIG_ENDIAN {
-        let system = OsStr::from_bytes(SYSROOT).to_string_lossy();
+    if arch.is_big_endian() != NATIVE_BIG_ENDIAN {
         variables.push((
             "LOCPATH".into(),
-            format!("{LOCALES}:{system}/usr/lib/locale").into(),
+            format!("{LOCALES}:{SYSROOT}/usr/lib/locale").into(),
         ));
     }
     if how.machine {
-        set.push(("LD_PRELOAD", LIBRARIES.into()));
+        set.push(("LD_PRELOAD", LIBRARY_MAP.into()));
     }
     let mut mark = Vec::new();
     for (name, value) in set {
@@ -184,7 +180,7 @@ mod tests {
     use super::*;
 
     /// An architecture of this machine's byte order.
-    fn same() -> &'static Arch {
+    fn same() -> &'static Architecture {
         let name = if NATIVE_BIG_ENDIAN { "s390x" } else { "riscv64" };
         crate::paths::target(OsStr::new(name)).unwrap()
     }
@@ -221,8 +217,8 @@ mod tests {
         let theirs = environment(same(), callers.clone(), &how, true);
         let value = |name: &str| theirs.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
         assert_eq!(value("HOSTTYPE").unwrap(), "s390x");
-        assert_eq!(value("LD_AUDIT").unwrap(), LIBRARIES);
-        assert_eq!(value("LD_PRELOAD").unwrap(), LIBRARIES);
+        assert_eq!(value("LD_AUDIT").unwrap(), LIBRARY_MAP);
+        assert_eq!(value("LD_PRELOAD").unwrap(), LIBRARY_MAP);
         assert_eq!(value("PERL5LIB").unwrap(), "/mine");
         // What it starts is another program, which gets the caller's environment.
         let next = environment(same(), theirs, &Execution::default(), false);
@@ -236,7 +232,7 @@ mod tests {
         assert_eq!(theirs, callers);
         let theirs = environment(same(), callers.clone(), &Execution::default(), true);
         let ours = [
-            variable("LD_AUDIT", LIBRARIES),
+            variable("LD_AUDIT", LIBRARY_MAP),
             variable("GLIBC_TUNABLES", THREAD_STORAGE),
             variable(MARK, "GLIBC_TUNABLES "),
         ];

@@ -11,39 +11,32 @@
 //! that carry their architecture inside are answered here ([`answers`]).
 //!
 //! By any other name it is a tool that a script calls which runs outside of its
-//! root ([`front`]).
+//! root ([`chrootless`]).
 //!
-//! It is built by the installer's build script with `rustc` alone, statically
-//! linked, so it depends on nothing but `std` and the C library's entry points
-//! in [`sys`]. The runtime's own start-up is skipped (`no_main`): it would
+//! The build script compiles it with `rustc` alone, statically linked, so it depends on nothing but `std`, crates
+//! that need not even that, and the C library's entry points in [`sys`]. The runtime's own start-up is skipped (`no_main`): it would
 //! change signal dispositions that the executed program must inherit.
 
 #![cfg_attr(not(test), no_main)]
 
 mod answers;
+mod chrootless;
 mod counterpart;
 mod elf;
 mod execution;
-mod front;
-// The installer's own table.
-#[path = "../../installer/src/hazards/table.rs"]
-#[allow(dead_code, reason = "the installer uses the rest")]
-mod hazards;
 mod loader;
 mod paths;
 mod sys;
 mod traced;
 
 use answers::{Answer, Execution};
-use counterpart::{Counterpart, Reply};
-use paths::Arch;
+use counterpart::{Counterpart, Done};
+use paths::Architecture;
+use shim_protocol::HANDLERS;
+use shim_protocol::paths::CONTROL;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-
-/// How the names begin by which it is a handler of binfmt_misc; an architecture follows
-/// (`installer/src/view/handlers.rs`).
-const HANDLERS: &[u8] = b"rootless-install-handlers/";
 
 /// Exit status of a shell for "command not found" and of this helper for "no
 /// native counterpart".
@@ -75,32 +68,41 @@ fn handled(arguments: &[OsString]) -> Option<(&OsStr, &OsStr, &OsStr, &[OsString
     let [own, path, name, rest @ ..] = arguments else {
         return None;
     };
-    let arch = own.as_bytes().strip_prefix(HANDLERS)?;
+    let arch = own
+        .as_bytes()
+        .strip_prefix(HANDLERS.as_bytes())?
+        .strip_prefix(b"/")?;
     Some((OsStr::from_bytes(arch), path, name, rest))
 }
 
 /// Runs the program at `path`, which is made for `made_for` and whose `argv[0]` is `name`, or what is done in its
 /// place.
-fn execute(arch: &Arch, made_for: &Arch, (path, name): (&OsStr, &OsStr), rest: &[OsString]) -> i32 {
+fn execute(
+    arch: &Architecture,
+    made_for: &Architecture,
+    (path, name): (&OsStr, &OsStr),
+    rest: &[OsString],
+) -> i32 {
     let resolved = counterpart::resolve(path);
     // A script outside of its root has executed a program of it: there it has another name.
-    let inside = front::inner::inside(&resolved);
+    let inside = chrootless::inner::inside(&resolved);
     let called = inside
         .as_ref()
-        .and_then(|_| front::inner::inside(Path::new(path)))
+        .and_then(|_| chrootless::inner::inside(Path::new(path)))
         .map_or_else(|| path.to_owned(), PathBuf::into_os_string);
     if let Some(inside) = &inside {
         let native = paths::in_sysroot(made_for, inside.as_os_str());
-        front::inner::tell(path, std::fs::metadata(native).is_ok());
+        chrootless::inner::tell(path, std::fs::metadata(native).is_ok());
     }
     let real = inside.unwrap_or(resolved);
     match loader::task(&real, rest) {
         loader::Task::None => {}
         loader::Task::Execute(program, rest) => return execute(arch, made_for, (program, program), rest),
-        loader::Task::Ask => match counterpart::loader(&called, rest) {
-            Ok(Reply::Counterpart | Reply::Execute(_) | Reply::Tell) => {}
-            told => return tell(&real, told),
-        },
+        loader::Task::Ask => {
+            if let Some(done) = counterpart::loader(&called, rest).transpose() {
+                return tell(&real, done);
+            }
+        }
     }
     let mut execution = Execution::default();
     match answers::answer(arch, real.as_os_str(), &called, rest) {
@@ -108,18 +110,22 @@ fn execute(arch: &Arch, made_for: &Arch, (path, name): (&OsStr, &OsStr), rest: &
             sys::write_all(1, &output);
             return status;
         }
-        Answer::Ldconfig => match counterpart::ldconfig(Path::new(paths::CONTROL), rest) {
-            Ok(Reply::Counterpart | Reply::Execute(_) | Reply::Tell) => {}
-            told => return tell(&real, told),
-        },
+        Answer::Ldconfig => {
+            if let Some(done) = counterpart::ldconfig(Path::new(CONTROL), rest).transpose() {
+                return tell(&real, done);
+            }
+        }
         Answer::Execute(planned) => execution = planned,
     }
     match counterpart::find(made_for, &called, &real, rest) {
-        Ok(Counterpart { path: native, tell }) => {
-            if let Some(told) = tell
+        Ok(Counterpart {
+            path: native,
+            reported,
+        }) => {
+            if let Some(program) = reported
                 && let Some(status) = sys::wait_for_child()
             {
-                return tell_end(&told, status);
+                return report_end(&program, status);
             }
             match execution::run(arch, &native, name, rest, execution) {
                 Ok(status) => status,
@@ -151,18 +157,13 @@ fn execute(arch: &Arch, made_for: &Arch, (path, name): (&OsStr, &OsStr), rest: &
 }
 
 /// Hands on what the installer did in the place of a tool; the exit status.
-fn tell(tool: &Path, told: Result<Reply, OsString>) -> i32 {
-    match told {
-        Ok(Reply::Done {
-            output,
-            messages,
-            status,
-        }) => {
-            sys::complain(&messages);
-            sys::write_all(1, &output);
-            status
+fn tell(tool: &Path, done: Result<Done, OsString>) -> i32 {
+    match done {
+        Ok(done) => {
+            sys::complain(&done.messages);
+            sys::write_all(1, &done.output);
+            i32::from(done.status)
         }
-        Ok(Reply::Counterpart | Reply::Execute(_) | Reply::Tell) => NOT_EXECUTABLE,
         Err(reason) => {
             complain(&[
                 b"rootless-install: ",
@@ -178,7 +179,7 @@ fn tell(tool: &Path, told: Result<Reply, OsString>) -> i32 {
 }
 
 /// The end of a program whose output the installer converts now.
-fn tell_end(program: &[u8], status: i32) -> i32 {
+fn report_end(program: &[u8], status: i32) -> i32 {
     match counterpart::ended(program) {
         Ok(()) => status,
         Err(reason) => {
@@ -229,8 +230,8 @@ fn enter(arguments: &[OsString]) -> i32 {
     if traced::is_meant(arguments) {
         return traced::run(arguments);
     }
-    if front::is_called(arguments) {
-        return front::run(arguments);
+    if chrootless::is_called(arguments) {
+        return chrootless::run(arguments);
     }
     run(arguments)
 }

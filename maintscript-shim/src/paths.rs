@@ -3,80 +3,27 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-#[path = "native.rs"]
-mod native;
-pub(crate) use native::NATIVE_TRIPLET;
+pub(crate) use deb_arch::Architecture;
+use deb_arch::NATIVE;
+use shim_protocol::{FOREIGN, paths};
 
-/// Where the installer mounts the native sysroot in the view.
-pub(crate) const SYSROOT: &[u8] = b"/.rootless-install/sysroot";
-/// The socket on which the installer extends the sysroot on demand.
-pub(crate) const CONTROL: &str = "/.rootless-install/control";
+/// Triplet of the machine this helper was built for.
+pub(crate) const NATIVE_TRIPLET: &str = NATIVE.triplet;
 
 /// Where native programs find locales that scripts make, when the target's are of
 /// another byte order. It is not in the result.
 pub(crate) const LOCALES: &str = "/dev/shm/rootless-install-locales";
 
-/// What the shim must know of an architecture.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Arch {
-    /// Debian's name.
-    pub(crate) name: &'static str,
-    /// Multiarch triplet.
-    pub(crate) triplet: &'static str,
-    /// Machine as `uname -m` prints it.
-    pub(crate) machine: &'static str,
-    /// Word size in bits.
-    pub(crate) bits: u8,
-    /// Whether the most significant byte comes first.
-    pub(crate) big_endian: bool,
-}
-
-const fn arch(
-    name: &'static str,
-    triplet: &'static str,
-    machine: &'static str,
-    bits: u8,
-    big_endian: bool,
-) -> Arch {
-    Arch {
-        name,
-        triplet,
-        machine,
-        bits,
-        big_endian,
-    }
-}
-
-/// The installer's own table has the same names; a test there compares them.
-static ARCHITECTURES: &[Arch] = &[
-    arch("amd64", "x86_64-linux-gnu", "x86_64", 64, false),
-    arch("arm64", "aarch64-linux-gnu", "aarch64", 64, false),
-    arch("armel", "arm-linux-gnueabi", "armv7l", 32, false),
-    arch("armhf", "arm-linux-gnueabihf", "armv7l", 32, false),
-    arch("hppa", "hppa-linux-gnu", "parisc", 32, true),
-    arch("i386", "i386-linux-gnu", "i686", 32, false),
-    arch("loong64", "loongarch64-linux-gnu", "loongarch64", 64, false),
-    arch("m68k", "m68k-linux-gnu", "m68k", 32, true),
-    arch("mips64el", "mips64el-linux-gnuabi64", "mips64", 64, false),
-    arch("powerpc", "powerpc-linux-gnu", "ppc", 32, true),
-    arch("ppc64", "powerpc64-linux-gnu", "ppc64", 64, true),
-    arch("ppc64el", "powerpc64le-linux-gnu", "ppc64le", 64, false),
-    arch("riscv64", "riscv64-linux-gnu", "riscv64", 64, false),
-    arch("s390x", "s390x-linux-gnu", "s390x", 64, true),
-    arch("sh4", "sh4-linux-gnu", "sh4a", 32, false),
-    arch("sparc64", "sparc64-linux-gnu", "sparc64", 64, true),
-];
-
 /// Looks up the target architecture by Debian's name.
-pub(crate) fn target(name: &OsStr) -> Option<&'static Arch> {
-    ARCHITECTURES.iter().find(|a| name == a.name)
+pub(crate) fn target(name: &OsStr) -> Option<&'static Architecture> {
+    Architecture::by_name(name.to_str()?)
 }
 
 /// The target's architecture, and that of the program where it is another one:
 /// `riscv64`, or `riscv64+arm64`.
-pub(crate) fn target_and_program(argument: &OsStr) -> Option<(&'static Arch, &'static Arch)> {
+pub(crate) fn target_and_program(argument: &OsStr) -> Option<(&'static Architecture, &'static Architecture)> {
     let bytes = argument.as_bytes();
-    match bytes.iter().position(|&b| b == b'+') {
+    match bytes.iter().position(|&b| b == FOREIGN) {
         None => target(argument).map(|arch| (arch, arch)),
         Some(at) => {
             let (first, second) = (bytes.get(..at)?, bytes.get(at + 1..)?);
@@ -88,12 +35,7 @@ pub(crate) fn target_and_program(argument: &OsStr) -> Option<(&'static Arch, &'s
     }
 }
 /// Byte order of the machine this helper was built for.
-pub(crate) const NATIVE_BIG_ENDIAN: bool = cfg!(target_endian = "big");
-
-/// What this helper was built for.
-pub(crate) fn native() -> Option<&'static Arch> {
-    ARCHITECTURES.iter().find(|a| a.triplet == NATIVE_TRIPLET)
-}
+pub(crate) const NATIVE_BIG_ENDIAN: bool = NATIVE.is_big_endian();
 
 /// Replaces every whole occurrence of the target's triplet by the native one.
 ///
@@ -126,8 +68,8 @@ pub(crate) fn merged(path: &[u8]) -> Vec<u8> {
 }
 
 /// Where the counterpart of a target path is in the native sysroot.
-pub(crate) fn in_sysroot(arch: &Arch, path: &OsStr) -> OsString {
-    let mut native = SYSROOT.to_vec();
+pub(crate) fn in_sysroot(arch: &Architecture, path: &OsStr) -> OsString {
+    let mut native = paths::SYSROOT.as_bytes().to_vec();
     native.extend(map_triplet(path.as_bytes(), arch.triplet, NATIVE_TRIPLET));
     OsString::from_vec(native)
 }

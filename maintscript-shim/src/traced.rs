@@ -6,16 +6,11 @@
 //! Everything else is executed by the shell that was called.
 
 use crate::{NOT_FOUND, base_name, complain, sys};
+use shim_protocol::paths::{SHELLS, TRACE_STARTUP};
+use shim_protocol::variables::TRACE;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-
-/// Says that scripts are to be traced; for bash it says of which shell it does the work.
-const VARIABLE: &str = "ROOTLESS_INSTALL_TRACE";
-/// Where the real shells are.
-const SHELLS: &str = "/.rootless-install/shell";
-/// The start-up file of traced shells.
-const STARTUP: &str = "/.rootless-install/trace.bash";
 
 /// The program that does a shell's work, as it is called in [`SHELLS`]; nothing for what is no shell.
 fn real(name: &[u8]) -> Option<&'static str> {
@@ -29,7 +24,7 @@ fn real(name: &[u8]) -> Option<&'static str> {
 /// Whether the helper was called as a shell whose scripts are traced.
 pub(crate) fn is_meant(arguments: &[OsString]) -> bool {
     let name = arguments.first().map(|first| base_name(first));
-    name.and_then(real).is_some() && std::env::var_os(VARIABLE).is_some()
+    name.and_then(real).is_some() && std::env::var_os(TRACE).is_some()
 }
 
 /// Executes the shell; returns the exit status when it cannot be.
@@ -42,12 +37,12 @@ pub(crate) fn run(arguments: &[OsString]) -> i32 {
     };
     let admin = std::env::var_os("DPKG_ADMINDIR").unwrap_or_default();
     let mut environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-    let can_trace = || Path::new(STARTUP).exists() && Path::new(SHELLS).join("bash").exists();
+    let can_trace = || Path::new(TRACE_STARTUP).exists() && Path::new(SHELLS).join("bash").exists();
     let (program, name) = if is_script(rest, Path::new(&admin)) && can_trace() {
-        environment.retain(|(name, _)| name != VARIABLE && name != "BASH_ENV");
+        environment.retain(|(name, _)| name != TRACE && name != "BASH_ENV");
         let mode = if shell == "dash" { "sh" } else { "bash" };
-        environment.push((VARIABLE.into(), mode.into()));
-        environment.push(("BASH_ENV".into(), STARTUP.into()));
+        environment.push((TRACE.into(), mode.into()));
+        environment.push(("BASH_ENV".into(), TRACE_STARTUP.into()));
         // By the name of `sh` it would not read the file.
         ("bash", OsStr::new("bash"))
     } else {

@@ -5,12 +5,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::solve::Variant;
-use clap::{ArgAction, Parser, ValueEnum};
+use apt_solve::Variant;
+use clap::{ArgAction, Parser};
 
+use super::choices;
 use super::values::{self, Names};
 use crate::merge_usr::MergedUsr;
-use crate::unrunnable::OnUnrunnable;
+use crate::settings::Mode;
+use script_host::unrunnable::OnUnrunnable;
 
 const LONG_ABOUT: &str = "\
 Makes a Debian root filesystem for any architecture, as an ordinary user, without
@@ -51,7 +53,7 @@ Examples:
   rootless-install --arch arm64 --suite trixie --include openssh-server,sudo arm64.tar.xz
   rootless-install --variant buildd - | podman import - buildd";
 
-/// The arguments as given; [`super::Config`] is what they mean.
+/// The arguments as given; [`Settings`](crate::settings::Settings) are what they mean.
 #[derive(Debug, Parser)]
 #[command(
     name = "rootless-install",
@@ -90,7 +92,7 @@ pub struct Args {
     pub suite: String,
 
     /// Which packages to install beside those of --include
-    #[arg(long, value_name = "VARIANT", default_value = "minbase", value_enum)]
+    #[arg(long, value_name = "VARIANT", default_value = "minbase", value_parser = choices::variant())]
     pub variant: Variant,
 
     /// Packages to install as well, with what they depend on
@@ -125,7 +127,7 @@ pub struct Args {
     /// Packages bring the links since Debian 13, and in Debian 12 the package usrmerge makes
     /// them when it is configured. `yes` makes them before anything is unpacked, without that
     /// package.
-    #[arg(long, value_name = "HOW", default_value = "auto", value_enum)]
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = choices::merged_usr())]
     pub merged_usr: MergedUsr,
 
     /// Where downloads, the native sysroot and logs are kept
@@ -136,7 +138,7 @@ pub struct Args {
     pub cache: Option<PathBuf>,
 
     /// How maintainer scripts are run
-    #[arg(long, value_name = "MODE", default_value = "auto", value_enum)]
+    #[arg(long, value_name = "MODE", default_value = "auto", value_parser = choices::mode())]
     pub mode: Mode,
 
     /// Where native tools come from: `auto` or a directory
@@ -161,7 +163,7 @@ pub struct Args {
     ///
     /// That is one without a counterpart for this machine's architecture, or one that would
     /// write data in the wrong byte order, word size or instruction set.
-    #[arg(long, value_name = "WHAT", default_value = "fail", value_enum)]
+    #[arg(long, value_name = "WHAT", default_value = "fail", value_parser = choices::on_unrunnable())]
     pub on_unrunnable: OnUnrunnable,
 
     /// Keep a log of everything here
@@ -189,17 +191,6 @@ pub struct Args {
     pub quiet: bool,
 }
 
-/// `--mode`: how maintainer scripts are run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Mode {
-    /// redirect, or chrootless where this machine does not let an ordinary user make namespaces
-    Auto,
-    /// In a view of the target where every tool is its native counterpart
-    Redirect,
-    /// Outside of the target, with DPKG_ROOT, as dpkg --force-script-chrootless runs them
-    Chrootless,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,13 +207,5 @@ mod tests {
             .map(|_| ())
             .map_err(|error| error.to_string());
         assert!(error.is_err_and(|text| text.contains("vax") && text.contains("riscv64")));
-    }
-
-    #[test]
-    fn names_of_variants_agree() {
-        for variant in Variant::value_variants() {
-            let value = variant.to_possible_value();
-            assert_eq!(value.as_ref().map(|v| v.get_name()), Some(variant.as_str()));
-        }
     }
 }

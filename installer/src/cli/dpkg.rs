@@ -14,10 +14,10 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use super::environment::Environment;
-use crate::install::dpkg_call::{self, Action, Call, Options};
-use crate::staging::Cancel;
-use crate::view::privileges;
+use crate::dpkg::{self, Action, Call, Options};
 use parse::{Defaults, Parsed, parse};
+use progress::Cancel;
+use script_host::view::privileges;
 
 /// The words of a call of dpkg, if this is one: those after `dpkg` as the first argument, or all of
 /// them where the program's own name ends so.
@@ -79,7 +79,7 @@ fn run(mut call: Call, environment: &Environment) -> ExitCode {
     if let Err(error) = cancel.listen() {
         return fail(&error.to_string());
     }
-    let status = dpkg_call::run(&call, &cancel);
+    let status = dpkg::run(&call, &cancel);
     match cancel.signal() {
         Some(signal) if status != 0 => super::Exit::Signal(signal).into(),
         _ => ExitCode::from(status),

@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use crate::report::Style;
+use progress::Style;
 
 /// What they were set to when the program began.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use crate::report::{Style, escape};
+use progress::{Style, escape};
 
 /// The text for an error: `error: …`, a `caused by: …` for each cause, and
 /// `hint: …`. Every part is made safe to print; a part of several lines (as a

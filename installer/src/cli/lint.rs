@@ -4,24 +4,21 @@
 //! of the result.
 
 use super::args::Args;
-use super::config::{Config, ConfigError};
 use super::environment::Environment;
 use super::exit::Exit;
-use super::pipeline::{self, Installed, Purpose};
-use super::{error, values};
-use crate::archive::{LocalError, LocalPackage, local_package};
-use crate::lint::process::Proc;
-use crate::lint::report::{Package, VERSION};
-use crate::lint::{Format, Lint, Report, Settings};
-use crate::report::{Style, Tally};
-use crate::unrunnable::OnUnrunnable;
-use crate::view::DPKG_ROOT;
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueHint, value_parser};
-use rootless_install_fs::Target;
+use super::resolve::SettingsError;
+use super::{choices, error, values};
+use crate::commands;
+use crate::commands::lint::LintSettings;
+use crate::lint::Format;
+use crate::local_packages::{LocalError, LocalPackage, local_package};
+use crate::settings::Settings;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueHint};
+use progress::Style;
+use script_host::unrunnable::OnUnrunnable;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// The first argument that means this command.
 pub const NAME: &str = "lint";
@@ -52,27 +49,12 @@ Examples:
 /// Options of an installation that have no meaning here.
 const UNUSED: [&str; 5] = ["mode", "native_sysroot", "on_unrunnable", "dry_run", "merged_usr"];
 
-/// What is to be looked at, and how it is told.
-#[derive(Clone, Debug)]
-pub struct LintConfig {
-    /// The installation. Its target is not made.
-    pub config: Config,
-    /// Package files of the user's own, which are candidates before all others.
-    pub local: Vec<LocalPackage>,
-    /// The names of the packages that were asked for.
-    pub packages: Vec<String>,
-    /// Whether scripts of all packages are reported, and not only of those.
-    pub all: bool,
-    /// How findings are printed.
-    pub format: Format,
-}
-
 /// Arguments that make no sense here.
 #[derive(Debug, thiserror::Error)]
 pub enum LintError {
     /// As for an installation.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Settings(#[from] SettingsError),
     /// A package file cannot be used.
     #[error(transparent)]
     Local(#[from] LocalError),
@@ -100,7 +82,7 @@ impl LintError {
     /// How to mend it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Config(error) => error.hint().map(str::to_owned),
+            Self::Settings(error) => error.hint().map(str::to_owned),
             Self::Architecture { architecture, .. } => Some(format!("give --arch {architecture}")),
             Self::Local(_) | Self::Argument { .. } => None,
         }
@@ -122,7 +104,7 @@ pub fn main(arguments: &[OsString], environment: &Environment, style: Style) -> 
             return exit.into();
         }
     };
-    match LintConfig::resolve(matches, environment) {
+    match resolve(matches, environment) {
         Ok(config) => run(&config, style),
         Err(error) => {
             error::print(&error, error.hint(), style);
@@ -132,38 +114,17 @@ pub fn main(arguments: &[OsString], environment: &Environment, style: Style) -> 
 }
 
 /// Installs the packages and reports what was found.
-fn run(config: &LintConfig, style: Style) -> ExitCode {
-    super::with_reporter(&config.config, style, |reporter, cancel, _| {
-        let tally = Arc::new(Tally::new(reporter));
-        let purpose = Purpose {
-            local: &config.local,
-            lint: true,
-        };
-        let report = pipeline::install(&config.config, purpose, &tally, cancel, |installed| {
-            Ok(config.report(installed))
-        })?;
-        let Some(report) = report else {
-            return Ok(Exit::Success);
-        };
+fn run(config: &LintSettings, style: Style) -> ExitCode {
+    super::with_reporter(&config.settings, style, |reporter, cancel, _| {
+        let report = commands::lint::run(config, reporter, cancel)?;
         report
             .write(config.format, std::io::stdout().lock())
-            .map_err(pipeline::Error::Print)?;
+            .map_err(commands::Error::Print)?;
         Ok(match report.findings.is_empty() {
             true => Exit::Success,
             false => Exit::Findings,
         })
     })
-}
-
-/// What watches the scripts of an installation.
-pub(super) fn watch(target: &Target) -> Arc<Lint> {
-    Arc::new(Lint::new(Settings {
-        root: PathBuf::from(DPKG_ROOT),
-        admin: PathBuf::from(format!("{DPKG_ROOT}{}", crate::dpkg::ADMIN)),
-        target: target.clone(),
-        is_covered: Box::new(crate::front::covers),
-        processes: Box::new(Proc),
-    }))
 }
 
 /// The command line: that of an installation with other arguments, and options of its own.
@@ -193,7 +154,7 @@ pub fn command() -> Command {
             Arg::new("format")
                 .long("format")
                 .value_name("FORMAT")
-                .value_parser(value_parser!(Format))
+                .value_parser(choices::format())
                 .default_value("text")
                 .help("How findings are printed on standard output"),
         )
@@ -205,81 +166,55 @@ pub fn command() -> Command {
         )
 }
 
-impl LintConfig {
-    /// Completes what was given.
-    ///
-    /// # Errors
-    /// [`LintError`] where an argument cannot be meant.
-    pub fn resolve(mut matches: ArgMatches, environment: &Environment) -> Result<Self, LintError> {
-        let wanted: Vec<OsString> = matches
-            .get_many::<OsString>("target")
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect();
-        let all = matches.get_flag("all");
-        let format = matches.get_one("format").copied().unwrap_or(Format::Text);
-        let mut args = Args::from_arg_matches_mut(&mut matches).map_err(|error| LintError::Argument {
-            argument: NAME.to_owned(),
-            problem: error.to_string(),
-        })?;
-        // It is never made, but has a name as any other.
-        args.target = environment.temporary().join(NAME).into();
-        // What one package cannot have is no reason not to look at others.
-        args.on_unrunnable = OnUnrunnable::Defer;
-        let mut config = Config::resolve(args, environment)?;
-        let (mut local, mut packages) = (Vec::new(), Vec::new());
-        for argument in wanted {
-            let asked = if is_file(&argument) {
-                let package = own(Path::new(&argument), &config)?;
-                let asked = format!("{}={}", package.name, package.version);
-                packages.push(package.name.clone());
-                local.push(package);
-                vec![asked]
-            } else {
-                let asked = named(&argument)?;
-                packages.extend(asked.iter().map(|asked| base(asked).to_owned()));
-                asked
-            };
-            for name in asked {
-                if !config.include.contains(&name) {
-                    config.include.push(name);
-                }
+/// Completes what was given.
+///
+/// # Errors
+/// [`LintError`] where an argument cannot be meant.
+fn resolve(mut matches: ArgMatches, environment: &Environment) -> Result<LintSettings, LintError> {
+    let wanted: Vec<OsString> = matches
+        .get_many::<OsString>("target")
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    let all = matches.get_flag("all");
+    let format = matches.get_one("format").copied().unwrap_or(Format::Text);
+    let mut args = Args::from_arg_matches_mut(&mut matches).map_err(|error| LintError::Argument {
+        argument: NAME.to_owned(),
+        problem: error.to_string(),
+    })?;
+    // It is never made, but has a name as any other.
+    args.target = environment.temporary().join(NAME).into();
+    // What one package cannot have is no reason not to look at others.
+    args.on_unrunnable = OnUnrunnable::Defer;
+    let mut settings = super::resolve::resolve(args, environment)?;
+    let (mut local, mut packages) = (Vec::new(), Vec::new());
+    for argument in wanted {
+        let asked = if is_file(&argument) {
+            let package = own(Path::new(&argument), &settings)?;
+            let asked = format!("{}={}", package.name, package.version);
+            packages.push(package.name.clone());
+            local.push(package);
+            vec![asked]
+        } else {
+            let asked = named(&argument)?;
+            packages.extend(asked.iter().map(|asked| base(asked).to_owned()));
+            asked
+        };
+        for name in asked {
+            if !settings.include.contains(&name) {
+                settings.include.push(name);
             }
         }
-        packages.dedup();
-        Ok(Self {
-            config,
-            local,
-            packages,
-            all,
-            format,
-        })
     }
-
-    fn report(&self, installed: Installed<'_>) -> Report {
-        let found = installed
-            .lint
-            .map(|lint| lint.findings(|package| self.wants(package)));
-        let (findings, scripts) = found.unwrap_or_default();
-        let packages = installed.versions.into_iter();
-        let packages = packages.filter(|(name, _)| self.wants(name));
-        Report {
-            version: VERSION,
-            architecture: self.config.arch.name.to_owned(),
-            suite: self.config.suite.clone(),
-            packages: packages
-                .map(|(name, version)| Package { name, version })
-                .collect(),
-            scripts,
-            findings,
-        }
-    }
-
-    /// Whether findings of a package are to be reported.
-    pub fn wants(&self, package: &str) -> bool {
-        self.all || self.packages.iter().any(|name| name == package)
-    }
+    packages.dedup();
+    Ok(LintSettings {
+        settings,
+        local,
+        packages,
+        all,
+        format,
+    })
 }
 
 /// As apt has it: a path, not a name.
@@ -297,10 +232,10 @@ fn base(asked: &str) -> &str {
     asked.split([':', '=', '/']).next().unwrap_or(asked)
 }
 
-fn own(path: &Path, config: &Config) -> Result<LocalPackage, LintError> {
+fn own(path: &Path, settings: &Settings) -> Result<LocalPackage, LintError> {
     let package = local_package(path)?;
     let fits = package.architecture == "all"
-        || config
+        || settings
             .architectures()
             .any(|arch| arch.name == package.architecture);
     if fits {
@@ -309,7 +244,7 @@ fn own(path: &Path, config: &Config) -> Result<LocalPackage, LintError> {
     Err(LintError::Architecture {
         path: path.to_owned(),
         architecture: package.architecture,
-        target: config.arch.name.to_owned(),
+        target: settings.arch.name.to_owned(),
     })
 }
 
@@ -325,9 +260,9 @@ fn named(argument: &OsStr) -> Result<Vec<String>, LintError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deb::tests::build::{Data, Deb};
+    use deb_unpack::tests::build::{Data, Deb};
 
-    fn resolve(arguments: &[&OsStr]) -> Result<LintConfig, LintError> {
+    fn given(arguments: &[&OsStr]) -> Result<LintSettings, LintError> {
         let environment = Environment {
             home: Some("/home/u".into()),
             ..Environment::default()
@@ -336,7 +271,7 @@ mod tests {
         let matches = command()
             .try_get_matches_from(all)
             .unwrap_or_else(|error| panic!("{error}"));
-        LintConfig::resolve(matches, &environment)
+        super::resolve(matches, &environment)
     }
 
     fn package(control: &str) -> Vec<u8> {
@@ -361,14 +296,14 @@ mod tests {
     #[test]
     fn packages_are_asked_for_with_the_options_of_an_installation() {
         let line = "--arch riscv64 --suite trixie --include d --format json a b=1:2 c/sid b:arm64";
-        let lint = resolve(&words(line)).unwrap();
-        assert_eq!(lint.config.include, ["d", "a", "b=1:2", "c/sid", "b:arm64"]);
+        let lint = given(&words(line)).unwrap();
+        assert_eq!(lint.settings.include, ["d", "a", "b=1:2", "c/sid", "b:arm64"]);
         assert_eq!(lint.packages, ["a", "b", "c", "b"]);
-        assert_eq!((lint.config.arch.name, lint.format), ("riscv64", Format::Json));
+        assert_eq!((lint.settings.arch.name, lint.format), ("riscv64", Format::Json));
         assert!(lint.wants("a") && !lint.wants("d"));
-        assert!(resolve(&words("--all a")).unwrap().wants("d"));
+        assert!(given(&words("--all a")).unwrap().wants("d"));
         assert!(matches!(
-            resolve(&words("Bad_Name")),
+            given(&words("Bad_Name")),
             Err(LintError::Argument { .. })
         ));
     }
@@ -378,8 +313,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("own_1%3a2_all.deb");
         std::fs::write(&file, package("Package: own\nVersion: 1:2\nArchitecture: all\n")).unwrap();
-        let lint = resolve(&[file.as_os_str()]).unwrap();
-        assert_eq!(lint.config.include, ["own=1:2"]);
+        let lint = given(&[file.as_os_str()]).unwrap();
+        assert_eq!(lint.settings.include, ["own=1:2"]);
         assert!(lint.wants("own"));
         let other = directory.path().join("own_2_hurd-i386.deb");
         std::fs::write(
@@ -387,9 +322,9 @@ mod tests {
             package("Package: own\nVersion: 2\nArchitecture: hurd-i386\n"),
         )
         .unwrap();
-        let error = resolve(&[other.as_os_str()]).unwrap_err();
+        let error = given(&[other.as_os_str()]).unwrap_err();
         assert!(error.hint().is_some_and(|hint| hint.contains("--arch hurd-i386")));
-        let missing = resolve(&words("./missing.deb"));
+        let missing = given(&words("./missing.deb"));
         assert!(matches!(missing, Err(LintError::Local(LocalError::Read { .. }))));
     }
 }

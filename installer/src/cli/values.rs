@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::arch::{ARCHITECTURES, Architecture};
+use deb_arch::{ARCHITECTURES, Architecture};
 
 /// One `--arch` value: names between commas or blanks.
 pub(super) fn architectures(value: &str) -> Result<Names, String> {
@@ -16,7 +16,7 @@ pub(super) fn architectures(value: &str) -> Result<Names, String> {
         let known: Vec<&str> = ARCHITECTURES.iter().map(|arch| arch.name).collect();
         Err(format!(
             "`{}` is not an architecture; there are: {}",
-            crate::report::escape(name),
+            progress::escape(name),
             known.join(", ")
         ))
     })
@@ -62,7 +62,7 @@ pub(super) fn components(value: &str) -> Result<Names, String> {
         } else {
             Err(format!(
                 "`{}` is not the name of a component; give them as `main,contrib`",
-                crate::report::escape(name)
+                progress::escape(name)
             ))
         }
     })
@@ -88,7 +88,7 @@ pub(super) fn packages(value: &str) -> Result<Names, String> {
         } else {
             Err(format!(
                 "`{}` is not the name of a package; give them as NAME, NAME:ARCH, NAME=VERSION or NAME/SUITE",
-                crate::report::escape(name)
+                progress::escape(name)
             ))
         }
     })

@@ -1,6 +1,6 @@
 //! Triggers that activate one another for ever.
 
-use crate::dpkg::{Database, PackageKey};
+use dpkg_db::{Database, PackageKey};
 use std::collections::BTreeMap;
 
 /// Finds out whether trigger processing goes round in circles, as dpkg does:

@@ -1,10 +1,10 @@
 //! Why configuring stopped.
 
-use super::script::{Script, ScriptFailure};
-use crate::dpkg::DpkgError;
-use crate::staging::Cancelled;
-use crate::unrunnable::Refusal;
-use crate::view::ViewError;
+use dpkg_db::DpkgError;
+use progress::Cancelled;
+use script_host::SessionError;
+use script_host::script::{Script, ScriptFailure};
+use script_host::unrunnable::Refusal;
 
 /// Why configuring stopped.
 #[derive(Debug, thiserror::Error)]
@@ -15,9 +15,9 @@ pub enum ConfigureError {
     /// The database could not be read or written, or a conffile is in the way.
     #[error(transparent)]
     Dpkg(#[from] DpkgError),
-    /// The view is gone.
+    /// The session was lost.
     #[error(transparent)]
-    View(#[from] ViewError),
+    Session(#[from] SessionError),
     /// The target could not be written.
     #[error("cannot write the control files of {package}")]
     Target {
@@ -64,7 +64,7 @@ impl ConfigureError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Script(failure) => failure.hint(),
-            Self::View(error) => error.hint(),
+            Self::Session(error) => error.hint(),
             Self::TriggerCycle { .. } => {
                 Some("this is a fault of the packages; leave one of them out".into())
             }

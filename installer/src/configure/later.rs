@@ -1,28 +1,28 @@
 //! Packages that are left for the target's own dpkg.
 //!
 //! A package whose postinst cannot be run is left as dpkg would leave it:
-//! `unpacked` where that is known before ([`crate::hazards`]), `half-configured`
+//! `unpacked` where that is known before ([`script_host::hazards`]), `half-configured`
 //! where the script had begun; `dpkg --configure -a` runs the postinst, from its
 //! beginning, in both cases (Policy 6.5, and 6.2 for what was begun). Triggers
 //! stay pending, and those who await them stay so. What depends on a package
 //! that is left stays unpacked.
 
 use super::{ConfigureError, Configurer, Result};
-use crate::dpkg::{Database, Package, PackageKey, Possibility, Status, parse_relations};
-use crate::unrunnable::{Deferred, OnUnrunnable, Unrunnable};
+use dpkg_db::{Database, Package, PackageKey, Possibility, Status, parse_relations};
+use script_host::unrunnable::{Deferred, OnUnrunnable, Unrunnable};
 
-impl Configurer<'_> {
+impl Configurer<'_, '_> {
     fn is_left(&self, key: &PackageKey) -> bool {
-        is_left(self.database, self.settings.unrunnable, key)
+        is_left(self.database, self.session.unrunnable(), key)
     }
 
     /// Leaves a package whose postinst is known to need what cannot be run.
     pub(super) fn leave_foreseen(&self, key: &PackageKey) -> bool {
-        let unrunnable = self.settings.unrunnable;
+        let unrunnable = self.session.unrunnable();
         if unrunnable.mode() != OnUnrunnable::Defer {
             return false;
         }
-        let Some(refusal) = (self.settings.foreseen)(&key.name) else {
+        let Some(refusal) = self.session.foreseen(&key.name) else {
             return false;
         };
         let script = "postinst configure".to_owned();
@@ -38,11 +38,11 @@ impl Configurer<'_> {
     pub(super) fn leave_for_later(&mut self, key: &PackageKey, ran: Result<()>) -> Result<bool> {
         match ran {
             Err(ConfigureError::Unrunnable { script, refusal, .. })
-                if self.settings.unrunnable.mode() == OnUnrunnable::Defer =>
+                if self.session.unrunnable().mode() == OnUnrunnable::Defer =>
             {
                 let script = script.to_string();
                 let deferred = Deferred::Script { script, refusal };
-                self.settings.unrunnable.defer(key.clone(), deferred);
+                self.session.unrunnable().defer(key.clone(), deferred);
                 Ok(true)
             }
             ran => ran.map(|()| false),

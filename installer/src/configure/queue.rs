@@ -10,7 +10,8 @@
 //! package without a postinst. (dpkg: `process_queue`, `dependencies_ok`,
 //! `findbreakcycle`, `trigproc`.)
 
-use crate::dpkg::{MultiArch, Package, Possibility, Status, parse_relations};
+use deb_types::MultiArch;
+use dpkg_db::{Package, Possibility, Status, parse_relations};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 mod cycles;

@@ -1,18 +1,18 @@
 //! dpkg's part of unpacking that scripts can see: the preinst, with the new
 //! control files beside it.
 
-use super::script::Script;
 use super::{ConfigureError, Configurer, Result};
-use crate::deb::{ControlArchive, Unpacked};
-use crate::dpkg::{PackageKey, Status};
-use crate::view::Ended;
+use dpkg_db::{ControlArchive, Unpacked};
+use dpkg_db::{PackageKey, Status};
 use rootless_install_fs::{FileType, Meta};
+use script_host::script::Script;
+use script_host::view::Ended;
 use std::path::{Path, PathBuf};
 
 /// Where dpkg keeps the control files of a package that is being unpacked.
 const INCOMING: &str = "/var/lib/dpkg/tmp.ci";
 
-impl Configurer<'_> {
+impl Configurer<'_, '_> {
     /// Begins to unpack a package: the database says half-installed, and its
     /// preinst runs.
     ///
@@ -20,7 +20,7 @@ impl Configurer<'_> {
     /// The preinst failed; its effects are undone by `postrm abort-install`
     /// where the package has one.
     pub fn begin_unpack(&mut self, control: &ControlArchive) -> Result<PackageKey> {
-        self.settings.cancel.check()?;
+        self.session.cancel().check()?;
         self.check_pre_depends(&control.package()?)?;
         let key = self.database.begin_unpack(control)?;
         if control.script("preinst").is_none() {
@@ -28,7 +28,7 @@ impl Configurer<'_> {
         }
         self.write_incoming(&key, control)?;
         let ran = self.run(&key, Script::Preinst, &incoming("preinst"));
-        self.database.incorporate(self.target)?;
+        self.database.incorporate(self.target())?;
         if let Err(ConfigureError::Script(failure)) = ran {
             if control.script("postrm").is_some() && failure.outcome.ended != Ended::Cancelled {
                 // The first failure is the one to tell; dpkg leaves the package
@@ -41,7 +41,7 @@ impl Configurer<'_> {
                 self.database
                     .update(&key, |package| package.status = Status::NotInstalled)?;
             }
-            self.database.flush(self.target)?;
+            self.database.flush(self.target())?;
             return Err(ConfigureError::Script(failure));
         }
         ran?;
@@ -54,7 +54,7 @@ impl Configurer<'_> {
     /// # Errors
     /// The database cannot be written.
     pub fn finish_unpack(&mut self, control: &ControlArchive, files: &Unpacked) -> Result<PackageKey> {
-        Ok(self.database.finish_unpack(self.target, control, files)?)
+        Ok(self.database.finish_unpack(self.target(), control, files)?)
     }
 
     fn write_incoming(&self, key: &PackageKey, control: &ControlArchive) -> Result<()> {
@@ -63,18 +63,18 @@ impl Configurer<'_> {
             source,
         };
         match self
-            .target
+            .target()
             .make_dir(Path::new(INCOMING), &Meta::of_root(FileType::Directory, 0o755))
         {
             Err(error) if error.is_already_exists() => {}
             made => made.map_err(failed)?,
         }
         for (name, file) in &control.files {
-            self.target
+            self.target()
                 .write(&incoming(name), &file.data, &file.meta)
                 .map_err(failed)?;
         }
-        self.target
+        self.target()
             .write(
                 &incoming("control"),
                 control.control.as_bytes(),
@@ -90,12 +90,12 @@ impl Configurer<'_> {
         };
         let known = control.files.keys().map(String::as_str).chain(["control"]);
         for name in known {
-            match self.target.remove(&incoming(name)) {
+            match self.target().remove(&incoming(name)) {
                 Err(error) if error.is_not_found() => {}
                 removed => removed.map_err(failed)?,
             }
         }
-        self.target.remove_dir(Path::new(INCOMING)).map_err(failed)
+        self.target().remove_dir(Path::new(INCOMING)).map_err(failed)
     }
 }
 

@@ -1,326 +1,145 @@
-//! Conffiles at configuring: `NAME.dpkg-new` takes its place.
+//! Conffiles that somebody changed: what the user said before (`--force-conf…`), or says when asked.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use super::options::Options;
+use super::voice::Voice;
+use dpkg_db::{Choice, ConffileRules, DpkgError, Question};
+use std::io::{BufRead, Write};
 
-use md5::{Digest, Md5};
-use rootless_install_fs::{FileType, Meta, Target};
-
-use super::database::Database;
-use super::error::DpkgError;
-use super::files::{failed, remove_optional};
-use super::package::{Conffile, NEW_CONFFILE, PackageKey};
-use super::redirections::Diversions;
-use super::states::Status;
-
-/// Suffix of a conffile that waits to be installed.
-pub const DPKG_NEW: &str = ".dpkg-new";
-/// Suffix of a conffile that took the place of one that somebody had changed.
-const DPKG_OLD: &str = ".dpkg-old";
-/// Suffix of a conffile that was not installed.
-const DPKG_DIST: &str = ".dpkg-dist";
-/// How many links dpkg follows from a conffile.
-const MAX_LINKS: usize = 25;
-
-/// A conffile about which dpkg would ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question<'q> {
-    /// the package
-    pub package: &'q str,
-    /// the conffile
-    pub path: &'q str,
-    /// where it really is
-    pub place: &'q Path,
-    /// where the package's is
-    pub new: &'q Path,
-    /// it is not what was installed last
-    pub edited: bool,
-    /// the package's is not what it was
-    pub updated: bool,
-    /// it was there before the package
-    pub local: bool,
-    /// it was deleted
-    pub deleted: bool,
+/// The user's way with conffiles.
+pub(super) struct Rules<'r> {
+    voice: &'r Voice,
+    options: &'r Options,
 }
 
-/// What becomes of a conffile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// the one that is there stays
-    Keep,
-    /// the package's takes its place
-    Install,
-}
-
-/// Decides about conffiles (dpkg(1), `--force-conf…`).
-pub trait ConffileRules {
-    /// Whether a conffile that is not there is installed, whoever deleted it (`confmiss`).
-    fn installs_missing(&self) -> bool {
-        false
-    }
-    /// Whether to ask about every changed one, even if the package's is the same as before (`confask`).
-    fn asks_always(&self) -> bool {
-        false
-    }
-    /// Answers.
-    ///
-    /// # Errors
-    /// There is no answer.
-    fn answer(&mut self, question: &Question<'_>) -> Result<Choice, DpkgError>;
-    /// One that is not there is installed because of [`ConffileRules::installs_missing`].
-    fn missing(&mut self, _path: &str) {}
-    /// A new version takes the place of an old one.
-    fn replacing(&mut self, _path: &str) {}
-}
-
-/// Has no answers.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Strict;
-
-impl ConffileRules for Strict {
-    fn answer(&mut self, question: &Question<'_>) -> Result<Choice, DpkgError> {
-        Err(DpkgError::Conffile {
-            package: question.package.to_owned(),
-            path: question.path.to_owned(),
-            problem: "exists with other contents, and dpkg would ask which to keep; have nothing write it \
-                      before the package is configured"
-                .to_owned(),
-        })
-    }
-}
-
-/// What is done with the two files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
-    /// Both are the same, or nothing changed in the package.
-    Keep,
-    /// Nothing was there.
-    InstallNew,
-    /// The old one was as installed.
-    Replace,
-    /// As answered; the other file stays beside it.
-    Answered(Choice),
-}
-
-impl Database {
-    /// Installs the conffiles of an unpacked package as dpkg does before `postinst configure`: each
-    /// `.dpkg-new` takes its place where nothing is yet or what is there is the version installed
-    /// last, and its MD5 is recorded. Fires the file triggers of the conffiles.
-    ///
-    /// # Errors
-    /// A conffile that is there already with other contents: dpkg would ask.
-    pub fn install_conffiles(
-        &mut self,
-        target: &Target,
-        key: &PackageKey,
-        diversions: &Diversions,
-    ) -> Result<(), DpkgError> {
-        self.install_conffiles_by(target, key, diversions, &mut Strict)
+impl<'r> Rules<'r> {
+    pub(super) fn new(voice: &'r Voice, options: &'r Options) -> Self {
+        Self { voice, options }
     }
 
-    /// The same with answers.
-    ///
-    /// # Errors
-    /// The target cannot be read or written, or there is no answer.
-    pub fn install_conffiles_by(
-        &mut self,
-        target: &Target,
-        key: &PackageKey,
-        diversions: &Diversions,
-        rules: &mut dyn ConffileRules,
-    ) -> Result<(), DpkgError> {
-        let package = self.get(key).ok_or_else(|| DpkgError::NoPackage {
-            package: key.to_string(),
-        })?;
-        let conffiles = package.conffiles.clone();
-        // As dpkg does at the start of configuring.
-        self.note(key);
-        for (index, conffile) in conffiles.iter().enumerate() {
-            if conffile.obsolete || conffile.remove_on_upgrade {
-                continue;
-            }
-            let hash = self.install_conffile(target, key, diversions, conffile, rules)?;
-            if let Some(hash) = hash.filter(|hash| *hash != conffile.hash) {
-                self.update(key, |package| {
-                    if let Some(conffile) = package.conffiles.get_mut(index) {
-                        conffile.hash = hash;
-                    }
-                })?;
-            }
+    /// What was forced, and how it is told.
+    fn forced(&self) -> Option<(Choice, &'static str)> {
+        let forces = &self.options.forces;
+        if forces.has("confdef") {
+            Some((Choice::Keep, "Keeping old config file as default."))
+        } else if forces.has("confnew") {
+            Some((Choice::Install, "Using new file as you requested."))
+        } else if forces.has("confold") {
+            Some((Choice::Keep, "Using current old file as you requested."))
+        } else {
+            None
         }
-        Ok(())
     }
 
-    /// Installs one conffile; the hash to record, if any.
-    fn install_conffile(
-        &mut self,
-        target: &Target,
-        key: &PackageKey,
-        diversions: &Diversions,
-        conffile: &Conffile,
-        rules: &mut dyn ConffileRules,
-    ) -> Result<Option<String>, DpkgError> {
-        let name = diversions.used(Path::new(&conffile.path), &key.name).to_owned();
-        let Some(place) = dereference(target, &name)? else {
-            return Ok(Some("-".to_owned()));
+    fn ask(&self, question: &Question<'_>) -> Result<Choice, DpkgError> {
+        let failed = |problem: &str| DpkgError::Unanswered {
+            problem: problem.to_owned(),
         };
-        let new = with_suffix(&place, DPKG_NEW);
-        let Some(new_meta) = existing(target, &new)? else {
-            return Ok(self.hash_of_other_instance(key, &conffile.path));
-        };
-        let new_hash = md5_of(target, &new)?;
-        let current = existing(target, &place)?;
-        let current_hash = current.map(|_| md5_of(target, &place)).transpose()?;
-        if let Some(current) = current {
-            let meta = Meta {
-                mode: current.mode,
-                uid: current.uid,
-                gid: current.gid,
-                ..new_meta
-            };
-            if meta != new_meta {
-                target.set_meta(&new, &meta).map_err(failed(&new))?;
-            }
-        }
-        let question = Question {
-            package: &key.name,
-            path: name.to_str().unwrap_or(&conffile.path),
-            place: &place,
-            new: &new,
-            edited: current_hash.as_deref() != Some(conffile.hash.as_str()),
-            updated: new_hash != conffile.hash,
-            local: conffile.hash == NEW_CONFFILE,
-            deleted: current_hash.is_none(),
-        };
-        let deed = choose(&question, current_hash.as_deref() == Some(&new_hash), rules)?;
-        let [old, dist] = [DPKG_OLD, DPKG_DIST].map(|suffix| with_suffix(&place, suffix));
-        if deed == Deed::Keep {
-            remove_optional(target, &new)?;
-            return Ok(Some(new_hash));
-        }
-        if let Some(name) = name.to_str() {
-            self.activate(name, Some(key));
-        }
-        match deed {
-            Deed::Answered(Choice::Keep) => {
-                remove_optional(target, &old)?;
-                target.rename(&new, &dist).map_err(failed(&dist))?;
-            }
-            Deed::Answered(Choice::Install) => {
-                remove_optional(target, &dist)?;
-                remove_optional(target, &old)?;
-                if current.is_some() {
-                    target.link(&place, &old).map_err(failed(&old))?;
+        let name = question.path.rsplit('/').next().unwrap_or_default();
+        loop {
+            eprint!(
+                "   What would you like to do about it ?  Your options are:\n    \
+                 Y or I  : install the package maintainer's version\n    \
+                 N or O  : keep your currently-installed version\n \
+                 The default action is to keep your current version.\n\
+                 *** {name} (Y/I/N/O) [default=N] ? "
+            );
+            let _ = std::io::stderr().flush();
+            let mut line = String::new();
+            match std::io::stdin().lock().read_line(&mut line) {
+                Ok(0) => return Err(failed("end of file on stdin at conffile prompt")),
+                Err(error) => {
+                    return Err(failed(&format!(
+                        "read error on stdin at conffile prompt: {error}"
+                    )));
                 }
-                rules.replacing(question.path);
-                target.rename(&new, &place).map_err(failed(&place))?;
+                Ok(_) => {}
             }
-            Deed::Replace => {
-                rules.replacing(question.path);
-                target.rename(&new, &place).map_err(failed(&place))?;
+            match line
+                .trim()
+                .chars()
+                .next()
+                .map(|answer| answer.to_ascii_lowercase())
+            {
+                Some('y' | 'i') => return Ok(Choice::Install),
+                Some('n' | 'o') | None => return Ok(Choice::Keep),
+                Some(_) => {}
             }
-            Deed::InstallNew | Deed::Keep => target.rename(&new, &place).map_err(failed(&place))?,
-        }
-        Ok(Some(new_hash))
-    }
-
-    /// The hash that another architecture's instance recorded when it installed the shared conffile.
-    fn hash_of_other_instance(&self, key: &PackageKey, path: &str) -> Option<String> {
-        let others = self.packages().filter(|p| p.name == key.name && p.key() != *key);
-        let conffiles = others
-            .filter(|p| p.status > Status::HalfConfigured)
-            .flat_map(|p| &p.conffiles);
-        conffiles
-            .filter(|c| !c.obsolete && !c.remove_on_upgrade)
-            .find(|c| c.path == path)
-            .map(|c| c.hash.clone())
-    }
-}
-
-/// dpkg's table (`deferred_configure_conffile` in its source).
-fn choose(
-    question: &Question<'_>,
-    identical: bool,
-    rules: &mut dyn ConffileRules,
-) -> Result<Deed, DpkgError> {
-    let ask = |rules: &mut dyn ConffileRules| rules.answer(question).map(Deed::Answered);
-    if identical {
-        return Ok(Deed::Keep);
-    }
-    if question.deleted && rules.installs_missing() {
-        rules.missing(question.path);
-        return Ok(Deed::InstallNew);
-    }
-    if question.deleted && question.local {
-        return Ok(Deed::InstallNew);
-    }
-    match (question.edited, question.updated) {
-        _ if question.local => ask(rules),
-        (true, _) if rules.asks_always() => ask(rules),
-        (false, true) => Ok(Deed::Replace),
-        (_, false) => Ok(Deed::Keep),
-        (true, true) => ask(rules),
-    }
-}
-
-/// Where a conffile really is: its links followed in the target. `None` for a loop or what is no file.
-///
-/// # Errors
-/// The target cannot be read.
-pub(crate) fn dereference(target: &Target, path: &Path) -> Result<Option<PathBuf>, DpkgError> {
-    let mut place = path.to_owned();
-    for _ in 0..MAX_LINKS {
-        match existing(target, &place)?.map(|meta| meta.kind) {
-            None | Some(FileType::Regular) => return Ok(Some(place)),
-            Some(FileType::Symlink) => {
-                let link = target.read_link(&place).map_err(failed(&place))?;
-                place.pop();
-                // an absolute link replaces the path
-                place.push(link);
-            }
-            Some(_) => return Ok(None),
         }
     }
-    Ok(None)
 }
 
-pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-fn existing(target: &Target, path: &Path) -> Result<Option<Meta>, DpkgError> {
-    match target.stat(path) {
-        Ok(stat) => Ok(Some(stat.meta)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(failed(path)(error)),
+impl ConffileRules for Rules<'_> {
+    fn installs_missing(&self) -> bool {
+        self.options.forces.has("confmiss")
     }
-}
 
-pub(crate) fn md5_of(target: &Target, path: &Path) -> Result<String, DpkgError> {
-    let mut file = target.open_file(path).map_err(failed(path))?;
-    let mut digest = Md5::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = file.read(&mut buffer).map_err(|source| DpkgError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        if read == 0 {
-            return Ok(hex(&digest.finalize()));
+    fn asks_always(&self) -> bool {
+        self.options.forces.has("confask")
+    }
+
+    fn answer(&mut self, question: &Question<'_>) -> Result<Choice, DpkgError> {
+        let root = self.options.root.display().to_string();
+        let outside = |path: &std::path::Path| format!("{}{}", root.trim_end_matches('/'), path.display());
+        self.voice.status(&format!(
+            "status: {} : conffile-prompt : '{}' '{}' {} {} ",
+            question.path,
+            outside(question.place),
+            outside(question.new),
+            u8::from(question.edited),
+            u8::from(question.updated)
+        ));
+        eprintln!(
+            "\nConfiguration file '{}' (actually '{}')",
+            question.path,
+            outside(question.place)
+        );
+        if question.local {
+            eprintln!(
+                " ==> File on system created by you or by a script.\n \
+                 ==> File also in package provided by package maintainer."
+            );
+        } else {
+            eprintln!(
+                "{}",
+                match (question.edited, question.deleted) {
+                    (false, _) => "     Not modified since installation.",
+                    (true, false) => " ==> Modified (by you or by a script) since installation.",
+                    (true, true) => " ==> Deleted (by you or by a script) since installation.",
+                }
+            );
+            eprintln!(
+                "{}",
+                if question.updated {
+                    " ==> Package distributor has shipped an updated version."
+                } else {
+                    "     Version in package is the same as at last installation."
+                }
+            );
         }
-        digest.update(&buffer[..read]);
+        let choice = match self.forced() {
+            Some((choice, said)) => {
+                eprintln!(" ==> {said}");
+                choice
+            }
+            None => self.ask(question)?,
+        };
+        let word = if choice == Choice::Install {
+            "install"
+        } else {
+            "keep"
+        };
+        self.voice.log(&format!("conffile {} {word}", question.path));
+        Ok(choice)
     }
-}
 
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+    fn missing(&mut self, path: &str) {
+        eprintln!(
+            "\nConfiguration file '{path}', does not exist on system.\nInstalling new config file as you requested."
+        );
+    }
+
+    fn replacing(&mut self, path: &str) {
+        self.voice
+            .say(&format!("Installing new version of config file {path} ..."));
+    }
 }

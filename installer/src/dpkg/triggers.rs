@@ -1,280 +1,73 @@
-//! Trigger declarations and interests (deb-triggers(5), dpkg's trigger documentation): the data,
-//! without a database.
+//! Triggers processed (`trigproc.c` in dpkg's source).
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use super::engine::Engine;
+use super::fault::{Done, Fault};
+use super::unpack::call;
+use dpkg_db::{PackageKey, Status};
+use script_host::script::Script;
 
-use super::error::DpkgError;
-use super::files::malformed;
-use super::relation;
-
-/// Directory of the trigger files.
-pub const TRIGGERS: &str = "/var/lib/dpkg/triggers";
-
-/// A line of a `triggers` control file: a trigger name, and whether activators await its processing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declaration {
-    /// trigger name, a path for a file trigger
-    pub trigger: String,
-    /// `false` for the `-noawait` directives
-    pub awaited: bool,
-}
-
-/// A package's `triggers` control file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Declarations {
-    /// `interest` directives in order
-    pub interests: Vec<Declaration>,
-    /// `activate` directives in order
-    pub activations: Vec<Declaration>,
-}
-
-impl Declarations {
-    /// Parses a `triggers` control file of `package`.
-    ///
-    /// # Errors
-    /// An unknown directive or an invalid trigger name.
-    pub fn parse(text: &str, package: &str) -> Result<Declarations, DpkgError> {
-        let problem = |problem: String| DpkgError::Triggers {
-            package: package.to_owned(),
-            problem,
+impl Engine<'_, '_> {
+    /// Processes the triggers of a package, if it has any pending.
+    pub(super) fn process_triggers(&mut self, key: &PackageKey) -> Done {
+        let pending = self
+            .database
+            .get(key)
+            .map(|p| (p.status, p.triggers_pending.is_empty()));
+        let Some((Status::TriggersPending | Status::TriggersAwaited, false)) = pending else {
+            // Nobody needs to wait for it.
+            self.database.release_awaiters(key);
+            return Ok(());
         };
-        let mut declarations = Declarations::default();
-        for line in text
-            .lines()
-            .map(str::trim_ascii)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        {
-            let Some((directive, trigger)) = line.split_once([' ', '\t']) else {
-                return Err(problem(format!("line '{line}' names no trigger")));
-            };
-            let trigger = trigger.trim_ascii_start();
-            if trigger.bytes().any(|b| b <= b' ' || b >= 0x7f) {
-                return Err(problem(format!(
-                    "trigger name '{trigger}' has an invalid character"
-                )));
+        if let Some(packages) = self.loops.check(&self.database) {
+            self.voice.notice(&format!(
+                "cycle found while processing triggers:\n chain of packages whose triggers are or may be responsible:\n  {packages}"
+            ));
+            self.database
+                .update(key, |package| package.status = Status::HalfConfigured)?;
+            self.record()?;
+            return Err(Fault::Package("triggers looping, abandoned".to_owned()));
+        }
+        self.voice.say(&format!(
+            "Processing triggers for {} ({}) ...",
+            self.name(key),
+            self.version(key)
+        ));
+        self.tell_action("trigproc", key);
+        let names = self.database.take_pending(key)?;
+        let path = self.package(key)?.info_path("postinst");
+        self.run(key, &Script::Triggered { names }, &path, "installed")?;
+        self.settle(key)
+    }
+
+    /// The triggers that were activated meanwhile, where nobody waits for them.
+    pub(super) fn deferred_triggers(&mut self) -> Done {
+        if self.options().triggers == Some(false) {
+            return Ok(());
+        }
+        while let Some(key) = self.database.next_deferred() {
+            // One whose dependencies are not satisfied keeps its triggers for another call.
+            let package = self.package(&key)?.clone();
+            let only_waiting = self.unsatisfied(&package, None).is_empty() || self.forces("depends");
+            if !only_waiting {
+                continue;
             }
-            let (directive, awaited) = match directive.strip_suffix("-noawait") {
-                Some(directive) => (directive, false),
-                None => (directive.strip_suffix("-await").unwrap_or(directive), true),
-            };
-            let declaration = Declaration {
-                trigger: trigger.to_owned(),
-                awaited,
-            };
-            match directive {
-                "interest" if Kind::of(trigger) == Kind::Invalid => {
-                    return Err(problem(format!("'{trigger}' is no trigger name")));
-                }
-                "interest" => declarations.interests.push(declaration),
-                "activate" => declarations.activations.push(declaration),
-                _ => return Err(problem(format!("directive '{directive}' is unknown"))),
+            match self.process_triggers(&key) {
+                Err(Fault::Package(problem)) => self.fail("package", &self.name(&key), &problem)?,
+                done => done?,
             }
-        }
-        Ok(declarations)
-    }
-}
-
-/// What a trigger name is, by its form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Explicit,
-    File,
-    Invalid,
-}
-
-impl Kind {
-    pub(super) fn of(name: &str) -> Kind {
-        if let Some(path) = name.strip_prefix('/') {
-            // A trailing or doubled slash would never match a path.
-            return if path.split('/').any(str::is_empty) {
-                Kind::Invalid
-            } else {
-                Kind::File
-            };
-        }
-        // These would take the place of the trigger database's own files.
-        let reserved = ["File", "Lock", "Unincorp"].contains(&name);
-        if !reserved && relation::check_name(name).is_ok() && !name.contains('_') {
-            Kind::Explicit
-        } else {
-            Kind::Invalid
-        }
-    }
-}
-
-/// An interest in a trigger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interest {
-    /// `NAME` or `NAME:ARCH` as in the trigger files
-    pub package: String,
-    /// whether activators await the processing
-    pub awaited: bool,
-}
-
-impl Interest {
-    fn parse(text: &str) -> Interest {
-        let (package, options) = text.split_once('/').unwrap_or((text, ""));
-        Interest {
-            package: package.to_owned(),
-            awaited: options != "noawait",
-        }
-    }
-
-    fn write(&self, out: &mut String) {
-        out.push_str(&self.package);
-        if !self.awaited {
-            out.push_str("/noawait");
-        }
-        out.push('\n');
-    }
-}
-
-/// Who is interested in which triggers: the contents of `triggers/File` and of the files named
-/// after explicit triggers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interests {
-    files: Vec<(String, Interest)>,
-    explicit: BTreeMap<String, Vec<Interest>>,
-}
-
-impl Interests {
-    pub(super) fn parse_file_triggers(&mut self, text: &str) -> Result<(), DpkgError> {
-        for line in text.lines() {
-            let parsed = line.split_once(' ').filter(|(path, _)| path.starts_with('/'));
-            let Some((path, interest)) = parsed else {
-                let problem = format!("has a malformed line '{line}'");
-                return Err(malformed(Path::new(TRIGGERS).join("File"), problem));
-            };
-            self.files.push((path.to_owned(), Interest::parse(interest)));
         }
         Ok(())
     }
 
-    pub(super) fn parse_explicit(&mut self, trigger: &str, text: &str) {
-        self.explicit
-            .insert(trigger.to_owned(), text.lines().map(Interest::parse).collect());
+    /// Runs the postrm of a package.
+    pub(super) fn run_postrm(&mut self, key: &PackageKey, argument: &str) -> Done {
+        let path = self.package(key)?.info_path("postrm");
+        self.run(
+            key,
+            &call("postrm", vec![argument.to_owned()]),
+            &path,
+            "installed",
+        )?;
+        Ok(())
     }
-
-    /// The contents of `triggers/File`, `None` when there is no such interest and so no file.
-    pub(super) fn file_triggers(&self) -> Option<String> {
-        let mut out = String::new();
-        for (path, interest) in &self.files {
-            out.push_str(path);
-            out.push(' ');
-            interest.write(&mut out);
-        }
-        (!out.is_empty()).then_some(out)
-    }
-
-    /// The contents of the file of an explicit trigger, `None` when it is not to exist.
-    pub(super) fn explicit_file(&self, trigger: &str) -> Option<String> {
-        let mut out = String::new();
-        for interest in self.explicit.get(trigger)? {
-            interest.write(&mut out);
-        }
-        (!out.is_empty()).then_some(out)
-    }
-
-    /// Adds an interest, or changes its options, as dpkg does when a package is unpacked.
-    pub fn add(&mut self, trigger: &str, package: &str, awaited: bool) {
-        let interest = Interest {
-            package: package.to_owned(),
-            awaited,
-        };
-        if Kind::of(trigger) == Kind::File {
-            match self
-                .files
-                .iter_mut()
-                .find(|(path, have)| path == trigger && have.package == package)
-            {
-                Some((_, have)) => *have = interest,
-                None => self.files.push((trigger.to_owned(), interest)),
-            }
-        } else {
-            let list = self.explicit.entry(trigger.to_owned()).or_default();
-            list.retain(|have| have.package != package);
-            list.push(interest);
-        }
-    }
-
-    /// Takes an interest back.
-    pub fn remove(&mut self, trigger: &str, package: &str) {
-        self.files
-            .retain(|(path, have)| path != trigger || have.package != package);
-        if let Some(list) = self.explicit.get_mut(trigger) {
-            list.retain(|have| have.package != package);
-        }
-    }
-
-    /// The interests in a trigger of exactly this name, in the order in which dpkg notes them.
-    pub fn of(&self, trigger: &str) -> Vec<&Interest> {
-        if trigger.starts_with('/') {
-            // dpkg's list of a path has the newest interest first.
-            self.files
-                .iter()
-                .rev()
-                .filter(|(path, _)| path == trigger)
-                .map(|(_, interest)| interest)
-                .collect()
-        } else {
-            self.explicit.get(trigger).into_iter().flatten().collect()
-        }
-    }
-
-    /// Whether any file trigger exists.
-    pub fn has_file_triggers(&self) -> bool {
-        !self.files.is_empty()
-    }
-
-    /// The file triggers that unpacking these paths (the archive's entries, directories included)
-    /// activates: those of exactly these names, each once, in order of first activation.
-    pub fn file_triggers_for<'a>(&self, paths: impl IntoIterator<Item = &'a Path>) -> Vec<&str> {
-        let mut found: Vec<&str> = Vec::new();
-        if self.files.is_empty() {
-            return found;
-        }
-        for path in paths {
-            let hit = self.files.iter().find(|(trigger, _)| Path::new(trigger) == path);
-            if let Some((trigger, _)) = hit
-                && !found.contains(&trigger.as_str())
-            {
-                found.push(trigger);
-            }
-        }
-        found
-    }
-}
-
-/// A line of `triggers/Unincorp`: a trigger activated by maintainer scripts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deferred {
-    /// trigger name
-    pub trigger: String,
-    /// the activating packages; `None` (`-`) awaits nothing
-    pub awaiters: Vec<Option<String>>,
-}
-
-/// Parses `triggers/Unincorp`.
-///
-/// # Errors
-/// A malformed line.
-pub fn parse_unincorp(text: &str) -> Result<Vec<Deferred>, DpkgError> {
-    let mut deferred = Vec::new();
-    for line in text
-        .lines()
-        .map(str::trim_ascii)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
-        let mut words = line.split_ascii_whitespace();
-        let trigger = words.next().unwrap_or_default().to_owned();
-        let awaiters: Vec<_> = words.map(|word| (word != "-").then(|| word.to_owned())).collect();
-        let bad = |name: &Option<String>| name.as_ref().is_some_and(|name| name.starts_with('-'));
-        if awaiters.is_empty() || awaiters.iter().any(bad) {
-            let problem = format!("has a malformed line '{line}'");
-            return Err(malformed(Path::new(TRIGGERS).join("Unincorp"), problem));
-        }
-        deferred.push(Deferred { trigger, awaiters });
-    }
-    Ok(deferred)
 }

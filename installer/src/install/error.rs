@@ -1,16 +1,16 @@
 //! Why a plan could not be carried out.
 
-use crate::archive::ArchiveError;
 use crate::configure::ConfigureError;
-use crate::deb::DebError;
-use crate::dpkg::DpkgError;
 use crate::merge_usr::MergeUsrError;
 use crate::preseed::PreseedError;
-use crate::solve::SolveError;
-use crate::staging::{self, Cancelled};
-use crate::sysroot::SysrootError;
-use crate::view::ViewError;
+use crate::staging::{self};
+use apt_solve::SolveError;
+use deb_archive::ArchiveError;
+use deb_unpack::DebError;
+use dpkg_db::DpkgError;
+use progress::Cancelled;
 use rootless_install_fs::Error as TargetError;
+use script_host::SessionError;
 use std::path::PathBuf;
 
 /// Why a plan could not be carried out.
@@ -28,18 +28,15 @@ pub enum InstallError {
     /// A script failed.
     #[error(transparent)]
     Configure(#[from] ConfigureError),
-    /// The view could not be made.
+    /// No session could be opened, or it was lost.
     #[error(transparent)]
-    View(#[from] ViewError),
+    Session(#[from] SessionError),
     /// Packages for the native root could not be chosen.
     #[error("cannot choose packages for the native root")]
     Solve(#[from] SolveError),
     /// Packages for the native root could not be had.
     #[error("cannot fetch packages for the native root")]
     Archive(#[from] ArchiveError),
-    /// The native sysroot could not be made.
-    #[error(transparent)]
-    Sysroot(#[from] SysrootError),
     /// A directory of the run could not be made.
     #[error(transparent)]
     Staging(#[from] staging::Error),
@@ -67,15 +64,6 @@ pub enum InstallError {
         #[source]
         source: std::io::Error,
     },
-    /// A script that runs in the target asks for what it can do itself.
-    #[error("nothing is recorded in this mode: the kernel lets a script do it")]
-    NotChrootless,
-    /// Scripts are told of a path that is no text.
-    #[error("the path {} is not UTF-8, and maintainer scripts must be told of it", path.display())]
-    NotUtf8 {
-        /// The path.
-        path: PathBuf,
-    },
     /// `--native-sysroot=/` in chrootless mode.
     #[error("this machine's own root directory cannot be copied for scripts to write to")]
     MachineAsNativeRoot,
@@ -102,10 +90,8 @@ impl InstallError {
                 "leave --native-sysroot out to have a native root made, or name a directory that is one"
                     .into(),
             ),
-            Self::NotUtf8 { .. } => Some("make the target somewhere else".into()),
             Self::MergeUsr(error) => error.hint(),
-            Self::View(error) => error.hint(),
-            Self::Sysroot(error) => error.hint(),
+            Self::Session(error) => error.hint(),
             Self::Staging(error) => error.hint(),
             Self::Preseed(error) => error.hint().map(str::to_owned),
             Self::NoSpace { .. } => Some("make room there, or make the target on another filesystem".into()),
@@ -113,11 +99,24 @@ impl InstallError {
         }
     }
 
+    /// Whether the error itself says where something could not be written, outside of the target.
+    pub(super) fn names_its_place(&self) -> bool {
+        matches!(
+            self,
+            Self::Session(SessionError::Sysroot(_) | SessionError::Write { .. })
+                | Self::Staging(_)
+                | Self::Write { .. }
+        )
+    }
+
     /// Whether the user stopped the run.
     pub fn is_cancelled(&self) -> bool {
         matches!(
             self,
-            Self::Cancelled(_) | Self::Configure(ConfigureError::Cancelled(_))
+            Self::Cancelled(_)
+                | Self::Session(SessionError::Cancelled(_))
+                | Self::Configure(ConfigureError::Session(SessionError::Cancelled(_)))
+                | Self::Configure(ConfigureError::Cancelled(_))
         )
     }
 }

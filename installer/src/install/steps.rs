@@ -1,42 +1,33 @@
 //! The steps of the plan: unpack some, configure some.
 
-use super::ahead::{self, Ahead, Task};
-use super::{Installation, Result, environs};
+use super::recompress::{self, Recompression, Task};
+use super::{Installation, Result};
 use crate::bookkeeping;
-use crate::configure::{Configurer, Run, Settings};
-use crate::deb::{
+use crate::configure::{Configurer, Run};
+use apt_solve::{PackageId, Phase, Step};
+use deb_unpack::{
     Context, Expected, Job, Layering, UnpackedPackage, open_package, touched_by_tar, unpack_all,
 };
-use crate::dpkg::{DPKG_NEW, Database, PackageKey, Status};
-use crate::hazards;
-use crate::report::{Event, Stage};
-use crate::solve::{PackageId, Phase, Step};
-use crate::sysroot::Sysroot;
-use crate::unrunnable::Unrunnable;
-use crate::view::View;
+use dpkg_db::{DPKG_NEW, Database, PackageKey, Status};
+use progress::{Event, Stage};
 use rootless_install_fs::{FileType, Timestamp};
+use script_host::Session;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What the steps of one run share.
-pub(super) struct Means<'m, 's, 'u> {
-    /// The native sysroot, where it is this program's.
-    pub(super) sysroot: Option<&'m Sysroot<'s, 'u>>,
-    /// What could not be executed.
-    pub(super) unrunnable: &'m Unrunnable,
-    /// A directory of this run.
-    pub(super) scratch: &'m Path,
-    /// What is decoded ahead.
-    pub(super) ahead: &'m Ahead,
-    /// Begins with that.
-    pub(super) work_ahead: &'m dyn Fn(),
-}
+/// `DPKG_FORCE` of packages beside the essential ones, as apt's dpkg has it.
+const FORCE: &str = "security-mac,downgrade";
 
 impl Installation<'_, '_> {
     /// The variant `extract`: files only, nothing configured, no database.
     pub(super) fn extract(&self, database: &Database) -> Result<()> {
         for phase in &self.plan.phases {
-            let unpacked = self.unpack(&phase.packages, database, Layering::Tar, &Ahead::default())?;
+            let unpacked = self.unpack(
+                &phase.packages,
+                database,
+                Layering::Tar,
+                &Recompression::default(),
+            )?;
             for package in &unpacked {
                 for (path, _) in package.control.conffiles()? {
                     let path = Path::new(&path);
@@ -63,7 +54,13 @@ impl Installation<'_, '_> {
         Ok(bookkeeping::finish(self.target, None)?)
     }
 
-    pub(super) fn install(&self, database: &mut Database, means: &Means<'_, '_, '_>) -> Result<()> {
+    pub(super) fn install(
+        &self,
+        session: &mut Session<'_>,
+        database: &mut Database,
+        recompression: &Recompression,
+        begin_recompression: &dyn Fn(),
+    ) -> Result<()> {
         self.reporter.event(&Event::UnpackPlanned {
             packages: self.plan.packages().count(),
         });
@@ -71,34 +68,18 @@ impl Installation<'_, '_> {
             packages: self.plan.packages().count(),
         });
         let mut phases = self.plan.phases.iter();
-        let mut unpacked = Vec::new();
         let first = phases.next();
+        let mut unpacked = Vec::new();
         if let Some(first) = first {
-            unpacked = self.unpack(&first.packages, database, Layering::TarThenDpkg, means.ahead)?;
-            self.learn(means.sysroot, &first.packages, &unpacked)?;
+            unpacked = self.unpack(&first.packages, database, Layering::TarThenDpkg, recompression)?;
+            self.learn(session, &first.packages, &unpacked)?;
         }
-        (means.work_ahead)();
-        let mut view = self.view(means.scratch)?;
-        let environment = self.environment(means.scratch)?;
-        let foreseen = |package: &str| {
-            self.native.as_ref()?;
-            hazards::foreseen(package, self.arch)
-        };
-        let settings = |force| Settings {
-            environment: environment.clone(),
-            force,
-            timeout: (!self.script_timeout.is_zero()).then_some(self.script_timeout),
-            reporter: &*self.reporter,
-            tolerant: self.lint.is_some(),
-            cancel: self.cancel,
-            unrunnable: means.unrunnable,
-            foreseen: &foreseen,
-        };
+        begin_recompression();
         if first.is_some() {
             let _stage = self.reporter.stage(Stage::Configure);
             // mmdebstrap installs these with --force-depends.
-            let settings = settings("security-mac,depends,downgrade");
-            let mut configurer = Configurer::new(self.target, &mut view, database, settings);
+            let force = "security-mac,depends,downgrade";
+            let mut configurer = Configurer::new(session, database, force);
             let mut keys = Vec::new();
             for package in &unpacked {
                 configurer.begin_unpack(&package.control)?;
@@ -106,24 +87,22 @@ impl Installation<'_, '_> {
             }
             configurer.configure(&keys, Run::Install)?;
             database.save(self.target)?;
-            self.preselect(&mut view, means.scratch, &environment)?;
+            self.preselect(session)?;
         }
         drop(unpacked);
         for phase in phases {
-            self.install_phase(phase, &mut view, database, means, &settings)?;
+            self.install_phase(phase, session, database, recompression)?;
         }
         Ok(())
     }
 
-    fn install_phase<'s>(
-        &'s self,
+    fn install_phase(
+        &self,
         phase: &Phase,
-        view: &mut View,
+        session: &mut Session<'_>,
         database: &mut Database,
-        means: &Means<'_, '_, '_>,
-        settings: &dyn Fn(&'static str) -> Settings<'s>,
+        recompression: &Recompression,
     ) -> Result<()> {
-        let settings = || settings("security-mac,downgrade");
         for step in &phase.steps {
             self.cancel.check()?;
             database.begin_run();
@@ -133,21 +112,19 @@ impl Installation<'_, '_> {
                     while !rest.is_empty() {
                         let together = database.room_for_packages().clamp(1, rest.len());
                         let (some, others) = rest.split_at(together);
-                        self.unpack_some(some, view, database, means, &settings)?;
+                        self.unpack_some(some, session, database, recompression)?;
                         rest = others;
                     }
                 }
                 Step::Configure(ids) => {
                     let _stage = self.reporter.stage(Stage::Configure);
                     let keys: Vec<PackageKey> = ids.iter().map(|id| self.key(*id)).collect();
-                    let mut configurer = Configurer::new(self.target, view, database, settings());
-                    configurer.configure(&keys, Run::Configure)?;
+                    Configurer::new(session, database, FORCE).configure(&keys, Run::Configure)?;
                 }
                 Step::ConfigurePending => {
                     let _stage = self.reporter.stage(Stage::Configure);
                     let keys = pending(database);
-                    let mut configurer = Configurer::new(self.target, view, database, settings());
-                    configurer.configure(&keys, Run::Pending)?;
+                    Configurer::new(session, database, FORCE).configure(&keys, Run::Pending)?;
                 }
             }
             // A step is a run of dpkg, which ends with a new status file; the one
@@ -158,30 +135,23 @@ impl Installation<'_, '_> {
     }
 
     /// Unpacks packages together: their preinst scripts run first.
-    fn unpack_some<'s>(
-        &'s self,
+    fn unpack_some(
+        &self,
         ids: &[PackageId],
-        view: &mut View,
+        session: &mut Session<'_>,
         database: &mut Database,
-        means: &Means<'_, '_, '_>,
-        settings: &dyn Fn() -> Settings<'s>,
+        recompression: &Recompression,
     ) -> Result<()> {
         {
             let _stage = self.reporter.stage(Stage::Configure);
-            let mut configurer = Configurer::new(self.target, view, database, settings());
             for job in &self.jobs(ids) {
                 let (_, control) = open_package(job)?;
-                if self.native.is_some() {
-                    environs::make_hidden_link(
-                        self.target,
-                        control.script("preinst").map(|file| file.data.as_slice()),
-                    )?;
-                }
-                configurer.begin_unpack(&control)?;
+                session.before_preinst(control.script("preinst").map(|file| file.data.as_slice()))?;
+                Configurer::new(session, database, FORCE).begin_unpack(&control)?;
             }
         }
-        let unpacked = self.unpack(ids, database, Layering::Dpkg, means.ahead)?;
-        self.learn(means.sysroot, ids, &unpacked)?;
+        let unpacked = self.unpack(ids, database, Layering::Dpkg, recompression)?;
+        self.learn(session, ids, &unpacked)?;
         for package in &unpacked {
             database.finish_unpack(self.target, &package.control, &package.files)?;
         }
@@ -215,7 +185,7 @@ impl Installation<'_, '_> {
         ids: &[PackageId],
         database: &Database,
         layering: Layering,
-        ahead: &Ahead,
+        recompression: &Recompression,
     ) -> Result<Vec<UnpackedPackage>> {
         self.cancel.check()?;
         // Unpacking takes the most memory, and looks nothing up.
@@ -225,7 +195,7 @@ impl Installation<'_, '_> {
         let _stage = self.reporter.stage(Stage::Unpack);
         let context = Context::load(self.target, database, layering)?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let told = |index: usize, unpacked: &crate::deb::Unpacked| {
+        let told = |index: usize, unpacked: &dpkg_db::Unpacked| {
             if let Some(id) = ids.get(index) {
                 let package = self.universe.package(*id).name;
                 self.reporter.event(&Event::Unpacked {
@@ -236,22 +206,22 @@ impl Installation<'_, '_> {
         };
         let mut jobs = self.jobs(ids);
         for job in &mut jobs {
-            job.quick = ahead.quick(&job.path).map(Path::to_owned);
+            job.quick = recompression.quick(&job.path).map(Path::to_owned);
         }
         let unpacked = unpack_all(&jobs, self.target, &context, threads, &told)?;
         for job in &jobs {
-            ahead.past(&job.path);
+            recompression.past(&job.path);
         }
         Ok(unpacked)
     }
 
     /// What can be decoded ahead: what later steps unpack, in their order, for this run; what
     /// the first phase unpacks, for the next.
-    pub(super) fn ahead(&self, scratch: &Path) -> Ahead {
+    pub(super) fn recompression(&self, scratch: &Path) -> Recompression {
         let tasks = |ids: &[PackageId], place: &dyn Fn(&Path) -> Option<PathBuf>| -> Vec<Task> {
             let packages = ids.iter().filter_map(|id| self.debs.get(id));
             packages
-                .filter(|package| ahead::worth_while(package))
+                .filter(|package| recompress::worth_while(package))
                 .filter_map(|package| {
                     Some(Task {
                         package: package.clone(),
@@ -262,27 +232,21 @@ impl Installation<'_, '_> {
         };
         let mut phases = self.plan.phases.iter();
         let first = phases.next().map_or(&[][..], |phase| &phase.packages);
-        let keep = tasks(first, &|package| ahead::kept(self.cache, package));
+        let keep = tasks(first, &|package| recompress::kept(self.cache, package));
         let later = phases
             .flat_map(|phase| &phase.steps)
             .filter_map(|step| match step {
                 Step::Unpack(ids) => Some(ids.as_slice()),
                 Step::Configure(_) | Step::ConfigurePending => None,
             });
-        let soon = later.flat_map(|ids| tasks(ids, &|package| ahead::passing(scratch, package)));
-        Ahead::new(scratch, soon.collect(), keep)
+        let soon = later.flat_map(|ids| tasks(ids, &|package| recompress::passing(scratch, package)));
+        Recompression::new(scratch, soon.collect(), keep)
     }
 
-    fn learn(
-        &self,
-        sysroot: Option<&Sysroot<'_, '_>>,
-        ids: &[PackageId],
-        unpacked: &[UnpackedPackage],
-    ) -> Result<()> {
-        let Some(sysroot) = sysroot else { return Ok(()) };
+    fn learn(&self, session: &Session<'_>, ids: &[PackageId], unpacked: &[UnpackedPackage]) -> Result<()> {
         for (id, package) in ids.iter().zip(unpacked) {
             let known = self.universe.package(*id);
-            sysroot.learn(known, package.files.list.iter().map(PathBuf::as_path))?;
+            session.learn(known.name, known.version, known.architecture, &package.files.list)?;
         }
         Ok(())
     }
@@ -291,7 +255,7 @@ impl Installation<'_, '_> {
 /// The packages that `dpkg --configure --pending` takes, in its order: that of
 /// the hash table of its database (FNV-1a over the name, 65521 entries), which
 /// shows in the ids that scripts hand out.
-pub(super) fn pending(database: &Database) -> Vec<PackageKey> {
+pub(crate) fn pending(database: &Database) -> Vec<PackageKey> {
     let slot = |name: &str| {
         let hash = name.bytes().fold(2_166_136_261_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(16_777_619)

@@ -7,6 +7,7 @@
 
 use super::finding::Kind;
 use super::process::Process;
+use shim_protocol::PHANTOM_DIRECTORY;
 use std::path::Path;
 
 /// What is done with a path.
@@ -109,7 +110,7 @@ static RULES: &[Rule] = &[
     Rule {
         who: Anybody,
         deeds: &[Test, Read, Write, Execute],
-        paths: &["/dev", "/proc", "/sys", "/.rootless-install"],
+        paths: &["/dev", "/proc", "/sys", PHANTOM_DIRECTORY],
         verdict: Fine,
         why: "the kernel's, or of the run itself: no state of a system",
     },

@@ -1,6 +1,7 @@
 //! What is found, and how findings are put together.
 
 use serde::Serialize;
+use shim_protocol::ViolationKind;
 use std::collections::BTreeMap;
 
 /// What is wrong.
@@ -46,32 +47,32 @@ pub const KINDS: [Kind; 11] = [
     Kind::Leak,
 ];
 
-impl Kind {
-    /// The kind by the name that the shim gives it in its messages.
-    pub fn told(name: &str) -> Option<Self> {
-        Some(match name {
-            "path" => Self::Path,
-            "uncovered" => Self::Uncovered,
-            "outer-query" => Self::OuterQuery,
-            "target-binary" => Self::TargetBinary,
-            "chroot" => Self::Chroot,
-            "no-root-option" => Self::NoRootOption,
-            _ => return None,
-        })
+impl From<ViolationKind> for Kind {
+    fn from(kind: ViolationKind) -> Self {
+        match kind {
+            ViolationKind::Path => Self::Path,
+            ViolationKind::Uncovered => Self::Uncovered,
+            ViolationKind::OuterQuery => Self::OuterQuery,
+            ViolationKind::TargetBinary => Self::TargetBinary,
+            ViolationKind::Chroot => Self::Chroot,
+            ViolationKind::NoRootOption => Self::NoRootOption,
+        }
     }
+}
 
+impl Kind {
     /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Test => "test",
-            Self::Path => "path",
+            Self::Path => ViolationKind::Path.name(),
             Self::Read => "read",
             Self::Write => "write",
-            Self::OuterQuery => "outer-query",
-            Self::TargetBinary => "target-binary",
-            Self::Chroot => "chroot",
-            Self::NoRootOption => "no-root-option",
-            Self::Uncovered => "uncovered",
+            Self::OuterQuery => ViolationKind::OuterQuery.name(),
+            Self::TargetBinary => ViolationKind::TargetBinary.name(),
+            Self::Chroot => ViolationKind::Chroot.name(),
+            Self::NoRootOption => ViolationKind::NoRootOption.name(),
+            Self::Uncovered => ViolationKind::Uncovered.name(),
             Self::Leak => "leak",
             Self::Fails => "fails",
         }
@@ -291,14 +292,10 @@ mod tests {
     }
 
     #[test]
-    fn the_shims_names_are_known() {
-        for kind in KINDS {
-            if let Some(told) = Kind::told(kind.name()) {
-                assert_eq!(told, kind);
-            }
-            assert!(!kind.advice().is_empty());
+    fn the_shims_kinds_are_reported_by_their_names() {
+        for kind in ViolationKind::ALL {
+            assert_eq!(Kind::from(kind).name(), kind.name());
         }
-        assert_eq!(Kind::told("chroot"), Some(Kind::Chroot));
-        assert_eq!(Kind::told("write"), None);
+        assert!(KINDS.iter().all(|kind| !kind.advice().is_empty()));
     }
 }

@@ -3,7 +3,7 @@
 //! `sh -x` cannot tell: the shell of Debian, dash, is built without `$LINENO`, and bash takes `PS4` from
 //! nobody's environment when it runs as root. Their trace goes to standard error, too, where `x=$(f 2>&1)`
 //! catches it and the script does something else. So shell scripts of packages are interpreted by bash with a
-//! start-up file ([`STARTUP`]) that sends the trace to a pipe of its own (bash(1), `BASH_XTRACEFD`) and sets
+//! start-up file ([`startup`]) that sends the trace to a pipe of its own (bash(1), `BASH_XTRACEFD`) and sets
 //! `PS4` there, for `sh` in POSIX mode. The shim does that (`maintscript-shim/src/traced.rs`): it stands in the
 //! place of the shells in the native root, and has the real ones beside it.
 //!
@@ -14,31 +14,28 @@ use super::classify::{code, names};
 use super::process::{Processes, is_script};
 use nix::sys::stat::Mode as NixMode;
 use rootless_install_fs::{FileType, Meta, Target};
+use shim_protocol::variables::TRACE;
+use shim_protocol::{names, paths};
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Name of the pipe in the run's private directory.
-pub const PIPE: &str = "trace";
-/// Name of the start-up file there.
-pub const STARTUP_NAME: &str = "trace.bash";
-/// Name of the directory there that has the real shells.
-pub const SHELLS_NAME: &str = "shell";
-/// Variable of the environment of scripts that has the shim trace them.
-pub const VARIABLE: &str = "ROOTLESS_INSTALL_TRACE";
-
 /// Shells of the native root that the shim stands in for; `sh` is a link to one of them.
 const SHELLS: [&str; 2] = ["dash", "bash"];
 
-/// The shell's start-up file. For each command it has written: its process, the line, the lines from which
-/// functions and files on the way were called, their files, and the command.
-pub const STARTUP: &str = "unset BASH_ENV\n\
-    exec {BASH_XTRACEFD}>>/.rootless-install/trace\n\
-    PS4=$'\\1''$BASHPID $LINENO ${BASH_LINENO[@]}'$'\\3''${BASH_SOURCE[@]}'$'\\2'\n\
-    case $ROOTLESS_INSTALL_TRACE in sh) set -o posix;; esac\n\
-    set -x\n";
+/// Returns the shell's start-up file, for a pipe. For each command it has written: its process, the line, the lines
+/// from which functions and files on the way were called, their files, and the command.
+fn startup(pipe: &str) -> String {
+    format!(
+        "unset BASH_ENV\n\
+         exec {{BASH_XTRACEFD}}>>{pipe}\n\
+         PS4=$'\\1''$BASHPID $LINENO ${{BASH_LINENO[@]}}'$'\\3''${{BASH_SOURCE[@]}}'$'\\2'\n\
+         case ${TRACE} in sh) set -o posix;; esac\n\
+         set -x\n"
+    )
+}
 
 /// The longest record that is kept; a command may have any length.
 const LONGEST: usize = 64 << 10;
@@ -125,7 +122,7 @@ impl Tracer {
     /// # Errors
     /// What cannot be made.
     pub fn prepare(private: &Path, native: &Target, admin: &Path, shim: &Path) -> io::Result<Self> {
-        let pipe = private.join(PIPE);
+        let pipe = private.join(names::TRACE);
         nix::unistd::mkfifo(&pipe, NixMode::from_bits_truncate(0o600))?;
         fs::set_permissions(&pipe, Permissions::from_mode(0o666))?;
         // With a writer of its own it has no end.
@@ -134,9 +131,9 @@ impl Tracer {
             .write(true)
             .custom_flags(libc::O_NONBLOCK)
             .open(pipe)?;
-        fs::write(private.join(STARTUP_NAME), STARTUP)?;
-        fs::set_permissions(private.join(STARTUP_NAME), Permissions::from_mode(0o644))?;
-        let shells = private.join(SHELLS_NAME);
+        fs::write(private.join(names::TRACE_STARTUP), startup(paths::TRACE))?;
+        fs::set_permissions(private.join(names::TRACE_STARTUP), Permissions::from_mode(0o644))?;
+        let shells = private.join(names::SHELLS);
         fs::create_dir(&shells)?;
         fs::set_permissions(&shells, Permissions::from_mode(0o755))?;
         for name in SHELLS {

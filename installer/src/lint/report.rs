@@ -1,13 +1,13 @@
 //! Findings as text for people and as JSON for programs.
 
 use super::finding::{Finding, KINDS, Kind};
-use crate::report::escape;
+use progress::escape;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io;
 
 /// How findings are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For people: grouped by package and script, with advice.
     Text,

@@ -1,6 +1,6 @@
 use super::process::Status;
 use super::*;
-use crate::report::Silent;
+use progress::Silent;
 use rootless_install_fs::{AccessKind, Attribute, FileType, Found, Meta};
 
 const POSTINST: &str = "/target/var/lib/dpkg/info/p.postinst";
@@ -116,8 +116,13 @@ fn the_shim_tells_what_it_did() {
     // The script's text is known from its first access.
     f.look(100, "/usr", &Found::Directory);
     f.look(100, "/usr/bin", &Found::Directory);
-    f.lint.told("outer-query", "getent", "passwd", true, 102);
-    f.lint.told("nonsense", "getent", "passwd", true, 102);
+    f.lint.reported(&shim_protocol::Violation {
+        kind: shim_protocol::ViolationKind::OuterQuery,
+        tool: b"getent",
+        subject: b"passwd",
+        helped: true,
+        process: 102,
+    });
     heard.event(&Event::ScriptFinished {
         package: "p",
         script: "postinst configure",

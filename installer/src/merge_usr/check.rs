@@ -1,8 +1,8 @@
 //! Whether the packages to be unpacked can be unpacked through the links.
 
-use super::{ALWAYS, DIRECTORIES, MergeUsrError, multilib};
-use crate::arch::Architecture;
-use crate::deb::{DebFile, EntryKind, Job, Limits, open_package};
+use super::{ALWAYS, DIRECTORIES, MergeUsrError};
+use deb_arch::Architecture;
+use deb_unpack::{DebFile, EntryKind, Job, Limits, open_package};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -97,7 +97,7 @@ impl Contents {
                         text: text.clone(),
                     });
                 }
-                None if !brought && (number < ALWAYS || multilib(arch).contains(&name)) => links.push(name),
+                None if !brought && (number < ALWAYS || arch.multilib.contains(&name)) => links.push(name),
                 None if !self.has_below(&path) => {}
                 _ => links.push(name),
             }

@@ -1,7 +1,7 @@
 //! Links, and what stands against them.
 
 use super::*;
-use crate::deb::tests::build::{Data, Deb};
+use deb_unpack::tests::build::{Data, Deb};
 use rootless_install_fs::FileType;
 
 struct Scene {

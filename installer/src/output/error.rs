@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::staging::Cancelled;
+use progress::Cancelled;
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]

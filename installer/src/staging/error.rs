@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::report::summary::Bytes;
+use progress::summary::Bytes;
 
 /// Why there is no work directory, or no result.
 #[derive(Debug, thiserror::Error)]

@@ -41,7 +41,7 @@ pub(super) fn remove(parent: &Path, prefix: &OsStr, exclusive: bool) -> Result<(
             State::Alive => {}
             State::Dead(_lock) => {
                 // Where the view was made without namespaces it outlives its run.
-                crate::view::unmount_stale(&path.join(VIEW));
+                script_host::view::unmount_stale(&path.join(VIEW));
                 remove_tree(&path).map_err(|source| Error::Leftover { path, source })?;
             }
             State::Unborn => {

@@ -1,14 +1,15 @@
 //! Compilers.
 
 use super::line;
-use crate::paths::Arch;
+use crate::paths::Architecture;
 use std::ffi::OsString;
 
 /// gcc(1), clang(1): the options that print the machine programs are compiled for.
-pub(super) fn machine(arch: &Arch, arguments: &[OsString]) -> Option<Vec<u8>> {
+pub(super) fn machine(arch: &Architecture, arguments: &[OsString]) -> Option<Vec<u8>> {
     let asked = |option: &str| arguments.iter().any(|argument| argument == option);
     // Debian's compilers for i386 make programs for i686.
-    let machine = arch.triplet.replace("i386", "i686");
+    let (_, system) = arch.triplet.split_once('-').unwrap_or_default();
+    let machine = format!("{}-{system}", arch.gnu_cpu);
     if asked("-dumpmachine") {
         return Some(line(&machine));
     }

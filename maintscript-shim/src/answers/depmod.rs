@@ -6,7 +6,7 @@
 //! order of the modules.
 
 use super::Execution;
-use crate::paths::{Arch, NATIVE_BIG_ENDIAN};
+use crate::paths::{Architecture, NATIVE_BIG_ENDIAN};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -19,15 +19,15 @@ const SYMBOLS: &str = "modules.symbols";
 /// The beginning of a line with a symbol; what comes before such lines stays there.
 const ALIAS: &[u8] = b"alias symbol:";
 
-pub(super) fn depmod(arch: &Arch, _: &[OsString]) -> Execution {
+pub(super) fn depmod(arch: &Architecture, _: &[OsString]) -> Execution {
     Execution {
-        after: (arch.big_endian != NATIVE_BIG_ENDIAN).then_some(reorder),
+        after: (arch.is_big_endian() != NATIVE_BIG_ENDIAN).then_some(reorder),
         ..Execution::default()
     }
 }
 
 /// Puts the symbols of every kernel version into the order of the target's depmod.
-fn reorder(arch: &Arch, arguments: &[OsString]) -> std::io::Result<()> {
+fn reorder(arch: &Architecture, arguments: &[OsString]) -> std::io::Result<()> {
     let below = output_directory(arguments);
     for directory in MODULES.map(|modules| below.join(modules)) {
         let Ok(versions) = std::fs::read_dir(&directory) else {
@@ -37,7 +37,7 @@ fn reorder(arch: &Arch, arguments: &[OsString]) -> std::io::Result<()> {
             let file = version?.path().join(SYMBOLS);
             match std::fs::read(&file) {
                 Ok(old) => {
-                    let new = ordered(&old, arch.big_endian);
+                    let new = ordered(&old, arch.is_big_endian());
                     if new != old {
                         std::fs::write(&file, new)?;
                     }
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn only_for_another_byte_order() {
         for name in ["riscv64", "s390x"] {
-            let other = target(OsStr::new(name)).unwrap().big_endian != NATIVE_BIG_ENDIAN;
+            let other = target(OsStr::new(name)).unwrap().is_big_endian() != NATIVE_BIG_ENDIAN;
             // Debian's depmod is a link to kmod.
             let arch = target(OsStr::new(name)).unwrap();
             let [kmod, called] = ["/usr/bin/kmod", "/sbin/depmod"].map(OsStr::new);

@@ -1,13 +1,13 @@
 //! getconf(1) of glibc.
 
 use super::{Execution, Rewrite};
-use crate::paths::Arch;
+use crate::paths::Architecture;
 use std::ffi::OsString;
 
 /// Variables whose value is compiled in and depends on the architecture are
 /// put into what the counterpart prints, for `getconf NAME` and `getconf -a`. All
 /// else is the kernel's or the same for every architecture.
-pub(super) fn getconf(_: &Arch, arguments: &[OsString]) -> Execution {
+pub(super) fn getconf(_: &Architecture, arguments: &[OsString]) -> Execution {
     let mut rest = arguments;
     // `-v SPECIFICATION` makes no difference: Debian has one for each architecture.
     if let [first, after @ ..] = rest
@@ -19,7 +19,7 @@ pub(super) fn getconf(_: &Arch, arguments: &[OsString]) -> Execution {
             after
         };
     }
-    let text: fn(&Arch, &[u8]) -> Vec<u8> = match rest {
+    let text: fn(&Architecture, &[u8]) -> Vec<u8> = match rest {
         [all, ..] if all == "-a" => every,
         [name] | [name, _] => match NAMES.iter().find(|(known, _)| name == known) {
             Some((_, one)) => *one,
@@ -37,7 +37,7 @@ pub(super) fn getconf(_: &Arch, arguments: &[OsString]) -> Execution {
     }
 }
 
-type Name = (&'static str, fn(&Arch, &[u8]) -> Vec<u8>);
+type Name = (&'static str, fn(&Architecture, &[u8]) -> Vec<u8>);
 
 /// One entry a variable, with what is printed for it alone.
 macro_rules! names {
@@ -67,29 +67,16 @@ fn alone(value: Option<String>) -> Vec<u8> {
 }
 
 /// The value of a variable; `None` where it is undefined.
-fn value(arch: &Arch, name: &str) -> Option<String> {
+fn value(arch: &Architecture, name: &str) -> Option<String> {
     const LARGE: &str = "-D_LARGEFILE_SOURCE -D_FILE_OFFSET_BITS=64";
     let narrow = arch.bits == 32;
-    // Which option the compiler needs to make programs of this word size.
-    let option = match arch.name {
-        "amd64" | "s390x" | "sparc64" => "-m64",
-        "i386" => "-m32",
-        _ => "",
-    };
-    let signed = matches!(
-        arch.name,
-        "amd64" | "i386" | "hppa" | "loong64" | "m68k" | "mips64el" | "sh4" | "sparc64"
-    );
     let number = |wide: &str, otherwise: &str| Some(if narrow { otherwise } else { wide }.to_owned());
     match name {
         "LONG_BIT" => return number("64", "32"),
         "ULONG_MAX" => return number("18446744073709551615", "4294967295"),
-        "CHAR_MAX" => return Some(if signed { "127" } else { "255" }.into()),
-        "CHAR_MIN" => return Some(if signed { "-128" } else { "0" }.into()),
-        "PTHREAD_STACK_MIN" => {
-            let large = ["arm64", "loong64", "powerpc", "ppc64", "ppc64el"].contains(&arch.name);
-            return Some(if large { "131072" } else { "16384" }.into());
-        }
+        "CHAR_MAX" => return Some(if arch.signed_char { "127" } else { "255" }.into()),
+        "CHAR_MIN" => return Some(if arch.signed_char { "-128" } else { "0" }.into()),
+        "PTHREAD_STACK_MIN" => return Some(arch.minimum_stack.to_string()),
         "LFS_CFLAGS" | "LFS_LINTFLAGS" => return number("", LARGE),
         _ => {}
     }
@@ -110,14 +97,16 @@ fn value(arch: &Arch, name: &str) -> Option<String> {
     }
     let flags = match rest {
         _ if !rest.starts_with(own) => String::new(),
-        "ILP32_OFFBIG_CFLAGS" => format!("{option} {LARGE}").trim_start().to_owned(),
-        _ => option.to_owned(),
+        "ILP32_OFFBIG_CFLAGS" => format!("{} {LARGE}", arch.compiler_option)
+            .trim_start()
+            .to_owned(),
+        _ => arch.compiler_option.to_owned(),
     };
     Some(flags)
 }
 
 /// `getconf -a`: a line for each variable, some values with lines of their own.
-fn every(arch: &Arch, output: &[u8]) -> Vec<u8> {
+fn every(arch: &Architecture, output: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(output);
     let mut changed = String::with_capacity(text.len());
     for line in text.lines() {

@@ -1,20 +1,20 @@
 //! localedef(1), and the locales of native programs.
 
 use super::Execution;
-use crate::paths::{Arch, LOCALES, NATIVE_BIG_ENDIAN};
+use crate::paths::{Architecture, LOCALES, NATIVE_BIG_ENDIAN};
 use std::ffi::OsString;
 
 /// The target's locales are in its byte order: glibc has `--big-endian` and
 /// `--little-endian` for this very case. Native programs cannot read them then,
 /// so the same locale is made for them as well, where it is not in the result.
-pub(super) fn localedef(arch: &Arch, arguments: &[OsString]) -> Execution {
+pub(super) fn localedef(arch: &Architecture, arguments: &[OsString]) -> Execution {
     let told = arguments
         .iter()
         .any(|a| a == "--big-endian" || a == "--little-endian");
-    if told || arch.big_endian == NATIVE_BIG_ENDIAN {
+    if told || arch.is_big_endian() == NATIVE_BIG_ENDIAN {
         return Execution::default();
     }
-    let option = if arch.big_endian {
+    let option = if arch.is_big_endian() {
         "--big-endian"
     } else {
         "--little-endian"

@@ -1,14 +1,15 @@
 //! Tools that load modules or know the machine they run on.
 
 use super::{Execution, Rewrite};
-use crate::paths::{Arch, NATIVE_TRIPLET, SYSROOT, map_triplet, native};
-use std::ffi::{OsStr, OsString};
+use crate::paths::{Architecture, NATIVE_TRIPLET, map_triplet};
+use shim_protocol::paths::SYSROOT;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// Loads modules that it is told, and names them as it was told.
-pub(super) fn load(_: &Arch, _: &[OsString]) -> Execution {
+pub(super) fn load(_: &Architecture, _: &[OsString]) -> Execution {
     Execution {
         libraries: true,
         machine: true,
@@ -17,7 +18,7 @@ pub(super) fn load(_: &Arch, _: &[OsString]) -> Execution {
 }
 
 /// Asks for the machine.
-pub(super) fn machine(_: &Arch, _: &[OsString]) -> Execution {
+pub(super) fn machine(_: &Architecture, _: &[OsString]) -> Execution {
     Execution {
         machine: true,
         ..Execution::default()
@@ -25,14 +26,14 @@ pub(super) fn machine(_: &Arch, _: &[OsString]) -> Execution {
 }
 
 /// gdk-pixbuf-query-loaders(1).
-pub(super) fn pixbuf(arch: &Arch, arguments: &[OsString]) -> Execution {
+pub(super) fn pixbuf(arch: &Architecture, arguments: &[OsString]) -> Execution {
     let file = std::env::var("GDK_PIXBUF_MODULE_FILE")
         .unwrap_or_else(|_| format!("/usr/lib/{}/gdk-pixbuf-2.0/2.10.0/loaders.cache", arch.triplet));
     listed(arch, arguments, file)
 }
 
 /// dot(1), which with `-c` lists the plug-ins of the directory of its library in a file there.
-pub(super) fn graphviz(arch: &Arch, _: &[OsString]) -> Execution {
+pub(super) fn graphviz(arch: &Architecture, _: &[OsString]) -> Execution {
     Execution {
         variables: vec![("GVBINDIR", format!("/usr/lib/{}/graphviz", arch.triplet).into())],
         libraries: true,
@@ -41,16 +42,16 @@ pub(super) fn graphviz(arch: &Arch, _: &[OsString]) -> Execution {
 }
 
 /// gtk-query-immodules-3.0(1).
-pub(super) fn gtk3(arch: &Arch, arguments: &[OsString]) -> Execution {
+pub(super) fn gtk3(arch: &Architecture, arguments: &[OsString]) -> Execution {
     gtk(arch, arguments, "gtk-3.0/3.0.0")
 }
 
 /// gtk-query-immodules-2.0(1).
-pub(super) fn gtk2(arch: &Arch, arguments: &[OsString]) -> Execution {
+pub(super) fn gtk2(arch: &Architecture, arguments: &[OsString]) -> Execution {
     gtk(arch, arguments, "gtk-2.0/2.10.0")
 }
 
-fn gtk(arch: &Arch, arguments: &[OsString], version: &str) -> Execution {
+fn gtk(arch: &Architecture, arguments: &[OsString], version: &str) -> Execution {
     let file = std::env::var("GTK_IM_MODULE_FILE")
         .unwrap_or_else(|_| format!("/usr/lib/{}/{version}/immodules.cache", arch.triplet));
     listed(arch, arguments, file)
@@ -58,7 +59,7 @@ fn gtk(arch: &Arch, arguments: &[OsString], version: &str) -> Execution {
 
 /// A tool that lists modules: what it writes has paths of its own directory,
 /// which is the native one.
-fn listed(_: &Arch, arguments: &[OsString], file: String) -> Execution {
+fn listed(_: &Architecture, arguments: &[OsString], file: String) -> Execution {
     const UPDATE: &str = "--update-cache";
     Execution {
         libraries: true,
@@ -73,24 +74,25 @@ fn listed(_: &Arch, arguments: &[OsString], file: String) -> Execution {
 }
 
 /// Text with the target's triplet and system type for the native ones.
-fn of_the_target(arch: &Arch, text: &[u8]) -> Vec<u8> {
+fn of_the_target(arch: &Architecture, text: &[u8]) -> Vec<u8> {
     let text = map_triplet(text, NATIVE_TRIPLET, arch.triplet);
-    match native() {
-        Some(native) => map_triplet(&text, &system_type(native).1, &system_type(arch).1),
-        None => text,
-    }
+    map_triplet(
+        &text,
+        &system_type(Architecture::native()).1,
+        &system_type(arch).1,
+    )
 }
 
 /// fc-cache(1): what it says names files, which the installer brings into the
 /// target's form and name in the end. Packages keep that, and its name, in a log.
-pub(super) fn fontconfig(arch: &Arch, _: &[OsString]) -> Execution {
-    let same = form(arch.bits, arch.big_endian, arch.name) == NATIVE_FORM;
+pub(super) fn fontconfig(arch: &Architecture, _: &[OsString]) -> Execution {
+    let same = arch.fontconfig_name() == NATIVE_FORM;
     Execution {
         rewrite: (!same).then_some(Rewrite {
             text: |arch, text| {
                 let (from, to) = (
                     format!("-{NATIVE_FORM}.cache-"),
-                    format!("-{}.cache-", form(arch.bits, arch.big_endian, arch.name)),
+                    format!("-{}.cache-", arch.fontconfig_name()),
                 );
                 String::from_utf8_lossy(text).replace(&from, &to).into_bytes()
             },
@@ -102,23 +104,11 @@ pub(super) fn fontconfig(arch: &Arch, _: &[OsString]) -> Execution {
     }
 }
 
-const NATIVE_FORM: &str = form(usize::BITS as u8, cfg!(target_endian = "big"), NATIVE_NAME);
-const NATIVE_NAME: &str = if cfg!(target_arch = "x86") { "i386" } else { "" };
-
-/// fontconfig's name for byte order, word size and where a double may begin.
-const fn form(bits: u8, big_endian: bool, name: &str) -> &'static str {
-    match (bits, big_endian) {
-        (64, false) => "le64",
-        (64, true) => "be64",
-        // Only i386 has doubles at any fourth byte.
-        (_, false) if matches!(name.as_bytes(), b"i386") => "le32d4",
-        (_, false) => "le32d8",
-        (_, true) => "be32d8",
-    }
-}
+/// fontconfig's name for this machine's layout.
+const NATIVE_FORM: &str = Architecture::native().fontconfig_name();
 
 /// bash(1): HOSTTYPE and MACHTYPE are compiled in, but yield to the environment.
-pub(super) fn bash(arch: &Arch, _: &[OsString]) -> Execution {
+pub(super) fn bash(arch: &Architecture, _: &[OsString]) -> Execution {
     let (cpu, system) = system_type(arch);
     Execution {
         variables: vec![("HOSTTYPE", cpu.into()), ("MACHTYPE", system.into())],
@@ -127,24 +117,20 @@ pub(super) fn bash(arch: &Arch, _: &[OsString]) -> Execution {
 }
 
 /// The processor, and the whole name that GNU's configure gives to the system.
-fn system_type(arch: &Arch) -> (&'static str, String) {
-    let (cpu, rest) = arch.triplet.split_once('-').unwrap_or((arch.triplet, ""));
-    let (cpu, vendor) = match arch.name {
-        "i386" => ("i686", "pc"),
-        "amd64" => (cpu, "pc"),
-        "s390x" => (cpu, "ibm"),
-        _ => (cpu, "unknown"),
-    };
-    (cpu, format!("{cpu}-{vendor}-{rest}"))
+fn system_type(arch: &Architecture) -> (&'static str, String) {
+    let (_, rest) = arch.triplet.split_once('-').unwrap_or_default();
+    (
+        arch.gnu_cpu,
+        format!("{}-{}-{rest}", arch.gnu_cpu, arch.gnu_vendor),
+    )
 }
 
 /// perl(1): compiled modules are found where the target has them, and `Config` is
 /// the target's. A native perl of another version has its own only.
-pub(super) fn perl(arch: &Arch, _: &[OsString]) -> Execution {
-    let sysroot = OsStr::from_bytes(SYSROOT).to_string_lossy();
+pub(super) fn perl(arch: &Architecture, _: &[OsString]) -> Execution {
     let base = format!("/usr/lib/{}/perl-base", arch.triplet);
     let [target, native] =
-        [&base, &format!("{sysroot}/usr/lib/{NATIVE_TRIPLET}/perl-base")].map(|directory| {
+        [&base, &format!("{SYSROOT}/usr/lib/{NATIVE_TRIPLET}/perl-base")].map(|directory| {
             perl_version(&fs::read_to_string(format!("{directory}/Config.pm")).unwrap_or_default())
         });
     let mut variables = Vec::new();
@@ -189,9 +175,8 @@ fn perl_version(config: &str) -> Option<String> {
 /// python(1): `sysconfig` reads the target's variables, and the compiled modules of
 /// the standard library are the native ones. Nothing of this is code in python:
 /// names that the interpreter has seen show in the byte code it writes.
-pub(super) fn python(arch: &Arch, _: &[OsString]) -> Execution {
+pub(super) fn python(arch: &Architecture, _: &[OsString]) -> Execution {
     let data = format!("_sysconfigdata__{}", arch.triplet);
-    let sysroot = OsStr::from_bytes(SYSROOT).to_string_lossy();
     let mut variables = Vec::new();
     let mut places = Vec::new();
     for library in entries("/usr/lib") {
@@ -200,7 +185,7 @@ pub(super) fn python(arch: &Arch, _: &[OsString]) -> Execution {
         }
         let modules = library.join("lib-dynload");
         if modules.exists() {
-            places.push(format!("{sysroot}{}", modules.display()));
+            places.push(format!("{SYSROOT}{}", modules.display()));
         }
     }
     if let Ok(places) = std::env::join_paths(&places)
@@ -228,6 +213,7 @@ mod tests {
     use super::super::tests::executed;
     use super::*;
     use crate::paths::target;
+    use std::ffi::OsStr;
 
     fn rewritten(name: &str, path: &str, given: &[&str], text: &str) -> (String, Option<String>) {
         let arch = target(OsStr::new(name)).unwrap();
@@ -249,7 +235,7 @@ mod tests {
             file.unwrap(),
             "/usr/lib/s390x-linux-gnu/gtk-3.0/3.0.0/immodules.cache"
         );
-        let system = system_type(crate::paths::native().unwrap()).1;
+        let system = system_type(Architecture::native()).1;
         let path = "/usr/lib/s390x-linux-gnu/libgtk2.0-0t64/gtk-query-immodules-2.0";
         let header = format!("# ModulesPath = /usr/lib/{NATIVE_TRIPLET}/gtk-2.0/{system}/immodules\n");
         let (text, _) = rewritten("s390x", path, &[], &header);

@@ -1,13 +1,13 @@
 //! uname(1).
 
-use crate::paths::Arch;
+use crate::paths::Architecture;
 use crate::sys;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 /// uname(1) of coreutils: fields in its order whatever the order of options.
 /// Unknown options are left to the counterpart, which complains as usual.
-pub(super) fn uname(arch: &Arch, arguments: &[OsString]) -> Option<Vec<u8>> {
+pub(super) fn uname(arch: &Architecture, arguments: &[OsString]) -> Option<Vec<u8>> {
     const LONG: [(&str, u8); 11] = [
         ("--all", b'a'),
         ("--kernel-name", b's'),
@@ -50,7 +50,7 @@ pub(super) fn uname(arch: &Arch, arguments: &[OsString]) -> Option<Vec<u8>> {
     }
     let all = wanted.contains(&b'a');
     let [name, node, release, version] = sys::kernel();
-    let machine = OsString::from(arch.machine);
+    let machine = OsString::from(arch.uname);
     // `uname -a` leaves out processor and platform, which Linux does not know.
     let fields = [
         (b's', name, true),

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::table::{Known, Meaning, Value, options};
 use super::{Action, Call, Options};
-use crate::arch::Architecture;
-use crate::install::dpkg_call::NativeSystem;
+use crate::settings::NativeTools;
+use deb_arch::Architecture;
 
 /// What a command line comes to.
 #[derive(Clone, Debug)]
@@ -32,15 +32,13 @@ pub(super) fn parse(
 ) -> Result<Parsed, String> {
     let mut parser = Parser {
         known: options(),
-        options: Options {
-            source_date_epoch: environment.source_date_epoch,
-            ..Options::default()
-        },
+        options: Options::default(),
         action: None,
         root: environment.root.clone(),
         admindir: environment.admindir.clone(),
         instdir: None,
     };
+    parser.options.scripts.source_date_epoch = environment.source_date_epoch;
     let mut words = words.into_iter().peekable();
     let is_option = |word: &OsString| word.as_bytes().starts_with(b"-") && word.len() > 1;
     while let Some(word) = words.next_if(is_option) {
@@ -193,8 +191,8 @@ impl Parser {
             }
             "native-sysroot" => {
                 options.native = match std::fs::canonicalize(value) {
-                    _ if value == "auto" => NativeSystem::Auto,
-                    Ok(path) if path.is_dir() => NativeSystem::Directory(path),
+                    _ if value == "auto" => NativeTools::Packages,
+                    Ok(path) if path.is_dir() => NativeTools::Directory(path),
                     _ => {
                         return Err(format!(
                             "--native-sysroot: there is no directory {}",
@@ -204,20 +202,20 @@ impl Parser {
                 }
             }
             "cache" => options.cache = Some(value.into()),
-            "mirror" => options.mirrors.push(text(name, value)?.to_owned()),
-            "suite" => options.suite = text(name, value)?.to_owned(),
+            "mirror" => options.archives.mirrors.push(text(name, value)?.to_owned()),
+            "suite" => options.archives.suite = text(name, value)?.to_owned(),
             "components" => {
                 let names = text(name, value)?
                     .split([',', ' '])
                     .filter(|name| !name.is_empty());
-                options.components = names.map(str::to_owned).collect();
+                options.archives.components = names.map(str::to_owned).collect();
             }
-            "keyring" => options.keyrings.push(value.into()),
+            "keyring" => options.archives.keyrings.push(value.into()),
             _ => {
                 let limit = text(name, value)?;
                 let limit = humantime::parse_duration(limit)
                     .map_err(|error| format!("--{name}: '{limit}' is no time: {error}"))?;
-                options.script_timeout = (!limit.is_zero()).then_some(limit);
+                options.scripts.timeout = (!limit.is_zero()).then_some(limit);
             }
         }
         Ok(())

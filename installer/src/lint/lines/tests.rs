@@ -71,7 +71,7 @@ fn a_native_root_gets_traced_shells() {
     let record = format!("\u{1}12 2 0\u{3}{ADMIN}/tmp.ci/preinst\u{2}true\n");
     fs::OpenOptions::new()
         .append(true)
-        .open(private.join(PIPE))
+        .open(private.join(names::TRACE))
         .and_then(|mut pipe| io::Write::write_all(&mut pipe, record.as_bytes()))
         .unwrap();
     let seen = tracer.spot(&Family, 1012).unwrap();
@@ -81,7 +81,7 @@ fn a_native_root_gets_traced_shells() {
     assert!(tracer.is_starting(&Family, 1012) && !tracer.is_starting(&Family, 1013));
     fs::OpenOptions::new()
         .append(true)
-        .open(private.join(PIPE))
+        .open(private.join(names::TRACE))
         .and_then(|mut pipe| io::Write::write_all(&mut pipe, record.as_bytes()))
         .unwrap();
     assert!(!tracer.is_starting(&Family, 1012));
@@ -99,13 +99,13 @@ fn bash_tells_its_lines() {
     fs::write(&script, text).unwrap();
     let trace = dir.path().join("trace");
     fs::write(&trace, "").unwrap();
-    let startup = STARTUP.replace("/.rootless-install/trace", &trace.to_string_lossy());
+    let startup = startup(&trace.to_string_lossy());
     fs::write(dir.path().join("startup"), startup).unwrap();
     let Ok(run) = std::process::Command::new("bash")
         .arg(&script)
         .current_dir(dir.path())
         .env("BASH_ENV", dir.path().join("startup"))
-        .env(VARIABLE, "sh")
+        .env(TRACE, "sh")
         .output()
     else {
         return;

@@ -1,0 +1,76 @@
+//! Dependency closures that make the best of what there is, for the native
+//! sysroot: its packages are unpacked for their tools, not installed.
+
+use std::collections::{HashSet, VecDeque};
+
+use super::package::PackageId;
+use super::relation::display_alternatives;
+use super::universe::Universe;
+use deb_types::version;
+
+/// A set of packages with what they depend on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Closure {
+    /// The roots first, then their dependencies, breadth first.
+    pub packages: Vec<PackageId>,
+    /// Dependencies nothing satisfies, as "name depends on other".
+    pub missing: Vec<String>,
+}
+
+/// The packages with all they depend on. Conflicts are not looked at; what is
+/// not there is left out and reported.
+pub fn closure(universe: &Universe<'_>, roots: &[PackageId]) -> Closure {
+    let mut result = Closure::default();
+    let mut chosen = HashSet::new();
+    let mut todo: VecDeque<PackageId> = roots.iter().copied().collect();
+    chosen.extend(roots);
+    let mut seen = HashSet::new();
+    while let Some(id) = todo.pop_front() {
+        if !seen.insert(id) {
+            continue;
+        }
+        result.packages.push(id);
+        let owner = universe.slot_arch(universe.slot_of(id));
+        for (kind, group) in universe.package(id).required() {
+            let targets = |r| universe.targets(r, owner, false);
+            let all: Vec<PackageId> = group.iter().flat_map(targets).collect();
+            if all.iter().any(|target| chosen.contains(target)) {
+                continue;
+            }
+            let is_candidate = |id: &&PackageId| universe.slot_candidate(universe.slot_of(**id)) == **id;
+            match all.iter().find(is_candidate).or(all.first()) {
+                Some(target) => {
+                    chosen.insert(*target);
+                    todo.push_back(*target);
+                }
+                None => result.missing.push(format!(
+                    "{} {} {}",
+                    universe.display_name(id),
+                    kind.verb(),
+                    display_alternatives(group)
+                )),
+            }
+        }
+    }
+    result
+}
+
+/// The version of a package for the universe's own architecture that comes
+/// closest to one of another architecture: the same version, else the same
+/// source version with the nearest number of rebuilds, else the newest.
+pub fn best_native_version(universe: &Universe<'_>, name: &str, wanted: &str) -> Option<PackageId> {
+    let versions = universe.by_name(name, universe.native());
+    let version_of = |id: &PackageId| universe.package(*id).version;
+    let base = version::without_rebuild(wanted);
+    let rebuild = version::rebuild(wanted);
+    versions
+        .iter()
+        .find(|id| version_of(id) == wanted)
+        .or_else(|| {
+            let same = versions.iter();
+            let same = same.filter(|id| version::without_rebuild(version_of(id)) == base);
+            same.min_by_key(|id| version::rebuild(version_of(id)).abs_diff(rebuild))
+        })
+        .or_else(|| versions.first())
+        .copied()
+}

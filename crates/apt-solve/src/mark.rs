@@ -1,0 +1,486 @@
+//! Choosing versions as apt does: each wanted package is marked for
+//! installation, and marking a package marks what it depends on.
+//!
+//! The rules that decide which package is taken where several would do:
+//!
+//! * what is already chosen or installed satisfies a dependency, whatever
+//!   stands left of it;
+//! * otherwise alternatives are tried from left to right, each with the
+//!   package of that name before those that provide it;
+//! * among providers: packages that were asked for, packages of the name
+//!   itself, essential ones, the target's architecture, higher priority, and
+//!   at last the one mentioned later in the indexes;
+//! * a dependency of a requested package with only one solution is as good as
+//!   requested itself, and what it conflicts with is out of the question.
+//!
+//! Where a choice leads to a failure further down, all it marked is undone
+//! and the next one is tried.
+
+mod conflicts;
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::package::{DependencyKind, PackageId};
+use super::relation::{Relation, display_alternatives};
+use super::universe::{Slot, Universe};
+use deb_types::MultiArch;
+
+/// Deeper chains than any archive has; a bound for the recursion.
+const DEEPEST: usize = 2000;
+/// Marks that may be tried in all; undoing choices takes exponential time if
+/// somebody sets out to make it so.
+const MOST_STEPS: usize = 300_000;
+
+/// Why a package cannot be marked: the steps that lead there, and the reason.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Failure {
+    pub(crate) chain: Vec<String>,
+    pub(crate) reason: String,
+}
+
+impl Failure {
+    fn new(reason: String) -> Box<Self> {
+        Box::new(Self {
+            chain: Vec::new(),
+            reason,
+        })
+    }
+}
+
+type Marked = Result<(), Box<Failure>>;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct State {
+    candidate: Option<PackageId>,
+    chosen: Option<PackageId>,
+    /// Installed by an earlier phase: it stays.
+    installed: bool,
+    /// Requested, or the only way to satisfy something requested.
+    protected: bool,
+}
+
+/// The marks made so far.
+pub(crate) struct Marker<'u, 'a> {
+    pub(crate) universe: &'u Universe<'a>,
+    states: Vec<State>,
+    /// What to put back to undo, oldest first.
+    log: Vec<(Slot, State)>,
+    /// Chosen slots in the order they were marked.
+    order: Vec<Slot>,
+    /// Names that chosen packages conflict with or break.
+    unwanted: HashMap<&'u str, Vec<Slot>>,
+    /// Why a candidate was ruled out.
+    discarded: HashMap<Slot, String>,
+    recommends: bool,
+    steps: usize,
+}
+
+impl<'u, 'a> Marker<'u, 'a> {
+    pub(crate) fn new(universe: &'u Universe<'a>, recommends: bool) -> Self {
+        let states = (0..universe.slots_len() as u32)
+            .map(|slot| State {
+                candidate: Some(universe.slot_candidate(Slot(slot))),
+                ..State::default()
+            })
+            .collect();
+        Self {
+            universe,
+            states,
+            log: Vec::new(),
+            order: Vec::new(),
+            unwanted: HashMap::new(),
+            discarded: HashMap::new(),
+            recommends,
+            steps: 0,
+        }
+    }
+
+    fn state(&self, slot: Slot) -> State {
+        self.states.get(slot.0 as usize).copied().unwrap_or_default()
+    }
+
+    fn set(&mut self, slot: Slot, state: State) {
+        if let Some(place) = self.states.get_mut(slot.0 as usize) {
+            self.log.push((slot, *place));
+            *place = state;
+        }
+    }
+
+    fn undo_to(&mut self, point: usize) {
+        while self.log.len() > point {
+            let Some((slot, before)) = self.log.pop() else {
+                break;
+            };
+            if before.chosen.is_none() && self.state(slot).chosen.is_some() {
+                self.order.retain(|s| *s != slot);
+                self.unwanted.values_mut().for_each(|v| v.retain(|s| *s != slot));
+            }
+            if let Some(place) = self.states.get_mut(slot.0 as usize) {
+                *place = before;
+            }
+        }
+    }
+
+    /// Chosen packages in the order they were marked.
+    pub(crate) fn chosen(&self) -> Vec<PackageId> {
+        self.order
+            .iter()
+            .filter_map(|slot| self.state(*slot).chosen)
+            .collect()
+    }
+
+    /// Takes a package as installed.
+    pub(crate) fn assume(&mut self, id: PackageId) {
+        let slot = self.universe.slot_of(id);
+        let state = self.state(slot);
+        self.set(
+            slot,
+            State {
+                candidate: Some(id),
+                chosen: Some(id),
+                installed: true,
+                ..state
+            },
+        );
+    }
+
+    /// What is chosen so far becomes what is installed.
+    pub(crate) fn settle(&mut self) {
+        for slot in std::mem::take(&mut self.order) {
+            let state = self.state(slot);
+            self.set(
+                slot,
+                State {
+                    installed: true,
+                    protected: false,
+                    ..state
+                },
+            );
+        }
+        for state in &mut self.states {
+            state.protected = false;
+        }
+        self.log.clear();
+    }
+
+    pub(crate) fn is_chosen(&self, id: PackageId) -> bool {
+        self.state(self.universe.slot_of(id)).chosen == Some(id)
+    }
+
+    fn is_candidate(&self, id: PackageId) -> bool {
+        self.state(self.universe.slot_of(id)).candidate == Some(id)
+    }
+
+    /// Makes a version the candidate of its slot.
+    pub(crate) fn prefer(&mut self, id: PackageId) {
+        let slot = self.universe.slot_of(id);
+        let state = self.state(slot);
+        if !state.installed {
+            self.set(
+                slot,
+                State {
+                    candidate: Some(id),
+                    ..state
+                },
+            );
+        }
+    }
+
+    /// Prefers the versions of a suite for every dependency of a package that
+    /// no candidate satisfies, as `name/suite` does for apt.
+    pub(crate) fn prefer_suite(&mut self, id: PackageId, in_suite: &dyn Fn(PackageId) -> bool) {
+        let mut todo = vec![id];
+        let mut seen = std::collections::HashSet::new();
+        while let Some(id) = todo.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            self.prefer(id);
+            let owner = self.arch_of(id);
+            for (_, group) in self.universe.package(id).required() {
+                let targets = |r| self.universe.targets(r, owner, false);
+                let all: Vec<PackageId> = group.iter().flat_map(targets).collect();
+                if all.iter().any(|t| self.is_candidate(*t) || self.is_chosen(*t)) {
+                    continue;
+                }
+                todo.extend(all.into_iter().find(|t| in_suite(*t)));
+            }
+        }
+    }
+
+    fn arch_of(&self, id: PackageId) -> u8 {
+        self.universe.slot_arch(self.universe.slot_of(id))
+    }
+
+    /// The packages asked for, in apt's two steps: all are taken, then the
+    /// dependencies of each are seen to.
+    pub(crate) fn request(&mut self, wanted: &[PackageId]) -> Result<(), (PackageId, Box<Failure>)> {
+        for id in wanted {
+            self.prefer(*id);
+        }
+        for id in wanted {
+            let slot = self.universe.slot_of(*id);
+            if self.state(slot).installed {
+                continue;
+            }
+            self.check(*id).map_err(|failure| (*id, failure))?;
+            self.choose(slot, *id);
+            let state = self.state(slot);
+            self.set(
+                slot,
+                State {
+                    protected: true,
+                    ..state
+                },
+            );
+        }
+        for id in wanted {
+            let slot = self.universe.slot_of(*id);
+            self.mark(slot, 0).map_err(|failure| (*id, failure))?;
+        }
+        Ok(())
+    }
+
+    fn choose(&mut self, slot: Slot, id: PackageId) {
+        let state = self.state(slot);
+        if state.chosen == Some(id) {
+            return;
+        }
+        self.set(
+            slot,
+            State {
+                chosen: Some(id),
+                ..state
+            },
+        );
+        if state.chosen.is_none() {
+            self.order.push(slot);
+            for (_, relation) in self.universe.package(id).negatives() {
+                self.unwanted.entry(relation.name).or_default().push(slot);
+            }
+        }
+    }
+
+    fn name(&self, id: PackageId) -> String {
+        self.universe.display_name(id)
+    }
+
+    /// Marks the candidate of a slot and all it needs. Whatever a failure has
+    /// marked must be undone by the caller.
+    fn mark(&mut self, slot: Slot, depth: usize) -> Marked {
+        let state = self.state(slot);
+        let Some(id) = state.candidate else {
+            let why = self.discarded.get(&slot).cloned();
+            return Err(Failure::new(why.unwrap_or_else(|| {
+                format!("{} is ruled out", self.universe.slot_name(slot))
+            })));
+        };
+        if !state.protected && state.chosen == Some(id) {
+            return Ok(());
+        }
+        self.steps += 1;
+        if self.steps > MOST_STEPS {
+            return Err(Failure::new("the search for a solution takes too long".into()));
+        }
+        if depth > DEEPEST {
+            return Err(Failure::new("the chain of dependencies is too long".into()));
+        }
+        if state.chosen.is_none() {
+            self.check(id)?;
+        }
+        let protected = state.protected;
+        if protected {
+            self.rule_out(slot, id);
+        }
+        self.satisfiable(slot, id)?;
+        self.choose(slot, id);
+        // While its dependencies are chosen a package counts as protected.
+        if !protected {
+            let state = self.state(slot);
+            self.set(
+                slot,
+                State {
+                    protected: true,
+                    ..state
+                },
+            );
+        }
+        let result = self.mark_dependencies(id, protected, depth);
+        if !protected {
+            let state = self.state(slot);
+            self.set(
+                slot,
+                State {
+                    protected: false,
+                    ..state
+                },
+            );
+        }
+        result
+    }
+
+    /// Fails at once where a dependency has no candidate at all.
+    fn satisfiable(&mut self, slot: Slot, id: PackageId) -> Marked {
+        let universe = self.universe;
+        let owner = self.arch_of(id);
+        for (kind, group) in universe.package(id).required() {
+            let found = group.iter().any(|relation| {
+                let targets = universe.targets(relation, owner, false);
+                targets
+                    .iter()
+                    .any(|t| self.is_chosen(*t) || self.is_candidate(*t))
+            });
+            if !found {
+                let reason = self.unmet(id, kind, group);
+                let state = self.state(slot);
+                if !state.protected {
+                    self.discarded.insert(slot, reason.clone());
+                }
+                return Err(Failure::new(reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn mark_dependencies(&mut self, id: PackageId, propagate: bool, depth: usize) -> Marked {
+        let universe = self.universe;
+        let owner = self.arch_of(id);
+        for (kind, group) in universe.package(id).dependencies() {
+            let required = kind != DependencyKind::Recommends;
+            if !required && !self.recommends {
+                continue;
+            }
+            let satisfied = group.iter().any(|relation| {
+                let targets = universe.targets(relation, owner, false);
+                targets.iter().any(|target| self.is_chosen(*target))
+            });
+            if satisfied && !(propagate && required) {
+                continue;
+            }
+            let solutions = self.solutions(group, owner, satisfied);
+            if satisfied {
+                self.propagate(&solutions, depth)?;
+                continue;
+            }
+            let single = propagate && required && solutions.len() == 1;
+            let mut first_failure = None;
+            let mut found = false;
+            for solution in solutions {
+                let slot = universe.slot_of(solution);
+                if self.state(slot).candidate != Some(solution) {
+                    continue;
+                }
+                let point = self.log.len();
+                match self.try_solution(slot, solution, single, depth) {
+                    Ok(()) => {
+                        found = true;
+                        break;
+                    }
+                    Err(failure) => {
+                        self.undo_to(point);
+                        first_failure.get_or_insert(failure);
+                    }
+                }
+            }
+            if !found && required {
+                let mut failure = match first_failure {
+                    Some(failure) => failure,
+                    None => return Err(Failure::new(self.unmet(id, kind, group))),
+                };
+                let step = format!(
+                    "{} {} {}",
+                    self.name(id),
+                    kind.verb(),
+                    display_alternatives(group)
+                );
+                failure.chain.insert(0, step);
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    fn try_solution(&mut self, slot: Slot, id: PackageId, single: bool, depth: usize) -> Marked {
+        if single {
+            self.check(id)?;
+            self.choose(slot, id);
+            self.protect(slot);
+        }
+        self.mark(slot, depth + 1)
+    }
+
+    fn protect(&mut self, slot: Slot) {
+        let state = self.state(slot);
+        self.set(
+            slot,
+            State {
+                protected: true,
+                ..state
+            },
+        );
+    }
+
+    /// The only package that satisfies a dependency of a requested one is as
+    /// good as requested.
+    fn propagate(&mut self, solutions: &[PackageId], depth: usize) -> Marked {
+        let [only] = solutions else { return Ok(()) };
+        let slot = self.universe.slot_of(*only);
+        let state = self.state(slot);
+        if state.protected || state.chosen != Some(*only) {
+            return Ok(());
+        }
+        self.protect(slot);
+        self.mark(slot, depth + 1)
+    }
+
+    /// Candidates that satisfy a group, best first; with `chosen_too` also
+    /// chosen versions that are not candidates.
+    fn solutions(&self, group: &[Relation<'_>], owner: u8, chosen_too: bool) -> Vec<PackageId> {
+        let mut all: Vec<PackageId> = Vec::new();
+        for relation in group {
+            let mut targets = self.universe.targets(relation, owner, false);
+            targets.retain(|t| self.is_candidate(*t) || (chosen_too && self.is_chosen(*t)));
+            for target in self.best_first(targets, relation.name) {
+                if !all.contains(&target) {
+                    all.push(target);
+                }
+            }
+        }
+        all
+    }
+
+    fn best_first(&self, targets: Vec<PackageId>, name: &str) -> Vec<PackageId> {
+        let universe = self.universe;
+        let key = |id: PackageId| {
+            let slot = universe.slot_of(id);
+            let state = self.state(slot);
+            let sibling_installed = universe.multi_arch(id) == MultiArch::Same
+                && universe
+                    .slots_named(universe.slot_name(slot))
+                    .iter()
+                    .any(|s| self.state(*s).installed);
+            (
+                !state.protected,
+                !sibling_installed,
+                !state.installed,
+                universe.slot_name(slot) != name,
+                !universe.is_essential(id),
+                universe.slot_arch(slot),
+                universe.priority(id),
+            )
+        };
+        let mut keyed: Vec<_> = targets.into_iter().map(|id| (key(id), id)).collect();
+        keyed.sort_by_key(|(key, _)| *key);
+        // Settling a tie needs a walk over the indexes: only when it must.
+        let tied = keyed.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0));
+        if tied {
+            let slots: Vec<Slot> = keyed.iter().map(|(_, id)| universe.slot_of(*id)).collect();
+            let mentions = universe.mentions(&slots);
+            let mut all: Vec<_> = keyed.into_iter().zip(mentions).collect();
+            all.sort_by_key(|((key, _), mention)| (*key, Reverse(*mention)));
+            keyed = all.into_iter().map(|(keyed, _)| keyed).collect();
+        }
+        keyed.into_iter().map(|(_, id)| id).collect()
+    }
+}

@@ -1,0 +1,173 @@
+//! What cannot be together, and the words for it.
+
+use super::{Failure, Marked, Marker, State};
+use crate::package::{DependencyKind, PackageId};
+use crate::relation::{Relation, display_alternatives};
+use crate::universe::Slot;
+use deb_types::MultiArch;
+
+impl Marker<'_, '_> {
+    /// Whether a package may be beside what is chosen already.
+    pub(super) fn check(&self, id: PackageId) -> Marked {
+        let universe = self.universe;
+        let package = universe.package(id);
+        let slot = universe.slot_of(id);
+        if let Some((field, text)) = package.malformed {
+            let reason = if text.is_empty() {
+                format!("the index gives no {field} for {}", self.name(id))
+            } else {
+                format!(
+                    "the index's {field} of {} is malformed at {text:?}",
+                    self.name(id)
+                )
+            };
+            return Err(Failure::new(reason));
+        }
+        let arch = self.arch_of(id);
+        for (verb, relation) in package.negatives() {
+            if let Some(other) = self.hit(slot, arch, relation) {
+                return Err(Failure::new(self.clash(id, verb, relation, other)));
+            }
+        }
+        let names = std::iter::once(package.name).chain(package.provides.iter().map(|p| p.name));
+        for name in names {
+            for other in self.unwanted.get(name).into_iter().flatten() {
+                let Some(other_id) = self.state(*other).chosen else {
+                    continue;
+                };
+                for (verb, relation) in universe.package(other_id).negatives() {
+                    if relation.name == name
+                        && !self.same_name(*other, slot)
+                        && universe
+                            .targets(relation, self.arch_of(other_id), true)
+                            .contains(&id)
+                    {
+                        return Err(Failure::new(self.clash(other_id, verb, relation, id)));
+                    }
+                }
+            }
+        }
+        for other in universe.slots_named(package.name) {
+            let Some(other_id) = self.state(*other).chosen.filter(|_| *other != slot) else {
+                continue;
+            };
+            let same = universe.multi_arch(id) == MultiArch::Same
+                && universe.multi_arch(other_id) == MultiArch::Same;
+            if !same || universe.package(other_id).version != package.version {
+                return Err(Failure::new(format!(
+                    "{} {} and {} {} cannot be installed together (Multi-Arch)",
+                    self.name(id),
+                    package.version,
+                    self.name(other_id),
+                    universe.package(other_id).version
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The chosen package a negative relation means, if any.
+    fn hit(&self, slot: Slot, arch: u8, relation: &Relation<'_>) -> Option<PackageId> {
+        let targets = self.universe.targets(relation, arch, true);
+        targets.into_iter().find(|target| {
+            let other = self.universe.slot_of(*target);
+            self.is_chosen(*target) && !self.same_name(slot, other)
+        })
+    }
+
+    /// Conflicts with oneself mean nothing; with one's own name for another
+    /// architecture `Multi-Arch` says what may be together.
+    fn same_name(&self, a: Slot, b: Slot) -> bool {
+        self.universe.slot_name(a) == self.universe.slot_name(b)
+    }
+
+    fn clash(&self, id: PackageId, verb: &str, relation: &Relation<'_>, other: PackageId) -> String {
+        let is = self.universe.package(other);
+        let provided = if is.name == relation.name {
+            ""
+        } else {
+            ", which provides it,"
+        };
+        let how = if self.state(self.universe.slot_of(other)).installed {
+            "is already installed"
+        } else {
+            "is to be installed too"
+        };
+        format!(
+            "{} {} {verb} {relation}, but {} {}{provided} {how}",
+            self.name(id),
+            self.universe.package(id).version,
+            self.name(other),
+            is.version
+        )
+    }
+
+    /// Takes the candidates a requested package conflicts with out of the game.
+    pub(super) fn rule_out(&mut self, slot: Slot, id: PackageId) {
+        let universe = self.universe;
+        for (verb, relation) in universe.package(id).negatives() {
+            for target in universe.targets(relation, self.arch_of(id), true) {
+                let other = universe.slot_of(target);
+                let state = self.state(other);
+                if state.candidate == Some(target) && state.chosen.is_none() && !self.same_name(slot, other) {
+                    let why = format!("{} {verb} {relation}", self.name(id));
+                    self.discarded.insert(other, why);
+                    self.set(
+                        other,
+                        State {
+                            candidate: None,
+                            ..state
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    /// Says why no package satisfies a dependency.
+    pub(super) fn unmet(&self, id: PackageId, kind: DependencyKind, group: &[Relation<'_>]) -> String {
+        let universe = self.universe;
+        let mut text = format!(
+            "{} {} {}, but ",
+            self.name(id),
+            kind.verb(),
+            display_alternatives(group)
+        );
+        let mut why = Vec::new();
+        for relation in group {
+            let targets = universe.targets(relation, self.arch_of(id), false);
+            let ruled = targets.iter().find_map(|t| {
+                let slot = universe.slot_of(*t);
+                self.state(slot)
+                    .candidate
+                    .is_none()
+                    .then(|| self.discarded.get(&slot))
+                    .flatten()
+            });
+            let slots = universe.slots_named(relation.name);
+            why.push(if let Some(ruled) = ruled {
+                format!("{} is out of the question because {ruled}", relation.name)
+            } else if let Some(slot) = slots.first() {
+                let candidate = self.state(*slot).chosen.or(self.state(*slot).candidate);
+                match candidate {
+                    Some(id) => format!(
+                        "only {} {} is available",
+                        self.name(id),
+                        universe.package(id).version
+                    ),
+                    None => format!("{} cannot be installed", relation.name),
+                }
+            } else if let Some(provider) = universe.providers(relation.name).first() {
+                format!(
+                    "only {} provides {}, and not in such a version",
+                    self.name(*provider),
+                    relation.name
+                )
+            } else {
+                format!("there is no package {}", relation.name)
+            });
+        }
+        text.push_str(&why.join(" and "));
+        text
+    }
+}

@@ -1,0 +1,314 @@
+//! The order in which apt gives packages to dpkg.
+//!
+//! It shows in the result: user ids are handed out and links are made in the
+//! order of configuration. For an installation into a system where nothing is
+//! replaced or removed, apt's ordering comes down to four walks over the
+//! dependencies, each beginning from the list the one before it left, and then
+//! a pass that unpacks in that order and configures early what must be:
+//! what a `Pre-Depends` asks for, and essential packages with what they need
+//! ("immediate").
+
+mod pass;
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use super::package::{DependencyKind, PackageId};
+use super::plan::Step;
+use super::universe::Universe;
+
+/// One alternative of a dependency.
+struct Edge {
+    /// The member the dependency names, if it is one.
+    named: Option<usize>,
+    /// Members that satisfy it.
+    members: Vec<usize>,
+    /// Whether something installed before satisfies it.
+    installed: bool,
+}
+
+struct Group {
+    kind: DependencyKind,
+    edges: Vec<Edge>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    #[default]
+    Now,
+    Unpacked,
+    Configured,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Walk {
+    /// Pre-Depends only.
+    Critical,
+    /// All that is needed to configure at once.
+    Immediate,
+    /// Pre-Depends, and below the first level Depends too.
+    PreDepends,
+}
+
+/// Computes apt's order for the packages of one phase.
+pub(super) struct Orderer {
+    members: Vec<PackageId>,
+    groups: Vec<Rc<Vec<Group>>>,
+    siblings: Vec<Vec<usize>>,
+    immediate: Vec<bool>,
+    score: Vec<u32>,
+    names: Vec<(String, std::cmp::Reverse<u8>)>,
+    // Of the walk under way:
+    added: Vec<bool>,
+    pending: Vec<bool>,
+    list: Vec<usize>,
+    depth: usize,
+    walk: Walk,
+    with_depends: bool,
+    // Of the pass:
+    progress: Vec<Progress>,
+    looping: Vec<bool>,
+    steps: Vec<Step>,
+}
+
+impl Orderer {
+    /// For packages that are installed together where others are already.
+    /// `apt_too`: apt counts itself as essential unless told not to.
+    pub(super) fn new(
+        universe: &Universe<'_>,
+        members: &[PackageId],
+        installed: &HashSet<PackageId>,
+        apt_too: bool,
+    ) -> Self {
+        let essential = |id: PackageId| {
+            let package = universe.package(id);
+            package.essential || (apt_too && package.name == "apt")
+        };
+        let numbers: HashMap<PackageId, usize> = members.iter().enumerate().map(|(n, id)| (*id, n)).collect();
+        let by_slot: HashMap<_, PackageId> = members
+            .iter()
+            .chain(installed)
+            .map(|id| (universe.slot_of(*id), *id))
+            .collect();
+        let immediate_slots = immediate(universe, &by_slot, &essential);
+        let count = members.len();
+        let mut orderer = Self {
+            members: members.to_vec(),
+            groups: Vec::with_capacity(count),
+            siblings: Vec::with_capacity(count),
+            immediate: Vec::with_capacity(count),
+            score: Vec::with_capacity(count),
+            names: Vec::with_capacity(count),
+            added: vec![false; count],
+            pending: vec![false; count],
+            list: Vec::new(),
+            depth: 0,
+            walk: Walk::Critical,
+            with_depends: true,
+            progress: vec![Progress::Now; count],
+            looping: vec![false; count],
+            steps: Vec::new(),
+        };
+        for id in members {
+            let package = universe.package(*id);
+            let slot = universe.slot_of(*id);
+            let owner = universe.slot_arch(slot);
+            let mut groups = Vec::new();
+            for (kind, group) in package.required() {
+                let edges = group.iter().map(|relation| {
+                    let targets = universe.targets(relation, owner, false);
+                    Edge {
+                        named: universe
+                            .slot(relation.name, owner)
+                            .and_then(|slot| by_slot.get(&slot))
+                            .and_then(|id| numbers.get(id))
+                            .copied(),
+                        members: targets.iter().filter_map(|t| numbers.get(t)).copied().collect(),
+                        installed: targets.iter().any(|t| installed.contains(t)),
+                    }
+                });
+                groups.push(Group {
+                    kind,
+                    edges: edges.collect(),
+                });
+            }
+            let is_immediate = immediate_slots.contains(&slot);
+            let mut score = match universe.priority(*id) {
+                1 => 5,
+                2 => 4,
+                3 => 3,
+                4 => 1,
+                _ => 0,
+            };
+            if essential(*id) {
+                score += 200;
+            }
+            if is_immediate {
+                score += 10;
+            }
+            if !package.pre_depends.is_empty() {
+                score += 50;
+            }
+            let siblings = universe.slots_named(package.name).iter().filter(|s| **s != slot);
+            let siblings = siblings.filter_map(|s| numbers.get(by_slot.get(s)?)).copied();
+            orderer
+                .siblings
+                .push(if package.multi_arch == deb_types::MultiArch::Same {
+                    siblings.collect()
+                } else {
+                    Vec::new()
+                });
+            orderer.groups.push(Rc::new(groups));
+            orderer.immediate.push(is_immediate);
+            orderer.score.push(score);
+            orderer
+                .names
+                .push((package.name.to_owned(), std::cmp::Reverse(owner)));
+        }
+        orderer
+    }
+
+    /// The steps, the last of which configures whatever is left.
+    pub(super) fn run(mut self) -> Vec<Step> {
+        let mut list: Vec<usize> = (0..self.members.len()).collect();
+        list.sort_by(|a, b| {
+            let score = |n: &usize| self.score.get(*n).copied().unwrap_or(0);
+            score(b)
+                .cmp(&score(a))
+                .then_with(|| self.names.get(*a).cmp(&self.names.get(*b)))
+        });
+        for (walk, with_depends) in [
+            (Walk::Critical, true),
+            (Walk::Critical, false),
+            (Walk::Critical, false),
+            (Walk::PreDepends, false),
+        ] {
+            self.added.fill(false);
+            self.pending.fill(false);
+            self.walk = walk;
+            self.with_depends = with_depends;
+            for number in list {
+                self.visit(number);
+            }
+            list = std::mem::take(&mut self.list);
+        }
+        for number in &list {
+            if self.progress[*number] == Progress::Now {
+                self.unpack(*number, self.immediate[*number]);
+            }
+        }
+        // A cycle of Pre-Depends stops apt; dpkg forced to go on takes them as they come.
+        for number in list {
+            if self.progress[number] == Progress::Now {
+                self.progress[number] = Progress::Unpacked;
+                self.emit_unpack(number);
+            }
+        }
+        self.steps.push(Step::ConfigurePending);
+        self.steps
+    }
+
+    fn emit_unpack(&mut self, number: usize) {
+        let id = self.members[number];
+        match self.steps.last_mut() {
+            Some(Step::Unpack(ids)) => ids.push(id),
+            _ => self.steps.push(Step::Unpack(vec![id])),
+        }
+    }
+
+    fn emit_configure(&mut self, number: usize) {
+        let id = self.members[number];
+        match self.steps.last_mut() {
+            Some(Step::Configure(ids)) => ids.push(id),
+            _ => self.steps.push(Step::Configure(vec![id])),
+        }
+    }
+
+    fn visit(&mut self, number: usize) {
+        if self.added[number] || self.pending[number] {
+            return;
+        }
+        self.depth += 1;
+        self.pending[number] = true;
+        let before = self.walk;
+        if self.immediate[number] && self.walk != Walk::PreDepends {
+            self.walk = Walk::Immediate;
+        }
+        let groups = Rc::clone(&self.groups[number]);
+        self.visit_critical(number, &groups);
+        if self.with_depends {
+            let depends = groups.iter().filter(|g| g.kind == DependencyKind::Depends);
+            for edge in depends.flat_map(|g| &g.edges) {
+                self.visit_all(&edge.members);
+            }
+        }
+        self.pending[number] = false;
+        self.added[number] = true;
+        self.list.push(number);
+        self.walk = before;
+        self.depth -= 1;
+    }
+
+    fn visit_all(&mut self, members: &[usize]) {
+        for member in members {
+            self.visit(*member);
+        }
+    }
+
+    fn visit_critical(&mut self, number: usize, groups: &[Group]) {
+        let walk = self.walk;
+        for group in groups {
+            let pre = group.kind == DependencyKind::PreDepends;
+            let considered = match walk {
+                Walk::Critical => pre,
+                Walk::Immediate => true,
+                Walk::PreDepends => pre || self.depth > 1 || self.immediate[number],
+            };
+            if !considered {
+                continue;
+            }
+            for edge in &group.edges {
+                let met = edge.installed || edge.members.iter().any(|m| self.added[*m]);
+                let named_pending = edge.named.is_some_and(|n| self.pending[n]);
+                let looks_for_loops = pre || walk == Walk::PreDepends;
+                if met && !(named_pending && looks_for_loops) {
+                    continue;
+                }
+                if named_pending || edge.named.is_some_and(|n| self.added[n]) {
+                    continue;
+                }
+                if walk == Walk::Critical {
+                    self.walk = Walk::Immediate;
+                }
+                self.visit_all(&edge.members);
+                self.walk = walk;
+            }
+        }
+    }
+}
+
+/// The slots apt configures as soon as they are unpacked: essential packages,
+/// and by name what they depend on.
+fn immediate(
+    universe: &Universe<'_>,
+    by_slot: &HashMap<super::universe::Slot, PackageId>,
+    essential: &dyn Fn(PackageId) -> bool,
+) -> HashSet<super::universe::Slot> {
+    let roots = by_slot.iter().filter(|(_, id)| essential(**id));
+    let mut todo: Vec<_> = roots.map(|(slot, _)| *slot).collect();
+    let mut found: HashSet<_> = todo.iter().copied().collect();
+    while let Some(slot) = todo.pop() {
+        let Some(id) = by_slot.get(&slot) else { continue };
+        let owner = universe.slot_arch(slot);
+        for (_, group) in universe.package(*id).required() {
+            for relation in group {
+                if let Some(target) = universe.slot(relation.name, owner)
+                    && found.insert(target)
+                {
+                    todo.push(target);
+                }
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,193 @@
+//! The pass that unpacks in the order found, and configures early what a
+//! `Pre-Depends` or an essential package needs configured.
+
+use std::rc::Rc;
+
+use super::{Group, Orderer, Progress};
+use crate::package::DependencyKind;
+
+impl Orderer {
+    /// Runs an action for a dependency, guarded against going round in circles.
+    /// Gives whether it worked, and sets `changed` where it got anywhere.
+    fn guarded(
+        &mut self,
+        number: usize,
+        member: usize,
+        was_looping: bool,
+        changed: &mut bool,
+        action: impl FnOnce(&mut Self) -> bool,
+    ) -> bool {
+        if !was_looping {
+            self.looping[number] = true;
+        }
+        let worked = action(self);
+        if !was_looping {
+            self.looping[number] = false;
+        }
+        if worked && !self.looping[member] {
+            *changed = true;
+        }
+        worked
+    }
+
+    pub(super) fn unpack(&mut self, number: usize, immediately: bool) -> bool {
+        let was_looping = self.looping[number];
+        let groups = Rc::clone(&self.groups[number]);
+        let ready = self.configure_pre_depends(number, &groups, was_looping);
+        if !ready {
+            return false;
+        }
+        if was_looping || self.progress[number] != Progress::Now {
+            return true;
+        }
+        self.progress[number] = Progress::Unpacked;
+        self.emit_unpack(number);
+        if immediately {
+            for sibling in self.siblings[number].clone() {
+                if self.progress[sibling] == Progress::Now {
+                    self.unpack(sibling, false);
+                }
+            }
+            self.configure(number);
+        }
+        true
+    }
+
+    fn configure_pre_depends(&mut self, number: usize, groups: &[Group], was_looping: bool) -> bool {
+        let mut all_ready = true;
+        loop {
+            let mut changed = false;
+            let pre = groups.iter().filter(|g| g.kind == DependencyKind::PreDepends);
+            for group in pre {
+                let mut ready = group.edges.iter().any(|edge| edge.installed);
+                'edges: for edge in &group.edges {
+                    if ready {
+                        break;
+                    }
+                    for member in edge.members.iter().copied() {
+                        let worked = match self.progress[member] {
+                            Progress::Configured => {
+                                ready = true;
+                                break 'edges;
+                            }
+                            Progress::Now if self.looping[member] && was_looping => continue,
+                            Progress::Now => self.guarded(number, member, was_looping, &mut changed, |o| {
+                                o.unpack(member, true)
+                            }),
+                            Progress::Unpacked => {
+                                self.guarded(number, member, was_looping, &mut changed, |o| {
+                                    o.configure(member)
+                                })
+                            }
+                        };
+                        if !worked {
+                            return false;
+                        }
+                        ready = true;
+                        break;
+                    }
+                }
+                all_ready &= ready;
+            }
+            if !changed {
+                return all_ready;
+            }
+        }
+    }
+
+    pub(super) fn configure(&mut self, number: usize) -> bool {
+        let was_looping = self.looping[number];
+        let groups = Rc::clone(&self.groups[number]);
+        let ready = self.configure_dependencies(number, &groups, was_looping);
+        if !ready {
+            return false;
+        }
+        if was_looping {
+            return true;
+        }
+        if self.progress[number] == Progress::Configured {
+            return false;
+        }
+        self.emit_configure(number);
+        self.progress[number] = Progress::Configured;
+        if !self.immediate[number] {
+            for sibling in self.siblings[number].clone() {
+                if self.progress[sibling] == Progress::Unpacked && !self.configure(sibling) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn configure_dependencies(&mut self, number: usize, groups: &[Group], was_looping: bool) -> bool {
+        let mut unready = Vec::new();
+        loop {
+            let mut changed = false;
+            for (at, group) in groups.iter().enumerate() {
+                let mut bad = !group.edges.iter().any(|edge| edge.installed);
+                for edge in &group.edges {
+                    if !bad {
+                        break;
+                    }
+                    let next = edge
+                        .members
+                        .iter()
+                        .copied()
+                        .find(|m| self.progress[*m] == Progress::Now);
+                    if let Some(member) = next
+                        && !was_looping
+                    {
+                        if !self.guarded(number, member, was_looping, &mut changed, |o| {
+                            o.unpack(member, true)
+                        }) {
+                            return false;
+                        }
+                        bad = false;
+                    }
+                }
+                if bad {
+                    unready.push(at);
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        let mut last_bad = false;
+        loop {
+            let mut changed = false;
+            for group in unready.iter().filter_map(|at| groups.get(*at)) {
+                last_bad = true;
+                'edges: for edge in &group.edges {
+                    for member in edge.members.iter().copied() {
+                        match self.progress[member] {
+                            Progress::Unpacked if self.looping[member] && was_looping => {
+                                last_bad = false;
+                                break 'edges;
+                            }
+                            Progress::Unpacked => {
+                                let worked = self.guarded(number, member, was_looping, &mut changed, |o| {
+                                    o.configure(member)
+                                });
+                                if !worked {
+                                    return false;
+                                }
+                                last_bad = false;
+                                break 'edges;
+                            }
+                            Progress::Configured => {
+                                last_bad = false;
+                                break 'edges;
+                            }
+                            Progress::Now => {}
+                        }
+                    }
+                }
+            }
+            if !changed {
+                return !last_bad;
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! One binary package of an archive.
+
+use super::relation::{Alternatives, Relation, parse_groups, parse_list};
+use deb_types::MultiArch;
+use deb_types::control::Fields;
+
+/// A package of a [`Universe`](super::Universe): a number that stands for one
+/// version of one package for one architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackageId(pub(crate) u32);
+
+impl PackageId {
+    /// The number as an index, dense from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The kinds of relation that say another package must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DependencyKind {
+    /// `Pre-Depends`: configured before this one is unpacked.
+    PreDepends,
+    /// `Depends`: configured before this one is configured.
+    Depends,
+    /// `Recommends`: wanted where recommendations are.
+    Recommends,
+}
+
+impl DependencyKind {
+    /// The words for "NAME ... OTHER".
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::PreDepends => "pre-depends on",
+            Self::Depends => "depends on",
+            Self::Recommends => "recommends",
+        }
+    }
+}
+
+/// A package as its paragraph in the index describes it.
+#[derive(Clone, Debug)]
+pub struct Package<'a> {
+    /// Name; lower case letters, digits, `+`, `-` and `.` only.
+    pub name: &'a str,
+    /// Version, valid by deb-version(7).
+    pub version: &'a str,
+    /// Architecture, `all` included.
+    pub architecture: &'a str,
+    /// `Multi-Arch`.
+    pub multi_arch: MultiArch,
+    /// `Essential: yes`.
+    pub essential: bool,
+    /// `Protected: yes` (or `Important: yes`).
+    pub protected: bool,
+    /// `Priority`, as written.
+    pub priority: &'a str,
+    /// `Section`, as written.
+    pub section: &'a str,
+    /// Name of the source package.
+    pub source: &'a str,
+    /// `Pre-Depends`.
+    pub pre_depends: Vec<Alternatives<'a>>,
+    /// `Depends`.
+    pub depends: Vec<Alternatives<'a>>,
+    /// `Recommends`.
+    pub recommends: Vec<Alternatives<'a>>,
+    /// `Conflicts`.
+    pub conflicts: Vec<Relation<'a>>,
+    /// `Breaks`.
+    pub breaks: Vec<Relation<'a>>,
+    /// `Replaces`.
+    pub replaces: Vec<Relation<'a>>,
+    /// `Provides`; a bound is the version provided.
+    pub provides: Vec<Relation<'a>>,
+    /// `Filename`, relative to the archive's base.
+    pub filename: &'a str,
+    /// `Size` of the .deb in bytes.
+    pub size: u64,
+    /// `SHA256` of the .deb; zeros where the index has none, which
+    /// [`choose`](super::choose) does not accept.
+    pub sha256: [u8; 32],
+    /// `Installed-Size` in KiB, as the packager estimated it.
+    pub installed_size: u64,
+    /// Number of the index it is from, in the order given to the universe.
+    pub index: usize,
+    /// The paragraph as it stands in the index.
+    pub stanza: &'a str,
+    /// The field that could not be understood, with its text; such a package
+    /// is not chosen.
+    pub malformed: Option<(&'static str, &'a str)>,
+}
+
+impl<'a> Package<'a> {
+    /// All positive dependencies in the order apt considers them.
+    pub fn dependencies(&self) -> impl Iterator<Item = (DependencyKind, &Alternatives<'a>)> {
+        let with = |kind| move |group| (kind, group);
+        self.pre_depends
+            .iter()
+            .map(with(DependencyKind::PreDepends))
+            .chain(self.depends.iter().map(with(DependencyKind::Depends)))
+            .chain(self.recommends.iter().map(with(DependencyKind::Recommends)))
+    }
+
+    /// `Pre-Depends` and `Depends`.
+    pub fn required(&self) -> impl Iterator<Item = (DependencyKind, &Alternatives<'a>)> {
+        self.dependencies()
+            .take_while(|(kind, _)| *kind != DependencyKind::Recommends)
+    }
+
+    /// `Conflicts` and `Breaks`, each with the verb that names it.
+    pub fn negatives(&self) -> impl Iterator<Item = (&'static str, &Relation<'a>)> {
+        let conflicts = self.conflicts.iter().map(|r| ("conflicts with", r));
+        conflicts.chain(self.breaks.iter().map(|r| ("breaks", r)))
+    }
+
+    /// Parses a paragraph whose name, version and architecture are known.
+    pub(crate) fn parse(name: &'a str, version: &'a str, index: usize, stanza: &'a str) -> Self {
+        let mut package = Self {
+            name,
+            version,
+            architecture: "",
+            multi_arch: MultiArch::No,
+            essential: false,
+            protected: false,
+            priority: "",
+            section: "",
+            source: name,
+            pre_depends: Vec::new(),
+            depends: Vec::new(),
+            recommends: Vec::new(),
+            conflicts: Vec::new(),
+            breaks: Vec::new(),
+            replaces: Vec::new(),
+            provides: Vec::new(),
+            filename: "",
+            size: 0,
+            sha256: [0; 32],
+            installed_size: 0,
+            index,
+            stanza,
+            malformed: None,
+        };
+        for (field, value) in Fields::of(stanza) {
+            package.set(field, value);
+        }
+        if package.malformed.is_none() && (package.filename.is_empty() || package.sha256 == [0; 32]) {
+            package.malformed = Some(("Filename or SHA256", ""));
+        }
+        package
+    }
+
+    fn set(&mut self, field: &str, value: &'a str) {
+        let bad = &mut self.malformed;
+        let mut groups = |name: &'static str| {
+            parse_groups(value).unwrap_or_else(|text| {
+                *bad = Some((name, text));
+                Vec::new()
+            })
+        };
+        match field.to_ascii_lowercase().as_str() {
+            "pre-depends" => self.pre_depends = groups("Pre-Depends"),
+            "depends" => self.depends = groups("Depends"),
+            "recommends" => self.recommends = groups("Recommends"),
+            "conflicts" => self.conflicts = self.list("Conflicts", value),
+            "breaks" => self.breaks = self.list("Breaks", value),
+            "replaces" => self.replaces = self.list("Replaces", value),
+            "provides" => self.provides = self.list("Provides", value),
+            "architecture" => self.architecture = value,
+            "multi-arch" => self.multi_arch = MultiArch::from_word(value).unwrap_or_default(),
+            "essential" => self.essential = value == "yes",
+            "protected" | "important" => self.protected |= value == "yes",
+            "priority" => self.priority = value,
+            "section" => self.section = value,
+            "source" => self.source = value.split_whitespace().next().unwrap_or(value),
+            "filename" => self.filename = value,
+            "size" => self.size = self.number("Size", value),
+            "installed-size" => self.installed_size = value.parse().unwrap_or(0),
+            "sha256" => match parse_sha256(value) {
+                Some(sum) => self.sha256 = sum,
+                None => self.malformed = Some(("SHA256", value)),
+            },
+            _ => {}
+        }
+    }
+
+    fn list(&mut self, name: &'static str, value: &'a str) -> Vec<Relation<'a>> {
+        parse_list(value).unwrap_or_else(|text| {
+            self.malformed = Some((name, text));
+            Vec::new()
+        })
+    }
+
+    fn number(&mut self, name: &'static str, value: &'a str) -> u64 {
+        value.parse().unwrap_or_else(|_| {
+            self.malformed = Some((name, value));
+            0
+        })
+    }
+}
+
+fn parse_sha256(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    let mut sum = [0; 32];
+    for (byte, pair) in sum.iter_mut().zip(digits.chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        let high = char::from(*high).to_digit(16)?;
+        let low = char::from(*low).to_digit(16)?;
+        *byte = u8::try_from(high * 16 + low).ok()?;
+    }
+    Some(sum)
+}

@@ -1,0 +1,280 @@
+//! All packages that can be had, from any number of indexes.
+//!
+//! Of every package its name, version and architecture are at hand, from the
+//! tables of the indexes. Everything else is parsed when it is first asked for:
+//! a rootfs needs some hundred packages of some seventy thousand.
+//!
+//! Packages are grouped into *slots*: one name for one architecture, of which
+//! at most one version can be installed. `Architecture: all` belongs to the
+//! slot of the native (target) architecture, as in apt.
+
+mod load;
+mod targets;
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::package::{Package, PackageId};
+use deb_index::IndexInput;
+use deb_types::MultiArch;
+use smallvec::SmallVec;
+
+/// One name for one architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Slot(pub(crate) u32);
+
+#[derive(Debug)]
+struct SlotData {
+    name: u32,
+    arch: u8,
+    /// Newest first.
+    versions: SmallVec<[PackageId; 2]>,
+    candidate: PackageId,
+}
+
+#[derive(Debug)]
+struct Record<'a> {
+    version: &'a str,
+    /// Where its paragraph is in its index.
+    stanza: [u32; 2],
+    slot: Slot,
+    index: u32,
+    multi_arch: MultiArch,
+    essential: bool,
+    priority: u8,
+}
+
+/// The packages of an index by their numbers in it.
+#[derive(Debug)]
+enum Loaded {
+    /// All of them are here, one after the other, the first of this number.
+    All(u32),
+    /// These are here.
+    Some(Vec<Option<PackageId>>),
+}
+
+impl Loaded {
+    fn get(&self, number: usize) -> Option<PackageId> {
+        match self {
+            Self::All(first) => Some(PackageId(first.checked_add(u32::try_from(number).ok()?)?)),
+            Self::Some(ids) => ids.get(number).copied().flatten(),
+        }
+    }
+}
+
+/// All packages of some indexes, for one target architecture and any number of
+/// foreign ones.
+#[derive(Debug)]
+pub struct Universe<'a> {
+    archs: Vec<&'a str>,
+    indexes: Vec<IndexInput<'a>>,
+    records: Vec<Record<'a>>,
+    parsed: Vec<OnceLock<Box<Package<'a>>>>,
+    slots: Vec<SlotData>,
+    names: Vec<(&'a str, SmallVec<[Slot; 2]>)>,
+    by_name: HashMap<&'a str, u32>,
+    /// What became of the packages of each index.
+    loaded: Vec<Loaded>,
+}
+
+impl<'a> Universe<'a> {
+    /// Loads indexes for a target architecture and its foreign ones; an index
+    /// for any other architecture, and any other package, is left out.
+    pub fn new(indexes: &[IndexInput<'a>], native: &'a str, foreign: &[&'a str]) -> Self {
+        let mut archs = vec![native];
+        for arch in foreign {
+            if !archs.contains(arch) {
+                archs.push(arch);
+            }
+        }
+        let mut universe = Self {
+            archs,
+            indexes: indexes.to_vec(),
+            records: Vec::new(),
+            parsed: Vec::new(),
+            slots: Vec::new(),
+            names: Vec::new(),
+            by_name: HashMap::new(),
+            loaded: Vec::new(),
+        };
+        for (number, index) in indexes.iter().enumerate() {
+            if index.architecture == "all" || universe.archs.contains(&index.architecture) {
+                universe.load(number, index);
+            } else {
+                universe.loaded.push(Loaded::Some(Vec::new()));
+            }
+        }
+        universe.parsed.resize_with(universe.records.len(), OnceLock::new);
+        universe.order_versions();
+        universe
+    }
+
+    /// The target architecture.
+    pub fn native(&self) -> &'a str {
+        self.archs.first().copied().unwrap_or("")
+    }
+
+    /// The target architecture and its foreign ones, in order of preference.
+    pub fn architectures(&self) -> &[&'a str] {
+        &self.archs
+    }
+
+    /// The number of packages, all versions counted.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is no package at all.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The index a package's [`Package::index`] refers to.
+    pub fn index(&self, number: usize) -> Option<&IndexInput<'a>> {
+        self.indexes.get(number)
+    }
+
+    /// A package with all its fields, parsed at the first call.
+    ///
+    /// # Panics
+    /// For an id of another universe, as indexing a slice would.
+    pub fn package(&self, id: PackageId) -> &Package<'a> {
+        self.parsed[id.index()].get_or_init(|| {
+            let record = &self.records[id.index()];
+            let name = self.names[self.slots[record.slot.0 as usize].name as usize].0;
+            Box::new(Package::parse(
+                name,
+                record.version,
+                record.index as usize,
+                self.stanza(record),
+            ))
+        })
+    }
+
+    fn stanza(&self, record: &Record<'a>) -> &'a str {
+        let index = self.indexes.get(record.index as usize);
+        index.map_or("", |index| index.packages.stanza(record.stanza))
+    }
+
+    /// The versions of a package for an architecture (`all` counts as the
+    /// target's), newest first.
+    pub fn by_name(&self, name: &str, architecture: &str) -> &[PackageId] {
+        self.arch_number(architecture)
+            .and_then(|arch| self.slot(name, arch))
+            .map_or(&[], |slot| self.versions(slot))
+    }
+
+    /// The version apt would install if nothing but the name was said.
+    pub fn candidate(&self, name: &str, architecture: &str) -> Option<PackageId> {
+        let slot = self.slot(name, self.arch_number(architecture)?)?;
+        Some(self.slot_candidate(slot))
+    }
+
+    /// The packages that provide a name, all versions, later ones in the
+    /// indexes first.
+    pub fn providers(&self, name: &str) -> Vec<PackageId> {
+        let indexes = self.indexes.iter().zip(&self.loaded).rev();
+        indexes
+            .flat_map(|(index, loaded)| {
+                let numbers = index.packages.providers(name);
+                numbers.filter_map(|number| loaded.get(number))
+            })
+            .collect()
+    }
+
+    /// All package names, in the order of the indexes.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.names.iter().map(|(name, _)| *name)
+    }
+
+    pub(crate) fn slots_len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(crate) fn slot(&self, name: &str, arch: u8) -> Option<Slot> {
+        self.slots_named(name)
+            .iter()
+            .copied()
+            .find(|s| self.slot_arch(*s) == arch)
+    }
+
+    /// Returns the candidates of a name, one an architecture.
+    pub fn candidates(&self, name: &str) -> impl Iterator<Item = PackageId> {
+        self.slots_named(name)
+            .iter()
+            .map(|slot| self.slot_candidate(*slot))
+    }
+
+    pub(crate) fn slots_named(&self, name: &str) -> &[Slot] {
+        self.by_name
+            .get(name)
+            .map_or(&[], |number| self.names[*number as usize].1.as_slice())
+    }
+
+    pub(crate) fn slot_of(&self, id: PackageId) -> Slot {
+        self.records[id.index()].slot
+    }
+
+    pub(crate) fn slot_arch(&self, slot: Slot) -> u8 {
+        self.slots[slot.0 as usize].arch
+    }
+
+    pub(crate) fn slot_name(&self, slot: Slot) -> &'a str {
+        self.names[self.slots[slot.0 as usize].name as usize].0
+    }
+
+    pub(crate) fn slot_candidate(&self, slot: Slot) -> PackageId {
+        self.slots[slot.0 as usize].candidate
+    }
+
+    pub(crate) fn versions(&self, slot: Slot) -> &[PackageId] {
+        &self.slots[slot.0 as usize].versions
+    }
+
+    pub(crate) fn multi_arch(&self, id: PackageId) -> MultiArch {
+        self.records[id.index()].multi_arch
+    }
+
+    pub(crate) fn priority(&self, id: PackageId) -> u8 {
+        self.records[id.index()].priority
+    }
+
+    pub(crate) fn is_essential(&self, id: PackageId) -> bool {
+        self.records[id.index()].essential
+    }
+
+    /// The essential packages of the universe's own architecture.
+    pub fn essential(&self) -> impl Iterator<Item = PackageId> {
+        self.native_candidates(|essential, _| essential).into_iter()
+    }
+
+    /// The candidates of the target architecture that a predicate on
+    /// (essential, priority number) takes, in the order apt numbers them.
+    pub(crate) fn native_candidates(&self, wanted: impl Fn(bool, u8) -> bool) -> Vec<PackageId> {
+        let is_wanted = |id: PackageId| wanted(self.is_essential(id), self.priority(id));
+        let slots: Vec<Slot> = (0..self.slots.len() as u32)
+            .map(Slot)
+            .filter(|slot| self.slot_arch(*slot) == 0 && is_wanted(self.slot_candidate(*slot)))
+            .collect();
+        let mut ordered: Vec<_> = self.mentions(&slots).into_iter().zip(slots).collect();
+        ordered.sort_unstable();
+        ordered
+            .into_iter()
+            .map(|(_, slot)| self.slot_candidate(slot))
+            .collect()
+    }
+}
+
+impl Universe<'_> {
+    /// A package's name, with its architecture where that is not the target's.
+    pub fn display_name(&self, id: PackageId) -> String {
+        let slot = self.slot_of(id);
+        match self.slot_arch(slot) {
+            0 => self.slot_name(slot).to_owned(),
+            arch => {
+                let arch = self.archs.get(usize::from(arch)).copied().unwrap_or("?");
+                format!("{}:{arch}", self.slot_name(slot))
+            }
+        }
+    }
+}

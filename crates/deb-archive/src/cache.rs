@@ -1,0 +1,321 @@
+//! The cache on disk, which any number of runs use at the same time.
+//!
+//! ```text
+//! CACHE/by-hash/sha256/ab/abcd…   whole files, named by their content
+//! CACHE/partial/abcd…             downloads under way, locked with flock(2)
+//! CACHE/release/…                 verified InRelease files with their validators
+//! CACHE/hashed/abcd…              what an index looked like when it was hashed
+//! ```
+//!
+//! Files get their place by rename and are never changed there. A lock belongs
+//! to the open file, so one that a killed run held is free.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest, Sha256};
+
+use super::package::hex;
+use super::transport::Validators;
+use super::{ArchiveError, Result};
+use deb_index::keep;
+
+/// Two changes of a file that are further apart look different on any filesystem.
+const TICK: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(super) struct Cache {
+    root: PathBuf,
+    /// What this run has hashed already.
+    verified: Mutex<HashSet<[u8; 32]>>,
+}
+
+impl Cache {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self {
+            root,
+            verified: Mutex::default(),
+        }
+    }
+
+    /// Where the file with this content is or will be.
+    pub(super) fn path(&self, sha256: &[u8; 32]) -> PathBuf {
+        let name = hex(sha256);
+        let shard = name.get(..2).unwrap_or_default().to_owned();
+        self.root.join("by-hash/sha256").join(shard).join(name)
+    }
+
+    /// The file if it is here and is what its name says. The size is looked at
+    /// on every call, the content on the first one of a run.
+    pub(super) fn find(&self, sha256: &[u8; 32], size: u64) -> Result<Option<PathBuf>> {
+        let path = self.path(sha256);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(ArchiveError::io("read", path)(error)),
+        };
+        let meta = file.metadata().map_err(ArchiveError::io("read", &path))?;
+        if !meta.is_file() || meta.len() != size {
+            return Ok(None);
+        }
+        if self.is_verified(sha256) {
+            return Ok(Some(path));
+        }
+        let mut hasher = Sha256::new();
+        hash_into(&mut file, &mut hasher).map_err(ArchiveError::io("read", &path))?;
+        if hasher.finalize().as_slice() != sha256 {
+            return Ok(None);
+        }
+        self.mark_verified(sha256);
+        Ok(Some(path))
+    }
+
+    /// As [`find`](Self::find), for what is large and of which little is read: it is not hashed again while it
+    /// looks as it did when that was done, by the kernel's record of its last change (stat(2)).
+    pub(super) fn find_unchanged(&self, sha256: &[u8; 32], size: u64) -> Result<Option<PathBuf>> {
+        let path = self.path(sha256);
+        let Ok(now) = fs::symlink_metadata(&path) else {
+            return self.find(sha256, size);
+        };
+        let look = look(&now);
+        let known = self.root.join("hashed").join(hex(sha256));
+        if now.len() == size && fs::read(&known).is_ok_and(|known| known == look.as_bytes()) {
+            self.mark_verified(sha256);
+            return Ok(Some(path));
+        }
+        let found = self.find(sha256, size)?;
+        // Another change in the same tick of the clock would look the same.
+        if found.is_some()
+            && age(&now) >= TICK
+            && let Err(error) = keep(&known, look.as_bytes())
+        {
+            tracing::debug!(path = %known.display(), %error, "an index will be hashed again");
+        }
+        Ok(found)
+    }
+
+    fn is_verified(&self, sha256: &[u8; 32]) -> bool {
+        self.verified.lock().is_ok_and(|set| set.contains(sha256))
+    }
+
+    fn mark_verified(&self, sha256: &[u8; 32]) {
+        if let Ok(mut set) = self.verified.lock() {
+            set.insert(*sha256);
+        }
+    }
+
+    /// Opens the partial file of a download, alone: waits while another thread
+    /// or run has it. `stop` is asked between waits.
+    pub(super) fn lock_partial(&self, sha256: &[u8; 32], stop: &dyn Fn() -> bool) -> Result<Partial> {
+        let directory = self.root.join("partial");
+        fs::create_dir_all(&directory).map_err(ArchiveError::io("create", &directory))?;
+        let path = directory.join(hex(sha256));
+        loop {
+            let file = OpenOptions::new()
+                .read(true)
+                .append(true)
+                .create(true)
+                .open(&path)
+                .map_err(ArchiveError::io("create", &path))?;
+            while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                if error != rustix::io::Errno::WOULDBLOCK && error != rustix::io::Errno::INTR {
+                    return Err(ArchiveError::io("lock", &path)(error.into()));
+                }
+                if stop() {
+                    return Err(ArchiveError::Interrupted);
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            // The one who had the lock may have renamed the file away.
+            let ours = file.metadata().map_err(ArchiveError::io("read", &path))?;
+            match fs::symlink_metadata(&path) {
+                Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
+                    return Ok(Partial { file, path });
+                }
+                _ => continue,
+            }
+        }
+    }
+
+    /// Gives a partial file, whole and verified, its final name.
+    pub(super) fn commit(&self, partial: Partial, sha256: &[u8; 32]) -> Result<PathBuf> {
+        let path = self.path(sha256);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(ArchiveError::io("create", parent))?;
+        }
+        fs::rename(&partial.path, &path).map_err(ArchiveError::io("create", &path))?;
+        self.mark_verified(sha256);
+        Ok(path)
+    }
+
+    /// Where what was parsed of an index is kept. Another form has another name.
+    pub(super) fn parsed(&self, sha256: &[u8; 32]) -> PathBuf {
+        self.root.join("parsed-1").join(hex(sha256))
+    }
+
+    fn release_path(&self, url: &str) -> PathBuf {
+        self.root
+            .join("release")
+            .join(hex(&Sha256::digest(url.as_bytes())))
+    }
+
+    /// The last verified answer for a Release URL.
+    pub(super) fn load_release(&self, url: &str) -> Option<(Validators, Vec<u8>)> {
+        let mut bytes = fs::read(self.release_path(url)).ok()?;
+        let head = bytes.windows(2).position(|pair| pair == b"\n\n")?;
+        let mut validators = Validators::default();
+        for line in std::str::from_utf8(bytes.get(..head)?).ok()?.lines() {
+            match line.split_once(": ") {
+                Some(("etag", value)) => validators.etag = Some(value.to_owned()),
+                Some(("last-modified", value)) => validators.last_modified = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        bytes.drain(..head + 2);
+        Some((validators, bytes))
+    }
+
+    /// Remembers a verified answer. Text and validators are one file, so that
+    /// runs at the same time cannot mix them.
+    pub(super) fn store_release(&self, url: &str, validators: &Validators, bytes: &[u8]) -> Result<()> {
+        if validators == &Validators::default() {
+            return Ok(());
+        }
+        let path = self.release_path(url);
+        let mut text = b"release: 1\n".to_vec();
+        for (name, value) in [
+            ("etag", &validators.etag),
+            ("last-modified", &validators.last_modified),
+        ] {
+            if let Some(value) = value {
+                text.extend_from_slice(format!("{name}: {value}\n").as_bytes());
+            }
+        }
+        text.push(b'\n');
+        text.extend_from_slice(bytes);
+        keep(&path, &text).map_err(ArchiveError::io("write", &path))
+    }
+}
+
+/// What changes with a file.
+fn look(meta: &fs::Metadata) -> String {
+    format!(
+        "{} {} {} {}.{:09} {}.{:09}\n",
+        meta.dev(),
+        meta.ino(),
+        meta.len(),
+        meta.mtime(),
+        meta.mtime_nsec(),
+        meta.ctime(),
+        meta.ctime_nsec()
+    )
+}
+
+/// How long ago a file was changed; nothing where it is said to be in the future.
+fn age(meta: &fs::Metadata) -> Duration {
+    let seconds = u64::try_from(meta.ctime()).unwrap_or(0);
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    changed.elapsed().unwrap_or_default()
+}
+
+/// A download under way; locked as long as it is open.
+#[derive(Debug)]
+pub(super) struct Partial {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+}
+
+impl Partial {
+    /// Forgets what was downloaded.
+    pub(super) fn clear(&self) -> Result<()> {
+        self.file
+            .set_len(0)
+            .map_err(ArchiveError::io("write", &self.path))
+    }
+
+    /// Removes the file, still locked, so that nobody takes it for a beginning.
+    pub(super) fn remove(self) {
+        let _ = fs::remove_file(&self.path);
+    }
+
+    /// Size, and the hash state of what is there.
+    pub(super) fn state(&self) -> Result<(u64, Sha256)> {
+        let mut hasher = Sha256::new();
+        let mut reader = File::open(&self.path).map_err(ArchiveError::io("read", &self.path))?;
+        let size = hash_into(&mut reader, &mut hasher).map_err(ArchiveError::io("read", &self.path))?;
+        Ok((size, hasher))
+    }
+}
+
+/// Hashes to the end; the number of bytes.
+fn hash_into(file: &mut File, hasher: &mut Sha256) -> io::Result<u64> {
+    let mut buffer = vec![0; 1 << 18];
+    let mut total = 0u64;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(total),
+            Ok(read) => {
+                hasher.update(buffer.get(..read).unwrap_or_default());
+                total += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Makes the cache directory and says early when it cannot be written.
+pub(super) fn prepare(root: &Path) -> Result<()> {
+    fs::create_dir_all(root).map_err(ArchiveError::io("create", root))?;
+    tempfile::tempfile_in(root)
+        .map(drop)
+        .map_err(ArchiveError::io("write to the cache", root))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_not_changed_is_not_hashed_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = b"an index";
+        let sum: [u8; 32] = Sha256::digest(text).into();
+        let size = text.len() as u64;
+        let find = || {
+            Cache::new(directory.path().into())
+                .find_unchanged(&sum, size)
+                .unwrap()
+        };
+        assert_eq!(find(), None);
+        let path = Cache::new(directory.path().into()).path(&sum);
+        keep(&path, text).unwrap();
+        let known = directory.path().join("hashed").join(hex(&sum));
+        assert_eq!(find().as_ref(), Some(&path));
+        assert!(!known.exists(), "it may change again in this tick");
+        thread::sleep(TICK + Duration::from_secs(1));
+        assert_eq!(find().as_ref(), Some(&path));
+        assert_eq!(
+            fs::read_to_string(&known).unwrap(),
+            look(&fs::metadata(&path).unwrap())
+        );
+        // Whoever changes it changes how it looks, also when the size and the time of the change stay.
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        fs::write(&path, b"no index").unwrap();
+        File::open(&path).unwrap().set_modified(time).unwrap();
+        assert_eq!(find(), None);
+        // Nothing but this is looked at: what was written down for a file is believed.
+        keep(&known, look(&fs::metadata(&path).unwrap()).as_bytes()).unwrap();
+        assert_eq!(find().as_ref(), Some(&path));
+        fs::write(&path, b"a longer text").unwrap();
+        keep(&known, look(&fs::metadata(&path).unwrap()).as_bytes()).unwrap();
+        assert_eq!(find(), None);
+    }
+}

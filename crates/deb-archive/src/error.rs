@@ -1,0 +1,326 @@
+//! Everything that can go wrong between a mirror argument and a verified file.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// An error of the archive stage. URLs in it carry no password.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// A sources file or a one-line source cannot be understood.
+    #[error("{origin}:{line}: {reason} (see sources.list(5))")]
+    BadSource {
+        /// File name, or what else the text is.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// `--mirror` is none of the things it may be.
+    #[error(
+        "--mirror `{argument}`: {reason}; give an http, https or file URL, a line `deb URL SUITE COMPONENT…`, or the path of a .sources or .list file"
+    )]
+    BadMirror {
+        /// The argument.
+        argument: String,
+        /// Why it cannot be taken.
+        reason: String,
+    },
+    /// A file of this machine cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: read, write, create …
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A keyring file holds no OpenPGP keys.
+    #[error("{}: no OpenPGP keys can be read from it: {reason}; a keyring is a binary or armored file of public keys", path.display())]
+    BadKeyring {
+        /// Which file.
+        path: PathBuf,
+        /// What the parser said.
+        reason: String,
+    },
+    /// There is no key to verify anything with.
+    #[error(
+        "there is no keyring to verify {url} with; install debian-archive-keyring or give --keyring FILE"
+    )]
+    NoKeyring {
+        /// The signed file.
+        url: String,
+    },
+    /// No answer from the server: name, connection, proxy, TLS, time-out.
+    #[error(
+        "cannot reach {url}: {reason}; check the network, the proxy variables (http_proxy, https_proxy, no_proxy) or give another --mirror"
+    )]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// The last failure.
+        reason: String,
+    },
+    /// The server answers, but with an error.
+    #[error(
+        "{url}: the server answered {status}; the mirror may be in the middle of an update: try again or give another --mirror"
+    )]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The server redirects to what must not be followed.
+    #[error("{url}: refused to follow the redirection to {to}: {reason}")]
+    BadRedirect {
+        /// What was asked for.
+        url: String,
+        /// Where the server points.
+        to: String,
+        /// Why that is refused.
+        reason: &'static str,
+    },
+    /// Nobody said where the archive is.
+    #[error("this machine's apt sources name no Debian archive; say where it is with --mirror URL")]
+    NoMirror,
+    /// The archive has neither InRelease nor Release for the suite.
+    #[error(
+        "{base}: there is no suite `{suite}` (neither InRelease nor Release is there); check the suite's name and the mirror's address"
+    )]
+    UnknownSuite {
+        /// Archive root.
+        base: String,
+        /// Suite as asked for.
+        suite: String,
+    },
+    /// The Release file is for something else than what was asked for.
+    #[error(
+        "{url}: this is the Release file of suite `{found_suite}`, codename `{found_codename}`, but `{asked}` was asked for; the mirror is wrong or somebody interferes"
+    )]
+    OtherSuite {
+        /// The Release file.
+        url: String,
+        /// Suite as asked for.
+        asked: String,
+        /// `Suite` of the Release file.
+        found_suite: String,
+        /// `Codename` of the Release file.
+        found_codename: String,
+    },
+    /// The component is not in the archive.
+    #[error("{url}: there is no component `{component}`; there are: {}", available.join(", "))]
+    UnknownComponent {
+        /// The Release file.
+        url: String,
+        /// Component as asked for.
+        component: String,
+        /// What the Release file lists.
+        available: Vec<String>,
+    },
+    /// The architecture is not in the archive.
+    #[error("{url}: there is nothing for architecture `{architecture}`; there is: {}", available.join(", "))]
+    UnknownArchitecture {
+        /// The Release file, or all of them.
+        url: String,
+        /// Architecture as asked for.
+        architecture: String,
+        /// What the Release file lists.
+        available: Vec<String>,
+    },
+    /// A Release file that says what none says.
+    #[error("{url}: this is no usable Release file: {reason}")]
+    BadRelease {
+        /// The Release file.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No signature at all.
+    #[error(
+        "{url}: it is not signed; refusing to use it (an archive of your own may be marked with [trusted=yes])"
+    )]
+    NotSigned {
+        /// The Release file.
+        url: String,
+    },
+    /// Signed, but by no key of the keyring.
+    #[error("{url}: signed by unknown keys only ({}); give the archive's keyring with --keyring FILE or install a newer debian-archive-keyring", keys.join(", "))]
+    UnknownKey {
+        /// The Release file.
+        url: String,
+        /// Key identifiers or fingerprints of the signatures.
+        keys: Vec<String>,
+    },
+    /// The key that signed is expired.
+    #[error(
+        "{url}: signed with the expired key {key}; install a newer debian-archive-keyring or check this machine's clock"
+    )]
+    ExpiredKey {
+        /// The Release file.
+        url: String,
+        /// Fingerprint.
+        key: String,
+    },
+    /// The key that signed was revoked.
+    #[error("{url}: signed with the revoked key {key}; refusing to use it")]
+    RevokedKey {
+        /// The Release file.
+        url: String,
+        /// Fingerprint.
+        key: String,
+    },
+    /// The signature's own validity is over, or has not begun.
+    #[error(
+        "{url}: the signature by key {key} is not valid now: {reason}; try another mirror or check this machine's clock"
+    )]
+    ExpiredSignature {
+        /// The Release file.
+        url: String,
+        /// Fingerprint.
+        key: String,
+        /// Details.
+        reason: String,
+    },
+    /// The key or the signature uses what is no longer trusted, such as SHA-1.
+    #[error("{url}: the signature by key {key} is not acceptable: {reason}")]
+    WeakSignature {
+        /// The Release file.
+        url: String,
+        /// Fingerprint.
+        key: String,
+        /// Details.
+        reason: String,
+    },
+    /// The text is not what was signed.
+    #[error("{url}: the signature does not fit the text: it was altered after key {key} signed it")]
+    Altered {
+        /// The Release file.
+        url: String,
+        /// Fingerprint.
+        key: String,
+    },
+    /// Bytes that are no OpenPGP message.
+    #[error("{url}: its signature cannot be read: {reason}")]
+    BadSignatureData {
+        /// The Release file.
+        url: String,
+        /// What the parser said.
+        reason: String,
+    },
+    /// `Valid-Until` is in the past.
+    #[error(
+        "{url}: valid until {valid_until} only, so this mirror is out of date; try another mirror, or mark the source with [check-valid-until=no] if this state of the archive is wanted"
+    )]
+    Expired {
+        /// The Release file.
+        url: String,
+        /// The field's text.
+        valid_until: String,
+    },
+    /// `Date` is in the future.
+    #[error("{url}: made on {date}, which is in the future; check this machine's clock")]
+    NotYetValid {
+        /// The Release file.
+        url: String,
+        /// The field's text.
+        date: String,
+    },
+    /// A server goes on sending beyond what is known to be there.
+    #[error("{name}: {url} sends more than the {limit} bytes it must have; refused")]
+    TooLarge {
+        /// What was fetched.
+        name: String,
+        /// From where.
+        url: String,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// A file ends too early, everywhere it was looked for.
+    #[error("{name}: {url} is cut off: expected {expected} bytes, got {got}")]
+    Truncated {
+        /// What was fetched.
+        name: String,
+        /// From where.
+        url: String,
+        /// Bytes expected.
+        expected: u64,
+        /// Bytes that came.
+        got: u64,
+    },
+    /// A file has the right size and other content.
+    #[error(
+        "{name}: {url} is not what the signed index names: expected SHA-256 {expected}, got {got}; the mirror may be in the middle of an update, or somebody interferes"
+    )]
+    WrongHash {
+        /// What was fetched.
+        name: String,
+        /// From where.
+        url: String,
+        /// Hexadecimal.
+        expected: String,
+        /// Hexadecimal.
+        got: String,
+    },
+    /// The archive does not have a file it names.
+    #[error(
+        "{name}: {url} is not there (404); the mirror may be in the middle of an update: try again or give another --mirror"
+    )]
+    NotFound {
+        /// What was fetched.
+        name: String,
+        /// From where.
+        url: String,
+    },
+    /// An index that cannot be decompressed, or not to what was signed.
+    #[error("{url}: cannot be decompressed: {reason}")]
+    BadCompression {
+        /// The index.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An index that is none.
+    #[error("{url}: not a package index: {problem}")]
+    BadIndex {
+        /// The index.
+        url: String,
+        /// What is wrong.
+        problem: deb_index::Malformed,
+    },
+    /// A `Filename` that points outside the archive.
+    #[error("package {package}: its Filename `{}` is not a plain path inside the archive; refused", filename.escape_debug())]
+    BadFilename {
+        /// Display name of the package.
+        package: String,
+        /// The field.
+        filename: String,
+    },
+    /// A package that nothing serves.
+    #[error("package {package}: no URL is known for it")]
+    NoUrl {
+        /// Display name of the package.
+        package: String,
+    },
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up HTTP: {reason}")]
+    Client {
+        /// What it said.
+        reason: String,
+    },
+    /// The run was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl ArchiveError {
+    /// For `map_err` on file access.
+    pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}

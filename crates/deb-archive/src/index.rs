@@ -1,0 +1,296 @@
+//! From sources to their `Packages` indexes.
+
+use std::time::SystemTime;
+
+use url::Url;
+
+use super::package::{join, show};
+use super::packed::Wanted;
+use super::release::Release;
+use super::{ArchiveError, Fetcher, Keyring, PackageFile, Result, Source, verify};
+use deb_index::{DEFAULT_PRIORITY, IndexInput, Packages};
+
+/// The architecture of packages that fit any.
+const ALL: &str = "all";
+/// No Release file is larger; sid's is below 1 MB.
+const RELEASE_LIMIT: u64 = 32 << 20;
+/// No detached signature is larger.
+const SIGNATURE_LIMIT: u64 = 1 << 20;
+
+/// One `Packages` index: of a suite, a component and an architecture.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// Position in the `sources` given to [`load_indexes`].
+    pub source: usize,
+    /// Archive root, which `Filename` fields are relative to.
+    pub base: Url,
+    /// Suite as the source names it.
+    pub suite: String,
+    /// `Codename` of the Release file, for example `trixie`.
+    pub codename: String,
+    /// `Suite` of the Release file, for example `stable` (apt's archive).
+    pub release_archive: String,
+    /// Component; empty for a suite that is an exact path.
+    pub component: String,
+    /// Architecture the index was read for; `all` where an archive keeps those
+    /// apart. That of an exact path holds packages of any architecture, and is
+    /// given once for each one asked for.
+    pub architecture: String,
+    /// apt's priority of its packages (apt_preferences(5)).
+    pub priority: i16,
+    /// The index: paragraphs as in deb-control(5), with Filename, Size, SHA256.
+    pub packages: Packages,
+}
+
+impl Index {
+    /// The file of a package of this index: `filename` is its `Filename` field,
+    /// `name` what the user is shown.
+    ///
+    /// # Errors
+    /// [`ArchiveError::BadFilename`] for a path that is not a plain one below
+    /// the archive root.
+    pub fn package_file(
+        &self,
+        name: &str,
+        filename: &str,
+        size: u64,
+        sha256: [u8; 32],
+    ) -> Result<PackageFile> {
+        let url = join(&self.base, filename, name)?;
+        Ok(PackageFile {
+            urls: vec![url],
+            name: name.to_owned(),
+            size,
+            sha256,
+        })
+    }
+}
+
+/// Fetches and verifies the Release file of every suite of `sources` and reads
+/// the indexes of their components for the architectures `archs`. The result
+/// is in the order of the sources, suites, components and `archs`.
+///
+/// A source's own `Signed-By` takes the place of `keyring`.
+///
+/// # Errors
+/// One for each way an archive can be wrong, see [`ArchiveError`]; also when a
+/// source has not a component it names, and when no source has an architecture.
+/// Where a source is `optional`, what it does not have is left out, and so is,
+/// with a warning, an index that is not the one its Release file names.
+pub fn load_indexes(
+    fetcher: &Fetcher,
+    sources: &[Source],
+    keyring: &Keyring,
+    archs: &[&str],
+) -> Result<Vec<Index>> {
+    let mut suites = Vec::new();
+    for (number, source) in sources.iter().enumerate() {
+        let keyring = keyring.for_source(source.signed_by.as_ref())?;
+        for base in &source.uris {
+            for suite in &source.suites {
+                suites.push(Suite {
+                    number,
+                    source,
+                    base,
+                    name: suite,
+                    keyring: keyring.clone(),
+                });
+            }
+        }
+    }
+    let releases = fetcher.parallel(&suites, |suite, _| {
+        match load_release(fetcher, suite.source, suite.base, suite.name, &suite.keyring) {
+            Err(ArchiveError::UnknownSuite { .. }) if suite.source.optional => Ok(None),
+            other => other.map(Some),
+        }
+    })?;
+    let mut wanted: Vec<Wanted<'_>> = Vec::new();
+    for (suite, release) in suites.iter().zip(&releases) {
+        let Some(release) = release else { continue };
+        for component in suite.components(release)? {
+            for arch in suite.architectures(release, archs) {
+                let index = Wanted::new(suite, release, component, arch);
+                wanted.extend(index.filter(|index| !wanted.iter().any(|known| known.is_same(index))));
+            }
+        }
+    }
+    for arch in archs {
+        let offered = |index: &Wanted<'_>| index.arch == *arch;
+        if !wanted.iter().any(offered)
+            && let Some(release) = releases.iter().flatten().next()
+        {
+            let available = release
+                .architectures
+                .iter()
+                .filter(|known| *known != ALL)
+                .cloned()
+                .collect();
+            let (url, architecture) = (release.url.clone(), (*arch).to_owned());
+            return Err(ArchiveError::UnknownArchitecture {
+                url,
+                architecture,
+                available,
+            });
+        }
+    }
+    fetcher
+        .progress
+        .started(wanted.len(), wanted.iter().map(|index| index.packed.size).sum());
+    let indexes = fetcher.parallel(&wanted, |index, stop| {
+        let packages = match index.load(fetcher, stop) {
+            Err(error) if index.suite.source.optional && is_inconsistent(&error) => {
+                fetcher
+                    .progress
+                    .warning(&format!("going on without {}: {error}", index.suite.name));
+                return Ok(None);
+            }
+            other => other?,
+        };
+        Ok(Some(Index {
+            source: index.suite.number,
+            base: index.suite.base.clone(),
+            suite: index.suite.name.to_owned(),
+            codename: index.release.codename.clone(),
+            release_archive: index.release.suite.clone(),
+            component: index.component.to_owned(),
+            architecture: index.arch.to_owned(),
+            priority: DEFAULT_PRIORITY,
+            packages,
+        }))
+    })?;
+    Ok(indexes.into_iter().flatten().collect())
+}
+
+/// A mirror whose indexes are not those of its Release file: half-way through
+/// an update, or a cache that keeps the one longer than the other.
+fn is_inconsistent(error: &ArchiveError) -> bool {
+    matches!(
+        error,
+        ArchiveError::NotFound { .. }
+            | ArchiveError::Truncated { .. }
+            | ArchiveError::TooLarge { .. }
+            | ArchiveError::WrongHash { .. }
+    )
+}
+
+/// One suite of one source.
+#[derive(Debug)]
+pub(super) struct Suite<'a> {
+    /// Position of the source.
+    number: usize,
+    source: &'a Source,
+    pub(super) base: &'a Url,
+    pub(super) name: &'a str,
+    keyring: Keyring,
+}
+
+impl<'a> Suite<'a> {
+    /// The components to read: an empty name for an exact path.
+    fn components(&self, release: &Release) -> Result<Vec<&'a str>> {
+        if self.source.components.is_empty() {
+            return Ok(vec![""]);
+        }
+        let mut found = Vec::new();
+        for component in &self.source.components {
+            if release.has_component(component) {
+                found.push(component.as_str());
+            } else if !self.source.optional {
+                return Err(ArchiveError::UnknownComponent {
+                    url: release.url.clone(),
+                    component: component.clone(),
+                    available: release.components.clone(),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The architectures to read, of those asked for.
+    fn architectures<'b>(&self, release: &Release, archs: &[&'b str]) -> Vec<&'b str> {
+        let only = &self.source.architectures;
+        let here = |arch: &&str| only.is_empty() || only.iter().any(|known| known == arch);
+        let all = (!release.all_included).then_some(ALL);
+        archs.iter().copied().filter(here).chain(all).collect()
+    }
+}
+
+/// The directory of a suite's Release file, below the archive root.
+pub(super) fn suite_path(suite: &str) -> String {
+    match suite.strip_suffix('/') {
+        None => format!("dists/{suite}/"),
+        Some("" | ".") => String::new(),
+        Some(flat) => format!("{}/", flat.strip_prefix("./").unwrap_or(flat)),
+    }
+}
+
+/// Fetches, verifies and checks the Release file of one suite.
+pub(super) fn load_release(
+    fetcher: &Fetcher,
+    source: &Source,
+    base: &Url,
+    suite: &str,
+    keyring: &Keyring,
+) -> Result<Release> {
+    let directory = suite_path(suite);
+    let now = fetcher.options.time.unwrap_or_else(SystemTime::now);
+    let inline_url = join(base, &format!("{directory}InRelease"), suite)?;
+    let (text, url) = match fetcher.document(&inline_url, RELEASE_LIMIT)? {
+        Some(document) => {
+            let shown = show(&inline_url);
+            let text = if source.trusted {
+                verify::unverified(&document.bytes)
+            } else {
+                verify::inline(&document.bytes, keyring, now, &shown)?
+            };
+            fetcher
+                .cache
+                .store_release(inline_url.as_str(), &document.validators, &document.bytes)?;
+            (text, shown)
+        }
+        None => detached_release(fetcher, source, base, suite, &directory, keyring, now)?,
+    };
+    let release = Release::parse(&text, &url)?;
+    release.check(suite, source, now)?;
+    Ok(release)
+}
+
+/// The older way: Release with its signature in Release.gpg.
+fn detached_release(
+    fetcher: &Fetcher,
+    source: &Source,
+    base: &Url,
+    suite: &str,
+    directory: &str,
+    keyring: &Keyring,
+    now: SystemTime,
+) -> Result<(Vec<u8>, String)> {
+    let url = join(base, &format!("{directory}Release"), suite)?;
+    let Some(text) = fetcher.document(&url, RELEASE_LIMIT)? else {
+        return Err(ArchiveError::UnknownSuite {
+            base: show(base),
+            suite: suite.to_owned(),
+        });
+    };
+    let shown = show(&url);
+    if !source.trusted {
+        let signature_url = join(base, &format!("{directory}Release.gpg"), suite)?;
+        let signature = fetcher
+            .document(&signature_url, SIGNATURE_LIMIT)?
+            .ok_or_else(|| ArchiveError::NotSigned { url: shown.clone() })?;
+        verify::detached(&text.bytes, &signature.bytes, keyring, now, &shown)?;
+    }
+    Ok((text.bytes.clone(), shown))
+}
+
+impl<'a> From<&'a Index> for IndexInput<'a> {
+    fn from(index: &'a Index) -> Self {
+        Self {
+            packages: &index.packages,
+            suite: &index.release_archive,
+            codename: &index.codename,
+            component: &index.component,
+            architecture: &index.architecture,
+            priority: index.priority,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Signed archives: from apt sources to verified indexes and packages.
+//!
+//! The way of the data: a [`SourceList`] (what the user asked for or what this
+//! machine's apt uses) holds [`Source`]s; [`load_indexes`] fetches each one's
+//! `InRelease`, verifies it against a [`Keyring`], and reads the `Packages`
+//! index of every wanted component and architecture as an [`Index`];
+//! [`Fetcher::fetch`] brings the chosen packages, each a [`PackageFile`], into
+//! a cache.
+//!
+//! Invariants:
+//!
+//! - nothing is parsed before its signature (`InRelease`) or its SHA-256
+//!   (everything named by it) was found right, apart from the `trusted=yes` of
+//!   a source;
+//! - no download and no decompression goes beyond the size that was signed,
+//!   or beyond a fixed limit where nothing is signed yet;
+//! - the cache is content-addressed; a file appears in it under its final name
+//!   only whole and verified, so any number of runs may share it, and one that
+//!   was killed leaves at most a partial download that the next one resumes;
+//! - names that come from an archive never choose a path outside it.
+//!
+//! Follows sources.list(5), apt-secure(8) and the Debian repository format.
+
+mod cache;
+mod date;
+mod document;
+mod download;
+mod error;
+mod fetch;
+mod index;
+mod keyring;
+mod machine;
+mod mirror;
+mod package;
+mod packed;
+mod release;
+mod source;
+mod stanza;
+mod transport;
+mod verify;
+
+#[cfg(test)]
+mod testing;
+
+pub use error::ArchiveError;
+pub use fetch::{FetchOptions, Fetcher};
+pub use index::{Index, load_indexes};
+pub use keyring::Keyring;
+pub use machine::{MachineSources, machine_sources, sources_of, target_sources};
+pub use mirror::{default_sources, parse_mirror_argument, parse_sources_text, target_files};
+pub use package::PackageFile;
+pub use source::{SignedBy, Source, SourceFormat, SourceList};
+
+/// Result of the archive stage.
+pub type Result<T> = std::result::Result<T, ArchiveError>;
+
+/// What the archive stage tells while it works; all calls may come from any
+/// thread. The default implementations do nothing.
+pub trait Progress: Send + Sync {
+    /// A batch of downloads begins: so many files, so many bytes together.
+    /// Files found in the cache are part of both numbers.
+    fn started(&self, total_files: usize, total_bytes: u64) {
+        let _ = (total_files, total_bytes);
+    }
+    /// So many more bytes came from the network. Over a batch that succeeds the
+    /// sum of these and of the files found in the cache is the number that
+    /// [`started`](Progress::started) gave.
+    fn advanced(&self, bytes: u64) {
+        let _ = bytes;
+    }
+    /// The file of this display name and size in bytes is whole and verified;
+    /// `cached` when nothing had to be transferred.
+    fn finished_file(&self, name: &str, size: u64, cached: bool) {
+        let _ = (name, size, cached);
+    }
+    /// Something the user should know although the run goes on.
+    fn warning(&self, message: &str) {
+        let _ = message;
+    }
+}
+
+/// A [`Progress`] that says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {}

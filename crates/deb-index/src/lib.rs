@@ -1,0 +1,244 @@
+//! `Packages` indexes in a form that need not be parsed again.
+//!
+//! A [`Packages`] is the text of an index, verified, and a [`Table`] over it: for
+//! each package its name, version, architecture and the place of its paragraph,
+//! and two lists sorted by name, of what packages provide and of where relations
+//! mention a name first. Of the text only the paragraphs of packages that are
+//! looked at closer are read: some hundred of some seventy thousand. A table is
+//! kept beside the index from run to run.
+
+mod build;
+mod input;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use deb_types::control::Fields;
+use file_map::FileMap;
+pub use input::{DEFAULT_PRIORITY, IndexInput};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+use table::Table;
+pub use table::{First, Record, Seen};
+
+/// Bytes that are mapped from a file of the cache, or owned.
+enum Bytes {
+    Owned(Vec<u8>),
+    Mapped(FileMap),
+}
+
+impl Bytes {
+    fn of_file(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        // An empty file cannot be mapped.
+        if file.metadata()?.len() == 0 {
+            return Ok(Self::Owned(Vec::new()));
+        }
+        Ok(Self::Mapped(FileMap::open(&file)?))
+    }
+
+    /// The kernel need not read what is around (madvise(2), `MADV_RANDOM`).
+    fn is_read_here_and_there(&self) {
+        if let Self::Mapped(map) = self {
+            map.advise_random();
+        }
+    }
+}
+
+impl Bytes {
+    fn forget(&self) {
+        if let Self::Mapped(map) = self {
+            map.forget();
+        }
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Mapped(map) => map,
+        }
+    }
+}
+
+/// A `Packages` index. Cloning shares it.
+#[derive(Clone)]
+pub struct Packages(Arc<Parts>);
+
+struct Parts {
+    text: Bytes,
+    table: Table,
+}
+
+/// What is wrong with the text of an index.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct Malformed {
+    /// Line from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// Why an index of the cache cannot be used.
+#[derive(Debug)]
+pub enum Unusable {
+    /// The file cannot be read.
+    Unreadable(io::Error),
+    /// It is no index.
+    Malformed(Malformed),
+}
+
+impl Packages {
+    /// Lets go of the memory of what was read: it is read again where it is needed.
+    pub fn forget(&self) {
+        self.0.text.forget();
+        self.0.table.forget();
+    }
+
+    /// Parses the text of an index.
+    ///
+    /// # Errors
+    /// [`Malformed`] for a text that is no index.
+    pub fn parse(text: impl Into<String>) -> Result<Self, Malformed> {
+        let text = text.into();
+        let table = build::table(&text)?;
+        Ok(Self(Arc::new(Parts {
+            text: Bytes::Owned(text.into_bytes()),
+            table: Table::new(Bytes::Owned(table)),
+        })))
+    }
+
+    /// Parses what may not be UTF-8 throughout: archives of the last century
+    /// wrote Latin-1 into descriptions.
+    ///
+    /// # Errors
+    /// [`Malformed`] for a text that is no index.
+    pub fn parse_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::parse(String::from_utf8_lossy(bytes))
+    }
+
+    /// Takes a verified index of the cache, and its table from `kept`, where it is
+    /// put if it is not there yet.
+    ///
+    /// # Errors
+    /// [`Unusable`]. That the table cannot be kept is none.
+    pub fn of_cache(index: &Path, kept: &Path) -> Result<Self, Unusable> {
+        let text = Bytes::of_file(index).map_err(Unusable::Unreadable)?;
+        if let Some(table) = kept_table(kept, text.len()) {
+            text.is_read_here_and_there();
+            return Ok(Self(Arc::new(Parts { text, table })));
+        }
+        let Ok(valid) = std::str::from_utf8(&text) else {
+            // The table of a mended text would not fit the file.
+            return Self::parse_bytes(&text).map_err(Unusable::Malformed);
+        };
+        let table = build::table(valid).map_err(Unusable::Malformed)?;
+        let table = match keep(kept, &table) {
+            // What is mapped from a file can be taken back by the kernel.
+            Ok(()) => Bytes::of_file(kept).unwrap_or(Bytes::Owned(table)),
+            Err(error) => {
+                tracing::debug!(path = %kept.display(), %error, "a parsed index cannot be kept");
+                Bytes::Owned(table)
+            }
+        };
+        let table = Table::new(table);
+        // What parsing has read of it can go.
+        drop(text);
+        let text = Bytes::of_file(index).map_err(Unusable::Unreadable)?;
+        text.is_read_here_and_there();
+        Ok(Self(Arc::new(Parts { text, table })))
+    }
+
+    /// The number of packages.
+    pub fn len(&self) -> usize {
+        self.0.table.len()
+    }
+
+    /// Whether there is no package.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The packages in the order of the index.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.0.table.records()
+    }
+
+    /// The paragraph at a place, as it stands in the index.
+    pub fn stanza(&self, place: [u32; 2]) -> &str {
+        let [begin, length] = place.map(|word| usize::try_from(word).unwrap_or(usize::MAX));
+        let bytes = begin
+            .checked_add(length)
+            .and_then(|end| self.0.text.get(begin..end));
+        std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// The packages that provide a name, by their numbers, the last one first.
+    pub fn providers(&self, name: &str) -> impl Iterator<Item = usize> {
+        self.0.table.providers(name)
+    }
+
+    /// Where relations mention a name first.
+    pub fn mention(&self, name: &str) -> Option<Seen> {
+        self.0.table.mention(name)
+    }
+
+    /// Whether packages are for several architectures, `all` not counted.
+    pub fn is_mixed(&self) -> bool {
+        self.0.table.is_mixed()
+    }
+
+    /// The architecture of its packages that are not for all; the first one of several.
+    pub fn architecture(&self) -> Option<&str> {
+        self.0.table.architecture()
+    }
+
+    /// The whole text.
+    #[cfg(test)]
+    pub fn text(&self) -> &[u8] {
+        &self.0.text
+    }
+}
+
+impl fmt::Debug for Packages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Packages({} packages)", self.len())
+    }
+}
+
+/// Relations of a paragraph that mention packages, as (place in apt's order from
+/// 1, list).
+pub fn relations(stanza: &str) -> impl Iterator<Item = (u8, &str)> {
+    Fields::of(stanza).filter_map(|(field, value)| Some((build::relation_field(field)?, value)))
+}
+
+pub use build::names_in;
+
+/// A table that is whole, and made of a text of that size.
+fn kept_table(path: &Path, text: usize) -> Option<Table> {
+    let bytes = Bytes::of_file(path).ok()?;
+    let (content, sum) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
+    if Sha256::digest(content).as_slice() != sum {
+        return None;
+    }
+    Some(Table::new(bytes)).filter(|table| table.fits(text))
+}
+
+/// Puts a file into the cache, whole or not at all.
+pub fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
+}

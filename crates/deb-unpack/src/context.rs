@@ -1,0 +1,75 @@
+//! What unpacking has to know of the target.
+
+use std::path::Path;
+
+use rootless_install_fs::Target;
+
+use super::file::Limits;
+use dpkg_db::{Accounts, Database, Diversions, DpkgError, Ownership, StatOverrides};
+
+/// Whose metadata a directory that several packages ship gets, and what its time shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layering {
+    /// As dpkg unpacks: the first package makes the directory, later ones leave it alone; anything
+    /// made in it changes its time.
+    Dpkg,
+    /// As when tar extracts all packages before dpkg unpacks them again (the essential set of a new
+    /// system): the last package sets the metadata, and only files put into the directory change
+    /// its time.
+    TarThenDpkg,
+    /// As tar extracts all packages: the last package sets the metadata, times and all.
+    Tar,
+}
+
+/// What is in force in the target while packages are unpacked.
+pub struct Context<'a> {
+    /// diversions
+    pub diversions: Diversions,
+    /// statoverrides
+    pub stat_overrides: StatOverrides,
+    /// user and group names of the target
+    pub accounts: Accounts,
+    /// the installed packages
+    pub ownership: &'a dyn Ownership,
+    /// limits on unpacked sizes
+    pub limits: Limits,
+    /// metadata of shared directories
+    pub layering: Layering,
+    /// paths that are not unpacked, and whether such a path may have others below it
+    pub left_out: &'a (dyn Fn(&Path, bool) -> bool + Sync),
+    /// directories that are there, and get the package's metadata all the same
+    pub adopted: &'a (dyn Fn(&Path) -> bool + Sync),
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("limits", &self.limits)
+            .field("layering", &self.layering)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Context<'a> {
+    /// Reads diversions, statoverrides and names from the target.
+    ///
+    /// # Errors
+    /// A file that cannot be read or parsed.
+    pub fn load(
+        target: &Target,
+        database: &'a Database,
+        layering: Layering,
+    ) -> Result<Context<'a>, DpkgError> {
+        let accounts = Accounts::load(target)?;
+        Ok(Context {
+            diversions: Diversions::load(target)?,
+            stat_overrides: StatOverrides::load(target, &accounts)?,
+            accounts,
+            ownership: database,
+            limits: Limits::default(),
+            layering,
+            left_out: &|_, _| false,
+            adopted: &|_| false,
+        })
+    }
+}

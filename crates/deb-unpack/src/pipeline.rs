@@ -1,0 +1,357 @@
+//! Many packages at once.
+//!
+//! The result is that of unpacking one after the other in the given order. Packages of a *wave* are
+//! unpacked by all threads, the largest first, under [`Claims`]: as long as no two ship the same
+//! non-directory, order cannot matter but for the metadata of directories, which is settled at the
+//! end. When two do (`Replaces` within one batch), what the wave made is removed and it is unpacked
+//! again in order.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam::channel;
+use rootless_install_fs::Target;
+
+use super::claims::Claims;
+use super::context::Context;
+use super::control::Expected;
+use super::directories::{DirectoryLog, settle};
+use super::error::DebError;
+use super::file::DebFile;
+use super::unpack::Unpacker;
+use deb_types::PathOwners;
+use dpkg_db::ControlArchive;
+use dpkg_db::Unpacked;
+use dpkg_db::{Contest, Ownership};
+use dpkg_db::{Package, contest};
+
+/// Packages that get a wave of their own: the top-level links (`/lib` to `usr/lib`) they ship decide
+/// where other packages' paths lead.
+const ALONE: &[&str] = &["base-files", "usrmerge"];
+
+/// A package file to be unpacked.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// the .deb
+    pub path: PathBuf,
+    /// what the index promised of it
+    pub expected: Option<Expected>,
+    /// where its [quick form](super::quick) is, if it has one
+    pub quick: Option<PathBuf>,
+}
+
+/// An unpacked package: its control member and what became of its files.
+#[derive(Clone, Debug)]
+pub struct UnpackedPackage {
+    /// the control member
+    pub control: ControlArchive,
+    /// the files
+    pub files: Unpacked,
+}
+
+struct Opened {
+    deb: DebFile,
+    control: ControlArchive,
+    package: Package,
+}
+
+/// Opens a package and reads its control member, checked against the index.
+///
+/// # Errors
+/// A file that is no package, or not the promised one.
+pub fn open_package(job: &Job) -> Result<(DebFile, ControlArchive), DebError> {
+    let Some(expected) = &job.expected else {
+        let deb = DebFile::open(&job.path)?;
+        let control = deb.control()?;
+        deb.forget();
+        return Ok((deb, control));
+    };
+    let name = PathBuf::from(expected.file_name());
+    let mut deb = DebFile::open_as(&job.path, &name)?;
+    if let Some(quick) = &job.quick {
+        deb.or_quick(quick);
+    }
+    let control = deb.control()?;
+    super::control::check(&control, expected, &name)?;
+    // Packages are opened all together, and unpacked one after the other.
+    deb.forget();
+    Ok((deb, control))
+}
+
+/// Unpacks packages into the target with `threads` threads; the result is that of one after the other
+/// in this order, and in this order is what is returned. `on_done` is called, from any thread, as each
+/// package is done; a package may be reported again when packages share paths.
+///
+/// # Errors
+/// The first error in the order of the packages. What was unpacked until then stays.
+pub fn unpack_all(
+    jobs: &[Job],
+    target: &Target,
+    context: &Context<'_>,
+    threads: usize,
+    on_done: &(dyn Fn(usize, &Unpacked) + Sync),
+) -> Result<Vec<UnpackedPackage>, DebError> {
+    let threads = threads.max(1);
+    let opened = open_all(jobs, threads)?;
+    let mut logs = Vec::with_capacity(opened.len());
+    let mut results = Vec::with_capacity(opened.len());
+    let mut before = 0;
+    while before < opened.len() {
+        let rest = opened.get(before..).unwrap_or_default();
+        let alone = |package: &Opened| ALONE.contains(&package.package.name.as_str());
+        let length = rest.iter().position(alone).unwrap_or(rest.len()).max(1);
+        let wave = rest.get(..length).unwrap_or_default();
+        let batch = Batch {
+            wave,
+            earlier: opened.get(..before).unwrap_or_default(),
+            first: before,
+        };
+        let done = batch.unpack(&results, target, context, threads, on_done)?;
+        for (files, log) in done {
+            results.push(files);
+            logs.push(log);
+        }
+        before += length;
+    }
+    settle(&logs, target, context.layering).map_err(|source| DebError::Target {
+        path: jobs.last().map(|job| job.path.clone()).unwrap_or_default(),
+        entry: "(directories)".to_owned(),
+        source,
+    })?;
+    let pairs = opened.into_iter().zip(results);
+    Ok(pairs
+        .map(|(opened, files)| UnpackedPackage {
+            control: opened.control,
+            files,
+        })
+        .collect())
+}
+
+/// Runs `work` for every index below `count` on some threads, in the given order of starting; results
+/// by index, of which the first error stops what has not begun.
+fn in_parallel<T: Send>(
+    order: &[usize],
+    threads: usize,
+    work: impl Fn(usize) -> Result<T, DebError> + Sync,
+) -> Vec<Option<Result<T, DebError>>> {
+    let mut results: Vec<Option<Result<T, DebError>>> = Vec::new();
+    results.resize_with(order.len(), || None);
+    let failed = AtomicBool::new(false);
+    let (queue, todo) = channel::unbounded();
+    let (sender, done) = channel::unbounded();
+    for index in order {
+        // the receiver lives in this function
+        let _ = queue.send(*index);
+    }
+    drop(queue);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(order.len()) {
+            let (todo, sender, work, failed) = (todo.clone(), sender.clone(), &work, &failed);
+            scope.spawn(move || {
+                for index in todo {
+                    if failed.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let result = work(index);
+                    if result.is_err() {
+                        failed.store(true, Ordering::Relaxed);
+                    }
+                    let _ = sender.send((index, result));
+                }
+            });
+        }
+        drop(sender);
+        for (index, result) in done {
+            if let Some(slot) = results.get_mut(index) {
+                *slot = Some(result);
+            }
+        }
+    });
+    results
+}
+
+fn open_all(jobs: &[Job], threads: usize) -> Result<Vec<Opened>, DebError> {
+    let order: Vec<usize> = (0..jobs.len()).collect();
+    let results = in_parallel(&order, threads, |index| {
+        let Some(job) = jobs.get(index) else {
+            return Ok(None);
+        };
+        let (deb, control) = open_package(job)?;
+        let package = control.package().map_err(|source| DebError::Database {
+            path: job.path.clone(),
+            source,
+        })?;
+        Ok(Some(Opened {
+            deb,
+            control,
+            package,
+        }))
+    });
+    collect(results).map(|opened| opened.into_iter().flatten().collect())
+}
+
+/// All results, or the first error.
+fn collect<T>(results: Vec<Option<Result<T, DebError>>>) -> Result<Vec<T>, DebError> {
+    let mut all = Vec::with_capacity(results.len());
+    let mut error = None;
+    for result in results {
+        match result {
+            Some(Ok(value)) => all.push(value),
+            Some(Err(found)) if error.is_none() => error = Some(found),
+            _ => {}
+        }
+    }
+    error.map_or(Ok(all), Err)
+}
+
+/// Packages unpacked together, after `earlier` ones of the same run.
+struct Batch<'a> {
+    wave: &'a [Opened],
+    earlier: &'a [Opened],
+    first: usize,
+}
+
+impl Batch<'_> {
+    fn unpack(
+        &self,
+        results: &[Unpacked],
+        target: &Target,
+        context: &Context<'_>,
+        threads: usize,
+        on_done: &(dyn Fn(usize, &Unpacked) + Sync),
+    ) -> Result<Vec<(Unpacked, DirectoryLog)>, DebError> {
+        let mut overlay = Overlay {
+            below: context.ownership,
+            packages: Vec::new(),
+            owners: PathOwners::default(),
+        };
+        for (opened, files) in self.earlier.iter().zip(results) {
+            overlay.add(&opened.package, files);
+        }
+        if self.wave.len() > 1 && threads > 1 {
+            let made = Mutex::new(Vec::new());
+            match self.at_once(&overlay, &made, target, context, threads, on_done) {
+                Err(DebError::Contended { path, entry }) => {
+                    tracing::debug!(package = %path.display(), entry, "shared path: unpacking again in order");
+                    undo(made, target);
+                }
+                result => return result,
+            }
+        }
+        let mut done = Vec::with_capacity(self.wave.len());
+        for (index, opened) in self.wave.iter().enumerate() {
+            let mut unpacker = Unpacker::new(&opened.deb, &opened.control, &opened.package, target, context)?;
+            unpacker.ownership = &overlay;
+            let (files, log) = unpacker.run(threads)?;
+            opened.deb.forget();
+            on_done(self.first + index, &files);
+            overlay.add(&opened.package, &files);
+            done.push((files, log));
+        }
+        Ok(done)
+    }
+
+    fn at_once(
+        &self,
+        overlay: &Overlay<'_>,
+        made: &Mutex<Vec<(PathBuf, bool)>>,
+        target: &Target,
+        context: &Context<'_>,
+        threads: usize,
+        on_done: &(dyn Fn(usize, &Unpacked) + Sync),
+    ) -> Result<Vec<(Unpacked, DirectoryLog)>, DebError> {
+        let claims = Claims::new();
+        let mut order: Vec<usize> = (0..self.wave.len()).collect();
+        order.sort_by_key(|index| {
+            std::cmp::Reverse(self.wave.get(*index).map_or(0, |opened| opened.deb.size()))
+        });
+        let total: u64 = self.wave.iter().map(|opened| opened.deb.size()).sum();
+        // Decoding one package with several threads takes memory for each, and gains
+        // nothing while others are waiting: only for one that is more than its share.
+        let helpers = |size: u64| {
+            if size.saturating_mul(threads as u64) > total {
+                threads
+            } else {
+                1
+            }
+        };
+        let results = in_parallel(&order, threads, |index| {
+            let Some(opened) = self.wave.get(index) else {
+                return Ok(None);
+            };
+            let mut unpacker = Unpacker::new(&opened.deb, &opened.control, &opened.package, target, context)?;
+            unpacker.ownership = overlay;
+            unpacker.claims = Some((&claims, index));
+            unpacker.made = Some(made);
+            let (files, log) = unpacker.run(helpers(opened.deb.size()))?;
+            opened.deb.forget();
+            on_done(self.first + index, &files);
+            Ok(Some((files, log)))
+        });
+        // A shared path anywhere may be what made another package fail.
+        let shared =
+            |result: &Option<Result<_, DebError>>| matches!(result, Some(Err(DebError::Contended { .. })));
+        if let Some(index) = results.iter().position(shared) {
+            let error = results.into_iter().nth(index).flatten().and_then(Result::err);
+            return error.map_or(Ok(Vec::new()), Err);
+        }
+        collect(results).map(|done| done.into_iter().flatten().collect())
+    }
+}
+
+/// Removes what an abandoned wave made: it is unpacked again as if it had never been. What took the
+/// place of something older stays, and is replaced again.
+fn undo(made: Mutex<Vec<(PathBuf, bool)>>, target: &Target) {
+    let mut made = made
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    // The log's order is that of the threads: files first, then directories from the deepest.
+    made.sort_by_key(|(path, directory)| (*directory, std::cmp::Reverse(path.components().count())));
+    for (path, directory) in made {
+        let result = if directory {
+            target.remove_dir(&path)
+        } else {
+            target.remove(&path)
+        };
+        if let Err(error) = result {
+            tracing::debug!(path = %path.display(), %error, "left of an abandoned attempt");
+        }
+    }
+}
+
+/// The installed packages and those of this run before.
+struct Overlay<'a> {
+    below: &'a dyn Ownership,
+    packages: Vec<&'a Package>,
+    /// indices into `packages`
+    owners: PathOwners<usize>,
+}
+
+impl<'a> Overlay<'a> {
+    fn add(&mut self, package: &'a Package, files: &Unpacked) {
+        for path in &files.replaced {
+            self.owners.take(path, |_| true);
+        }
+        let index = self.packages.len();
+        self.packages.push(package);
+        self.owners.add(&index, &files.list);
+    }
+}
+
+impl Ownership for Overlay<'_> {
+    fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest {
+        let owners: Vec<&Package> = self
+            .owners
+            .of(path)
+            .filter_map(|index| self.packages.get(*index).copied())
+            .collect();
+        if !owners.is_empty() {
+            let result = contest(package, &owners, diverting);
+            if result != Contest::Free {
+                return result;
+            }
+        }
+        self.below.contest(package, path, diverting)
+    }
+}

@@ -1,0 +1,275 @@
+//! Packages that are not what they should be: each one error, nothing outside the target.
+
+use super::build::{Data, Deb, Scene, ar, compress, write};
+use crate::{DebError, DebFile, Expected};
+
+fn error_of(data: Data) -> String {
+    let scene = Scene::new();
+    scene.put("existing/dir/x", "");
+    let error = scene
+        .unpack(&Deb::new("bad", data))
+        .expect_err("a hostile package was accepted");
+    assert!(!scene.directory.path().join("evil").exists());
+    let text = error.to_string();
+    assert!(text.contains("0.deb"), "{text} does not name the package file");
+    text
+}
+
+#[test]
+fn entries() {
+    let long = format!("./{}", "n/".repeat(2100));
+    let cases: Vec<(Data, &str)> = vec![
+        (
+            Data::default().file("../evil", "x"),
+            "'../evil': its name leads out",
+        ),
+        (Data::default().file("./a/../../evil", "x"), "leads out"),
+        (
+            Data::default().file("/etc/evil", "x"),
+            "'/etc/evil': its name is absolute",
+        ),
+        (Data::default().file("./a\nb", "x"), "line break"),
+        (
+            Data::default().file(&format!("./{}", "n".repeat(256)), "x"),
+            "too long",
+        ),
+        (Data::default().file(&long, "x"), "longer than a path"),
+        (Data::default().raw("./p", b'x', b"11 path=/a\n", |_| {}), "pax"),
+        (Data::default().raw("./p", b'g', b"11 path=/a\n", |_| {}), "pax"),
+        (Data::default().raw("./p", b'S', b"", |_| {}), "sparse"),
+        (Data::default().raw("./p", b'7', b"", |_| {}), "type '7'"),
+        (
+            Data::default().raw("./p", b'5', b"data", |_| {}),
+            "it has contents",
+        ),
+        (Data::default().link("./p", b'2', ""), "link text"),
+        (
+            Data::default().link("./p", b'1', "./existing/dir/x"),
+            "no earlier file",
+        ),
+        (Data::default().link("./p", b'1', "../../etc/passwd"), "leads out"),
+        (
+            Data::default().file("./p", "1").file("./p", "2"),
+            "'/p': it appears twice",
+        ),
+        (
+            Data::default().dir("./p").file("./p", "2"),
+            "'/p': it appears twice",
+        ),
+        (
+            Data::default().file("./existing/dir", "x"),
+            "is a directory in the target",
+        ),
+        (
+            Data::default().link("./l", b'2', "/etc").file("./l/evil", "x"),
+            "lead through this link",
+        ),
+        (
+            Data::default().file("./l/evil", "x").link("./l", b'2', "../.."),
+            "lead through this link",
+        ),
+        (
+            Data::default().raw("./p", b'0', b"", |h| h.set_uid(1 << 40)),
+            "out of range",
+        ),
+    ];
+    for (data, expected) in cases {
+        let text = error_of(data);
+        assert!(text.contains(expected), "'{text}' does not say '{expected}'");
+    }
+}
+
+#[test]
+fn a_link_out_of_the_target_is_not_followed() {
+    let scene = Scene::new();
+    std::os::unix::fs::symlink("../../..", scene.root("out")).unwrap();
+    std::fs::create_dir(scene.directory.path().join("victim")).unwrap();
+    let error = scene
+        .unpack(&Deb::new("bad", Data::default().file("./out/victim/evil", "x")))
+        .unwrap_err();
+    assert!(error.to_string().contains("out of the target"), "{error}");
+    assert!(!scene.directory.path().join("victim/evil").exists());
+
+    // An absolute link is one of the target's own and leads into it.
+    std::os::unix::fs::symlink(scene.directory.path(), scene.root("absolute")).unwrap();
+    std::fs::create_dir_all(scene.root(scene.directory.path().to_str().unwrap())).unwrap();
+    scene
+        .unpack(&Deb::new(
+            "ok",
+            Data::default().file("./absolute/victim/inside", "x"),
+        ))
+        .unwrap();
+    assert!(!scene.directory.path().join("victim/inside").exists());
+}
+
+#[test]
+fn expansion_without_end_stops() {
+    let zeros = vec![0_u8; 100 << 20];
+    for extension in [".gz", ".xz", ".zst"] {
+        let mut deb = Deb::new("bomb", Data::default().raw("./zeros", b'0', &zeros, |_| {}));
+        deb.extension = extension;
+        let scene = Scene::new();
+        let error = scene.unpack(&deb).unwrap_err();
+        let DebError::TooLarge { limit, .. } = error else {
+            panic!("{error}")
+        };
+        assert!(
+            (64 << 20..100 << 20).contains(&limit),
+            "the default rule gives {limit}"
+        );
+        assert!(!scene.root("zeros").exists(), "what was written is removed again");
+    }
+    let mut scene = Scene::new();
+    scene.limit = Some(300 << 20);
+    scene
+        .unpack(&Deb::new(
+            "large",
+            Data::default().raw("./zeros", b'0', &zeros, |_| {}),
+        ))
+        .unwrap();
+    assert_eq!(scene.root("zeros").metadata().unwrap().len(), 100 << 20);
+}
+
+#[test]
+fn containers() {
+    let deb = Deb::new("p", Data::default().file("./a", "x"));
+    let control = compress(&deb.control_tar(), ".gz");
+    let data = compress(&deb.data.clone().finish(), ".xz");
+    let (version, control) = (("debian-binary", &b"2.0\n"[..]), ("control.tar.gz", &control[..]));
+    let payload = ("data.tar.xz", &data[..]);
+    let good = ar(&[version, control, payload]);
+    let mut garbage = good.clone();
+    garbage.extend_from_slice(b"trailing garbage that dpkg-deb does not look at");
+    let accepted = [
+        good.clone(),
+        garbage,
+        ar(&[version, ("_extra", b"ignored"), control, payload, ("later", b"x")]),
+        ar(&[("debian-binary", b"2.7\nmore\n"), control, payload]),
+    ];
+    let scene = Scene::new();
+    for bytes in accepted {
+        let path = write(scene.directory.path(), "good.deb", &bytes);
+        DebFile::open(&path).unwrap().control().unwrap();
+    }
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (Vec::new(), "empty"),
+        (b"<html>404".to_vec(), "no Debian package"),
+        (good[..good.len() / 2].to_vec(), "truncated"),
+        (good[..30].to_vec(), "no Debian package"),
+        (ar(&[control, payload]), "debian-binary"),
+        (
+            ar(&[("debian-binary", b"3.0\n"), control, payload]),
+            "'3.0', not 2.x",
+        ),
+        (ar(&[("debian-binary", b"2.0"), control, payload]), "no line"),
+        (ar(&[version, payload, control]), "data.tar comes before"),
+        (ar(&[version, control, control, payload]), "two control members"),
+        (ar(&[version, control, payload, payload]), "two data members"),
+        (ar(&[version, control]), "no data.tar"),
+        (
+            ar(&[version, ("evil", b"x"), control, payload]),
+            "unexpected member evil",
+        ),
+        (
+            ar(&[version, control, ("data.tar.lz4", b"x")]),
+            "unknown compression",
+        ),
+        (ar(&[version, control, ("data.tar.xz", b"")]), "is empty"),
+        (
+            [b"!<arch>\n#1/9999999999999".as_slice(), &[b' '; 100]].concat(),
+            "long name",
+        ),
+    ];
+    for (bytes, expected) in cases {
+        let path = write(scene.directory.path(), "bad.deb", &bytes);
+        let error = DebFile::open(&path).expect_err(expected).to_string();
+        assert!(
+            error.contains(expected) && error.contains("bad.deb"),
+            "'{error}' does not say '{expected}'"
+        );
+    }
+}
+
+#[test]
+fn damaged_members() {
+    let deb = Deb::new("p", Data::default().file("./a", &"some contents ".repeat(10_000)));
+    for extension in ["", ".gz", ".xz", ".zst"] {
+        let mut deb = deb.clone();
+        deb.extension = extension;
+        let control = compress(&deb.control_tar(), ".gz");
+        let mut data = compress(&deb.data.clone().finish(), extension);
+        let cut = data.len() / 2;
+        data.truncate(cut);
+        let name = format!("data.tar{extension}");
+        let bytes = ar(&[
+            ("debian-binary", b"2.0\n"),
+            ("control.tar.gz", &control),
+            (&name, &data),
+        ]);
+        let scene = Scene::new();
+        let path = write(scene.directory.path(), "cut.deb", &bytes);
+        let error = scene
+            .unpack_files(&[path], 1)
+            .expect_err("a truncated member was accepted");
+        assert!(error.to_string().contains("cut.deb"), "{error}");
+        assert!(!scene.root("a").exists(), "half a file remains with {extension}");
+    }
+}
+
+#[test]
+fn control_members() {
+    let scene = Scene::new();
+    let cases = [
+        (Data::default().file("./postinst", "x"), "no control file"),
+        (
+            Data::default()
+                .file("./control", "Package: p\n")
+                .file("./control", "Package: q\n"),
+            "twice",
+        ),
+        (Data::default().file("./sub/control", "x"), "plain file"),
+        (
+            Data::default().link("./control", b'2', "/etc/passwd"),
+            "plain file",
+        ),
+    ];
+    for (tar, expected) in cases {
+        let control = compress(&tar.finish(), ".gz");
+        let bytes = ar(&[
+            ("debian-binary", b"2.0\n"),
+            ("control.tar.gz", &control),
+            ("data.tar", &[0; 1024]),
+        ]);
+        let path = write(scene.directory.path(), "bad.deb", &bytes);
+        let error = DebFile::open(&path)
+            .unwrap()
+            .control()
+            .expect_err(expected)
+            .to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn another_package_than_promised() {
+    let scene = Scene::new();
+    let path = Deb::new("p", Data::default()).write(scene.directory.path(), "p.deb");
+    let control = DebFile::open(&path).unwrap().control().unwrap();
+    let expected = |name: &str, version: &str, architecture: &str| Expected {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        architecture: architecture.to_owned(),
+    };
+    control.check(&expected("p", "1.0", "riscv64"), &path).unwrap();
+    control.check(&expected("p", "0:1.0", "riscv64"), &path).unwrap();
+    for wrong in [
+        expected("q", "1.0", "riscv64"),
+        expected("p", "1.1", "riscv64"),
+        expected("p", "1.0", "all"),
+    ] {
+        assert!(
+            matches!(control.check(&wrong, &path), Err(DebError::Mismatch { .. })),
+            "{wrong:?}"
+        );
+    }
+}

@@ -1,0 +1,310 @@
+//! What the database does around unpacking on a system that is in use: a package may be there in
+//! another version, or have left its conffiles, or be for another architecture now.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rootless_install_fs::Target;
+
+use super::control_archive::ControlArchive;
+use super::database::{ADMIN, Database};
+use super::error::DpkgError;
+use super::files::{failed, read_optional, remove_optional, write};
+use super::package::{Conffile, Package, PackageKey};
+use super::states::{Flag, Status, Want};
+use super::triggers::Declarations;
+use super::unpacked::Unpacked;
+use deb_types::MultiArch;
+
+impl Database {
+    /// Notes that a package is wanted, in memory; the instance that it is an upgrade of becomes
+    /// this one. Its state so far.
+    ///
+    /// # Errors
+    /// A control file that dpkg would not accept.
+    pub fn select(&mut self, control: &ControlArchive) -> Result<(PackageKey, Status), DpkgError> {
+        let new = control.package()?;
+        let key = new.key();
+        self.take_over(&new);
+        let mut record = match self.packages.get(&key) {
+            Some(old) => old.clone(),
+            None => new.unpacked_never(),
+        };
+        let status = record.status;
+        record.want = Want::Install;
+        self.place(record);
+        Ok((key, status))
+    }
+
+    /// A package of which only one instance can be installed changes its architecture.
+    fn take_over(&mut self, new: &Package) {
+        let key = new.key();
+        let same = |package: &Package| package.multi_arch == MultiArch::Same;
+        let old = self.packages.values().find(|have| {
+            have.name == new.name
+                && have.architecture != new.architecture
+                && have.status > Status::ConfigFiles
+                && !same(have)
+                && !same(new)
+        });
+        let Some(old) = old.map(Package::key) else { return };
+        let Some(mut package) = self.packages.remove(&old) else {
+            return;
+        };
+        package.architecture.clone_from(&key.architecture);
+        for other in self.packages.values_mut() {
+            for awaited in other
+                .triggers_awaited
+                .iter_mut()
+                .filter(|awaited| **awaited == old)
+            {
+                awaited.clone_from(&key);
+            }
+        }
+        self.packages.insert(key.clone(), package);
+        self.owners.rename(&old, key);
+    }
+
+    /// Activates what a package's `triggers` files declare, the one that is installed and the new
+    /// one, as dpkg does before anything else of unpacking.
+    ///
+    /// # Errors
+    /// A `triggers` file that dpkg would not accept.
+    pub fn activate_before_unpack(
+        &mut self,
+        target: &Target,
+        key: &PackageKey,
+        control: &ControlArchive,
+    ) -> Result<(), DpkgError> {
+        let installed = self.declarations(target, key)?;
+        self.activate_declared(key, &installed);
+        self.activate_declared(key, &control.triggers()?);
+        Ok(())
+    }
+
+    /// Makes a package half-installed, to be unpacked again if nothing else happens.
+    ///
+    /// # Errors
+    /// The control file; no such package.
+    pub fn half_install(&mut self, key: &PackageKey, control: &ControlArchive) -> Result<(), DpkgError> {
+        let new = control.package()?;
+        self.update(key, |package| {
+            if package.status == Status::NotInstalled {
+                let want = package.want;
+                *package = new.before_unpack();
+                package.want = want;
+            }
+            package.flag = Flag::ReinstReq;
+            package.status = Status::HalfInstalled;
+        })
+    }
+
+    /// Sets a state that is not noted: the next one will be.
+    pub fn set_status(&mut self, key: &PackageKey, status: Status) {
+        if let Some(package) = self.packages.get_mut(key) {
+            package.status = status;
+        }
+    }
+
+    /// Forgets a package but for its selection: nothing of it is installed.
+    ///
+    /// # Errors
+    /// No such package.
+    pub fn blank(&mut self, key: &PackageKey, want: Want) -> Result<(), DpkgError> {
+        self.owners.forget(key);
+        self.update(key, |package| {
+            *package = package.unpacked_never();
+            package.want = want;
+        })
+    }
+
+    /// The paths of a package's list.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub fn list(&self, target: &Target, key: &PackageKey) -> Result<Vec<PathBuf>, DpkgError> {
+        let Some(package) = self.get(key) else {
+            return Ok(Vec::new());
+        };
+        let list = read_optional(target, &package.info_path("list"))?.unwrap_or_default();
+        let lines = list.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        Ok(lines.map(|line| PathBuf::from(OsStr::from_bytes(line))).collect())
+    }
+
+    /// Has packages wait for their triggers to be processed, those that wait already in their place.
+    pub fn defer(&mut self, keys: impl IntoIterator<Item = PackageKey>) {
+        for key in keys {
+            if !self.deferred.contains(&key) {
+                self.deferred.push_back(key);
+            }
+        }
+    }
+
+    /// Remembers of packages that are configured with which version they are, as dpkg does when it
+    /// reads its database.
+    pub fn remember_configured(&mut self) {
+        for package in self.packages.values_mut() {
+            if matches!(package.status, Status::Installed | Status::TriggersPending) {
+                package
+                    .config_version
+                    .get_or_insert_with(|| package.version.clone());
+            }
+        }
+    }
+
+    /// Releases the packages that await one with nothing pending.
+    pub fn release_awaiters(&mut self, key: &PackageKey) {
+        self.clear_awaiters(key);
+    }
+
+    /// The architectures in `arch`, the target's own first.
+    ///
+    /// # Errors
+    /// The target cannot be written.
+    pub fn set_foreign(&mut self, target: &Target, foreign: Vec<String>) -> Result<(), DpkgError> {
+        self.foreign = foreign;
+        let mut text = format!("{}\n", self.native);
+        self.foreign.iter().for_each(|name| text += &format!("{name}\n"));
+        write(target, &Path::new(ADMIN).join("arch"), text.as_bytes(), 0o644)
+    }
+
+    /// Takes back what a package was interested in.
+    ///
+    /// # Errors
+    /// The target cannot be read or written.
+    pub fn drop_interests(&mut self, target: &Target, key: &PackageKey) -> Result<(), DpkgError> {
+        let Some(package) = self.get(key).cloned() else {
+            return Ok(());
+        };
+        self.change_interests(target, &package, &package, &Declarations::default())
+    }
+
+    /// How many files and directories are installed.
+    pub fn paths(&self) -> usize {
+        self.owners.len()
+    }
+
+    /// Writes a package's list anew.
+    ///
+    /// # Errors
+    /// The target cannot be written.
+    pub fn write_list(
+        &mut self,
+        target: &Target,
+        key: &PackageKey,
+        paths: &[PathBuf],
+    ) -> Result<(), DpkgError> {
+        let Some(path) = self.get(key).map(|package| package.info_path("list")) else {
+            return Ok(());
+        };
+        let mut text = Vec::new();
+        for path in paths {
+            text.extend_from_slice(path.as_os_str().as_bytes());
+            text.push(b'\n');
+        }
+        write(target, &path, &text, 0o644)?;
+        self.owners.forget(key);
+        self.owners.add(key, paths);
+        Ok(())
+    }
+
+    /// [`Database::finish_unpack`] where the package may have been there before: `obsolete` are
+    /// conffiles that it has no more and that stay.
+    ///
+    /// # Errors
+    /// The target cannot be written.
+    pub fn finish_unpack_over(
+        &mut self,
+        target: &Target,
+        control: &ControlArchive,
+        mut unpacked: Unpacked,
+        obsolete: Vec<Conffile>,
+    ) -> Result<PackageKey, DpkgError> {
+        let key = control.package()?.key();
+        let before = self.get(&key).map(Package::info_name);
+        let listed: HashSet<&PathBuf> = unpacked.list.iter().collect();
+        let more = obsolete.iter().map(|conffile| PathBuf::from(&conffile.path));
+        let more: Vec<PathBuf> = more.filter(|path| !listed.contains(path)).collect();
+        unpacked.list.extend(more);
+        self.finish_unpack(target, control, &unpacked)?;
+        self.owners.forget(&key);
+        self.owners.add(&key, &unpacked.list);
+        if !obsolete.is_empty() {
+            self.update(&key, |package| package.conffiles.extend(obsolete))?;
+        }
+        self.take_conffiles(&key, control, &unpacked)?;
+        let now = self.get(&key).map(Package::info_name);
+        for name in before.iter().chain(&now) {
+            let keeps = |kind: &str| {
+                Some(name) == now.as_ref()
+                    && (kind == "list"
+                        || control.files.contains_key(kind)
+                        || kind == "md5sums" && unpacked.md5sums.is_some())
+            };
+            self.clean_info(target, name, &keeps)?;
+        }
+        Ok(key)
+    }
+
+    /// Conffiles that this package took from others are obsolete there.
+    fn take_conffiles(
+        &mut self,
+        key: &PackageKey,
+        control: &ControlArchive,
+        unpacked: &Unpacked,
+    ) -> Result<(), DpkgError> {
+        for (path, _) in control.conffiles()? {
+            if !unpacked.replaced.iter().any(|taken| taken == Path::new(&path)) {
+                continue;
+            }
+            // As in dpkg this is no change that is noted: it is written with the next.
+            for other in self.packages.values_mut().filter(|other| other.name != key.name) {
+                let taken = other.conffiles.iter_mut().filter(|have| have.path == path);
+                taken.for_each(|have| have.obsolete = true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the files of a package in `info/` but those to keep; `name` is its name there.
+    ///
+    /// # Errors
+    /// The target cannot be read or written.
+    pub fn clean_info(
+        &self,
+        target: &Target,
+        name: &str,
+        keeps: &dyn Fn(&str) -> bool,
+    ) -> Result<(), DpkgError> {
+        let info = Path::new(ADMIN).join("info");
+        for file in target.read_dir(&info).map_err(failed(&info))? {
+            let kind = file.to_str().and_then(|file| file.rsplit_once('.'));
+            if kind.is_some_and(|(of, kind)| of == name && !keeps(kind)) {
+                remove_optional(target, &info.join(&file))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Package {
+    /// Removes a control field.
+    pub fn remove_field(&mut self, name: &str) {
+        self.known.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+    }
+
+    /// The record of a package of which nothing is installed.
+    fn unpacked_never(&self) -> Package {
+        let mut package = self.before_unpack();
+        package.version.clear();
+        package.multi_arch = MultiArch::No;
+        package.status = Status::NotInstalled;
+        package.flag = Flag::Ok;
+        package.config_version = None;
+        package.triggers_pending.clear();
+        package.triggers_awaited.clear();
+        package
+    }
+}

@@ -1,0 +1,404 @@
+//! Whole runs.
+
+use super::testing::{Elf, Place, library};
+use super::{LdconfigError, run};
+use deb_arch::{ARCHITECTURES, Architecture};
+use rootless_install_fs::FileType;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// Debian 13 and Debian 12.
+const TRIXIE: &str = "2.41-12+deb13u4";
+const BOOKWORM: &str = "2.36-9+deb12u14";
+
+/// `e_flags` of a usual library.
+fn usual(arch: &Architecture) -> u32 {
+    match arch.name {
+        "riscv64" => 5,
+        "armhf" => 0x0500_0400,
+        "armel" => 0x0500_0200,
+        "loong64" => 0x43,
+        "ppc64el" => 2,
+        "mips64el" => 0x8000_0007,
+        _ => 0,
+    }
+}
+
+/// A target with much that is unusual.
+fn odd(arch: &Architecture, version: &str) -> Place {
+    let place = Place::new(version);
+    let lib = format!("/usr/lib/{}", arch.triplet);
+    let file = |name: &str, soname: Option<&str>, needed: &str, flags: u32| {
+        place.write(&format!("{lib}/{name}"), &library(arch, soname, needed, flags));
+    };
+    let flags = usual(arch);
+    place.mkdir("/usr/bin");
+    place.symlink("/lib", "usr/lib");
+    place.symlink("/lib64", "usr/lib64");
+    place.mkdir("/usr/lib64");
+    place.mkdir("/var/cache");
+
+    let lines = [
+        "# comment".to_owned(),
+        "  include ld.so.conf.d/*.conf\tld.so.conf.d/none /etc/more".to_owned(),
+        "hwcap 0 nosegneg".to_owned(),
+        "/usr/local/lib// # local".to_owned(),
+        "/nonexistent".to_owned(),
+        format!("{lib} "),
+        "includes".to_owned(),
+    ];
+    place.write("/etc/ld.so.conf", lines.join("\n").as_bytes());
+    place.write("/etc/ld.so.conf.d/b.conf", b"/opt/b\n");
+    place.write("/etc/ld.so.conf.d/a.conf", b"/opt/a\n/opt/b\n");
+    place.write("/etc/ld.so.conf.d/.hidden.conf", b"/opt/hidden\n");
+    place.write("/etc/more", b"/opt/more");
+    for directory in ["/opt/a", "/opt/b", "/opt/hidden", "/opt/more", "/usr/local/lib"] {
+        place.write(
+            &format!("{directory}/libshared.so.1"),
+            &library(arch, Some("libshared.so.1"), "libc.so.6", flags),
+        );
+    }
+
+    // Two of one name; one without a name; links of all kinds.
+    file("libfoo.so.1.2", Some("libfoo.so.1"), "libc.so.6", flags);
+    file("libfoo.so.1.10", Some("libfoo.so.1"), "libc.so.6", flags);
+    file("libnone.so", None, "libc.so.6", flags);
+    file("libbaz.so.2.0", Some("libbaz.so.2"), "libm.so.6", flags);
+    place.symlink(&format!("{lib}/libbaz.so"), "libbaz.so.2");
+    place.symlink(&format!("{lib}/libother.so.9"), "libbaz.so.2.0");
+    file("libwrong.so.3.1", Some("libwrong.so.3"), "", flags);
+    file("libwrong.so.3.0", Some("libwrong.so.3"), "libc.so.6", flags);
+    place.symlink(&format!("{lib}/libwrong.so.3"), "libwrong.so.3.0");
+    file("libreal.so.1", Some("libreal.so.1"), "libc.so.6", flags);
+    file("libreal.so.1.5", Some("libreal.so.1"), "libc.so.6", flags);
+    place.symlink(&format!("{lib}/libgone.so.1"), "libgone.so.1.0");
+    place.symlink(&format!("{lib}/libgone.so"), "libgone.so.1");
+    place.symlink(&format!("{lib}/libloop.so.1"), "libloop.so.1");
+    place.symlink(
+        &format!("{lib}/libabsolute.so.4"),
+        &format!("{lib}/libbaz.so.2.0"),
+    );
+    file("libfree.so.7", Some("libfree.so.7"), "libother.so.1", flags);
+    place.mkdir(&format!("{lib}/libdirectory.so"));
+    place.symlink(&format!("{lib}/libtodirectory.so"), "libdirectory.so");
+    file("unlike.so.1", Some("unlike.so.1"), "libc.so.6", flags);
+    file(
+        "lib\u{e9}\u{e8}.so.1",
+        Some("lib\u{e9}\u{e8}.so.1"),
+        "libc.so.6",
+        flags,
+    );
+    file("libz~.so.1", Some("libz~.so.1"), "libc.so.6", flags);
+    file("libnew.so.1.dpkg-new", Some("libnew.so.1"), "libc.so.6", flags);
+    file("libpre.so.1.#prelink#", Some("libpre.so.1"), "libc.so.6", flags);
+
+    // No libraries, or not of this kind.
+    place.write(
+        &format!("{lib}/libscript.so"),
+        b"/* GNU ld script */ GROUP ( /lib/libfoo.so.1 ) /* and more text */",
+    );
+    place.write(&format!("{lib}/libtext.so"), &b"text ".repeat(20));
+    place.write(&format!("{lib}/libempty.so"), b"");
+    place.write(&format!("{lib}/libsmall.so"), b"\x7fELF\x02\x01");
+    place.write(
+        &format!("{lib}/liba.out.so.5.4.3"),
+        &[&b"\x0b\x01\x01\x0b"[..], &[0; 80]].concat(),
+    );
+    let mut cut = library(arch, Some("libcut.so.1"), "", flags);
+    cut.truncate(90);
+    place.write(&format!("{lib}/libcut.so.1"), &cut);
+    for other in ["amd64", "i386", "s390x", "powerpc", "riscv64", "armhf", "arm64"] {
+        let foreign = Architecture::by_name(other).unwrap();
+        let name = format!("lib{other}.so.1");
+        file(&name, None, "", 0);
+        place.write(
+            &format!("{lib}/{name}"),
+            &library(foreign, Some(&name), "", usual(foreign)),
+        );
+    }
+    for (number, flags) in [
+        0,
+        1,
+        2,
+        3,
+        4,
+        6,
+        8,
+        0x20,
+        0x41,
+        0x400,
+        0x420,
+        0x0500_0000,
+        0x0500_0200,
+    ]
+    .iter()
+    .enumerate()
+    {
+        let name = format!("libflags{number}.so.0");
+        file(&name, Some(&name), "libc.so.6", *flags);
+    }
+
+    // The dynamic loader.
+    let loader = arch.loader.rsplit('/').next().unwrap();
+    file(loader, Some(loader), "", flags);
+    if format!("/usr{}", arch.loader) != format!("{lib}/{loader}") {
+        place.symlink(&format!("/usr{}", arch.loader), &format!("{lib}/{loader}"));
+    }
+
+    // Capabilities, by name and as they were before.
+    for (name, isa) in [("x86-64-v3", 7), ("x86-64-v2", 2), ("power9", 0), ("z13", 0)] {
+        let elf = Elf {
+            arch,
+            soname: Some("libfoo.so.1"),
+            needed: "libc.so.6",
+            flags,
+            isa,
+        };
+        place.write(&format!("{lib}/glibc-hwcaps/{name}/libfoo.so.1.2"), &elf.bytes());
+    }
+    place.symlink(&format!("{lib}/glibc-hwcaps/z13/strange"), "libfoo.so.1.2");
+    place.write(
+        "/opt/a/glibc-hwcaps/z13/libshared.so.1",
+        &library(arch, Some("libshared.so.1"), "", flags),
+    );
+    place.mkdir("/opt/a/glibc-hwcaps/unused");
+    place.mkdir("/opt/a/glibc-hwcaps/.hidden");
+    place.write("/opt/a/glibc-hwcaps/file", b"");
+    for directory in [
+        "tls",
+        "sse2",
+        "haswell",
+        "haswell/x86_64",
+        "i686/sse2",
+        "neon/vfp",
+        "z13",
+        "power9",
+        "altivec",
+    ] {
+        let elf = Elf {
+            arch,
+            soname: Some("libfoo.so.1"),
+            needed: "libc.so.6",
+            flags,
+            isa: 1,
+        };
+        place.write(&format!("{lib}/{directory}/libfoo.so.1"), &elf.bytes());
+    }
+    place.symlink(&format!("{lib}/xeon_phi"), "../../../opt/b");
+    place
+}
+
+/// Of the cache that the real program makes of [`odd`], run by emulation where
+/// need be: the first bytes of its SHA-256.
+const CACHES: [(&str, &str, &str); 11] = [
+    ("amd64", TRIXIE, "818d29b5ff3c7b71"),
+    ("arm64", TRIXIE, "6b9df09fb9fd379f"),
+    ("armhf", TRIXIE, "bbab97ab84864dc7"),
+    ("i386", TRIXIE, "6ba4a8058d545c25"),
+    ("ppc64el", TRIXIE, "8d0a49035b0ce5ca"),
+    ("riscv64", TRIXIE, "062a662038547c4a"),
+    ("s390x", TRIXIE, "04f3f51ff422810f"),
+    ("amd64", BOOKWORM, "4571713410e607f2"),
+    ("armhf", BOOKWORM, "ea2a8c7dab063c76"),
+    ("i386", BOOKWORM, "e42aa4ac861ad090"),
+    ("s390x", BOOKWORM, "54e8cd0198ad3282"),
+];
+
+#[test]
+fn caches_are_those_of_the_real_program() {
+    for (name, version, expected) in CACHES {
+        let place = odd(Architecture::by_name(name).unwrap(), version);
+        place.run(name, &[]);
+        let cache = place.target.read(Path::new("/etc/ld.so.cache")).unwrap();
+        let hash = dpkg_db::hex(&Sha256::digest(&cache));
+        assert_eq!(&hash[..16], expected, "{name} {version}");
+        // Links made by the first run may lead to more; then all is in place.
+        let again = || {
+            place.run(name, &[]);
+            place.target.read(Path::new("/etc/ld.so.cache")).unwrap()
+        };
+        assert!(again() == again(), "{name} {version}");
+    }
+}
+
+#[test]
+fn links_are_made_and_removed() {
+    let arch = Architecture::by_name("riscv64").unwrap();
+    let lib = "/usr/lib/riscv64-linux-gnu";
+    let place = odd(arch, TRIXIE);
+    let link = |name: &str| place.link(&format!("{lib}/{name}"));
+    assert!(!place.run("riscv64", &["-X", "-v"]).contains("changed"));
+    assert_eq!(
+        (link("libfoo.so.1"), link("libgone.so.1").as_deref()),
+        (None, Some("libgone.so.1.0"))
+    );
+
+    let told = place.run("riscv64", &["-v"]);
+    assert!(
+        told.contains("\tlibfoo.so.1 -> libfoo.so.1.10 (changed)\n"),
+        "{told}"
+    );
+    assert_eq!(link("libfoo.so.1").unwrap(), "libfoo.so.1.10");
+    assert_eq!(link("libwrong.so.3").unwrap(), "libwrong.so.3.1");
+    assert_eq!((link("libgone.so.1"), link("libloop.so.1")), (None, None));
+    assert_eq!(
+        link("libgone.so").unwrap(),
+        "libgone.so.1",
+        "only names with a version are removed"
+    );
+    assert_eq!(link("libreal.so.1"), None, "a file is not replaced");
+    assert_eq!(place.link(&format!("{lib}/glibc-hwcaps/z13/libfoo.so.1")), None);
+
+    let cache = Path::new("/etc/ld.so.cache");
+    let meta = place.target.stat(cache).unwrap().meta;
+    assert_eq!((meta.kind, meta.mode, meta.uid), (FileType::Regular, 0o644, 0));
+    assert_eq!(
+        place
+            .target
+            .stat(Path::new("/var/cache/ldconfig"))
+            .unwrap()
+            .meta
+            .mode,
+        0o700
+    );
+}
+
+#[test]
+fn only_what_was_asked() {
+    let place = odd(Architecture::by_name("arm64").unwrap(), TRIXIE);
+    let cache = Path::new("/etc/ld.so.cache");
+    assert_eq!(place.run("arm64", &["-N"]), "");
+    assert!(place.target.stat(cache).is_err());
+    assert_eq!(
+        place.run("arm64", &["-n", "-v", "/opt/a/"]).lines().next(),
+        Some("/opt/a: (from <cmdline>:0)")
+    );
+    assert!(place.target.stat(cache).is_err());
+    place.run("arm64", &["-C", "/usr/../etc/other", "-f", "/etc/more"]);
+    assert!(
+        place
+            .run("arm64", &["-p", "-C", "/etc/other"])
+            .contains("libshared.so.1 (libc6,AArch64) => /opt/more/")
+    );
+    place.run("arm64", &[]);
+    let printed = place.cached("arm64");
+    let named = "libfoo.so.1 (libc6,AArch64, hwcap: \"power9\") => \
+                 /usr/lib/aarch64-linux-gnu/glibc-hwcaps/power9/libfoo.so.1.2";
+    assert!(printed.iter().any(|line| line == named), "{printed:?}");
+}
+
+#[test]
+fn another_root() {
+    let place = Place::new(TRIXIE);
+    let arch = Architecture::by_name("riscv64").unwrap();
+    place.mkdir("/mnt/etc");
+    place.mkdir("/mnt/var/cache");
+    place.symlink("/mnt/lib", "/usr/lib");
+    place.write(
+        "/mnt/usr/lib/libx.so.1.0",
+        &library(arch, Some("libx.so.1"), "", 5),
+    );
+    place.write("/usr/lib/liby.so.1", &library(arch, Some("liby.so.1"), "", 5));
+    place.run("riscv64", &["-r", "/mnt/"]);
+    assert_eq!(place.link("/mnt/usr/lib/libx.so.1").unwrap(), "libx.so.1.0");
+    let printed = place.run("riscv64", &["-r", "/mnt", "-p"]);
+    assert!(
+        printed.starts_with("1 libs found in cache `/etc/ld.so.cache'\n\tlibx.so.1 (libc6,double-float) => ")
+    );
+    assert!(place.target.stat(Path::new("/etc/ld.so.cache")).is_err());
+    assert_eq!(run(&place.target, arch, &["-r", "/none"]).unwrap().status, 1);
+    assert_eq!(
+        run(&place.target, arch, &["lib"]).unwrap().status,
+        1,
+        "a relative path is refused"
+    );
+}
+
+#[test]
+fn what_is_not_known_is_said() {
+    let arch = Architecture::by_name("riscv64").unwrap();
+    let old = Place::new("2.31-13");
+    assert!(matches!(
+        run(&old.target, arch, &[""; 0]),
+        Err(LdconfigError::Version { major: 2, minor: 31 })
+    ));
+    old.write("/usr/sbin/ldconfig", b"#!/bin/sh\n");
+    assert!(run(&old.target, arch, &[""; 0]).unwrap_err().is_unknown_version());
+    let place = Place::new(TRIXIE);
+    assert!(matches!(
+        run(&place.target, arch, &["-l", "/x"]),
+        Err(LdconfigError::Option { .. })
+    ));
+    place.write("/etc/ld.so.conf", b"include ld.so.conf\ninclude ld.so.conf\n");
+    assert!(matches!(
+        run(&place.target, arch, &[""; 0]),
+        Err(LdconfigError::TooMany { .. })
+    ));
+}
+
+#[test]
+fn every_architecture_lists_its_own() {
+    for arch in ARCHITECTURES {
+        for version in [TRIXIE, BOOKWORM] {
+            let place = Place::new(version);
+            let path = format!("/usr/lib/{}/libx.so.1", arch.triplet);
+            place.write(&path, &library(arch, Some("libx.so.1"), "libc.so.6", usual(arch)));
+            place.run(arch.name, &[]);
+            assert_eq!(place.cached(arch.name).len(), 1, "{arch} {version}");
+        }
+    }
+}
+
+#[test]
+fn damaged_libraries_and_caches_do_no_harm() {
+    let mut random = 1_u64;
+    let mut next = || {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(random >> 33).unwrap()
+    };
+    for name in ["amd64", "s390x", "i386"] {
+        let arch = Architecture::by_name(name).unwrap();
+        let elf = Elf {
+            arch,
+            soname: Some("libx.so.1"),
+            needed: "libc.so.6",
+            flags: usual(arch),
+            isa: 3,
+        }
+        .bytes();
+        let place = Place::new(if name == "i386" { BOOKWORM } else { TRIXIE });
+        for number in 0..300 {
+            let mut damaged = elf.clone();
+            for _ in 0..=next() % 4 {
+                let at = next() % damaged.len();
+                damaged[at] = [0, 0xff, 0x7f, next() as u8][next() % 4];
+            }
+            damaged.truncate(if next() % 3 == 0 {
+                next() % elf.len()
+            } else {
+                elf.len()
+            });
+            place.write(&format!("/usr/lib/libx{number}.so.1"), &damaged);
+        }
+        place.run(name, &[]);
+        let cache = place.target.read(Path::new("/etc/ld.so.cache")).unwrap();
+        for _ in 0..300 {
+            let mut damaged = cache.clone();
+            let at = if next() % 2 == 0 {
+                next() % 48
+            } else {
+                next() % damaged.len()
+            };
+            damaged[at] = next() as u8;
+            damaged.truncate(if next() % 4 == 0 {
+                next() % cache.len()
+            } else {
+                cache.len()
+            });
+            place.write("/etc/ld.so.cache", &damaged);
+            run(&place.target, arch, &["-p"]).unwrap();
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What the target's dynamic loader says of a program's libraries, for any
+//! architecture: the answer to ldd(1).
+//!
+//! ldd is a script of the target which calls the target's dynamic loader, with
+//! `--verify` and then with `LD_TRACE_LOADED_OBJECTS` in its environment. That
+//! program cannot be executed here, so its part is done on the [`Target`]: the
+//! files are read ([`object`]), their libraries are looked for where the loader
+//! would ([`search`], with the cache that ldconfig left: [`cache`]) and are listed in
+//! its order ([`load`]), by the rules of ld.so(8). Nothing of a file is executed,
+//! and nothing is relocated: `ldd -r`, `-d` and `-u` are refused.
+//!
+//! The addresses look like real ones, but are always the same. Subdirectories of
+//! `glibc-hwcaps` are passed over: what would be chosen depends on the machine
+//! that the target will run on.
+
+mod cache;
+mod load;
+mod object;
+mod options;
+mod search;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod versions;
+
+use crate::ldconfig::root::Root;
+use crate::ldconfig::rules::Known;
+use deb_arch::Architecture;
+use load::Maps;
+use object::Object;
+use options::{Environment, Mode, Options};
+use rootless_install_fs::{Error as TargetError, Target};
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+pub use crate::ldconfig::Ran;
+
+/// Exit status of the loader when it cannot load something.
+const CANNOT_LOAD: i32 = 127;
+/// No loader is nearly as large.
+const LARGEST_LOADER: u64 = 64 << 20;
+
+/// Why the loader's part could not be done. What the loader itself would complain
+/// of is in [`Ran`] instead.
+#[derive(Debug, thiserror::Error)]
+pub enum LddError {
+    /// Something that needs more than the files' headers.
+    #[error("{option} is not supported here: {reason}; `ldd`, `ldd -v`, `--list` and `--verify` are")]
+    Option {
+        /// The option or variable as it was given.
+        option: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// There are more libraries than make sense.
+    #[error("{}: too many libraries for one program", path.display())]
+    TooMany {
+        /// The program.
+        path: std::path::PathBuf,
+    },
+    /// The target could not be read.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+/// Does what the target's loader does when it is executed by its path, or as the
+/// interpreter of a program with `LD_TRACE_LOADED_OBJECTS` in the environment.
+/// `None` if `program` is something else, which can be executed as usual.
+///
+/// `directory` is the caller's working directory, `environment` has its variables
+/// whose names begin with `LD_`, as `NAME=VALUE`; `program` is the path that was
+/// executed, and `arguments` follow it.
+///
+/// # Errors
+/// See [`LddError`].
+pub fn run(
+    target: &Target,
+    arch: &Architecture,
+    directory: &Path,
+    environment: &[&OsStr],
+    program: &OsStr,
+    arguments: &[&OsStr],
+) -> Result<Option<Ran>, LddError> {
+    let root = Root::open(target, directory, b"")?;
+    let known = Known::of(arch);
+    let environment = Environment::new(environment);
+    let program = program.as_bytes();
+    let arguments: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_bytes()).collect();
+    if is_loader(&root, &known, program) {
+        let options = Options::parse(&arguments, environment)?;
+        return match options.mode {
+            Mode::Version => Ok(Some(version(&root, program)?)),
+            Mode::Run => Ok(None),
+            Mode::List | Mode::Verify => direct(&root, &known, program, &options).map(Some),
+        };
+    }
+    if !environment.has(b"LD_TRACE_LOADED_OBJECTS") {
+        return Ok(None);
+    }
+    let options = Options::new(environment)?;
+    traced(&root, &known, program, &options)
+}
+
+/// Whether a path is that of the target's loader.
+fn is_loader(root: &Root<'_>, known: &Known, path: &[u8]) -> bool {
+    let Ok(found) = root.find(path) else { return false };
+    let name = found.file_name().map(OsStr::as_bytes).unwrap_or_default();
+    let usual = known.loader.rsplit('/').next().unwrap_or_default();
+    // glibc before 2.34 had its version in the file's name.
+    let versioned = name
+        .strip_prefix(b"ld-")
+        .and_then(|name| name.strip_suffix(b".so"))
+        .is_some_and(|version| {
+            !version.is_empty() && version.iter().all(|b| b.is_ascii_digit() || *b == b'.')
+        });
+    name == usual.as_bytes()
+        || versioned
+        || root
+            .find(known.loader.as_bytes())
+            .is_ok_and(|usual| usual == found)
+}
+
+/// `--version`: the text stands in the program as one string.
+fn version(root: &Root<'_>, loader: &[u8]) -> Result<Ran, LddError> {
+    const START: &[u8] = b"ld.so (";
+    let mut program = Vec::new();
+    root.open_file(loader)?
+        .take(LARGEST_LOADER)
+        .read_to_end(&mut program)
+        .map_err(|source| TargetError::Io {
+            action: "read",
+            path: Path::new(OsStr::from_bytes(loader)).to_owned(),
+            source,
+        })?;
+    let text = program
+        .windows(START.len())
+        .position(|window| window == START)
+        .and_then(|at| program.get(at..)?.split(|&b| b == 0).next())
+        .filter(|text| text.len() < 4096);
+    Ok(Ran {
+        output: text.unwrap_or(b"ld.so\n").to_vec(),
+        ..Ran::default()
+    })
+}
+
+/// The loader with a program as its argument.
+fn direct(root: &Root<'_>, known: &Known, loader: &[u8], options: &Options) -> Result<Ran, LddError> {
+    let verify = options.mode == Mode::Verify;
+    let status = |status| {
+        Ok(Ran {
+            status,
+            ..Ran::default()
+        })
+    };
+    let cannot = |reason: &[u8]| {
+        let name = &options.program;
+        Ok(failed(&[
+            name,
+            b": error while loading shared libraries: ",
+            name,
+            b": ",
+            reason,
+        ]))
+    };
+    // A name without a directory is looked for like a library.
+    let mut maps = Maps::new(root, known, options, loader);
+    let object = match maps.main(&options.program)? {
+        Ok(object) => object,
+        Err(_) if verify => return status(1),
+        Err(problem) => return cannot(problem.text()),
+    };
+    if verify {
+        return status(match (object.dynamic, &object.interpreter) {
+            (false, _) => 1,
+            (true, Some(_)) => 0,
+            (true, None) => 2,
+        });
+    }
+    if !object.dynamic {
+        return cannot(b"object file has no dynamic section");
+    }
+    finish(maps, options)
+}
+
+/// A program of the target, whose interpreter the loader is.
+fn traced(
+    root: &Root<'_>,
+    known: &Known,
+    program: &[u8],
+    options: &Options,
+) -> Result<Option<Ran>, LddError> {
+    // What is on another filesystem of the view is none of the target's.
+    let Ok(found) = root.find(program) else {
+        return Ok(None);
+    };
+    let Ok(Ok(object)) = root.open_file(program).map(|file| Object::read(&file, known)) else {
+        return Ok(None);
+    };
+    // A static program runs as usual.
+    let Some(interpreter) = object.interpreter.clone() else {
+        return Ok(None);
+    };
+    let mut maps = Maps::new(root, known, options, &interpreter);
+    maps.executed(program, found.as_os_str().as_bytes(), object);
+    finish(maps, options).map(Some)
+}
+
+fn finish(mut maps: Maps<'_>, options: &Options) -> Result<Ran, LddError> {
+    let mut ran = Ran::default();
+    if maps.is_alone() {
+        ran.output = b"\tstatically linked\n".to_vec();
+        return Ok(ran);
+    }
+    if let Some((name, problem)) = maps.load_all(&mut ran.messages)? {
+        return Ok(failed(&[
+            &options.program,
+            b": error while loading shared libraries: ",
+            &name,
+            b": ",
+            problem.text(),
+        ]));
+    }
+    versions::check(&maps, &options.program, &mut ran);
+    maps.print(&mut ran.output);
+    if options.verbose {
+        versions::print(&maps, &mut ran.output);
+    }
+    Ok(ran)
+}
+
+fn failed(parts: &[&[u8]]) -> Ran {
+    Ran {
+        messages: [&parts.concat(), &b"\n"[..]].concat(),
+        status: CANNOT_LOAD,
+        ..Ran::default()
+    }
+}

@@ -1,0 +1,60 @@
+//! The list of what is loaded.
+
+use super::{Map, Maps};
+
+impl Maps<'_> {
+    /// What is loaded, the program first, in the order in which it is listed; the
+    /// loader is where its first user needs it, if there is one.
+    pub(in crate::ldd) fn chain(&self) -> impl Iterator<Item = &Map> {
+        self.order.iter().filter_map(|index| self.maps.get(*index))
+    }
+
+    /// What a name in the tables of versions means.
+    pub(in crate::ldd) fn by_name(&self, name: &[u8]) -> Option<&Map> {
+        self.maps.iter().find(|map| {
+            map.names.iter().any(|known| known == name) || map.object.soname.as_deref() == Some(name)
+        })
+    }
+
+    /// The list: `\tNAME => PATH (0xADDRESS)`.
+    pub(in crate::ldd) fn print(&self, output: &mut Vec<u8>) {
+        let digits = if self.known.wide { 16 } else { 8 };
+        let mut address: u64 = if self.known.wide {
+            0x7fff_f7fc_8000
+        } else {
+            0xf7fc_8000
+        };
+        let mut lines = Vec::new();
+        for map in self.chain().skip(1) {
+            let name = map.names.first().map(Vec::as_slice).unwrap_or_default();
+            if map.missing {
+                lines.push([b"\t", name, b" => not found\n"].concat());
+                continue;
+            }
+            let extent = map.object.extent.max(1).next_multiple_of(0x1000).min(1 << 32);
+            address = address.wrapping_sub(extent) & if self.known.wide { u64::MAX } else { 0xffff_f000 };
+            let address = format!(" (0x{address:0digits$x})\n");
+            lines.push(if name == map.path {
+                [b"\t", name, address.as_bytes()].concat()
+            } else {
+                [b"\t", name, b" => ", &map.path, address.as_bytes()].concat()
+            });
+        }
+        // The kernel's own object comes after the program; the loader is put
+        // right behind what is before it.
+        let second = self.order.get(1).copied();
+        let behind = usize::from(second.is_some() && second == self.loader_map);
+        if let Some(name) = self.known.vdso {
+            let address: u64 = if self.known.wide {
+                0x7fff_f7fc_a000
+            } else {
+                0xf7fc_a000
+            };
+            lines.insert(
+                behind.min(lines.len()),
+                format!("\t{name} (0x{address:0digits$x})\n").into_bytes(),
+            );
+        }
+        output.extend(lines.concat());
+    }
+}

@@ -1,0 +1,367 @@
+//! What the user is told while a run goes on, and what the log keeps.
+//!
+//! Stages send [`Event`]s to a [`Reporter`] and know nothing of terminals. The
+//! implementations: [`bars::Bars`] (progress bars), [`plain::Plain`] (lines),
+//! [`log::LogFile`] (everything, with times), [`Tee`] (several at once) and
+//! [`tally::Tally`] (counts, and forwards). Everything goes to standard error or
+//! to the log; standard output is for data only.
+
+pub mod bars;
+pub mod cancel;
+pub mod escape;
+pub mod log;
+pub mod plain;
+pub mod summary;
+pub mod tally;
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+pub use cancel::{Cancel, Cancelled, OnCancel};
+pub use escape::{escape, escape_bytes, escape_path};
+pub use summary::Summary;
+pub use tally::Tally;
+
+/// How much a user wants to be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Warnings and errors only.
+    Quiet,
+    /// Progress and a closing summary.
+    #[default]
+    Normal,
+    /// Every script, every on-demand package, and where the log is.
+    Verbose,
+}
+
+/// A part of a run, in the order they happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Signed indexes are fetched and verified.
+    Indexes,
+    /// Packages are chosen and ordered.
+    Choose,
+    /// Packages are downloaded.
+    Download,
+    /// The native sysroot is made or extended.
+    Sysroot,
+    /// Packages are unpacked into the target.
+    Unpack,
+    /// Maintainer scripts and triggers run.
+    Configure,
+    /// The directory or archive is brought to its place.
+    Output,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Stage::Indexes => "indexes",
+            Stage::Choose => "choose",
+            Stage::Download => "download",
+            Stage::Sysroot => "sysroot",
+            Stage::Unpack => "unpack",
+            Stage::Configure => "configure",
+            Stage::Output => "output",
+        })
+    }
+}
+
+/// Something that happened. Strings may come from packages: whoever prints them
+/// passes them through [`escape()`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A stage begins. Stages may overlap.
+    StageStarted {
+        /// Which one.
+        stage: Stage,
+    },
+    /// A stage has ended, well or not.
+    StageFinished {
+        /// Which one.
+        stage: Stage,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// What is about to be downloaded, beside what was announced before.
+    DownloadPlanned {
+        /// Number of files.
+        files: usize,
+        /// Their sizes together, in bytes.
+        bytes: u64,
+    },
+    /// A download begins.
+    DownloadStarted {
+        /// Display name of the file.
+        name: &'a str,
+        /// Expected size in bytes.
+        size: u64,
+    },
+    /// More bytes of some download have arrived from the network.
+    DownloadAdvanced {
+        /// Number of bytes since the last such event.
+        bytes: u64,
+    },
+    /// A file is complete and verified.
+    DownloadFinished {
+        /// Display name of the file.
+        name: &'a str,
+        /// Its size in bytes.
+        size: u64,
+        /// It was in the cache already; nothing was transferred.
+        cached: bool,
+    },
+    /// A download failed and is tried again.
+    DownloadRetried {
+        /// Display name of the file.
+        name: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
+    /// What is about to be unpacked.
+    UnpackPlanned {
+        /// Number of packages.
+        packages: usize,
+    },
+    /// A package has been unpacked.
+    Unpacked {
+        /// The package's name.
+        package: &'a str,
+        /// Bytes of file content written.
+        bytes: u64,
+    },
+    /// What is about to be configured.
+    ConfigurePlanned {
+        /// Number of packages.
+        packages: usize,
+    },
+    /// A maintainer script is about to run.
+    ScriptStarted {
+        /// The package it belongs to.
+        package: &'a str,
+        /// The script and its arguments, as `postinst configure`.
+        script: &'a str,
+    },
+    /// Output of a running script: bytes as they came, any number of lines.
+    ScriptOutput {
+        /// The package it belongs to.
+        package: &'a str,
+        /// What it wrote on standard output or standard error.
+        output: &'a [u8],
+    },
+    /// A maintainer script has ended.
+    ScriptFinished {
+        /// The package it belongs to.
+        package: &'a str,
+        /// The script and its arguments.
+        script: &'a str,
+        /// How it ended: `None` for success, else as `exit status 1` or `signal 9`.
+        failure: Option<&'a str>,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// A package is configured.
+    Configured {
+        /// Its name.
+        package: &'a str,
+    },
+    /// A script executed something the native sysroot did not have yet.
+    SysrootExtended {
+        /// The path that was executed.
+        path: &'a str,
+        /// The package that was added for it.
+        package: &'a str,
+    },
+    /// Progress on writing the output.
+    OutputAdvanced {
+        /// Bytes written (before compression) since the last such event.
+        bytes: u64,
+    },
+    /// Something the user should know, and can do something about.
+    Warning {
+        /// One sentence, lower case, without a full stop.
+        message: &'a str,
+    },
+    /// Something the user may like to know.
+    Note {
+        /// One sentence, lower case, without a full stop.
+        message: &'a str,
+    },
+    /// A detail for the log (and `--verbose`).
+    Detail {
+        /// One line.
+        message: &'a str,
+    },
+    /// The run has succeeded.
+    Summary {
+        /// What there is to say about it.
+        summary: &'a Summary,
+    },
+}
+
+/// Receives events, from any thread.
+pub trait Reporter: Send + Sync {
+    /// Takes one event. Must not block for long and must not fail: what cannot be
+    /// printed is dropped.
+    fn event(&self, event: &Event<'_>);
+}
+
+impl dyn Reporter + '_ {
+    /// Begins a stage; its end is reported when the guard is dropped.
+    pub fn stage(&self, stage: Stage) -> StageGuard<'_> {
+        self.event(&Event::StageStarted { stage });
+        StageGuard {
+            reporter: self,
+            stage,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Reports something the user should know.
+    pub fn warn(&self, message: &str) {
+        self.event(&Event::Warning { message });
+    }
+
+    /// Reports something the user may like to know.
+    pub fn note(&self, message: &str) {
+        self.event(&Event::Note { message });
+    }
+
+    /// Reports a detail for the log.
+    pub fn detail(&self, message: &str) {
+        self.event(&Event::Detail { message });
+    }
+}
+
+/// Reports the end of a stage when dropped.
+#[must_use = "the stage ends when this is dropped"]
+pub struct StageGuard<'a> {
+    reporter: &'a dyn Reporter,
+    stage: Stage,
+    begun: Instant,
+}
+
+impl Drop for StageGuard<'_> {
+    fn drop(&mut self) {
+        self.reporter.event(&Event::StageFinished {
+            stage: self.stage,
+            elapsed: self.begun.elapsed(),
+        });
+    }
+}
+
+/// Drops everything; for tests and for stages run without a user.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn event(&self, _event: &Event<'_>) {}
+}
+
+/// Sends each event to several reporters, in order.
+#[derive(Default)]
+pub struct Tee(pub Vec<Box<dyn Reporter>>);
+
+impl Reporter for Tee {
+    fn event(&self, event: &Event<'_>) {
+        for reporter in &self.0 {
+            reporter.event(event);
+        }
+    }
+}
+
+/// The reporter a user at `stderr` gets: bars on a terminal, lines elsewhere.
+pub fn for_stderr(verbosity: Verbosity, style: Style) -> Box<dyn Reporter> {
+    if style.terminal && verbosity != Verbosity::Quiet {
+        Box::new(bars::Bars::new(verbosity, style))
+    } else {
+        Box::new(plain::Plain::new(std::io::stderr(), verbosity, style))
+    }
+}
+
+/// What may be used to print on standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// It is a terminal: cursor movements work.
+    pub terminal: bool,
+    /// Colour is wanted.
+    pub colour: bool,
+}
+
+impl Style {
+    /// `word` in the colour of an error, or as it is.
+    pub fn error(self, word: &'static str) -> impl fmt::Display {
+        self.paint("\x1b[1;31m", word)
+    }
+
+    /// `word` in the colour of a warning, or as it is.
+    pub fn warning(self, word: &'static str) -> impl fmt::Display {
+        self.paint("\x1b[1;33m", word)
+    }
+
+    /// `word` in the colour of a hint, or as it is.
+    pub fn hint(self, word: &'static str) -> impl fmt::Display {
+        self.paint("\x1b[1;36m", word)
+    }
+
+    fn paint(self, code: &'static str, word: &'static str) -> impl fmt::Display {
+        let (on, off) = if self.colour { (code, "\x1b[0m") } else { ("", "") };
+        Painted(on, word, off)
+    }
+}
+
+struct Painted(&'static str, &'static str, &'static str);
+
+impl fmt::Display for Painted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.0, self.1, self.2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[derive(Default)]
+    struct Words(Mutex<Vec<String>>);
+
+    impl Reporter for std::sync::Arc<Words> {
+        fn event(&self, event: &Event<'_>) {
+            if let Ok(mut words) = self.0.lock() {
+                words.push(
+                    format!("{event:?}")
+                        .split([' ', '{'])
+                        .next()
+                        .unwrap_or("")
+                        .to_owned(),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_stage_ends_when_its_guard_is_dropped() {
+        let words = std::sync::Arc::new(Words::default());
+        let tee = Tee(vec![Box::new(words.clone()), Box::new(Silent)]);
+        let reporter: &dyn Reporter = &tee;
+        {
+            let _stage = reporter.stage(Stage::Unpack);
+            reporter.warn("something");
+        }
+        let words = words.0.lock().map(|w| w.clone()).unwrap_or_default();
+        assert_eq!(words, ["StageStarted", "Warning", "StageFinished"]);
+    }
+
+    #[test]
+    fn colour_only_when_wanted() {
+        let plain = Style::default();
+        assert_eq!(plain.error("error").to_string(), "error");
+        let colour = Style {
+            terminal: true,
+            colour: true,
+        };
+        assert_eq!(colour.error("error").to_string(), "\x1b[1;31merror\x1b[0m");
+    }
+}

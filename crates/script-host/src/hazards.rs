@@ -1,0 +1,351 @@
+//! Programs whose output depends on the machine that runs them.
+//!
+//! A native counterpart writes data in this machine's byte order, word size or
+//! instructions. For most programs that does not matter: they write text, or
+//! formats that are the same everywhere. The others are rows of the [`table`],
+//! each with what its data carries; where that differs between this machine and
+//! the target, the program is refused ([`crate::unrunnable`]) or its output is
+//! converted. A program that is in no row is run.
+
+mod convert;
+mod gdbm;
+
+use crate::unrunnable::Refusal;
+pub(crate) use convert::{into_native, into_target};
+use deb_arch::Architecture;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use tool_table::output::{self as table, CHAR, Hazard, MACHINE, Means, ORDER, WORD, matches, rows};
+
+/// What becomes of an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The native counterpart does the same.
+    Run,
+    /// It does, when what it wrote is converted afterwards.
+    Convert,
+    /// It would be wrong, and why.
+    Refuse(String),
+}
+
+/// Judges the execution of a program of `target` with its arguments.
+pub(crate) fn judge(program: &Path, arguments: &[&OsStr], target: &Architecture) -> Verdict {
+    judge_between(program, arguments, Architecture::native(), target)
+}
+
+fn judge_between(
+    program: &Path,
+    arguments: &[&OsStr],
+    native: &Architecture,
+    target: &Architecture,
+) -> Verdict {
+    let mut verdict = Verdict::Run;
+    for row in rows(program.as_os_str().as_bytes()) {
+        let carried = row.carries & differences(native, target);
+        if carried == 0 || !concerns(row, arguments) {
+            continue;
+        }
+        match row.means {
+            Means::Refuse => return Verdict::Refuse(reason(row, carried, native)),
+            Means::Gdbm => verdict = Verdict::Convert,
+        }
+    }
+    verdict
+}
+
+/// Whether a package's postinst is known to need what would be refused.
+pub(crate) fn foreseen(package: &str, target: &Architecture) -> Option<Refusal> {
+    foreseen_between(package, Architecture::native(), target)
+}
+
+fn foreseen_between(package: &str, native: &Architecture, target: &Architecture) -> Option<Refusal> {
+    let row = table::TABLE.iter().find(|row| {
+        row.means == Means::Refuse
+            && row.carries & differences(native, target) != 0
+            && row
+                .packages
+                .iter()
+                .any(|pattern| matches(pattern.as_bytes(), package.as_bytes()))
+    })?;
+    Some(Refusal {
+        tool: Path::new(row.program)
+            .file_name()
+            .map(PathBuf::from)
+            .unwrap_or_default(),
+        reason: reason(row, row.carries & differences(native, target), native),
+    })
+}
+
+/// In what two architectures differ, of what data can carry.
+fn differences(native: &Architecture, target: &Architecture) -> u8 {
+    [
+        (ORDER, native.byte_order != target.byte_order),
+        (WORD, native.bits != target.bits),
+        (CHAR, native.signed_char != target.signed_char),
+        (MACHINE, native.name != target.name),
+    ]
+    .into_iter()
+    .filter(|(_, differ)| *differ)
+    .fold(0, |all, (one, _)| all | one)
+}
+
+/// An option that only asks for information.
+const HARMLESS: [&str; 6] = [
+    "--version",
+    "-V",
+    "--help",
+    "-?",
+    "-dumpversion",
+    "-dumpfullversion",
+];
+
+fn concerns(row: &Hazard, arguments: &[&OsStr]) -> bool {
+    if let [only] = arguments
+        && HARMLESS.iter().any(|harmless| only == harmless)
+    {
+        return false;
+    }
+    row.only_with.is_empty()
+        || arguments.iter().any(|argument| {
+            row.only_with
+                .iter()
+                .any(|begin| argument.as_bytes().starts_with(begin.as_bytes()))
+        })
+}
+
+fn reason(row: &Hazard, carried: u8, native: &Architecture) -> String {
+    let named = [
+        (ORDER, "byte order"),
+        (WORD, "word size"),
+        (CHAR, "sign of char"),
+        (MACHINE, "instruction set"),
+    ];
+    let of: Vec<&str> = named
+        .into_iter()
+        .filter(|(one, _)| carried & one != 0)
+        .map(|(_, name)| name)
+        .collect();
+    format!(
+        "it writes {}, and would do so in the {} of {native}, this machine's architecture",
+        row.writes,
+        of.join(" and ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arch(name: &str) -> &'static Architecture {
+        Architecture::by_name(name).unwrap()
+    }
+
+    #[test]
+    fn patterns() {
+        let yes = |pattern: &str, text: &str| matches(pattern.as_bytes(), text.as_bytes());
+        assert!(yes(
+            "/usr/lib/postgresql/*/bin/initdb",
+            "/usr/lib/postgresql/17/bin/initdb"
+        ));
+        assert!(!yes(
+            "/usr/lib/postgresql/*/bin/initdb",
+            "/usr/lib/postgresql/a/b/bin/initdb"
+        ));
+        assert!(yes("postgresql-*", "postgresql-17") && !yes("postgresql-*", "postgresql"));
+        assert!(yes("*a*b", "xaaxb") && !yes("*a*b", "xb") && yes("*", "") && !yes("", "x"));
+    }
+
+    #[test]
+    fn rows_are_sound() {
+        for row in table::TABLE {
+            assert!(row.program.starts_with("/usr/"), "{}", row.program);
+            assert!(row.carries != 0 && !row.writes.is_empty(), "{}", row.program);
+        }
+    }
+
+    #[test]
+    fn what_differs_decides() {
+        let initdb = Path::new("/usr/lib/postgresql/17/bin/initdb");
+        let verdict = |native, target| judge_between(initdb, &[], arch(native), arch(target));
+        for same in ["amd64", "arm64", "riscv64", "ppc64el", "loong64"] {
+            assert_eq!(verdict("amd64", same), Verdict::Run, "{same}");
+        }
+        for other in ["s390x", "armhf", "i386", "ppc64"] {
+            assert!(matches!(verdict("amd64", other), Verdict::Refuse(_)), "{other}");
+        }
+        assert_eq!(verdict("s390x", "ppc64"), Verdict::Run);
+        let Verdict::Refuse(reason) = verdict("amd64", "powerpc") else {
+            panic!()
+        };
+        assert!(
+            reason.contains("in the byte order and word size of amd64"),
+            "{reason}"
+        );
+    }
+
+    // A command line of each row, and the architectures for which amd64 refuses it
+    // (`*` all others, `~` converts).
+    const COMMANDS: &[(&str, &str)] = &[
+        ("/usr/lib/postgresql/17/bin/initdb -D x", "s390x armhf i386"),
+        (
+            "/usr/lib/postgresql/18/bin/initdb -D x",
+            "s390x armhf i386 arm64 riscv64 ppc64el",
+        ),
+        (
+            "/usr/lib/postgresql/19/bin/initdb -D x",
+            "s390x armhf i386 arm64 riscv64 ppc64el",
+        ),
+        (
+            "/usr/bin/mandb -cq",
+            "~i386 ~s390x ~armhf ~arm64 ~riscv64 ~ppc64el",
+        ),
+        (
+            "/usr/lib/yp/makedbm a b",
+            "s390x armhf i386 arm64 riscv64 ppc64el",
+        ),
+        (
+            "/usr/lib/courier/makedatprog a b",
+            "s390x armhf i386 arm64 riscv64 ppc64el",
+        ),
+        ("/usr/sbin/slapadd -F x", "s390x armhf i386"),
+        ("/usr/sbin/slapindex -F x", "s390x armhf i386"),
+        ("/usr/sbin/postalias /etc/aliases", "s390x armhf i386"),
+        ("/usr/sbin/postmap /etc/x", "s390x armhf i386"),
+        ("/usr/sbin/saslpasswd2 -c x", "s390x"),
+        ("/usr/bin/db5.3_load x", "s390x"),
+        ("/usr/bin/db5.3_upgrade x", "s390x"),
+        ("/usr/sbin/exim_dbmbuild a b", "s390x"),
+        ("/usr/sbin/makemap hash x", "s390x"),
+        ("/usr/libexec/sendmail/makemap hash x", "s390x"),
+        ("/usr/libexec/sendmail/sendmail -bi", "s390x"),
+        ("/usr/libexec/sendmail/sendmail -bv x", ""),
+        ("/usr/sbin/kdb5_util create -s", "s390x"),
+        ("/usr/bin/tdbrestore x", "s390x"),
+        ("/usr/bin/net groupmap list", "s390x"),
+        ("/usr/bin/pdbedit -L", "s390x"),
+        ("/usr/bin/smbpasswd -a x", "s390x"),
+        ("/usr/bin/isql-fb x", "s390x armhf i386"),
+        ("/usr/bin/gsec x", "s390x armhf i386"),
+        ("/usr/bin/gbak x", "s390x armhf i386"),
+        ("/usr/bin/groonga x", "s390x armhf i386"),
+        ("/usr/bin/rrdtool create x", "s390x armhf i386"),
+        ("/usr/bin/rrdtool info x", ""),
+        ("/usr/lib/news/bin/makedbz -i", "s390x armhf i386"),
+        ("/usr/lib/news/bin/makehistory", "s390x armhf i386"),
+        ("/usr/lib/news/bin/tdx-util -c", "s390x armhf i386"),
+        ("/usr/sbin/updatedb.plocate", "s390x"),
+        ("/usr/sbin/plocate-build a b", "s390x"),
+        ("/usr/bin/dconf update", "s390x"),
+        ("/usr/bin/dconf read /x", ""),
+        ("/usr/bin/ibus write-cache --system", "s390x"),
+        ("/usr/bin/appstreamcli refresh-cache --force", "s390x"),
+        ("/usr/sbin/sefcontext_compile x", "s390x armhf i386"),
+        (
+            "/usr/lib/riscv64-linux-gnu/vlc/vlc-cache-gen x",
+            "s390x armhf i386",
+        ),
+        ("/usr/bin/loadkeys -b x", "s390x"),
+        ("/usr/sbin/cracklib-packer x", "s390x"),
+        ("/usr/bin/aspell --lang=de create master x", "s390x armhf i386"),
+        ("/usr/bin/aspell dump dicts", ""),
+        ("/usr/bin/buildhash x", "s390x armhf i386 arm64 riscv64 ppc64el"),
+        (
+            "/usr/lib/ispell/buildhash x",
+            "s390x armhf i386 arm64 riscv64 ppc64el",
+        ),
+        (
+            "/usr/lib/mecab/mecab-dict-index -d x",
+            "s390x armhf i386 arm64 riscv64 ppc64el",
+        ),
+        ("/usr/bin/luahbtex -ini x", "s390x armhf i386"),
+        ("/usr/bin/luatex x.tex", ""),
+        ("/usr/bin/guild compile x", "s390x armhf i386"),
+        ("/usr/lib/jvm/java-21-openjdk-riscv64/bin/java -Xshare:dump", "*"),
+        ("/usr/lib/jvm/java-21-openjdk-riscv64/bin/java -jar x", ""),
+        ("/usr/bin/emacs-nox --batch -f batch-native-compile x", "*"),
+        ("/usr/bin/emacs-nox --batch -f batch-byte-compile x", ""),
+        ("/usr/bin/mono-sgen --aot x", "*"),
+        ("/usr/bin/riscv64-linux-gnu-gcc-14 x.c", "*"),
+        ("/usr/bin/arm-linux-gnueabihf-gcc-14 -dumpmachine", "*"),
+        ("/usr/bin/riscv64-linux-gnu-gcc-14 -dumpversion", ""),
+        ("/usr/bin/riscv64-linux-gnu-g++-14 x.c", "*"),
+        ("/usr/bin/riscv64-linux-gnu-cpp-14 x.c", "*"),
+        ("/usr/bin/riscv64-linux-gnu-gfortran-14 x.c", "*"),
+        ("/usr/bin/riscv64-linux-gnu-gnatmake-14 x", "*"),
+        ("/usr/bin/riscv64-linux-gnu-gdc-14 x", "*"),
+        ("/usr/bin/riscv64-linux-gnu-as x", "*"),
+        ("/usr/bin/riscv64-linux-gnu-ld.bfd x", "*"),
+        ("/usr/bin/riscv64-linux-gnu-strip x", "*"),
+        ("/usr/bin/riscv64-linux-gnu-objcopy x", "*"),
+        ("/usr/libexec/gcc/riscv64-linux-gnu/14/cc1plus x", "*"),
+        ("/usr/lib/llvm-19/bin/clang x", "*"),
+        ("/usr/bin/tcc x", "*"),
+        ("/usr/bin/rustc x", "*"),
+        ("/usr/lib/rust-1.85/bin/rustc x", "*"),
+        ("/usr/lib/go-1.24/bin/go build x", "*"),
+        ("/usr/lib/go-1.24/bin/go env", ""),
+        ("/usr/lib/ghc/bin/ghc-9.6.6 x", "*"),
+        ("/usr/bin/ocamlopt.opt x", "*"),
+        ("/usr/bin/sbcl x", "*"),
+        ("/usr/bin/ecl x", "*"),
+        ("/usr/bin/sqlite3 x", ""),
+    ];
+
+    #[test]
+    fn every_row_decides() {
+        let others = ["arm64", "armhf", "i386", "ppc64el", "riscv64", "s390x"];
+        for (command, refused) in COMMANDS {
+            let mut words = command.split(' ');
+            let program = Path::new(words.next().unwrap());
+            let arguments: Vec<&OsStr> = words.map(OsStr::new).collect();
+            let mut found: Vec<String> = Vec::new();
+            for other in others {
+                match judge_between(program, &arguments, arch("amd64"), arch(other)) {
+                    Verdict::Run => {}
+                    Verdict::Convert => found.push(format!("~{other}")),
+                    Verdict::Refuse(_) => found.push(other.to_owned()),
+                }
+            }
+            let mut expected: Vec<&str> = match *refused {
+                "*" => others.to_vec(),
+                named => named.split(' ').filter(|name| !name.is_empty()).collect(),
+            };
+            expected.sort_unstable();
+            found.sort_unstable();
+            assert_eq!(found, expected, "{command}");
+            assert_eq!(
+                judge_between(program, &arguments, arch("amd64"), arch("amd64")),
+                Verdict::Run
+            );
+        }
+        for row in table::TABLE {
+            let shown = COMMANDS.iter().any(|(command, refused)| {
+                let program = command.split(' ').next().unwrap();
+                !refused.is_empty() && matches(row.program.as_bytes(), program.as_bytes())
+            });
+            assert!(shown, "no command line for {}", row.program);
+        }
+    }
+
+    #[test]
+    fn questions_are_harmless() {
+        let initdb = Path::new("/usr/lib/postgresql/17/bin/initdb");
+        let verdict = |arguments: &[&str]| {
+            let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+            judge_between(initdb, &arguments, arch("amd64"), arch("s390x"))
+        };
+        assert_eq!(verdict(&["--version"]), Verdict::Run);
+        assert!(matches!(verdict(&["--version", "-D", "/x"]), Verdict::Refuse(_)));
+    }
+
+    #[test]
+    fn packages_are_foreseen() {
+        let foreseen = |package, target| foreseen_between(package, arch("amd64"), arch(target));
+        assert!(foreseen("postgresql-17", "s390x").is_some());
+        assert_eq!(foreseen("postgresql-17", "riscv64"), None);
+        for other in ["postgresql", "postgresql-common", "postgresql-client-17"] {
+            assert_eq!(foreseen(other, "s390x"), None);
+        }
+    }
+}

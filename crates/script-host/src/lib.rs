@@ -1,0 +1,19 @@
+//! The place where programs of a target run: a view of it, a native root, or this machine's own root in a
+//! sandbox.
+//!
+//! [`session`] is the way in: a target, opened with all that programs need. The other modules are its parts.
+
+pub mod fontconfig;
+pub mod hazards;
+pub mod native_root;
+pub mod script;
+pub mod session;
+mod sys;
+pub mod sysroot;
+pub mod unrunnable;
+pub mod view;
+
+pub use session::{
+    Native, Observer, Options, Ran, ScriptCall, ScriptRoot, ScriptSettings, ScriptsRun, Session,
+    SessionError, open,
+};

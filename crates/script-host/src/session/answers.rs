@@ -1,0 +1,199 @@
+//! What the shim asks, and what it is told.
+
+use super::control::{Control, Reply, done, refused};
+use super::{Result, ScriptRoot, SessionError, Shared};
+use crate::hazards::{self, Verdict};
+use crate::unrunnable::Refusal;
+use glibc_tools::ldconfig::{self, Ran};
+use glibc_tools::ldd;
+use shim_protocol::{Request, Strings, Violation};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread::Scope;
+
+/// Answers the shim while a session is open.
+pub(super) struct Answers<'s> {
+    shared: &'s Shared<'s>,
+    /// Scripts may run ldconfig twice at once; it makes and removes the same links.
+    one_ldconfig: Mutex<()>,
+}
+
+impl<'s> Answers<'s> {
+    pub(super) fn new(shared: &'s Shared<'s>) -> Self {
+        Self {
+            shared,
+            one_ldconfig: Mutex::new(()),
+        }
+    }
+
+    /// Answers in threads of `scope`, where there is a shim that asks.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub(super) fn listen<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> Result<Option<Control<'scope>>> {
+        // Nobody asks where the target's own programs are executed.
+        if !self.shared.redirected && !self.shared.root.is_chrootless() {
+            return Ok(None);
+        }
+        let path = self.shared.private().join("control");
+        match Control::listen(scope, &path, |request| self.answer(request)) {
+            Ok(control) => Ok(Some(control)),
+            Err(source) => Err(SessionError::Write { path, source }),
+        }
+    }
+
+    fn answer(&self, request: Request<'_>) -> Reply {
+        let shared = self.shared;
+        let refuse = |tool: &Path, reason: String| {
+            shared.unrunnable.refuse(Refusal {
+                tool: tool.to_owned(),
+                reason: reason.clone(),
+            });
+            refused(reason)
+        };
+        match request {
+            Request::Counterpart { path } => {
+                let path = as_path(path);
+                let found = match shared.counterparts {
+                    Some(counterparts) => counterparts.find(path),
+                    None => Err("the system given with --native-sysroot does not have it".into()),
+                };
+                found.map_or_else(
+                    |reason| refuse(path, reason),
+                    |path| Reply::Execute(path.into_os_string().into_encoded_bytes()),
+                )
+            }
+            Request::Judge { program, arguments } => {
+                let program = as_path(program);
+                match hazards::judge(program, &words(arguments), shared.arch) {
+                    Verdict::Run => Reply::Counterpart,
+                    Verdict::Refuse(reason) => refuse(program, reason),
+                    Verdict::Convert => {
+                        hazards::into_native(shared.target, shared.arch);
+                        Reply::CounterpartReported
+                    }
+                }
+            }
+            Request::Ended { program } => match hazards::into_target(shared.target, shared.arch) {
+                Ok(()) => done(Ran::default()),
+                Err(reason) => refuse(as_path(program), reason),
+            },
+            Request::Violation(violation) => {
+                shared.violated(&violation);
+                Reply::Counterpart
+            }
+            Request::Record(record) => match shared.record(&record) {
+                Ok(()) => Reply::Counterpart,
+                Err(reason) => refused(reason),
+            },
+            Request::Failed { program, reason } => {
+                refuse(as_path(program), String::from_utf8_lossy(reason).into_owned())
+            }
+            Request::Ldconfig { directory, arguments } => {
+                let _alone = self.one_ldconfig.lock().unwrap_or_else(PoisonError::into_inner);
+                let (directory, arguments) = (as_path(directory), words(arguments));
+                let (directory, arguments) = match shared.root {
+                    ScriptRoot::Target => (directory, arguments),
+                    _ => (
+                        inside(&shared.dpkg_root(), directory).unwrap_or(Path::new("/")),
+                        without_root(&arguments),
+                    ),
+                };
+                match ldconfig::run_in(shared.target, shared.arch, directory, &arguments) {
+                    Ok(ran) => done(ran),
+                    Err(error) if error.is_unknown_version() => Reply::Counterpart,
+                    Err(error) => refuse(Path::new("/usr/sbin/ldconfig"), error.to_string()),
+                }
+            }
+            Request::Loader {
+                directory,
+                environment,
+                program,
+                arguments,
+            } => match ldd::run(
+                shared.target,
+                shared.arch,
+                as_path(directory),
+                &words(environment),
+                OsStr::from_bytes(program),
+                &words(arguments),
+            ) {
+                Ok(Some(ran)) => done(ran),
+                Ok(None) => Reply::Counterpart,
+                Err(error) => refused(error.to_string()),
+            },
+        }
+    }
+}
+
+impl Shared<'_> {
+    /// Tells of a script that does something outside of `DPKG_ROOT`.
+    fn violated(&self, violation: &Violation<'_>) {
+        let [tool, what] = [violation.tool, violation.subject].map(String::from_utf8_lossy);
+        let kind = violation.kind.name();
+        self.reporter
+            .detail(&format!("outside of DPKG_ROOT: {tool} {what} ({kind})"));
+        if let Some(observer) = &self.observer {
+            observer.violation(violation);
+        }
+    }
+}
+
+fn as_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+fn words(strings: Strings<'_>) -> Vec<&OsStr> {
+    strings.iter().map(OsStr::from_bytes).collect()
+}
+
+/// A path as scripts see it as one of the target, which they see at `root`.
+pub(super) fn inside<'a>(root: &Path, path: &'a Path) -> Option<&'a Path> {
+    let rest = path.strip_prefix(root).ok()?;
+    if rest.as_os_str().is_empty() {
+        return Some(Path::new("/"));
+    }
+    // The rest of an absolute path, with the slash before it.
+    let bytes = path.as_os_str().as_bytes();
+    let rest = bytes.len() - rest.as_os_str().len() - 1;
+    bytes.get(rest..).map(OsStr::from_bytes).map(Path::new)
+}
+
+/// The arguments of an ldconfig that works in the target, without the option that says so
+/// (ldconfig(8), `-r`).
+fn without_root<'a>(arguments: &[&'a OsStr]) -> Vec<&'a OsStr> {
+    let mut kept = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        if *argument == "-r" {
+            rest.next();
+        } else if !argument.as_bytes().starts_with(b"-r") {
+            kept.push(*argument);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_in_the_target() {
+        let inside = |path| inside(Path::new("/target"), Path::new(path));
+        assert_eq!(inside("/target/usr/lib"), Some(Path::new("/usr/lib")));
+        assert_eq!(inside("/target"), Some(Path::new("/")));
+        assert_eq!(inside("/tmp"), None);
+    }
+
+    #[test]
+    fn the_root_option_of_ldconfig() {
+        let given = ["-r", "/target", "-X", "-r/target", "/lib"].map(OsStr::new);
+        assert_eq!(without_root(&given), ["-X", "/lib"]);
+    }
+}

@@ -1,0 +1,52 @@
+//! Why a session could not be opened, or a program not be run in it.
+
+use crate::sysroot::SysrootError;
+use crate::view::ViewError;
+use progress::Cancelled;
+use rootless_install_fs::Error as TargetError;
+use std::path::PathBuf;
+
+/// Why a session could not be opened, or a program not be run in it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The view could not be made, or was lost.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The native sysroot could not be made or extended.
+    #[error(transparent)]
+    Sysroot(#[from] SysrootError),
+    /// The target could not be read or written.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A file of the run could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Scripts are told of a path that is no text.
+    #[error("the path {} is not UTF-8, and maintainer scripts must be told of it", path.display())]
+    NotUtf8 {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The user stopped it.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl SessionError {
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::View(error) => error.hint(),
+            Self::Sysroot(error) => error.hint(),
+            Self::NotUtf8 { .. } => Some("make the target somewhere else".into()),
+            Self::Target(_) | Self::Write { .. } | Self::Cancelled(_) => None,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! How the target and a native root are served: phantoms, and which programs are redirected.
+
+use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY};
+use deb_arch::{Architecture, ByteOrder};
+use rootless_install_fs::{ElfIdentity, Phantom, PhantomKind, Redirect, ServeOptions};
+use shim_protocol::{FOREIGN, paths};
+use std::path::{Path, PathBuf};
+
+/// Server threads: a script is one process as a rule, and a second request
+/// comes from a pipeline.
+const THREADS: usize = 2;
+
+/// The top directory of the native loader, where that is a phantom of its own.
+pub(super) fn loader_top() -> Option<&'static str> {
+    let top = Architecture::native().loader.split('/').nth(1)?;
+    (top != "lib").then_some(top)
+}
+
+/// What tells an architecture's programs from others.
+fn identity(architecture: &Architecture) -> ElfIdentity {
+    ElfIdentity {
+        machine: architecture.elf_machine,
+        class_bits: architecture.bits,
+        big_endian: architecture.byte_order == ByteOrder::Big,
+    }
+}
+
+fn phantom(path: &str, kind: PhantomKind) -> Phantom {
+    Phantom {
+        path: PathBuf::from(path),
+        kind,
+        with_parents: true,
+    }
+}
+
+/// What every root directory of scripts has.
+fn always() -> Vec<Phantom> {
+    vec![
+        phantom(PHANTOM_DIRECTORY, PhantomKind::Directory),
+        phantom("/proc", PhantomKind::Directory),
+        phantom("/dev", PhantomKind::Directory),
+        // invoke-rc.d(8): no service is started in a filesystem being made.
+        phantom(
+            "/usr/sbin/policy-rc.d",
+            PhantomKind::File {
+                data: b"#!/bin/sh\nexit 101\n".to_vec(),
+                mode: 0o755,
+            },
+        ),
+    ]
+}
+
+/// How a native root is served.
+pub(super) fn serve_native_root() -> ServeOptions {
+    let mut phantoms = always();
+    phantoms.push(phantom(DPKG_ROOT, PhantomKind::Directory));
+    ServeOptions {
+        phantoms,
+        threads: THREADS,
+        ..ServeOptions::default()
+    }
+}
+
+/// How the view of a target with some foreign architectures is served;
+/// `sysroot` is where on this machine the native sysroot is, if there is one.
+pub(super) fn serve_target(
+    target: &Architecture,
+    foreign: &[&'static Architecture],
+    sysroot: Option<PathBuf>,
+) -> ServeOptions {
+    let native = Architecture::native();
+    let mut phantoms = always();
+    let Some(sysroot) = sysroot else {
+        return ServeOptions {
+            phantoms,
+            threads: THREADS,
+            ..ServeOptions::default()
+        };
+    };
+    let in_sysroot = |path: &str| PathBuf::from(format!("{}{path}", paths::SYSROOT));
+    let merged = format!("/usr{}", native.loader);
+    let libraries = format!("/usr/lib/{}", native.triplet);
+    phantoms.push(phantom(&merged, PhantomKind::Symlink(in_sysroot(&merged))));
+    // Where the target has no such directory, the top looks as base-files wants
+    // it: links into /usr. /lib itself is always the target's own.
+    if let Some(top) = loader_top() {
+        phantoms.push(phantom(
+            &format!("/{top}"),
+            PhantomKind::Symlink(Path::new("usr").join(top)),
+        ));
+    }
+    // The second is for a target whose /usr is not merged (yet). Where the target
+    // has native libraries itself, native tools find theirs beside those.
+    for path in [libraries.as_str(), libraries.trim_start_matches("/usr")] {
+        let overlay = PhantomKind::Overlay {
+            link: in_sysroot(&libraries),
+            source: sysroot.join(libraries.trim_start_matches('/')),
+        };
+        // Of an unmerged target /lib is its own, and a script that merges it replaces it.
+        phantoms.push(Phantom {
+            with_parents: path.starts_with("/usr"),
+            ..phantom(path, overlay)
+        });
+    }
+    let of_foreign = |program: &&'static Architecture| {
+        let argument = format!("{}{}{}", target.name, char::from(FOREIGN), program.name);
+        (identity(program), argument)
+    };
+    ServeOptions {
+        phantoms,
+        redirect: Some(Redirect {
+            interpreter: PathBuf::from(paths::SHIM),
+            argument: Some(target.name.to_owned()),
+            arguments: std::iter::once((identity(target), target.name.to_owned()))
+                .chain(foreign.iter().map(of_foreign))
+                .collect(),
+            native: identity(native),
+        }),
+        threads: THREADS,
+        ..ServeOptions::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_of_foreign_architectures_are_told_apart() {
+        let by_name = |name| Architecture::by_name(name).unwrap();
+        let options = serve_target(
+            by_name("riscv64"),
+            &[by_name("arm64"), by_name("s390x")],
+            Some("/x".into()),
+        );
+        let redirect = options.redirect.unwrap();
+        let argument = |name| {
+            let wanted = identity(by_name(name));
+            redirect
+                .arguments
+                .iter()
+                .find(|(is, _)| *is == wanted)
+                .unwrap()
+                .1
+                .clone()
+        };
+        assert_eq!(argument("riscv64"), "riscv64");
+        assert_eq!(argument("arm64"), "riscv64+arm64");
+        assert_eq!(argument("s390x"), "riscv64+s390x");
+        assert!(serve_target(by_name("riscv64"), &[], None).redirect.is_none());
+    }
+}

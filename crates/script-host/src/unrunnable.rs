@@ -1,0 +1,184 @@
+//! Programs of the target that cannot be run rightly, and what becomes of the
+//! packages whose scripts try.
+//!
+//! A program is *unrunnable* when it has no usable native counterpart, or when
+//! that would write data of the wrong kind ([`crate::hazards`]). A script that
+//! tries to execute one is stopped at that moment, before it can notice: many
+//! scripts go on when a tool fails, and what they would leave is wrong. The
+//! attempt counts, whatever the script would have done with its outcome. Then,
+//! as the user chose, the run ends or the package is left for the target's own
+//! dpkg ([`OnUnrunnable`]).
+
+use dpkg_db::PackageKey;
+use progress::escape_path;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a process that tried waits to be killed before it is told no.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// `--on-unrunnable`: what becomes of a package whose script needs a program
+/// that cannot be run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnrunnable {
+    /// The run fails and names the package and the program.
+    #[default]
+    Fail,
+    /// The package and what depends on it are left for the target's own `dpkg --configure -a`.
+    Defer,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The program, as the target names it.
+    pub tool: PathBuf,
+    /// Why it cannot be run, in words.
+    pub reason: String,
+}
+
+/// A package that is left for later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deferred {
+    /// Its script needs what cannot be run.
+    Script {
+        /// The script, as `postinst configure`.
+        script: String,
+        /// What it needs.
+        refusal: Refusal,
+    },
+    /// It depends on one that is left.
+    Dependent {
+        /// On which.
+        on: String,
+    },
+}
+
+/// What those who answer the shim and those who run scripts share.
+#[derive(Debug, Default)]
+pub struct Unrunnable {
+    mode: OnUnrunnable,
+    attempts: Mutex<Attempts>,
+    ended: Condvar,
+    deferred: Mutex<BTreeMap<PackageKey, Deferred>>,
+}
+
+#[derive(Debug, Default)]
+struct Attempts {
+    /// Scripts that have ended so far.
+    scripts: u64,
+    first: Option<Refusal>,
+}
+
+impl fmt::Display for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Script { script, refusal } => {
+                let tool = escape_path(&refusal.tool);
+                write!(
+                    f,
+                    "{script} executes {tool}, which cannot be run here: {}",
+                    refusal.reason
+                )
+            }
+            Self::Dependent { on } => write!(f, "it depends on {on}"),
+        }
+    }
+}
+
+impl Unrunnable {
+    /// Nothing was tried yet.
+    pub fn new(mode: OnUnrunnable) -> Self {
+        Self {
+            mode,
+            ..Self::default()
+        }
+    }
+
+    /// What the user chose.
+    pub fn mode(&self) -> OnUnrunnable {
+        self.mode
+    }
+
+    /// Notes an attempt. Returns when the script that made it has ended, or
+    /// after a while when it does not: what is told to the process does not
+    /// matter any more.
+    pub fn refuse(&self, refusal: Refusal) {
+        let mut attempts = lock(&self.attempts);
+        tracing::debug!("{} cannot be run: {}", refusal.tool.display(), refusal.reason);
+        attempts.first.get_or_insert(refusal);
+        let now = attempts.scripts;
+        let still = |attempts: &mut Attempts| attempts.scripts == now;
+        drop(self.ended.wait_timeout_while(attempts, PATIENCE, still));
+    }
+
+    /// Whether the script that runs has tried, and is to be stopped.
+    pub fn tried(&self) -> bool {
+        lock(&self.attempts).first.is_some()
+    }
+
+    /// The script has ended: what it tried first.
+    pub fn script_ended(&self) -> Option<Refusal> {
+        let mut attempts = lock(&self.attempts);
+        attempts.scripts += 1;
+        self.ended.notify_all();
+        attempts.first.take()
+    }
+
+    /// Leaves a package for later.
+    pub fn defer(&self, key: PackageKey, deferred: Deferred) {
+        lock(&self.deferred).entry(key).or_insert(deferred);
+    }
+
+    /// Whether a package is left for later.
+    pub fn is_deferred(&self, key: &PackageKey) -> bool {
+        lock(&self.deferred).contains_key(key)
+    }
+
+    /// All that are left for later.
+    pub fn deferred(&self) -> Vec<(PackageKey, Deferred)> {
+        let deferred = lock(&self.deferred);
+        deferred
+            .iter()
+            .map(|(key, why)| (key.clone(), why.clone()))
+            .collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(tool: &str) -> Refusal {
+        Refusal {
+            tool: tool.into(),
+            reason: "no".into(),
+        }
+    }
+
+    #[test]
+    fn the_first_attempt_of_a_script_is_told() {
+        let unrunnable = Unrunnable::new(OnUnrunnable::Defer);
+        assert_eq!(unrunnable.script_ended(), None);
+        std::thread::scope(|scope| {
+            let tried = scope.spawn(|| unrunnable.refuse(refusal("/usr/bin/a")));
+            while !unrunnable.tried() {
+                std::thread::yield_now();
+            }
+            assert!(!tried.is_finished(), "who tried waits for the script's end");
+            let second = scope.spawn(|| unrunnable.refuse(refusal("/usr/bin/b")));
+            std::thread::sleep(Duration::from_millis(20));
+            assert!(!second.is_finished());
+            assert_eq!(unrunnable.script_ended(), Some(refusal("/usr/bin/a")));
+        });
+        assert!(!unrunnable.tried());
+        assert_eq!(unrunnable.script_ended(), None);
+    }
+}

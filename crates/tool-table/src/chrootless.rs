@@ -1,0 +1,190 @@
+//! The table of tools that scripts call when they run outside of their root
+//! (dpkg(1), `--force-script-chrootless`): how each learns of the root, and which
+//! of its arguments are paths. Data, not code; the shim has it too
+//! (`maintscript-shim/src/front.rs`), so it uses nothing but the language.
+//!
+//! A tool that is in no row is executed as it is called, and told.
+
+mod arguments;
+mod confined;
+mod files;
+mod others;
+mod roots;
+
+/// How a tool is made to act on the root.
+#[derive(Clone, Copy, Debug)]
+pub enum Method {
+    /// It honours `DPKG_ROOT` and `DPKG_ADMINDIR` itself.
+    Environment,
+    /// It has an option for the root, which is inserted where it is absent.
+    Option(RootOption),
+    /// It does not know of the root; arguments that are paths are taken inside it.
+    Arguments(Shape),
+    /// It is executed with the root as its root directory (chroot(2)).
+    Chroot(Confined),
+    /// It is answered, by the installer or with what the target is.
+    Installer(Asked),
+    /// It touches no state, or only runs other programs: executed as it is.
+    Pure,
+    /// It asks about the system.
+    Query(Question),
+    /// It would act on the running system: nothing is done, with this exit status.
+    Nothing(u8),
+}
+
+impl Method {
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Method::Environment => "environment",
+            Method::Option(_) => "option",
+            Method::Arguments(_) => "arguments",
+            Method::Chroot(_) => "chroot",
+            Method::Installer(_) => "installer",
+            Method::Pure => "pure",
+            Method::Query(_) => "query",
+            Method::Nothing(_) => "nothing",
+        }
+    }
+}
+
+/// The grammar of a command line.
+///
+/// `options` are separated by blanks: `-t,--target-directory=W` is an option by two
+/// names with a value, `-i,--in-place=?` one whose value is optional and attached (`=?D`: and a root),
+/// `-s,--symbolic` one without. Only options with a value, and those that
+/// a condition names, have to be there. A leading `+` ends options at the first operand.
+///
+/// `operands` are conditions and what the operands are when the options named in
+/// the condition (by their first names) are given; the first that holds counts.
+/// Operands are letters; one of them with `*` is for any number.
+///
+/// The letters: `R` a file that is read, `L` one whose existence or kind is asked, `W` one
+/// that is made, changed or removed, `D` a root directory, `U` a user, `G` a group, `O` an owner as
+/// chown(1) takes it, `T` text that is no path.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Options.
+    pub options: &'static str,
+    /// Conditions and operands.
+    pub operands: &'static [(&'static str, &'static str)],
+    /// A grammar of its own in the place of operands.
+    pub words: Words,
+}
+
+/// Command lines that are no options and operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// Options and operands.
+    Plain,
+    /// find(1): starting points and an expression.
+    Find,
+    /// test(1): an expression.
+    Test,
+    /// dd(1): `if=FILE of=FILE`.
+    Dd,
+    /// tar(1): letters of the first word need no dash.
+    Tar,
+}
+
+/// An option for the root.
+#[derive(Clone, Copy, Debug)]
+pub struct RootOption {
+    /// What is inserted: a name that ends with `=` has the root attached, after
+    /// any other the root is an argument of its own.
+    pub insert: &'static str,
+    /// The options of the tool, as in a [`Shape`]; the root has the letter `D`.
+    pub options: &'static str,
+    /// Where this is not empty: the command line has to have one of these words for the
+    /// option to be allowed.
+    pub only_with: &'static [&'static str],
+    /// Whether it goes behind the first operand, which is a command.
+    pub behind_command: bool,
+    /// Set in the environment where the option is not allowed: it then acts on no running system.
+    pub offline: &'static [(&'static str, &'static str)],
+}
+
+/// How a tool is confined.
+#[derive(Clone, Copy, Debug)]
+pub struct Confined {
+    /// The options of the tool; one with the letter `D` names the root, or files in
+    /// its place: a call that has it is executed as it is.
+    pub options: &'static str,
+    /// Whether it is left out, not executed unconfined, where chroot(2) is not to be had.
+    pub or_nothing: bool,
+    /// Whether only calls with paths outside of the root are confined: what it
+    /// does is to its operands, and its output names them.
+    pub only_outside: Option<Shape>,
+}
+
+/// What is asked of the installer, or answered for the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// ldconfig(8), by the installer.
+    Ldconfig,
+    /// dpkg(1): its architectures.
+    Dpkg,
+    /// uname(1).
+    Uname,
+    /// arch(1).
+    Arch,
+}
+
+/// What is asked about the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// getent(1): databases in files of the root.
+    Getent,
+    /// id(1): of a user of the root.
+    Id,
+    /// groups(1): of a user of the root.
+    Groups,
+    /// locale(1): which ones there are is told; those of the process are its own.
+    Locale,
+    /// Of the running system: executed as it is, and told.
+    Outer,
+    /// chroot(8): a script leaves the contract.
+    Chroot,
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Names of tools that are alike, separated by blanks.
+    pub tools: &'static str,
+    /// How they learn of the root.
+    pub method: Method,
+    /// Why, in a few words.
+    pub why: &'static str,
+}
+
+const fn row(tools: &'static str, method: Method, why: &'static str) -> Row {
+    Row { tools, method, why }
+}
+
+/// Every row.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    [
+        others::TABLE,
+        arguments::TABLE,
+        files::TABLE,
+        roots::TABLE,
+        confined::TABLE,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The row of a tool. Interpreters have names with versions, too: `python3.14`, `perl5.40.1`.
+pub fn find(tool: &[u8]) -> Option<&'static Row> {
+    let named = |tool: &[u8]| rows().find(|row| row.tools.split(' ').any(|name| name.as_bytes() == tool));
+    let is_version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let plain = tool
+        .iter()
+        .position(is_version)
+        .and_then(|at| tool.split_at_checked(at));
+    let plain = plain.filter(|(name, version)| INTERPRETERS.contains(name) && version.iter().all(is_version));
+    named(tool).or_else(|| named(plain?.0))
+}
+
+const INTERPRETERS: [&[u8]; 5] = [b"python", b"perl", b"ruby", b"lua", b"tclsh"];

@@ -1,0 +1,6 @@
+//! What is known of tools.
+
+#![no_std]
+
+pub mod chrootless;
+pub mod output;

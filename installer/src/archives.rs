@@ -1,0 +1,138 @@
+//! Archives of a run: the fetcher, the sources that the settings name, and their indexes.
+
+use crate::settings::ArchiveSettings;
+use deb_archive::{
+    ArchiveError, FetchOptions, Fetcher, Index, Keyring, MachineSources, Source, SourceList, default_sources,
+    load_indexes, machine_sources, parse_mirror_argument, sources_of, target_sources,
+};
+use progress::{Cancel, Event, OnCancel, Reporter};
+use rootless_install_fs::Target;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A fetcher whose downloads end when the run is stopped, and this machine's sources of apt.
+pub(crate) struct Archives {
+    /// The fetcher.
+    pub(crate) fetcher: Fetcher,
+    machine: MachineSources,
+    _stop: OnCancel,
+}
+
+impl Archives {
+    /// Makes the fetcher, with this machine's proxies; downloads go to `cache`.
+    ///
+    /// # Errors
+    /// Those of reading apt's configuration and of the client for https.
+    pub(crate) fn open(
+        cache: &Path,
+        reporter: Arc<dyn Reporter>,
+        cancel: &Cancel,
+    ) -> Result<Self, ArchiveError> {
+        let machine = machine_sources()?;
+        let mut options = FetchOptions::new(cache);
+        options.http_proxy.clone_from(&machine.http_proxy);
+        options.https_proxy.clone_from(&machine.https_proxy);
+        let flag: Arc<AtomicBool> = Arc::clone(&options.cancel);
+        let stop = cancel.on_cancel(move |_| flag.store(true, Ordering::Relaxed));
+        Ok(Self {
+            fetcher: Fetcher::new(options, Arc::new(Told(reporter)))?,
+            machine,
+            _stop: stop,
+        })
+    }
+
+    /// Returns the sources of a new target: those that the settings name, else this machine's.
+    ///
+    /// # Errors
+    /// A source that cannot be understood, or none for the suite.
+    pub(crate) fn sources(
+        &self,
+        settings: &ArchiveSettings,
+    ) -> Result<(Vec<SourceList>, Keyring), ArchiveError> {
+        let keyring = match settings.keyrings.as_slice() {
+            [] => Keyring::of_machine(&self.machine)?,
+            given => Keyring::load(given)?,
+        };
+        let lists = match settings.mirrors.as_slice() {
+            [] => vec![default_sources(
+                &self.fetcher,
+                &self.machine,
+                &keyring,
+                &settings.suite,
+                &settings.components,
+            )?],
+            _ => given(settings)?,
+        };
+        Ok((lists, keyring))
+    }
+
+    /// Returns the sources of native tools for a target that exists: those that the settings name, else the
+    /// target's own, so that the tools are of its suite, else this machine's. Keys are those given, else the
+    /// target's and this machine's.
+    ///
+    /// # Errors
+    /// A source that cannot be understood.
+    pub(crate) fn sources_for(
+        &self,
+        target: &Target,
+        settings: &ArchiveSettings,
+    ) -> Result<(Vec<Source>, Keyring), ArchiveError> {
+        let own = target_sources(target.root_path())?;
+        let keyring = if settings.keyrings.is_empty() {
+            let mut both = self.machine.clone();
+            both.keyrings.extend(own.keyrings.iter().cloned());
+            both.inline_key = own.inline_key.clone().or(both.inline_key);
+            Keyring::of_machine(&both)?
+        } else {
+            Keyring::load(&settings.keyrings)?
+        };
+        let lists = given(settings)?;
+        let mut sources: Vec<Source> = lists.into_iter().flat_map(|list| list.sources).collect();
+        for root in [target.root_path(), Path::new("/")] {
+            if sources.is_empty() {
+                sources = sources_of(root)?;
+            }
+        }
+        Ok((sources, keyring))
+    }
+
+    /// Fetches and verifies the indexes of some sources for some architectures.
+    ///
+    /// # Errors
+    /// An index that cannot be had or verified.
+    pub(crate) fn indexes(
+        &self,
+        sources: &[Source],
+        keyring: &Keyring,
+        architectures: &[&str],
+    ) -> Result<Vec<Index>, ArchiveError> {
+        load_indexes(&self.fetcher, sources, keyring, architectures)
+    }
+}
+
+fn given(settings: &ArchiveSettings) -> Result<Vec<SourceList>, ArchiveError> {
+    let parse = |mirror: &String| parse_mirror_argument(mirror, &settings.suite, &settings.components);
+    settings.mirrors.iter().map(parse).collect()
+}
+
+/// Tells a reporter of downloads.
+struct Told(Arc<dyn Reporter>);
+
+impl deb_archive::Progress for Told {
+    fn started(&self, files: usize, bytes: u64) {
+        self.0.event(&Event::DownloadPlanned { files, bytes });
+    }
+
+    fn advanced(&self, bytes: u64) {
+        self.0.event(&Event::DownloadAdvanced { bytes });
+    }
+
+    fn finished_file(&self, name: &str, size: u64, cached: bool) {
+        self.0.event(&Event::DownloadFinished { name, size, cached });
+    }
+
+    fn warning(&self, message: &str) {
+        self.0.event(&Event::Warning { message });
+    }
+}

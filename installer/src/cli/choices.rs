@@ -1,0 +1,162 @@
+//! Options with a fixed set of words: each value's word, its other spellings and its help.
+
+use crate::lint::Format;
+use crate::merge_usr::MergedUsr;
+use crate::settings::Mode;
+use apt_solve::Variant;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use script_host::unrunnable::OnUnrunnable;
+
+/// A value of an option: its word, its other spellings, its help.
+type Choice<T> = (T, &'static str, &'static [&'static str], &'static str);
+
+fn parser<T: Copy + Send + Sync + 'static>(
+    choices: &'static [Choice<T>],
+) -> impl TypedValueParser<Value = T> {
+    let values = choices.iter().map(|(_, word, spellings, help)| {
+        PossibleValue::new(*word)
+            .aliases(spellings.iter().copied())
+            .help(*help)
+    });
+    PossibleValuesParser::new(values).try_map(|given| {
+        let mut values = choices.iter();
+        let found = values.find(|(_, word, spellings, _)| *word == given || spellings.contains(&&*given));
+        // clap has checked the word against the same table.
+        found
+            .map(|(value, ..)| *value)
+            .ok_or("this is none of the values")
+    })
+}
+
+/// `--variant`.
+pub(super) fn variant() -> impl TypedValueParser<Value = Variant> {
+    parser(VARIANTS)
+}
+
+const VARIANTS: &[Choice<Variant>] = &[
+    (
+        Variant::Extract,
+        "extract",
+        &[],
+        "Nothing but --include and what it depends on, unpacked and not installed",
+    ),
+    (
+        Variant::Custom,
+        "custom",
+        &[],
+        "Nothing but --include and what it depends on, installed together; it needs dpkg and the programs that \
+         its scripts run among them",
+    ),
+    (
+        Variant::Essential,
+        "essential",
+        &[],
+        "Packages marked Essential, and what they depend on",
+    ),
+    (Variant::Apt, "apt", &[], "essential and apt"),
+    (
+        Variant::Minbase,
+        "minbase",
+        &["required"],
+        "essential and packages of priority required, apt among them (or: required)",
+    ),
+    (Variant::Buildd, "buildd", &[], "minbase and build-essential"),
+    (
+        Variant::Important,
+        "important",
+        &["debootstrap", "-"],
+        "minbase and packages of priority important (or: debootstrap, -)",
+    ),
+    (
+        Variant::Standard,
+        "standard",
+        &[],
+        "important and packages of priority standard",
+    ),
+];
+
+/// `--merged-usr`.
+pub(super) fn merged_usr() -> impl TypedValueParser<Value = MergedUsr> {
+    parser(&[
+        (
+            MergedUsr::Auto,
+            "auto",
+            &[],
+            "As the packages of the suite have it",
+        ),
+        (MergedUsr::Yes, "yes", &[], "Merged, without the package usrmerge"),
+        (MergedUsr::No, "no", &[], "Not merged; for suites up to Debian 12"),
+    ])
+}
+
+/// `--mode`.
+pub(super) fn mode() -> impl TypedValueParser<Value = Mode> {
+    parser(&[
+        (
+            Mode::Auto,
+            "auto",
+            &[],
+            "redirect, or chrootless where this machine does not let an ordinary user make namespaces",
+        ),
+        (
+            Mode::Redirect,
+            "redirect",
+            &[],
+            "In a view of the target where every tool is its native counterpart",
+        ),
+        (
+            Mode::Chrootless,
+            "chrootless",
+            &[],
+            "Outside of the target, with DPKG_ROOT, as dpkg --force-script-chrootless runs them",
+        ),
+    ])
+}
+
+/// `--on-unrunnable`.
+pub(super) fn on_unrunnable() -> impl TypedValueParser<Value = OnUnrunnable> {
+    parser(&[
+        (
+            OnUnrunnable::Fail,
+            "fail",
+            &[],
+            "The run fails and names the package and the program",
+        ),
+        (
+            OnUnrunnable::Defer,
+            "defer",
+            &[],
+            "The package and what depends on it are left for the target's own `dpkg --configure -a`",
+        ),
+    ])
+}
+
+/// `--format` of lint.
+pub(super) fn format() -> impl TypedValueParser<Value = Format> {
+    parser(&[
+        (
+            Format::Text,
+            "text",
+            &[],
+            "For people: grouped by package and script, with advice",
+        ),
+        (
+            Format::Json,
+            "json",
+            &[],
+            "For programs: one object, whose fields are described in docs/lint.md",
+        ),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_variants_agree() {
+        for (variant, word, ..) in VARIANTS {
+            assert_eq!(variant.as_str(), *word);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! From arguments and environment to [`Settings`].
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use super::args::Args;
+use super::environment::Environment;
+use super::values::Names;
+use crate::preseed::{PreseedError, Selections};
+use crate::settings::{ArchiveSettings, NativeTools, Settings};
+use crate::target_spec::{TargetError, TargetSpec};
+use deb_arch::Architecture;
+use progress::Verbosity;
+use script_host::ScriptSettings;
+
+/// Arguments that make no sense here.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// TARGET.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// There is no default cache directory.
+    #[error("there is no place for the cache: neither XDG_CACHE_HOME nor HOME is set")]
+    NoCache,
+    /// A relative path, and the current directory is gone.
+    #[error("cannot find the current directory")]
+    CurrentDirectory(#[source] std::io::Error),
+    /// `SOURCE_DATE_EPOCH` is no number.
+    #[error("SOURCE_DATE_EPOCH is `{0}`, not a number of seconds since 1970")]
+    SourceDateEpoch(String),
+    /// `--native-sysroot` is no directory.
+    #[error("--native-sysroot: there is no directory {0}")]
+    NativeSysroot(PathBuf),
+    /// `--keyring` is not there.
+    #[error("--keyring: cannot find {path}")]
+    Keyring {
+        /// The path as given.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// `--debconf-selections`.
+    #[error(transparent)]
+    Preseed(#[from] PreseedError),
+    /// A tar archive on a terminal.
+    #[error("standard output is a terminal; the archive would be shown on it")]
+    Terminal,
+}
+
+impl SettingsError {
+    /// How to mend it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoCache => Some("name a directory with --cache"),
+            Self::Terminal => Some("send it to a file or a program: `rootless-install … - > NAME.tar`"),
+            Self::SourceDateEpoch(_) => Some("unset it, or set it as `SOURCE_DATE_EPOCH=$(date +%s)` does"),
+            Self::Keyring { .. } => Some(
+                "Debian's keys are in /usr/share/keyrings/debian-archive-keyring.gpg, from the package debian-archive-keyring",
+            ),
+            Self::NativeSysroot(_) => Some("leave the option out to have one made"),
+            Self::Preseed(error) => error.hint(),
+            Self::Target(_) | Self::CurrentDirectory(_) => None,
+        }
+    }
+}
+
+/// Completes `args` from `environment` and this machine.
+///
+/// # Errors
+/// [`SettingsError`] where an argument cannot be meant.
+pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, SettingsError> {
+    let target = TargetSpec::parse(&args.target)?;
+    if target == TargetSpec::Stdout && !args.dry_run && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        return Err(SettingsError::Terminal);
+    }
+    let cache = args
+        .cache
+        .or_else(|| environment.cache())
+        .ok_or(SettingsError::NoCache)?;
+    let keyrings = args
+        .keyring
+        .into_iter()
+        .map(|path| match std::fs::canonicalize(&path) {
+            Ok(found) => Ok(found),
+            Err(source) => Err(SettingsError::Keyring { path, source }),
+        })
+        .collect::<Result<_, _>>()?;
+    let selections = args
+        .debconf_selections
+        .iter()
+        .map(|path| Selections::read(path))
+        .collect::<Result<_, _>>()?;
+    let mut components = join(args.components);
+    if components.is_empty() {
+        components.push("main".to_owned());
+    }
+    // clap has checked the names against the same table.
+    let architectures = join(args.arch);
+    let mut architectures = architectures
+        .iter()
+        .filter_map(|name| Architecture::by_name(name));
+    Ok(Settings {
+        target,
+        arch: architectures.next().unwrap_or_else(Architecture::native),
+        foreign: architectures.collect(),
+        variant: args.variant,
+        merged_usr: args.merged_usr,
+        include: join(args.include),
+        archives: ArchiveSettings {
+            suite: args.suite,
+            components,
+            mirrors: args.mirror,
+            keyrings,
+        },
+        cache: std::path::absolute(cache).map_err(SettingsError::CurrentDirectory)?,
+        temporary: environment.temporary(),
+        mode: args.mode,
+        native_tools: native_tools(&args.native_sysroot)?,
+        selections,
+        scripts: ScriptSettings {
+            timeout: Some(args.script_timeout),
+            on_unrunnable: args.on_unrunnable,
+            source_date_epoch: environment
+                .source_date_epoch
+                .as_deref()
+                .map(source_date_epoch)
+                .transpose()?,
+        },
+        log: args.log,
+        keep_failed: args.keep_failed,
+        dry_run: args.dry_run,
+        verbosity: match (args.quiet, args.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        },
+    })
+}
+
+/// All names, each once, in the order of their first mention.
+fn join(lists: Vec<Names>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for name in lists.into_iter().flat_map(|names| names.0) {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}
+
+fn native_tools(value: &OsStr) -> Result<NativeTools, SettingsError> {
+    if value == "auto" {
+        return Ok(NativeTools::Packages);
+    }
+    match std::fs::canonicalize(value) {
+        Ok(path) if path.is_dir() => Ok(NativeTools::Directory(path)),
+        _ => Err(SettingsError::NativeSysroot(value.into())),
+    }
+}
+
+fn source_date_epoch(value: &OsStr) -> Result<i64, SettingsError> {
+    value
+        .to_str()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| SettingsError::SourceDateEpoch(value.to_string_lossy().into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apt_solve::Variant;
+    use clap::Parser;
+    use std::time::Duration;
+
+    fn resolve(arguments: &[&str], environment: &Environment) -> Result<Settings, SettingsError> {
+        let mut all = vec!["rootless-install"];
+        all.extend(arguments);
+        let args = Args::try_parse_from(all).unwrap_or_else(|error| panic!("{error}"));
+        super::resolve(args, environment)
+    }
+
+    fn home() -> Environment {
+        Environment {
+            home: Some("/home/u".into()),
+            ..Environment::default()
+        }
+    }
+
+    #[test]
+    fn defaults() -> Result<(), SettingsError> {
+        let settings = resolve(&["t"], &home())?;
+        assert_eq!(settings.arch.name, Architecture::native().name);
+        assert_eq!(settings.archives.suite, "stable");
+        assert_eq!(settings.variant, Variant::Minbase);
+        assert_eq!(settings.archives.components, ["main"]);
+        assert_eq!(settings.native_tools, NativeTools::Packages);
+        assert_eq!(settings.scripts.timeout, Some(Duration::from_secs(600)));
+        assert_eq!(settings.scripts.source_date_epoch, None);
+        assert!(settings.archives.mirrors.is_empty() && settings.archives.keyrings.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn lists_are_joined_once_each() -> Result<(), SettingsError> {
+        let settings = resolve(
+            &[
+                "--include",
+                "a,b",
+                "--include",
+                "b c",
+                "--components",
+                "main contrib",
+                "t.tar.gz",
+            ],
+            &home(),
+        )?;
+        assert_eq!(settings.include, ["a", "b", "c"]);
+        assert_eq!(settings.archives.components, ["main", "contrib"]);
+        Ok(())
+    }
+
+    #[test]
+    fn the_first_architecture_is_the_targets_own() -> Result<(), SettingsError> {
+        let settings = resolve(
+            &["--arch", "riscv64,s390x", "--arch", "arm64 riscv64", "t"],
+            &home(),
+        )?;
+        assert_eq!(settings.arch.name, "riscv64");
+        let foreign: Vec<&str> = settings.foreign.iter().map(|arch| arch.name).collect();
+        assert_eq!(foreign, ["s390x", "arm64"]);
+        assert!(settings.is_redirected());
+        Ok(())
+    }
+
+    #[test]
+    fn errors_say_how_to_mend() {
+        let no_cache = resolve(&["t"], &Environment::default());
+        assert!(no_cache.is_err_and(|e| e.hint().is_some_and(|hint| hint.contains("--cache"))));
+        let mut environment = home();
+        environment.source_date_epoch = Some("-5".into());
+        assert!(matches!(
+            resolve(&["t"], &environment),
+            Err(SettingsError::SourceDateEpoch(_))
+        ));
+        assert!(matches!(
+            resolve(&["--keyring", "/nowhere/k.gpg", "t"], &home()),
+            Err(SettingsError::Keyring { .. })
+        ));
+        assert!(matches!(
+            resolve(&["--native-sysroot", "/nowhere", "t"], &home()),
+            Err(SettingsError::NativeSysroot(_))
+        ));
+    }
+}

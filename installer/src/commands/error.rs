@@ -1,0 +1,77 @@
+//! Why a command did not do what it was asked for.
+
+use crate::install::InstallError;
+use crate::merge_usr::MergeUsrError;
+use crate::output;
+use crate::staging;
+use apt_solve::SolveError;
+use deb_archive::ArchiveError;
+use progress::Cancelled;
+use script_host::sysroot::SysrootError;
+use script_host::view::ViewError;
+
+/// What can end a run: one variant a stage, each with its own errors.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The user stopped it.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// Sources, indexes or packages could not be had.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The request cannot be met.
+    #[error(transparent)]
+    Solve(#[from] SolveError),
+    /// The machine lacks what the view needs.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// /usr cannot be merged, or left as it was.
+    #[error(transparent)]
+    MergeUsr(#[from] MergeUsrError),
+    /// Packages could not be unpacked or configured.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// There is no native sysroot.
+    #[error(transparent)]
+    Sysroot(#[from] SysrootError),
+    /// There is no place for the target, or it could not get its name.
+    #[error(transparent)]
+    Staging(#[from] staging::Error),
+    /// The target could not be read or written as a filesystem.
+    #[error(transparent)]
+    Target(#[from] rootless_install_fs::Error),
+    /// The result could not be written.
+    #[error(transparent)]
+    Output(#[from] output::Error),
+    /// The plan could not be printed.
+    #[error("cannot write the plan to standard output")]
+    Print(#[source] std::io::Error),
+}
+
+impl Error {
+    /// How to mend it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Staging(error) => error.hint(),
+            Self::Output(error) => error.hint(),
+            Self::View(error) => error.hint(),
+            Self::Install(error) => error.hint(),
+            Self::MergeUsr(error) => error.hint(),
+            Self::Sysroot(error) => error.hint(),
+            Self::Archive(_) | Self::Solve(_) | Self::Cancelled(_) | Self::Target(_) | Self::Print(_) => None,
+        }
+    }
+
+    /// Whether the user stopped the run, in whatever stage it was noticed.
+    pub fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Cancelled(_)
+            | Self::Output(output::Error::Cancelled(_))
+            | Self::Archive(ArchiveError::Interrupted) => true,
+            Self::Install(error) => error.is_cancelled(),
+            Self::Sysroot(SysrootError::Fetch(ArchiveError::Interrupted)) => true,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The way in which scripts are run on this machine, as `--mode` and the machine allow it.
+
+use super::error::Error;
+use crate::settings::{Mode, Settings};
+use progress::Reporter;
+use script_host::ScriptsRun;
+use script_host::view::{self, Machine, ViewError};
+
+/// Returns the way that a machine with namespaces would be asked for.
+pub(super) fn wanted(settings: &Settings) -> ScriptsRun {
+    match settings.mode {
+        Mode::Auto | Mode::Redirect => ScriptsRun::InView,
+        Mode::Chrootless => ScriptsRun::InNativeRoot,
+    }
+}
+
+/// Decides, and reports and returns what is lost where the machine cannot do what is best.
+///
+/// # Errors
+/// The machine lacks what `--mode=redirect` needs.
+pub(super) fn decide(
+    settings: &Settings,
+    reporter: &dyn Reporter,
+) -> Result<(ScriptsRun, Vec<String>), Error> {
+    let why = match view::probe() {
+        Ok(_) => return Ok((wanted(settings), Vec::new())),
+        Err(error) if settings.mode == Mode::Redirect || !is_lack(&error) => return Err(error.into()),
+        Err(error) => error,
+    };
+    let machine = Machine::probe();
+    let lost = lost(&why, machine);
+    for message in &lost {
+        reporter.warn(message);
+    }
+    Ok((ScriptsRun::OnMachine(machine), lost))
+}
+
+/// Returns the way in which scripts can be watched.
+///
+/// # Errors
+/// The machine lacks what it needs.
+pub(super) fn watched() -> Result<ScriptsRun, Error> {
+    view::probe()?;
+    Ok(ScriptsRun::InNativeRoot)
+}
+
+/// Something that a machine may do without in chrootless mode.
+fn is_lack(error: &ViewError) -> bool {
+    matches!(
+        error,
+        ViewError::NoSubordinateIds { .. }
+            | ViewError::NoIdMapHelper { .. }
+            | ViewError::IdMap { .. }
+            | ViewError::NoUserNamespaces(_)
+            | ViewError::NoFuse(_)
+    )
+}
+
+/// What is not as it would be with namespaces and FUSE, a sentence each.
+fn lost(why: &ViewError, machine: Machine) -> Vec<String> {
+    let mut lost = vec![format!(
+        "{why}: maintainer scripts run in chrootless mode on this machine itself, with its own tools and \
+         DPKG_ROOT; what a script does elsewhere is refused, and where the tools are of another release than \
+         the target's the result may differ"
+    )];
+    if let Some(hint) = why.hint() {
+        lost.push(format!("to have the mode redirect: {hint}"));
+    }
+    if !machine.fuse {
+        lost.push(
+            "/dev/fuse or fusermount3 is not there: scripts see the directory on the disk; owners, modes and \
+             devices are recorded where a script calls chown, chgrp, chmod, install, mknod or setcap by name, and \
+             lost where a program changes them itself"
+                .to_owned(),
+        );
+    }
+    if !machine.protects {
+        lost.push(
+            "this kernel has no Landlock: scripts can read and write your own files, so use packages that you trust"
+                .to_owned(),
+        );
+    }
+    lost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lack_is_told() {
+        let why = ViewError::NoUserNamespaces("no".to_owned());
+        assert!(is_lack(&why));
+        let all = Machine {
+            fuse: true,
+            protects: true,
+        };
+        let none = Machine {
+            fuse: false,
+            protects: false,
+        };
+        assert_eq!(lost(&why, none).len(), lost(&why, all).len() + 2);
+    }
+
+    #[test]
+    fn other_troubles_are_errors() {
+        let broken = ViewError::Lost(std::io::ErrorKind::BrokenPipe.into());
+        assert!(!is_lack(&broken));
+    }
+}

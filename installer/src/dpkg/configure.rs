@@ -1,0 +1,300 @@
+//! `--configure`, `--triggers-only`, and the second half of `--install`: packages configured and
+//! triggers processed, one problem after the other.
+
+use super::conffiles::Rules;
+use super::engine::Engine;
+use super::fault::{Done, Fault};
+use super::options::Action;
+use crate::configure::queue::{Graph, Node, Queue, States, Step};
+use crate::install::pending;
+use dpkg_db::{Database, Diversions, Flag, Package, PackageKey, Status, Want};
+use script_host::script::Script;
+use std::collections::HashMap;
+
+/// The packages of the graph as they are.
+struct Present<'d> {
+    database: &'d Database,
+    order: &'d [PackageKey],
+    numbers: &'d HashMap<&'d PackageKey, Node>,
+}
+
+impl Present<'_> {
+    fn get(&self, node: Node) -> Option<&Package> {
+        self.order.get(node).and_then(|key| self.database.get(key))
+    }
+}
+
+impl States for Present<'_> {
+    fn status(&self, node: Node) -> Status {
+        self.get(node)
+            .map_or(Status::NotInstalled, |package| package.status)
+    }
+
+    fn is_pending(&self, node: Node) -> bool {
+        self.get(node)
+            .is_some_and(|package| !package.triggers_pending.is_empty())
+    }
+
+    fn awaits(&self, node: Node) -> Option<Node> {
+        let first = self.get(node)?.triggers_awaited.first()?;
+        self.numbers.get(first).copied()
+    }
+}
+
+impl Engine<'_, '_> {
+    /// Configures the packages that are named, or all that wait for it.
+    pub(super) fn configure_named(&mut self) -> Done {
+        self.voice
+            .log(&format!("startup packages {}", self.call.action.name()));
+        let only_triggers = self.call.action == Action::TriggersOnly;
+        let keys = if self.options().pending {
+            let wanted = |key: &PackageKey| {
+                self.database.get(key).is_some_and(|package| {
+                    matches!(package.want, Want::Install | Want::Hold)
+                        && (!only_triggers || !package.triggers_pending.is_empty())
+                })
+            };
+            let mut keys = pending(&self.database);
+            keys.retain(wanted);
+            keys
+        } else {
+            self.named_packages()?
+        };
+        if !only_triggers && self.options().triggers != Some(false) {
+            // Triggers that are pending have their turn as well.
+            let mut waiting = pending(&self.database);
+            waiting.retain(|key| {
+                !self
+                    .database
+                    .get(key)
+                    .is_none_or(|one| one.triggers_pending.is_empty())
+            });
+            self.database.defer(waiting);
+        }
+        self.configure_all(&keys, false)?;
+        self.deferred_triggers()
+    }
+
+    /// The packages that the arguments name, each once.
+    pub(super) fn named_packages(&self) -> Done<Vec<PackageKey>> {
+        let action = self.call.action.name();
+        if self.call.arguments.is_empty() {
+            return Err(Fault::Call(format!(
+                "--{action} (without --pending) needs at least one package name argument"
+            )));
+        }
+        let mut keys: Vec<PackageKey> = Vec::new();
+        for argument in &self.call.arguments {
+            let spec = argument.to_string_lossy();
+            let (name, architecture) = spec.split_once(':').unwrap_or((&spec, ""));
+            let key = self.database.resolve(&spec);
+            if key.is_none() && name.ends_with(".deb") {
+                return Err(Fault::Call(
+                    "you must specify packages by their own names, not by quoting the names of the files they \
+                     come in"
+                        .to_owned(),
+                ));
+            }
+            let key = key.unwrap_or_else(|| PackageKey::new(name, architecture));
+            if keys.contains(&key) {
+                self.voice.say(&format!(
+                    "Package {} listed more than once, only processing once.",
+                    self.name(&key)
+                ));
+            } else {
+                keys.push(key);
+            }
+        }
+        Ok(keys)
+    }
+
+    fn check_ready(&self, key: &PackageKey) -> Done {
+        let only_triggers = self.call.action == Action::TriggersOnly;
+        let package = self.database.get(key);
+        let (name, status) = (self.name(key), self.status(key));
+        let pending = package.is_some_and(|package| !package.triggers_pending.is_empty());
+        Err(Fault::Package(match status {
+            _ if pending => return Ok(()),
+            _ if only_triggers => format!(
+                "package {name} is not ready for trigger processing\n (current status '{status}' with no pending \
+                 triggers)"
+            ),
+            Status::Unpacked | Status::HalfConfigured => return Ok(()),
+            Status::NotInstalled => format!("no package named '{name}' is installed, cannot configure"),
+            Status::Installed => format!("package {name} is already installed and configured"),
+            _ => format!(
+                "package {name} is not ready for configuration\n cannot configure (current status '{status}')"
+            ),
+        }))
+    }
+
+    /// Configures packages in dpkg's order. One that cannot be is named, and the others go on.
+    pub(super) fn configure_all(&mut self, keys: &[PackageKey], just_unpacked: bool) -> Done {
+        // The graph knows the packages that there are; names of others follow them.
+        let (known, unknown): (Vec<_>, Vec<_>) = keys
+            .iter()
+            .cloned()
+            .partition(|key| self.database.get(key).is_some());
+        let others = self
+            .database
+            .packages()
+            .map(Package::key)
+            .filter(|key| !keys.contains(key));
+        let order: Vec<PackageKey> = known.into_iter().chain(others).chain(unknown).collect();
+        let graph = {
+            let known: Vec<(&Package, bool)> = order
+                .iter()
+                .filter_map(|key| self.database.get(key))
+                .map(|package| (package, self.target.stat(&package.info_path("postinst")).is_ok()))
+                .collect();
+            let mut read: Vec<Node> = (0..known.len()).collect();
+            if !just_unpacked {
+                read.sort_by_key(|node| order.get(*node));
+            }
+            Graph::new(&known, &read, self.database.native())
+        };
+        let numbers: HashMap<&PackageKey, Node> =
+            order.iter().enumerate().map(|(node, key)| (key, node)).collect();
+        // dpkg's `f_triggers` is 1 or -1 by then, whatever the action: never 0.
+        let mut queue = Queue::new(keys.iter().filter_map(|key| numbers.get(key).copied()), true);
+        if self.call.action != Action::Install {
+            queue = queue.telling_idle();
+        }
+        if !self.forces("depends") && self.options().ignore_depends.is_empty() {
+            queue = queue.strict();
+        }
+        loop {
+            let present = Present {
+                database: &self.database,
+                order: &order,
+                numbers: &numbers,
+            };
+            let Some(step) = queue.next(&graph, &present) else {
+                return Ok(());
+            };
+            let (Step::Configure(node)
+            | Step::Triggers(node)
+            | Step::Refuse(node)
+            | Step::Leave { node, .. }) = step;
+            let Some(key) = order.get(node) else { continue };
+            let done = match step {
+                Step::Configure(_) => self.configure_one(key),
+                Step::Triggers(_) => self.process_triggers(key),
+                Step::Refuse(_) | Step::Leave { .. } => self.refuse(key),
+            };
+            if let Err(fault) = done {
+                queue.give_up(node);
+                let Fault::Package(problem) = fault else {
+                    return Err(fault);
+                };
+                self.fail("package", &self.name(key), &problem)?;
+            }
+        }
+    }
+
+    fn refuse(&self, key: &PackageKey) -> Done {
+        self.check_ready(key)?;
+        let package = self.package(key)?;
+        let why = self.unsatisfied(package, None);
+        let name = self.name(key);
+        let (what, left) = if package.triggers_pending.is_empty() {
+            (
+                "dependency problems prevent configuration of",
+                "leaving unconfigured",
+            )
+        } else {
+            (
+                "dependency problems prevent processing triggers for",
+                "leaving triggers unprocessed",
+            )
+        };
+        self.voice.notice(&format!("{what} {name}:\n{why}"));
+        Err(Fault::Package(format!("dependency problems - {left}")))
+    }
+
+    fn configure_one(&mut self, key: &PackageKey) -> Done {
+        self.check_instances(key)?;
+        self.loops.reset();
+        let package = self.package(key)?.clone();
+        let why = self.unsatisfied(&package, None);
+        if !why.is_empty() && self.forces("depends") {
+            self.voice.notice(&format!(
+                "{}: dependency problems, but configuring anyway as you requested:\n{why}",
+                self.name(key)
+            ));
+        }
+        let broken = self.broken_by(&package);
+        if !broken.is_empty() && !self.forces("breaks") {
+            let name = self.name(key);
+            self.voice.notice(&format!(
+                "dependency problems prevent configuration of {name}:\n{broken}"
+            ));
+            return Err(Fault::Package(
+                "dependency problems - leaving unconfigured".to_owned(),
+            ));
+        }
+        if package.flag == Flag::ReinstReq {
+            self.forcible(
+                "remove-reinstreq",
+                "package is in a very bad inconsistent state; you should\n reinstall it before attempting \
+                 configuration",
+            )?;
+        }
+        self.voice.say(&format!(
+            "Setting up {} ({}) ...",
+            self.name(key),
+            package.version
+        ));
+        self.tell_action("configure", key);
+        let declarations = self.database.declarations(self.target, key)?;
+        self.database.activate_declared(key, &declarations);
+        if package.status == Status::Unpacked {
+            let diversions = Diversions::load(self.target)?;
+            let mut rules = Rules::new(self.voice, self.options());
+            self.database
+                .install_conffiles_by(self.target, key, &diversions, &mut rules)?;
+        }
+        self.database
+            .update(key, |package| package.status = Status::HalfConfigured)?;
+        if let Some(refusal) = self.session.foreseen(&key.name) {
+            self.record()?;
+            return Err(Fault::Package(format!(
+                "its postinst executes {}, which cannot be run here: {}",
+                refusal.tool.display(),
+                refusal.reason
+            )));
+        }
+        let old = package.config_version.clone().unwrap_or_default();
+        let path = package.info_path("postinst");
+        self.run(key, &Script::Configure { old }, &path, "installed")?;
+        self.database.update(key, |package| {
+            package.flag = Flag::Ok;
+            package.triggers_pending.clear();
+        })?;
+        self.settle(key)
+    }
+
+    /// Other architectures' instances must be of the same version.
+    fn check_instances(&self, key: &PackageKey) -> Done {
+        let version = self.version(key);
+        let others = self.database.packages().filter(|other| {
+            other.name == key.name
+                && other.architecture != key.architecture
+                && other.status > Status::ConfigFiles
+        });
+        for other in others {
+            let ready = other.status >= Status::Unpacked;
+            if !ready || other.version != version {
+                let why = if ready {
+                    format!("{} is at a different version ({})", other.key(), other.version)
+                } else {
+                    format!("{} is not ready (current status '{}')", other.key(), other.status)
+                };
+                return Err(Fault::Package(format!(
+                    "package {key} {version} cannot be configured because {why}"
+                )));
+            }
+        }
+        Ok(())
+    }
+}

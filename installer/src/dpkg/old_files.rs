@@ -1,0 +1,152 @@
+//! What is left of a package's old version when the new one is unpacked (`pkg_remove_old_files` in
+//! dpkg's source).
+
+use super::archives::Archive;
+use super::engine::Engine;
+use super::fault::Done;
+use dpkg_db::Unpacked;
+use dpkg_db::{Conffile, Diversions, PackageKey, dereference, md5_of, with_suffix};
+use rootless_install_fs::FileType;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+impl Engine<'_, '_> {
+    /// Removes the paths of the old list that the new version does not have. Conffiles among them
+    /// stay, and are returned: they are obsolete.
+    pub(super) fn remove_old_files(
+        &mut self,
+        archive: &Archive,
+        key: &PackageKey,
+        before: &[PathBuf],
+        unpacked: &Unpacked,
+    ) -> Done<Vec<Conffile>> {
+        let diversions = Diversions::load(self.target)?;
+        let new_conffiles = archive.control.conffiles()?;
+        for (path, _) in new_conffiles.iter().filter(|(_, on_upgrade)| *on_upgrade) {
+            self.remove_conffile_on_upgrade(key, Path::new(path), &diversions)?;
+        }
+        let left_out: HashSet<&PathBuf> = unpacked.left_out.iter().collect();
+        let mut stays: HashSet<&Path> = unpacked
+            .list
+            .iter()
+            .filter(|path| !left_out.contains(path))
+            .map(PathBuf::as_path)
+            .collect();
+        stays.extend(new_conffiles.iter().map(|(path, _)| Path::new(path)));
+        let conffiles = self.package(key)?.conffiles.clone();
+        let mut obsolete = Vec::new();
+        // By another name, through links, an old file may be a new one.
+        let mut placed: Option<HashMap<u64, PathBuf>> = None;
+        for path in before.iter().rev().filter(|path| !stays.contains(path.as_path())) {
+            let used = diversions.used(path, &key.name).to_owned();
+            let leads_to_directory = self
+                .target
+                .stat_follow(&used)
+                .is_ok_and(|stat| stat.meta.kind == FileType::Directory);
+            if leads_to_directory && self.database.owners(path).any(|owner| owner != key) {
+                continue;
+            }
+            let Ok(stat) = self.target.stat(&used) else {
+                continue;
+            };
+            if stat.meta.kind == FileType::Directory {
+                self.remove_old_directory(key, path, &used);
+                continue;
+            }
+            let placed = placed.get_or_insert_with(|| self.placed(unpacked, key, &diversions));
+            let same = placed.get(&stat.ino);
+            if let Some(conffile) = conffiles
+                .iter()
+                .find(|conffile| Path::new(&conffile.path) == path)
+            {
+                if same.is_none() {
+                    obsolete.push(Conffile {
+                        obsolete: true,
+                        ..conffile.clone()
+                    });
+                }
+                continue;
+            }
+            if same.is_some() {
+                continue;
+            }
+            self.activate_path(&used, key);
+            if let Err(error) = self.target.remove(&used) {
+                self.voice.warning(&format!(
+                    "unable to securely remove old file '{}': {error}",
+                    path.display()
+                ));
+            }
+        }
+        Ok(obsolete)
+    }
+
+    fn remove_old_directory(&mut self, key: &PackageKey, path: &Path, used: &Path) {
+        self.activate_path(used, key);
+        if used == Path::new("/.") {
+            return;
+        }
+        if let Err(error) = self.target.remove_dir(used) {
+            let why = super::fault::told(&error);
+            self.voice.warning(&format!(
+                "unable to delete old directory '{}': {why}",
+                path.display()
+            ));
+        }
+    }
+
+    /// Activates the file triggers of a path, and of those above it.
+    pub(super) fn activate_path(&mut self, path: &Path, key: &PackageKey) {
+        if let Some(path) = path.to_str() {
+            self.database.activate(path, Some(key));
+        }
+    }
+
+    /// The inodes of what is unpacked.
+    fn placed(
+        &self,
+        unpacked: &Unpacked,
+        key: &PackageKey,
+        diversions: &Diversions,
+    ) -> HashMap<u64, PathBuf> {
+        let left_out: HashSet<&PathBuf> = unpacked.left_out.iter().collect();
+        let list = unpacked.list.iter().filter(|path| !left_out.contains(path));
+        list.filter_map(|path| {
+            let stat = self.target.stat(diversions.used(path, &key.name)).ok()?;
+            Some((stat.ino, path.clone()))
+        })
+        .collect()
+    }
+
+    /// Removes a conffile that the new version has marked so (deb-conffiles(5), `remove-on-upgrade`).
+    fn remove_conffile_on_upgrade(&mut self, key: &PackageKey, path: &Path, diversions: &Diversions) -> Done {
+        if self.database.owners(path).any(|owner| owner != key) {
+            return Ok(());
+        }
+        let Some(place) = dereference(self.target, diversions.used(path, &key.name))? else {
+            return Ok(());
+        };
+        let _ = self.target.remove(&with_suffix(&place, ".dpkg-dist"));
+        if self.target.stat(&place).is_err() {
+            return Ok(());
+        }
+        let recorded = self
+            .package(key)?
+            .conffiles
+            .iter()
+            .find(|have| Path::new(&have.path) == path);
+        let recorded = recorded.map(|have| have.hash.clone());
+        let shown = place.display();
+        if recorded == Some(md5_of(self.target, &place)?) {
+            self.voice.say(&format!("Removing obsolete conffile {shown} ..."));
+            self.target.remove(&place)?;
+        } else {
+            let old = with_suffix(&place, ".dpkg-old");
+            self.voice
+                .say(&format!("Obsolete conffile '{shown}' has been modified locally."));
+            self.voice.say(&format!("Saving as {} ...", old.display()));
+            self.target.rename(&place, &old)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! What a command line of dpkg asks for.
+
+use super::filters::Filters;
+use super::force::Forces;
+use crate::settings::{ArchiveSettings, NativeTools};
+use deb_arch::Architecture;
+use script_host::ScriptSettings;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What dpkg is to do (dpkg(1), "Actions").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `--install`: unpack and configure.
+    Install,
+    /// `--unpack`.
+    Unpack,
+    /// `--configure`.
+    Configure,
+    /// `--triggers-only`.
+    TriggersOnly,
+    /// `--remove`.
+    Remove,
+    /// `--purge`.
+    Purge,
+    /// `--audit`.
+    Audit,
+    /// `--get-selections`.
+    GetSelections,
+    /// `--set-selections`, from standard input.
+    SetSelections,
+    /// `--clear-selections`.
+    ClearSelections,
+    /// `--add-architecture`.
+    AddArchitecture,
+    /// `--remove-architecture`.
+    RemoveArchitecture,
+    /// `--print-architecture`.
+    PrintArchitecture,
+    /// `--print-foreign-architectures`.
+    PrintForeignArchitectures,
+    /// `--assert-FEATURE`.
+    Assert(String),
+    /// `--compare-versions`.
+    CompareVersions,
+    /// `--status`.
+    Status,
+    /// `--list`.
+    List,
+    /// `--listfiles`.
+    ListFiles,
+    /// `--search`.
+    Search,
+    /// `--version`.
+    Version,
+    /// `--help`.
+    Help,
+    /// `--force-help`.
+    ForceHelp,
+}
+
+impl Action {
+    /// The long option, as it is in messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Unpack => "unpack",
+            Self::Configure => "configure",
+            Self::TriggersOnly => "triggers-only",
+            Self::Remove => "remove",
+            Self::Purge => "purge",
+            Self::Audit => "audit",
+            Self::GetSelections => "get-selections",
+            Self::SetSelections => "set-selections",
+            Self::ClearSelections => "clear-selections",
+            Self::AddArchitecture => "add-architecture",
+            Self::RemoveArchitecture => "remove-architecture",
+            Self::PrintArchitecture => "print-architecture",
+            Self::PrintForeignArchitectures => "print-foreign-architectures",
+            Self::Assert(_) => "assert",
+            Self::CompareVersions => "compare-versions",
+            Self::Status => "status",
+            Self::List => "list",
+            Self::ListFiles => "listfiles",
+            Self::Search => "search",
+            Self::Version => "version",
+            Self::Help => "help",
+            Self::ForceHelp => "force-help",
+        }
+    }
+
+    /// Whether packages are changed, for which scripts may have to run.
+    pub fn runs_scripts(&self) -> bool {
+        matches!(
+            self,
+            Self::Install | Self::Unpack | Self::Configure | Self::TriggersOnly | Self::Remove | Self::Purge
+        )
+    }
+}
+
+/// How maintainer scripts run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptMode {
+    /// In a view of the target, where its programs are executed as their native counterparts.
+    Redirect,
+    /// Outside the target, with `DPKG_ROOT` (`--force-script-chrootless`).
+    Chrootless,
+}
+
+/// Everything a call was given.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The target (`--root`, or `--admindir` and `--instdir` that agree).
+    pub root: PathBuf,
+    /// What is forced.
+    pub forces: Forces,
+    /// `--pending`.
+    pub pending: bool,
+    /// `--recursive`.
+    pub recursive: bool,
+    /// Whether triggers are processed when nobody waits for them.
+    pub triggers: Option<bool>,
+    /// Whether packages that are not selected are installed (not `--selected-only`).
+    pub also_select: bool,
+    /// `--skip-same-version`.
+    pub skip_same: bool,
+    /// `--auto-deconfigure`.
+    pub auto_deconfigure: bool,
+    /// `--robot`: what is said is for programs.
+    pub robot: bool,
+    /// `--abort-after`.
+    pub abort_after: usize,
+    /// `--status-fd`.
+    pub status_fds: Vec<i32>,
+    /// `--log`.
+    pub log: Option<PathBuf>,
+    /// `--path-exclude` and `--path-include`.
+    pub filters: Filters,
+    /// `--ignore-depends`.
+    pub ignore_depends: Vec<String>,
+    /// `--debug`: a mask.
+    pub debug: u32,
+    /// `--arch`: the target's architecture, where its database does not say.
+    pub arch: Option<&'static Architecture>,
+    /// `--native-sysroot`.
+    pub native: NativeTools,
+    /// `--cache`.
+    pub cache: Option<PathBuf>,
+    /// `--mirror`, `--suite`, `--components` and `--keyring`: archives of native packages, instead of the
+    /// target's.
+    pub archives: ArchiveSettings,
+    /// `--script-timeout` and `SOURCE_DATE_EPOCH`.
+    pub scripts: ScriptSettings,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            root: PathBuf::from("/"),
+            forces: Forces::default(),
+            pending: false,
+            recursive: false,
+            triggers: None,
+            also_select: true,
+            skip_same: false,
+            auto_deconfigure: false,
+            robot: false,
+            abort_after: 50,
+            status_fds: Vec::new(),
+            log: None,
+            filters: Filters::default(),
+            ignore_depends: Vec::new(),
+            debug: 0,
+            arch: None,
+            native: NativeTools::Packages,
+            cache: None,
+            archives: ArchiveSettings::default(),
+            scripts: ScriptSettings {
+                timeout: Some(Duration::from_secs(600)),
+                ..ScriptSettings::default()
+            },
+        }
+    }
+}
+
+impl Options {
+    /// How scripts run.
+    pub fn script_mode(&self) -> ScriptMode {
+        if self.forces.has("script-chrootless") {
+            ScriptMode::Chrootless
+        } else {
+            ScriptMode::Redirect
+        }
+    }
+}
+
+/// A call of dpkg.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What to do.
+    pub action: Action,
+    /// Files, packages or patterns.
+    pub arguments: Vec<OsString>,
+    /// How.
+    pub options: Options,
+}

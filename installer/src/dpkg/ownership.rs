@@ -1,0 +1,73 @@
+//! Who may have a path: dpkg's rule with its exceptions, those that the user forces among them.
+
+use dpkg_db::{Contest, Ownership};
+use dpkg_db::{Database, Package, PackageKey};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// The installed packages, seen by one that is being unpacked.
+pub(super) struct Rivals<'r> {
+    database: &'r Database,
+    /// `--force-overwrite`.
+    overwrite: bool,
+    /// Packages that are removed for it.
+    leaving: &'r [PackageKey],
+    /// Packages whose files are replaced.
+    replaced: Mutex<Vec<PackageKey>>,
+    /// Paths that are taken by force, and whose they are.
+    taken: Mutex<Vec<String>>,
+}
+
+impl<'r> Rivals<'r> {
+    pub(super) fn new(database: &'r Database, overwrite: bool, leaving: &'r [PackageKey]) -> Self {
+        Self {
+            database,
+            overwrite,
+            leaving,
+            replaced: Mutex::default(),
+            taken: Mutex::default(),
+        }
+    }
+
+    /// The packages whose files were replaced so far, and what was taken by force.
+    pub(super) fn told(&self) -> (Vec<PackageKey>, Vec<String>) {
+        let take = |list: &Mutex<Vec<String>>| std::mem::take(&mut *lock(list));
+        (std::mem::take(&mut *lock(&self.replaced)), take(&self.taken))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ownership for Rivals<'_> {
+    fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest {
+        let found = self.database.contest(package, path, diverting);
+        if found == Contest::Replace {
+            let mut replaced = lock(&self.replaced);
+            for owner in self
+                .database
+                .owners(path)
+                .filter(|owner| owner.name != package.name && !self.leaving.contains(owner))
+            {
+                if !replaced.contains(owner) {
+                    replaced.push(owner.clone());
+                }
+            }
+        }
+        let Contest::Conflict { owner, version } = &found else {
+            return found;
+        };
+        if self.leaving.iter().any(|key| key.name == *owner) {
+            return Contest::Replace;
+        }
+        if !self.overwrite {
+            return found;
+        }
+        lock(&self.taken).push(format!(
+            "trying to overwrite '{}', which is also in package {owner} {version}",
+            path.display()
+        ));
+        Contest::Replace
+    }
+}

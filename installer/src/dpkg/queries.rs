@@ -1,0 +1,308 @@
+//! What is asked of the database and changes no package.
+
+use super::engine::DPKG_VERSION;
+use super::fault::{Done, Fault};
+use super::options::{Action, Call};
+use super::voice::Voice;
+use deb_arch::Architecture;
+use dpkg_db::{Database, Package, PackageKey, Status, Want, version_order};
+use rootless_install_fs::Target;
+use std::cmp::Ordering;
+use std::path::Path;
+
+/// What dpkg supports that `--assert-…` may ask for.
+const FEATURES: &[&str] = &[
+    "support-predepends",
+    "working-epoch",
+    "long-filenames",
+    "multi-conrep",
+    "multi-arch",
+    "versioned-provides",
+    "protected-field",
+];
+
+/// A question that needs no database.
+pub(super) fn without_database(call: &Call, voice: &Voice) -> Option<Done<bool>> {
+    match &call.action {
+        Action::Assert(feature) => Some(if FEATURES.contains(&feature.as_str()) {
+            Ok(true)
+        } else {
+            Err(Fault::Call(format!("unknown --assert-{feature}")))
+        }),
+        Action::CompareVersions => Some(compare(call)),
+        Action::Version => {
+            // Front ends want to know whose ways these are.
+            if call.options.robot {
+                voice.say(DPKG_VERSION);
+            } else {
+                voice.say(&format!(
+                    "Debian 'dpkg' package management program version {DPKG_VERSION} ({}), as rootless-install {} \
+                     acts for it.",
+                    Architecture::native().name,
+                    env!("CARGO_PKG_VERSION")
+                ));
+            }
+            Some(Ok(true))
+        }
+        Action::Help => {
+            voice.say(
+                "Usage: rootless-install dpkg --root=DIRECTORY ACTION OPTION...\n\n\
+                 Actions and options are those of dpkg(1): --install, --unpack, --configure, --triggers-only,\n\
+                 --remove, --purge, --audit, --get-selections, --set-selections, --clear-selections,\n\
+                 --add-architecture, --remove-architecture, --print-architecture,\n\
+                 --print-foreign-architectures, --assert-FEATURE, --compare-versions, --status, --list,\n\
+                 --listfiles, --search. Beside dpkg's own there are:\n\n  \
+                 --arch ARCH              architecture of a directory that has no database yet\n  \
+                 --native-sysroot DIR     root of a native system whose programs are executed\n  \
+                 --mirror, --suite, --components, --keyring\n                           \
+                 where packages for that come from, instead of the target's sources\n  \
+                 --cache DIR              where they are kept\n  \
+                 --script-timeout TIME    how long a script may take\n\n\
+                 ROOTLESS_INSTALL_OPTIONS holds options that come before all others.",
+            );
+            Some(Ok(true))
+        }
+        Action::ForceHelp => {
+            voice.say(&format!("Currently enabled options:\n {}", call.options.forces));
+            Some(Ok(true))
+        }
+        _ => None,
+    }
+}
+
+/// Answers from the database; `false` where dpkg's answer is no.
+pub(super) fn answer(call: &Call, target: &Target, database: &Database, voice: &Voice) -> Done<bool> {
+    let patterns: Vec<String> = call
+        .arguments
+        .iter()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let native = database.native();
+    match call.action {
+        Action::PrintArchitecture => voice.say(native),
+        Action::PrintForeignArchitectures => database.foreign().iter().for_each(|name| voice.say(name)),
+        Action::Audit => super::audit::audit(target, database, voice),
+        Action::GetSelections => {
+            let known = database
+                .packages()
+                .filter(|package| package.want != Want::Unknown);
+            for package in known.filter(|package| is_named(package, native, &patterns)) {
+                let name = package.display_name(native);
+                let tabs = 6_usize.saturating_sub(name.len() / 8).max(1);
+                voice.say(&format!("{name}{}{}", "\t".repeat(tabs), package.want));
+            }
+        }
+        Action::List => {
+            voice.say(
+                "Desired=Unknown/Install/Remove/Purge/Hold\n\
+                 | Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n\
+                 |/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n\
+                 ||/ Name Version Architecture Description",
+            );
+            let shown = |package: &&Package| {
+                is_named(package, native, &patterns)
+                    && (!patterns.is_empty() || package.status != Status::NotInstalled)
+            };
+            for package in database.packages().filter(shown) {
+                voice.say(&line(package, native));
+            }
+        }
+        Action::Status => {
+            let mut all = true;
+            for pattern in &patterns {
+                match database.resolve(pattern).and_then(|key| database.get(&key)) {
+                    Some(package) => voice.say(database.stanza(package).trim_end()),
+                    None => {
+                        voice.notice(&format!(
+                            "package '{pattern}' is not installed and no information is available"
+                        ));
+                        all = false;
+                    }
+                }
+            }
+            return Ok(all);
+        }
+        Action::ListFiles => {
+            let mut all = true;
+            for pattern in &patterns {
+                match database.resolve(pattern) {
+                    Some(key) => {
+                        for path in database.list(target, &key)? {
+                            voice.say(&path.to_string_lossy());
+                        }
+                    }
+                    None => {
+                        voice.notice(&format!("package '{pattern}' is not installed"));
+                        all = false;
+                    }
+                }
+            }
+            return Ok(all);
+        }
+        _ => return search(&patterns, database, voice),
+    }
+    Ok(true)
+}
+
+/// `--search` for whole paths; patterns as in dpkg-query are for another day.
+fn search(paths: &[String], database: &Database, voice: &Voice) -> Done<bool> {
+    let mut all = true;
+    for path in paths {
+        let owners: Vec<String> = database
+            .owners(Path::new(path))
+            .map(|key| database.display_name(key))
+            .collect();
+        if owners.is_empty() {
+            voice.notice(&format!("no path found matching pattern {path}"));
+            all = false;
+        } else {
+            voice.say(&format!("{}: {path}", owners.join(", ")));
+        }
+    }
+    Ok(all)
+}
+
+/// Whether a package is one of those named, with `*` for any characters; all without names.
+fn is_named(package: &Package, native: &str, patterns: &[String]) -> bool {
+    let names = [
+        package.name.clone(),
+        package.display_name(native),
+        package.key().to_string(),
+    ];
+    patterns.is_empty()
+        || patterns.iter().any(|pattern| {
+            names
+                .iter()
+                .any(|name| glibc_tools::fnmatch::fnmatch(pattern.as_bytes(), name.as_bytes()))
+        })
+}
+
+fn line(package: &Package, native: &str) -> String {
+    let want = match package.want {
+        Want::Unknown => 'u',
+        Want::Install => 'i',
+        Want::Hold => 'h',
+        Want::Deinstall => 'r',
+        Want::Purge => 'p',
+    };
+    let status = match package.status {
+        Status::NotInstalled => 'n',
+        Status::ConfigFiles => 'c',
+        Status::HalfInstalled => 'H',
+        Status::Unpacked => 'U',
+        Status::HalfConfigured => 'F',
+        Status::TriggersAwaited => 'W',
+        Status::TriggersPending => 't',
+        Status::Installed => 'i',
+    };
+    let flag = if package.flag == dpkg_db::Flag::ReinstReq {
+        'R'
+    } else {
+        ' '
+    };
+    let synopsis = package.field("Description").and_then(|text| text.lines().next());
+    format!(
+        "{want}{status}{flag} {} {} {} {}",
+        package.display_name(native),
+        package.version,
+        package.architecture,
+        synopsis.unwrap_or("(no description available)")
+    )
+}
+
+/// `--compare-versions A OP B`.
+fn compare(call: &Call) -> Done<bool> {
+    let [a, operator, b] = &call.arguments[..] else {
+        return Err(Fault::Call(
+            "--compare-versions takes three arguments: <version> <relation> <version>".to_owned(),
+        ));
+    };
+    let (a, operator, b) = (
+        a.to_string_lossy(),
+        operator.to_string_lossy(),
+        b.to_string_lossy(),
+    );
+    let (relation, empty_is_later) = match operator.strip_suffix("-nl") {
+        Some(relation) => (relation, true),
+        None => (operator.as_ref(), false),
+    };
+    // An empty version is earlier than every other, or later.
+    let order = match (a.is_empty(), b.is_empty()) {
+        (true, true) => Ordering::Equal,
+        (true, false) if empty_is_later => Ordering::Greater,
+        (false, true) if empty_is_later => Ordering::Less,
+        (true, false) => Ordering::Less,
+        (false, true) => Ordering::Greater,
+        (false, false) => version_order(&a, &b),
+    };
+    Ok(match relation {
+        "lt" | "<<" => order.is_lt(),
+        "le" | "<=" | "<" => order.is_le(),
+        "eq" | "=" => order.is_eq(),
+        "ne" => order.is_ne(),
+        "ge" | ">=" | ">" => order.is_ge(),
+        "gt" | ">>" => order.is_gt(),
+        _ => {
+            return Err(Fault::Call(format!(
+                "--compare-versions bad relation '{operator}'"
+            )));
+        }
+    })
+}
+
+/// The selections of standard input, `NAME WANT` a line, into the database.
+pub(super) fn select(database: &mut Database, voice: &Voice, clear: bool) -> Done {
+    if clear {
+        let keys: Vec<PackageKey> = database
+            .packages()
+            .filter(|package| !package.essential() && package.want != Want::Unknown)
+            .map(Package::key)
+            .collect();
+        for key in keys {
+            database.update(&key, |package| package.want = Want::Deinstall)?;
+        }
+        return Ok(());
+    }
+    let text = std::io::read_to_string(std::io::stdin())
+        .map_err(|error| Fault::Call(format!("read error on standard input: {error}")))?;
+    for line in text.lines().map(str::trim) {
+        let mut words = line.split_whitespace();
+        let (Some(name), want) = (words.next().filter(|name| !name.starts_with('#')), words.next()) else {
+            continue;
+        };
+        let want =
+            want.ok_or_else(|| Fault::Call(format!("unexpected end of line after package name '{name}'")))?;
+        let want: Want = want
+            .parse()
+            .map_err(|_| Fault::Call(format!("unknown wanted status '{want}' of package {name}")))?;
+        match database.resolve(name) {
+            Some(key) => database.update(&key, |package| package.want = want)?,
+            None => voice.warning(&format!("package not in status nor available database: {name}")),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dpkg::Options;
+
+    fn compared(a: &str, operator: &str, b: &str) -> bool {
+        let call = Call {
+            action: Action::CompareVersions,
+            arguments: [a, operator, b].map(Into::into).to_vec(),
+            options: Options::default(),
+        };
+        compare(&call).unwrap_or_else(|fault| panic!("{fault:?}"))
+    }
+
+    #[test]
+    fn versions_are_compared() {
+        assert!(compared("1.0", "lt", "1.0-1") && compared("1:0", "gt", "9"));
+        assert!(compared("1.0~rc1", "<<", "1.0") && compared("1.0", "<", "1.0"));
+        assert!(compared("", "lt", "1") && compared("", "gt-nl", "1"));
+        assert!(compared("", "eq", "") && !compared("", "lt-nl", "1"));
+        assert!(compared("1", "ge", "") && compared("1", "lt-nl", ""));
+    }
+}

@@ -1,0 +1,296 @@
+//! `--remove` and `--purge` (`remove.c` in dpkg's source).
+
+use super::engine::Engine;
+use super::fault::{Done, Fault};
+use super::options::Action;
+use super::relations::{groups, satisfied};
+use super::unpack::call;
+use dpkg_db::{Diversions, Flag, Package, PackageKey, Status, Want, with_suffix};
+use rootless_install_fs::FileType;
+use std::path::{Path, PathBuf};
+
+impl Engine<'_, '_> {
+    /// Removes the packages that are named, dependents before what they depend on.
+    pub(super) fn remove_named(&mut self) -> Done {
+        self.voice
+            .log(&format!("startup packages {}", self.call.action.name()));
+        let mut waiting = if self.options().pending {
+            let wanted = |package: &&Package| match package.want {
+                Want::Purge => package.status != Status::NotInstalled,
+                Want::Deinstall => package.status > Status::ConfigFiles,
+                _ => false,
+            };
+            self.database
+                .packages()
+                .filter(wanted)
+                .map(Package::key)
+                .collect()
+        } else {
+            self.named_packages()?
+        };
+        // Each turn takes those that nothing needs any more; in a circle, the first.
+        while !waiting.is_empty() {
+            let free = waiting.iter().position(|key| self.needing(key).is_empty());
+            let among = |key: &PackageKey| self.needing(key).iter().all(|needing| waiting.contains(needing));
+            let at = free.or_else(|| waiting.iter().position(among)).unwrap_or(0);
+            let key = waiting.remove(at);
+            match self.remove_one(&key, &waiting) {
+                Err(Fault::Package(problem)) => self.fail("package", &self.name(&key), &problem)?,
+                done => done?,
+            }
+        }
+        self.deferred_triggers()
+    }
+
+    /// The packages whose dependencies only this one satisfies.
+    fn needing(&self, key: &PackageKey) -> Vec<PackageKey> {
+        if self.status(key) <= Status::ConfigFiles {
+            return Vec::new();
+        }
+        let others = self
+            .database
+            .packages()
+            .filter(|other| other.status >= Status::Unpacked && other.key() != *key);
+        let needs = |other: &&Package| {
+            let mut all = ["Depends", "Pre-Depends"]
+                .into_iter()
+                .flat_map(|field| groups(other, field));
+            all.any(|group| {
+                satisfied(&self.database, other, &group, &[], None)
+                    && !satisfied(&self.database, other, &group, &[key], None)
+                    && !self.ignores(&group)
+            })
+        };
+        others.filter(needs).map(Package::key).collect()
+    }
+
+    fn remove_one(&mut self, key: &PackageKey, others: &[PackageKey]) -> Done {
+        let purge = self.call.action == Action::Purge;
+        let Some(package) = self.database.get(key).cloned() else {
+            self.voice.warning(&format!(
+                "ignoring request to remove {} which isn't installed",
+                key.name
+            ));
+            return Ok(());
+        };
+        let name = self.name(key);
+        if !self.options().pending && package.want != Want::Unknown {
+            self.database.update(key, |package| {
+                package.want = if purge { Want::Purge } else { Want::Deinstall };
+            })?;
+        }
+        match package.status {
+            Status::NotInstalled => {
+                self.voice.warning(&format!(
+                    "ignoring request to remove {name} which isn't installed"
+                ));
+                return Ok(());
+            }
+            Status::ConfigFiles if !purge && !self.options().pending => {
+                self.voice.warning(&format!(
+                    "ignoring request to remove {name}, only the config\n files of which are on the system; use \
+                     --purge to remove them too"
+                ));
+                return Ok(());
+            }
+            Status::ConfigFiles => {}
+            _ => self.check_removal(&package, others)?,
+        }
+        if package.flag == Flag::ReinstReq {
+            self.forcible(
+                "remove-reinstreq",
+                "package is in a very bad inconsistent state; you should\n reinstall it before attempting a \
+                 removal",
+            )?;
+        }
+        self.count_files();
+        if package.status > Status::ConfigFiles {
+            self.voice
+                .say(&format!("Removing {name} ({}) ...", package.version));
+            self.tell_action("remove", key);
+        }
+        let declared = self.database.declarations(self.target, key)?;
+        self.database.activate_declared(key, &declared);
+        if package.status >= Status::HalfConfigured {
+            self.database
+                .update(key, |package| package.status = Status::HalfConfigured)?;
+            let script = call("prerm", vec!["remove".to_owned()]);
+            if let Err(fault) = self.run(key, &script, &package.info_path("prerm"), "installed") {
+                let Fault::Package(problem) = fault else {
+                    return Err(fault);
+                };
+                let told = self.fail("package", &name, &problem);
+                if package.status > Status::HalfConfigured {
+                    self.undo_removal(key);
+                }
+                return told;
+            }
+            // Half-installed soon, and so not noted.
+            self.database.set_status(key, Status::Unpacked);
+        }
+        self.remove_bulk(key)
+    }
+
+    /// The package is configured again after a prerm that failed.
+    fn undo_removal(&mut self, key: &PackageKey) {
+        if let Err(Fault::Package(problem) | Fault::Call(problem)) =
+            self.abort_to_installed(key, vec!["abort-remove".into()])
+        {
+            self.voice
+                .notice(&format!("error while cleaning up:\n {problem}"));
+        }
+    }
+
+    fn check_removal(&mut self, package: &Package, others: &[PackageKey]) -> Done {
+        if package.essential() {
+            self.forcible(
+                "remove-essential",
+                "this is an essential package; it should not be removed",
+            )?;
+        }
+        if package.field("Protected").is_some() {
+            self.forcible(
+                "remove-protected",
+                "this is a protected package; it should not be removed",
+            )?;
+        }
+        let key = package.key();
+        let needing: Vec<PackageKey> = self
+            .needing(&key)
+            .into_iter()
+            .filter(|needing| !others.contains(needing))
+            .collect();
+        if needing.is_empty() {
+            return Ok(());
+        }
+        let name = self.name(&key);
+        let mut why = String::new();
+        for needing in needing {
+            why += &self.unsatisfied(&self.package(&needing)?.clone(), Some(&key));
+        }
+        if self.forces("depends") {
+            self.voice.notice(&format!(
+                "{name}: dependency problems, but removing anyway as you requested:\n{why}"
+            ));
+            return Ok(());
+        }
+        self.voice
+            .notice(&format!("dependency problems prevent removal of {name}:\n{why}"));
+        Err(Fault::Package("dependency problems - not removing".to_owned()))
+    }
+
+    /// Removes a package's files, and where it is to be purged what was left of it.
+    pub(super) fn remove_bulk(&mut self, key: &PackageKey) -> Done {
+        if matches!(self.status(key), Status::HalfInstalled | Status::Unpacked) {
+            self.remove_files(key)?;
+        }
+        let package = self.package(key)?.clone();
+        let postrm = self.target.stat(&package.info_path("postrm")).is_ok();
+        if !postrm && package.conffiles.is_empty() {
+            self.database.update(key, |package| {
+                package.want = Want::Purge;
+                package.config_version = None;
+            })?;
+        } else if package.want == Want::Purge {
+            self.purge_conffiles(key)?;
+        }
+        if self.package(key)?.want == Want::Purge {
+            let directories = self.database.list(self.target, key)?;
+            let diversions = Diversions::load(self.target)?;
+            for path in directories.iter().rev() {
+                let used = diversions.used(path, &key.name).to_owned();
+                let shared = self.database.owners(path).any(|owner| owner != key);
+                if shared || used == Path::new("/.") {
+                    continue;
+                }
+                self.activate_path(&used, key);
+                if self.target.stat(&used).is_ok() && self.target.remove_dir(&used).is_err() {
+                    self.voice.warning(&format!(
+                        "while removing {}, directory '{}' not empty so not removed",
+                        self.name(key),
+                        path.display()
+                    ));
+                }
+            }
+            let package = self.package(key)?;
+            self.database
+                .clean_info(self.target, &package.info_name(), &|_| false)?;
+            self.database.blank(key, Want::Unknown)?;
+        } else {
+            self.database.update(key, |package| package.flag = Flag::Ok)?;
+        }
+        self.record()
+    }
+
+    fn remove_files(&mut self, key: &PackageKey) -> Done {
+        self.database
+            .update(key, |package| package.status = Status::HalfInstalled)?;
+        self.record()?;
+        let package = self.package(key)?.clone();
+        let diversions = Diversions::load(self.target)?;
+        let list = self.database.list(self.target, key)?;
+        let mut left: Vec<PathBuf> = Vec::new();
+        for path in list.iter().rev() {
+            let used = diversions.used(path, &key.name).to_owned();
+            let is_directory = self
+                .target
+                .stat_follow(&used)
+                .is_ok_and(|stat| stat.meta.kind == FileType::Directory);
+            let same_set = |owner: &&PackageKey| *owner != key && owner.name == key.name;
+            if !is_directory && self.database.owners(path).any(|owner| same_set(&owner)) {
+                continue;
+            }
+            if package
+                .conffiles
+                .iter()
+                .any(|conffile| Path::new(&conffile.path) == path)
+            {
+                left.push(path.clone());
+                continue;
+            }
+            if is_directory {
+                let holds_conffile = package.conffiles.iter().any(|conffile| {
+                    !conffile.obsolete
+                        && !conffile.remove_on_upgrade
+                        && Path::new(&conffile.path).starts_with(path)
+                });
+                if holds_conffile || left.iter().any(|left| left.starts_with(path)) {
+                    left.push(path.clone());
+                    continue;
+                }
+                if self.database.owners(path).any(|owner| owner != key) {
+                    continue;
+                }
+                if path == Path::new("/.") {
+                    left.push(path.clone());
+                    continue;
+                }
+            }
+            self.activate_path(&used, key);
+            for suffix in [".dpkg-tmp", ".dpkg-new"] {
+                let _ = self.target.remove(&with_suffix(&used, suffix));
+            }
+            let Ok(stat) = self.target.stat(&used) else {
+                continue;
+            };
+            if stat.meta.kind != FileType::Directory {
+                self.target.remove(&used)?;
+            } else if self.target.remove_dir(&used).is_err() {
+                left.push(path.clone());
+            }
+        }
+        left.reverse();
+        self.database.write_list(self.target, key, &left)?;
+        self.run_postrm(key, "remove")?;
+        self.database.drop_interests(self.target, key)?;
+        let name = self.package(key)?.info_name();
+        let keeps = |kind: &str| matches!(kind, "list" | "postrm");
+        self.database.clean_info(self.target, &name, &keeps)?;
+        self.database.update(key, |package| {
+            package.status = Status::ConfigFiles;
+            package.remove_field("Essential");
+            package.remove_field("Protected");
+        })?;
+        self.record()
+    }
+}

@@ -1,0 +1,87 @@
+//! A maintainer script run, and what its end means.
+
+use super::engine::Engine;
+use super::fault::{Done, Fault};
+use crate::install::InstallError;
+use dpkg_db::PackageKey;
+use script_host::script::Script;
+use script_host::view::Ended;
+use script_host::{ScriptCall, SessionError};
+use std::path::Path;
+
+impl Engine<'_, '_> {
+    /// Runs a script that may not be there; whether it was. `whose` is `installed`, `old` or `new`.
+    pub(super) fn run(&mut self, key: &PackageKey, script: &Script, path: &Path, whose: &str) -> Done<bool> {
+        let Ok(stat) = self.target.stat(path) else {
+            return Ok(false);
+        };
+        if stat.meta.mode & 0o555 != 0o555 {
+            self.target.set_mode(path, 0o755)?;
+        }
+        self.record()?;
+        if script.file() == "preinst" {
+            let text = self.target.read(path)?;
+            self.session
+                .before_preinst(Some(&text))
+                .map_err(InstallError::from)?;
+        }
+        let ended = self.execute(key, script, path);
+        // Those who ask for it after a postinst do so when its package has its state.
+        if script.file() != "postinst" || ended.is_err() {
+            self.database.incorporate(self.target)?;
+        }
+        let problem = match ended? {
+            None => return Ok(true),
+            Some(problem) => problem,
+        };
+        let kind = match script.file() {
+            "preinst" => "pre-installation",
+            "postinst" => "post-installation",
+            "prerm" => "pre-removal",
+            _ => "post-removal",
+        };
+        if script.file() == "postinst" {
+            self.database.incorporate(self.target)?;
+        }
+        Err(Fault::Package(format!(
+            "{whose} {} package {kind} script {problem}",
+            self.name(key)
+        )))
+    }
+
+    /// Executes a script; how it failed, if it did.
+    fn execute(&mut self, key: &PackageKey, script: &Script, path: &Path) -> Done<Option<String>> {
+        let force = self.options().forces.to_string();
+        let ran = self.session.run_script(&ScriptCall {
+            package: &key.name,
+            architecture: &key.architecture,
+            script,
+            path,
+            force: &force,
+            debug: self.voice.debugs_scripts(),
+        });
+        let ran = match ran {
+            Err(SessionError::Cancelled(cancelled)) => return Err(Fault::Call(cancelled.to_string())),
+            ran => ran.map_err(InstallError::from)?,
+        };
+        Ok(match (&ran.refusal, &ran.outcome.ended) {
+            (Some(refusal), _) => Some(format!(
+                "was stopped: it executes {}, which cannot be run here: {}",
+                refusal.tool.display(),
+                refusal.reason
+            )),
+            (None, Ended::Exited(0)) => None,
+            (None, Ended::Exited(status)) => Some(format!("subprocess returned error exit status {status}")),
+            (None, Ended::Signalled(signal)) => Some(format!("subprocess was killed by signal ({signal})")),
+            (None, Ended::NotRun(reason)) => Some(format!("could not be executed: {reason}")),
+            (None, ended) => Some(format!("subprocess was ended by {ended}")),
+        })
+    }
+
+    /// The state after a postinst that succeeded.
+    pub(super) fn settle(&mut self, key: &PackageKey) -> Done {
+        self.database.settle(key)?;
+        self.database.incorporate(self.target)?;
+        self.record()
+    }
+}

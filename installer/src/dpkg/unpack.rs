@@ -1,0 +1,344 @@
+//! One archive unpacked (`process_archive` in dpkg's source), and what was done so far undone when
+//! that fails.
+
+use super::archives::Archive;
+use super::engine::Engine;
+use super::fault::{Done, Fault};
+use super::options::Action;
+use super::ownership::Rivals;
+use crate::install::InstallError;
+use deb_unpack::{Context, Job, Layering, check_contents, unpack_all};
+use dpkg_db::Unpacked;
+use dpkg_db::{Database, Flag, PackageKey, Status};
+use rootless_install_fs::{FileType, Meta, Target};
+use script_host::script::Script;
+use std::path::{Path, PathBuf};
+
+/// Where dpkg keeps the control files of a package that is being unpacked.
+const INCOMING: &str = "/var/lib/dpkg/tmp.ci";
+
+/// What is to be undone, the last first (Policy 6.6).
+pub(super) enum Undo {
+    /// The prerm for the upgrade was run: the package is configured again.
+    Prerm,
+    /// Another package was deconfigured.
+    Deconfigured(PackageKey),
+    /// The prerm of a package that is in the way was run.
+    InFavour(PackageKey),
+    /// The preinst was run; the state before it.
+    Preinst(Status),
+    /// The postrm for the upgrade was run.
+    Postrm,
+}
+
+/// How far the unpacking of one archive has come.
+pub(super) struct Progress {
+    pub(super) undo: Vec<Undo>,
+    /// Packages that are removed for this one.
+    pub(super) conflictors: Vec<PackageKey>,
+    /// Whether files of the target were replaced.
+    pub(super) placed: bool,
+}
+
+impl Engine<'_, '_> {
+    /// Unpacks an archive.
+    pub(super) fn unpack(&mut self, archive: &Archive) -> Done {
+        let mut progress = Progress {
+            undo: Vec::new(),
+            conflictors: Vec::new(),
+            placed: false,
+        };
+        let (key, old) = self.database.select(&archive.control)?;
+        self.available.insert(key.clone(), archive.version.clone());
+        let mut done = self.unpack_steps(archive, &key, old, &mut progress);
+        if let Err(fault) = done {
+            // The failure is told first, then what is done about it.
+            done = match fault {
+                Fault::Package(problem) => {
+                    self.fail("archive", &archive.path.display().to_string(), &problem)
+                }
+                fatal => Err(fatal),
+            };
+            self.undo(archive, &key, progress);
+        }
+        self.remove_incoming()?;
+        done
+    }
+
+    fn unpack_steps(
+        &mut self,
+        archive: &Archive,
+        key: &PackageKey,
+        old: Status,
+        progress: &mut Progress,
+    ) -> Done {
+        let deconfigured = self.check_relations(archive, progress)?;
+        self.count_files();
+        self.voice
+            .say(&format!("Preparing to unpack {} ...", archive.shown));
+        let upgrade = old > Status::ConfigFiles;
+        self.tell_action(if upgrade { "upgrade" } else { "install" }, key);
+        self.database
+            .activate_before_unpack(self.target, key, &archive.control)?;
+        self.write_incoming(archive)?;
+        let old_version = self.version(key);
+        let mut old = old;
+        if old >= Status::HalfConfigured {
+            self.database.update(key, |package| {
+                package.status = Status::HalfConfigured;
+                package.flag = Flag::ReinstReq;
+            })?;
+            if old > Status::HalfConfigured {
+                progress.undo.push(Undo::Prerm);
+            }
+            self.run_old_or_new(archive, key, "prerm", &old_version)?;
+            self.database
+                .update(key, |package| package.status = Status::Unpacked)?;
+            old = Status::Unpacked;
+        }
+        for other in &deconfigured {
+            self.deconfigure(archive, other, progress)?;
+        }
+        for conflictor in progress.conflictors.clone() {
+            self.begin_conflictor(archive, &conflictor, progress)?;
+        }
+        self.database.half_install(key, &archive.control)?;
+        progress.undo.push(Undo::Preinst(old));
+        let versions = [old_version.clone(), archive.version.clone()];
+        let arguments = match old {
+            Status::NotInstalled => vec!["install".to_owned()],
+            Status::ConfigFiles => [vec!["install".to_owned()], versions.to_vec()].concat(),
+            _ => [vec!["upgrade".to_owned()], versions.to_vec()].concat(),
+        };
+        self.run(key, &call("preinst", arguments), &incoming("preinst"), "new")?;
+        let name = self.name(key);
+        if upgrade {
+            self.voice.say(&format!(
+                "Unpacking {name} ({}) over ({old_version}) ...",
+                archive.version
+            ));
+        } else {
+            self.voice
+                .say(&format!("Unpacking {name} ({}) ...", archive.version));
+        }
+        let before = self.database.list(self.target, key)?;
+        let unpacked = self.extract(archive, progress)?;
+        if matches!(old, Status::HalfInstalled | Status::Unpacked) {
+            self.database
+                .update(key, |package| package.status = Status::HalfInstalled)?;
+            progress.undo.push(Undo::Postrm);
+            self.run_old_or_new(archive, key, "postrm", &old_version)?;
+        }
+        // From here on nothing is undone.
+        progress.undo.clear();
+        let obsolete = self.remove_old_files(archive, key, &before, &unpacked)?;
+        let paths = unpacked.list.clone();
+        self.database
+            .finish_unpack_over(self.target, &archive.control, unpacked, obsolete)?;
+        self.record()?;
+        let package = self.package(key)?.clone();
+        self.session
+            .learn(&package.name, &package.version, &package.architecture, &paths)
+            .map_err(InstallError::from)?;
+        for conflictor in std::mem::take(&mut progress.conflictors) {
+            self.end_conflictor(key, &conflictor)?;
+        }
+        if self.call.action == Action::Install {
+            for one in std::iter::once(key).chain(&deconfigured) {
+                if self.queue.contains(one) {
+                    self.repeated.push(one.clone());
+                } else {
+                    self.queue.push(one.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of an archive into the target. All of it is read before anything is written.
+    fn extract(&mut self, archive: &Archive, progress: &mut Progress) -> Done<Unpacked> {
+        // What scripts did is on the disk, and what follows is in the journal.
+        self.record()?;
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let package = archive.control.package()?;
+        let filters = &self.options().filters;
+        let left_out = |path: &Path, may_hold_others: bool| filters.leave_out(path, may_hold_others);
+        let rivals = Rivals::new(&self.database, self.forces("overwrite"), &progress.conflictors);
+        let mut context = Context::load(self.target, &self.database, Layering::Dpkg)?;
+        context.ownership = &rivals;
+        context.left_out = &left_out;
+        let (database, target, begun_empty) = (&self.database, self.target, self.begun_empty);
+        let adopted = |path: &Path| begun_empty && is_nobodys(path, database, target);
+        context.adopted = &adopted;
+        check_contents(
+            &archive.deb,
+            &archive.control,
+            &package,
+            self.target,
+            &context,
+            threads,
+        )?;
+        let (replaced, taken) = rivals.told();
+        for other in &replaced {
+            let (name, version) = (self.name(other), self.version(other));
+            self.voice
+                .say(&format!("Replacing files in old package {name} ({version}) ..."));
+        }
+        for path in &taken {
+            self.voice.warning("overriding problem because --force enabled:");
+            self.voice.warning(path);
+        }
+        progress.placed = true;
+        let job = Job {
+            path: archive.path.clone(),
+            expected: None,
+            quick: None,
+        };
+        let unpacked = unpack_all(&[job], self.target, &context, threads, &|_, _| {})?;
+        let unpacked = unpacked.into_iter().next().map(|unpacked| unpacked.files);
+        unpacked.ok_or_else(|| Fault::Package("the archive was not unpacked".to_owned()))
+    }
+
+    /// The old version's script, or where that fails the new version's in its place.
+    fn run_old_or_new(&mut self, archive: &Archive, key: &PackageKey, file: &'static str, old: &str) -> Done {
+        let path = self.package(key)?.info_path(file);
+        let upgrade = call(file, vec!["upgrade".into(), archive.version.clone()]);
+        let problem = match self.run(key, &upgrade, &path, "old") {
+            Err(Fault::Package(problem)) => problem,
+            done => return done.map(|_| ()),
+        };
+        self.voice.warning(&problem);
+        self.voice
+            .notice("trying script from the new package instead ...");
+        let arguments = vec!["failed-upgrade".into(), old.to_owned(), archive.version.clone()];
+        if !self.run(key, &call(file, arguments), &incoming(file), "new")? {
+            return Err(Fault::Package(
+                "there is no script in the new version of the package - giving up".to_owned(),
+            ));
+        }
+        self.voice.notice("... it looks like that went OK");
+        Ok(())
+    }
+
+    fn undo(&mut self, archive: &Archive, key: &PackageKey, mut progress: Progress) {
+        let mut given_up = false;
+        while let Some(undo) = progress.undo.pop() {
+            let own = !matches!(undo, Undo::Deconfigured(_) | Undo::InFavour(_));
+            if own && given_up {
+                continue;
+            }
+            let undone = self.undo_one(archive, key, undo, progress.placed);
+            if let Err(Fault::Package(problem) | Fault::Call(problem)) = undone {
+                self.voice
+                    .notice(&format!("error while cleaning up:\n {problem}"));
+                given_up |= own;
+            }
+        }
+        // What is noted here is what the next call finds.
+        if let Err(Fault::Package(problem) | Fault::Call(problem)) = self.record() {
+            self.voice.notice(&problem);
+        }
+    }
+
+    fn undo_one(&mut self, archive: &Archive, key: &PackageKey, undo: Undo, placed: bool) -> Done {
+        let old_version = self.version(key);
+        let new = archive.version.clone();
+        match undo {
+            Undo::Prerm => {
+                let arguments = vec!["abort-upgrade".into(), new];
+                self.abort_to_installed(key, arguments)?;
+                Ok(self.database.update(key, |package| package.flag = Flag::Ok)?)
+            }
+            Undo::Deconfigured(other) => {
+                let arguments = vec![
+                    "abort-deconfigure".into(),
+                    "in-favour".into(),
+                    key.name.clone(),
+                    new,
+                ];
+                self.abort_to_installed(&other, arguments)
+            }
+            Undo::InFavour(other) => {
+                let arguments = vec!["abort-remove".into(), "in-favour".into(), key.name.clone(), new];
+                self.abort_to_installed(&other, arguments)
+            }
+            Undo::Postrm => {
+                let path = self.package(key)?.info_path("preinst");
+                let script = call("preinst", vec!["abort-upgrade".into(), new]);
+                self.run(key, &script, &path, "old").map(|_| ())
+            }
+            Undo::Preinst(old) => {
+                let versions = [old_version, new];
+                let arguments = match old {
+                    Status::NotInstalled => vec!["abort-install".to_owned()],
+                    Status::ConfigFiles => [vec!["abort-install".to_owned()], versions.to_vec()].concat(),
+                    _ => [vec!["abort-upgrade".to_owned()], versions.to_vec()].concat(),
+                };
+                self.run(key, &call("postrm", arguments), &incoming("postrm"), "new")?;
+                if placed {
+                    // Files of the new version have replaced old ones: it has to be unpacked again.
+                    return Err(Fault::Package(format!(
+                        "files of {} {} were unpacked; it has to be installed again",
+                        key.name, archive.version
+                    )));
+                }
+                if old == Status::NotInstalled {
+                    let want = self.package(key)?.want;
+                    return Ok(self.database.blank(key, want)?);
+                }
+                Ok(self.database.update(key, |package| {
+                    package.status = old;
+                    package.flag = Flag::Ok;
+                })?)
+            }
+        }
+    }
+
+    /// Runs a postinst that undoes; the package is configured afterwards.
+    pub(super) fn abort_to_installed(&mut self, key: &PackageKey, arguments: Vec<String>) -> Done {
+        let path = self.package(key)?.info_path("postinst");
+        self.run(key, &call("postinst", arguments), &path, "installed")?;
+        self.settle(key)
+    }
+
+    fn write_incoming(&self, archive: &Archive) -> Done {
+        self.remove_incoming()?;
+        let control = &archive.control;
+        self.target
+            .make_dir(Path::new(INCOMING), &Meta::of_root(FileType::Directory, 0o755))?;
+        for (name, file) in &control.files {
+            self.target.write(&incoming(name), &file.data, &file.meta)?;
+        }
+        let meta = Meta::of_root(FileType::Regular, 0o644);
+        Ok(self
+            .target
+            .write(&incoming("control"), control.control.as_bytes(), &meta)?)
+    }
+
+    /// Removes the control files, also those that a call before this one has left.
+    fn remove_incoming(&self) -> Done {
+        let names = match self.target.read_dir(Path::new(INCOMING)) {
+            Err(error) if error.is_not_found() => return Ok(()),
+            names => names?,
+        };
+        for name in names {
+            self.target.remove(&Path::new(INCOMING).join(name))?;
+        }
+        Ok(self.target.remove_dir(Path::new(INCOMING))?)
+    }
+}
+
+/// Whether a directory is one that an ordinary user's tar or mkdir may have made: they could not say
+/// whose it is, so the package does.
+fn is_nobodys(path: &Path, database: &Database, target: &Target) -> bool {
+    let plain = |meta: Meta| meta.uid == 0 && meta.gid == 0 && meta.mode & 0o6000 == 0;
+    database.owners(path).next().is_none() && target.stat_follow(path).is_ok_and(|stat| plain(stat.meta))
+}
+
+pub(super) fn call(file: &'static str, arguments: Vec<String>) -> Script {
+    Script::Call { file, arguments }
+}
+
+fn incoming(name: &str) -> PathBuf {
+    Path::new(INCOMING).join(name)
+}

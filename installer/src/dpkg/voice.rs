@@ -1,0 +1,117 @@
+//! What a call of dpkg says, and to whom: people and scripts on standard output and error, front
+//! ends on descriptors (`--status-fd`), and the log (`--log`).
+
+use progress::{Event, Reporter, escape_bytes};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// Says it.
+#[derive(Debug, Default)]
+pub(super) struct Voice {
+    listeners: Mutex<Vec<File>>,
+    log: Mutex<Option<File>>,
+    /// `--debug`: which details are told.
+    debug: u32,
+}
+
+/// Scripts that are run (dpkg(1), `--debug`).
+const SCRIPTS: u32 = 0o2;
+
+impl Voice {
+    /// Takes the descriptors and opens the log.
+    ///
+    /// # Errors
+    /// A descriptor that there is not.
+    pub(super) fn new(descriptors: &[i32], log: Option<&Path>, debug: u32) -> Result<Self, String> {
+        let voice = Self {
+            debug,
+            ..Self::default()
+        };
+        for descriptor in descriptors {
+            let copy = crate::sys::inherited(*descriptor)
+                .map_err(|error| format!("cannot use the status descriptor {descriptor}: {error}"))?;
+            lock(&voice.listeners).push(File::from(copy));
+        }
+        if let Some(path) = log {
+            match File::options().append(true).create(true).open(path) {
+                Ok(file) => *lock(&voice.log) = Some(file),
+                Err(error) => voice.notice(&format!("cannot open log '{}': {error}", path.display())),
+            }
+        }
+        Ok(voice)
+    }
+
+    /// Progress, on standard output.
+    pub(super) fn say(&self, line: &str) {
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "{line}");
+        let _ = out.flush();
+    }
+
+    /// Something in the way, on standard error.
+    pub(super) fn notice(&self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "dpkg: {text}");
+    }
+
+    /// Something that is passed over.
+    pub(super) fn warning(&self, text: &str) {
+        self.notice(&format!("warning: {text}"));
+    }
+
+    /// A line for front ends: one line, whatever is in it.
+    pub(super) fn status(&self, line: &str) {
+        let line = format!("{}\n", line.replace('\n', " "));
+        for listener in lock(&self.listeners).iter_mut() {
+            // One that has gone away is no reason to stop in the middle.
+            let _ = listener.write_all(line.as_bytes());
+        }
+    }
+
+    /// A line of the log.
+    pub(super) fn log(&self, line: &str) {
+        if let Some(log) = lock(&self.log).as_mut() {
+            let _ = writeln!(log, "{} {line}", crate::sys::local_time());
+        }
+    }
+
+    /// Whether scripts are to be told that the user looks for their faults.
+    pub(super) fn debugs_scripts(&self) -> bool {
+        self.debug & SCRIPTS != 0
+    }
+}
+
+impl Reporter for Voice {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::ScriptOutput { output, .. } => {
+                let mut out = std::io::stdout().lock();
+                let _ = out.write_all(output);
+                let _ = out.write_all(b"\n");
+                let _ = out.flush();
+            }
+            Event::Warning { message } => self.warning(message),
+            Event::ScriptStarted { package, script } if self.debugs_scripts() => {
+                let _ = writeln!(std::io::stderr(), "D{SCRIPTS:06o}: {package}: {script}");
+            }
+            Event::ScriptFinished {
+                package,
+                script,
+                failure: Some(failure),
+                ..
+            } if self.debugs_scripts() => {
+                let failure = escape_bytes(failure.as_bytes());
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "D{SCRIPTS:06o}: {package}: {script}: {failure}"
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

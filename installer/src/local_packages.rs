@@ -1,0 +1,214 @@
+//! Package files of the user's own, as an index: what `apt-get install ./FILE.deb` does.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use deb_archive::Index;
+use deb_index::{Malformed, Packages};
+use deb_types::control::paragraphs;
+use deb_unpack::{DebError, DebFile};
+
+/// The suite and component that such an index says it is of.
+const LOCAL: &str = "local";
+
+/// Higher than any source's: apt takes such a version even where it is an older one.
+const LOCAL_PRIORITY: i16 = 1001;
+
+/// Why a file cannot be installed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LocalError {
+    /// It cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is no package.
+    #[error(transparent)]
+    Deb(#[from] DebError),
+    /// Its control file does not say what package it is.
+    #[error("{path}: its control file has no field {field}")]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+    },
+    /// Its control file cannot be part of an index.
+    #[error("{path}: its control file cannot be understood")]
+    Control {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Malformed,
+    },
+    /// Its path cannot be written as a URL, or has blanks.
+    #[error("{path}: a package file's name has no blanks or control characters")]
+    Name {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A package file, and what it is called where packages are asked for.
+#[derive(Clone, Debug)]
+pub struct LocalPackage {
+    /// An index with this package alone.
+    pub index: Index,
+    /// `Package`.
+    pub name: String,
+    /// `Version`.
+    pub version: String,
+    /// `Architecture`.
+    pub architecture: String,
+}
+
+/// Reads a package file. Its hash is what is found now: no archive vouches for it, the file is the user's.
+///
+/// # Errors
+/// [`LocalError`].
+pub fn local_package(path: &Path) -> Result<LocalPackage, LocalError> {
+    let failed = |source| LocalError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let absolute = std::path::absolute(path).map_err(failed)?;
+    let mut hasher = Sha256::new();
+    let size = io::copy(
+        &mut File::open(&absolute).map_err(failed)?,
+        &mut Hashed(&mut hasher),
+    )
+    .map_err(failed)?;
+    let control = DebFile::open_as(&absolute, path)?.control()?.control;
+    let paragraph = paragraphs(&control).next().and_then(Result::ok);
+    let field = |field: &'static str| {
+        let value = paragraph.and_then(|paragraph| paragraph.get(field));
+        value
+            .map(str::to_owned)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| LocalError::Field {
+                path: path.to_owned(),
+                field,
+            })
+    };
+    let bad_name = || LocalError::Name {
+        path: path.to_owned(),
+    };
+    let (name, version, architecture) = (field("Package")?, field("Version")?, field("Architecture")?);
+    let file = absolute.file_name().and_then(|name| name.to_str());
+    let file = file
+        .filter(|name| {
+            !name
+                .chars()
+                .any(|c| c.is_control() || c.is_whitespace() || c == '\\')
+        })
+        .ok_or_else(bad_name)?;
+    let directory = absolute.parent().unwrap_or(Path::new("/"));
+    let base = Url::from_directory_path(directory).map_err(|()| bad_name())?;
+    let stanza = format!(
+        "{}\nFilename: {file}\nSize: {size}\nSHA256: {}\n",
+        control.trim_end(),
+        dpkg_db::hex(hasher.finalize().as_slice())
+    );
+    let packages = Packages::parse(stanza).map_err(|source| LocalError::Control {
+        path: path.to_owned(),
+        source,
+    })?;
+    let index = Index {
+        source: usize::MAX,
+        base,
+        suite: LOCAL.to_owned(),
+        codename: LOCAL.to_owned(),
+        release_archive: LOCAL.to_owned(),
+        component: LOCAL.to_owned(),
+        architecture: architecture.clone(),
+        priority: LOCAL_PRIORITY,
+        packages,
+    };
+    Ok(LocalPackage {
+        index,
+        name,
+        version,
+        architecture,
+    })
+}
+
+/// What is copied to it is hashed.
+struct Hashed<'a>(&'a mut Sha256);
+
+impl io::Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apt_solve::{IndexInput, Universe};
+    use deb_unpack::tests::build::{Data, Deb};
+
+    fn input(packages: &Packages, priority: i16) -> IndexInput<'_> {
+        IndexInput {
+            packages,
+            suite: "stable",
+            codename: "trixie",
+            component: "main",
+            architecture: "riscv64",
+            priority,
+        }
+    }
+
+    #[test]
+    fn a_file_comes_before_what_archives_have() {
+        let directory = tempfile::tempdir().unwrap();
+        let deb = Deb::new("own", Data::default()).field("Depends: other (>= 2)");
+        let path = deb.write(directory.path(), "own_1.0_riscv64.deb");
+        let local = local_package(&path).unwrap();
+        assert_eq!((local.name.as_str(), local.version.as_str()), ("own", "1.0"));
+        let archive = "Package: own\nVersion: 2.0\nArchitecture: riscv64\nFilename: pool/own.deb\nSize: 1\n";
+        let archive = Packages::parse(format!("{archive}SHA256: {}\n", "1".repeat(64))).unwrap();
+        let inputs = [
+            input(&archive, DEFAULT_PRIORITY),
+            input(&local.index.packages, local.index.priority()),
+        ];
+        let universe = Universe::new(&inputs, "riscv64", &[]);
+        let id = universe.candidate("own", "riscv64").unwrap();
+        let package = universe.package(id);
+        assert_eq!((package.version, package.malformed), ("1.0", None));
+        assert_eq!(package.depends.len(), 1);
+        let file = local
+            .index
+            .package_file("own", package.filename, package.size, package.sha256);
+        let url = file.unwrap().urls.remove(0);
+        assert_eq!(url.to_file_path().unwrap(), path);
+    }
+
+    #[test]
+    fn what_is_no_package_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.deb");
+        assert!(matches!(local_package(&path), Err(LocalError::Read { .. })));
+        std::fs::write(&path, "no package").unwrap();
+        assert!(matches!(local_package(&path), Err(LocalError::Deb(_))));
+        let mut deb = Deb::new("own", Data::default());
+        deb.control = "Package: own\nArchitecture: all\n".into();
+        let path = deb.write(directory.path(), "y.deb");
+        let missing = local_package(&path);
+        assert!(matches!(missing, Err(LocalError::Field { field: "Version", .. })));
+        let blank = Deb::new("own", Data::default()).write(directory.path(), "a b.deb");
+        assert!(matches!(local_package(&blank), Err(LocalError::Name { .. })));
+    }
+}

@@ -1,0 +1,187 @@
+//! Settings: one value, made once from the command line and the environment, checked once, and handed down
+//! whole to where each part acts.
+
+use crate::merge_usr::MergedUsr;
+use crate::preseed::Selections;
+use crate::target_spec::TargetSpec;
+use apt_solve::Variant;
+use deb_arch::Architecture;
+use progress::{Verbosity, escape, escape_path};
+use script_host::ScriptSettings;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Settings of an installation.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Kind and place of the result.
+    pub target: TargetSpec,
+    /// The target's own architecture.
+    pub arch: &'static Architecture,
+    /// The target's foreign architectures, in the order given.
+    pub foreign: Vec<&'static Architecture>,
+    /// The set of packages.
+    pub variant: Variant,
+    /// Whether /usr is merged.
+    pub merged_usr: MergedUsr,
+    /// Packages beside the set: `NAME[:ARCH][=VERSION|/SUITE]`, in the order given.
+    pub include: Vec<String>,
+    /// Archives that packages come from.
+    pub archives: ArchiveSettings,
+    /// The cache directory, absolute; it may not exist yet.
+    pub cache: PathBuf,
+    /// Directory of the work directory when the target is standard output.
+    pub temporary: PathBuf,
+    /// The way in which scripts are run.
+    pub mode: Mode,
+    /// Source of native tools.
+    pub native_tools: NativeTools,
+    /// Answers for debconf, in the order given.
+    pub selections: Vec<Selections>,
+    /// Settings of scripts.
+    pub scripts: ScriptSettings,
+    /// File of the log; none for a new one in the cache.
+    pub log: Option<PathBuf>,
+    /// Whether the work directory of a failed run is kept.
+    pub keep_failed: bool,
+    /// Whether the plan is only printed.
+    pub dry_run: bool,
+    /// Amount of messages on standard error.
+    pub verbosity: Verbosity,
+}
+
+/// Archives that packages come from.
+#[derive(Clone, Debug)]
+pub struct ArchiveSettings {
+    /// Suite or codename, for mirrors given as a URL.
+    pub suite: String,
+    /// Components, for mirrors given as a URL; never empty.
+    pub components: Vec<String>,
+    /// URLs, one-line sources or sources files; empty for those of this machine's apt.
+    pub mirrors: Vec<String>,
+    /// Files or directories of keys; empty for those of this machine's apt.
+    pub keyrings: Vec<PathBuf>,
+}
+
+impl Default for ArchiveSettings {
+    fn default() -> Self {
+        Self {
+            suite: "stable".to_owned(),
+            components: vec!["main".to_owned()],
+            mirrors: Vec::new(),
+            keyrings: Vec::new(),
+        }
+    }
+}
+
+/// The ways in which scripts can be run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Redirect, or chrootless where this machine does not let an ordinary user make namespaces.
+    #[default]
+    Auto,
+    /// In a view of the target where every tool is its native counterpart.
+    Redirect,
+    /// Outside of the target, with `DPKG_ROOT`, as dpkg --force-script-chrootless runs them.
+    Chrootless,
+}
+
+/// Sources of native tools.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum NativeTools {
+    /// Packages of the target's suite, unpacked in the cache.
+    #[default]
+    Packages,
+    /// The root of a native system.
+    Directory(PathBuf),
+}
+
+impl NativeTools {
+    /// Returns the root of the native system; none where the tools are packages.
+    pub fn directory(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Packages => None,
+            Self::Directory(path) => Some(path),
+        }
+    }
+}
+
+impl Settings {
+    /// Returns the target's architecture and its foreign ones.
+    pub fn architectures(&self) -> impl Iterator<Item = &'static Architecture> {
+        std::iter::once(self.arch).chain(self.foreign.iter().copied())
+    }
+
+    /// Whether there may be programs in the target that this machine does not execute.
+    pub fn is_redirected(&self) -> bool {
+        self.architectures().any(|arch| arch != Architecture::native())
+    }
+}
+
+/// For the log: one line for each setting.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "target: {}", escape(&self.target.to_string()))?;
+        writeln!(
+            f,
+            "architecture: {}, suite: {}, variant: {}, merged /usr: {}",
+            self.architectures()
+                .map(|arch| arch.name)
+                .collect::<Vec<_>>()
+                .join(" "),
+            self.archives.suite,
+            self.variant.as_str(),
+            self.merged_usr.name()
+        )?;
+        writeln!(f, "include: {}", self.include.join(" "))?;
+        writeln!(f, "components: {}", self.archives.components.join(" "))?;
+        for mirror in &self.archives.mirrors {
+            // A URL may hold a password, a log should not.
+            writeln!(f, "mirror: {}", escape(&without_password(mirror)))?;
+        }
+        for keyring in &self.archives.keyrings {
+            writeln!(f, "keyring: {}", escape_path(keyring))?;
+        }
+        writeln!(f, "cache: {}", escape_path(&self.cache))?;
+        for selections in &self.selections {
+            writeln!(f, "answers for debconf: {}", escape_path(&selections.path))?;
+        }
+        match &self.native_tools {
+            NativeTools::Packages => writeln!(f, "native sysroot: auto")?,
+            NativeTools::Directory(path) => writeln!(f, "native sysroot: {}", escape_path(path))?,
+        }
+        match self.scripts.source_date_epoch {
+            Some(epoch) => write!(f, "SOURCE_DATE_EPOCH: {epoch}"),
+            None => write!(f, "SOURCE_DATE_EPOCH: not set"),
+        }
+    }
+}
+
+/// `text` with what stands between `://` and `@` of a host left out.
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let host_end = rest.find(['/', ' ']).unwrap_or(rest.len());
+    match rest.get(..host_end).and_then(|host| host.rfind('@')) {
+        Some(at) => format!("{scheme}://…{}", rest.get(at..).unwrap_or("")),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_stay_out_of_logs() {
+        assert_eq!(
+            without_password("https://u:p@mirror.example.org/a@b"),
+            "https://…@mirror.example.org/a@b"
+        );
+        assert_eq!(
+            without_password("deb http://mirror.example.org/ x"),
+            "deb http://mirror.example.org/ x"
+        );
+    }
+}
