@@ -1,6 +1,7 @@
 //! How close the program's results are to references: the cases, how they are
 //! run, what came of them, and the tables in the documents.
 
+pub mod against;
 pub mod cases;
 pub mod random;
 pub mod results;

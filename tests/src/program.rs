@@ -63,6 +63,14 @@ pub fn program() -> Result<PathBuf> {
     executable_by_all(&built()?)
 }
 
+/// A copy of another build of the program, as [`program`].
+///
+/// # Errors
+/// When it is not there or cannot be copied.
+pub fn another(build: &Path) -> Result<PathBuf> {
+    executable_by_all(build)
+}
+
 /// A copy of the program that runs, as [`program`].
 ///
 /// # Errors

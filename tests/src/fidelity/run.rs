@@ -161,7 +161,7 @@ impl Runner {
         let started = std::time::Instant::now();
         let outcome = match case.peer {
             true => self.maker.make_chrootless(case, &work, &tar).map(|()| None),
-            false => self.install(case, &work, &tar).map(Some),
+            false => install(case, &self.maker, &self.cache, &work, &tar).map(Some),
         };
         record.ours = started.elapsed().as_secs_f64();
         let outcome = match outcome {
@@ -225,38 +225,6 @@ impl Runner {
         Ok(())
     }
 
-    fn install(&self, case: &Case, work: &Workplace, tar: &Path) -> Result<Outcome> {
-        let mut options: Vec<std::ffi::OsString> =
-            vec!["--quiet".into(), "--cache".into(), self.cache.clone().into()];
-        let archive = case.archive(&self.maker.mirror);
-        let architectures = case.architectures.join(",");
-        for (name, value) in [
-            ("--arch", architectures.as_str()),
-            ("--suite", &case.suite),
-            ("--variant", &case.variant),
-            ("--mirror", &archive),
-            ("--keyring", KEYRING),
-            ("--include", &case.include),
-        ] {
-            if !value.is_empty() {
-                options.extend([name.into(), value.into()]);
-            }
-        }
-        if let Some(file) = &case.debconf {
-            let copy = work.write("selections", &std::fs::read(file).at(file)?)?;
-            options.extend(["--debconf-selections".into(), copy.into()]);
-        }
-        if let Some(merged) = case.merged_usr {
-            options.push(format!("--merged-usr={}", if merged { "yes" } else { "no" }).into());
-        }
-        options.extend(case.ours.iter().map(Into::into));
-        options.push(tar.into());
-        work.run_plain(options)
-            .env("SOURCE_DATE_EPOCH", self.maker.epoch.to_string())
-            .limit(self.maker.limit)
-            .end()
-    }
-
     /// Makes a second reference of a case and compares the two. A path that
     /// differs comes with the row that says it is random, if one does.
     ///
@@ -297,8 +265,49 @@ impl Runner {
     }
 }
 
-// What a failure of the program is: said by name, or just a failure.
-fn failure(case: &Case, said: &str) -> (Verdict, String) {
+/// Makes the root filesystem of a case with the program of a workplace.
+///
+/// # Errors
+/// When the program cannot be started or does not end in time.
+pub(super) fn install(
+    case: &Case,
+    maker: &Maker,
+    cache: &Path,
+    work: &Workplace,
+    tar: &Path,
+) -> Result<Outcome> {
+    let mut options: Vec<std::ffi::OsString> = vec!["--quiet".into(), "--cache".into(), cache.into()];
+    let archive = case.archive(&maker.mirror);
+    let architectures = case.architectures.join(",");
+    for (name, value) in [
+        ("--arch", architectures.as_str()),
+        ("--suite", &case.suite),
+        ("--variant", &case.variant),
+        ("--mirror", &archive),
+        ("--keyring", KEYRING),
+        ("--include", &case.include),
+    ] {
+        if !value.is_empty() {
+            options.extend([name.into(), value.into()]);
+        }
+    }
+    if let Some(file) = &case.debconf {
+        let copy = work.write("selections", &std::fs::read(file).at(file)?)?;
+        options.extend(["--debconf-selections".into(), copy.into()]);
+    }
+    if let Some(merged) = case.merged_usr {
+        options.push(format!("--merged-usr={}", if merged { "yes" } else { "no" }).into());
+    }
+    options.extend(case.ours.iter().map(Into::into));
+    options.push(tar.into());
+    work.run_plain(options)
+        .env("SOURCE_DATE_EPOCH", maker.epoch.to_string())
+        .limit(maker.limit)
+        .end()
+}
+
+/// Tells a refusal by name from a failure; returns the error's first line, too.
+pub(super) fn failure(case: &Case, said: &str) -> (Verdict, String) {
     let error = said.lines().find_map(|line| line.strip_prefix("error: "));
     let message = error.or_else(|| said.lines().last()).unwrap_or("it said nothing");
     let refused = match &case.expected {

@@ -28,6 +28,14 @@ impl Workplace {
     /// # Errors
     /// When the program is not built or a directory cannot be made.
     pub fn new() -> Result<Self> {
+        Self::of(program()?)
+    }
+
+    /// A fresh one in which `program` is run, a file that every user can execute.
+    ///
+    /// # Errors
+    /// When a directory cannot be made.
+    pub fn of(program: PathBuf) -> Result<Self> {
         let account = Account::of_tests()?;
         let base = place()?;
         let dir = tempfile::Builder::new()
@@ -38,7 +46,7 @@ impl Workplace {
         let workplace = Self {
             dir,
             account,
-            program: program()?,
+            program,
         };
         for name in ["home", "tmp", "cache", "out"] {
             workplace.make_dir(name)?;

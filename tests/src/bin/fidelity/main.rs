@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rootless_install_tests::compare::matches;
+use rootless_install_tests::fidelity::against::Pair;
 use rootless_install_tests::fidelity::cases::{self, Case, GROUPS};
 use rootless_install_tests::fidelity::results::{Results, Verdict};
 use rootless_install_tests::fidelity::run::{Done, Runner};
@@ -21,110 +22,11 @@ use rootless_install_tests::real::{EPOCH, cache};
 use rootless_install_tests::reference::{Emulation, Maker};
 use rootless_install_tests::{Error, Result};
 
-const USAGE: &str = "\
-usage: fidelity [OPTION]…
-
-Without a choice of cases: runs all of them and writes the tables of the documents.
-
-  --only GLOB        cases whose id matches; may be given more than once
-  --group GROUP      cases of a group; may be given more than once
-  --ci               cases that continuous integration runs
-  --list             prints the chosen cases, how they ended last, and stops
-  --tables           writes the tables from the results there are, and stops
-  --twice            makes a second reference of each chosen case and prints what differs
-                     between the two: such content is random by design
-  --adopt [ID=]TAR…  takes tars that were made with the same mirror and options as the
-                     references of cases; the id is the tar's name if it is not given,
-                     and ends in .second for the second one of --twice
-  --jobs N           cases at the same time [1]
-  --again            also cases whose record is of this program and reference
-  --fallback         where emulation cannot make a reference, compares the same packages
-                     for this machine's architecture
-  --keep             keeps the tars, in target/fidelity/tars
-  --limit SECONDS    how long one side of a case may take [7200]
-  --mirror URL       a mirror on loopback that runs already [the tests' pinned one]
-  --references DIR   where listings of references are kept
-  --results FILE     where records are kept [target/fidelity/results]
-";
-
-#[derive(Default)]
-struct Options {
-    only: Vec<String>,
-    groups: Vec<String>,
-    ci: bool,
-    list: bool,
-    tables: bool,
-    twice: bool,
-    adopt: Vec<String>,
-    jobs: usize,
-    again: bool,
-    fallback: bool,
-    keep: bool,
-    limit: u64,
-    mirror: Option<String>,
-    references: Option<PathBuf>,
-    results: Option<PathBuf>,
-}
-
-fn options() -> std::result::Result<Option<Options>, String> {
-    let mut options = Options {
-        jobs: 1,
-        limit: 7200,
-        ..Options::default()
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        if !argument.starts_with('-') && !options.adopt.is_empty() {
-            options.adopt.push(argument);
-            continue;
-        }
-        let (name, inline) = match argument.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None => (argument.clone(), None),
-        };
-        let mut value = || {
-            let value = inline.clone().or_else(|| arguments.next());
-            value.ok_or_else(|| format!("{name} wants a value"))
-        };
-        let number = |text: String| match text.parse() {
-            Ok(number) if number > 0 => Ok(number),
-            _ => Err(format!("{text} is no number above 0")),
-        };
-        match name.as_str() {
-            "--only" => options.only.push(value()?),
-            "--group" => options.groups.push(value()?),
-            "--adopt" => options.adopt.push(value()?),
-            "--jobs" => options.jobs = number(value()?)?,
-            "--limit" => options.limit = number(value()?)? as u64,
-            "--mirror" => options.mirror = Some(value()?.trim_end_matches('/').to_owned()),
-            "--references" => options.references = Some(value()?.into()),
-            "--results" => options.results = Some(value()?.into()),
-            "--ci" => options.ci = true,
-            "--list" => options.list = true,
-            "--tables" => options.tables = true,
-            "--twice" => options.twice = true,
-            "--again" => options.again = true,
-            "--fallback" => options.fallback = true,
-            "--keep" => options.keep = true,
-            "--help" | "-h" => return Ok(None),
-            _ => return Err(format!("{argument} is no option")),
-        }
-    }
-    if let Some(group) = options
-        .groups
-        .iter()
-        .find(|group| !GROUPS.contains(&group.as_str()))
-    {
-        return Err(format!(
-            "there is no group {group}; there are {}",
-            GROUPS.join(", ")
-        ));
-    }
-    Ok(Some(options))
-}
+mod options;
+use options::{Options, USAGE};
 
 fn main() -> ExitCode {
-    let options = match options() {
+    let options = match options::options() {
         Ok(Some(options)) => options,
         Ok(None) => {
             out(USAGE.trim_end());
@@ -188,7 +90,9 @@ fn work(options: &Options) -> Result<bool> {
     if options.mirror.is_none() {
         needs.push(Need::Archive);
     }
-    let references = options.twice || (options.adopt.is_empty() && chosen.iter().any(|case| !case.alone));
+    let against = options.against.is_some();
+    let references =
+        !against && (options.twice || (options.adopt.is_empty() && chosen.iter().any(|case| !case.alone)));
     if references {
         needs.extend([Need::Mmdebstrap, Need::Emulation]);
     }
@@ -216,7 +120,15 @@ fn work(options: &Options) -> Result<bool> {
         tars: options.keep.then(|| kept().join("tars")),
         limit: Duration::from_secs(options.limit),
     };
-    let mut runner = Runner::new(maker, results, kept(), random::read(&data().join("random"))?)?;
+    let random = random::read(&data().join("random"))?;
+    if let Some(before) = &options.against {
+        let pair = Pair::new(maker, random, &kept(), before)?;
+        return in_turns(&chosen, options.jobs, |case| {
+            let found = pair.run(case)?;
+            Ok((found.fine(), found.to_string()))
+        });
+    }
+    let mut runner = Runner::new(maker, results, kept(), random)?;
     runner.again = options.again;
     runner.fallback = options.fallback;
     if !options.adopt.is_empty() {
