@@ -182,9 +182,9 @@ pub struct Args {
     #[arg(long, visible_alias = "simulate")]
     pub dry_run: bool,
 
-    /// Tell about every script, and where the log is
-    #[arg(short, long, conflicts_with = "quiet")]
-    pub verbose: bool,
+    /// Tell about every script, and where the log is; twice: what the log has besides
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
 
     /// Print nothing but warnings and errors
     #[arg(short, long, visible_alias = "silent")]
