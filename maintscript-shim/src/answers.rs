@@ -1,8 +1,6 @@
-//! Tools whose output depends on the machine, and what is done about each.
-//!
-//! One row a tool: a native counterpart would tell or write what belongs to this
-//! machine, or act on the running system. Everything else is executed as it is.
-//! The rows and their reasons are repeated in `docs/semantics.md`.
+//! Answers to tools whose native counterpart would tell or write what belongs to this machine, or act on the running
+//! system ([`tool_table::Answer`]). Everything else is executed as it is. The rows and their reasons are repeated in
+//! `docs/semantics.md`.
 
 mod compiler;
 mod depmod;
@@ -15,6 +13,7 @@ use crate::base_name;
 use crate::paths::Architecture;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use tool_table::Responder;
 
 /// What becomes of an execution.
 pub(crate) enum Answer {
@@ -70,66 +69,40 @@ pub(crate) struct Rewrite {
     pub(crate) without: &'static [&'static str],
 }
 
-/// What is done for a tool.
+/// How a responder answers.
 enum Way {
-    /// It is answered; `None` executes the counterpart after all.
-    Told(fn(&Architecture, &[OsString]) -> Option<Vec<u8>>),
-    /// It is executed, but not simply.
-    Executed(fn(&Architecture, &[OsString]) -> Execution),
+    /// It prints; `None` executes the counterpart after all.
+    Prints(Option<Vec<u8>>),
+    /// The counterpart is executed, but not simply.
+    Executes(Execution),
     /// The installer does it.
     Installer,
 }
 
-use Way::{Executed, Installer, Told};
-
-/// Tools by name and what is done; a name that ends with `*` is the beginning of
-/// names. Those are programs of `/usr/bin` and `/usr/sbin`, or of a library.
-static TABLE: &[(&str, Way)] = &[
-    // uname(1): the kernel knows only the machine's own name.
-    ("uname", Told(uname::uname)),
-    // arch(1): the same as `uname -m`.
-    (
-        "arch",
-        Told(|arch, arguments| arguments.is_empty().then(|| line(arch.uname))),
-    ),
-    // dpkg(1): compiled in.
-    ("dpkg", Told(dpkg)),
-    // getconf(1): word size, signedness of char and compiler flags are compiled in.
-    ("getconf", Executed(getconf::getconf)),
-    // Compilers: their machine is compiled in.
-    ("gcc*", Told(compiler::machine)),
-    ("g++*", Told(compiler::machine)),
-    ("cpp*", Told(compiler::machine)),
-    ("cc", Told(compiler::machine)),
-    ("clang*", Told(compiler::machine)),
-    // start-stop-daemon(8): nothing may be started in a filesystem being made.
-    (
-        "start-stop-daemon",
-        Told(|_, _| Some(b"\nWarning: Fake start-stop-daemon called, doing nothing\n".to_vec())),
-    ),
-    // ldconfig(8): the kind of libraries and of its cache are compiled in.
-    ("ldconfig", Installer),
-    // localedef(1): the byte order of this machine unless it is told another.
-    ("localedef", Executed(localedef::localedef)),
-    // depmod(8): a hash of 16-bit numbers as in memory decides an order.
-    ("depmod", Executed(depmod::depmod)),
-    // Lists of modules: they load each, and write paths that are compiled in.
-    ("gdk-pixbuf-query-loaders*", Executed(modules::pixbuf)),
-    ("gtk-query-immodules-3.0", Executed(modules::gtk3)),
-    ("gtk-query-immodules-2.0", Executed(modules::gtk2)),
-    ("gio-querymodules*", Executed(modules::load)),
-    ("vlc-cache-gen", Executed(modules::load)),
-    ("libgvc6-config-update", Executed(modules::graphviz)),
-    ("dot", Executed(modules::graphviz)),
-    // fc-cache(1): names of its files have the machine's byte order and word size.
-    ("fc-cache", Executed(modules::fontconfig)),
-    // lscpu(1): uname(2).
-    ("lscpu", Executed(modules::machine)),
-    // Interpreters: what they know of the machine, and their modules.
-    ("bash", Executed(modules::bash)),
-    ("perl*", Executed(modules::perl)),
-    ("python3*", Executed(modules::python)),
-];
+/// How a responder answers for a target, to a tool's arguments.
+fn way(responder: Responder, arch: &Architecture, arguments: &[OsString]) -> Way {
+    match responder {
+        Responder::Text(text) => Way::Prints(Some(text.into())),
+        Responder::Uname => Way::Prints(uname::uname(arch, arguments)),
+        Responder::Arch => Way::Prints(arguments.is_empty().then(|| line(arch.uname))),
+        Responder::Dpkg => Way::Prints(dpkg(arch, arguments)),
+        Responder::Compiler => Way::Prints(compiler::machine(arch, arguments)),
+        Responder::Ldconfig => Way::Installer,
+        Responder::Getconf => Way::Executes(getconf::getconf(arguments)),
+        Responder::Localedef => Way::Executes(localedef::localedef(arch, arguments)),
+        Responder::Depmod => Way::Executes(depmod::depmod(arch)),
+        Responder::PixbufLoaders => Way::Executes(modules::pixbuf(arch, arguments)),
+        Responder::Gtk3Modules => Way::Executes(modules::gtk3(arch, arguments)),
+        Responder::Gtk2Modules => Way::Executes(modules::gtk2(arch, arguments)),
+        Responder::Modules => Way::Executes(modules::load()),
+        Responder::Graphviz => Way::Executes(modules::graphviz(arch)),
+        Responder::Fontconfig => Way::Executes(modules::fontconfig(arch)),
+        Responder::Machine => Way::Executes(modules::machine()),
+        Responder::Bash => Way::Executes(modules::bash(arch)),
+        Responder::Perl => Way::Executes(modules::perl(arch)),
+        Responder::Python => Way::Executes(modules::python(arch)),
+    }
+}
 
 /// What is done when the tool at `path`, which has no links in it, is called with
 /// `arguments` by the name `called`: one program may be several tools.
@@ -138,29 +111,24 @@ pub(crate) fn answer(arch: &Architecture, path: &OsStr, called: &OsStr, argument
     let Some(kind) = kind(arch, path) else {
         return as_it_is();
     };
-    let row = |name| TABLE.iter().find(|(pattern, _)| names(arch, pattern, name));
-    match row(base_name(path)).or_else(|| row(base_name(called))) {
-        Some((_, Told(tool))) if kind == Kind::Program => match tool(arch, arguments) {
-            Some(output) => Answer::Done { output, status: 0 },
-            None => as_it_is(),
-        },
-        Some((_, Installer)) if kind == Kind::Program => Answer::Ldconfig,
-        Some((_, Executed(how))) => Answer::Execute(how(arch, arguments)),
-        _ => as_it_is(),
+    let Some(known) = row(arch, base_name(path)).or_else(|| row(arch, base_name(called))) else {
+        return as_it_is();
+    };
+    match (way(known.responder, arch, arguments), kind) {
+        (Way::Prints(Some(output)), Kind::Program) => Answer::Done { output, status: 0 },
+        (Way::Installer, Kind::Program) => Answer::Ldconfig,
+        (Way::Executes(execution), _) => Answer::Execute(execution),
+        (Way::Prints(_) | Way::Installer, _) => as_it_is(),
     }
 }
 
-/// Whether a row's pattern is for the tool of a name.
-fn names(arch: &Architecture, pattern: &str, name: &[u8]) -> bool {
-    // Programs of a toolchain have the triplet in their name.
+/// The row for the tool of a name. Programs of a toolchain have the triplet in front.
+fn row(arch: &Architecture, name: &[u8]) -> Option<&'static tool_table::Answer> {
     let plain = name
         .strip_prefix(arch.triplet.as_bytes())
         .and_then(|rest| rest.strip_prefix(b"-"))
         .unwrap_or(name);
-    match pattern.strip_suffix('*') {
-        Some(beginning) => plain.starts_with(beginning.as_bytes()),
-        None => plain == pattern.as_bytes(),
-    }
+    tool_table::answer(plain)
 }
 
 #[derive(PartialEq, Eq)]
@@ -244,6 +212,51 @@ mod tests {
             && !execution.by_name
             && execution.rewrite.is_none()
             && execution.after.is_none()
+    }
+
+    /// An execution in words.
+    fn shown(execution: &Execution) -> String {
+        let mut words = vec!["executes"];
+        let arguments: Vec<_> = execution.arguments.iter().map(|a| a.to_string_lossy()).collect();
+        words.extend(arguments.iter().map(|argument| &**argument));
+        // Those depend on what is installed on this machine.
+        let depends = |name: &str| matches!(name, "PERL5LIB" | "PYTHONPATH" | "_PYTHON_SYSCONFIGDATA_NAME");
+        let names = execution.variables.iter().map(|(name, _)| *name);
+        words.extend(names.filter(|name| !depends(name)));
+        for (name, on) in [
+            ("libraries", execution.libraries),
+            ("machine", execution.machine),
+            ("by-name", execution.by_name),
+            ("first", execution.first.is_some()),
+            ("rewritten", execution.rewrite.is_some()),
+            ("afterwards", execution.after.is_some()),
+        ] {
+            words.extend(on.then_some(name));
+        }
+        words.join(" ")
+    }
+
+    /// They are written for a machine with words of 64 bits, the least significant byte first.
+    #[test]
+    #[cfg(all(target_endian = "little", target_pointer_width = "64"))]
+    fn every_example_is_as_written() {
+        let mut wrong = String::new();
+        for example in tool_table::tools().flat_map(|tool| tool.examples()) {
+            let Some(tool_table::Setting::Target(name)) = example.setting else {
+                continue;
+            };
+            let arch = target(OsStr::new(name)).unwrap();
+            let (path, given) = example.words.split_first().unwrap();
+            let got = match answer(arch, OsStr::new(path), OsStr::new(path), &arguments(given)) {
+                Answer::Done { output, .. } => format!("prints {:?}", String::from_utf8_lossy(&output)),
+                Answer::Ldconfig => String::from("installer"),
+                Answer::Execute(execution) => shown(&execution),
+            };
+            if got != example.outcome {
+                wrong.push_str(&format!("{name}$ {}\n    {got}\n", example.words.join(" ")));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Chrootless wrappers: this helper by the names of tools.
 //!
 //! `PATH` of a script that runs outside of its root (dpkg(1), `--force-script-chrootless`) begins with a directory
-//! in which every program has a link to this helper. It looks the tool up in the [`table`], makes the call act on the
+//! in which every program has a link to this helper. It looks the tool up in the table ([`tool_table`]), makes the call act on the
 //! root that `DPKG_ROOT` names, reports to the installer what it had to do ([`shim_protocol::Violation`]), and
 //! executes the program of that name that comes next in `PATH`. Whatever the installer replies, the tool runs.
 //! Without `DPKG_ROOT`, or with `/`, it executes that program at once.
@@ -42,7 +42,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use tool_table::chrootless as table;
+use tool_table::{Method, Recorded};
 
 /// The machine as it is.
 struct Machine;
@@ -110,12 +110,13 @@ pub(crate) fn run(arguments: &[OsString]) -> i32 {
     let Some(root) = root(std::env::var_os("DPKG_ROOT")) else {
         return tool.become_(rest, &program::environment(&[]));
     };
-    let row = table::find(tool.name);
-    let plan = match row {
-        Some(row) if tool.knows_root(row) => Plan::as_it_is(rest.to_vec()),
-        _ => plan::plan(&Machine, &root, row, tool.name, rest.to_vec()),
+    let row = tool_table::wrapped(tool.name);
+    let method = row.and_then(|row| Some(&row.root.as_ref()?.method));
+    let plan = match method {
+        Some(method) if tool.knows_root(method) => Plan::as_it_is(rest.to_vec()),
+        _ => plan::plan(&Machine, &root, method, tool.name, rest.to_vec()),
     };
-    tool.carry_out(&root, plan)
+    tool.carry_out(&root, plan, row.and_then(|row| row.recorded))
 }
 
 /// The root, if there is one that is not this.
@@ -128,17 +129,17 @@ fn root(variable: Option<OsString>) -> Option<Vec<u8>> {
 impl Tool<'_> {
     /// Whether the tool has learnt to read `DPKG_ROOT` since its row was written, as ucf(1) did after
     /// trixie: seen in its text, where it is a script.
-    fn knows_root(&self, row: &table::Row) -> bool {
-        let may_learn = match &row.method {
-            table::Method::Option(_) => true,
-            table::Method::Chroot(how) => how.only_outside.is_none() && !how.or_nothing,
+    fn knows_root(&self, method: &Method) -> bool {
+        let may_learn = match method {
+            Method::Option(_) => true,
+            Method::Chroot(how) => how.only_outside.is_none() && !how.or_nothing,
             _ => false,
         };
         let text = || Some(Machine.read(program::search(b"", &self.path, self.name)?.as_bytes()));
         may_learn && text().is_some_and(|text| program::reads_root(&text))
     }
 
-    fn carry_out(&self, root: &[u8], plan: Plan) -> i32 {
+    fn carry_out(&self, root: &[u8], plan: Plan, recorded: Option<Recorded>) -> i32 {
         if let Action::Confine { or_nothing } = plan.action {
             return self.confine(root, &plan, or_nothing);
         }
@@ -149,10 +150,16 @@ impl Tool<'_> {
             Action::Run(set) => {
                 let set: Vec<(&str, &OsStr)> = set.iter().map(|(n, v)| (*n, OsStr::new(v))).collect();
                 let variables = program::environment(&set);
-                if record::concerns(self.name)
+                if let Some(recorded) = recorded
                     && let Some(program) = program::search(b"", &self.path, self.name)
-                    && let Some(status) =
-                        record::run(&Machine, root, self.name, &program, &plan.arguments, &self.home)
+                    && let Some(status) = record::run(
+                        &Machine,
+                        root,
+                        (self.name, recorded),
+                        &program,
+                        &plan.arguments,
+                        &self.home,
+                    )
                 {
                     return status;
                 }

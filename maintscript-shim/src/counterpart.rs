@@ -51,7 +51,7 @@ pub(crate) fn find(
     let names = [real.as_os_str().as_bytes(), &merged];
     if let Some(program) = names
         .into_iter()
-        .find(|name| tool_table::output::rows(name).next().is_some())
+        .find(|name| tool_table::output::outputs_of(name).next().is_some())
     {
         // Options come first; of the rest there may be more than is heard.
         let mut length = 0;

@@ -1,241 +1,149 @@
-//! The table of programs whose output carries the machine they run on: data,
-//! not code. The shim has it too (`maintscript-shim/src/main.rs`), so it uses
-//! nothing but the language.
+//! Output that depends on the architecture.
+//!
+//! A native counterpart writes data in this machine's byte order, word size or instructions. For most programs that
+//! does not matter: they write text, or formats that are the same everywhere. No row has an output for what SQLite,
+//! InnoDB, Aria and MyISAM, systemd (hardware database, message catalogue), GVDB of glib-compile-schemas, the caches
+//! of icons and MIME types, depmod(8) (but for an order, which the shim mends), selinux policies, git, GnuPG, ghc-pkg,
+//! Python's byte code, zic(8) and locate(1) of findutils write.
 
 /// Byte order of numbers in the program's data.
 pub const ORDER: u8 = 1;
 /// Width of `long`, `size_t` and pointers, and what follows: alignment, layout
 /// of structures, arithmetic that overflows.
 pub const WORD: u8 = 2;
-/// Whether `char` has a sign.
+/// Signedness of `char`.
 pub const CHAR: u8 = 4;
 /// The machine itself: instructions, or what only its own programs can load.
 pub const MACHINE: u8 = 8;
 
+/// Traits of machines, with their names.
+pub const TRAITS: [(u8, &str); 4] = [
+    (ORDER, "byte order"),
+    (WORD, "word size"),
+    (CHAR, "sign of char"),
+    (MACHINE, "instruction set"),
+];
+
 /// What is done where the native program would be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Means {
-    /// It is not run.
+pub enum Remedy {
+    /// The program is not run.
     Refuse,
-    /// It is run, and what it wrote is brought into the target's form: gdbm files
-    /// named `index.db` below `/var/cache/man`.
-    Gdbm,
+    /// The program is run, and what it wrote is brought into the target's form: gdbm files named `index.db` below
+    /// `/var/cache/man`.
+    ConvertGdbm,
 }
 
-/// One row.
+/// Data of a program that depends on the architecture.
 #[derive(Debug)]
-pub struct Hazard {
-    /// The program's path as the target's package ships it; `*` stands for any
-    /// bytes but a slash, `#` for a number.
+pub struct Output {
+    /// Path of the program as the target's package ships it; `*` stands for any bytes but a slash, `#` for a number.
     pub program: &'static str,
-    /// What it writes, in words that complete "it writes ...".
+    /// The data, in words that complete "it writes ...".
     pub writes: &'static str,
-    /// What of the machine is in that: the constants above, added up.
+    /// Traits of the machine that are in the data: [`ORDER`], [`WORD`], [`CHAR`] and [`MACHINE`], added up.
     pub carries: u8,
-    /// Where this is not empty, only a command line with an argument that begins
-    /// with one of these writes it.
+    /// Beginnings of arguments without which it is not written; empty where every call writes it.
     pub only_with: &'static [&'static str],
-    /// Packages that execute it whenever they are configured first; `*` as above.
+    /// Packages that execute the program whenever they are configured first; `*` and `#` as above.
     pub packages: &'static [&'static str],
     /// What is done.
-    pub means: Means,
+    pub remedy: Remedy,
 }
 
-const fn row(program: &'static str, carries: u8, writes: &'static str) -> Hazard {
-    Hazard {
+pub(crate) const fn output(program: &'static str, carries: u8, writes: &'static str) -> Output {
+    Output {
         program,
         writes,
         carries,
         only_with: &[],
         packages: &[],
-        means: Means::Refuse,
+        remedy: Remedy::Refuse,
     }
 }
 
-impl Hazard {
-    const fn only_with(self, only_with: &'static [&'static str]) -> Hazard {
-        Hazard { only_with, ..self }
-    }
-
-    const fn by(self, packages: &'static [&'static str]) -> Hazard {
-        Hazard { packages, ..self }
-    }
-
-    const fn means(self, means: Means) -> Hazard {
-        Hazard { means, ..self }
-    }
+/// Decision about an execution.
+#[derive(Clone, Copy, Debug)]
+pub enum Verdict {
+    /// The native counterpart does the same.
+    Run,
+    /// It does, when what it wrote is converted afterwards.
+    Convert,
+    /// It would be wrong: this output, in which these traits differ.
+    Refuse(&'static Output, u8),
 }
 
-/// Every row; a program may have several. Not here, because their formats are the
-/// same everywhere: what SQLite, InnoDB, Aria and MyISAM, systemd (hardware
-/// database, message catalogue), GVDB of glib-compile-schemas, the caches of icons
-/// and MIME types, depmod(8) (but for an order, which the shim mends), selinux policies, git, GnuPG, ghc-pkg, Python's byte
-/// code, zic(8) and locate(1) of findutils write.
-pub static TABLE: &[Hazard] = &[
-    // Databases.
-    row(
-        "/usr/lib/postgresql/#/bin/initdb",
-        ORDER | WORD,
-        "a database cluster, whose pages are structures in memory",
-    )
-    .by(&["postgresql-#"]),
-    // From version 18 on the cluster records the sign of char.
-    row(
-        "/usr/lib/postgresql/18/bin/initdb",
-        CHAR,
-        "the sign of char into the cluster",
-    ),
-    row(
-        "/usr/lib/postgresql/19/bin/initdb",
-        CHAR,
-        "the sign of char into the cluster",
-    ),
-    row("/usr/bin/mandb", ORDER | WORD | CHAR, GDBM).means(Means::Gdbm),
-    row("/usr/lib/yp/makedbm", ORDER | WORD | CHAR, GDBM),
-    row("/usr/lib/courier/makedatprog", ORDER | WORD | CHAR, GDBM),
-    row("/usr/sbin/slapadd", ORDER | WORD, LMDB).by(&["slapd"]),
-    row("/usr/sbin/slapindex", ORDER | WORD, LMDB),
-    row("/usr/sbin/postalias", ORDER | WORD, MAPS),
-    row("/usr/sbin/postmap", ORDER | WORD, MAPS),
-    row("/usr/sbin/saslpasswd2", ORDER, BERKELEY).by(&["sasl2-bin"]),
-    row("/usr/bin/db#.#_load", ORDER, BERKELEY),
-    row("/usr/bin/db#.#_upgrade", ORDER, BERKELEY),
-    row("/usr/sbin/exim_dbmbuild", ORDER, BERKELEY),
-    row("/usr/sbin/makemap", ORDER, BERKELEY),
-    row("/usr/libexec/sendmail/makemap", ORDER, BERKELEY),
-    row("/usr/libexec/sendmail/sendmail", ORDER, BERKELEY).only_with(&["-bi", "-I"]),
-    row("/usr/sbin/kdb5_util", ORDER, BERKELEY).only_with(&["create", "load"]),
-    row("/usr/bin/tdbrestore", ORDER, TDB),
-    row("/usr/bin/net", ORDER, TDB),
-    row("/usr/bin/pdbedit", ORDER, TDB),
-    row("/usr/bin/smbpasswd", ORDER, TDB),
-    row("/usr/bin/isql-fb", ORDER | WORD, FIREBIRD),
-    row("/usr/bin/gsec", ORDER | WORD, FIREBIRD),
-    row("/usr/bin/gbak", ORDER | WORD, FIREBIRD),
-    row(
-        "/usr/bin/groonga",
-        ORDER | WORD,
-        "a database that is mapped into memory",
-    ),
-    row(
-        "/usr/bin/rrdtool",
-        ORDER | WORD,
-        "round-robin databases of numbers as in memory",
-    )
-    .only_with(&["create", "update", "restore", "tune"]),
-    row("/usr/lib/news/bin/makedbz", ORDER | WORD, NEWS).by(&["inn2"]),
-    row("/usr/lib/news/bin/makehistory", ORDER | WORD, NEWS),
-    row("/usr/lib/news/bin/tdx-util", ORDER | WORD, NEWS),
-    row(
-        "/usr/sbin/updatedb.plocate",
-        ORDER,
-        "an index of file names that is mapped into memory",
-    ),
-    row(
-        "/usr/sbin/plocate-build",
-        ORDER,
-        "an index of file names that is mapped into memory",
-    ),
-    // Settings and caches.
-    row(
-        "/usr/bin/dconf",
-        ORDER,
-        "a settings database in its own byte order",
-    )
-    .only_with(&["update", "compile"]),
-    row(
-        "/usr/bin/ibus",
-        ORDER,
-        "a cache of components in its own byte order",
-    )
-    .only_with(&["write-cache"]),
-    row(
-        "/usr/bin/appstreamcli",
-        ORDER,
-        "a cache that is mapped into memory",
-    )
-    .only_with(&["refresh"])
-    .by(&["appstream"]),
-    row(
-        "/usr/sbin/sefcontext_compile",
-        ORDER | WORD,
-        "compiled regular expressions",
-    ),
-    row(
-        "/usr/lib/*/vlc/vlc-cache-gen",
-        ORDER | WORD,
-        "a cache of what plug-ins say",
-    ),
-    row("/usr/bin/loadkeys", ORDER, "a binary key map").only_with(&["-b", "--bkeymap"]),
-    // Dictionaries.
-    row("/usr/sbin/cracklib-packer", ORDER, "an index of words").by(&["cracklib-runtime"]),
-    // Found equal on amd64 and riscv64, umlauts included.
-    row("/usr/bin/aspell", ORDER | WORD, "a hash table of words").only_with(&["create", "merge"]),
-    row("/usr/bin/buildhash", ORDER | WORD | CHAR, "a hash table of words"),
-    row(
-        "/usr/lib/ispell/buildhash",
-        ORDER | WORD | CHAR,
-        "a hash table of words",
-    ),
-    row(
-        "/usr/lib/mecab/mecab-dict-index",
-        ORDER | WORD | CHAR,
-        "a dictionary that is mapped into memory",
-    )
-    .by(&["mecab-*dic", "mecab-*dic-*"]),
-    // Code of interpreters.
-    row("/usr/bin/lua*tex", ORDER | WORD, "a format with byte code of Lua").only_with(&["-ini", "--ini"]),
-    row("/usr/bin/guild", ORDER | WORD, "byte code"),
-    // Code of the machine.
-    row("/usr/lib/jvm/*/bin/java", MACHINE, "an archive of classes")
-        .only_with(&["-Xshare:dump", "-XX:ArchiveClassesAtExit"]),
-    row("/usr/bin/emacs-*", MACHINE, CODE).only_with(&["batch-native-compile", "native-compile"]),
-    row("/usr/bin/mono-sgen", MACHINE, CODE).only_with(&["--aot"]),
-    row("/usr/bin/*-linux-gnu*-gcc-#", MACHINE, CODE),
-    row("/usr/bin/*-linux-gnu*-g++-#", MACHINE, CODE),
-    row(
-        "/usr/bin/*-linux-gnu*-cpp-#",
-        MACHINE,
-        "what depends on the machine it compiles for",
-    ),
-    row("/usr/bin/*-linux-gnu*-gfortran-#", MACHINE, CODE),
-    row("/usr/bin/*-linux-gnu*-gnat*-#", MACHINE, CODE),
-    row("/usr/bin/*-linux-gnu*-gdc-#", MACHINE, CODE),
-    row("/usr/bin/*-linux-gnu*-as", MACHINE, CODE),
-    row("/usr/bin/*-linux-gnu*-ld.*", MACHINE, CODE),
-    row("/usr/bin/*-linux-gnu*-strip", MACHINE, CODE),
-    row("/usr/bin/*-linux-gnu*-objcopy", MACHINE, CODE),
-    row("/usr/libexec/gcc/*/#/cc1*", MACHINE, CODE),
-    row("/usr/lib/llvm-#/bin/clang", MACHINE, CODE),
-    row("/usr/bin/tcc", MACHINE, CODE),
-    row("/usr/bin/rustc", MACHINE, CODE),
-    row("/usr/lib/rust-*/bin/rustc", MACHINE, CODE),
-    row("/usr/lib/go-*/bin/go", MACHINE, CODE).only_with(&["build", "install", "run"]),
-    row("/usr/lib/ghc/bin/ghc-#.*", MACHINE, CODE),
-    row("/usr/bin/ocamlopt*", MACHINE, CODE),
-    row("/usr/bin/sbcl", MACHINE, CODE),
-    row("/usr/bin/ecl", MACHINE, CODE),
+/// An option that only asks for information.
+const HARMLESS: [&[u8]; 6] = [
+    b"--version",
+    b"-V",
+    b"--help",
+    b"-?",
+    b"-dumpversion",
+    b"-dumpfullversion",
 ];
 
-const BERKELEY: &str = "a Berkeley DB file in its own byte order";
-const CODE: &str = "code";
-const FIREBIRD: &str = "databases whose pages are structures in memory";
-const GDBM: &str = "gdbm files, which are structures in memory";
-const LMDB: &str = "an LMDB database, which is mapped into memory";
-const MAPS: &str = "maps as LMDB or Berkeley DB files";
-const NEWS: &str = "an index of articles as structures in memory";
-const TDB: &str = "a TDB file in its own byte order";
-
-/// The rows of a program, by its path.
-pub fn rows(path: &[u8]) -> impl Iterator<Item = &'static Hazard> {
-    TABLE
-        .iter()
-        .filter(move |row| matches(row.program.as_bytes(), path))
+/// Judges the execution of a program, by its path, between machines that differ in these traits.
+pub fn judge(program: &[u8], arguments: &[&[u8]], differing: u8) -> Verdict {
+    let mut verdict = Verdict::Run;
+    for output in outputs_of(program) {
+        let carried = output.carries & differing;
+        if carried == 0 || !output.is_written_by(arguments) {
+            continue;
+        }
+        match output.remedy {
+            Remedy::Refuse => return Verdict::Refuse(output, carried),
+            Remedy::ConvertGdbm => verdict = Verdict::Convert,
+        }
+    }
+    verdict
 }
 
-/// Whether a text is of the form of a pattern, in which `*` stands for any bytes
+/// Returns the outputs of a program that depend on the architecture, by its path.
+pub fn outputs_of(program: &[u8]) -> impl Iterator<Item = &'static Output> {
+    crate::outputs().filter(move |output| matches(output.program.as_bytes(), program))
+}
+
+impl Output {
+    pub(crate) const fn only_with(self, only_with: &'static [&'static str]) -> Self {
+        Self { only_with, ..self }
+    }
+
+    pub(crate) const fn by(self, packages: &'static [&'static str]) -> Self {
+        Self { packages, ..self }
+    }
+
+    pub(crate) const fn converted(self) -> Self {
+        Self {
+            remedy: Remedy::ConvertGdbm,
+            ..self
+        }
+    }
+
+    /// Returns whether a package is known to execute the program whenever it is configured first.
+    pub fn is_needed_by(&self, package: &str) -> bool {
+        let mut patterns = self.packages.iter();
+        patterns.any(|pattern| matches(pattern.as_bytes(), package.as_bytes()))
+    }
+
+    fn is_written_by(&self, arguments: &[&[u8]]) -> bool {
+        if let [only] = arguments
+            && HARMLESS.contains(only)
+        {
+            return false;
+        }
+        let begins = |argument: &&[u8]| {
+            self.only_with
+                .iter()
+                .any(|begin| argument.starts_with(begin.as_bytes()))
+        };
+        self.only_with.is_empty() || arguments.iter().any(begins)
+    }
+}
+
+/// Returns whether a text is of the form of a pattern, in which `*` stands for any bytes
 /// but a slash, and `#` for a number.
-pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.split_first(), text.split_first()) {
         (None, None) => true,
         (Some((b'*', rest)), _) => {
@@ -247,5 +155,37 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
         }
         (Some((wanted, rest)), Some((first, more))) => wanted == first && matches(rest, more),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        let yes = |pattern: &str, text: &str| matches(pattern.as_bytes(), text.as_bytes());
+        assert!(yes(
+            "/usr/lib/postgresql/*/bin/initdb",
+            "/usr/lib/postgresql/17/bin/initdb"
+        ));
+        assert!(!yes(
+            "/usr/lib/postgresql/*/bin/initdb",
+            "/usr/lib/postgresql/a/b/bin/initdb"
+        ));
+        assert!(yes("postgresql-*", "postgresql-17") && !yes("postgresql-*", "postgresql"));
+        assert!(yes("*a*b", "xaaxb") && !yes("*a*b", "xb") && yes("*", "") && !yes("", "x"));
+    }
+
+    #[test]
+    fn outputs_are_sound() {
+        for output in crate::outputs() {
+            assert!(output.program.starts_with("/usr/"), "{}", output.program);
+            assert!(
+                output.carries != 0 && !output.writes.is_empty(),
+                "{}",
+                output.program
+            );
+        }
     }
 }

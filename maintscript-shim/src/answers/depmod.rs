@@ -19,7 +19,7 @@ const SYMBOLS: &str = "modules.symbols";
 /// The beginning of a line with a symbol; what comes before such lines stays there.
 const ALIAS: &[u8] = b"alias symbol:";
 
-pub(super) fn depmod(arch: &Architecture, _: &[OsString]) -> Execution {
+pub(super) fn depmod(arch: &Architecture) -> Execution {
     Execution {
         after: (arch.is_big_endian() != NATIVE_BIG_ENDIAN).then_some(reorder),
         ..Execution::default()
@@ -237,7 +237,7 @@ mod tests {
             after,
             ..Execution::default()
         };
-        let after = depmod(other, &given).after;
+        let after = depmod(other).after;
         assert!(after.is_some());
         let run = |tool: &str| {
             let status =

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// Loads modules that it is told, and names them as it was told.
-pub(super) fn load(_: &Architecture, _: &[OsString]) -> Execution {
+pub(super) fn load() -> Execution {
     Execution {
         libraries: true,
         machine: true,
@@ -18,7 +18,7 @@ pub(super) fn load(_: &Architecture, _: &[OsString]) -> Execution {
 }
 
 /// Asks for the machine.
-pub(super) fn machine(_: &Architecture, _: &[OsString]) -> Execution {
+pub(super) fn machine() -> Execution {
     Execution {
         machine: true,
         ..Execution::default()
@@ -29,11 +29,11 @@ pub(super) fn machine(_: &Architecture, _: &[OsString]) -> Execution {
 pub(super) fn pixbuf(arch: &Architecture, arguments: &[OsString]) -> Execution {
     let file = std::env::var("GDK_PIXBUF_MODULE_FILE")
         .unwrap_or_else(|_| format!("/usr/lib/{}/gdk-pixbuf-2.0/2.10.0/loaders.cache", arch.triplet));
-    listed(arch, arguments, file)
+    listed(arguments, file)
 }
 
 /// dot(1), which with `-c` lists the plug-ins of the directory of its library in a file there.
-pub(super) fn graphviz(arch: &Architecture, _: &[OsString]) -> Execution {
+pub(super) fn graphviz(arch: &Architecture) -> Execution {
     Execution {
         variables: vec![("GVBINDIR", format!("/usr/lib/{}/graphviz", arch.triplet).into())],
         libraries: true,
@@ -54,12 +54,12 @@ pub(super) fn gtk2(arch: &Architecture, arguments: &[OsString]) -> Execution {
 fn gtk(arch: &Architecture, arguments: &[OsString], version: &str) -> Execution {
     let file = std::env::var("GTK_IM_MODULE_FILE")
         .unwrap_or_else(|_| format!("/usr/lib/{}/{version}/immodules.cache", arch.triplet));
-    listed(arch, arguments, file)
+    listed(arguments, file)
 }
 
 /// A tool that lists modules: what it writes has paths of its own directory,
 /// which is the native one.
-fn listed(_: &Architecture, arguments: &[OsString], file: String) -> Execution {
+fn listed(arguments: &[OsString], file: String) -> Execution {
     const UPDATE: &str = "--update-cache";
     Execution {
         libraries: true,
@@ -85,7 +85,7 @@ fn of_the_target(arch: &Architecture, text: &[u8]) -> Vec<u8> {
 
 /// fc-cache(1): what it says names files, which the installer brings into the
 /// target's form and name in the end. Packages keep that, and its name, in a log.
-pub(super) fn fontconfig(arch: &Architecture, _: &[OsString]) -> Execution {
+pub(super) fn fontconfig(arch: &Architecture) -> Execution {
     let same = arch.fontconfig_name() == NATIVE_FORM;
     Execution {
         rewrite: (!same).then_some(Rewrite {
@@ -108,7 +108,7 @@ pub(super) fn fontconfig(arch: &Architecture, _: &[OsString]) -> Execution {
 const NATIVE_FORM: &str = Architecture::native().fontconfig_name();
 
 /// bash(1): HOSTTYPE and MACHTYPE are compiled in, but yield to the environment.
-pub(super) fn bash(arch: &Architecture, _: &[OsString]) -> Execution {
+pub(super) fn bash(arch: &Architecture) -> Execution {
     let (cpu, system) = system_type(arch);
     Execution {
         variables: vec![("HOSTTYPE", cpu.into()), ("MACHTYPE", system.into())],
@@ -127,7 +127,7 @@ fn system_type(arch: &Architecture) -> (&'static str, String) {
 
 /// perl(1): compiled modules are found where the target has them, and `Config` is
 /// the target's. A native perl of another version has its own only.
-pub(super) fn perl(arch: &Architecture, _: &[OsString]) -> Execution {
+pub(super) fn perl(arch: &Architecture) -> Execution {
     let base = format!("/usr/lib/{}/perl-base", arch.triplet);
     let [target, native] =
         [&base, &format!("{SYSROOT}/usr/lib/{NATIVE_TRIPLET}/perl-base")].map(|directory| {
@@ -175,7 +175,7 @@ fn perl_version(config: &str) -> Option<String> {
 /// python(1): `sysconfig` reads the target's variables, and the compiled modules of
 /// the standard library are the native ones. Nothing of this is code in python:
 /// names that the interpreter has seen show in the byte code it writes.
-pub(super) fn python(arch: &Architecture, _: &[OsString]) -> Execution {
+pub(super) fn python(arch: &Architecture) -> Execution {
     let data = format!("_sysconfigdata__{}", arch.triplet);
     let mut variables = Vec::new();
     let mut places = Vec::new();

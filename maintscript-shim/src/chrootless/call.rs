@@ -4,7 +4,7 @@
 use super::special;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use tool_table::chrootless::{Shape, Words};
+use tool_table::root::{Shape, Words};
 
 /// What an argument is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::report::Finding;
 use shim_protocol::ViolationKind;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use tool_table::chrootless::{Asked, Confined, Method, Question, RootOption, Row, Shape, Words};
+use tool_table::root::{Asked, Confined, Method, Question, RootOption, Shape, Words};
 
 /// What is done.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,20 +71,20 @@ const RUN: Action = Action::Run(&[]);
 pub(crate) fn plan(
     world: &dyn World,
     root: &[u8],
-    row: Option<&'static Row>,
+    method: Option<&Method>,
     tool: &[u8],
     arguments: Vec<OsString>,
 ) -> Plan {
-    let Some(row) = row else {
+    let Some(method) = method else {
         return Plan::new(RUN, arguments).tell(ViolationKind::Uncovered, tool, false);
     };
-    match &row.method {
+    match method {
         Method::Environment | Method::Pure => Plan::new(RUN, arguments),
         Method::Arguments(shape) => operands(world, root, shape, tool, arguments),
         Method::Option(option) => with_option(world, root, option, arguments),
         Method::Chroot(how) => confined(world, root, how, tool, arguments),
-        Method::Nothing(status) => {
-            let answer = Action::Answer(query::Answer::nothing(tool, *status));
+        Method::Nothing { status, prints } => {
+            let answer = Action::Answer(query::Answer::nothing(*status, prints));
             Plan::new(answer, arguments).tell(ViolationKind::OuterQuery, tool, true)
         }
         Method::Query(question) => asked(world, root, *question, tool, arguments),

@@ -12,12 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
-use tool_table::chrootless::{self as table, Method, Shape};
-
-/// Whether a tool does what may be refused.
-pub(super) fn concerns(tool: &[u8]) -> bool {
-    matches!(tool, b"chown" | b"chgrp" | b"mknod" | b"setcap" | b"install")
-}
+use tool_table::root::{Method, Recorded, Shape};
 
 /// What has to be recorded for a call.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,14 +27,14 @@ pub(super) struct Recording {
 pub(super) fn run(
     world: &dyn World,
     root: &[u8],
-    tool: &[u8],
+    (tool, recorded): (&[u8], Recorded),
     program: &OsStr,
     arguments: &[OsString],
     home: &Home,
 ) -> Option<i32> {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| value == "1");
     if is_set(variables::NO_FUSE) || is_set(variables::NO_NAMESPACE) {
-        let record = record(world, root, tool, arguments)?;
+        let record = record(world, root, (tool, recorded), arguments)?;
         if let Some(before) = &record.before {
             let status = Command::new(program).args(before).status().ok()?;
             if !status.success() {
@@ -49,7 +44,7 @@ pub(super) fn run(
         return Some(send(tool, &record.messages, home));
     }
     // Whoever makes files with an owner has the right to it in a namespace.
-    if tool == b"install" {
+    if recorded == Recorded::Install {
         return None;
     }
     let mut command = Command::new(program);
@@ -66,7 +61,7 @@ pub(super) fn run(
         .any(|part| part == REFUSED.as_bytes());
     if !output.status.success()
         && refused
-        && let Some(record) = record(world, root, tool, arguments)
+        && let Some(record) = record(world, root, (tool, recorded), arguments)
     {
         return Some(send(tool, &record.messages, home));
     }
@@ -104,25 +99,25 @@ fn send(tool: &[u8], messages: &[Vec<u8>], home: &Home) -> i32 {
 pub(super) fn record(
     world: &dyn World,
     root: &[u8],
-    tool: &[u8],
+    (tool, recorded): (&[u8], Recorded),
     arguments: &[OsString],
 ) -> Option<Recording> {
-    let row = table::find(tool)?;
-    let Method::Arguments(shape) = &row.method else {
+    let Method::Arguments(shape) = tool_table::wrapped(tool)?.root.as_ref()?.method else {
         return None;
     };
+    let shape = &shape;
     let asked = Asked {
         world,
         root,
         call: call::read(shape, arguments),
         arguments,
     };
-    match tool {
-        b"chown" | b"chgrp" => asked.owner(tool == b"chgrp"),
-        b"mknod" => asked.node(),
-        b"setcap" => asked.capability(),
-        b"install" => asked.install(shape),
-        _ => None,
+    match recorded {
+        Recorded::Owner => asked.owner(false),
+        Recorded::Group => asked.owner(true),
+        Recorded::Node => asked.node(),
+        Recorded::Capability => asked.capability(),
+        Recorded::Install => asked.install(shape),
     }
 }
 

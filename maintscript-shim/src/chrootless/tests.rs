@@ -1,16 +1,12 @@
-//! One example at least for every row of the table, and what must hold for all of them.
+//! The examples of every row of the table, in the root `/target`, from whose `/target/var` the scripts run; and what
+//! must hold for all of them.
 
 mod recorded;
 
 use super::paths::World;
 use super::plan::{Action, Plan, plan};
-use std::collections::BTreeSet;
 use std::ffi::OsString;
-use tool_table::chrootless::{self as table, Method};
-
-/// Calls and what becomes of each, in lines of two: in the root `/target`, from whose `/target/var` the
-/// scripts run.
-const EXAMPLES: &str = include_str!("examples.txt");
+use tool_table::{Method, Root, Tool};
 
 /// Files of the examples.
 struct Example;
@@ -56,8 +52,14 @@ fn words(line: &str) -> Vec<OsString> {
 }
 
 fn made(tool: &str, arguments: &[OsString]) -> Plan {
-    let row = table::find(tool.as_bytes());
-    plan(&Example, b"/target", row, tool.as_bytes(), arguments.to_vec())
+    let method = tool_table::wrapped(tool.as_bytes()).and_then(|row| Some(&row.root.as_ref()?.method));
+    plan(&Example, b"/target", method, tool.as_bytes(), arguments.to_vec())
+}
+
+/// Rows of tools whose arguments are changed: their first names, or all.
+fn with_arguments() -> impl Iterator<Item = &'static Tool> {
+    let by_arguments = |root: &Root| matches!(root.method, Method::Arguments(_));
+    tool_table::tools().filter(move |tool| tool.root.as_ref().is_some_and(by_arguments))
 }
 
 /// A plan in a line.
@@ -88,27 +90,22 @@ fn shown(plan: &Plan) -> String {
     text
 }
 
-fn examples() -> Vec<(&'static str, &'static str)> {
-    let lines: Vec<&str> = EXAMPLES.lines().filter(|line| !line.is_empty()).collect();
-    lines
-        .chunks(2)
-        .map(|pair| (pair[0], pair[1].trim_start()))
-        .collect()
-}
-
 #[test]
 fn every_example_is_as_written() {
     let mut wrong = String::new();
-    for (call, expected) in examples() {
-        let (tool, rest) = call.split_once(' ').unwrap_or((call, ""));
-        let arguments = if rest.is_empty() { Vec::new() } else { words(rest) };
-        let names = table::find(tool.as_bytes()).map_or(tool, |row| row.tools);
-        // Tools of one row are alike, but for the word that tells of the tool itself.
-        for name in names.split(' ').filter(|name| *name != "[" || tool == "[") {
-            let got = shown(&made(name, &arguments));
-            let said = got.replace(&format!(" {name} "), &format!(" {tool} "));
-            if said != expected && got != expected {
-                wrong.push_str(&format!("{name} {rest}\n    {got}\n"));
+    for row in tool_table::tools() {
+        for example in row.examples().iter().filter(|example| example.setting.is_none()) {
+            let (tool, arguments) = example.words.split_first().unwrap();
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            // Tools of one row are alike, but for the word that tells of the tool itself; an example may have
+            // another name with a version.
+            let names = row.names.split(' ').filter(|name| *name != "[" || *tool == "[");
+            for name in names.chain([*tool]) {
+                let got = shown(&made(name, &arguments));
+                let said = got.replace(&format!(" {name} "), &format!(" {tool} "));
+                if said != example.outcome && got != example.outcome {
+                    wrong.push_str(&format!("{name} {}\n    {got}\n", example.words.join(" ")));
+                }
             }
         }
     }
@@ -116,34 +113,23 @@ fn every_example_is_as_written() {
 }
 
 #[test]
-fn every_row_has_an_example() {
-    let shown: BTreeSet<&str> = examples()
-        .into_iter()
-        .filter_map(|(call, _)| call.split(' ').next())
-        .filter_map(|tool| table::find(tool.as_bytes()))
-        .map(|row| row.tools)
-        .collect();
-    for row in table::rows() {
-        assert!(shown.contains(row.tools), "{} has no example", row.tools);
-        assert!(!row.why.is_empty() && !row.method.name().is_empty());
-    }
-}
-
-#[test]
-fn a_tool_is_in_one_row() {
-    let mut seen = BTreeSet::new();
-    for tool in table::rows().flat_map(|row| row.tools.split(' ')) {
-        assert!(
-            !tool.is_empty() && seen.insert(tool),
-            "{tool:?} is twice in the table"
-        );
+fn tools_in_no_row_are_executed_and_reported() {
+    for (tool, arguments, outcome) in [
+        ("mystery", "/etc/x", "run /etc/x | uncovered mystery 0"),
+        ("python3x", "x", "run x | uncovered python3x 0"),
+    ] {
+        assert_eq!(shown(&made(tool, &words(arguments))), outcome);
     }
 }
 
 #[test]
 fn options_for_the_root_are_known() {
-    for row in table::rows() {
-        let Method::Option(option) = &row.method else {
+    for row in tool_table::tools() {
+        let Some(Root {
+            method: Method::Option(option),
+            ..
+        }) = &row.root
+        else {
             continue;
         };
         let name = option.insert.trim_end_matches('=');
@@ -152,17 +138,14 @@ fn options_for_the_root_are_known() {
             .split(' ')
             .filter_map(|word| word.strip_suffix("=D"));
         let mut roots = names.flat_map(|names| names.split(','));
-        assert!(roots.any(|root| root == name), "{}: {name}", row.tools);
+        assert!(roots.any(|root| root == name), "{}: {name}", row.names);
     }
 }
 
 #[test]
 fn calls_within_the_contract_stay_as_they_are() {
-    for row in table::rows() {
-        let Method::Arguments(_) = &row.method else {
-            continue;
-        };
-        for tool in row.tools.split(' ') {
+    for row in with_arguments() {
+        for tool in row.names.split(' ') {
             for arguments in [
                 "/target/a /target/b",
                 "a b",
@@ -218,11 +201,8 @@ fn nothing_else_is_changed() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 16) as usize % limit
     };
-    for row in table::rows() {
-        let Method::Arguments(_) = &row.method else {
-            continue;
-        };
-        let tool = row.tools.split(' ').next().unwrap();
+    for row in with_arguments() {
+        let tool = row.names.split(' ').next().unwrap();
         for _ in 0..200 {
             let arguments: Vec<OsString> = (0..next(6))
                 .map(|_| vocabulary[next(vocabulary.len())].into())

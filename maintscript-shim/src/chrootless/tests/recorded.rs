@@ -55,7 +55,8 @@ fn shown(message: &Request<'_>) -> String {
 }
 
 fn recorded(tool: &str, line: &str) -> String {
-    let record = record::record(&Example, b"/target", tool.as_bytes(), &words(line));
+    let recorded = tool_table::wrapped(tool.as_bytes()).unwrap().recorded.unwrap();
+    let record = record::record(&Example, b"/target", (tool.as_bytes(), recorded), &words(line));
     let Some(record) = record else {
         return String::from("nothing");
     };

@@ -1,15 +1,4 @@
-//! The table of tools that scripts call when they run outside of their root
-//! (dpkg(1), `--force-script-chrootless`): how each learns of the root, and which
-//! of its arguments are paths. Data, not code; the shim has it too
-//! (`maintscript-shim/src/front.rs`), so it uses nothing but the language.
-//!
-//! A tool that is in no row is executed as it is called, and told.
-
-mod arguments;
-mod confined;
-mod files;
-mod others;
-mod roots;
+//! How a tool learns of another root: the one that `DPKG_ROOT` names (dpkg(1), `--force-script-chrootless`).
 
 /// How a tool is made to act on the root.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +17,17 @@ pub enum Method {
     Pure,
     /// It asks about the system.
     Query(Question),
-    /// It would act on the running system: nothing is done, with this exit status.
-    Nothing(u8),
+    /// It would act on the running system: it does nothing.
+    Nothing {
+        /// Exit status.
+        status: u8,
+        /// Standard output.
+        prints: &'static str,
+    },
 }
 
 impl Method {
-    /// Its name in reports.
+    /// Returns its name in reports.
     pub fn name(&self) -> &'static str {
         match self {
             Method::Environment => "environment",
@@ -43,7 +37,7 @@ impl Method {
             Method::Installer(_) => "installer",
             Method::Pure => "pure",
             Method::Query(_) => "query",
-            Method::Nothing(_) => "nothing",
+            Method::Nothing { .. } => "nothing",
         }
     }
 }
@@ -90,7 +84,7 @@ pub enum Words {
 /// An option for the root.
 #[derive(Clone, Copy, Debug)]
 pub struct RootOption {
-    /// What is inserted: a name that ends with `=` has the root attached, after
+    /// Text that is inserted: a name that ends with `=` has the root attached, after
     /// any other the root is an argument of its own.
     pub insert: &'static str,
     /// The options of the tool, as in a [`Shape`]; the root has the letter `D`.
@@ -117,7 +111,7 @@ pub struct Confined {
     pub only_outside: Option<Shape>,
 }
 
-/// What is asked of the installer, or answered for the target.
+/// Tool that the installer answers, or the wrapper for the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// ldconfig(8), by the installer.
@@ -130,7 +124,7 @@ pub enum Asked {
     Arch,
 }
 
-/// What is asked about the system.
+/// Question about the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// getent(1): databases in files of the root.
@@ -147,44 +141,17 @@ pub enum Question {
     Chroot,
 }
 
-/// One row.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// Names of tools that are alike, separated by blanks.
-    pub tools: &'static str,
-    /// How they learn of the root.
-    pub method: Method,
-    /// Why, in a few words.
-    pub why: &'static str,
+/// What the kernel may refuse of an ordinary user, for whom it is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// chown(1).
+    Owner,
+    /// chgrp(1).
+    Group,
+    /// mknod(1).
+    Node,
+    /// setcap(8).
+    Capability,
+    /// install(1), with `-o` and `-g`.
+    Install,
 }
-
-const fn row(tools: &'static str, method: Method, why: &'static str) -> Row {
-    Row { tools, method, why }
-}
-
-/// Every row.
-pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [
-        others::TABLE,
-        arguments::TABLE,
-        files::TABLE,
-        roots::TABLE,
-        confined::TABLE,
-    ]
-    .into_iter()
-    .flatten()
-}
-
-/// The row of a tool. Interpreters have names with versions, too: `python3.14`, `perl5.40.1`.
-pub fn find(tool: &[u8]) -> Option<&'static Row> {
-    let named = |tool: &[u8]| rows().find(|row| row.tools.split(' ').any(|name| name.as_bytes() == tool));
-    let is_version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
-    let plain = tool
-        .iter()
-        .position(is_version)
-        .and_then(|at| tool.split_at_checked(at));
-    let plain = plain.filter(|(name, version)| INTERPRETERS.contains(name) && version.iter().all(is_version));
-    named(tool).or_else(|| named(plain?.0))
-}
-
-const INTERPRETERS: [&[u8]; 5] = [b"python", b"perl", b"ruby", b"lua", b"tclsh"];
