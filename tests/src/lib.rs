@@ -11,6 +11,7 @@
 //!   and [`fidelity`] does it for a list of cases; [`disk`] is for directories;
 //! * [`in_place`] calls the program as dpkg;
 //! * [`bench`] measures what a root filesystem takes, beside others;
+//! * [`workspace`] knows the packages of the workspace, whose structure and documents are checked;
 //! * [`probe`] says what a machine lacks for a test, [`scenario`] declares one.
 //!
 //! The tests know the program by its command line only.
@@ -38,6 +39,9 @@ pub mod program;
 pub mod real;
 pub mod reference;
 pub mod scenario;
+#[cfg(test)]
+mod structure;
 pub mod synthetic;
+pub mod workspace;
 
 pub use error::{Error, Result};
