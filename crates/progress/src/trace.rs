@@ -19,7 +19,17 @@ thread_local! {
 }
 
 /// Crates of others whose details are of no use in a log of this program.
-const OTHERS: &[&str] = &["h2", "hyper", "hyper_util", "mio", "reqwest", "rustls", "tokio", "tower", "want"];
+const OTHERS: &[&str] = &[
+    "h2",
+    "hyper",
+    "hyper_util",
+    "mio",
+    "reqwest",
+    "rustls",
+    "tokio",
+    "tower",
+    "want",
+];
 
 /// Has all events of this process brought to `reporter` from now on, as long as somebody else holds it. Only the
 /// first call in a process has an effect.
@@ -90,7 +100,12 @@ mod tests {
 
     impl Reporter for Heard {
         fn event(&self, event: &Event<'_>) {
-            if let Event::Trace { level, target, message } = event {
+            if let Event::Trace {
+                level,
+                target,
+                message,
+            } = event
+            {
                 // It would come back for ever.
                 tracing::warn!("heard");
                 let mut heard = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

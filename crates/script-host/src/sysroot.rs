@@ -391,7 +391,7 @@ fn native_path(path: &Path, architecture: &Architecture) -> PathBuf {
 fn renamed_path(path: &Path, architecture: &Architecture) -> PathBuf {
     let path = native_path(path, architecture);
     let native = Architecture::native().name;
-    let mapped = map_word(path, architecture.name, native);
+    let mapped = map_word(&path, architecture.name, native);
     PathBuf::from(OsStr::from_bytes(&mapped))
 }
 
