@@ -61,7 +61,7 @@ pub(super) fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
         binds.push(Bind {
             from: From::Outside(File::open(&starter).doing(doing)?.into()),
             to: Path::new("usr/sbin").join(START_STOP_DAEMON),
-            kind: BindBindKind::ReadOnly,
+            kind: BindKind::ReadOnly,
         });
     }
     if places.outer.is_some() {
@@ -71,13 +71,13 @@ pub(super) fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
         let root = |to| Bind {
             from: From::Root,
             to,
-            kind: BindBindKind::ReadOnlyShallow,
+            kind: BindKind::ReadOnlyShallow,
         };
         binds.push(root(seen.join(SYSROOT)));
         binds.push(Bind {
             from: From::Target,
             to: target.clone(),
-            kind: BindBindKind::Writable,
+            kind: BindKind::Writable,
         });
         binds.push(directory(private, target.join(&seen), BindKind::ReadOnly)?);
         binds.push(root(target.join(&seen).join(SYSROOT)));
