@@ -208,8 +208,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Err(error) = self.wait() {
-            tracing::warn!(path = %self.path.display(), %error, "the view's server ended badly");
+        let ended = self.wait();
+        let counters = self.counters();
+        match ended {
+            Ok(()) => {
+                tracing::debug!(path = %self.path.display(), ?counters, "the view's server has ended");
+            }
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, ?counters, "the view's server ended badly");
+            }
         }
     }
 }
