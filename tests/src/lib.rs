@@ -32,6 +32,8 @@ pub mod findings;
 pub mod in_place;
 pub mod initramfs;
 pub mod keys;
+#[cfg(test)]
+mod licences;
 pub mod listing;
 pub mod machine;
 pub mod mirror;
