@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use sha2::Digest;
 use url::Url;
 
-use super::cache::Partial;
-use super::package::{hex, show};
-use super::transport::{Body, Failure, Reply, Validators};
-use super::{ArchiveError, Fetcher, PackageFile, Progress, Result};
+use super::archive_cache::Partial;
+use super::package_file::{hex, show};
+use super::transport::{Body, RequestError, TransportReply, Validators};
+use super::{ArchiveError, DownloadProgress, Fetcher, PackageFile, Result};
 
 /// A transfer that brings fewer bytes a second than this is taken for stalled.
 const SLOWEST: u64 = 512;
@@ -21,7 +21,7 @@ const WRONG_CONTENTS: u32 = 2;
 impl Fetcher {
     /// One file, from the cache or from the first of its URLs that has it.
     pub(super) fn file(&self, file: &PackageFile, stop: &dyn Fn() -> bool) -> Result<PathBuf> {
-        let meter = Meter {
+        let meter = ByteMeter {
             progress: &*self.progress,
             told: Cell::new(0),
         };
@@ -62,7 +62,7 @@ impl Fetcher {
         &self,
         file: &PackageFile,
         partial: &Partial,
-        meter: &Meter<'_>,
+        meter: &ByteMeter<'_>,
         stop: &dyn Fn() -> bool,
     ) -> Result<()> {
         let mut candidates: Vec<(&Url, u32)> = file.urls.iter().map(|url| (url, 0)).collect();
@@ -109,7 +109,7 @@ impl Fetcher {
         file: &PackageFile,
         url: &Url,
         partial: &Partial,
-        meter: &Meter<'_>,
+        meter: &ByteMeter<'_>,
         stop: &dyn Fn() -> bool,
     ) -> std::result::Result<(), Attempt> {
         let (mut have, mut hasher) = partial.state().map_err(Attempt::Fatal)?;
@@ -119,15 +119,15 @@ impl Fetcher {
         }
         if have < file.size || file.size == 0 {
             let body = match self.transport.get(url, have, &Validators::default()) {
-                Ok(Reply::Body(body)) => body,
-                Ok(Reply::NotModified) => {
-                    let failure = Failure::Status {
+                Ok(TransportReply::Body(body)) => body,
+                Ok(TransportReply::NotModified) => {
+                    let failure = RequestError::Status {
                         status: 304,
                         retry_after: None,
                     };
                     return Err(Attempt::Final(failure.into_error(&file.name, url)));
                 }
-                Err(Failure::Status { status: 416, .. }) if have > 0 => {
+                Err(RequestError::Status { status: 416, .. }) if have > 0 => {
                     // Other content there, or no parts to be had: from the beginning.
                     partial.clear().map_err(Attempt::Fatal)?;
                     return self.attempt(file, url, partial, meter, stop);
@@ -164,8 +164,8 @@ impl Fetcher {
                 Ok(())
             };
             match self.copy(body, left, stop, &mut write) {
-                Ok(Copied::Ended) if have == file.size => {}
-                Ok(Copied::Ended | Copied::CutOff) => {
+                Ok(CopyEnd::Ended) if have == file.size => {}
+                Ok(CopyEnd::Ended | CopyEnd::CutOff) => {
                     let (name, shown) = (file.name.clone(), show(url));
                     let error = ArchiveError::Truncated {
                         name,
@@ -175,8 +175,8 @@ impl Fetcher {
                     };
                     return Err(Attempt::Passing(error, Duration::ZERO));
                 }
-                Ok(Copied::Beyond) => return Err(Attempt::WrongContent(self.too_large(file, url))),
-                Ok(Copied::Stalled(reason)) => {
+                Ok(CopyEnd::Beyond) => return Err(Attempt::WrongContent(self.too_large(file, url))),
+                Ok(CopyEnd::Stalled(reason)) => {
                     let error = ArchiveError::Unreachable {
                         url: show(url),
                         reason,
@@ -213,7 +213,7 @@ impl Fetcher {
         limit: u64,
         stop: &dyn Fn() -> bool,
         write: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<Copied> {
+    ) -> Result<CopyEnd> {
         let mut buffer = vec![0; 1 << 16];
         let mut total = 0u64;
         let window = self.options.timeout;
@@ -225,23 +225,23 @@ impl Fetcher {
             let read = match body.reader.read(&mut buffer) {
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if is_timeout(&error) => return Ok(Copied::Stalled("timed out".into())),
+                Err(error) if is_timeout(&error) => return Ok(CopyEnd::Stalled("timed out".into())),
                 // Also how a body shorter than its Content-Length shows.
-                Err(_) => return Ok(Copied::CutOff),
+                Err(_) => return Ok(CopyEnd::CutOff),
             };
             if read == 0 {
-                return Ok(Copied::Ended);
+                return Ok(CopyEnd::Ended);
             }
             let bytes = buffer.get(..read).unwrap_or_default();
             if bytes.len() as u64 > limit - total {
-                return Ok(Copied::Beyond);
+                return Ok(CopyEnd::Beyond);
             }
             write(bytes)?;
             total += bytes.len() as u64;
             let passed = since.elapsed();
             if passed > window {
                 if total - before < SLOWEST * passed.as_secs().max(1) {
-                    return Ok(Copied::Stalled("the transfer stalled".into()));
+                    return Ok(CopyEnd::Stalled("the transfer stalled".into()));
                 }
                 (since, before) = (Instant::now(), total);
             }
@@ -262,10 +262,10 @@ pub(super) enum Attempt {
 }
 
 impl Attempt {
-    pub(super) fn failed(failure: Failure, name: &str, url: &Url) -> Self {
+    pub(super) fn failed(failure: RequestError, name: &str, url: &Url) -> Self {
         let passing = failure.is_passing();
         let delay = match &failure {
-            Failure::Status {
+            RequestError::Status {
                 retry_after: Some(delay),
                 ..
             } => *delay,
@@ -281,7 +281,7 @@ impl Attempt {
 }
 
 /// How a body came to its end.
-pub(super) enum Copied {
+pub(super) enum CopyEnd {
     /// The server said that this is all.
     Ended,
     /// The connection broke.
@@ -301,12 +301,12 @@ fn is_timeout(error: &io::Error) -> bool {
 
 /// Bytes told to the progress: those of a file once only, however often it is
 /// begun again.
-struct Meter<'a> {
-    progress: &'a dyn Progress,
+struct ByteMeter<'a> {
+    progress: &'a dyn DownloadProgress,
     told: Cell<u64>,
 }
 
-impl Meter<'_> {
+impl ByteMeter<'_> {
     fn at(&self, bytes: u64) {
         let told = self.told.get();
         if bytes > told {

@@ -8,10 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::cache::{self, Cache};
-use super::document::Document;
+use super::archive_cache::{self, ArchiveCache, Document};
 use super::transport::{Transport, TransportOptions};
-use super::{ArchiveError, PackageFile, Progress, Result};
+use super::{ArchiveError, DownloadProgress, PackageFile, Result};
 
 /// How to download.
 #[derive(Clone, Debug)]
@@ -59,8 +58,8 @@ impl FetchOptions {
 /// Brings files from archives into the cache. Shared by reference between threads.
 pub struct Fetcher {
     pub(super) options: FetchOptions,
-    pub(super) progress: Arc<dyn Progress>,
-    pub(super) cache: Cache,
+    pub(super) progress: Arc<dyn DownloadProgress>,
+    pub(super) cache: ArchiveCache,
     pub(super) transport: Transport,
     /// Answers for Release files; one run sees one state of an archive.
     pub(super) memo: Mutex<HashMap<String, Option<Arc<Document>>>>,
@@ -79,15 +78,15 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`ArchiveError::Io`] if the cache cannot be written.
-    pub fn new(options: FetchOptions, progress: Arc<dyn Progress>) -> Result<Self> {
-        cache::prepare(&options.cache)?;
+    pub fn new(options: FetchOptions, progress: Arc<dyn DownloadProgress>) -> Result<Self> {
+        archive_cache::prepare(&options.cache)?;
         let transport = Transport::new(TransportOptions {
             connect_timeout: options.connect_timeout,
             read_timeout: options.timeout,
             http_proxy: options.http_proxy.clone(),
             https_proxy: options.https_proxy.clone(),
         });
-        let cache = Cache::new(options.cache.clone());
+        let cache = ArchiveCache::new(options.cache.clone());
         Ok(Self {
             options,
             progress,

@@ -1,21 +1,12 @@
 //! From sources to their `Packages` indexes.
 
-use std::time::SystemTime;
-
 use url::Url;
 
-use super::package::{join, show};
-use super::packed::Wanted;
-use super::release::Release;
-use super::{ArchiveError, Fetcher, Keyring, PackageFile, Result, Source, verify};
+use super::index_file::IndexFile;
+use super::package_file::join;
+use super::suite::{ALL, Suite, load_release};
+use super::{ArchiveError, Fetcher, Keyring, PackageFile, Result, Source};
 use deb_index::{DEFAULT_PRIORITY, IndexInput, Packages};
-
-/// The architecture of packages that fit any.
-const ALL: &str = "all";
-/// No Release file is larger; sid's is below 1 MB.
-const RELEASE_LIMIT: u64 = 32 << 20;
-/// No detached signature is larger.
-const SIGNATURE_LIMIT: u64 = 1 << 20;
 
 /// One `Packages` index: of a suite, a component and an architecture.
 #[derive(Clone, Debug)]
@@ -104,18 +95,18 @@ pub fn load_indexes(
             other => other.map(Some),
         }
     })?;
-    let mut wanted: Vec<Wanted<'_>> = Vec::new();
+    let mut wanted: Vec<IndexFile<'_>> = Vec::new();
     for (suite, release) in suites.iter().zip(&releases) {
         let Some(release) = release else { continue };
         for component in suite.components(release)? {
             for arch in suite.architectures(release, archs) {
-                let index = Wanted::new(suite, release, component, arch);
+                let index = IndexFile::new(suite, release, component, arch);
                 wanted.extend(index.filter(|index| !wanted.iter().any(|known| known.is_same(index))));
             }
         }
     }
     for arch in archs {
-        let offered = |index: &Wanted<'_>| index.arch == *arch;
+        let offered = |index: &IndexFile<'_>| index.arch == *arch;
         if !wanted.iter().any(offered)
             && let Some(release) = releases.iter().flatten().next()
         {
@@ -171,115 +162,6 @@ fn is_inconsistent(error: &ArchiveError) -> bool {
             | ArchiveError::TooLarge { .. }
             | ArchiveError::WrongHash { .. }
     )
-}
-
-/// One suite of one source.
-#[derive(Debug)]
-pub(super) struct Suite<'a> {
-    /// Position of the source.
-    number: usize,
-    source: &'a Source,
-    pub(super) base: &'a Url,
-    pub(super) name: &'a str,
-    keyring: Keyring,
-}
-
-impl<'a> Suite<'a> {
-    /// The components to read: an empty name for an exact path.
-    fn components(&self, release: &Release) -> Result<Vec<&'a str>> {
-        if self.source.components.is_empty() {
-            return Ok(vec![""]);
-        }
-        let mut found = Vec::new();
-        for component in &self.source.components {
-            if release.has_component(component) {
-                found.push(component.as_str());
-            } else if !self.source.optional {
-                return Err(ArchiveError::UnknownComponent {
-                    url: release.url.clone(),
-                    component: component.clone(),
-                    available: release.components.clone(),
-                });
-            }
-        }
-        Ok(found)
-    }
-
-    /// The architectures to read, of those asked for.
-    fn architectures<'b>(&self, release: &Release, archs: &[&'b str]) -> Vec<&'b str> {
-        let only = &self.source.architectures;
-        let here = |arch: &&str| only.is_empty() || only.iter().any(|known| known == arch);
-        let all = (!release.all_included).then_some(ALL);
-        archs.iter().copied().filter(here).chain(all).collect()
-    }
-}
-
-/// The directory of a suite's Release file, below the archive root.
-pub(super) fn suite_path(suite: &str) -> String {
-    match suite.strip_suffix('/') {
-        None => format!("dists/{suite}/"),
-        Some("" | ".") => String::new(),
-        Some(flat) => format!("{}/", flat.strip_prefix("./").unwrap_or(flat)),
-    }
-}
-
-/// Fetches, verifies and checks the Release file of one suite.
-pub(super) fn load_release(
-    fetcher: &Fetcher,
-    source: &Source,
-    base: &Url,
-    suite: &str,
-    keyring: &Keyring,
-) -> Result<Release> {
-    let directory = suite_path(suite);
-    let now = fetcher.options.time.unwrap_or_else(SystemTime::now);
-    let inline_url = join(base, &format!("{directory}InRelease"), suite)?;
-    let (text, url) = match fetcher.document(&inline_url, RELEASE_LIMIT)? {
-        Some(document) => {
-            let shown = show(&inline_url);
-            let text = if source.trusted {
-                verify::unverified(&document.bytes)
-            } else {
-                verify::inline(&document.bytes, keyring, now, &shown)?
-            };
-            fetcher
-                .cache
-                .store_release(inline_url.as_str(), &document.validators, &document.bytes)?;
-            (text, shown)
-        }
-        None => detached_release(fetcher, source, base, suite, &directory, keyring, now)?,
-    };
-    let release = Release::parse(&text, &url)?;
-    release.check(suite, source, now)?;
-    Ok(release)
-}
-
-/// The older way: Release with its signature in Release.gpg.
-fn detached_release(
-    fetcher: &Fetcher,
-    source: &Source,
-    base: &Url,
-    suite: &str,
-    directory: &str,
-    keyring: &Keyring,
-    now: SystemTime,
-) -> Result<(Vec<u8>, String)> {
-    let url = join(base, &format!("{directory}Release"), suite)?;
-    let Some(text) = fetcher.document(&url, RELEASE_LIMIT)? else {
-        return Err(ArchiveError::UnknownSuite {
-            base: show(base),
-            suite: suite.to_owned(),
-        });
-    };
-    let shown = show(&url);
-    if !source.trusted {
-        let signature_url = join(base, &format!("{directory}Release.gpg"), suite)?;
-        let signature = fetcher
-            .document(&signature_url, SIGNATURE_LIMIT)?
-            .ok_or_else(|| ArchiveError::NotSigned { url: shown.clone() })?;
-        verify::detached(&text.bytes, &signature.bytes, keyring, now, &shown)?;
-    }
-    Ok((text.bytes.clone(), shown))
 }
 
 impl<'a> From<&'a Index> for IndexInput<'a> {

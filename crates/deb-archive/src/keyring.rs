@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sequoia_openpgp::cert::{Cert, CertParser};
 use sequoia_openpgp::parse::Parse;
 
-use super::machine::MachineSources;
+use super::machine_sources::MachineSources;
 use super::source::SignedBy;
 use super::{ArchiveError, Result};
 

@@ -21,21 +21,22 @@
 //!
 //! Follows sources.list(5), apt-secure(8) and the Debian repository format.
 
-mod cache;
+mod archive_cache;
 mod date;
 mod document;
 mod download;
 mod error;
 mod fetch;
 mod index;
+mod index_file;
 mod keyring;
-mod machine;
-mod mirror;
-mod package;
-mod packed;
+mod machine_sources;
+mod package_file;
+mod paragraphs;
 mod release;
 mod source;
-mod stanza;
+mod source_lists;
+mod suite;
 mod transport;
 mod verify;
 
@@ -46,17 +47,17 @@ pub use error::ArchiveError;
 pub use fetch::{FetchOptions, Fetcher};
 pub use index::{Index, load_indexes};
 pub use keyring::Keyring;
-pub use machine::{MachineSources, machine_sources, sources_of, target_sources};
-pub use mirror::{default_sources, parse_mirror_argument, parse_sources_text, target_files};
-pub use package::PackageFile;
+pub use machine_sources::{MachineSources, machine_sources, sources_of, target_sources};
+pub use package_file::PackageFile;
 pub use source::{SignedBy, Source, SourceFormat, SourceList};
+pub use source_lists::{default_sources, parse_mirror_argument, parse_sources_text, target_files};
 
 /// Result of the archive stage.
 pub type Result<T> = std::result::Result<T, ArchiveError>;
 
 /// What the archive stage tells while it works; all calls may come from any
 /// thread. The default implementations do nothing.
-pub trait Progress: Send + Sync {
+pub trait DownloadProgress: Send + Sync {
     /// A batch of downloads begins: so many files, so many bytes together.
     /// Files found in the cache are part of both numbers.
     fn started(&self, total_files: usize, total_bytes: u64) {
@@ -64,7 +65,7 @@ pub trait Progress: Send + Sync {
     }
     /// So many more bytes came from the network. Over a batch that succeeds the
     /// sum of these and of the files found in the cache is the number that
-    /// [`started`](Progress::started) gave.
+    /// [`started`](DownloadProgress::started) gave.
     fn advanced(&self, bytes: u64) {
         let _ = bytes;
     }
@@ -79,8 +80,8 @@ pub trait Progress: Send + Sync {
     }
 }
 
-/// A [`Progress`] that says nothing.
+/// A [`DownloadProgress`] that says nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
+pub struct NoProgress;
 
-impl Progress for Silent {}
+impl DownloadProgress for NoProgress {}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use super::package::parse_sha256;
+use super::package_file::parse_sha256;
 use super::source::Source;
 use super::{ArchiveError, Result, date};
 

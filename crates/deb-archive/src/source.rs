@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::stanza;
+use super::paragraphs;
 use super::{ArchiveError, Result};
 
 /// How a sources file is written; both are described in sources.list(5).
@@ -126,7 +126,7 @@ fn parse_one_line(text: &str, origin: &str) -> Result<Vec<Source>> {
                 ));
             }
         }
-        let mut entry = Entry::default();
+        let mut entry = SourceEntry::default();
         if let Some(inner) = rest.strip_prefix('[') {
             let (options, after) = inner
                 .split_once(']')
@@ -173,7 +173,7 @@ fn one_line_options(text: &str) -> Vec<(String, String)> {
 
 fn parse_deb822(text: &str, origin: &str) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for paragraph in stanza::paragraphs(text) {
+    for paragraph in paragraphs::paragraphs(text) {
         let (line, fields) = paragraph.map_err(|line| {
             bad(
                 origin,
@@ -181,7 +181,7 @@ fn parse_deb822(text: &str, origin: &str) -> Result<Vec<Source>> {
                 "this is neither `Field: value` nor its continuation",
             )
         })?;
-        let mut entry = Entry::default();
+        let mut entry = SourceEntry::default();
         let mut types = Vec::new();
         for (name, value) in &fields {
             match name.to_ascii_lowercase().as_str() {
@@ -233,7 +233,7 @@ fn unfold_key(value: &str) -> String {
 
 /// A source being read, before its words were checked.
 #[derive(Default)]
-struct Entry {
+struct SourceEntry {
     uris: Vec<String>,
     suites: Vec<String>,
     components: Vec<String>,
@@ -245,7 +245,7 @@ struct Entry {
     any_date: bool,
 }
 
-impl Entry {
+impl SourceEntry {
     /// Options that both formats have, under their one-line names.
     fn set(&mut self, name: &str, value: &str) {
         let no = matches!(

@@ -14,7 +14,7 @@ use reqwest::blocking::{Client, Response};
 use reqwest::header;
 use url::Url;
 
-use super::package::show;
+use super::package_file::show;
 use super::{ArchiveError, Result};
 
 const REDIRECTIONS: usize = 10;
@@ -37,14 +37,14 @@ pub(super) struct Body {
 }
 
 /// The answer to a request that worked.
-pub(super) enum Reply {
+pub(super) enum TransportReply {
     NotModified,
     Body(Body),
 }
 
 /// Why one request did not work.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum RequestError {
     NotFound,
     Status {
         status: u16,
@@ -59,7 +59,7 @@ pub(super) enum Failure {
     Fatal(ArchiveError),
 }
 
-impl Failure {
+impl RequestError {
     /// Whether the same request may work a little later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
@@ -125,11 +125,11 @@ impl Transport {
         url: &Url,
         offset: u64,
         validators: &Validators,
-    ) -> std::result::Result<Reply, Failure> {
+    ) -> std::result::Result<TransportReply, RequestError> {
         match url.scheme() {
             "http" | "https" => self.get_http(url, offset, validators),
             "file" | "copy" => get_local(url, offset),
-            _ => Err(Failure::Redirect {
+            _ => Err(RequestError::Redirect {
                 to: show(url),
                 reason: "only http, https, file and copy are supported",
             }),
@@ -155,10 +155,10 @@ impl Transport {
         first: &Url,
         offset: u64,
         validators: &Validators,
-    ) -> std::result::Result<Reply, Failure> {
+    ) -> std::result::Result<TransportReply, RequestError> {
         let mut url = first.clone();
         for _ in 0..=REDIRECTIONS {
-            let client = self.client(&url).map_err(Failure::Fatal)?;
+            let client = self.client(&url).map_err(RequestError::Fatal)?;
             let mut request = client.get(url.clone());
             if offset > 0 {
                 request = request.header(header::RANGE, format!("bytes={offset}-"));
@@ -171,18 +171,18 @@ impl Transport {
             }
             let response = request
                 .send()
-                .map_err(|error| Failure::Unreachable(reason(error)))?;
+                .map_err(|error| RequestError::Unreachable(reason(error)))?;
             let status = response.status();
             if status == StatusCode::NOT_MODIFIED {
-                return Ok(Reply::NotModified);
+                return Ok(TransportReply::NotModified);
             }
             if status.is_redirection() {
                 url = redirected(&url, &response)?;
                 continue;
             }
-            return body(response, offset).map(Reply::Body);
+            return body(response, offset).map(TransportReply::Body);
         }
-        Err(Failure::Redirect {
+        Err(RequestError::Redirect {
             to: show(&url),
             reason: "there are too many redirections",
         })
@@ -190,9 +190,9 @@ impl Transport {
 }
 
 /// The address a 3xx answer points at, if it may be followed.
-fn redirected(from: &Url, response: &Response) -> std::result::Result<Url, Failure> {
+fn redirected(from: &Url, response: &Response) -> std::result::Result<Url, RequestError> {
     let refuse = |to: &str, reason| {
-        Err(Failure::Redirect {
+        Err(RequestError::Redirect {
             to: to.escape_debug().to_string(),
             reason,
         })
@@ -202,7 +202,7 @@ fn redirected(from: &Url, response: &Response) -> std::result::Result<Url, Failu
         .get(header::LOCATION)
         .and_then(|value| value.to_str().ok())
     else {
-        return Err(Failure::Status {
+        return Err(RequestError::Status {
             status: response.status().as_u16(),
             retry_after: None,
         });
@@ -216,7 +216,7 @@ fn redirected(from: &Url, response: &Response) -> std::result::Result<Url, Failu
     }
 }
 
-fn body(response: Response, asked: u64) -> std::result::Result<Body, Failure> {
+fn body(response: Response, asked: u64) -> std::result::Result<Body, RequestError> {
     let status = response.status();
     let text = |name| {
         let value: Option<&header::HeaderValue> = response.headers().get(name);
@@ -228,17 +228,17 @@ fn body(response: Response, asked: u64) -> std::result::Result<Body, Failure> {
             // A part that is not the one asked for cannot be put anywhere.
             Some(start) if start == asked => start,
             _ => {
-                return Err(Failure::Status {
+                return Err(RequestError::Status {
                     status: 416,
                     retry_after: None,
                 });
             }
         },
-        StatusCode::NOT_FOUND | StatusCode::GONE => return Err(Failure::NotFound),
+        StatusCode::NOT_FOUND | StatusCode::GONE => return Err(RequestError::NotFound),
         _ => {
             let seconds = text(header::RETRY_AFTER).and_then(|value| value.trim().parse().ok());
             let retry_after = seconds.map(Duration::from_secs);
-            return Err(Failure::Status {
+            return Err(RequestError::Status {
                 status: status.as_u16(),
                 retry_after,
             });
@@ -269,7 +269,7 @@ fn range_start(value: &str) -> Option<u64> {
         .ok()
 }
 
-fn get_local(url: &Url, offset: u64) -> std::result::Result<Reply, Failure> {
+fn get_local(url: &Url, offset: u64) -> std::result::Result<TransportReply, RequestError> {
     let as_file = Url::parse(&format!("file://{}", url.path())).ok();
     let path = as_file
         .and_then(|url| url.to_file_path().ok())
@@ -291,16 +291,16 @@ fn get_local(url: &Url, offset: u64) -> std::result::Result<Reply, Failure> {
         })
     };
     match open() {
-        Ok(body) => Ok(Reply::Body(body)),
+        Ok(body) => Ok(TransportReply::Body(body)),
         Err(error)
             if matches!(
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
             ) =>
         {
-            Err(Failure::NotFound)
+            Err(RequestError::NotFound)
         }
-        Err(error) => Err(Failure::Local(error)),
+        Err(error) => Err(RequestError::Local(error)),
     }
 }
 

@@ -1,20 +1,22 @@
 //! `Packages` indexes in a form that need not be parsed again.
 //!
-//! A [`Packages`] is the text of an index, verified, and a [`Table`] over it: for
+//! A [`Packages`] is the text of an index, verified, and a [`IndexTable`] over it: for
 //! each package its name, version, architecture and the place of its paragraph,
 //! and two lists sorted by name, of what packages provide and of where relations
 //! mention a name first. Of the text only the paragraphs of packages that are
 //! looked at closer are read: some hundred of some seventy thousand. A table is
 //! kept beside the index from run to run.
 
-mod build;
+mod index_builder;
+mod index_table;
 mod input;
-mod table;
 #[cfg(test)]
 mod tests;
 
 use deb_types::control::Fields;
 use file_map::FileMap;
+use index_table::IndexTable;
+pub use index_table::{FirstMentions, IndexRecord, Mention};
 pub use input::{DEFAULT_PRIORITY, IndexInput};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -23,16 +25,14 @@ use std::io::{self, Write as _};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
-use table::Table;
-pub use table::{First, Record, Seen};
 
-/// Bytes that are mapped from a file of the cache, or owned.
-enum Bytes {
+/// IndexBytes that are mapped from a file of the cache, or owned.
+enum IndexBytes {
     Owned(Vec<u8>),
     Mapped(FileMap),
 }
 
-impl Bytes {
+impl IndexBytes {
     fn of_file(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         // An empty file cannot be mapped.
@@ -50,7 +50,7 @@ impl Bytes {
     }
 }
 
-impl Bytes {
+impl IndexBytes {
     fn forget(&self) {
         if let Self::Mapped(map) = self {
             map.forget();
@@ -58,7 +58,7 @@ impl Bytes {
     }
 }
 
-impl Deref for Bytes {
+impl Deref for IndexBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -74,8 +74,8 @@ impl Deref for Bytes {
 pub struct Packages(Arc<Parts>);
 
 struct Parts {
-    text: Bytes,
-    table: Table,
+    text: IndexBytes,
+    table: IndexTable,
 }
 
 /// What is wrong with the text of an index.
@@ -110,10 +110,10 @@ impl Packages {
     /// [`Malformed`] for a text that is no index.
     pub fn parse(text: impl Into<String>) -> Result<Self, Malformed> {
         let text = text.into();
-        let table = build::table(&text)?;
+        let table = index_builder::table(&text)?;
         Ok(Self(Arc::new(Parts {
-            text: Bytes::Owned(text.into_bytes()),
-            table: Table::new(Bytes::Owned(table)),
+            text: IndexBytes::Owned(text.into_bytes()),
+            table: IndexTable::new(IndexBytes::Owned(table)),
         })))
     }
 
@@ -132,7 +132,7 @@ impl Packages {
     /// # Errors
     /// [`Unusable`]. That the table cannot be kept is none.
     pub fn of_cache(index: &Path, kept: &Path) -> Result<Self, Unusable> {
-        let text = Bytes::of_file(index).map_err(Unusable::Unreadable)?;
+        let text = IndexBytes::of_file(index).map_err(Unusable::Unreadable)?;
         if let Some(table) = kept_table(kept, text.len()) {
             text.is_read_here_and_there();
             return Ok(Self(Arc::new(Parts { text, table })));
@@ -141,19 +141,19 @@ impl Packages {
             // The table of a mended text would not fit the file.
             return Self::parse_bytes(&text).map_err(Unusable::Malformed);
         };
-        let table = build::table(valid).map_err(Unusable::Malformed)?;
+        let table = index_builder::table(valid).map_err(Unusable::Malformed)?;
         let table = match keep(kept, &table) {
             // What is mapped from a file can be taken back by the kernel.
-            Ok(()) => Bytes::of_file(kept).unwrap_or(Bytes::Owned(table)),
+            Ok(()) => IndexBytes::of_file(kept).unwrap_or(IndexBytes::Owned(table)),
             Err(error) => {
                 tracing::debug!(path = %kept.display(), %error, "a parsed index cannot be kept");
-                Bytes::Owned(table)
+                IndexBytes::Owned(table)
             }
         };
-        let table = Table::new(table);
+        let table = IndexTable::new(table);
         // What parsing has read of it can go.
         drop(text);
-        let text = Bytes::of_file(index).map_err(Unusable::Unreadable)?;
+        let text = IndexBytes::of_file(index).map_err(Unusable::Unreadable)?;
         text.is_read_here_and_there();
         Ok(Self(Arc::new(Parts { text, table })))
     }
@@ -169,7 +169,7 @@ impl Packages {
     }
 
     /// The packages in the order of the index.
-    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+    pub fn records(&self) -> impl Iterator<Item = IndexRecord<'_>> {
         self.0.table.records()
     }
 
@@ -188,7 +188,7 @@ impl Packages {
     }
 
     /// Where relations mention a name first.
-    pub fn mention(&self, name: &str) -> Option<Seen> {
+    pub fn mention(&self, name: &str) -> Option<FirstMentions> {
         self.0.table.mention(name)
     }
 
@@ -203,7 +203,6 @@ impl Packages {
     }
 
     /// The whole text.
-    #[cfg(test)]
     pub fn text(&self) -> &[u8] {
         &self.0.text
     }
@@ -218,19 +217,19 @@ impl fmt::Debug for Packages {
 /// Relations of a paragraph that mention packages, as (place in apt's order from
 /// 1, list).
 pub fn relations(stanza: &str) -> impl Iterator<Item = (u8, &str)> {
-    Fields::of(stanza).filter_map(|(field, value)| Some((build::relation_field(field)?, value)))
+    Fields::of(stanza).filter_map(|(field, value)| Some((index_builder::relation_field(field)?, value)))
 }
 
-pub use build::names_in;
+pub use index_builder::names_in;
 
 /// A table that is whole, and made of a text of that size.
-fn kept_table(path: &Path, text: usize) -> Option<Table> {
-    let bytes = Bytes::of_file(path).ok()?;
+fn kept_table(path: &Path, text: usize) -> Option<IndexTable> {
+    let bytes = IndexBytes::of_file(path).ok()?;
     let (content, sum) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
     if Sha256::digest(content).as_slice() != sum {
         return None;
     }
-    Some(Table::new(bytes)).filter(|table| table.fits(text))
+    Some(IndexTable::new(bytes)).filter(|table| table.fits(text))
 }
 
 /// Puts a file into the cache, whole or not at all.

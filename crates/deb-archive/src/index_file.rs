@@ -7,9 +7,9 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::index::{Suite, suite_path};
-use super::package::{hex, join, show};
+use super::package_file::{hex, join, show};
 use super::release::Release;
+use super::suite::{Suite, suite_path};
 use super::{ArchiveError, Fetcher, PackageFile, Result};
 use deb_index::{Malformed, Packages, Unusable};
 
@@ -27,7 +27,7 @@ enum Compression {
 
 /// An index that a Release file names.
 #[derive(Debug)]
-pub(super) struct Wanted<'a> {
+pub(super) struct IndexFile<'a> {
     pub(super) suite: &'a Suite<'a>,
     pub(super) release: &'a Release,
     pub(super) component: &'a str,
@@ -39,7 +39,7 @@ pub(super) struct Wanted<'a> {
     plain: Option<(u64, [u8; 32])>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> IndexFile<'a> {
     pub(super) fn new(
         suite: &'a Suite<'a>,
         release: &'a Release,

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::index::load_release;
 use super::source::{self, guess_format};
+use super::suite::load_release;
 use super::{ArchiveError, Fetcher, Keyring, MachineSources, Result, Source, SourceFormat, SourceList};
 
 /// Understands one `--mirror`: an http, https or file URL (then `suite` and

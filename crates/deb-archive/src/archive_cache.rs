@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
-use super::package::hex;
+use super::package_file::hex;
 use super::transport::Validators;
 use super::{ArchiveError, Result};
 use deb_index::keep;
@@ -30,14 +30,25 @@ use deb_index::keep;
 /// Two changes of a file that are further apart look different on any filesystem.
 const TICK: Duration = Duration::from_secs(2);
 
+/// A small file fetched whole.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    /// Content.
+    pub(super) bytes: Vec<u8>,
+    /// The server's names for this version.
+    pub(super) validators: Validators,
+}
+
+/// The cache directory, and which of its files are known to be right.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(super) struct ArchiveCache {
+    /// Directory of the cache.
     root: PathBuf,
-    /// What this run has hashed already.
+    /// SHA-256 of the files this run has hashed already.
     verified: Mutex<HashSet<[u8; 32]>>,
 }
 
-impl Cache {
+impl ArchiveCache {
     pub(super) fn new(root: PathBuf) -> Self {
         Self {
             root,
@@ -167,7 +178,7 @@ impl Cache {
     }
 
     /// The last verified answer for a Release URL.
-    pub(super) fn load_release(&self, url: &str) -> Option<(Validators, Vec<u8>)> {
+    pub(super) fn load_release(&self, url: &str) -> Option<Document> {
         let mut bytes = fs::read(self.release_path(url)).ok()?;
         let head = bytes.windows(2).position(|pair| pair == b"\n\n")?;
         let mut validators = Validators::default();
@@ -179,7 +190,7 @@ impl Cache {
             }
         }
         bytes.drain(..head + 2);
-        Some((validators, bytes))
+        Some(Document { bytes, validators })
     }
 
     /// Remembers a verified answer. Text and validators are one file, so that
@@ -290,12 +301,12 @@ mod tests {
         let sum: [u8; 32] = Sha256::digest(text).into();
         let size = text.len() as u64;
         let find = || {
-            Cache::new(directory.path().into())
+            ArchiveCache::new(directory.path().into())
                 .find_unchanged(&sum, size)
                 .unwrap()
         };
         assert_eq!(find(), None);
-        let path = Cache::new(directory.path().into()).path(&sum);
+        let path = ArchiveCache::new(directory.path().into()).path(&sum);
         keep(&path, text).unwrap();
         let known = directory.path().join("hashed").join(hex(&sum));
         assert_eq!(find().as_ref(), Some(&path));
