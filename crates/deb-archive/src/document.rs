@@ -1,4 +1,4 @@
-//! Small files that no hash is known for yet: Release files and signatures.
+//! Small files without a known hash: Release files and signatures.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -13,17 +13,17 @@ use super::package_file::{hex, show};
 use super::transport::{Body, RequestError, TransportReply, Validators};
 use super::{ArchiveError, DownloadProgress, Fetcher, PackageFile, Result};
 
-/// A transfer that brings fewer bytes a second than this is taken for stalled.
+/// Bytes a second below which a transfer counts as stalled.
 const SLOWEST: u64 = 512;
-/// How often one URL may serve a file that is not the one it should be.
+/// Number of times one URL may serve wrong content before it is given up.
 const WRONG_CONTENTS: u32 = 2;
 
 impl Fetcher {
-    /// One file, from the cache or from the first of its URLs that has it.
+    /// Returns the path of a file in the cache, downloaded from the first of its URLs that has it if necessary.
     pub(super) fn file(&self, file: &PackageFile, stop: &dyn Fn() -> bool) -> Result<PathBuf> {
         let meter = ByteMeter {
             progress: &*self.progress,
-            told: Cell::new(0),
+            reported: Cell::new(0),
         };
         if let Some(path) = self.cache.find(&file.sha256, file.size)? {
             self.progress.finished_file(&file.name, file.size, true);
@@ -103,7 +103,7 @@ impl Fetcher {
         Err(last)
     }
 
-    /// One request for one URL, from where the partial file ends.
+    /// Makes one request for one URL, from the end of the partial file on.
     fn attempt(
         &self,
         file: &PackageFile,
@@ -138,7 +138,7 @@ impl Fetcher {
                 partial.clear().map_err(Attempt::Fatal)?;
                 (have, hasher) = Default::default();
             }
-            // What the server says it has is another file: not worth the transfer.
+            // By its length the server has another file: not worth the transfer.
             match body.length.map(|length| have.saturating_add(length)) {
                 Some(all) if all > file.size => return Err(Attempt::WrongContent(self.too_large(file, url))),
                 Some(all) if all < file.size => {
@@ -206,7 +206,7 @@ impl Fetcher {
         }
     }
 
-    /// Hands on at most `limit` bytes and looks whether there are more.
+    /// Writes at most `limit` bytes of a body, and finds out if there are more.
     pub(super) fn copy(
         &self,
         mut body: Body,
@@ -249,15 +249,15 @@ impl Fetcher {
     }
 }
 
-/// How one request ended, when not well.
+/// Failure of an attempt, by what can be done about it.
 pub(super) enum Attempt {
-    /// Worth another try, after at least this time.
+    /// Another attempt may work, after at least this time.
     Passing(ArchiveError, Duration),
-    /// The URL serves something else.
+    /// The URL serves another content.
     WrongContent(ArchiveError),
-    /// This URL will not do.
+    /// This URL cannot serve the file.
     Final(ArchiveError),
-    /// No URL will do: the disk, an interruption.
+    /// No URL can help: the disk failed, or the run is to stop.
     Fatal(ArchiveError),
 }
 
@@ -280,7 +280,7 @@ impl Attempt {
     }
 }
 
-/// How a body came to its end.
+/// The end of a body.
 pub(super) enum CopyEnd {
     /// The server said that this is all.
     Ended,
@@ -299,19 +299,21 @@ fn is_timeout(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut || inner.is_some_and(reqwest::Error::is_timeout)
 }
 
-/// Bytes told to the progress: those of a file once only, however often it is
-/// begun again.
+/// Reports the bytes of a file to the progress: each once only, however often the download
+/// begins again.
 struct ByteMeter<'a> {
     progress: &'a dyn DownloadProgress,
-    told: Cell<u64>,
+    /// Bytes reported so far.
+    reported: Cell<u64>,
 }
 
 impl ByteMeter<'_> {
+    /// Reports that `bytes` of the file are there.
     fn at(&self, bytes: u64) {
-        let told = self.told.get();
-        if bytes > told {
-            self.told.set(bytes);
-            self.progress.advanced(bytes - told);
+        let reported = self.reported.get();
+        if bytes > reported {
+            self.reported.set(bytes);
+            self.progress.advanced(bytes - reported);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From sources to their `Packages` indexes.
+//! `Packages` indexes of sources.
 
 use url::Url;
 
@@ -23,9 +23,10 @@ pub struct Index {
     pub release_archive: String,
     /// Component; empty for a suite that is an exact path.
     pub component: String,
-    /// Architecture the index was read for; `all` where an archive keeps those
-    /// apart. That of an exact path holds packages of any architecture, and is
-    /// given once for each one asked for.
+    /// Architecture the index was read for; `all` where the archive has an
+    /// index of its own for these packages. The index of an exact path holds
+    /// packages of any architecture and is listed once for each architecture
+    /// asked for.
     pub architecture: String,
     /// apt's priority of its packages (apt_preferences(5)).
     pub priority: i16,
@@ -34,12 +35,12 @@ pub struct Index {
 }
 
 impl Index {
-    /// The file of a package of this index: `filename` is its `Filename` field,
-    /// `name` what the user is shown.
+    /// Returns the file of a package of this index: `filename` is its `Filename`
+    /// field, `name` the text to show to users.
     ///
     /// # Errors
-    /// [`ArchiveError::BadFilename`] for a path that is not a plain one below
-    /// the archive root.
+    /// [`ArchiveError::BadFilename`] for a path that leads out of the archive
+    /// root or is malformed.
     pub fn package_file(
         &self,
         name: &str,
@@ -61,13 +62,13 @@ impl Index {
 /// the indexes of their components for the architectures `archs`. The result
 /// is in the order of the sources, suites, components and `archs`.
 ///
-/// A source's own `Signed-By` takes the place of `keyring`.
+/// A source with `Signed-By` uses that instead of `keyring`.
 ///
 /// # Errors
-/// One for each way an archive can be wrong, see [`ArchiveError`]; also when a
-/// source has not a component it names, and when no source has an architecture.
-/// Where a source is `optional`, what it does not have is left out, and so is,
-/// with a warning, an index that is not the one its Release file names.
+/// [`ArchiveError`], also when an archive does not have a component its source
+/// names, and when no source has one of the architectures. For a source that is
+/// `optional`, missing suites, components and architectures are left out, and so
+/// is, with a warning, an index that is not the one its Release file names.
 pub fn load_indexes(
     fetcher: &Fetcher,
     sources: &[Source],
@@ -152,8 +153,8 @@ pub fn load_indexes(
     Ok(indexes.into_iter().flatten().collect())
 }
 
-/// A mirror whose indexes are not those of its Release file: half-way through
-/// an update, or a cache that keeps the one longer than the other.
+/// Whether an error means that a mirror's indexes are not those of its Release
+/// file: it is half-way through an update, or a proxy cached one of them longer.
 fn is_inconsistent(error: &ArchiveError) -> bool {
     matches!(
         error,

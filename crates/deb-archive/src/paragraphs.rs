@@ -7,8 +7,8 @@
 /// lines of a value keep their indentation and are joined by newlines.
 pub(super) type Paragraph = (usize, Vec<(String, String)>);
 
-/// All paragraphs of `text`; an error is the number of the line that is neither
-/// a field, nor a continuation, nor a comment.
+/// Returns the paragraphs of `text`. An error is the number of a line that is neither
+/// a field, nor a continuation, nor a comment, and ends the list.
 pub(super) fn paragraphs(text: &str) -> Vec<Result<Paragraph, usize>> {
     let mut all = Vec::new();
     let mut start = 1;

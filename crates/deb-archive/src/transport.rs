@@ -1,8 +1,8 @@
 //! One request for one URL: http and https through the proxies the environment
 //! names, file and copy from this machine's disk.
 //!
-//! Redirections are followed here and not by the HTTP library, so that what a
-//! server may point at is decided in one place.
+//! Redirections are followed here and not by the HTTP library, so that the rules
+//! for their destinations are in one place.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -17,32 +17,38 @@ use url::Url;
 use super::package_file::show;
 use super::{ArchiveError, Result};
 
+/// Largest number of redirections for one request.
 const REDIRECTIONS: usize = 10;
 const USER_AGENT: &str = concat!("rootless-install/", env!("CARGO_PKG_VERSION"));
 
-/// What a server said about the version of a file, to ask for changes only.
+/// A server's names for the version of a file, for conditional requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Validators {
+    /// `ETag`.
     pub(super) etag: Option<String>,
+    /// `Last-Modified`.
     pub(super) last_modified: Option<String>,
 }
 
-/// A body to read; `offset` is where in the file it begins.
+/// The body of an answer.
 pub(super) struct Body {
+    /// Its bytes.
     pub(super) reader: Box<dyn Read>,
+    /// Offset of its first byte in the file.
     pub(super) offset: u64,
-    /// Bytes that remain, if the server said so.
+    /// Number of bytes, if the server names it.
     pub(super) length: Option<u64>,
+    /// Validators for the next request.
     pub(super) validators: Validators,
 }
 
-/// The answer to a request that worked.
+/// A successful answer.
 pub(super) enum TransportReply {
     NotModified,
     Body(Body),
 }
 
-/// Why one request did not work.
+/// Failure of one request.
 #[derive(Debug)]
 pub(super) enum RequestError {
     NotFound,
@@ -60,7 +66,7 @@ pub(super) enum RequestError {
 }
 
 impl RequestError {
-    /// Whether the same request may work a little later.
+    /// Whether the same request may succeed later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
@@ -69,7 +75,7 @@ impl RequestError {
         }
     }
 
-    /// The error for the user; `name` is what was wanted.
+    /// Returns the error for the user; `name` is that of the file.
     pub(super) fn into_error(self, name: &str, url: &Url) -> ArchiveError {
         let shown = show(url);
         match self {
@@ -90,10 +96,12 @@ impl RequestError {
     }
 }
 
-/// How to reach servers.
+/// Settings of connections.
 #[derive(Clone, Debug)]
 pub(super) struct TransportOptions {
+    /// Time limit for making a connection.
     pub(super) connect_timeout: Duration,
+    /// Time limit for each wait for the server's next bytes.
     pub(super) read_timeout: Duration,
     /// Proxy for http URLs where the environment names none.
     pub(super) http_proxy: Option<String>,
@@ -105,8 +113,9 @@ pub(super) struct TransportOptions {
 #[derive(Debug)]
 pub(super) struct Transport {
     options: TransportOptions,
+    /// Client without certificates, for http.
     client: OnceLock<std::result::Result<Client, String>>,
-    /// For servers that prove who they are: to read the machine's certificates takes a while.
+    /// Client with the machine's certificates, for https. Reading them takes time.
     secure: OnceLock<std::result::Result<Client, String>>,
 }
 
@@ -119,7 +128,7 @@ impl Transport {
         }
     }
 
-    /// Asks for `url` from byte `offset` on; the answer may begin earlier.
+    /// Requests `url` from byte `offset` on; the body may begin earlier.
     pub(super) fn get(
         &self,
         url: &Url,
@@ -189,7 +198,7 @@ impl Transport {
     }
 }
 
-/// The address a 3xx answer points at, if it may be followed.
+/// Returns the destination of a redirection, if it may be followed.
 fn redirected(from: &Url, response: &Response) -> std::result::Result<Url, RequestError> {
     let refuse = |to: &str, reason| {
         Err(RequestError::Redirect {
@@ -257,7 +266,7 @@ fn body(response: Response, asked: u64) -> std::result::Result<Body, RequestErro
     })
 }
 
-/// The first byte of `bytes START-END/TOTAL`.
+/// Returns START of `bytes START-END/TOTAL` (`Content-Range`).
 fn range_start(value: &str) -> Option<u64> {
     value
         .trim()
@@ -307,7 +316,7 @@ fn get_local(url: &Url, offset: u64) -> std::result::Result<TransportReply, Requ
 /// Variables of the environment that name a proxy for http URLs (curl(1)).
 const PROXIES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// Whether http URLs may be asked for through a proxy that is spoken to with TLS.
+/// Whether http URLs may go through an https proxy.
 fn has_secure_proxy(options: &TransportOptions) -> bool {
     let given = PROXIES.into_iter().filter_map(std::env::var_os);
     let given = given.map(|proxy| proxy.to_string_lossy().into_owned());
@@ -315,7 +324,7 @@ fn has_secure_proxy(options: &TransportOptions) -> bool {
     all.any(|proxy| proxy.starts_with("https:"))
 }
 
-/// Without `certificates` no server can prove who it is.
+/// Makes a client, with the machine's CA certificates or without any.
 fn build_client(options: &TransportOptions, certificates: bool) -> std::result::Result<Client, String> {
     // An error here means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -349,8 +358,8 @@ fn build_client(options: &TransportOptions, certificates: bool) -> std::result::
     builder.build().map_err(reason)
 }
 
-/// The causes of an HTTP error, without the URL (which may hold a password)
-/// and without saying anything twice.
+/// Returns the causes of an HTTP error, without the URL (which may hold a password)
+/// and without repetitions.
 pub(super) fn reason(error: reqwest::Error) -> String {
     let timed_out = error.is_timeout();
     let error = error.without_url();

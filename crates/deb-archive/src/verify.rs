@@ -22,7 +22,7 @@ use super::{ArchiveError, Keyring, Result};
 
 const BEGIN: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
 
-/// The signed text of an InRelease file, if a key of `keyring` signed it.
+/// Returns the signed text of an InRelease file, if a key of `keyring` signed it.
 ///
 /// # Errors
 /// One for each way in which a signature can fail; `url` names the file in it.
@@ -67,7 +67,7 @@ pub(super) fn detached(
     verifier.into_helper().outcome(url)
 }
 
-/// The text of an InRelease file that need not be signed (`trusted=yes`).
+/// Returns the text of an InRelease file that need not be signed (`trusted=yes`).
 pub(super) fn unverified(bytes: &[u8]) -> Vec<u8> {
     if !is_clear_signed(bytes) {
         return bytes.to_vec();
@@ -87,7 +87,7 @@ pub(super) fn unverified(bytes: &[u8]) -> Vec<u8> {
     with_final_newline(text)
 }
 
-/// The newline before the signature does not belong to the signed text.
+/// Adds the final newline, which is not part of the signed text.
 fn with_final_newline(mut text: Vec<u8>) -> Vec<u8> {
     if text.last() != Some(&b'\n') {
         text.push(b'\n');
@@ -127,7 +127,7 @@ mod anyhow_error {
     pub(super) use sequoia_openpgp::anyhow::Error;
 }
 
-/// What one signature came to, worst news for the user last.
+/// Result of a bad signature, the worst for the user last.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum SignatureProblem {
     Unknown(Vec<String>),

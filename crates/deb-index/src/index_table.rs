@@ -37,7 +37,7 @@ pub(super) struct TableRow {
 
 /// The parts of a table.
 pub(super) struct TableContent<'a> {
-    /// IndexBytes of the text.
+    /// Size of the text in bytes.
     pub(super) text: u32,
     /// First architecture that is not `all`.
     pub(super) architecture: Option<[u32; 2]>,

@@ -11,11 +11,11 @@ use super::Stage;
 pub struct Summary {
     /// Packages installed in the target.
     pub packages: usize,
-    /// ByteCount that came over the network.
+    /// Bytes that came over the network.
     pub downloaded: u64,
-    /// ByteCount of packages that were in the cache already.
+    /// Bytes of packages that were in the cache already.
     pub from_cache: u64,
-    /// ByteCount of file content written into the target.
+    /// Bytes of file content written into the target.
     pub unpacked: u64,
     /// Maintainer scripts that ran.
     pub scripts: usize,
