@@ -29,6 +29,7 @@ mod universe;
 pub use closure::{Closure, best_native_version, closure};
 pub use deb_index::{DEFAULT_PRIORITY, IndexInput};
 pub use error::SolveError;
+pub use order::Step;
 pub use package::{DependencyKind, Package, PackageId};
 pub use plan::{Phase, Plan, PlanDisplay};
 pub use relation::{Alternatives, Bound, Operator, Relation, display_alternatives, parse_groups, parse_list};

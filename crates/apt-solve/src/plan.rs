@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use super::order::Orderer;
+use super::order::{Orderer, Step};
 use super::package::PackageId;
 use super::request::{Selection, Variant, with_deep_stack};
 use super::step::Step;
