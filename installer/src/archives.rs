@@ -36,7 +36,7 @@ impl Archives {
         let flag: Arc<AtomicBool> = Arc::clone(&options.cancel);
         let stop = cancel.on_cancel(move |_| flag.store(true, Ordering::Relaxed));
         Ok(Self {
-            fetcher: Fetcher::new(options, Arc::new(Told(reporter)))?,
+            fetcher: Fetcher::new(options, Arc::new(ReportedDownloads(reporter)))?,
             machine,
             _stop: stop,
         })
@@ -117,9 +117,9 @@ fn given(settings: &ArchiveSettings) -> Result<Vec<SourceList>, ArchiveError> {
 }
 
 /// Tells a reporter of downloads.
-struct Told(Arc<dyn Reporter>);
+struct ReportedDownloads(Arc<dyn Reporter>);
 
-impl deb_archive::Progress for Told {
+impl deb_archive::DownloadProgress for ReportedDownloads {
     fn started(&self, files: usize, bytes: u64) {
         self.0.event(&Event::DownloadPlanned { files, bytes });
     }
