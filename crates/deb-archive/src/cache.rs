@@ -22,10 +22,10 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
-use super::package::hex;
 use super::transport::Validators;
 use super::{ArchiveError, Result};
 use deb_index::keep;
+use deb_types::hex;
 
 /// Two changes of a file that are further apart look different on any filesystem.
 const TICK: Duration = Duration::from_secs(2);

@@ -9,9 +9,10 @@ use sha2::Digest;
 use url::Url;
 
 use super::cache::Partial;
-use super::package::{hex, show};
+use super::package::show;
 use super::transport::{Body, Failure, Reply, Validators};
 use super::{ArchiveError, Fetcher, PackageFile, Progress, Result};
+use deb_types::hex;
 
 /// A transfer that brings fewer bytes a second than this is taken for stalled.
 const SLOWEST: u64 = 512;

@@ -8,10 +8,11 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::index::{Suite, suite_path};
-use super::package::{hex, join, show};
+use super::package::{join, show};
 use super::release::Release;
 use super::{ArchiveError, Fetcher, PackageFile, Result};
 use deb_index::{Malformed, Packages, Unusable};
+use deb_types::hex;
 
 /// What an xz decoder may use; `xz -9` needs 65 MiB.
 const XZ_MEMORY: u64 = 256 << 20;
