@@ -118,9 +118,11 @@ fn with_reporter(
     if let Some(log) = &log {
         reporters.push(Box::new(log.clone()));
     }
+    let reporter: Arc<dyn Reporter> = Arc::new(Tee(reporters));
+    progress::trace::listen(&reporter);
     // The bars go before a message comes.
     let path = log.as_ref().map(|log| log.path().to_owned());
-    match work(Arc::new(Tee(reporters)), &cancel, path.as_deref()) {
+    match work(reporter, &cancel, path.as_deref()) {
         Ok(exit) => exit.into(),
         Err(error) => {
             let hint = error.hint();

@@ -37,7 +37,7 @@ use deb_unpack::DebFile;
 use dpkg_db::Database;
 use engine::Engine;
 use fault::{Done, Fault, told};
-use progress::Cancel;
+use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
 use std::path::Path;
 use std::sync::Arc;
@@ -53,6 +53,8 @@ pub fn run(call: &Call, cancel: &Cancel) -> u8 {
             return 2;
         }
     };
+    let reporter: Arc<dyn Reporter> = Arc::clone(&voice) as _;
+    progress::trace::listen(&reporter);
     match run_with(call, &voice, cancel) {
         Ok(true) => 0,
         Ok(false) => 1,

@@ -1,6 +1,6 @@
 //! Which path stands for which, without a heap.
 
-use deb_arch::NATIVE;
+use deb_arch::{NATIVE, replace_word};
 use shim_protocol::paths::SYSROOT;
 use shim_protocol::{LONGEST_PATH, PHANTOM_DIRECTORY};
 
@@ -52,31 +52,9 @@ impl Path {
         self.bytes.as_ptr().cast()
     }
 
-    /// Adds `path` with each whole `from` in it replaced by `to`. A triplet
-    /// counts only where it is not part of a longer word.
+    /// Adds `path` with each whole triplet `from` in it replaced by `to`; `false` when there is no room.
     fn push_mapped(&mut self, path: &[u8], from: &[u8], to: &[u8]) -> bool {
-        let word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
-        let mut rest = path;
-        let mut last = None;
-        while let [first, after @ ..] = rest {
-            match rest.strip_prefix(from) {
-                Some(tail) if !from.is_empty() && !word(last) && !word(tail.first()) => {
-                    if !self.push(to) {
-                        return false;
-                    }
-                    last = to.last();
-                    rest = tail;
-                }
-                _ => {
-                    if !self.push(&[*first]) {
-                        return false;
-                    }
-                    last = Some(first);
-                    rest = after;
-                }
-            }
-        }
-        true
+        replace_word(path, from, to).all(|piece| self.push(piece))
     }
 }
 

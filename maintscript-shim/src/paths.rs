@@ -37,25 +37,12 @@ pub(crate) fn target_and_program(argument: &OsStr) -> Option<(&'static Architect
 /// Byte order of the machine this helper was built for.
 pub(crate) const NATIVE_BIG_ENDIAN: bool = NATIVE.is_big_endian();
 
-/// Replaces every whole occurrence of the target's triplet by the native one.
-///
-/// A triplet counts only where it is not part of a longer word, so that
-/// `arm-linux-gnueabi` is not found inside `arm-linux-gnueabihf`.
-pub(crate) fn map_triplet(path: &[u8], target: &str, native: &str) -> Vec<u8> {
-    let word = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
-    let mut mapped = Vec::with_capacity(path.len() + 8);
-    let mut rest = path;
-    while let Some(first) = rest.first() {
-        let ends = word(rest.get(target.len()));
-        if rest.starts_with(target.as_bytes()) && !word(mapped.last()) && !ends {
-            mapped.extend_from_slice(native.as_bytes());
-            rest = rest.get(target.len()..).unwrap_or_default();
-        } else {
-            mapped.push(*first);
-            rest = rest.get(1..).unwrap_or_default();
-        }
-    }
-    mapped
+/// Returns `path` with each whole triplet `from` in it replaced by `to`.
+pub(crate) fn map_triplet(path: &[u8], from: &str, to: &str) -> Vec<u8> {
+    deb_arch::replace_word(path, from.as_bytes(), to.as_bytes())
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// A path of a program under the merged /usr.
@@ -77,25 +64,6 @@ pub(crate) fn in_sysroot(arch: &Architecture, path: &OsStr) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn triplets_are_mapped_as_words() {
-        let map =
-            |p: &str| String::from_utf8(map_triplet(p.as_bytes(), "arm-linux-gnueabi", "x86_64-linux-gnu"));
-        assert_eq!(
-            map("/usr/lib/arm-linux-gnueabi/x").unwrap(),
-            "/usr/lib/x86_64-linux-gnu/x"
-        );
-        assert_eq!(
-            map("/usr/lib/arm-linux-gnueabihf/x").unwrap(),
-            "/usr/lib/arm-linux-gnueabihf/x"
-        );
-        assert_eq!(
-            map("/usr/bin/arm-linux-gnueabi-gcc").unwrap(),
-            "/usr/bin/x86_64-linux-gnu-gcc"
-        );
-        assert_eq!(map("/bin/xarm-linux-gnueabi").unwrap(), "/bin/xarm-linux-gnueabi");
-    }
 
     #[test]
     fn the_program_may_be_of_another_architecture() {

@@ -22,6 +22,7 @@ mod order;
 mod package;
 mod plan;
 mod request;
+mod step;
 mod universe;
 
 pub use closure::{Closure, best_native_version, closure};
@@ -29,8 +30,9 @@ pub use deb_index::{DEFAULT_PRIORITY, IndexInput};
 pub use deb_types::relation::{Alternatives, Relation};
 pub use error::SolveError;
 pub use package::{DependencyKind, Package, PackageId};
-pub use plan::{Phase, Plan, PlanDisplay, Step};
+pub use plan::{Phase, Plan, PlanDisplay};
 pub use request::{Request, Selection, Variant, choose};
+pub use step::Step;
 pub use universe::Universe;
 
 #[cfg(test)]

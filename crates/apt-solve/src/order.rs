@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::package::{DependencyKind, PackageId};
-use super::plan::Step;
+use super::step::Step;
 use super::universe::Universe;
 
 /// One alternative of a dependency.

@@ -6,18 +6,8 @@ use std::fmt;
 use super::order::Orderer;
 use super::package::PackageId;
 use super::request::{Selection, Variant, with_deep_stack};
+use super::step::Step;
 use super::universe::Universe;
-
-/// One call of dpkg.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// `dpkg --unpack` of these packages in this order.
-    Unpack(Vec<PackageId>),
-    /// `dpkg --configure` of these packages in this order.
-    Configure(Vec<PackageId>),
-    /// `dpkg --configure --pending`: all that is unpacked and not configured.
-    ConfigurePending,
-}
 
 /// Packages that are installed together.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,9 +21,11 @@
 #![no_std]
 
 mod table;
+mod word;
 
 use core::fmt;
 pub use table::ARCHITECTURES;
+pub use word::replace_word;
 
 /// Byte order of an architecture's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

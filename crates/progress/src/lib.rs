@@ -13,6 +13,7 @@ pub mod log;
 pub mod plain;
 pub mod summary;
 pub mod tally;
+pub mod trace;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ pub enum Verbosity {
     Normal,
     /// Every script, every on-demand package, and where the log is.
     Verbose,
+    /// What the libraries trace as well.
+    Debug,
 }
 
 /// A part of a run, in the order they happen.
@@ -191,6 +194,15 @@ pub enum Event<'a> {
     /// A detail for the log (and `--verbose`).
     Detail {
         /// One line.
+        message: &'a str,
+    },
+    /// An event that a library traces.
+    Trace {
+        /// Its level: `ERROR`, `WARN`, `INFO` or `DEBUG`.
+        level: &'a str,
+        /// The module it comes from.
+        target: &'a str,
+        /// The message and the event's fields.
         message: &'a str,
     },
     /// The run has succeeded.

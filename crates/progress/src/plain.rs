@@ -100,6 +100,7 @@ pub(super) fn line(event: &Event<'_>, verbosity: Verbosity, style: Style) -> Opt
         {
             detail(event)?
         }
+        Event::Trace { .. } if verbosity >= Verbosity::Debug => detail(event)?,
         _ => return None,
     };
     Some(text)
@@ -113,6 +114,11 @@ pub(super) fn detail(event: &Event<'_>) -> Option<String> {
         Event::StageFinished { stage, elapsed } => format!("stage {stage} ends after {}", Seconds(elapsed)),
         Event::DownloadPlanned { files, bytes } => format!("  to download: {files} files, {bytes} bytes"),
         Event::DownloadStarted { name, size } => format!("  downloading {} ({size} bytes)", escape(name)),
+        Event::Trace {
+            level,
+            target,
+            message,
+        } => format!("[{level}] {target}: {}", escape(message)),
         Event::DownloadAdvanced { .. } | Event::OutputAdvanced { .. } => return None,
         Event::DownloadFinished { name, size, cached } => format!(
             "  {} {} ({})",

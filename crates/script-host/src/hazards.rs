@@ -1,11 +1,8 @@
-//! Programs whose output depends on the machine that runs them.
+//! Output that depends on the architecture: the rows of [`tool_table::output`] between this machine
+//! and the target.
 //!
-//! A native counterpart writes data in this machine's byte order, word size or
-//! instructions. For most programs that does not matter: they write text, or
-//! formats that are the same everywhere. The others are rows of the [`table`],
-//! each with what its data carries; where that differs between this machine and
-//! the target, the program is refused ([`crate::unrunnable`]) or its output is
-//! converted. A program that is in no row is run.
+//! Where what a program's data carries differs between the two, the program is refused ([`crate::unrunnable`]) or its
+//! output is converted. A program that is in no row is run.
 
 mod convert;
 mod gdbm;
@@ -16,7 +13,8 @@ use deb_arch::Architecture;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use tool_table::output::{self as table, CHAR, Hazard, MACHINE, Means, ORDER, WORD, matches, rows};
+use tool_table::Output;
+use tool_table::output::{self, CHAR, MACHINE, ORDER, Remedy, TRAITS, WORD};
 
 /// What becomes of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,40 +38,31 @@ fn judge_between(
     native: &Architecture,
     target: &Architecture,
 ) -> Verdict {
-    let mut verdict = Verdict::Run;
-    for row in rows(program.as_os_str().as_bytes()) {
-        let carried = row.carries & differences(native, target);
-        if carried == 0 || !concerns(row, arguments) {
-            continue;
-        }
-        match row.means {
-            Means::Refuse => return Verdict::Refuse(reason(row, carried, native)),
-            Means::Gdbm => verdict = Verdict::Convert,
-        }
+    let arguments: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_bytes()).collect();
+    let program = program.as_os_str().as_bytes();
+    match output::judge(program, &arguments, differences(native, target)) {
+        output::Verdict::Run => Verdict::Run,
+        output::Verdict::Convert => Verdict::Convert,
+        output::Verdict::Refuse(output, carried) => Verdict::Refuse(reason(output, carried, native)),
     }
-    verdict
 }
 
-/// Whether a package's postinst is known to need what would be refused.
+/// Returns the refusal that a package's postinst is known to meet.
 pub(crate) fn foreseen(package: &str, target: &Architecture) -> Option<Refusal> {
     foreseen_between(package, Architecture::native(), target)
 }
 
 fn foreseen_between(package: &str, native: &Architecture, target: &Architecture) -> Option<Refusal> {
-    let row = table::TABLE.iter().find(|row| {
-        row.means == Means::Refuse
-            && row.carries & differences(native, target) != 0
-            && row
-                .packages
-                .iter()
-                .any(|pattern| matches(pattern.as_bytes(), package.as_bytes()))
+    let differences = differences(native, target);
+    let output = tool_table::outputs().find(|output| {
+        output.remedy == Remedy::Refuse && output.carries & differences != 0 && output.is_needed_by(package)
     })?;
     Some(Refusal {
-        tool: Path::new(row.program)
+        tool: Path::new(output.program)
             .file_name()
             .map(PathBuf::from)
             .unwrap_or_default(),
-        reason: reason(row, row.carries & differences(native, target), native),
+        reason: reason(output, output.carries & differences, native),
     })
 }
 
@@ -90,45 +79,15 @@ fn differences(native: &Architecture, target: &Architecture) -> u8 {
     .fold(0, |all, (one, _)| all | one)
 }
 
-/// An option that only asks for information.
-const HARMLESS: [&str; 6] = [
-    "--version",
-    "-V",
-    "--help",
-    "-?",
-    "-dumpversion",
-    "-dumpfullversion",
-];
-
-fn concerns(row: &Hazard, arguments: &[&OsStr]) -> bool {
-    if let [only] = arguments
-        && HARMLESS.iter().any(|harmless| only == harmless)
-    {
-        return false;
-    }
-    row.only_with.is_empty()
-        || arguments.iter().any(|argument| {
-            row.only_with
-                .iter()
-                .any(|begin| argument.as_bytes().starts_with(begin.as_bytes()))
-        })
-}
-
-fn reason(row: &Hazard, carried: u8, native: &Architecture) -> String {
-    let named = [
-        (ORDER, "byte order"),
-        (WORD, "word size"),
-        (CHAR, "sign of char"),
-        (MACHINE, "instruction set"),
-    ];
-    let of: Vec<&str> = named
+fn reason(output: &Output, carried: u8, native: &Architecture) -> String {
+    let of: Vec<&str> = TRAITS
         .into_iter()
         .filter(|(one, _)| carried & one != 0)
         .map(|(_, name)| name)
         .collect();
     format!(
         "it writes {}, and would do so in the {} of {native}, this machine's architecture",
-        row.writes,
+        output.writes,
         of.join(" and ")
     )
 }
@@ -139,29 +98,6 @@ mod tests {
 
     fn arch(name: &str) -> &'static Architecture {
         Architecture::by_name(name).unwrap()
-    }
-
-    #[test]
-    fn patterns() {
-        let yes = |pattern: &str, text: &str| matches(pattern.as_bytes(), text.as_bytes());
-        assert!(yes(
-            "/usr/lib/postgresql/*/bin/initdb",
-            "/usr/lib/postgresql/17/bin/initdb"
-        ));
-        assert!(!yes(
-            "/usr/lib/postgresql/*/bin/initdb",
-            "/usr/lib/postgresql/a/b/bin/initdb"
-        ));
-        assert!(yes("postgresql-*", "postgresql-17") && !yes("postgresql-*", "postgresql"));
-        assert!(yes("*a*b", "xaaxb") && !yes("*a*b", "xb") && yes("*", "") && !yes("", "x"));
-    }
-
-    #[test]
-    fn rows_are_sound() {
-        for row in table::TABLE {
-            assert!(row.program.starts_with("/usr/"), "{}", row.program);
-            assert!(row.carries != 0 && !row.writes.is_empty(), "{}", row.program);
-        }
     }
 
     #[test]
@@ -319,12 +255,13 @@ mod tests {
                 Verdict::Run
             );
         }
-        for row in table::TABLE {
+        for output in tool_table::outputs() {
             let shown = COMMANDS.iter().any(|(command, refused)| {
                 let program = command.split(' ').next().unwrap();
-                !refused.is_empty() && matches(row.program.as_bytes(), program.as_bytes())
+                let of_program = || output::outputs_of(program.as_bytes());
+                !refused.is_empty() && of_program().any(|other| std::ptr::eq(other, output))
             });
-            assert!(shown, "no command line for {}", row.program);
+            assert!(shown, "no command line for {}", output.program);
         }
     }
 

@@ -12,21 +12,16 @@
 mod owners;
 mod tree;
 mod unpack;
-// The very code with which the shim looks for a counterpart.
-#[path = "../../../maintscript-shim/src/paths.rs"]
-#[allow(dead_code, reason = "the shim uses the rest")]
-mod shim_paths;
 
 use apt_solve::{PackageId, Universe, best_native_version, closure};
 use crossbeam::channel;
-use deb_arch::Architecture;
+use deb_arch::{Architecture, replace_word};
 use deb_archive::{ArchiveError, Fetcher, Index, PackageFile};
 use deb_unpack::DebError;
 use dpkg_db::{Diversion, Diversions};
 use owners::{Owners, Shipped, merged};
 use progress::{Event, Reporter};
 use rootless_install_fs::Target;
-use shim_paths::map_triplet;
 use shim_protocol::paths;
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -387,7 +382,7 @@ impl Counterparts for Sysroot<'_, '_> {
 /// package of some architecture.
 fn native_path(path: &Path, architecture: &Architecture) -> PathBuf {
     let native = Architecture::native().triplet;
-    let mapped = map_triplet(path.as_os_str().as_bytes(), architecture.triplet, native);
+    let mapped = map_word(path, architecture.triplet, native);
     let relative = mapped.strip_prefix(b"/").unwrap_or(&mapped);
     PathBuf::from(OsStr::from_bytes(relative))
 }
@@ -396,8 +391,15 @@ fn native_path(path: &Path, architecture: &Architecture) -> PathBuf {
 fn renamed_path(path: &Path, architecture: &Architecture) -> PathBuf {
     let path = native_path(path, architecture);
     let native = Architecture::native().name;
-    let mapped = map_triplet(path.as_os_str().as_bytes(), architecture.name, native);
+    let mapped = map_word(&path, architecture.name, native);
     PathBuf::from(OsStr::from_bytes(&mapped))
+}
+
+fn map_word(path: &Path, from: &str, to: &str) -> Vec<u8> {
+    replace_word(path.as_os_str().as_bytes(), from.as_bytes(), to.as_bytes())
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// Packages of a toolchain have the triplet in their name, in the form that

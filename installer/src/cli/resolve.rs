@@ -131,8 +131,9 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         dry_run: args.dry_run,
         verbosity: match (args.quiet, args.verbose) {
             (true, _) => Verbosity::Quiet,
-            (_, true) => Verbosity::Verbose,
-            _ => Verbosity::Normal,
+            (_, 0) => Verbosity::Normal,
+            (_, 1) => Verbosity::Verbose,
+            _ => Verbosity::Debug,
         },
     })
 }

@@ -56,7 +56,7 @@ pub fn run(lint: &LintSettings, reporter: Arc<dyn Reporter>, cancel: &Cancel) ->
         root: PathBuf::from(DPKG_ROOT),
         admin: PathBuf::from(format!("{DPKG_ROOT}{}", dpkg_db::ADMIN)),
         target: target.clone(),
-        is_covered: Box::new(|tool: &str| tool_table::chrootless::find(tool.as_bytes()).is_some()),
+        is_covered: Box::new(|tool: &str| tool_table::wrapped(tool.as_bytes()).is_some()),
         processes: Box::new(Proc),
     }));
     let heard: Arc<dyn Reporter> = Arc::new(Heard {

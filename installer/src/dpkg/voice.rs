@@ -92,6 +92,18 @@ impl Reporter for Voice {
                 let _ = out.flush();
             }
             Event::Warning { message } => self.warning(message),
+            Event::Trace {
+                level,
+                target,
+                message,
+            } if self.debug != 0 => {
+                let message = escape_bytes(message.as_bytes());
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "D{:06o}: {level} {target}: {message}",
+                    self.debug
+                );
+            }
             Event::ScriptStarted { package, script } if self.debugs_scripts() => {
                 let _ = writeln!(std::io::stderr(), "D{SCRIPTS:06o}: {package}: {script}");
             }
