@@ -22,9 +22,9 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::package::{DependencyKind, PackageId};
-use super::relation::{Relation, display_alternatives};
 use super::universe::{Slot, Universe};
 use deb_types::MultiArch;
+use deb_types::relation::{Relation, display_alternatives};
 
 /// Deeper chains than any archive has; a bound for the recursion.
 const DEEPEST: usize = 2000;
