@@ -36,6 +36,7 @@ mod paragraphs;
 mod release;
 mod source;
 mod source_lists;
+mod sources_text;
 mod suite;
 mod transport;
 mod verify;
