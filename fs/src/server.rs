@@ -40,6 +40,9 @@ pub const SERVED: &str = "target";
 /// The kernel reads this much of a file to find `#!` and the interpreter.
 const SCRIPT_MAX: usize = 256;
 
+/// `FMODE_EXEC`, which the kernel passes in the flags of an open for execve(2).
+const FOR_EXECUTION: i32 = 0x20;
+
 /// A path that can be looked up in the view without being in the target. It is never listed and
 /// read-only; where the target has an entry of its own, that wins.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 pub mod against;
 pub mod cases;
 pub mod random;
+pub mod reference;
 pub mod results;
 pub mod run;
 pub mod state;

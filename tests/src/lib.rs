@@ -4,18 +4,20 @@
 //!   sound ones and hostile ones;
 //! * [`mirror`] serves an archive on loopback: a synthetic one, or the real one
 //!   pinned to the state it first had, with faults on request;
-//! * [`program`] runs the program as an ordinary user and looks for what it
+//! * [`program`] runs the program as an ordinary user ([`account`]) and looks for what it
 //!   leaves behind; [`machine`] takes parts of the machine away from it;
-//! * [`compare`] and [`reference`](mod@reference) hold a root filesystem against what mmdebstrap
-//!   makes with emulation, [`listing`] and [`initramfs`] are what is compared,
-//!   and [`fidelity`] does it for a list of cases; [`disk`] is for directories;
+//! * [`fidelity`] holds root filesystems against references, which mmdebstrap makes with emulation,
+//!   case by case; [`compare`] is the comparison, [`listing`] and [`initramfs`] are what is compared,
+//!   and [`disk`] is for directories;
 //! * [`in_place`] calls the program as dpkg;
 //! * [`bench`] measures what a root filesystem takes, beside others;
 //! * [`workspace`] knows the packages of the workspace, whose structure and documents are checked;
+//! * [`suite`] runs all test programs at once;
 //! * [`probe`] says what a machine lacks for a test, [`scenario`] declares one.
 //!
 //! The tests know the program by its command line only.
 
+pub mod account;
 pub mod archive;
 pub mod base;
 pub mod bench;
@@ -31,16 +33,18 @@ pub mod findings;
 pub mod in_place;
 pub mod initramfs;
 pub mod keys;
+#[cfg(test)]
+mod licences;
 pub mod listing;
 pub mod machine;
 pub mod mirror;
 pub mod probe;
 pub mod program;
 pub mod real;
-pub mod reference;
 pub mod scenario;
 #[cfg(test)]
 mod structure;
+pub mod suite;
 pub mod synthetic;
 pub mod workspace;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
-use crate::program::Account;
+use crate::account::Account;
 
 /// A part of the machine that the program has to do without.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use std::sync::OnceLock;
 
 use nix::unistd::geteuid;
 
+use crate::account::Account;
 use crate::elf::{Machine, stub};
-use crate::program::{Account, which};
+use crate::program::which;
 
 /// Something a test needs of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

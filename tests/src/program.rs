@@ -1,6 +1,5 @@
 //! Runs the program as an ordinary user, and looks for what it leaves behind.
 
-mod account;
 pub mod limited;
 mod outcome;
 mod traces;
@@ -13,7 +12,6 @@ use sha2::{Digest as _, Sha256};
 use crate::error::At as _;
 use crate::{Error, Result};
 
-pub use account::Account;
 pub use outcome::{Outcome, Running};
 pub use traces::{Traces, runs_anywhere};
 pub use workplace::{Run, Workplace};

@@ -9,11 +9,11 @@
 //! * Plain files of one directory may import each other as they like: they are one place. A circle
 //!   counts from the moment a room with a directory is part of it.
 //! * A module may use the parent's own items, and a parent those of its children. An item that the
-//!   parent only re-exports from a child is the child's.
+//!   parent only re-exports from a child is the child's, except in links of documentation.
 //! * Neither `#[path]` nor `include!` leads out of the package.
 //!
 //! Read are the modules' own imports: `use` and paths that begin with `crate`, `self` or `super`,
-//! inside of macros too. Modules and items for tests only (`#[cfg(test)]`, `#[test]`), integration
+//! inside of macros and in the links of documentation too. Modules and items for tests only (`#[cfg(test)]`, `#[test]`), integration
 //! tests, examples and benchmarks are left out.
 
 mod circles;
@@ -87,10 +87,10 @@ fn between_rooms(title: &str, read: &Crate) -> Vec<String> {
     // By level: the module path of the parent.
     let mut levels: BTreeMap<&[String], BTreeSet<Edge>> = BTreeMap::new();
     for module in &read.modules {
-        for import in &module.imports {
-            let Some(target) = read.resolve(import) else {
-                continue;
-            };
+        let imports = module.imports.iter().map(|path| (path, read.origin(path)));
+        let links = module.links.iter().map(|path| (path, read.named(path)));
+        for (import, target) in imports.chain(links) {
+            let Some(target) = target else { continue };
             let common = module
                 .path
                 .iter()

@@ -65,30 +65,45 @@ pub fn members(dir: &Path) -> Result<Vec<Package>> {
     packages(dir, &["--no-deps"])
 }
 
-/// The members of a workspace and everything they depend on, for every platform and feature.
+/// The members of a workspace and everything they depend on with every feature on this machine's
+/// platform.
 ///
 /// # Errors
 /// As for [`members`], and when a dependency has not been fetched.
 pub fn with_dependencies(dir: &Path) -> Result<Vec<Package>> {
-    packages(dir, &["--all-features", "--locked"])
+    let platform = run("rustc", Command::new("rustc").args(["--print", "host-tuple"]))?;
+    let platform = String::from_utf8_lossy(&platform);
+    packages(
+        dir,
+        &["--all-features", "--locked", "--filter-platform", platform.trim()],
+    )
 }
 
-fn packages(dir: &Path, options: &[&str]) -> Result<Vec<Package>> {
+// What a command prints.
+fn run(name: &str, command: &mut Command) -> Result<Vec<u8>> {
     let fail = |what: String| Error::Command {
-        command: "cargo metadata".to_owned(),
+        command: name.to_owned(),
         what,
     };
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let done = Command::new(cargo)
-        .args(["metadata", "--format-version=1", "--offline"])
-        .args(options)
-        .current_dir(dir)
-        .output()
-        .map_err(|error| fail(error.to_string()))?;
+    let done = command.output().map_err(|error| fail(error.to_string()))?;
     if !done.status.success() {
         return Err(fail(String::from_utf8_lossy(&done.stderr).into_owned()));
     }
-    let all: Value = serde_json::from_slice(&done.stdout).map_err(|error| fail(error.to_string()))?;
+    Ok(done.stdout)
+}
+
+fn packages(dir: &Path, options: &[&str]) -> Result<Vec<Package>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["metadata", "--format-version=1", "--offline"])
+        .args(options)
+        .current_dir(dir);
+    let told = run("cargo metadata", &mut command)?;
+    let all: Value = serde_json::from_slice(&told).map_err(|error| Error::Command {
+        command: "cargo metadata".to_owned(),
+        what: error.to_string(),
+    })?;
     let members: Vec<&Value> = list(&all, "workspace_members").collect();
     Ok(list(&all, "packages")
         .map(|package| Package {

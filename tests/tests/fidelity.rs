@@ -5,12 +5,12 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use rootless_install_tests::fidelity::reference::{Emulation, Maker};
 use rootless_install_tests::fidelity::results::Results;
 use rootless_install_tests::fidelity::run::Runner;
 use rootless_install_tests::fidelity::{cases, data, random};
 use rootless_install_tests::mirror::Mirror;
 use rootless_install_tests::real::{EPOCH, cache};
-use rootless_install_tests::reference::{Emulation, Maker};
 use rootless_install_tests::scenario;
 
 scenario!(

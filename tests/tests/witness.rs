@@ -7,8 +7,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use rootless_install_tests::fidelity::reference::NoEmulation;
 use rootless_install_tests::real::{Real, assert_installed};
-use rootless_install_tests::reference::NoEmulation;
 use rootless_install_tests::{elf, probe, scenario};
 
 scenario!(

@@ -57,16 +57,18 @@ mod package;
 mod plan;
 mod relation;
 mod request;
+mod step;
 mod universe;
 
 pub use closure::{Closure, best_native_version, closure};
 pub use deb_index::{DEFAULT_PRIORITY, IndexInput, Malformed, Packages};
 pub use error::SolveError;
-pub use order::Step;
 pub use package::{DependencyKind, Package, PackageId};
 pub use plan::{Phase, Plan, PlanDisplay};
 pub use relation::{Alternatives, Bound, Operator, Relation, display_alternatives, parse_groups, parse_list};
 pub use request::{Request, Selection, Variant, choose};
+pub use step::Step;
+pub use step::Step;
 pub use universe::Universe;
 
 #[cfg(test)]

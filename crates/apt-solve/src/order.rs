@@ -13,18 +13,8 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::package::{DependencyKind, PackageId};
+use super::step::Step;
 use super::universe::{Slot, Universe};
-
-/// One call of dpkg.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// `dpkg --unpack` of these packages in this order.
-    Unpack(Vec<PackageId>),
-    /// `dpkg --configure` of these packages in this order.
-    Configure(Vec<PackageId>),
-    /// `dpkg --configure --pending`: all that is unpacked and not configured.
-    ConfigurePending,
-}
 
 /// One alternative of a dependency.
 struct DependencyEdge {

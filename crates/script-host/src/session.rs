@@ -8,9 +8,9 @@
 //! It is opened on a target that is being made as well as on one that exists: the view is made when the first
 //! program runs, and anew where the target has changed so that an old one would not show it.
 
-mod absorb;
 mod answers;
 mod control;
+mod disk_modes;
 mod error;
 mod private;
 mod record;
@@ -298,7 +298,7 @@ impl<'s> Shared<'s> {
 
     fn finish(&self) -> Result<()> {
         if matches!(self.root, ScriptRoot::Machine { fuse: false }) {
-            absorb::absorb_all(self.target)?;
+            disk_modes::take_over_all(self.target)?;
         }
         let native = Architecture::native();
         if self.arch != native || self.foreign.iter().any(|arch| *arch != native) {

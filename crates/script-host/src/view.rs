@@ -15,10 +15,10 @@ pub mod idmap;
 mod message;
 mod namespaces;
 mod output;
-mod plain;
 pub mod privileges;
 mod processor;
 mod sandbox;
+mod sandboxed;
 
 pub use error::ViewError;
 use error::io_error;
@@ -27,9 +27,9 @@ pub use namespaces::probe;
 use namespaces::{Namespaces, receive_descriptor};
 use output::Collector;
 pub use output::Sink;
-use plain::Plain;
-pub use plain::PlainOptions;
 use rootless_install_fs::{ServeOptions, Server, Target};
+use sandboxed::Sandboxed;
+pub use sandboxed::SandboxedOptions;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -136,16 +136,16 @@ pub struct Outcome {
 
 /// A running view.
 pub struct View {
-    place: Place,
+    backend: Backend,
     output: Collector,
     /// Of the target, and of the native root.
     servers: Vec<Server>,
 }
 
 /// Where scripts run.
-enum Place {
+enum Backend {
     Namespaces(Namespaces),
-    Machine(Plain),
+    Sandboxed(Sandboxed),
 }
 
 impl View {
@@ -156,7 +156,7 @@ impl View {
     pub fn start(options: ViewOptions<'_>) -> Result<Self, ViewError> {
         let (place, output, servers) = Namespaces::start(options)?;
         Ok(Self {
-            place: Place::Namespaces(place),
+            backend: Backend::Namespaces(place),
             output,
             servers,
         })
@@ -166,10 +166,10 @@ impl View {
     ///
     /// # Errors
     /// [`ViewError::NoFuse`] when the target cannot be mounted.
-    pub fn on_machine(options: PlainOptions<'_>) -> Result<Self, ViewError> {
-        let (plain, output, servers) = Plain::start(options)?;
+    pub fn in_sandbox(options: SandboxedOptions<'_>) -> Result<Self, ViewError> {
+        let (plain, output, servers) = Sandboxed::start(options)?;
         Ok(Self {
-            place: Place::Machine(plain),
+            backend: Backend::Sandboxed(plain),
             output,
             servers,
         })
@@ -191,9 +191,9 @@ impl View {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Outcome, ViewError> {
         self.output.start(package);
-        let ended = match &mut self.place {
-            Place::Namespaces(place) => place.run(arguments, environment, limit, cancelled)?,
-            Place::Machine(plain) => plain.run(arguments, environment, limit, cancelled)?,
+        let ended = match &mut self.backend {
+            Backend::Namespaces(place) => place.run(arguments, environment, limit, cancelled)?,
+            Backend::Sandboxed(plain) => plain.run(arguments, environment, limit, cancelled)?,
         };
         Ok(Outcome {
             ended,
@@ -209,9 +209,9 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        match &mut self.place {
-            Place::Namespaces(place) => place.stop(),
-            Place::Machine(plain) => plain.stop(),
+        match &mut self.backend {
+            Backend::Namespaces(place) => place.stop(),
+            Backend::Sandboxed(plain) => plain.stop(),
         }
         self.servers.clear();
     }

@@ -26,18 +26,18 @@
 
 #![no_std]
 
-#[cfg(feature = "examples")]
+#[cfg(any(test, feature = "examples"))]
 extern crate alloc;
 
 pub mod answer;
-#[cfg(feature = "examples")]
+#[cfg(any(test, feature = "examples"))]
 mod examples;
 pub mod output;
 pub mod root;
 mod rows;
 
 pub use answer::{Answer, Responder};
-#[cfg(feature = "examples")]
+#[cfg(any(test, feature = "examples"))]
 pub use examples::{Example, Setting};
 pub use output::Output;
 pub use root::{Method, Recorded};
@@ -67,7 +67,7 @@ pub struct Tool {
     /// Output that depends on the architecture.
     pub outputs: &'static [Output],
     /// Examples, as described in the crate's documentation.
-    #[cfg(feature = "examples")]
+    #[cfg(any(test, feature = "examples"))]
     example_text: &'static str,
 }
 
@@ -79,7 +79,7 @@ const fn tool(names: &'static str) -> Tool {
         recorded: None,
         answer: None,
         outputs: &[],
-        #[cfg(feature = "examples")]
+        #[cfg(any(test, feature = "examples"))]
         example_text: "",
     }
 }
@@ -117,13 +117,13 @@ impl Tool {
         Self { outputs, ..self }
     }
 
-    #[cfg(feature = "examples")]
+    #[cfg(any(test, feature = "examples"))]
     const fn shown(self, example_text: &'static str) -> Self {
         Self { example_text, ..self }
     }
 
     /// Without the feature they are left out, so that the shim does not carry them.
-    #[cfg(not(feature = "examples"))]
+    #[cfg(not(any(test, feature = "examples")))]
     const fn shown(self, _: &'static str) -> Self {
         self
     }

@@ -11,10 +11,8 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
+use super::FOR_EXECUTION;
 use super::view::View;
-
-/// `FMODE_EXEC`, which the kernel passes in the flags of an open for execve(2).
-pub(super) const FOR_EXECUTION: i32 = 0x20;
 
 /// Is told of accesses, by the threads that answer them, before they are answered: the process that asks
 /// waits meanwhile.

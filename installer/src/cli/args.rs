@@ -20,7 +20,9 @@ running a single program of that architecture.
 
 Packages come from a signed archive and are chosen as apt would choose them. Their
 maintainer scripts really run, in a private view of the target in which every tool
-they call is its native counterpart: no emulator, no binfmt_misc, no root.";
+they call is its native counterpart: no emulator, no root, and no handler of binfmt_misc
+that the machine has (where the kernel can, the view registers handlers of its own, which
+execute native programs and are seen by nobody else).";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -29,9 +31,11 @@ Examples:
   rootless-install --variant buildd - | podman import - buildd";
 
 const AFTER_LONG_HELP: &str = "\
-Other commands:
+Other commands (a target of such a name is ./lint or ./dpkg):
   rootless-install lint  report what maintainer scripts do outside DPKG_ROOT;
-                         see `rootless-install lint --help` (a target of that name is ./lint)
+                         see `rootless-install lint --help`
+  rootless-install dpkg  dpkg for a root filesystem that exists, also by the name dpkg;
+                         see `rootless-install dpkg --help`
 
 Environment:
   SOURCE_DATE_EPOCH      no time in the result is later than this (seconds since 1970);

@@ -14,9 +14,9 @@ use rootless_install_tests::bench::peers::{self, Job, Peer};
 use rootless_install_tests::bench::run::{command, measured, remove, succeed};
 use rootless_install_tests::bench::{execution, floor, scale, together, usage};
 use rootless_install_tests::error::At as _;
+use rootless_install_tests::fidelity::reference::Emulation;
 use rootless_install_tests::probe::Need;
 use rootless_install_tests::real::Real;
-use rootless_install_tests::reference::Emulation;
 use rootless_install_tests::{Error, Result, elf};
 use usage::Usage;
 

@@ -10,12 +10,13 @@ use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::cases::Case;
+use super::reference::{Maker, keep, open_to};
 use super::run::{failure, install};
+use crate::account::Account;
 use crate::compare::{Comparison, Random, compare};
 use crate::error::At as _;
 use crate::listing::Listing;
-use crate::program::{Account, Workplace, another, passing, place, program};
-use crate::reference::{Maker, keep, open_to};
+use crate::program::{Workplace, another, passing, place, program};
 use crate::{Error, Result};
 
 /// Two builds and the mirror they read.

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest as _, Sha256};
 
 use super::cases::{Case, Expected};
+use super::reference::{Maker, keep, open_to};
 use super::results::{Record, Results, Verdict};
 use super::state::{Release, States};
 use crate::compare::{Comparison, Random, compare};
@@ -16,7 +17,6 @@ use crate::error::At as _;
 use crate::listing::Listing;
 use crate::program::{Outcome, Workplace, place, program};
 use crate::real::KEYRING;
-use crate::reference::{Maker, keep, open_to};
 use crate::{Error, Result};
 
 /// All that cases are run with.

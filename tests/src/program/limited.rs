@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::Account;
+use crate::account::Account;
 use crate::{Error, Result};
 
 /// Runs a command. A process of the group waits for the end of the pipe of which the

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::Account;
+use crate::account::Account;
 
 /// What was there before a run.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{Gid, Uid, chown, geteuid};
 
-use super::{Account, Outcome, Running, Traces, passing, place, program};
+use super::{Outcome, Running, Traces, passing, place, program};
+use crate::account::Account;
 use crate::error::At as _;
 use crate::machine::Lack;
 use crate::{Error, Result};

@@ -11,6 +11,8 @@ use syn::{Attribute, File, ImplItem, Item, Meta, TraitItem, UseTree, Visibility}
 pub(super) struct Found {
     /// Paths below the crate's root.
     pub(super) imports: BTreeSet<Vec<String>>,
+    /// Paths below the crate's root that documentation links.
+    pub(super) links: BTreeSet<Vec<String>>,
     /// Names that the file's own module has by an import, private ones for its children, with the
     /// path below the crate's root of each.
     pub(super) names: BTreeMap<String, Vec<String>>,
@@ -208,6 +210,9 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
         let Some((_, items)) = &module.content else {
             return;
         };
+        for attribute in &module.attrs {
+            self.visit_attribute(attribute);
+        }
         self.module.push(module.ident.to_string());
         self.children.push(declared(items));
         for item in items {
@@ -247,10 +252,38 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
         self.tokens(called.tokens.clone());
     }
 
-    // `pub(in crate::a)` imports nothing, and neither does an attribute.
+    // `pub(in crate::a)` imports nothing.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 
-    fn visit_attribute(&mut self, _: &'ast Attribute) {}
+    // Of attributes the links of documentation count: rustdoc resolves them.
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        if let Meta::NameValue(pair) = &attribute.meta
+            && pair.path.is_ident("doc")
+            && let syn::Expr::Lit(literal) = &pair.value
+            && let syn::Lit::Str(text) = &literal.lit
+        {
+            let links = links(&text.value());
+            let links = links.iter().filter_map(|link| self.absolute(link));
+            self.found.links.extend(links.collect::<Vec<_>>());
+        }
+    }
+}
+
+// The paths that a line of documentation links: [`crate::a::B`], [text](super::b).
+fn links(text: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for mark in ["[`", "[", "]("] {
+        for start in ["crate::", "super::"] {
+            for (at, _) in text.match_indices(&format!("{mark}{start}")) {
+                let path = text.get(at + mark.len()..).unwrap_or_default();
+                let inside = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == ':';
+                let path = path.split(|letter| !inside(letter)).next().unwrap_or_default();
+                let segments = path.split("::").filter(|segment| !segment.is_empty());
+                found.push(segments.map(str::to_owned).collect());
+            }
+        }
+    }
+    found
 }
 
 fn attributes(item: &Item) -> &[Attribute] {

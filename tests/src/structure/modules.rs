@@ -18,6 +18,8 @@ pub(super) struct Module {
     pub(super) file: PathBuf,
     /// Paths below the crate's root that it imports.
     pub(super) imports: BTreeSet<Vec<String>>,
+    /// Paths below the crate's root that its documentation links.
+    pub(super) links: BTreeSet<Vec<String>>,
     // Names it has by an import, with the path below the crate's root where each comes from.
     names: BTreeMap<String, Vec<String>>,
 }
@@ -34,17 +36,22 @@ pub(super) struct Crate {
 }
 
 impl Crate {
-    /// The module that has the item with this path below the crate's root: the one with the longest
-    /// path that is a beginning of it, re-exports followed.
-    pub(super) fn resolve(&self, path: &[String]) -> Option<&Module> {
+    /// The module with the longest path that is a beginning of this one.
+    pub(super) fn named(&self, path: &[String]) -> Option<&Module> {
+        let around = self
+            .modules
+            .iter()
+            .filter(|module| path.starts_with(&module.path));
+        around.max_by_key(|module| module.path.len())
+    }
+
+    /// The module that has the item with this path below the crate's root: the named one, or where
+    /// that has it from.
+    pub(super) fn origin(&self, path: &[String]) -> Option<&Module> {
         let mut path = path.to_vec();
         // Re-exports of re-exports end; a circle of them would not compile.
         for _ in 0..16 {
-            let module = self
-                .modules
-                .iter()
-                .filter(|module| path.starts_with(&module.path))
-                .max_by_key(|module| module.path.len())?;
+            let module = self.named(&path)?;
             let rest = path.get(module.path.len()..).unwrap_or_default();
             let Some(origin) = rest.first().and_then(|name| module.names.get(name)) else {
                 return Some(module);
@@ -107,6 +114,7 @@ impl Reader<'_> {
             path: path.clone(),
             file: file.to_path_buf(),
             imports: found.imports,
+            links: found.links,
             names: found.names,
         });
         self.children(file, &parsed.items, &path, dir, true)

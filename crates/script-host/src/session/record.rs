@@ -1,7 +1,7 @@
 //! Records of the chrootless wrappers: owners, devices and capabilities that the kernel refuses an ordinary user to
 //! set ([`shim_protocol::Record`]).
 
-use super::{ScriptRoot, Shared, absorb::absorb, answers::inside};
+use super::{ScriptRoot, Shared, answers::inside, disk_modes::take_over};
 use rootless_install_fs::{FileType, Meta, Stat, Target};
 use shim_protocol::{Device, Record};
 use std::ffi::OsStr;
@@ -82,7 +82,7 @@ fn find(target: &Target, path: &Path, follow: bool) -> Result<(std::path::PathBu
         let stat = target.stat(&path).map_err(failed)?;
         if !follow || stat.meta.kind != FileType::Symlink {
             // What is recorded now would take its mode back.
-            absorb(target, &path, &stat).map_err(failed)?;
+            take_over(target, &path, &stat).map_err(failed)?;
             let stat = target.stat(&path).map_err(failed)?;
             return Ok((path, stat));
         }

@@ -3,7 +3,7 @@
 use super::{Result, SessionError, Shared, private, serving};
 use crate::native_root;
 use crate::script::Environment;
-use crate::view::{DPKG_ROOT, Machine, Outer, PlainOptions, Sink, View, ViewError, ViewOptions};
+use crate::view::{DPKG_ROOT, Machine, Outer, SandboxedOptions, Sink, View, ViewError, ViewOptions};
 use progress::Event;
 use rootless_install_fs::{SERVED, ServeOptions, Target};
 use shim_protocol::{names, paths, variables};
@@ -186,7 +186,7 @@ impl Shared<'_> {
             });
         });
         if let ScriptRoot::Machine { fuse } = self.root {
-            return Ok(View::on_machine(PlainOptions {
+            return Ok(View::in_sandbox(SandboxedOptions {
                 target: self.target,
                 mount_point: fuse.then_some(self.mount_point),
                 readable: vec![self.private()],

@@ -22,13 +22,13 @@ pub(super) const MARK: &[u8] = b"\0\0";
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
-struct Kept {
+struct LastLines {
     package: String,
     lines: VecDeque<String>,
     complete: bool,
 }
 
-type Shared = Arc<(Mutex<Kept>, Condvar)>;
+type Shared = Arc<(Mutex<LastLines>, Condvar)>;
 
 /// Reads the pipe in a thread of its own.
 pub(super) struct Collector {
@@ -48,15 +48,15 @@ impl Collector {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, LastLines> {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets what earlier commands wrote; what follows is of this package.
     pub(super) fn start(&self, package: &str) {
-        *self.kept() = Kept {
+        *self.kept() = LastLines {
             package: package.to_owned(),
-            ..Kept::default()
+            ..LastLines::default()
         };
     }
 

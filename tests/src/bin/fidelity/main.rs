@@ -12,6 +12,7 @@ use std::time::Duration;
 use rootless_install_tests::compare::matches;
 use rootless_install_tests::fidelity::against::Pair;
 use rootless_install_tests::fidelity::cases::{self, Case, GROUPS};
+use rootless_install_tests::fidelity::reference::{Emulation, Maker};
 use rootless_install_tests::fidelity::results::{Results, Verdict};
 use rootless_install_tests::fidelity::run::{Done, Runner};
 use rootless_install_tests::fidelity::{data, kept, random, tables};
@@ -19,7 +20,6 @@ use rootless_install_tests::mirror::Mirror;
 use rootless_install_tests::probe::Need;
 use rootless_install_tests::program::{sweep, workspace};
 use rootless_install_tests::real::{EPOCH, cache};
-use rootless_install_tests::reference::{Emulation, Maker};
 use rootless_install_tests::{Error, Result};
 
 mod options;

@@ -22,7 +22,7 @@ pub(super) fn private_mounts() -> nix::Result<()> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum BindKind {
     ReadOnly,
     /// Without what is mounted below it.
     ReadOnlyShallow,
@@ -42,7 +42,7 @@ enum From {
 pub(super) struct Bind {
     from: From,
     to: PathBuf,
-    kind: Kind,
+    kind: BindKind,
 }
 
 /// What is mounted in the view, in this order.
@@ -54,14 +54,14 @@ pub(super) fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
         let from = From::Outside(open_path(from).doing(doing)?);
         Ok(Bind { from, to, kind })
     };
-    let mut binds = vec![directory(private, seen.clone(), Kind::ReadOnly)?];
+    let mut binds = vec![directory(private, seen.clone(), BindKind::ReadOnly)?];
     // In the place of the target's own where nothing is redirected.
     let starter = private.join(START_STOP_DAEMON);
     if starter.exists() {
         binds.push(Bind {
             from: From::Outside(File::open(&starter).doing(doing)?.into()),
             to: Path::new("usr/sbin").join(START_STOP_DAEMON),
-            kind: Kind::ReadOnly,
+            kind: BindKind::ReadOnly,
         });
     }
     if places.outer.is_some() {
@@ -71,15 +71,15 @@ pub(super) fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
         let root = |to| Bind {
             from: From::Root,
             to,
-            kind: Kind::ReadOnlyShallow,
+            kind: BindKind::ReadOnlyShallow,
         };
         binds.push(root(seen.join(SYSROOT)));
         binds.push(Bind {
             from: From::Target,
             to: target.clone(),
-            kind: Kind::Writable,
+            kind: BindKind::Writable,
         });
-        binds.push(directory(private, target.join(&seen), Kind::ReadOnly)?);
+        binds.push(directory(private, target.join(&seen), BindKind::ReadOnly)?);
         binds.push(root(target.join(&seen).join(SYSROOT)));
     }
     let Some(system) = places.native_system else {
@@ -89,7 +89,7 @@ pub(super) fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
         let name = Path::new("usr").join(entry.doing(doing)?.file_name());
         if system.join(&name).is_dir() {
             let to = seen.join(SYSROOT).join(&name);
-            binds.push(directory(&system.join(&name), to, Kind::ReadOnly)?);
+            binds.push(directory(&system.join(&name), to, BindKind::ReadOnly)?);
         }
     }
     Ok(binds)
@@ -157,11 +157,11 @@ pub(super) fn bind_all(binds: &[Bind], target: &OwnedFd, root: &OwnedFd) -> Step
             continue;
         }
         let deep = match kind {
-            Kind::ReadOnlyShallow => MsFlags::empty(),
-            Kind::ReadOnly | Kind::Writable => MsFlags::MS_REC,
+            BindKind::ReadOnlyShallow => MsFlags::empty(),
+            BindKind::ReadOnly | BindKind::Writable => MsFlags::MS_REC,
         };
         bind(&descriptor_path(from), to, deep).doing("mount the native sysroot")?;
-        if *kind != Kind::Writable {
+        if *kind != BindKind::Writable {
             bound.push(to);
         }
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// The file cannot be read or changed.
-pub(super) fn absorb(target: &Target, path: &Path, stat: &Stat) -> Result<(), Error> {
+pub(super) fn take_over(target: &Target, path: &Path, stat: &Stat) -> Result<(), Error> {
     if !matches!(stat.meta.kind, FileType::Regular | FileType::Directory) {
         return Ok(());
     }
@@ -29,10 +29,10 @@ pub(super) fn absorb(target: &Target, path: &Path, stat: &Stat) -> Result<(), Er
 ///
 /// # Errors
 /// As for one.
-pub(super) fn absorb_all(target: &Target) -> Result<(), Error> {
+pub(super) fn take_over_all(target: &Target) -> Result<(), Error> {
     for entry in walk(target) {
         let (path, stat) = entry?;
-        absorb(target, &path, &stat)?;
+        take_over(target, &path, &stat)?;
     }
     Ok(())
 }
@@ -53,7 +53,7 @@ mod tests {
         target.write(path, b"", &meta).unwrap();
         for mode in [0o640, 0o4755, 0o664, 0o400, 0o644] {
             set_permissions(directory.path().join("a"), Permissions::from_mode(mode)).unwrap();
-            absorb_all(&target).unwrap();
+            take_over_all(&target).unwrap();
             let stat = target.stat(path).unwrap();
             assert_eq!((stat.meta.mode, stat.meta.gid), (mode, 42), "{mode:o}");
             let disk = std::fs::metadata(directory.path().join("a")).unwrap();

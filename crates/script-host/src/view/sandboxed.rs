@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// How to run scripts on the machine itself.
-pub struct PlainOptions<'a> {
+pub struct SandboxedOptions<'a> {
     /// The target.
     pub target: &'a Target,
     /// An empty directory where it is mounted; `None` where there is no FUSE, and scripts see the
@@ -30,7 +30,7 @@ pub struct PlainOptions<'a> {
 }
 
 /// What runs them.
-pub(super) struct Plain {
+pub(super) struct Sandboxed {
     writer: PipeWriter,
     directory: PathBuf,
     readable: Vec<PathBuf>,
@@ -38,8 +38,8 @@ pub(super) struct Plain {
     mount: Option<Mount>,
 }
 
-impl Plain {
-    pub(super) fn start(options: PlainOptions<'_>) -> Result<(Self, Collector, Vec<Server>), ViewError> {
+impl Sandboxed {
+    pub(super) fn start(options: SandboxedOptions<'_>) -> Result<(Self, Collector, Vec<Server>), ViewError> {
         let (reader, writer) = std::io::pipe().map_err(io_error("make a pipe"))?;
         let mut servers = Vec::new();
         let mut mount = None;

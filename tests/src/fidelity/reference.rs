@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use nix::unistd::geteuid;
 use sha2::{Digest as _, Sha256};
 
+use crate::account::Account;
 use crate::deb::hex;
 use crate::error::At as _;
-use crate::fidelity::cases::Case;
-use crate::fidelity::state::Release;
 use crate::listing::{Listing, SUFFIX};
-use crate::program::{Account, Workplace, limited, passing, place, which};
+use crate::program::{Workplace, limited, passing, place, which};
 use crate::{Error, Result};
+
+use super::cases::Case;
+use super::state::Release;
 
 mod emulation;
 pub use emulation::{Emulation, NoEmulation};
