@@ -37,7 +37,7 @@ mod release;
 mod source;
 mod source_lists;
 mod sources_text;
-mod suite;
+mod suite_release;
 mod transport;
 mod verify;
 

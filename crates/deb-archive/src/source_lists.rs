@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::sources_text::{self, guess_format};
-use super::suite::load_release;
+use super::suite_release::load_release;
 use super::{ArchiveError, Fetcher, Keyring, MachineSources, Result, Source, SourceFormat, SourceList};
 
 /// Parses one `--mirror`: an http, https or file URL (then `suite` and
