@@ -1,27 +1,36 @@
-//! Prints what apt would install for some names, and the calls of dpkg it would make.
+//! Prints the plan for a system of the essential packages and some more, and the calls of dpkg that make it.
 //!
 //! ```console
 //! $ cargo run --example plan -- Packages bash vim
 //! ```
 //!
-//! `Packages` is the uncompressed index of one architecture, as `apt-get` or a mirror has it. The plan is for that
-//! architecture and a system without packages.
+//! `Packages` is the uncompressed index of one architecture, as a mirror or `/var/lib/apt/lists` has it. The plan is for
+//! that architecture.
 
 use apt_solve::{
     DEFAULT_PRIORITY, IndexInput, PackageId, Packages, Plan, Request, Step, Universe, Variant, choose,
 };
 use std::error::Error;
 use std::io::Write;
+use std::process::ExitCode;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("usage: plan PACKAGES NAME...")?;
-    let include: Vec<String> = arguments.collect();
-    if include.is_empty() {
-        return Err("usage: plan PACKAGES NAME...".into());
+    let Some(path) = arguments.next() else {
+        eprintln!("usage: plan PACKAGES [NAME...]");
+        return ExitCode::from(2);
+    };
+    match plan(&path, arguments.collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
+}
 
-    let packages = Packages::parse_bytes(&std::fs::read(&path)?)?;
+fn plan(path: &str, include: Vec<String>) -> Result<(), Box<dyn Error>> {
+    let packages = Packages::parse_bytes(&std::fs::read(path)?)?;
     let architecture = packages.architecture().unwrap_or("all");
     let index = IndexInput {
         packages: &packages,
@@ -33,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let universe = Universe::new(&[index], architecture, &[]);
     let request = Request {
-        variant: Variant::Custom,
+        variant: Variant::Essential,
         include,
         ..Request::default()
     };
