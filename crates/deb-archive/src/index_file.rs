@@ -9,7 +9,7 @@ use url::Url;
 
 use super::package_file::{join, show};
 use super::release::Release;
-use super::suite::{Suite, suite_path};
+use super::suite_release::{Suite, suite_path};
 use super::{ArchiveError, Fetcher, PackageFile, Result};
 use deb_index::{Malformed, Packages, Unusable};
 use deb_types::hex;

@@ -183,7 +183,7 @@ mod tests {
 
     fn source() -> Source {
         let text = "deb http://mirror.example.org/debian trixie main";
-        super::super::source::parse(text, super::super::SourceFormat::OneLine, "t")
+        super::super::sources_text::parse(text, super::super::SourceFormat::OneLine, "t")
             .unwrap()
             .remove(0)
     }
