@@ -121,7 +121,7 @@ fn given(settings: &ArchiveSettings) -> Result<Vec<SourceList>, ArchiveError> {
 /// Passes the progress of downloads on to a reporter.
 struct DownloadReporter(Arc<dyn Reporter>);
 
-impl deb_archive::Progress for DownloadReporter {
+impl deb_archive::DownloadProgress for DownloadReporter {
     fn started(&self, files: usize, bytes: u64) {
         self.0.event(&Event::DownloadPlanned { files, bytes });
     }

@@ -34,6 +34,7 @@ pub use plan::{Phase, Plan, PlanDisplay};
 pub use relation::{Alternatives, Bound, Operator, Relation, display_alternatives, parse_groups, parse_list};
 pub use request::{Request, Selection, Variant, choose};
 pub use step::Step;
+pub use step::Step;
 pub use universe::Universe;
 
 #[cfg(test)]

@@ -34,12 +34,12 @@ const MOST_STEPS: usize = 300_000;
 
 /// Why a package cannot be marked: the steps that lead there, and the reason.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Failure {
+pub(crate) struct MarkFailure {
     pub(crate) chain: Vec<String>,
     pub(crate) reason: String,
 }
 
-impl Failure {
+impl MarkFailure {
     fn new(reason: String) -> Box<Self> {
         Box::new(Self {
             chain: Vec::new(),
@@ -48,10 +48,10 @@ impl Failure {
     }
 }
 
-type Marked = Result<(), Box<Failure>>;
+type Marked = Result<(), Box<MarkFailure>>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct State {
+struct SlotState {
     candidate: Option<PackageId>,
     chosen: Option<PackageId>,
     /// Installed by an earlier phase: it stays.
@@ -63,9 +63,9 @@ struct State {
 /// The marks made so far.
 pub(crate) struct Marker<'u, 'a> {
     pub(crate) universe: &'u Universe<'a>,
-    states: Vec<State>,
+    states: Vec<SlotState>,
     /// What to put back to undo, oldest first.
-    log: Vec<(Slot, State)>,
+    log: Vec<(Slot, SlotState)>,
     /// Chosen slots in the order they were marked.
     order: Vec<Slot>,
     /// Names that chosen packages conflict with or break.
@@ -79,9 +79,9 @@ pub(crate) struct Marker<'u, 'a> {
 impl<'u, 'a> Marker<'u, 'a> {
     pub(crate) fn new(universe: &'u Universe<'a>, recommends: bool) -> Self {
         let states = (0..universe.slots_len() as u32)
-            .map(|slot| State {
+            .map(|slot| SlotState {
                 candidate: Some(universe.slot_candidate(Slot(slot))),
-                ..State::default()
+                ..SlotState::default()
             })
             .collect();
         Self {
@@ -96,11 +96,11 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
     }
 
-    fn state(&self, slot: Slot) -> State {
+    fn state(&self, slot: Slot) -> SlotState {
         self.states.get(slot.0 as usize).copied().unwrap_or_default()
     }
 
-    fn set(&mut self, slot: Slot, state: State) {
+    fn set(&mut self, slot: Slot, state: SlotState) {
         if let Some(place) = self.states.get_mut(slot.0 as usize) {
             self.log.push((slot, *place));
             *place = state;
@@ -136,7 +136,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         let state = self.state(slot);
         self.set(
             slot,
-            State {
+            SlotState {
                 candidate: Some(id),
                 chosen: Some(id),
                 installed: true,
@@ -151,7 +151,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             let state = self.state(slot);
             self.set(
                 slot,
-                State {
+                SlotState {
                     installed: true,
                     protected: false,
                     ..state
@@ -179,7 +179,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         if !state.installed {
             self.set(
                 slot,
-                State {
+                SlotState {
                     candidate: Some(id),
                     ..state
                 },
@@ -215,7 +215,7 @@ impl<'u, 'a> Marker<'u, 'a> {
 
     /// The packages asked for, in apt's two steps: all are taken, then the
     /// dependencies of each are seen to.
-    pub(crate) fn request(&mut self, wanted: &[PackageId]) -> Result<(), (PackageId, Box<Failure>)> {
+    pub(crate) fn request(&mut self, wanted: &[PackageId]) -> Result<(), (PackageId, Box<MarkFailure>)> {
         for id in wanted {
             self.prefer(*id);
         }
@@ -229,7 +229,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             let state = self.state(slot);
             self.set(
                 slot,
-                State {
+                SlotState {
                     protected: true,
                     ..state
                 },
@@ -249,7 +249,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
         self.set(
             slot,
-            State {
+            SlotState {
                 chosen: Some(id),
                 ..state
             },
@@ -272,7 +272,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         let state = self.state(slot);
         let Some(id) = state.candidate else {
             let why = self.discarded.get(&slot).cloned();
-            return Err(Failure::new(why.unwrap_or_else(|| {
+            return Err(MarkFailure::new(why.unwrap_or_else(|| {
                 format!("{} is ruled out", self.universe.slot_name(slot))
             })));
         };
@@ -281,10 +281,12 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
         self.steps += 1;
         if self.steps > MOST_STEPS {
-            return Err(Failure::new("the search for a solution takes too long".into()));
+            return Err(MarkFailure::new(
+                "the search for a solution takes too long".into(),
+            ));
         }
         if depth > DEEPEST {
-            return Err(Failure::new("the chain of dependencies is too long".into()));
+            return Err(MarkFailure::new("the chain of dependencies is too long".into()));
         }
         if state.chosen.is_none() {
             self.check(id)?;
@@ -300,7 +302,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             let state = self.state(slot);
             self.set(
                 slot,
-                State {
+                SlotState {
                     protected: true,
                     ..state
                 },
@@ -311,7 +313,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             let state = self.state(slot);
             self.set(
                 slot,
-                State {
+                SlotState {
                     protected: false,
                     ..state
                 },
@@ -337,7 +339,7 @@ impl<'u, 'a> Marker<'u, 'a> {
                 if !state.protected {
                     self.discarded.insert(slot, reason.clone());
                 }
-                return Err(Failure::new(reason));
+                return Err(MarkFailure::new(reason));
             }
         }
         Ok(())
@@ -386,7 +388,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             if !found && required {
                 let mut failure = match first_failure {
                     Some(failure) => failure,
-                    None => return Err(Failure::new(self.unmet(id, kind, group))),
+                    None => return Err(MarkFailure::new(self.unmet(id, kind, group))),
                 };
                 let step = format!(
                     "{} {} {}",
@@ -414,7 +416,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         let state = self.state(slot);
         self.set(
             slot,
-            State {
+            SlotState {
                 protected: true,
                 ..state
             },

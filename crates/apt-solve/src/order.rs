@@ -15,10 +15,10 @@ use std::rc::Rc;
 
 use super::package::{DependencyKind, PackageId};
 use super::step::Step;
-use super::universe::Universe;
+use super::universe::{Slot, Universe};
 
 /// One alternative of a dependency.
-struct Edge {
+struct DependencyEdge {
     /// The member the dependency names, if it is one.
     named: Option<usize>,
     /// Members that satisfy it.
@@ -27,13 +27,13 @@ struct Edge {
     installed: bool,
 }
 
-struct Group {
+struct DependencyGroup {
     kind: DependencyKind,
-    edges: Vec<Edge>,
+    edges: Vec<DependencyEdge>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Progress {
+enum PackageState {
     #[default]
     Now,
     Unpacked,
@@ -41,7 +41,7 @@ enum Progress {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Walk {
+enum WalkMode {
     /// Pre-Depends only.
     Critical,
     /// All that is needed to configure at once.
@@ -53,7 +53,7 @@ enum Walk {
 /// Computes apt's order for the packages of one phase.
 pub(super) struct Orderer {
     members: Vec<PackageId>,
-    groups: Vec<Rc<Vec<Group>>>,
+    groups: Vec<Rc<Vec<DependencyGroup>>>,
     siblings: Vec<Vec<usize>>,
     immediate: Vec<bool>,
     score: Vec<u32>,
@@ -63,10 +63,10 @@ pub(super) struct Orderer {
     pending: Vec<bool>,
     list: Vec<usize>,
     depth: usize,
-    walk: Walk,
+    walk: WalkMode,
     with_depends: bool,
     // Of the pass:
-    progress: Vec<Progress>,
+    progress: Vec<PackageState>,
     looping: Vec<bool>,
     steps: Vec<Step>,
 }
@@ -103,9 +103,9 @@ impl Orderer {
             pending: vec![false; count],
             list: Vec::new(),
             depth: 0,
-            walk: Walk::Critical,
+            walk: WalkMode::Critical,
             with_depends: true,
-            progress: vec![Progress::Now; count],
+            progress: vec![PackageState::Now; count],
             looping: vec![false; count],
             steps: Vec::new(),
         };
@@ -117,7 +117,7 @@ impl Orderer {
             for (kind, group) in package.required() {
                 let edges = group.iter().map(|relation| {
                     let targets = universe.targets(relation, owner, false);
-                    Edge {
+                    DependencyEdge {
                         named: universe
                             .slot(relation.name, owner)
                             .and_then(|slot| by_slot.get(&slot))
@@ -127,7 +127,7 @@ impl Orderer {
                         installed: targets.iter().any(|t| installed.contains(t)),
                     }
                 });
-                groups.push(Group {
+                groups.push(DependencyGroup {
                     kind,
                     edges: edges.collect(),
                 });
@@ -178,10 +178,10 @@ impl Orderer {
                 .then_with(|| self.names.get(*a).cmp(&self.names.get(*b)))
         });
         for (walk, with_depends) in [
-            (Walk::Critical, true),
-            (Walk::Critical, false),
-            (Walk::Critical, false),
-            (Walk::PreDepends, false),
+            (WalkMode::Critical, true),
+            (WalkMode::Critical, false),
+            (WalkMode::Critical, false),
+            (WalkMode::PreDepends, false),
         ] {
             self.added.fill(false);
             self.pending.fill(false);
@@ -193,14 +193,14 @@ impl Orderer {
             list = std::mem::take(&mut self.list);
         }
         for number in &list {
-            if self.progress[*number] == Progress::Now {
+            if self.progress[*number] == PackageState::Now {
                 self.unpack(*number, self.immediate[*number]);
             }
         }
         // A cycle of Pre-Depends stops apt; dpkg forced to go on takes them as they come.
         for number in list {
-            if self.progress[number] == Progress::Now {
-                self.progress[number] = Progress::Unpacked;
+            if self.progress[number] == PackageState::Now {
+                self.progress[number] = PackageState::Unpacked;
                 self.emit_unpack(number);
             }
         }
@@ -231,8 +231,8 @@ impl Orderer {
         self.depth += 1;
         self.pending[number] = true;
         let before = self.walk;
-        if self.immediate[number] && self.walk != Walk::PreDepends {
-            self.walk = Walk::Immediate;
+        if self.immediate[number] && self.walk != WalkMode::PreDepends {
+            self.walk = WalkMode::Immediate;
         }
         let groups = Rc::clone(&self.groups[number]);
         self.visit_critical(number, &groups);
@@ -255,14 +255,14 @@ impl Orderer {
         }
     }
 
-    fn visit_critical(&mut self, number: usize, groups: &[Group]) {
+    fn visit_critical(&mut self, number: usize, groups: &[DependencyGroup]) {
         let walk = self.walk;
         for group in groups {
             let pre = group.kind == DependencyKind::PreDepends;
             let considered = match walk {
-                Walk::Critical => pre,
-                Walk::Immediate => true,
-                Walk::PreDepends => pre || self.depth > 1 || self.immediate[number],
+                WalkMode::Critical => pre,
+                WalkMode::Immediate => true,
+                WalkMode::PreDepends => pre || self.depth > 1 || self.immediate[number],
             };
             if !considered {
                 continue;
@@ -270,15 +270,15 @@ impl Orderer {
             for edge in &group.edges {
                 let met = edge.installed || edge.members.iter().any(|m| self.added[*m]);
                 let named_pending = edge.named.is_some_and(|n| self.pending[n]);
-                let looks_for_loops = pre || walk == Walk::PreDepends;
+                let looks_for_loops = pre || walk == WalkMode::PreDepends;
                 if met && !(named_pending && looks_for_loops) {
                     continue;
                 }
                 if named_pending || edge.named.is_some_and(|n| self.added[n]) {
                     continue;
                 }
-                if walk == Walk::Critical {
-                    self.walk = Walk::Immediate;
+                if walk == WalkMode::Critical {
+                    self.walk = WalkMode::Immediate;
                 }
                 self.visit_all(&edge.members);
                 self.walk = walk;
@@ -291,9 +291,9 @@ impl Orderer {
 /// and by name what they depend on.
 fn immediate(
     universe: &Universe<'_>,
-    by_slot: &HashMap<super::universe::Slot, PackageId>,
+    by_slot: &HashMap<Slot, PackageId>,
     essential: &dyn Fn(PackageId) -> bool,
-) -> HashSet<super::universe::Slot> {
+) -> HashSet<Slot> {
     let roots = by_slot.iter().filter(|(_, id)| essential(**id));
     let mut todo: Vec<_> = roots.map(|(slot, _)| *slot).collect();
     let mut found: HashSet<_> = todo.iter().copied().collect();

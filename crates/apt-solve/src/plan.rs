@@ -7,6 +7,7 @@ use super::order::Orderer;
 use super::package::PackageId;
 use super::request::{Selection, Variant, with_deep_stack};
 use super::step::Step;
+use super::step::Step;
 use super::universe::Universe;
 
 /// Packages that are installed together.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use super::error::SolveError;
-use super::mark::{Failure, Marker};
+use super::mark::{MarkFailure, Marker};
 use super::package::PackageId;
 use super::universe::{Slot, Universe};
 
@@ -209,7 +209,7 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     })
 }
 
-fn unsatisfiable(universe: &Universe<'_>, (id, failure): (PackageId, Box<Failure>)) -> SolveError {
+fn unsatisfiable(universe: &Universe<'_>, (id, failure): (PackageId, Box<MarkFailure>)) -> SolveError {
     SolveError::Unsatisfiable {
         request: format!("{} {}", universe.display_name(id), universe.package(id).version),
         chain: failure.chain,

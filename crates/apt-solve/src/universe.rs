@@ -8,7 +8,7 @@
 //! at most one version can be installed. `Architecture: all` belongs to the
 //! slot of the native (target) architecture, as in apt.
 
-mod load;
+mod loading;
 mod targets;
 
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ struct SlotData {
 }
 
 #[derive(Debug)]
-struct Record<'a> {
+struct VersionRecord<'a> {
     version: &'a str,
     /// Where its paragraph is in its index.
     stanza: [u32; 2],
@@ -46,14 +46,14 @@ struct Record<'a> {
 
 /// The packages of an index by their numbers in it.
 #[derive(Debug)]
-enum Loaded {
+enum LoadedIndex {
     /// All of them are here, one after the other, the first of this number.
     All(u32),
     /// These are here.
     Some(Vec<Option<PackageId>>),
 }
 
-impl Loaded {
+impl LoadedIndex {
     fn get(&self, number: usize) -> Option<PackageId> {
         match self {
             Self::All(first) => Some(PackageId(first.checked_add(u32::try_from(number).ok()?)?)),
@@ -68,13 +68,13 @@ impl Loaded {
 pub struct Universe<'a> {
     archs: Vec<&'a str>,
     indexes: Vec<IndexInput<'a>>,
-    records: Vec<Record<'a>>,
+    records: Vec<VersionRecord<'a>>,
     parsed: Vec<OnceLock<Box<Package<'a>>>>,
     slots: Vec<SlotData>,
     names: Vec<(&'a str, SmallVec<[Slot; 2]>)>,
     by_name: HashMap<&'a str, u32>,
     /// What became of the packages of each index.
-    loaded: Vec<Loaded>,
+    loaded: Vec<LoadedIndex>,
 }
 
 impl<'a> Universe<'a> {
@@ -101,7 +101,7 @@ impl<'a> Universe<'a> {
             if index.architecture == "all" || universe.archs.contains(&index.architecture) {
                 universe.load(number, index);
             } else {
-                universe.loaded.push(Loaded::Some(Vec::new()));
+                universe.loaded.push(LoadedIndex::Some(Vec::new()));
             }
         }
         universe.parsed.resize_with(universe.records.len(), OnceLock::new);
@@ -151,7 +151,7 @@ impl<'a> Universe<'a> {
         })
     }
 
-    fn stanza(&self, record: &Record<'a>) -> &'a str {
+    fn stanza(&self, record: &VersionRecord<'a>) -> &'a str {
         let index = self.indexes.get(record.index as usize);
         index.map_or("", |index| index.packages.stanza(record.stanza))
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::stanza;
+use super::paragraphs;
 use super::{ArchiveError, Result};
 
 /// How a sources file is written; both are described in sources.list(5).
@@ -41,28 +41,28 @@ pub struct Source {
     pub suites: Vec<String>,
     /// Components; empty only when every suite is an exact path.
     pub components: Vec<String>,
-    /// Only these architectures are taken from here; empty: all that are asked for.
+    /// The only architectures to read; empty means all that are asked for.
     pub architectures: Vec<String>,
-    /// Which keys may sign; `None`: the keyring given to `load_indexes`.
+    /// Keys that may sign; `None` means the keyring given to `load_indexes`.
     pub signed_by: Option<SignedBy>,
-    /// `trusted=yes`: no signature is required, as apt does it.
+    /// `trusted=yes`: no signature is required, as in apt.
     pub trusted: bool,
-    /// False: a Release past its `Valid-Until` is taken nevertheless.
+    /// Whether a Release file past its `Valid-Until` is refused.
     pub check_valid_until: bool,
-    /// False: a Release with a `Date` in the future is taken nevertheless.
+    /// Whether a Release file with a `Date` in the future is refused.
     pub check_date: bool,
-    /// True: that the archive does not have the suite, component or
-    /// architecture is no error, the source then counts as empty; an index that
-    /// does not fit its (verified) Release file is left out with a warning.
+    /// Whether the source may be missing: a suite, component or architecture
+    /// that the archive does not have is no error, and an index that does not
+    /// fit its (verified) Release file is left out with a warning.
     pub optional: bool,
 }
 
-/// A sources file: its text as it goes to the target, and what it means.
+/// A sources file: its text for the target, and its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceList {
     /// The format of `text`.
     pub format: SourceFormat,
-    /// Base name the user's file has; `None` for text made from an argument.
+    /// Base name of the user's file; `None` for text made from an argument.
     pub file_name: Option<String>,
     /// Exact text for the target, with its final newline.
     pub text: String,
@@ -70,7 +70,7 @@ pub struct SourceList {
     pub sources: Vec<Source>,
 }
 
-/// Tells the two formats apart by the first line that says anything.
+/// Returns the format of a text by its first line that is not empty or a comment; `None` if it is neither.
 pub(super) fn guess_format(text: &str) -> Option<SourceFormat> {
     for line in text.lines() {
         let line = line.trim();
@@ -126,7 +126,7 @@ fn parse_one_line(text: &str, origin: &str) -> Result<Vec<Source>> {
                 ));
             }
         }
-        let mut entry = Entry::default();
+        let mut entry = SourceEntry::default();
         if let Some(inner) = rest.strip_prefix('[') {
             let (options, after) = inner
                 .split_once(']')
@@ -148,7 +148,7 @@ fn parse_one_line(text: &str, origin: &str) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
-/// First blank-separated word and the rest without leading blanks.
+/// Splits text into its first word and the rest without leading blanks.
 fn split_word(text: &str) -> (&str, &str) {
     match text.split_once(char::is_whitespace) {
         Some((word, rest)) => (word, rest.trim_start()),
@@ -156,7 +156,7 @@ fn split_word(text: &str) -> (&str, &str) {
     }
 }
 
-/// `key=value` pairs, the value optionally in double quotes.
+/// Parses `key=value` pairs, the value optionally in double quotes.
 fn one_line_options(text: &str) -> Vec<(String, String)> {
     let mut options = Vec::new();
     let mut rest = text.trim();
@@ -173,7 +173,7 @@ fn one_line_options(text: &str) -> Vec<(String, String)> {
 
 fn parse_deb822(text: &str, origin: &str) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for paragraph in stanza::paragraphs(text) {
+    for paragraph in paragraphs::paragraphs(text) {
         let (line, fields) = paragraph.map_err(|line| {
             bad(
                 origin,
@@ -181,7 +181,7 @@ fn parse_deb822(text: &str, origin: &str) -> Result<Vec<Source>> {
                 "this is neither `Field: value` nor its continuation",
             )
         })?;
-        let mut entry = Entry::default();
+        let mut entry = SourceEntry::default();
         let mut types = Vec::new();
         for (name, value) in &fields {
             match name.to_ascii_lowercase().as_str() {
@@ -218,7 +218,7 @@ fn words(value: &str) -> Vec<String> {
     value.split_whitespace().map(str::to_owned).collect()
 }
 
-/// An armored key in a field: one blank of indentation off, ` .` is an empty line.
+/// Returns an armored key from its field: without indentation, and with ` .` as an empty line.
 fn unfold_key(value: &str) -> String {
     let mut key = String::with_capacity(value.len());
     for line in value.lines() {
@@ -231,9 +231,9 @@ fn unfold_key(value: &str) -> String {
     key.trim_start().to_owned()
 }
 
-/// A source being read, before its words were checked.
+/// An entry of a sources file, before its words are checked.
 #[derive(Default)]
-struct Entry {
+struct SourceEntry {
     uris: Vec<String>,
     suites: Vec<String>,
     components: Vec<String>,
@@ -245,8 +245,8 @@ struct Entry {
     any_date: bool,
 }
 
-impl Entry {
-    /// Options that both formats have, under their one-line names.
+impl SourceEntry {
+    /// Sets an option that both formats have, by its one-line name.
     fn set(&mut self, name: &str, value: &str) {
         let no = matches!(
             value.to_ascii_lowercase().as_str(),

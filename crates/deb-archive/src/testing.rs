@@ -23,8 +23,8 @@ use sequoia_openpgp::types::SignatureType;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::package::hex;
-use super::{FetchOptions, Fetcher, Keyring, PackageFile, Progress, Result, Source, SourceFormat};
+use super::package_file::hex;
+use super::{DownloadProgress, FetchOptions, Fetcher, Keyring, PackageFile, Result, Source, SourceFormat};
 
 /// How a path is served.
 #[derive(Clone, Debug)]
@@ -205,7 +205,7 @@ pub(super) fn quick(cache: &Path) -> FetchOptions {
 }
 
 pub(super) fn fetcher(cache: &Path) -> Fetcher {
-    Fetcher::new(quick(cache), Arc::new(super::Silent)).unwrap()
+    Fetcher::new(quick(cache), Arc::new(super::NoProgress)).unwrap()
 }
 
 /// The file `path` of the server, which must be `bytes`.
@@ -222,7 +222,7 @@ pub(super) fn package(server: &Server, path: &str, bytes: &[u8]) -> PackageFile 
 #[derive(Debug, Default)]
 pub(super) struct Counter(pub(super) Mutex<(u64, u64, usize)>);
 
-impl Progress for Counter {
+impl DownloadProgress for Counter {
     fn started(&self, _: usize, total_bytes: u64) {
         self.0.lock().unwrap().0 += total_bytes;
     }

@@ -12,16 +12,15 @@
 //! [`strings`]). Paths are resolved by [`root`]. The auxiliary cache, which saves
 //! time only, is not kept.
 
-pub(crate) mod cache;
 mod configuration;
 mod directories;
 mod glob;
 mod legacy;
 mod library;
+mod new_cache;
 mod options;
 mod print;
-pub(crate) mod root;
-pub(crate) mod rules;
+mod rules;
 mod scan;
 mod strings;
 #[cfg(test)]
@@ -29,18 +28,21 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use crate::output::Output;
+
+use crate::cache;
+use crate::output::strerror;
+use crate::root::Root;
 use deb_arch::Architecture;
 use directories::Directories;
+use new_cache::NewCache;
 use options::Options;
-use root::Root;
 use rootless_install_fs::{Error as TargetError, FileType, Meta, Target, Timestamp};
 use rules::Rules;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Where the dynamic loader looks for its cache.
-const CACHE: &str = "/etc/ld.so.cache";
 /// The configuration file.
 const CONFIGURATION: &str = "/etc/ld.so.conf";
 /// Directory of the auxiliary cache.
@@ -90,29 +92,20 @@ impl LdconfigError {
     }
 }
 
-/// What a run of ldconfig gives its caller.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Ran {
-    /// Bytes for standard output.
-    pub output: Vec<u8>,
-    /// Bytes for standard error.
-    pub messages: Vec<u8>,
-    /// Exit status.
-    pub status: i32,
-}
-
-impl Ran {
-    /// A message as glibc's error(3) prints it.
+impl Output {
+    /// Adds a message as error(3) of glibc prints it.
     fn complain(&mut self, parts: &[&[u8]]) {
-        self.messages.extend_from_slice(b"/sbin/ldconfig: ");
-        self.messages.extend(parts.concat());
-        self.messages.push(b'\n');
+        self.stderr.extend_from_slice(b"/sbin/ldconfig: ");
+        self.stderr.extend(parts.concat());
+        self.stderr.push(b'\n');
     }
 
+    /// Adds text to standard output.
     fn print(&mut self, parts: &[&[u8]]) {
-        self.output.extend(parts.concat());
+        self.stdout.extend(parts.concat());
     }
 
+    /// Returns this output with a message and the status of a failure.
     fn failed(mut self, parts: &[&[u8]]) -> Self {
         self.complain(parts);
         self.status = 1;
@@ -130,7 +123,7 @@ pub fn run<A: AsRef<OsStr>>(
     target: &Target,
     arch: &Architecture,
     arguments: &[A],
-) -> Result<Ran, LdconfigError> {
+) -> Result<Output, LdconfigError> {
     run_in(target, arch, Path::new("/"), arguments)
 }
 
@@ -144,18 +137,18 @@ pub fn run_in<A: AsRef<OsStr>>(
     arch: &Architecture,
     directory: &Path,
     arguments: &[A],
-) -> Result<Ran, LdconfigError> {
+) -> Result<Output, LdconfigError> {
     let arguments: Vec<&[u8]> = arguments.iter().map(|a| a.as_ref().as_bytes()).collect();
     let options = Options::parse(&arguments)?;
-    let mut ran = Ran::default();
+    let mut output = Output::default();
     let root = match Root::open(target, directory, &options.root) {
         Err(error) if error.is_not_found() => {
-            let reason = reason(&error);
-            return Ok(ran.failed(&[b"Can't open cache file directory ", &options.root, b": ", &reason]));
+            let reason = strerror(&error);
+            return Ok(output.failed(&[b"Can't open cache file directory ", &options.root, b": ", &reason]));
         }
         root => root?,
     };
-    let cache_path = options.cache.as_deref().unwrap_or(CACHE.as_bytes());
+    let cache_path = options.cache.as_deref().unwrap_or(cache::PATH.as_bytes());
     let rules = Rules::of(target, arch)?;
     if options.print {
         return print::print(&root, &rules, cache_path);
@@ -165,57 +158,59 @@ pub fn run_in<A: AsRef<OsStr>>(
         .iter()
         .find(|path| options.build_cache && path.first() != Some(&b'/'))
     {
-        return Ok(ran.failed(&[b"relative path `", path, b"' used to build cache"]));
+        return Ok(output.failed(&[b"relative path `", path, b"' used to build cache"]));
     }
 
     let mut directories = Directories::new(&root, &rules, options.verbose);
     for path in &options.directories {
-        directories.add(path, b"<cmdline>", 0, &mut ran)?;
+        directories.add(path, b"<cmdline>", 0, &mut output)?;
     }
     if !options.only_command_line {
         let file = options
             .configuration
             .as_deref()
             .unwrap_or(CONFIGURATION.as_bytes());
-        if configuration::read(&mut directories, file, &mut ran)?.is_break() {
-            ran.status = 1;
-            return Ok(ran);
+        if configuration::read(&mut directories, file, &mut output)?.is_break() {
+            output.status = 1;
+            return Ok(output);
         }
-        for path in rules.arch.system_directories() {
-            directories.add(path.as_bytes(), b"<builtin>", 0, &mut ran)?;
+        for path in rules.abi.system_directories() {
+            directories.add(path.as_bytes(), b"<builtin>", 0, &mut output)?;
         }
     }
 
-    let mut cache = cache::Cache::default();
-    scan::scan(&mut directories, &options, &mut cache, &mut ran)?;
+    let mut new_cache = NewCache::default();
+    scan::scan(&mut directories, &options, &mut new_cache, &mut output)?;
     if options.build_cache {
-        let data = cache.into_bytes(&rules).ok_or_else(|| LdconfigError::TooMany {
-            path: PathBuf::from(OsStr::from_bytes(cache_path)),
-            what: "libraries",
-        })?;
-        if !save(&root, cache_path, &data, &mut ran)? {
-            return Ok(ran);
+        let data = new_cache
+            .into_bytes(&rules)
+            .ok_or_else(|| LdconfigError::TooMany {
+                path: PathBuf::from(OsStr::from_bytes(cache_path)),
+                what: "libraries",
+            })?;
+        if !save(&root, cache_path, &data, &mut output)? {
+            return Ok(output);
         }
         touch_auxiliary(&root)?;
     }
-    Ok(ran)
+    Ok(output)
 }
 
 /// Puts the cache in its place; `false` if there is none.
-fn save(root: &Root<'_>, path: &[u8], data: &[u8], ran: &mut Ran) -> Result<bool, LdconfigError> {
+fn save(root: &Root<'_>, path: &[u8], data: &[u8], output: &mut Output) -> Result<bool, LdconfigError> {
     let meta = Meta::of_root(FileType::Regular, 0o644);
     let written = root
         .beside(path)
         .and_then(|place| root.target().write(&place, data, &meta));
     match written {
         Err(error) if error.is_not_found() => {
-            ran.complain(&[
+            output.complain(&[
                 b"Can't create temporary cache file ",
                 path,
                 b"~: ",
-                &reason(&error),
+                &strerror(&error),
             ]);
-            ran.status = 1;
+            output.status = 1;
             Ok(false)
         }
         written => Ok(written.map(|()| true)?),
@@ -238,17 +233,4 @@ fn touch_auxiliary(root: &Root<'_>) -> Result<(), LdconfigError> {
         Err(error) if error.is_not_found() || error.is_already_exists() => Ok(()),
         done => Ok(done?),
     }
-}
-
-/// What strerror(3) would say.
-pub(crate) fn reason(error: &TargetError) -> Vec<u8> {
-    let text = match error {
-        TargetError::Io { source, .. } => source.to_string(),
-        other => other.to_string(),
-    };
-    text.split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .as_bytes()
-        .to_vec()
 }

@@ -13,7 +13,7 @@
 //! `glibc-hwcaps` are passed over: what would be chosen depends on the machine
 //! that the target will run on.
 
-mod cache;
+mod known_libraries;
 mod load;
 mod object;
 mod options;
@@ -24,8 +24,8 @@ mod testing;
 mod tests;
 mod versions;
 
-use crate::ldconfig::root::Root;
-use crate::ldconfig::rules::Known;
+use crate::abi::Abi;
+use crate::root::Root;
 use deb_arch::Architecture;
 use load::Maps;
 use object::Object;
@@ -36,7 +36,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-pub use crate::ldconfig::Ran;
+pub use crate::output::Output;
 
 /// Exit status of the loader when it cannot load something.
 const CANNOT_LOAD: i32 = 127;
@@ -83,32 +83,32 @@ pub fn run(
     environment: &[&OsStr],
     program: &OsStr,
     arguments: &[&OsStr],
-) -> Result<Option<Ran>, LddError> {
+) -> Result<Option<Output>, LddError> {
     let root = Root::open(target, directory, b"")?;
-    let known = Known::of(arch);
+    let abi = Abi::of(arch);
     let environment = Environment::new(environment);
     let program = program.as_bytes();
     let arguments: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_bytes()).collect();
-    if is_loader(&root, &known, program) {
+    if is_loader(&root, &abi, program) {
         let options = Options::parse(&arguments, environment)?;
         return match options.mode {
             Mode::Version => Ok(Some(version(&root, program)?)),
             Mode::Run => Ok(None),
-            Mode::List | Mode::Verify => direct(&root, &known, program, &options).map(Some),
+            Mode::List | Mode::Verify => direct(&root, &abi, program, &options).map(Some),
         };
     }
     if !environment.has(b"LD_TRACE_LOADED_OBJECTS") {
         return Ok(None);
     }
     let options = Options::new(environment)?;
-    traced(&root, &known, program, &options)
+    traced(&root, &abi, program, &options)
 }
 
 /// Whether a path is that of the target's loader.
-fn is_loader(root: &Root<'_>, known: &Known, path: &[u8]) -> bool {
+fn is_loader(root: &Root<'_>, abi: &Abi, path: &[u8]) -> bool {
     let Ok(found) = root.find(path) else { return false };
     let name = found.file_name().map(OsStr::as_bytes).unwrap_or_default();
-    let usual = known.loader.rsplit('/').next().unwrap_or_default();
+    let usual = abi.loader.rsplit('/').next().unwrap_or_default();
     // glibc before 2.34 had its version in the file's name.
     let versioned = name
         .strip_prefix(b"ld-")
@@ -118,13 +118,11 @@ fn is_loader(root: &Root<'_>, known: &Known, path: &[u8]) -> bool {
         });
     name == usual.as_bytes()
         || versioned
-        || root
-            .find(known.loader.as_bytes())
-            .is_ok_and(|usual| usual == found)
+        || root.find(abi.loader.as_bytes()).is_ok_and(|usual| usual == found)
 }
 
 /// `--version`: the text stands in the program as one string.
-fn version(root: &Root<'_>, loader: &[u8]) -> Result<Ran, LddError> {
+fn version(root: &Root<'_>, loader: &[u8]) -> Result<Output, LddError> {
     const START: &[u8] = b"ld.so (";
     let mut program = Vec::new();
     root.open_file(loader)?
@@ -140,19 +138,19 @@ fn version(root: &Root<'_>, loader: &[u8]) -> Result<Ran, LddError> {
         .position(|window| window == START)
         .and_then(|at| program.get(at..)?.split(|&b| b == 0).next())
         .filter(|text| text.len() < 4096);
-    Ok(Ran {
-        output: text.unwrap_or(b"ld.so\n").to_vec(),
-        ..Ran::default()
+    Ok(Output {
+        stdout: text.unwrap_or(b"ld.so\n").to_vec(),
+        ..Output::default()
     })
 }
 
 /// The loader with a program as its argument.
-fn direct(root: &Root<'_>, known: &Known, loader: &[u8], options: &Options) -> Result<Ran, LddError> {
+fn direct(root: &Root<'_>, abi: &Abi, loader: &[u8], options: &Options) -> Result<Output, LddError> {
     let verify = options.mode == Mode::Verify;
     let status = |status| {
-        Ok(Ran {
+        Ok(Output {
             status,
-            ..Ran::default()
+            ..Output::default()
         })
     };
     let cannot = |reason: &[u8]| {
@@ -166,7 +164,7 @@ fn direct(root: &Root<'_>, known: &Known, loader: &[u8], options: &Options) -> R
         ]))
     };
     // A name without a directory is looked for like a library.
-    let mut maps = Maps::new(root, known, options, loader);
+    let mut maps = Maps::new(root, abi, options, loader);
     let object = match maps.main(&options.program)? {
         Ok(object) => object,
         Err(_) if verify => return status(1),
@@ -186,35 +184,30 @@ fn direct(root: &Root<'_>, known: &Known, loader: &[u8], options: &Options) -> R
 }
 
 /// A program of the target, whose interpreter the loader is.
-fn traced(
-    root: &Root<'_>,
-    known: &Known,
-    program: &[u8],
-    options: &Options,
-) -> Result<Option<Ran>, LddError> {
+fn traced(root: &Root<'_>, abi: &Abi, program: &[u8], options: &Options) -> Result<Option<Output>, LddError> {
     // What is on another filesystem of the view is none of the target's.
     let Ok(found) = root.find(program) else {
         return Ok(None);
     };
-    let Ok(Ok(object)) = root.open_file(program).map(|file| Object::read(&file, known)) else {
+    let Ok(Ok(object)) = root.open_file(program).map(|file| Object::read(&file, abi)) else {
         return Ok(None);
     };
     // A static program runs as usual.
     let Some(interpreter) = object.interpreter.clone() else {
         return Ok(None);
     };
-    let mut maps = Maps::new(root, known, options, &interpreter);
+    let mut maps = Maps::new(root, abi, options, &interpreter);
     maps.executed(program, found.as_os_str().as_bytes(), object);
     finish(maps, options).map(Some)
 }
 
-fn finish(mut maps: Maps<'_>, options: &Options) -> Result<Ran, LddError> {
-    let mut ran = Ran::default();
+fn finish(mut maps: Maps<'_>, options: &Options) -> Result<Output, LddError> {
+    let mut output = Output::default();
     if maps.is_alone() {
-        ran.output = b"\tstatically linked\n".to_vec();
-        return Ok(ran);
+        output.stdout = b"\tstatically linked\n".to_vec();
+        return Ok(output);
     }
-    if let Some((name, problem)) = maps.load_all(&mut ran.messages)? {
+    if let Some((name, problem)) = maps.load_all(&mut output.stderr)? {
         return Ok(failed(&[
             &options.program,
             b": error while loading shared libraries: ",
@@ -223,18 +216,18 @@ fn finish(mut maps: Maps<'_>, options: &Options) -> Result<Ran, LddError> {
             problem.text(),
         ]));
     }
-    versions::check(&maps, &options.program, &mut ran);
-    maps.print(&mut ran.output);
+    versions::check(&maps, &options.program, &mut output);
+    maps.print(&mut output.stdout);
     if options.verbose {
-        versions::print(&maps, &mut ran.output);
+        versions::print(&maps, &mut output.stdout);
     }
-    Ok(ran)
+    Ok(output)
 }
 
-fn failed(parts: &[&[u8]]) -> Ran {
-    Ran {
-        messages: [&parts.concat(), &b"\n"[..]].concat(),
+fn failed(parts: &[&[u8]]) -> Output {
+    Output {
+        stderr: [&parts.concat(), &b"\n"[..]].concat(),
         status: CANNOT_LOAD,
-        ..Ran::default()
+        ..Output::default()
     }
 }

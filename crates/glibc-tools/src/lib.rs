@@ -4,7 +4,16 @@
 //! for byte. [`ldd`] does what the target's dynamic loader does when it lists the libraries of a program.
 //! [`fnmatch`] matches patterns as fnmatch(3) does.
 
+mod abi;
+mod cache;
 mod elf;
-pub mod fnmatch;
+mod fnmatch;
 pub mod ldconfig;
 pub mod ldd;
+mod output;
+mod root;
+
+pub use deb_arch::Architecture;
+pub use fnmatch::fnmatch;
+pub use output::Output;
+pub use rootless_install_fs::Target;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::plain::{line, stage_text};
+use super::lines::{line, stage_text};
 use super::{Event, Reporter, Stage, Style, Verbosity, escape};
 
 /// One bar for each stage that is running; lines appear above them.

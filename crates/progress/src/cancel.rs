@@ -18,15 +18,15 @@ use signal_hook::iterator::Signals;
 
 /// The run was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stopped by {}", Name(*signal))]
+#[error("stopped by {}", SignalName(*signal))]
 pub struct Cancelled {
     /// The number of the signal.
     pub signal: i32,
 }
 
-struct Name(i32);
+struct SignalName(i32);
 
-impl fmt::Display for Name {
+impl fmt::Display for SignalName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             SIGINT => f.write_str("SIGINT"),
@@ -37,19 +37,19 @@ impl fmt::Display for Name {
     }
 }
 
-type Action = Arc<dyn Fn(Cancelled) + Send + Sync>;
+type Callback = Arc<dyn Fn(Cancelled) + Send + Sync>;
 
 #[derive(Default)]
-struct Shared {
+struct TokenState {
     /// The first signal, 0 while there was none.
     signal: AtomicI32,
     next: AtomicU64,
-    actions: Mutex<BTreeMap<u64, Action>>,
+    actions: Mutex<BTreeMap<u64, Callback>>,
     sleepers: Condvar,
 }
 
-impl Shared {
-    fn actions(&self) -> MutexGuard<'_, BTreeMap<u64, Action>> {
+impl TokenState {
+    fn actions(&self) -> MutexGuard<'_, BTreeMap<u64, Callback>> {
         self.actions
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -58,7 +58,7 @@ impl Shared {
 
 /// Tells whether the run is to stop. Clones are the same token.
 #[derive(Clone, Default)]
-pub struct Cancel(Arc<Shared>);
+pub struct Cancel(Arc<TokenState>);
 
 impl fmt::Debug for Cancel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,7 +99,7 @@ impl Cancel {
             .signal
             .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
         // Called without the lock: an action may drop its own registration.
-        let actions: Vec<Action> = self.0.actions().values().cloned().collect();
+        let actions: Vec<Callback> = self.0.actions().values().cloned().collect();
         self.0.sleepers.notify_all();
         let cancelled = Cancelled {
             signal: self.signal().unwrap_or(signal),
@@ -137,7 +137,7 @@ impl Cancel {
     /// thread, until the returned guard is dropped; at once if it was stopped
     /// already. An action may be under way still when the guard is dropped.
     pub fn on_cancel(&self, action: impl Fn(Cancelled) + Send + Sync + 'static) -> OnCancel {
-        let action: Action = Arc::new(action);
+        let action: Callback = Arc::new(action);
         let key = self.0.next.fetch_add(1, Ordering::Relaxed);
         self.0.actions().insert(key, action.clone());
         if let Err(cancelled) = self.check() {

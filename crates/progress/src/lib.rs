@@ -1,7 +1,7 @@
 //! What the user is told while a run goes on, and what the log keeps.
 //!
 //! Stages send [`Event`]s to a [`Reporter`] and know nothing of terminals. The
-//! implementations: [`bars::Bars`] (progress bars), [`plain::Plain`] (lines),
+//! implementations: [`bars::Bars`] (progress bars), [`lines::Lines`] (lines),
 //! [`log::LogFile`] (everything, with times), [`Tee`] (several at once) and
 //! [`tally::Tally`] (counts, and forwards). Everything goes to standard error or
 //! to the log; standard output is for data only.
@@ -9,8 +9,8 @@
 pub mod bars;
 pub mod cancel;
 pub mod escape;
+pub mod lines;
 pub mod log;
-pub mod plain;
 pub mod summary;
 pub mod tally;
 pub mod trace;
@@ -288,7 +288,7 @@ pub fn for_stderr(verbosity: Verbosity, style: Style) -> Box<dyn Reporter> {
     if style.terminal && verbosity != Verbosity::Quiet {
         Box::new(bars::Bars::new(verbosity, style))
     } else {
-        Box::new(plain::Plain::new(std::io::stderr(), verbosity, style))
+        Box::new(lines::Lines::new(std::io::stderr(), verbosity, style))
     }
 }
 

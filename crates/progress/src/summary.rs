@@ -48,15 +48,15 @@ impl fmt::Display for Summary {
             f,
             "{} packages, {} downloaded",
             self.packages,
-            Bytes(self.downloaded)
+            ByteCount(self.downloaded)
         )?;
         if self.from_cache > 0 {
-            write!(f, " ({} from the cache)", Bytes(self.from_cache))?;
+            write!(f, " ({} from the cache)", ByteCount(self.from_cache))?;
         }
         write!(
             f,
             ", {} unpacked, {} scripts in {}",
-            Bytes(self.unpacked),
+            ByteCount(self.unpacked),
             self.scripts,
             Seconds(self.elapsed)
         )?;
@@ -68,9 +68,9 @@ impl fmt::Display for Summary {
             }
         }
         if self.peak_memory > 0 {
-            write!(f, "\npeak memory: {}", Bytes(self.peak_memory))?;
+            write!(f, "\npeak memory: {}", ByteCount(self.peak_memory))?;
             if self.peak_memory_children > 0 {
-                write!(f, ", largest child {}", Bytes(self.peak_memory_children))?;
+                write!(f, ", largest child {}", ByteCount(self.peak_memory_children))?;
             }
         }
         for lost in &self.lost {
@@ -82,9 +82,9 @@ impl fmt::Display for Summary {
 
 /// A number of bytes in decimal units, as apt prints them.
 #[derive(Clone, Copy, Debug)]
-pub struct Bytes(pub u64);
+pub struct ByteCount(pub u64);
 
-impl fmt::Display for Bytes {
+impl fmt::Display for ByteCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
         if self.0 < 1000 {
@@ -149,7 +149,7 @@ mod tests {
     fn units() {
         let shown: Vec<String> = [0, 999, 1000, 999_949, 999_950, 1_500_000, 2_340_000_000]
             .iter()
-            .map(|n| Bytes(*n).to_string())
+            .map(|n| ByteCount(*n).to_string())
             .collect();
         assert_eq!(
             shown,

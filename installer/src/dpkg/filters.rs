@@ -1,6 +1,6 @@
 //! `--path-exclude` and `--path-include`: paths of packages that are not unpacked.
 
-use glibc_tools::fnmatch::fnmatch;
+use glibc_tools::fnmatch;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 

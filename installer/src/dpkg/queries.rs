@@ -173,7 +173,7 @@ fn is_named(package: &Package, native: &str, patterns: &[String]) -> bool {
         || patterns.iter().any(|pattern| {
             names
                 .iter()
-                .any(|name| glibc_tools::fnmatch::fnmatch(pattern.as_bytes(), name.as_bytes()))
+                .any(|name| glibc_tools::fnmatch(pattern.as_bytes(), name.as_bytes()))
         })
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use progress::summary::Bytes;
+use progress::summary::ByteCount;
 
 /// Why there is no work directory, or no result.
 #[derive(Debug, thiserror::Error)]
@@ -96,8 +96,8 @@ pub enum Error {
     /// There is less room than is needed.
     #[error(
         "not enough space on the filesystem of {path}: {} are needed, {} are free",
-        Bytes(*needed),
-        Bytes(*free)
+        ByteCount(*needed),
+        ByteCount(*free)
     )]
     NoSpace {
         /// A directory on it.

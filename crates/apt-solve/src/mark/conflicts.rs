@@ -1,6 +1,6 @@
 //! What cannot be together, and the words for it.
 
-use super::{Failure, Marked, Marker, State};
+use super::{MarkFailure, Marked, Marker, SlotState};
 use crate::package::{DependencyKind, PackageId};
 use crate::relation::{Relation, display_alternatives};
 use crate::universe::Slot;
@@ -21,12 +21,12 @@ impl Marker<'_, '_> {
                     self.name(id)
                 )
             };
-            return Err(Failure::new(reason));
+            return Err(MarkFailure::new(reason));
         }
         let arch = self.arch_of(id);
         for (verb, relation) in package.negatives() {
             if let Some(other) = self.hit(slot, arch, relation) {
-                return Err(Failure::new(self.clash(id, verb, relation, other)));
+                return Err(MarkFailure::new(self.clash(id, verb, relation, other)));
             }
         }
         let names = std::iter::once(package.name).chain(package.provides.iter().map(|p| p.name));
@@ -42,7 +42,7 @@ impl Marker<'_, '_> {
                             .targets(relation, self.arch_of(other_id), true)
                             .contains(&id)
                     {
-                        return Err(Failure::new(self.clash(other_id, verb, relation, id)));
+                        return Err(MarkFailure::new(self.clash(other_id, verb, relation, id)));
                     }
                 }
             }
@@ -54,7 +54,7 @@ impl Marker<'_, '_> {
             let same = universe.multi_arch(id) == MultiArch::Same
                 && universe.multi_arch(other_id) == MultiArch::Same;
             if !same || universe.package(other_id).version != package.version {
-                return Err(Failure::new(format!(
+                return Err(MarkFailure::new(format!(
                     "{} {} and {} {} cannot be installed together (Multi-Arch)",
                     self.name(id),
                     package.version,
@@ -114,7 +114,7 @@ impl Marker<'_, '_> {
                     self.discarded.insert(other, why);
                     self.set(
                         other,
-                        State {
+                        SlotState {
                             candidate: None,
                             ..state
                         },

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{IndexInput, Loaded, Slot, Universe};
+use super::{IndexInput, LoadedIndex, Slot, Universe};
 use crate::package::PackageId;
 use crate::relation::Relation;
-use deb_index::{First, names_in, relations};
+use deb_index::{Mention, names_in, relations};
 use deb_types::MultiArch;
 
-/// Record, field and place within the field.
-pub(crate) type Mention = (u32, u8, u32);
+/// VersionRecord, field and place within the field.
+pub(crate) type MentionRank = (u32, u8, u32);
 
 impl Universe<'_> {
     /// Whether a package says of itself that it satisfies a relation a package
@@ -68,15 +68,15 @@ impl Universe<'_> {
     /// Where the indexes mention each of some packages first, be it as a
     /// package or in a relation of one: apt numbers packages so, and settles
     /// ties by these numbers.
-    pub(crate) fn mentions(&self, slots: &[Slot]) -> Vec<Mention> {
+    pub(crate) fn mentions(&self, slots: &[Slot]) -> Vec<MentionRank> {
         let own = |slot: &Slot| {
             let first = self.versions(*slot).iter().min();
             (first.map_or(u32::MAX, |id| id.0), 0, 0)
         };
-        let mut found: Vec<Mention> = slots.iter().map(own).collect();
+        let mut found: Vec<MentionRank> = slots.iter().map(own).collect();
         for (index, loaded) in self.indexes.iter().zip(&self.loaded) {
             match loaded {
-                Loaded::All(first) if !index.packages.is_mixed() => {
+                LoadedIndex::All(first) if !index.packages.is_mixed() => {
                     let architecture = index.packages.architecture();
                     let architecture = architecture.and_then(|name| self.arch_number(name));
                     for (slot, mention) in slots.iter().zip(&mut found) {
@@ -87,7 +87,7 @@ impl Universe<'_> {
                         let own = seen.own.filter(|_| Some(arch) == architecture);
                         let for_all = seen.for_all.filter(|_| arch == 0);
                         for here in [own, for_all].into_iter().flatten() {
-                            let First { record, field, place } = here;
+                            let Mention { record, field, place } = here;
                             *mention = (*mention).min((first.saturating_add(record), field, place));
                         }
                     }
@@ -100,7 +100,13 @@ impl Universe<'_> {
 
     /// The same for an index of which not every package is here, or that has
     /// packages of several architectures.
-    fn mentions_in(&self, index: &IndexInput<'_>, loaded: &Loaded, slots: &[Slot], found: &mut [Mention]) {
+    fn mentions_in(
+        &self,
+        index: &IndexInput<'_>,
+        loaded: &LoadedIndex,
+        slots: &[Slot],
+        found: &mut [MentionRank],
+    ) {
         let mut wanted: HashMap<&str, Vec<usize>> = HashMap::new();
         for (at, slot) in slots.iter().enumerate() {
             wanted.entry(self.slot_name(*slot)).or_default().push(at);

@@ -340,7 +340,7 @@ fn one_failure_stops_the_others_and_cancelling_stops_all() {
         thread::sleep(Duration::from_millis(100));
         cancel.store(true, Ordering::Relaxed);
     });
-    let fetcher = Fetcher::new(options, Arc::new(super::super::Silent)).unwrap();
+    let fetcher = Fetcher::new(options, Arc::new(super::super::NoProgress)).unwrap();
     let error = fetcher.fetch(&[package(&server, "slow", &slow)]).unwrap_err();
     assert!(matches!(error, ArchiveError::Interrupted), "{error}");
     canceller.join().unwrap();
@@ -362,7 +362,7 @@ fn a_configured_proxy_gets_the_whole_url() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = quick(dir.path());
     options.http_proxy = Some(server.url("").to_string());
-    Fetcher::new(options, Arc::new(super::super::Silent))
+    Fetcher::new(options, Arc::new(super::super::NoProgress))
         .unwrap()
         .fetch(&[file])
         .unwrap();
@@ -372,6 +372,10 @@ fn a_configured_proxy_gets_the_whole_url() {
 #[test]
 fn a_cache_that_cannot_be_written_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let error = Fetcher::new(quick(&file.path().join("cache")), Arc::new(super::super::Silent)).unwrap_err();
+    let error = Fetcher::new(
+        quick(&file.path().join("cache")),
+        Arc::new(super::super::NoProgress),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("/cache"), "{error}");
 }

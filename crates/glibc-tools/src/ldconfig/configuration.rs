@@ -1,8 +1,9 @@
 //! ld.so.conf: directories, one a line, and `include` with patterns.
 
+use super::LdconfigError;
 use super::directories::Directories;
 use super::glob::glob;
-use super::{LdconfigError, Ran, reason};
+use crate::output::{Output, strerror};
 use std::ffi::OsStr;
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -19,7 +20,7 @@ const LARGEST: u64 = 1 << 20;
 pub(super) fn read(
     directories: &mut Directories<'_>,
     file: &[u8],
-    ran: &mut Ran,
+    output: &mut Output,
 ) -> Result<ControlFlow<()>, LdconfigError> {
     // Files still to be read, the next one last; a file is left where it
     // includes others and taken up again behind that line.
@@ -35,7 +36,7 @@ pub(super) fn read(
                     what: "included files",
                 });
             }
-            let Some(text) = text(directories, &reading.file, ran)? else {
+            let Some(text) = text(directories, &reading.file, output)? else {
                 continue;
             };
             reading.text = Some(text);
@@ -48,14 +49,14 @@ pub(super) fn read(
                     && line.get(5).is_some_and(|&b| is_blank(b))
                 {
                     let number = reading.line.to_string();
-                    ran.complain(&[
+                    output.complain(&[
                         &reading.file,
                         b":",
                         number.as_bytes(),
                         b": hwcap directive ignored",
                     ]);
                 } else {
-                    directories.add(&line, &reading.file, reading.line, ran)?;
+                    directories.add(&line, &reading.file, reading.line, output)?;
                 }
                 continue;
             };
@@ -122,15 +123,19 @@ impl Reading {
     }
 }
 
-fn text(directories: &Directories<'_>, file: &[u8], ran: &mut Ran) -> Result<Option<Vec<u8>>, LdconfigError> {
+fn text(
+    directories: &Directories<'_>,
+    file: &[u8],
+    output: &mut Output,
+) -> Result<Option<Vec<u8>>, LdconfigError> {
     let opened = match directories.root().open_file(file) {
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => {
-            ran.complain(&[
+            output.complain(&[
                 b"Warning: ignoring configuration file that cannot be opened: ",
                 file,
                 b": ",
-                &reason(&error),
+                &strerror(&error),
             ]);
             return Ok(None);
         }

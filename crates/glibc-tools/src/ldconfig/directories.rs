@@ -1,9 +1,11 @@
 //! The list of directories to look into, each once.
 
+use super::LdconfigError;
 use super::configuration::is_space;
-use super::root::{Root, below};
-use super::rules::{Era, LIBC6, Rules};
-use super::{LdconfigError, Ran, reason};
+use super::rules::{Era, Rules};
+use crate::abi::LIBC6;
+use crate::output::{Output, strerror};
+use crate::root::{Root, below};
 use rootless_install_fs::FileType;
 use std::os::unix::ffi::OsStringExt;
 
@@ -59,10 +61,10 @@ impl<'a> Directories<'a> {
         line: &[u8],
         file: &[u8],
         number: u32,
-        ran: &mut Ran,
+        output: &mut Output,
     ) -> Result<(), LdconfigError> {
         let (path, holds) = match self.rules.era {
-            Era::Legacy => typed(line, ran),
+            Era::Legacy => typed(line, output),
             Era::Plain | Era::SkipsDpkg => (line, Some(LIBC6)),
         };
         let length = path
@@ -79,7 +81,7 @@ impl<'a> Directories<'a> {
             Ok(stat) => stat.ino,
             Err(error) => {
                 if self.verbose {
-                    ran.complain(&[b"Can't stat ", path, b": ", &reason(&error)]);
+                    output.complain(&[b"Can't stat ", path, b": ", &strerror(&error)]);
                 }
                 return Ok(());
             }
@@ -96,7 +98,7 @@ impl<'a> Directories<'a> {
             Some(known) => {
                 known.holds = holds;
                 if self.verbose {
-                    ran.complain(&[b"Path `", path, b"' given more than once"]);
+                    output.complain(&[b"Path `", path, b"' given more than once"]);
                     let lines = [number.to_string(), known.from.1.to_string()];
                     let parts: [&[u8]; 9] = [
                         b"(from ",
@@ -109,7 +111,7 @@ impl<'a> Directories<'a> {
                         lines[1].as_bytes(),
                         b")\n",
                     ];
-                    ran.messages.extend(parts.concat());
+                    output.stderr.extend(parts.concat());
                 }
                 Ok(())
             }
@@ -172,7 +174,7 @@ impl<'a> Directories<'a> {
 }
 
 /// `DIRECTORY=TYPE`, as it was up to 2.36.
-fn typed<'l>(line: &'l [u8], ran: &mut Ran) -> (&'l [u8], Option<u32>) {
+fn typed<'l>(line: &'l [u8], output: &mut Output) -> (&'l [u8], Option<u32>) {
     let Some(equal) = line.iter().position(|&b| b == b'=') else {
         return (line, None);
     };
@@ -182,7 +184,7 @@ fn typed<'l>(line: &'l [u8], ran: &mut Ran) -> (&'l [u8], Option<u32>) {
         b"libc5" => Some(2),
         b"libc6" | b"glibc2" => Some(LIBC6),
         _ => {
-            ran.complain(&[kind, b" is not a known library type"]);
+            output.complain(&[kind, b" is not a known library type"]);
             None
         }
     };

@@ -1,7 +1,7 @@
 //! File name patterns (glob(7)), resolved below a root.
 
-use super::root::Root;
 use crate::fnmatch::fnmatch;
+use crate::root::Root;
 use rootless_install_fs::Error;
 use std::os::unix::ffi::OsStringExt;
 

@@ -2,7 +2,7 @@
 //!
 //! Names and bit numbers are those of its dl-procinfo of each architecture.
 
-use super::rules::Known;
+use crate::abi::Abi;
 use deb_arch::Family;
 
 /// A name, its bit, and whether a subdirectory of that name is looked into.
@@ -117,10 +117,10 @@ const fn numbered<const N: usize>(names: [&'static str; N], first: u32, importan
 }
 
 /// Capabilities, which are looked up first, and platforms.
-fn tables(arch: &Known) -> [&'static [Row]; 2] {
-    match arch.family {
+fn tables(abi: &Abi) -> [&'static [Row]; 2] {
+    match abi.family {
         Family::X86 => [X86, &[]],
-        Family::Arm if arch.wide => [ARM64, &[]],
+        Family::Arm if abi.wide => [ARM64, &[]],
         Family::Arm => [ARM, &[]],
         Family::S390 => [S390, S390_PLATFORMS],
         Family::Power => [POWER, POWER_PLATFORMS],
@@ -135,17 +135,17 @@ fn tables(arch: &Known) -> [&'static [Row]; 2] {
 }
 
 /// Whether libraries in a subdirectory of this name are for some machines only.
-pub(super) fn is_capability(arch: &Known, name: &[u8]) -> bool {
+pub(super) fn is_capability(abi: &Abi, name: &[u8]) -> bool {
     let known = |rows: &[Row]| {
         rows.iter()
             .any(|(row, _, looked)| *looked && row.as_bytes() == name)
     };
-    tables(arch).into_iter().any(known) || name == TLS.0
+    tables(abi).into_iter().any(known) || name == TLS.0
 }
 
 /// Bits of the capabilities that the last components of a path name.
-pub(super) fn capabilities(arch: &Known, path: &[u8]) -> u64 {
-    let tables = tables(arch);
+pub(super) fn capabilities(abi: &Abi, path: &[u8]) -> u64 {
+    let tables = tables(abi);
     let bit = |name: &[u8]| {
         let named = |rows: &[Row]| {
             rows.iter()
@@ -175,11 +175,11 @@ mod tests {
     use deb_arch::Architecture;
 
     fn capabilities(arch: &str, path: &[u8]) -> u64 {
-        super::capabilities(&Known::of(Architecture::by_name(arch).unwrap()), path)
+        super::capabilities(&Abi::of(Architecture::by_name(arch).unwrap()), path)
     }
 
     fn is_capability(arch: &str, name: &[u8]) -> bool {
-        super::is_capability(&Known::of(Architecture::by_name(arch).unwrap()), name)
+        super::is_capability(&Abi::of(Architecture::by_name(arch).unwrap()), name)
     }
 
     #[test]

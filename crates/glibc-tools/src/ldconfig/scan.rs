@@ -1,13 +1,15 @@
 //! Looking into the directories: which library answers to which name, and the
 //! links that say so.
 
-use super::cache::{Cache, Kind, compare_names};
+use super::LdconfigError;
 use super::directories::{Directories, Directory};
 use super::library::{self, ELF, LIBC5};
+use super::new_cache::{NewCache, Properties, compare_names};
 use super::options::Options;
-use super::root::{Root, below};
-use super::rules::{Era, LIBC6, Rules};
-use super::{LdconfigError, Ran, reason};
+use super::rules::{Era, Rules};
+use crate::abi::LIBC6;
+use crate::output::{Output, strerror};
+use crate::root::{Root, below};
 use rootless_install_fs::{FileType, Meta};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -29,17 +31,17 @@ struct Chosen {
 pub(super) fn scan(
     directories: &mut Directories<'_>,
     options: &Options,
-    cache: &mut Cache,
-    ran: &mut Ran,
+    cache: &mut NewCache,
+    output: &mut Output,
 ) -> Result<(), LdconfigError> {
     cache.set_hwcaps(&directories.hwcaps);
     let mut index = 0;
     while let Some(directory) = directories.get(index) {
         index += 1;
         if options.verbose {
-            announce(directories, &directory, ran);
+            announce(directories, &directory, output);
         }
-        let Some(chosen) = look_into(directories, &directory, options, ran)? else {
+        let Some(chosen) = look_into(directories, &directory, options, output)? else {
             continue;
         };
         let rules = directories.rules;
@@ -47,12 +49,12 @@ pub(super) fn scan(
         for library in chosen.into_iter().rev() {
             let file = if directory.hwcaps.is_none() {
                 if !library.is_link {
-                    link(directories.root(), &directory, &library, options, ran)?;
+                    link(directories.root(), &directory, &library, options, output)?;
                 }
                 &library.soname
             } else {
                 if options.verbose {
-                    ran.print(&[b"\t", &library.soname, b" -> ", &library.file, b"\n"]);
+                    output.print(&[b"\t", &library.soname, b" -> ", &library.file, b"\n"]);
                 }
                 &library.file
             };
@@ -63,29 +65,29 @@ pub(super) fn scan(
                     0
                 };
                 let Chosen { flags, isa_level, .. } = library;
-                let kind = Kind {
+                let properties = Properties {
                     flags,
                     isa_level,
                     capabilities,
                     hwcaps: directory.hwcaps,
                 };
-                cache.add(rules, &library.soname, &below(&directory.path, file), kind);
+                cache.add(rules, &library.soname, &below(&directory.path, file), properties);
             }
         }
     }
     Ok(())
 }
 
-fn announce(directories: &Directories<'_>, directory: &Directory, ran: &mut Ran) {
-    ran.print(&[&directory.path, b":"]);
+fn announce(directories: &Directories<'_>, directory: &Directory, output: &mut Output) {
+    output.print(&[&directory.path, b":"]);
     let capabilities = directories.rules.capabilities(&directory.path);
     if let Some(name) = directory.hwcaps.and_then(|number| directories.hwcaps.get(number)) {
-        ran.print(&[b" (hwcap: \"", name, b"\")"]);
+        output.print(&[b" (hwcap: \"", name, b"\")"]);
     } else if capabilities != 0 {
-        ran.print(&[format!(" (hwcap: {capabilities:#018x})").as_bytes()]);
+        output.print(&[format!(" (hwcap: {capabilities:#018x})").as_bytes()]);
     }
     let (file, line) = &directory.from;
-    ran.print(&[b" (from ", file, b":", line.to_string().as_bytes(), b")\n"]);
+    output.print(&[b" (from ", file, b":", line.to_string().as_bytes(), b")\n"]);
 }
 
 /// The libraries in a directory, one for each name, in the order found.
@@ -93,14 +95,19 @@ fn look_into(
     directories: &mut Directories<'_>,
     directory: &Directory,
     options: &Options,
-    ran: &mut Ran,
+    output: &mut Output,
 ) -> Result<Option<Vec<Chosen>>, LdconfigError> {
     let (root, rules) = (directories.root(), directories.rules);
     let names = match root.list(&directory.path) {
         Ok(names) => names,
         Err(error) => {
             if options.verbose {
-                ran.complain(&[b"Can't open directory ", &directory.path, b": ", &reason(&error)]);
+                output.complain(&[
+                    b"Can't open directory ",
+                    &directory.path,
+                    b": ",
+                    &strerror(&error),
+                ]);
             }
             return Ok(None);
         }
@@ -133,7 +140,7 @@ fn look_into(
                 Ok(found) => found,
                 Err(error) => {
                     if options.verbose {
-                        ran.complain(&[b"Cannot stat ", &shown, b": ", &reason(&error)]);
+                        output.complain(&[b"Cannot stat ", &shown, b": ", &strerror(&error)]);
                     }
                     // The library is gone, and so is its name.
                     if options.link
@@ -154,12 +161,12 @@ fn look_into(
         }
         if found_kind != FileType::Regular {
             if found_kind == FileType::Directory {
-                ran.complain(&[b"Cannot mmap file ", &shown, b".\n"]);
+                output.complain(&[b"Cannot mmap file ", &shown, b".\n"]);
             }
             continue;
         }
         let file = root.target().open_file(&found)?;
-        let Some(library) = library::read(&file, rules, &shown, options.verbose, ran) else {
+        let Some(library) = library::read(&file, rules, &shown, options.verbose, output) else {
             continue;
         };
 
@@ -171,7 +178,7 @@ fn look_into(
         if is_link {
             soname.clone_from(&name);
         }
-        let flags = settle(library.flags, directory, rules, options, &shown, ran);
+        let flags = settle(library.flags, directory, rules, options, &shown, output);
         let new = Chosen {
             file: name,
             soname,
@@ -183,7 +190,7 @@ fn look_into(
             .get(&new.soname)
             .and_then(|number| chosen.get_mut(*number))
         {
-            Some(old) => prefer(old, new, directory, rules, ran),
+            Some(old) => prefer(old, new, directory, rules, output),
             None => {
                 by_soname.insert(new.soname.clone(), chosen.len());
                 chosen.push(new);
@@ -200,7 +207,7 @@ fn settle(
     rules: &Rules,
     options: &Options,
     shown: &[u8],
-    ran: &mut Ran,
+    output: &mut Output,
 ) -> u32 {
     let flags = match directory.holds {
         Some(holds) if flags == ELF && (holds == LIBC5 || holds == LIBC6) => holds,
@@ -213,14 +220,14 @@ fn settle(
             LIBC6 => b"libc6 library ",
             _ => return flags,
         };
-        ran.complain(&[kind, shown, b" in wrong directory"]);
+        output.complain(&[kind, shown, b" in wrong directory"]);
     }
     flags
 }
 
 /// A file is preferred to a link, then the newer one.
-fn prefer(old: &mut Chosen, new: Chosen, directory: &Directory, rules: &Rules, ran: &mut Ran) {
-    let newer = compare_names(&old.file, &new.file, rules.arch.signed_char).is_lt();
+fn prefer(old: &mut Chosen, new: Chosen, directory: &Directory, rules: &Rules, output: &mut Output) {
+    let newer = compare_names(&old.file, &new.file, rules.abi.signed_char).is_lt();
     if !(!new.is_link && old.is_link || new.is_link == old.is_link && newer) {
         return;
     }
@@ -233,7 +240,7 @@ fn prefer(old: &mut Chosen, new: Chosen, directory: &Directory, rules: &Rules, r
             flags = new.flags;
         } else {
             let end: &[u8] = b" have same soname but different type.";
-            ran.complain(&[
+            output.complain(&[
                 b"libraries ",
                 &old.file,
                 b" and ",
@@ -253,12 +260,12 @@ fn link(
     directory: &Directory,
     library: &Chosen,
     options: &Options,
-    ran: &mut Ran,
+    output: &mut Output,
 ) -> Result<(), LdconfigError> {
     let shown = below(&directory.path, &library.soname);
     let name = library.soname.rsplit(|&b| b == b'/').next().unwrap_or_default();
     if matches!(name, b"" | b"." | b"..") {
-        ran.complain(&[&shown, b" is not a symbolic link\n"]);
+        output.complain(&[&shown, b" is not a symbolic link\n"]);
         return Ok(());
     }
     let place = match root.beside(&shown) {
@@ -272,19 +279,19 @@ fn link(
         Ok(named) => {
             let file = below(&directory.path, &library.file);
             let Ok(stat) = root.stat(&file) else {
-                ran.complain(&[b"Can't stat ", &file, b"\n"]);
+                output.complain(&[b"Can't stat ", &file, b"\n"]);
                 return Ok(());
             };
             if is_loader(&library.soname) {
                 if options.verbose {
-                    ran.complain(&[&file, b" is the dynamic linker, ignoring\n"]);
+                    output.complain(&[&file, b" is the dynamic linker, ignoring\n"]);
                 }
                 make = false;
             }
             if stat.ino == named.ino {
                 make = false;
             } else if !is_link {
-                ran.complain(&[&shown, b" is not a symbolic link\n"]);
+                output.complain(&[&shown, b" is not a symbolic link\n"]);
                 (make, remove) = (false, false);
             }
         }
@@ -292,7 +299,7 @@ fn link(
         Err(_) => remove = is_link,
     }
     if options.verbose {
-        ran.print(&[b"\t", &library.soname, b" -> ", &library.file]);
+        output.print(&[b"\t", &library.soname, b" -> ", &library.file]);
     }
     if make && options.link {
         if remove {
@@ -302,11 +309,11 @@ fn link(
         let text = PathBuf::from(OsString::from_vec(library.file.clone()));
         root.target().make_symlink(&place, &text, &meta)?;
         if options.verbose {
-            ran.print(&[b" (changed)"]);
+            output.print(&[b" (changed)"]);
         }
     }
     if options.verbose {
-        ran.print(&[b"\n"]);
+        output.print(&[b"\n"]);
     }
     Ok(())
 }

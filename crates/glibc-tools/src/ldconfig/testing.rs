@@ -192,9 +192,9 @@ impl Place {
 
     /// Runs ldconfig; standard output if it succeeds.
     pub(super) fn run(&self, arch: &str, arguments: &[&str]) -> String {
-        let ran = super::run(&self.target, Architecture::by_name(arch).unwrap(), arguments).unwrap();
-        assert_eq!(ran.status, 0, "{}", String::from_utf8_lossy(&ran.messages));
-        String::from_utf8(ran.output).unwrap()
+        let output = super::run(&self.target, Architecture::by_name(arch).unwrap(), arguments).unwrap();
+        assert_eq!(output.status, 0, "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// The cache's entries, without counts and what wrote it.

@@ -1,12 +1,12 @@
 //! The libraries of a program in the loader's order.
 
-use super::cache::Cache;
+use super::known_libraries::KnownLibraries;
 use super::object::{Object, Problem};
 use super::options::Options;
 use super::{LddError, search};
-use crate::ldconfig::reason;
-use crate::ldconfig::root::Root;
-use crate::ldconfig::rules::Known;
+use crate::abi::Abi;
+use crate::output::strerror;
+use crate::root::Root;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io::Read;
@@ -40,9 +40,9 @@ const MAIN: usize = 0;
 /// All that is loaded for a program.
 pub(super) struct Maps<'a> {
     root: &'a Root<'a>,
-    known: &'a Known,
+    abi: &'a Abi,
     options: &'a Options,
-    cache: Cache,
+    cache: KnownLibraries,
     loader: Vec<u8>,
     maps: Vec<Map>,
     /// Index of the loader.
@@ -55,15 +55,15 @@ type Loaded = Result<usize, (Vec<u8>, Problem)>;
 
 impl<'a> Maps<'a> {
     /// `loader` is the loader's path, as it was executed or as the program names it.
-    pub(super) fn new(root: &'a Root<'a>, known: &'a Known, options: &'a Options, loader: &[u8]) -> Self {
+    pub(super) fn new(root: &'a Root<'a>, abi: &'a Abi, options: &'a Options, loader: &[u8]) -> Self {
         let cache = if options.without_cache {
-            Cache::default()
+            KnownLibraries::default()
         } else {
-            Cache::read(root)
+            KnownLibraries::read(root)
         };
         Self {
             root,
-            known,
+            abi,
             options,
             cache,
             loader: loader.to_vec(),
@@ -112,10 +112,10 @@ impl<'a> Maps<'a> {
             .root
             .open_file(&self.loader)
             .ok()
-            .and_then(|file| Object::read(&file, self.known).ok());
+            .and_then(|file| Object::read(&file, self.abi).ok());
         let base = |path: &str| path.rsplit('/').next().unwrap_or_default().as_bytes().to_vec();
         let mut object = object.unwrap_or_default();
-        object.soname.get_or_insert_with(|| base(self.known.loader));
+        object.soname.get_or_insert_with(|| base(self.abi.loader));
         // Its own libraries and versions are no matter of the list.
         object.needed.clear();
         self.loader_map = Some(self.maps.len());
@@ -173,7 +173,7 @@ impl<'a> Maps<'a> {
             let Some(map) = self.maps.get(parent) else { break };
             let origin = map.origin.clone();
             for name in map.object.needed.clone() {
-                let Some(name) = search::expand(&name, origin.as_deref(), self.known) else {
+                let Some(name) = search::expand(&name, origin.as_deref(), self.abi) else {
                     return Ok(Some((
                         name,
                         Problem::Damaged("empty dynamic string token substitution"),
@@ -249,17 +249,17 @@ impl<'a> Maps<'a> {
         add(self.rpaths(parent));
         if let Some(list) = &self.options.library_path {
             let origin = self.maps.get(MAIN).and_then(|main| main.origin.as_deref());
-            add(search::directories(list, b":;", origin, self.known));
+            add(search::directories(list, b":;", origin, self.abi));
         }
         let by = parent.and_then(|parent| self.maps.get(parent));
         let runpath = by.and_then(|map| Some((map, map.object.runpath.as_ref()?)));
         if let Some((map, runpath)) = runpath.filter(|(map, _)| !self.options.is_inhibited(&map.path)) {
             let origin = map.origin.as_deref();
-            add(search::directories(runpath, b":", origin, self.known));
+            add(search::directories(runpath, b":", origin, self.abi));
         }
-        let system = search::system(self.known);
+        let system = search::system(self.abi);
         let no_default = by.is_some_and(|map| map.object.no_default);
-        if let Some(path) = self.cache.find(name, self.known) {
+        if let Some(path) = self.cache.find(name, self.abi) {
             let usual = system.iter().any(|directory| {
                 path.strip_prefix(directory.as_slice())
                     .is_some_and(|rest| !rest.contains(&b'/'))
@@ -292,12 +292,7 @@ impl<'a> Maps<'a> {
             if let Some(rpath) = &map.object.rpath
                 && !self.options.is_inhibited(&map.path)
             {
-                directories.extend(search::directories(
-                    rpath,
-                    b":",
-                    map.origin.as_deref(),
-                    self.known,
-                ));
+                directories.extend(search::directories(rpath, b":", map.origin.as_deref(), self.abi));
             }
         };
         let mut above = parent.and_then(|parent| self.maps.get(parent));
@@ -328,7 +323,7 @@ impl<'a> Maps<'a> {
     fn open(&mut self, path: &[u8], name: &[u8], parent: Option<usize>) -> Loaded {
         let failed = |problem| Err((path.to_vec(), problem));
         let missing = |error: &rootless_install_fs::Error| {
-            Problem::Missing([b"cannot open shared object file: ", reason(error).as_slice()].concat())
+            Problem::Missing([b"cannot open shared object file: ", strerror(error).as_slice()].concat())
         };
         let ino = match self.root.stat(path) {
             Ok(stat) => stat.ino,
@@ -344,7 +339,7 @@ impl<'a> Maps<'a> {
             Ok(file) => file,
             Err(error) => return failed(missing(&error)),
         };
-        let object = match Object::read(&file, self.known) {
+        let object = match Object::read(&file, self.abi) {
             Ok(object) => object,
             Err(problem) => return failed(problem),
         };

@@ -1,7 +1,7 @@
 //! What a program's or library's headers say (elf(5)).
 
+use crate::abi::{Abi, FlagRule, HeaderFlags};
 use crate::elf::{self, DT_NEEDED, DT_SONAME, DT_STRTAB, PT_DYNAMIC, PT_INTERP, PT_LOAD, Segment};
-use crate::ldconfig::rules::{Flags, Known, Special};
 use std::fs::File;
 
 const DT_RPATH: u64 = 15;
@@ -84,9 +84,9 @@ pub(super) struct Object {
 
 impl Object {
     /// Reads a file as the loader of `known` does.
-    pub(super) fn read(file: &File, known: &Known) -> Result<Self, Problem> {
+    pub(super) fn read(file: &File, abi: &Abi) -> Result<Self, Problem> {
         let unreadable = |_| Problem::Damaged("cannot read file data");
-        let reader = elf::Reader::new(file, known.wide, known.big_endian).map_err(unreadable)?;
+        let reader = elf::Reader::new(file, abi.wide, abi.big_endian).map_err(unreadable)?;
         let head = reader.bytes(0, reader.size.min(64)).unwrap_or_default();
         if head.len() < 4 {
             return Err(Problem::Damaged("file too short"));
@@ -99,10 +99,10 @@ impl Object {
             Some(2) => true,
             _ => return Err(Problem::Damaged("invalid ELF header")),
         };
-        if wide != known.wide {
+        if wide != abi.wide {
             return Err(Problem::Other);
         }
-        match (head.get(5), known.big_endian) {
+        match (head.get(5), abi.big_endian) {
             (Some(1), false) | (Some(2), true) => {}
             _ => {
                 return Err(Problem::Damaged(
@@ -110,7 +110,7 @@ impl Object {
                 ));
             }
         }
-        Reader(reader).object(&head, known)
+        Reader(reader).object(&head, abi)
     }
 }
 
@@ -119,12 +119,12 @@ struct Reader<'f>(elf::Reader<'f>);
 const CUT: Problem = Problem::Damaged("cannot read file data");
 
 impl Reader<'_> {
-    fn object(&self, head: &[u8], known: &Known) -> Result<Object, Problem> {
+    fn object(&self, head: &[u8], abi: &Abi) -> Result<Object, Problem> {
         let number = |at, length| self.0.number(head, at, length).ok_or(CUT);
         let kind = number(16, 2)?;
         let machine = number(18, 2)?;
         let flags = number(if self.0.wide { 48 } else { 36 }, 4)?;
-        if !fits(known, machine, flags) {
+        if !fits(abi, machine, flags) {
             return Err(Problem::Other);
         }
         if kind != 2 && kind != 3 {
@@ -256,20 +256,20 @@ fn place(segments: &[Segment], address: u64) -> Option<u64> {
 
 /// Whether a library of that machine, with these flags, is one of the architecture:
 /// what ldconfig's flags tell apart the loader tells apart, too.
-fn fits(known: &Known, machine: u64, flags: u64) -> bool {
-    if machine != u64::from(known.machine) {
+fn fits(abi: &Abi, machine: u64, flags: u64) -> bool {
+    if machine != u64::from(abi.machine) {
         return false;
     }
-    let double = match known.flags {
-        Flags::Riscv | Flags::Loongarch => match known.flags.of(known.wide, machine, flags) {
-            Special::Set(flags) => flags,
-            Special::Keep | Special::Unusable => return false,
+    let double = match abi.flags {
+        FlagRule::Riscv | FlagRule::Loongarch => match abi.flags.of(abi.wide, machine, flags) {
+            HeaderFlags::Set(flags) => flags,
+            HeaderFlags::Keep | HeaderFlags::Unusable => return false,
         },
         // Without one of the two bits a library serves both float ABIs.
-        Flags::Arm if !known.wide => {
-            return flags & u64::from(known.other_float_abi) == 0;
+        FlagRule::Arm if !abi.wide => {
+            return flags & u64::from(abi.other_float_abi) == 0;
         }
         _ => return true,
     };
-    double == known.cache_flags()
+    double == abi.cache_flags()
 }

@@ -1,6 +1,6 @@
 //! Small ELF files and targets for tests.
 
-use super::{Ran, run};
+use super::{Output, run};
 use deb_arch::{Architecture, ByteOrder};
 use rootless_install_fs::{FileType, Meta, Target, Timestamp};
 use std::ffi::OsStr;
@@ -215,7 +215,7 @@ impl Place {
         );
     }
 
-    pub(super) fn run(&self, environment: &[&str], line: &str) -> Option<Ran> {
+    pub(super) fn run(&self, environment: &[&str], line: &str) -> Option<Output> {
         let environment: Vec<&OsStr> = environment.iter().map(OsStr::new).collect();
         let mut words = line.split(' ').map(OsStr::new);
         let program = words.next().unwrap();
@@ -233,11 +233,11 @@ impl Place {
 
     /// The list for a program, without addresses.
     pub(super) fn list(&self, environment: &[&str], program: &str) -> Vec<String> {
-        let ran = self
+        let output = self
             .run(environment, &format!("{} --list {program}", self.arch.loader))
             .unwrap();
-        assert_eq!((ran.status, ran.messages), (0, vec![]));
-        plain(&ran.output)
+        assert_eq!((output.status, output.stderr), (0, vec![]));
+        plain(&output.stdout)
     }
 }
 

@@ -29,14 +29,14 @@ fn breadth_first_and_each_once() {
         // As a program that is executed with the variable set, and by a relative path.
         place.write("/work/file", b"");
         let traced = ["LD_TRACE_LOADED_OBJECTS=1"];
-        let ran = place.run(&traced, "/usr/bin/prog -x").unwrap();
-        assert_eq!(plain(&ran.output), expected);
+        let output = place.run(&traced, "/usr/bin/prog -x").unwrap();
+        assert_eq!(plain(&output.stdout), expected);
         assert_eq!(place.list(&[], "../usr/bin/prog"), expected);
         // The loader is put where it is needed first, even before the kernel's object.
         let libc = format!("/usr/lib/{triplet}/libc.so.6");
         assert_eq!(place.list(&[], &libc), [loader, kernel]);
         let digits = if place.arch.bits == 64 { 16 } else { 8 };
-        let text = String::from_utf8(ran.output).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
         let address = text
             .split("(0x")
             .nth(1)
@@ -98,11 +98,11 @@ fn where_libraries_are_looked_for() {
     place.write("/etc/ld.so.conf", b"/opt/cached\n");
     crate::ldconfig::run::<&str>(&place.target, place.arch, &[]).unwrap();
     assert_eq!(found(&[]), "libx.so.1 => /opt/cached/libx.so.1");
-    let ran = place.run(
+    let output = place.run(
         &[],
         &format!("{} --inhibit-cache --list /opt/p/bin/prog", place.arch.loader),
     );
-    assert!(plain(&ran.unwrap().output)[1].starts_with("libx.so.1 => /lib/riscv64"));
+    assert!(plain(&output.unwrap().stdout)[1].starts_with("libx.so.1 => /lib/riscv64"));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn what_ldd_asks_first() {
     let gone = place.run(&[], &format!("{loader} --list /gone")).unwrap();
     assert_eq!(gone.status, 127);
     assert_eq!(
-        String::from_utf8(gone.messages).unwrap(),
+        String::from_utf8(gone.stderr).unwrap(),
         "/gone: error while loading shared libraries: /gone: cannot open shared object file: \
          No such file or directory\n"
     );
@@ -149,7 +149,7 @@ fn what_ldd_asks_first() {
     let text = b"ld.so (Debian GLIBC 2.41-12) stable release version 2.41.\nFree.\n";
     place.write(loader, &[&b"\x7fELF\0"[..], text, b"\0x"].concat());
     assert_eq!(
-        place.run(&[], &format!("{loader} --version")).unwrap().output,
+        place.run(&[], &format!("{loader} --version")).unwrap().stdout,
         text
     );
 }
@@ -182,7 +182,7 @@ fn what_needs_symbols_is_refused() {
         let environment: Vec<&OsStr> = environment.iter().map(OsStr::new).collect();
         let arguments: Vec<&OsStr> = line.split(' ').map(OsStr::new).collect();
         let loader = OsStr::new(place.arch.loader);
-        let ran = run(
+        let output = run(
             &place.target,
             place.arch,
             Path::new("/"),
@@ -190,7 +190,7 @@ fn what_needs_symbols_is_refused() {
             loader,
             &arguments,
         );
-        ran.unwrap_err().to_string()
+        output.unwrap_err().to_string()
     };
     let trace = "LD_TRACE_LOADED_OBJECTS=1";
     assert!(refused(&[trace, "LD_WARN=yes"], "/usr/bin/prog").contains("LD_WARN"));
@@ -222,15 +222,15 @@ fn versions_of_symbols() {
         ..Elf::default()
     };
     place.elf("/usr/bin/prog", &prog);
-    let ran = place
+    let output = place
         .run(&["LD_VERBOSE=yes"], "/lib/ld64.so.1 --list /usr/bin/prog")
         .unwrap();
     let libc = "/usr/lib/s390x-linux-gnu/libc.so.6";
     assert_eq!(
-        String::from_utf8(ran.messages).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
         format!("/usr/bin/prog: {libc}: version `GLIBC_2.99' not found (required by /usr/bin/prog)\n")
     );
-    let text = String::from_utf8(ran.output).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
     let (_, versions) = text.split_once("\n\n").unwrap();
     assert_eq!(
         versions,
@@ -252,15 +252,15 @@ fn preloaded_ones_come_first() {
         "{list:?}"
     );
     place.write("/etc/ld.so.preload", b"# comment\n/gone.so\n");
-    let ran = place
+    let output = place
         .run(&[], &format!("{} --list /usr/bin/prog", place.arch.loader))
         .unwrap();
     assert!(
-        String::from_utf8(ran.messages)
+        String::from_utf8(output.stderr)
             .unwrap()
             .contains("'/gone.so' from /etc/ld.so.preload")
     );
-    assert_eq!(ran.status, 0);
+    assert_eq!(output.status, 0);
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn programs_of_this_machine() {
         let ours = place
             .run(&variables, &format!("{} {program}", arch.loader))
             .unwrap();
-        assert_eq!(plain(&ours.output), plain(&real.stdout), "{program}");
+        assert_eq!(plain(&ours.stdout), plain(&real.stdout), "{program}");
         compared += 1;
     }
     assert!(compared > 0 || !Path::new(arch.loader).exists());

@@ -2,11 +2,11 @@
 
 use super::load::{Map, Maps};
 use super::object::Needed;
-use crate::ldconfig::Ran;
+use crate::output::Output;
 
 /// Complains of versions that a library does not have, as the loader does while it
 /// lists.
-pub(super) fn check(maps: &Maps<'_>, program: &[u8], ran: &mut Ran) {
+pub(super) fn check(maps: &Maps<'_>, program: &[u8], output: &mut Output) {
     for map in maps.chain() {
         for needed in map.object.needs.iter().flatten() {
             // A library that was not found, or has no versions, is no complaint here.
@@ -29,7 +29,7 @@ pub(super) fn check(maps: &Maps<'_>, program: &[u8], ran: &mut Ran) {
                 &map.path,
                 b")\n",
             ];
-            ran.messages.extend(parts.concat());
+            output.stderr.extend(parts.concat());
         }
     }
 }

@@ -18,8 +18,8 @@ impl Maps<'_> {
 
     /// The list: `\tNAME => PATH (0xADDRESS)`.
     pub(in crate::ldd) fn print(&self, output: &mut Vec<u8>) {
-        let digits = if self.known.wide { 16 } else { 8 };
-        let mut address: u64 = if self.known.wide {
+        let digits = if self.abi.wide { 16 } else { 8 };
+        let mut address: u64 = if self.abi.wide {
             0x7fff_f7fc_8000
         } else {
             0xf7fc_8000
@@ -32,7 +32,7 @@ impl Maps<'_> {
                 continue;
             }
             let extent = map.object.extent.max(1).next_multiple_of(0x1000).min(1 << 32);
-            address = address.wrapping_sub(extent) & if self.known.wide { u64::MAX } else { 0xffff_f000 };
+            address = address.wrapping_sub(extent) & if self.abi.wide { u64::MAX } else { 0xffff_f000 };
             let address = format!(" (0x{address:0digits$x})\n");
             lines.push(if name == map.path {
                 [b"\t", name, address.as_bytes()].concat()
@@ -44,8 +44,8 @@ impl Maps<'_> {
         // right behind what is before it.
         let second = self.order.get(1).copied();
         let behind = usize::from(second.is_some() && second == self.loader_map);
-        if let Some(name) = self.known.vdso {
-            let address: u64 = if self.known.wide {
+        if let Some(name) = self.abi.vdso {
+            let address: u64 = if self.abi.wide {
                 0x7fff_f7fc_a000
             } else {
                 0xf7fc_a000

@@ -1,4 +1,4 @@
-//! What this machine's apt uses: its Debian archive, its keys, its settings.
+//! The configuration of apt in a root filesystem: its Debian archive, keys and settings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use url::Url;
 use super::source::{self, SignedBy, Source, SourceFormat};
 use super::{ArchiveError, Result};
 
-/// The defaults that come from this machine.
+/// The part of apt's configuration that serves as defaults.
 #[derive(Clone, Debug)]
 pub struct MachineSources {
     /// Root of the first Debian archive in apt's sources.
     pub mirror: Option<Url>,
     /// Root of the security archive in apt's sources.
     pub security: Option<Url>,
-    /// Keyring files to verify a Debian archive with; they exist.
+    /// Existing keyring files to verify a Debian archive with.
     pub keyrings: Vec<PathBuf>,
-    /// A key that the sources file itself holds.
+    /// Armored key in the sources file itself.
     pub inline_key: Option<String>,
-    /// False where apt is told `Acquire::Check-Valid-Until "false"`.
+    /// False with `Acquire::Check-Valid-Until "false"`.
     pub check_valid_until: bool,
-    /// False where apt is told `Acquire::Check-Date "false"`.
+    /// False with `Acquire::Check-Date "false"`.
     pub check_date: bool,
     /// `Acquire::http::Proxy`.
     pub http_proxy: Option<String>,
@@ -29,7 +29,7 @@ pub struct MachineSources {
     pub https_proxy: Option<String>,
 }
 
-/// Reads `/etc/apt`. A machine without apt has no mirror, but
+/// Reads this machine's `/etc/apt`. A machine without apt has no mirror, but
 /// perhaps keyrings.
 ///
 /// # Errors
@@ -38,7 +38,7 @@ pub fn machine_sources() -> Result<MachineSources> {
     read_root(Path::new("/"))
 }
 
-/// The same of a root filesystem.
+/// Reads `etc/apt` of a root filesystem.
 ///
 /// # Errors
 /// [`ArchiveError::Io`] if apt's files are there and cannot be read.
@@ -46,7 +46,8 @@ pub fn target_sources(root: &Path) -> Result<MachineSources> {
     read_root(root)
 }
 
-/// All sources of apt's in a root filesystem, for any architecture, with the keys that are there.
+/// Returns all sources of apt in a root filesystem, for any architecture. Keyring files that exist
+/// in the root filesystem are named with its path in front.
 ///
 /// # Errors
 /// [`ArchiveError::Io`] if apt's files are there and cannot be read.
@@ -81,7 +82,7 @@ fn read_sources(root: &Path) -> Result<Vec<Source>> {
             SourceFormat::OneLine
         };
         let text = fs::read(&path).map_err(ArchiveError::io("read", &path))?;
-        // A third party's broken entry is apt's matter.
+        // A broken file of a third party is left to apt.
         match source::parse(
             &String::from_utf8_lossy(&text),
             format,
@@ -157,7 +158,7 @@ fn read_root(root: &Path) -> Result<MachineSources> {
     })
 }
 
-/// A file and the files of its `.d` directory, in apt's order, if they exist.
+/// Returns a file and the files of its `.d` directory, in apt's order, as far as they exist.
 fn files(root: &Path, file: &str, directory: &str, extensions: &[&str]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let directory = root.join(directory);
@@ -185,8 +186,8 @@ fn files(root: &Path, file: &str, directory: &str, extensions: &[&str]) -> Resul
     Ok(found)
 }
 
-/// `Name value` of apt.conf(5), names in lower case and with their scopes, later
-/// ones last. Only what is needed of the syntax: comments, `A::B "c";`, `A { B "c"; };`.
+/// Returns the names and values of apt.conf(5), names in lower case and with their scopes, later
+/// ones last. Supports the common part of the syntax: comments, `A::B "c";`, `A { B "c"; };`.
 fn settings(root: &Path) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     let directory = "etc/apt/apt.conf.d";

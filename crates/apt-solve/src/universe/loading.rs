@@ -1,6 +1,6 @@
 //! Taking the packages of an index, and keeping what must be at hand.
 
-use super::{IndexInput, Loaded, Record, Slot, SlotData, Universe};
+use super::{IndexInput, LoadedIndex, Slot, SlotData, Universe, VersionRecord};
 use crate::package::PackageId;
 use deb_types::version;
 use smallvec::SmallVec;
@@ -20,7 +20,7 @@ impl<'a> Universe<'a> {
         for found in index.packages.records() {
             let id = self.arch_number(found.architecture).and_then(|arch| {
                 let slot = self.slot_for(found.name, arch);
-                self.add(Record {
+                self.add(VersionRecord {
                     version: found.version,
                     stanza: found.stanza,
                     slot,
@@ -34,9 +34,9 @@ impl<'a> Universe<'a> {
         }
         let all = ids.iter().all(Option::is_some);
         self.loaded.push(if all {
-            Loaded::All(first)
+            LoadedIndex::All(first)
         } else {
-            Loaded::Some(ids)
+            LoadedIndex::Some(ids)
         });
     }
 
@@ -72,7 +72,7 @@ impl<'a> Universe<'a> {
     }
 
     /// `None` if that version is there already, from a source that counts as much.
-    fn add(&mut self, record: Record<'a>) -> Option<PackageId> {
+    fn add(&mut self, record: VersionRecord<'a>) -> Option<PackageId> {
         let slot = &mut self.slots[record.slot.0 as usize];
         let same = |id: &PackageId| {
             let other = &self.records[id.0 as usize];

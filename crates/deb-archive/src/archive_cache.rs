@@ -4,11 +4,12 @@
 //! CACHE/by-hash/sha256/ab/abcd…   whole files, named by their content
 //! CACHE/partial/abcd…             downloads under way, locked with flock(2)
 //! CACHE/release/…                 verified InRelease files with their validators
-//! CACHE/hashed/abcd…              what an index looked like when it was hashed
+//! CACHE/hashed/abcd…              stat(2) data of an index when it was hashed
+//! CACHE/parsed-1/abcd…            tables of indexes
 //! ```
 //!
-//! Files get their place by rename and are never changed there. A lock belongs
-//! to the open file, so one that a killed run held is free.
+//! Files get their final name by rename and are never changed under it. A lock
+//! belongs to the open file, so the lock of a killed run is free.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
@@ -22,22 +23,33 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
-use super::package::hex;
+use super::package_file::hex;
 use super::transport::Validators;
 use super::{ArchiveError, Result};
 use deb_index::keep;
 
-/// Two changes of a file that are further apart look different on any filesystem.
+/// Longest tick of a filesystem's clock: changes of a file that are further apart have different times.
 const TICK: Duration = Duration::from_secs(2);
 
+/// A small file fetched whole.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    /// Content.
+    pub(super) bytes: Vec<u8>,
+    /// The server's names for this version.
+    pub(super) validators: Validators,
+}
+
+/// The cache directory, and which of its files are known to be right.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(super) struct ArchiveCache {
+    /// Directory of the cache.
     root: PathBuf,
-    /// What this run has hashed already.
+    /// SHA-256 of the files this run has hashed already.
     verified: Mutex<HashSet<[u8; 32]>>,
 }
 
-impl Cache {
+impl ArchiveCache {
     pub(super) fn new(root: PathBuf) -> Self {
         Self {
             root,
@@ -45,15 +57,15 @@ impl Cache {
         }
     }
 
-    /// Where the file with this content is or will be.
+    /// Returns the path of the file with a content, whether it is there or not.
     pub(super) fn path(&self, sha256: &[u8; 32]) -> PathBuf {
         let name = hex(sha256);
         let shard = name.get(..2).unwrap_or_default().to_owned();
         self.root.join("by-hash/sha256").join(shard).join(name)
     }
 
-    /// The file if it is here and is what its name says. The size is looked at
-    /// on every call, the content on the first one of a run.
+    /// Returns the path of a file if it is there and has this size and hash. The size is checked
+    /// on every call, the hash on the first one of a run.
     pub(super) fn find(&self, sha256: &[u8; 32], size: u64) -> Result<Option<PathBuf>> {
         let path = self.path(sha256);
         let mut file = match File::open(&path) {
@@ -77,8 +89,8 @@ impl Cache {
         Ok(Some(path))
     }
 
-    /// As [`find`](Self::find), for what is large and of which little is read: it is not hashed again while it
-    /// looks as it did when that was done, by the kernel's record of its last change (stat(2)).
+    /// As [`find`](Self::find), for large files of which little is read: a file is not hashed again as long as stat(2)
+    /// says the same of it as when it was hashed.
     pub(super) fn find_unchanged(&self, sha256: &[u8; 32], size: u64) -> Result<Option<PathBuf>> {
         let path = self.path(sha256);
         let Ok(now) = fs::symlink_metadata(&path) else {
@@ -111,8 +123,8 @@ impl Cache {
         }
     }
 
-    /// Opens the partial file of a download, alone: waits while another thread
-    /// or run has it. `stop` is asked between waits.
+    /// Opens and locks the partial file of a download. Waits while another thread
+    /// or run has the lock, until `stop` returns true.
     pub(super) fn lock_partial(&self, sha256: &[u8; 32], stop: &dyn Fn() -> bool) -> Result<Partial> {
         let directory = self.root.join("partial");
         fs::create_dir_all(&directory).map_err(ArchiveError::io("create", &directory))?;
@@ -133,7 +145,7 @@ impl Cache {
                 }
                 thread::sleep(Duration::from_millis(20));
             }
-            // The one who had the lock may have renamed the file away.
+            // The former owner of the lock may have renamed the file.
             let ours = file.metadata().map_err(ArchiveError::io("read", &path))?;
             match fs::symlink_metadata(&path) {
                 Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
@@ -155,7 +167,7 @@ impl Cache {
         Ok(path)
     }
 
-    /// Where what was parsed of an index is kept. Another form has another name.
+    /// Returns the path of an index's table. The directory's number changes with the table's layout.
     pub(super) fn parsed(&self, sha256: &[u8; 32]) -> PathBuf {
         self.root.join("parsed-1").join(hex(sha256))
     }
@@ -166,8 +178,8 @@ impl Cache {
             .join(hex(&Sha256::digest(url.as_bytes())))
     }
 
-    /// The last verified answer for a Release URL.
-    pub(super) fn load_release(&self, url: &str) -> Option<(Validators, Vec<u8>)> {
+    /// Returns the last verified answer for a Release URL.
+    pub(super) fn load_release(&self, url: &str) -> Option<Document> {
         let mut bytes = fs::read(self.release_path(url)).ok()?;
         let head = bytes.windows(2).position(|pair| pair == b"\n\n")?;
         let mut validators = Validators::default();
@@ -179,11 +191,11 @@ impl Cache {
             }
         }
         bytes.drain(..head + 2);
-        Some((validators, bytes))
+        Some(Document { bytes, validators })
     }
 
-    /// Remembers a verified answer. Text and validators are one file, so that
-    /// runs at the same time cannot mix them.
+    /// Keeps a verified answer. Text and validators are one file, so that
+    /// concurrent runs cannot mix them.
     pub(super) fn store_release(&self, url: &str, validators: &Validators, bytes: &[u8]) -> Result<()> {
         if validators == &Validators::default() {
             return Ok(());
@@ -204,7 +216,7 @@ impl Cache {
     }
 }
 
-/// What changes with a file.
+/// Returns the stat(2) data that changes when a file does.
 fn look(meta: &fs::Metadata) -> String {
     format!(
         "{} {} {} {}.{:09} {}.{:09}\n",
@@ -218,14 +230,14 @@ fn look(meta: &fs::Metadata) -> String {
     )
 }
 
-/// How long ago a file was changed; nothing where it is said to be in the future.
+/// Returns the time since a file was changed; zero if the change is in the future.
 fn age(meta: &fs::Metadata) -> Duration {
     let seconds = u64::try_from(meta.ctime()).unwrap_or(0);
     let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     changed.elapsed().unwrap_or_default()
 }
 
-/// A download under way; locked as long as it is open.
+/// The partial file of a download, locked as long as it is open.
 #[derive(Debug)]
 pub(super) struct Partial {
     pub(super) file: File,
@@ -233,19 +245,19 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Forgets what was downloaded.
+    /// Empties the file.
     pub(super) fn clear(&self) -> Result<()> {
         self.file
             .set_len(0)
             .map_err(ArchiveError::io("write", &self.path))
     }
 
-    /// Removes the file, still locked, so that nobody takes it for a beginning.
+    /// Removes the file while it is locked, so that no other run resumes it.
     pub(super) fn remove(self) {
         let _ = fs::remove_file(&self.path);
     }
 
-    /// Size, and the hash state of what is there.
+    /// Returns the size of the file, and a hasher that has read it.
     pub(super) fn state(&self) -> Result<(u64, Sha256)> {
         let mut hasher = Sha256::new();
         let mut reader = File::open(&self.path).map_err(ArchiveError::io("read", &self.path))?;
@@ -254,7 +266,7 @@ impl Partial {
     }
 }
 
-/// Hashes to the end; the number of bytes.
+/// Hashes a file to its end and returns the number of bytes.
 fn hash_into(file: &mut File, hasher: &mut Sha256) -> io::Result<u64> {
     let mut buffer = vec![0; 1 << 18];
     let mut total = 0u64;
@@ -271,7 +283,7 @@ fn hash_into(file: &mut File, hasher: &mut Sha256) -> io::Result<u64> {
     }
 }
 
-/// Makes the cache directory and says early when it cannot be written.
+/// Makes the cache directory and checks that it can be written.
 pub(super) fn prepare(root: &Path) -> Result<()> {
     fs::create_dir_all(root).map_err(ArchiveError::io("create", root))?;
     tempfile::tempfile_in(root)
@@ -290,12 +302,12 @@ mod tests {
         let sum: [u8; 32] = Sha256::digest(text).into();
         let size = text.len() as u64;
         let find = || {
-            Cache::new(directory.path().into())
+            ArchiveCache::new(directory.path().into())
                 .find_unchanged(&sum, size)
                 .unwrap()
         };
         assert_eq!(find(), None);
-        let path = Cache::new(directory.path().into()).path(&sum);
+        let path = ArchiveCache::new(directory.path().into()).path(&sum);
         keep(&path, text).unwrap();
         let known = directory.path().join("hashed").join(hex(&sum));
         assert_eq!(find().as_ref(), Some(&path));

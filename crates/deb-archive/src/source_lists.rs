@@ -1,15 +1,15 @@
-//! What `--mirror` may be, what is taken without it, and how it is written into
-//! the target. Texts and file names are those mmdebstrap writes.
+//! Source lists made from `--mirror` arguments or from this machine's apt, and
+//! the files for them in the target. Texts and file names are those of mmdebstrap.
 
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::index::load_release;
 use super::source::{self, guess_format};
+use super::suite::load_release;
 use super::{ArchiveError, Fetcher, Keyring, MachineSources, Result, Source, SourceFormat, SourceList};
 
-/// Understands one `--mirror`: an http, https or file URL (then `suite` and
+/// Parses one `--mirror`: an http, https or file URL (then `suite` and
 /// `components` make the line), a line `deb …`, or the path of a `.sources` or
 /// `.list` file (other names: by their content).
 ///
@@ -77,8 +77,8 @@ pub fn parse_sources_text(
     })
 }
 
-/// The sources without any `--mirror`: this machine's archive with `suite`, and
-/// for a stable suite also its updates and security, as far as they are there.
+/// Returns the sources used without `--mirror`: this machine's archive with `suite`, and
+/// for a stable suite also its updates and security, as far as the archives have them.
 ///
 /// # Errors
 /// Those of fetching and verifying Release files.
@@ -110,7 +110,7 @@ pub fn default_sources(
             lists.push(more);
         }
     }
-    // All are asked for at once; what an answer means depends on the first one.
+    // All are fetched at once; the answer of the first one decides about the others.
     let found = fetcher.parallel(&lists, |list, _| Ok(check(fetcher, &list.sources, keyring)))?;
     let mut each = lists.into_iter().zip(found).enumerate();
     let Some((_, (mut list, main))) = each.next() else {
@@ -132,7 +132,7 @@ pub fn default_sources(
     Ok(list)
 }
 
-/// Verifies the Release file of a single source; its `Suite`.
+/// Verifies the Release files of sources and returns the `Suite` of the last one.
 fn check(fetcher: &Fetcher, sources: &[Source], keyring: &Keyring) -> Result<String> {
     let mut name = String::new();
     for source in sources {
@@ -143,7 +143,7 @@ fn check(fetcher: &Fetcher, sources: &[Source], keyring: &Keyring) -> Result<Str
     Ok(name)
 }
 
-/// The files that hold these lists in the target, relative to its root, as
+/// Returns the files for these lists in the target, paths relative to its root and texts, as
 /// mmdebstrap names them: one-line text that stands first and came from no
 /// file is `etc/apt/sources.list`, all else is in `etc/apt/sources.list.d`.
 pub fn target_files(lists: &[SourceList]) -> Vec<(PathBuf, String)> {

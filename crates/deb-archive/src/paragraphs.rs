@@ -5,11 +5,11 @@
 
 /// Line number (from 1) where a paragraph starts, and its fields in order. The
 /// lines of a value keep their indentation and are joined by newlines.
-pub(super) type Stanza = (usize, Vec<(String, String)>);
+pub(super) type Paragraph = (usize, Vec<(String, String)>);
 
-/// All paragraphs of `text`; an error is the number of the line that is neither
-/// a field, nor a continuation, nor a comment.
-pub(super) fn paragraphs(text: &str) -> Vec<Result<Stanza, usize>> {
+/// Returns the paragraphs of `text`. An error is the number of a line that is neither
+/// a field, nor a continuation, nor a comment, and ends the list.
+pub(super) fn paragraphs(text: &str) -> Vec<Result<Paragraph, usize>> {
     let mut all = Vec::new();
     let mut start = 1;
     let mut fields: Vec<(String, String)> = Vec::new();

@@ -1,98 +1,93 @@
-//! The cache: its entries, their order, and the file's format
-//! (`glibc-ld.so.cache1.1`, dl-cache.h of glibc).
+//! A cache being made: its entries, their order, and the file.
 
 use super::rules::Rules;
-use super::strings::{Id, Strings};
+use super::strings::{StringId, Strings};
+use crate::cache::{ENTRY, EXTENSION_MAGIC, HEADER, MAGIC, NAMED};
 use std::cmp::Ordering;
 
-/// What a cache in this format begins with.
-pub(crate) const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
-/// Bytes of the header.
-pub(crate) const HEADER: usize = 48;
-/// Bytes of an entry.
-pub(crate) const ENTRY: usize = 24;
-/// Begins the extensions.
-pub(super) const EXTENSION_MAGIC: u32 = 0xeaa4_2174;
-/// Marks an entry whose capabilities are a name in the extensions.
-pub(super) const NAMED: u64 = 1 << 62;
-
-/// What is known of a library to be entered.
+/// Properties of a library that stand in its entry.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kind {
+pub(super) struct Properties {
+    /// Type and ABI.
     pub(super) flags: u32,
+    /// Level of the x86 instruction set that it needs.
     pub(super) isa_level: u32,
-    /// Bits for capabilities (up to 2.36).
+    /// Hardware capabilities as bits (glibc up to 2.36).
     pub(super) capabilities: u64,
-    /// Number of the name below `glibc-hwcaps`.
+    /// Number of its subdirectory of `glibc-hwcaps`.
     pub(super) hwcaps: Option<usize>,
 }
 
 struct Entry {
-    name: Id,
-    path: Id,
-    kind: Kind,
+    name: StringId,
+    path: StringId,
+    properties: Properties,
 }
 
 /// A cache being made.
 #[derive(Default)]
-pub(super) struct Cache {
+pub(super) struct NewCache {
     strings: Strings,
     entries: Vec<Entry>,
-    /// Names below `glibc-hwcaps`, and whether a library is there.
-    hwcaps: Vec<(Id, bool)>,
+    /// Subdirectories of `glibc-hwcaps`, and whether there is a library in them.
+    hwcaps: Vec<(StringId, bool)>,
 }
 
-impl Cache {
-    /// Makes the names below `glibc-hwcaps` known; used or not, they are in the
-    /// string table.
+impl NewCache {
+    /// Sets the subdirectories of `glibc-hwcaps`; used or not, they are in the string table.
     pub(super) fn set_hwcaps(&mut self, names: &[Vec<u8>]) {
         self.hwcaps = names.iter().map(|name| (self.strings.add(name), false)).collect();
     }
 
     /// Enters the library `path` under `name`. Among equals the first one stays
     /// first.
-    pub(super) fn add(&mut self, rules: &Rules, name: &[u8], path: &[u8], kind: Kind) {
-        if let Some((_, used)) = kind.hwcaps.and_then(|number| self.hwcaps.get_mut(number)) {
+    pub(super) fn add(&mut self, rules: &Rules, name: &[u8], path: &[u8], properties: Properties) {
+        if let Some((_, used)) = properties.hwcaps.and_then(|number| self.hwcaps.get_mut(number)) {
             *used = true;
         }
         let (path, name) = (self.strings.add(path), self.strings.add(name));
-        let entry = Entry { name, path, kind };
-        let place = self
+        let entry = Entry {
+            name,
+            path,
+            properties,
+        };
+        let position = self
             .entries
             .partition_point(|known| self.compare(rules, known, &entry) != Ordering::Greater);
-        self.entries.insert(place, entry);
+        self.entries.insert(position, entry);
     }
 
-    fn hwcaps_name(&self, kind: &Kind) -> Option<&[u8]> {
-        kind.hwcaps
+    fn hwcaps_name(&self, properties: &Properties) -> Option<&[u8]> {
+        properties
+            .hwcaps
             .and_then(|number| self.hwcaps.get(number))
             .map(|(id, _)| self.strings.get(*id))
     }
 
-    /// Descending by name and flags; then named capabilities, by name; then the
+    /// Compares entries: descending by name and flags; then named capabilities, by name; then the
     /// most capabilities.
     fn compare(&self, rules: &Rules, a: &Entry, b: &Entry) -> Ordering {
         let names = compare_names(
             self.strings.get(b.name),
             self.strings.get(a.name),
-            rules.arch.signed_char,
+            rules.abi.signed_char,
         );
-        let flags = || (b.kind.flags as i32).cmp(&(a.kind.flags as i32));
-        let named = || match (self.hwcaps_name(&a.kind), self.hwcaps_name(&b.kind)) {
+        let flags = || (b.properties.flags as i32).cmp(&(a.properties.flags as i32));
+        let named = || match (self.hwcaps_name(&a.properties), self.hwcaps_name(&b.properties)) {
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (a, b) => a.cmp(&b),
         };
-        let bits = |kind: &Kind| (kind.capabilities.count_ones(), kind.capabilities);
+        let bits = |properties: &Properties| (properties.capabilities.count_ones(), properties.capabilities);
         names
             .then_with(flags)
             .then_with(named)
-            .then_with(|| bits(&b.kind).cmp(&bits(&a.kind)))
+            .then_with(|| bits(&b.properties).cmp(&bits(&a.properties)))
     }
 
-    /// The file. `None` if there is more than the format can hold.
+    /// Returns the file; `None` if there is more than the format can hold.
     pub(super) fn into_bytes(self, rules: &Rules) -> Option<Vec<u8>> {
-        let big_endian = rules.arch.big_endian;
+        let big_endian = rules.abi.big_endian;
         let mut used: Vec<usize> = (0..self.hwcaps.len())
             .filter(|n| self.hwcaps.get(*n).is_some_and(|h| h.1))
             .collect();
@@ -114,16 +109,16 @@ impl Cache {
         file.u32(u32::try_from(extensions_at).ok()?);
         file.bytes.resize(HEADER, 0);
         for entry in &self.entries {
-            file.u32(entry.kind.flags);
+            file.u32(entry.properties.flags);
             file.u32(offset(entry.name)?);
             file.u32(offset(entry.path)?);
             // The version of the kernel, no longer used.
             file.u32(0);
-            file.u64(match entry.kind.hwcaps {
-                None => entry.kind.capabilities,
+            file.u64(match entry.properties.hwcaps {
+                None => entry.properties.capabilities,
                 Some(number) => {
                     let index = used.iter().position(|n| *n == number)?;
-                    NAMED | u64::from(entry.kind.isa_level) << 32 | index as u64
+                    NAMED | u64::from(entry.properties.isa_level) << 32 | index as u64
                 }
             });
         }
@@ -208,7 +203,7 @@ pub(super) fn compare_names(a: &[u8], b: &[u8], signed_char: bool) -> Ordering {
     0.cmp(&char(b.first().copied().unwrap_or(0)))
 }
 
-/// Takes a number off; one that is too large wraps, as it does in C.
+/// Takes a number off the front; one that is too large wraps, as it does in C.
 fn number(text: &mut &[u8]) -> i32 {
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let (number, rest) = text.split_at_checked(digits).unwrap_or_default();

@@ -4,11 +4,11 @@ use std::fmt;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-use super::summary::{Bytes, Seconds};
+use super::summary::{ByteCount, Seconds};
 use super::{Event, Reporter, Stage, Style, Verbosity, escape, escape_bytes, escape_path};
 
 /// Prints a line for what is worth one.
-pub struct Plain<W> {
+pub struct Lines<W> {
     out: Mutex<W>,
     verbosity: Verbosity,
     style: Style,
@@ -16,7 +16,7 @@ pub struct Plain<W> {
     stages: Mutex<Vec<Stage>>,
 }
 
-impl<W: Write + Send> Plain<W> {
+impl<W: Write + Send> Lines<W> {
     /// Prints to `out`.
     pub fn new(out: W, verbosity: Verbosity, style: Style) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl<W: Write + Send> Plain<W> {
     }
 }
 
-impl<W: Write + Send> Reporter for Plain<W> {
+impl<W: Write + Send> Reporter for Lines<W> {
     fn event(&self, event: &Event<'_>) {
         if self.is_repetition(event) && self.verbosity < Verbosity::Verbose {
             return;
@@ -69,7 +69,7 @@ pub(super) fn line(event: &Event<'_>, verbosity: Verbosity, style: Style) -> Opt
         Event::Warning { message } => format!("{} {}", style.warning("warning:"), escape(message)),
         Event::StageStarted { stage } if normal => stage_text(stage).to_owned(),
         Event::DownloadPlanned { files, bytes } if normal && files > 0 => {
-            format!("  {files} files, {}", Bytes(bytes))
+            format!("  {files} files, {}", ByteCount(bytes))
         }
         Event::SysrootExtended { path, package } if normal => {
             format!("  native sysroot: added {} for {}", escape(package), escape(path))
@@ -124,13 +124,15 @@ pub(super) fn detail(event: &Event<'_>) -> Option<String> {
             "  {} {} ({})",
             if cached { "in the cache:" } else { "downloaded" },
             escape(name),
-            Bytes(size)
+            ByteCount(size)
         ),
         Event::DownloadRetried { name, reason } => {
             format!("  trying {} again: {}", escape(name), escape(reason))
         }
         Event::UnpackPlanned { packages } => format!("  to unpack: {packages} packages"),
-        Event::Unpacked { package, bytes } => format!("  unpacked {} ({})", escape(package), Bytes(bytes)),
+        Event::Unpacked { package, bytes } => {
+            format!("  unpacked {} ({})", escape(package), ByteCount(bytes))
+        }
         Event::ConfigurePlanned { packages } => format!("  to configure: {packages} packages"),
         Event::ScriptStarted { package, script } => format!("  {}: {}", escape(package), escape(script)),
         Event::ScriptOutput { package, output } => script_lines(package, output)?,
@@ -143,7 +145,7 @@ pub(super) fn detail(event: &Event<'_>) -> Option<String> {
             "  {}: {} {} after {}",
             escape(package),
             escape(script),
-            Outcome(failure),
+            ScriptOutcome(failure),
             Seconds(elapsed)
         ),
         Event::Configured { package } => format!("  configured {}", escape(package)),
@@ -169,9 +171,9 @@ pub(super) fn stage_text(stage: Stage) -> &'static str {
     }
 }
 
-struct Outcome<'a>(Option<&'a str>);
+struct ScriptOutcome<'a>(Option<&'a str>);
 
-impl fmt::Display for Outcome<'_> {
+impl fmt::Display for ScriptOutcome<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             None => f.write_str("done"),
@@ -195,7 +197,7 @@ mod tests {
     use super::*;
 
     fn said(verbosity: Verbosity) -> String {
-        let plain = Plain::new(Vec::new(), verbosity, Style::default());
+        let plain = Lines::new(Vec::new(), verbosity, Style::default());
         let reporter: &dyn Reporter = &plain;
         {
             let _stage = reporter.stage(Stage::Configure);

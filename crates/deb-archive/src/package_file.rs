@@ -1,5 +1,4 @@
-//! A file of the archive that is wanted: what it is called, where it is, and
-//! what it must be.
+//! A file of an archive: its URLs, size and hash, and the text forms of these.
 
 use url::Url;
 
@@ -9,9 +8,9 @@ use super::{ArchiveError, Result};
 /// A package (or other file) with the size and hash its signed index gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageFile {
-    /// Where it can be had, in the order to try.
+    /// URLs of the file, in the order to try.
     pub urls: Vec<Url>,
-    /// What the user is shown, for example `bash 5.2.37-2 (riscv64)`.
+    /// Name to show to users, for example `bash 5.2.37-2 (riscv64)`.
     pub name: String,
     /// Size in bytes.
     pub size: u64,
@@ -19,7 +18,7 @@ pub struct PackageFile {
     pub sha256: [u8; 32],
 }
 
-/// The URL of `path` below the archive root `base`.
+/// Returns the URL of `path` below the archive root `base`.
 ///
 /// # Errors
 /// [`ArchiveError::BadFilename`], naming `package`, for a path that is absolute,
@@ -45,7 +44,7 @@ pub(super) fn join(base: &Url, path: &str, package: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// A URL as it may be shown: without password.
+/// Returns a URL as it may be shown: without user and password.
 pub(super) fn show(url: &Url) -> String {
     if url.password().is_none() && url.username().is_empty() {
         return url.to_string();
@@ -59,7 +58,7 @@ pub(super) fn show(url: &Url) -> String {
     }
 }
 
-/// Lower-case hexadecimal.
+/// Returns bytes in lower-case hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes
@@ -70,7 +69,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         })
 }
 
-/// A SHA-256 in hexadecimal, or `None`.
+/// Parses a SHA-256 in hexadecimal; `None` for anything else.
 pub(super) fn parse_sha256(text: &str) -> Option<[u8; 32]> {
     let digits = text.as_bytes();
     if digits.len() != 64 {

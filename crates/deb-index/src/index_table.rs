@@ -1,31 +1,31 @@
 //! The layout of a table: little-endian words of 32 bits.
 //!
-//! A header, the packages in the order of the index, what they provide sorted by
-//! name, the first mentions sorted by name, all strings, and the SHA-256 of what
-//! is before it. A string is two words: its place and its length.
+//! A header, the packages in the order of the index, the names they provide and the first mentions of names, both
+//! sorted by name, all strings, and the SHA-256 of everything before it. A string is two words: its offset among the
+//! strings and its length.
 
-use super::Bytes;
+use super::IndexBytes;
 use deb_types::MultiArch;
 use sha2::{Digest, Sha256};
 
-/// The layout's name; another layout has another number.
+/// Name of the layout; another layout has another number.
 const MAGIC: &[u8; 8] = b"ripkgs\x001";
-/// Magic, size of the text, architecture, four lengths, and whether there are
-/// several architectures.
+/// Bytes of the header: magic, size of the text, architecture, four lengths, and a flag for several architectures.
 const HEADER: usize = 8 + 4 + 8 + 4 * 4 + 4;
-/// Paragraph, name, version, architecture, flags.
+/// Bytes of a package: paragraph, name, version, architecture, flags.
 const RECORD: usize = 9 * 4;
-/// Name, package.
+/// Bytes of a provided name: name, package.
 const PROVIDED: usize = 3 * 4;
-/// Name, and two times package, field and place.
+/// Bytes of a name's first mentions: name, and twice package, field and place.
 const MENTION: usize = 8 * 4;
+/// Bytes of the SHA-256 at the end.
 const CHECKSUM: usize = 32;
-/// No such place.
+/// Stands for the absence of a position or string.
 const NONE: u32 = u32::MAX;
 
-/// A package as it is written.
+/// A package as the table holds it; strings are offset and length.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct TableRow {
     pub(super) stanza: [u32; 2],
     pub(super) name: [u32; 2],
     pub(super) version: [u32; 2],
@@ -35,54 +35,61 @@ pub(super) struct Row {
     pub(super) priority: u8,
 }
 
-/// What a table is made of.
-pub(super) struct Content<'a> {
-    /// Bytes of the text.
+/// The parts of a table.
+pub(super) struct TableContent<'a> {
+    /// Size of the text in bytes.
     pub(super) text: u32,
-    /// The first one that is not `all`.
+    /// First architecture that is not `all`.
     pub(super) architecture: Option<[u32; 2]>,
-    /// Whether there are others.
+    /// Whether there are further architectures.
     pub(super) mixed: bool,
-    pub(super) records: &'a [Row],
+    pub(super) records: &'a [TableRow],
     pub(super) provides: &'a [([u32; 2], u32)],
-    pub(super) mentions: &'a [([u32; 2], Seen)],
+    pub(super) mentions: &'a [([u32; 2], FirstMentions)],
     pub(super) strings: &'a [u8],
 }
 
 /// A package of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record<'a> {
-    /// Where the paragraph is in the text, and its length.
+pub struct IndexRecord<'a> {
+    /// Offset of the package's paragraph in the text, and its length, in bytes.
     pub stanza: [u32; 2],
+    /// Name of the package.
     pub name: &'a str,
+    /// Version, valid by deb-version(7).
     pub version: &'a str,
+    /// Architecture, `all` included.
     pub architecture: &'a str,
+    /// `Multi-Arch`.
     pub multi_arch: MultiArch,
+    /// `Essential: yes`.
     pub essential: bool,
-    /// From 1, the most important.
+    /// Priority as a number, from 1 for `required` to 5 for `extra`, which also stands for none and for unknown ones.
     pub priority: u8,
 }
 
-/// A place in the relations of an index: package, field in apt's order, and
-/// position in the field.
+/// A position in the relations of an index. The order of positions is that in which apt reads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct First {
+pub struct Mention {
+    /// Number of the package in the index, from 0.
     pub record: u32,
+    /// Number of the field in apt's order, from 1.
     pub field: u8,
+    /// Number of the relation in the field, from 0.
     pub place: u32,
 }
 
-/// Where a name is mentioned first.
+/// The first mentions of a name in the relations of an index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// By packages of the index's own architecture.
-    pub own: Option<First>,
-    /// By packages for all architectures.
-    pub for_all: Option<First>,
+pub struct FirstMentions {
+    /// First mention by packages of the index's own architecture.
+    pub own: Option<Mention>,
+    /// First mention by packages for all architectures.
+    pub for_all: Option<Mention>,
 }
 
-/// The bytes of a table.
-pub(super) fn write(content: &Content<'_>) -> Vec<u8> {
+/// Returns the bytes of a table.
+pub(super) fn write(content: &TableContent<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(
         HEADER
             + content.records.len() * RECORD
@@ -131,16 +138,16 @@ pub(super) fn write(content: &Content<'_>) -> Vec<u8> {
     out
 }
 
-/// A table in memory. What is outside its bounds reads as nothing.
-pub(super) struct Table {
-    bytes: Bytes,
+/// A table in memory. Reading beyond its end gives empty strings and no positions.
+pub(super) struct IndexTable {
+    bytes: IndexBytes,
     records: Rows,
     provides: Rows,
     mentions: Rows,
     strings: usize,
 }
 
-/// Rows of one size.
+/// A run of rows of one size.
 #[derive(Clone, Copy)]
 struct Rows {
     at: usize,
@@ -163,12 +170,12 @@ fn length(bytes: &[u8], at: usize) -> usize {
     usize::try_from(word(bytes, at)).unwrap_or(usize::MAX)
 }
 
-impl Table {
+impl IndexTable {
     pub(super) fn forget(&self) {
         self.bytes.forget();
     }
 
-    pub(super) fn new(bytes: Bytes) -> Self {
+    pub(super) fn new(bytes: IndexBytes) -> Self {
         let mut at = HEADER;
         let mut rows = |each, number: usize| {
             let rows = Rows {
@@ -189,7 +196,7 @@ impl Table {
         }
     }
 
-    /// Whether it is of this layout, whole, and made of a text of that size.
+    /// Whether the table is of this layout, whole, and made of a text of `text` bytes.
     pub(super) fn fits(&self, text: usize) -> bool {
         self.bytes.starts_with(MAGIC)
             && length(&self.bytes, 8) == text
@@ -226,11 +233,11 @@ impl Table {
         word(&self.bytes, 36) != 0
     }
 
-    pub(super) fn records(&self) -> impl Iterator<Item = Record<'_>> {
+    pub(super) fn records(&self) -> impl Iterator<Item = IndexRecord<'_>> {
         (0..self.records.count).map(|number| {
             let row = self.row(self.records, number);
             let flags = word(row, 32).to_le_bytes();
-            Record {
+            IndexRecord {
                 stanza: [word(row, 0), word(row, 4)],
                 name: self.string(row, 8),
                 version: self.string(row, 16),
@@ -247,7 +254,7 @@ impl Table {
         })
     }
 
-    /// The first row whose name is not before `name`.
+    /// Returns the number of the first row whose name is not before `name`.
     fn lower_bound(&self, rows: Rows, name: &str) -> usize {
         let (mut low, mut high) = (0, rows.count);
         while low < high {
@@ -272,7 +279,7 @@ impl Table {
             .map(|number| length(self.row(self.provides, number), 8))
     }
 
-    pub(super) fn mention(&self, name: &str) -> Option<Seen> {
+    pub(super) fn mention(&self, name: &str) -> Option<FirstMentions> {
         let number = self.lower_bound(self.mentions, name);
         let row = self.row(self.mentions, number);
         if number >= self.mentions.count || self.string(row, 0) != name {
@@ -280,13 +287,13 @@ impl Table {
         }
         let first = |at: usize| {
             let record = word(row, at);
-            (record != NONE).then(|| First {
+            (record != NONE).then(|| Mention {
                 record,
                 field: u8::try_from(word(row, at + 4)).unwrap_or(u8::MAX),
                 place: word(row, at + 8),
             })
         };
-        Some(Seen {
+        Some(FirstMentions {
             own: first(8),
             for_all: first(20),
         })

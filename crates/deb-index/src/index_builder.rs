@@ -1,7 +1,7 @@
-//! From the text of an index to its table.
+//! Makes the table of an index from its text.
 
 use super::Malformed;
-use super::table::{self, First, Seen};
+use super::index_table::{self, FirstMentions, Mention};
 use deb_types::control::{Item, next_item};
 use deb_types::{MultiArch, version};
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::collections::hash_map::Entry;
 /// The architecture of packages that fit any.
 const ALL: &str = "all";
 
-/// The priorities as numbers, most important first.
+/// Returns a priority as a number, 1 for the most important.
 fn priority_number(text: &str) -> u8 {
     match text {
         "required" => 1,
@@ -28,7 +28,7 @@ fn is_name(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
-/// The place of a relation field in apt's order, from 1.
+/// Returns the number of a relation field in apt's order, from 1.
 pub(super) fn relation_field(name: &str) -> Option<u8> {
     Some(match name {
         "Pre-Depends" => 1,
@@ -44,7 +44,12 @@ pub(super) fn relation_field(name: &str) -> Option<u8> {
     })
 }
 
-/// The name at the beginning of each relation of a list, cheaply.
+/// Returns the names in a list of relations, alternatives included, without parsing their restrictions.
+///
+/// ```
+/// let names: Vec<&str> = deb_index::names_in("libc6 (>= 2.38), perl:any | awk").collect();
+/// assert_eq!(names, ["libc6", "perl", "awk"]);
+/// ```
 pub fn names_in(list: &str) -> impl Iterator<Item = &str> {
     // By bytes: this runs over some ten million of them.
     let mut rest = Some(list);
@@ -60,9 +65,9 @@ pub fn names_in(list: &str) -> impl Iterator<Item = &str> {
     .filter(|name| !name.is_empty())
 }
 
-/// What is said of a package in one paragraph.
+/// The fields of a package's paragraph that the table needs.
 #[derive(Default)]
-struct Stanza<'a> {
+struct PackageFields<'a> {
     name: &'a str,
     version: &'a str,
     architecture: &'a str,
@@ -73,7 +78,7 @@ struct Stanza<'a> {
     relations: Vec<(u8, &'a str)>,
 }
 
-impl<'a> Stanza<'a> {
+impl<'a> PackageFields<'a> {
     fn set(&mut self, field: &str, value: &'a str) {
         if let Some(field) = relation_field(field) {
             self.relations.push((field, value));
@@ -91,7 +96,7 @@ impl<'a> Stanza<'a> {
     }
 }
 
-/// The table of an index, with the checksum at its end.
+/// Returns the table of an index, with the checksum at its end.
 pub(super) fn table(text: &str) -> Result<Vec<u8>, Malformed> {
     let bad = |at: usize, what: &str| Malformed {
         line: 1 + text.get(..at).map_or(0, |before| before.matches('\n').count()),
@@ -104,7 +109,7 @@ pub(super) fn table(text: &str) -> Result<Vec<u8>, Malformed> {
     let mut rest = text;
     loop {
         let begin = text.len() - rest.len();
-        let mut stanza = Stanza::default();
+        let mut stanza = PackageFields::default();
         let (end, last) = loop {
             let at = text.len() - rest.len();
             let (item, after) = next_item(rest);
@@ -138,14 +143,14 @@ pub(super) fn table(text: &str) -> Result<Vec<u8>, Malformed> {
 struct Builder<'a> {
     strings: Vec<u8>,
     places: HashMap<&'a str, [u32; 2]>,
-    records: Vec<table::Row>,
+    records: Vec<index_table::TableRow>,
     provides: Vec<(&'a str, u32)>,
-    mentions: HashMap<&'a str, Seen>,
+    mentions: HashMap<&'a str, FirstMentions>,
     architecture: Option<&'a str>,
     mixed: bool,
 }
 
-/// What is checked to fit: the text is smaller than 4 GiB, and so is all of it.
+/// Returns a number as a word. It fits: the text is smaller than 4 GiB, and so is every part of it.
 fn word(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -162,7 +167,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn add(&mut self, stanza: &Stanza<'a>, begin: usize, end: usize) {
+    fn add(&mut self, stanza: &PackageFields<'a>, begin: usize, end: usize) {
         let number = word(self.records.len());
         let for_all = stanza.architecture == ALL;
         if !for_all {
@@ -170,7 +175,7 @@ impl<'a> Builder<'a> {
         }
         let [name, version, architecture] =
             [stanza.name, stanza.version, stanza.architecture].map(|text| self.string(text));
-        self.records.push(table::Row {
+        self.records.push(index_table::TableRow {
             stanza: [word(begin), word(end - begin)],
             name,
             version,
@@ -181,7 +186,7 @@ impl<'a> Builder<'a> {
         });
         for (field, list) in &stanza.relations {
             for (place, name) in names_in(list).enumerate() {
-                let here = First {
+                let here = Mention {
                     record: number,
                     field: *field,
                     place: word(place),
@@ -204,14 +209,15 @@ impl<'a> Builder<'a> {
             .into_iter()
             .map(|(name, record)| (self.string(name), record))
             .collect();
-        let mut mentions: Vec<(&str, Seen)> = std::mem::take(&mut self.mentions).into_iter().collect();
+        let mut mentions: Vec<(&str, FirstMentions)> =
+            std::mem::take(&mut self.mentions).into_iter().collect();
         mentions.sort_unstable_by_key(|(name, _)| *name);
-        let mentions: Vec<([u32; 2], Seen)> = mentions
+        let mentions: Vec<([u32; 2], FirstMentions)> = mentions
             .into_iter()
             .map(|(name, seen)| (self.string(name), seen))
             .collect();
         let architecture = self.architecture.map(|name| self.string(name));
-        table::write(&table::Content {
+        index_table::write(&index_table::TableContent {
             text: word(text),
             architecture,
             mixed: self.mixed,

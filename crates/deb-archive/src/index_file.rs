@@ -1,4 +1,4 @@
-//! One index file: where it is, and how its text is got out of it, bounded.
+//! One index file: its URLs and its compression. It is never decompressed beyond the size that was signed.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -7,15 +7,15 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::index::{Suite, suite_path};
-use super::package::{hex, join, show};
+use super::package_file::{hex, join, show};
 use super::release::Release;
+use super::suite::{Suite, suite_path};
 use super::{ArchiveError, Fetcher, PackageFile, Result};
 use deb_index::{Malformed, Packages, Unusable};
 
-/// What an xz decoder may use; `xz -9` needs 65 MiB.
+/// Limit for the memory of an xz decoder in bytes; `xz -9` needs 65 MiB.
 const XZ_MEMORY: u64 = 256 << 20;
-/// No index is larger, whatever its Release file says.
+/// Largest index in bytes, whatever its Release file says.
 const INDEX_LIMIT: u64 = 4 << 30;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ enum Compression {
 
 /// An index that a Release file names.
 #[derive(Debug)]
-pub(super) struct Wanted<'a> {
+pub(super) struct IndexFile<'a> {
     pub(super) suite: &'a Suite<'a>,
     pub(super) release: &'a Release,
     pub(super) component: &'a str,
@@ -35,11 +35,11 @@ pub(super) struct Wanted<'a> {
     /// The file to download, compressed or not.
     pub(super) packed: PackageFile,
     compression: Compression,
-    /// What it is uncompressed, if the Release file says so.
+    /// Size and SHA-256 of the uncompressed index, if the Release file has them.
     plain: Option<(u64, [u8; 32])>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> IndexFile<'a> {
     pub(super) fn new(
         suite: &'a Suite<'a>,
         release: &'a Release,
@@ -151,7 +151,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// An index of the cache, with its table.
+    /// Opens an index of the cache with its table.
     fn parsed(&self, fetcher: &Fetcher, path: &Path, sha256: &[u8; 32]) -> Result<Packages> {
         Packages::of_cache(path, &fetcher.cache.parsed(sha256)).map_err(|problem| match problem {
             Unusable::Unreadable(error) => ArchiveError::io("read", path)(error),
@@ -166,8 +166,8 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// For a Release file that names the compressed index only: its hash is
-    /// right, but there is no name to keep the text under.
+    /// Decompresses an index of which the Release file names the compressed form only. It is verified, but without a
+    /// hash of the text there is no name to keep the text under.
     fn unpack_unnamed(&self, fetcher: &Fetcher, stop: &dyn Fn() -> bool) -> Result<Packages> {
         let packed = fetcher.file(&self.packed, stop)?;
         let limit = self.packed.size.saturating_mul(100).clamp(1 << 20, 1 << 30);
@@ -182,7 +182,7 @@ impl<'a> Wanted<'a> {
         Packages::parse_bytes(&text).map_err(|problem| self.malformed(problem))
     }
 
-    /// Decompresses to exactly `size` bytes.
+    /// Decompresses the file `packed` to exactly `size` bytes.
     fn unpack(&self, packed: &Path, size: u64, out: &mut dyn Write, stop: &dyn Fn() -> bool) -> Result<()> {
         let mut reader = self.decoder(packed)?;
         let mut buffer = vec![0; 1 << 17];
