@@ -236,6 +236,7 @@ fn own(path: &Path, settings: &Settings) -> Result<LocalPackage, LintError> {
     let package = local_package(path)?;
     let fits = package.architecture == "all"
         || settings
+            .system
             .architectures()
             .any(|arch| arch.name == package.architecture);
     if fits {
@@ -244,7 +245,7 @@ fn own(path: &Path, settings: &Settings) -> Result<LocalPackage, LintError> {
     Err(LintError::Architecture {
         path: path.to_owned(),
         architecture: package.architecture,
-        target: settings.arch.name.to_owned(),
+        target: settings.system.arch.name.to_owned(),
     })
 }
 
@@ -260,7 +261,7 @@ fn named(argument: &OsStr) -> Result<Vec<String>, LintError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deb_unpack::tests::build::{Data, Deb};
+    use deb_testing::{Data, Deb};
 
     fn given(arguments: &[&OsStr]) -> Result<LintSettings, LintError> {
         let environment = Environment {
@@ -299,7 +300,10 @@ mod tests {
         let lint = given(&words(line)).unwrap();
         assert_eq!(lint.settings.include, ["d", "a", "b=1:2", "c/sid", "b:arm64"]);
         assert_eq!(lint.packages, ["a", "b", "c", "b"]);
-        assert_eq!((lint.settings.arch.name, lint.format), ("riscv64", Format::Json));
+        assert_eq!(
+            (lint.settings.system.arch.name, lint.format),
+            ("riscv64", Format::Json)
+        );
         assert!(lint.wants("a") && !lint.wants("d"));
         assert!(given(&words("--all a")).unwrap().wants("d"));
         assert!(matches!(

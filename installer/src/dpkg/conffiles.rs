@@ -1,19 +1,19 @@
 //! Conffiles that somebody changed: what the user said before (`--force-conf…`), or says when asked.
 
+use super::messages::Messages;
 use super::options::Options;
-use super::voice::Voice;
 use dpkg_db::{Choice, ConffileRules, DpkgError, Question};
 use std::io::{BufRead, Write};
 
 /// The user's way with conffiles.
 pub(super) struct Rules<'r> {
-    voice: &'r Voice,
+    messages: &'r Messages,
     options: &'r Options,
 }
 
 impl<'r> Rules<'r> {
-    pub(super) fn new(voice: &'r Voice, options: &'r Options) -> Self {
-        Self { voice, options }
+    pub(super) fn new(messages: &'r Messages, options: &'r Options) -> Self {
+        Self { messages, options }
     }
 
     /// What was forced, and how it is told.
@@ -80,7 +80,7 @@ impl ConffileRules for Rules<'_> {
     fn answer(&mut self, question: &Question<'_>) -> Result<Choice, DpkgError> {
         let root = self.options.root.display().to_string();
         let outside = |path: &std::path::Path| format!("{}{}", root.trim_end_matches('/'), path.display());
-        self.voice.status(&format!(
+        self.messages.status(&format!(
             "status: {} : conffile-prompt : '{}' '{}' {} {} ",
             question.path,
             outside(question.place),
@@ -128,7 +128,7 @@ impl ConffileRules for Rules<'_> {
         } else {
             "keep"
         };
-        self.voice.log(&format!("conffile {} {word}", question.path));
+        self.messages.log(&format!("conffile {} {word}", question.path));
         Ok(choice)
     }
 
@@ -139,7 +139,7 @@ impl ConffileRules for Rules<'_> {
     }
 
     fn replacing(&mut self, path: &str) {
-        self.voice
+        self.messages
             .say(&format!("Installing new version of config file {path} ..."));
     }
 }

@@ -1,9 +1,9 @@
 //! What the parts of one call share: the database, the view, and what was said so far.
 
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
+use super::messages::Messages;
 use super::options::{Call, Options};
-use super::voice::Voice;
-use crate::configure::cycles::TriggerLoops;
+use crate::configure::trigger_cycles::TriggerCycles;
 use dpkg_db::{Database, Diversions, DpkgError, Package, PackageKey, Status};
 use rootless_install_fs::Target;
 use script_host::Session;
@@ -17,9 +17,9 @@ pub(super) struct Engine<'e, 's> {
     pub(super) call: &'e Call,
     pub(super) target: &'e Target,
     pub(super) database: Database,
-    pub(super) voice: &'e Voice,
+    pub(super) messages: &'e Messages,
     pub(super) session: &'e mut Session<'s>,
-    pub(super) loops: TriggerLoops,
+    pub(super) trigger_cycles: TriggerCycles,
     /// What is to be configured in the end, in the order in which it was unpacked.
     pub(super) queue: Vec<PackageKey>,
     /// What was unpacked more than once.
@@ -32,7 +32,7 @@ pub(super) struct Engine<'e, 's> {
     /// somebody else has put there.
     pub(super) begun_empty: bool,
     /// States as they were told last.
-    told: HashMap<PackageKey, Status>,
+    reported: HashMap<PackageKey, Status>,
     counted: bool,
 }
 
@@ -41,7 +41,7 @@ impl<'e, 's> Engine<'e, 's> {
         call: &'e Call,
         target: &'e Target,
         mut database: Database,
-        voice: &'e Voice,
+        messages: &'e Messages,
         session: &'e mut Session<'s>,
     ) -> Self {
         database.keep_noted();
@@ -54,14 +54,14 @@ impl<'e, 's> Engine<'e, 's> {
             call,
             target,
             database,
-            voice,
+            messages,
             session,
-            loops: TriggerLoops::default(),
+            trigger_cycles: TriggerCycles::default(),
             queue: Vec::new(),
             repeated: Vec::new(),
             available: HashMap::new(),
             failed: Vec::new(),
-            told: HashMap::new(),
+            reported: HashMap::new(),
             counted: false,
         }
     }
@@ -75,7 +75,7 @@ impl<'e, 's> Engine<'e, 's> {
     }
 
     /// A package that is known to be there.
-    pub(super) fn package(&self, key: &PackageKey) -> Done<&Package> {
+    pub(super) fn package(&self, key: &PackageKey) -> Result<&Package> {
         let missing = || DpkgError::NoPackage {
             package: key.to_string(),
         };
@@ -104,9 +104,9 @@ impl<'e, 's> Engine<'e, 's> {
     }
 
     /// Tells front ends and the log of the states that were noted.
-    pub(super) fn tell(&mut self) {
+    pub(super) fn report_states(&mut self) {
         for noted in self.database.take_noted() {
-            if self.told.insert(noted.key.clone(), noted.status) == Some(noted.status) {
+            if self.reported.insert(noted.key.clone(), noted.status) == Some(noted.status) {
                 continue;
             }
             let version = if noted.version.is_empty() {
@@ -114,26 +114,26 @@ impl<'e, 's> Engine<'e, 's> {
             } else {
                 &noted.version
             };
-            self.voice
+            self.messages
                 .log(&format!("status {} {} {version}", noted.status, noted.key));
-            self.voice
+            self.messages
                 .status(&format!("status: {}: {}", noted.name, noted.status));
         }
     }
 
     /// Tells of what is about to be done with a package.
-    pub(super) fn tell_action(&mut self, action: &str, key: &PackageKey) {
-        self.tell();
+    pub(super) fn report_action(&mut self, action: &str, key: &PackageKey) {
+        self.report_states();
         let available = self.available.get(key).map_or("<none>", String::as_str);
-        self.voice
+        self.messages
             .log(&format!("{action} {key} {} {available}", self.version(key)));
-        self.voice
+        self.messages
             .status(&format!("processing: {action}: {}", self.name(key)));
     }
 
     /// What was changed reaches the target's disk and those who listen.
-    pub(super) fn record(&mut self) -> Done {
-        self.tell();
+    pub(super) fn record(&mut self) -> Result {
+        self.report_states();
         Ok(self.database.flush(self.target)?)
     }
 
@@ -146,24 +146,25 @@ impl<'e, 's> Engine<'e, 's> {
                 .flat_map(|diversion| [&diversion.from, &diversion.to]);
             let unowned = diverted.filter(|path| self.database.owners(path).next().is_none());
             let files = self.database.paths() + unowned.count();
-            self.voice.say(&format!(
+            self.messages.say(&format!(
                 "(Reading database ... {files} files and directories currently installed.)"
             ));
         }
     }
 
     /// Notes what was not done, and whether that is enough of it.
-    pub(super) fn fail(&mut self, kind: &str, name: &str, problem: &str) -> Done {
+    pub(super) fn fail(&mut self, kind: &str, name: &str, problem: &str) -> Result {
         let action = self.call.action.name();
-        self.voice.notice(&format!(
+        self.messages.notice(&format!(
             "error processing {kind} {name} (--{action}):\n {problem}"
         ));
-        self.voice.status(&format!("status: {name} : error : {problem}"));
+        self.messages
+            .status(&format!("status: {name} : error : {problem}"));
         self.failed.push(name.to_owned());
         if self.failed.len() < self.options().abort_after {
             return Ok(());
         }
-        self.voice.notice("too many errors, stopping");
+        self.messages.notice("too many errors, stopping");
         Err(Fault::Call(String::new()))
     }
 }

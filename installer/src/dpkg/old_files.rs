@@ -1,9 +1,9 @@
 //! What is left of a package's old version when the new one is unpacked (`pkg_remove_old_files` in
 //! dpkg's source).
 
-use super::archives::Archive;
+use super::deb_files::DebArchive;
 use super::engine::Engine;
-use super::fault::Done;
+use super::fault::Result;
 use dpkg_db::Unpacked;
 use dpkg_db::{Conffile, Diversions, PackageKey, dereference, md5_of, with_suffix};
 use rootless_install_fs::FileType;
@@ -15,11 +15,11 @@ impl Engine<'_, '_> {
     /// stay, and are returned: they are obsolete.
     pub(super) fn remove_old_files(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         key: &PackageKey,
         before: &[PathBuf],
         unpacked: &Unpacked,
-    ) -> Done<Vec<Conffile>> {
+    ) -> Result<Vec<Conffile>> {
         let diversions = Diversions::load(self.target)?;
         let new_conffiles = archive.control.conffiles()?;
         for (path, _) in new_conffiles.iter().filter(|(_, on_upgrade)| *on_upgrade) {
@@ -72,7 +72,7 @@ impl Engine<'_, '_> {
             }
             self.activate_path(&used, key);
             if let Err(error) = self.target.remove(&used) {
-                self.voice.warning(&format!(
+                self.messages.warning(&format!(
                     "unable to securely remove old file '{}': {error}",
                     path.display()
                 ));
@@ -87,8 +87,8 @@ impl Engine<'_, '_> {
             return;
         }
         if let Err(error) = self.target.remove_dir(used) {
-            let why = super::fault::told(&error);
-            self.voice.warning(&format!(
+            let why = super::fault::with_causes(&error);
+            self.messages.warning(&format!(
                 "unable to delete old directory '{}': {why}",
                 path.display()
             ));
@@ -119,7 +119,12 @@ impl Engine<'_, '_> {
     }
 
     /// Removes a conffile that the new version has marked so (deb-conffiles(5), `remove-on-upgrade`).
-    fn remove_conffile_on_upgrade(&mut self, key: &PackageKey, path: &Path, diversions: &Diversions) -> Done {
+    fn remove_conffile_on_upgrade(
+        &mut self,
+        key: &PackageKey,
+        path: &Path,
+        diversions: &Diversions,
+    ) -> Result {
         if self.database.owners(path).any(|owner| owner != key) {
             return Ok(());
         }
@@ -138,13 +143,14 @@ impl Engine<'_, '_> {
         let recorded = recorded.map(|have| have.hash.clone());
         let shown = place.display();
         if recorded == Some(md5_of(self.target, &place)?) {
-            self.voice.say(&format!("Removing obsolete conffile {shown} ..."));
+            self.messages
+                .say(&format!("Removing obsolete conffile {shown} ..."));
             self.target.remove(&place)?;
         } else {
             let old = with_suffix(&place, ".dpkg-old");
-            self.voice
+            self.messages
                 .say(&format!("Obsolete conffile '{shown}' has been modified locally."));
-            self.voice.say(&format!("Saving as {} ...", old.display()));
+            self.messages.say(&format!("Saving as {} ...", old.display()));
             self.target.rename(&place, &old)?;
         }
         Ok(())

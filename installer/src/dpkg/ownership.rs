@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// The installed packages, seen by one that is being unpacked.
-pub(super) struct Rivals<'r> {
+pub(super) struct InstalledOwners<'r> {
     database: &'r Database,
     /// `--force-overwrite`.
     overwrite: bool,
@@ -18,7 +18,7 @@ pub(super) struct Rivals<'r> {
     taken: Mutex<Vec<String>>,
 }
 
-impl<'r> Rivals<'r> {
+impl<'r> InstalledOwners<'r> {
     pub(super) fn new(database: &'r Database, overwrite: bool, leaving: &'r [PackageKey]) -> Self {
         Self {
             database,
@@ -30,7 +30,7 @@ impl<'r> Rivals<'r> {
     }
 
     /// The packages whose files were replaced so far, and what was taken by force.
-    pub(super) fn told(&self) -> (Vec<PackageKey>, Vec<String>) {
+    pub(super) fn take_replaced(&self) -> (Vec<PackageKey>, Vec<String>) {
         let take = |list: &Mutex<Vec<String>>| std::mem::take(&mut *lock(list));
         (std::mem::take(&mut *lock(&self.replaced)), take(&self.taken))
     }
@@ -40,7 +40,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Ownership for Rivals<'_> {
+impl Ownership for InstalledOwners<'_> {
     fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest {
         let found = self.database.contest(package, path, diverting);
         if found == Contest::Replace {

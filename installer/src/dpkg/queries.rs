@@ -1,9 +1,9 @@
 //! What is asked of the database and changes no package.
 
 use super::engine::DPKG_VERSION;
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
+use super::messages::Messages;
 use super::options::{Action, Call};
-use super::voice::Voice;
 use deb_arch::Architecture;
 use dpkg_db::{Database, Package, PackageKey, Status, Want, version_order};
 use rootless_install_fs::Target;
@@ -22,7 +22,7 @@ const FEATURES: &[&str] = &[
 ];
 
 /// A question that needs no database.
-pub(super) fn without_database(call: &Call, voice: &Voice) -> Option<Done<bool>> {
+pub(super) fn without_database(call: &Call, messages: &Messages) -> Option<Result<bool>> {
     match &call.action {
         Action::Assert(feature) => Some(if FEATURES.contains(&feature.as_str()) {
             Ok(true)
@@ -33,9 +33,9 @@ pub(super) fn without_database(call: &Call, voice: &Voice) -> Option<Done<bool>>
         Action::Version => {
             // Front ends want to know whose ways these are.
             if call.options.robot {
-                voice.say(DPKG_VERSION);
+                messages.say(DPKG_VERSION);
             } else {
-                voice.say(&format!(
+                messages.say(&format!(
                     "Debian 'dpkg' package management program version {DPKG_VERSION} ({}), as rootless-install {} \
                      acts for it.",
                     Architecture::native().name,
@@ -45,7 +45,7 @@ pub(super) fn without_database(call: &Call, voice: &Voice) -> Option<Done<bool>>
             Some(Ok(true))
         }
         Action::Help => {
-            voice.say(
+            messages.say(
                 "Usage: rootless-install dpkg --root=DIRECTORY ACTION OPTION...\n\n\
                  Actions and options are those of dpkg(1): --install, --unpack, --configure, --triggers-only,\n\
                  --remove, --purge, --audit, --get-selections, --set-selections, --clear-selections,\n\
@@ -63,7 +63,7 @@ pub(super) fn without_database(call: &Call, voice: &Voice) -> Option<Done<bool>>
             Some(Ok(true))
         }
         Action::ForceHelp => {
-            voice.say(&format!("Currently enabled options:\n {}", call.options.forces));
+            messages.say(&format!("Currently enabled options:\n {}", call.options.forces));
             Some(Ok(true))
         }
         _ => None,
@@ -71,7 +71,7 @@ pub(super) fn without_database(call: &Call, voice: &Voice) -> Option<Done<bool>>
 }
 
 /// Answers from the database; `false` where dpkg's answer is no.
-pub(super) fn answer(call: &Call, target: &Target, database: &Database, voice: &Voice) -> Done<bool> {
+pub(super) fn answer(call: &Call, target: &Target, database: &Database, messages: &Messages) -> Result<bool> {
     let patterns: Vec<String> = call
         .arguments
         .iter()
@@ -79,9 +79,9 @@ pub(super) fn answer(call: &Call, target: &Target, database: &Database, voice: &
         .collect();
     let native = database.native();
     match call.action {
-        Action::PrintArchitecture => voice.say(native),
-        Action::PrintForeignArchitectures => database.foreign().iter().for_each(|name| voice.say(name)),
-        Action::Audit => super::audit::audit(target, database, voice),
+        Action::PrintArchitecture => messages.say(native),
+        Action::PrintForeignArchitectures => database.foreign().iter().for_each(|name| messages.say(name)),
+        Action::Audit => super::audit::audit(target, database, messages),
         Action::GetSelections => {
             let known = database
                 .packages()
@@ -89,11 +89,11 @@ pub(super) fn answer(call: &Call, target: &Target, database: &Database, voice: &
             for package in known.filter(|package| is_named(package, native, &patterns)) {
                 let name = package.display_name(native);
                 let tabs = 6_usize.saturating_sub(name.len() / 8).max(1);
-                voice.say(&format!("{name}{}{}", "\t".repeat(tabs), package.want));
+                messages.say(&format!("{name}{}{}", "\t".repeat(tabs), package.want));
             }
         }
         Action::List => {
-            voice.say(
+            messages.say(
                 "Desired=Unknown/Install/Remove/Purge/Hold\n\
                  | Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n\
                  |/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n\
@@ -104,16 +104,16 @@ pub(super) fn answer(call: &Call, target: &Target, database: &Database, voice: &
                     && (!patterns.is_empty() || package.status != Status::NotInstalled)
             };
             for package in database.packages().filter(shown) {
-                voice.say(&line(package, native));
+                messages.say(&line(package, native));
             }
         }
         Action::Status => {
             let mut all = true;
             for pattern in &patterns {
                 match database.resolve(pattern).and_then(|key| database.get(&key)) {
-                    Some(package) => voice.say(database.stanza(package).trim_end()),
+                    Some(package) => messages.say(database.stanza(package).trim_end()),
                     None => {
-                        voice.notice(&format!(
+                        messages.notice(&format!(
                             "package '{pattern}' is not installed and no information is available"
                         ));
                         all = false;
@@ -128,24 +128,24 @@ pub(super) fn answer(call: &Call, target: &Target, database: &Database, voice: &
                 match database.resolve(pattern) {
                     Some(key) => {
                         for path in database.list(target, &key)? {
-                            voice.say(&path.to_string_lossy());
+                            messages.say(&path.to_string_lossy());
                         }
                     }
                     None => {
-                        voice.notice(&format!("package '{pattern}' is not installed"));
+                        messages.notice(&format!("package '{pattern}' is not installed"));
                         all = false;
                     }
                 }
             }
             return Ok(all);
         }
-        _ => return search(&patterns, database, voice),
+        _ => return search(&patterns, database, messages),
     }
     Ok(true)
 }
 
 /// `--search` for whole paths; patterns as in dpkg-query are for another day.
-fn search(paths: &[String], database: &Database, voice: &Voice) -> Done<bool> {
+fn search(paths: &[String], database: &Database, messages: &Messages) -> Result<bool> {
     let mut all = true;
     for path in paths {
         let owners: Vec<String> = database
@@ -153,10 +153,10 @@ fn search(paths: &[String], database: &Database, voice: &Voice) -> Done<bool> {
             .map(|key| database.display_name(key))
             .collect();
         if owners.is_empty() {
-            voice.notice(&format!("no path found matching pattern {path}"));
+            messages.notice(&format!("no path found matching pattern {path}"));
             all = false;
         } else {
-            voice.say(&format!("{}: {path}", owners.join(", ")));
+            messages.say(&format!("{}: {path}", owners.join(", ")));
         }
     }
     Ok(all)
@@ -211,7 +211,7 @@ fn line(package: &Package, native: &str) -> String {
 }
 
 /// `--compare-versions A OP B`.
-fn compare(call: &Call) -> Done<bool> {
+fn compare(call: &Call) -> Result<bool> {
     let [a, operator, b] = &call.arguments[..] else {
         return Err(Fault::Call(
             "--compare-versions takes three arguments: <version> <relation> <version>".to_owned(),
@@ -251,7 +251,7 @@ fn compare(call: &Call) -> Done<bool> {
 }
 
 /// The selections of standard input, `NAME WANT` a line, into the database.
-pub(super) fn select(database: &mut Database, voice: &Voice, clear: bool) -> Done {
+pub(super) fn select(database: &mut Database, messages: &Messages, clear: bool) -> Result {
     if clear {
         let keys: Vec<PackageKey> = database
             .packages()
@@ -277,7 +277,7 @@ pub(super) fn select(database: &mut Database, voice: &Voice, clear: bool) -> Don
             .map_err(|_| Fault::Call(format!("unknown wanted status '{want}' of package {name}")))?;
         match database.resolve(name) {
             Some(key) => database.update(&key, |package| package.want = want)?,
-            None => voice.warning(&format!("package not in status nor available database: {name}")),
+            None => messages.warning(&format!("package not in status nor available database: {name}")),
         }
     }
     Ok(())

@@ -1,14 +1,14 @@
 //! Triggers processed (`trigproc.c` in dpkg's source).
 
 use super::engine::Engine;
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
 use super::unpack::call;
 use dpkg_db::{PackageKey, Status};
 use script_host::script::Script;
 
 impl Engine<'_, '_> {
     /// Processes the triggers of a package, if it has any pending.
-    pub(super) fn process_triggers(&mut self, key: &PackageKey) -> Done {
+    pub(super) fn process_triggers(&mut self, key: &PackageKey) -> Result {
         let pending = self
             .database
             .get(key)
@@ -18,8 +18,8 @@ impl Engine<'_, '_> {
             self.database.release_awaiters(key);
             return Ok(());
         };
-        if let Some(packages) = self.loops.check(&self.database) {
-            self.voice.notice(&format!(
+        if let Some(packages) = self.trigger_cycles.check(&self.database) {
+            self.messages.notice(&format!(
                 "cycle found while processing triggers:\n chain of packages whose triggers are or may be responsible:\n  {packages}"
             ));
             self.database
@@ -27,12 +27,12 @@ impl Engine<'_, '_> {
             self.record()?;
             return Err(Fault::Package("triggers looping, abandoned".to_owned()));
         }
-        self.voice.say(&format!(
+        self.messages.say(&format!(
             "Processing triggers for {} ({}) ...",
             self.name(key),
             self.version(key)
         ));
-        self.tell_action("trigproc", key);
+        self.report_action("trigproc", key);
         let names = self.database.take_pending(key)?;
         let path = self.package(key)?.info_path("postinst");
         self.run(key, &Script::Triggered { names }, &path, "installed")?;
@@ -40,7 +40,7 @@ impl Engine<'_, '_> {
     }
 
     /// The triggers that were activated meanwhile, where nobody waits for them.
-    pub(super) fn deferred_triggers(&mut self) -> Done {
+    pub(super) fn deferred_triggers(&mut self) -> Result {
         if self.options().triggers == Some(false) {
             return Ok(());
         }
@@ -60,7 +60,7 @@ impl Engine<'_, '_> {
     }
 
     /// Runs the postrm of a package.
-    pub(super) fn run_postrm(&mut self, key: &PackageKey, argument: &str) -> Done {
+    pub(super) fn run_postrm(&mut self, key: &PackageKey, argument: &str) -> Result {
         let path = self.package(key)?.info_path("postrm");
         self.run(
             key,

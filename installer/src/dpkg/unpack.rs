@@ -1,12 +1,11 @@
 //! One archive unpacked (`process_archive` in dpkg's source), and what was done so far undone when
 //! that fails.
 
-use super::archives::Archive;
+use super::deb_files::DebArchive;
 use super::engine::Engine;
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
 use super::options::Action;
-use super::ownership::Rivals;
-use crate::install::InstallError;
+use super::ownership::InstalledOwners;
 use deb_unpack::{Context, Job, Layering, check_contents, unpack_all};
 use dpkg_db::Unpacked;
 use dpkg_db::{Database, Flag, PackageKey, Status};
@@ -42,7 +41,7 @@ pub(super) struct Progress {
 
 impl Engine<'_, '_> {
     /// Unpacks an archive.
-    pub(super) fn unpack(&mut self, archive: &Archive) -> Done {
+    pub(super) fn unpack(&mut self, archive: &DebArchive) -> Result {
         let mut progress = Progress {
             undo: Vec::new(),
             conflictors: Vec::new(),
@@ -67,17 +66,17 @@ impl Engine<'_, '_> {
 
     fn unpack_steps(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         key: &PackageKey,
         old: Status,
         progress: &mut Progress,
-    ) -> Done {
+    ) -> Result {
         let deconfigured = self.check_relations(archive, progress)?;
         self.count_files();
-        self.voice
+        self.messages
             .say(&format!("Preparing to unpack {} ...", archive.shown));
         let upgrade = old > Status::ConfigFiles;
-        self.tell_action(if upgrade { "upgrade" } else { "install" }, key);
+        self.report_action(if upgrade { "upgrade" } else { "install" }, key);
         self.database
             .activate_before_unpack(self.target, key, &archive.control)?;
         self.write_incoming(archive)?;
@@ -113,12 +112,12 @@ impl Engine<'_, '_> {
         self.run(key, &call("preinst", arguments), &incoming("preinst"), "new")?;
         let name = self.name(key);
         if upgrade {
-            self.voice.say(&format!(
+            self.messages.say(&format!(
                 "Unpacking {name} ({}) over ({old_version}) ...",
                 archive.version
             ));
         } else {
-            self.voice
+            self.messages
                 .say(&format!("Unpacking {name} ({}) ...", archive.version));
         }
         let before = self.database.list(self.target, key)?;
@@ -138,8 +137,7 @@ impl Engine<'_, '_> {
         self.record()?;
         let package = self.package(key)?.clone();
         self.session
-            .learn(&package.name, &package.version, &package.architecture, &paths)
-            .map_err(InstallError::from)?;
+            .learn(&package.name, &package.version, &package.architecture, &paths)?;
         for conflictor in std::mem::take(&mut progress.conflictors) {
             self.end_conflictor(key, &conflictor)?;
         }
@@ -156,16 +154,16 @@ impl Engine<'_, '_> {
     }
 
     /// The files of an archive into the target. All of it is read before anything is written.
-    fn extract(&mut self, archive: &Archive, progress: &mut Progress) -> Done<Unpacked> {
+    fn extract(&mut self, archive: &DebArchive, progress: &mut Progress) -> Result<Unpacked> {
         // What scripts did is on the disk, and what follows is in the journal.
         self.record()?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let package = archive.control.package()?;
         let filters = &self.options().filters;
         let left_out = |path: &Path, may_hold_others: bool| filters.leave_out(path, may_hold_others);
-        let rivals = Rivals::new(&self.database, self.forces("overwrite"), &progress.conflictors);
+        let owners = InstalledOwners::new(&self.database, self.forces("overwrite"), &progress.conflictors);
         let mut context = Context::load(self.target, &self.database, Layering::Dpkg)?;
-        context.ownership = &rivals;
+        context.ownership = &owners;
         context.left_out = &left_out;
         let (database, target, begun_empty) = (&self.database, self.target, self.begun_empty);
         let adopted = |path: &Path| begun_empty && is_nobodys(path, database, target);
@@ -178,21 +176,22 @@ impl Engine<'_, '_> {
             &context,
             threads,
         )?;
-        let (replaced, taken) = rivals.told();
+        let (replaced, taken) = owners.take_replaced();
         for other in &replaced {
             let (name, version) = (self.name(other), self.version(other));
-            self.voice
+            self.messages
                 .say(&format!("Replacing files in old package {name} ({version}) ..."));
         }
         for path in &taken {
-            self.voice.warning("overriding problem because --force enabled:");
-            self.voice.warning(path);
+            self.messages
+                .warning("overriding problem because --force enabled:");
+            self.messages.warning(path);
         }
         progress.placed = true;
         let job = Job {
             path: archive.path.clone(),
             expected: None,
-            quick: None,
+            recompressed: None,
         };
         let unpacked = unpack_all(&[job], self.target, &context, threads, &|_, _| {})?;
         let unpacked = unpacked.into_iter().next().map(|unpacked| unpacked.files);
@@ -200,15 +199,21 @@ impl Engine<'_, '_> {
     }
 
     /// The old version's script, or where that fails the new version's in its place.
-    fn run_old_or_new(&mut self, archive: &Archive, key: &PackageKey, file: &'static str, old: &str) -> Done {
+    fn run_old_or_new(
+        &mut self,
+        archive: &DebArchive,
+        key: &PackageKey,
+        file: &'static str,
+        old: &str,
+    ) -> Result {
         let path = self.package(key)?.info_path(file);
         let upgrade = call(file, vec!["upgrade".into(), archive.version.clone()]);
         let problem = match self.run(key, &upgrade, &path, "old") {
             Err(Fault::Package(problem)) => problem,
             done => return done.map(|_| ()),
         };
-        self.voice.warning(&problem);
-        self.voice
+        self.messages.warning(&problem);
+        self.messages
             .notice("trying script from the new package instead ...");
         let arguments = vec!["failed-upgrade".into(), old.to_owned(), archive.version.clone()];
         if !self.run(key, &call(file, arguments), &incoming(file), "new")? {
@@ -216,11 +221,11 @@ impl Engine<'_, '_> {
                 "there is no script in the new version of the package - giving up".to_owned(),
             ));
         }
-        self.voice.notice("... it looks like that went OK");
+        self.messages.notice("... it looks like that went OK");
         Ok(())
     }
 
-    fn undo(&mut self, archive: &Archive, key: &PackageKey, mut progress: Progress) {
+    fn undo(&mut self, archive: &DebArchive, key: &PackageKey, mut progress: Progress) {
         let mut given_up = false;
         while let Some(undo) = progress.undo.pop() {
             let own = !matches!(undo, Undo::Deconfigured(_) | Undo::InFavour(_));
@@ -229,18 +234,18 @@ impl Engine<'_, '_> {
             }
             let undone = self.undo_one(archive, key, undo, progress.placed);
             if let Err(Fault::Package(problem) | Fault::Call(problem)) = undone {
-                self.voice
+                self.messages
                     .notice(&format!("error while cleaning up:\n {problem}"));
                 given_up |= own;
             }
         }
         // What is noted here is what the next call finds.
         if let Err(Fault::Package(problem) | Fault::Call(problem)) = self.record() {
-            self.voice.notice(&problem);
+            self.messages.notice(&problem);
         }
     }
 
-    fn undo_one(&mut self, archive: &Archive, key: &PackageKey, undo: Undo, placed: bool) -> Done {
+    fn undo_one(&mut self, archive: &DebArchive, key: &PackageKey, undo: Undo, placed: bool) -> Result {
         let old_version = self.version(key);
         let new = archive.version.clone();
         match undo {
@@ -295,13 +300,13 @@ impl Engine<'_, '_> {
     }
 
     /// Runs a postinst that undoes; the package is configured afterwards.
-    pub(super) fn abort_to_installed(&mut self, key: &PackageKey, arguments: Vec<String>) -> Done {
+    pub(super) fn abort_to_installed(&mut self, key: &PackageKey, arguments: Vec<String>) -> Result {
         let path = self.package(key)?.info_path("postinst");
         self.run(key, &call("postinst", arguments), &path, "installed")?;
         self.settle(key)
     }
 
-    fn write_incoming(&self, archive: &Archive) -> Done {
+    fn write_incoming(&self, archive: &DebArchive) -> Result {
         self.remove_incoming()?;
         let control = &archive.control;
         self.target
@@ -316,7 +321,7 @@ impl Engine<'_, '_> {
     }
 
     /// Removes the control files, also those that a call before this one has left.
-    fn remove_incoming(&self) -> Done {
+    fn remove_incoming(&self) -> Result {
         let names = match self.target.read_dir(Path::new(INCOMING)) {
             Err(error) if error.is_not_found() => return Ok(()),
             names => names?,

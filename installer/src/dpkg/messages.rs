@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Says it.
 #[derive(Debug, Default)]
-pub(super) struct Voice {
+pub(super) struct Messages {
     listeners: Mutex<Vec<File>>,
     log: Mutex<Option<File>>,
     /// `--debug`: which details are told.
@@ -19,28 +19,28 @@ pub(super) struct Voice {
 /// Scripts that are run (dpkg(1), `--debug`).
 const SCRIPTS: u32 = 0o2;
 
-impl Voice {
+impl Messages {
     /// Takes the descriptors and opens the log.
     ///
     /// # Errors
     /// A descriptor that there is not.
     pub(super) fn new(descriptors: &[i32], log: Option<&Path>, debug: u32) -> Result<Self, String> {
-        let voice = Self {
+        let messages = Self {
             debug,
             ..Self::default()
         };
         for descriptor in descriptors {
             let copy = crate::sys::inherited(*descriptor)
                 .map_err(|error| format!("cannot use the status descriptor {descriptor}: {error}"))?;
-            lock(&voice.listeners).push(File::from(copy));
+            lock(&messages.listeners).push(File::from(copy));
         }
         if let Some(path) = log {
             match File::options().append(true).create(true).open(path) {
-                Ok(file) => *lock(&voice.log) = Some(file),
-                Err(error) => voice.notice(&format!("cannot open log '{}': {error}", path.display())),
+                Ok(file) => *lock(&messages.log) = Some(file),
+                Err(error) => messages.notice(&format!("cannot open log '{}': {error}", path.display())),
             }
         }
-        Ok(voice)
+        Ok(messages)
     }
 
     /// Progress, on standard output.
@@ -82,7 +82,7 @@ impl Voice {
     }
 }
 
-impl Reporter for Voice {
+impl Reporter for Messages {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::ScriptOutput { output, .. } => {

@@ -1,9 +1,9 @@
 //! Whether a package may be unpacked beside what is there: Pre-Depends, Breaks, Conflicts, other
 //! instances (`pkg_check_depcon` in dpkg's source), and what becomes of those in the way.
 
-use super::archives::Archive;
+use super::deb_files::DebArchive;
 use super::engine::Engine;
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
 use super::relations::{excludes, groups, is_meant, satisfied, written};
 use super::unpack::{Progress, Undo, call};
 use dpkg_db::{Flag, Package, PackageKey, Possibility, Status, Want, replaces};
@@ -13,9 +13,9 @@ impl Engine<'_, '_> {
     /// returned, those to be removed noted.
     pub(super) fn check_relations(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         progress: &mut Progress,
-    ) -> Done<Vec<PackageKey>> {
+    ) -> Result<Vec<PackageKey>> {
         let new = archive.control.package()?;
         let name = new.display_name(self.database.native());
         let mut deconfigured: Vec<PackageKey> = Vec::new();
@@ -38,15 +38,15 @@ impl Engine<'_, '_> {
                 }
                 let other = self.name(&key);
                 if self.options().auto_deconfigure {
-                    self.voice.notice(&format!(
+                    self.messages.notice(&format!(
                         "considering deconfiguration of {other}, which would be broken by installation of {name} ..."
                     ));
-                    self.voice
+                    self.messages
                         .notice(&format!("yes, will deconfigure {other} (broken by {name})"));
                     deconfigured.push(key);
                     continue;
                 }
-                self.voice.notice(&format!(
+                self.messages.notice(&format!(
                     "regarding {} containing {name}:\n {name} breaks {}\n  {other} (version {}) is present and {}.\n",
                     archive.shown,
                     written(&group),
@@ -59,7 +59,7 @@ impl Engine<'_, '_> {
                          (--auto-deconfigure might help)"
                     )));
                 }
-                self.voice.warning("ignoring breakage, may proceed anyway!");
+                self.messages.warning("ignoring breakage, may proceed anyway!");
             }
         }
         for group in groups(&new, "Pre-Depends") {
@@ -68,7 +68,7 @@ impl Engine<'_, '_> {
         Ok(deconfigured)
     }
 
-    fn check_pre_depends(&mut self, archive: &Archive, new: &Package, group: &[Possibility]) -> Done {
+    fn check_pre_depends(&mut self, archive: &DebArchive, new: &Package, group: &[Possibility]) -> Result {
         let native = self.database.native().to_owned();
         let meant = |have: &Package| group.iter().any(|wanted| is_meant(new, have, wanted, &native));
         let ready = |engine: &Self| {
@@ -115,7 +115,7 @@ impl Engine<'_, '_> {
             },
             _ => format!("{first} is not installed."),
         };
-        self.voice.notice(&format!(
+        self.messages.notice(&format!(
             "regarding {} containing {name}, pre-dependency problem:\n {name} pre-depends on {}\n  {why}\n",
             archive.shown,
             written(group)
@@ -125,7 +125,7 @@ impl Engine<'_, '_> {
                 "pre-dependency problem - not installing {name}"
             )));
         }
-        self.voice.warning("ignoring pre-dependency problem!");
+        self.messages.warning("ignoring pre-dependency problem!");
         Ok(())
     }
 
@@ -163,44 +163,44 @@ impl Engine<'_, '_> {
 
     fn check_conflictor(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         new: &Package,
         key: &PackageKey,
         progress: &mut Progress,
-    ) -> Done {
+    ) -> Result {
         let have = self.package(key)?.clone();
         let (name, other) = (new.display_name(self.database.native()), self.name(key));
         let given_up = !matches!(have.want, Want::Install | Want::Hold) || replaces(new, &have);
         let kept = (have.essential() && !self.forces("remove-essential"))
             || (have.field("Protected").is_some() && !self.forces("remove-protected"));
         if given_up && !kept {
-            self.voice
+            self.messages
                 .notice(&format!("considering removing {other} in favour of {name} ..."));
             match self.needed_by(key, new) {
                 Some(needing) => {
                     let needing = self.name(&needing);
-                    self.voice
+                    self.messages
                         .notice(&format!("no, cannot remove {other}: {needing} depends on it"));
                 }
                 None if have.flag == Flag::ReinstReq && !self.forces("remove-reinstreq") => {
-                    self.voice.notice(&format!(
+                    self.messages.notice(&format!(
                         "package {other} requires reinstallation, will not remove"
                     ));
                 }
                 None => {
                     if have.status < Status::TriggersAwaited {
-                        self.voice.notice(&format!(
+                        self.messages.notice(&format!(
                             "{other} is not properly installed; ignoring any dependencies on it"
                         ));
                     }
-                    self.voice
+                    self.messages
                         .notice(&format!("yes, will remove {other} in favour of {name}"));
                     progress.conflictors.push(key.clone());
                     return Ok(());
                 }
             }
         }
-        self.voice.notice(&format!(
+        self.messages.notice(&format!(
             "regarding {} containing {name}:\n {name} conflicts with {other}\n  {other} (version {}) is present and {}.\n",
             archive.shown, have.version, have.status
         ));
@@ -209,7 +209,7 @@ impl Engine<'_, '_> {
                 "conflicting packages - not installing {name}"
             )));
         }
-        self.voice.warning("ignoring conflict, may proceed anyway!");
+        self.messages.warning("ignoring conflict, may proceed anyway!");
         Ok(())
     }
 
@@ -265,13 +265,13 @@ impl Engine<'_, '_> {
     /// Deconfigures a package that the new one breaks.
     pub(super) fn deconfigure(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         other: &PackageKey,
         progress: &mut Progress,
-    ) -> Done {
+    ) -> Result {
         let (name, version) = (self.name(&archive.key), archive.version.clone());
         let same = other.name == archive.key.name;
-        self.voice.say(&format!(
+        self.messages.say(&format!(
             "De-configuring {} ({}), to allow {} of {name} ({version}) ...",
             self.name(other),
             self.version(other),
@@ -291,10 +291,10 @@ impl Engine<'_, '_> {
     /// Begins to remove a package in favour of the new one.
     pub(super) fn begin_conflictor(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         key: &PackageKey,
         progress: &mut Progress,
-    ) -> Done {
+    ) -> Result {
         let before = self.status(key);
         if before < Status::HalfConfigured {
             return Ok(());
@@ -316,8 +316,8 @@ impl Engine<'_, '_> {
     }
 
     /// Removes it, now that the new package is unpacked.
-    pub(super) fn end_conflictor(&mut self, new: &PackageKey, key: &PackageKey) -> Done {
-        self.voice.say(&format!(
+    pub(super) fn end_conflictor(&mut self, new: &PackageKey, key: &PackageKey) -> Result {
+        self.messages.say(&format!(
             "Removing {} ({}), to allow configuration of {} ({}) ...",
             self.name(key),
             self.version(key),
