@@ -1,4 +1,4 @@
-//! Whole runs.
+//! Whole runs of ldconfig.
 
 use super::testing::{WithLdconfig, library};
 use super::{LdconfigError, run};
