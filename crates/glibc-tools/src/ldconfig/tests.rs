@@ -1,8 +1,9 @@
 //! Whole runs.
 
-use super::testing::{Elf, Place, library};
+use super::testing::{Place, library};
 use super::{LdconfigError, run};
 use deb_arch::{ARCHITECTURES, Architecture};
+use deb_testing::Elf;
 use rootless_install_fs::FileType;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -148,13 +149,16 @@ fn odd(arch: &Architecture, version: &str) -> Place {
     // Capabilities, by name and as they were before.
     for (name, isa) in [("x86-64-v3", 7), ("x86-64-v2", 2), ("power9", 0), ("z13", 0)] {
         let elf = Elf {
-            arch,
             soname: Some("libfoo.so.1"),
-            needed: "libc.so.6",
-            flags,
+            needed: &["libc.so.6"],
+            flags: Some(flags),
             isa,
+            ..Elf::default()
         };
-        place.write(&format!("{lib}/glibc-hwcaps/{name}/libfoo.so.1.2"), &elf.bytes());
+        place.write(
+            &format!("{lib}/glibc-hwcaps/{name}/libfoo.so.1.2"),
+            &elf.bytes(arch),
+        );
     }
     place.symlink(&format!("{lib}/glibc-hwcaps/z13/strange"), "libfoo.so.1.2");
     place.write(
@@ -176,13 +180,13 @@ fn odd(arch: &Architecture, version: &str) -> Place {
         "altivec",
     ] {
         let elf = Elf {
-            arch,
             soname: Some("libfoo.so.1"),
-            needed: "libc.so.6",
-            flags,
+            needed: &["libc.so.6"],
+            flags: Some(flags),
             isa: 1,
+            ..Elf::default()
         };
-        place.write(&format!("{lib}/{directory}/libfoo.so.1"), &elf.bytes());
+        place.write(&format!("{lib}/{directory}/libfoo.so.1"), &elf.bytes(arch));
     }
     place.symlink(&format!("{lib}/xeon_phi"), "../../../opt/b");
     place
@@ -361,13 +365,13 @@ fn damaged_libraries_and_caches_do_no_harm() {
     for name in ["amd64", "s390x", "i386"] {
         let arch = Architecture::by_name(name).unwrap();
         let elf = Elf {
-            arch,
             soname: Some("libx.so.1"),
-            needed: "libc.so.6",
-            flags: usual(arch),
+            needed: &["libc.so.6"],
+            flags: Some(usual(arch)),
             isa: 3,
+            ..Elf::default()
         }
-        .bytes();
+        .bytes(arch);
         let place = Place::new(if name == "i386" { BOOKWORM } else { TRIXIE });
         for number in 0..300 {
             let mut damaged = elf.clone();

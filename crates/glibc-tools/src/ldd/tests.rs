@@ -1,7 +1,8 @@
 //! The loader's answers, on small files and on this machine's own.
 
-use super::testing::{Elf, Place, plain};
+use super::testing::{Place, plain};
 use super::*;
+use deb_testing::Elf;
 
 #[test]
 fn breadth_first_and_each_once() {
