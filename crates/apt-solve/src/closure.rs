@@ -4,8 +4,8 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::package::PackageId;
-use super::relation::display_alternatives;
 use super::universe::Universe;
+use deb_types::relation::display_alternatives;
 use deb_types::version;
 
 /// A set of packages with their dependencies.

@@ -55,17 +55,16 @@ mod mark;
 mod order;
 mod package;
 mod plan;
-mod relation;
 mod request;
 mod step;
 mod universe;
 
 pub use closure::{Closure, best_native_version, closure};
 pub use deb_index::{DEFAULT_PRIORITY, IndexInput, Malformed, Packages};
+pub use deb_types::relation::{Alternatives, Relation};
 pub use error::SolveError;
 pub use package::{DependencyKind, Package, PackageId};
 pub use plan::{Phase, Plan, PlanDisplay};
-pub use relation::{Alternatives, Bound, Operator, Relation, display_alternatives, parse_groups, parse_list};
 pub use request::{Request, Selection, Variant, choose};
 pub use step::Step;
 pub use universe::Universe;

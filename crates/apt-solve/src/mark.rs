@@ -22,8 +22,8 @@ mod solutions;
 use std::collections::HashMap;
 
 use super::package::{DependencyKind, PackageId};
-use super::relation::display_alternatives;
 use super::universe::{Slot, Universe};
+use deb_types::relation::display_alternatives;
 
 /// Limit for the length of a chain of dependencies; longer than any archive has.
 const DEEPEST: usize = 2000;

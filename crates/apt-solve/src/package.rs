@@ -1,8 +1,9 @@
 //! One binary package of an archive, parsed from its paragraph in the index.
 
-use super::relation::{Alternatives, Relation, parse_groups, parse_list};
 use deb_types::MultiArch;
 use deb_types::control::Fields;
+use deb_types::parse_hex;
+use deb_types::relation::{Alternatives, Dialect, Relation, parse_groups, parse_list};
 
 /// A package of a [`Universe`](super::Universe): a number that stands for one
 /// version of one package for one architecture.
@@ -153,8 +154,8 @@ impl<'a> Package<'a> {
     fn set(&mut self, field: &str, value: &'a str) {
         let bad = &mut self.malformed;
         let mut groups = |name: &'static str| {
-            parse_groups(value).unwrap_or_else(|text| {
-                *bad = Some((name, text));
+            parse_groups(value, Dialect::Apt).unwrap_or_else(|error| {
+                *bad = Some((name, error.relation));
                 Vec::new()
             })
         };
@@ -176,7 +177,7 @@ impl<'a> Package<'a> {
             "filename" => self.filename = value,
             "size" => self.size = self.number("Size", value),
             "installed-size" => self.installed_size = value.parse().unwrap_or(0),
-            "sha256" => match parse_sha256(value) {
+            "sha256" => match parse_hex(value) {
                 Some(sum) => self.sha256 = sum,
                 None => self.malformed = Some(("SHA256", value)),
             },
@@ -185,8 +186,8 @@ impl<'a> Package<'a> {
     }
 
     fn list(&mut self, name: &'static str, value: &'a str) -> Vec<Relation<'a>> {
-        parse_list(value).unwrap_or_else(|text| {
-            self.malformed = Some((name, text));
+        parse_list(value, Dialect::Apt).unwrap_or_else(|error| {
+            self.malformed = Some((name, error.relation));
             Vec::new()
         })
     }
@@ -197,19 +198,4 @@ impl<'a> Package<'a> {
             0
         })
     }
-}
-
-fn parse_sha256(text: &str) -> Option<[u8; 32]> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    let mut sum = [0; 32];
-    for (byte, pair) in sum.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        let high = char::from(*high).to_digit(16)?;
-        let low = char::from(*low).to_digit(16)?;
-        *byte = u8::try_from(high * 16 + low).ok()?;
-    }
-    Some(sum)
 }

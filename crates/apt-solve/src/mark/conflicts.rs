@@ -2,9 +2,9 @@
 
 use super::{MarkFailure, Marked, Marker, SlotState};
 use crate::package::{DependencyKind, PackageId};
-use crate::relation::{Relation, display_alternatives};
 use crate::universe::Slot;
 use deb_types::MultiArch;
+use deb_types::relation::{Relation, display_alternatives};
 
 impl Marker<'_, '_> {
     /// Checks that a package can be installed together with the chosen ones.

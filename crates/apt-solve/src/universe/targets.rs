@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::{IndexInput, LoadedIndex, Slot, Universe};
 use crate::package::PackageId;
-use crate::relation::Relation;
 use deb_index::{Mention, names_in, relations};
 use deb_types::MultiArch;
+use deb_types::relation::Relation;
 
 /// Position of a mention: package, number of the field, and number within the field.
 pub(crate) type MentionRank = (u32, u8, u32);
