@@ -1,11 +1,11 @@
 //! Recompression of packages, by processors that scripts leave free.
 //!
 //! Scripts run one after the other. Meanwhile the packages of later steps are recompressed into a form that is
-//! [decompressed faster](deb_unpack::quick), in the order in which they will be unpacked. The packages of the first
+//! [decompressed faster](deb_unpack::recompress), in the order in which they will be unpacked. The packages of the first
 //! phase follow, for the next run: they are unpacked before any script, so nothing hides the time that takes. A
 //! package that is not ready in time is decompressed from its own file.
 
-use deb_unpack::quick;
+use deb_unpack::recompress;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -121,7 +121,7 @@ impl Recompression {
                 continue;
             }
             // A package that cannot be read fails when it is unpacked; one that cannot be written is not needed.
-            if let Ok(Some(size)) = quick::make(&task.package, &task.quick, &self.scratch, &self.stop)
+            if let Ok(Some(size)) = recompress(&task.package, &task.quick, &self.scratch, &self.stop)
                 && is_temporary
             {
                 let mut state = self.state();
@@ -202,7 +202,7 @@ pub(super) fn worth_while(package: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deb_unpack::tests::build::{Data, Deb};
+    use deb_testing::{Data, Deb};
     use std::time::Duration;
 
     fn tasks(directory: &Path, names: &[&str]) -> Vec<Task> {
