@@ -14,7 +14,7 @@ use deb_arch::Architecture;
 use deb_archive::PackageFile;
 use progress::Cancel;
 use progress::{Event, Reporter, Stage};
-use script_host::native_root;
+use script_host::root_copy;
 use script_host::sysroot::package_file;
 use script_host::unrunnable::OnUnrunnable;
 use script_host::{Native, ScriptRoot, ScriptSettings, SessionError};
@@ -68,7 +68,7 @@ impl NativeRoot<'_, '_> {
         let _stage = self.reporter.stage(Stage::Sysroot);
         let directory = Staging::scratch(&self.cache.join("run"))?;
         let path = directory.directory().join("native");
-        native_root::copy(&original, &path).map_err(|source| InstallError::NativeRoot {
+        root_copy::copy(&original, &path).map_err(|source| InstallError::NativeRoot {
             path: original,
             source,
         })?;

@@ -20,7 +20,7 @@ use deb_archive::{Index, PackageFile, SourceList, target_files};
 use progress::{Cancel, Reporter, Stage, Summary, Tally};
 use rootless_install_fs::Target;
 use script_host::sysroot::package_file;
-use script_host::{Native, Observer, ScriptsRun};
+use script_host::{Native, Observer, ScriptRootKind};
 use std::io::Write;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -98,9 +98,9 @@ pub(super) fn begin() {
 }
 
 /// Checks that the user's native system can be a native root, where it has to be one.
-pub(super) fn check_native_tools(settings: &Settings, scripts_run: ScriptsRun) -> Result<(), Error> {
+pub(super) fn check_native_tools(settings: &Settings, scripts_run: ScriptRootKind) -> Result<(), Error> {
     match (scripts_run, &settings.native_tools) {
-        (ScriptsRun::InNativeRoot, NativeTools::Directory(directory)) => Ok(native_root::check(directory)?),
+        (ScriptRootKind::Native, NativeTools::Directory(directory)) => Ok(native_root::check(directory)?),
         _ => Ok(()),
     }
 }
@@ -115,7 +115,7 @@ pub(super) struct Prepared {
     target: Vec<Index>,
     /// Those of this machine's architecture.
     native: Vec<Index>,
-    scripts_run: ScriptsRun,
+    scripts_run: ScriptRootKind,
 }
 
 /// Packages by architecture, ready to be chosen from.
@@ -130,7 +130,7 @@ impl Prepared {
     /// packages of the user's own.
     pub(super) fn load(
         settings: &Settings,
-        scripts_run: ScriptsRun,
+        scripts_run: ScriptRootKind,
         local: &[LocalPackage],
         reporter: &Arc<dyn Reporter>,
         cancel: &Cancel,
@@ -262,7 +262,7 @@ impl Chosen {
             directory: settings.native_tools.directory().cloned(),
         });
         let native_root = match &tools {
-            Some(tools) if prepared.scripts_run == ScriptsRun::InNativeRoot => {
+            Some(tools) if prepared.scripts_run == ScriptRootKind::Native => {
                 let native_root = NativeRoot {
                     tools,
                     request: request(settings, tools.universe)?,

@@ -1,7 +1,7 @@
 //! Packages that are left for the target's own dpkg.
 //!
 //! A package whose postinst cannot be run is left as dpkg would leave it:
-//! `unpacked` where that is known before ([`script_host::hazards`]), `half-configured`
+//! `unpacked` where that is known before ([`script_host::Session::foreseen`]), `half-configured`
 //! where the script had begun; `dpkg --configure -a` runs the postinst, from its
 //! beginning, in both cases (Policy 6.5, and 6.2 for what was begun). Triggers
 //! stay pending, and those who await them stay so. What depends on a package

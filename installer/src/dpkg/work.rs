@@ -19,7 +19,7 @@ use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
 use script_host::sysroot::SysrootError;
 use script_host::view::{self, Machine};
-use script_host::{Native, ScriptsRun, Session, SessionError};
+use script_host::{Native, ScriptRootKind, Session, SessionError};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ pub(super) fn work(
         directory: options.native.directory().cloned(),
     });
     let native_root = match &tools {
-        Some(tools) if scripts_run == ScriptsRun::InNativeRoot => {
+        Some(tools) if scripts_run == ScriptRootKind::Native => {
             let native_root = NativeRoot {
                 tools,
                 request: like(call, &database),
@@ -137,15 +137,15 @@ fn learn_installed(session: &Session<'_>, target: &Target, database: &Database) 
 }
 
 /// Which way scripts run on this machine.
-fn scripts_run(mode: ScriptMode, voice: &Voice) -> Done<ScriptsRun> {
+fn scripts_run(mode: ScriptMode, voice: &Voice) -> Done<ScriptRootKind> {
     if mode == ScriptMode::Redirect {
-        return Ok(ScriptsRun::InView);
+        return Ok(ScriptRootKind::Target);
     }
     Ok(match view::probe() {
-        Ok(_) => ScriptsRun::InNativeRoot,
+        Ok(_) => ScriptRootKind::Native,
         Err(error) => {
             voice.notice(&format!("warning: {error}: scripts run on this machine itself"));
-            ScriptsRun::OnMachine(Machine::probe())
+            ScriptRootKind::Machine(Machine::probe())
         }
     })
 }
