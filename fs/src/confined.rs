@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 use crate::meta::FileType;
 use crate::recent::Recent;
-use crate::sys::{self, Trouble};
+use crate::sys::{self, AttrError};
 
 /// How many links are followed before a loop is assumed, as in path_resolution(7).
 const MAX_LINKS: u32 = 40;
@@ -73,12 +73,12 @@ impl AsFd for Dir {
 
 /// A place in the target: a directory and a name in it, which is `.` for the root.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) dir: Arc<Dir>,
     pub(crate) name: OsString,
 }
 
-impl Place {
+impl Location {
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
@@ -89,11 +89,11 @@ impl Place {
 pub(crate) struct Confined {
     root: Arc<Dir>,
     /// Directories by their path.
-    open: Mutex<Recent<Vec<u8>, Kept>>,
+    open: Mutex<Recent<Vec<u8>, OpenDir>>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct OpenDir {
     dir: Arc<Dir>,
     /// Whether the path leads through a link or `..`: then any change of a name may change its meaning.
     indirect: bool,
@@ -112,7 +112,7 @@ impl Confined {
     }
 
     /// The place `path` names, its last component not followed.
-    pub(crate) fn place(&self, path: &Path) -> Result<Place, Errno> {
+    pub(crate) fn location(&self, path: &Path) -> Result<Location, Errno> {
         let path = normal(path);
         let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
             _ if path.ends_with(b"..") && (path.len() == 2 || path.ends_with(b"/..")) => {
@@ -122,18 +122,18 @@ impl Confined {
             None if path.is_empty() => (&b""[..], &b"."[..]),
             None => (&b""[..], &path[..]),
         };
-        Ok(Place {
+        Ok(Location {
             dir: self.dir(parent)?,
             name: OsStr::from_bytes(name).to_owned(),
         })
     }
 
     /// The place `path` leads to when its last component is followed, too.
-    pub(crate) fn place_followed(&self, path: &Path) -> Result<Place, Trouble> {
-        let place = self.place(path)?;
-        match sys::attr_at(place.fd(), &place.name) {
+    pub(crate) fn location_followed(&self, path: &Path) -> Result<Location, AttrError> {
+        let location = self.location(path)?;
+        match sys::attr_at(location.fd(), &location.name) {
             Ok(attr) if attr.meta.kind == FileType::Symlink => self.walk(&normal(path), true),
-            _ => Ok(place),
+            _ => Ok(location),
         }
     }
 
@@ -146,7 +146,7 @@ impl Confined {
             return Ok(kept.dir.clone());
         }
         let (dir, indirect) = self.open_dir(path)?;
-        let kept = Kept {
+        let kept = OpenDir {
             dir: dir.clone(),
             indirect,
         };
@@ -154,7 +154,7 @@ impl Confined {
         Ok(dir)
     }
 
-    fn open(&self) -> MutexGuard<'_, Recent<Vec<u8>, Kept>> {
+    fn open(&self) -> MutexGuard<'_, Recent<Vec<u8>, OpenDir>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -184,10 +184,10 @@ impl Confined {
             Ok(dir) => Ok((dir, true)),
             // What the kernel takes for a file may be a link kept as one.
             Err(Errno::NOTDIR) => {
-                let place = self.walk(path, true).map_err(|trouble| trouble.errno())?;
-                match place.name.as_bytes() {
-                    b"." => Ok((place.dir, true)),
-                    name => Ok((Arc::new(place.dir.child(OsStr::from_bytes(name))?), true)),
+                let location = self.walk(path, true).map_err(|error| error.errno())?;
+                match location.name.as_bytes() {
+                    b"." => Ok((location.dir, true)),
+                    name => Ok((Arc::new(location.dir.child(OsStr::from_bytes(name))?), true)),
                 }
             }
             Err(errno) => Err(errno),
@@ -195,7 +195,7 @@ impl Confined {
     }
 
     /// Resolves a path component by component, following links of both kinds.
-    fn walk(&self, path: &[u8], follow_last: bool) -> Result<Place, Trouble> {
+    fn walk(&self, path: &[u8], follow_last: bool) -> Result<Location, AttrError> {
         let mut todo: VecDeque<Vec<u8>> = components(path).map(<[u8]>::to_vec).collect();
         let mut stack = vec![];
         let mut links = 0;
@@ -208,10 +208,10 @@ impl Confined {
             let name = OsString::from_vec(name);
             let last = todo.is_empty();
             if last && !follow_last {
-                return Ok(Place { dir, name });
+                return Ok(Location { dir, name });
             }
             let attr = match sys::attr_at(dir.as_fd(), &name) {
-                Err(Trouble::Os(Errno::NOENT)) if last => return Ok(Place { dir, name }),
+                Err(AttrError::Os(Errno::NOENT)) if last => return Ok(Location { dir, name }),
                 result => result?,
             };
             match attr.meta.kind {
@@ -229,12 +229,12 @@ impl Confined {
                         todo.push_front(component.to_vec());
                     }
                 }
-                _ if last => return Ok(Place { dir, name }),
+                _ if last => return Ok(Location { dir, name }),
                 _ => return Err(Errno::NOTDIR.into()),
             }
         }
         let dir = stack.pop().unwrap_or_else(|| self.root.clone());
-        Ok(Place {
+        Ok(Location {
             dir,
             name: OsString::from("."),
         })
@@ -324,13 +324,13 @@ mod tests {
         }
         let confined = Confined::new(tmp.path()).unwrap();
         for i in 0..KEPT_OPEN + 50 {
-            confined.place(Path::new(&format!("d{i}/x"))).unwrap();
+            confined.location(Path::new(&format!("d{i}/x"))).unwrap();
         }
-        let before = confined.place(Path::new("d300/x")).unwrap().dir.ino();
+        let before = confined.location(Path::new("d300/x")).unwrap().dir.ino();
         std::fs::rename(tmp.path().join("d300"), tmp.path().join("gone")).unwrap();
         std::fs::create_dir(tmp.path().join("d300")).unwrap();
-        assert_eq!(confined.place(Path::new("/d300/x")).unwrap().dir.ino(), before);
+        assert_eq!(confined.location(Path::new("/d300/x")).unwrap().dir.ino(), before);
         confined.forget(Path::new("/d300/"));
-        assert_ne!(confined.place(Path::new("d300/x")).unwrap().dir.ino(), before);
+        assert_ne!(confined.location(Path::new("d300/x")).unwrap().dir.ino(), before);
     }
 }

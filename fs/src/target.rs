@@ -2,9 +2,8 @@
 
 pub(crate) mod change;
 mod read;
+pub(crate) mod traversal;
 pub(crate) mod xattr;
-
-pub use xattr::Xattrs;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,7 +17,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 
 use crate::acl::{self, Inherited};
-use crate::confined::{Confined, Place};
+use crate::confined::{Confined, Location};
 use crate::encoding::{self, XATTR_PREFIX};
 use crate::error::{Error, Result};
 use crate::meta::{FileType, Meta};
@@ -126,12 +125,12 @@ impl Target {
     }
 
     /// The access control lists of what is unpacked at `place`.
-    fn lists_for(&self, place: &Place, meta: &Meta) -> rustix::io::Result<Inherited> {
+    fn lists_for(&self, location: &Location, meta: &Meta) -> rustix::io::Result<Inherited> {
         if !self.0.hands_down.load(Ordering::Acquire) || meta.kind == FileType::Symlink {
             return Ok(Inherited::default());
         }
         let directory = meta.kind == FileType::Directory;
-        let list = sys::access::default_list(place.fd())?;
+        let list = sys::access::default_list(location.fd())?;
         Ok(list.map_or_else(Inherited::default, |mut list| {
             Inherited::unpacked(&mut list, meta.mode, directory)
         }))
@@ -143,17 +142,17 @@ impl Target {
         format!(".rootless-install-{}-{count}", std::process::id()).into()
     }
 
-    fn place(&self, action: &'static str, path: &Path) -> Result<Place> {
+    fn location(&self, action: &'static str, path: &Path) -> Result<Location> {
         self.0
             .confined
-            .place(path)
+            .location(path)
             .map_err(|e| Error::io(action, path, e))
     }
 
-    fn place_followed(&self, action: &'static str, path: &Path) -> Result<Place> {
+    fn location_followed(&self, action: &'static str, path: &Path) -> Result<Location> {
         self.0
             .confined
-            .place_followed(path)
+            .location_followed(path)
             .map_err(|e| e.into_error(action, path))
     }
 }
@@ -166,7 +165,7 @@ pub struct NewFile {
     file: File,
     meta: Meta,
     target: Target,
-    place: Place,
+    location: Location,
     path: PathBuf,
     finished: bool,
 }
@@ -178,7 +177,10 @@ impl NewFile {
     /// [`Error::Io`] if the disk refuses; the file is removed then.
     pub fn finish(mut self) -> Result<()> {
         let failed = |e| Error::io("write", &self.path, e);
-        let lists = self.target.lists_for(&self.place, &self.meta).map_err(failed)?;
+        let lists = self
+            .target
+            .lists_for(&self.location, &self.meta)
+            .map_err(failed)?;
         sys::access::give_of(self.file.as_fd(), &lists).map_err(failed)?;
         finish(&self.file, &self.meta).map_err(failed)?;
         self.finished = true;
@@ -214,18 +216,20 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.finished {
             // The error that led here is what matters.
-            let _ = self
-                .target
-                .unlink(&self.place, AtFlags::empty(), self.target.observer().as_deref());
+            let _ = self.target.unlink(
+                &self.location,
+                AtFlags::empty(),
+                self.target.observer().as_deref(),
+            );
         }
     }
 }
 
 /// Makes the regular file on disk that [`finish`] will complete.
-pub(crate) fn create_at(place: &Place, meta: &Meta) -> rustix::io::Result<File> {
+pub(crate) fn create_at(location: &Location, meta: &Meta) -> rustix::io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(encoding::disk_mode(meta.kind, meta.mode));
-    fs::openat(place.fd(), &place.name, flags, mode).map(File::from)
+    fs::openat(location.fd(), &location.name, flags, mode).map(File::from)
 }
 
 /// Gives a new file what the target's users are to see.

@@ -115,7 +115,7 @@ pub fn local_package(path: &Path) -> Result<LocalPackage, LocalError> {
     let stanza = format!(
         "{}\nFilename: {file}\nSize: {size}\nSHA256: {}\n",
         control.trim_end(),
-        dpkg_db::hex(hasher.finalize().as_slice())
+        deb_types::hex(hasher.finalize().as_slice())
     );
     let packages = Packages::parse(stanza).map_err(|source| LocalError::Control {
         path: path.to_owned(),
@@ -158,7 +158,7 @@ impl io::Write for Hashed<'_> {
 mod tests {
     use super::*;
     use apt_solve::{IndexInput, Universe};
-    use deb_unpack::tests::build::{Data, Deb};
+    use deb_testing::{Data, Deb};
 
     fn input(packages: &Packages, priority: i16) -> IndexInput<'_> {
         IndexInput {

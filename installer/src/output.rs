@@ -20,7 +20,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rootless_install_fs::{FileType, Stat, Target, Timestamp, walk};
+use rootless_install_fs::{FileType, Stat, Target, Timestamp};
 
 pub use compress::Compression;
 use crossbeam::channel;
@@ -80,7 +80,7 @@ pub fn write_tar<W: Write>(
     let (sender, batches) = channel::bounded(BATCHES_AHEAD);
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let mut found = walk(target).peekable();
+            let mut found = target.walk().peekable();
             while found.peek().is_some() {
                 let batch: Vec<_> = found.by_ref().take(BATCH).collect();
                 // Nobody listens when writing has failed.
@@ -121,7 +121,7 @@ pub fn make_devices(target: &Target, source_date_epoch: Option<i64>) -> Result<(
 /// # Errors
 /// Those of changing the target, and [`Error::Cancelled`].
 pub fn clamp_times(target: &Target, epoch: i64, cancel: &Cancel) -> Result<(), Error> {
-    for found in walk(target) {
+    for found in target.walk() {
         let (path, stat) = found?;
         cancel.check()?;
         if later_than(stat.meta.mtime, epoch) {

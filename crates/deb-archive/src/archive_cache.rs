@@ -23,10 +23,10 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
-use super::package_file::hex;
 use super::transport::Validators;
 use super::{ArchiveError, Result};
 use deb_index::keep;
+use deb_types::hex;
 
 /// Longest tick of a filesystem's clock: changes of a file that are further apart have different times.
 const TICK: Duration = Duration::from_secs(2);

@@ -23,8 +23,8 @@ use sequoia_openpgp::types::SignatureType;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::package_file::hex;
 use super::{DownloadProgress, FetchOptions, Fetcher, Keyring, PackageFile, Result, Source, SourceFormat};
+use deb_types::hex;
 
 /// How a path is served.
 #[derive(Clone, Debug)]

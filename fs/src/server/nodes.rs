@@ -11,6 +11,7 @@ mod files;
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,9 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 use super::phantom::{MOUNT, PhantomId, Phantoms};
-use crate::confined::{Dir, Place};
+use crate::confined::{Dir, Location};
 use crate::recent::Recent;
-use files::Kept;
 
 /// The root of the target, in every view.
 pub(super) const ROOT: u64 = MOUNT + 1;
@@ -49,10 +49,17 @@ struct Table {
     /// Directories that are open.
     dirs: Recent<u64, Arc<Dir>>,
     /// Files that are open.
-    files: Recent<u64, Kept>,
+    files: Recent<u64, OpenFile>,
     generations: u64,
     /// How often the kernel was told of each phantom and has not forgotten.
     phantoms: HashMap<PhantomId, u64>,
+}
+
+/// The open file of a node.
+#[derive(Debug, Clone)]
+struct OpenFile {
+    file: Arc<File>,
+    writable: bool,
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +79,7 @@ struct Node {
 
 /// How a node comes to be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum Origin {
     /// It was found.
     Found,
     /// It has just been made: whatever had its number is gone.
@@ -117,12 +124,12 @@ impl Nodes {
     }
 
     /// Notes that the kernel is told of the node `id`, as `name` in `parent`. Returns its generation.
-    pub(super) fn remember(&self, id: u64, parent: u64, name: &OsStr, known: Known) -> u64 {
+    pub(super) fn remember(&self, id: u64, parent: u64, name: &OsStr, known: Origin) -> u64 {
         let mut table = self.table();
         let table = &mut *table;
         let phantom = self.beside(table, parent, name);
         let node = table.nodes.entry(id).or_default();
-        if node.lookups == 0 || node.number_free || known == Known::Made {
+        if node.lookups == 0 || node.number_free || known == Origin::Made {
             table.generations += 1;
             node.generation = table.generations;
             node.number_free = false;
@@ -205,9 +212,9 @@ impl Nodes {
     }
 
     /// Where the node is: `ESTALE` for one the kernel should not know, `ENOENT` for one without a name.
-    pub(super) fn place(&self, id: u64) -> Result<Place, Errno> {
+    pub(super) fn location(&self, id: u64) -> Result<Location, Errno> {
         if id == ROOT {
-            return Ok(Place {
+            return Ok(Location {
                 dir: self.root.clone(),
                 name: ".".into(),
             });
@@ -217,17 +224,17 @@ impl Nodes {
             let node = table.nodes.get(&id).ok_or(Errno::STALE)?;
             node.names.last().ok_or(Errno::NOENT)?.clone()
         };
-        Ok(Place {
+        Ok(Location {
             dir: self.dir(parent)?,
             name,
         })
     }
 
     /// Everywhere the node is known to be, as far as the directories can be reached.
-    pub(super) fn places(&self, id: u64) -> Vec<Place> {
+    pub(super) fn locations(&self, id: u64) -> Vec<Location> {
         let names = self.table().nodes.get(&id).map(|node| node.names.clone());
-        let place = |(parent, name)| self.dir(parent).ok().map(|dir| Place { dir, name });
-        names.into_iter().flatten().filter_map(place).collect()
+        let location = |(parent, name)| self.dir(parent).ok().map(|dir| Location { dir, name });
+        names.into_iter().flatten().filter_map(location).collect()
     }
 
     /// The path of a node in the view, by the name that was looked up last; `None` for one without a name.

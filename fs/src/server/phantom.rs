@@ -5,8 +5,50 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use super::{Phantom, PhantomKind};
 use crate::error::{Error, Result};
+
+/// What the target is called in the root directory of a mount that is served. It is not that root itself, of
+/// which the kernel never keeps the access control lists, as it makes it before the filesystem says that it has
+/// any: everybody else than root would wait for an answer with each absolute path. It is never listed.
+pub const SERVED: &str = "target";
+
+/// A path that can be looked up in the view without being in the target. It is never listed and
+/// read-only; where the target has an entry of its own, that wins.
+#[derive(Debug, Clone)]
+pub struct Phantom {
+    /// Where it is: an absolute path of the view.
+    pub path: PathBuf,
+    /// Whether directories on the way that the target does not have are phantoms themselves; where they
+    /// are not, there is no phantom.
+    pub with_parents: bool,
+    /// What it is.
+    pub kind: PhantomKind,
+}
+
+/// What a [`Phantom`] is.
+#[derive(Debug, Clone)]
+pub enum PhantomKind {
+    /// An empty directory of mode 0755; something may be mounted on it.
+    Directory,
+    /// A symbolic link with this text.
+    Symlink(PathBuf),
+    /// A regular file.
+    File {
+        /// Its contents.
+        data: Vec<u8>,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A symbolic link with the text `link`. Where the target has a directory of its own, what that and
+    /// those below it lack is looked for in `source`, a directory of this machine that may grow, and seen
+    /// as links to the same place below `link`.
+    Overlay {
+        /// Text of the link: where the view has `source`.
+        link: PathBuf,
+        /// The directory of this machine.
+        source: PathBuf,
+    },
+}
 
 /// A phantom, or a directory on the way to one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,7 +64,7 @@ impl PhantomId {
     /// The root of the tree, which stands beside the target's root.
     pub(super) const ROOT: Self = Self(0);
 
-    /// The root of the mount, in which the target is seen as [`SERVED`](super::SERVED): an empty directory
+    /// The root of the mount, in which the target is seen as [`SERVED`]: an empty directory
     /// otherwise, of the kind that is not there without an item.
     pub(super) const GATE: Self = Self(usize::MAX);
 

@@ -4,15 +4,12 @@
 //! give names no time to live: then each step of the way to a file is a lookup of its own, and so is what is
 //! not there.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-use super::FOR_EXECUTION;
-use super::view::View;
+use super::redirect::FOR_EXECUTION;
 
 /// Is told of accesses, by the threads that answer them, before they are answered: the process that asks
 /// waits meanwhile.
@@ -51,7 +48,7 @@ pub enum AccessKind<'a> {
     /// The name is looked up, for its own sake or on the way to something else.
     Lookup {
         /// What is there.
-        found: &'a Found,
+        found: &'a LookupResult,
     },
     /// A file is opened.
     Open {
@@ -86,7 +83,7 @@ pub enum AccessKind<'a> {
 
 /// What a lookup finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum LookupResult {
     /// Nothing.
     Nothing,
     /// A directory, in which the next lookup may be.
@@ -123,58 +120,6 @@ impl AccessKind<'_> {
                 write: access != OFlags::RDONLY,
             }
         }
-    }
-}
-
-/// The watch of a view, if it has one.
-#[derive(Debug)]
-pub(super) struct Eye {
-    watch: Option<Arc<dyn Watch>>,
-    sees_all: bool,
-}
-
-impl Eye {
-    pub(super) fn new(watch: Option<Arc<dyn Watch>>) -> Self {
-        Self {
-            sees_all: watch.as_ref().is_some_and(|watch| watch.sees_all()),
-            watch,
-        }
-    }
-
-    /// Whether the kernel is to ask each time.
-    pub(super) fn sees_all(&self) -> bool {
-        self.sees_all
-    }
-
-    /// Whether anybody wants to know of what is changed.
-    pub(super) fn watches(&self) -> bool {
-        self.watch.is_some()
-    }
-
-    /// An access to a node.
-    pub(super) fn node(&self, view: &View, pid: u32, id: u64, kind: AccessKind<'_>) {
-        if let Some(watch) = &self.watch
-            && let Some(path) = view.path(id)
-        {
-            let path = &path;
-            watch.seen(&Access { pid, path, kind });
-        }
-    }
-
-    /// An access to a name in a directory.
-    pub(super) fn entry(&self, view: &View, pid: u32, parent: u64, name: &OsStr, kind: AccessKind<'_>) {
-        if let Some(watch) = &self.watch
-            && let Some(path) = self.path_in(view, parent, name)
-        {
-            let path = &path;
-            watch.seen(&Access { pid, path, kind });
-        }
-    }
-
-    /// The path of a name in a directory; `None` where nobody wants to know.
-    pub(super) fn path_in(&self, view: &View, parent: u64, name: &OsStr) -> Option<PathBuf> {
-        self.watch.as_ref()?;
-        Some(view.path(parent)?.join(name))
     }
 }
 

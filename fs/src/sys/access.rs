@@ -6,7 +6,9 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{self, XattrFlags};
 use rustix::io::Errno;
 
-use super::{Attr, FdPath, getxattr_at};
+use super::attr::Attr;
+use super::fd_path::FdPath;
+use super::getxattr::getxattr_at;
 use crate::acl::{Acl, Inherited};
 use crate::encoding::{ACCESS_ON_DISK, DEFAULT_ON_DISK};
 use crate::meta::{FileType, Meta};

@@ -14,7 +14,7 @@ use rustix::fs;
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-use super::FdPath;
+use super::fd_path::FdPath;
 
 /// The number of the call, which is another one on MIPS.
 const GETXATTRAT: Option<c_long> = if cfg!(any(

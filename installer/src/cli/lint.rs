@@ -260,7 +260,7 @@ fn named(argument: &OsStr) -> Result<Vec<String>, LintError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deb_unpack::tests::build::{Data, Deb};
+    use deb_testing::{Data, Deb};
 
     fn given(arguments: &[&OsStr]) -> Result<LintSettings, LintError> {
         let environment = Environment {

@@ -95,7 +95,7 @@ impl Engine<'_, '_> {
         let job = Job {
             path: path.to_owned(),
             expected: None,
-            quick: None,
+            recompressed: None,
         };
         let (deb, control) = open_package(&job)?;
         let new = control.package()?;

@@ -192,7 +192,7 @@ impl Engine<'_, '_> {
         let job = Job {
             path: archive.path.clone(),
             expected: None,
-            quick: None,
+            recompressed: None,
         };
         let unpacked = unpack_all(&[job], self.target, &context, threads, &|_, _| {})?;
         let unpacked = unpacked.into_iter().next().map(|unpacked| unpacked.files);

@@ -1,11 +1,11 @@
 //! Packages decoded before they are needed, by a processor that scripts leave free.
 //!
 //! Scripts run one after the other. Meanwhile the packages of later steps are brought into
-//! their [quick form](deb_unpack::quick), in the order in which they will be unpacked; and
+//! their [recompressed form](deb_unpack::recompress), in the order in which they will be unpacked; and
 //! then those of the first phase, which nothing can hide, for the next run. What is not ready
 //! in time is decoded as it is unpacked.
 
-use deb_unpack::quick;
+use deb_unpack::recompress;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -119,7 +119,7 @@ impl Recompression {
                 continue;
             }
             // What cannot be read is said when it is unpacked; what cannot be written is not needed.
-            if let Ok(Some(size)) = quick::make(&task.package, &task.quick, &self.scratch, &self.stop)
+            if let Ok(Some(size)) = recompress(&task.package, &task.quick, &self.scratch, &self.stop)
                 && passing
             {
                 let mut state = self.state();
@@ -196,7 +196,7 @@ pub(super) fn worth_while(package: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deb_unpack::tests::build::{Data, Deb};
+    use deb_testing::{Data, Deb};
     use std::time::Duration;
 
     fn tasks(directory: &Path, names: &[&str]) -> Vec<Task> {

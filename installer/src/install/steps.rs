@@ -174,7 +174,7 @@ impl Installation<'_, '_> {
                         version: package.version.to_owned(),
                         architecture: package.architecture.to_owned(),
                     }),
-                    quick: None,
+                    recompressed: None,
                 })
             })
             .collect()
@@ -206,7 +206,7 @@ impl Installation<'_, '_> {
         };
         let mut jobs = self.jobs(ids);
         for job in &mut jobs {
-            job.quick = recompression.quick(&job.path).map(Path::to_owned);
+            job.recompressed = recompression.quick(&job.path).map(Path::to_owned);
         }
         let unpacked = unpack_all(&jobs, self.target, &context, threads, &told)?;
         for job in &jobs {

@@ -1,7 +1,7 @@
 use super::process::Status;
 use super::*;
 use progress::Silent;
-use rootless_install_fs::{AccessKind, Attribute, FileType, Found, Meta};
+use rootless_install_fs::{AccessKind, Attribute, FileType, LookupResult, Meta};
 
 const POSTINST: &str = "/target/var/lib/dpkg/info/p.postinst";
 
@@ -56,7 +56,7 @@ impl Fixture {
         self.lint.seen(&Access { pid, path, kind });
     }
 
-    fn look(&self, pid: u32, path: &str, found: &Found) {
+    fn look(&self, pid: u32, path: &str, found: &LookupResult) {
         self.see(pid, path, AccessKind::Lookup { found });
     }
 
@@ -80,15 +80,15 @@ fn accesses_become_findings() {
     // Before any script begins nobody is to blame.
     f.see(100, "/etc/early", AccessKind::Create);
     f.lint.begin("p", "postinst configure");
-    f.look(100, "/etc", &Found::Directory);
-    f.look(100, "/etc/foo", &Found::Nothing);
-    f.look(100, "/etc", &Found::Directory);
-    f.look(100, "/etc/outside", &Found::Nothing);
+    f.look(100, "/etc", &LookupResult::Directory);
+    f.look(100, "/etc/foo", &LookupResult::Nothing);
+    f.look(100, "/etc", &LookupResult::Directory);
+    f.look(100, "/etc/outside", &LookupResult::Nothing);
     f.see(100, "/etc/outside", AccessKind::Create);
-    f.look(100, "/target", &Found::Directory);
-    f.look(101, "/var", &Found::Directory);
-    f.look(101, "/var/lib", &Found::Directory);
-    f.look(101, "/var/lib/x", &Found::Other);
+    f.look(100, "/target", &LookupResult::Directory);
+    f.look(101, "/var", &LookupResult::Directory);
+    f.look(101, "/var/lib", &LookupResult::Directory);
+    f.look(101, "/var/lib/x", &LookupResult::Other);
     f.see(101, "/var/lib/x", AccessKind::Attributes(Attribute::Owner));
     f.lint.end();
     assert_eq!(
@@ -114,8 +114,8 @@ fn the_shim_tells_what_it_did() {
         script: "postinst configure",
     });
     // The script's text is known from its first access.
-    f.look(100, "/usr", &Found::Directory);
-    f.look(100, "/usr/bin", &Found::Directory);
+    f.look(100, "/usr", &LookupResult::Directory);
+    f.look(100, "/usr/bin", &LookupResult::Directory);
     f.lint.reported(&shim_protocol::Violation {
         kind: shim_protocol::ViolationKind::OuterQuery,
         tool: b"getent",
@@ -147,8 +147,8 @@ fn programs_of_the_target() {
     f.lint.begin("p", "postinst configure");
     execute(100, "/var/lib/dpkg/info/p.postinst");
     // The script's text is known from its first access.
-    f.look(100, "/usr", &Found::Directory);
-    f.look(100, "/usr/bin", &Found::Directory);
+    f.look(100, "/usr", &LookupResult::Directory);
+    f.look(100, "/usr/bin", &LookupResult::Directory);
     execute(100, "/usr/bin/tool");
     execute(101, "/usr/bin/other");
     // It is confined there.
@@ -174,7 +174,7 @@ fn lines_of_config_are_its_own() {
         .write(Path::new("var/lib/dpkg/info/p.config"), text, &meta)
         .unwrap();
     f.lint.begin("p", "postinst configure");
-    f.look(105, "/etc/foo", &Found::Nothing);
+    f.look(105, "/etc/foo", &LookupResult::Nothing);
     f.lint.end();
     let (findings, _) = f.lint.findings(|_| true);
     let seen: Vec<_> = findings
@@ -205,19 +205,19 @@ fn a_clean_script_has_no_findings() {
     f.lint.begin("p", "postinst configure");
     for pid in [100, 103] {
         for path in ["/lib", "/etc"] {
-            f.look(pid, path, &Found::Directory);
+            f.look(pid, path, &LookupResult::Directory);
         }
-        f.look(pid, "/etc/ld.so.cache", &Found::Other);
+        f.look(pid, "/etc/ld.so.cache", &LookupResult::Other);
         let read = AccessKind::Open {
             read: true,
             write: false,
         };
         f.see(pid, "/etc/ld.so.cache", read);
-        f.look(pid, "/target", &Found::Directory);
+        f.look(pid, "/target", &LookupResult::Directory);
     }
-    f.look(100, "/usr", &Found::Directory);
-    f.look(100, "/usr/bin", &Found::Directory);
-    f.look(100, "/usr/bin/cat", &Found::Other);
+    f.look(100, "/usr", &LookupResult::Directory);
+    f.look(100, "/usr/bin", &LookupResult::Directory);
+    f.look(100, "/usr/bin/cat", &LookupResult::Other);
     f.lint.end();
     assert_eq!(f.found(), []);
 }

@@ -6,7 +6,7 @@
 //! way.
 
 use super::classify::Deed;
-use rootless_install_fs::{Access, AccessKind, Found};
+use rootless_install_fs::{Access, AccessKind, LookupResult};
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -132,14 +132,14 @@ impl<T> Walks<T> {
     fn look_up(
         &mut self,
         access: &Access<'_>,
-        found: &Found,
+        found: &LookupResult,
         note: impl Fn(&Path, Deed) -> T,
         done: &mut Vec<Done<T>>,
     ) {
         let leads = match found {
-            Found::Directory => Leads::Inside,
-            Found::Link(text) => first_step(access.path, text).map_or(Leads::Nowhere, Leads::To),
-            Found::Nothing | Found::Other => Leads::Nowhere,
+            LookupResult::Directory => Leads::Inside,
+            LookupResult::Link(text) => first_step(access.path, text).map_or(Leads::Nowhere, Leads::To),
+            LookupResult::Nothing | LookupResult::Other => Leads::Nowhere,
         };
         let pending = Pending {
             path: access.path.to_owned(),
@@ -152,7 +152,7 @@ impl<T> Walks<T> {
             done.push(before.done());
         }
         // A program that was not executed after all: the search for it goes on.
-        if *found == Found::Nothing {
+        if *found == LookupResult::Nothing {
             self.executing.remove(&access.pid);
         }
     }
@@ -180,11 +180,11 @@ mod tests {
     use super::*;
     use rootless_install_fs::Attribute;
 
-    const DIRECTORY: Found = Found::Directory;
-    const OTHER: Found = Found::Other;
-    const NOTHING: Found = Found::Nothing;
+    const DIRECTORY: LookupResult = LookupResult::Directory;
+    const OTHER: LookupResult = LookupResult::Other;
+    const NOTHING: LookupResult = LookupResult::Nothing;
 
-    fn look<'a>(path: &'a str, found: &'a Found) -> (&'a str, AccessKind<'a>) {
+    fn look<'a>(path: &'a str, found: &'a LookupResult) -> (&'a str, AccessKind<'a>) {
         (path, AccessKind::Lookup { found })
     }
 
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn links_are_followed() {
-        let bin = Found::Link("usr/bin".into());
+        let bin = LookupResult::Link("usr/bin".into());
         let walk = [
             look("/bin", &bin),
             ("/bin", AccessKind::ReadLink),
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn processes_do_not_disturb_each_other() {
         let mut walks = Walks::default();
-        let mut step = |pid, path: &str, found: &Found| {
+        let mut step = |pid, path: &str, found: &LookupResult| {
             let kind = AccessKind::Lookup { found };
             let path = Path::new(path);
             walks.step(&Access { pid, path, kind }, |_, _| pid).len()

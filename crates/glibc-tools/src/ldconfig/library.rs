@@ -6,10 +6,11 @@
 
 use super::rules::{Era, Rules};
 use crate::abi::{FlagRule, HeaderFlags, LIBC6};
-use crate::elf::{
-    self, DT_NEEDED, DT_SONAME, DT_STRTAB, PT_DYNAMIC, PT_GNU_PROPERTY, PT_INTERP, PT_LOAD, Reader, Segment,
-};
+use crate::elf::Reader;
 use crate::output::Output;
+use deb_arch::elf::{
+    self, DT_NEEDED, DT_SONAME, DT_STRTAB, PT_DYNAMIC, PT_GNU_PROPERTY, PT_INTERP, PT_LOAD, Segment,
+};
 use std::fs::File;
 
 /// `FLAG_ELF`: a library that does not say which C library it needs.
@@ -47,7 +48,7 @@ pub(super) fn read(
     verbose: bool,
     output: &mut Output,
 ) -> Option<Library> {
-    let reader = Reader::new(file, rules.abi.wide, rules.abi.big_endian).ok()?;
+    let reader = Reader::new(file, rules.abi.layout()).ok()?;
     let size = reader.size;
     let least = if rules.abi.wide { 64 } else { 52 };
     if size == 0 {
@@ -164,7 +165,7 @@ impl Header<'_, '_> {
             }
             return Ok(None);
         }
-        self.reader.wide = wide;
+        self.reader.layout.wide = wide;
         let Some(mut library) = self.dynamic()? else {
             return Ok(None);
         };
@@ -261,7 +262,7 @@ impl Header<'_, '_> {
 
     /// The level in the note `NT_GNU_PROPERTY_TYPE_0`.
     fn isa_level(&self, segment: &Segment) -> Option<u32> {
-        let align: u8 = if self.reader.wide { 8 } else { 4 };
+        let align: u8 = if self.reader.layout.wide { 8 } else { 4 };
         if segment.align != u64::from(align) {
             return None;
         }

@@ -214,7 +214,7 @@ fn caches_are_those_of_the_real_program() {
         let place = odd(Architecture::by_name(name).unwrap(), version);
         place.run(name, &[]);
         let cache = place.target.read(Path::new("/etc/ld.so.cache")).unwrap();
-        let hash = hex(&Sha256::digest(&cache));
+        let hash = deb_types::hex(&Sha256::digest(&cache));
         assert_eq!(&hash[..16], expected, "{name} {version}");
         // Links made by the first run may lead to more; then all is in place.
         let again = || {

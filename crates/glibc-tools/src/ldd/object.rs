@@ -1,11 +1,12 @@
 //! What a program's or library's headers say (elf(5)).
 
 use crate::abi::{Abi, FlagRule, HeaderFlags};
-use crate::elf::{self, DT_NEEDED, DT_SONAME, DT_STRTAB, PT_DYNAMIC, PT_INTERP, PT_LOAD, Segment};
+use crate::elf::Reader as FileReader;
+use deb_arch::elf::{
+    self, DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRTAB, PT_DYNAMIC, PT_INTERP, PT_LOAD, Segment,
+};
 use std::fs::File;
 
-const DT_RPATH: u64 = 15;
-const DT_RUNPATH: u64 = 29;
 const DT_FLAGS_1: u64 = 0x6fff_fffb;
 const DT_VERDEF: u64 = 0x6fff_fffc;
 const DT_VERDEFNUM: u64 = 0x6fff_fffd;
@@ -86,7 +87,7 @@ impl Object {
     /// Reads a file as the loader of `known` does.
     pub(super) fn read(file: &File, abi: &Abi) -> Result<Self, Problem> {
         let unreadable = |_| Problem::Damaged("cannot read file data");
-        let reader = elf::Reader::new(file, abi.wide, abi.big_endian).map_err(unreadable)?;
+        let reader = FileReader::new(file, abi.layout()).map_err(unreadable)?;
         let head = reader.bytes(0, reader.size.min(64)).unwrap_or_default();
         if head.len() < 4 {
             return Err(Problem::Damaged("file too short"));
@@ -114,7 +115,7 @@ impl Object {
     }
 }
 
-struct Reader<'f>(elf::Reader<'f>);
+struct Reader<'f>(FileReader<'f>);
 
 const CUT: Problem = Problem::Damaged("cannot read file data");
 
@@ -123,14 +124,15 @@ impl Reader<'_> {
         let number = |at, length| self.0.number(head, at, length).ok_or(CUT);
         let kind = number(16, 2)?;
         let machine = number(18, 2)?;
-        let flags = number(if self.0.wide { 48 } else { 36 }, 4)?;
+        let flags = number(if self.0.layout.wide { 48 } else { 36 }, 4)?;
         if !fits(abi, machine, flags) {
             return Err(Problem::Other);
         }
         if kind != 2 && kind != 3 {
             return Err(Problem::Damaged("only ET_DYN and ET_EXEC can be loaded"));
         }
-        if self.0.stated_segment_size(head) != Some(self.0.segment_size()) {
+        let table = self.0.layout.segments(head);
+        if table.is_none_or(|table| table.entry_size != self.0.layout.segment_size()) {
             return Err(Problem::Damaged("ELF file's phentsize not the expected size"));
         }
         let segments = self.0.segments(head).ok_or(CUT)?;

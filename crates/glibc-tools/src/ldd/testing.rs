@@ -1,6 +1,7 @@
 //! Small ELF files and targets for tests.
 
-use super::{Output, run};
+use super::run;
+use crate::Output;
 use deb_arch::{Architecture, ByteOrder};
 use rootless_install_fs::{FileType, Meta, Target, Timestamp};
 use std::ffi::OsStr;

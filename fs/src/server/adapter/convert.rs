@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fuser::{Errno, FileAttr, INodeNo, Request, TimeOrNow};
 
 use crate::meta::{FileType, Timestamp};
-use crate::server::view::{Caller, NewTime, Shown};
+use crate::server::view::{Caller, NewTime, NodeAttr};
 
 pub(super) fn errno(errno: rustix::io::Errno) -> Errno {
     Errno::from_i32(errno.raw_os_error())
@@ -78,7 +78,7 @@ pub(super) fn fuse_kind(kind: FileType) -> fuser::FileType {
     }
 }
 
-pub(super) fn attr(shown: &Shown) -> FileAttr {
+pub(super) fn attr(shown: &NodeAttr) -> FileAttr {
     let meta = &shown.meta;
     let rdev = match meta.kind {
         FileType::CharDevice { major, minor } | FileType::BlockDevice { major, minor } => rdev(major, minor),

@@ -13,18 +13,11 @@ use std::time::Duration;
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Nodes, Table};
+use super::{Nodes, OpenFile, Table};
 use crate::sys::FdPath;
 
 /// How often a file is looked for where it should be, while it may be on its way to another name.
 const ATTEMPTS: u32 = 100;
-
-/// The open file of a node.
-#[derive(Debug, Clone)]
-pub(super) struct Kept {
-    file: Arc<File>,
-    writable: bool,
-}
 
 impl Nodes {
     /// Opens are not told from here on: any file may be open in the view.
@@ -64,7 +57,7 @@ impl Nodes {
         Err(Errno::STALE)
     }
 
-    fn kept(&self, id: u64) -> Option<Kept> {
+    fn kept(&self, id: u64) -> Option<OpenFile> {
         self.table().files.get(&id).cloned()
     }
 
@@ -77,8 +70,13 @@ impl Nodes {
             let kept = self.kept(id).ok_or(Errno::NOENT)?;
             return fs::open(FdPath::of(kept.file.as_fd()).as_c_str(), flags, Mode::empty()).map(Some);
         }
-        let opened = self.place(id).and_then(|place| {
-            let file = fs::openat(place.fd(), &place.name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+        let opened = self.location(id).and_then(|location| {
+            let file = fs::openat(
+                location.fd(),
+                &location.name,
+                flags | OFlags::NOFOLLOW,
+                Mode::empty(),
+            )?;
             Ok((self.id(fs::fstat(&file)?.st_ino) == id).then_some(file))
         });
         match opened {
@@ -120,7 +118,8 @@ impl Table {
         let nodes = &self.nodes;
         if nodes.contains_key(&id) {
             let nameless = |id: &u64| nodes.get(id).is_some_and(|node| node.names.is_empty());
-            self.files.insert_sparing(id, Kept { file, writable }, nameless);
+            self.files
+                .insert_sparing(id, OpenFile { file, writable }, nameless);
         }
     }
 }

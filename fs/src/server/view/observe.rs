@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use fuser::INodeNo;
 
 use super::View;
-use crate::server::PhantomKind;
+use crate::server::phantom::PhantomKind;
 use crate::target::Observer;
 
 /// What the installer changes through the [`Target`] while the view is mounted.
@@ -53,9 +53,9 @@ impl Observer for View {
 }
 
 /// The view as it observes its own changes: the kernel knows of these.
-pub(super) struct Quiet<'a>(pub(super) &'a View);
+pub(super) struct OwnChanges<'a>(pub(super) &'a View);
 
-impl Observer for Quiet<'_> {
+impl Observer for OwnChanges<'_> {
     fn inode_changed(&self, _: u64) {}
 
     fn entry_changed(&self, _: u64, _: &OsStr) {}

@@ -1,9 +1,12 @@
-//! Conffiles at configuring.
+//! Conffiles of unpacked packages at configuring.
 
 use std::path::Path;
 
-use crate::{Diversions, NEW_CONFFILE, PackageKey, Status};
-use deb_unpack::tests::build::{Data, Deb, Scene};
+use deb_testing::{Data, Deb};
+use deb_types::PackageKey;
+use dpkg_db::{Diversions, NEW_CONFFILE, Status};
+
+use super::scene::Scene;
 
 const MD5_A: &str = "0cc175b9c0f1b6a831c399e269772661";
 
@@ -12,7 +15,8 @@ fn scene(contents: &str) -> (Scene, PackageKey) {
     let data = Data::default()
         .dir("./etc/")
         .raw("./etc/a", b'0', contents.as_bytes(), |h| h.set_mode(0o640));
-    let key = scene.install(&Deb::new("p", data).with("conffiles", "/etc/a\n"));
+    let deb = Deb::new("p", data).with("conffiles", "/etc/a\n");
+    let key = scene.install(&deb.with("triggers", "interest-noawait /etc\n"));
     (scene, key)
 }
 
@@ -34,7 +38,6 @@ fn configure(scene: &mut Scene, key: &PackageKey) -> Result<String, String> {
 #[test]
 fn a_new_one_takes_its_place() {
     let (mut scene, key) = scene("a");
-    scene.database.interests.add("/etc", "p", false);
     assert_eq!(scene.database.get(&key).unwrap().conffiles[0].hash, NEW_CONFFILE);
     assert_eq!(configure(&mut scene, &key).unwrap(), MD5_A);
     assert_eq!(scene.text("/etc/a"), "a");
