@@ -3,8 +3,8 @@
 //!
 //! [`session`] is the way in: a target, opened with all that programs need. The other modules are its parts.
 
-mod fontconfig;
 mod arch_output;
+mod fontconfig;
 pub mod root_copy;
 pub mod script;
 pub mod session;
@@ -17,3 +17,8 @@ pub use session::{
     Native, Observer, Options, RunResult, ScriptCall, ScriptRoot, ScriptRootKind, ScriptSettings, Session,
     SessionError, open,
 };
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

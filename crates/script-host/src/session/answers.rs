@@ -79,10 +79,12 @@ impl<'s> Answers<'s> {
                     }
                 }
             }
-            Request::Ended { program } => match arch_output::into_target(shared.options.target, shared.options.arch) {
-                Ok(()) => done(Output::default()),
-                Err(reason) => refuse(as_path(program), reason),
-            },
+            Request::Ended { program } => {
+                match arch_output::into_target(shared.options.target, shared.options.arch) {
+                    Ok(()) => done(Output::default()),
+                    Err(reason) => refuse(as_path(program), reason),
+                }
+            }
             Request::Violation(violation) => {
                 shared.violated(&violation);
                 Reply::Counterpart

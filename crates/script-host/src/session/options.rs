@@ -52,8 +52,7 @@ pub struct Options<'a, 'u> {
     pub dpkg_version: String,
     /// Whether programs may run. If not, nothing is prepared for them.
     pub runs_programs: bool,
-    /// An existing directory of this run, for the session's own files. Users that stand for those of the target must
-    /// be able to reach it.
+    /// An empty directory of this run, for the session's own files.
     pub scratch: &'a Path,
     /// Mount point of the view, which need not exist but whose parent does.
     pub mount_point: PathBuf,

@@ -200,11 +200,13 @@ impl Shared<'_> {
     fn in_namespaces(&self, native_mount: &Path, sink: Sink) -> std::result::Result<View, ViewError> {
         let native_root = self.options.root.native_root();
         let private = self.private();
-        let programs = self.is_redirected().then(|| match (native_root, self.native_system()) {
-            (Some(root), _) => root.root_path().to_owned(),
-            (None, Some(directory)) => directory.to_owned(),
-            (None, None) => private.join(names::SYSROOT),
-        });
+        let programs = self
+            .is_redirected()
+            .then(|| match (native_root, self.native_system()) {
+                (Some(root), _) => root.root_path().to_owned(),
+                (None, Some(directory)) => directory.to_owned(),
+                (None, None) => private.join(names::SYSROOT),
+            });
         let watched = |of: fn(Arc<dyn Observer>) -> Arc<dyn rootless_install_fs::Watch>| {
             self.options.observer.clone().map(of)
         };

@@ -88,7 +88,12 @@ impl Session<'_> {
     ///
     /// # Errors
     /// As for a script.
-    pub fn run(&mut self, package: &str, command: &[&str], variables: &[(String, String)]) -> Result<RunResult> {
+    pub fn run(
+        &mut self,
+        package: &str,
+        command: &[&str],
+        variables: &[(String, String)],
+    ) -> Result<RunResult> {
         let unrunnable = self.shared.unrunnable;
         let cancel = self.shared.options.cancel;
         let limit = self.shared.options.scripts.timeout;

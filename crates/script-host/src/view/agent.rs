@@ -85,7 +85,8 @@ pub(super) fn run(points: &MountPoints<'_>) -> ExitCode {
         return ExitCode::from(2);
     };
     let mut socket = UnixStream::from(socket);
-    let forked = set_up(&mut socket, points).and_then(|handlers| Ok((handlers, sys::fork().context("fork")?)));
+    let forked =
+        set_up(&mut socket, points).and_then(|handlers| Ok((handlers, sys::fork().context("fork")?)));
     let done = match forked {
         Ok((_handlers, Forked::Parent(child))) => {
             // The handlers stay as long as this process. Only the child talks from here on.
@@ -152,7 +153,9 @@ fn set_up(socket: &mut UnixStream, points: &MountPoints<'_>) -> Result<Option<Ow
     nix::unistd::setsid().context("leave the terminal's session")?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("follow the installer's end")?;
     unshare(CloneFlags::CLONE_NEWUSER).context("make a user namespace")?;
-    FromAgent::Unshared.send(socket).context("talk to the installer")?;
+    FromAgent::Unshared
+        .send(socket)
+        .context("talk to the installer")?;
     let ToAgent::Mapped { handlers } = ToAgent::receive(socket).context("hear from the installer")? else {
         return Err(unexpected());
     };
@@ -278,5 +281,6 @@ fn confine() -> Result<()> {
         .map_err(caps_error)
         .context("drop capabilities")?;
     nix::sys::prctl::set_no_new_privs().context("set no_new_privs")?;
-    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0).context("forbid core files")
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0)
+        .context("forbid core files")
 }

@@ -196,9 +196,11 @@ impl FromAgent {
             Self::Exited(status) => write_frame(out, &["exited", &status.to_string()]),
             Self::Signalled(signal) => write_frame(out, &["signalled", &signal.to_string()]),
             Self::NotRun(reason) => write_frame(out, &["not-run", reason]),
-            Self::Failed { action, reason, errno } => {
-                write_frame(out, &["failed", action, reason, &errno.to_string()])
-            }
+            Self::Failed {
+                action,
+                reason,
+                errno,
+            } => write_frame(out, &["failed", action, reason, &errno.to_string()]),
         }
     }
 

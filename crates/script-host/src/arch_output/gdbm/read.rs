@@ -1,8 +1,8 @@
 //! Reading a database.
 
 use super::{
-    BUCKET_FREE, Bucket, Database, ELEMENT, Element, FREE_TABLE, Free, FreeList, HEADER_FREE, Layout, MAGIC, damaged,
-    index,
+    BUCKET_FREE, Bucket, Database, ELEMENT, Element, FREE_TABLE, Free, FreeList, HEADER_FREE, Layout, MAGIC,
+    damaged, index,
 };
 use deb_arch::ByteOrder;
 use std::collections::BTreeMap;
@@ -27,7 +27,9 @@ impl Database {
         let bucket_size = index(input.number(24)?)?;
         let elements = index(input.number(28)?)?;
         let entries = index(directory_size / 8)?;
-        if input.number(0)? != MAGIC || entries > input.bytes.len() || elements != layout.elements(bucket_size)
+        if input.number(0)? != MAGIC
+            || entries > input.bytes.len()
+            || elements != layout.elements(bucket_size)
         {
             return Err(damaged());
         }

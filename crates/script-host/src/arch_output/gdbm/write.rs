@@ -11,7 +11,8 @@ impl Database {
             layout: to,
         };
         let same = from.wide == to.wide;
-        let header_length = (index(self.block_size)?).saturating_sub(HEADER_FREE + FREE_TABLE) / to.free_size();
+        let header_length =
+            (index(self.block_size)?).saturating_sub(HEADER_FREE + FREE_TABLE) / to.free_size();
         output.number(0, MAGIC)?;
         output.number(4, self.block_size)?;
         output.offset(8, self.directory_at as u64)?;
