@@ -23,7 +23,7 @@ use std::collections::HashMap;
 
 use super::package::{DependencyKind, PackageId};
 use super::universe::{Slot, Universe};
-use deb_types::relation::{Relation, display_alternatives};
+use deb_types::relation::display_alternatives;
 
 /// Limit for the length of a chain of dependencies; longer than any archive has.
 const DEEPEST: usize = 2000;

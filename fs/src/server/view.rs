@@ -1,4 +1,4 @@
-//! What a view answers: the logic of the filesystem, without a mount.
+//! The logic of the filesystem, which needs no mount.
 //!
 //! Every method is one FUSE request with its arguments decoded, in node ids, names and the ids of the
 //! target's users; the adapter turns results into replies. No lock is held while a system call is made or
@@ -45,10 +45,10 @@ impl From<AttrError> for Errno {
     }
 }
 
-/// Room for the names of some hundred directory entries.
+/// Bytes of the buffer for directory entries, enough for the names of some hundred.
 const DIR_BUFFER: usize = 16 * 1024;
 
-/// The user and group, in the target, of the process that asks, and its umask where it makes something.
+/// User and group of the process that asks, and its umask where it makes a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller {
     pub(super) uid: u32,
@@ -56,7 +56,7 @@ pub(super) struct Caller {
     pub(super) umask: u32,
 }
 
-/// A file as the kernel is told of it.
+/// Attributes of a node, as the kernel gets them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NodeAttr {
     pub(super) id: u64,
@@ -91,7 +91,7 @@ impl NodeAttr {
     }
 }
 
-/// A file the kernel comes to know.
+/// Answer by which the kernel comes to know a node.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) shown: NodeAttr,
@@ -101,11 +101,11 @@ pub(super) struct Entry {
 /// One name of a directory listing.
 pub(super) struct Listed<'a> {
     pub(super) name: &'a OsStr,
-    /// Where the next request starts.
+    /// Offset at which the next request starts.
     pub(super) next: u64,
-    /// The node's id, which is not remembered.
+    /// Id of the node, of which no lookup is noted.
     pub(super) id: u64,
-    /// The type on disk.
+    /// Type on disk.
     pub(super) kind: FileType,
 }
 
@@ -126,9 +126,9 @@ pub(super) struct View {
     phantoms: Arc<Phantoms>,
     executions: Executions,
     listings: Listings,
-    /// What is read instead of foreign binaries that are executed.
+    /// Scripts that are read instead of foreign programs; none means that programs are executed as they are.
     redirect: Option<Redirections>,
-    /// The user and group of this machine that are the target's root.
+    /// User and group of this machine that are the target's root; none where the mount has the target's ids.
     root: Option<(u32, u32)>,
     /// Invalidations to be sent after the answer.
     later: Sender<Invalidation>,
@@ -168,12 +168,12 @@ impl View {
         }
     }
 
-    /// Whether the ids that the kernel knows are this machine's.
+    /// Returns whether the ids that the kernel knows are this machine's.
     pub(super) fn has_machines_ids(&self) -> bool {
         self.root.is_some()
     }
 
-    /// A file as the kernel is told of it.
+    /// Returns the attributes of a file as the kernel gets them.
     fn shown(&self, id: u64, attr: &Attr) -> NodeAttr {
         let mut shown = NodeAttr::new(id, attr);
         if let Some((uid, gid)) = self.root {
@@ -188,7 +188,7 @@ impl View {
         shown
     }
 
-    /// An owner as the kernel has it, in the target.
+    /// Returns the owner in the target for ids that the kernel knows.
     fn inside(&self, uid: u32, gid: u32) -> (u32, u32) {
         match self.root {
             Some((user, group)) => (
@@ -199,17 +199,17 @@ impl View {
         }
     }
 
-    /// Whether opens must be told: executions are seen by them.
+    /// Returns whether the kernel must tell of opens, by which executions are seen.
     pub(super) fn needs_opens(&self) -> bool {
         self.redirect.is_some()
     }
 
-    /// The kernel does not tell of opens.
+    /// Notes that the kernel does not tell of opens.
     pub(super) fn opens_are_not_told(&self) {
         self.nodes.opens_are_not_told();
     }
 
-    /// Gives the way to tell the kernel of changes made behind its back.
+    /// Sets the notifier, which invalidates in the kernel what changes without a request.
     pub(super) fn set_notifier(&self, notifier: Notifier) {
         // There is one connection, so there is one notifier.
         let _ = self.notifier.set(notifier);
@@ -219,7 +219,7 @@ impl View {
         self.count.now()
     }
 
-    /// The path of a node, for who watches.
+    /// Returns the path of a node, for reports of accesses.
     pub(super) fn path(&self, id: u64) -> Option<PathBuf> {
         self.nodes.path(id)
     }
@@ -310,7 +310,7 @@ impl View {
         self.attr(id).map(|attr| self.shown(id, &attr))
     }
 
-    /// The attributes of a node by its name, or else by a file open on it.
+    /// Returns the attributes of a node by its name, or else by a file that is open on it.
     fn attr(&self, id: u64) -> Result<Attr> {
         match self.nodes.location(id) {
             Ok(location) => Ok(sys::attr_at(location.fd(), &location.name)?),
@@ -398,7 +398,7 @@ impl View {
         Ok(names)
     }
 
-    /// The attributes for a listed name, which is gone if `None`.
+    /// Returns the attributes for a listed name; `None` for one that is gone.
     pub(super) fn listed_attr(&self, parent: u64, listed: &Listed<'_>) -> Result<Option<NodeAttr>> {
         if listed.name == "." || listed.name == ".." {
             let mut shown = self.getattr(parent)?;
@@ -413,8 +413,8 @@ impl View {
         }
     }
 
-    /// Notes that a listed name is about to be told to the kernel; to be undone by
-    /// [`forget`](Self::forget). `.` and `..` are not remembered by the kernel.
+    /// Notes that the kernel is about to learn a listed name; undone by [`forget`](Self::forget). The kernel does not
+    /// keep `.` and `..`.
     pub(super) fn remember_listed(&self, parent: u64, listed: &Listed<'_>, shown: &NodeAttr) -> u64 {
         if listed.name == "." || listed.name == ".." {
             return 0;
@@ -436,7 +436,7 @@ impl View {
         }
     }
 
-    /// `LISTXATTR`: the names, each ended by a zero byte.
+    /// `LISTXATTR`: returns the names, each ended by a zero byte.
     pub(super) fn listxattr(&self, id: u64) -> Result<Vec<u8>> {
         let names = match self.subject(id) {
             Ok(subject) => subject.list()?,
@@ -474,7 +474,7 @@ impl View {
         self.subject(id)?.remove(name)
     }
 
-    /// The file behind a node, for its attributes; `EROFS` for a phantom.
+    /// Returns the file of a node, for its extended attributes; `EROFS` for a phantom.
     fn subject(&self, id: u64) -> Result<Subject> {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
@@ -488,7 +488,7 @@ impl View {
         }
     }
 
-    /// The place of a name in a directory that may be changed.
+    /// Returns the location of a name in a directory that may be changed.
     fn location_in(&self, parent: u64, name: &OsStr) -> Result<Location> {
         if PhantomId::from_node_id(parent).is_some() {
             return Err(Errno::ROFS);

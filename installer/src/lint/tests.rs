@@ -36,7 +36,7 @@ fn fixture(script: &str, commands: &[(u32, &'static str)]) -> Fixture {
     let mut all = vec![(100, "bash /target/var/lib/dpkg/info/p.postinst configure")];
     all.extend(commands);
     let admin = PathBuf::from("/target/var/lib/dpkg");
-    let settings = Settings {
+    let settings = LintContext {
         root: "/target".into(),
         admin,
         target: target.clone(),
@@ -60,7 +60,7 @@ impl Fixture {
         self.see(pid, path, AccessKind::Lookup { found });
     }
 
-    fn found(&self) -> Vec<(Option<u32>, Kind, String, String)> {
+    fn found(&self) -> Vec<(Option<u32>, FindingKind, String, String)> {
         let (findings, _) = self.lint.findings(|_| true);
         findings
             .into_iter()
@@ -69,7 +69,7 @@ impl Fixture {
     }
 }
 
-fn is(line: u32, kind: Kind, tool: &str, what: &str) -> (Option<u32>, Kind, String, String) {
+fn is(line: u32, kind: FindingKind, tool: &str, what: &str) -> (Option<u32>, FindingKind, String, String) {
     (Some(line), kind, tool.to_owned(), what.to_owned())
 }
 
@@ -94,9 +94,9 @@ fn accesses_become_findings() {
     assert_eq!(
         f.found(),
         [
-            is(3, Kind::Test, "shell", "/etc/foo"),
-            is(4, Kind::Write, "shell", "/etc/outside"),
-            is(5, Kind::Write, "chown", "/var/lib/x"),
+            is(3, FindingKind::Test, "shell", "/etc/foo"),
+            is(4, FindingKind::Write, "shell", "/etc/outside"),
+            is(5, FindingKind::Write, "chown", "/var/lib/x"),
         ]
     );
     assert_eq!(f.lint.findings(|name| name == "other"), (Vec::new(), 0));
@@ -105,7 +105,7 @@ fn accesses_become_findings() {
 #[test]
 fn the_shim_tells_what_it_did() {
     let f = fixture("#!/bin/sh\ngetent passwd x\n", &[(102, "getent passwd x")]);
-    let heard = Heard {
+    let heard = LintReporter {
         lint: Arc::clone(&f.lint),
         reporter: Arc::new(Silent),
     };
@@ -139,7 +139,7 @@ fn the_shim_tells_what_it_did() {
 fn programs_of_the_target() {
     let script = "#!/bin/sh\n\"$DPKG_ROOT/usr/bin/tool\"\nnice \"$DPKG_ROOT/usr/bin/other\"\nucf x\n";
     let f = fixture(script, &[(101, "nice /target/usr/bin/other"), (102, "ucf x")]);
-    let inside = Inside(Arc::clone(&f.lint));
+    let inside = TargetWatch(Arc::clone(&f.lint));
     let execute = |pid, path: &str| {
         let (path, kind) = (Path::new(path), AccessKind::Execute);
         inside.seen(&Access { pid, path, kind });
@@ -154,7 +154,7 @@ fn programs_of_the_target() {
     // It is confined there.
     execute(102, "/usr/bin/ucf");
     f.lint.end();
-    let kind = Kind::TargetBinary;
+    let kind = FindingKind::TargetBinary;
     assert_eq!(
         f.found(),
         [
@@ -236,5 +236,8 @@ fn what_scripts_leave_behind_is_searched() {
     f.target
         .write(Path::new("a"), b"dir = /target/etc\n", &meta)
         .unwrap();
-    assert_eq!(f.found(), [(None, Kind::Leak, String::new(), "/a".to_owned())]);
+    assert_eq!(
+        f.found(),
+        [(None, FindingKind::Leak, String::new(), "/a".to_owned())]
+    );
 }

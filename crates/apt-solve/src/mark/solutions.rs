@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 
 use super::Marker;
 use crate::package::PackageId;
-use crate::relation::Relation;
 use crate::universe::Slot;
 use deb_types::MultiArch;
+use deb_types::relation::Relation;
 
 impl Marker<'_, '_> {
     /// Returns the candidates that satisfy a group, best first; with `chosen_too` also

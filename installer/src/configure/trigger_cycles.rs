@@ -1,25 +1,29 @@
-//! Triggers that activate one another for ever.
+//! Triggers that activate one another without end.
 
 use dpkg_db::{Database, PackageKey};
 use std::collections::BTreeMap;
 
-/// Finds out whether trigger processing goes round in circles, as dpkg does:
-/// a slow and a fast walk over the states of all pending triggers; when nothing
-/// that was pending at the slow one is done at the fast one, there is no
-/// progress (dpkg's trigger documentation, "Cycles").
+/// Detects cycles of trigger processing as dpkg does: two pointers, a slow one and a fast one, walk over the states
+/// of all pending triggers. Where all triggers that are pending at the slow one are pending at the fast one too,
+/// there is no progress (dpkg's trigger documentation, "Cycles").
 #[derive(Debug, Default)]
-pub(crate) struct TriggerLoops {
+pub(crate) struct TriggerCycles {
+    /// Pending triggers of each package, before each processing.
     seen: Vec<BTreeMap<PackageKey, Vec<String>>>,
+    /// Position of the slow pointer in `seen`; the fast one is at its end.
     slow: usize,
+    /// Whether the slow pointer moves at the next check.
     advance: bool,
 }
 
-impl TriggerLoops {
+impl TriggerCycles {
+    /// Forgets all states: a package was configured, which is progress.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// The packages of the cycle, if there is one.
+    /// Notes the state before triggers are processed. Returns the packages of a cycle, with their triggers, if there
+    /// is one.
     pub(crate) fn check(&mut self, database: &Database) -> Option<String> {
         let state: BTreeMap<PackageKey, Vec<String>> = database
             .packages()

@@ -1,24 +1,20 @@
-//! dpkg's part of unpacking that scripts can see: the preinst, with the new
-//! control files beside it.
+//! Preinst scripts, and the rest of unpacking that scripts can observe: the new control files beside them.
 
 use super::{ConfigureError, Configurer, Result};
-use dpkg_db::{ControlArchive, Unpacked};
-use dpkg_db::{PackageKey, Status};
+use dpkg_db::{ControlArchive, PackageKey, Status, Unpacked};
 use rootless_install_fs::{FileType, Meta};
 use script_host::script::Script;
 use script_host::view::Ended;
 use std::path::{Path, PathBuf};
 
-/// Where dpkg keeps the control files of a package that is being unpacked.
+/// Directory of the control files of a package that is being unpacked.
 const INCOMING: &str = "/var/lib/dpkg/tmp.ci";
 
 impl Configurer<'_, '_> {
-    /// Begins to unpack a package: the database says half-installed, and its
-    /// preinst runs.
+    /// Begins to unpack a package: it becomes half-installed in the database, and its preinst runs.
     ///
     /// # Errors
-    /// The preinst failed; its effects are undone by `postrm abort-install`
-    /// where the package has one.
+    /// The preinst failed; `postrm abort-install` has undone its effects where the package has a postrm.
     pub fn begin_unpack(&mut self, control: &ControlArchive) -> Result<PackageKey> {
         self.session.cancel().check()?;
         self.check_pre_depends(&control.package()?)?;
@@ -31,8 +27,8 @@ impl Configurer<'_, '_> {
         self.database.incorporate(self.target())?;
         if let Err(ConfigureError::Script(failure)) = ran {
             if control.script("postrm").is_some() && failure.outcome.ended != Ended::Cancelled {
-                // The first failure is the one to tell; dpkg leaves the package
-                // half-installed when undoing fails too.
+                // The first failure is the one to report. dpkg leaves the package half-installed where undoing
+                // it fails too.
                 if self.run(&key, Script::AbortInstall, &incoming("postrm")).is_ok() {
                     self.database
                         .update(&key, |package| package.status = Status::NotInstalled)?;
@@ -49,7 +45,7 @@ impl Configurer<'_, '_> {
         Ok(key)
     }
 
-    /// Ends the unpacking of a package that was begun, now that its files are there.
+    /// Ends the unpacking of a package whose files are in the target.
     ///
     /// # Errors
     /// The database cannot be written.

@@ -1,23 +1,23 @@
-//! Packages that are left for the target's own dpkg.
+//! Packages that are deferred to the target's own dpkg.
 //!
-//! A package whose postinst cannot be run is left as dpkg would leave it:
-//! `unpacked` where that is known before ([`script_host::Session::foreseen`]), `half-configured`
-//! where the script had begun; `dpkg --configure -a` runs the postinst, from its
-//! beginning, in both cases (Policy 6.5, and 6.2 for what was begun). Triggers
-//! stay pending, and those who await them stay so. What depends on a package
-//! that is left stays unpacked.
+//! A package whose postinst cannot be run keeps the state in which dpkg would leave it: `unpacked` where that is
+//! known before ([`script_host::Session::foreseen`]), `half-configured` where the script had begun. In both cases
+//! `dpkg --configure -a` runs the postinst from its beginning (Policy 6.5, and 6.2 for scripts that were
+//! interrupted). Triggers stay pending, and packages that await them stay `triggers-awaited`. Packages that depend
+//! on a deferred one stay `unpacked`.
 
 use super::{ConfigureError, Configurer, Result};
 use dpkg_db::{Database, Package, PackageKey, Possibility, Status, parse_relations};
 use script_host::unrunnable::{Deferred, OnUnrunnable, Unrunnable};
 
 impl Configurer<'_, '_> {
-    fn is_left(&self, key: &PackageKey) -> bool {
-        is_left(self.database, self.session.unrunnable(), key)
+    fn is_deferred(&self, key: &PackageKey) -> bool {
+        is_deferred(self.database, self.session.unrunnable(), key)
     }
 
-    /// Leaves a package whose postinst is known to need what cannot be run.
-    pub(super) fn leave_foreseen(&self, key: &PackageKey) -> bool {
+    /// Defers a package whose postinst is known to need a program that cannot be run, where the user wants such
+    /// packages deferred. Returns whether it is deferred.
+    pub(super) fn defer_foreseen(&self, key: &PackageKey) -> bool {
         let unrunnable = self.session.unrunnable();
         if unrunnable.mode() != OnUnrunnable::Defer {
             return false;
@@ -30,12 +30,12 @@ impl Configurer<'_, '_> {
         true
     }
 
-    /// Notes a package whose postinst was stopped, where the user wants such
-    /// packages left for later. `false` when the script did its work.
+    /// Defers a package whose postinst was stopped, where the user wants such packages deferred. Returns whether it
+    /// is deferred; `ran` is the result of the script.
     ///
     /// # Errors
-    /// Those of the script, but for this.
-    pub(super) fn leave_for_later(&mut self, key: &PackageKey, ran: Result<()>) -> Result<bool> {
+    /// All other errors of the script.
+    pub(super) fn defer_stopped(&mut self, key: &PackageKey, ran: Result<()>) -> Result<bool> {
         match ran {
             Err(ConfigureError::Unrunnable { script, refusal, .. })
                 if self.session.unrunnable().mode() == OnUnrunnable::Defer =>
@@ -49,8 +49,7 @@ impl Configurer<'_, '_> {
         }
     }
 
-    /// Checks that nothing a package pre-depends on is left for later: dpkg would
-    /// not unpack it then.
+    /// Checks that no package which satisfies a pre-dependency is deferred: dpkg would not unpack the package then.
     ///
     /// # Errors
     /// The first that is.
@@ -62,11 +61,12 @@ impl Configurer<'_, '_> {
                     .packages()
                     .filter(|have| group.iter().any(|wanted| satisfies(have, wanted)))
             };
-            let left = satisfying().find(|have| self.is_left(&have.key()));
-            if let (Some(left), true) = (left, satisfying().all(|have| self.is_left(&have.key()))) {
+            let deferred = satisfying().find(|have| self.is_deferred(&have.key()));
+            let all = satisfying().all(|have| self.is_deferred(&have.key()));
+            if let (Some(deferred), true) = (deferred, all) {
                 return Err(ConfigureError::PreDepends {
                     package: package.name.clone(),
-                    on: left.name.clone(),
+                    on: deferred.name.clone(),
                 });
             }
         }
@@ -74,8 +74,9 @@ impl Configurer<'_, '_> {
     }
 }
 
-/// Whether nothing in this run will make the package satisfy a dependency.
-pub(super) fn is_left(database: &Database, unrunnable: &Unrunnable, key: &PackageKey) -> bool {
+/// Whether a package is deferred, or awaits triggers of one that is: nothing in this run will make it satisfy a
+/// dependency.
+pub(super) fn is_deferred(database: &Database, unrunnable: &Unrunnable, key: &PackageKey) -> bool {
     database.get(key).is_some_and(|package| match package.status {
         Status::Installed | Status::TriggersPending => false,
         Status::TriggersAwaited => package
@@ -86,6 +87,7 @@ pub(super) fn is_left(database: &Database, unrunnable: &Unrunnable, key: &Packag
     })
 }
 
+/// Whether a package is the one that a relation names, or provides it.
 fn satisfies(have: &Package, wanted: &Possibility) -> bool {
     if have.name == wanted.name {
         return wanted.accepts(&have.version);

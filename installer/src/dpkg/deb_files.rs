@@ -1,7 +1,7 @@
-//! `--install` and `--unpack`: which archives, and whether each is wanted.
+//! `--install` and `--unpack`: the archives of a call, and the choice which of them are unpacked.
 
 use super::engine::Engine;
-use super::fault::{Done, Fault, reason};
+use super::fault::{Fault, Result, errno_text};
 use super::options::Action;
 use deb_unpack::{DebFile, Job, open_package};
 use dpkg_db::ControlArchive;
@@ -10,24 +10,29 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// An archive that is about to be unpacked.
-pub(super) struct Archive {
+pub(super) struct DebArchive {
+    /// Its path as given.
     pub(super) path: PathBuf,
     /// Its name in messages.
     pub(super) shown: String,
+    /// The open file.
     pub(super) deb: DebFile,
+    /// Its control data.
     pub(super) control: ControlArchive,
+    /// Name and architecture of the package.
     pub(super) key: PackageKey,
+    /// Version of the package.
     pub(super) version: String,
 }
 
 impl Engine<'_, '_> {
-    /// Unpacks all archives, and configures what was unpacked for `--install`.
-    pub(super) fn archives(&mut self) -> Done {
+    /// Unpacks all archives; with `--install`, configures the packages.
+    pub(super) fn archives(&mut self) -> Result {
         let action = self.call.action.name();
-        self.voice.log(&format!("startup archives {action}"));
+        self.messages.log(&format!("startup archives {action}"));
         let archives = self.archive_files()?;
         for path in &archives {
-            match self.archive(path) {
+            match self.process_archive(path) {
                 Err(Fault::Package(problem)) => {
                     self.fail("archive", &path.display().to_string(), &problem)?
                 }
@@ -37,7 +42,7 @@ impl Engine<'_, '_> {
         if self.call.action == Action::Install {
             let queue = std::mem::take(&mut self.queue);
             for key in queue.iter().filter(|key| self.repeated.contains(key)) {
-                self.voice.say(&format!(
+                self.messages.say(&format!(
                     "More than one copy of package {} has been unpacked\n in this run !  Only configuring it once.",
                     self.name(key)
                 ));
@@ -47,8 +52,8 @@ impl Engine<'_, '_> {
         self.deferred_triggers()
     }
 
-    /// The archives that are named, or those below the directories that are.
-    fn archive_files(&self) -> Done<Vec<PathBuf>> {
+    /// Returns the archives that the arguments name; with `--recursive` those below the directories named.
+    fn archive_files(&self) -> Result<Vec<PathBuf>> {
         let named: Vec<PathBuf> = self.call.arguments.iter().map(PathBuf::from).collect();
         let action = self.call.action.name();
         let fatal = |problem: String| Err(Fault::Call(problem));
@@ -62,7 +67,7 @@ impl Engine<'_, '_> {
                     Fault::Call(format!(
                         "cannot stat pathname '{}': {}",
                         path.display(),
-                        reason(&error)
+                        errno_text(&error)
                     ))
                 })?;
             }
@@ -83,7 +88,7 @@ impl Engine<'_, '_> {
                 Ok(found) if found.is_file() => {}
                 Ok(_) => return fatal(format!("archive '{}' is not a regular file", path.display())),
                 Err(error) => {
-                    let why = reason(&error);
+                    let why = errno_text(&error);
                     return fatal(format!("cannot access archive '{}': {why}", path.display()));
                 }
             }
@@ -91,7 +96,8 @@ impl Engine<'_, '_> {
         Ok(archives)
     }
 
-    fn archive(&mut self, path: &Path) -> Done {
+    /// Unpacks an archive, where its package is selected.
+    fn process_archive(&mut self, path: &Path) -> Result {
         let job = Job {
             path: path.to_owned(),
             expected: None,
@@ -109,7 +115,7 @@ impl Engine<'_, '_> {
             );
             self.forcible("architecture", &problem)?;
         }
-        let archive = Archive {
+        let archive = DebArchive {
             path: path.to_owned(),
             shown: summary(&path.to_string_lossy()),
             deb,
@@ -117,14 +123,14 @@ impl Engine<'_, '_> {
             version: new.version.clone(),
             control,
         };
-        if self.wanted(&archive)? {
+        if self.is_selected(&archive)? {
             self.unpack(&archive)?;
         }
         Ok(())
     }
 
-    /// Whether a package is to be installed: its selection, and the version that is there.
-    fn wanted(&mut self, archive: &Archive) -> Done<bool> {
+    /// Whether the package is to be unpacked, by its selection and the version that is installed.
+    fn is_selected(&mut self, archive: &DebArchive) -> Result<bool> {
         let new = archive.control.package()?;
         let name = new.display_name(self.database.native());
         let installed = self.database.resolve(&new.name).filter(|key| {
@@ -135,10 +141,10 @@ impl Engine<'_, '_> {
         let want = old.as_ref().map_or(Want::Unknown, |old| old.want);
         if !matches!(want, Want::Install | Want::Hold) {
             if !self.options().also_select {
-                self.voice.say(&format!("Skipping unselected package {name}."));
+                self.messages.say(&format!("Skipping unselected package {name}."));
                 return Ok(false);
             }
-            self.voice
+            self.messages
                 .say(&format!("Selecting previously unselected package {name}."));
             return Ok(true);
         }
@@ -149,7 +155,7 @@ impl Engine<'_, '_> {
         match version_order(&new.version, &old.version) {
             std::cmp::Ordering::Greater => Ok(true),
             std::cmp::Ordering::Equal if self.options().skip_same && old.architecture == new.architecture => {
-                self.voice.notice(&format!(
+                self.messages.notice(&format!(
                     "version {} of {name} already installed, skipping",
                     old.version
                 ));
@@ -157,29 +163,30 @@ impl Engine<'_, '_> {
             }
             std::cmp::Ordering::Equal => Ok(true),
             std::cmp::Ordering::Less if self.forces("downgrade") => {
-                self.voice.warning(&format!("downgrading {versions}"));
+                self.messages.warning(&format!("downgrading {versions}"));
                 Ok(true)
             }
             std::cmp::Ordering::Less => {
-                self.voice
+                self.messages
                     .notice(&format!("will not downgrade {versions}, skipping"));
                 Ok(false)
             }
         }
     }
 
-    /// A problem that the user may want passed over.
-    pub(super) fn forcible(&self, thing: &str, problem: &str) -> Done {
+    /// Warns about a problem that is forced, and fails with it otherwise.
+    pub(super) fn forcible(&self, thing: &str, problem: &str) -> Result {
         if self.forces(thing) {
-            self.voice.warning("overriding problem because --force enabled:");
-            self.voice.warning(problem);
+            self.messages
+                .warning("overriding problem because --force enabled:");
+            self.messages.warning(problem);
             return Ok(());
         }
         Err(Fault::Package(problem.to_owned()))
     }
 }
 
-/// The files below a path whose names end in `.deb`, in the order of their names.
+/// Adds the files below `path` whose names end in `.deb` to `found`, in the order of their names.
 fn below(path: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !std::fs::metadata(path)?.is_dir() {
         if path.extension() == Some(OsStr::new("deb")) {
@@ -194,7 +201,7 @@ fn below(path: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     entries.iter().try_for_each(|entry| below(entry, found))
 }
 
-/// A file's name as dpkg shows it: no more than its last thirty characters, whole components.
+/// Returns a file's name as dpkg shows it: whole components of no more than its last thirty characters.
 fn summary(path: &str) -> String {
     let mut rest = path;
     while rest.len() > 30 {

@@ -1,4 +1,12 @@
-//! The native root of a run in chrootless mode: made, or taken from the cache, and copied.
+//! Source of the native root of a run in chrootless mode.
+//!
+//! A native root is a directory of the user's, or a root filesystem for this machine's architecture that is
+//! made of packages of the target's suite and kept in the cache, below `native-root/`, by the hash of its
+//! packages. What is there is never changed: each run gets a copy of its own, to which scripts may write.
+
+mod error;
+
+pub use error::NativeRootError;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,60 +14,60 @@ use std::sync::Arc;
 use rootless_install_fs::Target;
 use sha2::{Digest, Sha256};
 
-use crate::install::{InstallError, Installation, Workplace};
+use crate::install::{Installation, ScriptHost};
 use crate::merge_usr::MergedUsr;
+use crate::settings::SystemSettings;
 use crate::staging::Staging;
 use apt_solve::{Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
 use deb_archive::PackageFile;
-use progress::Cancel;
-use progress::{Event, Reporter, Stage};
+use progress::{Cancel, Event, Reporter, Stage};
 use script_host::root_copy;
 use script_host::sysroot::package_file;
 use script_host::unrunnable::OnUnrunnable;
 use script_host::{Native, ScriptRoot, ScriptSettings, SessionError};
 
-type Result<T> = std::result::Result<T, InstallError>;
+type Result<T> = std::result::Result<T, NativeRootError>;
 
-/// What names a root filesystem in the cache besides its packages; to be changed when the same
-/// packages are installed otherwise.
+/// Part of the hash of each native root in the cache; another one when the same packages are installed in
+/// another way.
 const FORM: &str = "native root 1";
 
-/// A native root to be had, and where its packages come from.
-pub(crate) struct NativeRoot<'a, 'u> {
-    /// Packages for this machine's architecture, or a root filesystem that the user has, which is copied.
+/// A native root that a run needs.
+pub(crate) struct NativeRootSource<'a, 'u> {
+    /// Packages for this machine's architecture, or a directory of the user's.
     pub(crate) tools: &'a Native<'a, 'u>,
-    /// The request for the target.
+    /// The request for the target: a native root has the same packages, as far as there are such.
     pub(crate) request: Request,
     /// Whether /usr is merged.
     pub(crate) merged_usr: MergedUsr,
-    /// apt's sources, as the target has them: paths and contents.
+    /// Files of apt's sources, as the target has them: paths and contents.
     pub(crate) sources: &'a [(PathBuf, String)],
     /// The cache directory.
     pub(crate) cache: &'a Path,
-    /// Settings of scripts; those of a native root are never deferred.
+    /// Settings of the scripts of its packages. What cannot be run there is an error, whatever they say.
     pub(crate) scripts: &'a ScriptSettings,
     /// The reporter of downloads and warnings.
     pub(crate) reporter: &'a Arc<dyn Reporter>,
-    /// The token that stops it.
+    /// The token that stops the run.
     pub(crate) cancel: &'a Cancel,
 }
 
-/// A copy that belongs to one run, and goes with it.
-pub(crate) struct Copied {
+/// A copy of a native root that belongs to one run; removed when dropped.
+pub(crate) struct NativeRootCopy {
     /// Its files.
     pub(crate) root: Target,
     _directory: Staging,
 }
 
-impl NativeRoot<'_, '_> {
-    /// The run's own copy of the native root.
+impl NativeRootSource<'_, '_> {
+    /// Returns the run's own copy of the native root, which is made first where the cache has none.
     ///
     /// # Errors
-    /// The packages cannot be had or installed, or the cache cannot be written.
-    pub(crate) fn copy(&self) -> Result<Copied> {
+    /// The packages cannot be fetched or installed, or the cache cannot be written.
+    pub(crate) fn copy(&self) -> Result<NativeRootCopy> {
         let original = match &self.tools.directory {
-            None => self.kept()?,
+            None => self.cached()?,
             Some(path) => {
                 check(path)?;
                 path.to_owned()
@@ -68,18 +76,18 @@ impl NativeRoot<'_, '_> {
         let _stage = self.reporter.stage(Stage::Sysroot);
         let directory = Staging::scratch(&self.cache.join("run"))?;
         let path = directory.directory().join("native");
-        root_copy::copy(&original, &path).map_err(|source| InstallError::NativeRoot {
+        root_copy::copy(&original, &path).map_err(|source| NativeRootError::Copy {
             path: original,
             source,
         })?;
-        Ok(Copied {
+        Ok(NativeRootCopy {
             root: Target::open(&path)?,
             _directory: directory,
         })
     }
 
-    /// The one in the cache, made where it is not there.
-    fn kept(&self) -> Result<PathBuf> {
+    /// Returns the path of the native root in the cache, which is made where it is not there.
+    fn cached(&self) -> Result<PathBuf> {
         let selection = self.choose()?;
         let plan = Plan::new(self.tools.universe, &selection);
         let directory = self.cache.join("native-root");
@@ -95,7 +103,7 @@ impl NativeRoot<'_, '_> {
         let root = work.root();
         std::fs::create_dir_all(&directory)
             .and_then(|()| std::fs::create_dir(&root))
-            .map_err(|source| InstallError::Write {
+            .map_err(|source| NativeRootError::Write {
                 path: root.clone(),
                 source,
             })?;
@@ -105,24 +113,24 @@ impl NativeRoot<'_, '_> {
             Err(_) if path.is_dir() => Ok(path),
             renamed => renamed
                 .map(|()| path.clone())
-                .map_err(|source| InstallError::Write { path, source }),
+                .map_err(|source| NativeRootError::Write { path, source }),
         }
     }
 
-    /// The target's variant and packages, as far as this machine's architecture has them.
+    /// Chooses the target's variant and packages, as far as this machine's architecture has them.
     fn choose(&self) -> Result<Selection> {
-        let wanted = &self.request;
+        let request = &self.request;
         let choose = |include: Vec<String>| {
             choose(
                 self.tools.universe,
                 &Request {
                     include,
-                    ..wanted.clone()
+                    ..request.clone()
                 },
             )
         };
-        // Another architecture's, and other versions, are the target's own affair.
-        let include: Vec<String> = wanted
+        // Architectures, versions and suites are asked for of the target's packages only.
+        let include: Vec<String> = request
             .include
             .iter()
             .filter_map(|package| package.split([':', '=', '/']).next())
@@ -131,13 +139,14 @@ impl NativeRoot<'_, '_> {
         if let Ok(selection) = choose(include.clone()) {
             return Ok(selection);
         }
-        let there: Vec<String> = include
+        let available: Vec<String> = include
             .into_iter()
             .filter(|package| choose(vec![package.clone()]).is_ok())
             .collect();
-        Ok(choose(there)?)
+        Ok(choose(available)?)
     }
 
+    /// Installs the packages of a plan in the root directory of `work`.
     fn install(&self, plan: &Plan, selection: &Selection, work: &Staging) -> Result<()> {
         let files = plan
             .packages()
@@ -145,29 +154,31 @@ impl NativeRoot<'_, '_> {
             .collect::<std::result::Result<Vec<PackageFile>, _>>()?;
         let debs = self.tools.fetcher.fetch(&files)?;
         let target = Target::open(&work.root())?;
-        let scripts = ScriptSettings {
-            on_unrunnable: OnUnrunnable::Fail,
-            ..self.scripts.clone()
+        let system = SystemSettings {
+            arch: Architecture::native(),
+            foreign: Vec::new(),
+            merged_usr: self.merged_usr,
+            selections: Vec::new(),
+            scripts: ScriptSettings {
+                on_unrunnable: OnUnrunnable::Fail,
+                ..self.scripts.clone()
+            },
         };
         let installation = Installation {
             target: &target,
-            arch: Architecture::native(),
-            foreign: &[],
+            system: &system,
             universe: self.tools.universe,
             indexes: self.tools.indexes,
             plan,
             selection,
             debs: plan.packages().zip(debs).collect(),
             sources: self.sources.to_vec(),
-            merged_usr: self.merged_usr,
-            selections: &[],
-            scripts: &scripts,
             cache: self.cache,
             reporter: Arc::new(Quiet(Arc::clone(self.reporter))),
             cancel: self.cancel,
         };
         let scratch = Staging::scratch(&self.cache.join("run"))?;
-        installation.run(Workplace {
+        installation.run(ScriptHost {
             root: ScriptRoot::Target,
             native: None,
             scratch: scratch.directory(),
@@ -178,7 +189,7 @@ impl NativeRoot<'_, '_> {
     }
 }
 
-/// The name of a root filesystem with these packages.
+/// Returns the name in the cache of a native root with the packages of a plan.
 fn name(universe: &Universe<'_>, plan: &Plan, merged_usr: MergedUsr) -> String {
     let mut hash = Sha256::new();
     hash.update(FORM);
@@ -191,7 +202,8 @@ fn name(universe: &Universe<'_>, plan: &Plan, merged_usr: MergedUsr) -> String {
     format!("{}-{hash}", Architecture::native().name)
 }
 
-/// Tells of downloads, warnings and details: the progress of the rest is not the target's.
+/// A reporter that passes on downloads, warnings and details. Other progress is that of the target's packages,
+/// not of the native root's.
 struct Quiet(Arc<dyn Reporter>);
 
 impl Reporter for Quiet {
@@ -209,13 +221,13 @@ impl Reporter for Quiet {
     }
 }
 
-/// Whether a directory can be copied as a native root.
+/// Checks that a directory can be copied as a native root.
 ///
 /// # Errors
-/// It is the machine's own, or no root filesystem.
+/// It is this machine's own root directory, or no root filesystem.
 pub(crate) fn check(directory: &Path) -> Result<()> {
     if directory == Path::new("/") {
-        return Err(InstallError::MachineAsNativeRoot);
+        return Err(NativeRootError::Machine);
     }
     Ok(script_host::session::check_native_system(directory).map_err(SessionError::from)?)
 }

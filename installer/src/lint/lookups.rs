@@ -1,29 +1,30 @@
-//! What a process means by its accesses: which lookups are the end of a path, and which are on the way.
+//! Operations on paths, told from the lookups that lead to them.
 //!
-//! The kernel looks each name of a path up, one after the other, follows links, and then does something with
-//! the last one, or nothing where only its attributes were asked for. So a lookup is kept until the same
-//! process does something else: a lookup in that directory, or where that link leads, says that it was on the
-//! way.
+//! The kernel looks up the names of a path one after the other, follows links, and then does something with the
+//! last one, or nothing where only its attributes are wanted. So a lookup is kept until the same process does
+//! something else: a lookup in that directory, or where that link leads, shows that the path went on.
 
-use super::classify::Deed;
+use super::classify::Operation;
 use rootless_install_fs::{Access, AccessKind, LookupResult};
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
-/// A lookup that may be on the way to something.
+/// A lookup after which the path may go on.
 #[derive(Debug)]
 struct Pending<T> {
     path: PathBuf,
-    /// Where the next lookup is made if this one is on the way: in the directory itself, or the first name
-    /// of the link's text.
+    /// The place of the next lookup of the same path.
     leads: Leads,
     about: T,
 }
 
 #[derive(Debug)]
 enum Leads {
+    /// The path ends here.
     Nowhere,
+    /// A name in the directory.
     Inside,
+    /// The first name of a link's text.
     To(PathBuf),
 }
 
@@ -37,7 +38,7 @@ impl<T> Pending<T> {
     }
 }
 
-/// The first name that is looked up to follow a link; nothing where there is none (`..`).
+/// Returns the path of the first lookup that follows a link; none where its text has no name, as `..`.
 fn first_step(link: &Path, text: &Path) -> Option<PathBuf> {
     let mut at = link.parent()?.to_owned();
     for component in text.components() {
@@ -53,27 +54,27 @@ fn first_step(link: &Path, text: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Something that was done to a path, with what was noted about it at that moment.
+/// An operation on a path, with a note that was taken at that moment.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Done<T> {
+pub(super) struct Performed<T> {
     /// The path.
     pub(super) path: PathBuf,
-    /// What.
-    pub(super) deed: Deed,
+    /// The operation.
+    pub(super) operation: Operation,
     /// The note.
     pub(super) about: T,
 }
 
-/// What processes are about to do.
+/// Lookups of all processes that may go on.
 #[derive(Debug)]
-pub(super) struct Walks<T> {
+pub(super) struct Lookups<T> {
     pending: HashMap<u32, Pending<T>>,
-    /// Processes that have opened a program for execution and done nothing else since: what they open so is
-    /// the program's interpreter, and the interpreter's.
+    /// Processes that have opened a program for execution and done nothing else since. The next files that they
+    /// open in this way are the program's interpreter and that one's own.
     executing: HashMap<u32, PathBuf>,
 }
 
-impl<T> Default for Walks<T> {
+impl<T> Default for Lookups<T> {
     fn default() -> Self {
         Self {
             pending: HashMap::new(),
@@ -82,31 +83,35 @@ impl<T> Default for Walks<T> {
     }
 }
 
-impl<T> Walks<T> {
-    /// Takes an access, and `note` what is to be remembered about a deed at this moment. Gives what is known
-    /// to have been done now.
-    pub(super) fn step(&mut self, access: &Access<'_>, note: impl Fn(&Path, Deed) -> T) -> Vec<Done<T>> {
+impl<T> Lookups<T> {
+    /// Takes an access, and returns the operations that it shows to be complete. `note` makes the note of an
+    /// operation.
+    pub(super) fn step(
+        &mut self,
+        access: &Access<'_>,
+        note: impl Fn(&Path, Operation) -> T,
+    ) -> Vec<Performed<T>> {
         let mut done = Vec::new();
-        let deeds: &[(&Path, Deed)] = match &access.kind {
+        let operations: &[(&Path, Operation)] = match &access.kind {
             AccessKind::Lookup { found } => {
                 self.look_up(access, found, &note, &mut done);
                 return done;
             }
             AccessKind::ReadLink => {
-                // The lookup before says all that is to be said: it is followed, or that was the end.
+                // The lookup before it counts: the link is followed, or the path ends there.
                 return done;
             }
             AccessKind::Open { write: true, .. }
             | AccessKind::Create
             | AccessKind::Remove
-            | AccessKind::Attributes(_) => &[(access.path, Deed::Write)],
-            AccessKind::Rename { to } => &[(access.path, Deed::Write), (to, Deed::Write)],
-            AccessKind::Link { to } => &[(access.path, Deed::Read), (to, Deed::Write)],
-            AccessKind::Open { .. } | AccessKind::List => &[(access.path, Deed::Read)],
-            AccessKind::Execute => &[(access.path, Deed::Execute)],
+            | AccessKind::Attributes(_) => &[(access.path, Operation::Write)],
+            AccessKind::Rename { to } => &[(access.path, Operation::Write), (to, Operation::Write)],
+            AccessKind::Link { to } => &[(access.path, Operation::Read), (to, Operation::Write)],
+            AccessKind::Open { .. } | AccessKind::List => &[(access.path, Operation::Read)],
+            AccessKind::Execute => &[(access.path, Operation::Execute)],
         };
         if let Some(before) = self.pending.remove(&access.pid)
-            && !deeds.iter().any(|(path, _)| *path == before.path)
+            && !operations.iter().any(|(path, _)| *path == before.path)
         {
             done.push(before.done());
         }
@@ -121,10 +126,10 @@ impl<T> Walks<T> {
         } else {
             self.executing.remove(&access.pid);
         }
-        done.extend(deeds.iter().map(|(path, deed)| Done {
+        done.extend(operations.iter().map(|(path, operation)| Performed {
             path: (*path).to_owned(),
-            deed: *deed,
-            about: note(path, *deed),
+            operation: *operation,
+            about: note(path, *operation),
         }));
         done
     }
@@ -133,8 +138,8 @@ impl<T> Walks<T> {
         &mut self,
         access: &Access<'_>,
         found: &LookupResult,
-        note: impl Fn(&Path, Deed) -> T,
-        done: &mut Vec<Done<T>>,
+        note: impl Fn(&Path, Operation) -> T,
+        done: &mut Vec<Performed<T>>,
     ) {
         let leads = match found {
             LookupResult::Directory => Leads::Inside,
@@ -144,7 +149,7 @@ impl<T> Walks<T> {
         let pending = Pending {
             path: access.path.to_owned(),
             leads,
-            about: note(access.path, Deed::Test),
+            about: note(access.path, Operation::Test),
         };
         if let Some(before) = self.pending.insert(access.pid, pending)
             && !before.is_on_the_way_to(access.path)
@@ -157,8 +162,8 @@ impl<T> Walks<T> {
         }
     }
 
-    /// What was looked up last and not followed by anything.
-    pub(super) fn end(&mut self) -> Vec<Done<T>> {
+    /// Returns the last lookups of all processes, as operations.
+    pub(super) fn end(&mut self) -> Vec<Performed<T>> {
         self.executing.clear();
         let pending = std::mem::take(&mut self.pending);
         pending.into_values().map(Pending::done).collect()
@@ -166,10 +171,10 @@ impl<T> Walks<T> {
 }
 
 impl<T> Pending<T> {
-    fn done(self) -> Done<T> {
-        Done {
+    fn done(self) -> Performed<T> {
+        Performed {
             path: self.path,
-            deed: Deed::Test,
+            operation: Operation::Test,
             about: self.about,
         }
     }
@@ -189,8 +194,8 @@ mod tests {
     }
 
     /// What is done by accesses of one process.
-    fn done(accesses: &[(&str, AccessKind<'_>)]) -> Vec<(String, Deed)> {
-        let mut walks = Walks::default();
+    fn done(accesses: &[(&str, AccessKind<'_>)]) -> Vec<(String, Operation)> {
+        let mut lookups = Lookups::default();
         let mut all = Vec::new();
         for (path, kind) in accesses {
             let access = Access {
@@ -198,26 +203,26 @@ mod tests {
                 path: Path::new(path),
                 kind: *kind,
             };
-            all.extend(walks.step(&access, |_, _| ()));
+            all.extend(lookups.step(&access, |_, _| ()));
         }
-        all.extend(walks.end());
+        all.extend(lookups.end());
         all.into_iter()
-            .map(|done| (done.path.display().to_string(), done.deed))
+            .map(|done| (done.path.display().to_string(), done.operation))
             .collect()
     }
 
-    fn is(path: &str, deed: Deed) -> (String, Deed) {
-        (path.to_owned(), deed)
+    fn is(path: &str, operation: Operation) -> (String, Operation) {
+        (path.to_owned(), operation)
     }
 
     #[test]
     fn directories_on_the_way_are_nothing() {
         let test = [look("/etc", &DIRECTORY), look("/etc/foo", &NOTHING)];
-        assert_eq!(done(&test), [is("/etc/foo", Deed::Test)]);
+        assert_eq!(done(&test), [is("/etc/foo", Operation::Test)]);
         let twice = [test, test].concat();
         assert_eq!(
             done(&twice),
-            [is("/etc/foo", Deed::Test), is("/etc/foo", Deed::Test)]
+            [is("/etc/foo", Operation::Test), is("/etc/foo", Operation::Test)]
         );
         // A directory for its own sake.
         let dirs = [
@@ -225,7 +230,10 @@ mod tests {
             look("/etc", &DIRECTORY),
             look("/etc/foo", &OTHER),
         ];
-        assert_eq!(done(&dirs), [is("/etc", Deed::Test), is("/etc/foo", Deed::Test)]);
+        assert_eq!(
+            done(&dirs),
+            [is("/etc", Operation::Test), is("/etc/foo", Operation::Test)]
+        );
     }
 
     #[test]
@@ -238,14 +246,14 @@ mod tests {
             look("/usr/bin", &DIRECTORY),
             look("/usr/bin/x", &NOTHING),
         ];
-        assert_eq!(done(&walk), [is("/usr/bin/x", Deed::Test)]);
+        assert_eq!(done(&walk), [is("/usr/bin/x", Operation::Test)]);
         // A link for its own sake.
         let own = [
             look("/etc", &DIRECTORY),
             look("/etc/mtab", &bin),
             look("/etc", &DIRECTORY),
         ];
-        assert_eq!(done(&own)[0], is("/etc/mtab", Deed::Test));
+        assert_eq!(done(&own)[0], is("/etc/mtab", Operation::Test));
         let up = first_step(Path::new("/usr/lib/x"), Path::new("../../etc/y"));
         assert_eq!(up.as_deref(), Some(Path::new("/etc")));
         assert_eq!(first_step(Path::new("/a"), Path::new("..")), None);
@@ -262,21 +270,25 @@ mod tests {
             look("/etc/foo", &OTHER),
             ("/etc/foo", open),
         ];
-        assert_eq!(done(&read), [is("/etc/foo", Deed::Read)]);
+        assert_eq!(done(&read), [is("/etc/foo", Operation::Read)]);
         let make = [
             look("/etc", &DIRECTORY),
             look("/etc/x", &NOTHING),
             ("/etc/x", AccessKind::Create),
         ];
-        assert_eq!(done(&make), [is("/etc/x", Deed::Write)]);
+        assert_eq!(done(&make), [is("/etc/x", Operation::Write)]);
         let owner = AccessKind::Attributes(Attribute::Owner);
         let chown = [look("/x", &OTHER), ("/x", owner)];
-        assert_eq!(done(&chown), [is("/x", Deed::Write)]);
+        assert_eq!(done(&chown), [is("/x", Operation::Write)]);
         let to = AccessKind::Rename { to: Path::new("/b") };
         let rename = [look("/a", &OTHER), look("/b", &NOTHING), ("/a", to)];
         assert_eq!(
             done(&rename),
-            [is("/a", Deed::Test), is("/a", Deed::Write), is("/b", Deed::Write)]
+            [
+                is("/a", Operation::Test),
+                is("/a", Operation::Write),
+                is("/b", Operation::Write)
+            ]
         );
     }
 
@@ -301,25 +313,25 @@ mod tests {
         assert_eq!(
             done(&script),
             [
-                is("/usr/bin/tool", Deed::Execute),
-                is("/etc/ld.so.preload", Deed::Test)
+                is("/usr/bin/tool", Operation::Execute),
+                is("/etc/ld.so.preload", Operation::Test)
             ]
         );
     }
 
     #[test]
     fn processes_do_not_disturb_each_other() {
-        let mut walks = Walks::default();
+        let mut lookups = Lookups::default();
         let mut step = |pid, path: &str, found: &LookupResult| {
             let kind = AccessKind::Lookup { found };
             let path = Path::new(path);
-            walks.step(&Access { pid, path, kind }, |_, _| pid).len()
+            lookups.step(&Access { pid, path, kind }, |_, _| pid).len()
         };
         assert_eq!(step(1, "/etc", &DIRECTORY), 0);
         assert_eq!(step(2, "/usr", &DIRECTORY), 0);
         assert_eq!(step(1, "/etc/a", &OTHER), 0);
         assert_eq!(step(2, "/usr/b", &OTHER), 0);
-        let mut ends = walks.end();
+        let mut ends = lookups.end();
         ends.sort_by_key(|done| done.about);
         let paths: Vec<_> = ends.iter().map(|done| (done.about, done.path.to_str())).collect();
         assert_eq!(paths, [(1, Some("/etc/a")), (2, Some("/usr/b"))]);

@@ -1,16 +1,16 @@
-//! The session that a call works in: its native tools, its native root, and the engine that uses it.
+//! Actions that change packages: the session that they work in, with its native tools and native root, and the
+//! engine that uses it.
 
 use super::engine::{DPKG_VERSION, Engine};
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
+use super::messages::Messages;
 use super::options::{Action, Call, ScriptMode};
-use super::voice::Voice;
 use crate::archives::Archives;
-use crate::install::InstallError;
 use crate::merge_usr::MergedUsr;
-use crate::native_root::NativeRoot;
+use crate::native_root_source::NativeRootSource;
 use crate::settings::NativeTools;
 use crate::staging::Staging;
-use apt_solve::{IndexInput, Request as Wanted, Universe, Variant};
+use apt_solve::{IndexInput, Request, Universe, Variant};
 use deb_arch::Architecture;
 use deb_archive::ArchiveError;
 use deb_unpack::DebFile;
@@ -23,15 +23,18 @@ use script_host::{Native, ScriptRootKind, Session, SessionError};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Changes packages in a session on the target.
-pub(super) fn work(
+/// Does an action that changes packages, in a session on the target. Returns whether all of it was done.
+///
+/// # Errors
+/// Nothing can be done, or nothing more.
+pub(super) fn change_packages(
     call: &Call,
-    voice: &Arc<Voice>,
+    messages: &Arc<Messages>,
     cancel: &Cancel,
     target: &Target,
     architecture: &'static Architecture,
     database: Database,
-) -> Done<bool> {
+) -> Result<bool> {
     let options = &call.options;
     let cache = options
         .cache
@@ -39,7 +42,7 @@ pub(super) fn work(
         .and_then(|cache| std::path::absolute(cache).ok());
     let cache = cache
         .ok_or_else(|| Fault::Call("there is no place for the cache: use --cache, or set HOME".to_owned()))?;
-    let reporter: Arc<dyn Reporter> = Arc::clone(voice) as _;
+    let reporter: Arc<dyn Reporter> = Arc::clone(messages) as _;
     let foreign: Vec<&'static Architecture> = database
         .foreign()
         .iter()
@@ -48,8 +51,8 @@ pub(super) fn work(
     let native = Architecture::native();
     let redirected = architecture != native || foreign.iter().any(|arch| *arch != native);
     let runs_programs = needs_scripts(call, &database);
-    let scripts_run = scripts_run(options.script_mode(), voice)?;
-    // An archive is asked for where native tools are packages, and a native root may need one to be made.
+    let scripts_run = scripts_run(options.script_mode(), messages)?;
+    // Native tools are packages of an archive, and a native root is made of such.
     let archives = (runs_programs && scripts_run.needs_native(redirected))
         .then(|| Archives::open(&cache, Arc::clone(&reporter), cancel))
         .transpose()
@@ -65,7 +68,7 @@ pub(super) fn work(
     };
     let inputs: Vec<IndexInput<'_>> = indexes.iter().map(IndexInput::from).collect();
     let universe = Universe::new(&inputs, native.name, &[]);
-    let scratch = Staging::scratch(&cache.join("run")).map_err(InstallError::from)?;
+    let scratch = Staging::scratch(&cache.join("run"))?;
     let tools = archives.as_ref().map(|archives| Native {
         universe: &universe,
         indexes: &indexes,
@@ -74,9 +77,9 @@ pub(super) fn work(
     });
     let native_root = match &tools {
         Some(tools) if scripts_run == ScriptRootKind::Native => {
-            let native_root = NativeRoot {
+            let source = NativeRootSource {
                 tools,
-                request: like(call, &database),
+                request: native_root_request(call, &database),
                 merged_usr: MergedUsr::default(),
                 sources: &[],
                 cache: &cache,
@@ -84,7 +87,7 @@ pub(super) fn work(
                 reporter: &reporter,
                 cancel,
             };
-            Some(native_root.copy()?)
+            Some(source.copy()?)
         }
         _ => None,
     };
@@ -106,15 +109,16 @@ pub(super) fn work(
     };
     script_host::open(session, |session| {
         learn_installed(session, target, &database)?;
-        Engine::new(call, target, database, voice, session).act()
+        Engine::new(call, target, database, messages, session).act()
     })
 }
 
-fn unfetched(error: ArchiveError) -> InstallError {
-    SessionError::from(SysrootError::from(error)).into()
+/// Returns the error of a session whose native packages cannot be fetched.
+fn unfetched(error: ArchiveError) -> SessionError {
+    SysrootError::from(error).into()
 }
 
-/// Returns the version of the target's dpkg, as scripts ask for it.
+/// Returns the version of the target's dpkg, for `DPKG_RUNNING_VERSION`.
 fn dpkg_version(database: &Database) -> String {
     let dpkg = database.resolve("dpkg").and_then(|key| database.get(&key));
     let version = dpkg.map(|package| package.version.clone());
@@ -123,36 +127,35 @@ fn dpkg_version(database: &Database) -> String {
         .unwrap_or_else(|| DPKG_VERSION.to_owned())
 }
 
-/// Tells the session whose the target's paths are.
-fn learn_installed(session: &Session<'_>, target: &Target, database: &Database) -> Done {
+/// Records in the session which packages own the target's paths.
+fn learn_installed(session: &Session<'_>, target: &Target, database: &Database) -> Result {
     if !session.learns() {
         return Ok(());
     }
     for package in database.packages() {
         let list = database.list(target, &package.key())?;
         let learnt = session.learn(&package.name, &package.version, &package.architecture, &list);
-        learnt.map_err(InstallError::from)?;
+        learnt?;
     }
     Ok(())
 }
 
-/// Which way scripts run on this machine.
-fn scripts_run(mode: ScriptMode, voice: &Voice) -> Done<ScriptRootKind> {
+/// Returns the way in which scripts run on this machine.
+fn scripts_run(mode: ScriptMode, messages: &Messages) -> Result<ScriptRootKind> {
     if mode == ScriptMode::Redirect {
         return Ok(ScriptRootKind::Target);
     }
     Ok(match view::probe() {
         Ok(_) => ScriptRootKind::Native,
         Err(error) => {
-            voice.notice(&format!("warning: {error}: scripts run on this machine itself"));
+            messages.notice(&format!("warning: {error}: scripts run on this machine itself"));
             ScriptRootKind::Machine(Machine::probe())
         }
     })
 }
 
-/// What a native root has: the packages that are there and those that come, as far as this machine's
-/// architecture has them.
-fn like(call: &Call, database: &Database) -> Wanted {
+/// Returns the request for a native root: the packages of the target and those of the call's archives.
+fn native_root_request(call: &Call, database: &Database) -> Request {
     let mut include: Vec<String> = database.packages().map(|package| package.name.clone()).collect();
     if matches!(call.action, Action::Install | Action::Unpack) {
         let controls = call.arguments.iter().filter_map(|path| {
@@ -163,15 +166,14 @@ fn like(call: &Call, database: &Database) -> Wanted {
     }
     include.sort();
     include.dedup();
-    Wanted {
+    Request {
         variant: Variant::Minbase,
         include,
-        ..Wanted::default()
+        ..Request::default()
     }
 }
 
-/// Whether a script may have to run: unpacking alone, of packages that are not there and have none
-/// to run before, needs none.
+/// Whether a script may have to run. Unpacking alone runs none of packages that are new and have no preinst.
 fn needs_scripts(call: &Call, database: &Database) -> bool {
     if call.action != Action::Unpack || call.options.triggers != Some(false) || call.options.recursive {
         return true;

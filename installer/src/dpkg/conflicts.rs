@@ -1,25 +1,25 @@
-//! Whether a package may be unpacked beside what is there: Pre-Depends, Breaks, Conflicts, other
-//! instances (`pkg_check_depcon` in dpkg's source), and what becomes of those in the way.
+//! Packages that keep another one from being unpacked: Pre-Depends, Breaks, Conflicts, and instances for other
+//! architectures (`pkg_check_depcon` in dpkg's source). They are deconfigured or removed where that is allowed.
 
-use super::archives::Archive;
+use super::deb_files::DebArchive;
 use super::engine::Engine;
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
 use super::relations::{excludes, groups, is_meant, satisfied, written};
 use super::unpack::{Progress, Undo, call};
 use dpkg_db::{Flag, Package, PackageKey, Possibility, Status, Want, replaces};
 
 impl Engine<'_, '_> {
-    /// Checks what a package says of others and others of it. Packages to be deconfigured are
-    /// returned, those to be removed noted.
+    /// Checks the relations between a package and those in the database. Returns the packages to be deconfigured;
+    /// those to be removed become conflictors of `progress`.
     pub(super) fn check_relations(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         progress: &mut Progress,
-    ) -> Done<Vec<PackageKey>> {
+    ) -> Result<Vec<PackageKey>> {
         let new = archive.control.package()?;
         let name = new.display_name(self.database.native());
         let mut deconfigured: Vec<PackageKey> = Vec::new();
-        // Instances for other architectures that will not be of one version with this.
+        // Instances for other architectures, of another version.
         let instances = self.database.packages().filter(|have| {
             have.name == new.name
                 && have.key() != archive.key
@@ -38,15 +38,15 @@ impl Engine<'_, '_> {
                 }
                 let other = self.name(&key);
                 if self.options().auto_deconfigure {
-                    self.voice.notice(&format!(
+                    self.messages.notice(&format!(
                         "considering deconfiguration of {other}, which would be broken by installation of {name} ..."
                     ));
-                    self.voice
+                    self.messages
                         .notice(&format!("yes, will deconfigure {other} (broken by {name})"));
                     deconfigured.push(key);
                     continue;
                 }
-                self.voice.notice(&format!(
+                self.messages.notice(&format!(
                     "regarding {} containing {name}:\n {name} breaks {}\n  {other} (version {}) is present and {}.\n",
                     archive.shown,
                     written(&group),
@@ -59,7 +59,7 @@ impl Engine<'_, '_> {
                          (--auto-deconfigure might help)"
                     )));
                 }
-                self.voice.warning("ignoring breakage, may proceed anyway!");
+                self.messages.warning("ignoring breakage, may proceed anyway!");
             }
         }
         for group in groups(&new, "Pre-Depends") {
@@ -68,12 +68,13 @@ impl Engine<'_, '_> {
         Ok(deconfigured)
     }
 
-    fn check_pre_depends(&mut self, archive: &Archive, new: &Package, group: &[Possibility]) -> Done {
+    /// Checks one pre-dependency, for which it may process triggers.
+    fn check_pre_depends(&mut self, archive: &DebArchive, new: &Package, group: &[Possibility]) -> Result {
         let native = self.database.native().to_owned();
         let meant = |have: &Package| group.iter().any(|wanted| is_meant(new, have, wanted, &native));
         let ready = |engine: &Self| {
             engine.database.packages().any(|have| {
-                // One that was configured before will do while its new version is only unpacked.
+                // A package that was configured counts while its new version is only unpacked.
                 let before = matches!(have.status, Status::Unpacked | Status::HalfConfigured)
                     && have.config_version.as_ref().is_some_and(|version| {
                         let mut as_configured = have.clone();
@@ -115,7 +116,7 @@ impl Engine<'_, '_> {
             },
             _ => format!("{first} is not installed."),
         };
-        self.voice.notice(&format!(
+        self.messages.notice(&format!(
             "regarding {} containing {name}, pre-dependency problem:\n {name} pre-depends on {}\n  {why}\n",
             archive.shown,
             written(group)
@@ -125,11 +126,11 @@ impl Engine<'_, '_> {
                 "pre-dependency problem - not installing {name}"
             )));
         }
-        self.voice.warning("ignoring pre-dependency problem!");
+        self.messages.warning("ignoring pre-dependency problem!");
         Ok(())
     }
 
-    /// The packages that a group of a negative relation is about, from a state on.
+    /// Returns the packages, with at least the state `least`, that a group of a negative relation excludes.
     fn excluded(&self, from: &Package, group: &[Possibility], least: Status) -> Vec<PackageKey> {
         let native = self.database.native();
         let there = self.database.packages().filter(|have| have.status >= least);
@@ -139,7 +140,7 @@ impl Engine<'_, '_> {
             .collect()
     }
 
-    /// The packages that a new one conflicts with, or that conflict with it.
+    /// Returns the packages that a new one conflicts with, or that conflict with it.
     fn conflicting(&self, new: &Package) -> Vec<PackageKey> {
         let mut found = Vec::new();
         for group in groups(new, "Conflicts") {
@@ -161,46 +162,47 @@ impl Engine<'_, '_> {
         found
     }
 
+    /// Makes a package that is in conflict with the new one a conflictor, where it may be removed.
     fn check_conflictor(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         new: &Package,
         key: &PackageKey,
         progress: &mut Progress,
-    ) -> Done {
+    ) -> Result {
         let have = self.package(key)?.clone();
         let (name, other) = (new.display_name(self.database.native()), self.name(key));
         let given_up = !matches!(have.want, Want::Install | Want::Hold) || replaces(new, &have);
         let kept = (have.essential() && !self.forces("remove-essential"))
             || (have.field("Protected").is_some() && !self.forces("remove-protected"));
         if given_up && !kept {
-            self.voice
+            self.messages
                 .notice(&format!("considering removing {other} in favour of {name} ..."));
             match self.needed_by(key, new) {
                 Some(needing) => {
                     let needing = self.name(&needing);
-                    self.voice
+                    self.messages
                         .notice(&format!("no, cannot remove {other}: {needing} depends on it"));
                 }
                 None if have.flag == Flag::ReinstReq && !self.forces("remove-reinstreq") => {
-                    self.voice.notice(&format!(
+                    self.messages.notice(&format!(
                         "package {other} requires reinstallation, will not remove"
                     ));
                 }
                 None => {
                     if have.status < Status::TriggersAwaited {
-                        self.voice.notice(&format!(
+                        self.messages.notice(&format!(
                             "{other} is not properly installed; ignoring any dependencies on it"
                         ));
                     }
-                    self.voice
+                    self.messages
                         .notice(&format!("yes, will remove {other} in favour of {name}"));
                     progress.conflictors.push(key.clone());
                     return Ok(());
                 }
             }
         }
-        self.voice.notice(&format!(
+        self.messages.notice(&format!(
             "regarding {} containing {name}:\n {name} conflicts with {other}\n  {other} (version {}) is present and {}.\n",
             archive.shown, have.version, have.status
         ));
@@ -209,11 +211,11 @@ impl Engine<'_, '_> {
                 "conflicting packages - not installing {name}"
             )));
         }
-        self.voice.warning("ignoring conflict, may proceed anyway!");
+        self.messages.warning("ignoring conflict, may proceed anyway!");
         Ok(())
     }
 
-    /// A package whose dependencies would not be satisfied any more, were `key` replaced by `new`.
+    /// Returns a package whose dependencies would not be satisfied any more, were `key` replaced by `new`.
     fn needed_by(&self, key: &PackageKey, new: &Package) -> Option<PackageKey> {
         if self.status(key) < Status::TriggersAwaited {
             return None;
@@ -233,7 +235,7 @@ impl Engine<'_, '_> {
         broken.next().map(Package::key)
     }
 
-    /// Why other packages keep one from being configured: they break it.
+    /// Returns the reasons in dpkg's words why a package is broken by others; empty where it is not.
     pub(super) fn broken_by(&self, package: &Package) -> String {
         let native = self.database.native();
         let name = package.display_name(native);
@@ -262,16 +264,16 @@ impl Engine<'_, '_> {
         why
     }
 
-    /// Deconfigures a package that the new one breaks.
+    /// Deconfigures a package, so that the new one can be configured or installed.
     pub(super) fn deconfigure(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         other: &PackageKey,
         progress: &mut Progress,
-    ) -> Done {
+    ) -> Result {
         let (name, version) = (self.name(&archive.key), archive.version.clone());
         let same = other.name == archive.key.name;
-        self.voice.say(&format!(
+        self.messages.say(&format!(
             "De-configuring {} ({}), to allow {} of {name} ({version}) ...",
             self.name(other),
             self.version(other),
@@ -288,13 +290,13 @@ impl Engine<'_, '_> {
         Ok(())
     }
 
-    /// Begins to remove a package in favour of the new one.
+    /// Begins to remove a conflictor in favour of the new package.
     pub(super) fn begin_conflictor(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         key: &PackageKey,
         progress: &mut Progress,
-    ) -> Done {
+    ) -> Result {
         let before = self.status(key);
         if before < Status::HalfConfigured {
             return Ok(());
@@ -315,9 +317,9 @@ impl Engine<'_, '_> {
         Ok(())
     }
 
-    /// Removes it, now that the new package is unpacked.
-    pub(super) fn end_conflictor(&mut self, new: &PackageKey, key: &PackageKey) -> Done {
-        self.voice.say(&format!(
+    /// Removes the files of a conflictor, when the new package is unpacked.
+    pub(super) fn end_conflictor(&mut self, new: &PackageKey, key: &PackageKey) -> Result {
+        self.messages.say(&format!(
             "Removing {} ({}), to allow configuration of {} ({}) ...",
             self.name(key),
             self.version(key),

@@ -1,23 +1,22 @@
-//! The target of a call: its architectures, its database, and the right to change it.
+//! The target of a call: its architecture, its database, and the locks that allow to change it.
 
-use super::archives_architecture;
-use super::fault::{Done, Fault, reason, told};
+use super::fault::{Fault, Result, errno_text, with_causes};
 use super::options::{Action, Call};
 use crate::staging::check_xattrs;
 use deb_arch::Architecture;
+use deb_unpack::DebFile;
 use dpkg_db::{ADMIN, Database};
 use rootless_install_fs::Target;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use std::fs::File;
 use std::path::Path;
 
-/// The target's own architecture: what its database says (`arch-native`, the first line of `arch`,
-/// dpkg's own package), else `--arch`, else that of the first archive that has one, else this
-/// machine's.
+/// Returns the target's own architecture: that of its database (`arch-native`, the first line of `arch`,
+/// the package dpkg), else `--arch`, else that of the first archive that has one, else this machine's.
 ///
 /// # Errors
-/// A name that is no architecture; `--arch` and the database do not agree.
-pub(super) fn architecture(call: &Call, target: &Target) -> Done<&'static Architecture> {
+/// A name that is no architecture, and an `--arch` that differs from the database.
+pub(super) fn architecture(call: &Call, target: &Target) -> Result<&'static Architecture> {
     let text = |name: &str| {
         let text = target.read(&Path::new(ADMIN).join(name)).unwrap_or_default();
         String::from_utf8_lossy(&text).into_owned()
@@ -54,7 +53,7 @@ pub(super) fn architecture(call: &Call, target: &Target) -> Done<&'static Archit
 ///
 /// # Errors
 /// There is no such directory, or it cannot be used.
-pub(super) fn open(call: &Call) -> Done<Target> {
+pub(super) fn open(call: &Call) -> Result<Target> {
     let root = &call.options.root;
     let fatal = |problem: String| Fault::Call(problem);
     if root.parent().is_none() {
@@ -67,17 +66,17 @@ pub(super) fn open(call: &Call) -> Done<Target> {
         return Err(fatal(format!("there is no directory '{}'", root.display())));
     }
     if call.action.runs_scripts() {
-        check_xattrs(root).map_err(|error| fatal(told(&error)))?;
+        check_xattrs(root).map_err(|error| fatal(with_causes(&error)))?;
     }
-    Target::open(root).map_err(|error| fatal(told(&error)))
+    Target::open(root).map_err(|error| fatal(with_causes(&error)))
 }
 
 /// Reads the database, or makes one where packages are to be installed.
 ///
 /// # Errors
 /// There is none, or it is damaged.
-pub(super) fn database(call: &Call, target: &Target, architecture: &str) -> Done<Database> {
-    let fatal = |error: dpkg_db::DpkgError| Fault::Call(told(&error));
+pub(super) fn database(call: &Call, target: &Target, architecture: &str) -> Result<Database> {
+    let fatal = |error: dpkg_db::DpkgError| Fault::Call(with_causes(&error));
     let changes = call.action.runs_scripts()
         || matches!(
             call.action,
@@ -93,17 +92,23 @@ pub(super) fn database(call: &Call, target: &Target, architecture: &str) -> Done
     Database::load(target, architecture).map_err(fatal)
 }
 
-/// The lock of dpkg's database, and of its front ends unless one of them has it for this call.
+/// The locks of dpkg's database and of its front ends, held until dropped. A front end that holds its own
+/// lock for this call says so in `DPKG_FRONTEND_LOCKED`.
 pub(super) struct Locks(#[allow(dead_code, reason = "they are held")] Vec<File>);
 
 /// Locks the database of a target.
 ///
 /// # Errors
-/// Another process has it.
-pub(super) fn lock(root: &Path) -> Done<Locks> {
+/// Another process holds one of them.
+pub(super) fn lock(root: &Path) -> Result<Locks> {
     let mut held = Vec::new();
-    let directory = File::open(root)
-        .map_err(|error| Fault::Call(format!("cannot open '{}': {}", root.display(), reason(&error))))?;
+    let directory = File::open(root).map_err(|error| {
+        Fault::Call(format!(
+            "cannot open '{}': {}",
+            root.display(),
+            errno_text(&error)
+        ))
+    })?;
     let own = std::env::var_os("DPKG_FRONTEND_LOCKED").is_none();
     let front = own.then_some(("lock-frontend", "dpkg frontend lock"));
     for (name, what) in front.into_iter().chain([("lock", "dpkg database lock")]) {
@@ -113,7 +118,7 @@ pub(super) fn lock(root: &Path) -> Done<Locks> {
             Fault::Call(format!(
                 "unable to open/create {what} file '{}': {}",
                 path.display(),
-                reason(&error)
+                errno_text(&error)
             ))
         };
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
@@ -132,4 +137,15 @@ pub(super) fn lock(root: &Path) -> Done<Locks> {
         }
     }
     Ok(Locks(held))
+}
+
+/// Returns the architecture of the first archive that is for one.
+fn archives_architecture(call: &Call) -> Option<&'static Architecture> {
+    if !matches!(call.action, Action::Install | Action::Unpack) {
+        return None;
+    }
+    call.arguments.iter().find_map(|path| {
+        let control = DebFile::open(Path::new(path)).ok()?.control().ok()?;
+        Architecture::by_name(&control.package().ok()?.architecture)
+    })
 }

@@ -1,13 +1,16 @@
-//! Which dependency of a cycle is given up.
+//! The dependency of a cycle that is broken (dpkg: `findbreakcycle`).
 
-use super::{Graph, Node, Queue};
+use super::Queue;
+use super::graph::{Graph, Node};
 use std::collections::HashSet;
 
+/// A depth-first search for a cycle.
 pub(super) struct CycleSearch<'a> {
     graph: &'a Graph,
     queue: &'a Queue,
+    /// Packages that lead to no cycle.
     done: HashSet<Node>,
-    /// The way from the start: package, group, alternative followed.
+    /// The path from the start: package, group, and alternative followed.
     path: Vec<(Node, usize, usize)>,
 }
 
@@ -21,7 +24,7 @@ impl<'a> CycleSearch<'a> {
         }
     }
 
-    /// The dependency to be given up: package, group and alternative.
+    /// Returns the dependency to be broken of a cycle that `node` leads to: package, group and alternative.
     pub(super) fn from(&mut self, node: Node) -> Option<(Node, usize, usize)> {
         if self.done.contains(&node) {
             return None;
@@ -58,8 +61,8 @@ impl<'a> CycleSearch<'a> {
         self.path.iter().any(|(n, ..)| *n == node)
     }
 
-    /// The cycle runs from `start` on the path to its end: the last package of
-    /// it without a postinst loses its dependency, else `start` does.
+    /// Returns the dependency to be broken of the cycle from `start` to the end of the path: that of the last package
+    /// without a postinst, else that of `start`.
     fn choose(&self, start: Node) -> Option<(Node, usize, usize)> {
         let last = self.path.len().saturating_sub(1);
         let first = self
