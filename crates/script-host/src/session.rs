@@ -62,18 +62,22 @@ impl Drop for OnDrop<'_> {
     }
 }
 
-/// Opens a session, does some work in it, and closes it. When the work has succeeded, the files that scripts have
+/// Opens a session, does some work in it, and closes it. `native` is the source of native tools; none means that this
+/// machine executes all of the target's own programs. When the work has succeeded, the files that scripts have
 /// left on the disk or in this machine's form are brought into the target's.
 ///
 /// # Errors
 /// Those of the work, and [`SessionError`] where the session cannot be opened or closed.
 pub fn open<T, E: From<SessionError>>(
-    options: Options<'_, '_>,
+    options: Options<'_>,
+    native: Option<Native<'_, '_>>,
     work: impl FnOnce(&mut Session<'_>) -> std::result::Result<T, E>,
 ) -> std::result::Result<T, E> {
     let unrunnable = Unrunnable::new(options.scripts.on_unrunnable);
     let mut shared = Shared {
         options: &options,
+        redirected: native.is_some(),
+        native_system: native.as_ref().and_then(|native| native.directory.as_deref()),
         counterparts: None,
         unrunnable: &unrunnable,
     };
@@ -81,7 +85,9 @@ pub fn open<T, E: From<SessionError>>(
     let mut sysroot = None;
     if options.runs_programs {
         shared.create_private()?;
-        sysroot = shared.sysroot()?;
+        if let Some(native) = &native {
+            sysroot = shared.sysroot(native)?;
+        }
     }
     shared.counterparts = sysroot.as_ref().map(|sysroot| sysroot as &dyn Counterparts);
     let answers = Answers::new(&shared);
@@ -150,7 +156,7 @@ impl<'s> Session<'s> {
 
     /// Whether native programs stand in for the target's.
     pub fn is_redirected(&self) -> bool {
-        self.shared.is_redirected()
+        self.shared.redirected
     }
 
     /// Whether an observer watches, so that a script that fails does not end the work.
@@ -165,7 +171,7 @@ impl<'s> Session<'s> {
 
     /// Returns the reason why a package's postinst cannot be run, where that is known before it has tried.
     pub fn foreseen(&self, package: &str) -> Option<Refusal> {
-        if !self.shared.is_redirected() {
+        if !self.shared.redirected {
             return None;
         }
         arch_output::foreseen(package, self.shared.options.arch)
@@ -193,7 +199,7 @@ impl<'s> Session<'s> {
     /// # Errors
     /// The target cannot be written.
     pub fn before_preinst(&self, script: Option<&[u8]>) -> Result<()> {
-        if self.shared.is_redirected() {
+        if self.shared.redirected {
             private::make_loader_link(self.shared.options.target, script)?;
         }
         Ok(())

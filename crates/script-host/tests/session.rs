@@ -180,7 +180,6 @@ impl Example {
             arch: self.arch,
             foreign: &[],
             root,
-            native: matches!(root, ScriptRoot::Target).then_some(native),
             scripts: &scripts,
             dpkg_version: "1.22.21".to_owned(),
             runs_programs,
@@ -191,7 +190,8 @@ impl Example {
             reporter: self.lines.clone(),
             cancel: &Cancel::new(),
         };
-        open(options, work).unwrap()
+        let native = matches!(root, ScriptRoot::Target).then_some(native);
+        open(options, native, work).unwrap()
     }
 
     fn run(&self, root: ScriptRoot<'_>, observer: Option<Arc<dyn Observer>>) -> RunResult {

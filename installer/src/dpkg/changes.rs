@@ -96,7 +96,6 @@ pub(super) fn change_packages(
         arch: architecture,
         foreign: &foreign,
         root: scripts_run.root(native_root.as_ref().map(|copied| &copied.root)),
-        native: tools.filter(|_| redirected),
         scripts: &options.scripts,
         dpkg_version: dpkg_version(&database),
         runs_programs,
@@ -107,7 +106,8 @@ pub(super) fn change_packages(
         reporter: Arc::clone(&reporter),
         cancel,
     };
-    script_host::open(session, |session| {
+    let native = tools.filter(|_| redirected);
+    script_host::open(session, native, |session| {
         learn_installed(session, target, &database)?;
         Engine::new(call, target, database, messages, session).act()
     })

@@ -37,7 +37,7 @@ impl<'s> Answers<'s> {
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<Option<Control<'scope>>> {
         // Nobody asks where the target's own programs are executed.
-        if !self.shared.is_redirected() && !self.shared.options.root.is_chrootless() {
+        if !self.shared.redirected && !self.shared.options.root.is_chrootless() {
             return Ok(None);
         }
         let path = self.shared.private().join("control");

@@ -35,7 +35,7 @@ pub struct Native<'a, 'u> {
 }
 
 /// Options of a session, for [`open`](super::open).
-pub struct Options<'a, 'u> {
+pub struct Options<'a> {
     /// The target.
     pub target: &'a Target,
     /// Architecture of the target.
@@ -44,8 +44,6 @@ pub struct Options<'a, 'u> {
     pub foreign: &'a [&'static Architecture],
     /// The root directory of scripts.
     pub root: ScriptRoot<'a>,
-    /// Source of native tools; none where this machine executes all of the target's own programs.
-    pub native: Option<Native<'a, 'u>>,
     /// Settings of scripts.
     pub scripts: &'a ScriptSettings,
     /// Version of the target's dpkg, for `DPKG_RUNNING_VERSION`.

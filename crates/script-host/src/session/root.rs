@@ -132,7 +132,7 @@ impl Shared<'_> {
     /// Makes the private directory.
     pub(super) fn create_private(&self) -> Result<()> {
         let chrootless = self.options.root.is_chrootless();
-        let with_shim = self.is_redirected() || chrootless;
+        let with_shim = self.redirected || chrootless;
         let private = self.private();
         private::create(&private, with_shim, self.options.arch, chrootless)?;
         let made = match self.options.root {
@@ -200,13 +200,11 @@ impl Shared<'_> {
     fn in_namespaces(&self, native_mount: &Path, sink: Sink) -> std::result::Result<View, ViewError> {
         let native_root = self.options.root.native_root();
         let private = self.private();
-        let programs = self
-            .is_redirected()
-            .then(|| match (native_root, self.native_system()) {
-                (Some(root), _) => root.root_path().to_owned(),
-                (None, Some(directory)) => directory.to_owned(),
-                (None, None) => private.join(names::SYSROOT),
-            });
+        let programs = self.redirected.then(|| match (native_root, self.native_system) {
+            (Some(root), _) => root.root_path().to_owned(),
+            (None, Some(directory)) => directory.to_owned(),
+            (None, None) => private.join(names::SYSROOT),
+        });
         let watched = |of: fn(Arc<dyn Observer>) -> Arc<dyn rootless_install_fs::Watch>| {
             self.options.observer.clone().map(of)
         };
@@ -214,7 +212,7 @@ impl Shared<'_> {
             target: self.options.target,
             mount_point: &self.options.mount_point,
             private: &private,
-            native_system: self.native_system().filter(|_| native_root.is_none()),
+            native_system: self.native_system.filter(|_| native_root.is_none()),
             serve: ServeOptions {
                 watch: watched(|observer| observer.inside()),
                 ..serving::serve_target(self.options.arch, self.options.foreign, programs)

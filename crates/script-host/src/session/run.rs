@@ -115,7 +115,7 @@ impl Session<'_> {
     /// Where the target has no /usr/sbin, a view shows one with the files that scripts find there, and goes on
     /// showing it when a package has brought the real one. So a view is made anew then.
     fn take_view(&mut self) -> Result<View> {
-        let target = self.shared.target;
+        let target = self.shared.options.target;
         let lacks = |path: &&'static str| target.stat_follow(Path::new(path)).is_err();
         let lacking: Vec<&'static str> = SHOWN_ALWAYS.iter().copied().filter(lacks).collect();
         let before = std::mem::replace(&mut self.lacking, lacking);

@@ -1,6 +1,6 @@
 //! The part of a session that stays the same while it is open, shared with the threads that answer the shim.
 
-use super::{Options, Result, ScriptRoot, disk_modes, private};
+use super::{Native, Options, Result, ScriptRoot, disk_modes, private};
 use crate::fontconfig;
 use crate::sysroot::{Counterparts, Sysroot, SysrootOptions};
 use crate::unrunnable::Unrunnable;
@@ -11,29 +11,23 @@ use std::path::Path;
 
 /// The part of a session that stays the same while it is open.
 pub(super) struct Shared<'s> {
-    pub(super) options: &'s Options<'s, 's>,
+    pub(super) options: &'s Options<'s>,
+    /// Whether native programs stand in for the target's.
+    pub(super) redirected: bool,
+    /// Root of a native system that is used instead of packages.
+    pub(super) native_system: Option<&'s Path>,
     /// Native counterparts of programs; none where native tools are no packages.
     pub(super) counterparts: Option<&'s dyn Counterparts>,
     pub(super) unrunnable: &'s Unrunnable,
 }
 
 impl<'s> Shared<'s> {
-    /// Whether native programs stand in for the target's.
-    pub(super) fn is_redirected(&self) -> bool {
-        self.options.native.is_some()
-    }
-
-    /// Root of a native system that is used instead of packages.
-    pub(super) fn native_system(&self) -> Option<&'s Path> {
-        self.options.native.as_ref()?.directory.as_deref()
-    }
-
     /// Makes the native sysroot. Returns it where native tools are packages.
-    pub(super) fn sysroot(&self) -> Result<Option<Sysroot<'s, 's>>> {
+    pub(super) fn sysroot<'u>(&self, native: &Native<'s, 'u>) -> Result<Option<Sysroot<'s, 'u>>> {
         let options = self.options;
-        let Some(native) = options.native.as_ref().filter(|_| !options.root.is_chrootless()) else {
+        if options.root.is_chrootless() {
             return Ok(None);
-        };
+        }
         let tree = self.private().join(names::SYSROOT);
         if let Some(directory) = &native.directory {
             private::check_native_system(directory)?;
