@@ -5,6 +5,37 @@ say() { printf '%s\n' "$*" >&2; }
 die() { say "$0: $*"; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# Begins a step of a script that has a directory $work. What the steps have taken is in $work/steps.
+step() {
+	end_step
+	step=$*
+	cpu_seconds
+	began=$(date +%s) cpu_began=$cpu
+	say
+	say "== $step"
+}
+
+end_step() {
+	[ -n "${step:-}" ] || return 0
+	cpu_seconds
+	[ -s "$work/steps" ] || printf '\nseconds  processors  step\n' >"$work/steps"
+	printf '%7s  %10s  %s\n' $(($(date +%s) - began)) $((cpu - cpu_began)) "$step" >>"$work/steps"
+	step=
+}
+
+# Sets $cpu to the seconds that processors have worked for what this shell has started and that has
+# ended. Not in a subshell, which has started nothing.
+cpu_seconds() {
+	times >"$work/times"
+	cpu=$(awk -F '[ms ]' 'NR == 2 { printf "%d", $1 * 60 + $2 + $4 * 60 + $5 }' "$work/times")
+}
+
+# The crates of the workspace, but for the tests, one a line.
+own_crates() {
+	cargo tree --locked --workspace --depth 0 --prefix none --format '{p}' |
+		sed -n 's/ v[0-9].*//p' | sort -u | grep -vx rootless-install-tests
+}
+
 # Runs a command as root.
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then

@@ -125,11 +125,13 @@ pub(crate) fn ldconfig(control: &Path, arguments: &[OsString]) -> Result<Option<
     ask_at(control, &request).map(done)
 }
 
-/// Has the installer do what the target's dynamic loader would; none where the native one serves. The error is
-/// its reason.
-pub(crate) fn loader(program: &OsStr, arguments: &[OsString]) -> Result<Option<Done>, OsString> {
-    let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let directory = crate::chrootless::inner::inside(&directory).unwrap_or(directory);
+/// Has the installer do what the target's dynamic loader would in `directory`, a path of the target; none where
+/// the native one serves. The error is its reason.
+pub(crate) fn loader(
+    directory: &Path,
+    program: &OsStr,
+    arguments: &[OsString],
+) -> Result<Option<Done>, OsString> {
     let environment = crate::loader::environment();
     let environment = joined(environment.iter().map(|variable| variable.as_bytes()));
     let arguments = joined(arguments.iter().map(|argument| argument.as_bytes()));

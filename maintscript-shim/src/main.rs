@@ -99,7 +99,9 @@ fn execute(
         loader::Task::None => {}
         loader::Task::Execute(program, rest) => return execute(arch, made_for, (program, program), rest),
         loader::Task::Ask => {
-            if let Some(done) = counterpart::loader(&called, rest).transpose() {
+            let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+            let directory = chrootless::inner::inside(&directory).unwrap_or(directory);
+            if let Some(done) = counterpart::loader(&directory, &called, rest).transpose() {
                 return tell(&real, done);
             }
         }

@@ -1,4 +1,9 @@
-//! The documents name tests; those tests are there.
+//! The documents are true: tests that they name are there, and tables of files, crates and
+//! dependencies list exactly those that there are.
+
+mod dependencies;
+mod files;
+mod table;
 
 use std::path::Path;
 

@@ -12,6 +12,7 @@
 //! * [`in_place`] calls the program as dpkg;
 //! * [`bench`] measures what a root filesystem takes, beside others;
 //! * [`workspace`] knows the packages of the workspace, whose structure and documents are checked;
+//! * [`suite`] runs all test programs at once;
 //! * [`probe`] says what a machine lacks for a test, [`scenario`] declares one.
 //!
 //! The tests know the program by its command line only.
@@ -43,6 +44,7 @@ pub mod real;
 pub mod scenario;
 #[cfg(test)]
 mod structure;
+pub mod suite;
 pub mod synthetic;
 pub mod workspace;
 

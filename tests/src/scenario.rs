@@ -1,6 +1,9 @@
 //! How end-to-end tests are declared: what each shows, and what it needs of the machine.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::probe::met;
 use needs::Needs;
@@ -42,10 +45,26 @@ pub mod needs {
     pub const MMDEBSTRAP: Needs = to_configure_and(&[Need::Archive, Need::Mmdebstrap]);
 }
 
+/// The variable that names a file to which each test appends its seconds and name.
+pub const TIMES: &str = "ROOTLESS_INSTALL_TEST_TIMES";
+
 /// The right to run; other tests of the same file that must be alone wait for its end.
 #[derive(Debug)]
 pub struct Begun {
+    name: String,
+    since: Instant,
     _alone: Option<MutexGuard<'static, ()>>,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let Some(path) = std::env::var_os(TIMES) else {
+            return;
+        };
+        let line = format!("{:.1}\t{}\n", self.since.elapsed().as_secs_f64(), self.name);
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
+    }
 }
 
 /// Begins a test, which no other that must be `alone` runs beside if it must be itself; nothing if the
@@ -60,7 +79,11 @@ pub fn begin(name: &str, needs: Needs, alone: bool) -> Option<Begun> {
         return None;
     }
     let alone = alone.then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner));
-    Some(Begun { _alone: alone })
+    Some(Begun {
+        name: name.to_owned(),
+        since: Instant::now(),
+        _alone: alone,
+    })
 }
 
 /// Declares a test: what it shows (as documentation), its name, one of the constants of [`needs`],

@@ -1,45 +1,44 @@
-//! Choosing versions as apt does: each wanted package is marked for
-//! installation, and marking a package marks what it depends on.
+//! The choice of versions, as apt makes it: each requested package is marked for
+//! installation, and marking a package marks its dependencies.
 //!
-//! The rules that decide which package is taken where several would do:
+//! The rules that decide between several packages:
 //!
-//! * what is already chosen or installed satisfies a dependency, whatever
-//!   stands left of it;
-//! * otherwise alternatives are tried from left to right, each with the
-//!   package of that name before those that provide it;
-//! * among providers: packages that were asked for, packages of the name
-//!   itself, essential ones, the target's architecture, higher priority, and
-//!   at last the one mentioned later in the indexes;
-//! * a dependency of a requested package with only one solution is as good as
-//!   requested itself, and what it conflicts with is out of the question.
+//! * a chosen or installed package satisfies a dependency before the
+//!   alternatives left of it;
+//! * otherwise alternatives are tried from left to right, the package of
+//!   that name before those that provide it;
+//! * of providers, the first by these criteria: requested, of the name
+//!   itself, essential, of the target's architecture, of higher priority,
+//!   mentioned later in the indexes;
+//! * the only solution of a dependency of a requested package counts as
+//!   requested itself, and packages it conflicts with are ruled out.
 //!
-//! Where a choice leads to a failure further down, all it marked is undone
+//! Where a choice leads to a failure further down, all its marks are undone
 //! and the next one is tried.
 
 mod conflicts;
+mod solutions;
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::package::{DependencyKind, PackageId};
 use super::universe::{Slot, Universe};
-use deb_types::MultiArch;
-use deb_types::relation::{Relation, display_alternatives};
+use deb_types::relation::display_alternatives;
 
-/// Deeper chains than any archive has; a bound for the recursion.
+/// Limit for the length of a chain of dependencies; longer than any archive has.
 const DEEPEST: usize = 2000;
-/// Marks that may be tried in all; undoing choices takes exponential time if
-/// somebody sets out to make it so.
+/// Limit for the number of marks tried: the time to undo choices is exponential for
+/// indexes made for it.
 const MOST_STEPS: usize = 300_000;
 
-/// Why a package cannot be marked: the steps that lead there, and the reason.
+/// The reason why a package cannot be marked, with the steps that lead to it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Failure {
+pub(crate) struct MarkFailure {
     pub(crate) chain: Vec<String>,
     pub(crate) reason: String,
 }
 
-impl Failure {
+impl MarkFailure {
     fn new(reason: String) -> Box<Self> {
         Box::new(Self {
             chain: Vec::new(),
@@ -48,29 +47,29 @@ impl Failure {
     }
 }
 
-type Marked = Result<(), Box<Failure>>;
+type Marked = Result<(), Box<MarkFailure>>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct State {
+struct SlotState {
     candidate: Option<PackageId>,
     chosen: Option<PackageId>,
-    /// Installed by an earlier phase: it stays.
+    /// Whether an earlier phase installed it; it stays then.
     installed: bool,
-    /// Requested, or the only way to satisfy something requested.
+    /// Whether it was requested, or is the only solution for a requested package.
     protected: bool,
 }
 
-/// The marks made so far.
+/// The marks on all slots, with a log to undo them.
 pub(crate) struct Marker<'u, 'a> {
     pub(crate) universe: &'u Universe<'a>,
-    states: Vec<State>,
-    /// What to put back to undo, oldest first.
-    log: Vec<(Slot, State)>,
+    states: Vec<SlotState>,
+    /// Earlier states of changed slots, oldest first, to undo changes.
+    log: Vec<(Slot, SlotState)>,
     /// Chosen slots in the order they were marked.
     order: Vec<Slot>,
-    /// Names that chosen packages conflict with or break.
+    /// Chosen slots by the names they conflict with or break.
     unwanted: HashMap<&'u str, Vec<Slot>>,
-    /// Why a candidate was ruled out.
+    /// Reasons of slots without candidate.
     discarded: HashMap<Slot, String>,
     recommends: bool,
     steps: usize,
@@ -79,9 +78,9 @@ pub(crate) struct Marker<'u, 'a> {
 impl<'u, 'a> Marker<'u, 'a> {
     pub(crate) fn new(universe: &'u Universe<'a>, recommends: bool) -> Self {
         let states = (0..universe.slots_len() as u32)
-            .map(|slot| State {
+            .map(|slot| SlotState {
                 candidate: Some(universe.slot_candidate(Slot(slot))),
-                ..State::default()
+                ..SlotState::default()
             })
             .collect();
         Self {
@@ -96,11 +95,11 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
     }
 
-    fn state(&self, slot: Slot) -> State {
+    fn state(&self, slot: Slot) -> SlotState {
         self.states.get(slot.0 as usize).copied().unwrap_or_default()
     }
 
-    fn set(&mut self, slot: Slot, state: State) {
+    fn set(&mut self, slot: Slot, state: SlotState) {
         if let Some(place) = self.states.get_mut(slot.0 as usize) {
             self.log.push((slot, *place));
             *place = state;
@@ -122,7 +121,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
     }
 
-    /// Chosen packages in the order they were marked.
+    /// Returns the chosen packages in the order of their marks.
     pub(crate) fn chosen(&self) -> Vec<PackageId> {
         self.order
             .iter()
@@ -130,13 +129,13 @@ impl<'u, 'a> Marker<'u, 'a> {
             .collect()
     }
 
-    /// Takes a package as installed.
+    /// Marks a package as installed.
     pub(crate) fn assume(&mut self, id: PackageId) {
         let slot = self.universe.slot_of(id);
         let state = self.state(slot);
         self.set(
             slot,
-            State {
+            SlotState {
                 candidate: Some(id),
                 chosen: Some(id),
                 installed: true,
@@ -145,13 +144,13 @@ impl<'u, 'a> Marker<'u, 'a> {
         );
     }
 
-    /// What is chosen so far becomes what is installed.
+    /// Marks all chosen packages as installed.
     pub(crate) fn settle(&mut self) {
         for slot in std::mem::take(&mut self.order) {
             let state = self.state(slot);
             self.set(
                 slot,
-                State {
+                SlotState {
                     installed: true,
                     protected: false,
                     ..state
@@ -179,7 +178,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         if !state.installed {
             self.set(
                 slot,
-                State {
+                SlotState {
                     candidate: Some(id),
                     ..state
                 },
@@ -213,9 +212,9 @@ impl<'u, 'a> Marker<'u, 'a> {
         self.universe.slot_arch(self.universe.slot_of(id))
     }
 
-    /// The packages asked for, in apt's two steps: all are taken, then the
-    /// dependencies of each are seen to.
-    pub(crate) fn request(&mut self, wanted: &[PackageId]) -> Result<(), (PackageId, Box<Failure>)> {
+    /// Marks requested packages, in apt's two steps: first all of them, then the
+    /// dependencies of each.
+    pub(crate) fn request(&mut self, wanted: &[PackageId]) -> Result<(), (PackageId, Box<MarkFailure>)> {
         for id in wanted {
             self.prefer(*id);
         }
@@ -229,7 +228,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             let state = self.state(slot);
             self.set(
                 slot,
-                State {
+                SlotState {
                     protected: true,
                     ..state
                 },
@@ -249,7 +248,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
         self.set(
             slot,
-            State {
+            SlotState {
                 chosen: Some(id),
                 ..state
             },
@@ -266,13 +265,13 @@ impl<'u, 'a> Marker<'u, 'a> {
         self.universe.display_name(id)
     }
 
-    /// Marks the candidate of a slot and all it needs. Whatever a failure has
-    /// marked must be undone by the caller.
+    /// Marks the candidate of a slot and its dependencies. After a failure the caller must
+    /// undo the marks.
     fn mark(&mut self, slot: Slot, depth: usize) -> Marked {
         let state = self.state(slot);
         let Some(id) = state.candidate else {
             let why = self.discarded.get(&slot).cloned();
-            return Err(Failure::new(why.unwrap_or_else(|| {
+            return Err(MarkFailure::new(why.unwrap_or_else(|| {
                 format!("{} is ruled out", self.universe.slot_name(slot))
             })));
         };
@@ -281,10 +280,12 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
         self.steps += 1;
         if self.steps > MOST_STEPS {
-            return Err(Failure::new("the search for a solution takes too long".into()));
+            return Err(MarkFailure::new(
+                "the search for a solution takes too long".into(),
+            ));
         }
         if depth > DEEPEST {
-            return Err(Failure::new("the chain of dependencies is too long".into()));
+            return Err(MarkFailure::new("the chain of dependencies is too long".into()));
         }
         if state.chosen.is_none() {
             self.check(id)?;
@@ -300,7 +301,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             let state = self.state(slot);
             self.set(
                 slot,
-                State {
+                SlotState {
                     protected: true,
                     ..state
                 },
@@ -311,7 +312,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             let state = self.state(slot);
             self.set(
                 slot,
-                State {
+                SlotState {
                     protected: false,
                     ..state
                 },
@@ -320,7 +321,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         result
     }
 
-    /// Fails at once where a dependency has no candidate at all.
+    /// Fails if no candidate satisfies one of the package's dependencies.
     fn satisfiable(&mut self, slot: Slot, id: PackageId) -> Marked {
         let universe = self.universe;
         let owner = self.arch_of(id);
@@ -337,7 +338,7 @@ impl<'u, 'a> Marker<'u, 'a> {
                 if !state.protected {
                     self.discarded.insert(slot, reason.clone());
                 }
-                return Err(Failure::new(reason));
+                return Err(MarkFailure::new(reason));
             }
         }
         Ok(())
@@ -386,7 +387,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             if !found && required {
                 let mut failure = match first_failure {
                     Some(failure) => failure,
-                    None => return Err(Failure::new(self.unmet(id, kind, group))),
+                    None => return Err(MarkFailure::new(self.unmet(id, kind, group))),
                 };
                 let step = format!(
                     "{} {} {}",
@@ -414,15 +415,15 @@ impl<'u, 'a> Marker<'u, 'a> {
         let state = self.state(slot);
         self.set(
             slot,
-            State {
+            SlotState {
                 protected: true,
                 ..state
             },
         );
     }
 
-    /// The only package that satisfies a dependency of a requested one is as
-    /// good as requested.
+    /// Protects the only solution of a requested package's dependency, which
+    /// counts as requested.
     fn propagate(&mut self, solutions: &[PackageId], depth: usize) -> Marked {
         let [only] = solutions else { return Ok(()) };
         let slot = self.universe.slot_of(*only);
@@ -432,55 +433,5 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
         self.protect(slot);
         self.mark(slot, depth + 1)
-    }
-
-    /// Candidates that satisfy a group, best first; with `chosen_too` also
-    /// chosen versions that are not candidates.
-    fn solutions(&self, group: &[Relation<'_>], owner: u8, chosen_too: bool) -> Vec<PackageId> {
-        let mut all: Vec<PackageId> = Vec::new();
-        for relation in group {
-            let mut targets = self.universe.targets(relation, owner, false);
-            targets.retain(|t| self.is_candidate(*t) || (chosen_too && self.is_chosen(*t)));
-            for target in self.best_first(targets, relation.name) {
-                if !all.contains(&target) {
-                    all.push(target);
-                }
-            }
-        }
-        all
-    }
-
-    fn best_first(&self, targets: Vec<PackageId>, name: &str) -> Vec<PackageId> {
-        let universe = self.universe;
-        let key = |id: PackageId| {
-            let slot = universe.slot_of(id);
-            let state = self.state(slot);
-            let sibling_installed = universe.multi_arch(id) == MultiArch::Same
-                && universe
-                    .slots_named(universe.slot_name(slot))
-                    .iter()
-                    .any(|s| self.state(*s).installed);
-            (
-                !state.protected,
-                !sibling_installed,
-                !state.installed,
-                universe.slot_name(slot) != name,
-                !universe.is_essential(id),
-                universe.slot_arch(slot),
-                universe.priority(id),
-            )
-        };
-        let mut keyed: Vec<_> = targets.into_iter().map(|id| (key(id), id)).collect();
-        keyed.sort_by_key(|(key, _)| *key);
-        // Settling a tie needs a walk over the indexes: only when it must.
-        let tied = keyed.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0));
-        if tied {
-            let slots: Vec<Slot> = keyed.iter().map(|(_, id)| universe.slot_of(*id)).collect();
-            let mentions = universe.mentions(&slots);
-            let mut all: Vec<_> = keyed.into_iter().zip(mentions).collect();
-            all.sort_by_key(|((key, _), mention)| (*key, Reverse(*mention)));
-            keyed = all.into_iter().map(|(keyed, _)| keyed).collect();
-        }
-        keyed.into_iter().map(|(_, id)| id).collect()
     }
 }

@@ -1,12 +1,11 @@
 //! The order in which apt gives packages to dpkg.
 //!
-//! It shows in the result: user ids are handed out and links are made in the
+//! The order shows in the result: user ids are assigned and links are made in the
 //! order of configuration. For an installation into a system where nothing is
-//! replaced or removed, apt's ordering comes down to four walks over the
-//! dependencies, each beginning from the list the one before it left, and then
-//! a pass that unpacks in that order and configures early what must be:
-//! what a `Pre-Depends` asks for, and essential packages with what they need
-//! ("immediate").
+//! replaced or removed, apt's ordering consists of four walks over the
+//! dependencies, each over the list of the one before, and then of a pass that
+//! unpacks in that order and configures some packages early: those of a
+//! `Pre-Depends`, and essential packages with their dependencies ("immediate").
 
 mod pass;
 
@@ -15,25 +14,25 @@ use std::rc::Rc;
 
 use super::package::{DependencyKind, PackageId};
 use super::step::Step;
-use super::universe::Universe;
+use super::universe::{Slot, Universe};
 
 /// One alternative of a dependency.
-struct Edge {
-    /// The member the dependency names, if it is one.
+struct DependencyEdge {
+    /// Number of the member of that name, if there is one.
     named: Option<usize>,
-    /// Members that satisfy it.
+    /// Numbers of the members that satisfy it.
     members: Vec<usize>,
-    /// Whether something installed before satisfies it.
+    /// Whether a package that was installed before satisfies it.
     installed: bool,
 }
 
-struct Group {
+struct DependencyGroup {
     kind: DependencyKind,
-    edges: Vec<Edge>,
+    edges: Vec<DependencyEdge>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Progress {
+enum PackageState {
     #[default]
     Now,
     Unpacked,
@@ -41,10 +40,10 @@ enum Progress {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Walk {
+enum WalkMode {
     /// Pre-Depends only.
     Critical,
-    /// All that is needed to configure at once.
+    /// All dependencies, for packages configured at once.
     Immediate,
     /// Pre-Depends, and below the first level Depends too.
     PreDepends,
@@ -53,7 +52,7 @@ enum Walk {
 /// Computes apt's order for the packages of one phase.
 pub(super) struct Orderer {
     members: Vec<PackageId>,
-    groups: Vec<Rc<Vec<Group>>>,
+    groups: Vec<Rc<Vec<DependencyGroup>>>,
     siblings: Vec<Vec<usize>>,
     immediate: Vec<bool>,
     score: Vec<u32>,
@@ -63,17 +62,17 @@ pub(super) struct Orderer {
     pending: Vec<bool>,
     list: Vec<usize>,
     depth: usize,
-    walk: Walk,
+    walk: WalkMode,
     with_depends: bool,
     // Of the pass:
-    progress: Vec<Progress>,
+    progress: Vec<PackageState>,
     looping: Vec<bool>,
     steps: Vec<Step>,
 }
 
 impl Orderer {
-    /// For packages that are installed together where others are already.
-    /// `apt_too`: apt counts itself as essential unless told not to.
+    /// Prepares the order of `members` in a system with the packages `installed`.
+    /// With `apt_too` the package apt counts as essential, as it does for apt by default.
     pub(super) fn new(
         universe: &Universe<'_>,
         members: &[PackageId],
@@ -103,9 +102,9 @@ impl Orderer {
             pending: vec![false; count],
             list: Vec::new(),
             depth: 0,
-            walk: Walk::Critical,
+            walk: WalkMode::Critical,
             with_depends: true,
-            progress: vec![Progress::Now; count],
+            progress: vec![PackageState::Now; count],
             looping: vec![false; count],
             steps: Vec::new(),
         };
@@ -117,7 +116,7 @@ impl Orderer {
             for (kind, group) in package.required() {
                 let edges = group.iter().map(|relation| {
                     let targets = universe.targets(relation, owner, false);
-                    Edge {
+                    DependencyEdge {
                         named: universe
                             .slot(relation.name, owner)
                             .and_then(|slot| by_slot.get(&slot))
@@ -127,7 +126,7 @@ impl Orderer {
                         installed: targets.iter().any(|t| installed.contains(t)),
                     }
                 });
-                groups.push(Group {
+                groups.push(DependencyGroup {
                     kind,
                     edges: edges.collect(),
                 });
@@ -168,7 +167,7 @@ impl Orderer {
         orderer
     }
 
-    /// The steps, the last of which configures whatever is left.
+    /// Returns the steps, the last of which configures all packages that are left.
     pub(super) fn run(mut self) -> Vec<Step> {
         let mut list: Vec<usize> = (0..self.members.len()).collect();
         list.sort_by(|a, b| {
@@ -178,10 +177,10 @@ impl Orderer {
                 .then_with(|| self.names.get(*a).cmp(&self.names.get(*b)))
         });
         for (walk, with_depends) in [
-            (Walk::Critical, true),
-            (Walk::Critical, false),
-            (Walk::Critical, false),
-            (Walk::PreDepends, false),
+            (WalkMode::Critical, true),
+            (WalkMode::Critical, false),
+            (WalkMode::Critical, false),
+            (WalkMode::PreDepends, false),
         ] {
             self.added.fill(false);
             self.pending.fill(false);
@@ -193,14 +192,14 @@ impl Orderer {
             list = std::mem::take(&mut self.list);
         }
         for number in &list {
-            if self.progress[*number] == Progress::Now {
+            if self.progress[*number] == PackageState::Now {
                 self.unpack(*number, self.immediate[*number]);
             }
         }
-        // A cycle of Pre-Depends stops apt; dpkg forced to go on takes them as they come.
+        // A cycle of Pre-Depends stops apt; dpkg with --force-depends takes the packages as they come.
         for number in list {
-            if self.progress[number] == Progress::Now {
-                self.progress[number] = Progress::Unpacked;
+            if self.progress[number] == PackageState::Now {
+                self.progress[number] = PackageState::Unpacked;
                 self.emit_unpack(number);
             }
         }
@@ -231,8 +230,8 @@ impl Orderer {
         self.depth += 1;
         self.pending[number] = true;
         let before = self.walk;
-        if self.immediate[number] && self.walk != Walk::PreDepends {
-            self.walk = Walk::Immediate;
+        if self.immediate[number] && self.walk != WalkMode::PreDepends {
+            self.walk = WalkMode::Immediate;
         }
         let groups = Rc::clone(&self.groups[number]);
         self.visit_critical(number, &groups);
@@ -255,14 +254,14 @@ impl Orderer {
         }
     }
 
-    fn visit_critical(&mut self, number: usize, groups: &[Group]) {
+    fn visit_critical(&mut self, number: usize, groups: &[DependencyGroup]) {
         let walk = self.walk;
         for group in groups {
             let pre = group.kind == DependencyKind::PreDepends;
             let considered = match walk {
-                Walk::Critical => pre,
-                Walk::Immediate => true,
-                Walk::PreDepends => pre || self.depth > 1 || self.immediate[number],
+                WalkMode::Critical => pre,
+                WalkMode::Immediate => true,
+                WalkMode::PreDepends => pre || self.depth > 1 || self.immediate[number],
             };
             if !considered {
                 continue;
@@ -270,15 +269,15 @@ impl Orderer {
             for edge in &group.edges {
                 let met = edge.installed || edge.members.iter().any(|m| self.added[*m]);
                 let named_pending = edge.named.is_some_and(|n| self.pending[n]);
-                let looks_for_loops = pre || walk == Walk::PreDepends;
+                let looks_for_loops = pre || walk == WalkMode::PreDepends;
                 if met && !(named_pending && looks_for_loops) {
                     continue;
                 }
                 if named_pending || edge.named.is_some_and(|n| self.added[n]) {
                     continue;
                 }
-                if walk == Walk::Critical {
-                    self.walk = Walk::Immediate;
+                if walk == WalkMode::Critical {
+                    self.walk = WalkMode::Immediate;
                 }
                 self.visit_all(&edge.members);
                 self.walk = walk;
@@ -287,13 +286,13 @@ impl Orderer {
     }
 }
 
-/// The slots apt configures as soon as they are unpacked: essential packages,
-/// and by name what they depend on.
+/// Returns the slots apt configures as soon as they are unpacked: those of essential packages
+/// and of the packages they depend on by name.
 fn immediate(
     universe: &Universe<'_>,
-    by_slot: &HashMap<super::universe::Slot, PackageId>,
+    by_slot: &HashMap<Slot, PackageId>,
     essential: &dyn Fn(PackageId) -> bool,
-) -> HashSet<super::universe::Slot> {
+) -> HashSet<Slot> {
     let roots = by_slot.iter().filter(|(_, id)| essential(**id));
     let mut todo: Vec<_> = roots.map(|(slot, _)| *slot).collect();
     let mut found: HashSet<_> = todo.iter().copied().collect();

@@ -1,4 +1,4 @@
-//! Small files that no hash is known for yet: Release files and signatures.
+//! Small files without a known hash: Release files and signatures.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,21 +6,15 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::download::{Attempt, Copied};
-use super::package::show;
-use super::transport::{Failure, Reply, Validators};
+use super::archive_cache::Document;
+use super::download::{Attempt, CopyEnd};
+use super::package_file::show;
+use super::transport::{RequestError, TransportReply};
 use super::{ArchiveError, Fetcher, Result};
 
-/// A small file fetched whole, not verified yet.
-#[derive(Debug)]
-pub(super) struct Document {
-    pub(super) bytes: Vec<u8>,
-    pub(super) validators: Validators,
-}
-
 impl Fetcher {
-    /// A small file that is not known by hash, such as InRelease; `None` if it
-    /// is not there. `cached` is what an earlier run got: the answer may be that.
+    /// Returns a small file that is not known by hash, such as InRelease; `None` if the server does not have it.
+    /// Where an earlier run got the file and the server has no newer one, the cache answers.
     pub(super) fn document(&self, url: &Url, limit: u64) -> Result<Option<Arc<Document>>> {
         let key = url.to_string();
         if let Some(known) = self.memo.lock().ok().and_then(|memo| memo.get(&key).cloned()) {
@@ -56,7 +50,7 @@ impl Fetcher {
         &self,
         url: &Url,
         limit: u64,
-        cached: Option<&(Validators, Vec<u8>)>,
+        cached: Option<&Document>,
         stop: &dyn Fn() -> bool,
     ) -> std::result::Result<Option<Arc<Document>>, Attempt> {
         let name = url
@@ -64,22 +58,21 @@ impl Fetcher {
             .and_then(|mut parts| parts.next_back())
             .unwrap_or_default();
         let validators = cached
-            .map(|(validators, _)| validators.clone())
+            .map(|document| document.validators.clone())
             .unwrap_or_default();
         let body = match self.transport.get(url, 0, &validators) {
-            Ok(Reply::Body(body)) => body,
-            Ok(Reply::NotModified) => {
-                let Some((validators, bytes)) = cached else {
-                    let failure = Failure::Status {
+            Ok(TransportReply::Body(body)) => body,
+            Ok(TransportReply::NotModified) => {
+                let Some(document) = cached else {
+                    let failure = RequestError::Status {
                         status: 304,
                         retry_after: None,
                     };
                     return Err(Attempt::Final(failure.into_error(name, url)));
                 };
-                let (bytes, validators) = (bytes.clone(), validators.clone());
-                return Ok(Some(Arc::new(Document { bytes, validators })));
+                return Ok(Some(Arc::new(document.clone())));
             }
-            Err(Failure::NotFound) => return Ok(None),
+            Err(RequestError::NotFound) => return Ok(None),
             Err(failure) => return Err(Attempt::failed(failure, name, url)),
         };
         let (expected, validators) = (body.length, body.validators.clone());
@@ -92,16 +85,16 @@ impl Fetcher {
         let got = bytes.len() as u64;
         let (name, shown) = (name.to_owned(), show(url));
         match copied {
-            Copied::Beyond => Err(Attempt::Final(ArchiveError::TooLarge {
+            CopyEnd::Beyond => Err(Attempt::Final(ArchiveError::TooLarge {
                 name,
                 url: shown,
                 limit,
             })),
-            Copied::Stalled(reason) => Err(Attempt::Passing(
+            CopyEnd::Stalled(reason) => Err(Attempt::Passing(
                 ArchiveError::Unreachable { url: shown, reason },
                 Duration::ZERO,
             )),
-            Copied::CutOff => {
+            CopyEnd::CutOff => {
                 let expected = expected.unwrap_or(limit);
                 let error = ArchiveError::Truncated {
                     name,
@@ -111,7 +104,7 @@ impl Fetcher {
                 };
                 Err(Attempt::Passing(error, Duration::ZERO))
             }
-            Copied::Ended => Ok(Some(Arc::new(Document { bytes, validators }))),
+            CopyEnd::Ended => Ok(Some(Arc::new(Document { bytes, validators }))),
         }
     }
 }

@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 use sha2::Digest;
 use url::Url;
 
-use super::cache::Partial;
-use super::package::show;
-use super::transport::{Body, Failure, Reply, Validators};
-use super::{ArchiveError, Fetcher, PackageFile, Progress, Result};
+use super::archive_cache::Partial;
+use super::package_file::show;
+use super::transport::{Body, RequestError, TransportReply, Validators};
+use super::{ArchiveError, DownloadProgress, Fetcher, PackageFile, Result};
 use deb_types::hex;
 
-/// A transfer that brings fewer bytes a second than this is taken for stalled.
+/// Bytes a second below which a transfer counts as stalled.
 const SLOWEST: u64 = 512;
-/// How often one URL may serve a file that is not the one it should be.
+/// Number of times one URL may serve wrong content before it is given up.
 const WRONG_CONTENTS: u32 = 2;
 
 impl Fetcher {
-    /// One file, from the cache or from the first of its URLs that has it.
+    /// Returns the path of a file in the cache, downloaded from the first of its URLs that has it if necessary.
     pub(super) fn file(&self, file: &PackageFile, stop: &dyn Fn() -> bool) -> Result<PathBuf> {
-        let meter = Meter {
+        let meter = ByteMeter {
             progress: &*self.progress,
-            told: Cell::new(0),
+            reported: Cell::new(0),
         };
         if let Some(path) = self.cache.find(&file.sha256, file.size)? {
             self.progress.finished_file(&file.name, file.size, true);
@@ -63,7 +63,7 @@ impl Fetcher {
         &self,
         file: &PackageFile,
         partial: &Partial,
-        meter: &Meter<'_>,
+        meter: &ByteMeter<'_>,
         stop: &dyn Fn() -> bool,
     ) -> Result<()> {
         let mut candidates: Vec<(&Url, u32)> = file.urls.iter().map(|url| (url, 0)).collect();
@@ -104,13 +104,13 @@ impl Fetcher {
         Err(last)
     }
 
-    /// One request for one URL, from where the partial file ends.
+    /// Makes one request for one URL, from the end of the partial file on.
     fn attempt(
         &self,
         file: &PackageFile,
         url: &Url,
         partial: &Partial,
-        meter: &Meter<'_>,
+        meter: &ByteMeter<'_>,
         stop: &dyn Fn() -> bool,
     ) -> std::result::Result<(), Attempt> {
         let (mut have, mut hasher) = partial.state().map_err(Attempt::Fatal)?;
@@ -120,15 +120,15 @@ impl Fetcher {
         }
         if have < file.size || file.size == 0 {
             let body = match self.transport.get(url, have, &Validators::default()) {
-                Ok(Reply::Body(body)) => body,
-                Ok(Reply::NotModified) => {
-                    let failure = Failure::Status {
+                Ok(TransportReply::Body(body)) => body,
+                Ok(TransportReply::NotModified) => {
+                    let failure = RequestError::Status {
                         status: 304,
                         retry_after: None,
                     };
                     return Err(Attempt::Final(failure.into_error(&file.name, url)));
                 }
-                Err(Failure::Status { status: 416, .. }) if have > 0 => {
+                Err(RequestError::Status { status: 416, .. }) if have > 0 => {
                     // Other content there, or no parts to be had: from the beginning.
                     partial.clear().map_err(Attempt::Fatal)?;
                     return self.attempt(file, url, partial, meter, stop);
@@ -139,7 +139,7 @@ impl Fetcher {
                 partial.clear().map_err(Attempt::Fatal)?;
                 (have, hasher) = Default::default();
             }
-            // What the server says it has is another file: not worth the transfer.
+            // By its length the server has another file: not worth the transfer.
             match body.length.map(|length| have.saturating_add(length)) {
                 Some(all) if all > file.size => return Err(Attempt::WrongContent(self.too_large(file, url))),
                 Some(all) if all < file.size => {
@@ -165,8 +165,8 @@ impl Fetcher {
                 Ok(())
             };
             match self.copy(body, left, stop, &mut write) {
-                Ok(Copied::Ended) if have == file.size => {}
-                Ok(Copied::Ended | Copied::CutOff) => {
+                Ok(CopyEnd::Ended) if have == file.size => {}
+                Ok(CopyEnd::Ended | CopyEnd::CutOff) => {
                     let (name, shown) = (file.name.clone(), show(url));
                     let error = ArchiveError::Truncated {
                         name,
@@ -176,8 +176,8 @@ impl Fetcher {
                     };
                     return Err(Attempt::Passing(error, Duration::ZERO));
                 }
-                Ok(Copied::Beyond) => return Err(Attempt::WrongContent(self.too_large(file, url))),
-                Ok(Copied::Stalled(reason)) => {
+                Ok(CopyEnd::Beyond) => return Err(Attempt::WrongContent(self.too_large(file, url))),
+                Ok(CopyEnd::Stalled(reason)) => {
                     let error = ArchiveError::Unreachable {
                         url: show(url),
                         reason,
@@ -207,14 +207,14 @@ impl Fetcher {
         }
     }
 
-    /// Hands on at most `limit` bytes and looks whether there are more.
+    /// Writes at most `limit` bytes of a body, and finds out if there are more.
     pub(super) fn copy(
         &self,
         mut body: Body,
         limit: u64,
         stop: &dyn Fn() -> bool,
         write: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<Copied> {
+    ) -> Result<CopyEnd> {
         let mut buffer = vec![0; 1 << 16];
         let mut total = 0u64;
         let window = self.options.timeout;
@@ -226,23 +226,23 @@ impl Fetcher {
             let read = match body.reader.read(&mut buffer) {
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if is_timeout(&error) => return Ok(Copied::Stalled("timed out".into())),
+                Err(error) if is_timeout(&error) => return Ok(CopyEnd::Stalled("timed out".into())),
                 // Also how a body shorter than its Content-Length shows.
-                Err(_) => return Ok(Copied::CutOff),
+                Err(_) => return Ok(CopyEnd::CutOff),
             };
             if read == 0 {
-                return Ok(Copied::Ended);
+                return Ok(CopyEnd::Ended);
             }
             let bytes = buffer.get(..read).unwrap_or_default();
             if bytes.len() as u64 > limit - total {
-                return Ok(Copied::Beyond);
+                return Ok(CopyEnd::Beyond);
             }
             write(bytes)?;
             total += bytes.len() as u64;
             let passed = since.elapsed();
             if passed > window {
                 if total - before < SLOWEST * passed.as_secs().max(1) {
-                    return Ok(Copied::Stalled("the transfer stalled".into()));
+                    return Ok(CopyEnd::Stalled("the transfer stalled".into()));
                 }
                 (since, before) = (Instant::now(), total);
             }
@@ -250,23 +250,23 @@ impl Fetcher {
     }
 }
 
-/// How one request ended, when not well.
+/// Failure of an attempt, by what can be done about it.
 pub(super) enum Attempt {
-    /// Worth another try, after at least this time.
+    /// Another attempt may work, after at least this time.
     Passing(ArchiveError, Duration),
-    /// The URL serves something else.
+    /// The URL serves another content.
     WrongContent(ArchiveError),
-    /// This URL will not do.
+    /// This URL cannot serve the file.
     Final(ArchiveError),
-    /// No URL will do: the disk, an interruption.
+    /// No URL can help: the disk failed, or the run is to stop.
     Fatal(ArchiveError),
 }
 
 impl Attempt {
-    pub(super) fn failed(failure: Failure, name: &str, url: &Url) -> Self {
+    pub(super) fn failed(failure: RequestError, name: &str, url: &Url) -> Self {
         let passing = failure.is_passing();
         let delay = match &failure {
-            Failure::Status {
+            RequestError::Status {
                 retry_after: Some(delay),
                 ..
             } => *delay,
@@ -281,8 +281,8 @@ impl Attempt {
     }
 }
 
-/// How a body came to its end.
-pub(super) enum Copied {
+/// The end of a body.
+pub(super) enum CopyEnd {
     /// The server said that this is all.
     Ended,
     /// The connection broke.
@@ -300,19 +300,21 @@ fn is_timeout(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut || inner.is_some_and(reqwest::Error::is_timeout)
 }
 
-/// Bytes told to the progress: those of a file once only, however often it is
-/// begun again.
-struct Meter<'a> {
-    progress: &'a dyn Progress,
-    told: Cell<u64>,
+/// Reports the bytes of a file to the progress: each once only, however often the download
+/// begins again.
+struct ByteMeter<'a> {
+    progress: &'a dyn DownloadProgress,
+    /// Bytes reported so far.
+    reported: Cell<u64>,
 }
 
-impl Meter<'_> {
+impl ByteMeter<'_> {
+    /// Reports that `bytes` of the file are there.
     fn at(&self, bytes: u64) {
-        let told = self.told.get();
-        if bytes > told {
-            self.told.set(bytes);
-            self.progress.advanced(bytes - told);
+        let reported = self.reported.get();
+        if bytes > reported {
+            self.reported.set(bytes);
+            self.progress.advanced(bytes - reported);
         }
     }
 }

@@ -5,46 +5,46 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// An error of the archive stage. URLs in it carry no password.
+/// An error of reading an archive. Its URLs have no password.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ArchiveError {
     /// A sources file or a one-line source cannot be understood.
     #[error("{origin}:{line}: {reason} (see sources.list(5))")]
     BadSource {
-        /// File name, or what else the text is.
+        /// File name, or another name of the text.
         origin: String,
         /// Line, from 1.
         line: usize,
-        /// What is wrong.
+        /// Description of the error.
         reason: String,
     },
-    /// `--mirror` is none of the things it may be.
+    /// The argument of `--mirror` is neither a URL, nor a line of sources.list(5), nor a file.
     #[error(
         "--mirror `{argument}`: {reason}; give an http, https or file URL, a line `deb URL SUITE COMPONENT…`, or the path of a .sources or .list file"
     )]
     BadMirror {
         /// The argument.
         argument: String,
-        /// Why it cannot be taken.
+        /// Reason.
         reason: String,
     },
     /// A file of this machine cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried: read, write, create …
+        /// Operation: read, write, create …
         action: &'static str,
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// The system's answer.
+        /// Error of the system call.
         source: io::Error,
     },
     /// A keyring file holds no OpenPGP keys.
     #[error("{}: no OpenPGP keys can be read from it: {reason}; a keyring is a binary or armored file of public keys", path.display())]
     BadKeyring {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the parser said.
+        /// Message of the parser.
         reason: String,
     },
     /// There is no key to verify anything with.
@@ -60,7 +60,7 @@ pub enum ArchiveError {
         "cannot reach {url}: {reason}; check the network, the proxy variables (http_proxy, https_proxy, no_proxy) or give another --mirror"
     )]
     Unreachable {
-        /// What was asked for.
+        /// URL requested.
         url: String,
         /// The last failure.
         reason: String,
@@ -70,22 +70,22 @@ pub enum ArchiveError {
         "{url}: the server answered {status}; the mirror may be in the middle of an update: try again or give another --mirror"
     )]
     Status {
-        /// What was asked for.
+        /// URL requested.
         url: String,
         /// HTTP status.
         status: u16,
     },
-    /// The server redirects to what must not be followed.
+    /// The server redirects to a URL that must not be followed.
     #[error("{url}: refused to follow the redirection to {to}: {reason}")]
     BadRedirect {
-        /// What was asked for.
+        /// URL requested.
         url: String,
-        /// Where the server points.
+        /// Destination of the redirection.
         to: String,
-        /// Why that is refused.
+        /// Reason.
         reason: &'static str,
     },
-    /// Nobody said where the archive is.
+    /// No mirror was given, and this machine's apt has none.
     #[error("this machine's apt sources name no Debian archive; say where it is with --mirror URL")]
     NoMirror,
     /// The archive has neither InRelease nor Release for the suite.
@@ -98,7 +98,7 @@ pub enum ArchiveError {
         /// Suite as asked for.
         suite: String,
     },
-    /// The Release file is for something else than what was asked for.
+    /// The Release file is of another suite than the one asked for.
     #[error(
         "{url}: this is the Release file of suite `{found_suite}`, codename `{found_codename}`, but `{asked}` was asked for; the mirror is wrong or somebody interferes"
     )]
@@ -119,7 +119,7 @@ pub enum ArchiveError {
         url: String,
         /// Component as asked for.
         component: String,
-        /// What the Release file lists.
+        /// Those the Release file lists.
         available: Vec<String>,
     },
     /// The architecture is not in the archive.
@@ -129,18 +129,18 @@ pub enum ArchiveError {
         url: String,
         /// Architecture as asked for.
         architecture: String,
-        /// What the Release file lists.
+        /// Those the Release file lists.
         available: Vec<String>,
     },
-    /// A Release file that says what none says.
+    /// A malformed Release file.
     #[error("{url}: this is no usable Release file: {reason}")]
     BadRelease {
         /// The Release file.
         url: String,
-        /// What is wrong.
+        /// Description of the error.
         reason: String,
     },
-    /// No signature at all.
+    /// The Release file has no signature.
     #[error(
         "{url}: it is not signed; refusing to use it (an archive of your own may be marked with [trusted=yes])"
     )]
@@ -148,7 +148,7 @@ pub enum ArchiveError {
         /// The Release file.
         url: String,
     },
-    /// Signed, but by no key of the keyring.
+    /// No key of the keyring signed the Release file.
     #[error("{url}: signed by unknown keys only ({}); give the archive's keyring with --keyring FILE or install a newer debian-archive-keyring", keys.join(", "))]
     UnknownKey {
         /// The Release file.
@@ -186,7 +186,7 @@ pub enum ArchiveError {
         /// Details.
         reason: String,
     },
-    /// The key or the signature uses what is no longer trusted, such as SHA-1.
+    /// The key or the signature uses an algorithm that is no longer trusted, such as SHA-1.
     #[error("{url}: the signature by key {key} is not acceptable: {reason}")]
     WeakSignature {
         /// The Release file.
@@ -196,7 +196,7 @@ pub enum ArchiveError {
         /// Details.
         reason: String,
     },
-    /// The text is not what was signed.
+    /// The signature does not fit the text.
     #[error("{url}: the signature does not fit the text: it was altered after key {key} signed it")]
     Altered {
         /// The Release file.
@@ -204,12 +204,12 @@ pub enum ArchiveError {
         /// Fingerprint.
         key: String,
     },
-    /// Bytes that are no OpenPGP message.
+    /// The signature is no OpenPGP message.
     #[error("{url}: its signature cannot be read: {reason}")]
     BadSignatureData {
         /// The Release file.
         url: String,
-        /// What the parser said.
+        /// Message of the parser.
         reason: String,
     },
     /// `Valid-Until` is in the past.
@@ -230,26 +230,26 @@ pub enum ArchiveError {
         /// The field's text.
         date: String,
     },
-    /// A server goes on sending beyond what is known to be there.
+    /// A server sends more than the known size.
     #[error("{name}: {url} sends more than the {limit} bytes it must have; refused")]
     TooLarge {
-        /// What was fetched.
+        /// Name of the file.
         name: String,
-        /// From where.
+        /// URL of the file.
         url: String,
-        /// Bytes allowed.
+        /// Size limit in bytes.
         limit: u64,
     },
-    /// A file ends too early, everywhere it was looked for.
+    /// A file ends too early, at each of its URLs.
     #[error("{name}: {url} is cut off: expected {expected} bytes, got {got}")]
     Truncated {
-        /// What was fetched.
+        /// Name of the file.
         name: String,
-        /// From where.
+        /// URL of the file.
         url: String,
-        /// Bytes expected.
+        /// Expected size in bytes.
         expected: u64,
-        /// Bytes that came.
+        /// Number of bytes received.
         got: u64,
     },
     /// A file has the right size and other content.
@@ -257,9 +257,9 @@ pub enum ArchiveError {
         "{name}: {url} is not what the signed index names: expected SHA-256 {expected}, got {got}; the mirror may be in the middle of an update, or somebody interferes"
     )]
     WrongHash {
-        /// What was fetched.
+        /// Name of the file.
         name: String,
-        /// From where.
+        /// URL of the file.
         url: String,
         /// Hexadecimal.
         expected: String,
@@ -271,25 +271,25 @@ pub enum ArchiveError {
         "{name}: {url} is not there (404); the mirror may be in the middle of an update: try again or give another --mirror"
     )]
     NotFound {
-        /// What was fetched.
+        /// Name of the file.
         name: String,
-        /// From where.
+        /// URL of the file.
         url: String,
     },
-    /// An index that cannot be decompressed, or not to what was signed.
+    /// An index that cannot be decompressed, or not to the size that was signed.
     #[error("{url}: cannot be decompressed: {reason}")]
     BadCompression {
         /// The index.
         url: String,
-        /// What is wrong.
+        /// Description of the error.
         reason: String,
     },
-    /// An index that is none.
+    /// A malformed index.
     #[error("{url}: not a package index: {problem}")]
     BadIndex {
         /// The index.
         url: String,
-        /// What is wrong.
+        /// Description of the error.
         problem: deb_index::Malformed,
     },
     /// A `Filename` that points outside the archive.
@@ -300,7 +300,7 @@ pub enum ArchiveError {
         /// The field.
         filename: String,
     },
-    /// A package that nothing serves.
+    /// A package without a URL.
     #[error("package {package}: no URL is known for it")]
     NoUrl {
         /// Display name of the package.
@@ -309,16 +309,16 @@ pub enum ArchiveError {
     /// The HTTP client cannot be set up.
     #[error("cannot set up HTTP: {reason}")]
     Client {
-        /// What it said.
+        /// Message of the HTTP library.
         reason: String,
     },
-    /// The run was asked to stop.
+    /// The run was stopped.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl ArchiveError {
-    /// For `map_err` on file access.
+    /// Returns a function for `map_err` on file access.
     pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }

@@ -8,38 +8,37 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::cache::{self, Cache};
-use super::document::Document;
+use super::archive_cache::{self, ArchiveCache, Document};
 use super::transport::{Transport, TransportOptions};
-use super::{ArchiveError, PackageFile, Progress, Result};
+use super::{ArchiveError, DownloadProgress, PackageFile, Result};
 
-/// How to download.
+/// Settings of downloads.
 #[derive(Clone, Debug)]
 pub struct FetchOptions {
     /// Directory of the cache; made if it is not there.
     pub cache: PathBuf,
-    /// Downloads at the same time, at least one.
+    /// Number of downloads at the same time, at least one.
     pub jobs: usize,
-    /// How often a download is tried again after a failure that may pass.
+    /// Number of further attempts after a failure that may pass.
     pub retries: u32,
     /// Wait before the first retry; doubled for each further one.
     pub backoff: Duration,
-    /// Limit for making a connection.
+    /// Time limit for making a connection.
     pub connect_timeout: Duration,
-    /// Limit for each wait for the server's next bytes.
+    /// Time limit for each wait for the server's next bytes.
     pub timeout: Duration,
-    /// Proxies for http and https URLs where the environment names none.
+    /// Proxy for http URLs where the environment names none.
     pub http_proxy: Option<String>,
-    /// See `http_proxy`.
+    /// Proxy for https URLs where the environment names none.
     pub https_proxy: Option<String>,
-    /// The time signatures and Release files are held against; `None`: now.
+    /// Time at which signatures and Release files must be valid; `None` means now.
     pub time: Option<SystemTime>,
-    /// Set to true, downloads end with [`ArchiveError::Interrupted`].
+    /// Once this is true, downloads end with [`ArchiveError::Interrupted`].
     pub cancel: Arc<AtomicBool>,
 }
 
 impl FetchOptions {
-    /// The defaults, with the cache in this directory.
+    /// Returns the defaults, with the cache in a directory.
     pub fn new(cache: impl Into<PathBuf>) -> Self {
         Self {
             cache: cache.into(),
@@ -59,10 +58,10 @@ impl FetchOptions {
 /// Brings files from archives into the cache. Shared by reference between threads.
 pub struct Fetcher {
     pub(super) options: FetchOptions,
-    pub(super) progress: Arc<dyn Progress>,
-    pub(super) cache: Cache,
+    pub(super) progress: Arc<dyn DownloadProgress>,
+    pub(super) cache: ArchiveCache,
     pub(super) transport: Transport,
-    /// Answers for Release files; one run sees one state of an archive.
+    /// Answers for Release files by URL, so that one run sees one state of an archive.
     pub(super) memo: Mutex<HashMap<String, Option<Arc<Document>>>>,
 }
 
@@ -79,15 +78,15 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`ArchiveError::Io`] if the cache cannot be written.
-    pub fn new(options: FetchOptions, progress: Arc<dyn Progress>) -> Result<Self> {
-        cache::prepare(&options.cache)?;
+    pub fn new(options: FetchOptions, progress: Arc<dyn DownloadProgress>) -> Result<Self> {
+        archive_cache::prepare(&options.cache)?;
         let transport = Transport::new(TransportOptions {
             connect_timeout: options.connect_timeout,
             read_timeout: options.timeout,
             http_proxy: options.http_proxy.clone(),
             https_proxy: options.https_proxy.clone(),
         });
-        let cache = Cache::new(options.cache.clone());
+        let cache = ArchiveCache::new(options.cache.clone());
         Ok(Self {
             options,
             progress,
@@ -97,10 +96,10 @@ impl Fetcher {
         })
     }
 
-    /// Fetches all `files`; the paths are in the order of `files`.
+    /// Fetches all `files` and returns their paths in the cache, in the order of `files`.
     ///
     /// # Errors
-    /// That of the first file that cannot be had; the others are given up then.
+    /// The error of the first file that fails; the others are given up then.
     pub fn fetch(&self, files: &[PackageFile]) -> Result<Vec<PathBuf>> {
         let paths = Mutex::new(vec![PathBuf::new(); files.len()]);
         self.fetch_each(files, |index, path| {
@@ -122,7 +121,7 @@ impl Fetcher {
     /// come from the downloading threads, in any order.
     ///
     /// # Errors
-    /// That of the first file that cannot be had; the others are given up then.
+    /// The error of the first file that fails; the others are given up then.
     pub fn fetch_each(&self, files: &[PackageFile], on_ready: impl Fn(usize, PathBuf) + Sync) -> Result<()> {
         self.progress
             .started(files.len(), files.iter().map(|file| file.size).sum());
@@ -139,7 +138,7 @@ impl Fetcher {
     }
 
     /// Applies `work` to all items on as many threads as there are jobs. After
-    /// an error no item is begun any more, and `work` can see it by `stop`.
+    /// an error no further item is begun, and the `stop` given to `work` returns true.
     pub(super) fn parallel<T: Sync, R: Send>(
         &self,
         items: &[T],
@@ -180,7 +179,7 @@ impl Fetcher {
                     Err(panic) => std::panic::resume_unwind(panic),
                 };
                 results.extend(done);
-                // The one that made the others stop is the one to tell.
+                // The error that made the others stop is the one to return.
                 if let Some(error) = error
                     && first
                         .as_ref()
@@ -197,7 +196,7 @@ impl Fetcher {
         Ok(results.into_iter().map(|(_, value)| value).collect())
     }
 
-    /// Sleeps, but not longer than the run goes on.
+    /// Sleeps for at most 30 seconds, and ends early when the run is to stop.
     pub(super) fn pause(&self, time: Duration, stop: &dyn Fn() -> bool) -> Result<()> {
         let until = Instant::now() + time.min(Duration::from_secs(30));
         loop {

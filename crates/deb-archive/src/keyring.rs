@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use sequoia_openpgp::cert::{Cert, CertParser};
 use sequoia_openpgp::parse::Parse;
 
-use super::machine::MachineSources;
+use super::machine_sources::MachineSources;
 use super::source::SignedBy;
 use super::{ArchiveError, Result};
 
 const ARMOR: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
-/// Public keys, and what is accepted of them.
+/// Public keys, and the restrictions on their signatures.
 #[derive(Clone, Debug, Default)]
 pub struct Keyring {
+    /// Keys.
     pub(super) certs: Vec<Cert>,
-    /// If any are given, only these keys count (upper-case hexadecimal).
+    /// Fingerprints of the only keys that count (upper-case hexadecimal); empty means all.
     pub(super) fingerprints: Vec<String>,
+    /// Whether signatures that rest on SHA-1 are accepted.
     pub(super) allow_sha1: bool,
 }
 
@@ -45,8 +47,8 @@ impl Keyring {
         })
     }
 
-    /// The keys this machine's apt verifies its Debian archive with. Files that
-    /// cannot be read, or are in a format of gpg's own, are passed over.
+    /// Returns the keys with which this machine's apt verifies its Debian archive. Files that
+    /// cannot be read, or are in a private format of gpg, are passed over.
     ///
     /// # Errors
     /// [`ArchiveError::BadKeyring`] for a key written in a sources file.
@@ -66,7 +68,7 @@ impl Keyring {
         Ok(keyring)
     }
 
-    /// Accepts signatures that rest on SHA-1, as very old archives have them.
+    /// Accepts signatures that rest on SHA-1, as very old archives have them, if `allow` is true.
     #[must_use]
     pub fn with_sha1(mut self, allow: bool) -> Self {
         self.allow_sha1 = allow;
@@ -78,7 +80,7 @@ impl Keyring {
         self.certs.is_empty()
     }
 
-    /// The keys for a source: its own, if it names any, or these.
+    /// Returns the keys for a source: those of its `Signed-By`, or else these.
     pub(super) fn for_source(&self, signed_by: Option<&SignedBy>) -> Result<Self> {
         let mut own = match signed_by {
             None => return Ok(self.clone()),
@@ -136,7 +138,7 @@ fn parse(bytes: &[u8], origin: &Path) -> Result<Vec<Cert>> {
     Ok(certs)
 }
 
-/// Each armored block by itself, or everything if it is binary.
+/// Returns each armored block by itself, or all bytes if the keyring is binary.
 fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
     let starts: Vec<usize> = bytes
         .windows(ARMOR.len())

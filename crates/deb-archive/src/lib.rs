@@ -1,7 +1,7 @@
 //! Signed archives: from apt sources to verified indexes and packages.
 //!
-//! The way of the data: a [`SourceList`] (what the user asked for or what this
-//! machine's apt uses) holds [`Source`]s; [`load_indexes`] fetches each one's
+//! A [`SourceList`] (given by the user, or this machine's own of apt) holds
+//! [`Source`]s; [`load_indexes`] fetches each one's
 //! `InRelease`, verifies it against a [`Keyring`], and reads the `Packages`
 //! index of every wanted component and architecture as an [`Index`];
 //! [`Fetcher::fetch`] brings the chosen packages, each a [`PackageFile`], into
@@ -21,21 +21,23 @@
 //!
 //! Follows sources.list(5), apt-secure(8) and the Debian repository format.
 
-mod cache;
+mod archive_cache;
 mod date;
 mod document;
 mod download;
 mod error;
 mod fetch;
 mod index;
+mod index_file;
 mod keyring;
-mod machine;
-mod mirror;
-mod package;
-mod packed;
+mod machine_sources;
+mod package_file;
+mod paragraphs;
 mod release;
 mod source;
-mod stanza;
+mod source_lists;
+mod sources_text;
+mod suite_release;
 mod transport;
 mod verify;
 
@@ -46,25 +48,25 @@ pub use error::ArchiveError;
 pub use fetch::{FetchOptions, Fetcher};
 pub use index::{Index, load_indexes};
 pub use keyring::Keyring;
-pub use machine::{MachineSources, machine_sources, sources_of, target_sources};
-pub use mirror::{default_sources, parse_mirror_argument, parse_sources_text, target_files};
-pub use package::PackageFile;
+pub use machine_sources::{MachineSources, machine_sources, sources_of, target_sources};
+pub use package_file::PackageFile;
 pub use source::{SignedBy, Source, SourceFormat, SourceList};
+pub use source_lists::{default_sources, parse_mirror_argument, parse_sources_text, target_files};
 
 /// Result of the archive stage.
 pub type Result<T> = std::result::Result<T, ArchiveError>;
 
-/// What the archive stage tells while it works; all calls may come from any
-/// thread. The default implementations do nothing.
-pub trait Progress: Send + Sync {
-    /// A batch of downloads begins: so many files, so many bytes together.
-    /// Files found in the cache are part of both numbers.
+/// Receives the progress of downloads, from any thread. The default
+/// implementations do nothing.
+pub trait DownloadProgress: Send + Sync {
+    /// A batch of downloads begins. Files found in the cache are part of both
+    /// numbers.
     fn started(&self, total_files: usize, total_bytes: u64) {
         let _ = (total_files, total_bytes);
     }
-    /// So many more bytes came from the network. Over a batch that succeeds the
-    /// sum of these and of the files found in the cache is the number that
-    /// [`started`](Progress::started) gave.
+    /// More bytes came from the network. Over a batch that succeeds the sum of
+    /// these and of the files found in the cache is the number that
+    /// [`started`](DownloadProgress::started) gave.
     fn advanced(&self, bytes: u64) {
         let _ = bytes;
     }
@@ -73,14 +75,14 @@ pub trait Progress: Send + Sync {
     fn finished_file(&self, name: &str, size: u64, cached: bool) {
         let _ = (name, size, cached);
     }
-    /// Something the user should know although the run goes on.
+    /// The run goes on, but the user should know of something.
     fn warning(&self, message: &str) {
         let _ = message;
     }
 }
 
-/// A [`Progress`] that says nothing.
+/// A [`DownloadProgress`] that drops everything.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
+pub struct NoProgress;
 
-impl Progress for Silent {}
+impl DownloadProgress for NoProgress {}

@@ -1,4 +1,4 @@
-//! Release files: which indexes a suite has, and whether it is the one asked for.
+//! Release files: the indexes of a suite, and the checks of its name and dates.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -7,19 +7,25 @@ use super::source::Source;
 use super::{ArchiveError, Result, date};
 use deb_types::parse_hex;
 
-/// How far a clock may be behind the archive's.
+/// Time by which this machine's clock may be behind the archive's.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
 
-/// The fields of a Release file that matter here.
+/// The fields of a Release file that are needed here.
 #[derive(Debug)]
 pub(super) struct Release {
+    /// URL to show.
     pub(super) url: String,
+    /// `Suite`; empty if there is none, as with all fields.
     pub(super) suite: String,
+    /// `Codename`.
     pub(super) codename: String,
+    /// `Components`.
     pub(super) components: Vec<String>,
+    /// `Architectures`.
     pub(super) architectures: Vec<String>,
+    /// `Acquire-By-Hash`.
     pub(super) by_hash: bool,
-    /// Packages for all architectures are in each architecture's index.
+    /// Whether each architecture's index includes the packages for `all`.
     pub(super) all_included: bool,
     date: String,
     valid_until: String,
@@ -100,7 +106,7 @@ impl Release {
         })
     }
 
-    /// Whether this is the suite asked for, and of the present.
+    /// Checks that this is the suite asked for, and that its dates are valid at the time `now`.
     pub(super) fn check(&self, asked: &str, source: &Source, now: SystemTime) -> Result<()> {
         if !asked.ends_with('/') && !self.is_suite(asked) {
             return Err(ArchiveError::OtherSuite {
@@ -137,8 +143,8 @@ impl Release {
         Ok(())
     }
 
-    /// As apt compares: suite, codename or version; of a suite with a path
-    /// (`buster/updates`) the first part counts too.
+    /// Whether this is the suite asked for, as apt compares: by suite, codename or version; of
+    /// a suite with a path (`buster/updates`) the first part counts too.
     fn is_suite(&self, asked: &str) -> bool {
         let names = [&self.suite, &self.codename, &self.version];
         if names.iter().all(|name| name.is_empty()) {
@@ -150,7 +156,7 @@ impl Release {
             .any(|name| !name.is_empty() && (name == asked || name == first))
     }
 
-    /// Size and hash of a file, by its path below the Release file.
+    /// Returns the size and SHA-256 of a file, by its path below the Release file.
     pub(super) fn file(&self, path: &str) -> Option<(u64, [u8; 32])> {
         self.files.get(path).copied()
     }
@@ -177,7 +183,7 @@ mod tests {
 
     fn source() -> Source {
         let text = "deb http://mirror.example.org/debian trixie main";
-        super::super::source::parse(text, super::super::SourceFormat::OneLine, "t")
+        super::super::sources_text::parse(text, super::super::SourceFormat::OneLine, "t")
             .unwrap()
             .remove(0)
     }

@@ -1,8 +1,8 @@
 //! One request for one URL: http and https through the proxies the environment
 //! names, file and copy from this machine's disk.
 //!
-//! Redirections are followed here and not by the HTTP library, so that what a
-//! server may point at is decided in one place.
+//! Redirections are followed here and not by the HTTP library, so that the rules
+//! for their destinations are in one place.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -14,37 +14,43 @@ use reqwest::blocking::{Client, Response};
 use reqwest::header;
 use url::Url;
 
-use super::package::show;
+use super::package_file::show;
 use super::{ArchiveError, Result};
 
+/// Largest number of redirections for one request.
 const REDIRECTIONS: usize = 10;
 const USER_AGENT: &str = concat!("rootless-install/", env!("CARGO_PKG_VERSION"));
 
-/// What a server said about the version of a file, to ask for changes only.
+/// A server's names for the version of a file, for conditional requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Validators {
+    /// `ETag`.
     pub(super) etag: Option<String>,
+    /// `Last-Modified`.
     pub(super) last_modified: Option<String>,
 }
 
-/// A body to read; `offset` is where in the file it begins.
+/// The body of an answer.
 pub(super) struct Body {
+    /// Its bytes.
     pub(super) reader: Box<dyn Read>,
+    /// Offset of its first byte in the file.
     pub(super) offset: u64,
-    /// Bytes that remain, if the server said so.
+    /// Number of bytes, if the server names it.
     pub(super) length: Option<u64>,
+    /// Validators for the next request.
     pub(super) validators: Validators,
 }
 
-/// The answer to a request that worked.
-pub(super) enum Reply {
+/// A successful answer.
+pub(super) enum TransportReply {
     NotModified,
     Body(Body),
 }
 
-/// Why one request did not work.
+/// Failure of one request.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum RequestError {
     NotFound,
     Status {
         status: u16,
@@ -59,8 +65,8 @@ pub(super) enum Failure {
     Fatal(ArchiveError),
 }
 
-impl Failure {
-    /// Whether the same request may work a little later.
+impl RequestError {
+    /// Whether the same request may succeed later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
@@ -69,7 +75,7 @@ impl Failure {
         }
     }
 
-    /// The error for the user; `name` is what was wanted.
+    /// Returns the error for the user; `name` is that of the file.
     pub(super) fn into_error(self, name: &str, url: &Url) -> ArchiveError {
         let shown = show(url);
         match self {
@@ -90,10 +96,12 @@ impl Failure {
     }
 }
 
-/// How to reach servers.
+/// Settings of connections.
 #[derive(Clone, Debug)]
 pub(super) struct TransportOptions {
+    /// Time limit for making a connection.
     pub(super) connect_timeout: Duration,
+    /// Time limit for each wait for the server's next bytes.
     pub(super) read_timeout: Duration,
     /// Proxy for http URLs where the environment names none.
     pub(super) http_proxy: Option<String>,
@@ -105,8 +113,9 @@ pub(super) struct TransportOptions {
 #[derive(Debug)]
 pub(super) struct Transport {
     options: TransportOptions,
+    /// Client without certificates, for http.
     client: OnceLock<std::result::Result<Client, String>>,
-    /// For servers that prove who they are: to read the machine's certificates takes a while.
+    /// Client with the machine's certificates, for https. Reading them takes time.
     secure: OnceLock<std::result::Result<Client, String>>,
 }
 
@@ -119,17 +128,17 @@ impl Transport {
         }
     }
 
-    /// Asks for `url` from byte `offset` on; the answer may begin earlier.
+    /// Requests `url` from byte `offset` on; the body may begin earlier.
     pub(super) fn get(
         &self,
         url: &Url,
         offset: u64,
         validators: &Validators,
-    ) -> std::result::Result<Reply, Failure> {
+    ) -> std::result::Result<TransportReply, RequestError> {
         match url.scheme() {
             "http" | "https" => self.get_http(url, offset, validators),
             "file" | "copy" => get_local(url, offset),
-            _ => Err(Failure::Redirect {
+            _ => Err(RequestError::Redirect {
                 to: show(url),
                 reason: "only http, https, file and copy are supported",
             }),
@@ -155,10 +164,10 @@ impl Transport {
         first: &Url,
         offset: u64,
         validators: &Validators,
-    ) -> std::result::Result<Reply, Failure> {
+    ) -> std::result::Result<TransportReply, RequestError> {
         let mut url = first.clone();
         for _ in 0..=REDIRECTIONS {
-            let client = self.client(&url).map_err(Failure::Fatal)?;
+            let client = self.client(&url).map_err(RequestError::Fatal)?;
             let mut request = client.get(url.clone());
             if offset > 0 {
                 request = request.header(header::RANGE, format!("bytes={offset}-"));
@@ -171,28 +180,28 @@ impl Transport {
             }
             let response = request
                 .send()
-                .map_err(|error| Failure::Unreachable(reason(error)))?;
+                .map_err(|error| RequestError::Unreachable(reason(error)))?;
             let status = response.status();
             if status == StatusCode::NOT_MODIFIED {
-                return Ok(Reply::NotModified);
+                return Ok(TransportReply::NotModified);
             }
             if status.is_redirection() {
                 url = redirected(&url, &response)?;
                 continue;
             }
-            return body(response, offset).map(Reply::Body);
+            return body(response, offset).map(TransportReply::Body);
         }
-        Err(Failure::Redirect {
+        Err(RequestError::Redirect {
             to: show(&url),
             reason: "there are too many redirections",
         })
     }
 }
 
-/// The address a 3xx answer points at, if it may be followed.
-fn redirected(from: &Url, response: &Response) -> std::result::Result<Url, Failure> {
+/// Returns the destination of a redirection, if it may be followed.
+fn redirected(from: &Url, response: &Response) -> std::result::Result<Url, RequestError> {
     let refuse = |to: &str, reason| {
-        Err(Failure::Redirect {
+        Err(RequestError::Redirect {
             to: to.escape_debug().to_string(),
             reason,
         })
@@ -202,7 +211,7 @@ fn redirected(from: &Url, response: &Response) -> std::result::Result<Url, Failu
         .get(header::LOCATION)
         .and_then(|value| value.to_str().ok())
     else {
-        return Err(Failure::Status {
+        return Err(RequestError::Status {
             status: response.status().as_u16(),
             retry_after: None,
         });
@@ -216,7 +225,7 @@ fn redirected(from: &Url, response: &Response) -> std::result::Result<Url, Failu
     }
 }
 
-fn body(response: Response, asked: u64) -> std::result::Result<Body, Failure> {
+fn body(response: Response, asked: u64) -> std::result::Result<Body, RequestError> {
     let status = response.status();
     let text = |name| {
         let value: Option<&header::HeaderValue> = response.headers().get(name);
@@ -228,17 +237,17 @@ fn body(response: Response, asked: u64) -> std::result::Result<Body, Failure> {
             // A part that is not the one asked for cannot be put anywhere.
             Some(start) if start == asked => start,
             _ => {
-                return Err(Failure::Status {
+                return Err(RequestError::Status {
                     status: 416,
                     retry_after: None,
                 });
             }
         },
-        StatusCode::NOT_FOUND | StatusCode::GONE => return Err(Failure::NotFound),
+        StatusCode::NOT_FOUND | StatusCode::GONE => return Err(RequestError::NotFound),
         _ => {
             let seconds = text(header::RETRY_AFTER).and_then(|value| value.trim().parse().ok());
             let retry_after = seconds.map(Duration::from_secs);
-            return Err(Failure::Status {
+            return Err(RequestError::Status {
                 status: status.as_u16(),
                 retry_after,
             });
@@ -257,7 +266,7 @@ fn body(response: Response, asked: u64) -> std::result::Result<Body, Failure> {
     })
 }
 
-/// The first byte of `bytes START-END/TOTAL`.
+/// Returns START of `bytes START-END/TOTAL` (`Content-Range`).
 fn range_start(value: &str) -> Option<u64> {
     value
         .trim()
@@ -269,7 +278,7 @@ fn range_start(value: &str) -> Option<u64> {
         .ok()
 }
 
-fn get_local(url: &Url, offset: u64) -> std::result::Result<Reply, Failure> {
+fn get_local(url: &Url, offset: u64) -> std::result::Result<TransportReply, RequestError> {
     let as_file = Url::parse(&format!("file://{}", url.path())).ok();
     let path = as_file
         .and_then(|url| url.to_file_path().ok())
@@ -291,23 +300,23 @@ fn get_local(url: &Url, offset: u64) -> std::result::Result<Reply, Failure> {
         })
     };
     match open() {
-        Ok(body) => Ok(Reply::Body(body)),
+        Ok(body) => Ok(TransportReply::Body(body)),
         Err(error)
             if matches!(
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
             ) =>
         {
-            Err(Failure::NotFound)
+            Err(RequestError::NotFound)
         }
-        Err(error) => Err(Failure::Local(error)),
+        Err(error) => Err(RequestError::Local(error)),
     }
 }
 
 /// Variables of the environment that name a proxy for http URLs (curl(1)).
 const PROXIES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// Whether http URLs may be asked for through a proxy that is spoken to with TLS.
+/// Whether http URLs may go through an https proxy.
 fn has_secure_proxy(options: &TransportOptions) -> bool {
     let given = PROXIES.into_iter().filter_map(std::env::var_os);
     let given = given.map(|proxy| proxy.to_string_lossy().into_owned());
@@ -315,7 +324,7 @@ fn has_secure_proxy(options: &TransportOptions) -> bool {
     all.any(|proxy| proxy.starts_with("https:"))
 }
 
-/// Without `certificates` no server can prove who it is.
+/// Makes a client, with the machine's CA certificates or without any.
 fn build_client(options: &TransportOptions, certificates: bool) -> std::result::Result<Client, String> {
     // An error here means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -349,8 +358,8 @@ fn build_client(options: &TransportOptions, certificates: bool) -> std::result::
     builder.build().map_err(reason)
 }
 
-/// The causes of an HTTP error, without the URL (which may hold a password)
-/// and without saying anything twice.
+/// Returns the causes of an HTTP error, without the URL (which may hold a password)
+/// and without repetitions.
 pub(super) fn reason(error: reqwest::Error) -> String {
     let timed_out = error.is_timeout();
     let error = error.without_url();

@@ -22,7 +22,7 @@ use super::{ArchiveError, Keyring, Result};
 
 const BEGIN: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
 
-/// The signed text of an InRelease file, if a key of `keyring` signed it.
+/// Returns the signed text of an InRelease file, if a key of `keyring` signed it.
 ///
 /// # Errors
 /// One for each way in which a signature can fail; `url` names the file in it.
@@ -32,7 +32,7 @@ pub(super) fn inline(signed: &[u8], keyring: &Keyring, now: SystemTime, url: &st
     }
     check_keyring(keyring, url)?;
     let policy = policy(keyring);
-    let helper = Helper::new(keyring, &policy, now);
+    let helper = SignatureChecker::new(keyring, &policy, now);
     let made =
         VerifierBuilder::from_bytes(signed).and_then(|builder| builder.with_policy(&policy, now, helper));
     let mut verifier = made.map_err(|error| unreadable(url, &error))?;
@@ -57,7 +57,7 @@ pub(super) fn detached(
 ) -> Result<()> {
     check_keyring(keyring, url)?;
     let policy = policy(keyring);
-    let helper = Helper::new(keyring, &policy, now);
+    let helper = SignatureChecker::new(keyring, &policy, now);
     let made = DetachedVerifierBuilder::from_bytes(signature)
         .and_then(|builder| builder.with_policy(&policy, now, helper));
     let mut verifier = made.map_err(|error| unreadable(url, &error))?;
@@ -67,7 +67,7 @@ pub(super) fn detached(
     verifier.into_helper().outcome(url)
 }
 
-/// The text of an InRelease file that need not be signed (`trusted=yes`).
+/// Returns the text of an InRelease file that need not be signed (`trusted=yes`).
 pub(super) fn unverified(bytes: &[u8]) -> Vec<u8> {
     if !is_clear_signed(bytes) {
         return bytes.to_vec();
@@ -87,7 +87,7 @@ pub(super) fn unverified(bytes: &[u8]) -> Vec<u8> {
     with_final_newline(text)
 }
 
-/// The newline before the signature does not belong to the signed text.
+/// Adds the final newline, which is not part of the signed text.
 fn with_final_newline(mut text: Vec<u8>) -> Vec<u8> {
     if text.last() != Some(&b'\n') {
         text.push(b'\n');
@@ -127,9 +127,9 @@ mod anyhow_error {
     pub(super) use sequoia_openpgp::anyhow::Error;
 }
 
-/// What one signature came to, worst news for the user last.
+/// Result of a bad signature, the worst for the user last.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Finding {
+enum SignatureProblem {
     Unknown(Vec<String>),
     Weak { key: String, reason: String },
     KeyExpired(String),
@@ -138,15 +138,15 @@ enum Finding {
     Altered(String),
 }
 
-struct Helper<'a> {
+struct SignatureChecker<'a> {
     keyring: &'a Keyring,
     policy: &'a StandardPolicy<'static>,
     now: SystemTime,
     good: bool,
-    findings: Vec<Finding>,
+    findings: Vec<SignatureProblem>,
 }
 
-impl<'a> Helper<'a> {
+impl<'a> SignatureChecker<'a> {
     fn new(keyring: &'a Keyring, policy: &'a StandardPolicy<'static>, now: SystemTime) -> Self {
         Self {
             keyring,
@@ -159,18 +159,18 @@ impl<'a> Helper<'a> {
 
     /// Sequoia looks at a key at the time of the signature; apt, by gpgv, at
     /// today's too.
-    fn good(&self, checksum: &GoodChecksum<'_>) -> std::result::Result<(), Finding> {
+    fn good(&self, checksum: &GoodChecksum<'_>) -> std::result::Result<(), SignatureProblem> {
         let key = checksum.ka.key().fingerprint().to_hex();
         let cert = checksum.ka.cert().fingerprint().to_hex();
         let allowed = &self.keyring.fingerprints;
         let matches = |wanted: &String| key.ends_with(wanted.as_str()) || cert.ends_with(wanted.as_str());
         if !allowed.is_empty() && !allowed.iter().any(matches) {
-            return Err(Finding::Unknown(vec![key]));
+            return Err(SignatureProblem::Unknown(vec![key]));
         }
         let today = match checksum.ka.clone().with_policy(self.policy, self.now) {
             Ok(today) => today,
             Err(error) => {
-                return Err(Finding::Weak {
+                return Err(SignatureProblem::Weak {
                     key,
                     reason: error.to_string(),
                 });
@@ -178,20 +178,20 @@ impl<'a> Helper<'a> {
         };
         let revoked = |status| matches!(status, RevocationStatus::Revoked(_));
         if revoked(today.valid_cert().revocation_status()) || revoked(today.revocation_status()) {
-            return Err(Finding::Revoked(key));
+            return Err(SignatureProblem::Revoked(key));
         }
         if today.valid_cert().alive().is_err() || today.alive().is_err() {
-            return Err(Finding::KeyExpired(key));
+            return Err(SignatureProblem::KeyExpired(key));
         }
         Ok(())
     }
 
-    fn bad(&self, error: &VerificationError<'_>) -> Finding {
+    fn bad(&self, error: &VerificationError<'_>) -> SignatureProblem {
         match error {
             VerificationError::MissingKey { sig } => {
-                Finding::Unknown(sig.get_issuers().iter().map(KeyHandle::to_hex).collect())
+                SignatureProblem::Unknown(sig.get_issuers().iter().map(KeyHandle::to_hex).collect())
             }
-            VerificationError::UnboundKey { cert, error, .. } => Finding::Weak {
+            VerificationError::UnboundKey { cert, error, .. } => SignatureProblem::Weak {
                 key: cert.fingerprint().to_hex(),
                 reason: causes(error),
             },
@@ -199,11 +199,11 @@ impl<'a> Helper<'a> {
                 let key = ka.key().fingerprint().to_hex();
                 let revoked = |status| matches!(status, RevocationStatus::Revoked(_));
                 if ka.valid_cert().alive().is_err() || ka.alive().is_err() {
-                    Finding::KeyExpired(key)
+                    SignatureProblem::KeyExpired(key)
                 } else if revoked(ka.valid_cert().revocation_status()) || revoked(ka.revocation_status()) {
-                    Finding::Revoked(key)
+                    SignatureProblem::Revoked(key)
                 } else {
-                    Finding::Weak {
+                    SignatureProblem::Weak {
                         key,
                         reason: causes(error),
                     }
@@ -212,20 +212,20 @@ impl<'a> Helper<'a> {
             VerificationError::BadSignature { sig, ka, error } => {
                 let key = ka.key().fingerprint().to_hex();
                 if let Err(error) = sig.signature_alive(self.now, None) {
-                    return Finding::SignatureExpired {
+                    return SignatureProblem::SignatureExpired {
                         key,
                         reason: causes(&error),
                     };
                 }
                 match sig.verify_document(ka.key()) {
-                    Ok(()) => Finding::Weak {
+                    Ok(()) => SignatureProblem::Weak {
                         key,
                         reason: causes(error),
                     },
-                    Err(_) => Finding::Altered(key),
+                    Err(_) => SignatureProblem::Altered(key),
                 }
             }
-            VerificationError::MalformedSignature { sig, error } => Finding::Weak {
+            VerificationError::MalformedSignature { sig, error } => SignatureProblem::Weak {
                 key: sig
                     .get_issuers()
                     .iter()
@@ -235,9 +235,9 @@ impl<'a> Helper<'a> {
                 reason: causes(error),
             },
             VerificationError::UnknownSignature { .. } => {
-                Finding::Unknown(vec!["a signature of an unknown kind".into()])
+                SignatureProblem::Unknown(vec!["a signature of an unknown kind".into()])
             }
-            _ => Finding::Unknown(vec!["a signature of an unknown kind".into()]),
+            _ => SignatureProblem::Unknown(vec!["a signature of an unknown kind".into()]),
         }
     }
 
@@ -250,18 +250,18 @@ impl<'a> Helper<'a> {
         let mut worst = None;
         for finding in self.findings {
             match finding {
-                Finding::Unknown(keys) => unknown.extend(keys),
+                SignatureProblem::Unknown(keys) => unknown.extend(keys),
                 other => worst = worst.max(Some(other)),
             }
         }
         Err(match worst {
-            Some(Finding::Altered(key)) => ArchiveError::Altered { url, key },
-            Some(Finding::Revoked(key)) => ArchiveError::RevokedKey { url, key },
-            Some(Finding::KeyExpired(key)) => ArchiveError::ExpiredKey { url, key },
-            Some(Finding::SignatureExpired { key, reason }) => {
+            Some(SignatureProblem::Altered(key)) => ArchiveError::Altered { url, key },
+            Some(SignatureProblem::Revoked(key)) => ArchiveError::RevokedKey { url, key },
+            Some(SignatureProblem::KeyExpired(key)) => ArchiveError::ExpiredKey { url, key },
+            Some(SignatureProblem::SignatureExpired { key, reason }) => {
                 ArchiveError::ExpiredSignature { url, key, reason }
             }
-            Some(Finding::Weak { key, reason }) => ArchiveError::WeakSignature { url, key, reason },
+            Some(SignatureProblem::Weak { key, reason }) => ArchiveError::WeakSignature { url, key, reason },
             _ if unknown.is_empty() => ArchiveError::NotSigned { url },
             _ => ArchiveError::UnknownKey { url, keys: unknown },
         })
@@ -273,7 +273,7 @@ fn causes(error: &anyhow_error::Error) -> String {
     format!("{error:#}")
 }
 
-impl VerificationHelper for Helper<'_> {
+impl VerificationHelper for SignatureChecker<'_> {
     fn get_certs(&mut self, ids: &[KeyHandle]) -> sequoia_openpgp::Result<Vec<Cert>> {
         let wanted = |cert: &&Cert| {
             cert.keys()
@@ -298,7 +298,7 @@ impl VerificationHelper for Helper<'_> {
     }
 }
 
-impl Helper<'_> {
+impl SignatureChecker<'_> {
     fn record(&mut self, result: VerificationResult<'_>) {
         let finding = match result {
             Ok(checksum) => self.good(&checksum),

@@ -1,13 +1,12 @@
-//! An index with what is known of its source, as the choice of packages takes it.
+//! An index together with its source.
 
 use super::Packages;
 
-/// The priority apt gives to a source nobody said anything about
-/// (apt_preferences(5)); `NotAutomatic` makes it 1, with
-/// `ButAutomaticUpgrades` 100.
+/// apt's priority of a source without preferences (apt_preferences(5)). A Release file with `NotAutomatic` has 1, with
+/// `ButAutomaticUpgrades` too 100.
 pub const DEFAULT_PRIORITY: i16 = 500;
 
-/// One verified `Packages` file and where it is from.
+/// One verified `Packages` file and its source.
 #[derive(Clone, Copy, Debug)]
 pub struct IndexInput<'a> {
     /// The index.
@@ -18,7 +17,7 @@ pub struct IndexInput<'a> {
     pub codename: &'a str,
     /// Component (`main`).
     pub component: &'a str,
-    /// Architecture it was made for.
+    /// Architecture the index is for.
     pub architecture: &'a str,
     /// apt's priority of the source, [`DEFAULT_PRIORITY`] as a rule.
     pub priority: i16,

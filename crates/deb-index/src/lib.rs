@@ -1,20 +1,35 @@
 //! `Packages` indexes in a form that need not be parsed again.
 //!
-//! A [`Packages`] is the text of an index, verified, and a [`Table`] over it: for
-//! each package its name, version, architecture and the place of its paragraph,
-//! and two lists sorted by name, of what packages provide and of where relations
-//! mention a name first. Of the text only the paragraphs of packages that are
-//! looked at closer are read: some hundred of some seventy thousand. A table is
-//! kept beside the index from run to run.
+//! A [`Packages`] is the text of an index and a table over it: for each package
+//! its name, version, architecture and the position of its paragraph, and two
+//! lists sorted by name, of the names packages provide and of the first mentions
+//! of a name in relations. Of the text only the paragraphs of packages that are
+//! looked at closer are read: some hundred of some seventy thousand.
+//! [`Packages::of_cache`] keeps the table beside the index from run to run.
+//!
+//! ```
+//! let packages = deb_index::Packages::parse(
+//!     "Package: hello\nVersion: 2.10-3\nArchitecture: amd64\nDepends: libc6 (>= 2.34)\n\n\
+//!      Package: mawk\nVersion: 1.3.4-1\nArchitecture: amd64\nProvides: awk\n",
+//! )?;
+//! let names: Vec<&str> = packages.records().map(|record| record.name).collect();
+//! assert_eq!(names, ["hello", "mawk"]);
+//! assert_eq!(packages.providers("awk").collect::<Vec<_>>(), [1]);
+//! assert!(packages.mention("libc6").is_some());
+//! # Ok::<(), deb_index::Malformed>(())
+//! ```
 
-mod build;
+mod index_builder;
+mod index_table;
 mod input;
-mod table;
 #[cfg(test)]
 mod tests;
 
 use deb_types::control::Fields;
 use file_map::FileMap;
+pub use index_builder::names_in;
+use index_table::IndexTable;
+pub use index_table::{FirstMentions, IndexRecord, Mention};
 pub use input::{DEFAULT_PRIORITY, IndexInput};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -23,16 +38,14 @@ use std::io::{self, Write as _};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
-use table::Table;
-pub use table::{First, Record, Seen};
 
-/// Bytes that are mapped from a file of the cache, or owned.
-enum Bytes {
+/// Bytes mapped from a file of the cache, or owned.
+enum IndexBytes {
     Owned(Vec<u8>),
     Mapped(FileMap),
 }
 
-impl Bytes {
+impl IndexBytes {
     fn of_file(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         // An empty file cannot be mapped.
@@ -42,15 +55,16 @@ impl Bytes {
         Ok(Self::Mapped(FileMap::open(&file)?))
     }
 
-    /// The kernel need not read what is around (madvise(2), `MADV_RANDOM`).
-    fn is_read_here_and_there(&self) {
+    /// Tells the kernel not to read the pages around those that are read (madvise(2), `MADV_RANDOM`).
+    fn advise_random(&self) {
         if let Self::Mapped(map) = self {
             map.advise_random();
         }
     }
 }
 
-impl Bytes {
+impl IndexBytes {
+    /// Gives the memory of mapped pages back to the kernel.
     fn forget(&self) {
         if let Self::Mapped(map) = self {
             map.forget();
@@ -58,7 +72,7 @@ impl Bytes {
     }
 }
 
-impl Deref for Bytes {
+impl Deref for IndexBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -74,31 +88,31 @@ impl Deref for Bytes {
 pub struct Packages(Arc<Parts>);
 
 struct Parts {
-    text: Bytes,
-    table: Table,
+    text: IndexBytes,
+    table: IndexTable,
 }
 
-/// What is wrong with the text of an index.
+/// An error in the text of an index.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub struct Malformed {
-    /// Line from 1.
+    /// Number of the line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// Description of the error.
     pub what: String,
 }
 
-/// Why an index of the cache cannot be used.
+/// The reason why an index of the cache cannot be used.
 #[derive(Debug)]
 pub enum Unusable {
     /// The file cannot be read.
     Unreadable(io::Error),
-    /// It is no index.
+    /// The file is no index.
     Malformed(Malformed),
 }
 
 impl Packages {
-    /// Lets go of the memory of what was read: it is read again where it is needed.
+    /// Gives the memory of mapped pages back to the kernel, which reads them again when they are needed.
     pub fn forget(&self) {
         self.0.text.forget();
         self.0.table.forget();
@@ -110,15 +124,15 @@ impl Packages {
     /// [`Malformed`] for a text that is no index.
     pub fn parse(text: impl Into<String>) -> Result<Self, Malformed> {
         let text = text.into();
-        let table = build::table(&text)?;
+        let table = index_builder::table(&text)?;
         Ok(Self(Arc::new(Parts {
-            text: Bytes::Owned(text.into_bytes()),
-            table: Table::new(Bytes::Owned(table)),
+            text: IndexBytes::Owned(text.into_bytes()),
+            table: IndexTable::new(IndexBytes::Owned(table)),
         })))
     }
 
-    /// Parses what may not be UTF-8 throughout: archives of the last century
-    /// wrote Latin-1 into descriptions.
+    /// Parses an index that may not be UTF-8 throughout: archives of the last century
+    /// have Latin-1 in descriptions.
     ///
     /// # Errors
     /// [`Malformed`] for a text that is no index.
@@ -126,39 +140,39 @@ impl Packages {
         Self::parse(String::from_utf8_lossy(bytes))
     }
 
-    /// Takes a verified index of the cache, and its table from `kept`, where it is
-    /// put if it is not there yet.
+    /// Opens a verified index of the cache with its table in the file `kept`. A table that is missing or does not fit
+    /// is made and written there.
     ///
     /// # Errors
-    /// [`Unusable`]. That the table cannot be kept is none.
+    /// [`Unusable`] for the index. A table that cannot be written is no error.
     pub fn of_cache(index: &Path, kept: &Path) -> Result<Self, Unusable> {
-        let text = Bytes::of_file(index).map_err(Unusable::Unreadable)?;
+        let text = IndexBytes::of_file(index).map_err(Unusable::Unreadable)?;
         if let Some(table) = kept_table(kept, text.len()) {
-            text.is_read_here_and_there();
+            text.advise_random();
             return Ok(Self(Arc::new(Parts { text, table })));
         }
         let Ok(valid) = std::str::from_utf8(&text) else {
             // The table of a mended text would not fit the file.
             return Self::parse_bytes(&text).map_err(Unusable::Malformed);
         };
-        let table = build::table(valid).map_err(Unusable::Malformed)?;
+        let table = index_builder::table(valid).map_err(Unusable::Malformed)?;
         let table = match keep(kept, &table) {
-            // What is mapped from a file can be taken back by the kernel.
-            Ok(()) => Bytes::of_file(kept).unwrap_or(Bytes::Owned(table)),
+            // The kernel can take back pages mapped from a file.
+            Ok(()) => IndexBytes::of_file(kept).unwrap_or(IndexBytes::Owned(table)),
             Err(error) => {
                 tracing::debug!(path = %kept.display(), %error, "a parsed index cannot be kept");
-                Bytes::Owned(table)
+                IndexBytes::Owned(table)
             }
         };
-        let table = Table::new(table);
-        // What parsing has read of it can go.
+        let table = IndexTable::new(table);
+        // The pages that parsing has read are given back.
         drop(text);
-        let text = Bytes::of_file(index).map_err(Unusable::Unreadable)?;
-        text.is_read_here_and_there();
+        let text = IndexBytes::of_file(index).map_err(Unusable::Unreadable)?;
+        text.advise_random();
         Ok(Self(Arc::new(Parts { text, table })))
     }
 
-    /// The number of packages.
+    /// Returns the number of packages.
     pub fn len(&self) -> usize {
         self.0.table.len()
     }
@@ -168,12 +182,12 @@ impl Packages {
         self.len() == 0
     }
 
-    /// The packages in the order of the index.
-    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+    /// Returns the packages in the order of the index.
+    pub fn records(&self) -> impl Iterator<Item = IndexRecord<'_>> {
         self.0.table.records()
     }
 
-    /// The paragraph at a place, as it stands in the index.
+    /// Returns the paragraph at a position ([`IndexRecord::stanza`]), as it stands in the index.
     pub fn stanza(&self, place: [u32; 2]) -> &str {
         let [begin, length] = place.map(|word| usize::try_from(word).unwrap_or(usize::MAX));
         let bytes = begin
@@ -182,28 +196,27 @@ impl Packages {
         std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
     }
 
-    /// The packages that provide a name, by their numbers, the last one first.
+    /// Returns the numbers of the packages that provide a name, the last one first.
     pub fn providers(&self, name: &str) -> impl Iterator<Item = usize> {
         self.0.table.providers(name)
     }
 
-    /// Where relations mention a name first.
-    pub fn mention(&self, name: &str) -> Option<Seen> {
+    /// Returns the first mentions of a name in relations.
+    pub fn mention(&self, name: &str) -> Option<FirstMentions> {
         self.0.table.mention(name)
     }
 
-    /// Whether packages are for several architectures, `all` not counted.
+    /// Whether there are packages for several architectures, `all` not counted.
     pub fn is_mixed(&self) -> bool {
         self.0.table.is_mixed()
     }
 
-    /// The architecture of its packages that are not for all; the first one of several.
+    /// Returns the architecture of the packages that are not for `all`; the first one of several.
     pub fn architecture(&self) -> Option<&str> {
         self.0.table.architecture()
     }
 
     /// The whole text.
-    #[cfg(test)]
     pub fn text(&self) -> &[u8] {
         &self.0.text
     }
@@ -215,25 +228,25 @@ impl fmt::Debug for Packages {
     }
 }
 
-/// Relations of a paragraph that mention packages, as (place in apt's order from
-/// 1, list).
+/// Returns the relation fields of a paragraph, each with its number in apt's order (from 1) and its list.
 pub fn relations(stanza: &str) -> impl Iterator<Item = (u8, &str)> {
-    Fields::of(stanza).filter_map(|(field, value)| Some((build::relation_field(field)?, value)))
+    Fields::of(stanza).filter_map(|(field, value)| Some((index_builder::relation_field(field)?, value)))
 }
 
-pub use build::names_in;
-
-/// A table that is whole, and made of a text of that size.
-fn kept_table(path: &Path, text: usize) -> Option<Table> {
-    let bytes = Bytes::of_file(path).ok()?;
+/// Returns the table kept in a file, if it is whole and made of a text of `text` bytes.
+fn kept_table(path: &Path, text: usize) -> Option<IndexTable> {
+    let bytes = IndexBytes::of_file(path).ok()?;
     let (content, sum) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
     if Sha256::digest(content).as_slice() != sum {
         return None;
     }
-    Some(Table::new(bytes)).filter(|table| table.fits(text))
+    Some(IndexTable::new(bytes)).filter(|table| table.fits(text))
 }
 
-/// Puts a file into the cache, whole or not at all.
+/// Writes a file whole or not at all: under a temporary name first, then renamed. Makes the directory if it is missing.
+///
+/// # Errors
+/// Those of writing and renaming.
 pub fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory)?;

@@ -1,4 +1,4 @@
-//! Tables against the text they are made of.
+//! Tables compared with the text they are made of.
 
 use super::*;
 
@@ -47,7 +47,7 @@ fn check(packages: &Packages) {
     assert_eq!((b.version, b.architecture, b.priority), ("1:2-3", "riscv64", 1));
     assert_eq!(
         (b.multi_arch, a.multi_arch),
-        (apt_solve::MultiArch::Same, apt_solve::MultiArch::No)
+        (deb_types::MultiArch::Same, deb_types::MultiArch::No)
     );
     assert_eq!((a.essential, c.essential, c.priority), (true, false, 5));
     assert!(packages.stanza(a.stanza).starts_with("Package: a\n"));
@@ -59,7 +59,7 @@ fn check(packages: &Packages) {
         (providers("v"), providers("w"), providers("x")),
         (vec![1, 0], vec![0], vec![])
     );
-    let first = |record, field, place| Some(First { record, field, place });
+    let first = |record, field, place| Some(Mention { record, field, place });
     let seen = packages.mention("w").unwrap();
     assert_eq!((seen.own, seen.for_all), (first(0, 9, 1), first(1, 6, 0)));
     let seen = packages.mention("a").unwrap();
@@ -113,17 +113,17 @@ fn a_damaged_table_is_made_anew() {
 
 #[test]
 fn a_table_of_any_content_does_no_harm() {
-    // With a good checksum, as nobody but a broken disk and great luck would make it.
-    let whole = build::table(INDEX).unwrap();
+    // With a right checksum, which damage would not have.
+    let whole = index_builder::table(INDEX).unwrap();
     for at in 8..whole.len() - 32 {
         for value in [0, 1, 0x7f, 0xff] {
             let mut damaged = whole.clone();
             damaged[at] = value;
-            let table = Table::new(Bytes::Owned(damaged));
+            let table = IndexTable::new(IndexBytes::Owned(damaged));
             if !table.fits(INDEX.len()) {
                 continue;
             }
-            let text = Bytes::Owned(INDEX.as_bytes().to_vec());
+            let text = IndexBytes::Owned(INDEX.as_bytes().to_vec());
             let packages = Packages(Arc::new(Parts { text, table }));
             for record in packages.records().take(10) {
                 let _ = packages.stanza(record.stanza);

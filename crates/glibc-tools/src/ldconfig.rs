@@ -1,27 +1,23 @@
-//! What ldconfig(8) of the target's glibc does, for any architecture.
+//! ldconfig(8) for a target of any architecture.
 //!
-//! The native program would write a cache of this machine's kind: flags, byte
-//! order and the libraries it accepts are compiled in. So the work is done here,
-//! on the [`Target`] itself, and byte for byte as glibc 2.36 and later do it
-//! with the changes that Debian makes: which version it is, and the name it
-//! leaves in the cache, are read from the target's own ldconfig.
+//! This machine's ldconfig would write a cache for this machine: flags, byte order and the libraries it accepts are
+//! compiled in. So the work is done here, on the [`Target`] itself, byte for byte as glibc 2.36 and later do it with
+//! Debian's changes. The version of glibc, and the name that stands in the cache, are read from the target's own
+//! ldconfig.
 //!
-//! A run lists directories ([`directories`], from ld.so.conf as
-//! [`configuration`] reads it), looks into their libraries ([`library`]), makes
-//! the links that are missing ([`scan`]) and writes the cache ([`cache`],
-//! [`strings`]). Paths are resolved by [`root`]. The auxiliary cache, which saves
-//! time only, is not kept.
+//! A run lists directories (`directories`, from ld.so.conf as `configuration` reads it), reads their libraries
+//! (`library`), makes the links that are missing (`scan`) and writes the cache (`new_cache`, `strings`). The auxiliary
+//! cache, which only saves time, is not kept.
 
-pub(crate) mod cache;
 mod configuration;
 mod directories;
 mod glob;
 mod legacy;
 mod library;
+mod new_cache;
 mod options;
 mod print;
-pub(crate) mod root;
-pub(crate) mod rules;
+mod rules;
 mod scan;
 mod strings;
 #[cfg(test)]
@@ -29,28 +25,28 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+use crate::cache;
+use crate::output::{Output, strerror};
+use crate::root::Root;
 use deb_arch::Architecture;
 use directories::Directories;
+use new_cache::NewCache;
 use options::Options;
-use root::Root;
 use rootless_install_fs::{Error as TargetError, FileType, Meta, Target, Timestamp};
 use rules::Rules;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Where the dynamic loader looks for its cache.
-const CACHE: &str = "/etc/ld.so.cache";
-/// The configuration file.
+/// Path of the configuration file.
 const CONFIGURATION: &str = "/etc/ld.so.conf";
-/// Directory of the auxiliary cache.
+/// Path of the auxiliary cache's directory.
 const AUXILIARY: &str = "/var/cache/ldconfig";
 
-/// Why ldconfig could not be run. What the program itself would complain of is
-/// in [`Ran`] instead.
+/// Reason why ldconfig cannot be run. Complaints of the program itself are in [`Output`] instead.
 #[derive(Debug, thiserror::Error)]
 pub enum LdconfigError {
-    /// A command line this does not know.
+    /// The command line has an option that is not known here.
     #[error("ldconfig option {option} is not supported here; of its options -C -N -X -f -i -n -p -r -v are")]
     Option {
         /// The option as it was given.
@@ -62,20 +58,20 @@ pub enum LdconfigError {
         /// The file.
         path: PathBuf,
     },
-    /// The version of glibc keeps another cache.
+    /// glibc of this version has another format of the cache.
     #[error("the cache of glibc {major}.{minor} is not known; 2.36 and later versions are")]
     Version {
-        /// First number.
+        /// Major version.
         major: u32,
-        /// Second number.
+        /// Minor version.
         minor: u32,
     },
-    /// There is too much of something for the format or for good sense.
+    /// There are more of something than the format can hold or any configuration has.
     #[error("{}: too many {what} for ldconfig", path.display())]
     TooMany {
-        /// Where it was seen.
+        /// File that leads to them.
         path: PathBuf,
-        /// What there is too much of.
+        /// The things counted, in the plural.
         what: &'static str,
     },
     /// The target could not be read or written.
@@ -84,35 +80,26 @@ pub enum LdconfigError {
 }
 
 impl LdconfigError {
-    /// Whether another ldconfig may do it: this one does not know the target's.
+    /// Returns whether the target's ldconfig is one that is not known here, so that another program may do the work.
     pub fn is_unknown_version(&self) -> bool {
         matches!(self, Self::Version { .. } | Self::NotGlibc { .. })
     }
 }
 
-/// What a run of ldconfig gives its caller.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Ran {
-    /// Bytes for standard output.
-    pub output: Vec<u8>,
-    /// Bytes for standard error.
-    pub messages: Vec<u8>,
-    /// Exit status.
-    pub status: i32,
-}
-
-impl Ran {
-    /// A message as glibc's error(3) prints it.
+impl Output {
+    /// Adds a message as error(3) of glibc prints it.
     fn complain(&mut self, parts: &[&[u8]]) {
-        self.messages.extend_from_slice(b"/sbin/ldconfig: ");
-        self.messages.extend(parts.concat());
-        self.messages.push(b'\n');
+        self.stderr.extend_from_slice(b"/sbin/ldconfig: ");
+        self.stderr.extend(parts.concat());
+        self.stderr.push(b'\n');
     }
 
+    /// Adds text to standard output.
     fn print(&mut self, parts: &[&[u8]]) {
-        self.output.extend(parts.concat());
+        self.stdout.extend(parts.concat());
     }
 
+    /// Returns this output with a message and the status of a failure.
     fn failed(mut self, parts: &[&[u8]]) -> Self {
         self.complain(parts);
         self.status = 1;
@@ -120,22 +107,45 @@ impl Ran {
     }
 }
 
-/// Runs ldconfig on a target of the architecture `arch`, in its root directory.
+/// Runs ldconfig on a target of the architecture `arch`, with `/` as the working directory.
 ///
 /// `arguments` are those of the command line without the program's name.
 ///
 /// # Errors
 /// See [`LdconfigError`]. Nothing is undone.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// use glibc_tools::{Architecture, Target, ldconfig};
+/// # use rootless_install_fs::{FileType, Meta};
+/// use std::path::Path;
+///
+/// let target = Target::open(directory.path())?;
+/// # let meta = Meta::of_root(FileType::Directory, 0o755);
+/// # for path in ["/etc", "/usr", "/usr/sbin", "/usr/lib"] { target.make_dir(Path::new(path), &meta)?; }
+/// # let program = b"ldconfig (Debian GLIBC 2.41-12) stable release version 2.41\0";
+/// # target.write(Path::new("/usr/sbin/ldconfig"), program, &Meta::of_root(FileType::Regular, 0o755))?;
+/// let s390x = Architecture::by_name("s390x").unwrap();
+/// let output = ldconfig::run::<&str>(&target, s390x, &[])?;
+/// assert_eq!((output.status, output.stderr), (0, vec![]));
+///
+/// let cache = target.read(Path::new("/etc/ld.so.cache"))?;
+/// assert!(cache.starts_with(b"glibc-ld.so.cache1.1"));
+/// let output = ldconfig::run(&target, s390x, &["-p"])?;
+/// assert!(output.stdout.starts_with(b"0 libs found in cache"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn run<A: AsRef<OsStr>>(
     target: &Target,
     arch: &Architecture,
     arguments: &[A],
-) -> Result<Ran, LdconfigError> {
+) -> Result<Output, LdconfigError> {
     run_in(target, arch, Path::new("/"), arguments)
 }
 
-/// As [`run`], with the caller's working directory, from which relative paths
-/// of the command line start.
+/// Runs ldconfig like [`run`], with a working directory at which relative paths of the command line start.
 ///
 /// # Errors
 /// As [`run`].
@@ -144,18 +154,18 @@ pub fn run_in<A: AsRef<OsStr>>(
     arch: &Architecture,
     directory: &Path,
     arguments: &[A],
-) -> Result<Ran, LdconfigError> {
+) -> Result<Output, LdconfigError> {
     let arguments: Vec<&[u8]> = arguments.iter().map(|a| a.as_ref().as_bytes()).collect();
     let options = Options::parse(&arguments)?;
-    let mut ran = Ran::default();
+    let mut output = Output::default();
     let root = match Root::open(target, directory, &options.root) {
         Err(error) if error.is_not_found() => {
-            let reason = reason(&error);
-            return Ok(ran.failed(&[b"Can't open cache file directory ", &options.root, b": ", &reason]));
+            let reason = strerror(&error);
+            return Ok(output.failed(&[b"Can't open cache file directory ", &options.root, b": ", &reason]));
         }
         root => root?,
     };
-    let cache_path = options.cache.as_deref().unwrap_or(CACHE.as_bytes());
+    let cache_path = options.cache.as_deref().unwrap_or(cache::PATH.as_bytes());
     let rules = Rules::of(target, arch)?;
     if options.print {
         return print::print(&root, &rules, cache_path);
@@ -165,90 +175,79 @@ pub fn run_in<A: AsRef<OsStr>>(
         .iter()
         .find(|path| options.build_cache && path.first() != Some(&b'/'))
     {
-        return Ok(ran.failed(&[b"relative path `", path, b"' used to build cache"]));
+        return Ok(output.failed(&[b"relative path `", path, b"' used to build cache"]));
     }
 
     let mut directories = Directories::new(&root, &rules, options.verbose);
     for path in &options.directories {
-        directories.add(path, b"<cmdline>", 0, &mut ran)?;
+        directories.add(path, b"<cmdline>", 0, &mut output)?;
     }
     if !options.only_command_line {
         let file = options
             .configuration
             .as_deref()
             .unwrap_or(CONFIGURATION.as_bytes());
-        if configuration::read(&mut directories, file, &mut ran)?.is_break() {
-            ran.status = 1;
-            return Ok(ran);
+        if configuration::read(&mut directories, file, &mut output)?.is_break() {
+            output.status = 1;
+            return Ok(output);
         }
-        for path in rules.arch.system_directories() {
-            directories.add(path.as_bytes(), b"<builtin>", 0, &mut ran)?;
+        for path in rules.abi.system_directories() {
+            directories.add(path.as_bytes(), b"<builtin>", 0, &mut output)?;
         }
     }
 
-    let mut cache = cache::Cache::default();
-    scan::scan(&mut directories, &options, &mut cache, &mut ran)?;
+    let mut new_cache = NewCache::default();
+    scan::scan(&mut directories, &options, &mut new_cache, &mut output)?;
     if options.build_cache {
-        let data = cache.into_bytes(&rules).ok_or_else(|| LdconfigError::TooMany {
-            path: PathBuf::from(OsStr::from_bytes(cache_path)),
-            what: "libraries",
-        })?;
-        if !save(&root, cache_path, &data, &mut ran)? {
-            return Ok(ran);
+        let data = new_cache
+            .into_bytes(&rules)
+            .ok_or_else(|| LdconfigError::TooMany {
+                path: PathBuf::from(OsStr::from_bytes(cache_path)),
+                what: "libraries",
+            })?;
+        if !save(&root, cache_path, &data, &mut output)? {
+            return Ok(output);
         }
         touch_auxiliary(&root)?;
     }
-    Ok(ran)
+    Ok(output)
 }
 
-/// Puts the cache in its place; `false` if there is none.
-fn save(root: &Root<'_>, path: &[u8], data: &[u8], ran: &mut Ran) -> Result<bool, LdconfigError> {
+/// Writes the cache; returns false, with a complaint, if its directory does not exist.
+fn save(root: &Root<'_>, path: &[u8], data: &[u8], output: &mut Output) -> Result<bool, LdconfigError> {
     let meta = Meta::of_root(FileType::Regular, 0o644);
     let written = root
         .beside(path)
-        .and_then(|place| root.target().write(&place, data, &meta));
+        .and_then(|path| root.target().write(&path, data, &meta));
     match written {
         Err(error) if error.is_not_found() => {
-            ran.complain(&[
+            output.complain(&[
                 b"Can't create temporary cache file ",
                 path,
                 b"~: ",
-                &reason(&error),
+                &strerror(&error),
             ]);
-            ran.status = 1;
+            output.status = 1;
             Ok(false)
         }
         written => Ok(written.map(|()| true)?),
     }
 }
 
-/// The auxiliary cache's directory looks as if one had been written into it.
+/// Gives the directory of the auxiliary cache the time that it has after the real program wrote there.
 fn touch_auxiliary(root: &Root<'_>) -> Result<(), LdconfigError> {
-    let done = match root.find(AUXILIARY.as_bytes()) {
+    let touched = match root.find(AUXILIARY.as_bytes()) {
         Ok(found) => root.target().set_mtime(&found, Timestamp::now()),
         Err(error) if error.is_not_found() => {
             let meta = Meta::of_root(FileType::Directory, 0o700);
             root.beside(AUXILIARY.as_bytes())
-                .and_then(|place| root.target().make_dir(&place, &meta))
+                .and_then(|path| root.target().make_dir(&path, &meta))
         }
         Err(error) => Err(error),
     };
-    match done {
+    match touched {
         // Without /var/cache there is no such directory; ldconfig takes no notice.
         Err(error) if error.is_not_found() || error.is_already_exists() => Ok(()),
-        done => Ok(done?),
+        touched => Ok(touched?),
     }
-}
-
-/// What strerror(3) would say.
-pub(crate) fn reason(error: &TargetError) -> Vec<u8> {
-    let text = match error {
-        TargetError::Io { source, .. } => source.to_string(),
-        other => other.to_string(),
-    };
-    text.split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .as_bytes()
-        .to_vec()
 }

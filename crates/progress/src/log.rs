@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Instant, SystemTime};
 
-use super::plain::detail;
+use super::lines::detail;
 use super::{Event, Reporter};
 
 /// Writes each line with the seconds since the beginning in front. What is

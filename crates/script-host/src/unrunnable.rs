@@ -2,7 +2,7 @@
 //! packages whose scripts try.
 //!
 //! A program is *unrunnable* when it has no usable native counterpart, or when
-//! that would write data of the wrong kind ([`crate::hazards`]). A script that
+//! that would write data of the wrong kind (`hazards`). A script that
 //! tries to execute one is stopped at that moment, before it can notice: many
 //! scripts go on when a tool fails, and what they would leave is wrong. The
 //! attempt counts, whatever the script would have done with its outcome. Then,

@@ -9,6 +9,8 @@
 //! one. The words:
 //!
 //! * `ci`: belongs to what continuous integration compares;
+//! * `ci=alone`: continuous integration makes it without its reference, which emulation takes long to
+//!   make; the same packages are compared there for an architecture that needs no emulation;
 //! * `peer`: made by `fakeroot mmdebstrap --mode=chrootless`, not by this program, to stand beside it;
 //!   whatever comes of it is as expected;
 //! * `alone`: installed by this program only, without a reference;
@@ -65,6 +67,8 @@ pub struct Case {
     pub include: String,
     /// Whether continuous integration compares it.
     pub ci: bool,
+    /// Whether continuous integration makes it without a reference.
+    pub ci_alone: bool,
     /// Whether there is no reference.
     pub alone: bool,
     /// Whether `fakeroot mmdebstrap --mode=chrootless` makes it, and not this program.
@@ -138,6 +142,14 @@ impl Case {
         ))
     }
 
+    /// The case as continuous integration runs it, if it does.
+    #[must_use]
+    pub fn in_ci(&self) -> Option<Self> {
+        let mut case = self.clone();
+        case.alone |= case.ci_alone;
+        (case.ci || case.ci_alone).then_some(case)
+    }
+
     /// The same packages for another architecture.
     #[must_use]
     pub fn for_architecture(&self, architecture: &str) -> Self {
@@ -147,7 +159,7 @@ impl Case {
             .include
             .replace(&format!("-{own}"), &format!("-{architecture}"));
         case.architectures = vec![architecture.to_owned()];
-        case.ci = false;
+        (case.ci, case.ci_alone) = (false, false);
         case
     }
 }
@@ -228,6 +240,7 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         variant: (*variant).to_owned(),
         include: String::new(),
         ci: false,
+        ci_alone: false,
         alone: false,
         peer: false,
         expected: Expected::Equal,
@@ -243,6 +256,7 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
             None if *word == "alone" => case.alone = true,
             None if *word == "peer" => case.peer = true,
             None if *word == "deferred" => case.expected = Expected::Deferred,
+            Some(("ci", "alone")) => case.ci_alone = true,
             Some(("refused", tool)) if !tool.is_empty() => case.expected = Expected::Refused(tool.to_owned()),
             Some(("debconf", file)) if !file.is_empty() => {
                 case.debconf = Some(data().join("debconf").join(file))
@@ -284,6 +298,7 @@ mod tests {
         assert_eq!(cases[1].include, "linux-image-s390x,x");
         assert!(cases[0].ci && !cases[0].alone);
         assert_eq!(cases[0].ours, ["--a=b"]);
+        assert_eq!(cases[0].in_ci().as_ref(), Some(&cases[0]));
         let native = cases[0].for_architecture("amd64");
         assert_eq!(
             (native.include.as_str(), native.ci),
@@ -302,6 +317,10 @@ mod tests {
             "deb [check-valid-until=no] http://x sid main"
         );
         let other = parse("variants", "- s390x stable apt - refused=initdb").expect("a case");
+        assert_eq!(other[0].in_ci(), None);
+        let apart = parse("variants", "- s390x stable apt - ci=alone").expect("a case");
+        assert!(!apart[0].alone && !apart[0].ci);
+        assert!(apart[0].in_ci().is_some_and(|case| case.alone));
         assert_eq!(other[0].expected, Expected::Refused("initdb".to_owned()));
     }
 
@@ -389,6 +408,15 @@ mod tests {
         let apart: Vec<String> = (&packages("wide") - &packages("popular")).into_iter().collect();
         assert_eq!(apart, ["texlive-latex-base"]);
         assert!(cases.iter().filter(|case| case.ci).count() >= 6);
+        // One that is made alone is compared for another architecture.
+        for case in cases.iter().filter(|case| case.ci_alone) {
+            let peer = |other: &&Case| {
+                let same = |of: fn(&Case) -> &str| of(case) == of(other);
+                same(|case| &case.variant) && same(|case| &case.include) && same(|case| &case.suite)
+            };
+            let compared = cases.iter().filter(peer).any(|other| other.ci);
+            assert!(compared, "{} is compared for no architecture", case.id());
+        }
         assert!(cases.iter().all(|case| case.alone == (case.group == "wide")));
     }
 }

@@ -341,6 +341,7 @@ mod tests {
             variant: "minbase".to_owned(),
             include: String::new(),
             ci: false,
+            ci_alone: false,
             alone: false,
             peer: false,
             expected,

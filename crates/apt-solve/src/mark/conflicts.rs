@@ -1,13 +1,13 @@
-//! What cannot be together, and the words for it.
+//! Packages that exclude each other, and the messages for it.
 
-use super::{Failure, Marked, Marker, State};
+use super::{MarkFailure, Marked, Marker, SlotState};
 use crate::package::{DependencyKind, PackageId};
 use crate::universe::Slot;
 use deb_types::MultiArch;
 use deb_types::relation::{Relation, display_alternatives};
 
 impl Marker<'_, '_> {
-    /// Whether a package may be beside what is chosen already.
+    /// Checks that a package can be installed together with the chosen ones.
     pub(super) fn check(&self, id: PackageId) -> Marked {
         let universe = self.universe;
         let package = universe.package(id);
@@ -21,12 +21,12 @@ impl Marker<'_, '_> {
                     self.name(id)
                 )
             };
-            return Err(Failure::new(reason));
+            return Err(MarkFailure::new(reason));
         }
         let arch = self.arch_of(id);
         for (verb, relation) in package.negatives() {
             if let Some(other) = self.hit(slot, arch, relation) {
-                return Err(Failure::new(self.clash(id, verb, relation, other)));
+                return Err(MarkFailure::new(self.clash(id, verb, relation, other)));
             }
         }
         let names = std::iter::once(package.name).chain(package.provides.iter().map(|p| p.name));
@@ -42,7 +42,7 @@ impl Marker<'_, '_> {
                             .targets(relation, self.arch_of(other_id), true)
                             .contains(&id)
                     {
-                        return Err(Failure::new(self.clash(other_id, verb, relation, id)));
+                        return Err(MarkFailure::new(self.clash(other_id, verb, relation, id)));
                     }
                 }
             }
@@ -54,7 +54,7 @@ impl Marker<'_, '_> {
             let same = universe.multi_arch(id) == MultiArch::Same
                 && universe.multi_arch(other_id) == MultiArch::Same;
             if !same || universe.package(other_id).version != package.version {
-                return Err(Failure::new(format!(
+                return Err(MarkFailure::new(format!(
                     "{} {} and {} {} cannot be installed together (Multi-Arch)",
                     self.name(id),
                     package.version,
@@ -66,7 +66,7 @@ impl Marker<'_, '_> {
         Ok(())
     }
 
-    /// The chosen package a negative relation means, if any.
+    /// Returns the chosen package that a negative relation excludes, if any.
     fn hit(&self, slot: Slot, arch: u8, relation: &Relation<'_>) -> Option<PackageId> {
         let targets = self.universe.targets(relation, arch, true);
         targets.into_iter().find(|target| {
@@ -75,8 +75,8 @@ impl Marker<'_, '_> {
         })
     }
 
-    /// Conflicts with oneself mean nothing; with one's own name for another
-    /// architecture `Multi-Arch` says what may be together.
+    /// Whether two slots have one name. Conflicts of a package with itself mean nothing; which
+    /// architectures of one name can be installed together is decided by `Multi-Arch`.
     fn same_name(&self, a: Slot, b: Slot) -> bool {
         self.universe.slot_name(a) == self.universe.slot_name(b)
     }
@@ -102,7 +102,7 @@ impl Marker<'_, '_> {
         )
     }
 
-    /// Takes the candidates a requested package conflicts with out of the game.
+    /// Rules out the candidates a requested package conflicts with.
     pub(super) fn rule_out(&mut self, slot: Slot, id: PackageId) {
         let universe = self.universe;
         for (verb, relation) in universe.package(id).negatives() {
@@ -114,7 +114,7 @@ impl Marker<'_, '_> {
                     self.discarded.insert(other, why);
                     self.set(
                         other,
-                        State {
+                        SlotState {
                             candidate: None,
                             ..state
                         },
@@ -124,7 +124,7 @@ impl Marker<'_, '_> {
         }
     }
 
-    /// Says why no package satisfies a dependency.
+    /// Returns a text that says why no package satisfies a dependency.
     pub(super) fn unmet(&self, id: PackageId, kind: DependencyKind, group: &[Relation<'_>]) -> String {
         let universe = self.universe;
         let mut text = format!(

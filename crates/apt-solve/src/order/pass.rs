@@ -1,14 +1,14 @@
-//! The pass that unpacks in the order found, and configures early what a
-//! `Pre-Depends` or an essential package needs configured.
+//! The pass that unpacks in the order found, and configures early the packages
+//! that a `Pre-Depends` or an essential package needs configured.
 
 use std::rc::Rc;
 
-use super::{Group, Orderer, Progress};
+use super::{DependencyGroup, Orderer, PackageState};
 use crate::package::DependencyKind;
 
 impl Orderer {
-    /// Runs an action for a dependency, guarded against going round in circles.
-    /// Gives whether it worked, and sets `changed` where it got anywhere.
+    /// Runs an action for a dependency with a guard against cycles. Returns whether it
+    /// succeeded, and sets `changed` if it made progress.
     fn guarded(
         &mut self,
         number: usize,
@@ -37,14 +37,14 @@ impl Orderer {
         if !ready {
             return false;
         }
-        if was_looping || self.progress[number] != Progress::Now {
+        if was_looping || self.progress[number] != PackageState::Now {
             return true;
         }
-        self.progress[number] = Progress::Unpacked;
+        self.progress[number] = PackageState::Unpacked;
         self.emit_unpack(number);
         if immediately {
             for sibling in self.siblings[number].clone() {
-                if self.progress[sibling] == Progress::Now {
+                if self.progress[sibling] == PackageState::Now {
                     self.unpack(sibling, false);
                 }
             }
@@ -53,7 +53,12 @@ impl Orderer {
         true
     }
 
-    fn configure_pre_depends(&mut self, number: usize, groups: &[Group], was_looping: bool) -> bool {
+    fn configure_pre_depends(
+        &mut self,
+        number: usize,
+        groups: &[DependencyGroup],
+        was_looping: bool,
+    ) -> bool {
         let mut all_ready = true;
         loop {
             let mut changed = false;
@@ -66,15 +71,17 @@ impl Orderer {
                     }
                     for member in edge.members.iter().copied() {
                         let worked = match self.progress[member] {
-                            Progress::Configured => {
+                            PackageState::Configured => {
                                 ready = true;
                                 break 'edges;
                             }
-                            Progress::Now if self.looping[member] && was_looping => continue,
-                            Progress::Now => self.guarded(number, member, was_looping, &mut changed, |o| {
-                                o.unpack(member, true)
-                            }),
-                            Progress::Unpacked => {
+                            PackageState::Now if self.looping[member] && was_looping => continue,
+                            PackageState::Now => {
+                                self.guarded(number, member, was_looping, &mut changed, |o| {
+                                    o.unpack(member, true)
+                                })
+                            }
+                            PackageState::Unpacked => {
                                 self.guarded(number, member, was_looping, &mut changed, |o| {
                                     o.configure(member)
                                 })
@@ -105,14 +112,14 @@ impl Orderer {
         if was_looping {
             return true;
         }
-        if self.progress[number] == Progress::Configured {
+        if self.progress[number] == PackageState::Configured {
             return false;
         }
         self.emit_configure(number);
-        self.progress[number] = Progress::Configured;
+        self.progress[number] = PackageState::Configured;
         if !self.immediate[number] {
             for sibling in self.siblings[number].clone() {
-                if self.progress[sibling] == Progress::Unpacked && !self.configure(sibling) {
+                if self.progress[sibling] == PackageState::Unpacked && !self.configure(sibling) {
                     return false;
                 }
             }
@@ -120,7 +127,12 @@ impl Orderer {
         true
     }
 
-    fn configure_dependencies(&mut self, number: usize, groups: &[Group], was_looping: bool) -> bool {
+    fn configure_dependencies(
+        &mut self,
+        number: usize,
+        groups: &[DependencyGroup],
+        was_looping: bool,
+    ) -> bool {
         let mut unready = Vec::new();
         loop {
             let mut changed = false;
@@ -134,7 +146,7 @@ impl Orderer {
                         .members
                         .iter()
                         .copied()
-                        .find(|m| self.progress[*m] == Progress::Now);
+                        .find(|m| self.progress[*m] == PackageState::Now);
                     if let Some(member) = next
                         && !was_looping
                     {
@@ -162,11 +174,11 @@ impl Orderer {
                 'edges: for edge in &group.edges {
                     for member in edge.members.iter().copied() {
                         match self.progress[member] {
-                            Progress::Unpacked if self.looping[member] && was_looping => {
+                            PackageState::Unpacked if self.looping[member] && was_looping => {
                                 last_bad = false;
                                 break 'edges;
                             }
-                            Progress::Unpacked => {
+                            PackageState::Unpacked => {
                                 let worked = self.guarded(number, member, was_looping, &mut changed, |o| {
                                     o.configure(member)
                                 });
@@ -176,11 +188,11 @@ impl Orderer {
                                 last_bad = false;
                                 break 'edges;
                             }
-                            Progress::Configured => {
+                            PackageState::Configured => {
                                 last_bad = false;
                                 break 'edges;
                             }
-                            Progress::Now => {}
+                            PackageState::Now => {}
                         }
                     }
                 }

@@ -1,33 +1,37 @@
-//! The list of directories to look into, each once.
+//! The list of directories that are scanned, each once.
 
+use super::LdconfigError;
 use super::configuration::is_space;
-use super::root::{Root, below};
-use super::rules::{Era, LIBC6, Rules};
-use super::{LdconfigError, Ran, reason};
+use super::rules::{Era, Rules};
+use crate::abi::LIBC6;
+use crate::output::{Output, strerror};
+use crate::root::{Root, below};
 use rootless_install_fs::FileType;
 use std::os::unix::ffi::OsStringExt;
 
-/// Subdirectory with directories for machines that can do more.
+/// Subdirectory with the directories of libraries for machines that can do more.
 const HWCAPS: &[u8] = b"glibc-hwcaps";
 
 /// One directory.
 #[derive(Clone, Debug)]
 pub(super) struct Directory {
-    /// As it was named, without trailing slashes.
+    /// Path as it was given, without trailing slashes.
     pub(super) path: Vec<u8>,
-    /// The file that named it, and the line there.
+    /// The file that names it, and the line there.
     pub(super) from: (Vec<u8>, u32),
-    /// The name below `glibc-hwcaps`, as a number in [`Directories::hwcaps`].
+    /// Number in [`Directories::hwcaps`] of a subdirectory of `glibc-hwcaps`; none for another directory.
     pub(super) hwcaps: Option<usize>,
-    /// The type of libraries it was said to hold; `None` for any (up to 2.36).
+    /// Type of libraries that the configuration gives it; none means any (up to 2.36).
     pub(super) holds: Option<u32>,
+    /// Inode number, by which a directory is found again under another path.
     ino: u64,
 }
 
-/// All directories, in the order in which they are looked into.
+/// All directories, in the order in which they are scanned.
 pub(super) struct Directories<'a> {
     root: &'a Root<'a>,
     pub(super) rules: &'a Rules,
+    /// `-v`.
     verbose: bool,
     list: Vec<Directory>,
     /// Names of subdirectories of `glibc-hwcaps`.
@@ -53,16 +57,16 @@ impl<'a> Directories<'a> {
         self.list.get(index).cloned()
     }
 
-    /// Adds the directory that a line names.
+    /// Adds the directory that line `number` of `file` names.
     pub(super) fn add(
         &mut self,
         line: &[u8],
         file: &[u8],
         number: u32,
-        ran: &mut Ran,
+        output: &mut Output,
     ) -> Result<(), LdconfigError> {
         let (path, holds) = match self.rules.era {
-            Era::Legacy => typed(line, ran),
+            Era::Legacy => typed(line, output),
             Era::Plain | Era::SkipsDpkg => (line, Some(LIBC6)),
         };
         let length = path
@@ -79,7 +83,7 @@ impl<'a> Directories<'a> {
             Ok(stat) => stat.ino,
             Err(error) => {
                 if self.verbose {
-                    ran.complain(&[b"Can't stat ", path, b": ", &reason(&error)]);
+                    output.complain(&[b"Can't stat ", path, b": ", &strerror(&error)]);
                 }
                 return Ok(());
             }
@@ -96,7 +100,7 @@ impl<'a> Directories<'a> {
             Some(known) => {
                 known.holds = holds;
                 if self.verbose {
-                    ran.complain(&[b"Path `", path, b"' given more than once"]);
+                    output.complain(&[b"Path `", path, b"' given more than once"]);
                     let lines = [number.to_string(), known.from.1.to_string()];
                     let parts: [&[u8]; 9] = [
                         b"(from ",
@@ -109,7 +113,7 @@ impl<'a> Directories<'a> {
                         lines[1].as_bytes(),
                         b")\n",
                     ];
-                    ran.messages.extend(parts.concat());
+                    output.stderr.extend(parts.concat());
                 }
                 Ok(())
             }
@@ -171,8 +175,8 @@ impl<'a> Directories<'a> {
     }
 }
 
-/// `DIRECTORY=TYPE`, as it was up to 2.36.
-fn typed<'l>(line: &'l [u8], ran: &mut Ran) -> (&'l [u8], Option<u32>) {
+/// Splits `DIRECTORY=TYPE`, as it was up to 2.36.
+fn typed<'l>(line: &'l [u8], output: &mut Output) -> (&'l [u8], Option<u32>) {
     let Some(equal) = line.iter().position(|&b| b == b'=') else {
         return (line, None);
     };
@@ -182,7 +186,7 @@ fn typed<'l>(line: &'l [u8], ran: &mut Ran) -> (&'l [u8], Option<u32>) {
         b"libc5" => Some(2),
         b"libc6" | b"glibc2" => Some(LIBC6),
         _ => {
-            ran.complain(&[kind, b" is not a known library type"]);
+            output.complain(&[kind, b" is not a known library type"]);
             None
         }
     };

@@ -2,13 +2,13 @@
 //!
 //! Names and bit numbers are those of its dl-procinfo of each architecture.
 
-use super::rules::Known;
+use crate::abi::Abi;
 use deb_arch::Family;
 
-/// A name, its bit, and whether a subdirectory of that name is looked into.
+/// A name, its bit, and whether a subdirectory of that name is scanned.
 type Row = (&'static str, u32, bool);
 
-/// Directory for libraries that use thread-local storage.
+/// Directory of libraries that use thread-local storage, and its bit.
 const TLS: (&[u8], u32) = (b"tls", 63);
 
 const X86: &[Row] = &[
@@ -106,6 +106,7 @@ const POWER_PLATFORMS: &[Row] = &numbered(
     u64::MAX,
 );
 
+/// Gives names consecutive bits from `first` on; `important` marks those whose subdirectories are scanned.
 const fn numbered<const N: usize>(names: [&'static str; N], first: u32, important: u64) -> [Row; N] {
     let mut rows = [("", 0, false); N];
     let mut i = 0;
@@ -116,11 +117,11 @@ const fn numbered<const N: usize>(names: [&'static str; N], first: u32, importan
     rows
 }
 
-/// Capabilities, which are looked up first, and platforms.
-fn tables(arch: &Known) -> [&'static [Row]; 2] {
-    match arch.family {
+/// Returns an architecture's capabilities, which are looked up first, and its platforms.
+fn tables(abi: &Abi) -> [&'static [Row]; 2] {
+    match abi.family {
         Family::X86 => [X86, &[]],
-        Family::Arm if arch.wide => [ARM64, &[]],
+        Family::Arm if abi.wide => [ARM64, &[]],
         Family::Arm => [ARM, &[]],
         Family::S390 => [S390, S390_PLATFORMS],
         Family::Power => [POWER, POWER_PLATFORMS],
@@ -134,18 +135,18 @@ fn tables(arch: &Known) -> [&'static [Row]; 2] {
     }
 }
 
-/// Whether libraries in a subdirectory of this name are for some machines only.
-pub(super) fn is_capability(arch: &Known, name: &[u8]) -> bool {
+/// Returns whether a subdirectory of this name has libraries for some machines only.
+pub(super) fn is_capability(abi: &Abi, name: &[u8]) -> bool {
     let known = |rows: &[Row]| {
         rows.iter()
             .any(|(row, _, looked)| *looked && row.as_bytes() == name)
     };
-    tables(arch).into_iter().any(known) || name == TLS.0
+    tables(abi).into_iter().any(known) || name == TLS.0
 }
 
-/// Bits of the capabilities that the last components of a path name.
-pub(super) fn capabilities(arch: &Known, path: &[u8]) -> u64 {
-    let tables = tables(arch);
+/// Returns the bits of the capabilities that the last components of a path name.
+pub(super) fn capabilities(abi: &Abi, path: &[u8]) -> u64 {
+    let tables = tables(abi);
     let bit = |name: &[u8]| {
         let named = |rows: &[Row]| {
             rows.iter()
@@ -175,11 +176,11 @@ mod tests {
     use deb_arch::Architecture;
 
     fn capabilities(arch: &str, path: &[u8]) -> u64 {
-        super::capabilities(&Known::of(Architecture::by_name(arch).unwrap()), path)
+        super::capabilities(&Abi::of(Architecture::by_name(arch).unwrap()), path)
     }
 
     fn is_capability(arch: &str, name: &[u8]) -> bool {
-        super::is_capability(&Known::of(Architecture::by_name(arch).unwrap()), name)
+        super::is_capability(&Abi::of(Architecture::by_name(arch).unwrap()), name)
     }
 
     #[test]

@@ -1,13 +1,14 @@
-//! What a library's file says: its name for the loader and its flags.
+//! A library's name for the loader, and its flags, as its file has them.
 //!
-//! Only headers and the dynamic section are read. As in glibc neither machine
-//! nor byte order are compared, but on x86: what is of another kind looks
-//! damaged or has other flags.
+//! Only headers and the dynamic section are read. As in glibc neither machine nor byte order is compared, except on
+//! x86: a file of another kind looks damaged or has other flags.
 
-use super::Ran;
-use super::rules::{Era, Flags, LIBC6, Rules, Special};
-use crate::elf::{
-    self, DT_NEEDED, DT_SONAME, DT_STRTAB, PT_DYNAMIC, PT_GNU_PROPERTY, PT_INTERP, PT_LOAD, Reader, Segment,
+use super::rules::{Era, Rules};
+use crate::abi::{FlagRule, HeaderFlags, LIBC6};
+use crate::elf::Reader;
+use crate::output::Output;
+use deb_arch::elf::{
+    self, DT_NEEDED, DT_SONAME, DT_STRTAB, PT_DYNAMIC, PT_GNU_PROPERTY, PT_INTERP, PT_LOAD, Segment,
 };
 use std::fs::File;
 
@@ -21,44 +22,48 @@ const PROPERTIES: u64 = 5;
 /// `GNU_PROPERTY_X86_ISA_1_NEEDED`.
 const ISA_NEEDED: u64 = 0xc000_8002;
 
-/// Longest string read: `PATH_MAX`.
+/// Longest string that is read (`PATH_MAX`).
 const LONGEST_NAME: u64 = 4096;
-/// Most bytes of a dynamic section or a note; real ones have some hundred.
+/// Most bytes read of a dynamic section or a note; real ones have some hundred.
 const LARGEST_SECTION: u64 = 1 << 20;
 
-/// What is known of a library.
+/// Properties of a library.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Library {
     /// `DT_SONAME`.
     pub(super) soname: Option<Vec<u8>>,
     /// Flags in the cache.
     pub(super) flags: u32,
-    /// Level of the x86 instruction set that it needs.
+    /// Level of the x86 instruction set that it needs; 0 for the lowest.
     pub(super) isa_level: u32,
 }
 
-/// Reads a library; `None` if it is none for this architecture. `name` is the
-/// path for messages.
-pub(super) fn read(file: &File, rules: &Rules, name: &[u8], verbose: bool, ran: &mut Ran) -> Option<Library> {
-    let reader = Reader::new(file, rules.arch.wide, rules.arch.big_endian).ok()?;
+/// Reads a library; `None` for a file that is no library of this architecture. `name` is the path for messages.
+pub(super) fn read(
+    file: &File,
+    rules: &Rules,
+    name: &[u8],
+    verbose: bool,
+    output: &mut Output,
+) -> Option<Library> {
+    let reader = Reader::new(file, rules.abi.layout()).ok()?;
     let size = reader.size;
-    let least = if rules.arch.wide { 64 } else { 52 };
+    let least = if rules.abi.wide { 64 } else { 52 };
     if size == 0 {
-        ran.complain(&[b"File ", name, b" is empty, not checked."]);
+        output.complain(&[b"File ", name, b" is empty, not checked."]);
         return None;
     }
     let head = reader.bytes(0, size.min(512))?;
     let is_elf = head.starts_with(elf::MAGIC);
     if size < least {
         if elf::MAGIC.starts_with(head.get(..4).unwrap_or(&head)) {
-            ran.complain(&[b"File ", name, b" is too small, not checked."]);
+            output.complain(&[b"File ", name, b" is too small, not checked."]);
         }
         return None;
     }
     let base = name.rsplit(|&b| b == b'/').next().unwrap_or_default();
-    // ZMAGIC and QMAGIC of a.out(5), in a word of the machine: the name has the
-    // major version only.
-    let word = if rules.arch.wide { 8 } else { 4 };
+    // ZMAGIC and QMAGIC of a.out(5), in a word of the machine: the name has the major version only.
+    let word = if rules.abi.wide { 8 } else { 4 };
     if matches!(reader.number(&head, 0, word)? & 0xffff, 0o413 | 0o314) {
         let soname = Some(until_second_dot(base).to_vec());
         let flags = if rules.era == Era::Legacy { 0 } else { LIBC6 };
@@ -75,7 +80,7 @@ pub(super) fn read(file: &File, rules: &Rules, name: &[u8], verbose: bool, ran: 
             Era::Plain | Era::SkipsDpkg => &[b"-gdb.gdb", b"-gdb.py", b"-gdb.scm"],
         };
         if !has(b"GROUP") && !has(b"GNU ld script") && !suffixes.iter().any(|suffix| name.ends_with(suffix)) {
-            ran.complain(&[
+            output.complain(&[
                 name,
                 b" is not an ELF file - it has the wrong magic bytes at the start.\n",
             ]);
@@ -87,16 +92,16 @@ pub(super) fn read(file: &File, rules: &Rules, name: &[u8], verbose: bool, ran: 
         return None;
     }
     let mut header = Header { reader, head, rules };
-    match header.library(name, verbose, ran) {
+    match header.library(name, verbose, output) {
         Ok(library) => library,
         Err(Truncated) => {
-            ran.complain(&[b"file ", name, b" is truncated\n"]);
+            output.complain(&[b"file ", name, b" is truncated\n"]);
             None
         }
     }
 }
 
-/// `libNAME.so.1.2` without what follows the first number.
+/// Returns `libNAME.so.1` for `libNAME.so.1.2`.
 fn until_second_dot(name: &[u8]) -> &[u8] {
     let Some(at) = name.windows(4).position(|window| window == b".so.") else {
         return name;
@@ -105,7 +110,7 @@ fn until_second_dot(name: &[u8]) -> &[u8] {
     second.and_then(|dot| name.get(..at + 4 + dot)).unwrap_or(name)
 }
 
-/// A pointer in the file leads out of it.
+/// Error: a pointer in the file leads out of it.
 struct Truncated;
 
 struct Header<'f, 'r> {
@@ -119,12 +124,17 @@ impl Header<'_, '_> {
         self.reader.number(&self.head, offset, length).ok_or(Truncated)
     }
 
-    fn library(&mut self, name: &[u8], verbose: bool, ran: &mut Ran) -> Result<Option<Library>, Truncated> {
+    fn library(
+        &mut self,
+        name: &[u8],
+        verbose: bool,
+        output: &mut Output,
+    ) -> Result<Option<Library>, Truncated> {
         let class = self.head.get(4).copied().unwrap_or(0);
-        let arch = &self.rules.arch;
+        let abi = &self.rules.abi;
         let machine = self.number(18, 2)?;
-        if arch.flags == Flags::X86 && !(machine == 62 || machine == 3 && class == 1) {
-            ran.complain(&[
+        if abi.flags == FlagRule::X86 && !(machine == 62 || machine == 3 && class == 1) {
+            output.complain(&[
                 name,
                 b" is for unknown machine ",
                 machine.to_string().as_bytes(),
@@ -132,9 +142,9 @@ impl Header<'_, '_> {
             ]);
             return Ok(None);
         }
-        let wide = match arch.flags {
-            Flags::Plain => arch.wide,
-            Flags::Loongarch => true,
+        let wide = match abi.flags {
+            FlagRule::Plain => abi.wide,
+            FlagRule::Loongarch => true,
             _ => class != 1,
         };
         if class != if wide { 2 } else { 1 } {
@@ -145,22 +155,22 @@ impl Header<'_, '_> {
                     _ => b"",
                 };
                 if kind.is_empty() {
-                    ran.complain(&[b"Unknown ELFCLASS in file ", name, b".\n"]);
+                    output.complain(&[b"Unknown ELFCLASS in file ", name, b".\n"]);
                 } else {
-                    ran.complain(&[name, kind]);
+                    output.complain(&[name, kind]);
                 }
             }
             return Ok(None);
         }
-        self.reader.wide = wide;
+        self.reader.layout.wide = wide;
         let Some(mut library) = self.dynamic()? else {
             return Ok(None);
         };
         let flags = self.number(if wide { 48 } else { 36 }, 4)?;
-        match arch.flags.of(wide, machine, flags) {
-            Special::Set(flags) => library.flags = flags,
-            Special::Keep => {}
-            Special::Unusable => return Ok(None),
+        match abi.flags.of(wide, machine, flags) {
+            HeaderFlags::Set(flags) => library.flags = flags,
+            HeaderFlags::Keep => {}
+            HeaderFlags::Unusable => return Ok(None),
         }
         Ok(Some(library))
     }
@@ -184,7 +194,7 @@ impl Header<'_, '_> {
                         .ok_or(Truncated)?;
                     library.flags = self.needs(&interpreter).unwrap_or(library.flags);
                 }
-                PT_GNU_PROPERTY if self.rules.arch.flags == Flags::X86 => {
+                PT_GNU_PROPERTY if self.rules.abi.flags == FlagRule::X86 => {
                     library.isa_level = self.isa_level(segment).unwrap_or(library.isa_level);
                 }
                 _ => {}
@@ -230,14 +240,16 @@ impl Header<'_, '_> {
         Ok(Some(library))
     }
 
-    /// The C library that a loader or a needed library belongs to (up to 2.36).
+    /// Returns the flags of the C library that a loader or a needed library belongs to (up to 2.36).
     fn needs(&self, name: &[u8]) -> Option<u32> {
-        let arch = &self.rules.arch;
-        let loader = arch.loader.as_bytes();
-        let base = arch.loader.rsplit('/').next().unwrap_or_default();
+        let abi = &self.rules.abi;
+        let loader = abi.loader.as_bytes();
+        let base = abi.loader.rsplit('/').next().unwrap_or_default();
         match name {
             b"libc.so.6" | b"libm.so.6" | b"/lib/ld-linux.so.2" | b"/lib/ld.so.1" => Some(LIBC6),
-            b"libc.so.5" | b"libm.so.5" | b"/lib/ld-linux.so.1" if arch.flags == Flags::X86 && !arch.wide => {
+            b"libc.so.5" | b"libm.so.5" | b"/lib/ld-linux.so.1"
+                if abi.flags == FlagRule::X86 && !abi.wide =>
+            {
                 Some(LIBC5)
             }
             name if name == loader || name == format!("/lib/{base}").as_bytes() => Some(LIBC6),
@@ -245,9 +257,9 @@ impl Header<'_, '_> {
         }
     }
 
-    /// The level in the note `NT_GNU_PROPERTY_TYPE_0`.
+    /// Returns the level in the note `NT_GNU_PROPERTY_TYPE_0`.
     fn isa_level(&self, segment: &Segment) -> Option<u32> {
-        let align: u8 = if self.reader.wide { 8 } else { 4 };
+        let align: u8 = if self.reader.layout.wide { 8 } else { 4 };
         if segment.align != u64::from(align) {
             return None;
         }

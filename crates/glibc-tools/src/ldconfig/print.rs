@@ -1,75 +1,59 @@
-//! `ldconfig -p`: what a cache says.
+//! `ldconfig -p`: contents of a cache as text.
 
-use super::cache::{ENTRY, EXTENSION_MAGIC, HEADER, MAGIC, NAMED};
+use super::LdconfigError;
 use super::library::{ELF, LIBC5};
-use super::root::Root;
-use super::rules::{Era, LIBC6, Rules};
-use super::{LdconfigError, Ran, reason};
-use std::ffi::OsStr;
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use super::rules::{Era, Rules};
+use crate::abi::LIBC6;
+use crate::cache::{self, CacheBytes, HEADER, MAGIC, NAMED};
+use crate::output::{Output, strerror};
+use crate::root::Root;
 
-/// Largest cache read; one of ten thousand libraries has about a megabyte.
-const LARGEST: u64 = 256 << 20;
-
-/// Bits of the number that are a level of the instruction set.
+/// Bits of the number that are a level of the x86 instruction set.
 const ISA_LEVELS: u64 = 0x3ff;
 
-pub(super) fn print(root: &Root<'_>, rules: &Rules, path: &[u8]) -> Result<Ran, LdconfigError> {
-    let ran = Ran::default();
-    let mut bytes = Vec::new();
-    match root.open_file(path) {
+/// Prints the cache `path` of a root.
+pub(super) fn print(root: &Root<'_>, rules: &Rules, path: &[u8]) -> Result<Output, LdconfigError> {
+    let output = Output::default();
+    let bytes = match cache::read(root, path) {
         Err(error) if error.is_not_found() => {
-            return Ok(ran.failed(&[b"Can't open cache file ", path, b"\n: ", &reason(&error)]));
+            return Ok(output.failed(&[b"Can't open cache file ", path, b"\n: ", &strerror(&error)]));
         }
-        file => {
-            file?
-                .take(LARGEST)
-                .read_to_end(&mut bytes)
-                .map_err(|source| rootless_install_fs::Error::Io {
-                    action: "read",
-                    path: PathBuf::from(OsStr::from_bytes(path)),
-                    source,
-                })?
-        }
+        bytes => bytes?,
     };
     if bytes.is_empty() {
-        return Ok(ran);
+        return Ok(output);
     }
-    let file = File {
+    let file = CacheBytes {
         bytes: &bytes,
-        big_endian: rules.arch.big_endian,
+        big_endian: rules.abi.big_endian,
     };
     let wrong_order = if file.big_endian { 2 } else { 3 };
     if !bytes.starts_with(MAGIC) || bytes.len() < HEADER {
-        return Ok(ran.failed(&[b"File is not a cache file.\n"]));
+        return Ok(output.failed(&[b"File is not a cache file.\n"]));
     }
     if bytes
         .get(28)
         .is_some_and(|flags| flags & 3 == wrong_order || flags & 3 == 1)
     {
-        return Ok(ran.failed(&[b"Cache file has wrong endianness.\n"]));
+        return Ok(output.failed(&[b"Cache file has wrong endianness.\n"]));
     }
-    Ok(listed(&file, rules.era, path)
-        .unwrap_or_else(|| Ran::default().failed(&[b"Malformed extension data in cache file ", path, b"\n"])))
+    Ok(listed(&file, rules.era, path).unwrap_or_else(|| {
+        Output::default().failed(&[b"Malformed extension data in cache file ", path, b"\n"])
+    }))
 }
 
-fn listed(file: &File<'_>, era: Era, path: &[u8]) -> Option<Ran> {
-    let mut ran = Ran::default();
-    let (hwcaps, generator) = file.extensions()?;
+/// Returns the text; `None` if the cache is damaged.
+fn listed(file: &CacheBytes<'_>, era: Era, path: &[u8]) -> Option<Output> {
+    let mut output = Output::default();
+    let extensions = file.extensions()?;
     let count = file.size(20)?;
-    ran.print(&[
+    output.print(&[
         count.to_string().as_bytes(),
         b" libs found in cache `",
         path,
         b"'\n",
     ]);
-    for row in file.bytes.get(HEADER..)?.chunks_exact(ENTRY).take(count) {
-        let row = File {
-            bytes: row,
-            big_endian: file.big_endian,
-        };
+    for row in file.entries()? {
         let flags = row.u32(0)?;
         let kind: &[u8] = match flags & 0xff {
             LIBC6 => b"libc6",
@@ -78,7 +62,7 @@ fn listed(file: &File<'_>, era: Era, path: &[u8]) -> Option<Ran> {
             LIBC5 if era == Era::Legacy => b"libc5",
             _ => b"unknown or unsupported flag",
         };
-        ran.print(&[
+        output.print(&[
             b"\t",
             file.string(row.size(4)?)?,
             b" (",
@@ -92,20 +76,24 @@ fn listed(file: &File<'_>, era: Era, path: &[u8]) -> Option<Ran> {
         };
         let capabilities = u64::from(high) << 32 | u64::from(low);
         let named = (capabilities >> 32) & !ISA_LEVELS == NAMED >> 32;
-        let name = hwcaps.get(usize::try_from(low).ok()?).filter(|_| named);
+        let name = extensions
+            .hwcaps
+            .get(usize::try_from(low).ok()?)
+            .filter(|_| named);
         match name.and_then(|offset| file.string(usize::try_from(*offset).ok()?)) {
-            Some(name) => ran.print(&[b", hwcap: \"", name, b"\""]),
-            None if capabilities != 0 => ran.print(&[format!(", hwcap: {capabilities:#018x}").as_bytes()]),
+            Some(name) => output.print(&[b", hwcap: \"", name, b"\""]),
+            None if capabilities != 0 => output.print(&[format!(", hwcap: {capabilities:#018x}").as_bytes()]),
             None => {}
         }
-        ran.print(&[b") => ", file.string(row.size(8)?)?, b"\n"]);
+        output.print(&[b") => ", file.string(row.size(8)?)?, b"\n"]);
     }
-    if let Some(generator) = generator {
-        ran.print(&[b"Cache generated by: ", generator, b"\n"]);
+    if let Some(generator) = extensions.generator {
+        output.print(&[b"Cache generated by: ", generator, b"\n"]);
     }
-    Some(ran)
+    Some(output)
 }
 
+/// Returns the name of an ABI by its flags.
 fn abi(flags: u32) -> String {
     match flags {
         0 => "",
@@ -123,58 +111,4 @@ fn abi(flags: u32) -> String {
         other => return format!(",{other}"),
     }
     .into()
-}
-
-struct File<'b> {
-    bytes: &'b [u8],
-    big_endian: bool,
-}
-
-impl<'b> File<'b> {
-    fn u32(&self, at: usize) -> Option<u32> {
-        let bytes: [u8; 4] = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if self.big_endian {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
-        })
-    }
-
-    fn size(&self, at: usize) -> Option<usize> {
-        usize::try_from(self.u32(at)?).ok()
-    }
-
-    fn string(&self, at: usize) -> Option<&'b [u8]> {
-        self.bytes.get(at..)?.split(|&b| b == 0).next()
-    }
-
-    /// Offsets of names of capabilities, and the program that wrote the file.
-    /// `None` if they are damaged.
-    fn extensions(&self) -> Option<(Vec<u32>, Option<&'b [u8]>)> {
-        let start = self.size(32)?;
-        let (mut hwcaps, mut generator) = (Vec::new(), None);
-        if start == 0 {
-            return Some((hwcaps, generator));
-        }
-        if start % 4 != 0 || self.u32(start)? != EXTENSION_MAGIC {
-            return None;
-        }
-        for number in 0..self.size(start.checked_add(4)?)? {
-            let section = number.checked_mul(16)?.checked_add(start)?.checked_add(8)?;
-            let (tag, offset, size) = (
-                self.u32(section)?,
-                self.size(section + 8)?,
-                self.size(section + 12)?,
-            );
-            let data = self.bytes.get(offset..offset.checked_add(size)?)?;
-            match tag {
-                0 => generator = Some(data),
-                1 if offset % 4 == 0 && size % 4 == 0 => {
-                    hwcaps = (0..size / 4).filter_map(|n| self.u32(offset + 4 * n)).collect();
-                }
-                _ => {}
-            }
-        }
-        Some((hwcaps, generator))
-    }
 }

@@ -1,45 +1,49 @@
-//! Looking into the directories: which library answers to which name, and the
-//! links that say so.
+//! The scan of the directories: the library chosen for each name, and the link from the name to its file.
 
-use super::cache::{Cache, Kind, compare_names};
+use super::LdconfigError;
 use super::directories::{Directories, Directory};
 use super::library::{self, ELF, LIBC5};
+use super::new_cache::{NewCache, Properties, compare_names};
 use super::options::Options;
-use super::root::{Root, below};
-use super::rules::{Era, LIBC6, Rules};
-use super::{LdconfigError, Ran, reason};
+use super::rules::{Era, Rules};
+use crate::abi::LIBC6;
+use crate::output::{Output, strerror};
+use crate::root::{Root, below};
 use rootless_install_fs::{FileType, Meta};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-/// A library that was chosen for its name.
+/// The library chosen for a name.
 struct Chosen {
+    /// Name of its file in the directory.
     file: Vec<u8>,
+    /// Name for the loader.
     soname: Vec<u8>,
     flags: u32,
     isa_level: u32,
+    /// Whether the file is the link that a library's name has.
     is_link: bool,
 }
 
-/// Looks into every directory, makes links and enters libraries.
+/// Scans every directory, makes links and adds libraries to the cache.
 ///
-/// Where glibc goes by the order of names on the disk, this goes by their bytes.
+/// Where glibc goes by the order of names on the disk, this goes by the order of their bytes.
 pub(super) fn scan(
     directories: &mut Directories<'_>,
     options: &Options,
-    cache: &mut Cache,
-    ran: &mut Ran,
+    cache: &mut NewCache,
+    output: &mut Output,
 ) -> Result<(), LdconfigError> {
     cache.set_hwcaps(&directories.hwcaps);
     let mut index = 0;
     while let Some(directory) = directories.get(index) {
         index += 1;
         if options.verbose {
-            announce(directories, &directory, ran);
+            announce(directories, &directory, output);
         }
-        let Some(chosen) = look_into(directories, &directory, options, ran)? else {
+        let Some(chosen) = look_into(directories, &directory, options, output)? else {
             continue;
         };
         let rules = directories.rules;
@@ -47,12 +51,12 @@ pub(super) fn scan(
         for library in chosen.into_iter().rev() {
             let file = if directory.hwcaps.is_none() {
                 if !library.is_link {
-                    link(directories.root(), &directory, &library, options, ran)?;
+                    link(directories.root(), &directory, &library, options, output)?;
                 }
                 &library.soname
             } else {
                 if options.verbose {
-                    ran.print(&[b"\t", &library.soname, b" -> ", &library.file, b"\n"]);
+                    output.print(&[b"\t", &library.soname, b" -> ", &library.file, b"\n"]);
                 }
                 &library.file
             };
@@ -63,53 +67,59 @@ pub(super) fn scan(
                     0
                 };
                 let Chosen { flags, isa_level, .. } = library;
-                let kind = Kind {
+                let properties = Properties {
                     flags,
                     isa_level,
                     capabilities,
                     hwcaps: directory.hwcaps,
                 };
-                cache.add(rules, &library.soname, &below(&directory.path, file), kind);
+                cache.add(rules, &library.soname, &below(&directory.path, file), properties);
             }
         }
     }
     Ok(())
 }
 
-fn announce(directories: &Directories<'_>, directory: &Directory, ran: &mut Ran) {
-    ran.print(&[&directory.path, b":"]);
+/// Prints a directory, as `-v` does.
+fn announce(directories: &Directories<'_>, directory: &Directory, output: &mut Output) {
+    output.print(&[&directory.path, b":"]);
     let capabilities = directories.rules.capabilities(&directory.path);
     if let Some(name) = directory.hwcaps.and_then(|number| directories.hwcaps.get(number)) {
-        ran.print(&[b" (hwcap: \"", name, b"\")"]);
+        output.print(&[b" (hwcap: \"", name, b"\")"]);
     } else if capabilities != 0 {
-        ran.print(&[format!(" (hwcap: {capabilities:#018x})").as_bytes()]);
+        output.print(&[format!(" (hwcap: {capabilities:#018x})").as_bytes()]);
     }
     let (file, line) = &directory.from;
-    ran.print(&[b" (from ", file, b":", line.to_string().as_bytes(), b")\n"]);
+    output.print(&[b" (from ", file, b":", line.to_string().as_bytes(), b")\n"]);
 }
 
-/// The libraries in a directory, one for each name, in the order found.
+/// Returns the libraries in a directory, one for each name, in the order found; `None` if it cannot be read.
 fn look_into(
     directories: &mut Directories<'_>,
     directory: &Directory,
     options: &Options,
-    ran: &mut Ran,
+    output: &mut Output,
 ) -> Result<Option<Vec<Chosen>>, LdconfigError> {
     let (root, rules) = (directories.root(), directories.rules);
     let names = match root.list(&directory.path) {
         Ok(names) => names,
         Err(error) => {
             if options.verbose {
-                ran.complain(&[b"Can't open directory ", &directory.path, b": ", &reason(&error)]);
+                output.complain(&[
+                    b"Can't open directory ",
+                    &directory.path,
+                    b": ",
+                    &strerror(&error),
+                ]);
             }
             return Ok(None);
         }
     };
-    let place = root.find(&directory.path)?;
+    let found_directory = root.find(&directory.path)?;
     let mut chosen: Vec<Chosen> = Vec::new();
     let mut by_soname: HashMap<Vec<u8>, usize> = HashMap::new();
     for name in names {
-        let path = place.join(&name);
+        let path = found_directory.join(&name);
         let name = name.into_vec();
         let looks_like_library = is_library_name(&name);
         let is_capability = directory.hwcaps.is_none() && rules.is_capability(&name);
@@ -133,7 +143,7 @@ fn look_into(
                 Ok(found) => found,
                 Err(error) => {
                     if options.verbose {
-                        ran.complain(&[b"Cannot stat ", &shown, b": ", &reason(&error)]);
+                        output.complain(&[b"Cannot stat ", &shown, b": ", &strerror(&error)]);
                     }
                     // The library is gone, and so is its name.
                     if options.link
@@ -154,12 +164,12 @@ fn look_into(
         }
         if found_kind != FileType::Regular {
             if found_kind == FileType::Directory {
-                ran.complain(&[b"Cannot mmap file ", &shown, b".\n"]);
+                output.complain(&[b"Cannot mmap file ", &shown, b".\n"]);
             }
             continue;
         }
         let file = root.target().open_file(&found)?;
-        let Some(library) = library::read(&file, rules, &shown, options.verbose, ran) else {
+        let Some(library) = library::read(&file, rules, &shown, options.verbose, output) else {
             continue;
         };
 
@@ -171,7 +181,7 @@ fn look_into(
         if is_link {
             soname.clone_from(&name);
         }
-        let flags = settle(library.flags, directory, rules, options, &shown, ran);
+        let flags = settle(library.flags, directory, rules, options, &shown, output);
         let new = Chosen {
             file: name,
             soname,
@@ -183,7 +193,7 @@ fn look_into(
             .get(&new.soname)
             .and_then(|number| chosen.get_mut(*number))
         {
-            Some(old) => prefer(old, new, directory, rules, ran),
+            Some(old) => prefer(old, new, directory, rules, output),
             None => {
                 by_soname.insert(new.soname.clone(), chosen.len());
                 chosen.push(new);
@@ -193,14 +203,14 @@ fn look_into(
     Ok(Some(chosen))
 }
 
-/// Flags of a library in a directory that was said to hold some type.
+/// Returns the flags of a library in a directory to which the configuration gives some type.
 fn settle(
     flags: u32,
     directory: &Directory,
     rules: &Rules,
     options: &Options,
     shown: &[u8],
-    ran: &mut Ran,
+    output: &mut Output,
 ) -> u32 {
     let flags = match directory.holds {
         Some(holds) if flags == ELF && (holds == LIBC5 || holds == LIBC6) => holds,
@@ -213,14 +223,14 @@ fn settle(
             LIBC6 => b"libc6 library ",
             _ => return flags,
         };
-        ran.complain(&[kind, shown, b" in wrong directory"]);
+        output.complain(&[kind, shown, b" in wrong directory"]);
     }
     flags
 }
 
-/// A file is preferred to a link, then the newer one.
-fn prefer(old: &mut Chosen, new: Chosen, directory: &Directory, rules: &Rules, ran: &mut Ran) {
-    let newer = compare_names(&old.file, &new.file, rules.arch.signed_char).is_lt();
+/// Replaces the library chosen before if the new one is better: a file rather than a link, then the newer one.
+fn prefer(old: &mut Chosen, new: Chosen, directory: &Directory, rules: &Rules, output: &mut Output) {
+    let newer = compare_names(&old.file, &new.file, rules.abi.signed_char).is_lt();
     if !(!new.is_link && old.is_link || new.is_link == old.is_link && newer) {
         return;
     }
@@ -233,7 +243,7 @@ fn prefer(old: &mut Chosen, new: Chosen, directory: &Directory, rules: &Rules, r
             flags = new.flags;
         } else {
             let end: &[u8] = b" have same soname but different type.";
-            ran.complain(&[
+            output.complain(&[
                 b"libraries ",
                 &old.file,
                 b" and ",
@@ -253,38 +263,38 @@ fn link(
     directory: &Directory,
     library: &Chosen,
     options: &Options,
-    ran: &mut Ran,
+    output: &mut Output,
 ) -> Result<(), LdconfigError> {
     let shown = below(&directory.path, &library.soname);
     let name = library.soname.rsplit(|&b| b == b'/').next().unwrap_or_default();
     if matches!(name, b"" | b"." | b"..") {
-        ran.complain(&[&shown, b" is not a symbolic link\n"]);
+        output.complain(&[&shown, b" is not a symbolic link\n"]);
         return Ok(());
     }
-    let place = match root.beside(&shown) {
+    let path = match root.beside(&shown) {
         Err(error) if error.is_not_found() => return Ok(()),
-        place => place?,
+        path => path?,
     };
     let (mut make, mut remove) = (true, true);
-    let own = root.target().stat(&place).ok();
+    let own = root.target().stat(&path).ok();
     let is_link = own.is_some_and(|stat| stat.meta.kind == FileType::Symlink);
     match root.stat(&shown) {
         Ok(named) => {
             let file = below(&directory.path, &library.file);
             let Ok(stat) = root.stat(&file) else {
-                ran.complain(&[b"Can't stat ", &file, b"\n"]);
+                output.complain(&[b"Can't stat ", &file, b"\n"]);
                 return Ok(());
             };
             if is_loader(&library.soname) {
                 if options.verbose {
-                    ran.complain(&[&file, b" is the dynamic linker, ignoring\n"]);
+                    output.complain(&[&file, b" is the dynamic linker, ignoring\n"]);
                 }
                 make = false;
             }
             if stat.ino == named.ino {
                 make = false;
             } else if !is_link {
-                ran.complain(&[&shown, b" is not a symbolic link\n"]);
+                output.complain(&[&shown, b" is not a symbolic link\n"]);
                 (make, remove) = (false, false);
             }
         }
@@ -292,26 +302,26 @@ fn link(
         Err(_) => remove = is_link,
     }
     if options.verbose {
-        ran.print(&[b"\t", &library.soname, b" -> ", &library.file]);
+        output.print(&[b"\t", &library.soname, b" -> ", &library.file]);
     }
     if make && options.link {
         if remove {
-            root.target().remove(&place)?;
+            root.target().remove(&path)?;
         }
         let meta = Meta::of_root(FileType::Symlink, 0o777);
         let text = PathBuf::from(OsString::from_vec(library.file.clone()));
-        root.target().make_symlink(&place, &text, &meta)?;
+        root.target().make_symlink(&path, &text, &meta)?;
         if options.verbose {
-            ran.print(&[b" (changed)"]);
+            output.print(&[b" (changed)"]);
         }
     }
     if options.verbose {
-        ran.print(&[b"\n"]);
+        output.print(&[b"\n"]);
     }
     Ok(())
 }
 
-/// `lib*.so*`, `ld-*.so*`, `ld.so.*` or `ld64.so.*`.
+/// Returns whether a name is `lib*.so*`, `ld-*.so*`, `ld.so.*` or `ld64.so.*`.
 fn is_library_name(name: &[u8]) -> bool {
     let plain = name.starts_with(b"lib") || name.starts_with(b"ld-");
     plain && name.windows(3).any(|window| window == b".so")
@@ -319,7 +329,7 @@ fn is_library_name(name: &[u8]) -> bool {
         || name.starts_with(b"ld64.so.")
 }
 
-/// Files that are being written: prelink's; since 2.39 those of dpkg and rpm.
+/// Returns whether a name is that of a file being written: by prelink; since 2.39 by dpkg and rpm, too.
 fn is_temporary(name: &[u8], era: Era) -> bool {
     let prelink = b".#prelink#";
     let tail = name
@@ -332,9 +342,8 @@ fn is_temporary(name: &[u8], era: Era) -> bool {
             && (name.contains(&b';') || name.ends_with(b".dpkg-new") || name.ends_with(b".dpkg-tmp"))
 }
 
-/// Names of dynamic loaders whose links Debian's ldconfig leaves alone, since
-/// another architecture's may be meant. Those of riscv64 and x32 are in glibc's
-/// list by mistake in a form that never matches.
+/// Returns whether a name is that of a dynamic loader whose link Debian's ldconfig leaves alone, since another
+/// architecture's may be meant. Those of riscv64 and x32 are in glibc's list in a form that never matches.
 fn is_loader(soname: &[u8]) -> bool {
     const LOADERS: [&str; 11] = [
         "ld-linux-aarch64.so.1",

@@ -1,11 +1,10 @@
-//! The string table of a cache: each string once, and one that ends another
-//! inside that other.
+//! The string table of a cache: each string once, and a string that is the end of another one inside that one.
 
 use std::collections::HashMap;
 
 /// A string's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Id(usize);
+pub(super) struct StringId(usize);
 
 /// Strings, numbered as they come.
 #[derive(Debug, Default)]
@@ -14,30 +13,33 @@ pub(super) struct Strings {
     strings: Vec<Vec<u8>>,
 }
 
-/// The table as it is written.
+/// The table as it stands in the file.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// Strings, each ended by NUL.
+    /// The strings, each ended by NUL.
     pub(super) bytes: Vec<u8>,
+    /// Offsets of the strings, by number.
     offsets: Vec<u32>,
 }
 
 impl Strings {
-    pub(super) fn add(&mut self, string: &[u8]) -> Id {
+    /// Adds a string, unless it is there.
+    pub(super) fn add(&mut self, string: &[u8]) -> StringId {
         if let Some(number) = self.numbers.get(string) {
-            return Id(*number);
+            return StringId(*number);
         }
         let number = self.strings.len();
         self.strings.push(string.to_vec());
         self.numbers.insert(string.to_vec(), number);
-        Id(number)
+        StringId(number)
     }
 
-    pub(super) fn get(&self, id: Id) -> &[u8] {
+    /// Returns a string.
+    pub(super) fn get(&self, id: StringId) -> &[u8] {
         self.strings.get(id.0).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Puts the strings in order: by their ends, descending, so that a string
+    /// Returns the table. The strings stand in order: by their ends, descending, so that a string
     /// follows the one that ends in it. `None` if they are too long for the format.
     pub(super) fn table(&self) -> Option<Table> {
         let mut order: Vec<(usize, &Vec<u8>)> = self.strings.iter().enumerate().collect();
@@ -50,10 +52,10 @@ impl Strings {
                 bytes.extend_from_slice(string);
                 bytes.push(0);
             }
-            // What was written last ends in this string.
+            // The string written last ends in this one.
             let offset = u32::try_from(bytes.len() - 1 - string.len()).ok()?;
-            if let Some(place) = offsets.get_mut(number) {
-                *place = offset;
+            if let Some(entry) = offsets.get_mut(number) {
+                *entry = offset;
             }
             previous = string;
         }
@@ -62,7 +64,8 @@ impl Strings {
 }
 
 impl Table {
-    pub(super) fn offset(&self, id: Id) -> u32 {
+    /// Returns the offset of a string in the table.
+    pub(super) fn offset(&self, id: StringId) -> u32 {
         self.offsets.get(id.0).copied().unwrap_or(0)
     }
 }

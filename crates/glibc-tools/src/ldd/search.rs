@@ -1,29 +1,22 @@
-//! Directories to be searched, and the words in them that stand for others
-//! (ld.so(8), "Dynamic string tokens").
+//! Directories that are searched, and the tokens in their paths (ld.so(8), "Dynamic string tokens").
 
-use crate::ldconfig::rules::Known;
+use crate::abi::Abi;
 
-/// The directories of a search path. One that cannot be known is left out.
-pub(super) fn directories(
-    list: &[u8],
-    separators: &[u8],
-    origin: Option<&[u8]>,
-    known: &Known,
-) -> Vec<Vec<u8>> {
+/// Returns the directories of a search path, without those whose tokens have no value.
+pub(super) fn directories(list: &[u8], separators: &[u8], origin: Option<&[u8]>, abi: &Abi) -> Vec<Vec<u8>> {
     list.split(|b| separators.contains(b))
-        .filter_map(|directory| expand(directory, origin, known))
+        .filter_map(|directory| expand(directory, origin, abi))
         .map(|directory| with_slash(&directory))
         .collect()
 }
 
-/// The directories that are always searched, as Debian has it.
-pub(super) fn system(known: &Known) -> [Vec<u8>; 4] {
-    known
-        .system_directories()
+/// Returns the directories that are always searched.
+pub(super) fn system(abi: &Abi) -> [Vec<u8>; 4] {
+    abi.system_directories()
         .map(|directory| with_slash(directory.as_bytes()))
 }
 
-/// A directory as it is put before a name: the current one if it is empty.
+/// Returns a directory with one slash at its end, for a name to follow; an empty one is the current directory.
 fn with_slash(directory: &[u8]) -> Vec<u8> {
     if directory.is_empty() {
         return b"./".to_vec();
@@ -35,9 +28,9 @@ fn with_slash(directory: &[u8]) -> Vec<u8> {
     [directory.get(..end).unwrap_or_default(), b"/"].concat()
 }
 
-/// Replaces `$ORIGIN` and `$LIB`; `None` if one of them is not known, and for
-/// `$PLATFORM`, which is a property of the machine.
-pub(super) fn expand(text: &[u8], origin: Option<&[u8]>, known: &Known) -> Option<Vec<u8>> {
+/// Replaces `$ORIGIN` and `$LIB`; `None` if `$ORIGIN` has no value, and for `$PLATFORM`, which is a property of the
+/// machine.
+pub(super) fn expand(text: &[u8], origin: Option<&[u8]>, abi: &Abi) -> Option<Vec<u8>> {
     let mut expanded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&first, tail)) = rest.split_first() {
@@ -50,7 +43,7 @@ pub(super) fn expand(text: &[u8], origin: Option<&[u8]>, known: &Known) -> Optio
             expanded.extend_from_slice(origin?);
             rest = tail;
         } else if let Some(tail) = token(tail, b"LIB") {
-            expanded.extend_from_slice(format!("lib/{}", known.triplet).as_bytes());
+            expanded.extend_from_slice(format!("lib/{}", abi.triplet).as_bytes());
             rest = tail;
         } else if token(tail, b"PLATFORM").is_some() {
             return None;
@@ -61,7 +54,7 @@ pub(super) fn expand(text: &[u8], origin: Option<&[u8]>, known: &Known) -> Optio
     Some(expanded)
 }
 
-/// What follows `NAME` or `{NAME}`.
+/// Returns the text behind `NAME` or `{NAME}`.
 fn token<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
     if let Some(braced) = text.strip_prefix(b"{") {
         return braced.strip_prefix(name)?.strip_prefix(b"}");
@@ -73,7 +66,7 @@ fn token<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
     (!longer).then_some(rest)
 }
 
-/// `$ORIGIN` of a file loaded as `path` by a process in `directory`.
+/// Returns `$ORIGIN` of a file loaded as `path` by a process in `directory`.
 pub(super) fn origin(path: &[u8], directory: &[u8]) -> Vec<u8> {
     let parent = path.iter().rposition(|&b| b == b'/');
     let parent = parent.and_then(|slash| path.get(..slash));
@@ -92,17 +85,17 @@ mod tests {
 
     #[test]
     fn tokens_are_replaced() {
-        let known = Known::of(Architecture::by_name("riscv64").unwrap());
+        let abi = Abi::of(Architecture::by_name("riscv64").unwrap());
         let told = |text: &str| {
-            expand(text.as_bytes(), Some(b"/opt/x"), &known).map(|text| String::from_utf8(text).unwrap())
+            expand(text.as_bytes(), Some(b"/opt/x"), &abi).map(|text| String::from_utf8(text).unwrap())
         };
         assert_eq!(told("$ORIGIN/../lib").unwrap(), "/opt/x/../lib");
         assert_eq!(told("${ORIGIN}").unwrap(), "/opt/x");
         assert_eq!(told("/usr/$LIB/y").unwrap(), "/usr/lib/riscv64-linux-gnu/y");
         assert_eq!(told("/a/$ORIGINAL/$").unwrap(), "/a/$ORIGINAL/$");
         assert_eq!(told("/usr/$PLATFORM"), None);
-        assert_eq!(expand(b"$ORIGIN", None, &known), None);
-        let list = directories(b"/a//:$PLATFORM::$ORIGIN/b;c", b":;", Some(b"/o"), &known);
+        assert_eq!(expand(b"$ORIGIN", None, &abi), None);
+        let list = directories(b"/a//:$PLATFORM::$ORIGIN/b;c", b":;", Some(b"/o"), &abi);
         assert_eq!(list, [&b"/a/"[..], b"./", b"/o/b/", b"c/"].map(<[u8]>::to_vec));
     }
 

@@ -1,65 +1,44 @@
-//! Targets for tests.
+//! Targets with a dynamic loader, for tests.
 
-use super::{Ran, run};
+use super::run;
+use crate::Output;
+use crate::testing::{Elf, TestTarget};
 use deb_arch::Architecture;
-use deb_testing::Elf;
-use rootless_install_fs::{FileType, Meta, Target, Timestamp};
 use std::ffi::OsStr;
+use std::ops::Deref;
 use std::path::Path;
 
-pub(super) struct Place {
-    _directory: tempfile::TempDir,
-    pub(super) target: Target,
+/// A target with a dynamic loader, and the C library, which needs it.
+pub(super) struct WithLoader {
+    files: TestTarget,
     pub(super) arch: &'static Architecture,
 }
 
-impl Place {
-    /// With a loader and libc, which needs it.
+impl Deref for WithLoader {
+    type Target = TestTarget;
+
+    fn deref(&self) -> &TestTarget {
+        &self.files
+    }
+}
+
+impl WithLoader {
     pub(super) fn new(arch: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
         let arch = Architecture::by_name(arch).unwrap();
-        let target = Target::open(directory.path()).unwrap();
-        let place = Self {
-            _directory: directory,
-            target,
+        let target = Self {
+            files: TestTarget::new(),
             arch,
         };
         let soname = arch.loader.rsplit('/').next().unwrap();
-        place.elf(
+        target.elf(
             arch.loader,
             &Elf {
                 soname: Some(soname),
                 ..Elf::default()
             },
         );
-        place.library("libc.so.6", &[soname]);
-        place
-    }
-
-    pub(super) fn write(&self, path: &str, data: &[u8]) {
-        let mut whole = String::new();
-        let meta = |kind, mode| Meta {
-            kind,
-            mode,
-            uid: 0,
-            gid: 0,
-            mtime: Timestamp { sec: 1, nsec: 0 },
-        };
-        for component in path
-            .rsplit_once('/')
-            .unwrap()
-            .0
-            .split('/')
-            .filter(|c| !c.is_empty())
-        {
-            whole = format!("{whole}/{component}");
-            let _ = self
-                .target
-                .make_dir(Path::new(&whole), &meta(FileType::Directory, 0o755));
-        }
-        self.target
-            .write(Path::new(path), data, &meta(FileType::Regular, 0o755))
-            .unwrap();
+        target.library("libc.so.6", &[soname]);
+        target
     }
 
     pub(super) fn elf(&self, path: &str, elf: &Elf<'_>) {
@@ -91,7 +70,7 @@ impl Place {
         );
     }
 
-    pub(super) fn run(&self, environment: &[&str], line: &str) -> Option<Ran> {
+    pub(super) fn run(&self, environment: &[&str], line: &str) -> Option<Output> {
         let environment: Vec<&OsStr> = environment.iter().map(OsStr::new).collect();
         let mut words = line.split(' ').map(OsStr::new);
         let program = words.next().unwrap();
@@ -107,17 +86,17 @@ impl Place {
         .unwrap()
     }
 
-    /// The list for a program, without addresses.
+    /// Returns the list for a program, without addresses.
     pub(super) fn list(&self, environment: &[&str], program: &str) -> Vec<String> {
-        let ran = self
+        let output = self
             .run(environment, &format!("{} --list {program}", self.arch.loader))
             .unwrap();
-        assert_eq!((ran.status, ran.messages), (0, vec![]));
-        plain(&ran.output)
+        assert_eq!((output.status, output.stderr), (0, vec![]));
+        plain(&output.stdout)
     }
 }
 
-/// Lines without addresses.
+/// Returns the lines of a list without addresses.
 pub(super) fn plain(output: &[u8]) -> Vec<String> {
     let lines = std::str::from_utf8(output).unwrap().lines();
     lines

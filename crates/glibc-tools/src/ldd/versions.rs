@@ -1,12 +1,11 @@
 //! Versions of symbols that objects need of their libraries.
 
 use super::load::{Map, Maps};
-use super::object::Needed;
-use crate::ldconfig::Ran;
+use super::object::NeededVersion;
+use crate::output::Output;
 
-/// Complains of versions that a library does not have, as the loader does while it
-/// lists.
-pub(super) fn check(maps: &Maps<'_>, program: &[u8], ran: &mut Ran) {
+/// Complains about versions that a library does not define, as the loader does while it lists.
+pub(super) fn check(maps: &Maps<'_>, program: &[u8], output: &mut Output) {
     for map in maps.chain() {
         for needed in map.object.needs.iter().flatten() {
             // A library that was not found, or has no versions, is no complaint here.
@@ -29,12 +28,12 @@ pub(super) fn check(maps: &Maps<'_>, program: &[u8], ran: &mut Ran) {
                 &map.path,
                 b")\n",
             ];
-            ran.messages.extend(parts.concat());
+            output.stderr.extend(parts.concat());
         }
     }
 }
 
-/// `ldd -v`.
+/// Prints the versions, as `ldd -v` does.
 pub(super) fn print(maps: &Maps<'_>, output: &mut Vec<u8>) {
     let mut first = true;
     for map in maps.chain() {
@@ -62,7 +61,8 @@ pub(super) fn print(maps: &Maps<'_>, output: &mut Vec<u8>) {
     }
 }
 
-fn has(library: &Map, needed: &Needed) -> bool {
+/// Returns whether a library defines a version.
+fn has(library: &Map, needed: &NeededVersion) -> bool {
     library
         .object
         .defines

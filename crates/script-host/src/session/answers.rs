@@ -4,8 +4,7 @@ use super::control::{Control, Reply, done, refused};
 use super::{Result, ScriptRoot, SessionError, Shared};
 use crate::hazards::{self, Verdict};
 use crate::unrunnable::Refusal;
-use glibc_tools::ldconfig::{self, Ran};
-use glibc_tools::ldd;
+use glibc_tools::{Output, ldconfig, ldd};
 use shim_protocol::{Request, Strings, Violation};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -80,7 +79,7 @@ impl<'s> Answers<'s> {
                 }
             }
             Request::Ended { program } => match hazards::into_target(shared.target, shared.arch) {
-                Ok(()) => done(Ran::default()),
+                Ok(()) => done(Output::default()),
                 Err(reason) => refuse(as_path(program), reason),
             },
             Request::Violation(violation) => {
@@ -105,7 +104,7 @@ impl<'s> Answers<'s> {
                     ),
                 };
                 match ldconfig::run_in(shared.target, shared.arch, directory, &arguments) {
-                    Ok(ran) => done(ran),
+                    Ok(output) => done(output),
                     Err(error) if error.is_unknown_version() => Reply::Counterpart,
                     Err(error) => refuse(Path::new("/usr/sbin/ldconfig"), error.to_string()),
                 }
@@ -123,7 +122,7 @@ impl<'s> Answers<'s> {
                 OsStr::from_bytes(program),
                 &words(arguments),
             ) {
-                Ok(Some(ran)) => done(ran),
+                Ok(Some(output)) => done(output),
                 Ok(None) => Reply::Counterpart,
                 Err(error) => refused(error.to_string()),
             },

@@ -2,7 +2,7 @@
 //!
 //! The conversation is described in [`shim_protocol`].
 
-use glibc_tools::ldconfig::Ran;
+use glibc_tools::Output;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use shim_protocol::{LONGEST_REQUEST, Request, Violation};
 use std::io::{self, Read, Write};
@@ -17,12 +17,12 @@ use std::time::Duration;
 /// Reply to the shim.
 pub(super) type Reply = shim_protocol::Reply<Vec<u8>>;
 
-/// The reply that `ran` is.
-pub(super) fn done(ran: Ran) -> Reply {
+/// Returns the reply that hands a program's output on.
+pub(super) fn done(output: Output) -> Reply {
     Reply::Done {
-        output: ran.output,
-        messages: ran.messages,
-        status: u8::try_from(ran.status).unwrap_or(1),
+        output: output.stdout,
+        messages: output.stderr,
+        status: u8::try_from(output.status).unwrap_or(1),
     }
 }
 
@@ -157,9 +157,9 @@ mod tests {
         std::thread::scope(|scope| {
             let control = Control::listen(scope, &path, |request| match request {
                 Request::Counterpart { path } => Reply::Execute(path.to_vec()),
-                Request::Ldconfig { arguments, .. } => done(Ran {
-                    output: arguments.as_bytes().to_vec(),
-                    messages: b"!".to_vec(),
+                Request::Ldconfig { arguments, .. } => done(Output {
+                    stdout: arguments.as_bytes().to_vec(),
+                    stderr: b"!".to_vec(),
                     status: 3,
                 }),
                 Request::Violation(violation) => refused(violation.process.to_string()),

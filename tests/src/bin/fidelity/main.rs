@@ -61,8 +61,13 @@ fn work(options: &Options) -> Result<bool> {
         .iter()
         .filter(|case| options.only.is_empty() || options.only.iter().any(|glob| matches(glob, &case.id())))
         .filter(|case| options.groups.is_empty() || options.groups.contains(&case.group))
-        .filter(|case| !options.ci || case.ci)
-        .cloned()
+        .filter_map(|case| {
+            if options.ci {
+                case.in_ci()
+            } else {
+                Some(case.clone())
+            }
+        })
         .collect();
     if chosen.is_empty() {
         return Err(Error::Machine("no case is chosen".to_owned()));

@@ -26,23 +26,14 @@ impl Emulation {
     /// # Errors
     /// When root cannot.
     pub fn on() -> Result<Self> {
-        if crate::probe::emulated(crate::elf::foreign()) || !geteuid().is_root() {
+        if !geteuid().is_root() {
             return Ok(Self { switched: false });
         }
-        let run = |program: &str, arguments: &[&str]| {
-            let mut command = Command::new(program);
-            let _ = command
-                .args(arguments)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-        };
-        if !Path::new(STATUS).exists() {
-            run(
-                "mount",
-                &["-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"],
-            );
+        mount();
+        // Waits for whoever needs it off.
+        let _held = hold()?;
+        if crate::probe::emulated(crate::elf::foreign()) {
+            return Ok(Self { switched: false });
         }
         run("update-binfmts", &["--enable"]);
         std::fs::write(STATUS, "1").at(STATUS)?;
@@ -60,6 +51,26 @@ impl Drop for Emulation {
         if self.switched {
             let _ = std::fs::write(STATUS, "0");
         }
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let mut command = Command::new(program);
+    let _ = command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}
+
+// Makes the switch appear, where it can.
+fn mount() {
+    if !Path::new(STATUS).exists() && geteuid().is_root() {
+        run(
+            "mount",
+            &["-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"],
+        );
     }
 }
 
@@ -102,6 +113,7 @@ impl NoEmulation {
     /// When it is on and cannot be switched off.
     pub fn on() -> Result<Self> {
         let foreign = crate::elf::foreign();
+        mount();
         let mut tries = 0;
         let alone = loop {
             match lock(FlockArg::LockExclusiveNonblock)? {
