@@ -18,15 +18,15 @@ use rustix::io::Errno;
 
 use crate::meta::FileType;
 use crate::recent::Recent;
-use crate::sys::{self, Trouble};
+use crate::sys::{self, AttrError};
 
-/// How many links are followed before a loop is assumed, as in path_resolution(7).
+/// Most links that are followed before a loop is assumed, as in path_resolution(7).
 const MAX_LINKS: u32 = 40;
 
-/// The longest text of a link.
+/// Most bytes of a link's text.
 const PATH_MAX: u64 = 4096;
 
-/// How many directories are kept open; well below the usual limit of 1024 descriptors.
+/// Most directories that are kept open; well below the usual limit of 1024 descriptors.
 const KEPT_OPEN: usize = 256;
 
 const DIR_FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -39,7 +39,7 @@ pub(crate) struct Dir {
 }
 
 impl Dir {
-    /// The target's root, by a path of the machine.
+    /// Opens the target's root, by a path of the machine.
     fn root(path: &Path) -> Result<Self, Errno> {
         Self::new(fs::open(path, DIR_FLAGS, Mode::empty())?)
     }
@@ -49,12 +49,12 @@ impl Dir {
         Ok(Self { fd, ino })
     }
 
-    /// The inode number on disk.
+    /// Returns the inode number on disk.
     pub(crate) fn ino(&self) -> u64 {
         self.ino
     }
 
-    /// The directory `name` in this one; fails for a link.
+    /// Opens the directory `name` in this one; fails for a link.
     pub(crate) fn child(&self, name: &OsStr) -> Result<Self, Errno> {
         Self::new(fs::openat(
             &self.fd,
@@ -71,14 +71,14 @@ impl AsFd for Dir {
     }
 }
 
-/// A place in the target: a directory and a name in it, which is `.` for the root.
+/// Location in the target: a directory and a name in it, which is `.` for the root.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) dir: Arc<Dir>,
     pub(crate) name: OsString,
 }
 
-impl Place {
+impl Location {
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
@@ -89,13 +89,13 @@ impl Place {
 pub(crate) struct Confined {
     root: Arc<Dir>,
     /// Directories by their path.
-    open: Mutex<Recent<Vec<u8>, Kept>>,
+    open: Mutex<Recent<Vec<u8>, OpenDir>>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct OpenDir {
     dir: Arc<Dir>,
-    /// Whether the path leads through a link or `..`: then any change of a name may change its meaning.
+    /// Whether the path leads through a link or `..`, so that any change of a name may change its meaning.
     indirect: bool,
 }
 
@@ -111,8 +111,8 @@ impl Confined {
         &self.root
     }
 
-    /// The place `path` names, its last component not followed.
-    pub(crate) fn place(&self, path: &Path) -> Result<Place, Errno> {
+    /// Returns the location that `path` names, its last component not followed.
+    pub(crate) fn location(&self, path: &Path) -> Result<Location, Errno> {
         let path = normal(path);
         let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
             _ if path.ends_with(b"..") && (path.len() == 2 || path.ends_with(b"/..")) => {
@@ -122,22 +122,22 @@ impl Confined {
             None if path.is_empty() => (&b""[..], &b"."[..]),
             None => (&b""[..], &path[..]),
         };
-        Ok(Place {
+        Ok(Location {
             dir: self.dir(parent)?,
             name: OsStr::from_bytes(name).to_owned(),
         })
     }
 
-    /// The place `path` leads to when its last component is followed, too.
-    pub(crate) fn place_followed(&self, path: &Path) -> Result<Place, Trouble> {
-        let place = self.place(path)?;
-        match sys::attr_at(place.fd(), &place.name) {
+    /// Returns the location that `path` leads to when its last component is followed, too.
+    pub(crate) fn location_followed(&self, path: &Path) -> Result<Location, AttrError> {
+        let location = self.location(path)?;
+        match sys::attr_at(location.fd(), &location.name) {
             Ok(attr) if attr.meta.kind == FileType::Symlink => self.walk(&normal(path), true),
-            _ => Ok(place),
+            _ => Ok(location),
         }
     }
 
-    /// The directory with a path in normal form.
+    /// Returns the directory of a path in normal form.
     fn dir(&self, path: &[u8]) -> Result<Arc<Dir>, Errno> {
         if path.is_empty() {
             return Ok(self.root.clone());
@@ -146,7 +146,7 @@ impl Confined {
             return Ok(kept.dir.clone());
         }
         let (dir, indirect) = self.open_dir(path)?;
-        let kept = Kept {
+        let kept = OpenDir {
             dir: dir.clone(),
             indirect,
         };
@@ -154,11 +154,11 @@ impl Confined {
         Ok(dir)
     }
 
-    fn open(&self) -> MutexGuard<'_, Recent<Vec<u8>, Kept>> {
+    fn open(&self) -> MutexGuard<'_, Recent<Vec<u8>, OpenDir>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a directory and says whether links were on the way.
+    /// Opens a directory; returns whether there were links on the way.
     fn open_dir(&self, path: &[u8]) -> Result<(Arc<Dir>, bool), Errno> {
         let name = OsStr::from_bytes(path);
         let open = |resolve| -> Result<Arc<Dir>, Errno> {
@@ -182,12 +182,12 @@ impl Confined {
         }
         match open(ResolveFlags::empty()) {
             Ok(dir) => Ok((dir, true)),
-            // What the kernel takes for a file may be a link kept as one.
+            // A file to the kernel may be a link kept as one.
             Err(Errno::NOTDIR) => {
-                let place = self.walk(path, true).map_err(|trouble| trouble.errno())?;
-                match place.name.as_bytes() {
-                    b"." => Ok((place.dir, true)),
-                    name => Ok((Arc::new(place.dir.child(OsStr::from_bytes(name))?), true)),
+                let location = self.walk(path, true).map_err(|error| error.errno())?;
+                match location.name.as_bytes() {
+                    b"." => Ok((location.dir, true)),
+                    name => Ok((Arc::new(location.dir.child(OsStr::from_bytes(name))?), true)),
                 }
             }
             Err(errno) => Err(errno),
@@ -195,7 +195,7 @@ impl Confined {
     }
 
     /// Resolves a path component by component, following links of both kinds.
-    fn walk(&self, path: &[u8], follow_last: bool) -> Result<Place, Trouble> {
+    fn walk(&self, path: &[u8], follow_last: bool) -> Result<Location, AttrError> {
         let mut todo: VecDeque<Vec<u8>> = components(path).map(<[u8]>::to_vec).collect();
         let mut stack = vec![];
         let mut links = 0;
@@ -208,10 +208,10 @@ impl Confined {
             let name = OsString::from_vec(name);
             let last = todo.is_empty();
             if last && !follow_last {
-                return Ok(Place { dir, name });
+                return Ok(Location { dir, name });
             }
             let attr = match sys::attr_at(dir.as_fd(), &name) {
-                Err(Trouble::Os(Errno::NOENT)) if last => return Ok(Place { dir, name }),
+                Err(AttrError::Os(Errno::NOENT)) if last => return Ok(Location { dir, name }),
                 result => result?,
             };
             match attr.meta.kind {
@@ -229,18 +229,18 @@ impl Confined {
                         todo.push_front(component.to_vec());
                     }
                 }
-                _ if last => return Ok(Place { dir, name }),
+                _ if last => return Ok(Location { dir, name }),
                 _ => return Err(Errno::NOTDIR.into()),
             }
         }
         let dir = stack.pop().unwrap_or_else(|| self.root.clone());
-        Ok(Place {
+        Ok(Location {
             dir,
             name: OsString::from("."),
         })
     }
 
-    /// To be called when the name `path` has come to mean something else: forgets what lies below.
+    /// Forgets the directories below the name `path`, which has come to mean something else.
     pub(crate) fn forget(&self, path: &Path) {
         let path = normal(path);
         self.open().retain(|known, kept| {
@@ -251,13 +251,13 @@ impl Confined {
         });
     }
 
-    /// To be called when a directory or link whose path is not known has changed its name.
+    /// Forgets all directories, as one or a link whose path is not known has another name.
     pub(crate) fn forget_all(&self) {
         self.open().retain(|_, _| false);
     }
 }
 
-/// The text of a link that is a link or a file on disk.
+/// Reads the text of a link, which is a link or a file on disk.
 pub(crate) fn read_link_at(dir: BorrowedFd<'_>, name: &OsStr, on_disk: FileType) -> Result<Vec<u8>, Errno> {
     if on_disk == FileType::Symlink {
         return Ok(fs::readlinkat(dir, name, Vec::new())?.into_bytes());
@@ -276,7 +276,7 @@ fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
         .filter(|name| !name.is_empty() && *name != b".")
 }
 
-/// The path relative to the root, without empty components and `.`; empty for the root.
+/// Returns the path relative to the root, without empty components and `.`; empty for the root.
 fn normal(path: &Path) -> Cow<'_, [u8]> {
     let mut bytes = path.as_os_str().as_bytes();
     loop {
@@ -324,13 +324,13 @@ mod tests {
         }
         let confined = Confined::new(tmp.path()).unwrap();
         for i in 0..KEPT_OPEN + 50 {
-            confined.place(Path::new(&format!("d{i}/x"))).unwrap();
+            confined.location(Path::new(&format!("d{i}/x"))).unwrap();
         }
-        let before = confined.place(Path::new("d300/x")).unwrap().dir.ino();
+        let before = confined.location(Path::new("d300/x")).unwrap().dir.ino();
         std::fs::rename(tmp.path().join("d300"), tmp.path().join("gone")).unwrap();
         std::fs::create_dir(tmp.path().join("d300")).unwrap();
-        assert_eq!(confined.place(Path::new("/d300/x")).unwrap().dir.ino(), before);
+        assert_eq!(confined.location(Path::new("/d300/x")).unwrap().dir.ino(), before);
         confined.forget(Path::new("/d300/"));
-        assert_ne!(confined.place(Path::new("d300/x")).unwrap().dir.ino(), before);
+        assert_ne!(confined.location(Path::new("d300/x")).unwrap().dir.ino(), before);
     }
 }

@@ -23,13 +23,14 @@ mod recent;
 pub mod server;
 mod sys;
 mod target;
-mod walk;
 
+pub use deb_arch::ElfIdentity;
 pub use error::{Error, Result};
 pub use meta::{FileType, Meta, Stat, Timestamp};
 pub use server::{
-    Access, AccessKind, Attribute, Counters, ElfIdentity, Found, Phantom, PhantomKind, Redirect, SERVED,
+    Access, AccessKind, Attribute, Counters, LookupResult, Phantom, PhantomKind, Redirect, SERVED,
     ServeOptions, Server, Watch, serve,
 };
-pub use target::{NewFile, Target, Xattrs};
-pub use walk::walk;
+pub use target::traversal::Walk;
+pub use target::xattr::Xattrs;
+pub use target::{NewFile, Target};

@@ -2,9 +2,8 @@
 
 pub(crate) mod change;
 mod read;
+pub(crate) mod traversal;
 pub(crate) mod xattr;
-
-pub use xattr::Xattrs;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,7 +17,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 
 use crate::acl::{self, Inherited};
-use crate::confined::{Confined, Place};
+use crate::confined::{Confined, Location};
 use crate::encoding::{self, XATTR_PREFIX};
 use crate::error::{Error, Result};
 use crate::meta::{FileType, Meta};
@@ -44,9 +43,9 @@ struct Shared {
     observer: RwLock<Option<Weak<dyn Observer>>>,
 }
 
-/// One who must know what changes: the server, for its own records and the kernel's caches.
+/// Observer of changes: the server, for its own records and the kernel's caches.
 ///
-/// Inode numbers are those on disk. None of these may be called with a lock held.
+/// Inode numbers are those on disk. No method may be called with a lock held.
 pub(crate) trait Observer: Send + Sync {
     /// The attributes or contents of a file have changed.
     fn inode_changed(&self, ino: u64);
@@ -82,11 +81,11 @@ impl Target {
             Err(e) => return Err(Error::io("write", dir, e)),
         }
         match fs::removexattr(root.as_c_str(), probe.as_str()) {
-            // Another one opening the same directory may have been first.
+            // Another process opening the same directory may have been first.
             Ok(()) | Err(Errno::NODATA) => {}
             Err(e) => return Err(Error::io("write", dir, e)),
         }
-        // What has been there before is not known.
+        // Directories that are there already may hand down lists.
         let populated = std::fs::read_dir(dir)
             .map_err(|e| Error::io("open", dir, e))?
             .next()
@@ -100,7 +99,7 @@ impl Target {
         })))
     }
 
-    /// The directory as it was given to [`open`](Self::open), a path of the machine.
+    /// Returns the directory as it was given to [`open`](Self::open), a path of the machine.
     pub fn root_path(&self) -> &Path {
         &self.0.path
     }
@@ -125,40 +124,40 @@ impl Target {
         }
     }
 
-    /// The access control lists of what is unpacked at `place`.
-    fn lists_for(&self, place: &Place, meta: &Meta) -> rustix::io::Result<Inherited> {
+    /// Returns the access control lists of a file that is unpacked at `location`.
+    fn lists_for(&self, location: &Location, meta: &Meta) -> rustix::io::Result<Inherited> {
         if !self.0.hands_down.load(Ordering::Acquire) || meta.kind == FileType::Symlink {
             return Ok(Inherited::default());
         }
         let directory = meta.kind == FileType::Directory;
-        let list = sys::access::default_list(place.fd())?;
+        let list = sys::access::default_list(location.fd())?;
         Ok(list.map_or_else(Inherited::default, |mut list| {
             Inherited::unpacked(&mut list, meta.mode, directory)
         }))
     }
 
-    /// A name that nothing else has, for a file that is to be renamed.
+    /// Returns a name that no other file has, for a file that is to be renamed.
     pub(crate) fn temporary_name(&self) -> std::ffi::OsString {
         let count = self.0.temporaries.fetch_add(1, Ordering::Relaxed);
         format!(".rootless-install-{}-{count}", std::process::id()).into()
     }
 
-    fn place(&self, action: &'static str, path: &Path) -> Result<Place> {
+    fn location(&self, action: &'static str, path: &Path) -> Result<Location> {
         self.0
             .confined
-            .place(path)
+            .location(path)
             .map_err(|e| Error::io(action, path, e))
     }
 
-    fn place_followed(&self, action: &'static str, path: &Path) -> Result<Place> {
+    fn location_followed(&self, action: &'static str, path: &Path) -> Result<Location> {
         self.0
             .confined
-            .place_followed(path)
+            .location_followed(path)
             .map_err(|e| e.into_error(action, path))
     }
 }
 
-/// A file being written. What is written goes to the disk at once: give it large pieces.
+/// File being written. Every write is a system call: give it large pieces.
 ///
 /// Dropped without [`finish`](Self::finish), the file is removed again.
 #[derive(Debug)]
@@ -166,7 +165,7 @@ pub struct NewFile {
     file: File,
     meta: Meta,
     target: Target,
-    place: Place,
+    location: Location,
     path: PathBuf,
     finished: bool,
 }
@@ -178,7 +177,10 @@ impl NewFile {
     /// [`Error::Io`] if the disk refuses; the file is removed then.
     pub fn finish(mut self) -> Result<()> {
         let failed = |e| Error::io("write", &self.path, e);
-        let lists = self.target.lists_for(&self.place, &self.meta).map_err(failed)?;
+        let lists = self
+            .target
+            .lists_for(&self.location, &self.meta)
+            .map_err(failed)?;
         sys::access::give_of(self.file.as_fd(), &lists).map_err(failed)?;
         finish(&self.file, &self.meta).map_err(failed)?;
         self.finished = true;
@@ -214,27 +216,29 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.finished {
             // The error that led here is what matters.
-            let _ = self
-                .target
-                .unlink(&self.place, AtFlags::empty(), self.target.observer().as_deref());
+            let _ = self.target.unlink(
+                &self.location,
+                AtFlags::empty(),
+                self.target.observer().as_deref(),
+            );
         }
     }
 }
 
 /// Makes the regular file on disk that [`finish`] will complete.
-pub(crate) fn create_at(place: &Place, meta: &Meta) -> rustix::io::Result<File> {
+pub(crate) fn create_at(location: &Location, meta: &Meta) -> rustix::io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(encoding::disk_mode(meta.kind, meta.mode));
-    fs::openat(place.fd(), &place.name, flags, mode).map(File::from)
+    fs::openat(location.fd(), &location.name, flags, mode).map(File::from)
 }
 
-/// Gives a new file what the target's users are to see.
+/// Gives a new file the attributes that the target's users are to see.
 fn finish(file: &File, meta: &Meta) -> rustix::io::Result<()> {
     dress(file, meta)?;
     fs::futimens(file, &sys::only_mtime(meta.mtime))
 }
 
-/// As [`finish`], but for the time.
+/// Gives a new file its mode and owner, but not its time.
 pub(crate) fn dress(file: &File, meta: &Meta) -> rustix::io::Result<()> {
     // The umask may have taken bits when the file was made.
     let mode = encoding::disk_mode(meta.kind, meta.mode);

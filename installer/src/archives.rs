@@ -11,10 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A fetcher whose downloads end when the run is stopped, and this machine's sources of apt.
+/// A fetcher, and this machine's configuration of apt. Downloads end when the run is stopped.
 pub(crate) struct Archives {
     /// The fetcher.
     pub(crate) fetcher: Fetcher,
+    /// Sources, keyrings and proxies of this machine.
     machine: MachineSources,
     _stop: OnCancel,
 }
@@ -36,7 +37,7 @@ impl Archives {
         let flag: Arc<AtomicBool> = Arc::clone(&options.cancel);
         let stop = cancel.on_cancel(move |_| flag.store(true, Ordering::Relaxed));
         Ok(Self {
-            fetcher: Fetcher::new(options, Arc::new(ReportedDownloads(reporter)))?,
+            fetcher: Fetcher::new(options, Arc::new(DownloadReporter(reporter)))?,
             machine,
             _stop: stop,
         })
@@ -100,7 +101,7 @@ impl Archives {
     /// Fetches and verifies the indexes of some sources for some architectures.
     ///
     /// # Errors
-    /// An index that cannot be had or verified.
+    /// An index that cannot be fetched or verified.
     pub(crate) fn indexes(
         &self,
         sources: &[Source],
@@ -111,15 +112,16 @@ impl Archives {
     }
 }
 
+/// Returns the sources that the settings name.
 fn given(settings: &ArchiveSettings) -> Result<Vec<SourceList>, ArchiveError> {
     let parse = |mirror: &String| parse_mirror_argument(mirror, &settings.suite, &settings.components);
     settings.mirrors.iter().map(parse).collect()
 }
 
-/// Tells a reporter of downloads.
-struct ReportedDownloads(Arc<dyn Reporter>);
+/// Passes the progress of downloads on to a reporter.
+struct DownloadReporter(Arc<dyn Reporter>);
 
-impl deb_archive::DownloadProgress for ReportedDownloads {
+impl deb_archive::DownloadProgress for DownloadReporter {
     fn started(&self, files: usize, bytes: u64) {
         self.0.event(&Event::DownloadPlanned { files, bytes });
     }

@@ -153,7 +153,7 @@ fn open_log(settings: &Settings, console: &dyn Reporter) -> Option<Arc<LogFile>>
         default_path(
             &settings.cache,
             SystemTime::now(),
-            settings.arch.name,
+            settings.system.arch.name,
             &settings.archives.suite,
         )
     });

@@ -1,29 +1,29 @@
-//! Maintainer scripts, conffiles and triggers, as dpkg runs them.
+//! Configuring packages as dpkg does: maintainer scripts, conffiles and triggers.
 //!
-//! A [`Configurer`] has the session and the database while scripts run. Before a
-//! script the database in the target says what dpkg's would say at that moment,
-//! after it the triggers that it activated are taken in. The order is the
-//! [`queue`]'s; triggers that nobody waits for are processed when the queue is
-//! empty, oldest first.
+//! A [`Configurer`] holds the session and the database while scripts run. Before each script the database in
+//! the target says what dpkg's would say at that moment; after it the triggers that the script activated are
+//! taken in. Packages are configured in the order of the [`queue`]. Triggers that no package awaits are
+//! processed when the queue is empty, oldest first.
 
-pub(crate) mod cycles;
+mod deferred;
 mod error;
-mod later;
+mod preinst;
 pub mod queue;
-mod unpack;
+mod states;
+pub(crate) mod trigger_cycles;
 
 pub use error::ConfigureError;
+pub(crate) use states::CurrentStates;
 
-use cycles::TriggerLoops;
-use dpkg_db::{Database, Diversions, Package, PackageKey, Status};
+use dpkg_db::{Database, Diversions, PackageKey, Status};
 use progress::Event;
 use queue::{Graph, Queue, Step};
 use rootless_install_fs::Target;
 use script_host::script::{Script, ScriptFailure};
-use script_host::unrunnable::{Deferred, Unrunnable};
+use script_host::unrunnable::Deferred;
 use script_host::{ScriptCall, Session};
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use trigger_cycles::TriggerCycles;
 
 type Result<T> = std::result::Result<T, ConfigureError>;
 
@@ -38,59 +38,23 @@ pub enum Run {
     Pending,
 }
 
-/// The packages of a graph as they are at the moment.
-struct Present<'d> {
-    database: &'d Database,
-    order: &'d [PackageKey],
-    numbers: &'d HashMap<&'d PackageKey, queue::Node>,
-    unrunnable: &'d Unrunnable,
-}
-
-impl Present<'_> {
-    fn get(&self, node: queue::Node) -> Option<&Package> {
-        self.order.get(node).and_then(|key| self.database.get(key))
-    }
-}
-
-impl queue::States for Present<'_> {
-    fn status(&self, node: queue::Node) -> Status {
-        self.get(node)
-            .map_or(Status::NotInstalled, |package| package.status)
-    }
-
-    fn is_pending(&self, node: queue::Node) -> bool {
-        self.get(node)
-            .is_some_and(|package| !package.triggers_pending.is_empty())
-    }
-
-    fn awaits(&self, node: queue::Node) -> Option<queue::Node> {
-        let first = self.get(node)?.triggers_awaited.first()?;
-        self.numbers.get(first).copied()
-    }
-
-    fn is_left(&self, node: queue::Node) -> bool {
-        let key = self.order.get(node);
-        key.is_some_and(|key| later::is_left(self.database, self.unrunnable, key))
-    }
-}
-
-/// Runs scripts in a session, and keeps the database in step.
+/// Runs maintainer scripts in a session and keeps the database in step.
 pub struct Configurer<'a, 's> {
     session: &'a mut Session<'s>,
     database: &'a mut Database,
     /// `DPKG_FORCE` (dpkg(1), `--force-help`).
     force: &'static str,
-    loops: TriggerLoops,
+    trigger_cycles: TriggerCycles,
 }
 
 impl<'a, 's> Configurer<'a, 's> {
-    /// Takes the session and the database for a while; `force` is `DPKG_FORCE` of the scripts.
+    /// Borrows the session and the database; `force` is `DPKG_FORCE` of the scripts.
     pub fn new(session: &'a mut Session<'s>, database: &'a mut Database, force: &'static str) -> Self {
         Self {
             session,
             database,
             force,
-            loops: TriggerLoops::default(),
+            trigger_cycles: TriggerCycles::default(),
         }
     }
 
@@ -98,22 +62,21 @@ impl<'a, 's> Configurer<'a, 's> {
         self.session.target()
     }
 
-    /// One run of dpkg over packages that are unpacked or have triggers pending, in
-    /// the order in which dpkg would have them. Triggers are left pending with
-    /// [`Run::Configure`] where nothing in the queue waits for them; the others
-    /// process in the end what was activated meanwhile.
+    /// Carries out one run of dpkg on packages that are unpacked or have triggers pending, in the order in
+    /// which dpkg would take them. With [`Run::Configure`] triggers stay pending where nothing in the queue
+    /// awaits them; the other runs process at their end those that were activated meanwhile.
     ///
     /// # Errors
-    /// The first script that fails ends it; the package is half-configured then.
-    /// Triggers that activate each other end it as well, and a script that needs what
-    /// cannot be run, unless such packages are left for later ([`Unrunnable`]).
+    /// The first script that fails; its package is half-configured then. Triggers that activate each other
+    /// without end. A script that needs a program that cannot be run, unless such packages are deferred
+    /// ([`OnUnrunnable`](script_host::unrunnable::OnUnrunnable)).
     pub fn configure(&mut self, keys: &[PackageKey], run: Run) -> Result<()> {
         let keys: Vec<PackageKey> = keys
             .iter()
             .filter(|key| !self.session.unrunnable().is_deferred(key))
             .cloned()
             .collect();
-        // A package that dpkg knows may satisfy a dependency without being in the queue.
+        // A package in the database may satisfy a dependency without being in the queue.
         let mut order = keys.clone();
         order.extend(
             self.database
@@ -125,15 +88,15 @@ impl<'a, 's> Configurer<'a, 's> {
         let mut queue = Queue::new(0..keys.len(), run == Run::Configure);
         let numbers = order.iter().enumerate().map(|(node, key)| (key, node)).collect();
         loop {
-            let states = Present {
+            let states = CurrentStates {
                 database: self.database,
                 order: &order,
                 numbers: &numbers,
-                unrunnable: self.session.unrunnable(),
+                unrunnable: Some(self.session.unrunnable()),
             };
             match queue.next(&graph, &states) {
                 None => break,
-                Some(Step::Leave { node, on }) => {
+                Some(Step::Defer { node, on }) => {
                     if let (Some(key), Some(on)) = (order.get(node), order.get(on)) {
                         let deferred = Deferred::Dependent { on: on.name.clone() };
                         self.session.unrunnable().defer(key.clone(), deferred);
@@ -144,7 +107,7 @@ impl<'a, 's> Configurer<'a, 's> {
                         self.configure_one(key)?;
                     }
                 }
-                // It is not asked to refuse.
+                // Only a strict queue refuses packages.
                 Some(Step::Refuse(_)) => {}
                 Some(Step::Triggers(node)) => {
                     if let Some(key) = order.get(node) {
@@ -161,14 +124,14 @@ impl<'a, 's> Configurer<'a, 's> {
         Ok(())
     }
 
-    /// The graph of packages, whose numbers are their places in `order`.
+    /// Returns the graph of packages; the number of each is its position in `order`.
     fn graph(&self, order: &[PackageKey], run: Run) -> Graph {
         let known: Vec<_> = order
             .iter()
             .filter_map(|key| self.database.get(key))
             .map(|package| (package, self.has_script(&package.info_path("postinst"))))
             .collect();
-        // dpkg knows packages in the order in which it unpacked them, or that of its status file.
+        // dpkg reads packages in the order in which it unpacked them, or in that of its status file.
         let mut read: Vec<queue::Node> = (0..known.len()).collect();
         if run != Run::Install {
             read.sort_by_key(|node| order.get(*node));
@@ -178,10 +141,10 @@ impl<'a, 's> Configurer<'a, 's> {
 
     fn configure_one(&mut self, key: &PackageKey) -> Result<()> {
         self.session.cancel().check()?;
-        if self.leave_foreseen(key) {
+        if self.defer_foreseen(key) {
             return Ok(());
         }
-        self.loops.reset();
+        self.trigger_cycles.reset();
         let declarations = self.database.declarations(self.target(), key)?;
         self.database.activate_declared(key, &declarations);
         let diversions = Diversions::load(self.target())?;
@@ -195,7 +158,7 @@ impl<'a, 's> Configurer<'a, 's> {
                 .and_then(|p| p.config_version.clone())
                 .unwrap_or_default();
             let ran = self.run(key, Script::Configure { old }, &postinst);
-            if self.leave_for_later(key, ran)? {
+            if self.defer_stopped(key, ran)? {
                 return Ok(());
             }
         }
@@ -219,7 +182,7 @@ impl<'a, 's> Configurer<'a, 's> {
             return Ok(());
         }
         self.session.cancel().check()?;
-        if let Some(packages) = self.loops.check(self.database) {
+        if let Some(packages) = self.trigger_cycles.check(self.database) {
             self.database
                 .update(key, |package| package.status = Status::HalfConfigured)?;
             self.database.save(self.target())?;
@@ -230,7 +193,7 @@ impl<'a, 's> Configurer<'a, 's> {
         if let Some(postinst) = self.script_path(key, "postinst") {
             let script = Script::Triggered { names: names.clone() };
             let ran = self.run(key, script, &postinst);
-            if self.leave_for_later(key, ran)? {
+            if self.defer_stopped(key, ran)? {
                 return Ok(self.database.put_back(key, &names, &awaiters)?);
             }
         }
@@ -279,4 +242,25 @@ impl<'a, 's> Configurer<'a, 's> {
             })))
         }
     }
+}
+
+/// Returns the packages that `dpkg --configure --pending` takes, in its order: that of the hash table of its
+/// database (FNV-1a over the name, 65521 entries), which shows in the ids that scripts hand out.
+pub(crate) fn pending(database: &Database) -> Vec<PackageKey> {
+    let slot = |name: &str| {
+        let hash = name.bytes().fold(2_166_136_261_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(16_777_619)
+        });
+        hash % 65_521
+    };
+    let mut keys: Vec<PackageKey> = database
+        .packages()
+        .filter(|package| {
+            matches!(package.status, Status::Unpacked | Status::HalfConfigured)
+                || !package.triggers_pending.is_empty()
+        })
+        .map(|package| package.key())
+        .collect();
+    keys.sort_by_key(|key| slot(&key.name));
+    keys
 }

@@ -1,105 +1,103 @@
-//! A call of dpkg on a root filesystem that exists: one archive after the other, in place, as
-//! dpkg(1) does it, with scripts in the view.
+//! A call of dpkg on a root filesystem that exists: one archive after the other, in place, as dpkg(1) does it, with
+//! scripts in a session.
 //!
-//! What an installation as a whole does with all cores and a plan is done here in dpkg's own way:
-//! the order of its steps, its messages, its journal. So what a call leaves when it fails is what
-//! dpkg leaves, and another call goes on from there.
+//! An installation follows a plan, on all processors; a call follows dpkg: the order of its steps, its messages, its
+//! journal. So a call that fails leaves the states that dpkg leaves, from which another call goes on.
 
-mod archives;
 mod audit;
+mod changes;
 mod conffiles;
 mod configure;
+mod conflicts;
+mod deb_files;
 mod engine;
 mod fault;
 mod filters;
 mod force;
+mod messages;
 mod old_files;
 mod options;
 mod ownership;
-mod place;
 mod purge;
 mod queries;
 mod relations;
 mod remove;
-mod rivals;
 mod scripts;
+mod target;
 mod triggers;
 mod unpack;
-mod voice;
-mod work;
 
 pub use filters::Filters;
 pub use force::Forces;
 pub use options::{Action, Call, Options, ScriptMode};
 
 use deb_arch::Architecture;
-use deb_unpack::DebFile;
 use dpkg_db::Database;
 use engine::Engine;
-use fault::{Done, Fault, told};
+use fault::{Fault, Result, with_causes};
+use messages::Messages;
 use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
-use std::path::Path;
 use std::sync::Arc;
-use voice::Voice;
 
-/// Does what a call asks for. The exit status is dpkg's.
+/// Does the action of a call, and returns dpkg's exit status: 0, 1 where the answer to a question is no or a package
+/// failed, 2 for any other error.
 pub fn run(call: &Call, cancel: &Cancel) -> u8 {
     let options = &call.options;
-    let voice = match Voice::new(&options.status_fds, options.log.as_deref(), options.debug) {
-        Ok(voice) => Arc::new(voice),
+    let messages = match Messages::new(&options.status_fds, options.log.as_deref(), options.debug) {
+        Ok(messages) => Arc::new(messages),
         Err(problem) => {
             eprintln!("dpkg: error: {problem}");
             return 2;
         }
     };
-    let reporter: Arc<dyn Reporter> = Arc::clone(&voice) as _;
+    let reporter: Arc<dyn Reporter> = Arc::clone(&messages) as _;
     progress::trace::listen(&reporter);
-    match run_with(call, &voice, cancel) {
+    match run_with(call, &messages, cancel) {
         Ok(true) => 0,
         Ok(false) => 1,
         Err(Fault::Package(problem) | Fault::Call(problem)) => {
-            voice.notice(&format!("error: {problem}"));
+            messages.notice(&format!("error: {problem}"));
             2
         }
     }
 }
 
-fn run_with(call: &Call, voice: &Arc<Voice>, cancel: &Cancel) -> Done<bool> {
-    if let Some(answered) = queries::without_database(call, voice) {
+fn run_with(call: &Call, messages: &Arc<Messages>, cancel: &Cancel) -> Result<bool> {
+    if let Some(answered) = queries::without_database(call, messages) {
         return answered;
     }
-    // Scripts' users are strangers to what this makes; the target's modes are its own.
+    // Accounts that scripts change to have to read what the run makes; modes in the target are faked.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     if call.action == Action::PrintArchitecture && call.options.root.parent().is_none() {
         let given = call.options.arch.unwrap_or_else(Architecture::native);
-        voice.say(given.name);
+        messages.say(given.name);
         return Ok(true);
     }
-    let target = place::open(call)?;
-    let architecture = place::architecture(call, &target)?;
-    let mut database = place::database(call, &target, architecture.name)?;
+    let target = target::open(call)?;
+    let architecture = target::architecture(call, &target)?;
+    let mut database = target::database(call, &target, architecture.name)?;
     match call.action {
         Action::AddArchitecture | Action::RemoveArchitecture => {
-            let _locks = place::lock(&call.options.root)?;
+            let _locks = target::lock(&call.options.root)?;
             change_architectures(call, &target, &mut database)?;
             Ok(true)
         }
         Action::SetSelections | Action::ClearSelections => {
-            let _locks = place::lock(&call.options.root)?;
-            queries::select(&mut database, voice, call.action == Action::ClearSelections)?;
+            let _locks = target::lock(&call.options.root)?;
+            queries::select(&mut database, messages, call.action == Action::ClearSelections)?;
             database.save(&target)?;
             Ok(true)
         }
         _ if call.action.runs_scripts() => {
-            let _locks = place::lock(&call.options.root)?;
-            work::work(call, voice, cancel, &target, architecture, database)
+            let _locks = target::lock(&call.options.root)?;
+            changes::change_packages(call, messages, cancel, &target, architecture, database)
         }
-        _ => queries::answer(call, &target, &database, voice),
+        _ => queries::answer(call, &target, &database, messages),
     }
 }
 
-fn change_architectures(call: &Call, target: &Target, database: &mut Database) -> Done {
+fn change_architectures(call: &Call, target: &Target, database: &mut Database) -> Result {
     let [name] = &call.arguments[..] else {
         let action = call.action.name();
         return Err(Fault::Call(format!("--{action} takes exactly one argument")));
@@ -125,28 +123,17 @@ fn change_architectures(call: &Call, target: &Target, database: &mut Database) -
     Ok(database.set_foreign(target, foreign)?)
 }
 
-/// The architecture of the first archive that is for one.
-fn archives_architecture(call: &Call) -> Option<&'static Architecture> {
-    if !matches!(call.action, Action::Install | Action::Unpack) {
-        return None;
-    }
-    call.arguments.iter().find_map(|path| {
-        let control = DebFile::open(Path::new(path)).ok()?.control().ok()?;
-        Architecture::by_name(&control.package().ok()?.architecture)
-    })
-}
-
 impl Engine<'_, '_> {
-    /// Does what is asked for, and says in the end what was not done.
-    fn act(&mut self) -> Done<bool> {
+    /// Does the action, and lists the packages that failed at the end. Returns whether there are none.
+    fn act(&mut self) -> Result<bool> {
         let done = match self.call.action {
             Action::Install | Action::Unpack => self.archives(),
             Action::Remove | Action::Purge => self.remove_named(),
             _ => self.configure_named(),
         };
         let halted = matches!(&done, Err(Fault::Call(problem)) if problem.is_empty());
-        // Whatever happened, what was done is on record.
-        self.tell();
+        // The database is saved after a failure, too.
+        self.report_states();
         let saved = self.database.save(self.target);
         if !self.failed.is_empty() {
             eprintln!("Errors were encountered while processing:");
@@ -157,7 +144,7 @@ impl Engine<'_, '_> {
         } else {
             done?;
         }
-        saved.map_err(|error| Fault::Call(told(&error)))?;
+        saved.map_err(|error| Fault::Call(with_causes(&error)))?;
         Ok(self.failed.is_empty())
     }
 }

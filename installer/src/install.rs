@@ -1,20 +1,19 @@
-//! From verified packages to a configured target: the plan carried out.
+//! Carrying out a plan: from verified packages to a configured target.
 //!
-//! The essential packages are unpacked together before any script runs, then a session is opened and they are
-//! installed as dpkg would find them. After that the steps of the plan follow one another: unpack some,
-//! configure some.
+//! The packages of the first phase, the essential ones, are unpacked together before any script runs. Then a
+//! session is opened and they are configured. After that the steps of the other phases follow one another, each
+//! of which unpacks or configures some packages. Meanwhile later packages are [recompressed](recompress).
 
 use crate::bookkeeping;
-use crate::merge_usr::{self, MergedUsr};
-use crate::preseed::Selections;
+use crate::merge_usr;
+use crate::settings::SystemSettings;
 use apt_solve::{PackageId, Plan, Selection, Universe, Variant};
-use deb_arch::Architecture;
 use deb_archive::Index;
 use dpkg_db::{Database, PackageKey};
 use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
 use script_host::unrunnable::Deferred;
-use script_host::{Native, Observer, ScriptRoot, ScriptSettings};
+use script_host::{Native, Observer, ScriptRoot};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,55 +25,46 @@ mod steps;
 
 pub use error::InstallError;
 use error::system_error;
-pub(crate) use steps::pending;
 
 type Result<T> = std::result::Result<T, InstallError>;
 
-/// A plan, and the target in which it is carried out.
+/// A plan, and all that is needed to carry it out in a target.
 pub struct Installation<'a, 'u> {
     /// The target, still empty.
     pub target: &'a Target,
-    /// The target's own architecture.
-    pub arch: &'static Architecture,
-    /// The target's foreign architectures.
-    pub foreign: &'a [&'static Architecture],
+    /// Settings of the system in the target.
+    pub system: &'a SystemSettings,
     /// Packages of these architectures.
     pub universe: &'a Universe<'u>,
-    /// All indexes, whose memory is given back from time to time.
+    /// All indexes that are loaded. Their memory is given back to the kernel before packages are unpacked.
     pub indexes: &'a [Index],
-    /// The phases and steps.
+    /// Phases and steps, in their order.
     pub plan: &'a Plan,
-    /// The selection that the plan was made of.
+    /// The packages that were chosen, of which the plan was made.
     pub selection: &'a Selection,
-    /// The verified package files.
+    /// The verified package files of the plan.
     pub debs: HashMap<PackageId, PathBuf>,
-    /// The target's sources of apt: paths and contents.
+    /// Files of apt's sources: paths in the target, and contents.
     pub sources: Vec<(PathBuf, String)>,
-    /// Whether /usr is merged.
-    pub merged_usr: MergedUsr,
-    /// Answers for debconf.
-    pub selections: &'a [Selections],
-    /// Settings of scripts.
-    pub scripts: &'a ScriptSettings,
     /// The cache directory.
     pub cache: &'a Path,
-    /// The reporter of all that happens.
+    /// The reporter of progress and script output.
     pub reporter: Arc<dyn Reporter>,
-    /// The token that stops it.
+    /// The token that stops the run.
     pub cancel: &'a Cancel,
 }
 
-/// The place in which the scripts of an installation run.
-pub struct Workplace<'a, 'u> {
+/// The environment in which the scripts of an installation run.
+pub struct ScriptHost<'a, 'u> {
     /// The root directory of scripts.
     pub root: ScriptRoot<'a>,
     /// Native tools; none when all of the target's own programs can be executed.
     pub native: Option<Native<'a, 'u>>,
     /// An empty directory of this run, on the filesystem of the cache.
     pub scratch: &'a Path,
-    /// A directory for the view's mount, made here.
+    /// Mount point of the view; made when the session is opened.
     pub mount_point: PathBuf,
-    /// An observer of what scripts do.
+    /// An observer of what scripts do; none outside of lint.
     pub observer: Option<Arc<dyn Observer>>,
 }
 
@@ -82,16 +72,16 @@ pub struct Workplace<'a, 'u> {
 pub type DeferredPackages = Vec<(PackageKey, Deferred)>;
 
 impl Installation<'_, '_> {
-    /// Carries the plan out.
+    /// Carries the plan out, and returns the packages that could not be configured here.
     ///
     /// # Errors
-    /// Whatever ends it; the target is not usable then.
-    pub fn run(&self, place: Workplace<'_, '_>) -> Result<DeferredPackages> {
-        self.carry_out(place).map_err(|error| {
-            // The error of a single file does not say where it would have been.
+    /// The first failure; the target is not usable then.
+    pub fn run(&self, host: ScriptHost<'_, '_>) -> Result<DeferredPackages> {
+        self.carry_out(host).map_err(|error| {
+            // The error of a file of the target does not say on which filesystem it would have been.
             let full = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
             match error {
-                error if error.names_its_place() => error,
+                error if error.names_directory() => error,
                 error if system_error(&error).is_some_and(|kind| full.contains(&kind)) => {
                     InstallError::NoSpace {
                         directory: self
@@ -108,32 +98,42 @@ impl Installation<'_, '_> {
         })
     }
 
-    fn carry_out(&self, place: Workplace<'_, '_>) -> Result<DeferredPackages> {
+    fn carry_out(&self, host: ScriptHost<'_, '_>) -> Result<DeferredPackages> {
         self.check_selections()?;
         bookkeeping::prepare(self.target, &self.sources, !self.plan.phases.is_empty())?;
-        let foreign: Vec<String> = self.foreign.iter().map(|arch| arch.name.to_owned()).collect();
+        let foreign: Vec<String> = self
+            .system
+            .foreign
+            .iter()
+            .map(|arch| arch.name.to_owned())
+            .collect();
         let first = self.plan.phases.first().map_or(&[][..], |phase| &phase.packages);
-        merge_usr::prepare(self.target, self.arch, self.merged_usr, &self.jobs(first))?;
-        // Without dpkg its database is what mmdebstrap prepares for it.
+        merge_usr::prepare(
+            self.target,
+            self.system.arch,
+            self.system.merged_usr,
+            &self.jobs(first),
+        )?;
+        // Where dpkg is not run, its database is the one that mmdebstrap prepares.
         if self.selection.variant == Variant::Extract || self.plan.phases.is_empty() {
-            self.extract(&Database::prepare(self.target, self.arch.name, &foreign)?)?;
+            self.extract(&Database::prepare(self.target, self.system.arch.name, &foreign)?)?;
             return Ok(Vec::new());
         }
-        let mut database = Database::create(self.target, self.arch.name, &foreign)?;
-        let recompression = self.recompression(place.scratch);
+        let mut database = Database::create(self.target, self.system.arch.name, &foreign)?;
+        let recompression = self.recompression(host.scratch);
         let options = script_host::Options {
             target: self.target,
-            arch: self.arch,
-            foreign: self.foreign,
-            root: place.root,
-            native: place.native,
-            scripts: self.scripts,
+            arch: self.system.arch,
+            foreign: &self.system.foreign,
+            root: host.root,
+            native: host.native,
+            scripts: &self.system.scripts,
             dpkg_version: self.dpkg_version(),
             runs_programs: true,
-            scratch: place.scratch,
-            mount_point: place.mount_point,
+            scratch: host.scratch,
+            mount_point: host.mount_point,
             cache: self.cache,
-            observer: place.observer,
+            observer: host.observer,
             reporter: Arc::clone(&self.reporter),
             cancel: self.cancel,
         };
@@ -159,6 +159,7 @@ impl Installation<'_, '_> {
         Ok(deferred)
     }
 
+    /// Returns the names and architectures of the packages that apt marks as automatically installed.
     fn automatic(&self) -> Vec<(String, String)> {
         let marked = self
             .selection
@@ -167,10 +168,10 @@ impl Installation<'_, '_> {
             .filter(|id| self.selection.automatic.contains(id));
         marked
             .map(|id| self.universe.package(*id))
-            // apt records the architecture it takes `all` for.
+            // apt records packages for `all` with the native architecture.
             .map(|package| {
                 let architecture = if package.architecture == "all" {
-                    self.arch.name
+                    self.system.arch.name
                 } else {
                     package.architecture
                 };
@@ -186,7 +187,7 @@ impl Installation<'_, '_> {
             .packages()
             .map(|id| self.universe.package(id))
             .find(|p| p.name == "dpkg");
-        // The least that a script may ask for and that has all of today's interfaces.
+        // The oldest version that has all interfaces which scripts ask for today.
         found.map_or_else(|| "1.22.0".to_owned(), |package| package.version.to_owned())
     }
 }

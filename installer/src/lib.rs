@@ -14,7 +14,7 @@ pub mod install;
 pub mod lint;
 pub mod local_packages;
 pub mod merge_usr;
-pub mod native_root;
+pub mod native_root_source;
 pub mod output;
 pub mod preseed;
 pub mod settings;

@@ -1,51 +1,51 @@
-//! What maintainer scripts do against the contract of `DPKG_ROOT`.
+//! Violations of the contract of `DPKG_ROOT` by maintainer scripts.
 //!
 //! A script that dpkg runs with `--force-script-chrootless` has the outer system's root directory and must
-//! keep its hands off it (dpkg(1), "DPKG_ROOT"). Here the outer system is a native root that can be thrown
-//! away, so everything may be tried and is seen: by a watch on the view of the native root ([`Lint`]), by one
-//! on that of the target ([`Writes`]), and by the shim, which stands in for the tools and tells what it was
-//! called with.
+//! leave it alone (dpkg(1), "DPKG_ROOT"). Here the outer system is a native root that is thrown away afterwards,
+//! so scripts may do anything, and all of it is observed: by a watch on the view of the native root ([`Lint`]),
+//! by one on that of the target ([`Writes`]), and by the shim, which stands in for the tools and reports their
+//! arguments.
 //!
-//! [`walk`] makes deeds of accesses, [`process`] says whose they are, [`classify`] which are violations,
-//! [`lines`] in which line of the script; [`finding`] puts them together and [`report`] prints them.
+//! [`lookups`] turns accesses into operations, [`process`] finds the process that makes them, [`classify`] picks
+//! out the violations, and [`lines`] finds the line of the script. [`finding`] collects them, [`report`] prints
+//! them, and [`observer`] connects all that with a session.
 
 pub mod classify;
 pub mod finding;
 mod leak;
 pub mod lines;
+mod lookups;
+mod observer;
 pub mod process;
 pub mod report;
-mod walk;
 
 pub use leak::Writes;
 pub use lines::Tracer;
+pub use observer::{LintReporter, TargetWatch};
 pub use report::{Format, Report};
 
-use classify::{Deed, Question};
-use finding::{Finding, Findings, Kind};
+use classify::{Operation, Question};
+use finding::{Finding, FindingKind, Findings};
+use lookups::{Lookups, Performed};
 use process::{Process, Processes, is_script};
-use progress::{Event, Reporter};
-use rootless_install_fs::{Access, AccessKind, Target, Watch};
-use script_host::Observer;
+use rootless_install_fs::Target;
 use shim_protocol::Violation;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use walk::{Done, Walks};
 
-/// What a [`Lint`] needs to know.
-pub struct Settings {
-    /// `DPKG_ROOT`: the target's place in the native root.
+/// The run that a [`Lint`] observes.
+pub struct LintContext {
+    /// `DPKG_ROOT`: path of the target in the native root.
     pub root: PathBuf,
     /// `DPKG_ADMINDIR`.
     pub admin: PathBuf,
-    /// The target, where scripts are read.
+    /// The target, which has the texts of scripts.
     pub target: Target,
-    /// Whether it is known how a program, named without its directory, learns of the root: the front's
-    /// table.
+    /// Whether a program, named without its directory, is known to act on `DPKG_ROOT` (the table of tools).
     pub is_covered: Box<dyn Fn(&str) -> bool + Send + Sync>,
-    /// What tells about processes.
+    /// Source of knowledge about processes.
     pub processes: Box<dyn Processes>,
 }
 
@@ -54,41 +54,38 @@ pub struct Settings {
 struct Running {
     package: String,
     script: String,
-    /// Its path, once an access has told it.
+    /// Its path, known since its first access.
     path: Option<PathBuf>,
-    /// The texts of scripts that run: this one, and the package's `config`, which debconf runs from it.
+    /// Texts of scripts that run: of this one, and of the package's `config`, which debconf runs from it.
     texts: HashMap<PathBuf, Option<Arc<str>>>,
 }
 
 struct State {
     running: Option<Running>,
-    walks: Walks<Option<Finding>>,
+    lookups: Lookups<Option<Finding>>,
     tracer: Tracer,
     findings: Findings,
-    /// Scripts that have begun, with their packages.
+    /// Packages and names of scripts that have begun.
     begun: Vec<(String, String)>,
 }
 
 /// Collects findings while scripts run.
-///
-/// It is the watch of the native root's view, hears of scripts as a [`Reporter`] ([`Heard`]), and is told of
-/// the shim's messages with [`told`](Self::told).
 pub struct Lint {
-    settings: Settings,
+    context: LintContext,
     writes: Arc<Writes>,
     state: Mutex<State>,
 }
 
 impl Lint {
-    /// One that has seen nothing yet, and sees no lines.
-    pub fn new(settings: Settings) -> Self {
-        let tracer = Tracer::blind(&settings.admin);
+    /// Returns one without findings, which cannot find lines until [`trace`](Self::trace) is called.
+    pub fn new(context: LintContext) -> Self {
+        let tracer = Tracer::blind(&context.admin);
         Self {
-            settings,
+            context,
             writes: Arc::default(),
             state: Mutex::new(State {
                 running: None,
-                walks: Walks::default(),
+                lookups: Lookups::default(),
                 tracer,
                 findings: Findings::default(),
                 begun: Vec::new(),
@@ -96,12 +93,12 @@ impl Lint {
         }
     }
 
-    /// Gives it what tells of lines, before the first script.
+    /// Sets the source of lines, before the first script.
     pub fn trace(&self, tracer: Tracer) {
         self.state().tracer = tracer;
     }
 
-    /// The watch for the view of the target.
+    /// Returns the record of files that scripts write in the target.
     pub fn writes(&self) -> Arc<Writes> {
         Arc::clone(&self.writes)
     }
@@ -110,7 +107,7 @@ impl Lint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A script begins: `script` is its name and arguments.
+    /// Notes that a script begins; `script` is its name and its arguments.
     pub fn begin(&self, package: &str, script: &str) {
         let script = script.split(' ').next().unwrap_or(script);
         let state = &mut *self.state();
@@ -125,16 +122,16 @@ impl Lint {
         self.writes.running(Some((package.to_owned(), script.to_owned())));
     }
 
-    /// The script has ended.
+    /// Notes that the script has ended.
     pub fn end(&self) {
         let state = &mut *self.state();
-        let rest = state.walks.end();
+        let rest = state.lookups.end();
         add(&mut state.findings, rest);
         state.running = None;
         self.writes.running(None);
     }
 
-    /// The script has failed, and ends.
+    /// Notes that the script has failed, before it ends.
     pub fn failed(&self, failure: &str) {
         let state = &mut *self.state();
         if let Some(running) = &state.running {
@@ -142,7 +139,7 @@ impl Lint {
                 package: running.package.clone(),
                 script: running.script.clone(),
                 line: None,
-                kind: Kind::Fails,
+                kind: FindingKind::Fails,
                 tool: String::new(),
                 what: failure.to_owned(),
                 helped: false,
@@ -153,13 +150,13 @@ impl Lint {
         }
     }
 
-    /// Takes a violation that the shim reports. Its process is as this one numbers it (`SO_PEERCRED`, unix(7)), and
-    /// still waits for its answer.
+    /// Takes a violation that the shim reports. The process is numbered as in this process's namespace
+    /// (`SO_PEERCRED`, unix(7)), and still waits for its answer.
     pub fn reported(&self, violation: &Violation<'_>) {
         let pid = violation.process;
         let [tool, what] = [violation.tool, violation.subject].map(String::from_utf8_lossy);
         let state = &mut *self.state();
-        let command = self.settings.processes.command(pid);
+        let command = self.context.processes.command(pid);
         let command = command.map(|words| words.join(" "));
         if let Some(finding) = self.finding(state, pid, violation.kind.into(), &tool, &what, command) {
             state.findings.add(Finding {
@@ -169,13 +166,13 @@ impl Lint {
         }
     }
 
-    /// Takes what traced shells have written; to be called from time to time, for the shells wait when
-    /// nobody reads.
+    /// Reads what traced shells have written. Has to be called from time to time: a shell waits when its pipe is
+    /// full.
     pub fn drain(&self) {
         self.state().tracer.drain();
     }
 
-    /// Drains until `done` says so.
+    /// Drains until `done` returns true.
     pub fn drain_until(&self, done: &dyn Fn() -> bool) {
         while !done() {
             self.drain();
@@ -183,16 +180,16 @@ impl Lint {
         }
     }
 
-    /// All findings of packages that `wanted` takes, and how many scripts of theirs have run. What scripts
-    /// have left in the target is looked at now.
+    /// Returns all findings of packages for which `wanted` is true, and the number of their scripts that ran. Files
+    /// of the target are searched for `DPKG_ROOT` now.
     pub fn findings(&self, wanted: impl Fn(&str) -> bool) -> (Vec<Finding>, usize) {
         let state = &mut *self.state();
-        for (path, (package, script)) in self.writes.leaks(&self.settings.target, &self.settings.root) {
+        for (path, (package, script)) in self.writes.leaks(&self.context.target, &self.context.root) {
             state.findings.add(Finding {
                 package,
                 script,
                 line: None,
-                kind: Kind::Leak,
+                kind: FindingKind::Leak,
                 tool: String::new(),
                 what: path.to_string_lossy().into_owned(),
                 helped: false,
@@ -206,13 +203,14 @@ impl Lint {
         (all, scripts)
     }
 
-    /// What an access would be as a finding, with line and command as they are at this moment.
-    fn judge(&self, state: &mut State, pid: u32, path: &Path, deed: Deed) -> Option<Finding> {
-        if path.starts_with(&self.settings.root) {
+    /// Returns an operation as a finding, with line and command as they are at this moment; none where it is no
+    /// violation.
+    fn judge(&self, state: &mut State, pid: u32, path: &Path, operation: Operation) -> Option<Finding> {
+        if path.starts_with(&self.context.root) {
             return None;
         }
-        let command = self.settings.processes.command(pid)?;
-        let process = Process::of(&command, &self.settings.admin);
+        let command = self.context.processes.command(pid)?;
+        let process = Process::of(&command, &self.context.admin);
         let mut text = None;
         if let (Process::Script { path, .. }, Some(running)) = (&process, &mut state.running) {
             running.path.get_or_insert_with(|| path.into());
@@ -220,21 +218,21 @@ impl Lint {
         }
         let question = Question {
             path,
-            deed,
+            operation,
             process: &process,
             script: text.as_deref(),
-            is_covered: &*self.settings.is_covered,
+            is_covered: &*self.context.is_covered,
         };
         let kind = question.judge()?;
         if matches!(process, Process::Script { shell: true, .. })
-            && matches!(deed, Deed::Test | Deed::Read)
-            && state.tracer.is_starting(&*self.settings.processes, pid)
+            && matches!(operation, Operation::Test | Operation::Read)
+            && state.tracer.is_starting(&*self.context.processes, pid)
         {
             return None;
         }
         let (tool, command) = match process {
             Process::Tool { name, .. } => (name, Some(command.join(" "))),
-            // The shell's own command is the trace's.
+            // The trace has the shell's own command.
             Process::Script { .. } => (String::new(), None),
         };
         self.finding(state, pid, kind, &tool, &path.to_string_lossy(), command)
@@ -244,20 +242,20 @@ impl Lint {
         &self,
         state: &mut State,
         pid: u32,
-        kind: Kind,
+        kind: FindingKind,
         tool: &str,
         what: &str,
         command: Option<String>,
     ) -> Option<Finding> {
-        let processes = &*self.settings.processes;
+        let processes = &*self.context.processes;
         let own =
             processes
                 .command(pid)
-                .and_then(|command| match Process::of(&command, &self.settings.admin) {
+                .and_then(|command| match Process::of(&command, &self.context.admin) {
                     Process::Script { path, .. } => Some(PathBuf::from(path)),
                     Process::Tool { .. } => None,
                 });
-        // A script that is not traced, such as a `config` in perl, is not where the one is that it was run from.
+        // The position of a shell is not that of an untraced script run from it, such as a `config` in perl.
         let spot = state.tracer.spot(processes, pid);
         let spot = spot.filter(|spot| own.as_ref().is_none_or(|own| *own == spot.file));
         let running = state.running.as_mut()?;
@@ -267,19 +265,19 @@ impl Lint {
         let text = path.or_else(|| running.path.clone());
         let text = text.and_then(|path| self.text(running, &path));
         let text = text.as_deref();
-        // A shell opens the files of a compound command, and looks for names in `for`, before it writes.
+        // A shell opens the files of a compound command, and expands the words of `for`, before it traces them.
         let spot = spot.map(|spot| match (&command, text) {
             (None, Some(text)) => lines::nearer(text, what, &spot).unwrap_or(spot),
             _ => spot,
         });
-        // A path ends where there is nothing any more, but the command says the whole of it.
+        // A lookup ends at the first name that does not exist; the command has the whole path.
         let meant = |command: &str| {
             let mut below = classify::words(command).filter(|word| Path::new(word).starts_with(what));
             below.next().map(str::to_owned)
         };
         let meant = match (kind, &spot) {
-            (Kind::Test, Some(spot)) => meant(&spot.command),
-            (Kind::Test, None) => command.as_deref().and_then(meant),
+            (FindingKind::Test, Some(spot)) => meant(&spot.command),
+            (FindingKind::Test, None) => command.as_deref().and_then(meant),
             _ => None,
         };
         let what = meant.as_deref().unwrap_or(what);
@@ -303,22 +301,22 @@ impl Lint {
         })
     }
 
-    /// A program of the target is executed. What a confined tool executes there is its own matter; what a
-    /// script does, or a tool that was given the path by one, is a finding.
+    /// Takes the execution of a program of the target. It is a finding if a script does it, or a tool with the
+    /// program's path as an argument; anything else that a tool executes is its own matter.
     fn executes_inside(&self, pid: u32, path: &Path) {
-        let seen = self.settings.root.join(path.strip_prefix("/").unwrap_or(path));
+        let seen = self.context.root.join(path.strip_prefix("/").unwrap_or(path));
         let state = &mut *self.state();
         if state.running.is_none()
             || seen
                 .to_str()
-                .is_some_and(|seen| is_script(seen, &self.settings.admin))
+                .is_some_and(|seen| is_script(seen, &self.context.admin))
         {
             return;
         }
-        let Some(command) = self.settings.processes.command(pid) else {
+        let Some(command) = self.context.processes.command(pid) else {
             return;
         };
-        let is_meant = match Process::of(&command, &self.settings.admin) {
+        let is_meant = match Process::of(&command, &self.context.admin) {
             Process::Script { .. } => true,
             Process::Tool { arguments, .. } => {
                 let mut words = arguments.iter().flat_map(|argument| classify::words(argument));
@@ -330,17 +328,17 @@ impl Lint {
         }
         let name = path.file_name().map(|name| name.to_string_lossy());
         let what = format!("$DPKG_ROOT{}", path.display());
-        let kind = Kind::TargetBinary;
+        let kind = FindingKind::TargetBinary;
         if let Some(finding) = self.finding(state, pid, kind, &name.unwrap_or_default(), &what, None) {
             state.findings.add(finding);
         }
     }
 
-    /// The text of a script, by its path as it was called.
+    /// Returns the text of a script, by its path as it was called.
     fn text(&self, running: &mut Running, path: &Path) -> Option<Arc<str>> {
         let read = || {
-            let inside = Path::new("/").join(path.strip_prefix(&self.settings.root).ok()?);
-            let bytes = self.settings.target.read(&inside).ok()?;
+            let inside = Path::new("/").join(path.strip_prefix(&self.context.root).ok()?);
+            let bytes = self.context.target.read(&inside).ok()?;
             Some(String::from_utf8_lossy(&bytes).into())
         };
         let texts = &mut running.texts;
@@ -348,7 +346,8 @@ impl Lint {
     }
 }
 
-/// `config` of `PACKAGE.config` and the like, where dpkg keeps the scripts of packages or unpacks them.
+/// Returns the name of a maintainer script by its path: `config` for `PACKAGE.config`, `preinst` for
+/// `tmp.ci/preinst`.
 fn script_name(path: &Path) -> Option<&str> {
     let name = path.file_name()?.to_str()?;
     let name = name.rsplit('.').next().unwrap_or(name);
@@ -357,7 +356,7 @@ fn script_name(path: &Path) -> Option<&str> {
         .then_some(name)
 }
 
-/// A command may have the names of hundreds of files.
+/// Greatest length of a command in a finding, in characters: a command may name hundreds of files.
 const LONGEST_COMMAND: usize = 400;
 
 fn shortened(mut command: String) -> String {
@@ -368,100 +367,17 @@ fn shortened(mut command: String) -> String {
     command
 }
 
-/// The first word of a command as the shell shows it, without the quotes that it needs.
+/// Returns the first word of a command as the shell traces it, without quotes.
 fn builtin(command: Option<&str>) -> &str {
     let word = command.and_then(|command| command.split_whitespace().next());
     word.map_or("shell", |word| word.trim_matches('\''))
 }
 
-fn add(findings: &mut Findings, done: Vec<Done<Option<Finding>>>) {
+fn add(findings: &mut Findings, done: Vec<Performed<Option<Finding>>>) {
     done.into_iter()
         .filter_map(|done| done.about)
         .for_each(|finding| findings.add(finding));
 }
 
-impl Watch for Lint {
-    fn seen(&self, access: &Access<'_>) {
-        let state = &mut *self.state();
-        if state.running.is_none() {
-            return;
-        }
-        if access.kind == AccessKind::Execute {
-            state.tracer.executes(&*self.settings.processes, access.pid);
-        }
-        let mut walks = std::mem::take(&mut state.walks);
-        let shared = std::cell::RefCell::new(&mut *state);
-        let done = walks.step(access, |path, deed| {
-            self.judge(&mut shared.borrow_mut(), access.pid, path, deed)
-        });
-        state.walks = walks;
-        add(&mut state.findings, done);
-    }
-}
-
-impl Observer for Lint {
-    fn inside(self: Arc<Self>) -> Arc<dyn Watch> {
-        Arc::new(Inside(self))
-    }
-
-    fn outside(self: Arc<Self>) -> Arc<dyn Watch> {
-        self
-    }
-
-    fn violation(&self, violation: &Violation<'_>) {
-        self.reported(violation);
-    }
-
-    fn prepare(&self, private: &Path, root: &Target, admin: &Path, shim: &Path) -> std::io::Result<()> {
-        self.trace(Tracer::prepare(private, root, admin, shim)?);
-        Ok(())
-    }
-
-    fn accompany(&self, ended: &dyn Fn() -> bool) {
-        self.drain_until(ended);
-    }
-}
-
-/// The watch of the target's view: what scripts write there, and which of its programs they execute.
-pub struct Inside(pub Arc<Lint>);
-
-impl Watch for Inside {
-    fn seen(&self, access: &Access<'_>) {
-        if access.kind == AccessKind::Execute {
-            self.0.executes_inside(access.pid, access.path);
-        }
-        self.0.writes.seen(access);
-    }
-
-    fn sees_all(&self) -> bool {
-        self.0.writes.sees_all()
-    }
-}
-
-/// Tells a [`Lint`] which script runs, and everything to another reporter.
-pub struct Heard {
-    /// Who collects.
-    pub lint: Arc<Lint>,
-    /// Who is told.
-    pub reporter: Arc<dyn Reporter>,
-}
-
-impl Reporter for Heard {
-    fn event(&self, event: &Event<'_>) {
-        match event {
-            Event::ScriptStarted { package, script } => self.lint.begin(package, script),
-            Event::ScriptFinished { failure, .. } => {
-                if let Some(failure) = failure {
-                    self.lint.failed(failure);
-                }
-                self.lint.end();
-            }
-            _ => {}
-        }
-        self.reporter.event(event);
-    }
-}
-
 #[cfg(test)]
-#[path = "lint/tests.rs"]
 mod tests;

@@ -1,14 +1,11 @@
-//! Merging /usr: `/bin`, `/sbin` and `/lib*` as links to the directories of the
-//! same name in `/usr`.
+//! Merging /usr: `/bin`, `/sbin` and `/lib*` become links to the directories of the same name in `/usr`.
 //!
-//! Since Debian 13 base-files ships the links. Debian 12 leaves the merging to the
-//! package usrmerge, whose script does it after everything is unpacked. What is
-//! done here is for targets that are to be merged, or to stay as they are, without
-//! that package: the links are made before the essential packages are unpacked, so
-//! that everything is put where it belongs, as debootstrap used to do it and as
-//! mmdebstrap's hooks do. Whether the packages allow it is found out first
-//! ([`check`]), by the rules by which debootstrap merges afterwards: no path may
-//! mean two things, and no link may mean another thing.
+//! Since Debian 13 base-files has the links. Debian 12 leaves the merging to the package usrmerge, whose script does
+//! it after everything is unpacked. This module is for targets that are merged, or stay unmerged, without that
+//! package: the links are made before the essential packages are unpacked, so that their files go to the right
+//! directories, as debootstrap used to do it and as mmdebstrap's hooks do. The packages are checked first
+//! ([`check`]), by the rules by which debootstrap merges afterwards: no two files may get one path, and no link may
+//! lead elsewhere.
 
 mod check;
 #[cfg(test)]
@@ -21,18 +18,17 @@ use dpkg_db::DpkgError;
 use rootless_install_fs::{Error as TargetError, FileType, Meta, Target, Timestamp};
 use std::path::{Path, PathBuf};
 
-/// The package that says /usr is merged, or meant not to be, so that usrmerge is not
-/// needed.
+/// The package that declares /usr merged, or unmerged on purpose, so that usrmerge is not needed.
 pub const PACKAGE: &str = "usr-is-merged";
 
-/// Kept by usrmerge and usr-is-merged alike: leave the target as it is.
+/// The file that makes usrmerge and usr-is-merged leave the target unmerged.
 const SKIP: &str = "/etc/unsupported-skip-usrmerge-conversion";
-/// What is in it.
+/// Content of that file.
 const SKIP_TEXT: &[u8] = b"this system will not be supported in the future\n";
 
-/// All directories that may be links; Debian has no others.
+/// All directories that may become links in Debian.
 const DIRECTORIES: [&str; 7] = ["bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"];
-/// Those that every architecture has.
+/// Number of those, from the first, that each architecture has.
 const ALWAYS: usize = 3;
 
 /// `--merged-usr`: whether /usr is merged.
@@ -48,7 +44,7 @@ pub enum MergedUsr {
 }
 
 impl MergedUsr {
-    /// Its name on the command line.
+    /// Returns its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -58,65 +54,65 @@ impl MergedUsr {
     }
 }
 
-/// Why /usr cannot be as it is to be.
+/// Reason why /usr cannot be merged, or stay unmerged.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeUsrError {
-    /// The packages bring the links.
+    /// Packages have the links, so /usr cannot stay unmerged.
     #[error("packages of this suite bring /usr merged ({package}), so it cannot be left as it was")]
     Merged {
-        /// Which does.
+        /// Such a package.
         package: String,
     },
-    /// A package has a link in the place of a directory, but another one.
+    /// A package has a link for one of the directories that leads elsewhere.
     #[error("package {package}: {} is a link to '{}' and not to the directory in /usr", path.display(), text.display())]
     OtherLink {
         /// The package.
         package: String,
         /// The directory's path.
         path: PathBuf,
-        /// What the link says.
+        /// Text of the link.
         text: PathBuf,
     },
-    /// The place in /usr is a link.
+    /// The path in /usr is a link.
     #[error("package {package}: {} cannot be moved into /usr: {} is a link there (of package {other})", path.display(), canonical.display())]
     Link {
         /// The package.
         package: String,
         /// The path.
         path: PathBuf,
-        /// Where it belongs.
+        /// Its path in /usr.
         canonical: PathBuf,
-        /// Whose link that is.
+        /// The package with that link.
         other: String,
     },
-    /// Both places have something, and not both are directories.
+    /// Both paths exist, and not both are directories.
     #[error("package {package}: {} cannot be moved into /usr: {} exists there (of package {other})", path.display(), canonical.display())]
     Exists {
         /// The package.
         package: String,
         /// The path.
         path: PathBuf,
-        /// Where it belongs.
+        /// Its path in /usr.
         canonical: PathBuf,
-        /// Whose that is.
+        /// The package with the path in /usr.
         other: String,
     },
-    /// A relative link climbs out of the directory.
+    /// A relative link leads out of the directory.
     #[error("package {package}: the link {} cannot be moved into /usr: '{}' leads out of {}", path.display(), text.display(), directory.display())]
     Crosses {
         /// The package.
         package: String,
         /// The link.
         path: PathBuf,
-        /// What it says.
+        /// Its text.
         text: PathBuf,
-        /// The directory that is to be in /usr.
+        /// The directory that is moved into /usr.
         directory: PathBuf,
     },
     /// A package cannot be read.
     #[error(transparent)]
     Deb(#[from] DebError),
-    /// The control data of a package makes no sense.
+    /// The control data of a package is malformed.
     #[error(transparent)]
     Control(#[from] DpkgError),
     /// The target cannot be written.
@@ -125,7 +121,7 @@ pub enum MergeUsrError {
 }
 
 impl MergeUsrError {
-    /// How to mend it.
+    /// Returns advice to the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Merged { .. } => Some("--merged-usr=no is for suites up to Debian 12 (bookworm)".into()),
@@ -135,8 +131,7 @@ impl MergeUsrError {
     }
 }
 
-/// Whether the packages of a suite bring the links: base-files says so in its
-/// `Provides`.
+/// Whether packages of a suite have the links: base-files provides [`PACKAGE`] then.
 fn by_packages(universe: &Universe<'_>) -> bool {
     universe
         .candidates("base-files")
@@ -144,8 +139,7 @@ fn by_packages(universe: &Universe<'_>) -> bool {
         .any(|package| package.provides.iter().any(|provided| provided.name == PACKAGE))
 }
 
-/// The package to be taken as installed when packages are chosen, so that usrmerge
-/// is not.
+/// Returns the package to be assumed as installed when packages are chosen, so that usrmerge is not chosen.
 ///
 /// # Errors
 /// [`MergeUsrError::Merged`].
@@ -158,11 +152,10 @@ pub fn assumed(universe: &Universe<'_>, wanted: MergedUsr) -> Result<Option<&'st
     Ok((wanted != MergedUsr::Auto && known).then_some(PACKAGE))
 }
 
-/// Makes an empty target ready for the packages that are unpacked first.
+/// Prepares an empty target for the packages that are unpacked first.
 ///
 /// # Errors
-/// See [`MergeUsrError`]. Nothing is written unless the packages have been looked
-/// through.
+/// [`MergeUsrError`]. Nothing is written where the packages do not pass the check.
 pub fn prepare(
     target: &Target,
     arch: &Architecture,

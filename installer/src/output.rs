@@ -1,12 +1,11 @@
-//! From the finished target to what the user asked for: a directory or a tar.
+//! Making the result of the finished target: a directory or a tar archive.
 //!
-//! Everything is read through [`Target`], never through a mount, and in one order:
-//! a directory, then what is in it, sorted by the bytes of the names, as
-//! `tar --sort=name` does. Nothing in the result depends on the order in which
-//! files were made, on inode numbers, on the number of threads or on the user.
+//! Everything is read through [`Target`], never through a mount, and in one order: a directory, then its entries,
+//! sorted by the bytes of their names, as `tar --sort=name` does. Nothing in the result depends on the order in
+//! which files were made, on inode numbers, on the number of threads or on the user. The same target gives the
+//! same bytes.
 //!
-//! The same target gives the same bytes. With `SOURCE_DATE_EPOCH` no time is later
-//! than that; times have whole seconds in archives.
+//! With `SOURCE_DATE_EPOCH` no time is later than that. Times have whole seconds in archives.
 
 mod compress;
 pub mod devices;
@@ -20,47 +19,46 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rootless_install_fs::{FileType, Stat, Target, Timestamp, walk};
+use rootless_install_fs::{FileType, Stat, Target, Timestamp};
 
 pub use compress::Compression;
 use crossbeam::channel;
 pub use error::Error;
 
 use compress::Encoder;
-use header::{Entry, Kind};
+use header::{Entry, MemberKind};
 
 use progress::Cancel;
 use progress::{Event, Reporter};
 
-/// How an archive is written.
+/// Options of an archive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TarOptions {
-    /// How it is compressed.
+    /// Compression.
     pub compression: Compression,
-    /// No time is later than this: seconds since 1970.
+    /// Latest time of a member, in seconds since 1970; none for no limit.
     pub source_date_epoch: Option<i64>,
 }
 
-/// What was written.
+/// Size of an archive that was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Members of the archive.
+    /// Number of members.
     pub entries: u64,
-    /// Its size before compression, in bytes.
+    /// Number of bytes before compression.
     pub uncompressed: u64,
-    /// Its size in bytes.
+    /// Number of bytes.
     pub bytes: u64,
-    /// Sockets, which have no place in a tar archive and were left out.
+    /// Number of sockets that were left out: the format has none.
     pub sockets: u64,
 }
 
-/// Writes all of `target` to `sink` as a pax archive: names begin with `./`,
-/// owners are numbers, extended attributes are `SCHILY.xattr.*` records, each
-/// further name of a file is a hard link to the first.
+/// Writes all of `target` to `sink` as a pax archive: names begin with `./`, owners are numbers, extended attributes
+/// are `SCHILY.xattr.*` records, and each further name of a file is a hard link to the first.
 ///
 /// # Errors
 /// [`Error::Write`] for those of `sink`, [`Error::Target`] and [`Error::Read`] for
-/// those of the target, [`Error::Cancelled`] when the run is to stop.
+/// those of the target, [`Error::Cancelled`] when the user stops the run.
 pub fn write_tar<W: Write>(
     target: &Target,
     sink: W,
@@ -68,7 +66,7 @@ pub fn write_tar<W: Write>(
     reporter: &dyn Reporter,
     cancel: &Cancel,
 ) -> Result<Written, Error> {
-    let mut archive = Archive {
+    let mut archive = TarWriter {
         sink: Encoder::new(sink, options.compression).map_err(Error::Write)?,
         written: Written::default(),
         reported: 0,
@@ -76,14 +74,14 @@ pub fn write_tar<W: Write>(
         cancel,
         buffer: vec![0; 1 << 17],
     };
-    // To find what there is takes as long as to read and write it: one thread each.
+    // Walking the target takes as long as reading and writing its files: each has a thread.
     let (sender, batches) = channel::bounded(BATCHES_AHEAD);
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let mut found = walk(target).peekable();
+            let mut found = target.walk().peekable();
             while found.peek().is_some() {
                 let batch: Vec<_> = found.by_ref().take(BATCH).collect();
-                // Nobody listens when writing has failed.
+                // The receiver is gone when writing has failed.
                 if sender.send(batch).is_err() {
                     return;
                 }
@@ -115,13 +113,13 @@ pub fn make_devices(target: &Target, source_date_epoch: Option<i64>) -> Result<(
     devices::make(target, time)
 }
 
-/// Sets every time in `target` that is later than `epoch` (seconds since 1970) to it, as
-/// [`write_tar`] does on the way.
+/// Sets each time in `target` that is later than `epoch` (seconds since 1970) to it, as [`write_tar`] does in
+/// archives.
 ///
 /// # Errors
 /// Those of changing the target, and [`Error::Cancelled`].
 pub fn clamp_times(target: &Target, epoch: i64, cancel: &Cancel) -> Result<(), Error> {
-    for found in walk(target) {
+    for found in target.walk() {
         let (path, stat) = found?;
         cancel.check()?;
         if later_than(stat.meta.mtime, epoch) {
@@ -135,8 +133,8 @@ fn later_than(time: Timestamp, epoch: i64) -> bool {
     time.sec > epoch || (time.sec == epoch && time.nsec > 0)
 }
 
-/// `./usr/bin` for `/usr/bin`; with a `/` at the end for a directory, as GNU tar
-/// writes them.
+/// Returns the name of the member for a path: `./usr/bin` for `/usr/bin`, with a `/` at the end for a directory, as
+/// GNU tar writes them.
 fn member_name(path: &Path, directory: bool) -> Vec<u8> {
     let path = path.as_os_str().as_bytes();
     let mut name = b"./".to_vec();
@@ -147,13 +145,13 @@ fn member_name(path: &Path, directory: bool) -> Vec<u8> {
     name
 }
 
-fn entry(path: &Path, stat: &Stat, kind: Kind, options: &TarOptions) -> Entry {
+fn entry(path: &Path, stat: &Stat, kind: MemberKind, options: &TarOptions) -> Entry {
     let mtime = match options.source_date_epoch {
         Some(epoch) => stat.meta.mtime.sec.min(epoch),
         None => stat.meta.mtime.sec,
     };
     Entry {
-        name: member_name(path, matches!(kind, Kind::Directory)),
+        name: member_name(path, matches!(kind, MemberKind::Directory)),
         kind,
         mode: stat.meta.mode,
         uid: stat.meta.uid,
@@ -163,9 +161,11 @@ fn entry(path: &Path, stat: &Stat, kind: Kind, options: &TarOptions) -> Entry {
     }
 }
 
-struct Archive<'a, W: Write> {
+/// An archive that is being written.
+struct TarWriter<'a, W: Write> {
     sink: Encoder<W>,
     written: Written,
+    /// Number of uncompressed bytes that were reported.
     reported: u64,
     reporter: &'a dyn Reporter,
     cancel: &'a Cancel,
@@ -178,7 +178,8 @@ struct Member {
     content: Option<(PathBuf, u64, Arc<File>)>,
 }
 
-/// The member for a name; `None` for a socket. `first_names` are those of files that have several.
+/// Returns the member for a path; `None` for a socket. `first_names` are the first paths of files that have several,
+/// by inode number.
 fn member(
     target: &Target,
     path: PathBuf,
@@ -188,7 +189,7 @@ fn member(
 ) -> Result<Option<Member>, Error> {
     let linked = stat.nlink > 1 && stat.meta.kind != FileType::Directory;
     if let Some(first) = first_names.get(&stat.ino).filter(|_| linked) {
-        let link = Kind::HardLink(member_name(first, false));
+        let link = MemberKind::HardLink(member_name(first, false));
         return Ok(Some(Member {
             header: encode(&entry(&path, stat, link, options), options),
             content: None,
@@ -201,7 +202,7 @@ fn member(
     Ok(member)
 }
 
-/// The member for the first name of a file, with its attributes and content; `None` for a socket.
+/// Returns the member for the first path of a file, with its attributes and content; `None` for a socket.
 fn first_member(
     target: &Target,
     path: &Path,
@@ -209,15 +210,17 @@ fn first_member(
     options: &TarOptions,
 ) -> Result<Option<Member>, Error> {
     let kind = match stat.meta.kind {
-        FileType::Regular => Kind::Regular { size: stat.size },
-        FileType::Directory => Kind::Directory,
-        FileType::Symlink => Kind::Symlink(target.read_link(path)?.into_os_string().into_encoded_bytes()),
-        FileType::Fifo => Kind::Fifo,
-        FileType::CharDevice { major, minor } => Kind::CharDevice { major, minor },
-        FileType::BlockDevice { major, minor } => Kind::BlockDevice { major, minor },
+        FileType::Regular => MemberKind::Regular { size: stat.size },
+        FileType::Directory => MemberKind::Directory,
+        FileType::Symlink => {
+            MemberKind::Symlink(target.read_link(path)?.into_os_string().into_encoded_bytes())
+        }
+        FileType::Fifo => MemberKind::Fifo,
+        FileType::CharDevice { major, minor } => MemberKind::CharDevice { major, minor },
+        FileType::BlockDevice { major, minor } => MemberKind::BlockDevice { major, minor },
         FileType::Socket => return Ok(None),
     };
-    let regular = matches!(kind, Kind::Regular { .. });
+    let regular = matches!(kind, MemberKind::Regular { .. });
     let mut entry = entry(path, stat, kind, options);
     let (content, xattrs) = if regular {
         let (file, xattrs) = target.open_with_xattrs(path)?;
@@ -240,7 +243,7 @@ fn encode(entry: &Entry, options: &TarOptions) -> Vec<u8> {
     entry.encode(options.source_date_epoch.unwrap_or(entry.mtime))
 }
 
-impl<W: Write> Archive<'_, W> {
+impl<W: Write> TarWriter<'_, W> {
     fn append(&mut self, member: Member) -> Result<(), Error> {
         self.write(&member.header)?;
         if let Some((path, size, file)) = member.content {
@@ -255,7 +258,10 @@ impl<W: Write> Archive<'_, W> {
         Ok(())
     }
 
-    /// Copies exactly the `size` bytes that the header has promised.
+    /// Copies as many bytes as the header says.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has fewer bytes.
     fn copy(&mut self, path: &Path, size: u64, mut file: &File) -> Result<(), Error> {
         let mut left = size;
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -298,7 +304,7 @@ impl<W: Write> Archive<'_, W> {
         self.reporter.event(&Event::OutputAdvanced { bytes });
     }
 
-    /// Two blocks of zeroes are the end of an archive (tar(5)).
+    /// Ends the archive with two blocks of zeroes (tar(5)).
     fn finish(mut self) -> Result<Written, Error> {
         self.write(&ZEROES)?;
         self.report();
@@ -307,12 +313,12 @@ impl<W: Write> Archive<'_, W> {
     }
 }
 
-/// How many names are handed on at once: to wake the other thread for each would take longer than to
-/// write it.
+/// Number of paths that are handed to the writing thread at once: waking it for each would take longer than writing
+/// a member.
 const BATCH: usize = 64;
-/// How many such batches wait.
+/// Number of batches that may wait.
 const BATCHES_AHEAD: usize = 4;
-/// Everything in a tar archive is a multiple of this.
+/// Size of a block in bytes: headers and contents are padded to it.
 const BLOCK: usize = 512;
 static ZEROES: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 

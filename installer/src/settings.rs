@@ -11,35 +11,27 @@ use script_host::ScriptSettings;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Settings of an installation.
+/// Settings of the command that makes a root filesystem.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Kind and place of the result.
+    /// Form and path of the result.
     pub target: TargetSpec,
-    /// The target's own architecture.
-    pub arch: &'static Architecture,
-    /// The target's foreign architectures, in the order given.
-    pub foreign: Vec<&'static Architecture>,
+    /// Settings of the system in it.
+    pub system: SystemSettings,
     /// The set of packages.
     pub variant: Variant,
-    /// Whether /usr is merged.
-    pub merged_usr: MergedUsr,
     /// Packages beside the set: `NAME[:ARCH][=VERSION|/SUITE]`, in the order given.
     pub include: Vec<String>,
     /// Archives that packages come from.
     pub archives: ArchiveSettings,
     /// The cache directory, absolute; it may not exist yet.
     pub cache: PathBuf,
-    /// Directory of the work directory when the target is standard output.
+    /// Parent of the work directory when the target is standard output.
     pub temporary: PathBuf,
     /// The way in which scripts are run.
     pub mode: Mode,
     /// Source of native tools.
     pub native_tools: NativeTools,
-    /// Answers for debconf, in the order given.
-    pub selections: Vec<Selections>,
-    /// Settings of scripts.
-    pub scripts: ScriptSettings,
     /// File of the log; none for a new one in the cache.
     pub log: Option<PathBuf>,
     /// Whether the work directory of a failed run is kept.
@@ -48,6 +40,21 @@ pub struct Settings {
     pub dry_run: bool,
     /// Amount of messages on standard error.
     pub verbosity: Verbosity,
+}
+
+/// Settings of a system that packages are installed in.
+#[derive(Clone, Debug)]
+pub struct SystemSettings {
+    /// Its own architecture.
+    pub arch: &'static Architecture,
+    /// Its foreign architectures, in the order given.
+    pub foreign: Vec<&'static Architecture>,
+    /// Whether /usr is merged.
+    pub merged_usr: MergedUsr,
+    /// Answers for debconf, in the order given.
+    pub selections: Vec<Selections>,
+    /// Settings of its maintainer scripts.
+    pub scripts: ScriptSettings,
 }
 
 /// Archives that packages come from.
@@ -74,7 +81,7 @@ impl Default for ArchiveSettings {
     }
 }
 
-/// The ways in which scripts can be run.
+/// `--mode`: the way in which maintainer scripts run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Redirect, or chrootless where this machine does not let an ordinary user make namespaces.
@@ -86,7 +93,7 @@ pub enum Mode {
     Chrootless,
 }
 
-/// Sources of native tools.
+/// Source of native tools.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum NativeTools {
     /// Packages of the target's suite, unpacked in the cache.
@@ -106,32 +113,33 @@ impl NativeTools {
     }
 }
 
-impl Settings {
-    /// Returns the target's architecture and its foreign ones.
+impl SystemSettings {
+    /// Returns the system's own architecture and its foreign ones.
     pub fn architectures(&self) -> impl Iterator<Item = &'static Architecture> {
         std::iter::once(self.arch).chain(self.foreign.iter().copied())
     }
 
-    /// Whether there may be programs in the target that this machine does not execute.
+    /// Whether the system may have programs that this machine does not execute.
     pub fn is_redirected(&self) -> bool {
         self.architectures().any(|arch| arch != Architecture::native())
     }
 }
 
-/// For the log: one line for each setting.
+/// The settings as the log has them: lines of `NAME: VALUE`.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "target: {}", escape(&self.target.to_string()))?;
         writeln!(
             f,
             "architecture: {}, suite: {}, variant: {}, merged /usr: {}",
-            self.architectures()
+            self.system
+                .architectures()
                 .map(|arch| arch.name)
                 .collect::<Vec<_>>()
                 .join(" "),
             self.archives.suite,
             self.variant.as_str(),
-            self.merged_usr.name()
+            self.system.merged_usr.name()
         )?;
         writeln!(f, "include: {}", self.include.join(" "))?;
         writeln!(f, "components: {}", self.archives.components.join(" "))?;
@@ -143,21 +151,21 @@ impl fmt::Display for Settings {
             writeln!(f, "keyring: {}", escape_path(keyring))?;
         }
         writeln!(f, "cache: {}", escape_path(&self.cache))?;
-        for selections in &self.selections {
+        for selections in &self.system.selections {
             writeln!(f, "answers for debconf: {}", escape_path(&selections.path))?;
         }
         match &self.native_tools {
             NativeTools::Packages => writeln!(f, "native sysroot: auto")?,
             NativeTools::Directory(path) => writeln!(f, "native sysroot: {}", escape_path(path))?,
         }
-        match self.scripts.source_date_epoch {
+        match self.system.scripts.source_date_epoch {
             Some(epoch) => write!(f, "SOURCE_DATE_EPOCH: {epoch}"),
             None => write!(f, "SOURCE_DATE_EPOCH: not set"),
         }
     }
 }
 
-/// `text` with what stands between `://` and `@` of a host left out.
+/// Returns `text` without the user information of the URL in it (RFC 3986, section 3.2.1).
 fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();

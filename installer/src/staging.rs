@@ -1,22 +1,21 @@
-//! Work happens beside the target and is renamed into place when it is whole.
+//! The work directory of a run, in which the result is made, and from which it is renamed when it is complete.
 //!
 //! Model: a run owns a directory `.NAME.rootless-install-XXXXXX` beside its target
 //! (for standard output: in the directory for temporary files). It holds
 //!
-//! * `lock`, a marker that says what the directory is and that the run keeps locked
-//!   with flock(2) as long as it lives,
+//! * `lock`, a marker that identifies the directory, which the run keeps locked with flock(2) as long as it lives,
 //! * `root`, the target while it is being made,
-//! * `output`, the archive while it is being written.
+//! * `output`, the archive while it is being written,
+//! * `view`, the mount point of the view.
 //!
 //! Invariants:
 //!
-//! * What has the target's name was renamed there whole. A run that did not finish
-//!   leaves at most a work directory.
-//! * A work directory is removed by someone else only if it has the right name, is
-//!   ours, has the marker, and the marker is not locked: its run is dead. The marker
-//!   gets its name only when it is locked, so there is no moment in which a
-//!   living run looks dead.
-//! * A live run for the same target is noticed before anything is done.
+//! * The result gets the target's name when it is complete. A run that did not finish leaves at most a work
+//!   directory.
+//! * Another run removes a work directory only if it has the right name, belongs to the user, has the marker, and
+//!   the marker is not locked: its run is dead. The marker gets its name only when it is locked, so a living run
+//!   never looks dead.
+//! * A living run for the same target is noticed before anything is done.
 
 mod error;
 mod leftover;
@@ -35,70 +34,70 @@ pub use preflight::{check_space, check_xattrs};
 
 use crate::target_spec::TargetSpec;
 
-/// Between the target's name and the random part of a work directory's.
+/// Part of a work directory's name between the target's name and the random part.
 const INFIX: &str = ".rootless-install-";
-/// The marker's name, and its name before it is locked.
+/// Name of the marker.
 const LOCK: &str = "lock";
+/// Name of the marker before it is locked.
 const NEW_LOCK: &str = "lock.new";
-/// Name of the directory on which the target is mounted for scripts.
+/// Name of the mount point of the view.
 const VIEW: &str = "view";
-/// What the marker says.
+/// Content of the marker.
 const MARKER: &[u8] = b"work directory of rootless-install; it may be removed when no run is using it\n";
 
-/// Where a result goes, made absolute once, so that it does not depend on the
-/// current directory later.
+/// Destination of a result. Paths are absolute, so that they do not depend on the current directory later.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum Destination {
     Directory(PathBuf),
     File(PathBuf),
     Stdout,
 }
 
-/// The work directory of a run. Dropping it removes it with all that is in it.
+/// The work directory of a run; removed with all its files when dropped.
 #[derive(Debug)]
 pub struct Staging {
     directory: PathBuf,
-    place: Place,
+    destination: Destination,
+    /// Whether it stays when it is dropped.
     keep: bool,
-    /// Held for its lock. Children that inherit it keep the directory from being
-    /// taken for a dead run's while they write to it.
+    /// The marker, held for its lock. Child processes inherit it, so the directory is not taken for a dead run's
+    /// while they write to it.
     _lock: File,
 }
 
 impl Staging {
-    /// Checks that `target` can be made, removes what dead runs for it have left,
-    /// and creates the work directory. `temporary` is where that goes when the
-    /// target is standard output.
+    /// Checks that `target` can be made, removes the work directories of dead runs for it, and creates one. Its parent
+    /// is that of the target, or `temporary` when the target is standard output.
     ///
     /// # Errors
-    /// One for each thing that can be in the way; nothing is left behind then.
+    /// An error for each obstacle; nothing is left behind then.
     pub fn create(target: &TargetSpec, temporary: &Path) -> Result<Self, Error> {
-        let (place, parent, name) = match target {
+        let (destination, parent, name) = match target {
             TargetSpec::Directory(path) => {
                 let (parent, name) = preflight::locate(path)?;
                 preflight::check_directory(&parent.join(&name))?;
-                (Place::Directory(parent.join(&name)), parent, name)
+                (Destination::Directory(parent.join(&name)), parent, name)
             }
             TargetSpec::Tar { path, .. } => {
                 let (parent, name) = preflight::locate(path)?;
                 preflight::check_file(&parent.join(&name))?;
-                (Place::File(parent.join(&name)), parent, name)
+                (Destination::File(parent.join(&name)), parent, name)
             }
             TargetSpec::Stdout => {
                 let parent = fs::canonicalize(temporary).map_err(|source| Error::Temporary {
                     path: temporary.to_owned(),
                     source,
                 })?;
-                (Place::Stdout, parent, OsString::from("stdout"))
+                (Destination::Stdout, parent, OsString::from("stdout"))
             }
         };
         let prefix = prefix(&name);
-        leftover::remove(&parent, &prefix, place != Place::Stdout)?;
+        leftover::remove(&parent, &prefix, destination != Destination::Stdout)?;
         check_xattrs(&parent)?;
         let (directory, lock) = make_directory(&parent, &prefix)?;
         let staging = Self {
             directory,
-            place,
+            destination,
             keep: false,
             _lock: lock,
         };
@@ -106,11 +105,10 @@ impl Staging {
         Ok(staging)
     }
 
-    /// Makes a work directory in `parent` for files that no result is made of.
-    /// Nothing is asked of its filesystem.
+    /// Makes a work directory in `parent` for temporary files, on any filesystem.
     ///
     /// # Errors
-    /// Those of making it, and of removing what killed runs left there.
+    /// Those of making it, and of removing the work directories of dead runs.
     pub fn scratch(parent: &Path) -> Result<Self, Error> {
         fs::create_dir_all(parent).map_err(|source| Error::creating(parent, source))?;
         let prefix = prefix(OsStr::new("run"));
@@ -118,16 +116,16 @@ impl Staging {
         let (directory, lock) = make_directory(parent, &prefix)?;
         Ok(Self {
             directory,
-            place: Place::Stdout,
+            destination: Destination::Stdout,
             keep: false,
             _lock: lock,
         })
     }
 
-    /// As [`Staging::scratch`], for a target that nobody keeps.
+    /// Makes a work directory in `parent` for a target that is thrown away.
     ///
     /// # Errors
-    /// As there, and for a filesystem that has no extended attributes.
+    /// Those of [`Staging::scratch`], and one for a filesystem without extended attributes.
     pub fn throw_away(parent: &Path) -> Result<Self, Error> {
         let staging = Self::scratch(parent)?;
         check_xattrs(parent)?;
@@ -135,17 +133,17 @@ impl Staging {
         Ok(staging)
     }
 
-    /// The directory that becomes the target: empty at first.
+    /// Returns the path of the directory that becomes the target.
     pub fn root(&self) -> PathBuf {
         self.directory.join("root")
     }
 
-    /// Where the target is mounted for scripts.
+    /// Returns the path of the mount point of the view, which is not there yet.
     pub fn view(&self) -> PathBuf {
         self.directory.join(VIEW)
     }
 
-    /// The work directory itself; other files of the run can be put there.
+    /// Returns the path of the work directory, in which the run may make other files.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -167,22 +165,20 @@ impl Staging {
         File::create_new(&path).map_err(|source| Error::at(&path, source))
     }
 
-    /// Leaves the work directory when this is dropped without [`Staging::commit`].
+    /// Keeps the work directory of a run that fails: it stays when this is dropped before [`Staging::commit`].
     pub fn keep(&mut self) {
         self.keep = true;
     }
 
-    /// Gives the result its name, all at once, and removes the rest. Nothing is
-    /// named for standard output. Returns where the result is.
+    /// Renames the result to its name, and removes the rest. Returns the path of the result; none for standard output.
     ///
     /// # Errors
-    /// [`Error::NotEmpty`] and its like when somebody has put something there
-    /// meanwhile.
+    /// [`Error::NotEmpty`] and the like where something has got that name meanwhile.
     pub fn commit(mut self) -> Result<Option<PathBuf>, Error> {
-        let (from, to) = match &self.place {
-            Place::Directory(path) => (self.root(), path),
-            Place::File(path) => (self.output(), path),
-            Place::Stdout => return Ok(None),
+        let (from, to) = match &self.destination {
+            Destination::Directory(path) => (self.root(), path),
+            Destination::File(path) => (self.output(), path),
+            Destination::Stdout => return Ok(None),
         };
         // rename(2) replaces a directory only if it is empty, and never anything
         // else by a directory: no check is needed that could be overtaken.
@@ -214,9 +210,9 @@ impl Drop for Staging {
     }
 }
 
-/// The beginning of the names of all work directories for a target of that name.
+/// Returns the beginning of the names of all work directories for a target of that name.
 fn prefix(name: &OsStr) -> OsString {
-    // A file name has 255 bytes at most, and the rest of it needs 25.
+    // A file name has at most 255 bytes (NAME_MAX), and the rest needs 25.
     let name = name.as_bytes();
     let mut prefix = vec![b'.'];
     prefix.extend_from_slice(name.get(..200).unwrap_or(name));
@@ -224,7 +220,7 @@ fn prefix(name: &OsStr) -> OsString {
     OsString::from_vec(prefix)
 }
 
-/// Makes a directory that only the user can enter, with a locked marker in it.
+/// Makes a directory that only the user can enter, with a locked marker in it. Returns its path and the marker.
 fn make_directory(parent: &Path, prefix: &OsStr) -> Result<(PathBuf, File), Error> {
     let made = tempfile::Builder::new()
         .prefix(prefix)
@@ -235,6 +231,7 @@ fn make_directory(parent: &Path, prefix: &OsStr) -> Result<(PathBuf, File), Erro
     Ok((made.keep(), lock))
 }
 
+/// Makes the marker of a work directory.
 fn lock(directory: &Path) -> io::Result<File> {
     let new = directory.join(NEW_LOCK);
     let mut file = File::create_new(&new)?;

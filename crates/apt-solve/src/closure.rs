@@ -1,24 +1,24 @@
-//! Dependency closures that make the best of what there is, for the native
-//! sysroot: its packages are unpacked for their tools, not installed.
+//! Dependency closures that leave out missing packages. They serve for
+//! packages that are unpacked for their tools, not installed.
 
 use std::collections::{HashSet, VecDeque};
 
 use super::package::PackageId;
-use super::relation::display_alternatives;
 use super::universe::Universe;
+use deb_types::relation::display_alternatives;
 use deb_types::version;
 
-/// A set of packages with what they depend on.
+/// A set of packages with their dependencies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Closure {
-    /// The roots first, then their dependencies, breadth first.
+    /// The packages asked for, then their dependencies, breadth first.
     pub packages: Vec<PackageId>,
-    /// Dependencies nothing satisfies, as "name depends on other".
+    /// Dependencies that no package satisfies, as "name depends on other".
     pub missing: Vec<String>,
 }
 
-/// The packages with all they depend on. Conflicts are not looked at; what is
-/// not there is left out and reported.
+/// Returns packages with all their `Pre-Depends` and `Depends`, recursively. Conflicts are
+/// ignored; dependencies that cannot be satisfied are left out and listed.
 pub fn closure(universe: &Universe<'_>, roots: &[PackageId]) -> Closure {
     let mut result = Closure::default();
     let mut chosen = HashSet::new();
@@ -55,9 +55,9 @@ pub fn closure(universe: &Universe<'_>, roots: &[PackageId]) -> Closure {
     result
 }
 
-/// The version of a package for the universe's own architecture that comes
-/// closest to one of another architecture: the same version, else the same
-/// source version with the nearest number of rebuilds, else the newest.
+/// Returns the version of a package for the target architecture that comes
+/// closest to a version of another architecture: the same version, else the same
+/// source version with the nearest number of rebuilds (`+b1`), else the newest.
 pub fn best_native_version(universe: &Universe<'_>, name: &str, wanted: &str) -> Option<PackageId> {
     let versions = universe.by_name(name, universe.native());
     let version_of = |id: &PackageId| universe.package(*id).version;

@@ -1,8 +1,8 @@
-//! Why a request cannot be met.
+//! Errors of requests that cannot be met.
 
 use thiserror::Error;
 
-/// An error of the solve stage.
+/// The reason why a request cannot be met.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum SolveError {
     /// No index has a package of that name.
@@ -12,7 +12,7 @@ pub enum SolveError {
         name: String,
         /// The architecture asked for.
         architecture: String,
-        /// Names much like it.
+        /// Similar names that exist.
         similar: Vec<String>,
     },
     /// The name is only provided, by several packages.
@@ -20,7 +20,7 @@ pub enum SolveError {
     Virtual {
         /// The name asked for.
         name: String,
-        /// Who provides it.
+        /// Names of the packages that provide it.
         providers: Vec<String>,
     },
     /// There is no such version of a package.
@@ -30,10 +30,10 @@ pub enum SolveError {
         name: String,
         /// The version or suite asked for.
         wanted: String,
-        /// What there is.
+        /// Existing versions, each with its suite.
         available: Vec<String>,
     },
-    /// An architecture that is neither the target's nor a foreign one.
+    /// The architecture is neither the target's nor a foreign one.
     #[error("{request:?} asks for architecture {architecture}; known here: {}", .known.join(", "))]
     UnknownArchitecture {
         /// The request as given.
@@ -43,17 +43,17 @@ pub enum SolveError {
         /// The architectures that were loaded.
         known: Vec<String>,
     },
-    /// Nothing at all is marked `Essential: yes`.
+    /// No package is marked `Essential: yes`.
     #[error("no package for {0} is essential: these are not the indexes of a whole distribution")]
     NothingEssential(String),
-    /// Dependencies that cannot all be met.
+    /// Not all dependencies can be met.
     #[error("{}", unsatisfiable(.request, .chain, .reason))]
     Unsatisfiable {
         /// The package that was asked for.
         request: String,
         /// The steps from it to the point of failure, each "a depends on b".
         chain: Vec<String>,
-        /// What fails there.
+        /// The failure at that point.
         reason: String,
     },
 }

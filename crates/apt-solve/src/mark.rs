@@ -1,38 +1,37 @@
-//! Choosing versions as apt does: each wanted package is marked for
-//! installation, and marking a package marks what it depends on.
+//! The choice of versions, as apt makes it: each requested package is marked for
+//! installation, and marking a package marks its dependencies.
 //!
-//! The rules that decide which package is taken where several would do:
+//! The rules that decide between several packages:
 //!
-//! * what is already chosen or installed satisfies a dependency, whatever
-//!   stands left of it;
-//! * otherwise alternatives are tried from left to right, each with the
-//!   package of that name before those that provide it;
-//! * among providers: packages that were asked for, packages of the name
-//!   itself, essential ones, the target's architecture, higher priority, and
-//!   at last the one mentioned later in the indexes;
-//! * a dependency of a requested package with only one solution is as good as
-//!   requested itself, and what it conflicts with is out of the question.
+//! * a chosen or installed package satisfies a dependency before the
+//!   alternatives left of it;
+//! * otherwise alternatives are tried from left to right, the package of
+//!   that name before those that provide it;
+//! * of providers, the first by these criteria: requested, of the name
+//!   itself, essential, of the target's architecture, of higher priority,
+//!   mentioned later in the indexes;
+//! * the only solution of a dependency of a requested package counts as
+//!   requested itself, and packages it conflicts with are ruled out.
 //!
-//! Where a choice leads to a failure further down, all it marked is undone
+//! Where a choice leads to a failure further down, all its marks are undone
 //! and the next one is tried.
 
 mod conflicts;
+mod solutions;
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::package::{DependencyKind, PackageId};
-use super::relation::{Relation, display_alternatives};
 use super::universe::{Slot, Universe};
-use deb_types::MultiArch;
+use deb_types::relation::display_alternatives;
 
-/// Deeper chains than any archive has; a bound for the recursion.
+/// Limit for the length of a chain of dependencies; longer than any archive has.
 const DEEPEST: usize = 2000;
-/// Marks that may be tried in all; undoing choices takes exponential time if
-/// somebody sets out to make it so.
+/// Limit for the number of marks tried: the time to undo choices is exponential for
+/// indexes made for it.
 const MOST_STEPS: usize = 300_000;
 
-/// Why a package cannot be marked: the steps that lead there, and the reason.
+/// The reason why a package cannot be marked, with the steps that lead to it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MarkFailure {
     pub(crate) chain: Vec<String>,
@@ -54,23 +53,23 @@ type Marked = Result<(), Box<MarkFailure>>;
 struct SlotState {
     candidate: Option<PackageId>,
     chosen: Option<PackageId>,
-    /// Installed by an earlier phase: it stays.
+    /// Whether an earlier phase installed it; it stays then.
     installed: bool,
-    /// Requested, or the only way to satisfy something requested.
+    /// Whether it was requested, or is the only solution for a requested package.
     protected: bool,
 }
 
-/// The marks made so far.
+/// The marks on all slots, with a log to undo them.
 pub(crate) struct Marker<'u, 'a> {
     pub(crate) universe: &'u Universe<'a>,
     states: Vec<SlotState>,
-    /// What to put back to undo, oldest first.
+    /// Earlier states of changed slots, oldest first, to undo changes.
     log: Vec<(Slot, SlotState)>,
     /// Chosen slots in the order they were marked.
     order: Vec<Slot>,
-    /// Names that chosen packages conflict with or break.
+    /// Chosen slots by the names they conflict with or break.
     unwanted: HashMap<&'u str, Vec<Slot>>,
-    /// Why a candidate was ruled out.
+    /// Reasons of slots without candidate.
     discarded: HashMap<Slot, String>,
     recommends: bool,
     steps: usize,
@@ -122,7 +121,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
     }
 
-    /// Chosen packages in the order they were marked.
+    /// Returns the chosen packages in the order of their marks.
     pub(crate) fn chosen(&self) -> Vec<PackageId> {
         self.order
             .iter()
@@ -130,7 +129,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             .collect()
     }
 
-    /// Takes a package as installed.
+    /// Marks a package as installed.
     pub(crate) fn assume(&mut self, id: PackageId) {
         let slot = self.universe.slot_of(id);
         let state = self.state(slot);
@@ -145,7 +144,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         );
     }
 
-    /// What is chosen so far becomes what is installed.
+    /// Marks all chosen packages as installed.
     pub(crate) fn settle(&mut self) {
         for slot in std::mem::take(&mut self.order) {
             let state = self.state(slot);
@@ -213,8 +212,8 @@ impl<'u, 'a> Marker<'u, 'a> {
         self.universe.slot_arch(self.universe.slot_of(id))
     }
 
-    /// The packages asked for, in apt's two steps: all are taken, then the
-    /// dependencies of each are seen to.
+    /// Marks requested packages, in apt's two steps: first all of them, then the
+    /// dependencies of each.
     pub(crate) fn request(&mut self, wanted: &[PackageId]) -> Result<(), (PackageId, Box<MarkFailure>)> {
         for id in wanted {
             self.prefer(*id);
@@ -266,8 +265,8 @@ impl<'u, 'a> Marker<'u, 'a> {
         self.universe.display_name(id)
     }
 
-    /// Marks the candidate of a slot and all it needs. Whatever a failure has
-    /// marked must be undone by the caller.
+    /// Marks the candidate of a slot and its dependencies. After a failure the caller must
+    /// undo the marks.
     fn mark(&mut self, slot: Slot, depth: usize) -> Marked {
         let state = self.state(slot);
         let Some(id) = state.candidate else {
@@ -322,7 +321,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         result
     }
 
-    /// Fails at once where a dependency has no candidate at all.
+    /// Fails if no candidate satisfies one of the package's dependencies.
     fn satisfiable(&mut self, slot: Slot, id: PackageId) -> Marked {
         let universe = self.universe;
         let owner = self.arch_of(id);
@@ -423,8 +422,8 @@ impl<'u, 'a> Marker<'u, 'a> {
         );
     }
 
-    /// The only package that satisfies a dependency of a requested one is as
-    /// good as requested.
+    /// Protects the only solution of a requested package's dependency, which
+    /// counts as requested.
     fn propagate(&mut self, solutions: &[PackageId], depth: usize) -> Marked {
         let [only] = solutions else { return Ok(()) };
         let slot = self.universe.slot_of(*only);
@@ -434,55 +433,5 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
         self.protect(slot);
         self.mark(slot, depth + 1)
-    }
-
-    /// Candidates that satisfy a group, best first; with `chosen_too` also
-    /// chosen versions that are not candidates.
-    fn solutions(&self, group: &[Relation<'_>], owner: u8, chosen_too: bool) -> Vec<PackageId> {
-        let mut all: Vec<PackageId> = Vec::new();
-        for relation in group {
-            let mut targets = self.universe.targets(relation, owner, false);
-            targets.retain(|t| self.is_candidate(*t) || (chosen_too && self.is_chosen(*t)));
-            for target in self.best_first(targets, relation.name) {
-                if !all.contains(&target) {
-                    all.push(target);
-                }
-            }
-        }
-        all
-    }
-
-    fn best_first(&self, targets: Vec<PackageId>, name: &str) -> Vec<PackageId> {
-        let universe = self.universe;
-        let key = |id: PackageId| {
-            let slot = universe.slot_of(id);
-            let state = self.state(slot);
-            let sibling_installed = universe.multi_arch(id) == MultiArch::Same
-                && universe
-                    .slots_named(universe.slot_name(slot))
-                    .iter()
-                    .any(|s| self.state(*s).installed);
-            (
-                !state.protected,
-                !sibling_installed,
-                !state.installed,
-                universe.slot_name(slot) != name,
-                !universe.is_essential(id),
-                universe.slot_arch(slot),
-                universe.priority(id),
-            )
-        };
-        let mut keyed: Vec<_> = targets.into_iter().map(|id| (key(id), id)).collect();
-        keyed.sort_by_key(|(key, _)| *key);
-        // Settling a tie needs a walk over the indexes: only when it must.
-        let tied = keyed.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0));
-        if tied {
-            let slots: Vec<Slot> = keyed.iter().map(|(_, id)| universe.slot_of(*id)).collect();
-            let mentions = universe.mentions(&slots);
-            let mut all: Vec<_> = keyed.into_iter().zip(mentions).collect();
-            all.sort_by_key(|((key, _), mention)| (*key, Reverse(*mention)));
-            keyed = all.into_iter().map(|(keyed, _)| keyed).collect();
-        }
-        keyed.into_iter().map(|(_, id)| id).collect()
     }
 }

@@ -1,12 +1,11 @@
 //! The order in which apt gives packages to dpkg.
 //!
-//! It shows in the result: user ids are handed out and links are made in the
+//! The order shows in the result: user ids are assigned and links are made in the
 //! order of configuration. For an installation into a system where nothing is
-//! replaced or removed, apt's ordering comes down to four walks over the
-//! dependencies, each beginning from the list the one before it left, and then
-//! a pass that unpacks in that order and configures early what must be:
-//! what a `Pre-Depends` asks for, and essential packages with what they need
-//! ("immediate").
+//! replaced or removed, apt's ordering consists of four walks over the
+//! dependencies, each over the list of the one before, and then of a pass that
+//! unpacks in that order and configures some packages early: those of a
+//! `Pre-Depends`, and essential packages with their dependencies ("immediate").
 
 mod pass;
 
@@ -19,11 +18,11 @@ use super::universe::{Slot, Universe};
 
 /// One alternative of a dependency.
 struct DependencyEdge {
-    /// The member the dependency names, if it is one.
+    /// Number of the member of that name, if there is one.
     named: Option<usize>,
-    /// Members that satisfy it.
+    /// Numbers of the members that satisfy it.
     members: Vec<usize>,
-    /// Whether something installed before satisfies it.
+    /// Whether a package that was installed before satisfies it.
     installed: bool,
 }
 
@@ -44,7 +43,7 @@ enum PackageState {
 enum WalkMode {
     /// Pre-Depends only.
     Critical,
-    /// All that is needed to configure at once.
+    /// All dependencies, for packages configured at once.
     Immediate,
     /// Pre-Depends, and below the first level Depends too.
     PreDepends,
@@ -72,8 +71,8 @@ pub(super) struct Orderer {
 }
 
 impl Orderer {
-    /// For packages that are installed together where others are already.
-    /// `apt_too`: apt counts itself as essential unless told not to.
+    /// Prepares the order of `members` in a system with the packages `installed`.
+    /// With `apt_too` the package apt counts as essential, as it does for apt by default.
     pub(super) fn new(
         universe: &Universe<'_>,
         members: &[PackageId],
@@ -168,7 +167,7 @@ impl Orderer {
         orderer
     }
 
-    /// The steps, the last of which configures whatever is left.
+    /// Returns the steps, the last of which configures all packages that are left.
     pub(super) fn run(mut self) -> Vec<Step> {
         let mut list: Vec<usize> = (0..self.members.len()).collect();
         list.sort_by(|a, b| {
@@ -197,7 +196,7 @@ impl Orderer {
                 self.unpack(*number, self.immediate[*number]);
             }
         }
-        // A cycle of Pre-Depends stops apt; dpkg forced to go on takes them as they come.
+        // A cycle of Pre-Depends stops apt; dpkg with --force-depends takes the packages as they come.
         for number in list {
             if self.progress[number] == PackageState::Now {
                 self.progress[number] = PackageState::Unpacked;
@@ -287,8 +286,8 @@ impl Orderer {
     }
 }
 
-/// The slots apt configures as soon as they are unpacked: essential packages,
-/// and by name what they depend on.
+/// Returns the slots apt configures as soon as they are unpacked: those of essential packages
+/// and of the packages they depend on by name.
 fn immediate(
     universe: &Universe<'_>,
     by_slot: &HashMap<Slot, PackageId>,

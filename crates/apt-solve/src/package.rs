@@ -1,8 +1,9 @@
-//! One binary package of an archive.
+//! One binary package of an archive, parsed from its paragraph in the index.
 
-use super::relation::{Alternatives, Relation, parse_groups, parse_list};
 use deb_types::MultiArch;
 use deb_types::control::Fields;
+use deb_types::parse_hex;
+use deb_types::relation::{Alternatives, Dialect, Relation, parse_groups, parse_list};
 
 /// A package of a [`Universe`](super::Universe): a number that stands for one
 /// version of one package for one architecture.
@@ -10,25 +11,25 @@ use deb_types::control::Fields;
 pub struct PackageId(pub(crate) u32);
 
 impl PackageId {
-    /// The number as an index, dense from 0.
+    /// Returns the number as an index; the numbers are dense from 0.
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// The kinds of relation that say another package must be there.
+/// The kinds of relations that need another package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DependencyKind {
-    /// `Pre-Depends`: configured before this one is unpacked.
+    /// `Pre-Depends`: the other is configured before this one is unpacked.
     PreDepends,
-    /// `Depends`: configured before this one is configured.
+    /// `Depends`: the other is configured before this one is configured.
     Depends,
-    /// `Recommends`: wanted where recommendations are.
+    /// `Recommends`: the other is installed if recommended packages are.
     Recommends,
 }
 
 impl DependencyKind {
-    /// The words for "NAME ... OTHER".
+    /// Returns the words for "NAME ... OTHER".
     pub fn verb(self) -> &'static str {
         match self {
             Self::PreDepends => "pre-depends on",
@@ -82,17 +83,17 @@ pub struct Package<'a> {
     pub sha256: [u8; 32],
     /// `Installed-Size` in KiB, as the packager estimated it.
     pub installed_size: u64,
-    /// Number of the index it is from, in the order given to the universe.
+    /// Number of the package's index, in the order given to the universe.
     pub index: usize,
     /// The paragraph as it stands in the index.
     pub stanza: &'a str,
-    /// The field that could not be understood, with its text; such a package
+    /// Malformed field and its text, if there is one; such a package
     /// is not chosen.
     pub malformed: Option<(&'static str, &'a str)>,
 }
 
 impl<'a> Package<'a> {
-    /// All positive dependencies in the order apt considers them.
+    /// Returns the positive dependencies in the order apt considers them.
     pub fn dependencies(&self) -> impl Iterator<Item = (DependencyKind, &Alternatives<'a>)> {
         let with = |kind| move |group| (kind, group);
         self.pre_depends
@@ -102,13 +103,13 @@ impl<'a> Package<'a> {
             .chain(self.recommends.iter().map(with(DependencyKind::Recommends)))
     }
 
-    /// `Pre-Depends` and `Depends`.
+    /// Returns the `Pre-Depends` and `Depends`.
     pub fn required(&self) -> impl Iterator<Item = (DependencyKind, &Alternatives<'a>)> {
         self.dependencies()
             .take_while(|(kind, _)| *kind != DependencyKind::Recommends)
     }
 
-    /// `Conflicts` and `Breaks`, each with the verb that names it.
+    /// Returns the `Conflicts` and `Breaks`, each with the verb for messages.
     pub fn negatives(&self) -> impl Iterator<Item = (&'static str, &Relation<'a>)> {
         let conflicts = self.conflicts.iter().map(|r| ("conflicts with", r));
         conflicts.chain(self.breaks.iter().map(|r| ("breaks", r)))
@@ -153,8 +154,8 @@ impl<'a> Package<'a> {
     fn set(&mut self, field: &str, value: &'a str) {
         let bad = &mut self.malformed;
         let mut groups = |name: &'static str| {
-            parse_groups(value).unwrap_or_else(|text| {
-                *bad = Some((name, text));
+            parse_groups(value, Dialect::Apt).unwrap_or_else(|error| {
+                *bad = Some((name, error.relation));
                 Vec::new()
             })
         };
@@ -176,7 +177,7 @@ impl<'a> Package<'a> {
             "filename" => self.filename = value,
             "size" => self.size = self.number("Size", value),
             "installed-size" => self.installed_size = value.parse().unwrap_or(0),
-            "sha256" => match parse_sha256(value) {
+            "sha256" => match parse_hex(value) {
                 Some(sum) => self.sha256 = sum,
                 None => self.malformed = Some(("SHA256", value)),
             },
@@ -185,8 +186,8 @@ impl<'a> Package<'a> {
     }
 
     fn list(&mut self, name: &'static str, value: &'a str) -> Vec<Relation<'a>> {
-        parse_list(value).unwrap_or_else(|text| {
-            self.malformed = Some((name, text));
+        parse_list(value, Dialect::Apt).unwrap_or_else(|error| {
+            self.malformed = Some((name, error.relation));
             Vec::new()
         })
     }
@@ -197,19 +198,4 @@ impl<'a> Package<'a> {
             0
         })
     }
-}
-
-fn parse_sha256(text: &str) -> Option<[u8; 32]> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    let mut sum = [0; 32];
-    for (byte, pair) in sum.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        let high = char::from(*high).to_digit(16)?;
-        let low = char::from(*low).to_digit(16)?;
-        *byte = u8::try_from(high * 16 + low).ok()?;
-    }
-    Some(sum)
 }

@@ -1,4 +1,4 @@
-//! The plan: phases of packages in the order dpkg is given them.
+//! The plan: phases of packages in the order for dpkg.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,13 +7,12 @@ use super::order::Orderer;
 use super::package::PackageId;
 use super::request::{Selection, Variant, with_deep_stack};
 use super::step::Step;
-use super::step::Step;
 use super::universe::Universe;
 
 /// Packages that are installed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
-    /// What the phase is for: `essential`, `merged-usr`, `rest` or `extract`.
+    /// Name of the phase: `essential`, `merged-usr`, `rest` or `extract`.
     pub title: &'static str,
     /// All packages of the phase, in the order dpkg unpacks them.
     pub packages: Vec<PackageId>,
@@ -21,7 +20,7 @@ pub struct Phase {
     pub steps: Vec<Step>,
 }
 
-/// What is done, in order. A value: making one touches nothing.
+/// The phases of an installation, in order. A plan is a value: making one has no effects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The phases; an empty one is left out.
@@ -29,7 +28,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Puts a selection into the order mmdebstrap with apt and dpkg would.
+    /// Orders a selection as mmdebstrap with apt and dpkg does.
     pub fn new(universe: &Universe<'_>, selection: &Selection) -> Self {
         with_deep_stack(|| Self::make(universe, selection))
     }
@@ -74,14 +73,14 @@ impl Plan {
         Self { phases }
     }
 
-    /// All packages, phase after phase.
+    /// Returns all packages, phase after phase.
     pub fn packages(&self) -> impl Iterator<Item = PackageId> {
         self.phases
             .iter()
             .flat_map(|phase| phase.packages.iter().copied())
     }
 
-    /// The plan as text for people, for `--dry-run`.
+    /// Returns the plan as text for people: a line for each phase and package, and the total.
     pub fn display<'p, 'a>(&'p self, universe: &'p Universe<'a>) -> PlanDisplay<'p, 'a> {
         PlanDisplay { plan: self, universe }
     }
@@ -101,14 +100,14 @@ fn order(
     (unpacked.copied().collect(), steps)
 }
 
-/// See [`Plan::display`].
+/// Text form of a plan, made by [`Plan::display`].
 #[derive(Clone, Copy, Debug)]
 pub struct PlanDisplay<'p, 'a> {
     plan: &'p Plan,
     universe: &'p Universe<'a>,
 }
 
-/// A number of bytes as people read it.
+/// Returns a number of bytes in binary units.
 fn bytes(count: u64) -> String {
     const KIB: u64 = 1024;
     const MIB: u64 = KIB * KIB;

@@ -1,8 +1,8 @@
-//! All packages that can be had, from any number of indexes.
+//! All available packages, from any number of indexes.
 //!
-//! Of every package its name, version and architecture are at hand, from the
-//! tables of the indexes. Everything else is parsed when it is first asked for:
-//! a rootfs needs some hundred packages of some seventy thousand.
+//! Name, version and architecture of every package come from the tables of the
+//! indexes. Everything else is parsed at its first use: a root filesystem needs
+//! some hundred packages of some seventy thousand.
 //!
 //! Packages are grouped into *slots*: one name for one architecture, of which
 //! at most one version can be installed. `Architecture: all` belongs to the
@@ -35,7 +35,7 @@ struct SlotData {
 #[derive(Debug)]
 struct VersionRecord<'a> {
     version: &'a str,
-    /// Where its paragraph is in its index.
+    /// Offset and length of the paragraph in its index.
     stanza: [u32; 2],
     slot: Slot,
     index: u32,
@@ -47,9 +47,9 @@ struct VersionRecord<'a> {
 /// The packages of an index by their numbers in it.
 #[derive(Debug)]
 enum LoadedIndex {
-    /// All of them are here, one after the other, the first of this number.
+    /// All of them were loaded, one after the other; the number is that of the first.
     All(u32),
-    /// These are here.
+    /// Only some were loaded.
     Some(Vec<Option<PackageId>>),
 }
 
@@ -64,6 +64,28 @@ impl LoadedIndex {
 
 /// All packages of some indexes, for one target architecture and any number of
 /// foreign ones.
+///
+/// ```
+/// use apt_solve::{DEFAULT_PRIORITY, IndexInput, Packages, Universe};
+///
+/// let packages = Packages::parse(
+///     "Package: mawk\nVersion: 1.3.4-1\nArchitecture: amd64\nProvides: awk\n\n\
+///      Package: mawk\nVersion: 1.3.4-2\nArchitecture: amd64\nProvides: awk\n",
+/// )?;
+/// let index = IndexInput {
+///     packages: &packages,
+///     suite: "stable",
+///     codename: "trixie",
+///     component: "main",
+///     architecture: "amd64",
+///     priority: DEFAULT_PRIORITY,
+/// };
+/// let universe = Universe::new(&[index], "amd64", &[]);
+/// let candidate = universe.candidate("mawk", "amd64").unwrap();
+/// assert_eq!(universe.package(candidate).version, "1.3.4-2");
+/// assert_eq!(universe.providers("awk").len(), 2);
+/// # Ok::<(), apt_solve::Malformed>(())
+/// ```
 #[derive(Debug)]
 pub struct Universe<'a> {
     archs: Vec<&'a str>,
@@ -73,13 +95,13 @@ pub struct Universe<'a> {
     slots: Vec<SlotData>,
     names: Vec<(&'a str, SmallVec<[Slot; 2]>)>,
     by_name: HashMap<&'a str, u32>,
-    /// What became of the packages of each index.
+    /// Numbers of the packages of each index.
     loaded: Vec<LoadedIndex>,
 }
 
 impl<'a> Universe<'a> {
-    /// Loads indexes for a target architecture and its foreign ones; an index
-    /// for any other architecture, and any other package, is left out.
+    /// Loads indexes for a target architecture and its foreign ones. Indexes and packages
+    /// for other architectures are left out.
     pub fn new(indexes: &[IndexInput<'a>], native: &'a str, foreign: &[&'a str]) -> Self {
         let mut archs = vec![native];
         for arch in foreign {
@@ -109,17 +131,17 @@ impl<'a> Universe<'a> {
         universe
     }
 
-    /// The target architecture.
+    /// Returns the target architecture.
     pub fn native(&self) -> &'a str {
         self.archs.first().copied().unwrap_or("")
     }
 
-    /// The target architecture and its foreign ones, in order of preference.
+    /// Returns the target architecture and its foreign ones, in order of preference.
     pub fn architectures(&self) -> &[&'a str] {
         &self.archs
     }
 
-    /// The number of packages, all versions counted.
+    /// Returns the number of packages; each version counts.
     pub fn len(&self) -> usize {
         self.records.len()
     }
@@ -129,12 +151,12 @@ impl<'a> Universe<'a> {
         self.records.is_empty()
     }
 
-    /// The index a package's [`Package::index`] refers to.
+    /// Returns the index of a number ([`Package::index`]).
     pub fn index(&self, number: usize) -> Option<&IndexInput<'a>> {
         self.indexes.get(number)
     }
 
-    /// A package with all its fields, parsed at the first call.
+    /// Returns a package with all its fields, parsed at the first call.
     ///
     /// # Panics
     /// For an id of another universe, as indexing a slice would.
@@ -156,7 +178,7 @@ impl<'a> Universe<'a> {
         index.map_or("", |index| index.packages.stanza(record.stanza))
     }
 
-    /// The versions of a package for an architecture (`all` counts as the
+    /// Returns the versions of a package for an architecture (`all` counts as the
     /// target's), newest first.
     pub fn by_name(&self, name: &str, architecture: &str) -> &[PackageId] {
         self.arch_number(architecture)
@@ -164,13 +186,13 @@ impl<'a> Universe<'a> {
             .map_or(&[], |slot| self.versions(slot))
     }
 
-    /// The version apt would install if nothing but the name was said.
+    /// Returns the version apt installs for a name alone.
     pub fn candidate(&self, name: &str, architecture: &str) -> Option<PackageId> {
         let slot = self.slot(name, self.arch_number(architecture)?)?;
         Some(self.slot_candidate(slot))
     }
 
-    /// The packages that provide a name, all versions, later ones in the
+    /// Returns the packages that provide a name, all versions, later ones in the
     /// indexes first.
     pub fn providers(&self, name: &str) -> Vec<PackageId> {
         let indexes = self.indexes.iter().zip(&self.loaded).rev();
@@ -182,7 +204,7 @@ impl<'a> Universe<'a> {
             .collect()
     }
 
-    /// All package names, in the order of the indexes.
+    /// Returns all package names, in the order of the indexes.
     pub fn names(&self) -> impl Iterator<Item = &'a str> {
         self.names.iter().map(|(name, _)| *name)
     }
@@ -198,7 +220,7 @@ impl<'a> Universe<'a> {
             .find(|s| self.slot_arch(*s) == arch)
     }
 
-    /// Returns the candidates of a name, one an architecture.
+    /// Returns the candidates of a name, one for each architecture.
     pub fn candidates(&self, name: &str) -> impl Iterator<Item = PackageId> {
         self.slots_named(name)
             .iter()
@@ -243,13 +265,13 @@ impl<'a> Universe<'a> {
         self.records[id.index()].essential
     }
 
-    /// The essential packages of the universe's own architecture.
+    /// Returns the essential packages of the target architecture.
     pub fn essential(&self) -> impl Iterator<Item = PackageId> {
         self.native_candidates(|essential, _| essential).into_iter()
     }
 
-    /// The candidates of the target architecture that a predicate on
-    /// (essential, priority number) takes, in the order apt numbers them.
+    /// Returns the candidates of the target architecture that satisfy a predicate on
+    /// (essential, priority number), in the order apt numbers them.
     pub(crate) fn native_candidates(&self, wanted: impl Fn(bool, u8) -> bool) -> Vec<PackageId> {
         let is_wanted = |id: PackageId| wanted(self.is_essential(id), self.priority(id));
         let slots: Vec<Slot> = (0..self.slots.len() as u32)
@@ -266,7 +288,7 @@ impl<'a> Universe<'a> {
 }
 
 impl Universe<'_> {
-    /// A package's name, with its architecture where that is not the target's.
+    /// Returns a package's name, with its architecture where that is not the target's.
     pub fn display_name(&self, id: PackageId) -> String {
         let slot = self.slot_of(id);
         match self.slot_arch(slot) {

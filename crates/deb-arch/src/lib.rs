@@ -20,10 +20,12 @@
 
 #![no_std]
 
+pub mod elf;
 mod table;
 mod word;
 
 use core::fmt;
+pub use elf::ElfIdentity;
 pub use table::ARCHITECTURES;
 pub use word::replace_word;
 

@@ -23,10 +23,10 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
-use super::package_file::hex;
 use super::transport::Validators;
 use super::{ArchiveError, Result};
 use deb_index::keep;
+use deb_types::hex;
 
 /// Longest tick of a filesystem's clock: changes of a file that are further apart have different times.
 const TICK: Duration = Duration::from_secs(2);
@@ -318,12 +318,12 @@ mod tests {
             fs::read_to_string(&known).unwrap(),
             look(&fs::metadata(&path).unwrap())
         );
-        // Whoever changes it changes how it looks, also when the size and the time of the change stay.
+        // A change shows in stat(2) even if size and modification time stay.
         let time = fs::metadata(&path).unwrap().modified().unwrap();
         fs::write(&path, b"no index").unwrap();
         File::open(&path).unwrap().set_modified(time).unwrap();
         assert_eq!(find(), None);
-        // Nothing but this is looked at: what was written down for a file is believed.
+        // Only stat(2) is compared: the record for a file is believed.
         keep(&known, look(&fs::metadata(&path).unwrap()).as_bytes()).unwrap();
         assert_eq!(find().as_ref(), Some(&path));
         fs::write(&path, b"a longer text").unwrap();

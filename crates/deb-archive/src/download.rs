@@ -9,9 +9,10 @@ use sha2::Digest;
 use url::Url;
 
 use super::archive_cache::Partial;
-use super::package_file::{hex, show};
+use super::package_file::show;
 use super::transport::{Body, RequestError, TransportReply, Validators};
 use super::{ArchiveError, DownloadProgress, Fetcher, PackageFile, Result};
+use deb_types::hex;
 
 /// Bytes a second below which a transfer counts as stalled.
 const SLOWEST: u64 = 512;

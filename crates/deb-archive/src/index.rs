@@ -4,7 +4,7 @@ use url::Url;
 
 use super::index_file::IndexFile;
 use super::package_file::join;
-use super::suite::{ALL, Suite, load_release};
+use super::suite_release::{ALL, Suite, load_release};
 use super::{ArchiveError, Fetcher, Keyring, PackageFile, Result, Source};
 use deb_index::{DEFAULT_PRIORITY, IndexInput, Packages};
 

@@ -7,11 +7,12 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::package_file::{hex, join, show};
+use super::package_file::{join, show};
 use super::release::Release;
-use super::suite::{Suite, suite_path};
+use super::suite_release::{Suite, suite_path};
 use super::{ArchiveError, Fetcher, PackageFile, Result};
 use deb_index::{Malformed, Packages, Unusable};
+use deb_types::hex;
 
 /// Limit for the memory of an xz decoder in bytes; `xz -9` needs 65 MiB.
 const XZ_MEMORY: u64 = 256 << 20;

@@ -36,7 +36,8 @@ mod paragraphs;
 mod release;
 mod source;
 mod source_lists;
-mod suite;
+mod sources_text;
+mod suite_release;
 mod transport;
 mod verify;
 

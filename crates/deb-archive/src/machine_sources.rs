@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::source::{self, SignedBy, Source, SourceFormat};
+use super::source::{SignedBy, Source, SourceFormat};
+use super::sources_text;
 use super::{ArchiveError, Result};
 
 /// The part of apt's configuration that serves as defaults.
@@ -83,7 +84,7 @@ fn read_sources(root: &Path) -> Result<Vec<Source>> {
         };
         let text = fs::read(&path).map_err(ArchiveError::io("read", &path))?;
         // A broken file of a third party is left to apt.
-        match source::parse(
+        match sources_text::parse(
             &String::from_utf8_lossy(&text),
             format,
             &path.display().to_string(),

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use super::package_file::parse_sha256;
 use super::source::Source;
 use super::{ArchiveError, Result, date};
+use deb_types::parse_hex;
 
 /// Time by which this machine's clock may be behind the archive's.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
@@ -74,7 +74,7 @@ impl Release {
             let mut parts = line.split_whitespace();
             let Some(hash) = parts.next() else { continue };
             let entry = match (
-                parse_sha256(hash),
+                parse_hex(hash),
                 parts.next().and_then(|size| size.parse().ok()),
                 parts.next(),
             ) {
@@ -183,7 +183,7 @@ mod tests {
 
     fn source() -> Source {
         let text = "deb http://mirror.example.org/debian trixie main";
-        super::super::source::parse(text, super::super::SourceFormat::OneLine, "t")
+        super::super::sources_text::parse(text, super::super::SourceFormat::OneLine, "t")
             .unwrap()
             .remove(0)
     }

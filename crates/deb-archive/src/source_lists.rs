@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::source::{self, guess_format};
-use super::suite::load_release;
+use super::sources_text::{self, guess_format};
+use super::suite_release::load_release;
 use super::{ArchiveError, Fetcher, Keyring, MachineSources, Result, Source, SourceFormat, SourceList};
 
 /// Parses one `--mirror`: an http, https or file URL (then `suite` and
@@ -61,7 +61,7 @@ pub fn parse_sources_text(
     file_name: Option<String>,
     origin: &str,
 ) -> Result<SourceList> {
-    let sources = source::parse(text, format, origin)?;
+    let sources = sources_text::parse(text, format, origin)?;
     if sources.is_empty() {
         let reason = "it has no enabled source of binary packages".into();
         return Err(ArchiveError::BadMirror {

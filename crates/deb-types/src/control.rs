@@ -8,7 +8,7 @@
 
 use thiserror::Error;
 
-/// What is wrong with a piece of control data.
+/// A fault of a piece of control data.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum ControlError {
     /// A line that is neither `Field: value`, a continuation nor a comment.
@@ -34,20 +34,20 @@ pub struct Paragraph<'a> {
 }
 
 impl<'a> Paragraph<'a> {
-    /// The value of a field, found by its name in any case: without the blanks
-    /// and the line end around it, with its continuation lines as they are.
+    /// Returns the value of a field, whose name may be in any case: without the blanks and the line end around
+    /// it, with its continuation lines as they are.
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.fields()
             .find(|(field, _)| field.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
-    /// All fields as (name, value), in the order they stand in.
+    /// Returns all fields as (name, value), in their order.
     pub fn fields(&self) -> Fields<'a> {
         Fields::of(self.text)
     }
 
-    /// The paragraph as it stands in the text, ending with its last line.
+    /// Returns the paragraph as it stands in the text, to the end of its last line.
     pub fn text(&self) -> &'a str {
         self.text
     }
@@ -60,7 +60,7 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Of a text that is one paragraph and was checked before.
+    /// Returns the fields of a text that is one paragraph and was checked before.
     pub fn of(paragraph: &'a str) -> Self {
         Self { rest: paragraph }
     }
@@ -83,7 +83,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// What stands at the beginning of a piece of control data.
+/// The first item of a piece of control data.
 pub enum Item<'a> {
     /// A whole field with its continuation lines.
     Field {
@@ -96,7 +96,7 @@ pub enum Item<'a> {
     Blank,
     /// A line beginning with `#`.
     Comment,
-    /// A line that is nothing of the kind.
+    /// A line that is none of these.
     Bad(&'a str),
     /// A continuation line with nothing before it.
     Stray,
@@ -116,7 +116,7 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r')
 }
 
-/// Takes the first item off a text and gives what follows it.
+/// Splits the first item off a text and returns it with the rest.
 pub fn next_item(text: &str) -> (Item<'_>, &str) {
     let Some(&first) = text.as_bytes().first() else {
         return (Item::End, "");
@@ -171,7 +171,7 @@ impl<'a> Paragraphs<'a> {
     }
 }
 
-/// The paragraphs of a text, in order. After an error nothing more is given.
+/// Returns the paragraphs of a text, in order. An error is the last item.
 pub fn paragraphs(text: &str) -> Paragraphs<'_> {
     Paragraphs {
         text,

@@ -1,11 +1,16 @@
-//! What all of Debian's tools share: versions, relations between packages and control data.
+//! Types that all of Debian's tools share: versions, relations between packages and control data.
 //!
 //! Nothing here reads or writes files.
 
 pub mod control;
+mod hex;
 mod multi_arch;
+mod package_key;
 mod path_owners;
+pub mod relation;
 pub mod version;
 
+pub use hex::{hex, parse_hex};
 pub use multi_arch::MultiArch;
+pub use package_key::PackageKey;
 pub use path_owners::PathOwners;

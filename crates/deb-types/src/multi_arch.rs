@@ -17,7 +17,7 @@ pub enum MultiArch {
 }
 
 impl MultiArch {
-    /// Reads the value of a field; none where it is no word of deb-control(5). The case of
+    /// Parses the value of a field; none where it is no word of deb-control(5). The case of
     /// letters counts.
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::No, Self::Same, Self::Allowed, Self::Foreign]
@@ -25,7 +25,7 @@ impl MultiArch {
             .find(|value| value.as_str() == word)
     }
 
-    /// The word in control data.
+    /// Returns the word in control data.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::No => "no",

@@ -1,5 +1,5 @@
-//! Whose the paths of a root filesystem are, in little memory: there may be some
-//! hundred thousand of them, and some hundred owners.
+//! The owners of a root filesystem's paths, in little memory: there may be some hundred thousand paths and
+//! some hundred owners.
 
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -26,7 +26,8 @@ impl<T> Default for PathOwners<T> {
 }
 
 impl<T: Clone + Eq + Hash> PathOwners<T> {
-    /// Gives an owner more paths; one that has a path already keeps its place.
+    /// Adds paths to those of an owner, after their other owners. An owner that has a path already keeps its
+    /// position.
     pub fn add<P: AsRef<Path>>(&mut self, owner: &T, paths: impl IntoIterator<Item = P>) {
         let number = match self.numbers.get(owner) {
             Some(number) => *number,
@@ -49,7 +50,7 @@ impl<T: Clone + Eq + Hash> PathOwners<T> {
         }
     }
 
-    /// Takes all paths of an owner away.
+    /// Removes an owner from all paths.
     pub fn forget(&mut self, owner: &T) {
         if let Some(number) = self.numbers.get(owner) {
             self.paths
@@ -58,7 +59,7 @@ impl<T: Clone + Eq + Hash> PathOwners<T> {
         }
     }
 
-    /// Gives an owner another name, which none had yet.
+    /// Renames an owner; no other may have the new name.
     pub fn rename(&mut self, old: &T, new: T) {
         let number = self.numbers.remove(old);
         let place = number.and_then(|number| self.owners.get_mut(usize::try_from(number).ok()?));
@@ -68,12 +69,12 @@ impl<T: Clone + Eq + Hash> PathOwners<T> {
         }
     }
 
-    /// How many paths have an owner.
+    /// Returns the number of paths that have an owner.
     pub fn len(&self) -> usize {
         self.paths.values().filter(|owners| !owners.is_empty()).count()
     }
 
-    /// The owners of a path.
+    /// Returns the owners of a path.
     pub fn of(&self, path: &Path) -> impl DoubleEndedIterator<Item = &T> {
         let numbers = self.paths.get(path).map_or(&[][..], SmallVec::as_slice);
         numbers
@@ -81,7 +82,7 @@ impl<T: Clone + Eq + Hash> PathOwners<T> {
             .filter_map(|number| self.owners.get(usize::try_from(*number).ok()?))
     }
 
-    /// Takes a path away from the owners that `loses` says.
+    /// Removes from a path the owners for which `loses` holds, and returns them.
     pub fn take(&mut self, path: &Path, loses: impl Fn(&T) -> bool) -> Vec<T> {
         let mut losers = Vec::new();
         if let Some(list) = self.paths.get_mut(path) {

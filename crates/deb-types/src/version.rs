@@ -1,4 +1,8 @@
 //! Versions as deb-version(7) orders them.
+//!
+//! Indexes are held to the manual: [`compare`] takes what [`is_valid`] refuses for no version at all.
+//! dpkg's database and command line are not: [`compare_loosely`] orders everything that is made of a
+//! version's characters, as dpkg does after its warning.
 
 use std::cmp::Ordering;
 
@@ -7,7 +11,7 @@ use debversion::Version;
 /// No archive comes near this; it bounds the work a hostile index can ask for.
 const LONGEST: usize = 1024;
 
-/// Whether a text is a version that can be compared.
+/// Returns whether a text is a version that deb-version(7) allows, of at most 1024 characters.
 pub fn is_valid(text: &str) -> bool {
     let (epoch, rest) = match text.split_once(':') {
         Some((epoch, rest)) => (Some(epoch), rest),
@@ -33,9 +37,10 @@ fn end_with_number(part: &mut String) {
 }
 
 fn parse(text: &str) -> Option<Version> {
-    if !is_valid(text) {
-        return None;
-    }
+    is_valid(text).then(|| parse_loosely(text))?
+}
+
+fn parse_loosely(text: &str) -> Option<Version> {
     let mut version: Version = text.parse().ok()?;
     end_with_number(&mut version.upstream_version);
     if let Some(revision) = version.debian_revision.as_mut() {
@@ -44,7 +49,7 @@ fn parse(text: &str) -> Option<Version> {
     Some(version)
 }
 
-/// Compares two versions. What is not a version sorts before all that are.
+/// Compares two versions. A text that is not a version sorts before all that are.
 pub fn compare(a: &str, b: &str) -> Ordering {
     if a == b {
         return Ordering::Equal;
@@ -57,7 +62,27 @@ pub fn compare(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// A version without its binary-only rebuild (`+b` and a number at the end).
+/// Compares two versions, with a revision, an epoch or an upstream version that deb-version(7) does not allow
+/// read as part of the upstream version; none where one of the two has other characters than a version.
+///
+/// ```
+/// use deb_types::version::compare_loosely;
+/// use std::cmp::Ordering;
+///
+/// assert_eq!(compare_loosely("1-", "1"), Some(Ordering::Greater));
+/// assert_eq!(compare_loosely("1_0", "1"), None);
+/// ```
+pub fn compare_loosely(a: &str, b: &str) -> Option<Ordering> {
+    Some(parse_loosely(a)?.cmp(&parse_loosely(b)?))
+}
+
+/// Returns the order of two versions by [`compare_loosely`]; texts with other characters are equal to each
+/// other and earlier than all versions.
+pub fn loose_order(a: &str, b: &str) -> Ordering {
+    parse_loosely(a).cmp(&parse_loosely(b))
+}
+
+/// Returns a version without its binary-only rebuild (`+b` and a number at the end).
 pub fn without_rebuild(version: &str) -> &str {
     match version.rsplit_once("+b") {
         Some((base, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => base,
@@ -65,7 +90,7 @@ pub fn without_rebuild(version: &str) -> &str {
     }
 }
 
-/// The number of a binary-only rebuild, 0 for an ordinary build.
+/// Returns the number of a binary-only rebuild, 0 for an ordinary build.
 pub fn rebuild(version: &str) -> u64 {
     let base = without_rebuild(version);
     version
@@ -137,6 +162,29 @@ mod tests {
             assert_eq!(compare(bad, "1"), Ordering::Less);
             assert_eq!(compare("1", bad), Ordering::Greater);
         }
+    }
+
+    #[test]
+    fn loose_versions() {
+        use Ordering::{Equal, Greater, Less};
+        for (a, b, order) in [
+            // As [`compare`] has it.
+            ("1.0~rc1-1", "1.0-1", Some(Less)),
+            ("1.0a", "1.0a0", Some(Equal)),
+            ("0:1", "1", Some(Equal)),
+            // deb-version(7) has none of these.
+            ("-1", "1", Some(Greater)),
+            ("1-", "1", Some(Greater)),
+            (":1", "1", Some(Greater)),
+            ("x:1", "1", Some(Greater)),
+            ("", "1", None),
+            ("1 2", "1", None),
+            ("99999999999:1", "1", None),
+        ] {
+            assert_eq!(compare_loosely(a, b), order, "{a} {b}");
+            assert_eq!(loose_order(a, b), order.unwrap_or(Less), "{a} {b}");
+        }
+        assert_eq!(loose_order("1 2", ""), Equal);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Whether a package can be unpacked, before anything is written: the whole of it is read.
+//! A check before anything is written that a package can be unpacked: the whole of it is read.
 
 use rootless_install_fs::{FileType, Target};
 
@@ -6,9 +6,7 @@ use super::context::Context;
 use super::entries::EntryKind;
 use super::error::DebError;
 use super::file::DebFile;
-use dpkg_db::Contest;
-use dpkg_db::ControlArchive;
-use dpkg_db::Package;
+use dpkg_db::{Contest, ControlArchive, Package};
 
 /// Reads all of a package, and asks whether each of its paths is free.
 ///

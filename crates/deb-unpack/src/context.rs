@@ -23,21 +23,21 @@ pub enum Layering {
 
 /// What is in force in the target while packages are unpacked.
 pub struct Context<'a> {
-    /// diversions
+    /// Diversions.
     pub diversions: Diversions,
-    /// statoverrides
+    /// Statoverrides.
     pub stat_overrides: StatOverrides,
-    /// user and group names of the target
+    /// User and group names of the target.
     pub accounts: Accounts,
-    /// the installed packages
+    /// The installed packages.
     pub ownership: &'a dyn Ownership,
-    /// limits on unpacked sizes
+    /// Limits on unpacked sizes.
     pub limits: Limits,
-    /// metadata of shared directories
+    /// Metadata of shared directories.
     pub layering: Layering,
-    /// paths that are not unpacked, and whether such a path may have others below it
+    /// Paths that are not unpacked, and whether such a path may have others below it.
     pub left_out: &'a (dyn Fn(&Path, bool) -> bool + Sync),
-    /// directories that are there, and get the package's metadata all the same
+    /// Directories that are there, and get the package's metadata all the same.
     pub adopted: &'a (dyn Fn(&Path) -> bool + Sync),
 }
 

@@ -14,43 +14,66 @@ use tar::{Archive, Header};
 const MAX_PATH: usize = 4095;
 const MAX_NAME: usize = 255;
 
-/// Type of an entry, with what belongs to it.
+/// Type of an entry, with the data of that type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
+    /// Regular file.
     File,
+    /// Directory.
     Directory,
+    /// Symbolic link with its text.
     Symlink(PathBuf),
-    /// to the path of an earlier entry
+    /// Hard link to the path of an earlier entry.
     Hardlink(PathBuf),
+    /// Named pipe.
     Fifo,
+    /// Character device, major and minor number.
     CharDevice(u32, u32),
+    /// Block device, major and minor number.
     BlockDevice(u32, u32),
 }
 
-/// One entry; the path begins with `/`, that of the root is `/.` as in dpkg.
+/// One entry of an archive.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// Absolute path in the package; that of the root is `/.` as in dpkg.
     pub path: PathBuf,
+    /// Type.
     pub kind: EntryKind,
+    /// Permissions, 0 to 0o7777.
     pub mode: u32,
+    /// Numeric user id.
     pub uid: u32,
+    /// Numeric group id.
     pub gid: u32,
+    /// User name; empty where there is none.
     pub user: Vec<u8>,
+    /// Group name; empty where there is none.
     pub group: Vec<u8>,
+    /// Modification time, in seconds since 1970.
     pub mtime: i64,
+    /// Size of the contents in bytes, 0 for all but files.
     pub size: u64,
 }
 
-/// Why walking an archive ended early.
-pub enum WalkError<E> {
+/// The reason for which walking an archive ended early.
+pub(crate) enum WalkError<E> {
+    /// The archive cannot be read.
     Read(io::Error),
-    Entry { entry: String, problem: String },
+    /// An entry is not one that a package may have.
+    Entry {
+        /// Name of the entry.
+        entry: String,
+        /// The fault.
+        problem: String,
+    },
+    /// The visitor's error.
     Visitor(E),
 }
 
 /// Calls `visit` for every entry in the order of the archive, with a reader of a file's contents,
 /// then reads the archive to its end.
-pub fn walk<R: Read, E>(
+pub(crate) fn walk<R: Read, E>(
     mut reader: R,
     mut visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), E>,
 ) -> Result<(), WalkError<E>> {
@@ -155,7 +178,7 @@ fn decode(header: &Header, kind: u8, name: &[u8], link: Vec<u8>) -> Result<Entry
     })
 }
 
-/// The modification time, in seconds; GNU's base-256 form may be negative.
+/// Returns the modification time, in seconds; GNU's base-256 form may be negative.
 fn mtime(header: &Header) -> Result<i64, String> {
     let field = header.as_bytes().get(136..148).unwrap_or_default();
     match (field, field.last_chunk::<8>()) {
@@ -167,7 +190,7 @@ fn mtime(header: &Header) -> Result<i64, String> {
     }
 }
 
-/// The absolute path that an entry's name stands for.
+/// Returns the absolute path that an entry's name stands for.
 fn checked_path(name: &[u8]) -> Result<PathBuf, String> {
     if name.is_empty() {
         return Err("its name is empty".to_owned());

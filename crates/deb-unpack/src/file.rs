@@ -1,9 +1,10 @@
-//! An open package file.
+//! An open package file, and the limits of its contents.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use file_map::FileMap;
 
@@ -11,13 +12,13 @@ use super::container::{self, Member, Members};
 use super::decompress::{Compression, Source, is_limit, reader};
 use super::entries::{Entry, WalkError, walk};
 use super::error::DebError;
-use super::quick::Quick;
+use super::recompressed::{self, Recompressed};
 use dpkg_db::ControlArchive;
 
 /// Limit of the control member's size, unpacked.
 const CONTROL_LIMIT: u64 = 64 << 20;
 
-/// How much a package may unpack to.
+/// Limits of the size that a package may unpack to.
 ///
 /// The default rule allows 64 MiB or 64 times the size of the .deb, whichever is more; twice its
 /// `Installed-Size` where the package says it is larger, but no more than 512 times its size; and never
@@ -25,9 +26,9 @@ const CONTROL_LIMIT: u64 = 64 << 20;
 /// before the disk is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// the most any package may unpack to, in bytes
+    /// Size that no package may unpack to more than, in bytes.
     pub ceiling: u64,
-    /// takes the place of the rule, in bytes
+    /// Limit in place of the rule, in bytes; none means the rule.
     pub fixed: Option<u64>,
 }
 
@@ -41,7 +42,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limit in bytes for a package of `file_size` bytes that says `Installed-Size: installed_kib`.
+    /// Returns the limit in bytes for a package of `file_size` bytes that says `Installed-Size: installed_kib`.
     pub fn of(&self, file_size: u64, installed_kib: Option<u64>) -> u64 {
         self.fixed.unwrap_or_else(|| {
             let declared = installed_kib
@@ -62,7 +63,7 @@ pub struct DebFile {
     path: PathBuf,
     map: FileMap,
     members: Members,
-    quick: Option<PathBuf>,
+    recompressed: Option<PathBuf>,
 }
 
 impl DebFile {
@@ -74,8 +75,8 @@ impl DebFile {
         DebFile::open_as(path, path)
     }
 
-    /// The same, with the name that errors give the file: in a cache its path is
-    /// a hash, which tells nobody what it is.
+    /// As [`DebFile::open`], with the name that errors give the file: in a cache its path is a hash, which
+    /// tells nobody what it is.
     ///
     /// # Errors
     /// A file that cannot be read or is no package of format 2.
@@ -97,17 +98,18 @@ impl DebFile {
             path: name.to_owned(),
             map,
             members,
-            quick: None,
+            recompressed: None,
         })
     }
 
-    /// Reads the data member from its quick form ([`super::quick`]), if there is one at `path` then.
-    pub(super) fn or_quick(&mut self, path: &Path) {
-        self.quick = Some(path.to_owned());
+    /// Has the data member read from its [recompressed form](recompress), if there is one at `path` by
+    /// then.
+    pub(super) fn set_recompressed(&mut self, path: &Path) {
+        self.recompressed = Some(path.to_owned());
     }
 
-    /// The data member's archive where reading it is slow; `None` where it is not.
-    pub(super) fn slow_data(&self, limit: u64) -> Result<Option<impl Read + '_>, DebError> {
+    /// Returns the data member's archive where decoding it is slow; none where it is not.
+    fn slow_data(&self, limit: u64) -> Result<Option<impl Read + '_>, DebError> {
         let member = &self.members.data;
         if member.compression != Compression::Xz {
             return Ok(None);
@@ -117,17 +119,17 @@ impl DebFile {
             .map_err(|source| self.damaged(member, limit, source))
     }
 
-    /// The file's path, or what it is called in errors.
+    /// Returns the file's path, or its name in errors.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file's size in bytes.
+    /// Returns the file's size in bytes.
     pub fn size(&self) -> u64 {
         self.map.len() as u64
     }
 
-    /// Lets go of the memory of what was read.
+    /// Releases the memory of the parts that were read.
     pub(super) fn forget(&self) {
         self.map.forget();
     }
@@ -165,7 +167,12 @@ impl DebFile {
         Ok(control)
     }
 
-    /// Walks the entries of the data member.
+    /// Calls `visit` for each entry of the data member, with a reader of its contents. Up to `threads` threads
+    /// decompress.
+    ///
+    /// # Errors
+    /// A damaged member, one of more than `limit` bytes, an entry that no package may have; and the first
+    /// error of `visit`.
     pub fn walk_data(
         &self,
         limit: u64,
@@ -173,9 +180,9 @@ impl DebFile {
         visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), DebError>,
     ) -> Result<(), DebError> {
         let member = &self.members.data;
-        let quick = self.quick.as_deref().and_then(Quick::open);
-        let data = match &quick {
-            Some(quick) => (quick.source(), Compression::Zstd),
+        let recompressed = self.recompressed.as_deref().and_then(Recompressed::open);
+        let data = match &recompressed {
+            Some(recompressed) => (recompressed.source(), Compression::Zstd),
             None => (self.source(member), member.compression),
         };
         self.walk(member, data, limit, threads, visit)
@@ -219,7 +226,7 @@ impl DebFile {
         }
     }
 
-    /// The error of reading a file's contents from the data member.
+    /// Returns the error of reading a file's contents from the data member.
     pub(super) fn damaged_data(&self, limit: u64, source: std::io::Error) -> DebError {
         self.damaged(&self.members.data, limit, source)
     }
@@ -231,4 +238,34 @@ impl DebFile {
             problem: problem.into(),
         }
     }
+}
+
+/// Recompresses a package's data member into the file `to`, unless that is there or would not be decoded
+/// any faster, and returns the size of the file in bytes if it was made. Gives up once `stop` is set. The
+/// file is written in the directory `scratch` of the same filesystem and renamed when it is whole.
+///
+/// # Errors
+/// A package that cannot be read, which unpacking will say better; a file that cannot be written.
+pub fn recompress(
+    package: &Path,
+    to: &Path,
+    scratch: &Path,
+    stop: &AtomicBool,
+) -> Result<Option<u64>, DebError> {
+    if to.exists() {
+        return Ok(None);
+    }
+    let deb = DebFile::open(package)?;
+    let limit = Limits::default().of(deb.size(), None);
+    let Some(mut reader) = deb.slow_data(limit)? else {
+        return Ok(None);
+    };
+    let written = recompressed::write(&mut reader, to, scratch, stop);
+    drop(reader);
+    deb.forget();
+    written.map_err(|source| DebError::Write {
+        path: package.to_owned(),
+        entry: to.display().to_string(),
+        source,
+    })
 }

@@ -21,10 +21,7 @@ use super::error::DebError;
 use super::file::DebFile;
 use super::unpack::Unpacker;
 use deb_types::PathOwners;
-use dpkg_db::ControlArchive;
-use dpkg_db::Unpacked;
-use dpkg_db::{Contest, Ownership};
-use dpkg_db::{Package, contest};
+use dpkg_db::{Contest, ControlArchive, Ownership, Package, Unpacked, contest};
 
 /// Packages that get a wave of their own: the top-level links (`/lib` to `usr/lib`) they ship decide
 /// where other packages' paths lead.
@@ -33,20 +30,20 @@ const ALONE: &[&str] = &["base-files", "usrmerge"];
 /// A package file to be unpacked.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// the .deb
+    /// The `.deb` file.
     pub path: PathBuf,
-    /// what the index promised of it
+    /// The package that the index promised; none means any.
     pub expected: Option<Expected>,
-    /// where its [quick form](super::quick) is, if it has one
-    pub quick: Option<PathBuf>,
+    /// Its [recompressed form](super::recompress); none where it has none.
+    pub recompressed: Option<PathBuf>,
 }
 
-/// An unpacked package: its control member and what became of its files.
+/// An unpacked package: its control member and the outcome for its files.
 #[derive(Clone, Debug)]
 pub struct UnpackedPackage {
-    /// the control member
+    /// The control member.
     pub control: ControlArchive,
-    /// the files
+    /// Outcome of unpacking its files.
     pub files: Unpacked,
 }
 
@@ -69,8 +66,8 @@ pub fn open_package(job: &Job) -> Result<(DebFile, ControlArchive), DebError> {
     };
     let name = PathBuf::from(expected.file_name());
     let mut deb = DebFile::open_as(&job.path, &name)?;
-    if let Some(quick) = &job.quick {
-        deb.or_quick(quick);
+    if let Some(path) = &job.recompressed {
+        deb.set_recompressed(path);
     }
     let control = deb.control()?;
     super::control::check(&control, expected, &name)?;
@@ -191,7 +188,7 @@ fn open_all(jobs: &[Job], threads: usize) -> Result<Vec<Opened>, DebError> {
     collect(results).map(|opened| opened.into_iter().flatten().collect())
 }
 
-/// All results, or the first error.
+/// Returns all results, or the first error.
 fn collect<T>(results: Vec<Option<Result<T, DebError>>>) -> Result<Vec<T>, DebError> {
     let mut all = Vec::with_capacity(results.len());
     let mut error = None;
@@ -242,7 +239,7 @@ impl Batch<'_> {
         let mut done = Vec::with_capacity(self.wave.len());
         for (index, opened) in self.wave.iter().enumerate() {
             let mut unpacker = Unpacker::new(&opened.deb, &opened.control, &opened.package, target, context)?;
-            unpacker.ownership = &overlay;
+            unpacker.placement.ownership = &overlay;
             let (files, log) = unpacker.run(threads)?;
             opened.deb.forget();
             on_done(self.first + index, &files);
@@ -281,9 +278,9 @@ impl Batch<'_> {
                 return Ok(None);
             };
             let mut unpacker = Unpacker::new(&opened.deb, &opened.control, &opened.package, target, context)?;
-            unpacker.ownership = overlay;
-            unpacker.claims = Some((&claims, index));
-            unpacker.made = Some(made);
+            unpacker.placement.ownership = overlay;
+            unpacker.placement.claims = Some((&claims, index));
+            unpacker.placement.made = Some(made);
             let (files, log) = unpacker.run(helpers(opened.deb.size()))?;
             opened.deb.forget();
             on_done(self.first + index, &files);
@@ -324,7 +321,7 @@ fn undo(made: Mutex<Vec<(PathBuf, bool)>>, target: &Target) {
 struct Overlay<'a> {
     below: &'a dyn Ownership,
     packages: Vec<&'a Package>,
-    /// indices into `packages`
+    /// Indices into `packages`.
     owners: PathOwners<usize>,
 }
 

@@ -1,6 +1,9 @@
 //! Tests of reading and unpacking, with packages made on the spot.
 
-pub(crate) mod build;
+mod conffiles;
 mod hostile;
 mod parallel;
+mod recompressed;
+mod recorded;
+mod scene;
 mod unpacking;

@@ -9,46 +9,33 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use md5::{Digest, Md5};
 use rootless_install_fs::{FileType, Meta, Target, Timestamp};
 
-use super::claims::Claims;
 use super::context::Context;
 use super::directories::DirectoryLog;
 use super::entries::{Entry, EntryKind};
 use super::error::DebError;
 use super::file::DebFile;
-use super::place::joined;
-use dpkg_db::ControlArchive;
-use dpkg_db::{Contest, Ownership};
-use dpkg_db::{DPKG_NEW, Package, Unpacked, dereference, hex, with_suffix};
+use super::placement::{Placed, Placement, joined};
+use deb_types::hex;
+use dpkg_db::{Contest, ControlArchive, DPKG_NEW, Package, Unpacked, dereference, with_suffix};
 
-/// A non-directory this package has put down.
-pub(super) struct Placed {
-    pub(super) place: PathBuf,
-    pub(super) meta: Meta,
-    pub(super) md5: Option<String>,
-}
-
+/// The unpacking of one package.
 pub(super) struct Unpacker<'a> {
-    pub(super) deb: &'a DebFile,
-    pub(super) package: &'a Package,
-    pub(super) target: &'a Target,
-    pub(super) context: &'a Context<'a>,
-    pub(super) ownership: &'a dyn Ownership,
-    /// in a batch: which package has which path
-    pub(super) claims: Option<(&'a Claims, usize)>,
-    /// in a batch: what was made, to be undone
-    pub(super) made: Option<&'a Mutex<Vec<(PathBuf, bool)>>>,
+    pub(super) placement: Placement<'a>,
+    /// Conffiles that are unpacked as `NAME.dpkg-new`.
     conffiles: HashSet<PathBuf>,
+    /// Whether the package has no checksums of its own, and gets them.
     with_md5: bool,
     result: Unpacked,
-    pub(super) directories: DirectoryLog,
-    /// textual paths of directories known to exist, and their inodes
+    directories: DirectoryLog,
+    /// Textual paths of directories known to exist, and their inodes.
     known: HashMap<PathBuf, u64>,
-    pub(super) placed: HashMap<PathBuf, Placed>,
+    /// Non-directories of the package, by their paths in it.
+    placed: HashMap<PathBuf, Placed>,
+    /// Symbolic links, which are made last.
     links: Vec<Entry>,
     buffer: Vec<u8>,
 }
@@ -66,13 +53,15 @@ impl<'a> Unpacker<'a> {
             source,
         })?;
         Ok(Unpacker {
-            deb,
-            package,
-            target,
-            context,
-            ownership: context.ownership,
-            claims: None,
-            made: None,
+            placement: Placement {
+                deb,
+                package,
+                target,
+                context,
+                ownership: context.ownership,
+                claims: None,
+                made: None,
+            },
             conffiles: conffiles
                 .into_iter()
                 .filter(|(_, remove)| !remove)
@@ -91,11 +80,16 @@ impl<'a> Unpacker<'a> {
     /// Unpacks everything; `threads` may help to decompress.
     pub(super) fn run(mut self, threads: usize) -> Result<(Unpacked, DirectoryLog), DebError> {
         let installed = self
+            .placement
             .package
             .field("Installed-Size")
             .and_then(|size| size.parse().ok());
-        let limit = self.context.limits.of(self.deb.size(), installed);
-        let deb = self.deb;
+        let limit = self
+            .placement
+            .context
+            .limits
+            .of(self.placement.deb.size(), installed);
+        let deb = self.placement.deb;
         deb.walk_data(limit, threads, |entry, contents| {
             if matches!(entry.kind, EntryKind::Symlink(_)) {
                 self.links.push(entry);
@@ -136,21 +130,26 @@ impl<'a> Unpacker<'a> {
         let path = &entry.path;
         let directory = entry.kind == EntryKind::Directory;
         if self.placed.contains_key(path) || (!directory && self.directories.ships(path)) {
-            return Err(self.deb.bad_entry(path, "it appears twice"));
+            return Err(self.placement.deb.bad_entry(path, "it appears twice"));
         }
-        if let Some(diversion) = self.context.diversions.ending_at(path) {
+        if let Some(diversion) = self.placement.context.diversions.ending_at(path) {
             let problem = format!("it is the diverted version of '{}'", diversion.from.display());
-            return Err(self.deb.bad_entry(path, problem));
+            return Err(self.placement.deb.bad_entry(path, problem));
         }
         let mut place = match path.as_os_str().as_encoded_bytes() {
             b"/." => PathBuf::from("/"),
-            _ => self.context.diversions.used(path, &self.package.name).to_owned(),
+            _ => self
+                .placement
+                .context
+                .diversions
+                .used(path, &self.placement.package.name)
+                .to_owned(),
         };
         if place != *path && !directory {
             self.result.diverted.insert(path.clone(), place.clone());
         }
         let may_hold_others = directory || matches!(entry.kind, EntryKind::Symlink(_));
-        if (self.context.left_out)(path, may_hold_others) {
+        if (self.placement.context.left_out)(path, may_hold_others) {
             self.result.list.push(path.clone());
             self.result.left_out.push(path.clone());
             return Ok(());
@@ -164,19 +163,20 @@ impl<'a> Unpacker<'a> {
         let conffile = self.conffiles.contains(path);
         if conffile {
             let source = |source| DebError::Database {
-                path: self.deb.path().to_owned(),
+                path: self.placement.deb.path().to_owned(),
                 source,
             };
-            let real = dereference(self.target, &place).map_err(source)?;
+            let real = dereference(self.placement.target, &place).map_err(source)?;
             let loops = || {
-                self.deb
+                self.placement
+                    .deb
                     .bad_entry(path, "the conffile is a circular link or no file in the target")
             };
             place = with_suffix(&real.ok_or_else(loops)?, DPKG_NEW);
         }
         let parent = self.parent_of(&place, path)?;
-        self.claim(parent, &place, path, false)?;
-        match self.contest(path) {
+        self.placement.claim(parent, &place, path, false)?;
+        match self.placement.contest(path) {
             Contest::Free => {}
             Contest::Replace => self.result.replaced.push(path.clone()),
             Contest::Keep => {
@@ -191,7 +191,7 @@ impl<'a> Unpacker<'a> {
             Contest::Conflict { owner, version } => {
                 let entry = path.to_string_lossy().into_owned();
                 return Err(DebError::Conflict {
-                    path: self.deb.path().to_owned(),
+                    path: self.placement.deb.path().to_owned(),
                     entry,
                     owner,
                     version,
@@ -202,14 +202,19 @@ impl<'a> Unpacker<'a> {
         let md5 = match &entry.kind {
             EntryKind::File => self.file(entry, &place, &meta, contents, limit)?,
             EntryKind::Symlink(text) => {
-                if !self.symlink(&place, path, text, &meta)? {
+                if !self.placement.symlink(&place, path, text, &meta)? {
                     return Ok(());
                 }
                 None
             }
-            EntryKind::Hardlink(to) => self.hardlink(&place, path, to, &meta)?,
+            EntryKind::Hardlink(to) => {
+                let first = self.placed.get(to);
+                self.placement.hardlink(&place, path, to, first, &meta)?
+            }
             _ => {
-                self.put(&place, path, |place| self.target.make_node(place, &meta))?;
+                self.placement.put(&place, path, |place| {
+                    self.placement.target.make_node(place, &meta)
+                })?;
                 None
             }
         };
@@ -237,7 +242,7 @@ impl<'a> Unpacker<'a> {
             sec: entry.mtime,
             nsec: 0,
         };
-        if let Some(forced) = self.context.stat_overrides.get(&entry.path) {
+        if let Some(forced) = self.placement.context.stat_overrides.get(&entry.path) {
             return Meta {
                 kind,
                 mode: forced.mode,
@@ -246,7 +251,7 @@ impl<'a> Unpacker<'a> {
                 mtime,
             };
         }
-        let accounts = &self.context.accounts;
+        let accounts = &self.placement.context.accounts;
         let uid = accounts.uid(&entry.user).unwrap_or(entry.uid);
         let gid = accounts.gid(&entry.group).unwrap_or(entry.gid);
         let mode = if kind == FileType::Symlink {
@@ -270,14 +275,15 @@ impl<'a> Unpacker<'a> {
         };
         if let Some(parent) = parent {
             let claimed = self
+                .placement
                 .claims
                 .is_none_or(|(claims, index)| claims.claim(index, parent, name, true));
             if !claimed {
-                return Err(self.contended(path));
+                return Err(self.placement.contended(path));
             }
         }
         let (ino, created) = self.ensure_dir(place, path, meta, parent)?;
-        let created = created || (self.context.adopted)(path);
+        let created = created || (self.placement.context.adopted)(path);
         self.directories.shipped(place, path, ino, *meta, created);
         Ok(())
     }
@@ -315,17 +321,21 @@ impl<'a> Unpacker<'a> {
                 mtime: Timestamp::now(),
                 ..*meta
             };
-            match self.target.make_dir(place, &made) {
+            match self.placement.target.make_dir(place, &made) {
                 Ok(()) => created = true,
                 Err(error) if error.is_already_exists() => {
-                    created = self.existing_directory(place, path, &made)?
+                    created = self.placement.existing_directory(place, path, &made)?
                 }
-                Err(error) => return Err(self.failed(path)(error)),
+                Err(error) => return Err(self.placement.failed(path)(error)),
             }
         }
-        let stat = self.target.stat_follow(place).map_err(self.failed(path))?;
+        let stat = self
+            .placement
+            .target
+            .stat_follow(place)
+            .map_err(self.placement.failed(path))?;
         if created {
-            self.note_made(place, true);
+            self.placement.note_made(place, true);
             if let Some(parent) = parent {
                 self.directories.touched(parent, true);
             }
@@ -342,22 +352,23 @@ impl<'a> Unpacker<'a> {
         contents: &mut dyn Read,
         limit: u64,
     ) -> Result<Option<String>, DebError> {
-        let (mut file, aside) = match self.target.create(place, meta) {
+        let (mut file, aside) = match self.placement.target.create(place, meta) {
             Ok(file) => {
-                self.note_made(place, false);
+                self.placement.note_made(place, false);
                 (file, None)
             }
             Err(error) if error.is_already_exists() => {
-                self.refuse_directory(place, &entry.path)?;
-                let aside = self.aside(place, &entry.path)?;
+                self.placement.refuse_directory(place, &entry.path)?;
+                let aside = self.placement.aside(place, &entry.path)?;
                 (
-                    self.target
+                    self.placement
+                        .target
                         .create(&aside, meta)
-                        .map_err(self.failed(&entry.path))?,
+                        .map_err(self.placement.failed(&entry.path))?,
                     Some(aside),
                 )
             }
-            Err(error) => return Err(self.failed(&entry.path)(error)),
+            Err(error) => return Err(self.placement.failed(&entry.path)(error)),
         };
         let mut digest = self.with_md5.then(Md5::new);
         let mut left = entry.size;
@@ -365,62 +376,28 @@ impl<'a> Unpacker<'a> {
             let want = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
             let read = contents
                 .read(&mut self.buffer[..want])
-                .map_err(|e| self.deb.damaged_data(limit, e))?;
+                .map_err(|e| self.placement.deb.damaged_data(limit, e))?;
             let Some(data) = self.buffer.get(..read).filter(|data| !data.is_empty()) else {
-                return Err(self.deb.bad_entry(&entry.path, "it is truncated"));
+                return Err(self.placement.deb.bad_entry(&entry.path, "it is truncated"));
             };
             if let Some(digest) = &mut digest {
                 digest.update(data);
             }
             file.write_all(data).map_err(|source| DebError::Write {
-                path: self.deb.path().to_owned(),
+                path: self.placement.deb.path().to_owned(),
                 entry: entry.path.to_string_lossy().into_owned(),
                 source,
             })?;
             left -= read as u64;
         }
-        file.finish().map_err(self.failed(&entry.path))?;
+        file.finish().map_err(self.placement.failed(&entry.path))?;
         if let Some(aside) = aside {
-            self.target
+            self.placement
+                .target
                 .rename(&aside, place)
-                .map_err(self.failed(&entry.path))?;
+                .map_err(self.placement.failed(&entry.path))?;
         }
         self.result.bytes += entry.size;
         Ok(digest.map(|digest| hex(&digest.finalize())))
-    }
-
-    pub(super) fn claim(
-        &self,
-        parent: u64,
-        place: &Path,
-        path: &Path,
-        directory: bool,
-    ) -> Result<(), DebError> {
-        let name = place.file_name().unwrap_or_default();
-        match self.claims {
-            Some((claims, index)) if !claims.claim(index, parent, name, directory) => {
-                Err(self.contended(path))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    pub(super) fn contended(&self, path: &Path) -> DebError {
-        DebError::Contended {
-            path: self.deb.path().to_owned(),
-            entry: path.to_string_lossy().into_owned(),
-        }
-    }
-
-    pub(super) fn note_made(&self, place: &Path, directory: bool) {
-        if let Some(made) = self.made {
-            let mut made = made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            made.push((place.to_owned(), directory));
-        }
-    }
-
-    pub(super) fn failed(&self, path: &Path) -> impl FnOnce(rootless_install_fs::Error) -> DebError {
-        let (path, entry) = (self.deb.path().to_owned(), path.to_string_lossy().into_owned());
-        move |source| DebError::Target { path, entry, source }
     }
 }

@@ -6,24 +6,25 @@
 
 use std::path::Path;
 
+use deb_types::PackageKey;
 use rootless_install_fs::{FileType, Meta, Target};
 
 use super::database::Database;
 use super::error::DpkgError;
 use super::files::{failed, read_text};
-use super::package::{Package, PackageKey};
+use super::package::Package;
 use super::states::Status;
-use super::triggers::{Declarations, Kind, TRIGGERS, parse_unincorp};
+use super::triggers::{Declarations, TRIGGERS, TriggerKind, parse_unincorp};
 
 impl Database {
     /// Activates a trigger by name: an explicit one, or for a path the file triggers of it and of
     /// all directories above it (as `dpkg-trigger` and a conffile's installation do). `by` awaits the
     /// processing; `None` for `noawait`.
     pub fn activate(&mut self, trigger: &str, by: Option<&PackageKey>) {
-        match Kind::of(trigger) {
-            Kind::Invalid => {}
-            Kind::Explicit => self.activate_exactly(trigger, by),
-            Kind::File => {
+        match TriggerKind::of(trigger) {
+            TriggerKind::Invalid => {}
+            TriggerKind::Explicit => self.activate_exactly(trigger, by),
+            TriggerKind::File => {
                 let mut path = trigger;
                 while !path.is_empty() {
                     self.activate_exactly(path, by);

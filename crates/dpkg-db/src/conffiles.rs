@@ -3,13 +3,14 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use deb_types::{PackageKey, hex};
 use md5::{Digest, Md5};
 use rootless_install_fs::{FileType, Meta, Target};
 
 use super::database::Database;
 use super::error::DpkgError;
 use super::files::{failed, remove_optional};
-use super::package::{Conffile, NEW_CONFFILE, PackageKey};
+use super::package::{Conffile, NEW_CONFFILE};
 use super::redirections::Diversions;
 use super::states::Status;
 
@@ -25,30 +26,30 @@ const MAX_LINKS: usize = 25;
 /// A conffile about which dpkg would ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question<'q> {
-    /// the package
+    /// The package.
     pub package: &'q str,
-    /// the conffile
+    /// The conffile.
     pub path: &'q str,
-    /// where it really is
+    /// Where it really is.
     pub place: &'q Path,
-    /// where the package's is
+    /// Where the package's is.
     pub new: &'q Path,
-    /// it is not what was installed last
+    /// It is not what was installed last.
     pub edited: bool,
-    /// the package's is not what it was
+    /// The package's is not what it was.
     pub updated: bool,
-    /// it was there before the package
+    /// It was there before the package.
     pub local: bool,
-    /// it was deleted
+    /// It was deleted.
     pub deleted: bool,
 }
 
 /// What becomes of a conffile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// the one that is there stays
+    /// The one that is there stays.
     Keep,
-    /// the package's takes its place
+    /// The package's takes its place.
     Install,
 }
 
@@ -284,6 +285,7 @@ pub fn dereference(target: &Target, path: &Path) -> Result<Option<PathBuf>, Dpkg
     Ok(None)
 }
 
+/// Returns a path with a suffix at the end of its name.
 pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -298,6 +300,10 @@ fn existing(target: &Target, path: &Path) -> Result<Option<Meta>, DpkgError> {
     }
 }
 
+/// Returns the MD5 of a file of the target, in hexadecimal.
+///
+/// # Errors
+/// The file cannot be read.
 pub fn md5_of(target: &Target, path: &Path) -> Result<String, DpkgError> {
     let mut file = target.open_file(path).map_err(failed(path))?;
     let mut digest = Md5::new();
@@ -312,15 +318,4 @@ pub fn md5_of(target: &Target, path: &Path) -> Result<String, DpkgError> {
         }
         digest.update(&buffer[..read]);
     }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
 }

@@ -12,18 +12,18 @@ use super::triggers::Declarations;
 /// A file of the control member.
 #[derive(Clone, Debug)]
 pub struct ControlFile {
-    /// its contents
+    /// Its contents.
     pub data: Vec<u8>,
-    /// owner, mode and time as they are in the archive, and so in `info/`
+    /// Owner, mode and time as they are in the archive, and so in `info/`.
     pub meta: Meta,
 }
 
 /// The unpacked control member.
 #[derive(Clone, Debug)]
 pub struct ControlArchive {
-    /// the control file (deb-control(5))
+    /// The control file (deb-control(5)).
     pub control: String,
-    /// the other files by name: `preinst`, `postinst`, `conffiles`, `triggers`, `md5sums` ...
+    /// The other files by name: `preinst`, `postinst`, `conffiles`, `triggers`, `md5sums` ...
     pub files: BTreeMap<String, ControlFile>,
 }
 

@@ -1,6 +1,6 @@
 //! The database as a whole: packages, their state on disk, and the journal.
 
-use deb_types::PathOwners;
+use deb_types::{PackageKey, PathOwners};
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +12,7 @@ use super::error::DpkgError;
 use super::files::{
     ensure_dir, ensure_file, failed, malformed, read_optional, read_text, remove_optional, write,
 };
-use super::package::{Package, PackageKey};
+use super::package::Package;
 use super::states::Status;
 use super::triggers::{Interests, TRIGGERS};
 
@@ -50,13 +50,13 @@ pub struct Database {
 /// A package's state at the moment at which dpkg notes it, and so tells front ends of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noted {
-    /// the package
+    /// The package.
     pub key: PackageKey,
     /// dpkg's unambiguous name of it
     pub name: String,
-    /// its version, empty where nothing is installed
+    /// Its version, empty where nothing is installed.
     pub version: String,
-    /// the state
+    /// The state.
     pub status: Status,
 }
 

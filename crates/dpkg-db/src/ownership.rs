@@ -12,19 +12,19 @@ use super::states::Status;
 /// What happens when a package ships a path that an installed package owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Contest {
-    /// nobody else owns it
+    /// Nobody else owns it.
     Free,
-    /// the new package says `Replaces`: it takes the path over
+    /// The new package says `Replaces`: it takes the path over.
     Replace,
-    /// the owner says `Replaces` about the new package: the owner's file stays
+    /// The owner says `Replaces` about the new package: the owner's file stays.
     Keep,
-    /// another architecture's instance of the same version ships the same file
+    /// Another architecture's instance of the same version ships the same file.
     Shared,
-    /// neither: an error
+    /// Neither: an error.
     Conflict {
-        /// the owner
+        /// The owner.
         owner: String,
-        /// its version
+        /// Its version.
         version: String,
     },
 }

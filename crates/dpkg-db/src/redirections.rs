@@ -19,11 +19,11 @@ pub const STATOVERRIDE: &str = "/var/lib/dpkg/statoverride";
 /// One diversion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diversion {
-    /// the contested path
+    /// The contested path.
     pub from: PathBuf,
-    /// where other packages' version goes
+    /// Where other packages' version goes.
     pub to: PathBuf,
-    /// the package whose version stays at the contested path; `None` for a local diversion
+    /// The package whose version stays at the contested path; `None` for a local diversion.
     pub package: Option<String>,
 }
 
@@ -111,11 +111,11 @@ impl Diversions {
 /// Owner and mode that take the place of those in packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatOverride {
-    /// user id
+    /// User id.
     pub uid: u32,
-    /// group id
+    /// Group id.
     pub gid: u32,
-    /// mode, 0 to 0o7777
+    /// Mode, 0 to 0o7777.
     pub mode: u32,
 }
 

@@ -1,68 +1,41 @@
 //! Relationship fields (deb-control(5)) as dpkg reads and writes them again.
 
-use std::cmp::Ordering;
 use std::fmt;
 
-use debversion::Version;
+use deb_types::relation::{
+    Dialect, Operator, Problem, Relation, display_alternatives, normal_version, parse_groups,
+};
+use deb_types::version;
 
-/// How a relation compares versions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// `<<`
-    Earlier,
-    /// `<=`
-    EarlierEqual,
-    /// `=`
-    Equal,
-    /// `>=`
-    LaterEqual,
-    /// `>>`
-    Later,
-}
-
-impl Comparison {
-    fn as_str(self) -> &'static str {
-        match self {
-            Comparison::Earlier => "<<",
-            Comparison::EarlierEqual => "<=",
-            Comparison::Equal => "=",
-            Comparison::LaterEqual => ">=",
-            Comparison::Later => ">>",
-        }
-    }
-
-    fn holds(self, order: Ordering) -> bool {
-        match self {
-            Comparison::Earlier => order.is_lt(),
-            Comparison::EarlierEqual => order.is_le(),
-            Comparison::Equal => order.is_eq(),
-            Comparison::LaterEqual => order.is_ge(),
-            Comparison::Later => order.is_gt(),
-        }
-    }
-}
-
-/// One alternative of a relation: `NAME[:ARCH] [(OP VERSION)]`.
+/// One alternative of a relation: `NAME[:ARCH] [(OP VERSION)]`, as dpkg writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Possibility {
-    /// package name
+    /// Package name.
     pub name: String,
-    /// architecture qualifier
+    /// Architecture qualifier.
     pub architecture: Option<String>,
-    /// version constraint; the version normalised
-    pub constraint: Option<(Comparison, String)>,
+    /// Version constraint: the relation to a version, which is normalised.
+    pub constraint: Option<(Operator, String)>,
 }
 
 impl Possibility {
-    /// Whether `version` of the named package satisfies the constraint. A version that cannot be
+    /// Returns whether `version` of the named package satisfies the constraint. A version that cannot be
     /// parsed satisfies none.
     pub fn accepts(&self, version: &str) -> bool {
-        let Some((comparison, wanted)) = &self.constraint else {
-            return true;
-        };
-        match (version.parse::<Version>(), wanted.parse::<Version>()) {
-            (Ok(have), Ok(wanted)) => comparison.holds(have.cmp(&wanted)),
-            _ => false,
+        self.constraint.as_ref().is_none_or(|(operator, wanted)| {
+            version::compare_loosely(version, wanted).is_some_and(|order| operator.holds(order))
+        })
+    }
+}
+
+impl From<Relation<'_>> for Possibility {
+    fn from(relation: Relation<'_>) -> Self {
+        Self {
+            name: relation.name.to_owned(),
+            architecture: relation.qualifier.map(str::to_owned),
+            constraint: relation
+                .bound
+                .map(|bound| (bound.operator, bound.version.to_owned())),
         }
     }
 }
@@ -73,119 +46,39 @@ impl fmt::Display for Possibility {
         if let Some(architecture) = &self.architecture {
             write!(f, ":{architecture}")?;
         }
-        if let Some((comparison, version)) = &self.constraint {
-            write!(f, " ({} {version})", comparison.as_str())?;
+        if let Some((operator, version)) = &self.constraint {
+            write!(f, " ({} {version})", operator.as_str())?;
         }
         Ok(())
     }
 }
 
-/// Parses a relationship field: groups, all of which must hold, of alternatives.
+/// Parses a relationship field as dpkg does: groups, all of which must hold, of alternatives.
+///
+/// ```
+/// let groups = dpkg_db::parse_relations("libc6 (>= 0:2.38), perl:any | awk").unwrap();
+/// assert_eq!(groups[0][0].to_string(), "libc6 (>= 2.38)");
+/// assert!(groups[0][0].accepts("2.41-12") && !groups[0][0].accepts("2.36-9"));
+/// ```
 ///
 /// # Errors
-/// What is wrong, as a sentence about the field.
+/// The fault, as a predicate of the field.
 pub fn parse(value: &str) -> Result<Vec<Vec<Possibility>>, String> {
-    value
-        .split(',')
-        .map(|group| group.split('|').map(possibility).collect())
-        .collect()
+    let groups = parse_groups(value, Dialect::Dpkg).map_err(|error| error.to_string())?;
+    let owned = |group: Vec<Relation<'_>>| group.into_iter().map(Possibility::from).collect();
+    Ok(groups.into_iter().map(owned).collect())
 }
 
-/// The field as dpkg writes it to the status file.
-pub(super) fn normalise(value: &str) -> Result<String, String> {
-    let mut out = String::with_capacity(value.len());
-    for (index, group) in parse(value)?.iter().enumerate() {
-        if index > 0 {
-            out.push_str(", ");
-        }
-        for (index, possibility) in group.iter().enumerate() {
-            if index > 0 {
-                out.push_str(" | ");
-            }
-            out.push_str(&possibility.to_string());
-        }
-    }
-    Ok(out)
+/// Returns the field as dpkg writes it to the status file.
+pub(crate) fn normalise(value: &str) -> Result<String, String> {
+    let groups = parse_groups(value, Dialect::Dpkg).map_err(|error| error.to_string())?;
+    let groups: Vec<String> = groups.iter().map(|group| display_alternatives(group)).collect();
+    Ok(groups.join(", "))
 }
 
-fn possibility(text: &str) -> Result<Possibility, String> {
-    let text = text.trim_ascii();
-    let (head, constraint) = match text.split_once('(') {
-        Some((head, rest)) => {
-            let inner = rest
-                .strip_suffix(')')
-                .ok_or_else(|| format!("has an unterminated version in '{}'", short(text)))?;
-            (head.trim_ascii_end(), Some(constraint(inner.trim_ascii())?))
-        }
-        None => (text, None),
-    };
-    let (name, architecture) = match head.split_once(':') {
-        Some((name, architecture)) => (name, Some(architecture)),
-        None => (head, None),
-    };
-    check_name(name)?;
-    let valid = |a: &str| !a.is_empty() && a.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if architecture.is_some_and(|a| !valid(a)) {
-        return Err(format!("has an invalid architecture in '{}'", short(text)));
-    }
-    Ok(Possibility {
-        name: name.to_owned(),
-        architecture: architecture.map(str::to_owned),
-        constraint,
-    })
-}
-
-fn constraint(text: &str) -> Result<(Comparison, String), String> {
-    const OPERATORS: &[(&str, Comparison)] = &[
-        ("<<", Comparison::Earlier),
-        ("<=", Comparison::EarlierEqual),
-        (">=", Comparison::LaterEqual),
-        (">>", Comparison::Later),
-        ("=", Comparison::Equal),
-        // obsolete spellings, which dpkg reads as "or equal"
-        ("<", Comparison::EarlierEqual),
-        (">", Comparison::LaterEqual),
-    ];
-    let found = OPERATORS
-        .iter()
-        .find_map(|(op, c)| text.strip_prefix(op).map(|rest| (*c, rest)));
-    let (comparison, rest) = found.unwrap_or((Comparison::Equal, text));
-    Ok((comparison, version(rest.trim_ascii())?))
-}
-
-/// A version as dpkg prints it: an epoch of zero left out.
-pub(super) fn version(text: &str) -> Result<String, String> {
-    let text = text.trim_ascii();
-    let (epoch, rest) = text.split_once(':').unwrap_or(("", text));
-    let valid = |b: u8| b.is_ascii_alphanumeric() || b".+-~:".contains(&b);
-    if rest.is_empty() || !rest.bytes().all(valid) || !epoch.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(format!("has an invalid version '{}'", short(text)));
-    }
-    match epoch.trim_start_matches('0') {
-        "" => Ok(rest.to_owned()),
-        epoch => Ok(format!("{epoch}:{rest}")),
-    }
-}
-
-/// Checks a package name (Policy 5.6.1, as leniently as dpkg).
-pub(super) fn check_name(name: &str) -> Result<(), String> {
-    let start = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    if start
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-+._".contains(&b))
-    {
-        Ok(())
-    } else {
-        Err(format!("has an invalid package name '{}'", short(name)))
-    }
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(60).collect()
-}
-
-/// dpkg's order of versions; one that cannot be parsed is earlier than all others.
-pub fn order(a: &str, b: &str) -> Ordering {
-    a.parse::<Version>().ok().cmp(&b.parse::<Version>().ok())
+/// Returns a version as dpkg prints it: an epoch of zero left out.
+pub(crate) fn version(text: &str) -> Result<String, String> {
+    normal_version(text)
+        .map(str::to_owned)
+        .map_err(|text| Problem::Version(text).to_string())
 }

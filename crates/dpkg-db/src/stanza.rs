@@ -1,16 +1,186 @@
-//! Stanzas as text: splitting one into fields, writing one as dpkg does.
+//! Packages as stanzas: read as dpkg reads them, written as it writes them.
+
+use deb_types::relation::{Problem, is_name};
+use deb_types::{MultiArch, PackageKey};
 
 use super::error::DpkgError;
-use super::package::{Conffile, FIELDS, Kind, Package, PackageKey};
-use super::states::Status;
-use deb_types::MultiArch;
+use super::fields::{FIELDS, FieldKind, fields};
+use super::package::{Conffile, Package};
+use super::relation;
+use super::states::{Flag, Status, Want};
+
+const PRIORITIES: &[&str] = &["required", "important", "standard", "optional", "extra"];
 
 impl Package {
+    /// Parses one stanza: a binary package's control file (deb-control(5)) or one of the status file.
+    ///
+    /// Relations, versions and booleans are normalised as dpkg does when it writes them. In
+    /// `Triggers-Awaited` a name without architecture gets an empty one; the database resolves it.
+    ///
+    /// # Errors
+    /// A stanza without `Package`, a duplicate field, a malformed relation, status or conffile line.
+    pub fn parse(stanza: &str) -> Result<Package, DpkgError> {
+        let mut package = Package {
+            name: String::new(),
+            architecture: String::new(),
+            version: String::new(),
+            multi_arch: MultiArch::No,
+            want: Want::Unknown,
+            flag: Flag::Ok,
+            status: Status::NotInstalled,
+            config_version: None,
+            conffiles: Vec::new(),
+            triggers_pending: Vec::new(),
+            triggers_awaited: Vec::new(),
+            known: Vec::new(),
+            extra: Vec::new(),
+        };
+        let mut seen = [false; FIELDS.len()];
+        for field in fields(stanza) {
+            let (name, value) = field?;
+            let Some(slot) = FIELDS
+                .iter()
+                .position(|(known, _)| known.eq_ignore_ascii_case(name))
+            else {
+                if package
+                    .extra
+                    .iter()
+                    .any(|(other, _)| other.eq_ignore_ascii_case(name))
+                {
+                    return Err(package.malformed(name, "appears twice"));
+                }
+                package.extra.push((name.to_owned(), value.to_owned()));
+                continue;
+            };
+            if std::mem::replace(&mut seen[slot], true) {
+                return Err(package.malformed(name, "appears twice"));
+            }
+            let (known, kind) = FIELDS[slot];
+            package.set_field(known, kind, value)?;
+        }
+        if package.name.is_empty() {
+            return Err(DpkgError::Stanza {
+                package: "(unnamed)".to_owned(),
+                field: "Package".to_owned(),
+                problem: "is missing".to_owned(),
+            });
+        }
+        Ok(package)
+    }
+
+    fn set_field(&mut self, name: &'static str, kind: FieldKind, value: &str) -> Result<(), DpkgError> {
+        match kind {
+            FieldKind::Archive => {}
+            FieldKind::Boolean => {
+                if value.eq_ignore_ascii_case("yes") {
+                    self.known.push((name, "yes".to_owned()));
+                } else if !value.is_empty() && !value.eq_ignore_ascii_case("no") {
+                    return Err(self.malformed(name, "is neither yes nor no"));
+                }
+            }
+            FieldKind::Relation => {
+                if !value.is_empty() {
+                    let text =
+                        relation::normalise(value).map_err(|problem| self.malformed(name, &problem))?;
+                    self.known.push((name, text));
+                }
+            }
+            FieldKind::Text => {
+                let value = match PRIORITIES
+                    .iter()
+                    .find(|p| name == "Priority" && p.eq_ignore_ascii_case(value))
+                {
+                    Some(known) => known,
+                    None => value,
+                };
+                if !value.is_empty() {
+                    self.known.push((name, value.to_owned()));
+                }
+            }
+            FieldKind::Own => self.set_own(name, value)?,
+        }
+        Ok(())
+    }
+
+    fn set_own(&mut self, name: &str, value: &str) -> Result<(), DpkgError> {
+        match name {
+            "Package" => {
+                if !is_name(value) {
+                    return Err(self.malformed(name, &Problem::Name(value).to_string()));
+                }
+                self.name = value.to_owned();
+            }
+            "Architecture" => {
+                if value.bytes().any(|b| !(b.is_ascii_alphanumeric() || b == b'-')) {
+                    return Err(self.malformed(name, "is not an architecture"));
+                }
+                self.architecture = value.to_owned();
+            }
+            "Multi-Arch" if value.is_empty() => {}
+            "Multi-Arch" => {
+                self.multi_arch =
+                    MultiArch::from_word(&value.to_ascii_lowercase()).ok_or_else(|| DpkgError::Word {
+                        what: "MultiArch",
+                        word: value.to_owned(),
+                    })?
+            }
+            "Version" => {
+                self.version = relation::version(value).map_err(|problem| self.malformed(name, &problem))?;
+            }
+            "Config-Version" => {
+                let version = relation::version(value).map_err(|problem| self.malformed(name, &problem))?;
+                self.config_version = Some(version);
+            }
+            "Status" => {
+                let words: Vec<&str> = value.split_ascii_whitespace().collect();
+                let [want, flag, status] = words[..] else {
+                    return Err(self.malformed(name, "does not have three words"));
+                };
+                self.want = want.parse()?;
+                self.flag = flag.parse()?;
+                self.status = status.parse()?;
+            }
+            "Conffiles" => {
+                for line in value.split('\n').filter(|line| !line.is_empty()) {
+                    let conffile =
+                        parse_conffile(line).ok_or_else(|| self.malformed(name, "has a malformed line"))?;
+                    self.conffiles.push(conffile);
+                }
+            }
+            "Triggers-Pending" => {
+                // dpkg prepends on reading as on activation, so each load reverses the list.
+                for trigger in value.split_ascii_whitespace() {
+                    self.triggers_pending.insert(0, trigger.to_owned());
+                }
+            }
+            _ => {
+                for word in value.split_ascii_whitespace() {
+                    let (package, architecture) = word.split_once(':').unwrap_or((word, ""));
+                    self.triggers_awaited.push(PackageKey::new(package, architecture));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn malformed(&self, field: &str, problem: &str) -> DpkgError {
+        let package = if self.name.is_empty() {
+            "(unnamed)"
+        } else {
+            &self.name
+        };
+        DpkgError::Stanza {
+            package: package.to_owned(),
+            field: field.to_owned(),
+            problem: problem.to_owned(),
+        }
+    }
+
     /// Appends the stanza as dpkg writes it to the status file, without the empty line after it;
     /// `display` gives the names in `Triggers-Awaited`.
     pub fn write_stanza(&self, display: impl Fn(&PackageKey) -> String, out: &mut String) {
         for (name, kind) in FIELDS {
-            if *kind != Kind::Own {
+            if *kind != FieldKind::Own {
                 if let Some((_, value)) = self.known.iter().find(|(known, _)| known == name) {
                     push(out, name, value);
                 }
@@ -92,43 +262,4 @@ pub(super) fn parse_conffile(line: &str) -> Option<Conffile> {
     conffile.path = format!("/{}", path.trim_start_matches('/'));
     conffile.hash = hash.to_owned();
     Some(conffile)
-}
-
-/// The fields of one stanza: values keep their continuation lines, without white space at either end.
-pub(super) fn fields(stanza: &str) -> impl Iterator<Item = Result<(&str, &str), DpkgError>> {
-    let mut rest = stanza;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start_matches('\n');
-        if rest.is_empty() {
-            return None;
-        }
-        let mut end = 0;
-        loop {
-            end += rest[end..].find('\n').map_or(rest.len() - end, |at| at + 1);
-            if !rest[end..].starts_with([' ', '\t']) {
-                break;
-            }
-        }
-        let (field, after) = rest.split_at(end);
-        rest = after;
-        let Some((name, value)) = field.split_once(':') else {
-            return Some(Err(bad_line(field)));
-        };
-        let name = name.trim_end_matches([' ', '\t']);
-        if name.is_empty() || name.contains(|c: char| c.is_ascii_whitespace()) {
-            return Some(Err(bad_line(field)));
-        }
-        // A value that begins on the next line keeps that line's leading space: `Conffiles` needs it.
-        let value = value
-            .trim_start_matches([' ', '\t'])
-            .trim_end_matches(|c: char| c.is_ascii_whitespace());
-        Some(Ok((name, value)))
-    })
-}
-
-fn bad_line(field: &str) -> DpkgError {
-    let line = field.lines().next().unwrap_or_default();
-    DpkgError::Line {
-        line: line.chars().take(80).collect(),
-    }
 }

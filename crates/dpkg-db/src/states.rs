@@ -38,23 +38,23 @@ macro_rules! words {
 
 words! {
     /// What is wanted of a package, the first word of `Status` (dpkg(1), "Package selection states").
-    Want { /** never asked for */ Unknown = "unknown", /** to be installed */ Install = "install",
-           /** kept at its version */ Hold = "hold", /** to be removed */ Deinstall = "deinstall",
-           /** to be removed with its conffiles */ Purge = "purge" }
+    Want { /** Never asked for. */ Unknown = "unknown", /** To be installed. */ Install = "install",
+           /** Kept at its version. */ Hold = "hold", /** To be removed. */ Deinstall = "deinstall",
+           /** To be removed with its conffiles. */ Purge = "purge" }
 }
 
 words! {
     /// The second word of `Status` (dpkg(1), "Package flags").
-    Flag { /** nothing special */ Ok = "ok", /** broken, must be unpacked again */ ReinstReq = "reinstreq" }
+    Flag { /** Nothing special. */ Ok = "ok", /** Broken, must be unpacked again. */ ReinstReq = "reinstreq" }
 }
 
 words! {
     /// The third word of `Status`, in dpkg's order (dpkg(1), "Package states").
-    Status { /** not there */ NotInstalled = "not-installed", /** only conffiles are left */ ConfigFiles = "config-files",
-             /** unpacking began and did not end */ HalfInstalled = "half-installed",
-             /** unpacked, not configured */ Unpacked = "unpacked",
-             /** configuring began and did not end */ HalfConfigured = "half-configured",
-             /** waits for another package's triggers */ TriggersAwaited = "triggers-awaited",
-             /** its triggers were activated */ TriggersPending = "triggers-pending",
-             /** unpacked and configured */ Installed = "installed" }
+    Status { /** Not there. */ NotInstalled = "not-installed", /** Only conffiles are left. */ ConfigFiles = "config-files",
+             /** Unpacking began and did not end. */ HalfInstalled = "half-installed",
+             /** Unpacked, not configured. */ Unpacked = "unpacked",
+             /** Configuring began and did not end. */ HalfConfigured = "half-configured",
+             /** Waits for another package's triggers. */ TriggersAwaited = "triggers-awaited",
+             /** Its triggers were activated. */ TriggersPending = "triggers-pending",
+             /** Unpacked and configured. */ Installed = "installed" }
 }

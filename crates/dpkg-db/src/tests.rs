@@ -1,5 +1,6 @@
-//! Tests of the database: formats, states, triggers, conffiles.
+//! Tests of the database: formats, states, triggers. Those of conffiles and of what unpacking records are in
+//! the crate that unpacks.
 
-mod conffiles;
 mod formats;
+mod scene;
 mod triggers;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::error::DpkgError;
 use super::files::malformed;
-use super::relation;
+use deb_types::relation::is_name;
 
 /// Directory of the trigger files.
 pub const TRIGGERS: &str = "/var/lib/dpkg/triggers";
@@ -14,7 +14,7 @@ pub const TRIGGERS: &str = "/var/lib/dpkg/triggers";
 /// A line of a `triggers` control file: a trigger name, and whether activators await its processing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declaration {
-    /// trigger name, a path for a file trigger
+    /// Trigger name, a path for a file trigger.
     pub trigger: String,
     /// `false` for the `-noawait` directives
     pub awaited: bool,
@@ -63,7 +63,7 @@ impl Declarations {
                 awaited,
             };
             match directive {
-                "interest" if Kind::of(trigger) == Kind::Invalid => {
+                "interest" if TriggerKind::of(trigger) == TriggerKind::Invalid => {
                     return Err(problem(format!("'{trigger}' is no trigger name")));
                 }
                 "interest" => declarations.interests.push(declaration),
@@ -77,28 +77,28 @@ impl Declarations {
 
 /// What a trigger name is, by its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TriggerKind {
     Explicit,
     File,
     Invalid,
 }
 
-impl Kind {
-    pub(super) fn of(name: &str) -> Kind {
+impl TriggerKind {
+    pub(super) fn of(name: &str) -> TriggerKind {
         if let Some(path) = name.strip_prefix('/') {
             // A trailing or doubled slash would never match a path.
             return if path.split('/').any(str::is_empty) {
-                Kind::Invalid
+                TriggerKind::Invalid
             } else {
-                Kind::File
+                TriggerKind::File
             };
         }
         // These would take the place of the trigger database's own files.
         let reserved = ["File", "Lock", "Unincorp"].contains(&name);
-        if !reserved && relation::check_name(name).is_ok() && !name.contains('_') {
-            Kind::Explicit
+        if !reserved && is_name(name) && !name.contains('_') {
+            TriggerKind::Explicit
         } else {
-            Kind::Invalid
+            TriggerKind::Invalid
         }
     }
 }
@@ -108,7 +108,7 @@ impl Kind {
 pub struct Interest {
     /// `NAME` or `NAME:ARCH` as in the trigger files
     pub package: String,
-    /// whether activators await the processing
+    /// Whether activators await the processing.
     pub awaited: bool,
 }
 
@@ -182,7 +182,7 @@ impl Interests {
             package: package.to_owned(),
             awaited,
         };
-        if Kind::of(trigger) == Kind::File {
+        if TriggerKind::of(trigger) == TriggerKind::File {
             match self
                 .files
                 .iter_mut()
@@ -249,9 +249,9 @@ impl Interests {
 /// A line of `triggers/Unincorp`: a trigger activated by maintainer scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deferred {
-    /// trigger name
+    /// Trigger name.
     pub trigger: String,
-    /// the activating packages; `None` (`-`) awaits nothing
+    /// The activating packages; `None` (`-`) awaits nothing.
     pub awaiters: Vec<Option<String>>,
 }
 

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 /// What unpacking a package's files came to.
 #[derive(Clone, Debug, Default)]
 pub struct Unpacked {
-    /// the paths for `info/NAME.list`: the archive's order, links last, `/.` for the root
+    /// The paths for `info/NAME.list`: the archive's order, links last, `/.` for the root.
     pub list: Vec<PathBuf>,
-    /// diverted paths of the list and where they went
+    /// Diverted paths of the list and where they went.
     pub diverted: HashMap<PathBuf, PathBuf>,
-    /// contents of `info/NAME.md5sums`, made when the package has none
+    /// Contents of `info/NAME.md5sums`, made when the package has none.
     pub md5sums: Option<Vec<u8>>,
-    /// paths taken from other packages (`Replaces`)
+    /// Paths taken from other packages (`Replaces`).
     pub replaced: Vec<PathBuf>,
-    /// paths left to other packages, which are not in the list
+    /// Paths left to other packages, which are not in the list.
     pub kept: Vec<PathBuf>,
-    /// paths of the list that were not unpacked, as the user wants it
+    /// Paths of the list that were not unpacked, as the user wants it.
     pub left_out: Vec<PathBuf>,
-    /// bytes of file contents written
+    /// Bytes of file contents written.
     pub bytes: u64,
 }
 

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use deb_types::PackageKey;
 use rootless_install_fs::Target;
 
 use super::control_archive::ControlArchive;
 use super::database::Database;
 use super::error::DpkgError;
 use super::files::{failed, remove_optional, write};
-use super::package::{Conffile, NEW_CONFFILE, Package, PackageKey};
+use super::package::{Conffile, NEW_CONFFILE, Package};
 use super::states::{Flag, Status, Want};
 use super::triggers::{Declarations, TRIGGERS};
 use super::unpacked::Unpacked;

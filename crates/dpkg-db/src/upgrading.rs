@@ -12,11 +12,11 @@ use super::control_archive::ControlArchive;
 use super::database::{ADMIN, Database};
 use super::error::DpkgError;
 use super::files::{failed, read_optional, remove_optional, write};
-use super::package::{Conffile, Package, PackageKey};
+use super::package::{Conffile, Package};
 use super::states::{Flag, Status, Want};
 use super::triggers::Declarations;
 use super::unpacked::Unpacked;
-use deb_types::MultiArch;
+use deb_types::{MultiArch, PackageKey};
 
 impl Database {
     /// Notes that a package is wanted, in memory; the instance that it is an upgrade of becomes

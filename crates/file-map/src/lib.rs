@@ -1,4 +1,4 @@
-//! Read-only memory maps of files that never change after they have got their name, such as those of a
+//! Read-only memory maps of files that never change under their name, such as those of a
 //! content-addressed cache.
 //!
 //! ```
@@ -23,7 +23,7 @@ use std::ops::{Deref, Range};
 pub struct FileMap(Mmap);
 
 impl FileMap {
-    /// Maps a whole file. Nobody may write or truncate it as long as the map is there: the process would
+    /// Maps a whole file. No process may write or truncate the file as long as the map exists: this process would
     /// get SIGBUS.
     ///
     /// # Errors
@@ -32,10 +32,10 @@ impl FileMap {
         sys::map(file).map(Self)
     }
 
-    /// Tells the kernel that pages are read here and there, so that it need not read those around them
+    /// Tells the kernel that pages are read in random order, so that it does not read those around them
     /// (madvise(2), `MADV_RANDOM`).
     pub fn advise_random(&self) {
-        // Advice only: the map serves as well without.
+        // Advice only: the map works without it.
         let _ = self.0.advise(memmap2::Advice::Random);
     }
 
@@ -45,7 +45,7 @@ impl FileMap {
         sys::forget(&self.0, 0, self.0.len());
     }
 
-    /// Gives the memory of the pages back that hold a range of bytes.
+    /// Gives the memory of the pages that hold a range of bytes back to the kernel.
     pub fn forget_range(&self, range: Range<usize>) {
         sys::forget(&self.0, range.start, range.len());
     }

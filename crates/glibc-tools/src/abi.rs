@@ -1,6 +1,7 @@
 //! Properties that glibc's tools have compiled into them for one architecture: machine, word size, flags of libraries
 //! in the cache, directories that are always searched.
 
+use deb_arch::elf::Layout;
 use deb_arch::{Architecture, Family};
 
 /// `FLAG_ELF_LIBC6`: a library of glibc.
@@ -128,6 +129,14 @@ impl Abi {
             other_float_abi: arch.other_float_abi,
             vdso: arch.vdso,
             signed_char: arch.signed_char,
+        }
+    }
+
+    /// Returns word size and byte order of its files.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout {
+            wide: self.wide,
+            big_endian: self.big_endian,
         }
     }
 

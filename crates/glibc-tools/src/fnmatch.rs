@@ -1,9 +1,18 @@
-//! Patterns of the shell.
+//! Patterns of the shell (glob(7)), for whole names.
 
-/// fnmatch(3) without flags: `*`, `?` and brackets match slashes and leading dots as well.
+/// Returns whether a name matches a pattern, as fnmatch(3) without flags: `*`, `?` and brackets match slashes and
+/// leading dots as well. Bytes are compared; there are no character classes.
+///
+/// ```
+/// use glibc_tools::fnmatch;
+///
+/// assert!(fnmatch(b"/usr/share/doc/*", b"/usr/share/doc/tar/copyright"));
+/// assert!(fnmatch(b"lib[a-c]?.so", b"libbz.so"));
+/// assert!(!fnmatch(b"*.conf", b"ld.so.conf.d"));
+/// ```
 pub fn fnmatch(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
-    // After the last star: where the pattern and the name go on.
+    // Positions behind the last star, in the pattern and in the name.
     let mut star: Option<(usize, usize)> = None;
     while let Some(&byte) = name.get(n) {
         let rest = pattern.get(p..).unwrap_or_default();
@@ -23,7 +32,7 @@ pub fn fnmatch(pattern: &[u8], name: &[u8]) -> bool {
     pattern.get(p..).unwrap_or_default().iter().all(|&b| b == b'*')
 }
 
-/// Length of the pattern's first element if it matches the byte.
+/// Returns the length of the pattern's first element if it matches the byte.
 fn matches_one(pattern: &[u8], byte: u8) -> Option<usize> {
     match pattern {
         [b'?', ..] => Some(1),
@@ -38,8 +47,8 @@ fn matches_one(pattern: &[u8], byte: u8) -> Option<usize> {
     }
 }
 
-/// A bracket expression after its `[`: its length and whether the byte is in
-/// it; `None` if it does not end.
+/// Returns the length of a bracket expression after its `[`, and whether the byte is in it; `None` if it does not
+/// end.
 fn set(pattern: &[u8], byte: u8) -> Option<(usize, bool)> {
     let negated = matches!(pattern.first(), Some(b'!' | b'^'));
     let mut at = usize::from(negated);

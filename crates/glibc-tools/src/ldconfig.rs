@@ -1,16 +1,13 @@
-//! What ldconfig(8) of the target's glibc does, for any architecture.
+//! ldconfig(8) for a target of any architecture.
 //!
-//! The native program would write a cache of this machine's kind: flags, byte
-//! order and the libraries it accepts are compiled in. So the work is done here,
-//! on the [`Target`] itself, and byte for byte as glibc 2.36 and later do it
-//! with the changes that Debian makes: which version it is, and the name it
-//! leaves in the cache, are read from the target's own ldconfig.
+//! This machine's ldconfig would write a cache for this machine: flags, byte order and the libraries it accepts are
+//! compiled in. So the work is done here, on the [`Target`] itself, byte for byte as glibc 2.36 and later do it with
+//! Debian's changes. The version of glibc, and the name that stands in the cache, are read from the target's own
+//! ldconfig.
 //!
-//! A run lists directories ([`directories`], from ld.so.conf as
-//! [`configuration`] reads it), looks into their libraries ([`library`]), makes
-//! the links that are missing ([`scan`]) and writes the cache ([`cache`],
-//! [`strings`]). Paths are resolved by [`root`]. The auxiliary cache, which saves
-//! time only, is not kept.
+//! A run lists directories (`directories`, from ld.so.conf as `configuration` reads it), reads their libraries
+//! (`library`), makes the links that are missing (`scan`) and writes the cache (`new_cache`, `strings`). The auxiliary
+//! cache, which only saves time, is not kept.
 
 mod configuration;
 mod directories;
@@ -28,10 +25,8 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use crate::output::Output;
-
 use crate::cache;
-use crate::output::strerror;
+use crate::output::{Output, strerror};
 use crate::root::Root;
 use deb_arch::Architecture;
 use directories::Directories;
@@ -43,16 +38,15 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The configuration file.
+/// Path of the configuration file.
 const CONFIGURATION: &str = "/etc/ld.so.conf";
-/// Directory of the auxiliary cache.
+/// Path of the auxiliary cache's directory.
 const AUXILIARY: &str = "/var/cache/ldconfig";
 
-/// Why ldconfig could not be run. What the program itself would complain of is
-/// in [`Ran`] instead.
+/// Reason why ldconfig cannot be run. Complaints of the program itself are in [`Output`] instead.
 #[derive(Debug, thiserror::Error)]
 pub enum LdconfigError {
-    /// A command line this does not know.
+    /// The command line has an option that is not known here.
     #[error("ldconfig option {option} is not supported here; of its options -C -N -X -f -i -n -p -r -v are")]
     Option {
         /// The option as it was given.
@@ -64,20 +58,20 @@ pub enum LdconfigError {
         /// The file.
         path: PathBuf,
     },
-    /// The version of glibc keeps another cache.
+    /// glibc of this version has another format of the cache.
     #[error("the cache of glibc {major}.{minor} is not known; 2.36 and later versions are")]
     Version {
-        /// First number.
+        /// Major version.
         major: u32,
-        /// Second number.
+        /// Minor version.
         minor: u32,
     },
-    /// There is too much of something for the format or for good sense.
+    /// There are more of something than the format can hold or any configuration has.
     #[error("{}: too many {what} for ldconfig", path.display())]
     TooMany {
-        /// Where it was seen.
+        /// File that leads to them.
         path: PathBuf,
-        /// What there is too much of.
+        /// The things counted, in the plural.
         what: &'static str,
     },
     /// The target could not be read or written.
@@ -86,7 +80,7 @@ pub enum LdconfigError {
 }
 
 impl LdconfigError {
-    /// Whether another ldconfig may do it: this one does not know the target's.
+    /// Returns whether the target's ldconfig is one that is not known here, so that another program may do the work.
     pub fn is_unknown_version(&self) -> bool {
         matches!(self, Self::Version { .. } | Self::NotGlibc { .. })
     }
@@ -113,12 +107,36 @@ impl Output {
     }
 }
 
-/// Runs ldconfig on a target of the architecture `arch`, in its root directory.
+/// Runs ldconfig on a target of the architecture `arch`, with `/` as the working directory.
 ///
 /// `arguments` are those of the command line without the program's name.
 ///
 /// # Errors
 /// See [`LdconfigError`]. Nothing is undone.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// use glibc_tools::{Architecture, Target, ldconfig};
+/// # use rootless_install_fs::{FileType, Meta};
+/// use std::path::Path;
+///
+/// let target = Target::open(directory.path())?;
+/// # let meta = Meta::of_root(FileType::Directory, 0o755);
+/// # for path in ["/etc", "/usr", "/usr/sbin", "/usr/lib"] { target.make_dir(Path::new(path), &meta)?; }
+/// # let program = b"ldconfig (Debian GLIBC 2.41-12) stable release version 2.41\0";
+/// # target.write(Path::new("/usr/sbin/ldconfig"), program, &Meta::of_root(FileType::Regular, 0o755))?;
+/// let s390x = Architecture::by_name("s390x").unwrap();
+/// let output = ldconfig::run::<&str>(&target, s390x, &[])?;
+/// assert_eq!((output.status, output.stderr), (0, vec![]));
+///
+/// let cache = target.read(Path::new("/etc/ld.so.cache"))?;
+/// assert!(cache.starts_with(b"glibc-ld.so.cache1.1"));
+/// let output = ldconfig::run(&target, s390x, &["-p"])?;
+/// assert!(output.stdout.starts_with(b"0 libs found in cache"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn run<A: AsRef<OsStr>>(
     target: &Target,
     arch: &Architecture,
@@ -127,8 +145,7 @@ pub fn run<A: AsRef<OsStr>>(
     run_in(target, arch, Path::new("/"), arguments)
 }
 
-/// As [`run`], with the caller's working directory, from which relative paths
-/// of the command line start.
+/// Runs ldconfig like [`run`], with a working directory at which relative paths of the command line start.
 ///
 /// # Errors
 /// As [`run`].
@@ -196,12 +213,12 @@ pub fn run_in<A: AsRef<OsStr>>(
     Ok(output)
 }
 
-/// Puts the cache in its place; `false` if there is none.
+/// Writes the cache; returns false, with a complaint, if its directory does not exist.
 fn save(root: &Root<'_>, path: &[u8], data: &[u8], output: &mut Output) -> Result<bool, LdconfigError> {
     let meta = Meta::of_root(FileType::Regular, 0o644);
     let written = root
         .beside(path)
-        .and_then(|place| root.target().write(&place, data, &meta));
+        .and_then(|path| root.target().write(&path, data, &meta));
     match written {
         Err(error) if error.is_not_found() => {
             output.complain(&[
@@ -217,20 +234,20 @@ fn save(root: &Root<'_>, path: &[u8], data: &[u8], output: &mut Output) -> Resul
     }
 }
 
-/// The auxiliary cache's directory looks as if one had been written into it.
+/// Gives the directory of the auxiliary cache the time that it has after the real program wrote there.
 fn touch_auxiliary(root: &Root<'_>) -> Result<(), LdconfigError> {
-    let done = match root.find(AUXILIARY.as_bytes()) {
+    let touched = match root.find(AUXILIARY.as_bytes()) {
         Ok(found) => root.target().set_mtime(&found, Timestamp::now()),
         Err(error) if error.is_not_found() => {
             let meta = Meta::of_root(FileType::Directory, 0o700);
             root.beside(AUXILIARY.as_bytes())
-                .and_then(|place| root.target().make_dir(&place, &meta))
+                .and_then(|path| root.target().make_dir(&path, &meta))
         }
         Err(error) => Err(error),
     };
-    match done {
+    match touched {
         // Without /var/cache there is no such directory; ldconfig takes no notice.
         Err(error) if error.is_not_found() || error.is_already_exists() => Ok(()),
-        done => Ok(done?),
+        touched => Ok(touched?),
     }
 }

@@ -1,17 +1,13 @@
-//! What the target's dynamic loader says of a program's libraries, for any
-//! architecture: the answer to ldd(1).
+//! ldd(1) for a program of any architecture: the libraries that the target's dynamic loader would load for it.
 //!
-//! ldd is a script of the target which calls the target's dynamic loader, with
-//! `--verify` and then with `LD_TRACE_LOADED_OBJECTS` in its environment. That
-//! program cannot be executed here, so its part is done on the [`Target`]: the
-//! files are read ([`object`]), their libraries are looked for where the loader
-//! would ([`search`], with the cache that ldconfig left: [`cache`]) and are listed in
-//! its order ([`load`]), by the rules of ld.so(8). Nothing of a file is executed,
-//! and nothing is relocated: `ldd -r`, `-d` and `-u` are refused.
+//! ldd is a script of the target that calls the target's dynamic loader, with `--verify` and then with
+//! `LD_TRACE_LOADED_OBJECTS` in its environment. That program cannot be executed here, so [`run`] does its part on
+//! the [`Target`], by the rules of ld.so(8): it reads the files (`object`), searches their libraries where the loader
+//! does (`search`, with the cache that ldconfig left: `known_libraries`) and lists them in its order (`load`). Nothing
+//! of a file is executed, and nothing is relocated: `ldd -r`, `-d` and `-u` are refused.
 //!
-//! The addresses look like real ones, but are always the same. Subdirectories of
-//! `glibc-hwcaps` are passed over: what would be chosen depends on the machine
-//! that the target will run on.
+//! The addresses look like real ones, but are always the same. Subdirectories of `glibc-hwcaps` are passed over: the
+//! loader's choice among them depends on the machine.
 
 mod known_libraries;
 mod load;
@@ -25,6 +21,7 @@ mod tests;
 mod versions;
 
 use crate::abi::Abi;
+use crate::output::Output;
 use crate::root::Root;
 use deb_arch::Architecture;
 use load::Maps;
@@ -36,26 +33,23 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-pub use crate::output::Output;
-
 /// Exit status of the loader when it cannot load something.
 const CANNOT_LOAD: i32 = 127;
-/// No loader is nearly as large.
+/// Most bytes of a loader that are read; none is nearly as large.
 const LARGEST_LOADER: u64 = 64 << 20;
 
-/// Why the loader's part could not be done. What the loader itself would complain
-/// of is in [`Ran`] instead.
+/// Reason why the loader's part cannot be done. Complaints of the loader itself are in [`Output`] instead.
 #[derive(Debug, thiserror::Error)]
 pub enum LddError {
-    /// Something that needs more than the files' headers.
+    /// The option needs more than the files' headers, or is not known here.
     #[error("{option} is not supported here: {reason}; `ldd`, `ldd -v`, `--list` and `--verify` are")]
     Option {
         /// The option or variable as it was given.
         option: String,
-        /// Why not.
+        /// Reason.
         reason: &'static str,
     },
-    /// There are more libraries than make sense.
+    /// The program has more libraries than any real one.
     #[error("{}: too many libraries for one program", path.display())]
     TooMany {
         /// The program.
@@ -66,13 +60,42 @@ pub enum LddError {
     Target(#[from] TargetError),
 }
 
-/// Does what the target's loader does when it is executed by its path, or as the
-/// interpreter of a program with `LD_TRACE_LOADED_OBJECTS` in the environment.
-/// `None` if `program` is something else, which can be executed as usual.
+/// Lists the libraries of a program, as ldd(1) without options prints them.
 ///
-/// `directory` is the caller's working directory, `environment` has its variables
-/// whose names begin with `LD_`, as `NAME=VALUE`; `program` is the path that was
-/// executed, and `arguments` follow it.
+/// `program` is a path in the target. The complaint about a file that is no dynamic program is in the output, with
+/// its exit status.
+///
+/// # Errors
+/// See [`LddError`].
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// use glibc_tools::{Architecture, Target, ldd};
+/// use std::path::Path;
+///
+/// let target = Target::open(directory.path())?;
+/// let riscv64 = Architecture::by_name("riscv64").unwrap();
+/// let output = ldd::list(&target, riscv64, Path::new("/usr/bin/perl"))?;
+/// // The directory is empty.
+/// assert_eq!(output.status, 127);
+/// assert!(output.stderr.ends_with(b"cannot open shared object file: No such file or directory\n"));
+/// # Ok(())
+/// # }
+/// ```
+pub fn list(target: &Target, arch: &Architecture, program: &Path) -> Result<Output, LddError> {
+    let root = Root::open(target, Path::new("/"), b"")?;
+    let arguments: [&[u8]; 2] = [b"--list", program.as_os_str().as_bytes()];
+    let options = Options::parse(&arguments, Environment::new(&[]))?;
+    direct(&root, &Abi::of(arch), arch.loader.as_bytes(), &options)
+}
+
+/// Does what the target's loader does when it is executed by its path, or as the interpreter of a program with
+/// `LD_TRACE_LOADED_OBJECTS` in the environment. Returns `None` for every other program, which can be executed as
+/// usual.
+///
+/// `directory` is the caller's working directory; `environment` has its variables whose names begin with `LD_`, as
+/// `NAME=VALUE`; `program` is the path that was executed, and `arguments` follow it.
 ///
 /// # Errors
 /// See [`LddError`].
@@ -104,7 +127,7 @@ pub fn run(
     traced(&root, &abi, program, &options)
 }
 
-/// Whether a path is that of the target's loader.
+/// Returns whether a path is that of the target's loader.
 fn is_loader(root: &Root<'_>, abi: &Abi, path: &[u8]) -> bool {
     let Ok(found) = root.find(path) else { return false };
     let name = found.file_name().map(OsStr::as_bytes).unwrap_or_default();
@@ -121,7 +144,7 @@ fn is_loader(root: &Root<'_>, abi: &Abi, path: &[u8]) -> bool {
         || root.find(abi.loader.as_bytes()).is_ok_and(|usual| usual == found)
 }
 
-/// `--version`: the text stands in the program as one string.
+/// Returns the answer to `--version`, which is one string in the program.
 fn version(root: &Root<'_>, loader: &[u8]) -> Result<Output, LddError> {
     const START: &[u8] = b"ld.so (";
     let mut program = Vec::new();
@@ -144,7 +167,7 @@ fn version(root: &Root<'_>, loader: &[u8]) -> Result<Output, LddError> {
     })
 }
 
-/// The loader with a program as its argument.
+/// Does the work of a loader that was executed by its path, with a program as its argument.
 fn direct(root: &Root<'_>, abi: &Abi, loader: &[u8], options: &Options) -> Result<Output, LddError> {
     let verify = options.mode == Mode::Verify;
     let status = |status| {
@@ -183,9 +206,9 @@ fn direct(root: &Root<'_>, abi: &Abi, loader: &[u8], options: &Options) -> Resul
     finish(maps, options)
 }
 
-/// A program of the target, whose interpreter the loader is.
+/// Does the work of a loader that is the interpreter of the program that was executed.
 fn traced(root: &Root<'_>, abi: &Abi, program: &[u8], options: &Options) -> Result<Option<Output>, LddError> {
-    // What is on another filesystem of the view is none of the target's.
+    // A file on another filesystem of the view is not the target's.
     let Ok(found) = root.find(program) else {
         return Ok(None);
     };
@@ -201,6 +224,7 @@ fn traced(root: &Root<'_>, abi: &Abi, program: &[u8], options: &Options) -> Resu
     finish(maps, options).map(Some)
 }
 
+/// Loads all libraries and lists them.
 fn finish(mut maps: Maps<'_>, options: &Options) -> Result<Output, LddError> {
     let mut output = Output::default();
     if maps.is_alone() {
@@ -224,6 +248,7 @@ fn finish(mut maps: Maps<'_>, options: &Options) -> Result<Output, LddError> {
     Ok(output)
 }
 
+/// Returns the output of a loader that cannot load something.
 fn failed(parts: &[&[u8]]) -> Output {
     Output {
         stderr: [&parts.concat(), &b"\n"[..]].concat(),

@@ -17,7 +17,7 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// Draws on standard error.
+    /// Returns bars on standard error.
     pub fn new(verbosity: Verbosity, style: Style) -> Self {
         Self {
             verbosity,
@@ -45,8 +45,8 @@ impl Bars {
         }
     }
 
-    /// The bar that downloads show on: its own stage, or whichever stage runs
-    /// that needs files (indexes, the native sysroot).
+    /// Acts on the bar that shows downloads: that of the download stage, or else of the latest
+    /// stage (indexes, the native sysroot).
     fn with_download(&self, act: impl FnOnce(&ProgressBar)) {
         let bar = {
             let running = self.running();
@@ -149,7 +149,7 @@ impl Reporter for Bars {
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        // Whatever ended the run, the terminal is left clean.
+        // The terminal is left clean after failures too.
         for (_, bar) in self.running().drain(..) {
             bar.finish_and_clear();
         }

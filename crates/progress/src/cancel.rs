@@ -1,9 +1,9 @@
 //! Stopping a run from outside: SIGINT, SIGTERM, SIGHUP.
 //!
-//! A signal sets a flag that all stages look at, and calls what was registered to
-//! end things that do not look (child processes). The run then ends like any
-//! other failed one: everything is cleaned up by the same code. A further signal
-//! calls the registered actions again, and changes nothing else.
+//! A signal sets a flag that all stages check, and calls the registered actions,
+//! which end what cannot check it (child processes). The run then ends like any
+//! other failed one: the same code cleans up. A further signal calls the
+//! registered actions again, and changes nothing else.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +20,7 @@ use signal_hook::iterator::Signals;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("stopped by {}", SignalName(*signal))]
 pub struct Cancelled {
-    /// The number of the signal.
+    /// Number of the signal.
     pub signal: i32,
 }
 
@@ -41,7 +41,7 @@ type Callback = Arc<dyn Fn(Cancelled) + Send + Sync>;
 
 #[derive(Default)]
 struct TokenState {
-    /// The first signal, 0 while there was none.
+    /// Number of the first signal; 0 until there is one.
     signal: AtomicI32,
     next: AtomicU64,
     actions: Mutex<BTreeMap<u64, Callback>>,
@@ -56,7 +56,7 @@ impl TokenState {
     }
 }
 
-/// Tells whether the run is to stop. Clones are the same token.
+/// A token that says whether the run is to stop. Clones are the same token.
 #[derive(Clone, Default)]
 pub struct Cancel(Arc<TokenState>);
 
@@ -67,13 +67,14 @@ impl fmt::Debug for Cancel {
 }
 
 impl Cancel {
-    /// A token nobody has cancelled.
+    /// Returns a token that is not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// From now on SIGINT, SIGTERM and SIGHUP cancel this token instead of ending
-    /// the process. To be called once, before other threads are started.
+    /// Makes SIGINT, SIGTERM and SIGHUP cancel this token instead of ending the
+    /// process. Must be called once, before other threads are started. SIGHUP stays
+    /// ignored if it is.
     ///
     /// # Errors
     /// Those of sigaction(2) and of starting a thread.
@@ -92,7 +93,7 @@ impl Cancel {
         Ok(())
     }
 
-    /// Stops the run as `signal` would.
+    /// Stops the run as `signal` does.
     pub fn cancel(&self, signal: i32) {
         let _ = self
             .0
@@ -109,7 +110,7 @@ impl Cancel {
         }
     }
 
-    /// The signal that stopped the run.
+    /// Returns the signal that stopped the run, if any did.
     pub fn signal(&self) -> Option<i32> {
         match self.0.signal.load(Ordering::SeqCst) {
             0 => None,
@@ -122,7 +123,8 @@ impl Cancel {
         self.signal().is_some()
     }
 
-    /// For use with `?`, at least once for each file or package.
+    /// Returns an error when the run is to stop. Stages call it at least once for each file
+    /// or package.
     ///
     /// # Errors
     /// [`Cancelled`] when the run is to stop.
@@ -135,7 +137,7 @@ impl Cancel {
 
     /// Calls `action` when (and each time that) the run is stopped, from another
     /// thread, until the returned guard is dropped; at once if it was stopped
-    /// already. An action may be under way still when the guard is dropped.
+    /// already. An action may still run when the guard is dropped.
     pub fn on_cancel(&self, action: impl Fn(Cancelled) + Send + Sync + 'static) -> OnCancel {
         let action: Callback = Arc::new(action);
         let key = self.0.next.fetch_add(1, Ordering::Relaxed);
@@ -149,7 +151,7 @@ impl Cancel {
         }
     }
 
-    /// Sleeps, but not longer than the run goes on.
+    /// Sleeps for a time, and ends early when the run is to stop.
     ///
     /// # Errors
     /// [`Cancelled`] when the run is to stop.
@@ -185,12 +187,12 @@ impl Drop for OnCancel {
     }
 }
 
-/// nohup(1) starts programs so; the run then outlives its terminal.
+/// Whether SIGHUP is ignored, as nohup(1) has it: the run then outlives its terminal.
 fn hangup_is_ignored() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| is_ignored(&status, SIGHUP))
 }
 
-/// Whether `SigIgn` of a proc(5) status file has a signal.
+/// Whether `SigIgn` of a proc(5) status file includes a signal.
 fn is_ignored(status: &str, signal: i32) -> bool {
     status
         .lines()

@@ -4,18 +4,22 @@ use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Shows `text` with everything that could act on a terminal (control
+/// Returns `text` with all characters that could act on a terminal (control
 /// characters, bidirectional overrides) or break the line as Rust-like escapes.
+///
+/// ```
+/// assert_eq!(progress::escape("a\u{1b}[2J\n").to_string(), r"a\u{1b}[2J\n");
+/// ```
 pub fn escape(text: &str) -> impl fmt::Display + '_ {
     Escaped(text.as_bytes())
 }
 
-/// The same for bytes: what is not UTF-8 is shown as `\xHH`.
+/// Escapes bytes as [`escape()`] does text; bytes that are not UTF-8 become `\xHH`.
 pub fn escape_bytes(bytes: &[u8]) -> impl fmt::Display + '_ {
     Escaped(bytes)
 }
 
-/// The same for a path.
+/// Escapes a path as [`escape_bytes`] does.
 pub fn escape_path(path: &Path) -> impl fmt::Display + '_ {
     Escaped(path.as_os_str().as_bytes())
 }
@@ -46,7 +50,7 @@ fn write_escaped(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {
     }
 }
 
-/// Characters that reorder or hide what is around them.
+/// Whether a character reorders or hides those around it.
 fn is_invisible_order(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

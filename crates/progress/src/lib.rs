@@ -1,10 +1,27 @@
-//! What the user is told while a run goes on, and what the log keeps.
+//! Progress of a run: events for the user and the log, and the token that stops it.
 //!
-//! Stages send [`Event`]s to a [`Reporter`] and know nothing of terminals. The
+//! Stages send [`Event`]s to a [`Reporter`] and do not know about terminals. The
 //! implementations: [`bars::Bars`] (progress bars), [`lines::Lines`] (lines),
 //! [`log::LogFile`] (everything, with times), [`Tee`] (several at once) and
 //! [`tally::Tally`] (counts, and forwards). Everything goes to standard error or
-//! to the log; standard output is for data only.
+//! to the log; standard output is for data only. [`Cancel`] is the token that
+//! stages check and signals set.
+//!
+//! ```
+//! use progress::{Cancel, Reporter, Stage, Style, Verbosity, lines::Lines};
+//!
+//! fn unpack(reporter: &dyn Reporter, cancel: &Cancel) -> Result<(), progress::Cancelled> {
+//!     let _stage = reporter.stage(Stage::Unpack);
+//!     for package in ["dash", "bash"] {
+//!         cancel.check()?;
+//!         reporter.detail(&format!("unpacking {package}"));
+//!     }
+//!     Ok(())
+//! }
+//!
+//! unpack(&Lines::new(std::io::stderr(), Verbosity::Verbose, Style::default()), &Cancel::new())?;
+//! # Ok::<(), progress::Cancelled>(())
+//! ```
 
 pub mod bars;
 pub mod cancel;
@@ -23,7 +40,7 @@ pub use escape::{escape, escape_bytes, escape_path};
 pub use summary::Summary;
 pub use tally::Tally;
 
-/// How much a user wants to be told.
+/// Amount of messages for the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
     /// Warnings and errors only.
@@ -31,13 +48,13 @@ pub enum Verbosity {
     /// Progress and a closing summary.
     #[default]
     Normal,
-    /// Every script, every on-demand package, and where the log is.
+    /// Also every script, every on-demand package, and the log's path.
     Verbose,
-    /// What the libraries trace as well.
+    /// Also the traces of the libraries.
     Debug,
 }
 
-/// A part of a run, in the order they happen.
+/// A part of a run; the variants are in the order of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// Signed indexes are fetched and verified.
@@ -52,7 +69,7 @@ pub enum Stage {
     Unpack,
     /// Maintainer scripts and triggers run.
     Configure,
-    /// The directory or archive is brought to its place.
+    /// The resulting directory or archive is written.
     Output,
 }
 
@@ -70,24 +87,24 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Something that happened. Strings may come from packages: whoever prints them
-/// passes them through [`escape()`].
+/// An event of a run. Strings may come from packages: reporters pass them through
+/// [`escape()`] before they print them.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// A stage begins. Stages may overlap.
     StageStarted {
-        /// Which one.
+        /// The stage.
         stage: Stage,
     },
     /// A stage has ended, well or not.
     StageFinished {
-        /// Which one.
+        /// The stage.
         stage: Stage,
-        /// How long it took.
+        /// Time it took.
         elapsed: Duration,
     },
-    /// What is about to be downloaded, beside what was announced before.
+    /// Further files are about to be downloaded.
     DownloadPlanned {
         /// Number of files.
         files: usize,
@@ -112,17 +129,17 @@ pub enum Event<'a> {
         name: &'a str,
         /// Its size in bytes.
         size: u64,
-        /// It was in the cache already; nothing was transferred.
+        /// Whether it was in the cache already and nothing was transferred.
         cached: bool,
     },
     /// A download failed and is tried again.
     DownloadRetried {
         /// Display name of the file.
         name: &'a str,
-        /// Why.
+        /// Reason of the failure.
         reason: &'a str,
     },
-    /// What is about to be unpacked.
+    /// Packages are about to be unpacked.
     UnpackPlanned {
         /// Number of packages.
         packages: usize,
@@ -134,7 +151,7 @@ pub enum Event<'a> {
         /// Bytes of file content written.
         bytes: u64,
     },
-    /// What is about to be configured.
+    /// Packages are about to be configured.
     ConfigurePlanned {
         /// Number of packages.
         packages: usize,
@@ -150,7 +167,7 @@ pub enum Event<'a> {
     ScriptOutput {
         /// The package it belongs to.
         package: &'a str,
-        /// What it wrote on standard output or standard error.
+        /// Bytes written to standard output or standard error.
         output: &'a [u8],
     },
     /// A maintainer script has ended.
@@ -159,9 +176,9 @@ pub enum Event<'a> {
         package: &'a str,
         /// The script and its arguments.
         script: &'a str,
-        /// How it ended: `None` for success, else as `exit status 1` or `signal 9`.
+        /// Failure, as `exit status 1` or `signal 9`; `None` for success.
         failure: Option<&'a str>,
-        /// How long it took.
+        /// Time it took.
         elapsed: Duration,
     },
     /// A package is configured.
@@ -169,7 +186,7 @@ pub enum Event<'a> {
         /// Its name.
         package: &'a str,
     },
-    /// A script executed something the native sysroot did not have yet.
+    /// A script executed a program that the native sysroot did not have yet.
     SysrootExtended {
         /// The path that was executed.
         path: &'a str,
@@ -181,12 +198,12 @@ pub enum Event<'a> {
         /// Bytes written (before compression) since the last such event.
         bytes: u64,
     },
-    /// Something the user should know, and can do something about.
+    /// A message the user should act upon.
     Warning {
         /// One sentence, lower case, without a full stop.
         message: &'a str,
     },
-    /// Something the user may like to know.
+    /// A message for the user's information.
     Note {
         /// One sentence, lower case, without a full stop.
         message: &'a str,
@@ -207,15 +224,15 @@ pub enum Event<'a> {
     },
     /// The run has succeeded.
     Summary {
-        /// What there is to say about it.
+        /// Figures of the run.
         summary: &'a Summary,
     },
 }
 
 /// Receives events, from any thread.
 pub trait Reporter: Send + Sync {
-    /// Takes one event. Must not block for long and must not fail: what cannot be
-    /// printed is dropped.
+    /// Receives one event. Must not block for long and must not fail: output that cannot be
+    /// written is dropped.
     fn event(&self, event: &Event<'_>);
 }
 
@@ -230,12 +247,12 @@ impl dyn Reporter + '_ {
         }
     }
 
-    /// Reports something the user should know.
+    /// Reports a warning.
     pub fn warn(&self, message: &str) {
         self.event(&Event::Warning { message });
     }
 
-    /// Reports something the user may like to know.
+    /// Reports a note.
     pub fn note(&self, message: &str) {
         self.event(&Event::Note { message });
     }
@@ -263,7 +280,7 @@ impl Drop for StageGuard<'_> {
     }
 }
 
-/// Drops everything; for tests and for stages run without a user.
+/// Drops all events; for tests and for stages run without a user.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
@@ -283,7 +300,7 @@ impl Reporter for Tee {
     }
 }
 
-/// The reporter a user at `stderr` gets: bars on a terminal, lines elsewhere.
+/// Returns the reporter for standard error: bars on a terminal, lines elsewhere.
 pub fn for_stderr(verbosity: Verbosity, style: Style) -> Box<dyn Reporter> {
     if style.terminal && verbosity != Verbosity::Quiet {
         Box::new(bars::Bars::new(verbosity, style))
@@ -292,27 +309,27 @@ pub fn for_stderr(verbosity: Verbosity, style: Style) -> Box<dyn Reporter> {
     }
 }
 
-/// What may be used to print on standard error.
+/// Capabilities of standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
-    /// It is a terminal: cursor movements work.
+    /// Whether it is a terminal, where cursor movements work.
     pub terminal: bool,
-    /// Colour is wanted.
+    /// Whether colours are used.
     pub colour: bool,
 }
 
 impl Style {
-    /// `word` in the colour of an error, or as it is.
+    /// Returns `word` in the colour of an error, or as it is.
     pub fn error(self, word: &'static str) -> impl fmt::Display {
         self.paint("\x1b[1;31m", word)
     }
 
-    /// `word` in the colour of a warning, or as it is.
+    /// Returns `word` in the colour of a warning, or as it is.
     pub fn warning(self, word: &'static str) -> impl fmt::Display {
         self.paint("\x1b[1;33m", word)
     }
 
-    /// `word` in the colour of a hint, or as it is.
+    /// Returns `word` in the colour of a hint, or as it is.
     pub fn hint(self, word: &'static str) -> impl fmt::Display {
         self.paint("\x1b[1;36m", word)
     }

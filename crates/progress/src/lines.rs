@@ -1,4 +1,4 @@
-//! Lines, for whatever is not a terminal; and the texts the bars share.
+//! Events as lines of text, for output that is not a terminal, for the bars and for the log.
 
 use std::fmt;
 use std::io::Write;
@@ -7,17 +7,17 @@ use std::sync::{Mutex, PoisonError};
 use super::summary::{ByteCount, Seconds};
 use super::{Event, Reporter, Stage, Style, Verbosity, escape, escape_bytes, escape_path};
 
-/// Prints a line for what is worth one.
+/// Prints a line for each event that the verbosity includes.
 pub struct Lines<W> {
     out: Mutex<W>,
     verbosity: Verbosity,
     style: Style,
-    /// The stages so far, the latest last.
+    /// Stages so far, the latest last.
     stages: Mutex<Vec<Stage>>,
 }
 
 impl<W: Write + Send> Lines<W> {
-    /// Prints to `out`.
+    /// Returns a reporter that prints to `out`.
     pub fn new(out: W, verbosity: Verbosity, style: Style) -> Self {
         Self {
             out: Mutex::new(out),
@@ -27,8 +27,8 @@ impl<W: Write + Send> Lines<W> {
         }
     }
 
-    /// Whether an event repeats what a reader of lines knows: a stage that goes
-    /// on after another, a download in the middle of configuring.
+    /// Whether an event tells a reader of lines nothing new: a stage that continues
+    /// after another, a download in the middle of configuring.
     fn is_repetition(&self, event: &Event<'_>) -> bool {
         let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
@@ -60,8 +60,7 @@ impl<W: Write + Send> Reporter for Lines<W> {
     }
 }
 
-/// What is said about an event to someone who wants to know as much as
-/// `verbosity`; nothing for most of them.
+/// Returns the text of an event for the user, if `verbosity` includes it.
 pub(super) fn line(event: &Event<'_>, verbosity: Verbosity, style: Style) -> Option<String> {
     let verbose = verbosity >= Verbosity::Verbose;
     let normal = verbosity >= Verbosity::Normal;
@@ -106,8 +105,8 @@ pub(super) fn line(event: &Event<'_>, verbosity: Verbosity, style: Style) -> Opt
     Some(text)
 }
 
-/// Everything there is to say about an event, for the log and for `--verbose`;
-/// several lines where a script wrote several.
+/// Returns the full text of an event, for the log and for `--verbose`; several
+/// lines for the output of a script. Mere advances have none.
 pub(super) fn detail(event: &Event<'_>) -> Option<String> {
     Some(match *event {
         Event::StageStarted { stage } => format!("stage {stage} begins"),
@@ -158,7 +157,7 @@ pub(super) fn detail(event: &Event<'_>) -> Option<String> {
     })
 }
 
-/// What a stage does, in a few words.
+/// Returns a description of a stage in a few words.
 pub(super) fn stage_text(stage: Stage) -> &'static str {
     match stage {
         Stage::Indexes => "reading indexes",
@@ -182,7 +181,7 @@ impl fmt::Display for ScriptOutcome<'_> {
     }
 }
 
-/// A script's output, each line with the package in front.
+/// Returns a script's output, each line with the package in front; `None` if there are no lines.
 fn script_lines(package: &str, output: &[u8]) -> Option<String> {
     let lines: Vec<String> = output
         .split(|byte| *byte == b'\n')

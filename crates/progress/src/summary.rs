@@ -6,39 +6,39 @@ use std::time::Duration;
 
 use super::Stage;
 
-/// What a run has done.
+/// The figures of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Packages installed in the target.
+    /// Number of packages installed in the target.
     pub packages: usize,
-    /// Bytes that came over the network.
+    /// Bytes received over the network.
     pub downloaded: u64,
     /// Bytes of packages that were in the cache already.
     pub from_cache: u64,
     /// Bytes of file content written into the target.
     pub unpacked: u64,
-    /// Maintainer scripts that ran.
+    /// Number of maintainer scripts that ran.
     pub scripts: usize,
     /// Time of each stage, in the order in which they first ended; repeated
     /// stages are added up.
     pub stages: Vec<(Stage, Duration)>,
-    /// From the beginning to the end.
+    /// Time from the beginning to the end.
     pub elapsed: Duration,
     /// Peak resident memory of this process in bytes.
     pub peak_memory: u64,
     /// Peak resident memory of the largest child process in bytes.
     pub peak_memory_children: u64,
-    /// Where the result is; none for standard output and `--dry-run`.
+    /// Path of the result; none for standard output and `--dry-run`.
     pub output: Option<PathBuf>,
-    /// Size of the archive as written, in bytes, where there is one.
+    /// Size of the archive as written, in bytes; none for a directory.
     pub output_bytes: Option<u64>,
-    /// Where the log is.
+    /// Path of the log.
     pub log: Option<PathBuf>,
-    /// Warnings given.
+    /// Number of warnings.
     pub warnings: usize,
     /// Packages left for the target's own dpkg, each with the reason.
     pub deferred: Vec<(String, String)>,
-    /// What this machine could not give, a sentence each.
+    /// Differences caused by this machine's limits, a sentence each.
     pub lost: Vec<String>,
 }
 
@@ -120,8 +120,8 @@ impl fmt::Display for Seconds {
     }
 }
 
-/// Peak resident memory in bytes: of this process, and of the largest child that
-/// has been waited for. Zero where the kernel does not tell.
+/// Returns the peak resident memory in bytes of this process, and of the largest child that
+/// has been waited for. Zero means unknown.
 pub fn peak_memory() -> (u64, u64) {
     let own = std::fs::read_to_string("/proc/self/status")
         .ok()
@@ -134,7 +134,7 @@ pub fn peak_memory() -> (u64, u64) {
     (own, children)
 }
 
-/// `VmHWM` of a proc(5) status file, in bytes.
+/// Returns `VmHWM` of a proc(5) status file, in bytes.
 fn parse_high_water_mark(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -1,4 +1,4 @@
-//! Counts what goes by, for the closing summary.
+//! Counts events for the closing summary.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::summary::peak_memory;
 use super::{Event, Reporter, Summary};
 
-/// Forwards every event and adds them up.
+/// Forwards every event and adds up the figures of the run.
 pub struct Tally {
     inner: Arc<dyn Reporter>,
     begun: Instant,
@@ -14,7 +14,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Begins to count; time runs from here.
+    /// Returns a counter in front of `inner`; the time of the run begins now.
     pub fn new(inner: Arc<dyn Reporter>) -> Self {
         Self {
             inner,
@@ -23,7 +23,7 @@ impl Tally {
         }
     }
 
-    /// What has been counted up to now, with the peak memory of now.
+    /// Returns the figures up to now, with the present peak memory.
     pub fn summary(&self) -> Summary {
         let (peak_memory, peak_memory_children) = peak_memory();
         Summary {

@@ -278,7 +278,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
     }
 
     fn unpacked(&self, file: &PackageFile) -> PathBuf {
-        let hash = dpkg_db::hex(&file.sha256);
+        let hash = deb_types::hex(&file.sha256);
         self.store.join(hash.get(..2).unwrap_or_default()).join(hash)
     }
 }

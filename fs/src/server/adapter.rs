@@ -1,4 +1,4 @@
-//! FUSE requests in, replies out; what they mean is [`View`]'s.
+//! FUSE requests decoded and replies encoded; the [`View`] carries the requests out.
 
 mod convert;
 
@@ -19,14 +19,15 @@ use rustix::fs::AtFlags;
 
 use convert::{attr, caller, device, errno, fuse_kind, maker, new_time, nothing};
 
-use super::view::{Changes, Entry, Shown, View};
-use super::watch::{AccessKind, Attribute, Eye, Found};
+use super::reporter::AccessReporter;
+use super::view::{Changes, Entry, NodeAttr, View};
+use super::watch::{AccessKind, Attribute, LookupResult};
 use crate::meta::FileType;
 
-/// How long the kernel may believe what it is told: until it is told otherwise.
+/// Time for which the kernel may keep an answer: until it is invalidated.
 const FOREVER: Duration = Duration::from_secs(1 << 30);
 
-/// As much as the kernel sends at once (`fs.fuse.max_pages_limit`).
+/// Most bytes that the kernel sends at once (`fs.fuse.max_pages_limit`).
 const MAX_WRITE: u32 = 1 << 20;
 
 /// The type bits of a mode (inode(7)).
@@ -34,33 +35,39 @@ const S_IFMT: u32 = 0o170_000;
 
 pub(super) struct Adapter {
     view: Arc<View>,
-    /// Who is told of accesses.
-    eye: Eye,
-    /// How long the kernel may believe what a name means. Attributes it may keep in any case: who asks for
+    /// Reporter of accesses.
+    reporter: AccessReporter,
+    /// Time for which the kernel may keep the meaning of a name. Attributes it may keep in any case: whoever asks for
     /// them looks the name up first.
     names: Duration,
-    /// Whether the kernel opens files without telling.
+    /// Whether the kernel opens files without a request.
     no_open: bool,
-    /// Whether it lists directories so.
+    /// Whether the kernel opens directories without a request.
     no_opendir: bool,
 }
 
 impl Adapter {
-    pub(super) fn new(view: Arc<View>, eye: Eye) -> Self {
+    pub(super) fn new(view: Arc<View>, reporter: AccessReporter) -> Self {
         Self {
-            names: if eye.sees_all() { Duration::ZERO } else { FOREVER },
+            names: if reporter.sees_all() {
+                Duration::ZERO
+            } else {
+                FOREVER
+            },
             view,
-            eye,
+            reporter,
             no_open: false,
             no_opendir: false,
         }
     }
 
-    fn found(&self, entry: &Entry) -> Found {
+    fn found(&self, entry: &Entry) -> LookupResult {
         match entry.shown.meta.kind {
-            FileType::Directory => Found::Directory,
-            FileType::Symlink => Found::Link(self.view.readlink(entry.shown.id).unwrap_or_default().into()),
-            _ => Found::Other,
+            FileType::Directory => LookupResult::Directory,
+            FileType::Symlink => {
+                LookupResult::Link(self.view.readlink(entry.shown.id).unwrap_or_default().into())
+            }
+            _ => LookupResult::Other,
         }
     }
 
@@ -75,7 +82,7 @@ impl Adapter {
     }
 }
 
-fn reply_attr(reply: ReplyAttr, result: rustix::io::Result<Shown>) {
+fn reply_attr(reply: ReplyAttr, result: rustix::io::Result<NodeAttr>) {
     match result {
         Ok(shown) => reply.attr(&FOREVER, &attr(&shown)),
         Err(e) => reply.error(errno(e)),
@@ -114,7 +121,7 @@ impl Filesystem for Adapter {
             InitFlags::FUSE_EXPLICIT_INVAL_DATA,
         ];
         // What the kernel keeps of links and directories is not seen when it is used again.
-        let wanted = if self.eye.sees_all() {
+        let wanted = if self.reporter.sees_all() {
             &[
                 InitFlags::FUSE_PARALLEL_DIROPS,
                 InitFlags::FUSE_EXPLICIT_INVAL_DATA,
@@ -133,12 +140,12 @@ impl Filesystem for Adapter {
             let _ = config.add_capabilities(InitFlags::FUSE_POSIX_ACL | InitFlags::FUSE_DONT_MASK);
         }
         self.no_open = !self.view.needs_opens()
-            && !self.eye.watches()
+            && !self.reporter.watches()
             && config.add_capabilities(InitFlags::FUSE_NO_OPEN_SUPPORT).is_ok();
         if self.no_open {
             self.view.opens_are_not_told();
         }
-        self.no_opendir = !self.eye.sees_all()
+        self.no_opendir = !self.reporter.sees_all()
             && config
                 .add_capabilities(InitFlags::FUSE_NO_OPENDIR_SUPPORT)
                 .is_ok();
@@ -151,13 +158,13 @@ impl Filesystem for Adapter {
     fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         self.view.count_request();
         let result = self.view.lookup(parent.0, name);
-        if self.eye.sees_all() {
+        if self.reporter.sees_all() {
             let found = match &result {
                 Ok(Some(entry)) => self.found(entry),
-                Ok(None) | Err(_) => Found::Nothing,
+                Ok(None) | Err(_) => LookupResult::Nothing,
             };
             let kind = AccessKind::Lookup { found: &found };
-            self.eye.entry(&self.view, req.pid(), parent.0, name, kind);
+            self.reporter.entry(&self.view, req.pid(), parent.0, name, kind);
         }
         match result {
             Ok(None) => reply.entry(&self.names, &nothing(), Generation(0)),
@@ -209,14 +216,15 @@ impl Filesystem for Adapter {
             Changes { mode: Some(_), .. } => Attribute::Mode,
             _ => Attribute::Times,
         };
-        self.eye
+        self.reporter
             .node(&self.view, req.pid(), ino.0, AccessKind::Attributes(attribute));
         reply_attr(reply, self.view.setattr(ino.0, &changes));
     }
 
     fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
         self.view.count_request();
-        self.eye.node(&self.view, req.pid(), ino.0, AccessKind::ReadLink);
+        self.reporter
+            .node(&self.view, req.pid(), ino.0, AccessKind::ReadLink);
         match self.view.readlink(ino.0) {
             Ok(text) => reply.data(text.as_bytes()),
             Err(e) => reply.error(errno(e)),
@@ -234,7 +242,7 @@ impl Filesystem for Adapter {
         reply: ReplyEntry,
     ) {
         self.view.count_request();
-        self.eye
+        self.reporter
             .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
         let (major, minor) = device(rdev);
         let kind = match mode & S_IFMT {
@@ -253,28 +261,28 @@ impl Filesystem for Adapter {
 
     fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
         self.view.count_request();
-        self.eye
+        self.reporter
             .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
         self.reply_entry(reply, self.view.mkdir(parent.0, name, mode, maker(req, umask)));
     }
 
     fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         self.view.count_request();
-        self.eye
+        self.reporter
             .entry(&self.view, req.pid(), parent.0, name, AccessKind::Remove);
         reply_empty(reply, self.view.remove(parent.0, name, AtFlags::empty()));
     }
 
     fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         self.view.count_request();
-        self.eye
+        self.reporter
             .entry(&self.view, req.pid(), parent.0, name, AccessKind::Remove);
         reply_empty(reply, self.view.remove(parent.0, name, AtFlags::REMOVEDIR));
     }
 
     fn symlink(&self, req: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
         self.view.count_request();
-        self.eye
+        self.reporter
             .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
         self.reply_entry(
             reply,
@@ -293,9 +301,9 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         self.view.count_request();
-        if let Some(to) = self.eye.path_in(&self.view, newparent.0, newname) {
+        if let Some(to) = self.reporter.path_in(&self.view, newparent.0, newname) {
             let kind = AccessKind::Rename { to: &to };
-            self.eye.entry(&self.view, req.pid(), parent.0, name, kind);
+            self.reporter.entry(&self.view, req.pid(), parent.0, name, kind);
         }
         let flags = rustix::fs::RenameFlags::from_bits_retain(flags.bits());
         reply_empty(
@@ -306,8 +314,8 @@ impl Filesystem for Adapter {
 
     fn link(&self, req: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
         self.view.count_request();
-        if let Some(to) = self.eye.path_in(&self.view, newparent.0, newname) {
-            self.eye
+        if let Some(to) = self.reporter.path_in(&self.view, newparent.0, newname) {
+            self.reporter
                 .node(&self.view, req.pid(), ino.0, AccessKind::Link { to: &to });
         }
         self.reply_entry(reply, self.view.link(ino.0, newparent.0, newname));
@@ -315,7 +323,7 @@ impl Filesystem for Adapter {
 
     fn open(&self, req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         self.view.count_request();
-        self.eye
+        self.reporter
             .node(&self.view, req.pid(), ino.0, AccessKind::of_open(flags.0));
         if self.no_open {
             // Success, and not asked again.
@@ -398,12 +406,12 @@ impl Filesystem for Adapter {
     }
 
     fn opendir(&self, req: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        self.eye.node(&self.view, req.pid(), ino.0, AccessKind::List);
+        self.reporter.node(&self.view, req.pid(), ino.0, AccessKind::List);
         if self.no_opendir {
             // Success, and not asked again.
             return reply.error(Errno::ENOSYS);
         }
-        let keep = match self.eye.sees_all() {
+        let keep = match self.reporter.sees_all() {
             true => FopenFlags::empty(),
             false => FopenFlags::FOPEN_CACHE_DIR | FopenFlags::FOPEN_KEEP_CACHE,
         };
@@ -497,7 +505,7 @@ impl Filesystem for Adapter {
     ) {
         self.view.count_request();
         let kind = AccessKind::Attributes(Attribute::Extended);
-        self.eye.node(&self.view, req.pid(), ino.0, kind);
+        self.reporter.node(&self.view, req.pid(), ino.0, kind);
         reply_empty(reply, self.view.setxattr(ino.0, name, value, flags, caller(req)));
     }
 
@@ -514,7 +522,7 @@ impl Filesystem for Adapter {
     fn removexattr(&self, req: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         self.view.count_request();
         let kind = AccessKind::Attributes(Attribute::Extended);
-        self.eye.node(&self.view, req.pid(), ino.0, kind);
+        self.reporter.node(&self.view, req.pid(), ino.0, kind);
         reply_empty(reply, self.view.removexattr(ino.0, name));
     }
 
@@ -529,7 +537,7 @@ impl Filesystem for Adapter {
         reply: ReplyCreate,
     ) {
         self.view.count_request();
-        self.eye
+        self.reporter
             .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
         match self.view.create(parent.0, name, mode, flags, maker(req, umask)) {
             Ok((entry, opened)) => reply.created(

@@ -1,10 +1,12 @@
-//! What a view answers: the logic of the filesystem, without a mount.
+//! The logic of the filesystem, which needs no mount.
 //!
 //! Every method is one FUSE request with its arguments decoded, in node ids, names and the ids of the
 //! target's users; the adapter turns results into replies. No lock is held while a system call is made or
 //! the kernel is notified.
 
+mod attributes;
 mod change;
+mod executions;
 mod files;
 mod listing;
 mod observe;
@@ -14,7 +16,6 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam::channel::Sender;
@@ -22,32 +23,32 @@ use fuser::Notifier;
 use rustix::fs::{self, Mode, OFlags, RawDir, XattrFlags};
 use rustix::io::Errno;
 
-use super::nodes::{Known, Nodes, ROOT};
-use super::phantom::{MOUNT, PhantomId, Phantoms};
-use super::{Counters, PhantomKind, SERVED, Scripts};
-use crate::confined::{Place, read_link_at};
+use super::counters::{Counters, RunningCounters};
+use super::nodes::{Nodes, Origin, ROOT};
+use super::phantom::{MOUNT, PhantomId, PhantomKind, Phantoms, SERVED};
+use super::redirect::Redirections;
+use crate::confined::{Location, read_link_at};
 use crate::meta::{FileType, Meta, Timestamp};
-use crate::sys::{self, Attr, Trouble};
+use crate::sys::{self, Attr, AttrError};
 use crate::target::Target;
 use crate::target::xattr::Subject;
 
-pub(super) use change::{Changes, NewTime};
-use files::Executions;
+pub(super) use attributes::{Changes, NewTime};
+use executions::Executions;
 use listing::{Listings, Name};
-use observe::Quiet;
 
 type Result<T> = std::result::Result<T, Errno>;
 
-impl From<Trouble> for Errno {
-    fn from(trouble: Trouble) -> Self {
-        trouble.errno()
+impl From<AttrError> for Errno {
+    fn from(error: AttrError) -> Self {
+        error.errno()
     }
 }
 
-/// Room for the names of some hundred directory entries.
+/// Bytes of the buffer for directory entries, enough for the names of some hundred.
 const DIR_BUFFER: usize = 16 * 1024;
 
-/// The user and group, in the target, of the process that asks, and its umask where it makes something.
+/// User and group of the process that asks, and its umask where it makes a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller {
     pub(super) uid: u32,
@@ -55,9 +56,9 @@ pub(super) struct Caller {
     pub(super) umask: u32,
 }
 
-/// A file as the kernel is told of it.
+/// Attributes of a node, as the kernel gets them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shown {
+pub(super) struct NodeAttr {
     pub(super) id: u64,
     pub(super) meta: Meta,
     pub(super) size: u64,
@@ -67,7 +68,7 @@ pub(super) struct Shown {
     pub(super) ctime: Timestamp,
 }
 
-impl Shown {
+impl NodeAttr {
     fn new(id: u64, attr: &Attr) -> Self {
         let Attr {
             meta,
@@ -90,27 +91,33 @@ impl Shown {
     }
 }
 
-/// A file the kernel comes to know.
+/// Answer by which the kernel comes to know a node.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
-    pub(super) shown: Shown,
+    pub(super) shown: NodeAttr,
     pub(super) generation: u64,
 }
 
 /// One name of a directory listing.
 pub(super) struct Listed<'a> {
     pub(super) name: &'a OsStr,
-    /// Where the next request starts.
+    /// Offset at which the next request starts.
     pub(super) next: u64,
-    /// The node's id, which is not remembered.
+    /// Id of the node, of which no lookup is noted.
     pub(super) id: u64,
-    /// The type on disk.
+    /// Type on disk.
     pub(super) kind: FileType,
 }
 
-/// Names that may mean something else after the request being answered; the kernel is told later, since
-/// it holds the directory's lock until it has the answer.
-pub(super) type Later = Sender<(u64, OsString)>;
+/// A name that may mean something else after the request being answered. The kernel is told later, since it holds
+/// the directory's lock until it has the answer.
+#[derive(Debug)]
+pub(super) struct Invalidation {
+    /// Node of the directory.
+    pub(super) parent: u64,
+    /// The name in it.
+    pub(super) name: OsString,
+}
 
 /// The state of a served view.
 pub(super) struct View {
@@ -119,31 +126,24 @@ pub(super) struct View {
     phantoms: Arc<Phantoms>,
     executions: Executions,
     listings: Listings,
-    /// What is read instead of foreign binaries that are executed.
-    redirect: Option<Scripts>,
-    /// The user and group of this machine that are the target's root.
+    /// Scripts that are read instead of foreign programs; none means that programs are executed as they are.
+    redirect: Option<Redirections>,
+    /// User and group of this machine that are the target's root; none where the mount has the target's ids.
     root: Option<(u32, u32)>,
-    later: Later,
+    /// Invalidations to be sent after the answer.
+    later: Sender<Invalidation>,
     notifier: OnceLock<Notifier>,
     started: Timestamp,
-    count: Counts,
-}
-
-#[derive(Default)]
-struct Counts {
-    requests: AtomicU64,
-    redirected: AtomicU64,
-    native: AtomicU64,
-    scripts: AtomicU64,
+    count: RunningCounters,
 }
 
 impl View {
     pub(super) fn new(
         target: Target,
         phantoms: Phantoms,
-        redirect: Option<Scripts>,
+        redirect: Option<Redirections>,
         root: Option<(u32, u32)>,
-        later: Later,
+        later: Sender<Invalidation>,
     ) -> Self {
         let phantoms = Arc::new(phantoms);
         let nodes = Nodes::new(target.confined().root().clone(), phantoms.clone());
@@ -164,18 +164,18 @@ impl View {
                 sec: now.as_secs().cast_signed(),
                 nsec: 0,
             },
-            count: Counts::default(),
+            count: RunningCounters::default(),
         }
     }
 
-    /// Whether the ids that the kernel knows are this machine's.
+    /// Returns whether the ids that the kernel knows are this machine's.
     pub(super) fn has_machines_ids(&self) -> bool {
         self.root.is_some()
     }
 
-    /// A file as the kernel is told of it.
-    fn shown(&self, id: u64, attr: &Attr) -> Shown {
-        let mut shown = Shown::new(id, attr);
+    /// Returns the attributes of a file as the kernel gets them.
+    fn shown(&self, id: u64, attr: &Attr) -> NodeAttr {
+        let mut shown = NodeAttr::new(id, attr);
         if let Some((uid, gid)) = self.root {
             let meta = &mut shown.meta;
             if meta.uid == 0 {
@@ -188,7 +188,7 @@ impl View {
         shown
     }
 
-    /// An owner as the kernel has it, in the target.
+    /// Returns the owner in the target for ids that the kernel knows.
     fn inside(&self, uid: u32, gid: u32) -> (u32, u32) {
         match self.root {
             Some((user, group)) => (
@@ -199,39 +199,33 @@ impl View {
         }
     }
 
-    /// Whether opens must be told: executions are seen by them.
+    /// Returns whether the kernel must tell of opens, by which executions are seen.
     pub(super) fn needs_opens(&self) -> bool {
         self.redirect.is_some()
     }
 
-    /// The kernel does not tell of opens.
+    /// Notes that the kernel does not tell of opens.
     pub(super) fn opens_are_not_told(&self) {
         self.nodes.opens_are_not_told();
     }
 
-    /// Gives the way to tell the kernel of changes made behind its back.
+    /// Sets the notifier, which invalidates in the kernel what changes without a request.
     pub(super) fn set_notifier(&self, notifier: Notifier) {
         // There is one connection, so there is one notifier.
         let _ = self.notifier.set(notifier);
     }
 
     pub(super) fn counters(&self) -> Counters {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Counters {
-            requests: read(&self.count.requests),
-            redirected: read(&self.count.redirected),
-            native: read(&self.count.native),
-            scripts: read(&self.count.scripts),
-        }
+        self.count.now()
     }
 
-    /// The path of a node, for who watches.
+    /// Returns the path of a node, for reports of accesses.
     pub(super) fn path(&self, id: u64) -> Option<PathBuf> {
         self.nodes.path(id)
     }
 
     pub(super) fn count_request(&self) {
-        self.count.requests.fetch_add(1, Ordering::Relaxed);
+        self.count.requests.raise();
     }
 
     /// `LOOKUP`; `None` where there is nothing, `ENOENT` where there may be something later.
@@ -248,17 +242,17 @@ impl View {
         }
         let dir = self.nodes.dir(parent)?;
         match sys::attr_at(dir.as_fd(), name) {
-            Ok(attr) => Ok(Some(self.entry(&attr, parent, name, Known::Found))),
-            Err(Trouble::Os(Errno::NOENT)) => match self.nodes.phantom_in(parent, name) {
+            Ok(attr) => Ok(Some(self.entry(&attr, parent, name, Origin::Found))),
+            Err(AttrError::Os(Errno::NOENT)) => match self.nodes.phantom_in(parent, name) {
                 Some(id) => Ok(Some(self.phantom_entry(id))),
                 None if self.nodes.phantoms_grow(parent) => Err(Errno::NOENT),
                 None => Ok(None),
             },
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         }
     }
 
-    fn entry(&self, attr: &Attr, parent: u64, name: &OsStr, known: Known) -> Entry {
+    fn entry(&self, attr: &Attr, parent: u64, name: &OsStr, known: Origin) -> Entry {
         let id = self.nodes.id(attr.ino);
         let generation = self.nodes.remember(id, parent, name, known);
         Entry {
@@ -275,7 +269,7 @@ impl View {
         }
     }
 
-    fn phantom(&self, id: PhantomId) -> Shown {
+    fn phantom(&self, id: PhantomId) -> NodeAttr {
         let (kind, mode, size) = match self.phantoms.kind(id) {
             Some(PhantomKind::Symlink(text) | PhantomKind::Overlay { link: text, .. }) => {
                 (FileType::Symlink, 0o777, text.as_os_str().len() as u64)
@@ -292,7 +286,7 @@ impl View {
             mtime,
         };
         let nlink = if kind == FileType::Directory { 2 } else { 1 };
-        Shown {
+        NodeAttr {
             id: id.node_id(),
             meta,
             size,
@@ -309,17 +303,17 @@ impl View {
     }
 
     /// `GETATTR`.
-    pub(super) fn getattr(&self, id: u64) -> Result<Shown> {
+    pub(super) fn getattr(&self, id: u64) -> Result<NodeAttr> {
         if let Some(phantom) = PhantomId::from_node_id(id) {
             return Ok(self.phantom(phantom));
         }
         self.attr(id).map(|attr| self.shown(id, &attr))
     }
 
-    /// The attributes of a node by its name, or else by a file open on it.
+    /// Returns the attributes of a node by its name, or else by a file that is open on it.
     fn attr(&self, id: u64) -> Result<Attr> {
-        match self.nodes.place(id) {
-            Ok(place) => Ok(sys::attr_at(place.fd(), &place.name)?),
+        match self.nodes.location(id) {
+            Ok(location) => Ok(sys::attr_at(location.fd(), &location.name)?),
             Err(errno) => {
                 let file = self.nodes.file(id, false).map_err(|_| errno)?;
                 Ok(sys::attr_of(file.as_fd())?)
@@ -337,12 +331,12 @@ impl View {
                 _ => Err(Errno::INVAL),
             };
         }
-        let place = self.nodes.place(id)?;
-        let attr = sys::attr_at(place.fd(), &place.name)?;
+        let location = self.nodes.location(id)?;
+        let attr = sys::attr_at(location.fd(), &location.name)?;
         if attr.meta.kind != FileType::Symlink {
             return Err(Errno::INVAL);
         }
-        read_link_at(place.fd(), &place.name, attr.on_disk).map(OsString::from_vec)
+        read_link_at(location.fd(), &location.name, attr.on_disk).map(OsString::from_vec)
     }
 
     /// `READDIR` from `offset`, until `add` says that there is no more room.
@@ -404,8 +398,8 @@ impl View {
         Ok(names)
     }
 
-    /// The attributes for a listed name, which is gone if `None`.
-    pub(super) fn listed_attr(&self, parent: u64, listed: &Listed<'_>) -> Result<Option<Shown>> {
+    /// Returns the attributes for a listed name; `None` for one that is gone.
+    pub(super) fn listed_attr(&self, parent: u64, listed: &Listed<'_>) -> Result<Option<NodeAttr>> {
         if listed.name == "." || listed.name == ".." {
             let mut shown = self.getattr(parent)?;
             shown.id = listed.id;
@@ -419,13 +413,13 @@ impl View {
         }
     }
 
-    /// Notes that a listed name is about to be told to the kernel; to be undone by
-    /// [`forget`](Self::forget). `.` and `..` are not remembered by the kernel.
-    pub(super) fn remember_listed(&self, parent: u64, listed: &Listed<'_>, shown: &Shown) -> u64 {
+    /// Notes that the kernel is about to learn a listed name; undone by [`forget`](Self::forget). The kernel does not
+    /// keep `.` and `..`.
+    pub(super) fn remember_listed(&self, parent: u64, listed: &Listed<'_>, shown: &NodeAttr) -> u64 {
         if listed.name == "." || listed.name == ".." {
             return 0;
         }
-        self.nodes.remember(shown.id, parent, listed.name, Known::Found)
+        self.nodes.remember(shown.id, parent, listed.name, Origin::Found)
     }
 
     /// `STATFS`.
@@ -442,7 +436,7 @@ impl View {
         }
     }
 
-    /// `LISTXATTR`: the names, each ended by a zero byte.
+    /// `LISTXATTR`: returns the names, each ended by a zero byte.
     pub(super) fn listxattr(&self, id: u64) -> Result<Vec<u8>> {
         let names = match self.subject(id) {
             Ok(subject) => subject.list()?,
@@ -480,13 +474,13 @@ impl View {
         self.subject(id)?.remove(name)
     }
 
-    /// The file behind a node, for its attributes; `EROFS` for a phantom.
+    /// Returns the file of a node, for its extended attributes; `EROFS` for a phantom.
     fn subject(&self, id: u64) -> Result<Subject> {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
         }
-        match self.nodes.place(id) {
-            Ok(place) => Ok(Subject::at(place)),
+        match self.nodes.location(id) {
+            Ok(location) => Ok(Subject::at(location)),
             Err(errno) => {
                 let file = self.nodes.file(id, false).map_err(|_| errno)?;
                 Ok(Subject::of(file))
@@ -494,12 +488,12 @@ impl View {
         }
     }
 
-    /// The place of a name in a directory that may be changed.
-    fn place_in(&self, parent: u64, name: &OsStr) -> Result<Place> {
+    /// Returns the location of a name in a directory that may be changed.
+    fn location_in(&self, parent: u64, name: &OsStr) -> Result<Location> {
         if PhantomId::from_node_id(parent).is_some() {
             return Err(Errno::ROFS);
         }
-        Ok(Place {
+        Ok(Location {
             dir: self.nodes.dir(parent)?,
             name: name.to_owned(),
         })

@@ -1,26 +1,22 @@
-//! Who wants to know what a view's processes do in it.
+//! Accesses of a view's processes, and the trait of those who watch them.
 //!
-//! What the kernel keeps it does not ask for again, so a [`Watch`] that is to see everything has the server
-//! give names no time to live: then each step of the way to a file is a lookup of its own, and so is what is
-//! not there.
+//! The kernel does not ask again for what it keeps. So for a [`Watch`] that sees everything the server gives names no
+//! time to live: then each step of the way to a file is a lookup of its own, and so is a name that does not exist.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-use super::FOR_EXECUTION;
-use super::view::View;
+use super::redirect::FOR_EXECUTION;
 
-/// Is told of accesses, by the threads that answer them, before they are answered: the process that asks
-/// waits meanwhile.
+/// Receiver of accesses. The threads that answer them call it before they answer: the process that asks waits
+/// meanwhile.
 pub trait Watch: Send + Sync {
-    /// Something is about to be answered.
+    /// Takes note of an access that is about to be answered.
     fn seen(&self, access: &Access<'_>);
 
-    /// Whether lookups and all repeated accesses are wanted, which makes the view slow. Otherwise the kernel
+    /// Returns whether lookups and all repeated accesses are to be seen, which makes the view slow. Otherwise the kernel
     /// answers by itself what it knows, and only changes are seen each time.
     fn sees_all(&self) -> bool {
         true
@@ -36,28 +32,27 @@ impl fmt::Debug for dyn Watch + '_ {
 /// One access of a process to a path. It may fail yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Access<'a> {
-    /// The process, as this one numbers processes; 0 where it cannot be seen from here (fuse(4)).
+    /// Process id in this process's namespace; 0 for a process that cannot be seen from here (fuse(4)).
     pub pid: u32,
-    /// The path: absolute, without links on the way. Of a file with several names it is the one that was
-    /// looked up last.
+    /// Absolute path without links on the way; of a file with several names the one that was looked up last.
     pub path: &'a Path,
-    /// What is done with it.
+    /// Kind of access.
     pub kind: AccessKind<'a>,
 }
 
-/// What is done with a path.
+/// Kind of an access to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessKind<'a> {
     /// The name is looked up, for its own sake or on the way to something else.
     Lookup {
-        /// What is there.
-        found: &'a Found,
+        /// The file of that name.
+        found: &'a LookupResult,
     },
     /// A file is opened.
     Open {
-        /// Its contents may be read.
+        /// Whether its contents may be read.
         read: bool,
-        /// Its contents may be changed.
+        /// Whether its contents may be changed.
         write: bool,
     },
     /// A file is opened to be executed, as a program or as the interpreter of one (execve(2)).
@@ -80,24 +75,24 @@ pub enum AccessKind<'a> {
         /// That name.
         to: &'a Path,
     },
-    /// Something about a file is changed that is not its contents.
+    /// An attribute of a file is changed.
     Attributes(Attribute),
 }
 
-/// What a lookup finds.
+/// Result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum LookupResult {
     /// Nothing.
     Nothing,
     /// A directory, in which the next lookup may be.
     Directory,
     /// A symbolic link with this text.
     Link(PathBuf),
-    /// Anything else.
+    /// A file of another type.
     Other,
 }
 
-/// What is changed of a file.
+/// Attribute of a file that is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribute {
     /// Permissions.
@@ -123,58 +118,6 @@ impl AccessKind<'_> {
                 write: access != OFlags::RDONLY,
             }
         }
-    }
-}
-
-/// The watch of a view, if it has one.
-#[derive(Debug)]
-pub(super) struct Eye {
-    watch: Option<Arc<dyn Watch>>,
-    sees_all: bool,
-}
-
-impl Eye {
-    pub(super) fn new(watch: Option<Arc<dyn Watch>>) -> Self {
-        Self {
-            sees_all: watch.as_ref().is_some_and(|watch| watch.sees_all()),
-            watch,
-        }
-    }
-
-    /// Whether the kernel is to ask each time.
-    pub(super) fn sees_all(&self) -> bool {
-        self.sees_all
-    }
-
-    /// Whether anybody wants to know of what is changed.
-    pub(super) fn watches(&self) -> bool {
-        self.watch.is_some()
-    }
-
-    /// An access to a node.
-    pub(super) fn node(&self, view: &View, pid: u32, id: u64, kind: AccessKind<'_>) {
-        if let Some(watch) = &self.watch
-            && let Some(path) = view.path(id)
-        {
-            let path = &path;
-            watch.seen(&Access { pid, path, kind });
-        }
-    }
-
-    /// An access to a name in a directory.
-    pub(super) fn entry(&self, view: &View, pid: u32, parent: u64, name: &OsStr, kind: AccessKind<'_>) {
-        if let Some(watch) = &self.watch
-            && let Some(path) = self.path_in(view, parent, name)
-        {
-            let path = &path;
-            watch.seen(&Access { pid, path, kind });
-        }
-    }
-
-    /// The path of a name in a directory; `None` where nobody wants to know.
-    pub(super) fn path_in(&self, view: &View, parent: u64, name: &OsStr) -> Option<PathBuf> {
-        self.watch.as_ref()?;
-        Some(view.path(parent)?.join(name))
     }
 }
 

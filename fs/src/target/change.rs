@@ -1,4 +1,4 @@
-//! What changes something, and tells the observer.
+//! Operations that change something, of which the observer is notified.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::read::{attr, wrong_type};
 use super::{NewFile, Observer, Target, create_at, finish};
 use crate::acl::Inherited;
-use crate::confined::{Place, read_link_at};
+use crate::confined::{Location, read_link_at};
 use crate::encoding;
 use crate::error::{Error, Result};
 use crate::meta::{FileType, Meta, Timestamp};
@@ -26,8 +26,8 @@ impl Target {
     /// [`Error::Io`]; [`Error::WrongType`] if `meta` is not that of a regular file.
     pub fn write(&self, path: &Path, data: &[u8], meta: &Meta) -> Result<()> {
         wrong_type("write", path, meta.kind, FileType::Regular)?;
-        let place = self.place("write", path)?;
-        self.put(&place, data, meta, self.observer().as_deref())
+        let location = self.location("write", path)?;
+        self.put(&location, data, meta, self.observer().as_deref())
             .map_err(|e| Error::io("write", path, e))?;
         // It may have been a link to a directory.
         self.confined().forget(path);
@@ -40,15 +40,15 @@ impl Target {
     /// [`Error::Io`], also if the path exists; [`Error::WrongType`] if `meta` is not that of a regular file.
     pub fn create(&self, path: &Path, meta: &Meta) -> Result<NewFile> {
         wrong_type("create", path, meta.kind, FileType::Regular)?;
-        let place = self.place("create", path)?;
-        let file = create_at(&place, meta).map_err(|e| Error::io("create", path, e))?;
-        self.note_entry(&place);
+        let location = self.location("create", path)?;
+        let file = create_at(&location, meta).map_err(|e| Error::io("create", path, e))?;
+        self.note_entry(&location);
         let (target, path) = (self.clone(), path.to_owned());
         Ok(NewFile {
             file,
             meta: *meta,
             target,
-            place,
+            location,
             path,
             finished: false,
         })
@@ -61,13 +61,13 @@ impl Target {
     pub fn make_dir(&self, path: &Path, meta: &Meta) -> Result<()> {
         wrong_type("make the directory", path, meta.kind, FileType::Directory)?;
         let failed = |e| Error::io("make the directory", path, e);
-        let place = self.place("make the directory", path)?;
-        make_dir_at(&place, meta).map_err(failed)?;
-        self.lists_for(&place, meta)
-            .and_then(|lists| sys::access::give_at(place.fd(), &place.name, &lists))
+        let location = self.location("make the directory", path)?;
+        make_dir_at(&location, meta).map_err(failed)?;
+        self.lists_for(&location, meta)
+            .and_then(|lists| sys::access::give_at(location.fd(), &location.name, &lists))
             .map_err(failed)?;
-        sys::set_mtime_at(place.fd(), &place.name, meta.mtime).map_err(failed)?;
-        self.note_entry(&place);
+        sys::set_mtime_at(location.fd(), &location.name, meta.mtime).map_err(failed)?;
+        self.note_entry(&location);
         Ok(())
     }
 
@@ -78,11 +78,11 @@ impl Target {
     pub fn make_symlink(&self, path: &Path, text: &Path, meta: &Meta) -> Result<()> {
         wrong_type("make the link", path, meta.kind, FileType::Symlink)?;
         let failed = |e| Error::io("make the link", path, e);
-        let place = self.place("make the link", path)?;
-        self.make_symlink_at(&place, text.as_os_str(), meta)
+        let location = self.location("make the link", path)?;
+        self.make_symlink_at(&location, text.as_os_str(), meta)
             .map_err(failed)?;
-        sys::set_mtime_at(place.fd(), &place.name, meta.mtime).map_err(failed)?;
-        self.note_entry(&place);
+        sys::set_mtime_at(location.fd(), &location.name, meta.mtime).map_err(failed)?;
+        self.note_entry(&location);
         Ok(())
     }
 
@@ -101,10 +101,10 @@ impl Target {
             }
         }
         let failed = |e| Error::io("make the node", path, e);
-        let place = self.place("make the node", path)?;
-        let lists = self.lists_for(&place, meta).map_err(failed)?;
-        make_file_at(&place, b"", meta, &lists).map_err(failed)?;
-        self.note_entry(&place);
+        let location = self.location("make the node", path)?;
+        let lists = self.lists_for(&location, meta).map_err(failed)?;
+        make_file_at(&location, b"", meta, &lists).map_err(failed)?;
+        self.note_entry(&location);
         Ok(())
     }
 
@@ -113,8 +113,8 @@ impl Target {
     /// # Errors
     /// [`Error::Io`], also if `new` exists.
     pub fn link(&self, existing: &Path, new: &Path) -> Result<()> {
-        let from = self.place("link to", existing)?;
-        let to = self.place("make the link", new)?;
+        let from = self.location("link to", existing)?;
+        let to = self.location("make the link", new)?;
         fs::linkat(from.fd(), &from.name, to.fd(), &to.name, AtFlags::empty())
             .map_err(|e| Error::io("make the link", new, e))?;
         self.note_entry(&to);
@@ -127,8 +127,8 @@ impl Target {
     /// # Errors
     /// [`Error::Io`].
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        let old = self.place("rename", from)?;
-        let new = self.place("rename to", to)?;
+        let old = self.location("rename", from)?;
+        let new = self.location("rename to", to)?;
         self.rename_at(&old, &new, RenameFlags::empty(), self.observer().as_deref())
             .map_err(|e| Error::io("rename", from, e))?;
         self.confined().forget(from);
@@ -141,8 +141,8 @@ impl Target {
     /// # Errors
     /// [`Error::Io`].
     pub fn remove(&self, path: &Path) -> Result<()> {
-        let place = self.place("remove", path)?;
-        self.unlink(&place, AtFlags::empty(), self.observer().as_deref())
+        let location = self.location("remove", path)?;
+        self.unlink(&location, AtFlags::empty(), self.observer().as_deref())
             .map_err(|e| Error::io("remove", path, e))?;
         self.confined().forget(path);
         Ok(())
@@ -153,8 +153,8 @@ impl Target {
     /// # Errors
     /// [`Error::Io`].
     pub fn remove_dir(&self, path: &Path) -> Result<()> {
-        let place = self.place("remove the directory", path)?;
-        self.unlink(&place, AtFlags::REMOVEDIR, self.observer().as_deref())
+        let location = self.location("remove the directory", path)?;
+        self.unlink(&location, AtFlags::REMOVEDIR, self.observer().as_deref())
             .map_err(|e| Error::io("remove the directory", path, e))?;
         self.confined().forget(path);
         Ok(())
@@ -198,51 +198,51 @@ impl Target {
     /// # Errors
     /// [`Error::Io`].
     pub fn set_mtime(&self, path: &Path, mtime: Timestamp) -> Result<()> {
-        let place = self.place("set the time of", path)?;
-        sys::set_mtime_at(place.fd(), &place.name, mtime)
+        let location = self.location("set the time of", path)?;
+        sys::set_mtime_at(location.fd(), &location.name, mtime)
             .map_err(|e| Error::io("set the time of", path, e))?;
-        self.note_inode(&place);
+        self.note_inode(&location);
         Ok(())
     }
 
     fn change(&self, path: &Path, change: impl FnOnce(&mut Meta), mtime: Option<Timestamp>) -> Result<()> {
         const ACTION: &str = "change the owner or mode of";
-        let place = self.place(ACTION, path)?;
-        let now = attr(&place, ACTION, path)?;
+        let location = self.location(ACTION, path)?;
+        let now = attr(&location, ACTION, path)?;
         let mut meta = now.meta;
         change(&mut meta);
         if meta.kind == FileType::Symlink {
             meta.mode = 0o777;
         }
         let failed = |e| Error::io(ACTION, path, e);
-        self.store(&place, &now, &meta, self.observer().as_deref())
+        self.store(&location, &now, &meta, self.observer().as_deref())
             .map_err(failed)?;
         if let Some(mtime) = mtime {
-            sys::set_mtime_at(place.fd(), &place.name, mtime).map_err(failed)?;
+            sys::set_mtime_at(location.fd(), &location.name, mtime).map_err(failed)?;
         }
-        self.note_inode(&place);
+        self.note_inode(&location);
         Ok(())
     }
 }
 
-/// What the server does in the same way. The observer is a parameter, for the server must not be told by
-/// itself to invalidate what the kernel is about to change.
+/// Changes that the server makes, too. The observer is a parameter, since the server must not invalidate what the kernel
+/// is about to change itself.
 impl Target {
     /// Gives a file mode and owner. A link that is to belong to someone becomes a file on disk, which is
-    /// another inode; only that is told to the observer.
+    /// another inode; the observer is notified of that only.
     pub(crate) fn store(
         &self,
-        place: &Place,
+        location: &Location,
         now: &Attr,
         meta: &Meta,
         observer: Option<&dyn Observer>,
     ) -> rustix::io::Result<()> {
         if now.on_disk != FileType::Symlink || (meta.uid == 0 && meta.gid == 0) {
-            return sys::store_at(place.fd(), &place.name, now, meta);
+            return sys::store_at(location.fd(), &location.name, now, meta);
         }
-        let text = read_link_at(place.fd(), &place.name, now.on_disk)?;
+        let text = read_link_at(location.fd(), &location.name, now.on_disk)?;
         self.put(
-            place,
+            location,
             &text,
             &Meta {
                 mtime: now.meta.mtime,
@@ -252,35 +252,35 @@ impl Target {
         )
     }
 
-    /// Puts a file in the place of what is there, in one step.
+    /// Replaces the file that is there by another one, in one step.
     fn put(
         &self,
-        place: &Place,
+        location: &Location,
         data: &[u8],
         meta: &Meta,
         observer: Option<&dyn Observer>,
     ) -> rustix::io::Result<()> {
-        let temporary = Place {
-            dir: place.dir.clone(),
+        let temporary = Location {
+            dir: location.dir.clone(),
             name: self.temporary_name(),
         };
-        let lists = self.lists_for(place, meta)?;
+        let lists = self.lists_for(location, meta)?;
         make_file_at(&temporary, data, meta, &lists)?;
-        let result = self.rename_at(&temporary, place, RenameFlags::empty(), observer);
+        let result = self.rename_at(&temporary, location, RenameFlags::empty(), observer);
         if result.is_err() {
             let _ = fs::unlinkat(temporary.fd(), &temporary.name, AtFlags::empty());
         }
         result
     }
 
-    /// Makes `to` another name of the file at `from`, in the place of what is there.
+    /// Makes `to` another name of the file at `from`, replacing the file that is there.
     pub(crate) fn link_over(
         &self,
-        from: &Place,
-        to: &Place,
+        from: &Location,
+        to: &Location,
         observer: Option<&dyn Observer>,
     ) -> rustix::io::Result<()> {
-        let temporary = Place {
+        let temporary = Location {
             dir: to.dir.clone(),
             name: self.temporary_name(),
         };
@@ -298,22 +298,27 @@ impl Target {
         result
     }
 
-    /// Makes a link, real or as a file. Does not tell the observer.
-    pub(crate) fn make_symlink_at(&self, place: &Place, text: &OsStr, meta: &Meta) -> rustix::io::Result<()> {
+    /// Makes a link, real or as a file. Does not notify the observer.
+    pub(crate) fn make_symlink_at(
+        &self,
+        location: &Location,
+        text: &OsStr,
+        meta: &Meta,
+    ) -> rustix::io::Result<()> {
         if encoding::disk_type(meta.kind, meta.uid, meta.gid) == FileType::Symlink {
-            return fs::symlinkat(text, place.fd(), &place.name);
+            return fs::symlinkat(text, location.fd(), &location.name);
         }
         if text.is_empty() {
             return Err(Errno::NOENT);
         }
         let meta = Meta { mode: 0o777, ..*meta };
-        make_file_at(place, text.as_bytes(), &meta, &Inherited::default())
+        make_file_at(location, text.as_bytes(), &meta, &Inherited::default())
     }
 
     pub(crate) fn rename_at(
         &self,
-        from: &Place,
-        to: &Place,
+        from: &Location,
+        to: &Location,
         flags: RenameFlags,
         observer: Option<&dyn Observer>,
     ) -> rustix::io::Result<()> {
@@ -362,18 +367,18 @@ impl Target {
 
     pub(crate) fn unlink(
         &self,
-        place: &Place,
+        location: &Location,
         flags: AtFlags,
         observer: Option<&dyn Observer>,
     ) -> rustix::io::Result<()> {
-        let unlink = || fs::unlinkat(place.fd(), &place.name, flags);
+        let unlink = || fs::unlinkat(location.fd(), &location.name, flags);
         let Some(observer) = observer else {
             return unlink();
         };
-        let victim = sys::stat_at(place.fd(), &place.name)?;
-        tell_leaving(observer, &victim, place);
+        let victim = sys::stat_at(location.fd(), &location.name)?;
+        tell_leaving(observer, &victim, location);
         if let Err(e) = unlink() {
-            observer.stayed(victim.ino, place.dir.ino(), &place.name);
+            observer.stayed(victim.ino, location.dir.ino(), &location.name);
             return Err(e);
         }
         if victim.nlink > 1 && victim.kind != FileType::Directory {
@@ -382,52 +387,52 @@ impl Target {
         if victim.kind != FileType::Regular {
             self.confined().forget_all();
         }
-        observer.entry_changed(place.dir.ino(), &place.name);
+        observer.entry_changed(location.dir.ino(), &location.name);
         Ok(())
     }
 
-    fn note_entry(&self, place: &Place) {
+    fn note_entry(&self, location: &Location) {
         if let Some(observer) = self.observer() {
-            observer.entry_changed(place.dir.ino(), &place.name);
+            observer.entry_changed(location.dir.ino(), &location.name);
         }
     }
 
-    pub(super) fn note_inode(&self, place: &Place) {
+    pub(super) fn note_inode(&self, location: &Location) {
         if let Some(observer) = self.observer()
-            && let Ok(stat) = sys::stat_at(place.fd(), &place.name)
+            && let Ok(stat) = sys::stat_at(location.fd(), &location.name)
         {
             observer.inode_changed(stat.ino);
         }
     }
 }
 
-fn tell_leaving(observer: &dyn Observer, victim: &DiskStat, place: &Place) {
+fn tell_leaving(observer: &dyn Observer, victim: &DiskStat, location: &Location) {
     let last = victim.nlink <= 1 || victim.kind == FileType::Directory;
-    observer.leaving(victim.ino, place.dir.ino(), &place.name, last);
+    observer.leaving(victim.ino, location.dir.ino(), &location.name, last);
 }
 
 /// Makes a directory, without its time.
-pub(crate) fn make_dir_at(place: &Place, meta: &Meta) -> rustix::io::Result<()> {
+pub(crate) fn make_dir_at(location: &Location, meta: &Meta) -> rustix::io::Result<()> {
     let mode = encoding::disk_mode(meta.kind, meta.mode);
-    fs::mkdirat(place.fd(), &place.name, Mode::from_raw_mode(mode))?;
+    fs::mkdirat(location.fd(), &location.name, Mode::from_raw_mode(mode))?;
     // The umask may have taken bits.
     if mode & 0o077 != 0 {
-        sys::chmod_at(place.fd(), &place.name, mode)?;
+        sys::chmod_at(location.fd(), &location.name, mode)?;
     }
     let record = encoding::record(meta.kind, meta.mode, meta.uid, meta.gid);
-    sys::set_record_at(place.fd(), &place.name, record.as_ref(), false)
+    sys::set_record_at(location.fd(), &location.name, record.as_ref(), false)
 }
 
 /// Makes anything that is a regular file on disk, complete.
-fn make_file_at(place: &Place, data: &[u8], meta: &Meta, lists: &Inherited) -> rustix::io::Result<()> {
-    let mut file = create_at(place, meta)?;
+fn make_file_at(location: &Location, data: &[u8], meta: &Meta, lists: &Inherited) -> rustix::io::Result<()> {
+    let mut file = create_at(location, meta)?;
     let result = file
         .write_all(data)
         .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
         .and_then(|()| sys::access::give_of(file.as_fd(), lists))
         .and_then(|()| finish(&file, meta));
     if result.is_err() {
-        let _ = fs::unlinkat(place.fd(), &place.name, AtFlags::empty());
+        let _ = fs::unlinkat(location.fd(), &location.name, AtFlags::empty());
     }
     result
 }

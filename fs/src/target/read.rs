@@ -1,4 +1,4 @@
-//! What only looks.
+//! Operations that read.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -11,53 +11,53 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self, Mode, OFlags, RawDir};
 
 use super::Target;
-use crate::confined::{Place, read_link_at};
+use crate::confined::{Location, read_link_at};
 use crate::error::{Error, Result};
 use crate::meta::{FileType, Stat};
 use crate::sys;
 
-/// Room for the names of some hundred directory entries.
+/// Bytes of the buffer for directory entries, enough for the names of some hundred.
 const DIR_BUFFER: usize = 32 * 1024;
 
 impl Target {
-    /// What a path names, as `lstat(2)`.
+    /// Returns the attributes of the file that a path names, as `lstat(2)`.
     ///
     /// # Errors
     /// [`Error::Io`] (see [`Error::is_not_found`]), [`Error::DamagedOverride`].
     pub fn stat(&self, path: &Path) -> Result<Stat> {
-        let place = self.place("stat", path)?;
-        attr(&place, "stat", path).map(Stat::from)
+        let location = self.location("stat", path)?;
+        attr(&location, "stat", path).map(Stat::from)
     }
 
-    /// What a path leads to, as `stat(2)`.
+    /// Returns the attributes of the file that a path leads to, as `stat(2)`.
     ///
     /// # Errors
     /// As [`stat`](Self::stat).
     pub fn stat_follow(&self, path: &Path) -> Result<Stat> {
-        let place = self.place_followed("stat", path)?;
-        attr(&place, "stat", path).map(Stat::from)
+        let location = self.location_followed("stat", path)?;
+        attr(&location, "stat", path).map(Stat::from)
     }
 
-    /// The text of a symbolic link.
+    /// Reads the text of a symbolic link.
     ///
     /// # Errors
     /// [`Error::WrongType`] if it is something else, [`Error::Io`], [`Error::DamagedOverride`].
     pub fn read_link(&self, path: &Path) -> Result<PathBuf> {
-        let place = self.place("read the link", path)?;
-        let attr = attr(&place, "read the link", path)?;
+        let location = self.location("read the link", path)?;
+        let attr = attr(&location, "read the link", path)?;
         wrong_type("read the link", path, attr.meta.kind, FileType::Symlink)?;
-        let text = read_link_at(place.fd(), &place.name, attr.on_disk)
+        let text = read_link_at(location.fd(), &location.name, attr.on_disk)
             .map_err(|e| Error::io("read the link", path, e))?;
         Ok(PathBuf::from(OsString::from_vec(text)))
     }
 
-    /// The contents of a regular file, links followed.
+    /// Reads the contents of a regular file, links followed.
     ///
     /// # Errors
     /// [`Error::WrongType`] if it is something else, [`Error::Io`], [`Error::DamagedOverride`].
     pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        let place = self.place_followed("read", path)?;
-        let mut file = open_regular(&place, path)?;
+        let location = self.location_followed("read", path)?;
+        let mut file = open_regular(&location, path)?;
         let mut data = Vec::new();
         file.read_to_end(&mut data)
             .map_err(|e| Error::io("read", path, e))?;
@@ -69,18 +69,18 @@ impl Target {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn open_file(&self, path: &Path) -> Result<File> {
-        open_regular(&self.place("read", path)?, path)
+        open_regular(&self.location("read", path)?, path)
     }
 
-    /// The names in a directory, links followed, sorted by their bytes, without `.` and `..`.
+    /// Returns the names in a directory, links followed, sorted by their bytes, without `.` and `..`.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn read_dir(&self, path: &Path) -> Result<Vec<OsString>> {
-        let place = self.place_followed("list", path)?;
+        let location = self.location_followed("list", path)?;
         let failed = |e| Error::io("list", path, e);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let dir = fs::openat(place.fd(), &place.name, flags, Mode::empty()).map_err(failed)?;
+        let dir = fs::openat(location.fd(), &location.name, flags, Mode::empty()).map_err(failed)?;
         let mut buffer = vec![MaybeUninit::uninit(); DIR_BUFFER];
         let mut entries = RawDir::new(dir.as_fd(), &mut buffer);
         let mut names = Vec::new();
@@ -96,8 +96,8 @@ impl Target {
     }
 }
 
-pub(super) fn attr(place: &Place, action: &'static str, path: &Path) -> Result<sys::Attr> {
-    sys::attr_at(place.fd(), &place.name).map_err(|e| e.into_error(action, path))
+pub(super) fn attr(location: &Location, action: &'static str, path: &Path) -> Result<sys::Attr> {
+    sys::attr_at(location.fd(), &location.name).map_err(|e| e.into_error(action, path))
 }
 
 pub(super) fn wrong_type(action: &'static str, path: &Path, found: FileType, wanted: FileType) -> Result<()> {
@@ -113,9 +113,9 @@ pub(super) fn wrong_type(action: &'static str, path: &Path, found: FileType, wan
     })
 }
 
-fn open_regular(place: &Place, path: &Path) -> Result<File> {
+fn open_regular(location: &Location, path: &Path) -> Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = match fs::openat(place.fd(), &place.name, flags, Mode::empty()) {
+    let file = match fs::openat(location.fd(), &location.name, flags, Mode::empty()) {
         Ok(file) => file,
         Err(rustix::io::Errno::LOOP) => {
             wrong_type("read", path, FileType::Symlink, FileType::Regular)?;

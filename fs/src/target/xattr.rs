@@ -12,24 +12,24 @@ use rustix::io::Errno;
 
 use super::Target;
 use crate::acl::{self, Acl};
-use crate::confined::Place;
+use crate::confined::Location;
 use crate::encoding::{self, ACCESS_ON_DISK, DEFAULT_ON_DISK, XattrName};
 use crate::error::{Error, Result};
 use crate::meta::{FileType, Meta};
 use crate::sys::access::{XATTR_MAX, whole_value};
 use crate::sys::{self, Attr, FdPath};
 
-/// Extended attributes: names and values.
+/// Names and values of extended attributes.
 pub type Xattrs = Vec<(OsString, Vec<u8>)>;
 
 impl Target {
-    /// All extended attributes of a file, sorted by name; those that record fake ownership are hidden.
+    /// Returns all extended attributes of a file, sorted by name; those that record fake ownership are hidden.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn xattrs(&self, path: &Path) -> Result<Xattrs> {
-        let place = self.place("read the attributes of", path)?;
-        let attributes = Subject::at(place).all();
+        let location = self.location("read the attributes of", path)?;
+        let attributes = Subject::at(location).all();
         attributes.map_err(|e| Error::io("read the attributes of", path, e))
     }
 
@@ -52,12 +52,12 @@ impl Target {
     /// [`Error::Io`] with `EOPNOTSUPP` for another class of names, with `EPERM` for a symbolic link, with
     /// `EINVAL` for a list that is none.
     pub fn set_xattr(&self, path: &Path, name: &OsStr, value: &[u8]) -> Result<()> {
-        let place = self.place("set an attribute of", path)?;
-        Subject::at(place.clone())
+        let location = self.location("set an attribute of", path)?;
+        Subject::at(location.clone())
             .set(name, value, XattrFlags::empty(), |_| false)
             .map_err(|e| Error::io("set an attribute of", path, e))?;
         self.note_attribute(name);
-        self.note_inode(&place);
+        self.note_inode(&location);
         Ok(())
     }
 
@@ -66,11 +66,11 @@ impl Target {
     /// # Errors
     /// [`Error::Io`] with `ENODATA` if there is none.
     pub fn remove_xattr(&self, path: &Path, name: &OsStr) -> Result<()> {
-        let place = self.place("remove an attribute of", path)?;
-        Subject::at(place.clone())
+        let location = self.location("remove an attribute of", path)?;
+        Subject::at(location.clone())
             .remove(name)
             .map_err(|e| Error::io("remove an attribute of", path, e))?;
-        self.note_inode(&place);
+        self.note_inode(&location);
         Ok(())
     }
 }
@@ -84,22 +84,22 @@ fn disk_name(name: &OsStr) -> rustix::io::Result<Vec<u8>> {
     }
 }
 
-/// The file whose attributes are meant.
+/// File whose attributes are meant.
 pub(crate) enum Subject {
     /// A name, which is not followed.
-    Name(Place),
+    Name(Location),
     /// An open file.
     File(Arc<File>),
 }
 
-/// The calls for extended attributes of a name take a path only.
-fn path_of(place: &Place) -> rustix::io::Result<FdPath> {
-    FdPath::new(place.fd(), &place.name)
+/// Returns a path for the calls for extended attributes, which take nothing else.
+fn path_of(location: &Location) -> rustix::io::Result<FdPath> {
+    FdPath::new(location.fd(), &location.name)
 }
 
 impl Subject {
-    pub(crate) fn at(place: Place) -> Self {
-        Self::Name(place)
+    pub(crate) fn at(location: Location) -> Self {
+        Self::Name(location)
     }
 
     pub(crate) fn of(file: Arc<File>) -> Self {
@@ -108,34 +108,34 @@ impl Subject {
 
     fn attr(&self) -> rustix::io::Result<Attr> {
         let attr = match self {
-            Self::Name(place) => sys::attr_at(place.fd(), &place.name),
+            Self::Name(location) => sys::attr_at(location.fd(), &location.name),
             Self::File(file) => sys::attr_of(file.as_fd()),
         };
-        attr.map_err(|trouble| trouble.errno())
+        attr.map_err(|error| error.errno())
     }
 
     fn store(&self, now: &Attr, meta: &Meta) -> rustix::io::Result<()> {
         match self {
-            Self::Name(place) => sys::store_at(place.fd(), &place.name, now, meta),
+            Self::Name(location) => sys::store_at(location.fd(), &location.name, now, meta),
             Self::File(file) => sys::store_of(file.as_fd(), now, meta),
         }
     }
 
     fn read_list(&self, list: &mut [u8]) -> rustix::io::Result<usize> {
         match self {
-            Self::Name(place) => fs::llistxattr(path_of(place)?.as_c_str(), list),
+            Self::Name(location) => fs::llistxattr(path_of(location)?.as_c_str(), list),
             Self::File(file) => fs::flistxattr(file, list),
         }
     }
 
     fn read(&self, name: &[u8], value: &mut [u8]) -> rustix::io::Result<usize> {
         match self {
-            Self::Name(place) => sys::getxattr_at(place.fd(), &place.name, name, value),
+            Self::Name(location) => sys::getxattr_at(location.fd(), &location.name, name, value),
             Self::File(file) => fs::fgetxattr(file, name, value),
         }
     }
 
-    /// The names the target's users see, sorted.
+    /// Returns the names that the target's users see, sorted.
     pub(crate) fn list(&self) -> rustix::io::Result<Vec<Vec<u8>>> {
         let mut list = vec![0; 1024];
         let len = loop {
@@ -157,7 +157,7 @@ impl Subject {
         Ok(names)
     }
 
-    /// All of them, sorted by name.
+    /// Returns all attributes, sorted by name.
     fn all(&self) -> rustix::io::Result<Xattrs> {
         let names = self.list()?;
         let mut attributes = Vec::with_capacity(names.len());
@@ -177,7 +177,7 @@ impl Subject {
         whole_value(|value| self.read(&name, value))
     }
 
-    /// `drops_group_bit` says whether the one who sets an access control list is not to keep the
+    /// Sets an attribute. `drops_group_bit` decides whether the caller who sets an access control list loses the
     /// set-group-ID bit.
     pub(crate) fn set(
         &self,
@@ -195,7 +195,7 @@ impl Subject {
         self.write(&disk_name(name)?, value, flags)
     }
 
-    /// The mode and the list change together (acl(5)); a list that says no more than a mode is not kept.
+    /// Sets the list together with the mode (acl(5)); a list that says no more than a mode is not kept.
     fn set_access(
         &self,
         value: &[u8],
@@ -232,7 +232,7 @@ impl Subject {
 
     fn write(&self, name: &[u8], value: &[u8], flags: XattrFlags) -> rustix::io::Result<()> {
         match self {
-            Self::Name(place) => fs::lsetxattr(path_of(place)?.as_c_str(), name, value, flags),
+            Self::Name(location) => fs::lsetxattr(path_of(location)?.as_c_str(), name, value, flags),
             Self::File(file) => fs::fsetxattr(file, name, value, flags),
         }
     }
@@ -241,7 +241,7 @@ impl Subject {
         let list = name == acl::ACCESS || name == acl::DEFAULT;
         let name = disk_name(name)?;
         let result = match self {
-            Self::Name(place) => fs::lremovexattr(path_of(place)?.as_c_str(), &name[..]),
+            Self::Name(location) => fs::lremovexattr(path_of(location)?.as_c_str(), &name[..]),
             Self::File(file) => fs::fremovexattr(file, &name[..]),
         };
         match result {

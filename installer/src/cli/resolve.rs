@@ -7,13 +7,13 @@ use super::args::Args;
 use super::environment::Environment;
 use super::values::Names;
 use crate::preseed::{PreseedError, Selections};
-use crate::settings::{ArchiveSettings, NativeTools, Settings};
+use crate::settings::{ArchiveSettings, NativeTools, Settings, SystemSettings};
 use crate::target_spec::{TargetError, TargetSpec};
 use deb_arch::Architecture;
 use progress::Verbosity;
 use script_host::ScriptSettings;
 
-/// Arguments that make no sense here.
+/// Error of an argument that has no meaning.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// TARGET.
@@ -48,7 +48,7 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// How to mend it.
+    /// Returns advice to the user.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoCache => Some("name a directory with --cache"),
@@ -64,7 +64,7 @@ impl SettingsError {
     }
 }
 
-/// Completes `args` from `environment` and this machine.
+/// Returns the settings that `args` mean, completed from `environment` and this machine.
 ///
 /// # Errors
 /// [`SettingsError`] where an argument cannot be meant.
@@ -101,10 +101,22 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         .filter_map(|name| Architecture::by_name(name));
     Ok(Settings {
         target,
-        arch: architectures.next().unwrap_or_else(Architecture::native),
-        foreign: architectures.collect(),
+        system: SystemSettings {
+            arch: architectures.next().unwrap_or_else(Architecture::native),
+            foreign: architectures.collect(),
+            merged_usr: args.merged_usr,
+            selections,
+            scripts: ScriptSettings {
+                timeout: Some(args.script_timeout),
+                on_unrunnable: args.on_unrunnable,
+                source_date_epoch: environment
+                    .source_date_epoch
+                    .as_deref()
+                    .map(source_date_epoch)
+                    .transpose()?,
+            },
+        },
         variant: args.variant,
-        merged_usr: args.merged_usr,
         include: join(args.include),
         archives: ArchiveSettings {
             suite: args.suite,
@@ -116,16 +128,6 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         temporary: environment.temporary(),
         mode: args.mode,
         native_tools: native_tools(&args.native_sysroot)?,
-        selections,
-        scripts: ScriptSettings {
-            timeout: Some(args.script_timeout),
-            on_unrunnable: args.on_unrunnable,
-            source_date_epoch: environment
-                .source_date_epoch
-                .as_deref()
-                .map(source_date_epoch)
-                .transpose()?,
-        },
         log: args.log,
         keep_failed: args.keep_failed,
         dry_run: args.dry_run,
@@ -138,7 +140,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
     })
 }
 
-/// All names, each once, in the order of their first mention.
+/// Returns all names once each, in the order of their first mention.
 fn join(lists: Vec<Names>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for name in lists.into_iter().flat_map(|names| names.0) {
@@ -191,13 +193,13 @@ mod tests {
     #[test]
     fn defaults() -> Result<(), SettingsError> {
         let settings = resolve(&["t"], &home())?;
-        assert_eq!(settings.arch.name, Architecture::native().name);
+        assert_eq!(settings.system.arch.name, Architecture::native().name);
         assert_eq!(settings.archives.suite, "stable");
         assert_eq!(settings.variant, Variant::Minbase);
         assert_eq!(settings.archives.components, ["main"]);
         assert_eq!(settings.native_tools, NativeTools::Packages);
-        assert_eq!(settings.scripts.timeout, Some(Duration::from_secs(600)));
-        assert_eq!(settings.scripts.source_date_epoch, None);
+        assert_eq!(settings.system.scripts.timeout, Some(Duration::from_secs(600)));
+        assert_eq!(settings.system.scripts.source_date_epoch, None);
         assert!(settings.archives.mirrors.is_empty() && settings.archives.keyrings.is_empty());
         Ok(())
     }
@@ -227,10 +229,10 @@ mod tests {
             &["--arch", "riscv64,s390x", "--arch", "arm64 riscv64", "t"],
             &home(),
         )?;
-        assert_eq!(settings.arch.name, "riscv64");
-        let foreign: Vec<&str> = settings.foreign.iter().map(|arch| arch.name).collect();
+        assert_eq!(settings.system.arch.name, "riscv64");
+        let foreign: Vec<&str> = settings.system.foreign.iter().map(|arch| arch.name).collect();
         assert_eq!(foreign, ["s390x", "arm64"]);
-        assert!(settings.is_redirected());
+        assert!(settings.system.is_redirected());
         Ok(())
     }
 

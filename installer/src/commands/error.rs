@@ -1,7 +1,8 @@
-//! Why a command did not do what it was asked for.
+//! Errors of the commands.
 
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
+use crate::native_root_source::NativeRootError;
 use crate::output;
 use crate::staging;
 use apt_solve::SolveError;
@@ -10,14 +11,14 @@ use progress::Cancelled;
 use script_host::sysroot::SysrootError;
 use script_host::view::ViewError;
 
-/// What can end a run: one variant a stage, each with its own errors.
+/// Reason why a command failed: a variant for each stage, with the error of that stage.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The user stopped it.
+    /// The user stopped the run.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
-    /// Sources, indexes or packages could not be had.
+    /// Sources, indexes or packages could not be fetched.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// The request cannot be met.
@@ -32,10 +33,13 @@ pub enum Error {
     /// Packages could not be unpacked or configured.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// There is no native root for scripts in chrootless mode.
+    #[error(transparent)]
+    NativeRoot(#[from] NativeRootError),
     /// There is no native sysroot.
     #[error(transparent)]
     Sysroot(#[from] SysrootError),
-    /// There is no place for the target, or it could not get its name.
+    /// There is no work directory, or the result could not be renamed.
     #[error(transparent)]
     Staging(#[from] staging::Error),
     /// The target could not be read or written as a filesystem.
@@ -50,26 +54,28 @@ pub enum Error {
 }
 
 impl Error {
-    /// How to mend it.
+    /// Returns advice to the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Staging(error) => error.hint(),
             Self::Output(error) => error.hint(),
             Self::View(error) => error.hint(),
             Self::Install(error) => error.hint(),
+            Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
             Self::Archive(_) | Self::Solve(_) | Self::Cancelled(_) | Self::Target(_) | Self::Print(_) => None,
         }
     }
 
-    /// Whether the user stopped the run, in whatever stage it was noticed.
+    /// Whether the user stopped the run, whichever stage noticed it.
     pub fn is_cancelled(&self) -> bool {
         match self {
             Self::Cancelled(_)
             | Self::Output(output::Error::Cancelled(_))
             | Self::Archive(ArchiveError::Interrupted) => true,
             Self::Install(error) => error.is_cancelled(),
+            Self::NativeRoot(error) => error.is_cancelled(),
             Self::Sysroot(SysrootError::Fetch(ArchiveError::Interrupted)) => true,
             _ => false,
         }

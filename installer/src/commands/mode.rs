@@ -6,7 +6,7 @@ use progress::Reporter;
 use script_host::ScriptsRun;
 use script_host::view::{self, Machine, ViewError};
 
-/// Returns the way that a machine with namespaces would be asked for.
+/// Returns the way that the settings ask for, on a machine that has namespaces and FUSE.
 pub(super) fn wanted(settings: &Settings) -> ScriptsRun {
     match settings.mode {
         Mode::Auto | Mode::Redirect => ScriptsRun::InView,
@@ -14,7 +14,8 @@ pub(super) fn wanted(settings: &Settings) -> ScriptsRun {
     }
 }
 
-/// Decides, and reports and returns what is lost where the machine cannot do what is best.
+/// Returns the way in which scripts run on this machine, and warnings, already reported, of what is lost where
+/// that is not the way asked for.
 ///
 /// # Errors
 /// The machine lacks what `--mode=redirect` needs.
@@ -44,7 +45,7 @@ pub(super) fn watched() -> Result<ScriptsRun, Error> {
     Ok(ScriptsRun::InNativeRoot)
 }
 
-/// Something that a machine may do without in chrootless mode.
+/// Whether a machine can run scripts in chrootless mode in spite of an error.
 fn is_lack(error: &ViewError) -> bool {
     matches!(
         error,
@@ -56,7 +57,7 @@ fn is_lack(error: &ViewError) -> bool {
     )
 }
 
-/// What is not as it would be with namespaces and FUSE, a sentence each.
+/// Returns the losses on a machine without namespaces or FUSE, a sentence each.
 fn lost(why: &ViewError, machine: Machine) -> Vec<String> {
     let mut lost = vec![format!(
         "{why}: maintainer scripts run in chrootless mode on this machine itself, with its own tools and \

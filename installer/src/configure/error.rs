@@ -1,4 +1,4 @@
-//! Why configuring stopped.
+//! Errors of configuring packages.
 
 use dpkg_db::DpkgError;
 use progress::Cancelled;
@@ -6,7 +6,7 @@ use script_host::SessionError;
 use script_host::script::{Script, ScriptFailure};
 use script_host::unrunnable::Refusal;
 
-/// Why configuring stopped.
+/// Reason why configuring stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigureError {
     /// A maintainer script failed.
@@ -21,7 +21,7 @@ pub enum ConfigureError {
     /// The target could not be written.
     #[error("cannot write the control files of {package}")]
     Target {
-        /// Of which package.
+        /// The package.
         package: String,
         /// The reason.
         #[source]
@@ -30,7 +30,7 @@ pub enum ConfigureError {
     /// Triggers activate each other without end.
     #[error("packages {packages} activate each other's triggers without end")]
     TriggerCycle {
-        /// Those whose triggers were pending, with the triggers.
+        /// The packages, each with its pending triggers.
         packages: String,
     },
     /// A script tried to execute a program that cannot be run.
@@ -43,15 +43,15 @@ pub enum ConfigureError {
         package: String,
         /// The script and its arguments.
         script: Script,
-        /// What it tried.
+        /// The attempt.
         refusal: Refusal,
     },
-    /// A package cannot be unpacked, because what it needs for that is left for later.
+    /// A package cannot be unpacked, since one that it pre-depends on is deferred.
     #[error("package {package} cannot be unpacked: {on}, on which it pre-depends, is left for later")]
     PreDepends {
         /// The package.
         package: String,
-        /// What it needs.
+        /// The deferred package.
         on: String,
     },
     /// The user stopped the run.
@@ -60,7 +60,7 @@ pub enum ConfigureError {
 }
 
 impl ConfigureError {
-    /// What the user can do about it.
+    /// Returns advice to the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Script(failure) => failure.hint(),

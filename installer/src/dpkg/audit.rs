@@ -1,11 +1,11 @@
-//! `--audit`: what is not as it should be.
+//! `--audit`: packages in a state in which they should not stay.
 
-use super::voice::Voice;
+use super::messages::Messages;
 use dpkg_db::{Database, Package, Status};
 use rootless_install_fs::Target;
 
-/// Says it of all packages.
-pub(super) fn audit(target: &Target, database: &Database, voice: &Voice) {
+/// Prints the packages with each kind of problem.
+pub(super) fn audit(target: &Target, database: &Database, messages: &Messages) {
     let has = |package: &Package, kind: &str| target.stat(&package.info_path(kind)).is_ok();
     let there = |package: &Package| package.status >= Status::HalfInstalled;
     type Check<'c> = &'c dyn Fn(&Package) -> bool;
@@ -58,13 +58,13 @@ pub(super) fn audit(target: &Target, database: &Database, voice: &Voice) {
         if found.peek().is_none() {
             continue;
         }
-        voice.say(explanation);
+        messages.say(explanation);
         for package in found {
             let name = package.display_name(database.native());
             let synopsis = package.field("Description").and_then(|text| text.lines().next());
             let synopsis: String = synopsis.unwrap_or_default().chars().take(57).collect();
-            voice.say(&format!(" {name:<20} {synopsis}"));
+            messages.say(&format!(" {name:<20} {synopsis}"));
         }
-        voice.say("");
+        messages.say("");
     }
 }

@@ -1,22 +1,22 @@
-//! Conffiles that somebody changed: what the user said before (`--force-conf…`), or says when asked.
+//! Conffiles that were changed: the user's choice, given before (`--force-conf…`) or asked for.
 
+use super::messages::Messages;
 use super::options::Options;
-use super::voice::Voice;
 use dpkg_db::{Choice, ConffileRules, DpkgError, Question};
 use std::io::{BufRead, Write};
 
-/// The user's way with conffiles.
+/// The user's choices about conffiles.
 pub(super) struct Rules<'r> {
-    voice: &'r Voice,
+    messages: &'r Messages,
     options: &'r Options,
 }
 
 impl<'r> Rules<'r> {
-    pub(super) fn new(voice: &'r Voice, options: &'r Options) -> Self {
-        Self { voice, options }
+    pub(super) fn new(messages: &'r Messages, options: &'r Options) -> Self {
+        Self { messages, options }
     }
 
-    /// What was forced, and how it is told.
+    /// Returns the choice that is forced, with dpkg's message; none where the user is asked.
     fn forced(&self) -> Option<(Choice, &'static str)> {
         let forces = &self.options.forces;
         if forces.has("confdef") {
@@ -30,6 +30,7 @@ impl<'r> Rules<'r> {
         }
     }
 
+    /// Asks the user on standard error, and reads the answer from standard input.
     fn ask(&self, question: &Question<'_>) -> Result<Choice, DpkgError> {
         let failed = |problem: &str| DpkgError::Unanswered {
             problem: problem.to_owned(),
@@ -80,7 +81,7 @@ impl ConffileRules for Rules<'_> {
     fn answer(&mut self, question: &Question<'_>) -> Result<Choice, DpkgError> {
         let root = self.options.root.display().to_string();
         let outside = |path: &std::path::Path| format!("{}{}", root.trim_end_matches('/'), path.display());
-        self.voice.status(&format!(
+        self.messages.status(&format!(
             "status: {} : conffile-prompt : '{}' '{}' {} {} ",
             question.path,
             outside(question.place),
@@ -128,7 +129,7 @@ impl ConffileRules for Rules<'_> {
         } else {
             "keep"
         };
-        self.voice.log(&format!("conffile {} {word}", question.path));
+        self.messages.log(&format!("conffile {} {word}", question.path));
         Ok(choice)
     }
 
@@ -139,7 +140,7 @@ impl ConffileRules for Rules<'_> {
     }
 
     fn replacing(&mut self, path: &str) {
-        self.voice
+        self.messages
             .say(&format!("Installing new version of config file {path} ..."));
     }
 }

@@ -1,50 +1,20 @@
-//! `--configure`, `--triggers-only`, and the second half of `--install`: packages configured and
-//! triggers processed, one problem after the other.
+//! `--configure`, `--triggers-only`, and the second half of `--install`: packages are configured and triggers
+//! processed, also after a package has failed.
 
 use super::conffiles::Rules;
 use super::engine::Engine;
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
 use super::options::Action;
-use crate::configure::queue::{Graph, Node, Queue, States, Step};
-use crate::install::pending;
-use dpkg_db::{Database, Diversions, Flag, Package, PackageKey, Status, Want};
+use crate::configure::queue::{Graph, Node, Queue, Step};
+use crate::configure::{CurrentStates, pending};
+use dpkg_db::{Diversions, Flag, Package, PackageKey, Status, Want};
 use script_host::script::Script;
 use std::collections::HashMap;
 
-/// The packages of the graph as they are.
-struct Present<'d> {
-    database: &'d Database,
-    order: &'d [PackageKey],
-    numbers: &'d HashMap<&'d PackageKey, Node>,
-}
-
-impl Present<'_> {
-    fn get(&self, node: Node) -> Option<&Package> {
-        self.order.get(node).and_then(|key| self.database.get(key))
-    }
-}
-
-impl States for Present<'_> {
-    fn status(&self, node: Node) -> Status {
-        self.get(node)
-            .map_or(Status::NotInstalled, |package| package.status)
-    }
-
-    fn is_pending(&self, node: Node) -> bool {
-        self.get(node)
-            .is_some_and(|package| !package.triggers_pending.is_empty())
-    }
-
-    fn awaits(&self, node: Node) -> Option<Node> {
-        let first = self.get(node)?.triggers_awaited.first()?;
-        self.numbers.get(first).copied()
-    }
-}
-
 impl Engine<'_, '_> {
-    /// Configures the packages that are named, or all that wait for it.
-    pub(super) fn configure_named(&mut self) -> Done {
-        self.voice
+    /// Configures the packages that are named; with `--pending` all that are to be configured.
+    pub(super) fn configure_named(&mut self) -> Result {
+        self.messages
             .log(&format!("startup packages {}", self.call.action.name()));
         let only_triggers = self.call.action == Action::TriggersOnly;
         let keys = if self.options().pending {
@@ -61,7 +31,7 @@ impl Engine<'_, '_> {
             self.named_packages()?
         };
         if !only_triggers && self.options().triggers != Some(false) {
-            // Triggers that are pending have their turn as well.
+            // Triggers that are pending are processed as well.
             let mut waiting = pending(&self.database);
             waiting.retain(|key| {
                 !self
@@ -75,8 +45,8 @@ impl Engine<'_, '_> {
         self.deferred_triggers()
     }
 
-    /// The packages that the arguments name, each once.
-    pub(super) fn named_packages(&self) -> Done<Vec<PackageKey>> {
+    /// Returns the packages that the arguments name, each once.
+    pub(super) fn named_packages(&self) -> Result<Vec<PackageKey>> {
         let action = self.call.action.name();
         if self.call.arguments.is_empty() {
             return Err(Fault::Call(format!(
@@ -97,7 +67,7 @@ impl Engine<'_, '_> {
             }
             let key = key.unwrap_or_else(|| PackageKey::new(name, architecture));
             if keys.contains(&key) {
-                self.voice.say(&format!(
+                self.messages.say(&format!(
                     "Package {} listed more than once, only processing once.",
                     self.name(&key)
                 ));
@@ -108,7 +78,8 @@ impl Engine<'_, '_> {
         Ok(keys)
     }
 
-    fn check_ready(&self, key: &PackageKey) -> Done {
+    /// Checks that the package is in a state from which the action goes on.
+    fn check_ready(&self, key: &PackageKey) -> Result {
         let only_triggers = self.call.action == Action::TriggersOnly;
         let package = self.database.get(key);
         let (name, status) = (self.name(key), self.status(key));
@@ -128,9 +99,9 @@ impl Engine<'_, '_> {
         }))
     }
 
-    /// Configures packages in dpkg's order. One that cannot be is named, and the others go on.
-    pub(super) fn configure_all(&mut self, keys: &[PackageKey], just_unpacked: bool) -> Done {
-        // The graph knows the packages that there are; names of others follow them.
+    /// Configures packages in dpkg's order. A failure of one does not stop the others.
+    pub(super) fn configure_all(&mut self, keys: &[PackageKey], just_unpacked: bool) -> Result {
+        // The graph has the packages of the database; names without a package come after them.
         let (known, unknown): (Vec<_>, Vec<_>) = keys
             .iter()
             .cloned()
@@ -164,23 +135,24 @@ impl Engine<'_, '_> {
             queue = queue.strict();
         }
         loop {
-            let present = Present {
+            let states = CurrentStates {
                 database: &self.database,
                 order: &order,
                 numbers: &numbers,
+                unrunnable: None,
             };
-            let Some(step) = queue.next(&graph, &present) else {
+            let Some(step) = queue.next(&graph, &states) else {
                 return Ok(());
             };
             let (Step::Configure(node)
             | Step::Triggers(node)
             | Step::Refuse(node)
-            | Step::Leave { node, .. }) = step;
+            | Step::Defer { node, .. }) = step;
             let Some(key) = order.get(node) else { continue };
             let done = match step {
                 Step::Configure(_) => self.configure_one(key),
                 Step::Triggers(_) => self.process_triggers(key),
-                Step::Refuse(_) | Step::Leave { .. } => self.refuse(key),
+                Step::Refuse(_) | Step::Defer { .. } => self.refuse(key),
             };
             if let Err(fault) = done {
                 queue.give_up(node);
@@ -192,7 +164,8 @@ impl Engine<'_, '_> {
         }
     }
 
-    fn refuse(&self, key: &PackageKey) -> Done {
+    /// Fails for a package whose dependencies are not satisfied.
+    fn refuse(&self, key: &PackageKey) -> Result {
         self.check_ready(key)?;
         let package = self.package(key)?;
         let why = self.unsatisfied(package, None);
@@ -208,17 +181,18 @@ impl Engine<'_, '_> {
                 "leaving triggers unprocessed",
             )
         };
-        self.voice.notice(&format!("{what} {name}:\n{why}"));
+        self.messages.notice(&format!("{what} {name}:\n{why}"));
         Err(Fault::Package(format!("dependency problems - {left}")))
     }
 
-    fn configure_one(&mut self, key: &PackageKey) -> Done {
+    /// Configures one package: conffiles, then the postinst.
+    fn configure_one(&mut self, key: &PackageKey) -> Result {
         self.check_instances(key)?;
-        self.loops.reset();
+        self.trigger_cycles.reset();
         let package = self.package(key)?.clone();
         let why = self.unsatisfied(&package, None);
         if !why.is_empty() && self.forces("depends") {
-            self.voice.notice(&format!(
+            self.messages.notice(&format!(
                 "{}: dependency problems, but configuring anyway as you requested:\n{why}",
                 self.name(key)
             ));
@@ -226,7 +200,7 @@ impl Engine<'_, '_> {
         let broken = self.broken_by(&package);
         if !broken.is_empty() && !self.forces("breaks") {
             let name = self.name(key);
-            self.voice.notice(&format!(
+            self.messages.notice(&format!(
                 "dependency problems prevent configuration of {name}:\n{broken}"
             ));
             return Err(Fault::Package(
@@ -240,17 +214,17 @@ impl Engine<'_, '_> {
                  configuration",
             )?;
         }
-        self.voice.say(&format!(
+        self.messages.say(&format!(
             "Setting up {} ({}) ...",
             self.name(key),
             package.version
         ));
-        self.tell_action("configure", key);
+        self.report_action("configure", key);
         let declarations = self.database.declarations(self.target, key)?;
         self.database.activate_declared(key, &declarations);
         if package.status == Status::Unpacked {
             let diversions = Diversions::load(self.target)?;
-            let mut rules = Rules::new(self.voice, self.options());
+            let mut rules = Rules::new(self.messages, self.options());
             self.database
                 .install_conffiles_by(self.target, key, &diversions, &mut rules)?;
         }
@@ -274,8 +248,8 @@ impl Engine<'_, '_> {
         self.settle(key)
     }
 
-    /// Other architectures' instances must be of the same version.
-    fn check_instances(&self, key: &PackageKey) -> Done {
+    /// Checks that the instances of the package for other architectures are of the same version.
+    fn check_instances(&self, key: &PackageKey) -> Result {
         let version = self.version(key);
         let others = self.database.packages().filter(|other| {
             other.name == key.name

@@ -1,24 +1,26 @@
-//! Why something was not done, in dpkg's words.
+//! Errors of a call of dpkg, in dpkg's words.
 
-use crate::install::InstallError;
+use crate::native_root_source::NativeRootError;
+use crate::staging;
 use deb_unpack::DebError;
 use dpkg_db::DpkgError;
 use script_host::SessionError;
 use std::error::Error;
 
-/// Why something was not done.
+/// Reason why something was not done, and its reach.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// One package or archive cannot be worked on; the others can.
+    /// A package or archive failed; others can go on. The message of dpkg.
     Package(String),
-    /// Nothing more can be done.
+    /// The call ends. The message of dpkg; empty where it was printed already.
     Call(String),
 }
 
-pub(super) type Done<T = ()> = Result<T, Fault>;
+/// Result of an action.
+pub(super) type Result<T = (), E = Fault> = std::result::Result<T, E>;
 
-/// An error with its causes, in one line.
-pub(super) fn told(error: &dyn Error) -> String {
+/// Returns an error and its causes in one line.
+pub(super) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -31,15 +33,15 @@ pub(super) fn told(error: &dyn Error) -> String {
     text
 }
 
-/// The system's reason as dpkg has it: without its number.
-pub(super) fn reason(error: &std::io::Error) -> String {
+/// Returns the system's text for an error as dpkg prints it: without the number.
+pub(super) fn errno_text(error: &std::io::Error) -> String {
     let known = error.raw_os_error().map(nix::errno::Errno::from_raw);
     known.map_or_else(|| error.to_string(), |errno| errno.desc().to_owned())
 }
 
 impl From<DpkgError> for Fault {
     fn from(error: DpkgError) -> Self {
-        Self::Package(told(&error))
+        Self::Package(with_causes(&error))
     }
 }
 
@@ -53,26 +55,39 @@ impl From<DebError> for Fault {
                 version,
                 ..
             } => format!("trying to overwrite '{entry}', which is also in package {owner} {version}"),
-            error => told(error),
+            error => with_causes(error),
         })
     }
 }
 
 impl From<rootless_install_fs::Error> for Fault {
     fn from(error: rootless_install_fs::Error) -> Self {
-        Self::Package(told(&error))
+        Self::Package(with_causes(&error))
     }
 }
 
 impl From<SessionError> for Fault {
     fn from(error: SessionError) -> Self {
-        InstallError::from(error).into()
+        Self::with_hint(&error, error.hint())
     }
 }
 
-impl From<InstallError> for Fault {
-    fn from(error: InstallError) -> Self {
-        let hint = error.hint().map(|hint| format!("\n {hint}")).unwrap_or_default();
-        Self::Call(told(&error) + &hint)
+impl From<NativeRootError> for Fault {
+    fn from(error: NativeRootError) -> Self {
+        Self::with_hint(&error, error.hint())
+    }
+}
+
+impl From<staging::Error> for Fault {
+    fn from(error: staging::Error) -> Self {
+        Self::with_hint(&error, error.hint())
+    }
+}
+
+impl Fault {
+    /// Ends the call with an error, its causes and the advice on the lines after it.
+    fn with_hint(error: &dyn Error, hint: Option<String>) -> Self {
+        let hint = hint.map(|hint| format!("\n {hint}")).unwrap_or_default();
+        Self::Call(with_causes(error) + &hint)
     }
 }

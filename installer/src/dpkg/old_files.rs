@@ -1,9 +1,8 @@
-//! What is left of a package's old version when the new one is unpacked (`pkg_remove_old_files` in
-//! dpkg's source).
+//! Files of a package's old version that the new one does not have (`pkg_remove_old_files` in dpkg's source).
 
-use super::archives::Archive;
+use super::deb_files::DebArchive;
 use super::engine::Engine;
-use super::fault::Done;
+use super::fault::Result;
 use dpkg_db::Unpacked;
 use dpkg_db::{Conffile, Diversions, PackageKey, dereference, md5_of, with_suffix};
 use rootless_install_fs::FileType;
@@ -11,15 +10,15 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 impl Engine<'_, '_> {
-    /// Removes the paths of the old list that the new version does not have. Conffiles among them
-    /// stay, and are returned: they are obsolete.
+    /// Removes the paths of the old list, `before`, that the new version does not have. Conffiles among them stay, and
+    /// are returned as obsolete.
     pub(super) fn remove_old_files(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         key: &PackageKey,
         before: &[PathBuf],
         unpacked: &Unpacked,
-    ) -> Done<Vec<Conffile>> {
+    ) -> Result<Vec<Conffile>> {
         let diversions = Diversions::load(self.target)?;
         let new_conffiles = archive.control.conffiles()?;
         for (path, _) in new_conffiles.iter().filter(|(_, on_upgrade)| *on_upgrade) {
@@ -35,7 +34,7 @@ impl Engine<'_, '_> {
         stays.extend(new_conffiles.iter().map(|(path, _)| Path::new(path)));
         let conffiles = self.package(key)?.conffiles.clone();
         let mut obsolete = Vec::new();
-        // By another name, through links, an old file may be a new one.
+        // Through links to directories, an old path may be that of a new file.
         let mut placed: Option<HashMap<u64, PathBuf>> = None;
         for path in before.iter().rev().filter(|path| !stays.contains(path.as_path())) {
             let used = diversions.used(path, &key.name).to_owned();
@@ -72,7 +71,7 @@ impl Engine<'_, '_> {
             }
             self.activate_path(&used, key);
             if let Err(error) = self.target.remove(&used) {
-                self.voice.warning(&format!(
+                self.messages.warning(&format!(
                     "unable to securely remove old file '{}': {error}",
                     path.display()
                 ));
@@ -87,22 +86,22 @@ impl Engine<'_, '_> {
             return;
         }
         if let Err(error) = self.target.remove_dir(used) {
-            let why = super::fault::told(&error);
-            self.voice.warning(&format!(
+            let why = super::fault::with_causes(&error);
+            self.messages.warning(&format!(
                 "unable to delete old directory '{}': {why}",
                 path.display()
             ));
         }
     }
 
-    /// Activates the file triggers of a path, and of those above it.
+    /// Activates the file triggers of a path and of its parents.
     pub(super) fn activate_path(&mut self, path: &Path, key: &PackageKey) {
         if let Some(path) = path.to_str() {
             self.database.activate(path, Some(key));
         }
     }
 
-    /// The inodes of what is unpacked.
+    /// Returns the inode numbers of the new files, with their paths.
     fn placed(
         &self,
         unpacked: &Unpacked,
@@ -118,8 +117,13 @@ impl Engine<'_, '_> {
         .collect()
     }
 
-    /// Removes a conffile that the new version has marked so (deb-conffiles(5), `remove-on-upgrade`).
-    fn remove_conffile_on_upgrade(&mut self, key: &PackageKey, path: &Path, diversions: &Diversions) -> Done {
+    /// Removes a conffile that the new version marks `remove-on-upgrade` (deb-conffiles(5)).
+    fn remove_conffile_on_upgrade(
+        &mut self,
+        key: &PackageKey,
+        path: &Path,
+        diversions: &Diversions,
+    ) -> Result {
         if self.database.owners(path).any(|owner| owner != key) {
             return Ok(());
         }
@@ -138,13 +142,14 @@ impl Engine<'_, '_> {
         let recorded = recorded.map(|have| have.hash.clone());
         let shown = place.display();
         if recorded == Some(md5_of(self.target, &place)?) {
-            self.voice.say(&format!("Removing obsolete conffile {shown} ..."));
+            self.messages
+                .say(&format!("Removing obsolete conffile {shown} ..."));
             self.target.remove(&place)?;
         } else {
             let old = with_suffix(&place, ".dpkg-old");
-            self.voice
+            self.messages
                 .say(&format!("Obsolete conffile '{shown}' has been modified locally."));
-            self.voice.say(&format!("Saving as {} ...", old.display()));
+            self.messages.say(&format!("Saving as {} ...", old.display()));
             self.target.rename(&place, &old)?;
         }
         Ok(())

@@ -1,24 +1,23 @@
-//! Who may have a path: dpkg's rule with its exceptions, those that the user forces among them.
+//! Conflicts between packages that have the same path: dpkg's rule, with the exceptions that the user forces.
 
-use dpkg_db::{Contest, Ownership};
-use dpkg_db::{Database, Package, PackageKey};
+use dpkg_db::{Contest, Database, Ownership, Package, PackageKey};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// The installed packages, seen by one that is being unpacked.
-pub(super) struct Rivals<'r> {
+/// Owners of paths among the installed packages, as they concern a package that is being unpacked.
+pub(super) struct InstalledOwners<'r> {
     database: &'r Database,
     /// `--force-overwrite`.
     overwrite: bool,
-    /// Packages that are removed for it.
+    /// Packages that are removed in favour of the new one.
     leaving: &'r [PackageKey],
-    /// Packages whose files are replaced.
+    /// Packages whose files are replaced (`Replaces`).
     replaced: Mutex<Vec<PackageKey>>,
-    /// Paths that are taken by force, and whose they are.
+    /// Messages about paths that are taken by force.
     taken: Mutex<Vec<String>>,
 }
 
-impl<'r> Rivals<'r> {
+impl<'r> InstalledOwners<'r> {
     pub(super) fn new(database: &'r Database, overwrite: bool, leaving: &'r [PackageKey]) -> Self {
         Self {
             database,
@@ -29,8 +28,9 @@ impl<'r> Rivals<'r> {
         }
     }
 
-    /// The packages whose files were replaced so far, and what was taken by force.
-    pub(super) fn told(&self) -> (Vec<PackageKey>, Vec<String>) {
+    /// Returns the packages whose files are replaced, and messages about paths that are taken by force, and forgets
+    /// them.
+    pub(super) fn take_replaced(&self) -> (Vec<PackageKey>, Vec<String>) {
         let take = |list: &Mutex<Vec<String>>| std::mem::take(&mut *lock(list));
         (std::mem::take(&mut *lock(&self.replaced)), take(&self.taken))
     }
@@ -40,7 +40,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Ownership for Rivals<'_> {
+impl Ownership for InstalledOwners<'_> {
     fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest {
         let found = self.database.contest(package, path, diverting);
         if found == Contest::Replace {

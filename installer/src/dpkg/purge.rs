@@ -1,11 +1,11 @@
-//! Conffiles of a package that is purged (`removal_bulk_remove_configfiles` in dpkg's source).
+//! Removal of the conffiles of a package that is purged (`removal_bulk_remove_configfiles` in dpkg's source).
 
 use super::engine::Engine;
-use super::fault::Done;
+use super::fault::Result;
 use dpkg_db::{Diversions, NEW_CONFFILE, PackageKey, dereference};
 use std::path::{Path, PathBuf};
 
-/// Ends of names that a conffile's copies have (`REMOVECONFFEXTS`).
+/// Suffixes of copies of conffiles (`REMOVECONFFEXTS`).
 const COPIES: &[&str] = &[
     "~",
     ".bak",
@@ -17,14 +17,14 @@ const COPIES: &[&str] = &[
 ];
 
 impl Engine<'_, '_> {
-    /// Removes them with their copies, and runs the postrm.
-    pub(super) fn purge_conffiles(&mut self, key: &PackageKey) -> Done {
-        self.voice.say(&format!(
+    /// Removes the conffiles of a package and their copies, and runs the postrm.
+    pub(super) fn purge_conffiles(&mut self, key: &PackageKey) -> Result {
+        self.messages.say(&format!(
             "Purging configuration files for {} ({}) ...",
             self.name(key),
             self.version(key)
         ));
-        self.tell_action("purge", key);
+        self.report_action("purge", key);
         let list = self.database.list(self.target, key)?;
         let diversions = Diversions::load(self.target)?;
         self.database.update(key, |package| {
@@ -52,8 +52,8 @@ impl Engine<'_, '_> {
         self.run_postrm(key, "purge")
     }
 
-    /// Removes a conffile, and what dpkg and editors have put beside it.
-    fn remove_copies(&self, place: &Path) -> Done {
+    /// Removes a conffile, and its copies by dpkg and editors.
+    fn remove_copies(&self, place: &Path) -> Result {
         let (Some(directory), Some(name)) = (place.parent(), place.file_name()) else {
             return Ok(());
         };

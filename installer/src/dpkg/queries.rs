@@ -1,16 +1,16 @@
-//! What is asked of the database and changes no package.
+//! Actions that change no package: questions to the database, and selections.
 
 use super::engine::DPKG_VERSION;
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
+use super::messages::Messages;
 use super::options::{Action, Call};
-use super::voice::Voice;
 use deb_arch::Architecture;
 use dpkg_db::{Database, Package, PackageKey, Status, Want, version_order};
 use rootless_install_fs::Target;
 use std::cmp::Ordering;
 use std::path::Path;
 
-/// What dpkg supports that `--assert-…` may ask for.
+/// Features that `--assert-…` may ask for.
 const FEATURES: &[&str] = &[
     "support-predepends",
     "working-epoch",
@@ -21,8 +21,8 @@ const FEATURES: &[&str] = &[
     "protected-field",
 ];
 
-/// A question that needs no database.
-pub(super) fn without_database(call: &Call, voice: &Voice) -> Option<Done<bool>> {
+/// Answers a question that needs no database; none for other actions.
+pub(super) fn without_database(call: &Call, messages: &Messages) -> Option<Result<bool>> {
     match &call.action {
         Action::Assert(feature) => Some(if FEATURES.contains(&feature.as_str()) {
             Ok(true)
@@ -31,11 +31,11 @@ pub(super) fn without_database(call: &Call, voice: &Voice) -> Option<Done<bool>>
         }),
         Action::CompareVersions => Some(compare(call)),
         Action::Version => {
-            // Front ends want to know whose ways these are.
+            // For front ends it is the version of dpkg.
             if call.options.robot {
-                voice.say(DPKG_VERSION);
+                messages.say(DPKG_VERSION);
             } else {
-                voice.say(&format!(
+                messages.say(&format!(
                     "Debian 'dpkg' package management program version {DPKG_VERSION} ({}), as rootless-install {} \
                      acts for it.",
                     Architecture::native().name,
@@ -45,7 +45,7 @@ pub(super) fn without_database(call: &Call, voice: &Voice) -> Option<Done<bool>>
             Some(Ok(true))
         }
         Action::Help => {
-            voice.say(
+            messages.say(
                 "Usage: rootless-install dpkg --root=DIRECTORY ACTION OPTION...\n\n\
                  Actions and options are those of dpkg(1): --install, --unpack, --configure, --triggers-only,\n\
                  --remove, --purge, --audit, --get-selections, --set-selections, --clear-selections,\n\
@@ -63,15 +63,15 @@ pub(super) fn without_database(call: &Call, voice: &Voice) -> Option<Done<bool>>
             Some(Ok(true))
         }
         Action::ForceHelp => {
-            voice.say(&format!("Currently enabled options:\n {}", call.options.forces));
+            messages.say(&format!("Currently enabled options:\n {}", call.options.forces));
             Some(Ok(true))
         }
         _ => None,
     }
 }
 
-/// Answers from the database; `false` where dpkg's answer is no.
-pub(super) fn answer(call: &Call, target: &Target, database: &Database, voice: &Voice) -> Done<bool> {
+/// Answers a question from the database. Returns `false` where dpkg's answer is no.
+pub(super) fn answer(call: &Call, target: &Target, database: &Database, messages: &Messages) -> Result<bool> {
     let patterns: Vec<String> = call
         .arguments
         .iter()
@@ -79,9 +79,9 @@ pub(super) fn answer(call: &Call, target: &Target, database: &Database, voice: &
         .collect();
     let native = database.native();
     match call.action {
-        Action::PrintArchitecture => voice.say(native),
-        Action::PrintForeignArchitectures => database.foreign().iter().for_each(|name| voice.say(name)),
-        Action::Audit => super::audit::audit(target, database, voice),
+        Action::PrintArchitecture => messages.say(native),
+        Action::PrintForeignArchitectures => database.foreign().iter().for_each(|name| messages.say(name)),
+        Action::Audit => super::audit::audit(target, database, messages),
         Action::GetSelections => {
             let known = database
                 .packages()
@@ -89,11 +89,11 @@ pub(super) fn answer(call: &Call, target: &Target, database: &Database, voice: &
             for package in known.filter(|package| is_named(package, native, &patterns)) {
                 let name = package.display_name(native);
                 let tabs = 6_usize.saturating_sub(name.len() / 8).max(1);
-                voice.say(&format!("{name}{}{}", "\t".repeat(tabs), package.want));
+                messages.say(&format!("{name}{}{}", "\t".repeat(tabs), package.want));
             }
         }
         Action::List => {
-            voice.say(
+            messages.say(
                 "Desired=Unknown/Install/Remove/Purge/Hold\n\
                  | Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n\
                  |/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n\
@@ -104,16 +104,16 @@ pub(super) fn answer(call: &Call, target: &Target, database: &Database, voice: &
                     && (!patterns.is_empty() || package.status != Status::NotInstalled)
             };
             for package in database.packages().filter(shown) {
-                voice.say(&line(package, native));
+                messages.say(&line(package, native));
             }
         }
         Action::Status => {
             let mut all = true;
             for pattern in &patterns {
                 match database.resolve(pattern).and_then(|key| database.get(&key)) {
-                    Some(package) => voice.say(database.stanza(package).trim_end()),
+                    Some(package) => messages.say(database.stanza(package).trim_end()),
                     None => {
-                        voice.notice(&format!(
+                        messages.notice(&format!(
                             "package '{pattern}' is not installed and no information is available"
                         ));
                         all = false;
@@ -128,24 +128,24 @@ pub(super) fn answer(call: &Call, target: &Target, database: &Database, voice: &
                 match database.resolve(pattern) {
                     Some(key) => {
                         for path in database.list(target, &key)? {
-                            voice.say(&path.to_string_lossy());
+                            messages.say(&path.to_string_lossy());
                         }
                     }
                     None => {
-                        voice.notice(&format!("package '{pattern}' is not installed"));
+                        messages.notice(&format!("package '{pattern}' is not installed"));
                         all = false;
                     }
                 }
             }
             return Ok(all);
         }
-        _ => return search(&patterns, database, voice),
+        _ => return search(&patterns, database, messages),
     }
     Ok(true)
 }
 
-/// `--search` for whole paths; patterns as in dpkg-query are for another day.
-fn search(paths: &[String], database: &Database, voice: &Voice) -> Done<bool> {
+/// `--search` for whole paths; patterns are not supported.
+fn search(paths: &[String], database: &Database, messages: &Messages) -> Result<bool> {
     let mut all = true;
     for path in paths {
         let owners: Vec<String> = database
@@ -153,16 +153,16 @@ fn search(paths: &[String], database: &Database, voice: &Voice) -> Done<bool> {
             .map(|key| database.display_name(key))
             .collect();
         if owners.is_empty() {
-            voice.notice(&format!("no path found matching pattern {path}"));
+            messages.notice(&format!("no path found matching pattern {path}"));
             all = false;
         } else {
-            voice.say(&format!("{}: {path}", owners.join(", ")));
+            messages.say(&format!("{}: {path}", owners.join(", ")));
         }
     }
     Ok(all)
 }
 
-/// Whether a package is one of those named, with `*` for any characters; all without names.
+/// Whether the name of a package matches one of some patterns (glob(7)); all do where there are none.
 fn is_named(package: &Package, native: &str, patterns: &[String]) -> bool {
     let names = [
         package.name.clone(),
@@ -177,6 +177,7 @@ fn is_named(package: &Package, native: &str, patterns: &[String]) -> bool {
         })
 }
 
+/// Returns the line of `--list` for a package.
 fn line(package: &Package, native: &str) -> String {
     let want = match package.want {
         Want::Unknown => 'u',
@@ -210,8 +211,8 @@ fn line(package: &Package, native: &str) -> String {
     )
 }
 
-/// `--compare-versions A OP B`.
-fn compare(call: &Call) -> Done<bool> {
+/// `--compare-versions A OP B`. Returns whether the relation holds.
+fn compare(call: &Call) -> Result<bool> {
     let [a, operator, b] = &call.arguments[..] else {
         return Err(Fault::Call(
             "--compare-versions takes three arguments: <version> <relation> <version>".to_owned(),
@@ -226,7 +227,7 @@ fn compare(call: &Call) -> Done<bool> {
         Some(relation) => (relation, true),
         None => (operator.as_ref(), false),
     };
-    // An empty version is earlier than every other, or later.
+    // An empty version is earlier than all others, or later with `-nl`.
     let order = match (a.is_empty(), b.is_empty()) {
         (true, true) => Ordering::Equal,
         (true, false) if empty_is_later => Ordering::Greater,
@@ -250,8 +251,9 @@ fn compare(call: &Call) -> Done<bool> {
     })
 }
 
-/// The selections of standard input, `NAME WANT` a line, into the database.
-pub(super) fn select(database: &mut Database, voice: &Voice, clear: bool) -> Done {
+/// Sets the selections that are lines of standard input, `NAME WANT`; with `clear` deselects all packages that are
+/// not essential.
+pub(super) fn select(database: &mut Database, messages: &Messages, clear: bool) -> Result {
     if clear {
         let keys: Vec<PackageKey> = database
             .packages()
@@ -277,7 +279,7 @@ pub(super) fn select(database: &mut Database, voice: &Voice, clear: bool) -> Don
             .map_err(|_| Fault::Call(format!("unknown wanted status '{want}' of package {name}")))?;
         match database.resolve(name) {
             Some(key) => database.update(&key, |package| package.want = want)?,
-            None => voice.warning(&format!("package not in status nor available database: {name}")),
+            None => messages.warning(&format!("package not in status nor available database: {name}")),
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! `--remove` and `--purge` (`remove.c` in dpkg's source).
 
 use super::engine::Engine;
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
 use super::options::Action;
 use super::relations::{groups, satisfied};
 use super::unpack::call;
@@ -10,9 +10,10 @@ use rootless_install_fs::FileType;
 use std::path::{Path, PathBuf};
 
 impl Engine<'_, '_> {
-    /// Removes the packages that are named, dependents before what they depend on.
-    pub(super) fn remove_named(&mut self) -> Done {
-        self.voice
+    /// Removes the packages that are named; with `--pending` those that are deselected. A package goes before those
+    /// that it depends on.
+    pub(super) fn remove_named(&mut self) -> Result {
+        self.messages
             .log(&format!("startup packages {}", self.call.action.name()));
         let mut waiting = if self.options().pending {
             let wanted = |package: &&Package| match package.want {
@@ -28,7 +29,7 @@ impl Engine<'_, '_> {
         } else {
             self.named_packages()?
         };
-        // Each turn takes those that nothing needs any more; in a circle, the first.
+        // The next is one that no package needs any more; in a cycle, the first.
         while !waiting.is_empty() {
             let free = waiting.iter().position(|key| self.needing(key).is_empty());
             let among = |key: &PackageKey| self.needing(key).iter().all(|needing| waiting.contains(needing));
@@ -42,7 +43,7 @@ impl Engine<'_, '_> {
         self.deferred_triggers()
     }
 
-    /// The packages whose dependencies only this one satisfies.
+    /// Returns the packages with a dependency that only this one satisfies.
     fn needing(&self, key: &PackageKey) -> Vec<PackageKey> {
         if self.status(key) <= Status::ConfigFiles {
             return Vec::new();
@@ -64,10 +65,11 @@ impl Engine<'_, '_> {
         others.filter(needs).map(Package::key).collect()
     }
 
-    fn remove_one(&mut self, key: &PackageKey, others: &[PackageKey]) -> Done {
+    /// Removes or purges a package; `others` are removed after it.
+    fn remove_one(&mut self, key: &PackageKey, others: &[PackageKey]) -> Result {
         let purge = self.call.action == Action::Purge;
         let Some(package) = self.database.get(key).cloned() else {
-            self.voice.warning(&format!(
+            self.messages.warning(&format!(
                 "ignoring request to remove {} which isn't installed",
                 key.name
             ));
@@ -81,13 +83,13 @@ impl Engine<'_, '_> {
         }
         match package.status {
             Status::NotInstalled => {
-                self.voice.warning(&format!(
+                self.messages.warning(&format!(
                     "ignoring request to remove {name} which isn't installed"
                 ));
                 return Ok(());
             }
             Status::ConfigFiles if !purge && !self.options().pending => {
-                self.voice.warning(&format!(
+                self.messages.warning(&format!(
                     "ignoring request to remove {name}, only the config\n files of which are on the system; use \
                      --purge to remove them too"
                 ));
@@ -105,9 +107,9 @@ impl Engine<'_, '_> {
         }
         self.count_files();
         if package.status > Status::ConfigFiles {
-            self.voice
+            self.messages
                 .say(&format!("Removing {name} ({}) ...", package.version));
-            self.tell_action("remove", key);
+            self.report_action("remove", key);
         }
         let declared = self.database.declarations(self.target, key)?;
         self.database.activate_declared(key, &declared);
@@ -119,11 +121,11 @@ impl Engine<'_, '_> {
                 let Fault::Package(problem) = fault else {
                     return Err(fault);
                 };
-                let told = self.fail("package", &name, &problem);
+                let failed = self.fail("package", &name, &problem);
                 if package.status > Status::HalfConfigured {
                     self.undo_removal(key);
                 }
-                return told;
+                return failed;
             }
             // Half-installed soon, and so not noted.
             self.database.set_status(key, Status::Unpacked);
@@ -131,17 +133,18 @@ impl Engine<'_, '_> {
         self.remove_bulk(key)
     }
 
-    /// The package is configured again after a prerm that failed.
+    /// Configures the package again after its prerm failed.
     fn undo_removal(&mut self, key: &PackageKey) {
         if let Err(Fault::Package(problem) | Fault::Call(problem)) =
             self.abort_to_installed(key, vec!["abort-remove".into()])
         {
-            self.voice
+            self.messages
                 .notice(&format!("error while cleaning up:\n {problem}"));
         }
     }
 
-    fn check_removal(&mut self, package: &Package, others: &[PackageKey]) -> Done {
+    /// Checks that a package may be removed: it is not essential, and only `others` depend on it.
+    fn check_removal(&mut self, package: &Package, others: &[PackageKey]) -> Result {
         if package.essential() {
             self.forcible(
                 "remove-essential",
@@ -169,18 +172,18 @@ impl Engine<'_, '_> {
             why += &self.unsatisfied(&self.package(&needing)?.clone(), Some(&key));
         }
         if self.forces("depends") {
-            self.voice.notice(&format!(
+            self.messages.notice(&format!(
                 "{name}: dependency problems, but removing anyway as you requested:\n{why}"
             ));
             return Ok(());
         }
-        self.voice
+        self.messages
             .notice(&format!("dependency problems prevent removal of {name}:\n{why}"));
         Err(Fault::Package("dependency problems - not removing".to_owned()))
     }
 
-    /// Removes a package's files, and where it is to be purged what was left of it.
-    pub(super) fn remove_bulk(&mut self, key: &PackageKey) -> Done {
+    /// Removes a package's files; where it is purged, its conffiles and its record as well (`removal_bulk`).
+    pub(super) fn remove_bulk(&mut self, key: &PackageKey) -> Result {
         if matches!(self.status(key), Status::HalfInstalled | Status::Unpacked) {
             self.remove_files(key)?;
         }
@@ -205,7 +208,7 @@ impl Engine<'_, '_> {
                 }
                 self.activate_path(&used, key);
                 if self.target.stat(&used).is_ok() && self.target.remove_dir(&used).is_err() {
-                    self.voice.warning(&format!(
+                    self.messages.warning(&format!(
                         "while removing {}, directory '{}' not empty so not removed",
                         self.name(key),
                         path.display()
@@ -222,7 +225,8 @@ impl Engine<'_, '_> {
         self.record()
     }
 
-    fn remove_files(&mut self, key: &PackageKey) -> Done {
+    /// Removes a package's files but its conffiles, and runs the postrm.
+    fn remove_files(&mut self, key: &PackageKey) -> Result {
         self.database
             .update(key, |package| package.status = Status::HalfInstalled)?;
         self.record()?;

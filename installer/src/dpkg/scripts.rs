@@ -1,8 +1,7 @@
-//! A maintainer script run, and what its end means.
+//! Running a maintainer script, and the meaning of its exit status.
 
 use super::engine::Engine;
-use super::fault::{Done, Fault};
-use crate::install::InstallError;
+use super::fault::{Fault, Result};
 use dpkg_db::PackageKey;
 use script_host::script::Script;
 use script_host::view::Ended;
@@ -10,8 +9,17 @@ use script_host::{ScriptCall, SessionError};
 use std::path::Path;
 
 impl Engine<'_, '_> {
-    /// Runs a script that may not be there; whether it was. `whose` is `installed`, `old` or `new`.
-    pub(super) fn run(&mut self, key: &PackageKey, script: &Script, path: &Path, whose: &str) -> Done<bool> {
+    /// Runs a script. Returns `false` where there is none. `whose` is `installed`, `old` or `new`, for messages.
+    ///
+    /// # Errors
+    /// The script fails.
+    pub(super) fn run(
+        &mut self,
+        key: &PackageKey,
+        script: &Script,
+        path: &Path,
+        whose: &str,
+    ) -> Result<bool> {
         let Ok(stat) = self.target.stat(path) else {
             return Ok(false);
         };
@@ -21,12 +29,10 @@ impl Engine<'_, '_> {
         self.record()?;
         if script.file() == "preinst" {
             let text = self.target.read(path)?;
-            self.session
-                .before_preinst(Some(&text))
-                .map_err(InstallError::from)?;
+            self.session.before_preinst(Some(&text))?;
         }
         let ended = self.execute(key, script, path);
-        // Those who ask for it after a postinst do so when its package has its state.
+        // After a postinst, triggers are taken in when its package has its new state.
         if script.file() != "postinst" || ended.is_err() {
             self.database.incorporate(self.target)?;
         }
@@ -49,8 +55,8 @@ impl Engine<'_, '_> {
         )))
     }
 
-    /// Executes a script; how it failed, if it did.
-    fn execute(&mut self, key: &PackageKey, script: &Script, path: &Path) -> Done<Option<String>> {
+    /// Executes a script. Returns its failure in dpkg's words; none where it succeeds.
+    fn execute(&mut self, key: &PackageKey, script: &Script, path: &Path) -> Result<Option<String>> {
         let force = self.options().forces.to_string();
         let ran = self.session.run_script(&ScriptCall {
             package: &key.name,
@@ -58,11 +64,11 @@ impl Engine<'_, '_> {
             script,
             path,
             force: &force,
-            debug: self.voice.debugs_scripts(),
+            debug: self.messages.debugs_scripts(),
         });
         let ran = match ran {
             Err(SessionError::Cancelled(cancelled)) => return Err(Fault::Call(cancelled.to_string())),
-            ran => ran.map_err(InstallError::from)?,
+            ran => ran?,
         };
         Ok(match (&ran.refusal, &ran.outcome.ended) {
             (Some(refusal), _) => Some(format!(
@@ -78,8 +84,8 @@ impl Engine<'_, '_> {
         })
     }
 
-    /// The state after a postinst that succeeded.
-    pub(super) fn settle(&mut self, key: &PackageKey) -> Done {
+    /// Sets the state after a postinst that succeeded.
+    pub(super) fn settle(&mut self, key: &PackageKey) -> Result {
         self.database.settle(key)?;
         self.database.incorporate(self.target)?;
         self.record()

@@ -1,25 +1,25 @@
-//! Triggers processed (`trigproc.c` in dpkg's source).
+//! Processing of triggers (`trigproc.c` in dpkg's source).
 
 use super::engine::Engine;
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
 use super::unpack::call;
 use dpkg_db::{PackageKey, Status};
 use script_host::script::Script;
 
 impl Engine<'_, '_> {
     /// Processes the triggers of a package, if it has any pending.
-    pub(super) fn process_triggers(&mut self, key: &PackageKey) -> Done {
+    pub(super) fn process_triggers(&mut self, key: &PackageKey) -> Result {
         let pending = self
             .database
             .get(key)
             .map(|p| (p.status, p.triggers_pending.is_empty()));
         let Some((Status::TriggersPending | Status::TriggersAwaited, false)) = pending else {
-            // Nobody needs to wait for it.
+            // No package has to wait for it.
             self.database.release_awaiters(key);
             return Ok(());
         };
-        if let Some(packages) = self.loops.check(&self.database) {
-            self.voice.notice(&format!(
+        if let Some(packages) = self.trigger_cycles.check(&self.database) {
+            self.messages.notice(&format!(
                 "cycle found while processing triggers:\n chain of packages whose triggers are or may be responsible:\n  {packages}"
             ));
             self.database
@@ -27,25 +27,26 @@ impl Engine<'_, '_> {
             self.record()?;
             return Err(Fault::Package("triggers looping, abandoned".to_owned()));
         }
-        self.voice.say(&format!(
+        self.messages.say(&format!(
             "Processing triggers for {} ({}) ...",
             self.name(key),
             self.version(key)
         ));
-        self.tell_action("trigproc", key);
+        self.report_action("trigproc", key);
         let names = self.database.take_pending(key)?;
         let path = self.package(key)?.info_path("postinst");
         self.run(key, &Script::Triggered { names }, &path, "installed")?;
         self.settle(key)
     }
 
-    /// The triggers that were activated meanwhile, where nobody waits for them.
-    pub(super) fn deferred_triggers(&mut self) -> Done {
+    /// Processes the triggers that were activated meanwhile and that no package awaits, unless `--no-triggers` is
+    /// given.
+    pub(super) fn deferred_triggers(&mut self) -> Result {
         if self.options().triggers == Some(false) {
             return Ok(());
         }
         while let Some(key) = self.database.next_deferred() {
-            // One whose dependencies are not satisfied keeps its triggers for another call.
+            // A package whose dependencies are not satisfied keeps its triggers for another call.
             let package = self.package(&key)?.clone();
             let only_waiting = self.unsatisfied(&package, None).is_empty() || self.forces("depends");
             if !only_waiting {
@@ -60,7 +61,7 @@ impl Engine<'_, '_> {
     }
 
     /// Runs the postrm of a package.
-    pub(super) fn run_postrm(&mut self, key: &PackageKey, argument: &str) -> Done {
+    pub(super) fn run_postrm(&mut self, key: &PackageKey, argument: &str) -> Result {
         let path = self.package(key)?.info_path("postrm");
         self.run(
             key,

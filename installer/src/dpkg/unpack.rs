@@ -1,12 +1,10 @@
-//! One archive unpacked (`process_archive` in dpkg's source), and what was done so far undone when
-//! that fails.
+//! Unpacking of one archive (`process_archive` in dpkg's source), whose steps are undone when one of them fails.
 
-use super::archives::Archive;
+use super::deb_files::DebArchive;
 use super::engine::Engine;
-use super::fault::{Done, Fault};
+use super::fault::{Fault, Result};
 use super::options::Action;
-use super::ownership::Rivals;
-use crate::install::InstallError;
+use super::ownership::InstalledOwners;
 use deb_unpack::{Context, Job, Layering, check_contents, unpack_all};
 use dpkg_db::Unpacked;
 use dpkg_db::{Database, Flag, PackageKey, Status};
@@ -14,35 +12,36 @@ use rootless_install_fs::{FileType, Meta, Target};
 use script_host::script::Script;
 use std::path::{Path, PathBuf};
 
-/// Where dpkg keeps the control files of a package that is being unpacked.
+/// Directory of the control files of a package that is being unpacked.
 const INCOMING: &str = "/var/lib/dpkg/tmp.ci";
 
-/// What is to be undone, the last first (Policy 6.6).
+/// A step to be undone (Policy 6.6).
 pub(super) enum Undo {
-    /// The prerm for the upgrade was run: the package is configured again.
+    /// The prerm of the old version ran: the package is configured again.
     Prerm,
     /// Another package was deconfigured.
     Deconfigured(PackageKey),
-    /// The prerm of a package that is in the way was run.
+    /// The prerm of a conflictor ran.
     InFavour(PackageKey),
-    /// The preinst was run; the state before it.
+    /// The preinst ran; the state before it.
     Preinst(Status),
-    /// The postrm for the upgrade was run.
+    /// The postrm of the old version ran.
     Postrm,
 }
 
-/// How far the unpacking of one archive has come.
+/// Progress of the unpacking of one archive.
 pub(super) struct Progress {
+    /// Steps to be undone, the last first.
     pub(super) undo: Vec<Undo>,
-    /// Packages that are removed for this one.
+    /// Packages that are removed in favour of this one.
     pub(super) conflictors: Vec<PackageKey>,
     /// Whether files of the target were replaced.
     pub(super) placed: bool,
 }
 
 impl Engine<'_, '_> {
-    /// Unpacks an archive.
-    pub(super) fn unpack(&mut self, archive: &Archive) -> Done {
+    /// Unpacks an archive, and undoes its steps where one fails.
+    pub(super) fn unpack(&mut self, archive: &DebArchive) -> Result {
         let mut progress = Progress {
             undo: Vec::new(),
             conflictors: Vec::new(),
@@ -52,7 +51,7 @@ impl Engine<'_, '_> {
         self.available.insert(key.clone(), archive.version.clone());
         let mut done = self.unpack_steps(archive, &key, old, &mut progress);
         if let Err(fault) = done {
-            // The failure is told first, then what is done about it.
+            // The failure is reported before the messages of undoing.
             done = match fault {
                 Fault::Package(problem) => {
                     self.fail("archive", &archive.path.display().to_string(), &problem)
@@ -65,19 +64,20 @@ impl Engine<'_, '_> {
         done
     }
 
+    /// Carries out the steps of unpacking, and notes in `progress` what they have to undo.
     fn unpack_steps(
         &mut self,
-        archive: &Archive,
+        archive: &DebArchive,
         key: &PackageKey,
         old: Status,
         progress: &mut Progress,
-    ) -> Done {
+    ) -> Result {
         let deconfigured = self.check_relations(archive, progress)?;
         self.count_files();
-        self.voice
+        self.messages
             .say(&format!("Preparing to unpack {} ...", archive.shown));
         let upgrade = old > Status::ConfigFiles;
-        self.tell_action(if upgrade { "upgrade" } else { "install" }, key);
+        self.report_action(if upgrade { "upgrade" } else { "install" }, key);
         self.database
             .activate_before_unpack(self.target, key, &archive.control)?;
         self.write_incoming(archive)?;
@@ -113,12 +113,12 @@ impl Engine<'_, '_> {
         self.run(key, &call("preinst", arguments), &incoming("preinst"), "new")?;
         let name = self.name(key);
         if upgrade {
-            self.voice.say(&format!(
+            self.messages.say(&format!(
                 "Unpacking {name} ({}) over ({old_version}) ...",
                 archive.version
             ));
         } else {
-            self.voice
+            self.messages
                 .say(&format!("Unpacking {name} ({}) ...", archive.version));
         }
         let before = self.database.list(self.target, key)?;
@@ -129,7 +129,7 @@ impl Engine<'_, '_> {
             progress.undo.push(Undo::Postrm);
             self.run_old_or_new(archive, key, "postrm", &old_version)?;
         }
-        // From here on nothing is undone.
+        // Nothing is undone after this point.
         progress.undo.clear();
         let obsolete = self.remove_old_files(archive, key, &before, &unpacked)?;
         let paths = unpacked.list.clone();
@@ -138,8 +138,7 @@ impl Engine<'_, '_> {
         self.record()?;
         let package = self.package(key)?.clone();
         self.session
-            .learn(&package.name, &package.version, &package.architecture, &paths)
-            .map_err(InstallError::from)?;
+            .learn(&package.name, &package.version, &package.architecture, &paths)?;
         for conflictor in std::mem::take(&mut progress.conflictors) {
             self.end_conflictor(key, &conflictor)?;
         }
@@ -155,20 +154,20 @@ impl Engine<'_, '_> {
         Ok(())
     }
 
-    /// The files of an archive into the target. All of it is read before anything is written.
-    fn extract(&mut self, archive: &Archive, progress: &mut Progress) -> Done<Unpacked> {
-        // What scripts did is on the disk, and what follows is in the journal.
+    /// Writes the files of an archive into the target, after all of it was read and checked.
+    fn extract(&mut self, archive: &DebArchive, progress: &mut Progress) -> Result<Unpacked> {
+        // Effects of scripts are recorded before files change.
         self.record()?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let package = archive.control.package()?;
         let filters = &self.options().filters;
         let left_out = |path: &Path, may_hold_others: bool| filters.leave_out(path, may_hold_others);
-        let rivals = Rivals::new(&self.database, self.forces("overwrite"), &progress.conflictors);
+        let owners = InstalledOwners::new(&self.database, self.forces("overwrite"), &progress.conflictors);
         let mut context = Context::load(self.target, &self.database, Layering::Dpkg)?;
-        context.ownership = &rivals;
+        context.ownership = &owners;
         context.left_out = &left_out;
         let (database, target, begun_empty) = (&self.database, self.target, self.begun_empty);
-        let adopted = |path: &Path| begun_empty && is_nobodys(path, database, target);
+        let adopted = |path: &Path| begun_empty && is_unowned(path, database, target);
         context.adopted = &adopted;
         check_contents(
             &archive.deb,
@@ -178,37 +177,44 @@ impl Engine<'_, '_> {
             &context,
             threads,
         )?;
-        let (replaced, taken) = rivals.told();
+        let (replaced, taken) = owners.take_replaced();
         for other in &replaced {
             let (name, version) = (self.name(other), self.version(other));
-            self.voice
+            self.messages
                 .say(&format!("Replacing files in old package {name} ({version}) ..."));
         }
         for path in &taken {
-            self.voice.warning("overriding problem because --force enabled:");
-            self.voice.warning(path);
+            self.messages
+                .warning("overriding problem because --force enabled:");
+            self.messages.warning(path);
         }
         progress.placed = true;
         let job = Job {
             path: archive.path.clone(),
             expected: None,
-            quick: None,
+            recompressed: None,
         };
         let unpacked = unpack_all(&[job], self.target, &context, threads, &|_, _| {})?;
         let unpacked = unpacked.into_iter().next().map(|unpacked| unpacked.files);
         unpacked.ok_or_else(|| Fault::Package("the archive was not unpacked".to_owned()))
     }
 
-    /// The old version's script, or where that fails the new version's in its place.
-    fn run_old_or_new(&mut self, archive: &Archive, key: &PackageKey, file: &'static str, old: &str) -> Done {
+    /// Runs the old version's script, and the new version's where that fails.
+    fn run_old_or_new(
+        &mut self,
+        archive: &DebArchive,
+        key: &PackageKey,
+        file: &'static str,
+        old: &str,
+    ) -> Result {
         let path = self.package(key)?.info_path(file);
         let upgrade = call(file, vec!["upgrade".into(), archive.version.clone()]);
         let problem = match self.run(key, &upgrade, &path, "old") {
             Err(Fault::Package(problem)) => problem,
             done => return done.map(|_| ()),
         };
-        self.voice.warning(&problem);
-        self.voice
+        self.messages.warning(&problem);
+        self.messages
             .notice("trying script from the new package instead ...");
         let arguments = vec!["failed-upgrade".into(), old.to_owned(), archive.version.clone()];
         if !self.run(key, &call(file, arguments), &incoming(file), "new")? {
@@ -216,11 +222,12 @@ impl Engine<'_, '_> {
                 "there is no script in the new version of the package - giving up".to_owned(),
             ));
         }
-        self.voice.notice("... it looks like that went OK");
+        self.messages.notice("... it looks like that went OK");
         Ok(())
     }
 
-    fn undo(&mut self, archive: &Archive, key: &PackageKey, mut progress: Progress) {
+    /// Undoes all steps. After a failure only other packages are configured again.
+    fn undo(&mut self, archive: &DebArchive, key: &PackageKey, mut progress: Progress) {
         let mut given_up = false;
         while let Some(undo) = progress.undo.pop() {
             let own = !matches!(undo, Undo::Deconfigured(_) | Undo::InFavour(_));
@@ -229,18 +236,18 @@ impl Engine<'_, '_> {
             }
             let undone = self.undo_one(archive, key, undo, progress.placed);
             if let Err(Fault::Package(problem) | Fault::Call(problem)) = undone {
-                self.voice
+                self.messages
                     .notice(&format!("error while cleaning up:\n {problem}"));
                 given_up |= own;
             }
         }
-        // What is noted here is what the next call finds.
+        // The next call finds these states.
         if let Err(Fault::Package(problem) | Fault::Call(problem)) = self.record() {
-            self.voice.notice(&problem);
+            self.messages.notice(&problem);
         }
     }
 
-    fn undo_one(&mut self, archive: &Archive, key: &PackageKey, undo: Undo, placed: bool) -> Done {
+    fn undo_one(&mut self, archive: &DebArchive, key: &PackageKey, undo: Undo, placed: bool) -> Result {
         let old_version = self.version(key);
         let new = archive.version.clone();
         match undo {
@@ -276,7 +283,7 @@ impl Engine<'_, '_> {
                 };
                 self.run(key, &call("postrm", arguments), &incoming("postrm"), "new")?;
                 if placed {
-                    // Files of the new version have replaced old ones: it has to be unpacked again.
+                    // Files of the new version have replaced old ones, so the package has to be unpacked again.
                     return Err(Fault::Package(format!(
                         "files of {} {} were unpacked; it has to be installed again",
                         key.name, archive.version
@@ -294,14 +301,14 @@ impl Engine<'_, '_> {
         }
     }
 
-    /// Runs a postinst that undoes; the package is configured afterwards.
-    pub(super) fn abort_to_installed(&mut self, key: &PackageKey, arguments: Vec<String>) -> Done {
+    /// Runs the postinst with an `abort-…` argument; the package is configured afterwards.
+    pub(super) fn abort_to_installed(&mut self, key: &PackageKey, arguments: Vec<String>) -> Result {
         let path = self.package(key)?.info_path("postinst");
         self.run(key, &call("postinst", arguments), &path, "installed")?;
         self.settle(key)
     }
 
-    fn write_incoming(&self, archive: &Archive) -> Done {
+    fn write_incoming(&self, archive: &DebArchive) -> Result {
         self.remove_incoming()?;
         let control = &archive.control;
         self.target
@@ -315,8 +322,8 @@ impl Engine<'_, '_> {
             .write(&incoming("control"), control.control.as_bytes(), &meta)?)
     }
 
-    /// Removes the control files, also those that a call before this one has left.
-    fn remove_incoming(&self) -> Done {
+    /// Removes the control files, also those of an earlier call.
+    fn remove_incoming(&self) -> Result {
         let names = match self.target.read_dir(Path::new(INCOMING)) {
             Err(error) if error.is_not_found() => return Ok(()),
             names => names?,
@@ -328,13 +335,14 @@ impl Engine<'_, '_> {
     }
 }
 
-/// Whether a directory is one that an ordinary user's tar or mkdir may have made: they could not say
-/// whose it is, so the package does.
-fn is_nobodys(path: &Path, database: &Database, target: &Target) -> bool {
+/// Whether a directory may have been made by tar or mkdir of an ordinary user, who could not set its owner: then the
+/// package's owner and mode are set.
+fn is_unowned(path: &Path, database: &Database, target: &Target) -> bool {
     let plain = |meta: Meta| meta.uid == 0 && meta.gid == 0 && meta.mode & 0o6000 == 0;
     database.owners(path).next().is_none() && target.stat_follow(path).is_ok_and(|stat| plain(stat.meta))
 }
 
+/// Returns a call of a maintainer script.
 pub(super) fn call(file: &'static str, arguments: Vec<String>) -> Script {
     Script::Call { file, arguments }
 }

@@ -1,4 +1,4 @@
-//! Answers for debconf, given in the view.
+//! Answers for debconf, given in the session.
 
 use super::{InstallError, Installation, Result};
 use crate::preseed::{PreseedError, Selections};
@@ -9,21 +9,26 @@ use shim_protocol::{names, paths};
 use std::os::unix::fs::PermissionsExt;
 
 impl Installation<'_, '_> {
-    /// Answers can be given only where debconf is installed before those who ask.
+    /// Checks that debconf is installed in the first phase, before packages that ask questions.
+    ///
+    /// # Errors
+    /// There are answers, and debconf is not among the packages of the first phase or not configured.
     pub(super) fn check_selections(&self) -> Result<()> {
         let mut first = self.plan.phases.iter().take(1).flat_map(|phase| &phase.packages);
         let there = first.any(|id| self.universe.package(*id).name == "debconf");
-        if self.selections.is_empty() || there && self.configures() {
+        if self.system.selections.is_empty() || there && self.configures() {
             return Ok(());
         }
         let variant = self.selection.variant.to_string();
         Err(PreseedError::NoDebconf { variant }.into())
     }
 
-    /// Has the target's debconf take the answers. The program reads a file, or
-    /// standard input, which is empty for what runs in a session.
+    /// Gives the answers to the target's debconf, in files: standard input is empty in a session.
+    ///
+    /// # Errors
+    /// The program fails, or the file cannot be written.
     pub(super) fn preselect(&self, session: &mut Session<'_>) -> Result<()> {
-        for selections in self.selections {
+        for selections in &self.system.selections {
             let file = session.private().join(names::SELECTIONS);
             let written = std::fs::write(&file, &selections.text)
                 .and_then(|()| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)));
@@ -32,7 +37,7 @@ impl Installation<'_, '_> {
                 source,
             })?;
             let command = Selections::command(paths::SELECTIONS);
-            // What a hook of mmdebstrap has: none of dpkg's variables.
+            // As in a hook of mmdebstrap: none of dpkg's variables.
             let variables: Vec<(String, String)> = session
                 .environment()
                 .of("debconf", "all", &Script::Preinst, "")

@@ -1,11 +1,8 @@
-//! Why a plan could not be carried out.
+//! Errors of carrying out a plan.
 
 use crate::configure::ConfigureError;
 use crate::merge_usr::MergeUsrError;
 use crate::preseed::PreseedError;
-use crate::staging::{self};
-use apt_solve::SolveError;
-use deb_archive::ArchiveError;
 use deb_unpack::DebError;
 use dpkg_db::DpkgError;
 use progress::Cancelled;
@@ -13,7 +10,7 @@ use rootless_install_fs::Error as TargetError;
 use script_host::SessionError;
 use std::path::PathBuf;
 
-/// Why a plan could not be carried out.
+/// Reason why a plan could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
     /// A package could not be unpacked.
@@ -31,15 +28,6 @@ pub enum InstallError {
     /// No session could be opened, or it was lost.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// Packages for the native root could not be chosen.
-    #[error("cannot choose packages for the native root")]
-    Solve(#[from] SolveError),
-    /// Packages for the native root could not be had.
-    #[error("cannot fetch packages for the native root")]
-    Archive(#[from] ArchiveError),
-    /// A directory of the run could not be made.
-    #[error(transparent)]
-    Staging(#[from] staging::Error),
     /// The target could not be read or written.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -49,63 +37,44 @@ pub enum InstallError {
     /// A file of the run could not be written.
     #[error("cannot write {}", path.display())]
     Write {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         #[source]
         source: std::io::Error,
     },
-    /// The native root could not be copied.
-    #[error("cannot copy the native root {}", path.display())]
-    NativeRoot {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// `--native-sysroot=/` in chrootless mode.
-    #[error("this machine's own root directory cannot be copied for scripts to write to")]
-    MachineAsNativeRoot,
-    /// The target's filesystem is full, or the user's part of it.
+    /// The target's filesystem is full, or the user's quota on it.
     #[error("no space left for the target in {}", directory.display())]
     NoSpace {
-        /// Where the target is being made.
+        /// Directory of the target.
         directory: PathBuf,
-        /// What could not be written.
+        /// The write that failed.
         #[source]
         source: Box<InstallError>,
     },
-    /// The user stopped it.
+    /// The user stopped the run.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
 }
 
 impl InstallError {
-    /// How to mend it.
+    /// Returns advice to the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Configure(error) => error.hint(),
-            Self::MachineAsNativeRoot => Some(
-                "leave --native-sysroot out to have a native root made, or name a directory that is one"
-                    .into(),
-            ),
             Self::MergeUsr(error) => error.hint(),
             Self::Session(error) => error.hint(),
-            Self::Staging(error) => error.hint(),
             Self::Preseed(error) => error.hint().map(str::to_owned),
             Self::NoSpace { .. } => Some("make room there, or make the target on another filesystem".into()),
             _ => None,
         }
     }
 
-    /// Whether the error itself says where something could not be written, outside of the target.
-    pub(super) fn names_its_place(&self) -> bool {
+    /// Whether the error names a file that could not be written outside of the target.
+    pub(super) fn names_directory(&self) -> bool {
         matches!(
             self,
-            Self::Session(SessionError::Sysroot(_) | SessionError::Write { .. })
-                | Self::Staging(_)
-                | Self::Write { .. }
+            Self::Session(SessionError::Sysroot(_) | SessionError::Write { .. }) | Self::Write { .. }
         )
     }
 
@@ -121,7 +90,7 @@ impl InstallError {
     }
 }
 
-/// The kind of the system error at the bottom of an error.
+/// Returns the kind of the system error that is the root cause; none where it is no system error.
 pub(super) fn system_error(error: &InstallError) -> Option<std::io::ErrorKind> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut kind = None;

@@ -1,46 +1,47 @@
-//! Packages decoded before they are needed, by a processor that scripts leave free.
+//! Recompression of packages, by processors that scripts leave free.
 //!
-//! Scripts run one after the other. Meanwhile the packages of later steps are brought into
-//! their [quick form](deb_unpack::quick), in the order in which they will be unpacked; and
-//! then those of the first phase, which nothing can hide, for the next run. What is not ready
-//! in time is decoded as it is unpacked.
+//! Scripts run one after the other. Meanwhile the packages of later steps are recompressed into a form that is
+//! [decompressed faster](deb_unpack::recompress), in the order in which they will be unpacked. The packages of the first
+//! phase follow, for the next run: they are unpacked before any script, so nothing hides the time that takes. A
+//! package that is not ready in time is decompressed from its own file.
 
-use deb_unpack::quick;
+use deb_unpack::recompress;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Where quick forms are kept in the cache. Another form has another name.
+/// Directory of recompressed packages in the cache. Another form has another name.
 const KEPT: &str = "quick-1";
-/// And where they are in a directory of the run.
-const PASSING: &str = "ahead";
-/// How much may lie ready, in bytes.
+/// Directory of recompressed packages in the scratch directory of a run.
+const TEMPORARY: &str = "recompressed";
+/// Number of bytes of recompressed packages that may wait to be unpacked.
 const ENOUGH: u64 = 256 << 20;
-/// Packages that are smaller, in bytes, are decoded in no time.
+/// Size in bytes below which a package is not worth recompressing.
 const SMALL: u64 = 32 << 10;
-/// Most threads at work.
+/// Greatest number of threads.
 const THREADS: usize = 3;
 
-/// What is to be done ahead.
+/// A package to be recompressed.
 #[derive(Clone, Debug)]
 pub(super) struct Task {
     /// The package file.
     pub(super) package: PathBuf,
-    /// Where its quick form goes.
-    pub(super) quick: PathBuf,
+    /// Path of the recompressed package.
+    pub(super) recompressed: PathBuf,
 }
 
-/// The work of one run.
+/// The recompression of one run.
 #[derive(Debug, Default)]
 pub(super) struct Recompression {
     tasks: Vec<Task>,
-    /// Where files are written until they are whole.
+    /// Directory of files that are not complete.
     scratch: PathBuf,
-    /// Their places, by package.
-    places: HashMap<PathBuf, usize>,
-    /// Those from here on are kept, and nobody waits for them.
+    /// Positions of the tasks, by package file.
+    positions: HashMap<PathBuf, usize>,
+    /// Position of the first task whose result is kept in the cache for other runs.
     kept_from: usize,
+    /// Position of the next task.
     next: AtomicUsize,
     stop: AtomicBool,
     state: Mutex<State>,
@@ -49,54 +50,55 @@ pub(super) struct Recompression {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Quick forms that wait, with their sizes in bytes.
+    /// Recompressed packages that wait to be unpacked, with their sizes in bytes.
     ready: Vec<(PathBuf, u64)>,
-    /// Those that are not wanted any more.
+    /// Recompressed packages that are not needed any more.
     past: HashSet<PathBuf>,
 }
 
-/// Where the quick form of a package file of the cache is kept; `None` for a file that is not
-/// named by its hash.
-pub(super) fn kept(cache: &Path, package: &Path) -> Option<PathBuf> {
+/// Returns the path in the cache of a recompressed package; `None` for a package file that is not named by its
+/// hash.
+pub(super) fn cached(cache: &Path, package: &Path) -> Option<PathBuf> {
     let hash = hash(package)?;
     Some(cache.join(KEPT).join(hash.get(..2)?).join(hash))
 }
 
-/// Where it is for this run only.
-pub(super) fn passing(scratch: &Path, package: &Path) -> Option<PathBuf> {
-    Some(scratch.join(PASSING).join(hash(package)?))
+/// Returns the path of a recompressed package that is for this run only.
+pub(super) fn temporary(scratch: &Path, package: &Path) -> Option<PathBuf> {
+    Some(scratch.join(TEMPORARY).join(hash(package)?))
 }
 
+/// Returns the hash that a package file of the cache is named by.
 fn hash(package: &Path) -> Option<&str> {
     let name = package.file_name()?.to_str()?;
     (name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(name)
 }
 
 impl Recompression {
-    /// `soon` in the order in which they are needed, then what is to be kept; `scratch` is a
+    /// `soon` are for this run, in the order in which they are needed; `keep` are for other runs. `scratch` is a
     /// directory of this run, on the filesystem of the cache.
     pub(super) fn new(scratch: &Path, soon: Vec<Task>, keep: Vec<Task>) -> Self {
         let kept_from = soon.len();
         let tasks: Vec<Task> = soon.into_iter().chain(keep).collect();
-        let places = tasks.iter().enumerate();
+        let positions = tasks.iter().enumerate();
         Self {
-            places: places
+            positions: positions
                 .map(|(index, task)| (task.package.clone(), index))
                 .collect(),
-            scratch: scratch.join(PASSING),
+            scratch: scratch.join(TEMPORARY),
             tasks,
             kept_from,
             ..Self::default()
         }
     }
 
-    /// Where the quick form of a package is, if it is ready.
-    pub(super) fn quick(&self, package: &Path) -> Option<&Path> {
-        let task = self.tasks.get(*self.places.get(package)?)?;
-        Some(&task.quick)
+    /// Returns the path of the recompressed package, which is there if it is ready.
+    pub(super) fn recompressed(&self, package: &Path) -> Option<&Path> {
+        let task = self.tasks.get(*self.positions.get(package)?)?;
+        Some(&task.recompressed)
     }
 
-    /// How many threads [`work`](Self::work) is worth here.
+    /// Returns the number of threads for [`work`](Self::work) on this machine.
     pub(super) fn threads(&self) -> usize {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         processors.saturating_sub(1).min(THREADS).min(self.tasks.len())
@@ -106,37 +108,37 @@ impl Recompression {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works until all is done or [`until_dropped`](Self::until_dropped) ends it.
+    /// Recompresses packages until all are done or the guard of [`until_dropped`](Self::until_dropped) is dropped.
     pub(super) fn work(&self) {
-        // Scripts and unpacking come first. Of this thread alone (setpriority(2), "C library/kernel
+        // Scripts and unpacking come first. The call is about this thread alone (setpriority(2), "C library/kernel
         // differences").
         let _ = rustix::process::setpriority_process(None, 19);
         while !self.stop.load(Ordering::Relaxed) {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(task) = self.tasks.get(index) else { return };
-            let passing = index < self.kept_from;
-            if passing && !self.wait_for_room(&task.quick) {
+            let is_temporary = index < self.kept_from;
+            if is_temporary && !self.wait_for_room(&task.recompressed) {
                 continue;
             }
-            // What cannot be read is said when it is unpacked; what cannot be written is not needed.
-            if let Ok(Some(size)) = quick::make(&task.package, &task.quick, &self.scratch, &self.stop)
-                && passing
+            // A package that cannot be read fails when it is unpacked; one that cannot be written is not needed.
+            if let Ok(Some(size)) = recompress(&task.package, &task.recompressed, &self.scratch, &self.stop)
+                && is_temporary
             {
                 let mut state = self.state();
-                if state.past.contains(&task.quick) {
-                    let _ = std::fs::remove_file(&task.quick);
+                if state.past.contains(&task.recompressed) {
+                    let _ = std::fs::remove_file(&task.recompressed);
                 } else {
-                    state.ready.push((task.quick.clone(), size));
+                    state.ready.push((task.recompressed.clone(), size));
                 }
             }
         }
     }
 
-    /// Whether the task is to be done.
-    fn wait_for_room(&self, quick: &Path) -> bool {
+    /// Waits until there is room for another package. Returns whether it is still needed.
+    fn wait_for_room(&self, recompressed: &Path) -> bool {
         let mut state = self.state();
         loop {
-            if self.stop.load(Ordering::Relaxed) || state.past.contains(quick) {
+            if self.stop.load(Ordering::Relaxed) || state.past.contains(recompressed) {
                 return false;
             }
             if state.ready.iter().map(|(_, size)| size).sum::<u64>() < ENOUGH {
@@ -146,40 +148,44 @@ impl Recompression {
         }
     }
 
-    /// A package is unpacked: its quick form is not needed in this run any more.
+    /// Notes that a package is unpacked: its recompressed form is not needed in this run any more.
     pub(super) fn past(&self, package: &Path) {
-        let Some(&index) = self.places.get(package).filter(|index| **index < self.kept_from) else {
+        let Some(&index) = self
+            .positions
+            .get(package)
+            .filter(|index| **index < self.kept_from)
+        else {
             return;
         };
-        let Some(quick) = self.tasks.get(index).map(|task| task.quick.as_path()) else {
+        let Some(recompressed) = self.tasks.get(index).map(|task| task.recompressed.as_path()) else {
             return;
         };
         let mut state = self.state();
-        if let Some(at) = state.ready.iter().position(|(path, _)| path == quick) {
+        if let Some(at) = state.ready.iter().position(|(path, _)| path == recompressed) {
             state.ready.swap_remove(at);
-            let _ = std::fs::remove_file(quick);
+            let _ = std::fs::remove_file(recompressed);
         }
-        state.past.insert(quick.to_owned());
+        state.past.insert(recompressed.to_owned());
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Has the work end when what is returned is dropped, also where that is by a panic: the scope
-    /// of the threads would wait for one that waits for room.
+    /// Returns a guard that ends the work when it is dropped, also by a panic: the scope of the threads would wait
+    /// for ever for one that waits for room.
     pub(super) fn until_dropped(&self) -> Stop<'_> {
         Stop(self)
     }
 
-    /// Ends the work soon.
+    /// Ends the work after the package at hand.
     fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Whoever has looked at it before is waiting now.
+        // A thread that looked at the flag before holds the lock until it waits.
         drop(self.state());
         self.changed.notify_all();
     }
 }
 
-/// Ends the work when it is dropped.
+/// Guard that ends the work when it is dropped.
 pub(super) struct Stop<'a>(&'a Recompression);
 
 impl Drop for Stop<'_> {
@@ -188,7 +194,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Whether a package is large enough for it to be worth while.
+/// Whether a package is large enough to be worth recompressing.
 pub(super) fn worth_while(package: &Path) -> bool {
     std::fs::metadata(package).is_ok_and(|meta| meta.len() >= SMALL)
 }
@@ -196,14 +202,14 @@ pub(super) fn worth_while(package: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deb_unpack::tests::build::{Data, Deb};
+    use deb_testing::{Data, Deb};
     use std::time::Duration;
 
     fn tasks(directory: &Path, names: &[&str]) -> Vec<Task> {
         let deb = Deb::new("x", Data::default().file("./a", "text"));
         let of = |name: &&str| Task {
             package: deb.write(directory, name),
-            quick: directory.join("quick").join(name),
+            recompressed: directory.join("recompressed").join(name),
         };
         names.iter().map(of).collect()
     }
@@ -214,53 +220,61 @@ mod tests {
         let path = directory.path();
         let soon = tasks(path, &["a", "b"]);
         let keep = tasks(path, &["k"]);
-        let ahead = Recompression::new(path, soon.clone(), keep.clone());
+        let recompression = Recompression::new(path, soon.clone(), keep.clone());
         // Unpacked before anybody came to it.
-        ahead.past(&soon[0].package);
-        ahead.work();
-        assert!(!soon[0].quick.exists() && soon[1].quick.exists() && keep[0].quick.exists());
-        assert_eq!(ahead.quick(&soon[1].package), Some(soon[1].quick.as_path()));
-        assert_eq!(ahead.quick(Path::new("/other")), None);
-        ahead.past(&soon[1].package);
-        ahead.past(&keep[0].package);
-        assert!(!soon[1].quick.exists() && keep[0].quick.exists());
+        recompression.past(&soon[0].package);
+        recompression.work();
+        assert!(
+            !soon[0].recompressed.exists() && soon[1].recompressed.exists() && keep[0].recompressed.exists()
+        );
+        assert_eq!(
+            recompression.recompressed(&soon[1].package),
+            Some(soon[1].recompressed.as_path())
+        );
+        assert_eq!(recompression.recompressed(Path::new("/other")), None);
+        recompression.past(&soon[1].package);
+        recompression.past(&keep[0].package);
+        assert!(!soon[1].recompressed.exists() && keep[0].recompressed.exists());
     }
 
     #[test]
-    fn who_waits_for_room_is_told() {
+    fn threads_that_wait_for_room_go_on() {
         let directory = tempfile::tempdir().unwrap();
         let soon = tasks(directory.path(), &["a", "b"]);
-        let ahead = Recompression::new(directory.path(), soon.clone(), Vec::new());
+        let recompression = Recompression::new(directory.path(), soon.clone(), Vec::new());
         let full = directory.path().join("full");
-        ahead.state().ready.push((full, ENOUGH));
+        recompression.state().ready.push((full, ENOUGH));
         std::thread::scope(|scope| {
-            scope.spawn(|| ahead.work());
+            scope.spawn(|| recompression.work());
             std::thread::sleep(Duration::from_millis(50));
-            assert!(!soon[0].quick.exists());
-            ahead.state().ready.clear();
+            assert!(!soon[0].recompressed.exists());
+            recompression.state().ready.clear();
             // The first is unpacked meanwhile; the second is made then.
-            ahead.past(&soon[0].package);
+            recompression.past(&soon[0].package);
         });
-        assert!(!soon[0].quick.exists() && soon[1].quick.exists());
-        let ahead = Recompression::new(directory.path(), soon, Vec::new());
-        ahead.state().ready.push((directory.path().join("full"), ENOUGH));
+        assert!(!soon[0].recompressed.exists() && soon[1].recompressed.exists());
+        let recompression = Recompression::new(directory.path(), soon, Vec::new());
+        recompression
+            .state()
+            .ready
+            .push((directory.path().join("full"), ENOUGH));
         std::thread::scope(|scope| {
-            let worker = scope.spawn(|| ahead.work());
-            drop(ahead.until_dropped());
+            let worker = scope.spawn(|| recompression.work());
+            drop(recompression.until_dropped());
             worker.join().unwrap();
         });
     }
 
     #[test]
-    fn places_are_named_by_the_hash() {
+    fn paths_are_named_by_the_hash() {
         let hash = "ab".repeat(32);
         let package = Path::new("/cache/by-hash/sha256/ab").join(&hash);
-        let kept = kept(Path::new("/c"), &package).unwrap();
-        assert_eq!(kept, Path::new("/c/quick-1/ab").join(&hash));
+        let cached = cached(Path::new("/c"), &package).unwrap();
+        assert_eq!(cached, Path::new("/c/quick-1/ab").join(&hash));
         assert_eq!(
-            passing(Path::new("/s"), &package).unwrap(),
-            Path::new("/s/ahead").join(&hash)
+            temporary(Path::new("/s"), &package).unwrap(),
+            Path::new("/s/recompressed").join(&hash)
         );
-        assert_eq!(passing(Path::new("/s"), Path::new("/x/a.deb")), None);
+        assert_eq!(temporary(Path::new("/s"), Path::new("/x/a.deb")), None);
     }
 }

@@ -3,12 +3,12 @@
 use super::recompress::{self, Recompression, Task};
 use super::{Installation, Result};
 use crate::bookkeeping;
-use crate::configure::{Configurer, Run};
+use crate::configure::{Configurer, Run, pending};
 use apt_solve::{PackageId, Phase, Step};
 use deb_unpack::{
     Context, Expected, Job, Layering, UnpackedPackage, open_package, touched_by_tar, unpack_all,
 };
-use dpkg_db::{DPKG_NEW, Database, PackageKey, Status};
+use dpkg_db::{DPKG_NEW, Database, PackageKey};
 use progress::{Event, Stage};
 use rootless_install_fs::{FileType, Timestamp};
 use script_host::Session;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const FORCE: &str = "security-mac,downgrade";
 
 impl Installation<'_, '_> {
-    /// The variant `extract`: files only, nothing configured, no database.
+    /// Unpacks the packages and configures none, as the variant `extract` does. They are not in the database.
     pub(super) fn extract(&self, database: &Database) -> Result<()> {
         for phase in &self.plan.phases {
             let unpacked = self.unpack(
@@ -54,6 +54,8 @@ impl Installation<'_, '_> {
         Ok(bookkeeping::finish(self.target, None)?)
     }
 
+    /// Installs the packages, the first phase as a whole and then step by step. `begin_recompression` is called when
+    /// the first packages are unpacked.
     pub(super) fn install(
         &self,
         session: &mut Session<'_>,
@@ -96,6 +98,7 @@ impl Installation<'_, '_> {
         Ok(())
     }
 
+    /// Carries out the steps of a phase after the first.
     fn install_phase(
         &self,
         phase: &Phase,
@@ -127,14 +130,13 @@ impl Installation<'_, '_> {
                     Configurer::new(session, database, FORCE).configure(&keys, Run::Pending)?;
                 }
             }
-            // A step is a run of dpkg, which ends with a new status file; the one
-            // before it stays as status-old.
+            // A step is a run of dpkg, which ends with a new status file; the old one becomes status-old.
             database.save(self.target)?;
         }
         Ok(())
     }
 
-    /// Unpacks packages together: their preinst scripts run first.
+    /// Runs the preinst scripts of some packages, then unpacks these together.
     fn unpack_some(
         &self,
         ids: &[PackageId],
@@ -163,6 +165,7 @@ impl Installation<'_, '_> {
         PackageKey::new(package.name, package.architecture)
     }
 
+    /// Returns the package files of some packages, with what their control data must say.
     pub(super) fn jobs(&self, ids: &[PackageId]) -> Vec<Job> {
         ids.iter()
             .filter_map(|id| {
@@ -174,12 +177,13 @@ impl Installation<'_, '_> {
                         version: package.version.to_owned(),
                         architecture: package.architecture.to_owned(),
                     }),
-                    quick: None,
+                    recompressed: None,
                 })
             })
             .collect()
     }
 
+    /// Unpacks packages together, in parallel.
     fn unpack(
         &self,
         ids: &[PackageId],
@@ -188,14 +192,14 @@ impl Installation<'_, '_> {
         recompression: &Recompression,
     ) -> Result<Vec<UnpackedPackage>> {
         self.cancel.check()?;
-        // Unpacking takes the most memory, and looks nothing up.
+        // Unpacking takes the most memory, and needs no index.
         for index in self.indexes {
             index.packages.forget();
         }
         let _stage = self.reporter.stage(Stage::Unpack);
         let context = Context::load(self.target, database, layering)?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let told = |index: usize, unpacked: &dpkg_db::Unpacked| {
+        let report = |index: usize, unpacked: &dpkg_db::Unpacked| {
             if let Some(id) = ids.get(index) {
                 let package = self.universe.package(*id).name;
                 self.reporter.event(&Event::Unpacked {
@@ -206,43 +210,44 @@ impl Installation<'_, '_> {
         };
         let mut jobs = self.jobs(ids);
         for job in &mut jobs {
-            job.quick = recompression.quick(&job.path).map(Path::to_owned);
+            job.recompressed = recompression.recompressed(&job.path).map(Path::to_owned);
         }
-        let unpacked = unpack_all(&jobs, self.target, &context, threads, &told)?;
+        let unpacked = unpack_all(&jobs, self.target, &context, threads, &report)?;
         for job in &jobs {
             recompression.past(&job.path);
         }
         Ok(unpacked)
     }
 
-    /// What can be decoded ahead: what later steps unpack, in their order, for this run; what
-    /// the first phase unpacks, for the next.
+    /// Returns the packages to recompress: those of later steps, in their order, for this run, and those of the first
+    /// phase for the next.
     pub(super) fn recompression(&self, scratch: &Path) -> Recompression {
-        let tasks = |ids: &[PackageId], place: &dyn Fn(&Path) -> Option<PathBuf>| -> Vec<Task> {
+        let tasks = |ids: &[PackageId], path: &dyn Fn(&Path) -> Option<PathBuf>| -> Vec<Task> {
             let packages = ids.iter().filter_map(|id| self.debs.get(id));
             packages
                 .filter(|package| recompress::worth_while(package))
                 .filter_map(|package| {
                     Some(Task {
                         package: package.clone(),
-                        quick: place(package)?,
+                        recompressed: path(package)?,
                     })
                 })
                 .collect()
         };
         let mut phases = self.plan.phases.iter();
         let first = phases.next().map_or(&[][..], |phase| &phase.packages);
-        let keep = tasks(first, &|package| recompress::kept(self.cache, package));
+        let keep = tasks(first, &|package| recompress::cached(self.cache, package));
         let later = phases
             .flat_map(|phase| &phase.steps)
             .filter_map(|step| match step {
                 Step::Unpack(ids) => Some(ids.as_slice()),
                 Step::Configure(_) | Step::ConfigurePending => None,
             });
-        let soon = later.flat_map(|ids| tasks(ids, &|package| recompress::passing(scratch, package)));
+        let soon = later.flat_map(|ids| tasks(ids, &|package| recompress::temporary(scratch, package)));
         Recompression::new(scratch, soon.collect(), keep)
     }
 
+    /// Records in the session which packages own the paths that were unpacked.
     fn learn(&self, session: &Session<'_>, ids: &[PackageId], unpacked: &[UnpackedPackage]) -> Result<()> {
         for (id, package) in ids.iter().zip(unpacked) {
             let known = self.universe.package(*id);
@@ -250,26 +255,4 @@ impl Installation<'_, '_> {
         }
         Ok(())
     }
-}
-
-/// The packages that `dpkg --configure --pending` takes, in its order: that of
-/// the hash table of its database (FNV-1a over the name, 65521 entries), which
-/// shows in the ids that scripts hand out.
-pub(crate) fn pending(database: &Database) -> Vec<PackageKey> {
-    let slot = |name: &str| {
-        let hash = name.bytes().fold(2_166_136_261_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(16_777_619)
-        });
-        hash % 65_521
-    };
-    let mut keys: Vec<PackageKey> = database
-        .packages()
-        .filter(|package| {
-            matches!(package.status, Status::Unpacked | Status::HalfConfigured)
-                || !package.triggers_pending.is_empty()
-        })
-        .map(|package| package.key())
-        .collect();
-    keys.sort_by_key(|key| slot(&key.name));
-    keys
 }

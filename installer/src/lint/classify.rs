@@ -1,65 +1,72 @@
-//! Which accesses to the outer system are violations: rules in a table, the first that fits counts.
+//! Rules that decide which operations on the outer system are violations: a table, of which the first row that
+//! fits counts.
 //!
 //! The contract (dpkg(1), "DPKG_ROOT", and `--force-script-chrootless`): a script works on what is below
-//! `DPKG_ROOT` and nothing else, and the tools it calls are the outer system's. So looking for a program
-//! outside is right, and a program may read its own libraries, configuration and data; whatever the script
-//! itself looks at, and whatever anybody changes, belongs below `DPKG_ROOT`.
+//! `DPKG_ROOT` and nothing else, and the tools it calls are the outer system's. So a script may search for programs
+//! outside, and a program may read its own libraries, configuration and data. Whatever the script itself looks
+//! at, and whatever any process changes, belongs below `DPKG_ROOT`.
 
-use super::finding::Kind;
+use super::finding::FindingKind;
 use super::process::Process;
 use shim_protocol::PHANTOM_DIRECTORY;
 use std::path::Path;
 
-/// What is done with a path.
+/// An operation on a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// It is looked up, and nothing else.
+pub enum Operation {
+    /// Looking it up, and nothing else.
     Test,
-    /// It is read or listed.
+    /// Reading or listing it.
     Read,
-    /// It is made, changed or removed.
+    /// Making, changing or removing it.
     Write,
-    /// It is executed.
+    /// Executing it.
     Execute,
 }
 
-/// Whom a rule is about.
+/// The process that a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
+    /// Any process.
     Anybody,
     /// A shell that interprets a maintainer script.
     Shell,
-    /// Another interpreter that does.
+    /// Another interpreter of a maintainer script.
     Interpreter,
+    /// Any other program.
     Tool,
 }
 
-/// What a rule says.
+/// Verdict of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
+    /// No violation.
     Fine,
     /// A violation if the script's text, or the tool's command line, has the path.
     IfNamed,
-    /// A violation if nothing is known about the program.
+    /// A violation if the program is not known to act on `DPKG_ROOT`.
     IfUncovered,
+    /// A violation in any case.
     Violation,
 }
 
 /// One row of the table.
 #[derive(Debug)]
 struct Rule {
+    /// The process.
     who: Who,
-    deeds: &'static [Deed],
+    /// The operations.
+    operations: &'static [Operation],
     /// Paths with what is below them, or without where the last name is `.`; `*` stands for any part of a
     /// name. Empty for all.
     paths: &'static [&'static str],
     verdict: Verdict,
-    /// Why.
-    #[allow(dead_code, reason = "for who reads the table")]
+    /// The reason.
+    #[allow(dead_code, reason = "for readers of the table")]
     why: &'static str,
 }
 
-use Deed::{Execute, Read, Test, Write};
+use Operation::{Execute, Read, Test, Write};
 use Verdict::{Fine, IfNamed, IfUncovered, Violation};
 use Who::{Anybody, Interpreter, Shell, Tool};
 
@@ -75,7 +82,7 @@ const PROGRAMS: &[&str] = &[
     "/usr/local/games",
 ];
 
-/// What a program reads of its own accord: dynamic loader, C library, terminal.
+/// Paths that programs read of their own accord: those of the dynamic loader, the C library and the terminal.
 const OWN: &[&str] = &[
     "/etc/group",
     "/etc/ld.so.cache",
@@ -109,42 +116,42 @@ const LOADERS: &[&str] = &[
 static RULES: &[Rule] = &[
     Rule {
         who: Anybody,
-        deeds: &[Test, Read, Write, Execute],
+        operations: &[Test, Read, Write, Execute],
         paths: &["/dev", "/proc", "/sys", PHANTOM_DIRECTORY],
         verdict: Fine,
         why: "the kernel's, or of the run itself: no state of a system",
     },
     Rule {
         who: Anybody,
-        deeds: &[Test, Read, Write, Execute],
+        operations: &[Test, Read, Write, Execute],
         paths: &["/tmp", "/var/tmp"],
         verdict: Fine,
         why: "temporary files are not part of the target, and better not in it",
     },
     Rule {
         who: Anybody,
-        deeds: &[Test],
+        operations: &[Test],
         paths: PROGRAMS,
         verdict: Fine,
         why: "programs are the outer system's, and whether one is there is asked there",
     },
     Rule {
         who: Shell,
-        deeds: &[Test],
+        operations: &[Test],
         paths: &["/usr/.", "/usr/local/."],
         verdict: IfNamed,
         why: "the search for a program ends there in a system without the directories of `PATH`",
     },
     Rule {
         who: Anybody,
-        deeds: &[Execute],
+        operations: &[Execute],
         paths: LOADERS,
         verdict: Fine,
         why: "the dynamic loader of a program, which the kernel opens as one",
     },
     Rule {
         who: Anybody,
-        deeds: &[Test],
+        operations: &[Test],
         // Where it does not run there may be no /run/systemd either, and nothing more is asked.
         paths: &["/run/systemd"],
         verdict: Fine,
@@ -152,93 +159,93 @@ static RULES: &[Rule] = &[
     },
     Rule {
         who: Anybody,
-        deeds: &[Execute],
+        operations: &[Execute],
         paths: &["/usr/share/debconf"],
         verdict: Fine,
         why: "debconf's library executes its frontend, which executes the script again",
     },
     Rule {
         who: Shell,
-        deeds: &[Execute],
+        operations: &[Execute],
         paths: &[],
         verdict: IfUncovered,
         why: "by its absolute path: nothing stands between the script and the program",
     },
     Rule {
         who: Interpreter,
-        deeds: &[Execute],
+        operations: &[Execute],
         paths: &[],
         verdict: IfUncovered,
         why: "the same",
     },
     Rule {
         who: Tool,
-        deeds: &[Execute],
+        operations: &[Execute],
         paths: &[],
         verdict: Fine,
         why: "the tool's own matter; what that program does is seen",
     },
     Rule {
         who: Shell,
-        deeds: &[Test, Read],
+        operations: &[Test, Read],
         paths: &["/usr/share/debconf", "/usr/share/dpkg"],
         verdict: Fine,
         why: "libraries for scripts that are part of the contract (debconf-devel(7))",
     },
     Rule {
         who: Shell,
-        deeds: &[Test, Read],
+        operations: &[Test, Read],
         paths: OWN,
         verdict: IfNamed,
         why: "the shell's own business, unless the script says so",
     },
     Rule {
         who: Interpreter,
-        deeds: &[Test, Read],
+        operations: &[Test, Read],
         paths: &[],
         verdict: IfNamed,
         why: "an interpreter reads modules from many places",
     },
     Rule {
         who: Tool,
-        deeds: &[Write],
+        operations: &[Write],
         paths: &["/run/lock", "/var/lock"],
         verdict: Fine,
         why: "a lock between tools of the outer system",
     },
     Rule {
         who: Tool,
-        deeds: &[Test, Read],
+        operations: &[Test, Read],
         paths: &[],
         verdict: IfNamed,
         why: "its own libraries, configuration and data are fine; what it was told to read is the script's choice",
     },
     Rule {
         who: Anybody,
-        deeds: &[Test, Read, Write],
+        operations: &[Test, Read, Write],
         paths: &[],
         verdict: Violation,
         why: "state of a system outside DPKG_ROOT",
     },
 ];
 
-/// An access that is to be judged.
+/// An operation to be judged.
 pub struct Question<'a> {
     /// The path, outside the target.
     pub path: &'a Path,
-    /// What is done.
-    pub deed: Deed,
-    /// By whom.
+    /// The operation.
+    pub operation: Operation,
+    /// The process.
     pub process: &'a Process,
-    /// The script's text.
+    /// Text of the script; none where it cannot be read.
     pub script: Option<&'a str>,
-    /// Whether it is known how a program, named without its directory, learns of the root.
+    /// Whether a program, named without its directory, is known to act on `DPKG_ROOT`.
     pub is_covered: &'a dyn Fn(&str) -> bool,
 }
 
 impl Question<'_> {
-    /// The kind of violation it is, if it is one.
-    pub fn judge(&self) -> Option<Kind> {
+    /// Returns the kind of violation; none for an operation that is right.
+    pub fn judge(&self) -> Option<FindingKind> {
         let path = self.path.to_str()?;
         let rule = RULES.iter().find(|rule| self.fits(rule, path))?;
         let is_violation = match rule.verdict {
@@ -247,13 +254,13 @@ impl Question<'_> {
             IfNamed => self.is_named(path),
             IfUncovered => {
                 let name = path.rsplit('/').next().unwrap_or(path);
-                return (!(self.is_covered)(name)).then_some(Kind::Uncovered);
+                return (!(self.is_covered)(name)).then_some(FindingKind::Uncovered);
             }
         };
-        is_violation.then_some(match self.deed {
-            Test => Kind::Test,
-            Read => Kind::Read,
-            Write | Execute => Kind::Write,
+        is_violation.then_some(match self.operation {
+            Test => FindingKind::Test,
+            Read => FindingKind::Read,
+            Write | Execute => FindingKind::Write,
         })
     }
 
@@ -264,19 +271,19 @@ impl Question<'_> {
             Process::Tool { .. } => Tool,
         };
         let place = rule.paths.is_empty() || rule.paths.iter().any(|pattern| is_below(pattern, path));
-        (rule.who == Anybody || rule.who == who) && rule.deeds.contains(&self.deed) && place
+        (rule.who == Anybody || rule.who == who) && rule.operations.contains(&self.operation) && place
     }
 
     fn is_named(&self, path: &str) -> bool {
         match self.process {
-            // A text that cannot be read names nothing.
+            // A text that cannot be read has no paths.
             Process::Script { .. } => self
                 .script
                 .is_some_and(|text| text.lines().any(|line| names(code(line), path))),
             Process::Tool { arguments, .. } => arguments.iter().any(|argument| {
                 words(argument).any(|word| {
                     let word = word.trim_end_matches('/');
-                    // What is below a directory that was named was meant as well, if nothing else reads it.
+                    // A directory that was named stands for what is below it, except for what programs read by themselves.
                     let below = || !OWN.iter().any(|own| is_below(own, path));
                     path == word || (!word.is_empty() && Path::new(path).starts_with(word) && below())
                 })
@@ -285,13 +292,14 @@ impl Question<'_> {
     }
 }
 
-/// The absolute paths in an argument: the whole of it, what stands after `=` or `:`, or in a piece of code.
+/// Returns the absolute paths in an argument: the whole of it, the part after `=` or `:`, and those in a piece of
+/// code.
 pub(super) fn words(argument: &str) -> impl Iterator<Item = &str> {
     let ends = |c: char| c.is_whitespace() || "=:,;&|<>(){}[]\"'`".contains(c);
     argument.split(ends).filter(|word| word.starts_with('/'))
 }
 
-/// A line without its comment.
+/// Returns a line of a script without its comment.
 pub(super) fn code(line: &str) -> &str {
     match line.find('#') {
         Some(at) if at == 0 || line[..at].ends_with([' ', '\t']) => &line[..at],
@@ -299,8 +307,7 @@ pub(super) fn code(line: &str) -> &str {
     }
 }
 
-/// Whether a text has this path: not as a part of a longer one, be it in front (`$DPKG_ROOT/etc/x`) or
-/// behind.
+/// Whether a text has a path, and not only as a part of a longer one (`$DPKG_ROOT/etc/x`, `/etc/x.conf`).
 pub(super) fn names(text: &str, path: &str) -> bool {
     text.match_indices(path).any(|(at, _)| {
         let before = text[..at].chars().next_back();
@@ -312,7 +319,7 @@ pub(super) fn names(text: &str, path: &str) -> bool {
     })
 }
 
-/// Whether a path is one that a pattern means, or below it.
+/// Whether a path matches a pattern or is below a path that does.
 fn is_below(pattern: &str, path: &str) -> bool {
     let mut names = path.split('/');
     pattern.split('/').all(|wanted| match wanted {
@@ -321,7 +328,7 @@ fn is_below(pattern: &str, path: &str) -> bool {
     })
 }
 
-/// Whether a name fits one with `*` in it (glob(7)).
+/// Whether a name matches a pattern with `*` in it (glob(7)).
 fn fits(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
@@ -332,5 +339,4 @@ fn fits(pattern: &str, name: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "classify/tests.rs"]
 mod tests;

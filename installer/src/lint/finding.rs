@@ -1,14 +1,14 @@
-//! What is found, and how findings are put together.
+//! Findings, and how accesses that belong together become one.
 
 use serde::Serialize;
 use shim_protocol::ViolationKind;
 use std::collections::BTreeMap;
 
-/// What is wrong.
+/// Kind of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// It is asked whether a file of the outer system is there, and of what type it is.
+pub enum FindingKind {
+    /// A path of the outer system is looked up: whether it exists, and of which type.
     Test,
     /// An argument of a tool names a path outside `DPKG_ROOT`.
     Path,
@@ -22,9 +22,9 @@ pub enum Kind {
     TargetBinary,
     /// A root directory is changed to the target, whose programs are executed there.
     Chroot,
-    /// A tool that can be told of another root directory is not told.
+    /// A tool with an option for another root directory is called without it.
     NoRootOption,
-    /// A tool is executed of which nobody knows how it learns of `DPKG_ROOT`.
+    /// A tool is executed that is not known to act on `DPKG_ROOT`.
     Uncovered,
     /// The path of `DPKG_ROOT` itself stands in a file of the target.
     Leak,
@@ -32,22 +32,7 @@ pub enum Kind {
     Fails,
 }
 
-/// All kinds, in the order in which they are explained.
-pub const KINDS: [Kind; 11] = [
-    Kind::Fails,
-    Kind::Write,
-    Kind::Read,
-    Kind::Test,
-    Kind::Path,
-    Kind::NoRootOption,
-    Kind::OuterQuery,
-    Kind::TargetBinary,
-    Kind::Chroot,
-    Kind::Uncovered,
-    Kind::Leak,
-];
-
-impl From<ViolationKind> for Kind {
+impl From<ViolationKind> for FindingKind {
     fn from(kind: ViolationKind) -> Self {
         match kind {
             ViolationKind::Path => Self::Path,
@@ -60,8 +45,23 @@ impl From<ViolationKind> for Kind {
     }
 }
 
-impl Kind {
-    /// Its name in reports.
+impl FindingKind {
+    /// All kinds, in the order in which reports explain them.
+    pub const ALL: [Self; 11] = [
+        Self::Fails,
+        Self::Write,
+        Self::Read,
+        Self::Test,
+        Self::Path,
+        Self::NoRootOption,
+        Self::OuterQuery,
+        Self::TargetBinary,
+        Self::Chroot,
+        Self::Uncovered,
+        Self::Leak,
+    ];
+
+    /// Returns its name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Test => "test",
@@ -78,7 +78,7 @@ impl Kind {
         }
     }
 
-    /// Why it is wrong, and what would be right.
+    /// Returns the reason why it is a violation, and what would be right.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Write => {
@@ -111,7 +111,7 @@ impl Kind {
         }
     }
 
-    /// Accesses to one path are one finding, the strongest.
+    /// Whether it is an access to a path; of several accesses to one path the strongest is the finding.
     fn is_access(self) -> bool {
         matches!(self, Self::Test | Self::Path | Self::Read | Self::Write)
     }
@@ -120,45 +120,46 @@ impl Kind {
 /// One violation of the contract.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The package whose script it is.
+    /// Package of the script.
     pub package: String,
     /// The script: `preinst`, `postinst`, … .
     pub script: String,
-    /// The line of the script, where that can be told.
+    /// Line of the script; none where it is not known.
     pub line: Option<u32>,
-    /// What is wrong.
-    pub kind: Kind,
-    /// The tool that did it, or the shell's own command.
+    /// Kind of violation.
+    pub kind: FindingKind,
+    /// Name of the tool, or of the shell's own command; empty where neither is known.
     pub tool: String,
-    /// The path, argument or program it is about.
+    /// The path, argument or program that it is about.
     pub what: String,
-    /// Whether its effect was inside the target all the same.
+    /// Whether its effect was in the target all the same, by help of the shim.
     pub helped: bool,
-    /// The command as the shell or the system had it.
+    /// The command as the shell traced it, or as the process was called; none where it is not known.
     pub command: Option<String>,
-    /// How often it was seen.
+    /// Number of times it was observed.
     pub times: u32,
 }
 
-type Place = (String, String, Option<u32>, String, Option<(Kind, String)>);
+/// Key of findings that become one: package, script, line, path, and kind and tool where it is no access.
+type Key = (String, String, Option<u32>, String, Option<(FindingKind, String)>);
 
 /// Findings, each once.
 #[derive(Debug, Default)]
-pub struct Findings(BTreeMap<Place, Finding>);
+pub struct Findings(BTreeMap<Key, Finding>);
 
 impl Findings {
-    /// Takes one more. Of several accesses to one path in one line, the strongest is kept.
+    /// Adds a finding. Of several accesses to one path in one line, the strongest is kept.
     pub fn add(&mut self, new: Finding) {
         let apart = (!new.kind.is_access()).then(|| (new.kind, new.tool.clone()));
-        let place = (
+        let key = (
             new.package.clone(),
             new.script.clone(),
             new.line,
             new.what.clone(),
             apart,
         );
-        let Some(known) = self.0.get_mut(&place) else {
-            self.0.insert(place, new);
+        let Some(known) = self.0.get_mut(&key) else {
+            self.0.insert(key, new);
             return;
         };
         let helped = known.helped && new.helped;
@@ -174,20 +175,20 @@ impl Findings {
         known.times = times;
     }
 
-    /// Whether it says nothing that another one of the same line does not: a lock, backup or new version of a
-    /// file that is written as well.
+    /// Whether it goes without saying beside another one of the same line: a lock, backup or new version of a file
+    /// that is written as well.
     fn is_beside_another(&self, finding: &Finding) -> bool {
-        let Some(of) = main_file(&finding.what).filter(|_| finding.kind == Kind::Write) else {
+        let Some(of) = main_file(&finding.what).filter(|_| finding.kind == FindingKind::Write) else {
             return false;
         };
         self.0.values().any(|other| {
             let here = (&other.package, &other.script, other.line, &other.tool);
             let same = here == (&finding.package, &finding.script, finding.line, &finding.tool);
-            same && other.kind == Kind::Write && other.what == of
+            same && other.kind == FindingKind::Write && other.what == of
         })
     }
 
-    /// All of them: by package and script, then by line, those without one last.
+    /// Returns all findings: by package and script, then by line, those without one last.
     pub fn sorted(&self) -> Vec<Finding> {
         let own = self.0.values().filter(|finding| !self.is_beside_another(finding));
         let mut all: Vec<Finding> = own.cloned().collect();
@@ -199,7 +200,8 @@ impl Findings {
     }
 }
 
-/// The file that `/etc/passwd-`, `.lock`, `.1234` and the like belong to.
+/// Returns the file that a lock, backup or temporary file belongs to: `/etc/passwd` for `/etc/passwd-`,
+/// `/etc/passwd.lock` and `/etc/passwd.1234`.
 fn main_file(path: &str) -> Option<&str> {
     let ends = ["+", "-", "~", ".lock", ".new", ".tmp", ".bak"];
     let number = || {
@@ -214,7 +216,7 @@ fn main_file(path: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    pub(super) fn finding(kind: Kind, what: &str) -> Finding {
+    pub(super) fn finding(kind: FindingKind, what: &str) -> Finding {
         Finding {
             package: "p".into(),
             script: "postinst".into(),
@@ -231,13 +233,18 @@ mod tests {
     #[test]
     fn the_strongest_access_is_kept() {
         let mut all = Findings::default();
-        for kind in [Kind::Test, Kind::Write, Kind::Path, Kind::Test] {
+        for kind in [
+            FindingKind::Test,
+            FindingKind::Write,
+            FindingKind::Path,
+            FindingKind::Test,
+        ] {
             all.add(finding(kind, "/etc/x"));
         }
-        all.add(finding(Kind::Uncovered, "/etc/x"));
+        all.add(finding(FindingKind::Uncovered, "/etc/x"));
         let sorted = all.sorted();
-        let kinds: Vec<Kind> = sorted.iter().map(|finding| finding.kind).collect();
-        assert_eq!(kinds, [Kind::Write, Kind::Uncovered]);
+        let kinds: Vec<FindingKind> = sorted.iter().map(|finding| finding.kind).collect();
+        assert_eq!(kinds, [FindingKind::Write, FindingKind::Uncovered]);
         assert!(sorted.iter().all(|finding| finding.times == 1));
     }
 
@@ -246,16 +253,16 @@ mod tests {
         let mut all = Findings::default();
         all.add(Finding {
             helped: true,
-            ..finding(Kind::Path, "/var/lib/x")
+            ..finding(FindingKind::Path, "/var/lib/x")
         });
         assert!(all.sorted().iter().all(|finding| finding.helped));
-        all.add(finding(Kind::Write, "/var/lib/x"));
+        all.add(finding(FindingKind::Write, "/var/lib/x"));
         let sorted = all.sorted();
         assert_eq!(sorted.len(), 1);
         assert!(
             sorted
                 .iter()
-                .all(|finding| !finding.helped && finding.kind == Kind::Write)
+                .all(|finding| !finding.helped && finding.kind == FindingKind::Write)
         );
     }
 
@@ -269,7 +276,7 @@ mod tests {
             "/etc/passwd.4711",
             "/etc/other-",
         ] {
-            all.add(finding(Kind::Write, what));
+            all.add(finding(FindingKind::Write, what));
         }
         let sorted = all.sorted();
         let seen: Vec<&str> = sorted.iter().map(|finding| finding.what.as_str()).collect();
@@ -280,11 +287,11 @@ mod tests {
     fn repetitions_are_counted_and_lines_are_in_order() {
         let mut all = Findings::default();
         for _ in 0..3 {
-            all.add(finding(Kind::Read, "/b"));
+            all.add(finding(FindingKind::Read, "/b"));
         }
         all.add(Finding {
             line: None,
-            ..finding(Kind::Read, "/a")
+            ..finding(FindingKind::Read, "/a")
         });
         let sorted = all.sorted();
         let seen: Vec<(&str, u32)> = sorted.iter().map(|f| (f.what.as_str(), f.times)).collect();
@@ -294,8 +301,8 @@ mod tests {
     #[test]
     fn the_shims_kinds_are_reported_by_their_names() {
         for kind in ViolationKind::ALL {
-            assert_eq!(Kind::from(kind).name(), kind.name());
+            assert_eq!(FindingKind::from(kind).name(), kind.name());
         }
-        assert!(KINDS.iter().all(|kind| !kind.advice().is_empty()));
+        assert!(FindingKind::ALL.iter().all(|kind| !kind.advice().is_empty()));
     }
 }

@@ -1,7 +1,7 @@
-//! Files of the target in which the path of `DPKG_ROOT` stands.
+//! Files of the target that contain the path of `DPKG_ROOT`.
 //!
-//! Only what scripts write is looked at: a [`Writes`] watches the view of the target for changes, which costs
-//! nothing else, since the kernel keeps the rest of what it knows.
+//! Only files that scripts write are searched. A [`Writes`] watches the view of the target for changes only, so
+//! the kernel's caches of lookups and attributes stay in use.
 
 use rootless_install_fs::{Access, AccessKind, FileType, Target, Watch};
 use std::collections::BTreeMap;
@@ -9,13 +9,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A larger file is not searched.
+/// Size in bytes above which a file is not searched.
 const LARGEST: u64 = 64 << 20;
 
-/// The package and script that runs.
+/// Package and name of the script that runs.
 type Running = (String, String);
 
-/// Who wrote which file of the target last.
+/// Files of the target that scripts wrote, with the last writer of each.
 #[derive(Debug, Default)]
 pub struct Writes(Mutex<State>);
 
@@ -30,12 +30,12 @@ impl Writes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says which script runs from now on.
+    /// Sets the script that runs from now on; none between scripts.
     pub(super) fn running(&self, script: Option<Running>) {
         self.state().running = script;
     }
 
-    /// The files and links that scripts wrote and that name `root`, with the last writer.
+    /// Returns the files and links that scripts wrote and that contain `root`, each with its last writer.
     pub(super) fn leaks(&self, target: &Target, root: &Path) -> Vec<(PathBuf, Running)> {
         let written = self.state().written.clone();
         let leaks = |path: &Path| {
@@ -63,7 +63,7 @@ impl Watch for Writes {
         };
         let state = &mut *self.state();
         let Some(running) = &state.running else { return };
-        // A file that was written under another name has its writer.
+        // A file that is renamed keeps its writer.
         let writer = state.written.remove(access.path);
         let writer = writer.filter(|_| path != access.path);
         state
@@ -76,7 +76,7 @@ impl Watch for Writes {
     }
 }
 
-/// Whether bytes have a path as a path: not as a part of a longer one.
+/// Whether bytes contain a path, and not only as a part of a longer name.
 fn has(bytes: &[u8], root: &[u8]) -> bool {
     let is_part = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || b"_-.+".contains(b));
     bytes.windows(root.len()).enumerate().any(|(at, window)| {

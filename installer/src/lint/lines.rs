@@ -1,14 +1,14 @@
-//! Which line of a maintainer script is being executed.
+//! The line of a maintainer script that is being executed.
 //!
 //! `sh -x` cannot tell: the shell of Debian, dash, is built without `$LINENO`, and bash takes `PS4` from
 //! nobody's environment when it runs as root. Their trace goes to standard error, too, where `x=$(f 2>&1)`
 //! catches it and the script does something else. So shell scripts of packages are interpreted by bash with a
 //! start-up file ([`startup`]) that sends the trace to a pipe of its own (bash(1), `BASH_XTRACEFD`) and sets
-//! `PS4` there, for `sh` in POSIX mode. The shim does that (`maintscript-shim/src/traced.rs`): it stands in the
-//! place of the shells in the native root, and has the real ones beside it.
+//! `PS4` there, for `sh` in POSIX mode. The shim does that (`maintscript-shim/src/traced.rs`): it replaces the
+//! shells in the native root, and has the real ones in its directory.
 //!
-//! The shell writes a command to the pipe before it executes it, so whoever reads the pipe while the shell's
-//! access waits for its answer knows the command it is from.
+//! The shell writes a command to the pipe before it executes it. So the last record in the pipe, while an access of
+//! the shell waits for its answer, is that of the command which makes the access.
 
 use super::classify::{code, names};
 use super::process::{Processes, is_script};
@@ -22,11 +22,11 @@ use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Shells of the native root that the shim stands in for; `sh` is a link to one of them.
+/// Shells of the native root that the shim replaces; `sh` is a link to one of them.
 const SHELLS: [&str; 2] = ["dash", "bash"];
 
-/// Returns the shell's start-up file, for a pipe. For each command it has written: its process, the line, the lines
-/// from which functions and files on the way were called, their files, and the command.
+/// Returns the start-up file of shells that trace to a pipe. Each record has the process, the line, the lines from
+/// which functions and sourced files were called, their files, and the command.
 fn startup(pipe: &str) -> String {
     format!(
         "unset BASH_ENV\n\
@@ -37,28 +37,28 @@ fn startup(pipe: &str) -> String {
     )
 }
 
-/// The longest record that is kept; a command may have any length.
+/// Greatest number of bytes of an incomplete record that is kept; a command may have any length.
 const LONGEST: usize = 64 << 10;
 
-/// Where a shell is.
+/// The position of a shell in its script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spot {
-    /// The script's path as the shell has it: debconf runs a package's `config` from its other scripts.
+    /// Path of the script as the shell has it: a `config`, where debconf runs it from another script.
     pub file: PathBuf,
-    /// The line of the maintainer script: where its function or sourced file was called from, if it is in
-    /// one.
+    /// Line of the maintainer script; in a function or sourced file, the line that called it.
     pub line: u32,
-    /// The command that it executes.
+    /// The command that is executed.
     pub command: String,
 }
 
-/// What the shells of one script have written so far.
+/// Records that the shells of one script have written so far.
 #[derive(Debug, Default)]
 struct Records {
+    /// The incomplete record at the end.
     rest: Vec<u8>,
-    /// By the number of the process in its own namespace.
+    /// Last position of each process, by its number in its own namespace.
     spots: HashMap<u32, Spot>,
-    /// Processes that have executed a program and written nothing since.
+    /// Processes that have executed a program and traced nothing since.
     starting: HashSet<u32>,
 }
 
@@ -74,10 +74,10 @@ impl Records {
         }
     }
 
-    /// One line. What has no mark in front is the rest of a command of several lines.
+    /// Takes one line. One without the mark at its beginning continues a command of several lines.
     fn record(&mut self, line: &str, admin: &Path) -> Option<()> {
         let line = line.trim_end_matches('\n').strip_prefix('\u{1}')?;
-        // It is repeated for commands in commands.
+        // The mark is repeated for commands in command substitutions.
         let (place, command) = line.trim_start_matches('\u{1}').split_once('\u{2}')?;
         let (numbers, files) = place.split_once('\u{3}')?;
         let mut numbers = numbers.split(' ');
@@ -95,7 +95,7 @@ impl Records {
     }
 }
 
-/// Reads what shells write about themselves.
+/// Reads the traces of shells.
 #[derive(Debug)]
 pub struct Tracer {
     pipe: Option<File>,
@@ -103,11 +103,11 @@ pub struct Tracer {
     records: Records,
 }
 
-/// How many steps there are at most from a process to its shell.
+/// Greatest number of generations from a process up to its shell.
 const GENERATIONS: usize = 64;
 
 impl Tracer {
-    /// One that knows nothing, for scripts that are not traced.
+    /// Returns one without a pipe, for scripts that are not traced.
     pub fn blind(admin: &Path) -> Self {
         Self {
             pipe: None,
@@ -120,12 +120,12 @@ impl Tracer {
     /// `DPKG_ADMINDIR`, `shim` the shim's path in the native root.
     ///
     /// # Errors
-    /// What cannot be made.
+    /// Those of making the pipe, the start-up file and the shells.
     pub fn prepare(private: &Path, native: &Target, admin: &Path, shim: &Path) -> io::Result<Self> {
         let pipe = private.join(names::TRACE);
         nix::unistd::mkfifo(&pipe, NixMode::from_bits_truncate(0o600))?;
         fs::set_permissions(&pipe, Permissions::from_mode(0o666))?;
-        // With a writer of its own it has no end.
+        // With a writer here the pipe never reports its end.
         let pipe = fs::OpenOptions::new()
             .read(true)
             .write(true)
@@ -163,7 +163,7 @@ impl Tracer {
         self.records = Records::default();
     }
 
-    /// Takes what has been written. Without that, shells would wait in the end.
+    /// Reads what has been written, so that no shell waits for room in the pipe.
     pub fn drain(&mut self) {
         let Some(pipe) = &mut self.pipe else { return };
         let mut chunk = [0; 4096];
@@ -173,7 +173,7 @@ impl Tracer {
         }
     }
 
-    /// A process executes a program. Where that is a shell, it has begun with its script when it writes.
+    /// Notes that a process executes a program. A shell has begun with its script when it traces something.
     pub fn executes(&mut self, processes: &dyn Processes, pid: u32) {
         if self.pipe.is_some()
             && let Some(status) = processes.status(pid)
@@ -183,14 +183,14 @@ impl Tracer {
         }
     }
 
-    /// Whether a shell that is traced has not come to its script yet: what it reads is its own business.
+    /// Whether a traced shell has not begun with its script yet: files that it reads then are its own matter.
     pub fn is_starting(&mut self, processes: &dyn Processes, pid: u32) -> bool {
         self.drain();
         let status = processes.status(pid);
         status.is_some_and(|status| self.records.starting.contains(&status.inner))
     }
 
-    /// Where the shell is that a process is, or comes from.
+    /// Returns the position of a process that is a shell, or else of its nearest ancestor that is one.
     pub fn spot(&mut self, processes: &dyn Processes, pid: u32) -> Option<Spot> {
         self.drain();
         if self.records.spots.is_empty() {
@@ -208,8 +208,7 @@ impl Tracer {
     }
 }
 
-/// The line of a script that has a path, or else the name of a tool, if there is but one: for scripts that
-/// are not traced.
+/// Returns the only line of a script that has a path, or else the name of a tool; for scripts that are not traced.
 pub fn guess(script: &str, tool: &str, what: &str) -> Option<u32> {
     let only = |text: &str| {
         let mut lines = (1..)
@@ -221,8 +220,8 @@ pub fn guess(script: &str, tool: &str, what: &str) -> Option<u32> {
     only(what).or_else(|| only(tool))
 }
 
-/// A better place for what a shell did by itself: where the command that it wrote last has nothing to do
-/// with a path, and a line further on does, or one line at all.
+/// Returns a better position for an access of a shell itself: where the command that it traced last does not have
+/// the path, the next line that has it, or the only line that does.
 pub fn nearer(script: &str, path: &str, spot: &Spot) -> Option<Spot> {
     let line = |number: u32| script.lines().nth(usize::try_from(number).ok()?.checked_sub(1)?);
     if names(&spot.command, path) || line(spot.line).is_some_and(|line| names(line, path)) {
@@ -231,7 +230,7 @@ pub fn nearer(script: &str, path: &str, spot: &Spot) -> Option<Spot> {
     let after = usize::try_from(spot.line).ok()?;
     let mut ahead = (1..).zip(script.lines()).skip(after);
     let ahead = ahead.find(|(_, text)| names(code(text), path));
-    // Where a variable is set nothing is looked at.
+    // An assignment does not access a path.
     let only = || guess(script, path, path).filter(|number| !line(*number).is_some_and(sets));
     let number = ahead.map(|(number, _)| number).or_else(only)?;
     Some(Spot {
@@ -248,5 +247,4 @@ fn sets(line: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "lines/tests.rs"]
 mod tests;

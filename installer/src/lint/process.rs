@@ -1,26 +1,26 @@
-//! Who does something: a maintainer script itself, or a tool.
+//! Processes: maintainer scripts and tools, told apart by their command lines.
 
 use std::path::Path;
 
-/// What /proc tells of a process.
+/// Numbers of a process, from `/proc/PID/status` (proc(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The parent.
+    /// Number of its parent.
     pub parent: u32,
     /// Its own number in the innermost namespace it is in.
     pub inner: u32,
 }
 
-/// What can be asked about processes, which are stopped meanwhile.
+/// Source of knowledge about processes, each of which is stopped meanwhile.
 pub trait Processes: Send + Sync {
-    /// The command line.
+    /// Returns the command line; none where there is no such process.
     fn command(&self, pid: u32) -> Option<Vec<String>>;
-    /// Parent and inner number.
+    /// Returns the numbers of the process and its parent; none where there is no such process.
     fn status(&self, pid: u32) -> Option<Status>;
 }
 
-/// The machine's own /proc. What is read there is for everybody (proc(5)), unless it is mounted with
-/// `hidepid`: then nothing is known about the processes of other users.
+/// This machine's /proc. All users may read these files (proc(5)), unless it is mounted with `hidepid`: then nothing
+/// is known about processes of other users.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Proc;
 
@@ -50,10 +50,10 @@ fn parse_status(text: &str) -> Option<Status> {
     })
 }
 
-/// A process by its command line.
+/// A process, as its command line has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Process {
-    /// It interprets a maintainer script.
+    /// The interpreter of a maintainer script.
     Script {
         /// The script's path as it was called.
         path: String,
@@ -72,16 +72,16 @@ pub enum Process {
 /// Shells that read a script given by its name.
 const SHELLS: [&str; 6] = ["sh", "dash", "bash", "rbash", "ksh", "zsh"];
 
-/// The beginnings of names of other interpreters.
+/// Beginnings of names of other interpreters: versions follow.
 const INTERPRETERS: [&str; 5] = ["perl", "python", "ruby", "tclsh", "lua"];
 
-/// The last component of a path, without the mark of a login shell.
+/// Returns the last component of a path, without the `-` of a login shell.
 fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path).trim_start_matches('-')
 }
 
-/// Whether a path is that of a maintainer script, given `DPKG_ADMINDIR`: those of packages that are
-/// unpacked, and of those that are just being unpacked (dpkg(1)).
+/// Whether a path is that of a maintainer script, of a package that is unpacked (`info`) or is just being unpacked
+/// (`tmp.ci`); `admin` is `DPKG_ADMINDIR`.
 pub fn is_script(path: &str, admin: &Path) -> bool {
     let Ok(rest) = Path::new(path).strip_prefix(admin) else {
         return false;
@@ -107,7 +107,7 @@ impl Process {
             return tool(name, rest);
         };
         let (options, after) = rest.split_at(at);
-        // A command in the arguments, and not a file.
+        // The program is in the arguments, and not in a file.
         let inline = |option: &String| match shell {
             true => !option.starts_with("--") && option.ends_with('c'),
             false => option == "-c" || option == "-m" || option.ends_with('e') || option.ends_with('E'),

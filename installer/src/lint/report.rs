@@ -1,12 +1,12 @@
 //! Findings as text for people and as JSON for programs.
 
-use super::finding::{Finding, KINDS, Kind};
+use super::finding::{Finding, FindingKind};
 use progress::escape;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io;
 
-/// How findings are printed.
+/// Form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For people: grouped by package and script, with advice.
@@ -15,10 +15,10 @@ pub enum Format {
     Json,
 }
 
-/// What a run of lint has to say.
+/// Result of a run of lint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Of this form; another one has another number.
+    /// Version of the form of the report ([`VERSION`]).
     pub version: u32,
     /// The target's architecture.
     pub architecture: String,
@@ -26,9 +26,9 @@ pub struct Report {
     pub suite: String,
     /// The packages that were asked for, with their versions.
     pub packages: Vec<Package>,
-    /// Scripts of these that ran.
+    /// Number of scripts of these packages that ran.
     pub scripts: usize,
-    /// What was found.
+    /// The findings, sorted by package, script and line.
     pub findings: Vec<Finding>,
 }
 
@@ -41,14 +41,14 @@ pub struct Package {
     pub version: String,
 }
 
-/// The form of the report.
+/// Version of the JSON form; raised when it changes incompatibly.
 pub const VERSION: u32 = 1;
 
 impl Report {
-    /// Writes it.
+    /// Writes the report to `out`.
     ///
     /// # Errors
-    /// What the writer says.
+    /// Those of `out`.
     pub fn write(&self, format: Format, mut out: impl io::Write) -> io::Result<()> {
         match format {
             Format::Text => out.write_all(self.text().as_bytes())?,
@@ -60,7 +60,7 @@ impl Report {
         out.flush()
     }
 
-    /// For people. Strings may come from packages, so they are made safe to print.
+    /// Returns the report for people. Strings that come from packages are escaped.
     fn text(&self) -> String {
         let mut text = String::new();
         let mut heading = None;
@@ -88,7 +88,7 @@ impl Report {
         }
         if !self.findings.is_empty() {
             text.push('\n');
-            for kind in KINDS {
+            for kind in FindingKind::ALL {
                 if self.findings.iter().any(|finding| finding.kind == kind) {
                     let _ = writeln!(text, "{}: {}", kind.name(), kind.advice());
                 }
@@ -114,11 +114,11 @@ impl Report {
     }
 }
 
-/// So many findings of one kind, line and tool are printed for people.
+/// Number of findings of one kind, line and tool that are printed for people.
 const MOST_ALIKE: usize = 4;
 
-/// What findings have in common that say the same of different files.
-fn alike(finding: &Finding) -> (&str, &str, Option<u32>, Kind, &str, bool) {
+/// Returns the properties that are equal in findings which differ in their file only.
+fn alike(finding: &Finding) -> (&str, &str, Option<u32>, FindingKind, &str, bool) {
     let Finding {
         package,
         script,
@@ -139,7 +139,7 @@ fn count(number: usize, what: &str) -> String {
     }
 }
 
-/// One finding: line, kind, what, by whom, and the command where it says more.
+/// Returns the text of one finding: line, kind, path, tool, and the command where it says more.
 fn line(finding: &Finding) -> String {
     let number = finding.line.map_or("-".to_owned(), |line| line.to_string());
     let mut text = format!(
@@ -190,12 +190,12 @@ mod tests {
             findings: vec![
                 Finding {
                     command: Some("[ -e /etc/foo ]".into()),
-                    ..finding(Some(12), Kind::Test, "[", "/etc/foo")
+                    ..finding(Some(12), FindingKind::Test, "[", "/etc/foo")
                 },
                 Finding {
                     helped: true,
                     times: 2,
-                    ..finding(None, Kind::Uncovered, "evil\x1b", "evil\x1b")
+                    ..finding(None, FindingKind::Uncovered, "evil\x1b", "evil\x1b")
                 },
             ],
         }

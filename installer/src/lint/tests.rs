@@ -1,7 +1,7 @@
 use super::process::Status;
 use super::*;
 use progress::Silent;
-use rootless_install_fs::{AccessKind, Attribute, FileType, Found, Meta};
+use rootless_install_fs::{AccessKind, Attribute, FileType, LookupResult, Meta};
 
 const POSTINST: &str = "/target/var/lib/dpkg/info/p.postinst";
 
@@ -36,7 +36,7 @@ fn fixture(script: &str, commands: &[(u32, &'static str)]) -> Fixture {
     let mut all = vec![(100, "bash /target/var/lib/dpkg/info/p.postinst configure")];
     all.extend(commands);
     let admin = PathBuf::from("/target/var/lib/dpkg");
-    let settings = Settings {
+    let settings = LintContext {
         root: "/target".into(),
         admin,
         target: target.clone(),
@@ -56,11 +56,11 @@ impl Fixture {
         self.lint.seen(&Access { pid, path, kind });
     }
 
-    fn look(&self, pid: u32, path: &str, found: &Found) {
+    fn look(&self, pid: u32, path: &str, found: &LookupResult) {
         self.see(pid, path, AccessKind::Lookup { found });
     }
 
-    fn found(&self) -> Vec<(Option<u32>, Kind, String, String)> {
+    fn found(&self) -> Vec<(Option<u32>, FindingKind, String, String)> {
         let (findings, _) = self.lint.findings(|_| true);
         findings
             .into_iter()
@@ -69,7 +69,7 @@ impl Fixture {
     }
 }
 
-fn is(line: u32, kind: Kind, tool: &str, what: &str) -> (Option<u32>, Kind, String, String) {
+fn is(line: u32, kind: FindingKind, tool: &str, what: &str) -> (Option<u32>, FindingKind, String, String) {
     (Some(line), kind, tool.to_owned(), what.to_owned())
 }
 
@@ -80,23 +80,23 @@ fn accesses_become_findings() {
     // Before any script begins nobody is to blame.
     f.see(100, "/etc/early", AccessKind::Create);
     f.lint.begin("p", "postinst configure");
-    f.look(100, "/etc", &Found::Directory);
-    f.look(100, "/etc/foo", &Found::Nothing);
-    f.look(100, "/etc", &Found::Directory);
-    f.look(100, "/etc/outside", &Found::Nothing);
+    f.look(100, "/etc", &LookupResult::Directory);
+    f.look(100, "/etc/foo", &LookupResult::Nothing);
+    f.look(100, "/etc", &LookupResult::Directory);
+    f.look(100, "/etc/outside", &LookupResult::Nothing);
     f.see(100, "/etc/outside", AccessKind::Create);
-    f.look(100, "/target", &Found::Directory);
-    f.look(101, "/var", &Found::Directory);
-    f.look(101, "/var/lib", &Found::Directory);
-    f.look(101, "/var/lib/x", &Found::Other);
+    f.look(100, "/target", &LookupResult::Directory);
+    f.look(101, "/var", &LookupResult::Directory);
+    f.look(101, "/var/lib", &LookupResult::Directory);
+    f.look(101, "/var/lib/x", &LookupResult::Other);
     f.see(101, "/var/lib/x", AccessKind::Attributes(Attribute::Owner));
     f.lint.end();
     assert_eq!(
         f.found(),
         [
-            is(3, Kind::Test, "shell", "/etc/foo"),
-            is(4, Kind::Write, "shell", "/etc/outside"),
-            is(5, Kind::Write, "chown", "/var/lib/x"),
+            is(3, FindingKind::Test, "shell", "/etc/foo"),
+            is(4, FindingKind::Write, "shell", "/etc/outside"),
+            is(5, FindingKind::Write, "chown", "/var/lib/x"),
         ]
     );
     assert_eq!(f.lint.findings(|name| name == "other"), (Vec::new(), 0));
@@ -105,7 +105,7 @@ fn accesses_become_findings() {
 #[test]
 fn the_shim_tells_what_it_did() {
     let f = fixture("#!/bin/sh\ngetent passwd x\n", &[(102, "getent passwd x")]);
-    let heard = Heard {
+    let heard = LintReporter {
         lint: Arc::clone(&f.lint),
         reporter: Arc::new(Silent),
     };
@@ -114,8 +114,8 @@ fn the_shim_tells_what_it_did() {
         script: "postinst configure",
     });
     // The script's text is known from its first access.
-    f.look(100, "/usr", &Found::Directory);
-    f.look(100, "/usr/bin", &Found::Directory);
+    f.look(100, "/usr", &LookupResult::Directory);
+    f.look(100, "/usr/bin", &LookupResult::Directory);
     f.lint.reported(&shim_protocol::Violation {
         kind: shim_protocol::ViolationKind::OuterQuery,
         tool: b"getent",
@@ -139,7 +139,7 @@ fn the_shim_tells_what_it_did() {
 fn programs_of_the_target() {
     let script = "#!/bin/sh\n\"$DPKG_ROOT/usr/bin/tool\"\nnice \"$DPKG_ROOT/usr/bin/other\"\nucf x\n";
     let f = fixture(script, &[(101, "nice /target/usr/bin/other"), (102, "ucf x")]);
-    let inside = Inside(Arc::clone(&f.lint));
+    let inside = TargetWatch(Arc::clone(&f.lint));
     let execute = |pid, path: &str| {
         let (path, kind) = (Path::new(path), AccessKind::Execute);
         inside.seen(&Access { pid, path, kind });
@@ -147,14 +147,14 @@ fn programs_of_the_target() {
     f.lint.begin("p", "postinst configure");
     execute(100, "/var/lib/dpkg/info/p.postinst");
     // The script's text is known from its first access.
-    f.look(100, "/usr", &Found::Directory);
-    f.look(100, "/usr/bin", &Found::Directory);
+    f.look(100, "/usr", &LookupResult::Directory);
+    f.look(100, "/usr/bin", &LookupResult::Directory);
     execute(100, "/usr/bin/tool");
     execute(101, "/usr/bin/other");
     // It is confined there.
     execute(102, "/usr/bin/ucf");
     f.lint.end();
-    let kind = Kind::TargetBinary;
+    let kind = FindingKind::TargetBinary;
     assert_eq!(
         f.found(),
         [
@@ -174,7 +174,7 @@ fn lines_of_config_are_its_own() {
         .write(Path::new("var/lib/dpkg/info/p.config"), text, &meta)
         .unwrap();
     f.lint.begin("p", "postinst configure");
-    f.look(105, "/etc/foo", &Found::Nothing);
+    f.look(105, "/etc/foo", &LookupResult::Nothing);
     f.lint.end();
     let (findings, _) = f.lint.findings(|_| true);
     let seen: Vec<_> = findings
@@ -205,19 +205,19 @@ fn a_clean_script_has_no_findings() {
     f.lint.begin("p", "postinst configure");
     for pid in [100, 103] {
         for path in ["/lib", "/etc"] {
-            f.look(pid, path, &Found::Directory);
+            f.look(pid, path, &LookupResult::Directory);
         }
-        f.look(pid, "/etc/ld.so.cache", &Found::Other);
+        f.look(pid, "/etc/ld.so.cache", &LookupResult::Other);
         let read = AccessKind::Open {
             read: true,
             write: false,
         };
         f.see(pid, "/etc/ld.so.cache", read);
-        f.look(pid, "/target", &Found::Directory);
+        f.look(pid, "/target", &LookupResult::Directory);
     }
-    f.look(100, "/usr", &Found::Directory);
-    f.look(100, "/usr/bin", &Found::Directory);
-    f.look(100, "/usr/bin/cat", &Found::Other);
+    f.look(100, "/usr", &LookupResult::Directory);
+    f.look(100, "/usr/bin", &LookupResult::Directory);
+    f.look(100, "/usr/bin/cat", &LookupResult::Other);
     f.lint.end();
     assert_eq!(f.found(), []);
 }
@@ -236,5 +236,8 @@ fn what_scripts_leave_behind_is_searched() {
     f.target
         .write(Path::new("a"), b"dir = /target/etc\n", &meta)
         .unwrap();
-    assert_eq!(f.found(), [(None, Kind::Leak, String::new(), "/a".to_owned())]);
+    assert_eq!(
+        f.found(),
+        [(None, FindingKind::Leak, String::new(), "/a".to_owned())]
+    );
 }

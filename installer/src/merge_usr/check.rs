@@ -1,4 +1,4 @@
-//! Whether the packages to be unpacked can be unpacked through the links.
+//! The check that packages can be unpacked through the links.
 
 use super::{ALWAYS, DIRECTORIES, MergeUsrError};
 use deb_arch::Architecture;
@@ -6,24 +6,27 @@ use deb_unpack::{DebFile, EntryKind, Job, Limits, open_package};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-/// What one path is in a package.
+/// A path in a package.
 struct Entry {
+    /// Name of the package.
     package: String,
-    kind: Kind,
+    kind: PathKind,
 }
 
-enum Kind {
+/// Kind of a path in a package.
+enum PathKind {
     Directory,
+    /// A symbolic link, with its text.
     Link(PathBuf),
     Other,
 }
 
-/// What is in the packages at the top, in `/bin` and the like, and at the same paths
-/// in `/usr`.
+/// Paths of packages in `/bin` and the like, and their counterparts in `/usr`.
 #[derive(Default)]
 pub(super) struct Contents(BTreeMap<PathBuf, Entry>);
 
 impl Contents {
+    /// Reads the paths of package files.
     pub(super) fn read(jobs: &[Job]) -> Result<Self, MergeUsrError> {
         let mut contents = Self::default();
         for job in jobs {
@@ -39,9 +42,9 @@ impl Contents {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         deb.walk_data(limit, threads, |entry, _| {
             let kind = match entry.kind {
-                EntryKind::Directory => Kind::Directory,
-                EntryKind::Symlink(text) => Kind::Link(text),
-                _ => Kind::Other,
+                EntryKind::Directory => PathKind::Directory,
+                EntryKind::Symlink(text) => PathKind::Link(text),
+                _ => PathKind::Other,
             };
             self.note(package, entry.path, kind);
             Ok(())
@@ -49,8 +52,8 @@ impl Contents {
         Ok(())
     }
 
-    /// The first package to have a path counts, unless it has a directory there.
-    fn note(&mut self, package: &str, path: PathBuf, kind: Kind) {
+    /// Adds a path. The first package that has it counts, unless it has a directory there.
+    fn note(&mut self, package: &str, path: PathBuf, kind: PathKind) {
         let concerned = |path: &Path| directory_of(path).is_some();
         let in_usr = path.strip_prefix("/usr").map(|rest| Path::new("/").join(rest));
         if !concerned(&path) && !in_usr.is_ok_and(|path| concerned(&path)) {
@@ -61,34 +64,37 @@ impl Contents {
             kind,
         };
         match self.0.get(&path).map(|known| &known.kind) {
-            None | Some(Kind::Directory) => drop(self.0.insert(path, entry)),
+            None | Some(PathKind::Directory) => drop(self.0.insert(path, entry)),
             Some(_) => {}
         }
     }
 
-    /// The package that brings one of the links.
+    /// Returns the name of a package that has one of the links.
     pub(super) fn merged_by(&self) -> Option<String> {
         DIRECTORIES.iter().find_map(|name| {
             let entry = self.0.get(&Path::new("/").join(name))?;
-            matches!(&entry.kind, Kind::Link(text) if is_right(text, name)).then(|| entry.package.clone())
+            matches!(&entry.kind, PathKind::Link(text) if is_right(text, name)).then(|| entry.package.clone())
         })
     }
 
-    /// The links to be made: those that the architecture has and those that the
-    /// packages need, but not those that they bring.
+    /// Returns the links to be made: those of the architecture and those that packages need, without those that
+    /// packages have themselves.
+    ///
+    /// # Errors
+    /// A path of a package that cannot be moved into /usr.
     pub(super) fn links(&self, arch: &Architecture) -> Result<Vec<&'static str>, MergeUsrError> {
-        // Who brings one link brings all that are right for it.
+        // A package that has one link has all that its architecture needs.
         let brought = self.merged_by().is_some();
         let mut links = Vec::new();
         for (number, name) in DIRECTORIES.into_iter().enumerate() {
             let path = Path::new("/").join(name);
             match self.0.get(&path) {
                 Some(Entry {
-                    kind: Kind::Link(text),
+                    kind: PathKind::Link(text),
                     ..
                 }) if is_right(text, name) => {}
                 Some(Entry {
-                    kind: Kind::Link(text),
+                    kind: PathKind::Link(text),
                     package,
                 }) => {
                     return Err(MergeUsrError::OtherLink {
@@ -110,13 +116,14 @@ impl Contents {
         self.below(directory).next().is_some()
     }
 
-    /// What is in a directory of the top, with the directory itself.
+    /// Returns the paths in a directory of the root directory, with the directory itself.
     fn below<'c>(&'c self, directory: &'c Path) -> impl Iterator<Item = (&'c PathBuf, &'c Entry)> {
         self.0
             .range(directory.to_owned()..)
             .take_while(move |(path, _)| path.starts_with(directory))
     }
 
+    /// Checks that a directory can be moved into /usr.
     fn check(&self, directory: &Path) -> Result<(), MergeUsrError> {
         for (path, entry) in self.below(directory) {
             let package = || entry.package.clone();
@@ -124,14 +131,14 @@ impl Contents {
                 continue;
             };
             let canonical = Path::new("/usr").join(rest);
-            if path == directory && matches!(entry.kind, Kind::Link(_)) {
+            if path == directory && matches!(entry.kind, PathKind::Link(_)) {
                 continue;
             }
             if let Some(there) = self.0.get(&canonical) {
                 let other = there.package.clone();
                 match (&entry.kind, &there.kind) {
-                    (Kind::Directory, Kind::Directory) => {}
-                    (_, Kind::Link(_)) => {
+                    (PathKind::Directory, PathKind::Directory) => {}
+                    (_, PathKind::Link(_)) => {
                         return Err(MergeUsrError::Link {
                             package: package(),
                             path: path.clone(),
@@ -148,7 +155,7 @@ impl Contents {
                         });
                     }
                 }
-            } else if path == directory && !matches!(entry.kind, Kind::Directory) {
+            } else if path == directory && !matches!(entry.kind, PathKind::Directory) {
                 return Err(MergeUsrError::Exists {
                     package: package(),
                     path: canonical,
@@ -157,7 +164,7 @@ impl Contents {
                 });
             }
             match &entry.kind {
-                Kind::Link(text) if crosses(path, text, directory) => {
+                PathKind::Link(text) if crosses(path, text, directory) => {
                     return Err(MergeUsrError::Crosses {
                         package: package(),
                         path: path.clone(),
@@ -172,7 +179,7 @@ impl Contents {
     }
 }
 
-/// The directory of the top that a path is, or is in, if it is one to be a link.
+/// Returns the directory, of those that become links, which a path is or is in.
 fn directory_of(path: &Path) -> Option<&'static str> {
     let mut components = path.components();
     let (Some(Component::RootDir), Some(Component::Normal(first))) = (components.next(), components.next())
@@ -182,13 +189,13 @@ fn directory_of(path: &Path) -> Option<&'static str> {
     DIRECTORIES.into_iter().find(|name| first == *name)
 }
 
+/// Whether the text of a link leads to the directory of that name in /usr.
 fn is_right(text: &Path, name: &str) -> bool {
     let text = text.strip_prefix("/").unwrap_or(text);
     text == Path::new("usr").join(name)
 }
 
-/// Whether a link says something else one directory deeper. A link that climbs
-/// after it has descended might.
+/// Whether a link would lead elsewhere one directory deeper. One with `..` after a name may, so it counts.
 fn crosses(path: &Path, text: &Path, directory: &Path) -> bool {
     if text.is_absolute() {
         return false;

@@ -1,7 +1,7 @@
 //! Links, and what stands against them.
 
 use super::*;
-use deb_unpack::tests::build::{Data, Deb};
+use deb_testing::{Data, Deb};
 use rootless_install_fs::FileType;
 
 struct Scene {
@@ -21,7 +21,7 @@ impl Scene {
             Job {
                 path,
                 expected: None,
-                quick: None,
+                recompressed: None,
             }
         });
         let jobs = jobs.collect();

@@ -7,10 +7,10 @@ use flate2::write::GzEncoder;
 use liblzma::stream::{Check, MtStreamBuilder};
 use liblzma::write::XzEncoder;
 
-/// How an archive is compressed.
+/// Compression of an archive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// None.
     #[default]
     None,
     /// gzip(1), level 6, without name and time; one thread.
@@ -21,13 +21,13 @@ pub enum Compression {
     Zstd,
 }
 
-/// Bytes of input in an xz block: 3 times the dictionary of level 6, which is
-/// liblzma's own choice. It is fixed here, since it shows in the result.
+/// Number of bytes of input in an xz block: 3 times the dictionary of level 6, which is liblzma's default. It is
+/// fixed, since it shows in the result.
 const XZ_BLOCK: u64 = 24 << 20;
-/// More threads would need more memory than their speed is worth: some 150 MB each.
+/// Greatest number of threads, each of which needs some 150 MB.
 const MOST_THREADS: usize = 8;
 
-/// Compresses what is written to it.
+/// A writer that compresses.
 pub(super) enum Encoder<W: Write> {
     None(Counted<W>),
     Gzip(GzEncoder<Counted<W>>),
@@ -43,7 +43,7 @@ impl<W: Write> Encoder<W> {
         };
         Ok(match compression {
             Compression::None => Self::None(sink),
-            // 255 as operating system is "unknown": the same on any machine.
+            // The operating system 255 is "unknown" (RFC 1952), the same on any machine.
             Compression::Gzip => Self::Gzip(
                 GzBuilder::new()
                     .operating_system(255)
@@ -63,7 +63,7 @@ impl<W: Write> Encoder<W> {
         })
     }
 
-    /// Writes what is left; the number of compressed bytes.
+    /// Writes the rest. Returns the number of compressed bytes.
     pub(super) fn finish(self) -> io::Result<u64> {
         let mut sink = match self {
             Self::None(sink) => sink,
@@ -76,8 +76,8 @@ impl<W: Write> Encoder<W> {
     }
 }
 
-/// The encoder for several threads also with one: the other one does not divide
-/// its input into blocks.
+/// Returns the encoder for several threads, also for one: liblzma's encoder for one thread does not divide its input
+/// into blocks.
 fn xz_stream(threads: u32) -> io::Result<liblzma::stream::Stream> {
     Ok(MtStreamBuilder::new()
         .threads(threads)
@@ -107,7 +107,7 @@ impl<W: Write> Write for Encoder<W> {
     }
 }
 
-/// Counts what arrives.
+/// A writer that counts the bytes.
 pub(super) struct Counted<W: Write> {
     sink: BufWriter<W>,
     bytes: u64,

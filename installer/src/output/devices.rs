@@ -27,8 +27,8 @@ const fn char(major: u32, minor: u32) -> Device {
     Device::Char { major, minor }
 }
 
-/// What mmdebstrap(1) puts into `/dev` of an archive, sorted. Numbers are those of
-/// the kernel's list of allocated devices.
+/// Entries that mmdebstrap(1) makes in `/dev` of an archive, sorted. Numbers are those of the kernel's list of
+/// allocated devices.
 pub const DEVICES: &[(&str, Device)] = &[
     ("console", char(5, 1)),
     ("fd", Device::Link("/proc/self/fd")),
@@ -46,8 +46,8 @@ pub const DEVICES: &[(&str, Device)] = &[
     ("zero", char(1, 5)),
 ];
 
-/// Makes `/dev` what [`DEVICES`] says, whatever it was, all of it root's and with
-/// the modification time `time`.
+/// Replaces `/dev` by a directory with the entries of [`DEVICES`], all owned by root and with the modification time
+/// `time`.
 ///
 /// # Errors
 /// Those of changing the target.
@@ -83,7 +83,7 @@ pub fn make(target: &Target, time: Timestamp) -> Result<(), Error> {
             Device::Directory => target.make_dir(&path, &directory)?,
         }
     }
-    // Last: what was made in it has changed its time.
+    // At the end: each new entry has changed the directory's time.
     target.set_meta(dev, &directory)?;
     Ok(())
 }
@@ -92,7 +92,7 @@ fn names(target: &Target, path: &Path) -> Result<Vec<std::ffi::OsString>, Error>
     Ok(target.read_dir(path)?)
 }
 
-/// Removes everything in a directory that is not a link.
+/// Removes all entries of a directory.
 fn clear(target: &Target, directory: &Path) -> Result<(), Error> {
     for name in names(target, directory)? {
         let path = directory.join::<&OsStr>(&name);

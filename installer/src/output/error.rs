@@ -1,11 +1,11 @@
-//! What can go wrong while the result is written.
+//! Errors of making the result.
 
 use std::io;
 use std::path::PathBuf;
 
 use progress::Cancelled;
 
-/// Why there is no result.
+/// Reason why there is no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -15,29 +15,29 @@ pub enum Error {
     /// A file of the target could not be read.
     #[error("cannot read {path} of the target")]
     Read {
-        /// Its path in the target.
+        /// Path in the target.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
     /// A file of the target became smaller while it was read.
     #[error("{path} of the target became smaller while it was read: {missing} bytes are missing")]
     Shrunk {
-        /// Its path in the target.
+        /// Path in the target.
         path: PathBuf,
-        /// Number of bytes that were not there any more.
+        /// Number of bytes that are missing.
         missing: u64,
     },
     /// The archive could not be written.
     #[error("cannot write the archive")]
     Write(#[source] io::Error),
-    /// The run was stopped.
+    /// The user stopped the run.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
 }
 
 impl Error {
-    /// How to mend it.
+    /// Returns advice to the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Write(source) => match source.kind() {

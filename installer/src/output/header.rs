@@ -1,43 +1,41 @@
-//! A member's header in pax format (pax(1), tar(5)), as GNU tar writes it with
+//! Headers of members in pax format (pax(1), tar(5)), as GNU tar writes them with
 //! `--format=pax --numeric-owner --pax-option=delete=atime,delete=ctime`.
 //!
-//! What fits is in the ustar header; what does not (long or non-ASCII names,
-//! large numbers, extended attributes) is in a record of an extended header
-//! before it. Where nothing is special there is no extended header, and the
-//! archive is plain ustar.
+//! Values that fit are in the ustar header. Others (long or non-ASCII names, large numbers, extended attributes) are
+//! in records of an extended header before it, which other members do not have: their headers are plain ustar.
 
 use tar::{EntryType, Header};
 
 /// A member without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name, any bytes but NUL; ends with `/` if it is a directory.
+    /// Name: any bytes but NUL, with `/` at the end for a directory.
     pub name: Vec<u8>,
-    /// What it is.
-    pub kind: Kind,
+    /// Kind, with what belongs to it.
+    pub kind: MemberKind,
     /// Permission, set-id and sticky bits.
     pub mode: u32,
-    /// Owner.
+    /// Owner's number.
     pub uid: u32,
-    /// Group.
+    /// Group's number.
     pub gid: u32,
     /// Modification time in seconds since 1970.
     pub mtime: i64,
-    /// Extended attributes, names and values, in the order they are written.
+    /// Extended attributes: names and values, in the order in which they are written.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// What a member is.
+/// Kind of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A file, whose content follows the header.
+pub enum MemberKind {
+    /// A regular file, whose content follows the header.
     Regular {
-        /// In bytes.
+        /// Size in bytes.
         size: u64,
     },
-    /// Another name of a member before.
+    /// Another name of an earlier member, with that one's name.
     HardLink(Vec<u8>),
-    /// A symbolic link and its text.
+    /// A symbolic link, with its text.
     Symlink(Vec<u8>),
     /// A character device.
     CharDevice {
@@ -59,26 +57,27 @@ pub enum Kind {
     Fifo,
 }
 
-/// Length of the name and link name fields.
+/// Length in bytes of the fields for the name and the link's text.
 const NAME: usize = 100;
-/// The largest numbers of octal fields with 7 and 11 digits.
+/// Greatest number of an octal field with 7 digits.
 const OCTAL_7: u64 = (1 << 21) - 1;
+/// Greatest number of an octal field with 11 digits.
 const OCTAL_11: u64 = (1 << 33) - 1;
 
 impl Entry {
-    /// The header blocks: one, or an extended header and one. `extended_mtime` is
-    /// the time of the extended header, which is a member too.
+    /// Returns the header blocks: one, or those of an extended header and one. `extended_mtime` is the modification
+    /// time of the extended header, which is a member of its own.
     pub fn encode(&self, extended_mtime: i64) -> Vec<u8> {
         let mut records = Records::default();
         let mut header = Header::new_ustar();
         let (entry_type, link, size, device): (_, &[u8], _, _) = match &self.kind {
-            Kind::Regular { size } => (EntryType::Regular, b"", *size, (0, 0)),
-            Kind::HardLink(to) => (EntryType::Link, to, 0, (0, 0)),
-            Kind::Symlink(to) => (EntryType::Symlink, to, 0, (0, 0)),
-            Kind::CharDevice { major, minor } => (EntryType::Char, b"", 0, (*major, *minor)),
-            Kind::BlockDevice { major, minor } => (EntryType::Block, b"", 0, (*major, *minor)),
-            Kind::Directory => (EntryType::Directory, b"", 0, (0, 0)),
-            Kind::Fifo => (EntryType::Fifo, b"", 0, (0, 0)),
+            MemberKind::Regular { size } => (EntryType::Regular, b"", *size, (0, 0)),
+            MemberKind::HardLink(to) => (EntryType::Link, to, 0, (0, 0)),
+            MemberKind::Symlink(to) => (EntryType::Symlink, to, 0, (0, 0)),
+            MemberKind::CharDevice { major, minor } => (EntryType::Char, b"", 0, (*major, *minor)),
+            MemberKind::BlockDevice { major, minor } => (EntryType::Block, b"", 0, (*major, *minor)),
+            MemberKind::Directory => (EntryType::Directory, b"", 0, (0, 0)),
+            MemberKind::Fifo => (EntryType::Fifo, b"", 0, (0, 0)),
         };
         if link.len() > NAME {
             records.add(b"linkpath", link);
@@ -119,7 +118,7 @@ impl Entry {
     }
 }
 
-/// Six digits, NUL and a blank, as POSIX has it and GNU tar writes it.
+/// Sets the checksum: six digits, NUL and a space, as in POSIX and GNU tar.
 fn set_checksum(header: &mut Header) {
     header.set_cksum();
     if let Ok(sum) = header.cksum() {
@@ -127,7 +126,7 @@ fn set_checksum(header: &mut Header) {
     }
 }
 
-/// Fills a field from the beginning of `value`.
+/// Copies as much of `value` into a field as it holds.
 fn copy(field: &mut [u8], value: &[u8]) {
     for (to, from) in field.iter_mut().zip(value) {
         *to = *from;
@@ -138,7 +137,7 @@ fn copy(field: &mut [u8], value: &[u8]) {
 #[derive(Default)]
 struct Records {
     data: Vec<u8>,
-    /// Some name is not UTF-8, which readers are to be told.
+    /// Whether a name is not UTF-8, which the header must say.
     binary: bool,
 }
 
@@ -149,7 +148,7 @@ impl Records {
         append_record(&mut self.data, key, value);
     }
 
-    /// The number for the header's field; one that does not fit goes into a record.
+    /// Returns the number for the header's field: 0 for one that does not fit, which becomes a record.
     fn number(&mut self, key: &[u8], value: u64, largest: u64) -> u64 {
         if value <= largest {
             return value;
@@ -158,7 +157,7 @@ impl Records {
         0
     }
 
-    /// The blocks of the extended header; none if there are no records.
+    /// Returns the blocks of the extended header; none where there are no records.
     fn encode(self, name: &[u8], mtime: u64) -> Vec<u8> {
         if self.data.is_empty() {
             return Vec::new();
@@ -186,7 +185,7 @@ impl Records {
     }
 }
 
-/// `DIRECTORY/PaxHeaders/NAME`: what readers without pax extract it as.
+/// Returns the name of the extended header, `DIRECTORY/PaxHeaders/NAME`, by which programs without pax extract it.
 fn extended_name(name: &[u8]) -> Vec<u8> {
     let name = name.strip_suffix(b"/").unwrap_or(name);
     let (directory, base) = match name.iter().rposition(|byte| *byte == b'/') {
@@ -199,7 +198,7 @@ fn extended_name(name: &[u8]) -> Vec<u8> {
     [directory, b"/PaxHeaders/", base].concat()
 }
 
-/// `LENGTH KEY=VALUE\n`, where LENGTH counts itself.
+/// Appends the record `LENGTH KEY=VALUE\n`, where LENGTH counts itself.
 fn append_record(data: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + 1;
@@ -238,7 +237,7 @@ mod tests {
     fn plain(name: &[u8]) -> Entry {
         Entry {
             name: name.to_vec(),
-            kind: Kind::Regular { size: 5 },
+            kind: MemberKind::Regular { size: 5 },
             mode: 0o4755,
             uid: 0,
             gid: 0,
@@ -271,7 +270,7 @@ mod tests {
                 ..plain(b"./a")
             },
             Entry {
-                kind: Kind::Symlink(vec![b'l'; 101]),
+                kind: MemberKind::Symlink(vec![b'l'; 101]),
                 ..plain(b"./a")
             },
             Entry {

@@ -59,7 +59,7 @@ struct Seen {
 fn of_target(target: &Target) -> Tested<BTreeMap<Vec<u8>, Seen>> {
     let mut seen = BTreeMap::new();
     let mut firsts: HashMap<u64, Vec<u8>> = HashMap::new();
-    for found in walk(target) {
+    for found in target.walk() {
         let (path, stat) = found?;
         let directory = stat.meta.kind == FileType::Directory;
         let name = member_name(&path, directory);

@@ -1,11 +1,11 @@
-//! What can be in the way of making a target, and how to mend each.
+//! Obstacles to making a target, each with advice.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use progress::summary::ByteCount;
 
-/// Why there is no work directory, or no result.
+/// Reason why there is no work directory, or no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -15,7 +15,7 @@ pub enum Error {
         /// The target.
         path: PathBuf,
     },
-    /// The directory the target would be in is not there.
+    /// The parent directory of the target does not exist.
     #[error("cannot make {target}: the directory {parent} does not exist")]
     NoParent {
         /// The target.
@@ -23,15 +23,15 @@ pub enum Error {
         /// The directory that is missing.
         parent: PathBuf,
     },
-    /// What the target would be in is no directory.
+    /// The parent of the target is no directory.
     #[error("cannot make {target}: {parent} is not a directory")]
     ParentNotADirectory {
         /// The target.
         target: PathBuf,
-        /// What should be a directory.
+        /// The parent.
         parent: PathBuf,
     },
-    /// The target directory has something in it.
+    /// The target directory is not empty.
     #[error("the target {path} is not empty")]
     NotEmpty {
         /// The target.
@@ -43,13 +43,13 @@ pub enum Error {
         /// The target.
         path: PathBuf,
     },
-    /// The archive's name is a directory's.
+    /// A directory has the archive's name.
     #[error("the target {path} is a directory")]
     IsADirectory {
         /// The target.
         path: PathBuf,
     },
-    /// The archive's name is something's that is not replaced: a device, a fifo.
+    /// A file that is not replaced has the archive's name: a device, a fifo.
     #[error("the target {path} exists and is not a regular file")]
     NotAFile {
         /// The target.
@@ -76,13 +76,13 @@ pub enum Error {
     /// The filesystem is mounted read-only.
     #[error("the filesystem of {path} is read-only")]
     ReadOnly {
-        /// The directory nothing could be made in.
+        /// The directory in which nothing can be made.
         path: PathBuf,
     },
     /// The user may not write there.
     #[error("no permission to make anything in {path}")]
     Permission {
-        /// The directory nothing could be made in.
+        /// The directory in which nothing can be made.
         path: PathBuf,
     },
     /// The filesystem has no user extended attributes.
@@ -90,10 +90,10 @@ pub enum Error {
     NoUserXattrs {
         /// A directory on it.
         path: PathBuf,
-        /// What the kernel said.
+        /// The reason.
         source: io::Error,
     },
-    /// There is less room than is needed.
+    /// There is less free space than the target needs.
     #[error(
         "not enough space on the filesystem of {path}: {} are needed, {} are free",
         ByteCount(*needed),
@@ -102,17 +102,17 @@ pub enum Error {
     NoSpace {
         /// A directory on it.
         path: PathBuf,
-        /// Bytes that are needed.
+        /// Number of bytes that are needed.
         needed: u64,
-        /// Bytes that are free to the user.
+        /// Number of bytes that are free to the user.
         free: u64,
     },
     /// There is no space, no inode or no quota left.
     #[error("no space left on the filesystem of {path}")]
     Full {
-        /// What could not be written.
+        /// The file that could not be written.
         path: PathBuf,
-        /// What the kernel said.
+        /// The reason.
         source: io::Error,
     },
     /// The directory for temporary files is not usable.
@@ -120,37 +120,37 @@ pub enum Error {
     Temporary {
         /// The directory.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
-    /// What a dead run has left cannot be removed.
+    /// The work directory of a dead run cannot be removed.
     #[error("cannot remove {path}, which an earlier run has left")]
     Leftover {
         /// Its work directory.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
-    /// The finished result cannot get its name.
+    /// The complete result cannot be renamed to its name.
     #[error("cannot rename the finished result to {path}")]
     Rename {
         /// The target.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
-    /// Anything else that went wrong with a file.
+    /// Another error of a file.
     #[error("cannot use {path}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
 }
 
 impl Error {
-    /// An error with a file, sorted by its cause.
+    /// Returns the error for a failed operation on a file, by its cause.
     pub(super) fn at(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
@@ -160,7 +160,7 @@ impl Error {
         }
     }
 
-    /// The same for making something new in a directory.
+    /// Returns the error for a file that cannot be made in a directory, by its cause.
     pub(super) fn creating(directory: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::PermissionDenied => Self::Permission {
@@ -170,7 +170,7 @@ impl Error {
         }
     }
 
-    /// How to mend it.
+    /// Returns advice to the user.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unusable { .. } => "give the name of a new directory".into(),

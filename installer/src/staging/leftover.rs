@@ -1,4 +1,4 @@
-//! What runs leave that were killed: recognised, and removed.
+//! Work directories of runs that were killed.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -14,12 +14,13 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::{Error, LOCK, MARKER, NEW_LOCK, VIEW};
 
-/// How long a killed run's last children may take to go.
+/// Time that the last child processes of a killed run may take to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Removes all that dead runs have left in `parent` under names that begin with
-/// `prefix`. Where a run for the same target is alive, that is an error if
-/// `exclusive`.
+/// Removes the work directories of dead runs in `parent` whose names begin with `prefix`.
+///
+/// # Errors
+/// [`Error::Busy`] where a run is alive and `exclusive`; those of removing.
 pub(super) fn remove(parent: &Path, prefix: &OsStr, exclusive: bool) -> Result<(), Error> {
     let entries = fs::read_dir(parent).map_err(|source| Error::creating(parent, source))?;
     for entry in entries {
@@ -40,13 +41,13 @@ pub(super) fn remove(parent: &Path, prefix: &OsStr, exclusive: bool) -> Result<(
             State::Alive if exclusive => return Err(Error::Busy { directory: path }),
             State::Alive => {}
             State::Dead(_lock) => {
-                // Where the view was made without namespaces it outlives its run.
+                // A view that was mounted without namespaces outlives its run.
                 script_host::view::unmount_stale(&path.join(VIEW));
                 remove_tree(&path).map_err(|source| Error::Leftover { path, source })?;
             }
             State::Unborn => {
-                // Killed between making the directory and naming its marker. If
-                // it lives after all, it will say that its directory is gone.
+                // The run was killed before it named the marker. If it lives after all, it fails for want of its
+                // directory.
                 let _ = fs::remove_file(path.join(NEW_LOCK));
                 let _ = fs::remove_dir(&path);
             }
@@ -55,6 +56,7 @@ pub(super) fn remove(parent: &Path, prefix: &OsStr, exclusive: bool) -> Result<(
     Ok(())
 }
 
+/// State of a directory with the name of a work directory.
 enum State {
     /// Not a work directory.
     Foreign,
@@ -62,16 +64,17 @@ enum State {
     Alive,
     /// Its run is dead; the lock is now ours, so that nobody else removes it too.
     Dead(#[allow(dead_code, reason = "held for its lock")] File),
-    /// It has been so for long, and has no marker and nothing else.
+    /// Its run ended before it made the marker: it is old, and empty but for a marker without its name.
     Unborn,
 }
 
-/// A real directory, owned by this user: others can make names in /var/tmp.
+/// Whether a path is a directory, and no link, of this user: other users can make names in /var/tmp.
 fn is_ours(path: &Path) -> bool {
     fs::symlink_metadata(path)
         .is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
 }
 
+/// Returns the state of a directory. `patient` waits for child processes of a killed run.
 fn state(directory: &Path, patient: bool) -> State {
     let lock = match OpenOptions::new()
         .read(true)
@@ -103,7 +106,7 @@ fn is_marker(mut lock: &File) -> bool {
     io::Read::read_to_end(&mut io::Read::take(&mut lock, limit), &mut text).is_ok() && text == MARKER
 }
 
-/// Empty, or with a marker that has not got its name, for more than a minute.
+/// Whether a directory has been empty, but for a marker without its name, for more than a minute.
 fn is_unborn(directory: &Path) -> bool {
     let Ok(found) = fs::metadata(directory) else {
         return false;
@@ -117,10 +120,10 @@ fn is_unborn(directory: &Path) -> bool {
         .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == NEW_LOCK)))
 }
 
-/// Removes a work directory of this run. The marker goes last, so that an
-/// interrupted removal is finished by the next run.
+/// Removes the work directory of this run. The marker goes last, so that the next run finishes a removal that was
+/// interrupted.
 pub(super) fn remove_work_directory(directory: &Path) {
-    // Nobody can be told when dropping; what stays is removed by the next run.
+    // This is part of a drop, which cannot fail; the next run removes the rest.
     let _ = remove_tree(directory);
 }
 
@@ -136,7 +139,7 @@ fn remove_tree(directory: &Path) -> io::Result<()> {
             continue;
         }
         if entry.file_type()?.is_dir() {
-            remove_together(&entry.path())?;
+            remove_in_parallel(&entry.path())?;
         } else {
             fs::remove_file(entry.path())?;
         }
@@ -144,9 +147,9 @@ fn remove_tree(directory: &Path) -> io::Result<()> {
     fs::remove_dir_all(directory)
 }
 
-/// Removes a directory and all in it, by two threads: a root filesystem has tens of thousands of files, and
-/// who has asked for an archive waits for it.
-fn remove_together(directory: &Path) -> io::Result<()> {
+/// Removes a directory and all in it on two threads: a root filesystem has tens of thousands of files, and the user
+/// waits for it where the result is an archive.
+fn remove_in_parallel(directory: &Path) -> io::Result<()> {
     let (sender, parts) = channel::unbounded();
     // The larger directories of a root filesystem are at this depth: /usr/share/doc, /usr/lib/TRIPLET.
     list(directory, 3, &|part| {
@@ -157,14 +160,14 @@ fn remove_together(directory: &Path) -> io::Result<()> {
     thread::scope(|scope| {
         for _ in 0..2 {
             let parts = parts.clone();
-            // What is left is removed below, or said to be in the way.
+            // Files that are left are removed below, or are an error there.
             scope.spawn(move || parts.iter().for_each(|part| drop(fs::remove_dir_all(part))));
         }
     });
     fs::remove_dir_all(directory)
 }
 
-/// Gives the directories `depth` levels below one.
+/// Calls `give` with each directory `depth` levels below one.
 fn list(directory: &Path, depth: u32, give: &dyn Fn(PathBuf)) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

@@ -1,4 +1,4 @@
-//! What must hold before anything is done.
+//! Checks before anything is done.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,7 +10,7 @@ use rustix::fs::{XattrFlags, fremovexattr, fsetxattr, statvfs};
 
 use super::Error;
 
-/// Splits a target into its parent, absolute and without links, and its name.
+/// Returns the parent of a target, absolute and without links, and its name.
 pub(super) fn locate(target: &Path) -> Result<(PathBuf, OsString), Error> {
     let unusable = || Error::Unusable {
         path: target.to_owned(),
@@ -18,7 +18,7 @@ pub(super) fn locate(target: &Path) -> Result<(PathBuf, OsString), Error> {
     let named;
     let path = match target.components().next_back() {
         Some(Component::Normal(_)) => target,
-        // `.`, `..` and what ends so: the name is known to the kernel only.
+        // The name of a path that ends in `.` or `..` is known to the kernel only.
         _ => {
             named = fs::canonicalize(target).map_err(|source| Error::at(target, source))?;
             &named
@@ -53,7 +53,7 @@ pub(super) fn locate(target: &Path) -> Result<(PathBuf, OsString), Error> {
     }
 }
 
-/// A directory target is absent or an empty directory, and no mount point.
+/// Checks that a directory target does not exist, or is an empty directory and no mount point.
 pub(super) fn check_directory(path: &Path) -> Result<(), Error> {
     let Some(found) = stat(path)? else {
         return Ok(());
@@ -77,7 +77,7 @@ pub(super) fn check_directory(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// An archive is absent or a regular file, which is replaced.
+/// Checks that an archive does not exist, or is a regular file, which will be replaced.
 pub(super) fn check_file(path: &Path) -> Result<(), Error> {
     let Some(found) = stat(path)? else {
         return Ok(());
@@ -102,8 +102,7 @@ fn stat(path: &Path) -> Result<Option<fs::Metadata>, Error> {
     }
 }
 
-/// Checks that files in `directory` can have user extended attributes, by giving
-/// one to a file that has no name.
+/// Checks that files in `directory` can have user extended attributes, by setting one of a file without a name.
 ///
 /// # Errors
 /// [`Error::NoUserXattrs`] where they cannot.
@@ -127,7 +126,7 @@ pub fn check_xattrs(directory: &Path) -> Result<(), Error> {
 /// [`Error::NoSpace`] where it has not.
 pub fn check_space(directory: &Path, needed: u64) -> Result<(), Error> {
     let found = statvfs(directory).map_err(|errno| Error::at(directory, errno.into()))?;
-    // Some filesystems do not count; they say 0 blocks in all.
+    // Filesystems that do not count have 0 blocks in all.
     let free = found.f_bavail.saturating_mul(found.f_frsize);
     if found.f_blocks > 0 && free < needed {
         return Err(Error::NoSpace {

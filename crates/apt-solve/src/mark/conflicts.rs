@@ -1,13 +1,13 @@
-//! What cannot be together, and the words for it.
+//! Packages that exclude each other, and the messages for it.
 
 use super::{MarkFailure, Marked, Marker, SlotState};
 use crate::package::{DependencyKind, PackageId};
-use crate::relation::{Relation, display_alternatives};
 use crate::universe::Slot;
 use deb_types::MultiArch;
+use deb_types::relation::{Relation, display_alternatives};
 
 impl Marker<'_, '_> {
-    /// Whether a package may be beside what is chosen already.
+    /// Checks that a package can be installed together with the chosen ones.
     pub(super) fn check(&self, id: PackageId) -> Marked {
         let universe = self.universe;
         let package = universe.package(id);
@@ -66,7 +66,7 @@ impl Marker<'_, '_> {
         Ok(())
     }
 
-    /// The chosen package a negative relation means, if any.
+    /// Returns the chosen package that a negative relation excludes, if any.
     fn hit(&self, slot: Slot, arch: u8, relation: &Relation<'_>) -> Option<PackageId> {
         let targets = self.universe.targets(relation, arch, true);
         targets.into_iter().find(|target| {
@@ -75,8 +75,8 @@ impl Marker<'_, '_> {
         })
     }
 
-    /// Conflicts with oneself mean nothing; with one's own name for another
-    /// architecture `Multi-Arch` says what may be together.
+    /// Whether two slots have one name. Conflicts of a package with itself mean nothing; which
+    /// architectures of one name can be installed together is decided by `Multi-Arch`.
     fn same_name(&self, a: Slot, b: Slot) -> bool {
         self.universe.slot_name(a) == self.universe.slot_name(b)
     }
@@ -102,7 +102,7 @@ impl Marker<'_, '_> {
         )
     }
 
-    /// Takes the candidates a requested package conflicts with out of the game.
+    /// Rules out the candidates a requested package conflicts with.
     pub(super) fn rule_out(&mut self, slot: Slot, id: PackageId) {
         let universe = self.universe;
         for (verb, relation) in universe.package(id).negatives() {
@@ -124,7 +124,7 @@ impl Marker<'_, '_> {
         }
     }
 
-    /// Says why no package satisfies a dependency.
+    /// Returns a text that says why no package satisfies a dependency.
     pub(super) fn unmet(&self, id: PackageId, kind: DependencyKind, group: &[Relation<'_>]) -> String {
         let universe = self.universe;
         let mut text = format!(

@@ -1,5 +1,5 @@
-//! The pass that unpacks in the order found, and configures early what a
-//! `Pre-Depends` or an essential package needs configured.
+//! The pass that unpacks in the order found, and configures early the packages
+//! that a `Pre-Depends` or an essential package needs configured.
 
 use std::rc::Rc;
 
@@ -7,8 +7,8 @@ use super::{DependencyGroup, Orderer, PackageState};
 use crate::package::DependencyKind;
 
 impl Orderer {
-    /// Runs an action for a dependency, guarded against going round in circles.
-    /// Gives whether it worked, and sets `changed` where it got anywhere.
+    /// Runs an action for a dependency with a guard against cycles. Returns whether it
+    /// succeeded, and sets `changed` if it made progress.
     fn guarded(
         &mut self,
         number: usize,

@@ -1,4 +1,4 @@
-//! Taking the packages of an index, and keeping what must be at hand.
+//! Loading the packages of indexes into slots.
 
 use super::{IndexInput, LoadedIndex, Slot, SlotData, Universe, VersionRecord};
 use crate::package::PackageId;
@@ -71,7 +71,7 @@ impl<'a> Universe<'a> {
         slot
     }
 
-    /// `None` if that version is there already, from a source that counts as much.
+    /// Adds a version to its slot; `None` if the slot has it already from an index of the same or a higher priority.
     fn add(&mut self, record: VersionRecord<'a>) -> Option<PackageId> {
         let slot = &mut self.slots[record.slot.0 as usize];
         let same = |id: &PackageId| {

@@ -1,20 +1,20 @@
-//! Which packages satisfy a relation, and where relations name packages.
+//! The packages that satisfy a relation, and the mentions of packages in relations.
 
 use std::collections::HashMap;
 
 use super::{IndexInput, LoadedIndex, Slot, Universe};
 use crate::package::PackageId;
-use crate::relation::Relation;
 use deb_index::{Mention, names_in, relations};
 use deb_types::MultiArch;
+use deb_types::relation::Relation;
 
-/// VersionRecord, field and place within the field.
+/// Position of a mention: package, number of the field, and number within the field.
 pub(crate) type MentionRank = (u32, u8, u32);
 
 impl Universe<'_> {
-    /// Whether a package says of itself that it satisfies a relation a package
-    /// of an architecture has; `negative` for conflicts and breaks, which mean
-    /// all architectures unless they name one.
+    /// Whether a package satisfies a relation of a package of an architecture, by
+    /// architecture and `Multi-Arch`; `negative` for conflicts and breaks, which
+    /// mean all architectures unless they name one.
     fn answers(&self, id: PackageId, relation: &Relation<'_>, owner: u8, negative: bool) -> bool {
         let arch = self.slot_arch(self.slot_of(id));
         let multi_arch = self.multi_arch(id);
@@ -28,7 +28,7 @@ impl Universe<'_> {
         }
     }
 
-    /// Every version that satisfies a relation of a package of an
+    /// Returns all versions that satisfy a relation of a package of an
     /// architecture: those of that name first, then those that provide it.
     pub(crate) fn targets(&self, relation: &Relation<'_>, owner: u8, negative: bool) -> Vec<PackageId> {
         let mut found = Vec::new();
@@ -65,9 +65,9 @@ impl Universe<'_> {
             })
     }
 
-    /// Where the indexes mention each of some packages first, be it as a
-    /// package or in a relation of one: apt numbers packages so, and settles
-    /// ties by these numbers.
+    /// Returns the first mention of each slot in the indexes, as a package or in a
+    /// relation of one. Apt numbers packages in this order, and decides ties by
+    /// these numbers.
     pub(crate) fn mentions(&self, slots: &[Slot]) -> Vec<MentionRank> {
         let own = |slot: &Slot| {
             let first = self.versions(*slot).iter().min();
@@ -98,7 +98,7 @@ impl Universe<'_> {
         found
     }
 
-    /// The same for an index of which not every package is here, or that has
+    /// Looks for first mentions in an index of which not every package was loaded, or that has
     /// packages of several architectures.
     fn mentions_in(
         &self,

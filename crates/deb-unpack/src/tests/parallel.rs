@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::build::{Data, Deb, Scene, TIME};
+use super::scene::Scene;
 use crate::directories::settle;
 use crate::unpack::Unpacker;
 use crate::{Job, Layering, open_package};
+use deb_testing::{Data, Deb, TIME};
 
 /// A small generator, so that a failing seed can be run again.
 struct Random(u64);
@@ -185,7 +186,7 @@ fn a_directory_gets_its_time_in_the_end() {
     let job = Job {
         path: path.clone(),
         expected: None,
-        quick: None,
+        recompressed: None,
     };
     let (deb, control) = open_package(&job).unwrap();
     let (package, context) = (control.package().unwrap(), scene.context());

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rootless_install_fs::FileType;
 
-use super::build::{Data, Deb, Scene, TIME};
+use super::scene::Scene;
 use crate::{DebError, Layering};
+use deb_testing::{Data, Deb, TIME};
 
 fn paths(list: &[PathBuf]) -> Vec<&str> {
     list.iter().map(|path| path.to_str().unwrap()).collect()

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::scene::Scene;
 use crate::{Database, Declarations, Package, PackageKey, Status, parse_unincorp};
-use deb_unpack::tests::build::Scene;
 
 fn key(name: &str) -> PackageKey {
     PackageKey::new(name, "riscv64")

@@ -1,6 +1,6 @@
 //! Modes that scripts have set on the disk, where the target is not mounted for them.
 
-use rootless_install_fs::{Error, FileType, Stat, Target, encoding, walk};
+use rootless_install_fs::{Error, FileType, Stat, Target, encoding};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub(super) fn take_over(target: &Target, path: &Path, stat: &Stat) -> Result<(),
 /// # Errors
 /// As for one.
 pub(super) fn take_over_all(target: &Target) -> Result<(), Error> {
-    for entry in walk(target) {
+    for entry in target.walk() {
         let (path, stat) = entry?;
         take_over(target, &path, &stat)?;
     }

@@ -1,8 +1,8 @@
 //! How the target and a native root are served: phantoms, and which programs are redirected.
 
 use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY};
-use deb_arch::{Architecture, ByteOrder};
-use rootless_install_fs::{ElfIdentity, Phantom, PhantomKind, Redirect, ServeOptions};
+use deb_arch::Architecture;
+use rootless_install_fs::{Phantom, PhantomKind, Redirect, ServeOptions};
 use shim_protocol::{FOREIGN, paths};
 use std::path::{Path, PathBuf};
 
@@ -14,15 +14,6 @@ const THREADS: usize = 2;
 pub(super) fn loader_top() -> Option<&'static str> {
     let top = Architecture::native().loader.split('/').nth(1)?;
     (top != "lib").then_some(top)
-}
-
-/// What tells an architecture's programs from others.
-fn identity(architecture: &Architecture) -> ElfIdentity {
-    ElfIdentity {
-        machine: architecture.elf_machine,
-        class_bits: architecture.bits,
-        big_endian: architecture.byte_order == ByteOrder::Big,
-    }
 }
 
 fn phantom(path: &str, kind: PhantomKind) -> Phantom {
@@ -104,17 +95,17 @@ pub(super) fn serve_target(
     }
     let of_foreign = |program: &&'static Architecture| {
         let argument = format!("{}{}{}", target.name, char::from(FOREIGN), program.name);
-        (identity(program), argument)
+        (program.elf_identity(), argument)
     };
     ServeOptions {
         phantoms,
         redirect: Some(Redirect {
             interpreter: PathBuf::from(paths::SHIM),
             argument: Some(target.name.to_owned()),
-            arguments: std::iter::once((identity(target), target.name.to_owned()))
+            arguments: std::iter::once((target.elf_identity(), target.name.to_owned()))
                 .chain(foreign.iter().map(of_foreign))
                 .collect(),
-            native: identity(native),
+            native: native.elf_identity(),
         }),
         threads: THREADS,
         ..ServeOptions::default()
@@ -135,7 +126,7 @@ mod tests {
         );
         let redirect = options.redirect.unwrap();
         let argument = |name| {
-            let wanted = identity(by_name(name));
+            let wanted = by_name(name).elf_identity();
             redirect
                 .arguments
                 .iter()

@@ -109,7 +109,7 @@ fn checksum(target: &Target, path: &Path) -> Option<String> {
     file.take(LONGEST).read_to_end(&mut content).ok()?;
     content
         .starts_with(b"\x7fELF")
-        .then(|| dpkg_db::hex(&Md5::digest(&content)))
+        .then(|| deb_types::hex(&Md5::digest(&content)))
 }
 
 /// The path under the merged /usr, which is how a resolved path looks.
@@ -179,7 +179,7 @@ mod tests {
     fn copies_are_known_by_their_content() {
         let directory = tempfile::tempdir_in("/var/tmp").unwrap();
         let program = b"\x7fELF program";
-        let sum = dpkg_db::hex(&Md5::digest(program));
+        let sum = deb_types::hex(&Md5::digest(program));
         let list = format!("{}  usr/bin/other\n{sum}  usr/bin/tool\n", "0".repeat(32));
         let target = target(
             directory.path(),

@@ -1,14 +1,13 @@
 //! Open files: reading, writing, and execution.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use deb_arch::elf::{ElfIdentity, IDENTITY_SIZE};
 use fuser::FopenFlags;
 use rustix::fs::{self, FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
@@ -16,57 +15,19 @@ use rustix::io::Errno;
 use super::{Caller, Entry, Result, View};
 use crate::encoding;
 use crate::meta::FileType;
-use crate::server::FOR_EXECUTION;
-use crate::server::PhantomKind;
-use crate::server::elf::{self, Executable};
-use crate::server::nodes::Known;
-use crate::server::phantom::PhantomId;
+use crate::server::nodes::Origin;
+use crate::server::phantom::{PhantomId, PhantomKind};
+use crate::server::redirect::FOR_EXECUTION;
 use crate::sys;
 use crate::sys::access::give_of;
 use crate::target::dress;
 
-/// What is read of binaries that are executed, by handle. All other files have the handle 0 and are known
-/// by their node.
-#[derive(Debug, Default)]
-pub(in crate::server) struct Executions {
-    open: RwLock<HashMap<u64, Arc<[u8]>>>,
-    last: AtomicU64,
-}
-
-impl Executions {
-    fn insert(&self, script: Arc<[u8]>) -> u64 {
-        let fh = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        self.open
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(fh, script);
-        fh
-    }
-
-    fn get(&self, fh: u64) -> Option<Arc<[u8]>> {
-        if fh == 0 {
-            return None;
-        }
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.get(&fh).cloned()
-    }
-
-    fn remove(&self, fh: u64) {
-        if fh != 0 {
-            self.open
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&fh);
-        }
-    }
-}
-
 thread_local! {
-    /// What was read last. A new buffer for each request would take longer to map than to fill.
+    /// Buffer of the thread's reads. A new one for each request would take longer to map than to fill.
     static READ: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The answer to an open.
+/// Answer to an open.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct Opened {
     pub(in crate::server) fh: u64,
@@ -74,7 +35,7 @@ pub(in crate::server) struct Opened {
 }
 
 impl Opened {
-    /// A file that is known by its node.
+    /// Answer for a file that is known by its node.
     const BY_NODE: Self = Self {
         fh: 0,
         flags: FopenFlags::FOPEN_KEEP_CACHE,
@@ -105,23 +66,24 @@ impl View {
         Ok(Opened::BY_NODE)
     }
 
-    /// What is executed instead of a file, if it is.
+    /// Returns the script that is executed instead of a file, if there is one.
     fn redirection(&self, id: u64) -> Result<Option<Arc<[u8]>>> {
         let Some(scripts) = &self.redirect else {
             return Ok(None);
         };
         let file = self.nodes.file(id, false)?;
-        let mut header = [0; elf::HEADER];
+        let mut header = [0; IDENTITY_SIZE];
         let len = read_full(&file, &mut header, 0)?;
         let count = &self.count;
-        let (counter, answer) = match elf::identify(header.get(..len).unwrap_or_default()) {
-            Executable::Elf(identity) => match scripts.of(identity) {
+        let (counter, answer) = match ElfIdentity::of_header(header.get(..len).unwrap_or_default()) {
+            Some(identity) => match scripts.of(identity) {
                 None => (&count.native, None),
                 script => (&count.redirected, script),
             },
-            Executable::Other => (&count.scripts, None),
+            // A script, or nothing that the kernel executes.
+            None => (&count.scripts, None),
         };
-        counter.fetch_add(1, Ordering::Relaxed);
+        counter.raise();
         Ok(answer)
     }
 
@@ -134,13 +96,13 @@ impl View {
         flags: i32,
         caller: Caller,
     ) -> Result<(Entry, Opened)> {
-        let place = self.place_in(parent, name)?;
-        let (meta, lists) = self.new_meta(&place, FileType::Regular, mode, caller)?;
+        let location = self.location_in(parent, name)?;
+        let (meta, lists) = self.new_meta(&location, FileType::Regular, mode, caller)?;
         let wanted = OFlags::from_bits_retain(flags.cast_unsigned());
         // For all that will be read and written.
         let disk_flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let disk_mode = Mode::from_raw_mode(encoding::disk_mode(meta.kind, meta.mode));
-        let file = match fs::openat(place.fd(), name, disk_flags, disk_mode) {
+        let file = match fs::openat(location.fd(), name, disk_flags, disk_mode) {
             Ok(file) => File::from(file),
             // The installer was faster than the kernel's belief that there is nothing.
             Err(Errno::EXIST) if !wanted.contains(OFlags::EXCL) => {
@@ -157,14 +119,14 @@ impl View {
             Err(e) => return Err(e),
         };
         let dressed = dress(&file, &meta).and_then(|()| give_of(file.as_fd(), &lists));
-        self.or_unlink(&place, dressed)?;
+        self.or_unlink(&location, dressed)?;
         let attr = sys::attr_of(file.as_fd())?;
-        let entry = self.entry(&attr, parent, name, Known::Made);
+        let entry = self.entry(&attr, parent, name, Origin::Made);
         self.nodes.made(entry.shown.id, Arc::new(file));
         Ok((entry, Opened::BY_NODE))
     }
 
-    /// `READ`: gives `take` as much as there is, up to `size` bytes.
+    /// `READ`: gives `take` the bytes there are, up to `size`.
     pub(in crate::server) fn read(
         &self,
         id: u64,
@@ -201,7 +163,7 @@ impl View {
         })
     }
 
-    /// The file behind a node that is to be changed; `EROFS` for a phantom.
+    /// Returns the file of a node that is to be changed; `EROFS` for a phantom.
     pub(super) fn writable(&self, id: u64) -> Result<Arc<File>> {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
@@ -261,7 +223,7 @@ impl View {
     }
 }
 
-/// Reads until the buffer is full or the file ends: the kernel takes less for the end.
+/// Reads until the buffer is full or the file ends: the kernel takes a short read for the end.
 fn read_full(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize> {
     let mut len = 0;
     while let Some(rest) = buffer.get_mut(len..).filter(|rest| !rest.is_empty()) {

@@ -1,14 +1,14 @@
-//! Changes made behind the kernel's back, and the bookkeeping for all others.
+//! Notes of changes: invalidations in the kernel of those made without a request, and names of nodes after all.
 
 use std::ffi::OsStr;
 
 use fuser::INodeNo;
 
 use super::View;
-use crate::server::PhantomKind;
+use crate::server::phantom::PhantomKind;
 use crate::target::Observer;
 
-/// What the installer changes through the [`Target`] while the view is mounted.
+/// Changes made through the [`Target`](crate::Target) while the view is mounted.
 ///
 /// Notifications fail when the kernel has nothing to forget or the view is gone; both are fine.
 impl Observer for View {
@@ -52,10 +52,10 @@ impl Observer for View {
     }
 }
 
-/// The view as it observes its own changes: the kernel knows of these.
-pub(super) struct Quiet<'a>(pub(super) &'a View);
+/// Observer of the view's own changes, of which the kernel knows.
+pub(super) struct OwnChanges<'a>(pub(super) &'a View);
 
-impl Observer for Quiet<'_> {
+impl Observer for OwnChanges<'_> {
     fn inode_changed(&self, _: u64) {}
 
     fn entry_changed(&self, _: u64, _: &OsStr) {}

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use rootless_install_fs::{
-    Access, AccessKind, FileType, Found, Phantom, PhantomKind, ServeOptions, Target, Watch,
+    Access, AccessKind, FileType, LookupResult, Phantom, PhantomKind, ServeOptions, Target, Watch,
 };
 
 use super::{Case, Inside, Outside, errno, meta};
@@ -60,10 +60,10 @@ fn record(access: &Access<'_>) {
     let path = access.path.display();
     let text = match access.kind {
         AccessKind::Lookup { found } => match found {
-            Found::Nothing => format!("lookup {path}: nothing"),
-            Found::Directory => format!("lookup {path}: directory"),
-            Found::Link(text) => format!("lookup {path}: link to {}", text.display()),
-            Found::Other => format!("lookup {path}: other"),
+            LookupResult::Nothing => format!("lookup {path}: nothing"),
+            LookupResult::Directory => format!("lookup {path}: directory"),
+            LookupResult::Link(text) => format!("lookup {path}: link to {}", text.display()),
+            LookupResult::Other => format!("lookup {path}: other"),
         },
         AccessKind::Open { write: false, .. } => format!("read {path}"),
         AccessKind::Open { .. } => format!("write {path}"),

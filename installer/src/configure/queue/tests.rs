@@ -1,12 +1,13 @@
 //! Orders that dpkg would take.
 
 use super::*;
+use dpkg_db::Package;
 
 fn run(stanzas: &[(&str, bool)]) -> Vec<String> {
     run_without(stanzas, None)
 }
 
-// One of them may be left for later.
+// One of them may be deferred.
 fn run_without(stanzas: &[(&str, bool)], left: Option<Node>) -> Vec<String> {
     let packages: Vec<Package> = stanzas
         .iter()
@@ -29,7 +30,7 @@ fn run_without(stanzas: &[(&str, bool)], left: Option<Node>) -> Vec<String> {
     while let Some(step) = queue.next(&graph, &status) {
         match step {
             Step::Refuse(_) => panic!("nobody asks for that"),
-            Step::Leave { node, on } => {
+            Step::Defer { node, on } => {
                 order.push(format!("{} waits for {}", packages[node].name, packages[on].name));
             }
             Step::Configure(node) => {
@@ -57,7 +58,7 @@ impl States for Simple {
     fn awaits(&self, _: Node) -> Option<Node> {
         None
     }
-    fn is_left(&self, node: Node) -> bool {
+    fn is_deferred(&self, node: Node) -> bool {
         self.1 == Some(node)
     }
 }

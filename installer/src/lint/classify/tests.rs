@@ -15,10 +15,10 @@ fn tool(line: &str) -> Process {
     }
 }
 
-fn judge(process: &Process, deed: Deed, path: &str, script: &str) -> Option<Kind> {
+fn judge(process: &Process, operation: Operation, path: &str, script: &str) -> Option<FindingKind> {
     Question {
         path: Path::new(path),
-        deed,
+        operation,
         process,
         script: Some(script),
         is_covered: &|name| name == "update-rc.d",
@@ -28,14 +28,17 @@ fn judge(process: &Process, deed: Deed, path: &str, script: &str) -> Option<Kind
 
 #[test]
 fn a_script_has_no_business_outside() {
-    let by_script = |deed, path| judge(&shell(), deed, path, "");
-    assert_eq!(by_script(Test, "/etc/foo"), Some(Kind::Test));
-    assert_eq!(by_script(Read, "/etc/foo"), Some(Kind::Read));
-    assert_eq!(by_script(Read, "/usr/lib/foo/functions.sh"), Some(Kind::Read));
-    assert_eq!(by_script(Write, "/etc/outside"), Some(Kind::Write));
-    assert_eq!(by_script(Write, "/usr/bin/tool"), Some(Kind::Write));
-    assert_eq!(by_script(Read, "/run/systemd/system"), Some(Kind::Read));
-    for (deed, path) in [
+    let by_script = |operation, path| judge(&shell(), operation, path, "");
+    assert_eq!(by_script(Test, "/etc/foo"), Some(FindingKind::Test));
+    assert_eq!(by_script(Read, "/etc/foo"), Some(FindingKind::Read));
+    assert_eq!(
+        by_script(Read, "/usr/lib/foo/functions.sh"),
+        Some(FindingKind::Read)
+    );
+    assert_eq!(by_script(Write, "/etc/outside"), Some(FindingKind::Write));
+    assert_eq!(by_script(Write, "/usr/bin/tool"), Some(FindingKind::Write));
+    assert_eq!(by_script(Read, "/run/systemd/system"), Some(FindingKind::Read));
+    for (operation, path) in [
         (Test, "/usr/bin/tool"),
         (Test, "/bin"),
         (Write, "/dev/null"),
@@ -47,7 +50,7 @@ fn a_script_has_no_business_outside() {
         (Read, "/usr/share/debconf/confmodule"),
         (Read, "/.rootless-install/trace.bash"),
     ] {
-        assert_eq!(by_script(deed, path), None, "{path}");
+        assert_eq!(by_script(operation, path), None, "{path}");
     }
 }
 
@@ -64,7 +67,10 @@ fn what_a_shell_reads_itself_counts_when_the_script_says_so() {
         assert_eq!(judge(&shell(), Read, path, "echo"), None, "{path}");
     }
     let text = "x\nwhile read line; do :; done </etc/passwd\n";
-    assert_eq!(judge(&shell(), Read, "/etc/passwd", text), Some(Kind::Read));
+    assert_eq!(
+        judge(&shell(), Read, "/etc/passwd", text),
+        Some(FindingKind::Read)
+    );
     for text in [
         "done <\"$DPKG_ROOT/etc/passwd\"",
         "done <\"${DPKG_ROOT}\"/etc/passwd",
@@ -79,20 +85,23 @@ fn what_a_shell_reads_itself_counts_when_the_script_says_so() {
 #[test]
 fn tools_may_read_what_is_theirs() {
     let cat = tool("cat /etc/foo /target/etc/bar");
-    assert_eq!(judge(&cat, Read, "/etc/foo", ""), Some(Kind::Read));
+    assert_eq!(judge(&cat, Read, "/etc/foo", ""), Some(FindingKind::Read));
     assert_eq!(judge(&cat, Read, "/etc/ld.so.cache", ""), None);
     let grep = tool("grep -r x /etc/foo.d/ --file=/usr/share/p/list");
-    assert_eq!(judge(&grep, Read, "/etc/foo.d/a", ""), Some(Kind::Read));
-    assert_eq!(judge(&grep, Read, "/usr/share/p/list", ""), Some(Kind::Read));
+    assert_eq!(judge(&grep, Read, "/etc/foo.d/a", ""), Some(FindingKind::Read));
+    assert_eq!(
+        judge(&grep, Read, "/usr/share/p/list", ""),
+        Some(FindingKind::Read)
+    );
     assert_eq!(judge(&grep, Read, "/etc/foo", ""), None);
     let list = tool("ls /usr");
     assert_eq!(
         judge(&list, Read, "/usr/lib/x86_64-linux-gnu/libc.so.6", ""),
         None
     );
-    assert_eq!(judge(&list, Read, "/usr", ""), Some(Kind::Read));
+    assert_eq!(judge(&list, Read, "/usr", ""), Some(FindingKind::Read));
     let sh = tool("sh -c [ -e /etc/foo ]||:");
-    assert_eq!(judge(&sh, Test, "/etc/foo", ""), Some(Kind::Test));
+    assert_eq!(judge(&sh, Test, "/etc/foo", ""), Some(FindingKind::Test));
     assert_eq!(judge(&tool("find / -name x"), Read, "/etc/foo", ""), None);
     assert_eq!(
         judge(&tool("nice /usr/bin/tool"), Test, "/usr/bin/tool", ""),
@@ -106,30 +115,36 @@ fn directories_of_programs_may_be_missing() {
     let search = "command -v absent\n";
     assert_eq!(judge(&shell(), Test, "/usr/local", search), None);
     let named = "[ -d /usr/local ]\n";
-    assert_eq!(judge(&shell(), Test, "/usr/local", named), Some(Kind::Test));
+    assert_eq!(
+        judge(&shell(), Test, "/usr/local", named),
+        Some(FindingKind::Test)
+    );
     assert_eq!(
         judge(&shell(), Test, "/usr/local/share", search),
-        Some(Kind::Test)
+        Some(FindingKind::Test)
     );
 }
 
 #[test]
 fn nobody_writes_outside() {
     let chown = tool("chown root /var/lib/x");
-    assert_eq!(judge(&chown, Write, "/var/lib/x", ""), Some(Kind::Write));
+    assert_eq!(judge(&chown, Write, "/var/lib/x", ""), Some(FindingKind::Write));
     assert_eq!(
         judge(&tool("useradd x"), Write, "/etc/passwd", ""),
-        Some(Kind::Write)
+        Some(FindingKind::Write)
     );
     assert_eq!(judge(&tool("useradd x"), Write, "/run/lock/x", ""), None);
-    assert_eq!(judge(&shell(), Write, "/run/lock/x", ""), Some(Kind::Write));
+    assert_eq!(
+        judge(&shell(), Write, "/run/lock/x", ""),
+        Some(FindingKind::Write)
+    );
 }
 
 #[test]
 fn programs_by_their_paths() {
     let by_script = |path| judge(&shell(), Execute, path, "");
     assert_eq!(by_script("/usr/sbin/update-rc.d"), None);
-    assert_eq!(by_script("/usr/lib/foo/helper"), Some(Kind::Uncovered));
+    assert_eq!(by_script("/usr/lib/foo/helper"), Some(FindingKind::Uncovered));
     assert_eq!(
         judge(&tool("frontend x"), Execute, "/usr/lib/foo/helper", ""),
         None
@@ -145,9 +160,9 @@ fn other_interpreters_read_modules() {
     assert_eq!(judge(&perl, Read, "/usr/share/perl5/Debconf/Client.pm", ""), None);
     assert_eq!(
         judge(&perl, Read, "/etc/foo", "open F, '/etc/foo';"),
-        Some(Kind::Read)
+        Some(FindingKind::Read)
     );
-    assert_eq!(judge(&perl, Write, "/etc/foo", ""), Some(Kind::Write));
+    assert_eq!(judge(&perl, Write, "/etc/foo", ""), Some(FindingKind::Write));
 }
 
 #[test]

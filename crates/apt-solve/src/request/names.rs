@@ -1,0 +1,189 @@
+//! Names of packages as users write them: `name`, `name:arch`, `name=version` and `name/suite`.
+
+use crate::error::SolveError;
+use crate::mark::Marker;
+use crate::package::PackageId;
+use crate::universe::{Slot, Universe};
+
+/// Returns the package that an item of [`Request::include`](crate::Request::include) names, and makes its version the candidate.
+pub(super) fn resolve<'u, 'a>(
+    universe: &'u Universe<'a>,
+    marker: &mut Marker<'u, 'a>,
+    text: &str,
+) -> Result<PackageId, SolveError> {
+    let text = text.trim();
+    if let Some((name, version)) = text.split_once('=') {
+        let found = versions_of(universe, name, text)?;
+        let exact = found.iter().find(|id| universe.package(**id).version == version);
+        let id = *exact.ok_or_else(|| no_version(universe, name, version, &found))?;
+        marker.prefer(id);
+        return Ok(id);
+    }
+    if let Some((name, suite)) = text.split_once('/') {
+        let found = versions_of(universe, name, text)?;
+        let is_in = |id: PackageId| {
+            let index = universe.index(universe.package(id).index);
+            index.is_some_and(|i| i.suite == suite || i.codename == suite)
+        };
+        let first = found.iter().find(|id| is_in(**id));
+        let id = *first.ok_or_else(|| no_version(universe, name, suite, &found))?;
+        marker.prefer_suite(id, &is_in);
+        return Ok(id);
+    }
+    by_name(universe, text, text)
+}
+
+fn no_version(universe: &Universe<'_>, name: &str, wanted: &str, found: &[PackageId]) -> SolveError {
+    let describe = |id: &PackageId| {
+        let package = universe.package(*id);
+        let suite = universe.index(package.index).map_or("", |i| i.suite);
+        format!("{} ({suite})", package.version)
+    };
+    SolveError::UnknownVersion {
+        name: name.to_owned(),
+        wanted: wanted.to_owned(),
+        available: found.iter().map(describe).collect(),
+    }
+}
+
+/// Returns the candidate for `name` or `name:arch`; for a name that only one package
+/// provides, that package, as apt does.
+pub(super) fn by_name(universe: &Universe<'_>, text: &str, request: &str) -> Result<PackageId, SolveError> {
+    match versions_of(universe, text, request) {
+        Ok(found) => {
+            let slot = found.first().map(|id| universe.slot_of(*id));
+            slot.map(|slot| universe.slot_candidate(slot))
+                .ok_or_else(|| unknown(universe, text, universe.native()))
+        }
+        Err(error) => {
+            let (name, arch) = split_arch(universe, text, request)?;
+            let mut providers: Vec<PackageId> = universe
+                .providers(name)
+                .into_iter()
+                .map(|id| universe.slot_of(id))
+                .filter(|slot| arch.unwrap_or(0) == universe.slot_arch(*slot))
+                .map(|slot| universe.slot_candidate(slot))
+                .collect();
+            providers.sort_by_key(|id| universe.package(*id).name);
+            providers.dedup();
+            match providers.as_slice() {
+                [] => Err(error),
+                [one] => Ok(*one),
+                many => Err(SolveError::Virtual {
+                    name: name.to_owned(),
+                    providers: many.iter().map(|id| universe.display_name(*id)).collect(),
+                }),
+            }
+        }
+    }
+}
+
+fn split_arch<'t>(
+    universe: &Universe<'_>,
+    text: &'t str,
+    request: &str,
+) -> Result<(&'t str, Option<u8>), SolveError> {
+    let Some((name, arch)) = text.split_once(':') else {
+        return Ok((text, None));
+    };
+    if matches!(arch, "all" | "native") {
+        return Ok((name, Some(0)));
+    }
+    let known = universe.architectures();
+    let number = known
+        .iter()
+        .position(|a| *a == arch)
+        .and_then(|at| u8::try_from(at).ok());
+    match number {
+        Some(number) => Ok((name, Some(number))),
+        None => Err(SolveError::UnknownArchitecture {
+            request: request.to_owned(),
+            architecture: arch.to_owned(),
+            known: known.iter().map(ToString::to_string).collect(),
+        }),
+    }
+}
+
+/// Returns the versions `name` or `name:arch` can mean, newest first; without an
+/// architecture those of the target, or else of the first foreign one that
+/// has the package.
+fn versions_of(universe: &Universe<'_>, text: &str, request: &str) -> Result<Vec<PackageId>, SolveError> {
+    let (name, arch) = split_arch(universe, text, request)?;
+    let slots = universe.slots_named(name);
+    let slot = match arch {
+        Some(arch) => slots.iter().find(|slot| universe.slot_arch(**slot) == arch),
+        None => slots.iter().min_by_key(|slot| universe.slot_arch(**slot)),
+    };
+    // `Architecture: all` fits any architecture.
+    let slot = slot.or_else(|| {
+        let is_all = |slot: &&Slot| universe.package(universe.slot_candidate(**slot)).architecture == "all";
+        slots.iter().find(is_all)
+    });
+    match slot {
+        Some(slot) => Ok(universe.versions(*slot).to_vec()),
+        None => {
+            let arch = arch.and_then(|a| universe.architectures().get(usize::from(a)));
+            Err(unknown(
+                universe,
+                name,
+                arch.copied().unwrap_or(universe.native()),
+            ))
+        }
+    }
+}
+
+fn unknown(universe: &Universe<'_>, name: &str, architecture: &str) -> SolveError {
+    let mut near: Vec<(usize, &str)> = universe
+        .names()
+        .filter(|known| known.len().abs_diff(name.len()) <= 2 && *known != name)
+        .filter_map(|known| Some((distance(known, name, 2)?, known)))
+        .collect();
+    near.sort_unstable();
+    let mut similar: Vec<String> = near.iter().take(3).map(|(_, name)| (*name).to_owned()).collect();
+    if similar.is_empty() && name.len() > 3 {
+        let begins = universe.names().filter(|known| known.starts_with(name));
+        similar = begins.take(3).map(str::to_owned).collect();
+    }
+    SolveError::UnknownPackage {
+        name: name.to_owned(),
+        architecture: architecture.to_owned(),
+        similar,
+    }
+}
+
+/// Returns the number of letters to change, insert, drop or swap, if it is at most `most`.
+fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut before = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let mut best = (last[j] + usize::from(x != y))
+                .min(last[j + 1] + 1)
+                .min(row[j] + 1);
+            if i > 0 && j > 0 && Some(x) == b.get(j - 1) && a.get(i - 1) == Some(y) {
+                best = best.min(before.get(j - 1).copied().unwrap_or(best) + 1);
+            }
+            row.push(best);
+        }
+        if row.iter().min().is_some_and(|least| *least > most) {
+            return None;
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().filter(|d| *d <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("nginx", "ngnix", 2), Some(1));
+        assert_eq!(distance("vim", "vim", 2), Some(0));
+        assert_eq!(distance("vim", "emacs", 2), None);
+        assert_eq!(distance("", "ab", 2), Some(2));
+    }
+}

@@ -1,0 +1,118 @@
+//! The stages that change the target: packages are fetched and installed.
+
+use super::error::Error;
+use super::prepare::{Chosen, Prepared, Universes, request};
+use crate::install::{DeferredPackages, Installation, ScriptHost};
+use crate::native_root_source::{NativeRootCopy, NativeRootSource};
+use crate::settings::Settings;
+use crate::staging::Staging;
+use deb_archive::{PackageFile, target_files};
+use progress::{Cancel, Reporter, Stage};
+use rootless_install_fs::Target;
+use script_host::sysroot::package_file;
+use script_host::{Native, Observer, ScriptsRun};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// All that carrying a plan out needs.
+pub(super) struct CarryOut<'i, 'p> {
+    pub(super) settings: &'i Settings,
+    pub(super) prepared: &'i Prepared,
+    pub(super) universes: &'i Universes<'p>,
+    pub(super) chosen: &'i Chosen,
+    /// The work directory, whose root becomes the target.
+    pub(super) staging: &'i Staging,
+    /// The target in it, still empty.
+    pub(super) target: &'i Target,
+    /// An empty directory of this run in the cache.
+    pub(super) scratch: &'i Path,
+    /// An observer of what scripts do; none outside of lint.
+    pub(super) observer: Option<Arc<dyn Observer>>,
+    pub(super) reporter: &'i Arc<dyn Reporter>,
+    pub(super) cancel: &'i Cancel,
+}
+
+impl CarryOut<'_, '_> {
+    /// Fetches the packages and installs them. Returns those that were deferred.
+    ///
+    /// # Errors
+    /// Those of fetching and installing; the target is not usable then.
+    pub(super) fn run(&self) -> Result<DeferredPackages, Error> {
+        let Self {
+            settings,
+            prepared,
+            chosen,
+            cancel,
+            ..
+        } = *self;
+        let debs = self.fetch()?;
+        cancel.check()?;
+        let sources = target_files(&prepared.lists);
+        let tools = self.universes.native.as_ref().map(|universe| Native {
+            universe,
+            indexes: &prepared.native,
+            fetcher: &prepared.archives.fetcher,
+            directory: settings.native_tools.directory().cloned(),
+        });
+        let native_root = self.native_root(tools.as_ref(), &sources)?;
+        let installation = Installation {
+            target: self.target,
+            system: &settings.system,
+            universe: &self.universes.target,
+            indexes: &prepared.indexes,
+            plan: &chosen.plan,
+            selection: &chosen.selection,
+            debs: chosen.plan.packages().zip(debs).collect(),
+            sources,
+            cache: &settings.cache,
+            reporter: Arc::clone(self.reporter),
+            cancel,
+        };
+        Ok(installation.run(ScriptHost {
+            root: prepared
+                .scripts_run
+                .root(native_root.as_ref().map(|copy| &copy.root)),
+            native: tools.filter(|_| settings.system.is_redirected()),
+            scratch: self.scratch,
+            mount_point: self.staging.view(),
+            observer: self.observer.clone(),
+        })?)
+    }
+
+    /// Fetches the package files of the plan, in its order.
+    fn fetch(&self) -> Result<Vec<PathBuf>, Error> {
+        let universe = &self.universes.target;
+        let files = self
+            .chosen
+            .plan
+            .packages()
+            .map(|id| package_file(universe, &self.prepared.target, id))
+            .collect::<Result<Vec<PackageFile>, _>>()?;
+        self.staging.check_space(self.chosen.installed_size(universe))?;
+        let _stage = self.reporter.stage(Stage::Download);
+        Ok(self.prepared.archives.fetcher.fetch(&files)?)
+    }
+
+    /// Returns the run's native root, where scripts run in one.
+    fn native_root(
+        &self,
+        tools: Option<&Native<'_, '_>>,
+        sources: &[(PathBuf, String)],
+    ) -> Result<Option<NativeRootCopy>, Error> {
+        let Some(tools) = tools.filter(|_| self.prepared.scripts_run == ScriptsRun::InNativeRoot) else {
+            return Ok(None);
+        };
+        let system = &self.settings.system;
+        let source = NativeRootSource {
+            tools,
+            request: request(self.settings, tools.universe)?,
+            merged_usr: system.merged_usr,
+            sources,
+            cache: &self.settings.cache,
+            scripts: &system.scripts,
+            reporter: self.reporter,
+            cancel: self.cancel,
+        };
+        Ok(Some(source.copy()?))
+    }
+}

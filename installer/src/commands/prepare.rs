@@ -1,0 +1,175 @@
+//! The stages before anything is installed: indexes are loaded, packages are chosen and ordered.
+
+use super::error::Error;
+use crate::archives::Archives;
+use crate::local_packages::LocalPackage;
+use crate::merge_usr;
+use crate::settings::{NativeTools, Settings};
+use apt_solve::{IndexInput, Plan, Request, Selection, Universe, choose};
+use deb_arch::Architecture;
+use deb_archive::{Index, SourceList};
+use progress::{Cancel, Reporter, Stage};
+use script_host::ScriptsRun;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle};
+
+/// Archives of a run and their indexes.
+pub(super) struct Prepared {
+    pub(super) archives: Archives,
+    /// The target's sources of apt.
+    pub(super) lists: Vec<SourceList>,
+    /// All indexes.
+    pub(super) indexes: Vec<Index>,
+    /// Indexes of the target's architectures, after those of the user's own packages.
+    pub(super) target: Vec<Index>,
+    /// Indexes of this machine's architecture.
+    pub(super) native: Vec<Index>,
+    /// The way in which scripts run.
+    pub(super) scripts_run: ScriptsRun,
+}
+
+/// Packages to choose from.
+pub(super) struct Universes<'p> {
+    /// Packages for the target.
+    pub(super) target: Universe<'p>,
+    /// Packages for this machine; none where they are not needed.
+    pub(super) native: Option<Universe<'p>>,
+}
+
+/// The packages that are installed, and their order.
+pub(super) struct Chosen {
+    /// The packages.
+    pub(super) selection: Selection,
+    /// Their order, as calls of dpkg.
+    pub(super) plan: Plan,
+}
+
+impl Prepared {
+    /// Loads the indexes for the target and, where native tools are packages, for this machine. `local` are
+    /// packages of the user's own.
+    ///
+    /// # Errors
+    /// Those of sources and indexes.
+    pub(super) fn load(
+        settings: &Settings,
+        scripts_run: ScriptsRun,
+        local: &[LocalPackage],
+        reporter: &Arc<dyn Reporter>,
+        cancel: &Cancel,
+    ) -> Result<Self, Error> {
+        let archives = Archives::open(&settings.cache, Arc::clone(reporter), cancel)?;
+        let own: Vec<&str> = settings.system.architectures().map(|arch| arch.name).collect();
+        let native = Architecture::native().name;
+        let (lists, indexes) = {
+            let _stage = reporter.stage(Stage::Indexes);
+            let (lists, keyring) = archives.sources(&settings.archives)?;
+            let sources: Vec<_> = lists
+                .iter()
+                .flat_map(|list| list.sources.iter().cloned())
+                .collect();
+            let mut architectures = own.clone();
+            if settings.native_tools == NativeTools::Packages
+                && scripts_run.needs_native(settings.system.is_redirected())
+                && !architectures.contains(&native)
+            {
+                architectures.push(native);
+            }
+            let indexes = archives.indexes(&sources, &keyring, &architectures)?;
+            (lists, indexes)
+        };
+        cancel.check()?;
+        let mut target: Vec<Index> = local.iter().map(|package| package.index.clone()).collect();
+        target.extend(for_architectures(&indexes, &own));
+        let native = for_architectures(&indexes, &[native]);
+        Ok(Self {
+            archives,
+            lists,
+            indexes,
+            target,
+            native,
+            scripts_run,
+        })
+    }
+
+    /// Reads the packages of the indexes: those for this machine only where they are needed and `installs`.
+    pub(super) fn universes(
+        &self,
+        settings: &Settings,
+        installs: bool,
+        reporter: &dyn Reporter,
+    ) -> Universes<'_> {
+        let _stage = reporter.stage(Stage::Choose);
+        let system = &settings.system;
+        let native = Architecture::native().name;
+        let foreign: Vec<&str> = system.foreign.iter().map(|arch| arch.name).collect();
+        let target: Vec<IndexInput<'_>> = self.target.iter().map(IndexInput::from).collect();
+        let natives: Vec<IndexInput<'_>> = self.native.iter().map(IndexInput::from).collect();
+        let needs_native = installs && self.scripts_run.needs_native(system.is_redirected());
+        thread::scope(|scope| {
+            let theirs = needs_native.then(|| scope.spawn(|| Universe::new(&natives, native, &[])));
+            let ours = Universe::new(&target, system.arch.name, &foreign);
+            let join =
+                |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Universes {
+                target: ours,
+                native: theirs.map(join),
+            }
+        })
+    }
+}
+
+impl Chosen {
+    /// Chooses packages and orders them.
+    ///
+    /// # Errors
+    /// The request cannot be met.
+    pub(super) fn of(
+        universe: &Universe<'_>,
+        settings: &Settings,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, Error> {
+        let _stage = reporter.stage(Stage::Choose);
+        let selection = choose(universe, &request(settings, universe)?)?;
+        let plan = Plan::new(universe, &selection);
+        Ok(Self { selection, plan })
+    }
+
+    /// Returns the names and versions of the packages.
+    pub(super) fn versions(&self, universe: &Universe<'_>) -> Vec<(String, String)> {
+        let packages = self.plan.packages().map(|id| universe.package(id));
+        packages
+            .map(|package| (package.name.to_owned(), package.version.to_owned()))
+            .collect()
+    }
+
+    /// Returns the number of bytes that the unpacked packages will take, as their maintainers estimate.
+    pub(super) fn installed_size(&self, universe: &Universe<'_>) -> u64 {
+        self.plan
+            .packages()
+            .map(|id| universe.package(id).installed_size.saturating_mul(1024))
+            .fold(0, u64::saturating_add)
+    }
+}
+
+/// Returns the request that the settings make of the packages of `universe`.
+///
+/// # Errors
+/// `--merged-usr=no`, where packages bring /usr merged.
+pub(super) fn request(settings: &Settings, universe: &Universe<'_>) -> Result<Request, Error> {
+    Ok(Request {
+        variant: settings.variant,
+        include: settings.include.clone(),
+        suite: settings.archives.suite.clone(),
+        install_recommends: false,
+        assumed: merge_usr::assumed(universe, settings.system.merged_usr)?,
+    })
+}
+
+fn for_architectures(indexes: &[Index], names: &[&str]) -> Vec<Index> {
+    indexes
+        .iter()
+        .filter(|index| index.architecture == "all" || names.contains(&index.architecture.as_str()))
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,189 @@
+//! Actions that change packages: the session that they work in, with its native tools and native root, and the
+//! engine that uses it.
+
+use super::engine::{DPKG_VERSION, Engine};
+use super::fault::{Fault, Result};
+use super::messages::Messages;
+use super::options::{Action, Call, ScriptMode};
+use crate::archives::Archives;
+use crate::merge_usr::MergedUsr;
+use crate::native_root_source::NativeRootSource;
+use crate::settings::NativeTools;
+use crate::staging::Staging;
+use apt_solve::{IndexInput, Request, Universe, Variant};
+use deb_arch::Architecture;
+use deb_archive::ArchiveError;
+use deb_unpack::DebFile;
+use dpkg_db::Database;
+use progress::{Cancel, Reporter};
+use rootless_install_fs::Target;
+use script_host::sysroot::SysrootError;
+use script_host::view::{self, Machine};
+use script_host::{Native, ScriptsRun, Session, SessionError};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Does an action that changes packages, in a session on the target. Returns whether all of it was done.
+///
+/// # Errors
+/// Nothing can be done, or nothing more.
+pub(super) fn change_packages(
+    call: &Call,
+    messages: &Arc<Messages>,
+    cancel: &Cancel,
+    target: &Target,
+    architecture: &'static Architecture,
+    database: Database,
+) -> Result<bool> {
+    let options = &call.options;
+    let cache = options
+        .cache
+        .clone()
+        .and_then(|cache| std::path::absolute(cache).ok());
+    let cache = cache
+        .ok_or_else(|| Fault::Call("there is no place for the cache: use --cache, or set HOME".to_owned()))?;
+    let reporter: Arc<dyn Reporter> = Arc::clone(messages) as _;
+    let foreign: Vec<&'static Architecture> = database
+        .foreign()
+        .iter()
+        .filter_map(|name| Architecture::by_name(name))
+        .collect();
+    let native = Architecture::native();
+    let redirected = architecture != native || foreign.iter().any(|arch| *arch != native);
+    let runs_programs = needs_scripts(call, &database);
+    let scripts_run = scripts_run(options.script_mode(), messages)?;
+    // Native tools are packages of an archive, and a native root is made of such.
+    let archives = (runs_programs && scripts_run.needs_native(redirected))
+        .then(|| Archives::open(&cache, Arc::clone(&reporter), cancel))
+        .transpose()
+        .map_err(unfetched)?;
+    let indexes = match &archives {
+        Some(archives) if options.native == NativeTools::Packages => {
+            let loaded = archives
+                .sources_for(target, &options.archives)
+                .and_then(|(sources, keyring)| archives.indexes(&sources, &keyring, &[native.name]));
+            loaded.map_err(unfetched)?
+        }
+        _ => Vec::new(),
+    };
+    let inputs: Vec<IndexInput<'_>> = indexes.iter().map(IndexInput::from).collect();
+    let universe = Universe::new(&inputs, native.name, &[]);
+    let scratch = Staging::scratch(&cache.join("run"))?;
+    let tools = archives.as_ref().map(|archives| Native {
+        universe: &universe,
+        indexes: &indexes,
+        fetcher: &archives.fetcher,
+        directory: options.native.directory().cloned(),
+    });
+    let native_root = match &tools {
+        Some(tools) if scripts_run == ScriptsRun::InNativeRoot => {
+            let source = NativeRootSource {
+                tools,
+                request: native_root_request(call, &database),
+                merged_usr: MergedUsr::default(),
+                sources: &[],
+                cache: &cache,
+                scripts: &options.scripts,
+                reporter: &reporter,
+                cancel,
+            };
+            Some(source.copy()?)
+        }
+        _ => None,
+    };
+    let session = script_host::Options {
+        target,
+        arch: architecture,
+        foreign: &foreign,
+        root: scripts_run.root(native_root.as_ref().map(|copied| &copied.root)),
+        native: tools.filter(|_| redirected),
+        scripts: &options.scripts,
+        dpkg_version: dpkg_version(&database),
+        runs_programs,
+        scratch: scratch.directory(),
+        mount_point: scratch.view(),
+        cache: &cache,
+        observer: None,
+        reporter: Arc::clone(&reporter),
+        cancel,
+    };
+    script_host::open(session, |session| {
+        learn_installed(session, target, &database)?;
+        Engine::new(call, target, database, messages, session).act()
+    })
+}
+
+/// Returns the error of a session whose native packages cannot be fetched.
+fn unfetched(error: ArchiveError) -> SessionError {
+    SysrootError::from(error).into()
+}
+
+/// Returns the version of the target's dpkg, for `DPKG_RUNNING_VERSION`.
+fn dpkg_version(database: &Database) -> String {
+    let dpkg = database.resolve("dpkg").and_then(|key| database.get(&key));
+    let version = dpkg.map(|package| package.version.clone());
+    version
+        .filter(|version| !version.is_empty())
+        .unwrap_or_else(|| DPKG_VERSION.to_owned())
+}
+
+/// Records in the session which packages own the target's paths.
+fn learn_installed(session: &Session<'_>, target: &Target, database: &Database) -> Result {
+    if !session.learns() {
+        return Ok(());
+    }
+    for package in database.packages() {
+        let list = database.list(target, &package.key())?;
+        let learnt = session.learn(&package.name, &package.version, &package.architecture, &list);
+        learnt?;
+    }
+    Ok(())
+}
+
+/// Returns the way in which scripts run on this machine.
+fn scripts_run(mode: ScriptMode, messages: &Messages) -> Result<ScriptsRun> {
+    if mode == ScriptMode::Redirect {
+        return Ok(ScriptsRun::InView);
+    }
+    Ok(match view::probe() {
+        Ok(_) => ScriptsRun::InNativeRoot,
+        Err(error) => {
+            messages.notice(&format!("warning: {error}: scripts run on this machine itself"));
+            ScriptsRun::OnMachine(Machine::probe())
+        }
+    })
+}
+
+/// Returns the request for a native root: the packages of the target and those of the call's archives.
+fn native_root_request(call: &Call, database: &Database) -> Request {
+    let mut include: Vec<String> = database.packages().map(|package| package.name.clone()).collect();
+    if matches!(call.action, Action::Install | Action::Unpack) {
+        let controls = call.arguments.iter().filter_map(|path| {
+            let control = DebFile::open(Path::new(path)).ok()?.control().ok()?;
+            Some(control.package().ok()?.name)
+        });
+        include.extend(controls);
+    }
+    include.sort();
+    include.dedup();
+    Request {
+        variant: Variant::Minbase,
+        include,
+        ..Request::default()
+    }
+}
+
+/// Whether a script may have to run. Unpacking alone runs none of packages that are new and have no preinst.
+fn needs_scripts(call: &Call, database: &Database) -> bool {
+    if call.action != Action::Unpack || call.options.triggers != Some(false) || call.options.recursive {
+        return true;
+    }
+    call.arguments.iter().any(|path| {
+        let control = DebFile::open(Path::new(path)).and_then(|deb| deb.control());
+        control.ok().is_none_or(|control| {
+            let new = control.package().ok();
+            let first = new.is_some_and(|new| !database.packages().any(|have| have.name == new.name));
+            !first || control.script("preinst").is_some() || control.control.contains("\nConflicts:")
+        })
+    }) || call.options.auto_deconfigure
+}

@@ -1,0 +1,151 @@
+//! The target of a call: its architecture, its database, and the locks that allow to change it.
+
+use super::fault::{Fault, Result, errno_text, with_causes};
+use super::options::{Action, Call};
+use crate::staging::check_xattrs;
+use deb_arch::Architecture;
+use deb_unpack::DebFile;
+use dpkg_db::{ADMIN, Database};
+use rootless_install_fs::Target;
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use std::fs::File;
+use std::path::Path;
+
+/// Returns the target's own architecture: that of its database (`arch-native`, the first line of `arch`,
+/// the package dpkg), else `--arch`, else that of the first archive that has one, else this machine's.
+///
+/// # Errors
+/// A name that is no architecture, and an `--arch` that differs from the database.
+pub(super) fn architecture(call: &Call, target: &Target) -> Result<&'static Architecture> {
+    let text = |name: &str| {
+        let text = target.read(&Path::new(ADMIN).join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    let first_line = |text: String| text.lines().next().map(str::trim).unwrap_or_default().to_owned();
+    let of_dpkg = || {
+        let status = text("status");
+        let mut stanzas = status.split("\n\n");
+        let own = stanzas.find(|stanza| stanza.lines().any(|line| line == "Package: dpkg"))?;
+        own.lines()
+            .find_map(|line| line.strip_prefix("Architecture: "))
+            .map(str::to_owned)
+    };
+    let known = [first_line(text("arch-native")), first_line(text("arch"))];
+    let known = known.into_iter().find(|name| !name.is_empty()).or_else(of_dpkg);
+    match (known, call.options.arch) {
+        (Some(name), given) => {
+            let found = Architecture::by_name(&name)
+                .ok_or_else(|| Fault::Call(format!("the target is for '{name}', which is not supported")))?;
+            match given.filter(|given| *given != found) {
+                Some(given) => Err(Fault::Call(format!(
+                    "the target is for {}, not for {}",
+                    found.name, given.name
+                ))),
+                None => Ok(found),
+            }
+        }
+        (None, Some(given)) => Ok(given),
+        (None, None) => Ok(archives_architecture(call).unwrap_or_else(Architecture::native)),
+    }
+}
+
+/// Opens the target.
+///
+/// # Errors
+/// There is no such directory, or it cannot be used.
+pub(super) fn open(call: &Call) -> Result<Target> {
+    let root = &call.options.root;
+    let fatal = |problem: String| Fault::Call(problem);
+    if root.parent().is_none() {
+        return Err(fatal(
+            "the root directory is not given: use --root=DIR (this machine's own is left to its dpkg)"
+                .to_owned(),
+        ));
+    }
+    if !root.is_dir() {
+        return Err(fatal(format!("there is no directory '{}'", root.display())));
+    }
+    if call.action.runs_scripts() {
+        check_xattrs(root).map_err(|error| fatal(with_causes(&error)))?;
+    }
+    Target::open(root).map_err(|error| fatal(with_causes(&error)))
+}
+
+/// Reads the database, or makes one where packages are to be installed.
+///
+/// # Errors
+/// There is none, or it is damaged.
+pub(super) fn database(call: &Call, target: &Target, architecture: &str) -> Result<Database> {
+    let fatal = |error: dpkg_db::DpkgError| Fault::Call(with_causes(&error));
+    let changes = call.action.runs_scripts()
+        || matches!(
+            call.action,
+            Action::AddArchitecture
+                | Action::RemoveArchitecture
+                | Action::SetSelections
+                | Action::ClearSelections
+        );
+    if changes {
+        // What is there stays; `arch` is where the target's own architecture is from now on.
+        return Database::create(target, architecture, &[]).map_err(fatal);
+    }
+    Database::load(target, architecture).map_err(fatal)
+}
+
+/// The locks of dpkg's database and of its front ends, held until dropped. A front end that holds its own
+/// lock for this call says so in `DPKG_FRONTEND_LOCKED`.
+pub(super) struct Locks(#[allow(dead_code, reason = "they are held")] Vec<File>);
+
+/// Locks the database of a target.
+///
+/// # Errors
+/// Another process holds one of them.
+pub(super) fn lock(root: &Path) -> Result<Locks> {
+    let mut held = Vec::new();
+    let directory = File::open(root).map_err(|error| {
+        Fault::Call(format!(
+            "cannot open '{}': {}",
+            root.display(),
+            errno_text(&error)
+        ))
+    })?;
+    let own = std::env::var_os("DPKG_FRONTEND_LOCKED").is_none();
+    let front = own.then_some(("lock-frontend", "dpkg frontend lock"));
+    for (name, what) in front.into_iter().chain([("lock", "dpkg database lock")]) {
+        // Whatever links are in the target, the file is there: the database has made it.
+        let path = Path::new("var/lib/dpkg").join(name);
+        let failed = |error: std::io::Error| {
+            Fault::Call(format!(
+                "unable to open/create {what} file '{}': {}",
+                path.display(),
+                errno_text(&error)
+            ))
+        };
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        let file = openat2(&directory, &path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
+        let file = File::from(file.map_err(|errno| failed(errno.into()))?);
+        match crate::sys::lock(&file) {
+            Ok(true) => held.push(file),
+            Ok(false) => {
+                return Err(Fault::Call(format!(
+                    "{what} was locked by another process\n\
+                     Note: removing the lock file is always wrong, and can end up damaging the\n\
+                     locked area and the entire system. See <https://wiki.debian.org/Teams/Dpkg/FAQ#db-lock>."
+                )));
+            }
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(Locks(held))
+}
+
+/// Returns the architecture of the first archive that is for one.
+fn archives_architecture(call: &Call) -> Option<&'static Architecture> {
+    if !matches!(call.action, Action::Install | Action::Unpack) {
+        return None;
+    }
+    call.arguments.iter().find_map(|path| {
+        let control = DebFile::open(Path::new(path)).ok()?.control().ok()?;
+        Architecture::by_name(&control.package().ok()?.architecture)
+    })
+}

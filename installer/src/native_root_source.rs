@@ -1,0 +1,233 @@
+//! Source of the native root of a run in chrootless mode.
+//!
+//! A native root is a directory of the user's, or a root filesystem for this machine's architecture that is
+//! made of packages of the target's suite and kept in the cache, below `native-root/`, by the hash of its
+//! packages. What is there is never changed: each run gets a copy of its own, to which scripts may write.
+
+mod error;
+
+pub use error::NativeRootError;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rootless_install_fs::Target;
+use sha2::{Digest, Sha256};
+
+use crate::install::{Installation, ScriptHost};
+use crate::merge_usr::MergedUsr;
+use crate::settings::SystemSettings;
+use crate::staging::Staging;
+use apt_solve::{Plan, Request, Selection, Universe, choose};
+use deb_arch::Architecture;
+use deb_archive::PackageFile;
+use progress::{Cancel, Event, Reporter, Stage};
+use script_host::native_root;
+use script_host::sysroot::package_file;
+use script_host::unrunnable::OnUnrunnable;
+use script_host::{Native, ScriptRoot, ScriptSettings, SessionError};
+
+type Result<T> = std::result::Result<T, NativeRootError>;
+
+/// Part of the hash of each native root in the cache; another one when the same packages are installed in
+/// another way.
+const FORM: &str = "native root 1";
+
+/// A native root that a run needs.
+pub(crate) struct NativeRootSource<'a, 'u> {
+    /// Packages for this machine's architecture, or a directory of the user's.
+    pub(crate) tools: &'a Native<'a, 'u>,
+    /// The request for the target: a native root has the same packages, as far as there are such.
+    pub(crate) request: Request,
+    /// Whether /usr is merged.
+    pub(crate) merged_usr: MergedUsr,
+    /// Files of apt's sources, as the target has them: paths and contents.
+    pub(crate) sources: &'a [(PathBuf, String)],
+    /// The cache directory.
+    pub(crate) cache: &'a Path,
+    /// Settings of the scripts of its packages. What cannot be run there is an error, whatever they say.
+    pub(crate) scripts: &'a ScriptSettings,
+    /// The reporter of downloads and warnings.
+    pub(crate) reporter: &'a Arc<dyn Reporter>,
+    /// The token that stops the run.
+    pub(crate) cancel: &'a Cancel,
+}
+
+/// A copy of a native root that belongs to one run; removed when dropped.
+pub(crate) struct NativeRootCopy {
+    /// Its files.
+    pub(crate) root: Target,
+    _directory: Staging,
+}
+
+impl NativeRootSource<'_, '_> {
+    /// Returns the run's own copy of the native root, which is made first where the cache has none.
+    ///
+    /// # Errors
+    /// The packages cannot be fetched or installed, or the cache cannot be written.
+    pub(crate) fn copy(&self) -> Result<NativeRootCopy> {
+        let original = match &self.tools.directory {
+            None => self.cached()?,
+            Some(path) => {
+                check(path)?;
+                path.to_owned()
+            }
+        };
+        let _stage = self.reporter.stage(Stage::Sysroot);
+        let directory = Staging::scratch(&self.cache.join("run"))?;
+        let path = directory.directory().join("native");
+        native_root::copy(&original, &path).map_err(|source| NativeRootError::Copy {
+            path: original,
+            source,
+        })?;
+        Ok(NativeRootCopy {
+            root: Target::open(&path)?,
+            _directory: directory,
+        })
+    }
+
+    /// Returns the path of the native root in the cache, which is made where it is not there.
+    fn cached(&self) -> Result<PathBuf> {
+        let selection = self.choose()?;
+        let plan = Plan::new(self.tools.universe, &selection);
+        let directory = self.cache.join("native-root");
+        let path = directory.join(name(self.tools.universe, &plan, self.merged_usr));
+        if path.is_dir() {
+            return Ok(path);
+        }
+        let _stage = self.reporter.stage(Stage::Sysroot);
+        self.reporter.event(&Event::Detail {
+            message: &format!("making the native root: {} packages", plan.packages().count()),
+        });
+        let work = Staging::scratch(&self.cache.join("run"))?;
+        let root = work.root();
+        std::fs::create_dir_all(&directory)
+            .and_then(|()| std::fs::create_dir(&root))
+            .map_err(|source| NativeRootError::Write {
+                path: root.clone(),
+                source,
+            })?;
+        self.install(&plan, &selection, &work)?;
+        match std::fs::rename(&root, &path) {
+            // Another run has made it meanwhile.
+            Err(_) if path.is_dir() => Ok(path),
+            renamed => renamed
+                .map(|()| path.clone())
+                .map_err(|source| NativeRootError::Write { path, source }),
+        }
+    }
+
+    /// Chooses the target's variant and packages, as far as this machine's architecture has them.
+    fn choose(&self) -> Result<Selection> {
+        let request = &self.request;
+        let choose = |include: Vec<String>| {
+            choose(
+                self.tools.universe,
+                &Request {
+                    include,
+                    ..request.clone()
+                },
+            )
+        };
+        // Architectures, versions and suites are asked for of the target's packages only.
+        let include: Vec<String> = request
+            .include
+            .iter()
+            .filter_map(|package| package.split([':', '=', '/']).next())
+            .map(str::to_owned)
+            .collect();
+        if let Ok(selection) = choose(include.clone()) {
+            return Ok(selection);
+        }
+        let available: Vec<String> = include
+            .into_iter()
+            .filter(|package| choose(vec![package.clone()]).is_ok())
+            .collect();
+        Ok(choose(available)?)
+    }
+
+    /// Installs the packages of a plan in the root directory of `work`.
+    fn install(&self, plan: &Plan, selection: &Selection, work: &Staging) -> Result<()> {
+        let files = plan
+            .packages()
+            .map(|id| package_file(self.tools.universe, self.tools.indexes, id))
+            .collect::<std::result::Result<Vec<PackageFile>, _>>()?;
+        let debs = self.tools.fetcher.fetch(&files)?;
+        let target = Target::open(&work.root())?;
+        let system = SystemSettings {
+            arch: Architecture::native(),
+            foreign: Vec::new(),
+            merged_usr: self.merged_usr,
+            selections: Vec::new(),
+            scripts: ScriptSettings {
+                on_unrunnable: OnUnrunnable::Fail,
+                ..self.scripts.clone()
+            },
+        };
+        let installation = Installation {
+            target: &target,
+            system: &system,
+            universe: self.tools.universe,
+            indexes: self.tools.indexes,
+            plan,
+            selection,
+            debs: plan.packages().zip(debs).collect(),
+            sources: self.sources.to_vec(),
+            cache: self.cache,
+            reporter: Arc::new(Quiet(Arc::clone(self.reporter))),
+            cancel: self.cancel,
+        };
+        let scratch = Staging::scratch(&self.cache.join("run"))?;
+        installation.run(ScriptHost {
+            root: ScriptRoot::Target,
+            native: None,
+            scratch: scratch.directory(),
+            mount_point: work.view(),
+            observer: None,
+        })?;
+        Ok(())
+    }
+}
+
+/// Returns the name in the cache of a native root with the packages of a plan.
+fn name(universe: &Universe<'_>, plan: &Plan, merged_usr: MergedUsr) -> String {
+    let mut hash = Sha256::new();
+    hash.update(FORM);
+    hash.update(merged_usr.name());
+    for package in plan.packages().map(|id| universe.package(id)) {
+        let line = [package.name, package.version, package.architecture].join(" ");
+        hash.update([line.as_bytes(), b"\n"].concat());
+    }
+    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{hash}", Architecture::native().name)
+}
+
+/// A reporter that passes on downloads, warnings and details. Other progress is that of the target's packages,
+/// not of the native root's.
+struct Quiet(Arc<dyn Reporter>);
+
+impl Reporter for Quiet {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(
+            event,
+            Event::DownloadPlanned { .. }
+                | Event::DownloadAdvanced { .. }
+                | Event::DownloadFinished { .. }
+                | Event::Warning { .. }
+                | Event::Detail { .. }
+        ) {
+            self.0.event(event);
+        }
+    }
+}
+
+/// Checks that a directory can be copied as a native root.
+///
+/// # Errors
+/// It is this machine's own root directory, or no root filesystem.
+pub(crate) fn check(directory: &Path) -> Result<()> {
+    if directory == Path::new("/") {
+        return Err(NativeRootError::Machine);
+    }
+    Ok(script_host::session::check_native_system(directory).map_err(SessionError::from)?)
+}
