@@ -1,5 +1,5 @@
-//! What an installed system has beside its packages, as an installation with
-//! apt and mmdebstrap leaves it: sources, marks, locks and empty directories.
+//! Files of a system beside those of its packages, as an installation with mmdebstrap and apt leaves them: sources,
+//! marks, locks and empty directories.
 
 use rootless_install_fs::{Error, FileType, Meta, Target, Timestamp};
 use std::fs;
@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// User id that Debian gives to `_apt` (base-passwd), where the target does not
-/// say otherwise.
+/// User id of `_apt` where the target has no such account: that of Debian (base-passwd).
 const APT_UID: u32 = 42;
 
-/// Logs, caches and identities that belong to the run and not to the result.
+/// Logs, caches and identities of the run, which are no part of the result.
 const RUN_LEFTOVERS: [&str; 9] = [
     "/var/log/dpkg.log",
     "/var/log/apt/history.log",
@@ -25,6 +24,7 @@ const RUN_LEFTOVERS: [&str; 9] = [
     "/var/cache/apt/srcpkgcache.bin",
 ];
 
+/// Makes a directory and its parents.
 fn directories(target: &Target, path: &str) -> Result<()> {
     let mut made = String::new();
     for part in path.split('/').filter(|part| !part.is_empty()) {
@@ -50,11 +50,11 @@ fn exists(target: &Target, path: &str) -> Result<bool> {
     }
 }
 
-/// What is there before the first package is unpacked. `sources` are the files
-/// of apt's sources with their contents; `fetched`: apt fetches packages.
+/// Makes the files that are there before the first package is unpacked. `sources` are files of apt's sources with
+/// their contents; `fetched` is whether any package is installed, for which apt has a directory of archives.
 ///
 /// # Errors
-/// What writing to the target says.
+/// Those of writing to the target.
 pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) -> Result<()> {
     target.set_meta(Path::new("/"), &Meta::of_root(FileType::Directory, 0o755))?;
     for path in [
@@ -86,7 +86,7 @@ pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) ->
             &Meta::of_root(FileType::Regular, 0o644),
         )?;
     }
-    // The machine's own, so that the result resolves names where it is used.
+    // As in mmdebstrap, the machine's own files.
     for path in ["/etc/resolv.conf", "/etc/hostname"] {
         if let (Ok(data), Ok(here)) = (fs::read(path), fs::symlink_metadata(path)) {
             let mode = if here.is_file() {
@@ -100,21 +100,20 @@ pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) ->
     Ok(())
 }
 
-/// apt's marks.
+/// Marks of apt (apt-mark(8)).
 #[derive(Clone, Copy, Debug)]
 pub struct Marks<'a> {
-    /// The packages that apt would mark as installed for others, with their
-    /// architecture.
+    /// Packages that are installed for others: names and architectures.
     pub automatic: &'a [(String, String)],
     /// All architectures, the target's own first.
     pub architectures: &'a [&'a str],
 }
 
-/// What is cleaned and left when the last package is configured; `marks` are
-/// `None` when apt would not have been asked to install anything.
+/// Cleans up and writes marks and locks, after the last package is configured. `marks` is `None` where apt would not
+/// have been called to install anything.
 ///
 /// # Errors
-/// What writing to the target says.
+/// Those of writing to the target.
 pub fn finish(target: &Target, marks: Option<Marks<'_>>) -> Result<()> {
     if let Some(marks) = marks {
         file(
@@ -134,7 +133,7 @@ pub fn finish(target: &Target, marks: Option<Marks<'_>>) -> Result<()> {
     for path in &fetched {
         file(target, &format!("{path}/lock"), b"", 0o640)?;
     }
-    // `apt-get clean` removes apt's own caches from the one, mmdebstrap its settings from the other.
+    // `apt-get clean` removes caches from the first, mmdebstrap its settings from the second.
     for path in ["/var/cache/apt", "/etc/apt/apt.conf.d"] {
         target.set_mtime(Path::new(path), Timestamp::now())?;
     }
@@ -156,6 +155,7 @@ pub fn finish(target: &Target, marks: Option<Marks<'_>>) -> Result<()> {
     empty(target, "/tmp", &[])
 }
 
+/// Returns the user id of `_apt`.
 fn apt_uid(target: &Target) -> u32 {
     let passwd = target.read(Path::new("/etc/passwd")).unwrap_or_default();
     String::from_utf8_lossy(&passwd)
@@ -164,6 +164,7 @@ fn apt_uid(target: &Target) -> u32 {
         .unwrap_or(APT_UID)
 }
 
+/// Removes all entries of a directory but those `kept`.
 fn empty(target: &Target, directory: &str, kept: &[&str]) -> Result<()> {
     if !exists(target, directory)? {
         return Ok(());
@@ -187,10 +188,9 @@ fn remove_all(target: &Target, path: &Path) -> Result<()> {
     }
 }
 
-/// apt's record of automatically installed packages (apt-mark(8)). apt writes
-/// it in the order of its cache's hash table; the table has 196613 entries
-/// (`APT::Cache-HashTableSize`), shorter names come first in one, and packages of
-/// one name are in the order of `architectures`.
+/// Returns apt's record of automatically installed packages. apt writes it in the order of the hash table of its
+/// cache: the table has 196613 entries (`APT::Cache-HashTableSize`), in each of which shorter names come first, and
+/// packages of one name are in the order of `architectures`.
 fn extended_states(automatic: &[(String, String)], architectures: &[&str]) -> String {
     let bucket = |name: &str| {
         let hash = name.bytes().fold(5381_u32, |hash, byte| {
@@ -200,8 +200,8 @@ fn extended_states(automatic: &[(String, String)], architectures: &[&str]) -> St
         hash % 196_613
     };
     let mut sorted: Vec<&(String, String)> = automatic.iter().collect();
-    let place = |architecture: &str| architectures.iter().position(|known| *known == architecture);
-    sorted.sort_by_cached_key(|(name, arch)| (bucket(name), name.len(), name.clone(), place(arch)));
+    let position = |architecture: &str| architectures.iter().position(|known| *known == architecture);
+    sorted.sort_by_cached_key(|(name, arch)| (bucket(name), name.len(), name.clone(), position(arch)));
     sorted
         .into_iter()
         .map(|(name, architecture)| {

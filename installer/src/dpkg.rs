@@ -1,9 +1,8 @@
-//! A call of dpkg on a root filesystem that exists: one archive after the other, in place, as
-//! dpkg(1) does it, with scripts in the view.
+//! A call of dpkg on a root filesystem that exists: one archive after the other, in place, as dpkg(1) does it, with
+//! scripts in a session.
 //!
-//! What an installation as a whole does with all cores and a plan is done here in dpkg's own way:
-//! the order of its steps, its messages, its journal. So what a call leaves when it fails is what
-//! dpkg leaves, and another call goes on from there.
+//! An installation follows a plan, on all processors; a call follows dpkg: the order of its steps, its messages, its
+//! journal. So a call that fails leaves the states that dpkg leaves, from which another call goes on.
 
 mod audit;
 mod changes;
@@ -41,7 +40,8 @@ use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
 use std::sync::Arc;
 
-/// Does what a call asks for. The exit status is dpkg's.
+/// Does the action of a call, and returns dpkg's exit status: 0, 1 where the answer to a question is no or a package
+/// failed, 2 for any other error.
 pub fn run(call: &Call, cancel: &Cancel) -> u8 {
     let options = &call.options;
     let messages = match Messages::new(&options.status_fds, options.log.as_deref(), options.debug) {
@@ -67,7 +67,7 @@ fn run_with(call: &Call, messages: &Arc<Messages>, cancel: &Cancel) -> Result<bo
     if let Some(answered) = queries::without_database(call, messages) {
         return answered;
     }
-    // Scripts' users are strangers to what this makes; the target's modes are its own.
+    // Accounts that scripts change to have to read what the run makes; modes in the target are faked.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     if call.action == Action::PrintArchitecture && call.options.root.parent().is_none() {
         let given = call.options.arch.unwrap_or_else(Architecture::native);
@@ -124,7 +124,7 @@ fn change_architectures(call: &Call, target: &Target, database: &mut Database) -
 }
 
 impl Engine<'_, '_> {
-    /// Does what is asked for, and says in the end what was not done.
+    /// Does the action, and lists the packages that failed at the end. Returns whether there are none.
     fn act(&mut self) -> Result<bool> {
         let done = match self.call.action {
             Action::Install | Action::Unpack => self.archives(),
@@ -132,7 +132,7 @@ impl Engine<'_, '_> {
             _ => self.configure_named(),
         };
         let halted = matches!(&done, Err(Fault::Call(problem)) if problem.is_empty());
-        // Whatever happened, what was done is on record.
+        // The database is saved after a failure, too.
         self.report_states();
         let saved = self.database.save(self.target);
         if !self.failed.is_empty() {

@@ -1,4 +1,4 @@
-//! Package files of the user's own, as an index: what `apt-get install ./FILE.deb` does.
+//! Package files of the user's own as indexes, as `apt-get install ./FILE.deb` has them.
 
 use std::fs::File;
 use std::io;
@@ -12,28 +12,29 @@ use deb_index::{Malformed, Packages};
 use deb_types::control::paragraphs;
 use deb_unpack::{DebError, DebFile};
 
-/// The suite and component that such an index says it is of.
+/// Suite and component of such an index.
 const LOCAL: &str = "local";
 
-/// Higher than any source's: apt takes such a version even where it is an older one.
+/// Priority of such an index, higher than that of any source: apt prefers its version even where it is older
+/// (apt_preferences(5)).
 const LOCAL_PRIORITY: i16 = 1001;
 
-/// Why a file cannot be installed.
+/// Reason why a file cannot be installed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocalError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {path}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
-    /// It is no package.
+    /// The file is no package.
     #[error(transparent)]
     Deb(#[from] DebError),
-    /// Its control file does not say what package it is.
+    /// Its control file lacks a field that identifies the package.
     #[error("{path}: its control file has no field {field}")]
     Field {
         /// The file.
@@ -46,7 +47,7 @@ pub enum LocalError {
     Control {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: Malformed,
     },
     /// Its path cannot be written as a URL, or has blanks.
@@ -57,7 +58,7 @@ pub enum LocalError {
     },
 }
 
-/// A package file, and what it is called where packages are asked for.
+/// A package file.
 #[derive(Clone, Debug)]
 pub struct LocalPackage {
     /// An index with this package alone.
@@ -70,7 +71,7 @@ pub struct LocalPackage {
     pub architecture: String,
 }
 
-/// Reads a package file. Its hash is what is found now: no archive vouches for it, the file is the user's.
+/// Reads a package file. Its hash is computed here: no archive vouches for a file of the user's.
 ///
 /// # Errors
 /// [`LocalError`].
@@ -140,7 +141,7 @@ pub fn local_package(path: &Path) -> Result<LocalPackage, LocalError> {
     })
 }
 
-/// What is copied to it is hashed.
+/// A writer that hashes.
 struct Hashed<'a>(&'a mut Sha256);
 
 impl io::Write for Hashed<'_> {
@@ -181,8 +182,8 @@ mod tests {
         let archive = "Package: own\nVersion: 2.0\nArchitecture: riscv64\nFilename: pool/own.deb\nSize: 1\n";
         let archive = Packages::parse(format!("{archive}SHA256: {}\n", "1".repeat(64))).unwrap();
         let inputs = [
-            input(&archive, DEFAULT_PRIORITY),
-            input(&local.index.packages, local.index.priority()),
+            input(&archive, deb_index::DEFAULT_PRIORITY),
+            input(&local.index.packages, local.index.priority),
         ];
         let universe = Universe::new(&inputs, "riscv64", &[]);
         let id = universe.candidate("own", "riscv64").unwrap();

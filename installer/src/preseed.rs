@@ -1,16 +1,14 @@
-//! Answers for debconf, given before the packages that ask
-//! (debconf-set-selections(1)).
+//! Answers for debconf (debconf-set-selections(1)).
 //!
-//! They are fed to the target's own program in the view, after the essential
-//! packages are configured and before the others: where mmdebstrap(1) runs its
-//! essential hooks.
+//! They are given to the target's own debconf in the session, when the essential packages are configured and before
+//! the others are: where mmdebstrap(1) runs its essential hooks.
 
 use std::path::{Path, PathBuf};
 
-/// The program in the target.
+/// Path of the program in the target.
 pub(crate) const PROGRAM: &str = "/usr/bin/debconf-set-selections";
 
-/// Types that a debconf template may have (debconf-devel(7)).
+/// Types of questions (debconf-devel(7)), and `seen`.
 const TYPES: [&str; 10] = [
     "boolean",
     "error",
@@ -24,7 +22,7 @@ const TYPES: [&str; 10] = [
     "seen",
 ];
 
-/// Why selections cannot be used.
+/// Reason why selections cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PreseedError {
     /// The file cannot be read.
@@ -32,40 +30,40 @@ pub enum PreseedError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         source: std::io::Error,
     },
-    /// A line is no selection.
+    /// A line is not a selection.
     #[error("{}:{line}: {what}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
-        /// Number of the line.
+        /// Number of the line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The problem of the line.
         what: String,
     },
-    /// Nothing of the essential set has the program.
+    /// No package of the first phase has the program.
     #[error("--debconf-selections: variant {variant} does not install debconf before the other packages")]
     NoDebconf {
         /// The variant.
         variant: String,
     },
-    /// The program did not take them.
+    /// The program failed.
     #[error("debconf-set-selections failed with {ended} on {}{last_lines}", path.display())]
     Failed {
         /// The file.
         path: PathBuf,
-        /// How it ended.
+        /// The way in which it ended.
         ended: String,
-        /// What it said, on lines of their own.
+        /// Last lines of its output, each after a newline.
         last_lines: String,
     },
 }
 
 impl PreseedError {
-    /// How to mend it.
+    /// Returns advice to the user.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Line { .. } => Some(
@@ -80,17 +78,17 @@ impl PreseedError {
 /// A file of selections, read and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selections {
-    /// Where it was.
+    /// Path of the file.
     pub path: PathBuf,
-    /// What is in it.
+    /// Its content.
     pub text: Vec<u8>,
 }
 
 impl Selections {
-    /// Reads a file.
+    /// Reads and checks a file.
     ///
     /// # Errors
-    /// It cannot be read, or debconf would not understand a line of it.
+    /// The file cannot be read, or a line of it is not a selection.
     pub fn read(path: &Path) -> Result<Self, PreseedError> {
         let text = std::fs::read(path).map_err(|source| PreseedError::Read {
             path: path.to_owned(),
@@ -107,14 +105,16 @@ impl Selections {
         })
     }
 
-    /// The program and its arguments, when the text is in `file`.
+    /// Returns the command that takes the selections in `file`.
     pub(crate) fn command(file: &str) -> [&str; 2] {
         [PROGRAM, file]
     }
 }
 
-/// The first line that is no selection, with what is wrong; a line that ends with
-/// a backslash goes on in the next.
+/// Checks that all lines are selections. A line that ends with a backslash continues in the next.
+///
+/// # Errors
+/// The number of the first line that is not, and its problem.
 fn check(text: &[u8]) -> Result<(), (usize, String)> {
     let text = String::from_utf8_lossy(text);
     let mut lines = text.lines().enumerate();

@@ -1,13 +1,13 @@
-//! The only place with `unsafe` in this crate.
+//! System calls without a safe interface: the only module with `unsafe`.
 #![allow(unsafe_code, reason = "each block says why it is sound")]
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-/// Has large blocks of memory come from the kernel and go back to it. By itself
-/// the allocator would soon keep decoders' dictionaries among what lives longer,
-/// and so never give them back (mallopt(3), `M_MMAP_THRESHOLD`).
+/// Makes the allocator map each large block by itself, and so give it back to the kernel when it is freed. By default
+/// it would raise its threshold and put dictionaries of decoders among blocks that live longer (mallopt(3),
+/// `M_MMAP_THRESHOLD`).
 pub(crate) fn return_large_blocks() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt(3) takes two numbers, and this runs before there are threads.
@@ -16,11 +16,11 @@ pub(crate) fn return_large_blocks() {
     }
 }
 
-/// A descriptor of its own for one that this process was started with, which no program that it
-/// executes gets.
+/// Returns a duplicate of a descriptor that this process was started with. Neither is inherited by programs that it
+/// executes.
 ///
 /// # Errors
-/// What fcntl(2) says: there is no such descriptor.
+/// That of fcntl(2): the descriptor is not open.
 pub(crate) fn inherited(descriptor: std::os::fd::RawFd) -> io::Result<OwnedFd> {
     // SAFETY: these calls of fcntl(2) take numbers only, and say so where they are no descriptors.
     let (flags, copy) = unsafe {
@@ -36,11 +36,11 @@ pub(crate) fn inherited(descriptor: std::os::fd::RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-/// Locks the first byte of a file, or all that there will be, for as long as it is open
-/// (fcntl(2), "Open file description locks"): `false` where another process has a lock.
+/// Locks all of a file for as long as it is open (fcntl(2), "Open file description locks"). Returns `false` where
+/// another process holds a lock.
 ///
 /// # Errors
-/// What fcntl(2) says.
+/// That of fcntl(2).
 pub(crate) fn lock(file: &File) -> io::Result<bool> {
     // SAFETY: an all-zero `flock` is a valid value of this plain C structure: all of the file.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
@@ -56,7 +56,7 @@ pub(crate) fn lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// The time of day here: `YYYY-MM-DD HH:MM:SS`.
+/// Returns the local time: `YYYY-MM-DD HH:MM:SS`.
 pub(crate) fn local_time() -> String {
     // SAFETY: time(2) takes a null pointer, and an all-zero `tm` is a valid value of this plain C
     // structure, into which localtime_r(3) writes.

@@ -1,4 +1,4 @@
-//! What is to be made: the forms of the TARGET argument.
+//! The TARGET argument and its forms.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::output::Compression;
 
-/// Where the result goes.
+/// Form and path of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetSpec {
     /// A directory that does not exist yet, or is empty.
@@ -16,20 +16,20 @@ pub enum TargetSpec {
     Tar {
         /// The file.
         path: PathBuf,
-        /// How it is compressed, from the end of its name.
+        /// Compression, by the end of the name.
         compression: Compression,
     },
     /// An uncompressed tar archive on standard output.
     Stdout,
 }
 
-/// A TARGET that cannot be meant.
+/// Reason why an argument is no target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// Nothing was given.
+    /// The argument is empty.
     #[error("the target's name is empty")]
     Empty,
-    /// The name ends as that of a format this program does not write.
+    /// The name has the suffix of a format that is not supported.
     #[error(
         "cannot write the format `{0}`: give NAME.tar, NAME.tar.gz, NAME.tar.xz or NAME.tar.zst, \
          or for a directory of that name add a `/`"
@@ -37,8 +37,7 @@ pub enum TargetError {
     Format(&'static str),
 }
 
-/// Ends of names that say a format was expected, where a directory of that name
-/// would surprise.
+/// Suffixes of formats that are not supported: a directory of such a name would be a surprise.
 const OTHER_FORMATS: &[&str] = &[
     ".tar.bz2",
     ".tar.lz",
@@ -69,11 +68,11 @@ const OTHER_FORMATS: &[&str] = &[
 ];
 
 impl TargetSpec {
-    /// Reads the argument: `-`, a name that ends in `.tar` and perhaps `.gz`,
+    /// Parses the argument: `-`, a name that ends in `.tar` and perhaps `.gz`,
     /// `.xz` or `.zst`, or a directory. A name that ends in `/` is a directory.
     ///
     /// # Errors
-    /// [`TargetError`] where a directory would not be what was meant.
+    /// [`TargetError`] where the user cannot mean a directory of that name.
     pub fn parse(argument: &OsStr) -> Result<Self, TargetError> {
         let bytes = argument.as_bytes();
         if bytes.is_empty() {
@@ -103,7 +102,7 @@ impl TargetSpec {
         }
     }
 
-    /// The path it names, where it names one.
+    /// Returns the path of the result; none for standard output.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Directory(path) | Self::Tar { path, .. } => Some(path),
@@ -111,7 +110,7 @@ impl TargetSpec {
         }
     }
 
-    /// The compression of the archive, where there is one.
+    /// Returns the compression of the archive; none for a directory.
     pub fn compression(&self) -> Option<Compression> {
         match self {
             Self::Directory(_) => None,

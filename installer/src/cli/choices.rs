@@ -1,4 +1,4 @@
-//! Options with a fixed set of words: each value's word, its other spellings and its help.
+//! Options whose values are words of a fixed set.
 
 use crate::lint::Format;
 use crate::merge_usr::MergedUsr;
@@ -10,6 +10,7 @@ use script_host::unrunnable::OnUnrunnable;
 /// A value of an option: its word, its other spellings, its help.
 type Choice<T> = (T, &'static str, &'static [&'static str], &'static str);
 
+/// Returns the parser of an option with these values.
 fn parser<T: Copy + Send + Sync + 'static>(
     choices: &'static [Choice<T>],
 ) -> impl TypedValueParser<Value = T> {

@@ -1,9 +1,8 @@
-//! dpkg's command: `rootless-install dpkg …`, or this program called `dpkg`.
+//! The command dpkg: `rootless-install dpkg …`, or this program called `dpkg`.
 //!
-//! Options are dpkg's (dpkg(1)), on a root filesystem that is the user's own, and some of
-//! `rootless-install`'s: `--arch`, `--native-sysroot`, `--cache`, `--mirror`, `--suite`,
-//! `--components`, `--keyring`, `--script-timeout`. A front end that has no place for them can give
-//! them in the environment variable `ROOTLESS_INSTALL_OPTIONS`, between blanks.
+//! Options are those of dpkg(1), on a root filesystem of the user's own, and some of `rootless-install`: `--arch`,
+//! `--native-sysroot`, `--cache`, `--mirror`, `--suite`, `--components`, `--keyring`, `--script-timeout`. Front ends
+//! that cannot pass these on take them from the environment variable `ROOTLESS_INSTALL_OPTIONS`, between blanks.
 
 mod parse;
 mod table;
@@ -14,13 +13,13 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use super::environment::Environment;
-use crate::dpkg::{self, Action, Call, Options};
+use crate::dpkg::{self, Call};
 use parse::{Defaults, Parsed, parse};
 use progress::Cancel;
 use script_host::view::privileges;
 
-/// The words of a call of dpkg, if this is one: those after `dpkg` as the first argument, or all of
-/// them where the program's own name ends so.
+/// Returns the words of a call of dpkg: those after `dpkg` as the first argument, or all where the program's own name
+/// ends in `dpkg`; none for other commands.
 pub fn words(arguments: &[OsString]) -> Option<Vec<OsString>> {
     let (own, rest) = arguments.split_first()?;
     let name = own.as_bytes().rsplit(|b| *b == b'/').next().unwrap_or_default();
@@ -31,8 +30,8 @@ pub fn words(arguments: &[OsString]) -> Option<Vec<OsString>> {
     (first == "dpkg").then(|| rest.to_vec())
 }
 
-/// Does what dpkg would do with these words. Exit statuses are dpkg's: 0, 1 for a problem with
-/// packages or a check that says no, 2 for everything else that ends it.
+/// Runs a call of dpkg with these words. Exit statuses are dpkg's: 0, 1 for a failure of packages or a check that is
+/// negative, 2 for all other errors.
 pub fn main(words: &[OsString], environment: &Environment) -> ExitCode {
     let given = std::env::var_os("ROOTLESS_INSTALL_OPTIONS").unwrap_or_default();
     let ours = given

@@ -1,4 +1,4 @@
-//! The environment variables the program looks at; there are no others.
+//! The environment variables that the program reads; there are no others.
 //!
 //! | variable | use |
 //! |---|---|
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use progress::Style;
 
-/// What they were set to when the program began.
+/// Values of the variables when the program began; none for one that is not set.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// `XDG_CACHE_HOME`.
@@ -32,7 +32,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads this process's; what is set to nothing counts as not set.
+    /// Returns the values in this process. A variable that is empty counts as not set.
     pub fn of_process() -> Self {
         let get = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
@@ -45,8 +45,8 @@ impl Environment {
         }
     }
 
-    /// `rootless-install` in the user's cache directory (XDG base directory
-    /// specification: a relative `XDG_CACHE_HOME` is ignored).
+    /// Returns `rootless-install` in the user's cache directory (XDG Base Directory Specification: a relative
+    /// `XDG_CACHE_HOME` is ignored); none where neither `XDG_CACHE_HOME` nor `HOME` is set.
     pub fn cache(&self) -> Option<PathBuf> {
         let absolute = |value: &Option<OsString>| {
             value
@@ -59,15 +59,15 @@ impl Environment {
             .map(|cache| cache.join("rootless-install"))
     }
 
-    /// Where a work directory may be made that is not beside a target: `TMPDIR`,
-    /// else the directory for large temporary files.
+    /// Returns the parent of work directories that are not beside a target: `TMPDIR`, else `/var/tmp`, the directory
+    /// for large temporary files (hier(7)).
     pub fn temporary(&self) -> PathBuf {
         self.tmpdir
             .as_ref()
             .map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
     }
 
-    /// What may be used to print on this process's standard error.
+    /// Returns the style of messages on this process's standard error.
     pub fn style(&self) -> Style {
         let dumb = self.term.as_ref().is_none_or(|term| term == "dumb");
         let terminal = std::io::stderr().is_terminal() && !dumb;

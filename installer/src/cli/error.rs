@@ -1,4 +1,4 @@
-//! How errors are shown: what, the causes, and how to mend it.
+//! Errors as they are shown to the user: the error, its causes, and advice.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -6,16 +6,15 @@ use std::io::Write as _;
 
 use progress::{Style, escape};
 
-/// The text for an error: `error: …`, a `caused by: …` for each cause, and
-/// `hint: …`. Every part is made safe to print; a part of several lines (as a
-/// script's last output) keeps its lines, indented.
+/// Returns the text of an error: `error: …`, a `caused by: …` for each cause, and `hint: …`. All parts are escaped;
+/// those of several lines, as a script's last output, keep their lines, indented.
 pub fn message(error: &dyn Error, hint: Option<&str>, style: Style) -> String {
     let mut text = format!("{} {}\n", style.error("error:"), lines(&error.to_string()));
     let mut above = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let said = error.to_string();
-        // Wrapping errors often repeat what they wrap.
+        // Errors often repeat their causes.
         if !above.contains(&said) {
             let _ = writeln!(text, "  caused by: {}", lines(&said));
         }
@@ -28,12 +27,13 @@ pub fn message(error: &dyn Error, hint: Option<&str>, style: Style) -> String {
     text
 }
 
-/// Prints that on standard error.
+/// Prints an error on standard error.
 pub fn print(error: &dyn Error, hint: Option<impl AsRef<str>>, style: Style) {
     let text = message(error, hint.as_ref().map(AsRef::as_ref), style);
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
+/// Returns a text with its lines escaped and indented.
 fn lines(text: &str) -> String {
     let escaped: Vec<String> = text
         .trim_end()

@@ -2,23 +2,23 @@
 
 use std::process::ExitCode;
 
-/// How the command ends.
+/// End of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: what was asked for is there.
+    /// 0: success.
     Success,
-    /// 1: it could not be made; nothing half-made is left.
+    /// 1: the result could not be made; nothing incomplete is left.
     Failure,
-    /// 2: the command line makes no sense.
+    /// 2: the command line is wrong.
     Usage,
-    /// 3: `lint` has found something.
+    /// 3: `lint` has findings.
     Findings,
-    /// 128 + the signal's number: the user stopped it; nothing is left.
+    /// 128 + the signal's number: the user stopped the run; nothing is left.
     Signal(i32),
 }
 
 impl Exit {
-    /// The status as a number.
+    /// Returns the exit status.
     pub fn code(self) -> u8 {
         match self {
             Self::Success => 0,

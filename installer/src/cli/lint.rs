@@ -1,7 +1,6 @@
-//! `rootless-install lint`: packages are installed to see what their scripts do.
+//! The command line of `rootless-install lint`.
 //!
-//! Its options are those of an installation, from the same definition, but for those that say what becomes
-//! of the result.
+//! Its options are those of an installation, from the same definition, but for those about the result.
 
 use super::args::Args;
 use super::environment::Environment;
@@ -20,7 +19,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The first argument that means this command.
+/// Name of the command, as the first argument.
 pub const NAME: &str = "lint";
 
 const ABOUT: &str =
@@ -46,13 +45,13 @@ Examples:
   rootless-install lint --arch riscv64 --suite trixie openssh-server
   rootless-install lint --format json --all mariadb-server >findings.json";
 
-/// Options of an installation that have no meaning here.
+/// Options of an installation that lint does not have.
 const UNUSED: [&str; 5] = ["mode", "native_sysroot", "on_unrunnable", "dry_run", "merged_usr"];
 
-/// Arguments that make no sense here.
+/// Error of an argument that has no meaning.
 #[derive(Debug, thiserror::Error)]
 pub enum LintError {
-    /// As for an installation.
+    /// An error of the options of an installation.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// A package file cannot be used.
@@ -73,13 +72,13 @@ pub enum LintError {
     Argument {
         /// The argument.
         argument: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
 }
 
 impl LintError {
-    /// How to mend it.
+    /// Returns advice to the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Settings(error) => error.hint().map(str::to_owned),
@@ -113,7 +112,7 @@ pub fn main(arguments: &[OsString], environment: &Environment, style: Style) -> 
     }
 }
 
-/// Installs the packages and reports what was found.
+/// Runs lint and prints its report.
 fn run(config: &LintSettings, style: Style) -> ExitCode {
     super::with_reporter(&config.settings, style, |reporter, cancel, _| {
         let report = commands::lint::run(config, reporter, cancel)?;
@@ -127,7 +126,7 @@ fn run(config: &LintSettings, style: Style) -> ExitCode {
     })
 }
 
-/// The command line: that of an installation with other arguments, and options of its own.
+/// Returns the command line: that of an installation with other arguments, and options of its own.
 pub fn command() -> Command {
     let hidden = |command: Command, name| command.mut_arg(name, |arg| arg.hide(true));
     let command = UNUSED.into_iter().fold(Args::command(), hidden);
@@ -166,10 +165,10 @@ pub fn command() -> Command {
         )
 }
 
-/// Completes what was given.
+/// Returns the settings that arguments and environment mean.
 ///
 /// # Errors
-/// [`LintError`] where an argument cannot be meant.
+/// [`LintError`] where an argument has no meaning.
 fn resolve(mut matches: ArgMatches, environment: &Environment) -> Result<LintSettings, LintError> {
     let wanted: Vec<OsString> = matches
         .get_many::<OsString>("target")
@@ -183,9 +182,9 @@ fn resolve(mut matches: ArgMatches, environment: &Environment) -> Result<LintSet
         argument: NAME.to_owned(),
         problem: error.to_string(),
     })?;
-    // It is never made, but has a name as any other.
+    // The result is thrown away, but the settings need a name.
     args.target = environment.temporary().join(NAME).into();
-    // What one package cannot have is no reason not to look at others.
+    // A package that cannot be configured does not keep others from being looked at.
     args.on_unrunnable = OnUnrunnable::Defer;
     let mut settings = super::resolve::resolve(args, environment)?;
     let (mut local, mut packages) = (Vec::new(), Vec::new());
@@ -217,7 +216,7 @@ fn resolve(mut matches: ArgMatches, environment: &Environment) -> Result<LintSet
     })
 }
 
-/// As apt has it: a path, not a name.
+/// Whether an argument is a path and not a name, by apt's rule.
 fn is_file(argument: &OsStr) -> bool {
     let bytes = argument.as_encoded_bytes();
     // NAME/SUITE has a `/` as well, and is no file.
@@ -227,11 +226,12 @@ fn is_file(argument: &OsStr) -> bool {
         || bytes.starts_with(b"../")
 }
 
-/// The name of `NAME[:ARCH][=VERSION|/SUITE]`.
+/// Returns NAME of `NAME[:ARCH][=VERSION|/SUITE]`.
 fn base(asked: &str) -> &str {
     asked.split([':', '=', '/']).next().unwrap_or(asked)
 }
 
+/// Reads a package file, which must be for an architecture of the target.
 fn own(path: &Path, settings: &Settings) -> Result<LocalPackage, LintError> {
     let package = local_package(path)?;
     let fits = package.architecture == "all"
@@ -249,6 +249,7 @@ fn own(path: &Path, settings: &Settings) -> Result<LocalPackage, LintError> {
     })
 }
 
+/// Parses an argument of package names.
 fn named(argument: &OsStr) -> Result<Vec<String>, LintError> {
     let text = argument.to_string_lossy();
     let names = values::packages(&text).map_err(|problem| LintError::Argument {

@@ -1,4 +1,4 @@
-//! Readers of option values, with errors that say what would be right.
+//! Parsers of option values, whose errors name the right form.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use url::Url;
 
 use deb_arch::{ARCHITECTURES, Architecture};
 
-/// One `--arch` value: names between commas or blanks.
+/// Parses an `--arch` value: names between commas or blanks.
 pub(super) fn architectures(value: &str) -> Result<Names, String> {
     names(value, |name| {
         if Architecture::by_name(name).is_some() {
@@ -22,7 +22,7 @@ pub(super) fn architectures(value: &str) -> Result<Names, String> {
     })
 }
 
-/// `--script-timeout`: as humantime writes durations; a bare number is seconds.
+/// Parses `--script-timeout`: a duration as humantime writes it; a bare number is seconds.
 pub(super) fn timeout(value: &str) -> Result<Duration, String> {
     let duration = match value.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
@@ -35,7 +35,7 @@ pub(super) fn timeout(value: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// `--suite`: a path below `dists/` (`stable`, `trixie-backports`, `stable/updates`).
+/// Parses `--suite`: a path below `dists/` (`stable`, `trixie-backports`, `stable/updates`).
 pub(super) fn suite(value: &str) -> Result<String, String> {
     let good = |part: &str| {
         !part.is_empty()
@@ -51,7 +51,7 @@ pub(super) fn suite(value: &str) -> Result<String, String> {
     }
 }
 
-/// One `--components` value: names between commas or blanks.
+/// Parses a `--components` value: names between commas or blanks.
 pub(super) fn components(value: &str) -> Result<Names, String> {
     names(value, |name| {
         let good = name
@@ -68,7 +68,7 @@ pub(super) fn components(value: &str) -> Result<Names, String> {
     })
 }
 
-/// One `--include` value: packages between commas or blanks, each
+/// Parses an `--include` value: packages between commas or blanks, each
 /// `NAME[:ARCH][=VERSION|/SUITE]` as apt-get(8) takes them.
 pub(super) fn packages(value: &str) -> Result<Names, String> {
     names(value, |name| {
@@ -94,11 +94,11 @@ pub(super) fn packages(value: &str) -> Result<Names, String> {
     })
 }
 
-/// Names given in one argument; clap takes several arguments and [`Names`] are
-/// put together afterwards.
+/// Names of one value. An option may be given more than once, and its names are joined afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names(pub Vec<String>);
 
+/// Parses names between commas or blanks, each of which must pass `check`.
 fn names(value: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<Names, String> {
     let mut found = Vec::new();
     for name in value
@@ -114,8 +114,8 @@ fn names(value: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<Name
     Ok(Names(found))
 }
 
-/// `--mirror`: http, https or file URL, one-line source, or a sources file. What
-/// is in the file or line is for the archive module to judge.
+/// Parses `--mirror`: an http, https or file URL, a one-line source, or a sources file. Lines and files themselves are
+/// parsed when archives are opened.
 pub(super) fn mirror(value: &str) -> Result<String, String> {
     let trimmed = value.trim();
     if trimmed.starts_with("deb-src") {

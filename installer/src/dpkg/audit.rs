@@ -1,10 +1,10 @@
-//! `--audit`: what is not as it should be.
+//! `--audit`: packages in a state in which they should not stay.
 
 use super::messages::Messages;
 use dpkg_db::{Database, Package, Status};
 use rootless_install_fs::Target;
 
-/// Says it of all packages.
+/// Prints the packages with each kind of problem.
 pub(super) fn audit(target: &Target, database: &Database, messages: &Messages) {
     let has = |package: &Package, kind: &str| target.stat(&package.info_path(kind)).is_ok();
     let there = |package: &Package| package.status >= Status::HalfInstalled;

@@ -1,11 +1,11 @@
-//! Conffiles that somebody changed: what the user said before (`--force-conf…`), or says when asked.
+//! Conffiles that were changed: the user's choice, given before (`--force-conf…`) or asked for.
 
 use super::messages::Messages;
 use super::options::Options;
 use dpkg_db::{Choice, ConffileRules, DpkgError, Question};
 use std::io::{BufRead, Write};
 
-/// The user's way with conffiles.
+/// The user's choices about conffiles.
 pub(super) struct Rules<'r> {
     messages: &'r Messages,
     options: &'r Options,
@@ -16,7 +16,7 @@ impl<'r> Rules<'r> {
         Self { messages, options }
     }
 
-    /// What was forced, and how it is told.
+    /// Returns the choice that is forced, with dpkg's message; none where the user is asked.
     fn forced(&self) -> Option<(Choice, &'static str)> {
         let forces = &self.options.forces;
         if forces.has("confdef") {
@@ -30,6 +30,7 @@ impl<'r> Rules<'r> {
         }
     }
 
+    /// Asks the user on standard error, and reads the answer from standard input.
     fn ask(&self, question: &Question<'_>) -> Result<Choice, DpkgError> {
         let failed = |problem: &str| DpkgError::Unanswered {
             problem: problem.to_owned(),

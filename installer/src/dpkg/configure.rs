@@ -1,5 +1,5 @@
-//! `--configure`, `--triggers-only`, and the second half of `--install`: packages configured and
-//! triggers processed, one problem after the other.
+//! `--configure`, `--triggers-only`, and the second half of `--install`: packages are configured and triggers
+//! processed, also after a package has failed.
 
 use super::conffiles::Rules;
 use super::engine::Engine;
@@ -12,7 +12,7 @@ use script_host::script::Script;
 use std::collections::HashMap;
 
 impl Engine<'_, '_> {
-    /// Configures the packages that are named, or all that wait for it.
+    /// Configures the packages that are named; with `--pending` all that are to be configured.
     pub(super) fn configure_named(&mut self) -> Result {
         self.messages
             .log(&format!("startup packages {}", self.call.action.name()));
@@ -31,7 +31,7 @@ impl Engine<'_, '_> {
             self.named_packages()?
         };
         if !only_triggers && self.options().triggers != Some(false) {
-            // Triggers that are pending have their turn as well.
+            // Triggers that are pending are processed as well.
             let mut waiting = pending(&self.database);
             waiting.retain(|key| {
                 !self
@@ -45,7 +45,7 @@ impl Engine<'_, '_> {
         self.deferred_triggers()
     }
 
-    /// The packages that the arguments name, each once.
+    /// Returns the packages that the arguments name, each once.
     pub(super) fn named_packages(&self) -> Result<Vec<PackageKey>> {
         let action = self.call.action.name();
         if self.call.arguments.is_empty() {
@@ -78,6 +78,7 @@ impl Engine<'_, '_> {
         Ok(keys)
     }
 
+    /// Checks that the package is in a state from which the action goes on.
     fn check_ready(&self, key: &PackageKey) -> Result {
         let only_triggers = self.call.action == Action::TriggersOnly;
         let package = self.database.get(key);
@@ -98,9 +99,9 @@ impl Engine<'_, '_> {
         }))
     }
 
-    /// Configures packages in dpkg's order. One that cannot be is named, and the others go on.
+    /// Configures packages in dpkg's order. A failure of one does not stop the others.
     pub(super) fn configure_all(&mut self, keys: &[PackageKey], just_unpacked: bool) -> Result {
-        // The graph knows the packages that there are; names of others follow them.
+        // The graph has the packages of the database; names without a package come after them.
         let (known, unknown): (Vec<_>, Vec<_>) = keys
             .iter()
             .cloned()
@@ -163,6 +164,7 @@ impl Engine<'_, '_> {
         }
     }
 
+    /// Fails for a package whose dependencies are not satisfied.
     fn refuse(&self, key: &PackageKey) -> Result {
         self.check_ready(key)?;
         let package = self.package(key)?;
@@ -183,6 +185,7 @@ impl Engine<'_, '_> {
         Err(Fault::Package(format!("dependency problems - {left}")))
     }
 
+    /// Configures one package: conffiles, then the postinst.
     fn configure_one(&mut self, key: &PackageKey) -> Result {
         self.check_instances(key)?;
         self.trigger_cycles.reset();
@@ -245,7 +248,7 @@ impl Engine<'_, '_> {
         self.settle(key)
     }
 
-    /// Other architectures' instances must be of the same version.
+    /// Checks that the instances of the package for other architectures are of the same version.
     fn check_instances(&self, key: &PackageKey) -> Result {
         let version = self.version(key);
         let others = self.database.packages().filter(|other| {

@@ -1,5 +1,5 @@
-//! Whether a package may be unpacked beside what is there: Pre-Depends, Breaks, Conflicts, other
-//! instances (`pkg_check_depcon` in dpkg's source), and what becomes of those in the way.
+//! Packages that keep another one from being unpacked: Pre-Depends, Breaks, Conflicts, and instances for other
+//! architectures (`pkg_check_depcon` in dpkg's source). They are deconfigured or removed where that is allowed.
 
 use super::deb_files::DebArchive;
 use super::engine::Engine;
@@ -9,8 +9,8 @@ use super::unpack::{Progress, Undo, call};
 use dpkg_db::{Flag, Package, PackageKey, Possibility, Status, Want, replaces};
 
 impl Engine<'_, '_> {
-    /// Checks what a package says of others and others of it. Packages to be deconfigured are
-    /// returned, those to be removed noted.
+    /// Checks the relations between a package and those in the database. Returns the packages to be deconfigured;
+    /// those to be removed become conflictors of `progress`.
     pub(super) fn check_relations(
         &mut self,
         archive: &DebArchive,
@@ -19,7 +19,7 @@ impl Engine<'_, '_> {
         let new = archive.control.package()?;
         let name = new.display_name(self.database.native());
         let mut deconfigured: Vec<PackageKey> = Vec::new();
-        // Instances for other architectures that will not be of one version with this.
+        // Instances for other architectures, of another version.
         let instances = self.database.packages().filter(|have| {
             have.name == new.name
                 && have.key() != archive.key
@@ -68,12 +68,13 @@ impl Engine<'_, '_> {
         Ok(deconfigured)
     }
 
+    /// Checks one pre-dependency, for which it may process triggers.
     fn check_pre_depends(&mut self, archive: &DebArchive, new: &Package, group: &[Possibility]) -> Result {
         let native = self.database.native().to_owned();
         let meant = |have: &Package| group.iter().any(|wanted| is_meant(new, have, wanted, &native));
         let ready = |engine: &Self| {
             engine.database.packages().any(|have| {
-                // One that was configured before will do while its new version is only unpacked.
+                // A package that was configured counts while its new version is only unpacked.
                 let before = matches!(have.status, Status::Unpacked | Status::HalfConfigured)
                     && have.config_version.as_ref().is_some_and(|version| {
                         let mut as_configured = have.clone();
@@ -129,7 +130,7 @@ impl Engine<'_, '_> {
         Ok(())
     }
 
-    /// The packages that a group of a negative relation is about, from a state on.
+    /// Returns the packages, with at least the state `least`, that a group of a negative relation excludes.
     fn excluded(&self, from: &Package, group: &[Possibility], least: Status) -> Vec<PackageKey> {
         let native = self.database.native();
         let there = self.database.packages().filter(|have| have.status >= least);
@@ -139,7 +140,7 @@ impl Engine<'_, '_> {
             .collect()
     }
 
-    /// The packages that a new one conflicts with, or that conflict with it.
+    /// Returns the packages that a new one conflicts with, or that conflict with it.
     fn conflicting(&self, new: &Package) -> Vec<PackageKey> {
         let mut found = Vec::new();
         for group in groups(new, "Conflicts") {
@@ -161,6 +162,7 @@ impl Engine<'_, '_> {
         found
     }
 
+    /// Makes a package that is in conflict with the new one a conflictor, where it may be removed.
     fn check_conflictor(
         &mut self,
         archive: &DebArchive,
@@ -213,7 +215,7 @@ impl Engine<'_, '_> {
         Ok(())
     }
 
-    /// A package whose dependencies would not be satisfied any more, were `key` replaced by `new`.
+    /// Returns a package whose dependencies would not be satisfied any more, were `key` replaced by `new`.
     fn needed_by(&self, key: &PackageKey, new: &Package) -> Option<PackageKey> {
         if self.status(key) < Status::TriggersAwaited {
             return None;
@@ -233,7 +235,7 @@ impl Engine<'_, '_> {
         broken.next().map(Package::key)
     }
 
-    /// Why other packages keep one from being configured: they break it.
+    /// Returns the reasons in dpkg's words why a package is broken by others; empty where it is not.
     pub(super) fn broken_by(&self, package: &Package) -> String {
         let native = self.database.native();
         let name = package.display_name(native);
@@ -262,7 +264,7 @@ impl Engine<'_, '_> {
         why
     }
 
-    /// Deconfigures a package that the new one breaks.
+    /// Deconfigures a package, so that the new one can be configured or installed.
     pub(super) fn deconfigure(
         &mut self,
         archive: &DebArchive,
@@ -288,7 +290,7 @@ impl Engine<'_, '_> {
         Ok(())
     }
 
-    /// Begins to remove a package in favour of the new one.
+    /// Begins to remove a conflictor in favour of the new package.
     pub(super) fn begin_conflictor(
         &mut self,
         archive: &DebArchive,
@@ -315,7 +317,7 @@ impl Engine<'_, '_> {
         Ok(())
     }
 
-    /// Removes it, now that the new package is unpacked.
+    /// Removes the files of a conflictor, when the new package is unpacked.
     pub(super) fn end_conflictor(&mut self, new: &PackageKey, key: &PackageKey) -> Result {
         self.messages.say(&format!(
             "Removing {} ({}), to allow configuration of {} ({}) ...",

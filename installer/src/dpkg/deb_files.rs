@@ -26,7 +26,7 @@ pub(super) struct DebArchive {
 }
 
 impl Engine<'_, '_> {
-    /// Unpacks all archives, and configures what was unpacked for `--install`.
+    /// Unpacks all archives; with `--install`, configures the packages.
     pub(super) fn archives(&mut self) -> Result {
         let action = self.call.action.name();
         self.messages.log(&format!("startup archives {action}"));
@@ -96,6 +96,7 @@ impl Engine<'_, '_> {
         Ok(archives)
     }
 
+    /// Unpacks an archive, where its package is selected.
     fn process_archive(&mut self, path: &Path) -> Result {
         let job = Job {
             path: path.to_owned(),

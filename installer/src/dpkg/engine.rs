@@ -1,4 +1,4 @@
-//! What the parts of one call share: the database, the view, and what was said so far.
+//! State of a call that changes packages: the database, the session, and the failures so far.
 
 use super::fault::{Fault, Result};
 use super::messages::Messages;
@@ -9,30 +9,33 @@ use rootless_install_fs::Target;
 use script_host::Session;
 use std::collections::HashMap;
 
-/// The version of dpkg whose ways these are.
+/// The version of dpkg whose behaviour this is.
 pub(super) const DPKG_VERSION: &str = "1.22.0";
 
-/// One call at work.
+/// A call that changes packages.
 pub(super) struct Engine<'e, 's> {
+    /// The call.
     pub(super) call: &'e Call,
+    /// The target.
     pub(super) target: &'e Target,
+    /// Its database.
     pub(super) database: Database,
     pub(super) messages: &'e Messages,
     pub(super) session: &'e mut Session<'s>,
     pub(super) trigger_cycles: TriggerCycles,
-    /// What is to be configured in the end, in the order in which it was unpacked.
+    /// Packages to be configured at the end, in the order in which they were unpacked.
     pub(super) queue: Vec<PackageKey>,
-    /// What was unpacked more than once.
+    /// Packages that were unpacked more than once.
     pub(super) repeated: Vec<PackageKey>,
-    /// Versions that archives of this call have.
+    /// Versions of the archives of this call.
     pub(super) available: HashMap<PackageKey, String>,
-    /// What was not done: names of packages and archives.
+    /// Names of packages and archives that failed.
     pub(super) failed: Vec<String>,
-    /// Whether there was no package in the database when the call began: what is in the target then,
-    /// somebody else has put there.
+    /// Whether the database had no package when the call began: files that are in the target then belong to none.
     pub(super) begun_empty: bool,
-    /// States as they were told last.
+    /// State of each package that was reported last.
     reported: HashMap<PackageKey, Status>,
+    /// Whether the size of the database was printed.
     counted: bool,
 }
 
@@ -74,7 +77,10 @@ impl<'e, 's> Engine<'e, 's> {
         self.call.options.forces.has(thing)
     }
 
-    /// A package that is known to be there.
+    /// Returns a package of the database.
+    ///
+    /// # Errors
+    /// There is no such package.
     pub(super) fn package(&self, key: &PackageKey) -> Result<&Package> {
         let missing = || DpkgError::NoPackage {
             package: key.to_string(),
@@ -88,7 +94,7 @@ impl<'e, 's> Engine<'e, 's> {
             .map_or(Status::NotInstalled, |package| package.status)
     }
 
-    /// The version that is installed, or the word dpkg has for none.
+    /// Returns the version of a package, or dpkg's `<none>`.
     pub(super) fn version(&self, key: &PackageKey) -> String {
         let version = self.database.get(key).map(|package| package.version.clone());
         version
@@ -103,7 +109,7 @@ impl<'e, 's> Engine<'e, 's> {
         }
     }
 
-    /// Tells front ends and the log of the states that were noted.
+    /// Writes the states that the database has noted to front ends and the log.
     pub(super) fn report_states(&mut self) {
         for noted in self.database.take_noted() {
             if self.reported.insert(noted.key.clone(), noted.status) == Some(noted.status) {
@@ -121,7 +127,7 @@ impl<'e, 's> Engine<'e, 's> {
         }
     }
 
-    /// Tells of what is about to be done with a package.
+    /// Writes the action that is about to begin for a package to front ends and the log.
     pub(super) fn report_action(&mut self, action: &str, key: &PackageKey) {
         self.report_states();
         let available = self.available.get(key).map_or("<none>", String::as_str);
@@ -131,13 +137,13 @@ impl<'e, 's> Engine<'e, 's> {
             .status(&format!("processing: {action}: {}", self.name(key)));
     }
 
-    /// What was changed reaches the target's disk and those who listen.
+    /// Writes changes of the database to the target, and new states to front ends and the log.
     pub(super) fn record(&mut self) -> Result {
         self.report_states();
         Ok(self.database.flush(self.target)?)
     }
 
-    /// Says how large the database is, once.
+    /// Prints the number of files in the database, once in a call.
     pub(super) fn count_files(&mut self) {
         if !std::mem::replace(&mut self.counted, true) {
             let diversions = Diversions::load(self.target).unwrap_or_default();
@@ -152,7 +158,10 @@ impl<'e, 's> Engine<'e, 's> {
         }
     }
 
-    /// Notes what was not done, and whether that is enough of it.
+    /// Notes and prints a failure.
+    ///
+    /// # Errors
+    /// There are as many as `--abort-after`.
     pub(super) fn fail(&mut self, kind: &str, name: &str, problem: &str) -> Result {
         let action = self.call.action.name();
         self.messages.notice(&format!(

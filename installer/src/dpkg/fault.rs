@@ -10,9 +10,9 @@ use std::error::Error;
 /// Reason why something was not done, and its reach.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// One package or archive cannot be worked on; the others can.
+    /// A package or archive failed; others can go on. The message of dpkg.
     Package(String),
-    /// Nothing more can be done.
+    /// The call ends. The message of dpkg; empty where it was printed already.
     Call(String),
 }
 

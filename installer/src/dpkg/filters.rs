@@ -14,8 +14,8 @@ impl Filters {
         self.0.push((pattern.as_os_str().as_bytes().to_vec(), include));
     }
 
-    /// Whether a path of a package is left out. Directories and links stay where an included path
-    /// may lie below them.
+    /// Whether a path of a package is left out. With `may_hold_others`, a directory or link, it stays where an
+    /// included path may lie below it.
     pub fn leave_out(&self, path: &Path, may_hold_others: bool) -> bool {
         let path = path.as_os_str().as_bytes();
         let mut matching = self.0.iter().rev();
@@ -32,7 +32,7 @@ impl Filters {
             while let Some(shorter) = fixed.strip_suffix(b"/") {
                 fixed = shorter;
             }
-            // As dpkg: no more than the part of the path that the pattern fixes is compared.
+            // As in dpkg, the path is compared with the fixed part of the pattern only.
             path.starts_with(fixed)
         };
         !(may_hold_others

@@ -1,6 +1,6 @@
-//! dpkg's forces: problems that are passed over (dpkg(1), `--force-things`).
+//! dpkg's forces: problems that are ignored (dpkg(1), `--force-things`).
 
-/// The forces by number, in dpkg's order, which is that of `DPKG_FORCE`.
+/// Names of the forces, in the order of dpkg and of `DPKG_FORCE`.
 const NAMES: &[&str] = &[
     "security-mac",
     "downgrade",
@@ -32,16 +32,15 @@ const NAMES: &[&str] = &[
     "remove-essential",
 ];
 
-/// Forces that are part of dpkg's `--force-all` only in newer versions, or were there in older
-/// ones: they are known and change nothing.
+/// Forces of other versions of dpkg, which are accepted without effect.
 const WITHOUT_EFFECT: &[&str] = &["auto-select"];
 
-/// The forces in effect.
+/// The forces in effect: a bit for each, by its position in [`NAMES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forces(u32);
 
 impl Default for Forces {
-    /// What dpkg begins with.
+    /// Returns dpkg's defaults.
     fn default() -> Self {
         let mut forces = Self(0);
         forces.set("security-mac", true);
@@ -56,7 +55,7 @@ impl Forces {
         bit(name).is_some_and(|bit| self.0 & bit != 0)
     }
 
-    /// Forces one thing, or refuses it; `false` if there is no such thing.
+    /// Forces one thing, or refuses it. Returns `false` where there is no such thing.
     pub fn set(&mut self, name: &str, on: bool) -> bool {
         let bits = match bit(name) {
             Some(bit) => bit,
@@ -70,7 +69,7 @@ impl Forces {
         true
     }
 
-    /// Takes `thing,thing…`, as `--force-` and `--refuse-` have it.
+    /// Forces or refuses the things of a list, `thing,thing…`.
     ///
     /// # Errors
     /// The first that is unknown, in dpkg's words.
@@ -83,7 +82,7 @@ impl Forces {
 }
 
 impl std::fmt::Display for Forces {
-    /// As in `DPKG_FORCE`.
+    /// Writes the value of `DPKG_FORCE`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&str> = NAMES.iter().filter(|name| self.has(name)).copied().collect();
         f.write_str(&names.join(","))

@@ -1,5 +1,5 @@
-//! What a call of dpkg says, and to whom: people and scripts on standard output and error, front
-//! ends on descriptors (`--status-fd`), and the log (`--log`).
+//! Messages of a call of dpkg: for people on standard output and error, for front ends on descriptors
+//! (`--status-fd`), and for the log (`--log`).
 
 use progress::{Event, Reporter, escape_bytes};
 use std::fs::File;
@@ -7,23 +7,25 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// Says it.
+/// Destinations of messages.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
+    /// Descriptors of front ends.
     listeners: Mutex<Vec<File>>,
+    /// The log; none without `--log`.
     log: Mutex<Option<File>>,
-    /// `--debug`: which details are told.
+    /// `--debug`: mask of the kinds of details that are printed.
     debug: u32,
 }
 
-/// Scripts that are run (dpkg(1), `--debug`).
+/// Bit of `--debug` for the execution of scripts (dpkg(1)).
 const SCRIPTS: u32 = 0o2;
 
 impl Messages {
-    /// Takes the descriptors and opens the log.
+    /// Duplicates the descriptors and opens the log.
     ///
     /// # Errors
-    /// A descriptor that there is not.
+    /// A descriptor that is not open.
     pub(super) fn new(descriptors: &[i32], log: Option<&Path>, debug: u32) -> Result<Self, String> {
         let messages = Self {
             debug,
@@ -43,40 +45,40 @@ impl Messages {
         Ok(messages)
     }
 
-    /// Progress, on standard output.
+    /// Prints a line of progress on standard output.
     pub(super) fn say(&self, line: &str) {
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{line}");
         let _ = out.flush();
     }
 
-    /// Something in the way, on standard error.
+    /// Prints a notice on standard error.
     pub(super) fn notice(&self, text: &str) {
         let _ = writeln!(std::io::stderr(), "dpkg: {text}");
     }
 
-    /// Something that is passed over.
+    /// Prints a warning on standard error.
     pub(super) fn warning(&self, text: &str) {
         self.notice(&format!("warning: {text}"));
     }
 
-    /// A line for front ends: one line, whatever is in it.
+    /// Writes a line to front ends; newlines in it become blanks.
     pub(super) fn status(&self, line: &str) {
         let line = format!("{}\n", line.replace('\n', " "));
         for listener in lock(&self.listeners).iter_mut() {
-            // One that has gone away is no reason to stop in the middle.
+            // A front end that has closed its end does not stop the call.
             let _ = listener.write_all(line.as_bytes());
         }
     }
 
-    /// A line of the log.
+    /// Writes a line to the log.
     pub(super) fn log(&self, line: &str) {
         if let Some(log) = lock(&self.log).as_mut() {
             let _ = writeln!(log, "{} {line}", crate::sys::local_time());
         }
     }
 
-    /// Whether scripts are to be told that the user looks for their faults.
+    /// Whether the user debugs scripts (`DPKG_MAINTSCRIPT_DEBUG`).
     pub(super) fn debugs_scripts(&self) -> bool {
         self.debug & SCRIPTS != 0
     }

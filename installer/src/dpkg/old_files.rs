@@ -1,5 +1,4 @@
-//! What is left of a package's old version when the new one is unpacked (`pkg_remove_old_files` in
-//! dpkg's source).
+//! Files of a package's old version that the new one does not have (`pkg_remove_old_files` in dpkg's source).
 
 use super::deb_files::DebArchive;
 use super::engine::Engine;
@@ -11,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 impl Engine<'_, '_> {
-    /// Removes the paths of the old list that the new version does not have. Conffiles among them
-    /// stay, and are returned: they are obsolete.
+    /// Removes the paths of the old list, `before`, that the new version does not have. Conffiles among them stay, and
+    /// are returned as obsolete.
     pub(super) fn remove_old_files(
         &mut self,
         archive: &DebArchive,
@@ -35,7 +34,7 @@ impl Engine<'_, '_> {
         stays.extend(new_conffiles.iter().map(|(path, _)| Path::new(path)));
         let conffiles = self.package(key)?.conffiles.clone();
         let mut obsolete = Vec::new();
-        // By another name, through links, an old file may be a new one.
+        // Through links to directories, an old path may be that of a new file.
         let mut placed: Option<HashMap<u64, PathBuf>> = None;
         for path in before.iter().rev().filter(|path| !stays.contains(path.as_path())) {
             let used = diversions.used(path, &key.name).to_owned();
@@ -95,14 +94,14 @@ impl Engine<'_, '_> {
         }
     }
 
-    /// Activates the file triggers of a path, and of those above it.
+    /// Activates the file triggers of a path and of its parents.
     pub(super) fn activate_path(&mut self, path: &Path, key: &PackageKey) {
         if let Some(path) = path.to_str() {
             self.database.activate(path, Some(key));
         }
     }
 
-    /// The inodes of what is unpacked.
+    /// Returns the inode numbers of the new files, with their paths.
     fn placed(
         &self,
         unpacked: &Unpacked,
@@ -118,7 +117,7 @@ impl Engine<'_, '_> {
         .collect()
     }
 
-    /// Removes a conffile that the new version has marked so (deb-conffiles(5), `remove-on-upgrade`).
+    /// Removes a conffile that the new version marks `remove-on-upgrade` (deb-conffiles(5)).
     fn remove_conffile_on_upgrade(
         &mut self,
         key: &PackageKey,

@@ -1,4 +1,4 @@
-//! What a command line of dpkg asks for.
+//! A call of dpkg, as its command line has it.
 
 use super::filters::Filters;
 use super::force::Forces;
@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What dpkg is to do (dpkg(1), "Actions").
+/// Action of a call (dpkg(1), "ACTIONS").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// `--install`: unpack and configure.
@@ -61,7 +61,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The long option, as it is in messages.
+    /// Returns the name of the long option.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Install => "install",
@@ -90,7 +90,7 @@ impl Action {
         }
     }
 
-    /// Whether packages are changed, for which scripts may have to run.
+    /// Whether it changes packages, so that scripts may have to run.
     pub fn runs_scripts(&self) -> bool {
         matches!(
             self,
@@ -99,7 +99,7 @@ impl Action {
     }
 }
 
-/// How maintainer scripts run.
+/// The way in which maintainer scripts run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScriptMode {
     /// In a view of the target, where its programs are executed as their native counterparts.
@@ -108,44 +108,45 @@ pub enum ScriptMode {
     Chrootless,
 }
 
-/// Everything a call was given.
+/// Options of a call.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The target (`--root`, or `--admindir` and `--instdir` that agree).
     pub root: PathBuf,
-    /// What is forced.
+    /// Problems that are ignored (`--force-…`, `--refuse-…`).
     pub forces: Forces,
     /// `--pending`.
     pub pending: bool,
     /// `--recursive`.
     pub recursive: bool,
-    /// Whether triggers are processed when nobody waits for them.
+    /// `--triggers` and `--no-triggers`: whether triggers that no package awaits are processed; none where neither is
+    /// given, which means yes.
     pub triggers: Option<bool>,
-    /// Whether packages that are not selected are installed (not `--selected-only`).
+    /// Whether packages that are not selected are unpacked; `--selected-only` means no.
     pub also_select: bool,
     /// `--skip-same-version`.
     pub skip_same: bool,
     /// `--auto-deconfigure`.
     pub auto_deconfigure: bool,
-    /// `--robot`: what is said is for programs.
+    /// `--robot`: output for programs.
     pub robot: bool,
-    /// `--abort-after`.
+    /// `--abort-after`: number of failures that end the call.
     pub abort_after: usize,
-    /// `--status-fd`.
+    /// `--status-fd`: descriptors of front ends.
     pub status_fds: Vec<i32>,
-    /// `--log`.
+    /// `--log`; none for no log.
     pub log: Option<PathBuf>,
     /// `--path-exclude` and `--path-include`.
     pub filters: Filters,
-    /// `--ignore-depends`.
+    /// `--ignore-depends`: packages on which dependencies are ignored.
     pub ignore_depends: Vec<String>,
     /// `--debug`: a mask.
     pub debug: u32,
-    /// `--arch`: the target's architecture, where its database does not say.
+    /// `--arch`: architecture of a target whose database does not name one.
     pub arch: Option<&'static Architecture>,
-    /// `--native-sysroot`.
+    /// `--native-sysroot`: source of native tools.
     pub native: NativeTools,
-    /// `--cache`.
+    /// `--cache`: the cache directory; none where it is not given and there is no default.
     pub cache: Option<PathBuf>,
     /// `--mirror`, `--suite`, `--components` and `--keyring`: archives of native packages, instead of the
     /// target's.
@@ -185,7 +186,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How scripts run.
+    /// Returns the way in which scripts run.
     pub fn script_mode(&self) -> ScriptMode {
         if self.forces.has("script-chrootless") {
             ScriptMode::Chrootless
@@ -198,10 +199,10 @@ impl Options {
 /// A call of dpkg.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What to do.
+    /// The action.
     pub action: Action,
-    /// Files, packages or patterns.
+    /// Its arguments: files, packages or patterns.
     pub arguments: Vec<OsString>,
-    /// How.
+    /// Its options.
     pub options: Options,
 }

@@ -1,20 +1,19 @@
-//! Who may have a path: dpkg's rule with its exceptions, those that the user forces among them.
+//! Conflicts between packages that have the same path: dpkg's rule, with the exceptions that the user forces.
 
-use dpkg_db::{Contest, Ownership};
-use dpkg_db::{Database, Package, PackageKey};
+use dpkg_db::{Contest, Database, Ownership, Package, PackageKey};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// The installed packages, seen by one that is being unpacked.
+/// Owners of paths among the installed packages, as they concern a package that is being unpacked.
 pub(super) struct InstalledOwners<'r> {
     database: &'r Database,
     /// `--force-overwrite`.
     overwrite: bool,
-    /// Packages that are removed for it.
+    /// Packages that are removed in favour of the new one.
     leaving: &'r [PackageKey],
-    /// Packages whose files are replaced.
+    /// Packages whose files are replaced (`Replaces`).
     replaced: Mutex<Vec<PackageKey>>,
-    /// Paths that are taken by force, and whose they are.
+    /// Messages about paths that are taken by force.
     taken: Mutex<Vec<String>>,
 }
 
@@ -29,7 +28,8 @@ impl<'r> InstalledOwners<'r> {
         }
     }
 
-    /// The packages whose files were replaced so far, and what was taken by force.
+    /// Returns the packages whose files are replaced, and messages about paths that are taken by force, and forgets
+    /// them.
     pub(super) fn take_replaced(&self) -> (Vec<PackageKey>, Vec<String>) {
         let take = |list: &Mutex<Vec<String>>| std::mem::take(&mut *lock(list));
         (std::mem::take(&mut *lock(&self.replaced)), take(&self.taken))

@@ -1,11 +1,11 @@
-//! Conffiles of a package that is purged (`removal_bulk_remove_configfiles` in dpkg's source).
+//! Removal of the conffiles of a package that is purged (`removal_bulk_remove_configfiles` in dpkg's source).
 
 use super::engine::Engine;
 use super::fault::Result;
 use dpkg_db::{Diversions, NEW_CONFFILE, PackageKey, dereference};
 use std::path::{Path, PathBuf};
 
-/// Ends of names that a conffile's copies have (`REMOVECONFFEXTS`).
+/// Suffixes of copies of conffiles (`REMOVECONFFEXTS`).
 const COPIES: &[&str] = &[
     "~",
     ".bak",
@@ -17,7 +17,7 @@ const COPIES: &[&str] = &[
 ];
 
 impl Engine<'_, '_> {
-    /// Removes them with their copies, and runs the postrm.
+    /// Removes the conffiles of a package and their copies, and runs the postrm.
     pub(super) fn purge_conffiles(&mut self, key: &PackageKey) -> Result {
         self.messages.say(&format!(
             "Purging configuration files for {} ({}) ...",
@@ -52,7 +52,7 @@ impl Engine<'_, '_> {
         self.run_postrm(key, "purge")
     }
 
-    /// Removes a conffile, and what dpkg and editors have put beside it.
+    /// Removes a conffile, and its copies by dpkg and editors.
     fn remove_copies(&self, place: &Path) -> Result {
         let (Some(directory), Some(name)) = (place.parent(), place.file_name()) else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What is asked of the database and changes no package.
+//! Actions that change no package: questions to the database, and selections.
 
 use super::engine::DPKG_VERSION;
 use super::fault::{Fault, Result};
@@ -10,7 +10,7 @@ use rootless_install_fs::Target;
 use std::cmp::Ordering;
 use std::path::Path;
 
-/// What dpkg supports that `--assert-…` may ask for.
+/// Features that `--assert-…` may ask for.
 const FEATURES: &[&str] = &[
     "support-predepends",
     "working-epoch",
@@ -21,7 +21,7 @@ const FEATURES: &[&str] = &[
     "protected-field",
 ];
 
-/// A question that needs no database.
+/// Answers a question that needs no database; none for other actions.
 pub(super) fn without_database(call: &Call, messages: &Messages) -> Option<Result<bool>> {
     match &call.action {
         Action::Assert(feature) => Some(if FEATURES.contains(&feature.as_str()) {
@@ -31,7 +31,7 @@ pub(super) fn without_database(call: &Call, messages: &Messages) -> Option<Resul
         }),
         Action::CompareVersions => Some(compare(call)),
         Action::Version => {
-            // Front ends want to know whose ways these are.
+            // For front ends it is the version of dpkg.
             if call.options.robot {
                 messages.say(DPKG_VERSION);
             } else {
@@ -70,7 +70,7 @@ pub(super) fn without_database(call: &Call, messages: &Messages) -> Option<Resul
     }
 }
 
-/// Answers from the database; `false` where dpkg's answer is no.
+/// Answers a question from the database. Returns `false` where dpkg's answer is no.
 pub(super) fn answer(call: &Call, target: &Target, database: &Database, messages: &Messages) -> Result<bool> {
     let patterns: Vec<String> = call
         .arguments
@@ -144,7 +144,7 @@ pub(super) fn answer(call: &Call, target: &Target, database: &Database, messages
     Ok(true)
 }
 
-/// `--search` for whole paths; patterns as in dpkg-query are for another day.
+/// `--search` for whole paths; patterns are not supported.
 fn search(paths: &[String], database: &Database, messages: &Messages) -> Result<bool> {
     let mut all = true;
     for path in paths {
@@ -162,7 +162,7 @@ fn search(paths: &[String], database: &Database, messages: &Messages) -> Result<
     Ok(all)
 }
 
-/// Whether a package is one of those named, with `*` for any characters; all without names.
+/// Whether the name of a package matches one of some patterns (glob(7)); all do where there are none.
 fn is_named(package: &Package, native: &str, patterns: &[String]) -> bool {
     let names = [
         package.name.clone(),
@@ -177,6 +177,7 @@ fn is_named(package: &Package, native: &str, patterns: &[String]) -> bool {
         })
 }
 
+/// Returns the line of `--list` for a package.
 fn line(package: &Package, native: &str) -> String {
     let want = match package.want {
         Want::Unknown => 'u',
@@ -210,7 +211,7 @@ fn line(package: &Package, native: &str) -> String {
     )
 }
 
-/// `--compare-versions A OP B`.
+/// `--compare-versions A OP B`. Returns whether the relation holds.
 fn compare(call: &Call) -> Result<bool> {
     let [a, operator, b] = &call.arguments[..] else {
         return Err(Fault::Call(
@@ -226,7 +227,7 @@ fn compare(call: &Call) -> Result<bool> {
         Some(relation) => (relation, true),
         None => (operator.as_ref(), false),
     };
-    // An empty version is earlier than every other, or later.
+    // An empty version is earlier than all others, or later with `-nl`.
     let order = match (a.is_empty(), b.is_empty()) {
         (true, true) => Ordering::Equal,
         (true, false) if empty_is_later => Ordering::Greater,
@@ -250,7 +251,8 @@ fn compare(call: &Call) -> Result<bool> {
     })
 }
 
-/// The selections of standard input, `NAME WANT` a line, into the database.
+/// Sets the selections that are lines of standard input, `NAME WANT`; with `clear` deselects all packages that are
+/// not essential.
 pub(super) fn select(database: &mut Database, messages: &Messages, clear: bool) -> Result {
     if clear {
         let keys: Vec<PackageKey> = database

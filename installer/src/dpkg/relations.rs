@@ -1,28 +1,28 @@
-//! What packages say of one another, and whether it is so.
+//! Relations between packages, and whether they hold in the database.
 
 use super::engine::Engine;
 use crate::configure::queue::architecture_fits;
 use dpkg_db::{Database, Package, PackageKey, Possibility, Status, parse_relations};
 
-/// The groups of alternatives of a field.
+/// Returns the groups of alternatives in a field; none where it is missing or malformed.
 pub(super) fn groups(package: &Package, field: &str) -> Vec<Vec<Possibility>> {
     let groups = package.field(field).map(parse_relations);
     groups.and_then(Result::ok).unwrap_or_default()
 }
 
-/// A group as it is in messages.
+/// Returns a group as it is in messages.
 pub(super) fn written(group: &[Possibility]) -> String {
     let words: Vec<String> = group.iter().map(Possibility::to_string).collect();
     words.join(" | ")
 }
 
-/// What a package provides of this name: with or without a version.
+/// Returns the entries of `Provides` with this name.
 fn provides<'p>(package: &'p Package, name: &'p str) -> impl Iterator<Item = Possibility> + 'p {
     let all = groups(package, "Provides").into_iter().flatten();
     all.filter(move |possibility| possibility.name == name)
 }
 
-/// Whether a package is what another wants, by its name or as a provider; its state aside.
+/// Whether a package satisfies a relation of another by its name or as a provider, whatever its state.
 pub(super) fn is_meant(from: &Package, have: &Package, wanted: &Possibility, native: &str) -> bool {
     if have.name == wanted.name {
         return wanted.accepts(&have.version) && architecture_fits(from, have, None, wanted, native);
@@ -34,7 +34,7 @@ pub(super) fn is_meant(from: &Package, have: &Package, wanted: &Possibility, nat
     })
 }
 
-/// Whether a negative relation of `from` is about a package: of any architecture, unless it names one.
+/// Whether a negative relation of `from` excludes a package, of any architecture unless it names one.
 pub(super) fn excludes(from: &Package, have: &Package, wanted: &Possibility, native: &str) -> bool {
     let architecture = match have.architecture.as_str() {
         "all" => native,
@@ -53,8 +53,8 @@ pub(super) fn excludes(from: &Package, have: &Package, wanted: &Possibility, nat
     })
 }
 
-/// Whether some package in the database satisfies a group, those of `without` not counted and
-/// `with` as if it were installed.
+/// Whether a package in the database satisfies a group. Packages of `without` do not count, and `with` counts as
+/// installed.
 pub(super) fn satisfied(
     database: &Database,
     from: &Package,
@@ -73,7 +73,7 @@ pub(super) fn satisfied(
 }
 
 impl Engine<'_, '_> {
-    /// Why the dependencies of a package are not satisfied, in dpkg's words.
+    /// Returns the reasons in dpkg's words why the dependencies of a package are not satisfied; empty where they are.
     pub(super) fn unsatisfied(&self, package: &Package, removing: Option<&PackageKey>) -> String {
         let mut text = String::new();
         let name = package.display_name(self.database.native());
@@ -87,7 +87,7 @@ impl Engine<'_, '_> {
                     .iter()
                     .map(|wanted| self.reason(package, wanted, removing))
                     .collect();
-                // dpkg says nothing more where all there is to say is that the package goes.
+                // dpkg gives no reason where the only one is the removal of the package.
                 let why = match (removing, reasons.len()) {
                     (Some(_), 1) => ".\n".to_owned(),
                     _ => format!("; however:\n{}", reasons.concat()),
@@ -98,12 +98,13 @@ impl Engine<'_, '_> {
         text
     }
 
-    /// Whether the user wants one of these ignored.
+    /// Whether `--ignore-depends` names one of the alternatives.
     pub(super) fn ignores(&self, group: &[Possibility]) -> bool {
         let ignored = &self.options().ignore_depends;
         group.iter().any(|wanted| ignored.contains(&wanted.name))
     }
 
+    /// Returns the reason in dpkg's words why a relation is not satisfied.
     fn reason(&self, from: &Package, wanted: &Possibility, removing: Option<&PackageKey>) -> String {
         let native = self.database.native();
         let fits =

@@ -10,7 +10,8 @@ use rootless_install_fs::FileType;
 use std::path::{Path, PathBuf};
 
 impl Engine<'_, '_> {
-    /// Removes the packages that are named, dependents before what they depend on.
+    /// Removes the packages that are named; with `--pending` those that are deselected. A package goes before those
+    /// that it depends on.
     pub(super) fn remove_named(&mut self) -> Result {
         self.messages
             .log(&format!("startup packages {}", self.call.action.name()));
@@ -28,7 +29,7 @@ impl Engine<'_, '_> {
         } else {
             self.named_packages()?
         };
-        // Each turn takes those that nothing needs any more; in a circle, the first.
+        // The next is one that no package needs any more; in a cycle, the first.
         while !waiting.is_empty() {
             let free = waiting.iter().position(|key| self.needing(key).is_empty());
             let among = |key: &PackageKey| self.needing(key).iter().all(|needing| waiting.contains(needing));
@@ -42,7 +43,7 @@ impl Engine<'_, '_> {
         self.deferred_triggers()
     }
 
-    /// The packages whose dependencies only this one satisfies.
+    /// Returns the packages with a dependency that only this one satisfies.
     fn needing(&self, key: &PackageKey) -> Vec<PackageKey> {
         if self.status(key) <= Status::ConfigFiles {
             return Vec::new();
@@ -64,6 +65,7 @@ impl Engine<'_, '_> {
         others.filter(needs).map(Package::key).collect()
     }
 
+    /// Removes or purges a package; `others` are removed after it.
     fn remove_one(&mut self, key: &PackageKey, others: &[PackageKey]) -> Result {
         let purge = self.call.action == Action::Purge;
         let Some(package) = self.database.get(key).cloned() else {
@@ -119,11 +121,11 @@ impl Engine<'_, '_> {
                 let Fault::Package(problem) = fault else {
                     return Err(fault);
                 };
-                let told = self.fail("package", &name, &problem);
+                let failed = self.fail("package", &name, &problem);
                 if package.status > Status::HalfConfigured {
                     self.undo_removal(key);
                 }
-                return told;
+                return failed;
             }
             // Half-installed soon, and so not noted.
             self.database.set_status(key, Status::Unpacked);
@@ -131,7 +133,7 @@ impl Engine<'_, '_> {
         self.remove_bulk(key)
     }
 
-    /// The package is configured again after a prerm that failed.
+    /// Configures the package again after its prerm failed.
     fn undo_removal(&mut self, key: &PackageKey) {
         if let Err(Fault::Package(problem) | Fault::Call(problem)) =
             self.abort_to_installed(key, vec!["abort-remove".into()])
@@ -141,6 +143,7 @@ impl Engine<'_, '_> {
         }
     }
 
+    /// Checks that a package may be removed: it is not essential, and only `others` depend on it.
     fn check_removal(&mut self, package: &Package, others: &[PackageKey]) -> Result {
         if package.essential() {
             self.forcible(
@@ -179,7 +182,7 @@ impl Engine<'_, '_> {
         Err(Fault::Package("dependency problems - not removing".to_owned()))
     }
 
-    /// Removes a package's files, and where it is to be purged what was left of it.
+    /// Removes a package's files; where it is purged, its conffiles and its record as well (`removal_bulk`).
     pub(super) fn remove_bulk(&mut self, key: &PackageKey) -> Result {
         if matches!(self.status(key), Status::HalfInstalled | Status::Unpacked) {
             self.remove_files(key)?;
@@ -222,6 +225,7 @@ impl Engine<'_, '_> {
         self.record()
     }
 
+    /// Removes a package's files but its conffiles, and runs the postrm.
     fn remove_files(&mut self, key: &PackageKey) -> Result {
         self.database
             .update(key, |package| package.status = Status::HalfInstalled)?;

@@ -1,4 +1,4 @@
-//! A maintainer script run, and what its end means.
+//! Running a maintainer script, and the meaning of its exit status.
 
 use super::engine::Engine;
 use super::fault::{Fault, Result};
@@ -9,7 +9,10 @@ use script_host::{ScriptCall, SessionError};
 use std::path::Path;
 
 impl Engine<'_, '_> {
-    /// Runs a script that may not be there; whether it was. `whose` is `installed`, `old` or `new`.
+    /// Runs a script. Returns `false` where there is none. `whose` is `installed`, `old` or `new`, for messages.
+    ///
+    /// # Errors
+    /// The script fails.
     pub(super) fn run(
         &mut self,
         key: &PackageKey,
@@ -29,7 +32,7 @@ impl Engine<'_, '_> {
             self.session.before_preinst(Some(&text))?;
         }
         let ended = self.execute(key, script, path);
-        // Those who ask for it after a postinst do so when its package has its state.
+        // After a postinst, triggers are taken in when its package has its new state.
         if script.file() != "postinst" || ended.is_err() {
             self.database.incorporate(self.target)?;
         }
@@ -52,7 +55,7 @@ impl Engine<'_, '_> {
         )))
     }
 
-    /// Executes a script; how it failed, if it did.
+    /// Executes a script. Returns its failure in dpkg's words; none where it succeeds.
     fn execute(&mut self, key: &PackageKey, script: &Script, path: &Path) -> Result<Option<String>> {
         let force = self.options().forces.to_string();
         let ran = self.session.run_script(&ScriptCall {
@@ -81,7 +84,7 @@ impl Engine<'_, '_> {
         })
     }
 
-    /// The state after a postinst that succeeded.
+    /// Sets the state after a postinst that succeeded.
     pub(super) fn settle(&mut self, key: &PackageKey) -> Result {
         self.database.settle(key)?;
         self.database.incorporate(self.target)?;

@@ -1,4 +1,4 @@
-//! Triggers processed (`trigproc.c` in dpkg's source).
+//! Processing of triggers (`trigproc.c` in dpkg's source).
 
 use super::engine::Engine;
 use super::fault::{Fault, Result};
@@ -14,7 +14,7 @@ impl Engine<'_, '_> {
             .get(key)
             .map(|p| (p.status, p.triggers_pending.is_empty()));
         let Some((Status::TriggersPending | Status::TriggersAwaited, false)) = pending else {
-            // Nobody needs to wait for it.
+            // No package has to wait for it.
             self.database.release_awaiters(key);
             return Ok(());
         };
@@ -39,13 +39,14 @@ impl Engine<'_, '_> {
         self.settle(key)
     }
 
-    /// The triggers that were activated meanwhile, where nobody waits for them.
+    /// Processes the triggers that were activated meanwhile and that no package awaits, unless `--no-triggers` is
+    /// given.
     pub(super) fn deferred_triggers(&mut self) -> Result {
         if self.options().triggers == Some(false) {
             return Ok(());
         }
         while let Some(key) = self.database.next_deferred() {
-            // One whose dependencies are not satisfied keeps its triggers for another call.
+            // A package whose dependencies are not satisfied keeps its triggers for another call.
             let package = self.package(&key)?.clone();
             let only_waiting = self.unsatisfied(&package, None).is_empty() || self.forces("depends");
             if !only_waiting {

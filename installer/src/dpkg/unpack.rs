@@ -1,5 +1,4 @@
-//! One archive unpacked (`process_archive` in dpkg's source), and what was done so far undone when
-//! that fails.
+//! Unpacking of one archive (`process_archive` in dpkg's source), whose steps are undone when one of them fails.
 
 use super::deb_files::DebArchive;
 use super::engine::Engine;
@@ -13,34 +12,35 @@ use rootless_install_fs::{FileType, Meta, Target};
 use script_host::script::Script;
 use std::path::{Path, PathBuf};
 
-/// Where dpkg keeps the control files of a package that is being unpacked.
+/// Directory of the control files of a package that is being unpacked.
 const INCOMING: &str = "/var/lib/dpkg/tmp.ci";
 
-/// What is to be undone, the last first (Policy 6.6).
+/// A step to be undone (Policy 6.6).
 pub(super) enum Undo {
-    /// The prerm for the upgrade was run: the package is configured again.
+    /// The prerm of the old version ran: the package is configured again.
     Prerm,
     /// Another package was deconfigured.
     Deconfigured(PackageKey),
-    /// The prerm of a package that is in the way was run.
+    /// The prerm of a conflictor ran.
     InFavour(PackageKey),
-    /// The preinst was run; the state before it.
+    /// The preinst ran; the state before it.
     Preinst(Status),
-    /// The postrm for the upgrade was run.
+    /// The postrm of the old version ran.
     Postrm,
 }
 
-/// How far the unpacking of one archive has come.
+/// Progress of the unpacking of one archive.
 pub(super) struct Progress {
+    /// Steps to be undone, the last first.
     pub(super) undo: Vec<Undo>,
-    /// Packages that are removed for this one.
+    /// Packages that are removed in favour of this one.
     pub(super) conflictors: Vec<PackageKey>,
     /// Whether files of the target were replaced.
     pub(super) placed: bool,
 }
 
 impl Engine<'_, '_> {
-    /// Unpacks an archive.
+    /// Unpacks an archive, and undoes its steps where one fails.
     pub(super) fn unpack(&mut self, archive: &DebArchive) -> Result {
         let mut progress = Progress {
             undo: Vec::new(),
@@ -51,7 +51,7 @@ impl Engine<'_, '_> {
         self.available.insert(key.clone(), archive.version.clone());
         let mut done = self.unpack_steps(archive, &key, old, &mut progress);
         if let Err(fault) = done {
-            // The failure is told first, then what is done about it.
+            // The failure is reported before the messages of undoing.
             done = match fault {
                 Fault::Package(problem) => {
                     self.fail("archive", &archive.path.display().to_string(), &problem)
@@ -64,6 +64,7 @@ impl Engine<'_, '_> {
         done
     }
 
+    /// Carries out the steps of unpacking, and notes in `progress` what they have to undo.
     fn unpack_steps(
         &mut self,
         archive: &DebArchive,
@@ -128,7 +129,7 @@ impl Engine<'_, '_> {
             progress.undo.push(Undo::Postrm);
             self.run_old_or_new(archive, key, "postrm", &old_version)?;
         }
-        // From here on nothing is undone.
+        // Nothing is undone after this point.
         progress.undo.clear();
         let obsolete = self.remove_old_files(archive, key, &before, &unpacked)?;
         let paths = unpacked.list.clone();
@@ -153,9 +154,9 @@ impl Engine<'_, '_> {
         Ok(())
     }
 
-    /// The files of an archive into the target. All of it is read before anything is written.
+    /// Writes the files of an archive into the target, after all of it was read and checked.
     fn extract(&mut self, archive: &DebArchive, progress: &mut Progress) -> Result<Unpacked> {
-        // What scripts did is on the disk, and what follows is in the journal.
+        // Effects of scripts are recorded before files change.
         self.record()?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let package = archive.control.package()?;
@@ -166,7 +167,7 @@ impl Engine<'_, '_> {
         context.ownership = &owners;
         context.left_out = &left_out;
         let (database, target, begun_empty) = (&self.database, self.target, self.begun_empty);
-        let adopted = |path: &Path| begun_empty && is_nobodys(path, database, target);
+        let adopted = |path: &Path| begun_empty && is_unowned(path, database, target);
         context.adopted = &adopted;
         check_contents(
             &archive.deb,
@@ -198,7 +199,7 @@ impl Engine<'_, '_> {
         unpacked.ok_or_else(|| Fault::Package("the archive was not unpacked".to_owned()))
     }
 
-    /// The old version's script, or where that fails the new version's in its place.
+    /// Runs the old version's script, and the new version's where that fails.
     fn run_old_or_new(
         &mut self,
         archive: &DebArchive,
@@ -225,6 +226,7 @@ impl Engine<'_, '_> {
         Ok(())
     }
 
+    /// Undoes all steps. After a failure only other packages are configured again.
     fn undo(&mut self, archive: &DebArchive, key: &PackageKey, mut progress: Progress) {
         let mut given_up = false;
         while let Some(undo) = progress.undo.pop() {
@@ -239,7 +241,7 @@ impl Engine<'_, '_> {
                 given_up |= own;
             }
         }
-        // What is noted here is what the next call finds.
+        // The next call finds these states.
         if let Err(Fault::Package(problem) | Fault::Call(problem)) = self.record() {
             self.messages.notice(&problem);
         }
@@ -281,7 +283,7 @@ impl Engine<'_, '_> {
                 };
                 self.run(key, &call("postrm", arguments), &incoming("postrm"), "new")?;
                 if placed {
-                    // Files of the new version have replaced old ones: it has to be unpacked again.
+                    // Files of the new version have replaced old ones, so the package has to be unpacked again.
                     return Err(Fault::Package(format!(
                         "files of {} {} were unpacked; it has to be installed again",
                         key.name, archive.version
@@ -299,7 +301,7 @@ impl Engine<'_, '_> {
         }
     }
 
-    /// Runs a postinst that undoes; the package is configured afterwards.
+    /// Runs the postinst with an `abort-…` argument; the package is configured afterwards.
     pub(super) fn abort_to_installed(&mut self, key: &PackageKey, arguments: Vec<String>) -> Result {
         let path = self.package(key)?.info_path("postinst");
         self.run(key, &call("postinst", arguments), &path, "installed")?;
@@ -320,7 +322,7 @@ impl Engine<'_, '_> {
             .write(&incoming("control"), control.control.as_bytes(), &meta)?)
     }
 
-    /// Removes the control files, also those that a call before this one has left.
+    /// Removes the control files, also those of an earlier call.
     fn remove_incoming(&self) -> Result {
         let names = match self.target.read_dir(Path::new(INCOMING)) {
             Err(error) if error.is_not_found() => return Ok(()),
@@ -333,13 +335,14 @@ impl Engine<'_, '_> {
     }
 }
 
-/// Whether a directory is one that an ordinary user's tar or mkdir may have made: they could not say
-/// whose it is, so the package does.
-fn is_nobodys(path: &Path, database: &Database, target: &Target) -> bool {
+/// Whether a directory may have been made by tar or mkdir of an ordinary user, who could not set its owner: then the
+/// package's owner and mode are set.
+fn is_unowned(path: &Path, database: &Database, target: &Target) -> bool {
     let plain = |meta: Meta| meta.uid == 0 && meta.gid == 0 && meta.mode & 0o6000 == 0;
     database.owners(path).next().is_none() && target.stat_follow(path).is_ok_and(|stat| plain(stat.meta))
 }
 
+/// Returns a call of a maintainer script.
 pub(super) fn call(file: &'static str, arguments: Vec<String>) -> Script {
     Script::Call { file, arguments }
 }

@@ -28,7 +28,7 @@ pub(super) struct Task {
     /// The package file.
     pub(super) package: PathBuf,
     /// Path of the recompressed package.
-    pub(super) quick: PathBuf,
+    pub(super) recompressed: PathBuf,
 }
 
 /// The recompression of one run.
@@ -93,9 +93,9 @@ impl Recompression {
     }
 
     /// Returns the path of the recompressed package, which is there if it is ready.
-    pub(super) fn quick(&self, package: &Path) -> Option<&Path> {
+    pub(super) fn recompressed(&self, package: &Path) -> Option<&Path> {
         let task = self.tasks.get(*self.positions.get(package)?)?;
-        Some(&task.quick)
+        Some(&task.recompressed)
     }
 
     /// Returns the number of threads for [`work`](Self::work) on this machine.
@@ -117,28 +117,28 @@ impl Recompression {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(task) = self.tasks.get(index) else { return };
             let is_temporary = index < self.kept_from;
-            if is_temporary && !self.wait_for_room(&task.quick) {
+            if is_temporary && !self.wait_for_room(&task.recompressed) {
                 continue;
             }
             // A package that cannot be read fails when it is unpacked; one that cannot be written is not needed.
-            if let Ok(Some(size)) = recompress(&task.package, &task.quick, &self.scratch, &self.stop)
+            if let Ok(Some(size)) = recompress(&task.package, &task.recompressed, &self.scratch, &self.stop)
                 && is_temporary
             {
                 let mut state = self.state();
-                if state.past.contains(&task.quick) {
-                    let _ = std::fs::remove_file(&task.quick);
+                if state.past.contains(&task.recompressed) {
+                    let _ = std::fs::remove_file(&task.recompressed);
                 } else {
-                    state.ready.push((task.quick.clone(), size));
+                    state.ready.push((task.recompressed.clone(), size));
                 }
             }
         }
     }
 
     /// Waits until there is room for another package. Returns whether it is still needed.
-    fn wait_for_room(&self, quick: &Path) -> bool {
+    fn wait_for_room(&self, recompressed: &Path) -> bool {
         let mut state = self.state();
         loop {
-            if self.stop.load(Ordering::Relaxed) || state.past.contains(quick) {
+            if self.stop.load(Ordering::Relaxed) || state.past.contains(recompressed) {
                 return false;
             }
             if state.ready.iter().map(|(_, size)| size).sum::<u64>() < ENOUGH {
@@ -157,15 +157,15 @@ impl Recompression {
         else {
             return;
         };
-        let Some(quick) = self.tasks.get(index).map(|task| task.quick.as_path()) else {
+        let Some(recompressed) = self.tasks.get(index).map(|task| task.recompressed.as_path()) else {
             return;
         };
         let mut state = self.state();
-        if let Some(at) = state.ready.iter().position(|(path, _)| path == quick) {
+        if let Some(at) = state.ready.iter().position(|(path, _)| path == recompressed) {
             state.ready.swap_remove(at);
-            let _ = std::fs::remove_file(quick);
+            let _ = std::fs::remove_file(recompressed);
         }
-        state.past.insert(quick.to_owned());
+        state.past.insert(recompressed.to_owned());
         drop(state);
         self.changed.notify_all();
     }
@@ -209,7 +209,7 @@ mod tests {
         let deb = Deb::new("x", Data::default().file("./a", "text"));
         let of = |name: &&str| Task {
             package: deb.write(directory, name),
-            quick: directory.join("quick").join(name),
+            recompressed: directory.join("recompressed").join(name),
         };
         names.iter().map(of).collect()
     }
@@ -224,15 +224,17 @@ mod tests {
         // Unpacked before anybody came to it.
         recompression.past(&soon[0].package);
         recompression.work();
-        assert!(!soon[0].quick.exists() && soon[1].quick.exists() && keep[0].quick.exists());
-        assert_eq!(
-            recompression.quick(&soon[1].package),
-            Some(soon[1].quick.as_path())
+        assert!(
+            !soon[0].recompressed.exists() && soon[1].recompressed.exists() && keep[0].recompressed.exists()
         );
-        assert_eq!(recompression.quick(Path::new("/other")), None);
+        assert_eq!(
+            recompression.recompressed(&soon[1].package),
+            Some(soon[1].recompressed.as_path())
+        );
+        assert_eq!(recompression.recompressed(Path::new("/other")), None);
         recompression.past(&soon[1].package);
         recompression.past(&keep[0].package);
-        assert!(!soon[1].quick.exists() && keep[0].quick.exists());
+        assert!(!soon[1].recompressed.exists() && keep[0].recompressed.exists());
     }
 
     #[test]
@@ -245,12 +247,12 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| recompression.work());
             std::thread::sleep(Duration::from_millis(50));
-            assert!(!soon[0].quick.exists());
+            assert!(!soon[0].recompressed.exists());
             recompression.state().ready.clear();
             // The first is unpacked meanwhile; the second is made then.
             recompression.past(&soon[0].package);
         });
-        assert!(!soon[0].quick.exists() && soon[1].quick.exists());
+        assert!(!soon[0].recompressed.exists() && soon[1].recompressed.exists());
         let recompression = Recompression::new(directory.path(), soon, Vec::new());
         recompression
             .state()

@@ -210,7 +210,7 @@ impl Installation<'_, '_> {
         };
         let mut jobs = self.jobs(ids);
         for job in &mut jobs {
-            job.recompressed = recompression.quick(&job.path).map(Path::to_owned);
+            job.recompressed = recompression.recompressed(&job.path).map(Path::to_owned);
         }
         let unpacked = unpack_all(&jobs, self.target, &context, threads, &report)?;
         for job in &jobs {
@@ -229,7 +229,7 @@ impl Installation<'_, '_> {
                 .filter_map(|package| {
                     Some(Task {
                         package: package.clone(),
-                        quick: path(package)?,
+                        recompressed: path(package)?,
                     })
                 })
                 .collect()

@@ -1,19 +1,19 @@
-//! dpkg's command line, read as dpkg reads it (`dpkg_options_parse` in its source).
+//! Parsing of dpkg's command line, as dpkg does it (`dpkg_options_parse` in its source).
 //!
-//! Options come first: what follows the first word that is none, or `--`, is arguments. A long
-//! option's value is in the same word or the next one; several short options may share a word.
-//! dpkg's configuration files are not read: they are the machine's.
+//! Options come first: arguments begin at the first word that is no option, or after `--`. The value of a long option
+//! is in the same word or the next one; several short options may share a word. dpkg's configuration files are not
+//! read, since they are the machine's.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::table::{Known, Meaning, Value, options};
-use super::{Action, Call, Options};
+use super::table::{Meaning, OptionSpec, Value, options};
+use crate::dpkg::{Action, Call, Options};
 use crate::settings::NativeTools;
 use deb_arch::Architecture;
 
-/// What a command line comes to.
+/// A command line.
 #[derive(Clone, Debug)]
 pub(super) enum Parsed {
     /// A call of dpkg.
@@ -22,10 +22,10 @@ pub(super) enum Parsed {
     Backend(Vec<OsString>),
 }
 
-/// Reads the words after the program's name.
+/// Parses the words after the program's name.
 ///
 /// # Errors
-/// What makes no sense, in dpkg's words.
+/// The problem, in dpkg's words.
 pub(super) fn parse(
     words: impl IntoIterator<Item = OsString>,
     environment: &Defaults,
@@ -54,7 +54,7 @@ pub(super) fn parse(
     parser.finish(words.collect())
 }
 
-/// What the environment says before any option (dpkg(1), "ENVIRONMENT").
+/// Values of the environment, which options override (dpkg(1), "ENVIRONMENT").
 #[derive(Clone, Debug, Default)]
 pub(super) struct Defaults {
     /// `DPKG_ROOT`.
@@ -65,10 +65,13 @@ pub(super) struct Defaults {
     pub(super) source_date_epoch: Option<i64>,
 }
 
+/// State of parsing.
 struct Parser {
-    known: Vec<Known>,
+    /// All options that there are.
+    known: Vec<OptionSpec>,
+    /// Options of the call so far.
     options: Options,
-    /// The action, or a name of dpkg-deb's.
+    /// The action, or that of dpkg-deb, and the name of its option.
     action: Option<(Result<Action, &'static str>, &'static str)>,
     root: Option<PathBuf>,
     admindir: Option<PathBuf>,
@@ -76,6 +79,7 @@ struct Parser {
 }
 
 impl Parser {
+    /// Takes a long option; its value may be the next word.
     fn long(&mut self, text: &[u8], more: &mut impl Iterator<Item = OsString>) -> Result<(), String> {
         let found = self.known.iter().find_map(|known| {
             let rest = text.strip_prefix(known.long.as_bytes())?;
@@ -102,6 +106,7 @@ impl Parser {
         self.take(&known, value)
     }
 
+    /// Takes short options that share a word; the value of the last may be the next word.
     fn short(&mut self, letters: &[u8], more: &mut impl Iterator<Item = OsString>) -> Result<(), String> {
         let mut rest = letters;
         while let Some((letter, after)) = rest.split_first() {
@@ -129,7 +134,8 @@ impl Parser {
         Ok(())
     }
 
-    fn take(&mut self, known: &Known, value: OsString) -> Result<(), String> {
+    /// Takes an option with its value: an action, or a setting.
+    fn take(&mut self, known: &OptionSpec, value: OsString) -> Result<(), String> {
         let name = known.long;
         let action = match &known.meaning {
             Meaning::Nothing => return Ok(()),
@@ -148,6 +154,7 @@ impl Parser {
         }
     }
 
+    /// Sets an option of the call.
     fn set(&mut self, name: &'static str, value: &OsStr) -> Result<(), String> {
         let options = &mut self.options;
         match name {
@@ -221,11 +228,12 @@ impl Parser {
         Ok(())
     }
 
+    /// Returns the call, when all options are known.
     fn finish(mut self, arguments: Vec<OsString>) -> Result<Parsed, String> {
         let Some((action, _)) = self.action.take() else {
             return Err("need an action option".to_owned());
         };
-        self.options.root = self.place()?;
+        self.options.root = self.root()?;
         match action {
             Ok(action) => Ok(Parsed::Call(Box::new(Call {
                 action,
@@ -239,8 +247,8 @@ impl Parser {
         }
     }
 
-    /// The target, which must have its database in the usual place.
-    fn place(&self) -> Result<PathBuf, String> {
+    /// Returns the root directory of the target, whose database must be in `var/lib/dpkg`.
+    fn root(&self) -> Result<PathBuf, String> {
         let root = self.instdir.clone().or_else(|| self.root.clone());
         let Some(admindir) = &self.admindir else {
             return Ok(root.unwrap_or_else(|| PathBuf::from("/")));
@@ -262,13 +270,14 @@ impl Parser {
     }
 }
 
+/// Returns the value of an option as text.
 fn text<'v>(name: &str, value: &'v OsStr) -> Result<&'v str, String> {
     value
         .to_str()
         .ok_or_else(|| format!("--{name}: '{}' is not UTF-8", value.display()))
 }
 
-/// A number as strtol(3) reads it with base 0.
+/// Parses a number as strtol(3) does with base 0.
 fn number(name: &str, value: &OsStr) -> Result<i32, String> {
     let bad = || format!("invalid integer for --{name}: '{}'", value.display());
     let text = value.to_str().ok_or_else(bad)?;

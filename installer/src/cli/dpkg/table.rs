@@ -1,11 +1,11 @@
-//! dpkg's options (dpkg(1); `cmdinfos` in its source), and ours beside them.
+//! dpkg's options (dpkg(1); `cmdinfos` in its source), and those of this program.
 
-use super::Action;
+use crate::dpkg::Action;
 
-/// What an option is followed by.
+/// Form of an option's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
-    /// Nothing.
+    /// No value.
     None,
     /// `--name=VALUE` or `--name VALUE`.
     Given,
@@ -13,34 +13,38 @@ pub(super) enum Value {
     Joined,
 }
 
-/// What an option means.
+/// Meaning of an option.
 #[derive(Clone, Debug)]
 pub(super) enum Meaning {
-    /// It says what to do.
+    /// An action.
     Action(Action),
-    /// It is `--assert-FEATURE`.
+    /// `--assert-FEATURE`.
     Assert,
-    /// It sets something; the parser knows what, by the long name.
+    /// A setting, which the parser knows by the long name.
     Setting,
-    /// It is known and changes nothing here.
+    /// No effect.
     Nothing,
-    /// dpkg hands it to dpkg-deb(1).
+    /// An action of dpkg-deb(1), which dpkg executes for it.
     Backend,
-    /// It is dpkg's, and not done here.
+    /// An option of dpkg that is not supported.
     NotDone,
 }
 
 /// One option.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct OptionSpec {
+    /// Long name, without `--`.
     pub(super) long: &'static str,
+    /// Letter, if there is one.
     pub(super) short: Option<char>,
+    /// Form of its value.
     pub(super) value: Value,
+    /// Its meaning.
     pub(super) meaning: Meaning,
 }
 
-fn known(long: &'static str, short: Option<char>, value: Value, meaning: Meaning) -> Known {
-    Known {
+fn option(long: &'static str, short: Option<char>, value: Value, meaning: Meaning) -> OptionSpec {
+    OptionSpec {
         long,
         short,
         value,
@@ -48,8 +52,8 @@ fn known(long: &'static str, short: Option<char>, value: Value, meaning: Meaning
     }
 }
 
-/// All of them, in dpkg's order: of two that fit the first is taken.
-pub(super) fn options() -> Vec<Known> {
+/// Returns all options in dpkg's order: the first that fits is taken.
+pub(super) fn options() -> Vec<OptionSpec> {
     let mut all = Vec::new();
     for (short, action) in [
         (Some('i'), Action::Install),
@@ -76,9 +80,9 @@ pub(super) fn options() -> Vec<Known> {
         (None, Action::ForceHelp),
     ] {
         let name = action.name();
-        all.push(known(name, short, Value::None, Meaning::Action(action)));
+        all.push(option(name, short, Value::None, Meaning::Action(action)));
     }
-    all.push(known("assert", None, Value::Joined, Meaning::Assert));
+    all.push(option("assert", None, Value::Joined, Meaning::Assert));
     for (long, short) in [
         ("pending", Some('a')),
         ("recursive", Some('R')),
@@ -91,7 +95,7 @@ pub(super) fn options() -> Vec<Known> {
         ("auto-deconfigure", Some('B')),
         ("robot", None),
     ] {
-        all.push(known(long, short, Value::None, Meaning::Setting));
+        all.push(option(long, short, Value::None, Meaning::Setting));
     }
     for (long, short) in [
         ("path-exclude", None),
@@ -104,7 +108,7 @@ pub(super) fn options() -> Vec<Known> {
         ("instdir", None),
         ("ignore-depends", None),
         ("debug", Some('D')),
-        // Ours.
+        // Of this program.
         ("arch", None),
         ("native-sysroot", None),
         ("cache", None),
@@ -114,13 +118,13 @@ pub(super) fn options() -> Vec<Known> {
         ("keyring", None),
         ("script-timeout", None),
     ] {
-        all.push(known(long, short, Value::Given, Meaning::Setting));
+        all.push(option(long, short, Value::Given, Meaning::Setting));
     }
     for long in ["force", "refuse", "no-force"] {
-        all.push(known(long, None, Value::Joined, Meaning::Setting));
+        all.push(option(long, None, Value::Joined, Meaning::Setting));
     }
     for long in ["no-pager", "no-debsig"] {
-        all.push(known(long, None, Value::None, Meaning::Nothing));
+        all.push(option(long, None, Value::None, Meaning::Nothing));
     }
     for (long, short) in [
         ("build", Some('b')),
@@ -133,7 +137,7 @@ pub(super) fn options() -> Vec<Known> {
         ("ctrl-tarfile", None),
         ("fsys-tarfile", None),
     ] {
-        all.push(known(long, short, Value::None, Meaning::Backend));
+        all.push(option(long, short, Value::None, Meaning::Backend));
     }
     for (long, short) in [
         ("no-act", None),
@@ -153,7 +157,7 @@ pub(super) fn options() -> Vec<Known> {
         ("validate-archname", None),
         ("validate-version", None),
     ] {
-        all.push(known(long, short, Value::None, Meaning::NotDone));
+        all.push(option(long, short, Value::None, Meaning::NotDone));
     }
     for long in [
         "pre-invoke",
@@ -162,7 +166,7 @@ pub(super) fn options() -> Vec<Known> {
         "verify-format",
         "admin",
     ] {
-        all.push(known(long, None, Value::Given, Meaning::NotDone));
+        all.push(option(long, None, Value::Given, Meaning::NotDone));
     }
     all
 }
