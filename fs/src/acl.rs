@@ -1,12 +1,11 @@
 //! POSIX access control lists (acl(5)), as the attributes `system.posix_acl_access` and
 //! `system.posix_acl_default` have them: a version, then entries of a tag, permissions and an id.
 //!
-//! The ids are the target's: the kernel translates them to those of the mount's user namespace before it
-//! asks, and back in answers. What a list means is the kernel's business; here is what a filesystem has to
-//! do: keep the mode and the list in step, and hand lists down to what is made in a directory.
+//! The ids are the target's: the kernel translates them to those of the mount's user namespace before it asks, and back
+//! in answers. The kernel checks permissions by the lists; a filesystem keeps the mode and the list in step, and hands
+//! lists down to the files that are made in a directory.
 //!
-//! [`Acl::parse`] takes only lists that are valid, as the kernel defines it, so that what is made of one
-//! is valid, too.
+//! [`Acl::parse`] takes only lists that are valid, as the kernel defines it, so that every list made of one is valid, too.
 
 /// The list that grants access.
 pub(crate) const ACCESS: &str = "system.posix_acl_access";
@@ -38,7 +37,7 @@ struct Entry {
 pub(crate) struct Acl(Vec<Entry>);
 
 impl Acl {
-    /// Reads an attribute's value; `None` if it is not a valid list.
+    /// Parses an attribute's value; `None` if it is not a valid list.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         let (version, entries) = value.split_first_chunk::<4>()?;
         let (entries, []) = entries.as_chunks::<8>() else {
@@ -71,7 +70,7 @@ impl Acl {
             && (named == 0 || count(MASK) == 1)
     }
 
-    /// The attribute's value.
+    /// Returns the attribute's value.
     pub(crate) fn format(&self) -> Vec<u8> {
         let mut value = VERSION.to_le_bytes().to_vec();
         for entry in &self.0 {
@@ -87,7 +86,7 @@ impl Acl {
         value
     }
 
-    /// Whether the list says more than permission bits can.
+    /// Returns whether the list says more than permission bits can.
     pub(crate) fn is_extended(&self) -> bool {
         self.0.len() > 3
     }
@@ -111,13 +110,13 @@ impl Acl {
         })
     }
 
-    /// The permission bits of a file with this list.
+    /// Returns the permission bits of a file with this list.
     pub(crate) fn mode(&mut self) -> u32 {
         self.mode_entries()
             .fold(0, |mode, (shift, bits)| mode | u32::from(*bits) << shift)
     }
 
-    /// Changes the list as chmod(2) does; says whether it is another one now.
+    /// Changes the list as chmod(2) does; returns whether it is another one now.
     pub(crate) fn set_mode(&mut self, mode: u32) -> bool {
         let mut changed = false;
         for (shift, bits) in self.mode_entries() {
@@ -128,8 +127,8 @@ impl Acl {
         changed
     }
 
-    /// Makes of the list that a directory hands down the one of a new file that was to have `mode`; returns
-    /// its mode.
+    /// Turns the list that a directory hands down into that of a new file that was to have `mode`; returns the file's
+    /// mode.
     pub(crate) fn hand_down(&mut self, mode: u32) -> u32 {
         for (shift, bits) in self.mode_entries() {
             *bits &= (mode >> shift & 7) as u16;
@@ -138,7 +137,7 @@ impl Acl {
     }
 }
 
-/// The lists of something new.
+/// Lists of a new file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Inherited {
     pub(crate) access: Option<Vec<u8>>,
@@ -146,7 +145,7 @@ pub(crate) struct Inherited {
 }
 
 impl Inherited {
-    /// What something new in a directory that hands down `default` gets besides `mode`, which is adjusted.
+    /// Returns the lists of a new file in a directory that hands down `default`, and adjusts `mode`.
     pub(crate) fn from(default: &mut Acl, mode: &mut u32, directory: bool) -> Self {
         let handed = directory.then(|| default.format());
         *mode = default.hand_down(*mode);
@@ -156,7 +155,7 @@ impl Inherited {
         }
     }
 
-    /// The same for what is made with no permissions and gets `mode` afterwards, as dpkg unpacks.
+    /// Returns the lists of a new file that is made with no permissions and gets `mode` afterwards, as dpkg unpacks.
     pub(crate) fn unpacked(default: &mut Acl, mode: u32, directory: bool) -> Self {
         let handed = directory.then(|| default.format());
         default.set_mode(mode);

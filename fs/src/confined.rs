@@ -20,13 +20,13 @@ use crate::meta::FileType;
 use crate::recent::Recent;
 use crate::sys::{self, AttrError};
 
-/// How many links are followed before a loop is assumed, as in path_resolution(7).
+/// Most links that are followed before a loop is assumed, as in path_resolution(7).
 const MAX_LINKS: u32 = 40;
 
-/// The longest text of a link.
+/// Most bytes of a link's text.
 const PATH_MAX: u64 = 4096;
 
-/// How many directories are kept open; well below the usual limit of 1024 descriptors.
+/// Most directories that are kept open; well below the usual limit of 1024 descriptors.
 const KEPT_OPEN: usize = 256;
 
 const DIR_FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -39,7 +39,7 @@ pub(crate) struct Dir {
 }
 
 impl Dir {
-    /// The target's root, by a path of the machine.
+    /// Opens the target's root, by a path of the machine.
     fn root(path: &Path) -> Result<Self, Errno> {
         Self::new(fs::open(path, DIR_FLAGS, Mode::empty())?)
     }
@@ -49,12 +49,12 @@ impl Dir {
         Ok(Self { fd, ino })
     }
 
-    /// The inode number on disk.
+    /// Returns the inode number on disk.
     pub(crate) fn ino(&self) -> u64 {
         self.ino
     }
 
-    /// The directory `name` in this one; fails for a link.
+    /// Opens the directory `name` in this one; fails for a link.
     pub(crate) fn child(&self, name: &OsStr) -> Result<Self, Errno> {
         Self::new(fs::openat(
             &self.fd,
@@ -71,7 +71,7 @@ impl AsFd for Dir {
     }
 }
 
-/// A place in the target: a directory and a name in it, which is `.` for the root.
+/// Location in the target: a directory and a name in it, which is `.` for the root.
 #[derive(Debug, Clone)]
 pub(crate) struct Location {
     pub(crate) dir: Arc<Dir>,
@@ -95,7 +95,7 @@ pub(crate) struct Confined {
 #[derive(Debug)]
 struct OpenDir {
     dir: Arc<Dir>,
-    /// Whether the path leads through a link or `..`: then any change of a name may change its meaning.
+    /// Whether the path leads through a link or `..`, so that any change of a name may change its meaning.
     indirect: bool,
 }
 
@@ -111,7 +111,7 @@ impl Confined {
         &self.root
     }
 
-    /// The place `path` names, its last component not followed.
+    /// Returns the location that `path` names, its last component not followed.
     pub(crate) fn location(&self, path: &Path) -> Result<Location, Errno> {
         let path = normal(path);
         let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
@@ -128,7 +128,7 @@ impl Confined {
         })
     }
 
-    /// The place `path` leads to when its last component is followed, too.
+    /// Returns the location that `path` leads to when its last component is followed, too.
     pub(crate) fn location_followed(&self, path: &Path) -> Result<Location, AttrError> {
         let location = self.location(path)?;
         match sys::attr_at(location.fd(), &location.name) {
@@ -137,7 +137,7 @@ impl Confined {
         }
     }
 
-    /// The directory with a path in normal form.
+    /// Returns the directory of a path in normal form.
     fn dir(&self, path: &[u8]) -> Result<Arc<Dir>, Errno> {
         if path.is_empty() {
             return Ok(self.root.clone());
@@ -158,7 +158,7 @@ impl Confined {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a directory and says whether links were on the way.
+    /// Opens a directory; returns whether there were links on the way.
     fn open_dir(&self, path: &[u8]) -> Result<(Arc<Dir>, bool), Errno> {
         let name = OsStr::from_bytes(path);
         let open = |resolve| -> Result<Arc<Dir>, Errno> {
@@ -182,7 +182,7 @@ impl Confined {
         }
         match open(ResolveFlags::empty()) {
             Ok(dir) => Ok((dir, true)),
-            // What the kernel takes for a file may be a link kept as one.
+            // A file to the kernel may be a link kept as one.
             Err(Errno::NOTDIR) => {
                 let location = self.walk(path, true).map_err(|error| error.errno())?;
                 match location.name.as_bytes() {
@@ -240,7 +240,7 @@ impl Confined {
         })
     }
 
-    /// To be called when the name `path` has come to mean something else: forgets what lies below.
+    /// Forgets the directories below the name `path`, which has come to mean something else.
     pub(crate) fn forget(&self, path: &Path) {
         let path = normal(path);
         self.open().retain(|known, kept| {
@@ -251,13 +251,13 @@ impl Confined {
         });
     }
 
-    /// To be called when a directory or link whose path is not known has changed its name.
+    /// Forgets all directories, as one or a link whose path is not known has another name.
     pub(crate) fn forget_all(&self) {
         self.open().retain(|_, _| false);
     }
 }
 
-/// The text of a link that is a link or a file on disk.
+/// Reads the text of a link, which is a link or a file on disk.
 pub(crate) fn read_link_at(dir: BorrowedFd<'_>, name: &OsStr, on_disk: FileType) -> Result<Vec<u8>, Errno> {
     if on_disk == FileType::Symlink {
         return Ok(fs::readlinkat(dir, name, Vec::new())?.into_bytes());
@@ -276,7 +276,7 @@ fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
         .filter(|name| !name.is_empty() && *name != b".")
 }
 
-/// The path relative to the root, without empty components and `.`; empty for the root.
+/// Returns the path relative to the root, without empty components and `.`; empty for the root.
 fn normal(path: &Path) -> Cow<'_, [u8]> {
     let mut bytes = path.as_os_str().as_bytes();
     loop {

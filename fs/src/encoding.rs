@@ -1,4 +1,4 @@
-//! How fake ownership is kept on disk.
+//! Encoding of fake ownership on disk.
 //!
 //! An ordinary user can neither give files away nor make devices, and set-id bits on disk would act on
 //! the machine itself. So what is on disk differs from what the target's users see:
@@ -26,36 +26,36 @@
 use crate::acl;
 use crate::meta::FileType;
 
-/// The attribute that records owner, mode and type.
+/// Attribute that records owner, mode and type.
 pub const OVERRIDE_XATTR: &str = "user.containers.override_stat";
 
-/// What precedes the name of an attribute that cannot be kept under its own.
+/// Prefix to the name of an attribute that cannot be kept under its own.
 pub const XATTR_PREFIX: &str = "user.rootless-install.";
 
-/// Where [`acl::ACCESS`] is kept.
+/// Attribute on disk for [`acl::ACCESS`].
 pub(crate) const ACCESS_ON_DISK: &str = "user.rootless-install.system.posix_acl_access";
 
-/// Where [`acl::DEFAULT`] is kept.
+/// Attribute on disk for [`acl::DEFAULT`].
 pub(crate) const DEFAULT_ON_DISK: &str = "user.rootless-install.system.posix_acl_default";
 
-/// Room for every value of [`OVERRIDE_XATTR`] that [`Override::format`] makes.
+/// Bytes that are enough for every value of [`OVERRIDE_XATTR`] that [`Override::format`] makes.
 pub(crate) const OVERRIDE_MAX: usize = 96;
 
 /// The record in [`OVERRIDE_XATTR`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Override {
-    /// The owner.
+    /// Owner.
     pub uid: u32,
-    /// The group.
+    /// Group.
     pub gid: u32,
     /// Permission, set-id and sticky bits.
     pub mode: u32,
-    /// The type; `None` for that of the file on disk.
+    /// Type; none means that of the file on disk.
     pub kind: Option<FileType>,
 }
 
 impl Override {
-    /// The attribute's value.
+    /// Returns the attribute's value.
     pub fn format(&self) -> String {
         let Self { uid, gid, mode, kind } = self;
         let mut text = format!("{uid}:{gid}:0{mode:o}");
@@ -76,7 +76,7 @@ impl Override {
         text
     }
 
-    /// Reads a value; `None` if it is not one.
+    /// Parses a value; `None` if it is not one.
     pub fn parse(value: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(value).ok()?;
         let mut fields = text.split(':');
@@ -111,7 +111,7 @@ impl Override {
         fields.next().is_none().then_some(Self { uid, gid, mode, kind })
     }
 
-    /// The type the record gives to a file that is `on_disk`; `None` if the two contradict each other.
+    /// Returns the type that the record gives to a file that is `on_disk`; `None` if the two contradict each other.
     pub fn kind_on(&self, on_disk: FileType) -> Option<FileType> {
         match (self.kind, on_disk) {
             (None, kind) => Some(kind),
@@ -123,7 +123,7 @@ impl Override {
     }
 }
 
-/// A number without sign or blanks, which `from_str_radix` would partly accept.
+/// Parses a number without sign or blanks, which `from_str_radix` would partly accept.
 fn number(text: &str, radix: u32) -> Option<u32> {
     if !text.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
@@ -131,7 +131,7 @@ fn number(text: &str, radix: u32) -> Option<u32> {
     u32::from_str_radix(text, radix).ok()
 }
 
-/// The type a file has on disk when the target's users see `kind` with this owner.
+/// Returns the type that a file has on disk when the target's users see `kind` with this owner.
 pub fn disk_type(kind: FileType, uid: u32, gid: u32) -> FileType {
     match kind {
         FileType::Directory => FileType::Directory,
@@ -140,7 +140,7 @@ pub fn disk_type(kind: FileType, uid: u32, gid: u32) -> FileType {
     }
 }
 
-/// The mode on disk of a file or directory that the target's users see with `mode`.
+/// Returns the mode on disk of a file or directory that the target's users see with `mode`.
 ///
 /// The user may always read and write (and search a directory); no set-id or sticky bits; nobody else
 /// may write, and the group, which on disk is the user's and not the target's, may do what others may.
@@ -155,7 +155,7 @@ pub fn disk_mode(kind: FileType, mode: u32) -> u32 {
     user | group | others
 }
 
-/// The record a file needs, or `None` if the file on disk says it all.
+/// Returns the record that a file needs; `None` if the file on disk says it all.
 pub fn record(kind: FileType, mode: u32, uid: u32, gid: u32) -> Option<Override> {
     let disk = disk_type(kind, uid, gid);
     let plain = uid == 0 && gid == 0 && disk == kind;
@@ -175,7 +175,7 @@ pub fn record(kind: FileType, mode: u32, uid: u32, gid: u32) -> Option<Override>
     })
 }
 
-/// What is to become of an attribute that the target's users name.
+/// Attribute on disk for one that the target's users name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum XattrName {
     /// It is kept under this name.
@@ -184,7 +184,7 @@ pub enum XattrName {
     Unsupported,
 }
 
-/// Where the attribute `name` is kept.
+/// Returns the attribute on disk for the attribute `name`.
 pub fn xattr_to_disk(name: &[u8]) -> XattrName {
     let ours = name.starts_with(XATTR_PREFIX.as_bytes()) || name == OVERRIDE_XATTR.as_bytes();
     if name.starts_with(b"user.") && !ours {
@@ -197,13 +197,13 @@ pub fn xattr_to_disk(name: &[u8]) -> XattrName {
     XattrName::Unsupported
 }
 
-/// The attribute kept as `name`, or `None` for one that the target's users do not see.
+/// Returns the attribute that is kept as `name`; `None` for one that the target's users do not see.
 pub fn xattr_from_disk(name: &[u8]) -> Option<&[u8]> {
     if name == OVERRIDE_XATTR.as_bytes() {
         return None;
     }
     match name.strip_prefix(XATTR_PREFIX.as_bytes()) {
-        // What nothing of ours would have written is not shown, or two names would mean one.
+        // A name that this encoding would not have written is hidden, or two names would mean one attribute.
         Some(inner) => (xattr_to_disk(inner) == XattrName::Disk(name.to_vec())).then_some(inner),
         None => name.starts_with(b"user.").then_some(name),
     }
@@ -279,7 +279,7 @@ mod tests {
             ],
             rest in "[a-z.]{0,12}",
         ) {
-            // What ends with a zero here is a whole name.
+            // A class that ends with a zero here is a whole name.
             let name = match class.strip_suffix('\0') {
                 Some(whole) => whole.to_owned(),
                 None => format!("{class}{rest}"),

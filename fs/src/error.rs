@@ -1,12 +1,12 @@
-//! What can go wrong in a target.
+//! Errors of operations on a target.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The result of an operation on a target.
+/// Result of an operation on a target.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An error of an operation on a target. Paths are those of the target unless said otherwise.
+/// Error of an operation on a target. Paths are those of the target unless said otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The target's filesystem cannot hold fake ownership.
@@ -21,11 +21,11 @@ pub enum Error {
     /// A system call failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, a verb.
+        /// Operation that failed, a verb.
         action: &'static str,
-        /// The path it was tried on.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// A file carries a record of fake ownership that cannot be understood.
@@ -42,9 +42,9 @@ pub enum Error {
     /// The operation is not one for this type of file.
     #[error("cannot {action} {}: it is {found}, not {wanted}", path.display())]
     WrongType {
-        /// What was tried, a verb.
+        /// Operation that failed, a verb.
         action: &'static str,
-        /// The path it was tried on.
+        /// Path of the file.
         path: PathBuf,
         /// The type found, as a noun with its article.
         found: &'static str,
@@ -56,7 +56,7 @@ pub enum Error {
     Serve {
         /// The target directory, a path of the machine.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// A phantom's path is not one that can be shown.
@@ -64,13 +64,13 @@ pub enum Error {
     Phantom {
         /// The phantom's path in the view.
         path: PathBuf,
-        /// Why not.
+        /// Reason.
         reason: &'static str,
     },
 }
 
 impl Error {
-    /// An [`Error::Io`] of `action` on `path`.
+    /// Returns the [`Error::Io`] of `action` on `path`.
     pub(crate) fn io(action: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
         Self::Io {
             action,
@@ -79,7 +79,7 @@ impl Error {
         }
     }
 
-    /// The kind of the underlying system error, if there is one.
+    /// Returns the kind of the underlying system error, if there is one.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::Io { source, .. } | Self::Serve { source, .. } => Some(source.kind()),
@@ -87,7 +87,7 @@ impl Error {
         }
     }
 
-    /// Whether the path, or a directory on the way to it, does not exist.
+    /// Returns whether the path, or a directory on the way to it, does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(
             self.io_kind(),
@@ -95,7 +95,7 @@ impl Error {
         )
     }
 
-    /// Whether the path exists already.
+    /// Returns whether the path exists already.
     pub fn is_already_exists(&self) -> bool {
         self.io_kind() == Some(io::ErrorKind::AlreadyExists)
     }

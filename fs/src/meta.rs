@@ -1,6 +1,6 @@
-//! What a target's users see of a file.
+//! Attributes of a file as the target's users see them.
 
-/// The type of a file, with the numbers of a device.
+/// Type of a file, with the numbers of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FileType {
     /// A regular file.
@@ -30,7 +30,7 @@ pub enum FileType {
 }
 
 impl FileType {
-    /// The type as a noun with its article, for messages.
+    /// Returns the type as a noun with its article, for messages.
     pub fn description(self) -> &'static str {
         match self {
             Self::Regular => "a regular file",
@@ -54,7 +54,7 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
-    /// The present time of this machine's clock.
+    /// Returns the present time of this machine's clock.
     pub fn now() -> Self {
         let since = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -82,7 +82,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// Of a file that belongs to root and is modified now.
+    /// Returns the attributes of a file that belongs to root and is modified now.
     pub fn of_root(kind: FileType, mode: u32) -> Self {
         Self {
             kind,
@@ -94,14 +94,14 @@ impl Meta {
     }
 }
 
-/// [`Meta`] and what else there is to know of a file.
+/// Everything known of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stat {
-    /// What the target's users see.
+    /// Type, mode, owner and time as the target's users see them.
     pub meta: Meta,
     /// The size in bytes: of a regular file its length, of a symbolic link that of its text.
     pub size: u64,
-    /// How many names the file has.
+    /// Number of names (hard links).
     pub nlink: u32,
     /// The inode number on disk, the same for all hard links to one file.
     pub ino: u64,

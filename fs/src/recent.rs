@@ -1,9 +1,9 @@
-//! What is kept of what was used recently.
+//! A cache of what was used recently.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Values by key, of which the half that was used least recently goes when there are too many.
+/// Values by key; when there are too many, the half that was used least recently goes.
 #[derive(Debug)]
 pub(crate) struct Recent<K, V> {
     kept: HashMap<K, (V, u64)>,
@@ -12,7 +12,7 @@ pub(crate) struct Recent<K, V> {
 }
 
 impl<K: Eq + Hash, V> Recent<K, V> {
-    /// Keeps at most `most`.
+    /// Makes an empty cache of at most `most` values.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             kept: HashMap::new(),
@@ -21,7 +21,7 @@ impl<K: Eq + Hash, V> Recent<K, V> {
         }
     }
 
-    /// The value of a key, which is used by that.
+    /// Returns the value of a key, and counts that as a use.
     pub(crate) fn get<Q>(&mut self, key: &Q) -> Option<&V>
     where
         K: std::borrow::Borrow<Q>,
@@ -37,7 +37,7 @@ impl<K: Eq + Hash, V> Recent<K, V> {
         self.insert_sparing(key, value, |_| false);
     }
 
-    /// Those that are spared do not go, and do not count.
+    /// Inserts a value; those that are spared do not go, and do not count.
     pub(crate) fn insert_sparing(&mut self, key: K, value: V, spared: impl Fn(&K) -> bool) {
         if self.kept.len() >= self.most {
             let others = self.kept.iter().filter(|(key, _)| !spared(key));

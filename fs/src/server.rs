@@ -1,9 +1,8 @@
 //! The target as a FUSE filesystem.
 //!
-//! The adapter decodes requests and encodes replies; the view is what they mean and needs no mount; nodes
-//! are what the kernel knows. The kernel checks permissions (`default_permissions`) and may keep what it
-//! is told for ever: nothing else writes the target, and what the installer changes through the
-//! [`Target`] is invalidated.
+//! The adapter decodes requests and encodes replies; the view carries them out and needs no mount; nodes are the
+//! files that the kernel knows. The kernel checks permissions (`default_permissions`) and may keep every answer for
+//! ever: nothing else writes the target, and changes made through the [`Target`] are invalidated.
 
 mod adapter;
 mod counters;
@@ -38,20 +37,20 @@ pub use phantom::{Phantom, PhantomKind, SERVED};
 pub use redirect::Redirect;
 pub use watch::{Access, AccessKind, Attribute, LookupResult, Watch};
 
-/// How a view is served.
+/// Options of a served view.
 #[derive(Debug, Clone, Default)]
 pub struct ServeOptions {
-    /// What is there without being in the target.
+    /// Paths that the view has without the target having them.
     pub phantoms: Vec<Phantom>,
-    /// Exec redirection; `None` executes everything as it is.
+    /// Exec redirection; none executes every program as it is.
     pub redirect: Option<Redirect>,
     /// The user and group of this machine that are the target's root: for a mount outside of a user
     /// namespace, made by fusermount3(1), where nobody else may enter. The kernel checks no
     /// permissions there.
     pub root: Option<(u32, u32)>,
-    /// How many requests are answered at the same time; 0 for as many as there are processors, up to 4.
+    /// Number of requests that are answered at the same time; 0 means as many as there are processors, up to 4.
     pub threads: usize,
-    /// Who is told of accesses.
+    /// Receiver of accesses; none means that nobody watches.
     pub watch: Option<Arc<dyn Watch>>,
 }
 
@@ -87,12 +86,12 @@ impl Server {
         self.session.take().map_or(Ok(()), BackgroundSession::join)
     }
 
-    /// What has been done so far.
+    /// Returns the counts of what has been done so far.
     pub fn counters(&self) -> Counters {
         self.view.counters()
     }
 
-    /// The threads that answer requests, by their ids (gettid(2)); none where /proc does not tell.
+    /// Returns the ids of the threads that answer requests (gettid(2)); none where /proc does not have them.
     pub fn threads(&self) -> &[i32] {
         &self.threads
     }
@@ -161,8 +160,8 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
     })
 }
 
-/// The `count` threads that serve and were not there before. The session's first thread starts them, so it
-/// takes a moment; what is not there in time is a matter of speed only.
+/// Returns the `count` threads that serve and were not there before. The session's first thread starts them, so it
+/// takes a moment; one that is not there in time costs speed only.
 fn new_threads(before: &[i32], count: usize) -> Vec<i32> {
     let mut found = Vec::new();
     for _ in 0..1000 {
@@ -176,7 +175,7 @@ fn new_threads(before: &[i32], count: usize) -> Vec<i32> {
     found
 }
 
-/// The threads of this process that serve views: fuser names them by numbers (proc(5), `comm`).
+/// Returns the threads of this process that serve views: fuser names them by numbers (proc(5), `comm`).
 fn threads() -> Vec<i32> {
     let serves = |task: &Path| {
         let name = std::fs::read(task.join("comm")).unwrap_or_default();
@@ -193,7 +192,7 @@ fn threads() -> Vec<i32> {
         .collect()
 }
 
-/// Tells the kernel what could not be told while it waited for an answer. Ends with the view.
+/// Sends the kernel the invalidations that had to wait for an answer. Ends with the view.
 fn invalidate(notifier: &Notifier, invalidations: &Receiver<Invalidation>) {
     for Invalidation { parent, name } in invalidations {
         // Nothing to forget, or no view any more: both are fine.

@@ -127,7 +127,7 @@ fn kept_record(now: &Attr, meta: &Meta) -> Option<Override> {
     })
 }
 
-/// The times for `utimensat` that set the modification time only.
+/// Returns the times for `utimensat` that set the modification time only.
 pub(crate) fn only_mtime(mtime: Timestamp) -> Timestamps {
     Timestamps {
         last_access: Timespec {
@@ -138,7 +138,7 @@ pub(crate) fn only_mtime(mtime: Timestamp) -> Timestamps {
     }
 }
 
-/// `time` as the system wants it.
+/// Returns `time` as the system wants it.
 pub(crate) fn timespec(time: Timestamp) -> Timespec {
     Timespec {
         tv_sec: time.sec,

@@ -43,9 +43,9 @@ struct Shared {
     observer: RwLock<Option<Weak<dyn Observer>>>,
 }
 
-/// One who must know what changes: the server, for its own records and the kernel's caches.
+/// Observer of changes: the server, for its own records and the kernel's caches.
 ///
-/// Inode numbers are those on disk. None of these may be called with a lock held.
+/// Inode numbers are those on disk. No method may be called with a lock held.
 pub(crate) trait Observer: Send + Sync {
     /// The attributes or contents of a file have changed.
     fn inode_changed(&self, ino: u64);
@@ -81,11 +81,11 @@ impl Target {
             Err(e) => return Err(Error::io("write", dir, e)),
         }
         match fs::removexattr(root.as_c_str(), probe.as_str()) {
-            // Another one opening the same directory may have been first.
+            // Another process opening the same directory may have been first.
             Ok(()) | Err(Errno::NODATA) => {}
             Err(e) => return Err(Error::io("write", dir, e)),
         }
-        // What has been there before is not known.
+        // Directories that are there already may hand down lists.
         let populated = std::fs::read_dir(dir)
             .map_err(|e| Error::io("open", dir, e))?
             .next()
@@ -99,7 +99,7 @@ impl Target {
         })))
     }
 
-    /// The directory as it was given to [`open`](Self::open), a path of the machine.
+    /// Returns the directory as it was given to [`open`](Self::open), a path of the machine.
     pub fn root_path(&self) -> &Path {
         &self.0.path
     }
@@ -124,7 +124,7 @@ impl Target {
         }
     }
 
-    /// The access control lists of what is unpacked at `place`.
+    /// Returns the access control lists of a file that is unpacked at `location`.
     fn lists_for(&self, location: &Location, meta: &Meta) -> rustix::io::Result<Inherited> {
         if !self.0.hands_down.load(Ordering::Acquire) || meta.kind == FileType::Symlink {
             return Ok(Inherited::default());
@@ -136,7 +136,7 @@ impl Target {
         }))
     }
 
-    /// A name that nothing else has, for a file that is to be renamed.
+    /// Returns a name that no other file has, for a file that is to be renamed.
     pub(crate) fn temporary_name(&self) -> std::ffi::OsString {
         let count = self.0.temporaries.fetch_add(1, Ordering::Relaxed);
         format!(".rootless-install-{}-{count}", std::process::id()).into()
@@ -157,7 +157,7 @@ impl Target {
     }
 }
 
-/// A file being written. What is written goes to the disk at once: give it large pieces.
+/// File being written. Every write is a system call: give it large pieces.
 ///
 /// Dropped without [`finish`](Self::finish), the file is removed again.
 #[derive(Debug)]
@@ -232,13 +232,13 @@ pub(crate) fn create_at(location: &Location, meta: &Meta) -> rustix::io::Result<
     fs::openat(location.fd(), &location.name, flags, mode).map(File::from)
 }
 
-/// Gives a new file what the target's users are to see.
+/// Gives a new file the attributes that the target's users are to see.
 fn finish(file: &File, meta: &Meta) -> rustix::io::Result<()> {
     dress(file, meta)?;
     fs::futimens(file, &sys::only_mtime(meta.mtime))
 }
 
-/// As [`finish`], but for the time.
+/// Gives a new file its mode and owner, but not its time.
 pub(crate) fn dress(file: &File, meta: &Meta) -> rustix::io::Result<()> {
     // The umask may have taken bits when the file was made.
     let mode = encoding::disk_mode(meta.kind, meta.mode);

@@ -1,4 +1,4 @@
-//! Small archives and what is chosen from them.
+//! Small archives and the choices from them.
 
 use super::*;
 use deb_index::{Malformed, Packages};
@@ -27,7 +27,7 @@ fn index(lines: &[&str]) -> String {
     text
 }
 
-/// For the rest of the test program's life, as indexes are for a run's.
+/// Returns an index that lives until the test program ends.
 fn input<'a>(text: &str, suite: &'a str, architecture: &'a str) -> IndexInput<'a> {
     let packages = Box::leak(Box::new(Packages::parse(text).unwrap()));
     IndexInput {
@@ -40,7 +40,7 @@ fn input<'a>(text: &str, suite: &'a str, architecture: &'a str) -> IndexInput<'a
     }
 }
 
-/// Chooses from one index and gives the names, sorted, or the error's text.
+/// Chooses from one index and returns the names, sorted, or the error's text.
 fn pick(lines: &[&str], include: &[&str]) -> Result<Vec<String>, String> {
     let text = index(lines);
     let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]);

@@ -318,12 +318,12 @@ mod tests {
             fs::read_to_string(&known).unwrap(),
             look(&fs::metadata(&path).unwrap())
         );
-        // Whoever changes it changes how it looks, also when the size and the time of the change stay.
+        // A change shows in stat(2) even if size and modification time stay.
         let time = fs::metadata(&path).unwrap().modified().unwrap();
         fs::write(&path, b"no index").unwrap();
         File::open(&path).unwrap().set_modified(time).unwrap();
         assert_eq!(find(), None);
-        // Nothing but this is looked at: what was written down for a file is believed.
+        // Only stat(2) is compared: the record for a file is believed.
         keep(&known, look(&fs::metadata(&path).unwrap()).as_bytes()).unwrap();
         assert_eq!(find().as_ref(), Some(&path));
         fs::write(&path, b"a longer text").unwrap();

@@ -1,4 +1,4 @@
-//! For the tests of this stage: a small HTTP server that misbehaves on request,
+//! Tests of whole archives, with a small HTTP server that misbehaves on request
 //! and archives signed with keys of their own.
 
 mod downloads;
@@ -26,26 +26,26 @@ use url::Url;
 use super::{DownloadProgress, FetchOptions, Fetcher, Keyring, PackageFile, Result, Source, SourceFormat};
 use deb_types::hex;
 
-/// How a path is served.
+/// Behaviour of the server for a path.
 #[derive(Clone, Debug)]
 pub(super) enum Serve {
-    /// As it should be, parts included.
+    /// Correct, ranges included.
     Well(Vec<u8>),
-    /// The whole, whatever part was asked for.
+    /// The whole file, whatever range is requested.
     IgnoringRange(Vec<u8>),
-    /// The length of all, but only so many bytes of what was asked for.
+    /// The right length, but only this many bytes of the range.
     CutOff(Vec<u8>, usize),
-    /// No length, and the connection is closed after so many bytes.
+    /// No length, and the connection is closed after this many bytes.
     ClosedEarly(Vec<u8>, usize),
     /// Bytes without end.
     Endless,
-    /// So many bytes, then silence.
+    /// This many bytes, then silence.
     Silent(Vec<u8>, usize),
     Status(u16),
     Redirect(String),
-    /// The first ones one time each, then the last one.
+    /// Each once, then the last one again and again.
     InTurn(Vec<Serve>),
-    /// With an ETag, and 304 for who has it.
+    /// With an ETag, and 304 for requests that name it.
     Tagged(Vec<u8>),
 }
 
@@ -84,7 +84,7 @@ impl Server {
         self.paths.lock().unwrap().insert(format!("/{path}"), serve);
     }
 
-    /// For a request line that names something else than a path.
+    /// Serves a request line that has a URL instead of a path.
     pub(super) fn put_raw(&self, target: &str, serve: Serve) {
         self.paths.lock().unwrap().insert(target.to_owned(), serve);
     }
@@ -93,7 +93,7 @@ impl Server {
         self.paths.lock().unwrap().remove(&format!("/{path}"));
     }
 
-    /// `PATH` or `PATH RANGE` of each request so far.
+    /// Returns `PATH` or `PATH RANGE` of each request so far.
     pub(super) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -192,7 +192,7 @@ fn answer(stream: &mut TcpStream, serve: Serve, range: Option<usize>, tag: bool)
     }
 }
 
-/// Options with short waits.
+/// Returns options with short waits.
 pub(super) fn quick(cache: &Path) -> FetchOptions {
     FetchOptions {
         jobs: 4,
@@ -208,7 +208,7 @@ pub(super) fn fetcher(cache: &Path) -> Fetcher {
     Fetcher::new(quick(cache), Arc::new(super::NoProgress)).unwrap()
 }
 
-/// The file `path` of the server, which must be `bytes`.
+/// Returns the file `path` of the server with the size and hash of `bytes`.
 pub(super) fn package(server: &Server, path: &str, bytes: &[u8]) -> PackageFile {
     PackageFile {
         urls: vec![server.url(path)],
@@ -218,7 +218,7 @@ pub(super) fn package(server: &Server, path: &str, bytes: &[u8]) -> PackageFile 
     }
 }
 
-/// Counts what it is told.
+/// Adds up announced bytes, bytes that came, and finished files.
 #[derive(Debug, Default)]
 pub(super) struct Counter(pub(super) Mutex<(u64, u64, usize)>);
 
@@ -239,7 +239,7 @@ impl DownloadProgress for Counter {
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The time so many days from now.
+/// Returns the time this many days from now.
 pub(super) fn days(count: i32) -> SystemTime {
     let now = SystemTime::now();
     if count < 0 {
@@ -249,7 +249,7 @@ pub(super) fn days(count: i32) -> SystemTime {
     }
 }
 
-/// A signing key made 30 days ago, valid for so many days.
+/// Returns a signing key made 30 days ago, valid for this many days.
 pub(super) fn key(valid_days: Option<u32>) -> Cert {
     let builder = CertBuilder::new()
         .add_userid("Test Archive <archive@example.org>")
@@ -264,7 +264,7 @@ pub(super) fn keyring(cert: &Cert) -> Keyring {
     Keyring::from_bytes(&bytes, Path::new("test")).unwrap()
 }
 
-/// How a text is signed.
+/// Form of a signature.
 #[derive(Clone, Copy)]
 pub(super) struct Signing {
     pub(super) when: SystemTime,
@@ -282,7 +282,7 @@ impl Default for Signing {
     }
 }
 
-/// `text` signed: an InRelease file or an armored detached signature.
+/// Returns `text` signed: an InRelease file or an armored detached signature.
 pub(super) fn sign(text: &str, cert: &Cert, how: Signing) -> Vec<u8> {
     use sequoia_openpgp::serialize::stream::Armorer;
     let policy = StandardPolicy::new();
@@ -332,7 +332,7 @@ pub(super) fn sign(text: &str, cert: &Cert, how: Signing) -> Vec<u8> {
     out
 }
 
-/// A Release file that names these files; `more` are further fields.
+/// Returns a Release file that names these files; `more` are further fields.
 pub(super) fn release(files: &[(&str, &[u8])], more: &str) -> String {
     let mut text = format!(
         "Suite: stable\nCodename: trixie\nDate: Sat, 09 Aug 2025 10:25:00 UTC\n{more}\
@@ -348,7 +348,7 @@ pub(super) fn release(files: &[(&str, &[u8])], more: &str) -> String {
     text
 }
 
-/// A Packages text with one package.
+/// Returns a Packages text with one package.
 pub(super) fn packages(package: &str) -> String {
     format!("Package: {package}\nVersion: 1\nArchitecture: riscv64\nFilename: pool/{package}.deb\n\n")
 }
@@ -365,7 +365,7 @@ pub(super) fn gz(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// `deb SERVER/debian SUITE COMPONENT…` with options.
+/// Returns the source `deb SERVER/debian SUITE COMPONENT…` with options.
 pub(super) fn sources(server: &Server, options: &str, rest: &str) -> Result<Vec<Source>> {
     let text = format!("deb {options} {} {rest}\n", server.url("debian"));
     super::parse_sources_text(&text, SourceFormat::OneLine, None, "test").map(|list| list.sources)

@@ -1,4 +1,4 @@
-//! Tables against the text they are made of.
+//! Tables compared with the text they are made of.
 
 use super::*;
 
@@ -113,7 +113,7 @@ fn a_damaged_table_is_made_anew() {
 
 #[test]
 fn a_table_of_any_content_does_no_harm() {
-    // With a good checksum, as nobody but a broken disk and great luck would make it.
+    // With a right checksum, which damage would not have.
     let whole = index_builder::table(INDEX).unwrap();
     for at in 8..whole.len() - 32 {
         for value in [0, 1, 0x7f, 0xff] {

@@ -1,7 +1,6 @@
-//! Paths as ldconfig sees them, with `-r` or without.
+//! A root directory in the target, at which paths and absolute links start: the target's own or that of `ldconfig -r`.
 //!
-//! Links are followed here and not by the target: below another root an absolute
-//! link starts at that root.
+//! Links are followed here and not by the target, since below another root an absolute link starts at that root.
 
 use rootless_install_fs::{Error, FileType, Stat, Target};
 use std::collections::VecDeque;
@@ -10,18 +9,20 @@ use std::fs::File;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// Links followed for one path, as the kernel's limit.
+/// Most links followed for one path, which is the kernel's limit.
 const MOST_LINKS: u32 = 40;
 
-/// A directory of the target that is taken as the root.
+/// A directory of the target that is taken as the root, and the caller's working directory below it.
 pub(crate) struct Root<'a> {
     target: &'a Target,
+    /// The root's path in the target.
     prefix: PathBuf,
+    /// The working directory.
     directory: Vec<u8>,
 }
 
 impl<'a> Root<'a> {
-    /// The root `root` (`/` if empty), for a caller in `directory`.
+    /// Opens the root `root` (`/` if empty), for a caller in `directory`.
     pub(crate) fn open(target: &'a Target, directory: &Path, root: &[u8]) -> Result<Self, Error> {
         let directory = directory.as_os_str().as_bytes().to_vec();
         let whole = Self {
@@ -41,16 +42,17 @@ impl<'a> Root<'a> {
         })
     }
 
-    /// The caller's working directory.
+    /// Returns the caller's working directory.
     pub(crate) fn directory(&self) -> &[u8] {
         &self.directory
     }
 
+    /// Returns the target.
     pub(crate) fn target(&self) -> &'a Target {
         self.target
     }
 
-    /// Where in the target a path leads, all links followed.
+    /// Returns the path in the target that a path leads to, all links followed.
     pub(crate) fn find(&self, path: &[u8]) -> Result<PathBuf, Error> {
         let mut ahead: VecDeque<OsString> = components(path).collect();
         if path.first() != Some(&b'/') {
@@ -69,19 +71,19 @@ impl<'a> Root<'a> {
                 }
                 _ => found.push(component),
             }
-            let place = self.join(&found);
-            if self.target.stat(&place)?.meta.kind != FileType::Symlink {
+            let path = self.join(&found);
+            if self.target.stat(&path)?.meta.kind != FileType::Symlink {
                 continue;
             }
             links += 1;
             if links > MOST_LINKS {
                 return Err(Error::Io {
                     action: "follow the links of",
-                    path: place,
+                    path,
                     source: std::io::Error::from_raw_os_error(libc::ELOOP),
                 });
             }
-            let text = self.target.read_link(&place)?.into_os_string().into_vec();
+            let text = self.target.read_link(&path)?.into_os_string().into_vec();
             found.pop();
             if text.first() == Some(&b'/') {
                 found.clear();
@@ -93,7 +95,7 @@ impl<'a> Root<'a> {
         Ok(self.join(&found))
     }
 
-    /// Where in the target a path is whose last component is not followed.
+    /// Returns the path in the target of a path whose last component is not followed.
     pub(crate) fn beside(&self, path: &[u8]) -> Result<PathBuf, Error> {
         let split = path.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1);
         let (directory, name) = path.split_at_checked(split).unwrap_or_default();
@@ -101,17 +103,17 @@ impl<'a> Root<'a> {
         Ok(directory.join(OsString::from_vec(name.to_vec())))
     }
 
-    /// What a path leads to.
+    /// Returns the attributes of the file that a path leads to.
     pub(crate) fn stat(&self, path: &[u8]) -> Result<Stat, Error> {
         self.target.stat(&self.find(path)?)
     }
 
-    /// Opens the regular file a path leads to.
+    /// Opens the regular file that a path leads to.
     pub(crate) fn open_file(&self, path: &[u8]) -> Result<File, Error> {
         self.target.open_file(&self.find(path)?)
     }
 
-    /// Names in the directory a path leads to.
+    /// Returns the names in the directory that a path leads to.
     pub(crate) fn list(&self, path: &[u8]) -> Result<Vec<OsString>, Error> {
         self.target.read_dir(&self.find(path)?)
     }
@@ -129,7 +131,7 @@ fn components(path: &[u8]) -> impl Iterator<Item = OsString> + '_ {
         .map(|c| OsString::from_vec(c.to_vec()))
 }
 
-/// `DIRECTORY/NAME`.
+/// Returns `DIRECTORY/NAME`.
 pub(crate) fn below(directory: &[u8], name: &[u8]) -> Vec<u8> {
     [directory, b"/", name].concat()
 }

@@ -1,4 +1,4 @@
-//! FUSE requests in, replies out; what they mean is [`View`]'s.
+//! FUSE requests decoded and replies encoded; the [`View`] carries the requests out.
 
 mod convert;
 
@@ -24,10 +24,10 @@ use super::view::{Changes, Entry, NodeAttr, View};
 use super::watch::{AccessKind, Attribute, LookupResult};
 use crate::meta::FileType;
 
-/// How long the kernel may believe what it is told: until it is told otherwise.
+/// Time for which the kernel may keep an answer: until it is invalidated.
 const FOREVER: Duration = Duration::from_secs(1 << 30);
 
-/// As much as the kernel sends at once (`fs.fuse.max_pages_limit`).
+/// Most bytes that the kernel sends at once (`fs.fuse.max_pages_limit`).
 const MAX_WRITE: u32 = 1 << 20;
 
 /// The type bits of a mode (inode(7)).
@@ -35,14 +35,14 @@ const S_IFMT: u32 = 0o170_000;
 
 pub(super) struct Adapter {
     view: Arc<View>,
-    /// Who is told of accesses.
+    /// Reporter of accesses.
     reporter: AccessReporter,
-    /// How long the kernel may believe what a name means. Attributes it may keep in any case: who asks for
+    /// Time for which the kernel may keep the meaning of a name. Attributes it may keep in any case: whoever asks for
     /// them looks the name up first.
     names: Duration,
-    /// Whether the kernel opens files without telling.
+    /// Whether the kernel opens files without a request.
     no_open: bool,
-    /// Whether it lists directories so.
+    /// Whether the kernel opens directories without a request.
     no_opendir: bool,
 }
 
@@ -120,7 +120,7 @@ impl Filesystem for Adapter {
             InitFlags::FUSE_CACHE_SYMLINKS,
             InitFlags::FUSE_EXPLICIT_INVAL_DATA,
         ];
-        // What the kernel keeps of links and directories is not seen when it is used again.
+        // Uses of links and directories that the kernel keeps are not seen.
         let wanted = if self.reporter.sees_all() {
             &[
                 InitFlags::FUSE_PARALLEL_DIROPS,
@@ -378,7 +378,7 @@ impl Filesystem for Adapter {
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        // What is written is on its way already; the kernel does not ask again.
+        // Written data is on disk already; the kernel does not ask again.
         reply.error(Errno::ENOSYS);
     }
 

@@ -1,4 +1,4 @@
-//! What the kernel knows: its inodes, and where they are in the target.
+//! The files that the kernel knows: its inodes, and their locations in the target.
 //!
 //! A node's id is the inode number on disk (only the root has one of its own), so hard links are
 //! one node. A number may be used again on disk while the kernel still remembers the old file: such a
@@ -25,21 +25,22 @@ use crate::recent::Recent;
 /// The root of the target, in every view.
 pub(super) const ROOT: u64 = MOUNT + 1;
 
-/// How many directories are kept open.
+/// Most directories that are kept open.
 const DIRS_OPEN: usize = 256;
 
-/// How many files with a name are kept open.
+/// Most files with a name that are kept open.
 const FILES_OPEN: usize = 64;
 
-/// A directory tree is not deeper: a path of 4096 bytes has no more components.
+/// Most components of a path: one of 4096 bytes has no more.
 const MAX_DEPTH: usize = 4096;
 
+/// The nodes of a view.
 #[derive(Debug)]
 pub(super) struct Nodes {
     root: Arc<Dir>,
     phantoms: Arc<Phantoms>,
     table: Mutex<Table>,
-    /// Opens are not told.
+    /// Whether any file may be open, since the kernel does not tell of opens.
     any_may_be_open: AtomicBool,
 }
 
@@ -51,7 +52,7 @@ struct Table {
     /// Files that are open.
     files: Recent<u64, OpenFile>,
     generations: u64,
-    /// How often the kernel was told of each phantom and has not forgotten.
+    /// Number of times that the kernel has looked each phantom up and not forgotten it.
     phantoms: HashMap<PhantomId, u64>,
 }
 
@@ -64,23 +65,23 @@ struct OpenFile {
 
 #[derive(Debug, Default)]
 struct Node {
-    /// How often the kernel was told of it and has not forgotten.
+    /// Number of times that the kernel has looked it up and not forgotten it.
     lookups: u64,
     generation: u64,
     /// Whether the file's last name is gone, so that its number may come to mean another file.
     number_free: bool,
     /// Parent and name of every name known.
     names: Vec<(u64, OsString)>,
-    /// For a directory with phantoms in it.
+    /// Phantom beside a directory, for the phantoms in it.
     phantom: Option<PhantomId>,
-    /// A process has opened it since the kernel was told of it.
+    /// Whether a process has opened it since the kernel came to know it.
     may_be_open: bool,
 }
 
-/// How a node comes to be known.
+/// Way in which a node comes to be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// It was found.
+    /// A lookup found it.
     Found,
     /// It has just been made: whatever had its number is gone.
     Made,
@@ -109,7 +110,7 @@ impl Nodes {
         }
     }
 
-    /// The node id of a file on disk.
+    /// Returns the node id of a file on disk.
     pub(super) fn id(&self, ino: u64) -> u64 {
         match ino {
             ino if ino == self.root.ino() => ROOT,
@@ -123,7 +124,7 @@ impl Nodes {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the kernel is told of the node `id`, as `name` in `parent`. Returns its generation.
+    /// Notes that the kernel comes to know the node `id`, as `name` in `parent`. Returns its generation.
     pub(super) fn remember(&self, id: u64, parent: u64, name: &OsStr, known: Origin) -> u64 {
         let mut table = self.table();
         let table = &mut *table;
@@ -140,7 +141,7 @@ impl Nodes {
         }
         node.lookups += 1;
         node.phantom = phantom;
-        // The name used last is the last one, by which the node's path is told.
+        // The name used last is the last one, which is that of the node's path.
         match node.names.iter().position(|(p, n)| *p == parent && n == name) {
             None => node.names.push((parent, name.to_owned())),
             Some(at) => {
@@ -155,7 +156,7 @@ impl Nodes {
         self.phantoms.beside(table.nodes.get(&parent)?.phantom?, name)
     }
 
-    /// The phantom that would be seen as `name` in the node `parent`.
+    /// Returns the phantom that would be seen as `name` in the node `parent`.
     pub(super) fn phantom_in(&self, parent: u64, name: &OsStr) -> Option<PhantomId> {
         let beside = self.table().nodes.get(&parent)?.phantom?;
         self.phantoms
@@ -163,23 +164,23 @@ impl Nodes {
             .filter(|id| self.phantoms.is_shown(*id))
     }
 
-    /// Whether phantoms may come later in the node `parent`.
+    /// Returns whether the node `parent` may come to have more phantoms.
     pub(super) fn phantoms_grow(&self, parent: u64) -> bool {
         let beside = self.table().nodes.get(&parent).and_then(|node| node.phantom);
         beside.is_some_and(|beside| self.phantoms.grows(beside))
     }
 
-    /// Notes that the kernel is told of a phantom.
+    /// Notes that the kernel has looked a phantom up.
     pub(super) fn remember_phantom(&self, id: PhantomId) {
         *self.table().phantoms.entry(id).or_default() += 1;
     }
 
-    /// Whether the kernel knows the phantom.
+    /// Returns whether the kernel knows the phantom.
     pub(super) fn knows_phantom(&self, id: PhantomId) -> bool {
         self.table().phantoms.contains_key(&id)
     }
 
-    /// The kernel has forgotten a node or phantom `count` times.
+    /// Notes that the kernel has forgotten a node or phantom `count` times.
     pub(super) fn forget(&self, id: u64, count: u64) {
         if let Some(phantom) = PhantomId::from_node_id(id) {
             let mut table = self.table();
@@ -206,12 +207,12 @@ impl Nodes {
         }
     }
 
-    /// Whether the kernel knows the node.
+    /// Returns whether the kernel knows the node.
     pub(super) fn knows(&self, id: u64) -> bool {
         self.table().nodes.contains_key(&id)
     }
 
-    /// Where the node is: `ESTALE` for one the kernel should not know, `ENOENT` for one without a name.
+    /// Returns the location of a node: `ESTALE` for one the kernel should not know, `ENOENT` for one without a name.
     pub(super) fn location(&self, id: u64) -> Result<Location, Errno> {
         if id == ROOT {
             return Ok(Location {
@@ -230,14 +231,14 @@ impl Nodes {
         })
     }
 
-    /// Everywhere the node is known to be, as far as the directories can be reached.
+    /// Returns all locations of a node that are known, as far as the directories can be reached.
     pub(super) fn locations(&self, id: u64) -> Vec<Location> {
         let names = self.table().nodes.get(&id).map(|node| node.names.clone());
         let location = |(parent, name)| self.dir(parent).ok().map(|dir| Location { dir, name });
         names.into_iter().flatten().filter_map(location).collect()
     }
 
-    /// The path of a node in the view, by the name that was looked up last; `None` for one without a name.
+    /// Returns the path of a node in the view, by the name that was looked up last; `None` for one without a name.
     pub(super) fn path(&self, id: u64) -> Option<PathBuf> {
         let table = self.table();
         let mut names: Vec<&OsStr> = Vec::new();
@@ -260,7 +261,7 @@ impl Nodes {
         Some(path)
     }
 
-    /// The directory behind a node.
+    /// Returns the directory of a node.
     pub(super) fn dir(&self, id: u64) -> Result<Arc<Dir>, Errno> {
         let mut way = Vec::new();
         let mut dir = {
@@ -293,7 +294,7 @@ impl Nodes {
         Ok(dir)
     }
 
-    /// The node is about to lose a name, `last` if it has no other.
+    /// Notes that the node is about to lose a name, `last` if it has no other.
     pub(super) fn leaving(&self, id: u64, parent: u64, name: &OsStr, last: bool) {
         self.hold(id, parent, name);
         if let Some(node) = self.table().nodes.get_mut(&id) {
@@ -302,7 +303,7 @@ impl Nodes {
         }
     }
 
-    /// The node keeps the name it was to lose.
+    /// Notes that the node keeps the name that it was to lose.
     pub(super) fn stayed(&self, id: u64, parent: u64, name: &OsStr) {
         self.keep_name(id, parent, name);
         if let Some(node) = self.table().nodes.get_mut(&id) {
@@ -310,14 +311,14 @@ impl Nodes {
         }
     }
 
-    /// The node is reached by this name, though the file there has another number now.
+    /// Notes that the node is reached by this name, though the file there has another number now.
     pub(super) fn keep_name(&self, id: u64, parent: u64, name: &OsStr) {
         if let Some(node) = self.table().nodes.get_mut(&id) {
             node.names.push((parent, name.to_owned()));
         }
     }
 
-    /// The node has another name.
+    /// Notes that the node has another name.
     pub(super) fn moved(&self, id: u64, from: (u64, &OsStr), to: (u64, &OsStr)) {
         let mut table = self.table();
         let phantom = self.beside(&table, to.0, to.1);

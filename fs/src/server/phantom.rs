@@ -7,25 +7,25 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use crate::error::{Error, Result};
 
-/// What the target is called in the root directory of a mount that is served. It is not that root itself, of
-/// which the kernel never keeps the access control lists, as it makes it before the filesystem says that it has
-/// any: everybody else than root would wait for an answer with each absolute path. It is never listed.
+/// Name of the target in the root directory of a served mount. The target is not that root itself, since the kernel
+/// makes the root before the filesystem says that it has access control lists, and so never keeps its lists: everybody
+/// but root would wait for an answer with each absolute path. The name is never listed.
 pub const SERVED: &str = "target";
 
 /// A path that can be looked up in the view without being in the target. It is never listed and
 /// read-only; where the target has an entry of its own, that wins.
 #[derive(Debug, Clone)]
 pub struct Phantom {
-    /// Where it is: an absolute path of the view.
+    /// Absolute path in the view.
     pub path: PathBuf,
     /// Whether directories on the way that the target does not have are phantoms themselves; where they
     /// are not, there is no phantom.
     pub with_parents: bool,
-    /// What it is.
+    /// Type and contents.
     pub kind: PhantomKind,
 }
 
-/// What a [`Phantom`] is.
+/// Type and contents of a [`Phantom`].
 #[derive(Debug, Clone)]
 pub enum PhantomKind {
     /// An empty directory of mode 0755; something may be mounted on it.
@@ -39,11 +39,11 @@ pub enum PhantomKind {
         /// Its permission bits.
         mode: u32,
     },
-    /// A symbolic link with the text `link`. Where the target has a directory of its own, what that and
-    /// those below it lack is looked for in `source`, a directory of this machine that may grow, and seen
-    /// as links to the same place below `link`.
+    /// A symbolic link with the text `link`. Where the target has a directory of its own, names that this directory
+    /// and those below it lack are looked up in `source`, a directory of this machine that may grow, and are seen as
+    /// links to the same path below `link`.
     Overlay {
-        /// Text of the link: where the view has `source`.
+        /// Text of the link: the path of `source` in the view.
         link: PathBuf,
         /// The directory of this machine.
         source: PathBuf,
@@ -64,8 +64,8 @@ impl PhantomId {
     /// The root of the tree, which stands beside the target's root.
     pub(super) const ROOT: Self = Self(0);
 
-    /// The root of the mount, in which the target is seen as [`SERVED`]: an empty directory
-    /// otherwise, of the kind that is not there without an item.
+    /// The root of the mount, in which the target is seen as [`SERVED`]: an otherwise empty directory, and the only
+    /// phantom without an item.
     pub(super) const GATE: Self = Self(usize::MAX);
 
     pub(super) fn node_id(self) -> u64 {
@@ -86,7 +86,7 @@ impl PhantomId {
 #[derive(Debug)]
 pub(super) struct Phantoms {
     items: Vec<Item>,
-    /// What was met so far below overlays; numbered after the items.
+    /// Phantoms met so far below overlays; numbered after the items.
     below: RwLock<Below>,
 }
 
@@ -100,12 +100,12 @@ struct Below {
 #[derive(Debug)]
 struct Item {
     kind: PhantomKind,
-    /// Where it is in the view.
+    /// Path in the view.
     path: PathBuf,
     children: HashMap<OsString, PhantomId>,
-    /// Whether it was asked for and is not merely on the way.
+    /// Whether it is a phantom itself and not merely a directory on the way to one.
     wanted: bool,
-    /// Whether it is there without an entry of the target.
+    /// Whether it is seen where the target has no entry.
     shown: bool,
 }
 
@@ -177,7 +177,7 @@ impl Phantoms {
         }
     }
 
-    /// Where a phantom is in the view.
+    /// Returns the path of a phantom in the view.
     pub(super) fn path(&self, id: PhantomId) -> Option<PathBuf> {
         match id.0.checked_sub(self.items.len()) {
             None => self.items.get(id.0).map(|item| item.path.clone()),
@@ -185,12 +185,12 @@ impl Phantoms {
         }
     }
 
-    /// Whether the phantom is there where the target has nothing.
+    /// Returns whether the phantom is seen where the target has no entry.
     pub(super) fn is_shown(&self, id: PhantomId) -> bool {
         self.items.get(id.0).is_none_or(|item| item.shown)
     }
 
-    /// The phantom that is seen as `name` in a directory.
+    /// Returns the phantom that is seen as `name` in a directory.
     pub(super) fn child(&self, id: PhantomId, name: &OsStr) -> Option<PhantomId> {
         if let Some(PhantomKind::Overlay { source, .. }) = self.kind(id) {
             source.join(name).symlink_metadata().ok()?;
@@ -198,8 +198,8 @@ impl Phantoms {
         self.beside(id, name)
     }
 
-    /// The phantom beside the target's own entry `name` of a directory, in which what that lacks is
-    /// looked for. What an overlay has may come later.
+    /// Returns the phantom beside the target's own entry `name` of a directory, in which names that the entry lacks are
+    /// looked up. The source of an overlay may come to have it later.
     pub(super) fn beside(&self, id: PhantomId, name: &OsStr) -> Option<PhantomId> {
         let Some(PhantomKind::Overlay { link, source }) = self.kind(id) else {
             return self.items.get(id.0)?.children.get(name).copied();
@@ -220,13 +220,13 @@ impl Phantoms {
         Some(id)
     }
 
-    /// Whether what the directory lacks may come later.
+    /// Returns whether the directory may come to have more names.
     pub(super) fn grows(&self, id: PhantomId) -> bool {
         matches!(self.kind(id), Some(PhantomKind::Overlay { .. }))
     }
 }
 
-/// The components of an absolute path without `..`.
+/// Returns the components of an absolute path without `..`; `None` for another path.
 fn names(path: &Path) -> Option<Vec<&OsStr>> {
     let mut components = path.components();
     if components.next() != Some(Component::RootDir) {

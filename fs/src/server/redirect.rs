@@ -1,5 +1,5 @@
-//! Redirection of executions: in the place of a foreign program the kernel reads a script that names an
-//! interpreter, which then gets the program's path (execve(2), "Interpreter scripts").
+//! Redirection of executions: instead of a foreign program the kernel reads a script that names an interpreter, which
+//! then gets the program's path (execve(2), "Interpreter scripts").
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -9,30 +9,33 @@ use deb_arch::ElfIdentity;
 
 use crate::error::{Error, Result};
 
-/// `FMODE_EXEC`, which the kernel passes in the flags of an open for execve(2).
+/// `FMODE_EXEC`, which the kernel sets in the flags of an open for execve(2).
 pub(super) const FOR_EXECUTION: i32 = 0x20;
 
-/// The kernel reads this much of a file to find `#!` and the interpreter.
+/// Bytes of a file that the kernel reads to find `#!` and the interpreter.
 const SCRIPT_MAX: usize = 256;
 
-/// How execution of foreign binaries is redirected.
+/// Redirection of the execution of foreign programs.
 #[derive(Debug, Clone)]
 pub struct Redirect {
     /// The program that is executed instead, with the path as its argument: a path of the view, absolute,
     /// at most 250 bytes without blanks.
     pub interpreter: PathBuf,
-    /// One word that it gets before the path (execve(2)).
+    /// Word that it gets before the path (execve(2)); none means no argument.
     pub argument: Option<String>,
-    /// Another word for ELF files of some identities; the first that fits counts.
+    /// Other words for ELF files of some identities; the first that fits counts.
     pub arguments: Vec<(ElfIdentity, String)>,
-    /// What needs no redirection.
+    /// Identity of the programs that are not redirected.
     pub native: ElfIdentity,
 }
 
-/// What is read in the place of binaries that are executed.
+/// Scripts that the kernel reads instead of the programs that are executed.
 pub(super) struct Redirections {
+    /// Identity of programs that are executed themselves.
     native: ElfIdentity,
+    /// Scripts for some identities.
     some: Vec<(ElfIdentity, Arc<[u8]>)>,
+    /// Script for all others.
     others: Arc<[u8]>,
 }
 
@@ -49,14 +52,14 @@ impl Redirections {
         })
     }
 
-    /// What is read instead of a binary; `None` for a native one.
+    /// Returns the script for a program; `None` for a native one.
     pub(super) fn of(&self, identity: ElfIdentity) -> Option<Arc<[u8]>> {
         let known = self.some.iter().find(|(some, _)| *some == identity);
         (identity != self.native).then(|| known.map_or(&self.others, |(_, script)| script).clone())
     }
 }
 
-/// What is read in the place of a binary that is executed.
+/// Returns the script that names an interpreter and its argument.
 fn script(interpreter: &Path, argument: Option<&str>) -> Result<Arc<[u8]>> {
     let refuse = |reason| Error::Phantom {
         path: interpreter.to_owned(),

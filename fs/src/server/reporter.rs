@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::view::View;
 use super::watch::{Access, AccessKind, Watch};
 
-/// The watch of a view, if it has one.
+/// Reporter of accesses; without a watch it does nothing.
 #[derive(Debug)]
 pub(super) struct AccessReporter {
     watch: Option<Arc<dyn Watch>>,
@@ -22,17 +22,17 @@ impl AccessReporter {
         }
     }
 
-    /// Whether the kernel is to ask each time.
+    /// Returns whether the kernel is to ask each time.
     pub(super) fn sees_all(&self) -> bool {
         self.sees_all
     }
 
-    /// Whether anybody wants to know of what is changed.
+    /// Returns whether there is a watch.
     pub(super) fn watches(&self) -> bool {
         self.watch.is_some()
     }
 
-    /// An access to a node.
+    /// Reports an access to a node.
     pub(super) fn node(&self, view: &View, pid: u32, id: u64, kind: AccessKind<'_>) {
         if let Some(watch) = &self.watch
             && let Some(path) = view.path(id)
@@ -42,7 +42,7 @@ impl AccessReporter {
         }
     }
 
-    /// An access to a name in a directory.
+    /// Reports an access to a name in a directory.
     pub(super) fn entry(&self, view: &View, pid: u32, parent: u64, name: &OsStr, kind: AccessKind<'_>) {
         if let Some(watch) = &self.watch
             && let Some(path) = self.path_in(view, parent, name)
@@ -52,7 +52,7 @@ impl AccessReporter {
         }
     }
 
-    /// The path of a name in a directory; `None` where nobody wants to know.
+    /// Returns the path of a name in a directory; `None` without a watch.
     pub(super) fn path_in(&self, view: &View, parent: u64, name: &OsStr) -> Option<PathBuf> {
         self.watch.as_ref()?;
         Some(view.path(parent)?.join(name))

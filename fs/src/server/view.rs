@@ -1,4 +1,4 @@
-//! What a view answers: the logic of the filesystem, without a mount.
+//! The logic of the filesystem, which needs no mount.
 //!
 //! Every method is one FUSE request with its arguments decoded, in node ids, names and the ids of the
 //! target's users; the adapter turns results into replies. No lock is held while a system call is made or
@@ -6,21 +6,22 @@
 
 mod attributes;
 mod change;
+mod directories;
 mod executions;
 mod files;
 mod listing;
 mod observe;
+mod xattrs;
 
 use std::ffi::{OsStr, OsString};
-use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crossbeam::channel::Sender;
 use fuser::Notifier;
-use rustix::fs::{self, Mode, OFlags, RawDir, XattrFlags};
+use rustix::fs;
 use rustix::io::Errno;
 
 use super::counters::{Counters, RunningCounters};
@@ -31,11 +32,10 @@ use crate::confined::{Location, read_link_at};
 use crate::meta::{FileType, Meta, Timestamp};
 use crate::sys::{self, Attr, AttrError};
 use crate::target::Target;
-use crate::target::xattr::Subject;
 
 pub(super) use attributes::{Changes, NewTime};
 use executions::Executions;
-use listing::{Listings, Name};
+use listing::Listings;
 
 type Result<T> = std::result::Result<T, Errno>;
 
@@ -45,10 +45,7 @@ impl From<AttrError> for Errno {
     }
 }
 
-/// Room for the names of some hundred directory entries.
-const DIR_BUFFER: usize = 16 * 1024;
-
-/// The user and group, in the target, of the process that asks, and its umask where it makes something.
+/// User and group of the process that asks, and its umask where it makes a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller {
     pub(super) uid: u32,
@@ -56,7 +53,7 @@ pub(super) struct Caller {
     pub(super) umask: u32,
 }
 
-/// A file as the kernel is told of it.
+/// Attributes of a node, as the kernel gets them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NodeAttr {
     pub(super) id: u64,
@@ -91,22 +88,11 @@ impl NodeAttr {
     }
 }
 
-/// A file the kernel comes to know.
+/// Answer by which the kernel comes to know a node.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) shown: NodeAttr,
     pub(super) generation: u64,
-}
-
-/// One name of a directory listing.
-pub(super) struct Listed<'a> {
-    pub(super) name: &'a OsStr,
-    /// Where the next request starts.
-    pub(super) next: u64,
-    /// The node's id, which is not remembered.
-    pub(super) id: u64,
-    /// The type on disk.
-    pub(super) kind: FileType,
 }
 
 /// A name that may mean something else after the request being answered. The kernel is told later, since it holds
@@ -126,9 +112,9 @@ pub(super) struct View {
     phantoms: Arc<Phantoms>,
     executions: Executions,
     listings: Listings,
-    /// What is read instead of foreign binaries that are executed.
+    /// Scripts that are read instead of foreign programs; none means that programs are executed as they are.
     redirect: Option<Redirections>,
-    /// The user and group of this machine that are the target's root.
+    /// User and group of this machine that are the target's root; none where the mount has the target's ids.
     root: Option<(u32, u32)>,
     /// Invalidations to be sent after the answer.
     later: Sender<Invalidation>,
@@ -168,12 +154,12 @@ impl View {
         }
     }
 
-    /// Whether the ids that the kernel knows are this machine's.
+    /// Returns whether the ids that the kernel knows are this machine's.
     pub(super) fn has_machines_ids(&self) -> bool {
         self.root.is_some()
     }
 
-    /// A file as the kernel is told of it.
+    /// Returns the attributes of a file as the kernel gets them.
     fn shown(&self, id: u64, attr: &Attr) -> NodeAttr {
         let mut shown = NodeAttr::new(id, attr);
         if let Some((uid, gid)) = self.root {
@@ -188,7 +174,7 @@ impl View {
         shown
     }
 
-    /// An owner as the kernel has it, in the target.
+    /// Returns the owner in the target for ids that the kernel knows.
     fn inside(&self, uid: u32, gid: u32) -> (u32, u32) {
         match self.root {
             Some((user, group)) => (
@@ -199,17 +185,17 @@ impl View {
         }
     }
 
-    /// Whether opens must be told: executions are seen by them.
+    /// Returns whether the kernel must tell of opens, by which executions are seen.
     pub(super) fn needs_opens(&self) -> bool {
         self.redirect.is_some()
     }
 
-    /// The kernel does not tell of opens.
+    /// Notes that the kernel does not tell of opens.
     pub(super) fn opens_are_not_told(&self) {
         self.nodes.opens_are_not_told();
     }
 
-    /// Gives the way to tell the kernel of changes made behind its back.
+    /// Sets the notifier, which invalidates in the kernel what changes without a request.
     pub(super) fn set_notifier(&self, notifier: Notifier) {
         // There is one connection, so there is one notifier.
         let _ = self.notifier.set(notifier);
@@ -219,7 +205,7 @@ impl View {
         self.count.now()
     }
 
-    /// The path of a node, for who watches.
+    /// Returns the path of a node, for reports of accesses.
     pub(super) fn path(&self, id: u64) -> Option<PathBuf> {
         self.nodes.path(id)
     }
@@ -310,7 +296,7 @@ impl View {
         self.attr(id).map(|attr| self.shown(id, &attr))
     }
 
-    /// The attributes of a node by its name, or else by a file open on it.
+    /// Returns the attributes of a node by its name, or else by a file that is open on it.
     fn attr(&self, id: u64) -> Result<Attr> {
         match self.nodes.location(id) {
             Ok(location) => Ok(sys::attr_at(location.fd(), &location.name)?),
@@ -339,156 +325,12 @@ impl View {
         read_link_at(location.fd(), &location.name, attr.on_disk).map(OsString::from_vec)
     }
 
-    /// `READDIR` from `offset`, until `add` says that there is no more room.
-    pub(super) fn list(
-        &self,
-        id: u64,
-        offset: u64,
-        mut add: impl FnMut(Listed<'_>) -> Result<bool>,
-    ) -> Result<()> {
-        if PhantomId::from_node_id(id).is_some() {
-            for (at, name) in [".", ".."].iter().enumerate().skip(offset.min(2) as usize) {
-                let next = at as u64 + 1;
-                let listed = Listed {
-                    name: OsStr::new(name),
-                    next,
-                    id,
-                    kind: FileType::Directory,
-                };
-                if add(listed)? {
-                    break;
-                }
-            }
-            return Ok(());
-        }
-        let part = self.listings.part(id, offset, || self.read_names(id))?;
-        for (name, next) in part.names() {
-            let listed = Listed {
-                name: &name.name,
-                next,
-                id: self.nodes.id(name.ino),
-                kind: name.kind,
-            };
-            if add(listed)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn read_names(&self, id: u64) -> Result<Vec<Name>> {
-        let dir = self.nodes.dir(id)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = fs::openat(dir.as_fd(), ".", flags, Mode::empty())?;
-        let mut buffer = [MaybeUninit::uninit(); DIR_BUFFER];
-        let mut entries = RawDir::new(open, &mut buffer);
-        let mut names = Vec::new();
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            names.push(Name {
-                name: OsStr::from_bytes(entry.file_name().to_bytes()).to_owned(),
-                ino: entry.ino(),
-                kind: match entry.file_type() {
-                    fs::FileType::Directory => FileType::Directory,
-                    fs::FileType::Symlink => FileType::Symlink,
-                    _ => FileType::Regular,
-                },
-            });
-        }
-        Ok(names)
-    }
-
-    /// The attributes for a listed name, which is gone if `None`.
-    pub(super) fn listed_attr(&self, parent: u64, listed: &Listed<'_>) -> Result<Option<NodeAttr>> {
-        if listed.name == "." || listed.name == ".." {
-            let mut shown = self.getattr(parent)?;
-            shown.id = listed.id;
-            return Ok(Some(shown));
-        }
-        let dir = self.nodes.dir(parent)?;
-        match sys::attr_at(dir.as_fd(), listed.name) {
-            Ok(attr) => Ok(Some(self.shown(self.nodes.id(attr.ino), &attr))),
-            // Also what is damaged: the rest of the directory can be listed.
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Notes that a listed name is about to be told to the kernel; to be undone by
-    /// [`forget`](Self::forget). `.` and `..` are not remembered by the kernel.
-    pub(super) fn remember_listed(&self, parent: u64, listed: &Listed<'_>, shown: &NodeAttr) -> u64 {
-        if listed.name == "." || listed.name == ".." {
-            return 0;
-        }
-        self.nodes.remember(shown.id, parent, listed.name, Origin::Found)
-    }
-
     /// `STATFS`.
     pub(super) fn statfs(&self) -> Result<fs::StatVfs> {
         fs::fstatvfs(self.target.confined().root().as_fd())
     }
 
-    /// `GETXATTR`.
-    pub(super) fn getxattr(&self, id: u64, name: &OsStr) -> Result<Vec<u8>> {
-        match self.subject(id) {
-            Ok(subject) => subject.get(name),
-            Err(Errno::ROFS) => Err(Errno::NODATA),
-            Err(e) => Err(e),
-        }
-    }
-
-    /// `LISTXATTR`: the names, each ended by a zero byte.
-    pub(super) fn listxattr(&self, id: u64) -> Result<Vec<u8>> {
-        let names = match self.subject(id) {
-            Ok(subject) => subject.list()?,
-            Err(Errno::ROFS) => Vec::new(),
-            Err(e) => return Err(e),
-        };
-        let mut list = Vec::new();
-        for name in names {
-            list.extend_from_slice(&name);
-            list.push(0);
-        }
-        Ok(list)
-    }
-
-    /// `SETXATTR`.
-    pub(super) fn setxattr(
-        &self,
-        id: u64,
-        name: &OsStr,
-        value: &[u8],
-        flags: i32,
-        caller: Caller,
-    ) -> Result<()> {
-        let flags = XattrFlags::from_bits_retain(flags.cast_unsigned());
-        // The caller's other groups are not known here.
-        let (uid, gid) = self.inside(caller.uid, caller.gid);
-        let stranger = |meta: &Meta| uid != 0 && gid != meta.gid;
-        self.subject(id)?.set(name, value, flags, stranger)?;
-        self.target.note_attribute(name);
-        Ok(())
-    }
-
-    /// `REMOVEXATTR`.
-    pub(super) fn removexattr(&self, id: u64, name: &OsStr) -> Result<()> {
-        self.subject(id)?.remove(name)
-    }
-
-    /// The file behind a node, for its attributes; `EROFS` for a phantom.
-    fn subject(&self, id: u64) -> Result<Subject> {
-        if PhantomId::from_node_id(id).is_some() {
-            return Err(Errno::ROFS);
-        }
-        match self.nodes.location(id) {
-            Ok(location) => Ok(Subject::at(location)),
-            Err(errno) => {
-                let file = self.nodes.file(id, false).map_err(|_| errno)?;
-                Ok(Subject::of(file))
-            }
-        }
-    }
-
-    /// The place of a name in a directory that may be changed.
+    /// Returns the location of a name in a directory that may be changed.
     fn location_in(&self, parent: u64, name: &OsStr) -> Result<Location> {
         if PhantomId::from_node_id(parent).is_some() {
             return Err(Errno::ROFS);

@@ -1,8 +1,7 @@
-//! Who wants to know what a view's processes do in it.
+//! Accesses of a view's processes, and the trait of those who watch them.
 //!
-//! What the kernel keeps it does not ask for again, so a [`Watch`] that is to see everything has the server
-//! give names no time to live: then each step of the way to a file is a lookup of its own, and so is what is
-//! not there.
+//! The kernel does not ask again for what it keeps. So for a [`Watch`] that sees everything the server gives names no
+//! time to live: then each step of the way to a file is a lookup of its own, and so is a name that does not exist.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,13 +10,13 @@ use rustix::fs::OFlags;
 
 use super::redirect::FOR_EXECUTION;
 
-/// Is told of accesses, by the threads that answer them, before they are answered: the process that asks
-/// waits meanwhile.
+/// Receiver of accesses. The threads that answer them call it before they answer: the process that asks waits
+/// meanwhile.
 pub trait Watch: Send + Sync {
-    /// Something is about to be answered.
+    /// Takes note of an access that is about to be answered.
     fn seen(&self, access: &Access<'_>);
 
-    /// Whether lookups and all repeated accesses are wanted, which makes the view slow. Otherwise the kernel
+    /// Returns whether lookups and all repeated accesses are to be seen, which makes the view slow. Otherwise the kernel
     /// answers by itself what it knows, and only changes are seen each time.
     fn sees_all(&self) -> bool {
         true
@@ -33,28 +32,27 @@ impl fmt::Debug for dyn Watch + '_ {
 /// One access of a process to a path. It may fail yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Access<'a> {
-    /// The process, as this one numbers processes; 0 where it cannot be seen from here (fuse(4)).
+    /// Process id in this process's namespace; 0 for a process that cannot be seen from here (fuse(4)).
     pub pid: u32,
-    /// The path: absolute, without links on the way. Of a file with several names it is the one that was
-    /// looked up last.
+    /// Absolute path without links on the way; of a file with several names the one that was looked up last.
     pub path: &'a Path,
-    /// What is done with it.
+    /// Kind of access.
     pub kind: AccessKind<'a>,
 }
 
-/// What is done with a path.
+/// Kind of an access to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessKind<'a> {
     /// The name is looked up, for its own sake or on the way to something else.
     Lookup {
-        /// What is there.
+        /// The file of that name.
         found: &'a LookupResult,
     },
     /// A file is opened.
     Open {
-        /// Its contents may be read.
+        /// Whether its contents may be read.
         read: bool,
-        /// Its contents may be changed.
+        /// Whether its contents may be changed.
         write: bool,
     },
     /// A file is opened to be executed, as a program or as the interpreter of one (execve(2)).
@@ -77,11 +75,11 @@ pub enum AccessKind<'a> {
         /// That name.
         to: &'a Path,
     },
-    /// Something about a file is changed that is not its contents.
+    /// An attribute of a file is changed.
     Attributes(Attribute),
 }
 
-/// What a lookup finds.
+/// Result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookupResult {
     /// Nothing.
@@ -90,11 +88,11 @@ pub enum LookupResult {
     Directory,
     /// A symbolic link with this text.
     Link(PathBuf),
-    /// Anything else.
+    /// A file of another type.
     Other,
 }
 
-/// What is changed of a file.
+/// Attribute of a file that is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribute {
     /// Permissions.

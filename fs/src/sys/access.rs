@@ -13,10 +13,10 @@ use crate::acl::{Acl, Inherited};
 use crate::encoding::{ACCESS_ON_DISK, DEFAULT_ON_DISK};
 use crate::meta::{FileType, Meta};
 
-/// The longest value and the longest list of names the kernel hands out (xattr(7)).
+/// Most bytes of a value, and of a list of names, that the kernel hands out (xattr(7)).
 pub(crate) const XATTR_MAX: usize = 65536;
 
-/// Whether a change of the mode changes an access control list, too.
+/// Returns whether a change of the mode changes an access control list, too.
 pub(super) fn concerns(now: &Attr, meta: &Meta) -> bool {
     (now.meta.mode ^ meta.mode) & 0o777 != 0 && meta.kind != FileType::Symlink
 }
@@ -47,7 +47,7 @@ fn moved(list: Option<Acl>, mode: u32) -> Option<Vec<u8>> {
     list.set_mode(mode).then(|| list.format())
 }
 
-/// The list that a directory hands down.
+/// Returns the list that a directory hands down.
 pub(crate) fn default_list(dir: BorrowedFd<'_>) -> Result<Option<Acl>, Errno> {
     list(|value| getxattr_at(dir, OsStr::new("."), DEFAULT_ON_DISK, value))
 }
@@ -79,7 +79,7 @@ fn named(lists: &Inherited) -> impl Iterator<Item = (&'static str, &[u8])> {
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
 }
 
-/// A list there may be. One that is none is not taken for one, and stays as it is.
+/// Reads a list, if there is one; a value that is no valid list stays as it is.
 fn list(get: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Option<Acl>, Errno> {
     match whole_value(get) {
         Ok(value) => Ok(Acl::parse(&value)),
@@ -88,7 +88,7 @@ fn list(get: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Option<Acl>, 
     }
 }
 
-/// An attribute's value, however long.
+/// Reads an attribute's value, however long.
 pub(crate) fn whole_value(get: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
     let mut value = vec![0; 256];
     loop {

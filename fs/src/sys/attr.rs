@@ -12,12 +12,12 @@ use crate::encoding::{OVERRIDE_MAX, OVERRIDE_XATTR, Override};
 use crate::error::Error;
 use crate::meta::{FileType, Meta, Stat, Timestamp};
 
-/// Why a file's attributes could not be had.
+/// Reason why a file's attributes cannot be read.
 #[derive(Debug)]
 pub(crate) enum AttrError {
     /// The system refused.
     Os(Errno),
-    /// The record of fake ownership is not one; its value.
+    /// The record of fake ownership is damaged; its value.
     Damaged(Vec<u8>),
 }
 
@@ -28,7 +28,7 @@ impl From<Errno> for AttrError {
 }
 
 impl AttrError {
-    /// The error to give to a user of [`crate::Target`].
+    /// Returns the error for users of [`crate::Target`].
     pub(crate) fn into_error(self, action: &'static str, path: &Path) -> Error {
         match self {
             Self::Os(errno) => Error::io(action, path, errno),
@@ -39,7 +39,7 @@ impl AttrError {
         }
     }
 
-    /// The error to give to a process in the view.
+    /// Returns the error for processes in the view.
     pub(crate) fn errno(&self) -> Errno {
         match self {
             Self::Os(errno) => *errno,
@@ -48,7 +48,7 @@ impl AttrError {
     }
 }
 
-/// A file as it is on disk.
+/// Attributes of a file on disk.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DiskStat {
     pub(crate) kind: FileType,
@@ -95,7 +95,7 @@ impl From<fs::Stat> for DiskStat {
     }
 }
 
-/// A file as the target's users see it.
+/// Attributes of a file as the target's users see them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attr {
     pub(crate) meta: Meta,
@@ -152,12 +152,12 @@ impl From<Attr> for Stat {
     }
 }
 
-/// The file on disk.
+/// Returns the attributes of a file on disk.
 pub(crate) fn stat_at(dir: BorrowedFd<'_>, name: &OsStr) -> Result<DiskStat, Errno> {
     fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map(DiskStat::from)
 }
 
-/// The file as the target's users see it.
+/// Returns the attributes of a file as the target's users see them.
 pub(crate) fn attr_at(dir: BorrowedFd<'_>, name: &OsStr) -> Result<Attr, AttrError> {
     let disk = stat_at(dir, name)?;
     let mut value = [0; OVERRIDE_MAX];
@@ -170,7 +170,7 @@ pub(crate) fn attr_at(dir: BorrowedFd<'_>, name: &OsStr) -> Result<Attr, AttrErr
     Attr::new(disk, value)
 }
 
-/// The open file as the target's users see it. `file` must not be an `O_PATH` descriptor.
+/// Returns the attributes of an open file as the target's users see them. `file` must not be an `O_PATH` descriptor.
 pub(crate) fn attr_of(file: BorrowedFd<'_>) -> Result<Attr, AttrError> {
     let disk = DiskStat::from(fs::fstat(file)?);
     let mut value = [0; OVERRIDE_MAX];

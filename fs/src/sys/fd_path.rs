@@ -7,15 +7,15 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::io::Errno;
 
-/// `/proc/self/fd/N/NAME`: the way to the calls that take only a path (extended attributes, chmod).
+/// `/proc/self/fd/N/NAME`, for the calls that take only a path (extended attributes, chmod).
 pub(crate) struct FdPath {
     text: [u8; 24 + 256 + 1],
-    /// Where NAME begins.
+    /// Offset of NAME.
     name: usize,
 }
 
 impl FdPath {
-    /// The path of `name` in the directory `dir`.
+    /// Returns the path of `name` in the directory `dir`.
     pub(crate) fn new(dir: BorrowedFd<'_>, name: &OsStr) -> Result<Self, Errno> {
         if name.len() > 255 {
             return Err(Errno::NAMETOOLONG);
@@ -32,7 +32,7 @@ impl FdPath {
         Ok(Self { text, name: begin })
     }
 
-    /// The path of the file behind `file`; to be followed.
+    /// Returns the path of the file behind `file`, which is a link to be followed.
     pub(crate) fn of(file: BorrowedFd<'_>) -> Self {
         let mut text = [0; 24 + 256 + 1];
         // Always fits; if it did not, the path would name nothing.
@@ -40,7 +40,7 @@ impl FdPath {
         Self { text, name: 0 }
     }
 
-    /// NAME alone.
+    /// Returns NAME alone.
     pub(crate) fn name(&self) -> &CStr {
         let name = self.text.get(self.name..).unwrap_or_default();
         CStr::from_bytes_until_nul(name).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! Reading an extended attribute of a name in a directory.
 //!
-//! Linux 6.13 has a call that takes a directory: getxattrat(2). Before there is only one that takes a path, and to
-//! walk that through /proc is most of what it takes.
+//! Linux 6.13 has a call that takes a directory: getxattrat(2). Before, there is only one that takes a path, and most of
+//! its time goes to the walk through /proc.
 //!
 //! The only place with `unsafe`: no library has the call yet.
 #![allow(unsafe_code, reason = "a call that libraries lack")]
@@ -16,7 +16,7 @@ use rustix::path::Arg;
 
 use super::fd_path::FdPath;
 
-/// The number of the call, which is another one on MIPS.
+/// Number of the call; none on MIPS, where it is another one.
 const GETXATTRAT: Option<c_long> = if cfg!(any(
     target_arch = "mips",
     target_arch = "mips64",
@@ -36,7 +36,7 @@ struct Arguments {
     flags: u32,
 }
 
-/// The value of an attribute of `name` in `dir`, which is not followed; the value's length.
+/// Reads the value of an attribute of `name` in `dir`, which is not followed; returns the value's length.
 ///
 /// # Errors
 /// Those of getxattr(2).
@@ -53,7 +53,7 @@ pub(crate) fn getxattr_at(
     })
 }
 
-/// The call's number where the kernel has it, and nothing forbids it to this process.
+/// Returns the call's number where the kernel has it, and nothing forbids it to this process.
 fn number() -> Option<c_long> {
     static KNOWN: OnceLock<Option<c_long>> = OnceLock::new();
     *KNOWN.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! What changes something, and tells the observer.
+//! Operations that change something, of which the observer is notified.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -225,11 +225,11 @@ impl Target {
     }
 }
 
-/// What the server does in the same way. The observer is a parameter, for the server must not be told by
-/// itself to invalidate what the kernel is about to change.
+/// Changes that the server makes, too. The observer is a parameter, since the server must not invalidate what the kernel
+/// is about to change itself.
 impl Target {
     /// Gives a file mode and owner. A link that is to belong to someone becomes a file on disk, which is
-    /// another inode; only that is told to the observer.
+    /// another inode; the observer is notified of that only.
     pub(crate) fn store(
         &self,
         location: &Location,
@@ -252,7 +252,7 @@ impl Target {
         )
     }
 
-    /// Puts a file in the place of what is there, in one step.
+    /// Replaces the file that is there by another one, in one step.
     fn put(
         &self,
         location: &Location,
@@ -273,7 +273,7 @@ impl Target {
         result
     }
 
-    /// Makes `to` another name of the file at `from`, in the place of what is there.
+    /// Makes `to` another name of the file at `from`, replacing the file that is there.
     pub(crate) fn link_over(
         &self,
         from: &Location,
@@ -298,7 +298,7 @@ impl Target {
         result
     }
 
-    /// Makes a link, real or as a file. Does not tell the observer.
+    /// Makes a link, real or as a file. Does not notify the observer.
     pub(crate) fn make_symlink_at(
         &self,
         location: &Location,

@@ -1,4 +1,4 @@
-//! What only looks.
+//! Operations that read.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -16,11 +16,11 @@ use crate::error::{Error, Result};
 use crate::meta::{FileType, Stat};
 use crate::sys;
 
-/// Room for the names of some hundred directory entries.
+/// Bytes of the buffer for directory entries, enough for the names of some hundred.
 const DIR_BUFFER: usize = 32 * 1024;
 
 impl Target {
-    /// What a path names, as `lstat(2)`.
+    /// Returns the attributes of the file that a path names, as `lstat(2)`.
     ///
     /// # Errors
     /// [`Error::Io`] (see [`Error::is_not_found`]), [`Error::DamagedOverride`].
@@ -29,7 +29,7 @@ impl Target {
         attr(&location, "stat", path).map(Stat::from)
     }
 
-    /// What a path leads to, as `stat(2)`.
+    /// Returns the attributes of the file that a path leads to, as `stat(2)`.
     ///
     /// # Errors
     /// As [`stat`](Self::stat).
@@ -38,7 +38,7 @@ impl Target {
         attr(&location, "stat", path).map(Stat::from)
     }
 
-    /// The text of a symbolic link.
+    /// Reads the text of a symbolic link.
     ///
     /// # Errors
     /// [`Error::WrongType`] if it is something else, [`Error::Io`], [`Error::DamagedOverride`].
@@ -51,7 +51,7 @@ impl Target {
         Ok(PathBuf::from(OsString::from_vec(text)))
     }
 
-    /// The contents of a regular file, links followed.
+    /// Reads the contents of a regular file, links followed.
     ///
     /// # Errors
     /// [`Error::WrongType`] if it is something else, [`Error::Io`], [`Error::DamagedOverride`].
@@ -72,7 +72,7 @@ impl Target {
         open_regular(&self.location("read", path)?, path)
     }
 
-    /// The names in a directory, links followed, sorted by their bytes, without `.` and `..`.
+    /// Returns the names in a directory, links followed, sorted by their bytes, without `.` and `..`.
     ///
     /// # Errors
     /// [`Error::Io`].

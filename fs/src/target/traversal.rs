@@ -13,7 +13,7 @@ impl Target {
     /// directory before its contents, names in the order of their bytes. Links are not followed; paths are absolute
     /// in the target.
     ///
-    /// A file or directory that cannot be read is an error in its place; the iterator goes on behind it.
+    /// For a file or directory that cannot be read there is an error instead, behind which the iterator goes on.
     ///
     /// ```
     /// # let directory = tempfile::tempdir().unwrap();

@@ -19,11 +19,11 @@ use crate::meta::{FileType, Meta};
 use crate::sys::access::{XATTR_MAX, whole_value};
 use crate::sys::{self, Attr, FdPath};
 
-/// Extended attributes: names and values.
+/// Names and values of extended attributes.
 pub type Xattrs = Vec<(OsString, Vec<u8>)>;
 
 impl Target {
-    /// All extended attributes of a file, sorted by name; those that record fake ownership are hidden.
+    /// Returns all extended attributes of a file, sorted by name; those that record fake ownership are hidden.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -84,7 +84,7 @@ fn disk_name(name: &OsStr) -> rustix::io::Result<Vec<u8>> {
     }
 }
 
-/// The file whose attributes are meant.
+/// File whose attributes are meant.
 pub(crate) enum Subject {
     /// A name, which is not followed.
     Name(Location),
@@ -92,7 +92,7 @@ pub(crate) enum Subject {
     File(Arc<File>),
 }
 
-/// The calls for extended attributes of a name take a path only.
+/// Returns a path for the calls for extended attributes, which take nothing else.
 fn path_of(location: &Location) -> rustix::io::Result<FdPath> {
     FdPath::new(location.fd(), &location.name)
 }
@@ -135,7 +135,7 @@ impl Subject {
         }
     }
 
-    /// The names the target's users see, sorted.
+    /// Returns the names that the target's users see, sorted.
     pub(crate) fn list(&self) -> rustix::io::Result<Vec<Vec<u8>>> {
         let mut list = vec![0; 1024];
         let len = loop {
@@ -157,7 +157,7 @@ impl Subject {
         Ok(names)
     }
 
-    /// All of them, sorted by name.
+    /// Returns all attributes, sorted by name.
     fn all(&self) -> rustix::io::Result<Xattrs> {
         let names = self.list()?;
         let mut attributes = Vec::with_capacity(names.len());
@@ -177,7 +177,7 @@ impl Subject {
         whole_value(|value| self.read(&name, value))
     }
 
-    /// `drops_group_bit` says whether the one who sets an access control list is not to keep the
+    /// Sets an attribute. `drops_group_bit` decides whether the caller who sets an access control list loses the
     /// set-group-ID bit.
     pub(crate) fn set(
         &self,
@@ -195,7 +195,7 @@ impl Subject {
         self.write(&disk_name(name)?, value, flags)
     }
 
-    /// The mode and the list change together (acl(5)); a list that says no more than a mode is not kept.
+    /// Sets the list together with the mode (acl(5)); a list that says no more than a mode is not kept.
     fn set_access(
         &self,
         value: &[u8],

@@ -1,4 +1,4 @@
-//! Downloads from servers that do well, badly, and on purpose badly.
+//! Downloads from servers that work, fail, and attack.
 
 use std::fs;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ fn data(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i * 31 % 251) as u8).collect()
 }
 
-/// What one file, served like this, comes to.
+/// Fetches one file served in a way; returns its content or the error, and the requests.
 fn one(serve: Serve, bytes: &[u8]) -> (Result<Vec<u8>, ArchiveError>, Vec<String>) {
     let server = Server::start();
     server.put("a.deb", serve);
     let dir = tempfile::tempdir().unwrap();
     let result = fetcher(dir.path()).fetch(&[package(&server, "a.deb", bytes)]);
     if result.is_err() {
-        // Nothing half-made has a final name.
+        // No incomplete file has a final name.
         assert!(!dir.path().join("by-hash").exists());
     }
     (
@@ -331,7 +331,7 @@ fn one_failure_stops_the_others_and_cancelling_stops_all() {
         Err(ArchiveError::NotFound { .. })
     ));
 
-    // None of those that may be in the cache by now.
+    // A file that is not in the cache yet.
     let slow = data(20_000);
     server.put("slow", Serve::Silent(slow.clone(), 10));
     let options = quick(dir.path());

@@ -1,4 +1,4 @@
-//! Every way in which a signature can be wrong, and the ways it is right.
+//! Signatures that are wrong in every way, and right ones.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -26,7 +26,7 @@ fn a_good_signature_gives_the_text_that_was_signed() {
     let signed = sign(TEXT, &cert, Signing::default());
     let text = check(&signed, &keyring(&cert)).unwrap();
     assert_eq!(String::from_utf8(text).unwrap(), TEXT);
-    // What stands around the signed part is not part of it.
+    // Text around the signed part does not belong to it.
     let mut around = b"\n".to_vec();
     around.extend_from_slice(&signed);
     around.extend_from_slice(b"Suite: evil\n");

@@ -1,4 +1,4 @@
-//! ld.so.conf: directories, one a line, and `include` with patterns.
+//! ld.so.conf: one directory a line, and `include` with patterns.
 
 use super::LdconfigError;
 use super::directories::Directories;
@@ -10,20 +10,19 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// Files read in one run: one that includes itself would never end.
+/// Most files read in one run; one that includes itself would never end.
 const MOST_FILES: usize = 1000;
-/// Bytes of one file; the longest ones are some hundred.
+/// Most bytes read of a file; the longest ones have some hundred.
 const LARGEST: u64 = 1 << 20;
 
-/// Reads a configuration file with all it includes, and adds its directories.
-/// Breaks where the program would end with an error.
+/// Reads a configuration file with all it includes, and adds its directories. Breaks where the program would end
+/// with an error.
 pub(super) fn read(
     directories: &mut Directories<'_>,
     file: &[u8],
     output: &mut Output,
 ) -> Result<ControlFlow<()>, LdconfigError> {
-    // Files still to be read, the next one last; a file is left where it
-    // includes others and taken up again behind that line.
+    // Files still to be read, the next one last. A file that includes others waits here until they are read.
     let mut pending = vec![Reading::new(file)];
     let mut files = 0;
     while let Some(mut reading) = pending.pop() {
@@ -86,9 +85,13 @@ pub(super) fn read(
 
 /// A file being read.
 struct Reading {
+    /// Path of the file.
     file: Vec<u8>,
+    /// Its text; none until it is opened.
     text: Option<Vec<u8>>,
+    /// Offset of the next line.
     at: usize,
+    /// Number of the line returned last, counted from 1.
     line: u32,
 }
 
@@ -102,7 +105,7 @@ impl Reading {
         }
     }
 
-    /// The next line that says something, without comment and leading blanks.
+    /// Returns the next line that is not empty, without comment and leading blanks.
     fn next(&mut self) -> Option<Vec<u8>> {
         loop {
             let rest = self
@@ -153,6 +156,7 @@ fn text(
     Ok(Some(text))
 }
 
+/// Returns the rest of a line behind its keyword.
 fn after_keyword<'l>(line: &'l [u8], keyword: &[u8]) -> Option<&'l [u8]> {
     let (first, rest) = line.strip_prefix(keyword)?.split_first()?;
     is_blank(*first).then_some(rest)
@@ -162,7 +166,7 @@ fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-/// isspace(3) in the C locale.
+/// Returns whether a byte is white space: isspace(3) in the C locale.
 pub(super) fn is_space(byte: u8) -> bool {
     byte == b' ' || (b'\t'..=b'\r').contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! The list of directories to look into, each once.
+//! The list of directories that are scanned, each once.
 
 use super::LdconfigError;
 use super::configuration::is_space;
@@ -9,27 +9,29 @@ use crate::root::{Root, below};
 use rootless_install_fs::FileType;
 use std::os::unix::ffi::OsStringExt;
 
-/// Subdirectory with directories for machines that can do more.
+/// Subdirectory with the directories of libraries for machines that can do more.
 const HWCAPS: &[u8] = b"glibc-hwcaps";
 
 /// One directory.
 #[derive(Clone, Debug)]
 pub(super) struct Directory {
-    /// As it was named, without trailing slashes.
+    /// Path as it was given, without trailing slashes.
     pub(super) path: Vec<u8>,
-    /// The file that named it, and the line there.
+    /// The file that names it, and the line there.
     pub(super) from: (Vec<u8>, u32),
-    /// The name below `glibc-hwcaps`, as a number in [`Directories::hwcaps`].
+    /// Number in [`Directories::hwcaps`] of a subdirectory of `glibc-hwcaps`; none for another directory.
     pub(super) hwcaps: Option<usize>,
-    /// The type of libraries it was said to hold; `None` for any (up to 2.36).
+    /// Type of libraries that the configuration gives it; none means any (up to 2.36).
     pub(super) holds: Option<u32>,
+    /// Inode number, by which a directory is found again under another path.
     ino: u64,
 }
 
-/// All directories, in the order in which they are looked into.
+/// All directories, in the order in which they are scanned.
 pub(super) struct Directories<'a> {
     root: &'a Root<'a>,
     pub(super) rules: &'a Rules,
+    /// `-v`.
     verbose: bool,
     list: Vec<Directory>,
     /// Names of subdirectories of `glibc-hwcaps`.
@@ -55,7 +57,7 @@ impl<'a> Directories<'a> {
         self.list.get(index).cloned()
     }
 
-    /// Adds the directory that a line names.
+    /// Adds the directory that line `number` of `file` names.
     pub(super) fn add(
         &mut self,
         line: &[u8],
@@ -173,7 +175,7 @@ impl<'a> Directories<'a> {
     }
 }
 
-/// `DIRECTORY=TYPE`, as it was up to 2.36.
+/// Splits `DIRECTORY=TYPE`, as it was up to 2.36.
 fn typed<'l>(line: &'l [u8], output: &mut Output) -> (&'l [u8], Option<u32>) {
     let Some(equal) = line.iter().position(|&b| b == b'=') else {
         return (line, None);

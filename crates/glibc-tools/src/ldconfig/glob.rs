@@ -5,12 +5,12 @@ use crate::root::Root;
 use rootless_install_fs::Error;
 use std::os::unix::ffi::OsStringExt;
 
-/// More components than any path of the kernel's length needs here.
+/// Most components of a pattern; a longer one matches nothing.
 const MOST_COMPONENTS: usize = 128;
-/// More files than any configuration includes.
+/// Most files that a pattern matches; no configuration includes as many.
 const MOST_MATCHES: usize = 10_000;
 
-/// Paths that match an absolute pattern, sorted by their bytes.
+/// Returns the paths that match an absolute pattern, sorted by their bytes.
 pub(super) fn glob(root: &Root<'_>, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
     let components: Vec<&[u8]> = pattern.split(|&b| b == b'/').filter(|c| !c.is_empty()).collect();
     if components.len() > MOST_COMPONENTS {
@@ -42,12 +42,13 @@ pub(super) fn glob(root: &Root<'_>, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Erro
         !path.is_empty()
             && root
                 .beside(path)
-                .is_ok_and(|place| root.target().stat(&place).is_ok())
+                .is_ok_and(|path| root.target().stat(&path).is_ok())
     });
     matches.sort_unstable();
     Ok(matches)
 }
 
+/// Returns a component without its backslashes.
 fn unescaped(component: &[u8]) -> Vec<u8> {
     let mut bytes = component.iter();
     let mut text = Vec::with_capacity(component.len());
@@ -61,8 +62,7 @@ fn unescaped(component: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Whether a name matches a pattern of one component. A leading dot matches
-/// only itself.
+/// Returns whether a name matches a pattern of one component. A leading dot matches only itself.
 pub(super) fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
     if name.first() == Some(&b'.') && pattern.first() != Some(&b'.') {
         return false;

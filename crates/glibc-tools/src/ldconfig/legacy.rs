@@ -5,10 +5,10 @@
 use crate::abi::Abi;
 use deb_arch::Family;
 
-/// A name, its bit, and whether a subdirectory of that name is looked into.
+/// A name, its bit, and whether a subdirectory of that name is scanned.
 type Row = (&'static str, u32, bool);
 
-/// Directory for libraries that use thread-local storage.
+/// Directory of libraries that use thread-local storage, and its bit.
 const TLS: (&[u8], u32) = (b"tls", 63);
 
 const X86: &[Row] = &[
@@ -106,6 +106,7 @@ const POWER_PLATFORMS: &[Row] = &numbered(
     u64::MAX,
 );
 
+/// Gives names consecutive bits from `first` on; `important` marks those whose subdirectories are scanned.
 const fn numbered<const N: usize>(names: [&'static str; N], first: u32, important: u64) -> [Row; N] {
     let mut rows = [("", 0, false); N];
     let mut i = 0;
@@ -116,7 +117,7 @@ const fn numbered<const N: usize>(names: [&'static str; N], first: u32, importan
     rows
 }
 
-/// Capabilities, which are looked up first, and platforms.
+/// Returns an architecture's capabilities, which are looked up first, and its platforms.
 fn tables(abi: &Abi) -> [&'static [Row]; 2] {
     match abi.family {
         Family::X86 => [X86, &[]],
@@ -134,7 +135,7 @@ fn tables(abi: &Abi) -> [&'static [Row]; 2] {
     }
 }
 
-/// Whether libraries in a subdirectory of this name are for some machines only.
+/// Returns whether a subdirectory of this name has libraries for some machines only.
 pub(super) fn is_capability(abi: &Abi, name: &[u8]) -> bool {
     let known = |rows: &[Row]| {
         rows.iter()
@@ -143,7 +144,7 @@ pub(super) fn is_capability(abi: &Abi, name: &[u8]) -> bool {
     tables(abi).into_iter().any(known) || name == TLS.0
 }
 
-/// Bits of the capabilities that the last components of a path name.
+/// Returns the bits of the capabilities that the last components of a path name.
 pub(super) fn capabilities(abi: &Abi, path: &[u8]) -> u64 {
     let tables = tables(abi);
     let bit = |name: &[u8]| {

@@ -1,8 +1,7 @@
-//! What a library's file says: its name for the loader and its flags.
+//! A library's name for the loader, and its flags, as its file has them.
 //!
-//! Only headers and the dynamic section are read. As in glibc neither machine
-//! nor byte order are compared, but on x86: what is of another kind looks
-//! damaged or has other flags.
+//! Only headers and the dynamic section are read. As in glibc neither machine nor byte order is compared, except on
+//! x86: a file of another kind looks damaged or has other flags.
 
 use super::rules::{Era, Rules};
 use crate::abi::{FlagRule, HeaderFlags, LIBC6};
@@ -23,24 +22,23 @@ const PROPERTIES: u64 = 5;
 /// `GNU_PROPERTY_X86_ISA_1_NEEDED`.
 const ISA_NEEDED: u64 = 0xc000_8002;
 
-/// Longest string read: `PATH_MAX`.
+/// Longest string that is read (`PATH_MAX`).
 const LONGEST_NAME: u64 = 4096;
-/// Most bytes of a dynamic section or a note; real ones have some hundred.
+/// Most bytes read of a dynamic section or a note; real ones have some hundred.
 const LARGEST_SECTION: u64 = 1 << 20;
 
-/// What is known of a library.
+/// Properties of a library.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Library {
     /// `DT_SONAME`.
     pub(super) soname: Option<Vec<u8>>,
     /// Flags in the cache.
     pub(super) flags: u32,
-    /// Level of the x86 instruction set that it needs.
+    /// Level of the x86 instruction set that it needs; 0 for the lowest.
     pub(super) isa_level: u32,
 }
 
-/// Reads a library; `None` if it is none for this architecture. `name` is the
-/// path for messages.
+/// Reads a library; `None` for a file that is no library of this architecture. `name` is the path for messages.
 pub(super) fn read(
     file: &File,
     rules: &Rules,
@@ -64,8 +62,7 @@ pub(super) fn read(
         return None;
     }
     let base = name.rsplit(|&b| b == b'/').next().unwrap_or_default();
-    // ZMAGIC and QMAGIC of a.out(5), in a word of the machine: the name has the
-    // major version only.
+    // ZMAGIC and QMAGIC of a.out(5), in a word of the machine: the name has the major version only.
     let word = if rules.abi.wide { 8 } else { 4 };
     if matches!(reader.number(&head, 0, word)? & 0xffff, 0o413 | 0o314) {
         let soname = Some(until_second_dot(base).to_vec());
@@ -104,7 +101,7 @@ pub(super) fn read(
     }
 }
 
-/// `libNAME.so.1.2` without what follows the first number.
+/// Returns `libNAME.so.1` for `libNAME.so.1.2`.
 fn until_second_dot(name: &[u8]) -> &[u8] {
     let Some(at) = name.windows(4).position(|window| window == b".so.") else {
         return name;
@@ -113,7 +110,7 @@ fn until_second_dot(name: &[u8]) -> &[u8] {
     second.and_then(|dot| name.get(..at + 4 + dot)).unwrap_or(name)
 }
 
-/// A pointer in the file leads out of it.
+/// Error: a pointer in the file leads out of it.
 struct Truncated;
 
 struct Header<'f, 'r> {
@@ -243,7 +240,7 @@ impl Header<'_, '_> {
         Ok(Some(library))
     }
 
-    /// The C library that a loader or a needed library belongs to (up to 2.36).
+    /// Returns the flags of the C library that a loader or a needed library belongs to (up to 2.36).
     fn needs(&self, name: &[u8]) -> Option<u32> {
         let abi = &self.rules.abi;
         let loader = abi.loader.as_bytes();
@@ -260,7 +257,7 @@ impl Header<'_, '_> {
         }
     }
 
-    /// The level in the note `NT_GNU_PROPERTY_TYPE_0`.
+    /// Returns the level in the note `NT_GNU_PROPERTY_TYPE_0`.
     fn isa_level(&self, segment: &Segment) -> Option<u32> {
         let align: u8 = if self.reader.layout.wide { 8 } else { 4 };
         if segment.align != u64::from(align) {

@@ -1,8 +1,8 @@
-//! The command line, as argp parses it.
+//! The command line of ldconfig, as argp parses it.
 
 use super::LdconfigError;
 
-/// What ldconfig is asked to do.
+/// Parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Options {
     /// `-p`: print the cache.
@@ -21,7 +21,7 @@ pub(super) struct Options {
     pub(super) cache: Option<Vec<u8>>,
     /// `-f`.
     pub(super) configuration: Option<Vec<u8>>,
-    /// Directories.
+    /// Directories to be scanned besides those of the configuration.
     pub(super) directories: Vec<Vec<u8>>,
 }
 
@@ -41,6 +41,7 @@ impl Default for Options {
     }
 }
 
+/// Long options with the short ones that mean the same.
 const LONG: [(&[u8], u8); 4] = [
     (b"--print-cache", b'p'),
     (b"--verbose", b'v'),
@@ -49,6 +50,7 @@ const LONG: [(&[u8], u8); 4] = [
 ];
 
 impl Options {
+    /// Parses the arguments.
     pub(super) fn parse(arguments: &[&[u8]]) -> Result<Self, LdconfigError> {
         let unsupported = |option: &[u8]| LdconfigError::Option {
             option: String::from_utf8_lossy(option).into_owned(),
@@ -90,6 +92,7 @@ impl Options {
         Ok(options)
     }
 
+    /// Applies an option without a value; returns false for one that is not known.
     fn flag(&mut self, letter: u8) -> bool {
         match letter {
             b'p' => self.print = true,
@@ -104,6 +107,7 @@ impl Options {
         true
     }
 
+    /// Applies an option with its value; returns `None` for a value that is not known.
     fn value(&mut self, letter: u8, value: &[u8]) -> Option<()> {
         match letter {
             b'r' => {

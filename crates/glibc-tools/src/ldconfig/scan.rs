@@ -1,5 +1,4 @@
-//! Looking into the directories: which library answers to which name, and the
-//! links that say so.
+//! The scan of the directories: the library chosen for each name, and the link from the name to its file.
 
 use super::LdconfigError;
 use super::directories::{Directories, Directory};
@@ -16,18 +15,21 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-/// A library that was chosen for its name.
+/// The library chosen for a name.
 struct Chosen {
+    /// Name of its file in the directory.
     file: Vec<u8>,
+    /// Name for the loader.
     soname: Vec<u8>,
     flags: u32,
     isa_level: u32,
+    /// Whether the file is the link that a library's name has.
     is_link: bool,
 }
 
-/// Looks into every directory, makes links and enters libraries.
+/// Scans every directory, makes links and adds libraries to the cache.
 ///
-/// Where glibc goes by the order of names on the disk, this goes by their bytes.
+/// Where glibc goes by the order of names on the disk, this goes by the order of their bytes.
 pub(super) fn scan(
     directories: &mut Directories<'_>,
     options: &Options,
@@ -78,6 +80,7 @@ pub(super) fn scan(
     Ok(())
 }
 
+/// Prints a directory, as `-v` does.
 fn announce(directories: &Directories<'_>, directory: &Directory, output: &mut Output) {
     output.print(&[&directory.path, b":"]);
     let capabilities = directories.rules.capabilities(&directory.path);
@@ -90,7 +93,7 @@ fn announce(directories: &Directories<'_>, directory: &Directory, output: &mut O
     output.print(&[b" (from ", file, b":", line.to_string().as_bytes(), b")\n"]);
 }
 
-/// The libraries in a directory, one for each name, in the order found.
+/// Returns the libraries in a directory, one for each name, in the order found; `None` if it cannot be read.
 fn look_into(
     directories: &mut Directories<'_>,
     directory: &Directory,
@@ -112,11 +115,11 @@ fn look_into(
             return Ok(None);
         }
     };
-    let place = root.find(&directory.path)?;
+    let found_directory = root.find(&directory.path)?;
     let mut chosen: Vec<Chosen> = Vec::new();
     let mut by_soname: HashMap<Vec<u8>, usize> = HashMap::new();
     for name in names {
-        let path = place.join(&name);
+        let path = found_directory.join(&name);
         let name = name.into_vec();
         let looks_like_library = is_library_name(&name);
         let is_capability = directory.hwcaps.is_none() && rules.is_capability(&name);
@@ -200,7 +203,7 @@ fn look_into(
     Ok(Some(chosen))
 }
 
-/// Flags of a library in a directory that was said to hold some type.
+/// Returns the flags of a library in a directory to which the configuration gives some type.
 fn settle(
     flags: u32,
     directory: &Directory,
@@ -225,7 +228,7 @@ fn settle(
     flags
 }
 
-/// A file is preferred to a link, then the newer one.
+/// Replaces the library chosen before if the new one is better: a file rather than a link, then the newer one.
 fn prefer(old: &mut Chosen, new: Chosen, directory: &Directory, rules: &Rules, output: &mut Output) {
     let newer = compare_names(&old.file, &new.file, rules.abi.signed_char).is_lt();
     if !(!new.is_link && old.is_link || new.is_link == old.is_link && newer) {
@@ -268,12 +271,12 @@ fn link(
         output.complain(&[&shown, b" is not a symbolic link\n"]);
         return Ok(());
     }
-    let place = match root.beside(&shown) {
+    let path = match root.beside(&shown) {
         Err(error) if error.is_not_found() => return Ok(()),
-        place => place?,
+        path => path?,
     };
     let (mut make, mut remove) = (true, true);
-    let own = root.target().stat(&place).ok();
+    let own = root.target().stat(&path).ok();
     let is_link = own.is_some_and(|stat| stat.meta.kind == FileType::Symlink);
     match root.stat(&shown) {
         Ok(named) => {
@@ -303,11 +306,11 @@ fn link(
     }
     if make && options.link {
         if remove {
-            root.target().remove(&place)?;
+            root.target().remove(&path)?;
         }
         let meta = Meta::of_root(FileType::Symlink, 0o777);
         let text = PathBuf::from(OsString::from_vec(library.file.clone()));
-        root.target().make_symlink(&place, &text, &meta)?;
+        root.target().make_symlink(&path, &text, &meta)?;
         if options.verbose {
             output.print(&[b" (changed)"]);
         }
@@ -318,7 +321,7 @@ fn link(
     Ok(())
 }
 
-/// `lib*.so*`, `ld-*.so*`, `ld.so.*` or `ld64.so.*`.
+/// Returns whether a name is `lib*.so*`, `ld-*.so*`, `ld.so.*` or `ld64.so.*`.
 fn is_library_name(name: &[u8]) -> bool {
     let plain = name.starts_with(b"lib") || name.starts_with(b"ld-");
     plain && name.windows(3).any(|window| window == b".so")
@@ -326,7 +329,7 @@ fn is_library_name(name: &[u8]) -> bool {
         || name.starts_with(b"ld64.so.")
 }
 
-/// Files that are being written: prelink's; since 2.39 those of dpkg and rpm.
+/// Returns whether a name is that of a file being written: by prelink; since 2.39 by dpkg and rpm, too.
 fn is_temporary(name: &[u8], era: Era) -> bool {
     let prelink = b".#prelink#";
     let tail = name
@@ -339,9 +342,8 @@ fn is_temporary(name: &[u8], era: Era) -> bool {
             && (name.contains(&b';') || name.ends_with(b".dpkg-new") || name.ends_with(b".dpkg-tmp"))
 }
 
-/// Names of dynamic loaders whose links Debian's ldconfig leaves alone, since
-/// another architecture's may be meant. Those of riscv64 and x32 are in glibc's
-/// list by mistake in a form that never matches.
+/// Returns whether a name is that of a dynamic loader whose link Debian's ldconfig leaves alone, since another
+/// architecture's may be meant. Those of riscv64 and x32 are in glibc's list in a form that never matches.
 fn is_loader(soname: &[u8]) -> bool {
     const LOADERS: [&str; 11] = [
         "ld-linux-aarch64.so.1",

@@ -1,7 +1,8 @@
-//! Whole runs.
+//! Whole runs of ldconfig.
 
-use super::testing::{Elf, Place, library};
+use super::testing::{WithLdconfig, library};
 use super::{LdconfigError, run};
+use crate::testing::{Elf, usual_flags};
 use deb_arch::{ARCHITECTURES, Architecture};
 use rootless_install_fs::FileType;
 use sha2::{Digest, Sha256};
@@ -11,32 +12,19 @@ use std::path::Path;
 const TRIXIE: &str = "2.41-12+deb13u4";
 const BOOKWORM: &str = "2.36-9+deb12u14";
 
-/// `e_flags` of a usual library.
-fn usual(arch: &Architecture) -> u32 {
-    match arch.name {
-        "riscv64" => 5,
-        "armhf" => 0x0500_0400,
-        "armel" => 0x0500_0200,
-        "loong64" => 0x43,
-        "ppc64el" => 2,
-        "mips64el" => 0x8000_0007,
-        _ => 0,
-    }
-}
-
 /// A target with much that is unusual.
-fn odd(arch: &Architecture, version: &str) -> Place {
-    let place = Place::new(version);
+fn odd(arch: &Architecture, version: &str) -> WithLdconfig {
+    let target = WithLdconfig::new(version);
     let lib = format!("/usr/lib/{}", arch.triplet);
     let file = |name: &str, soname: Option<&str>, needed: &str, flags: u32| {
-        place.write(&format!("{lib}/{name}"), &library(arch, soname, needed, flags));
+        target.write(&format!("{lib}/{name}"), &library(arch, soname, needed, flags));
     };
-    let flags = usual(arch);
-    place.mkdir("/usr/bin");
-    place.symlink("/lib", "usr/lib");
-    place.symlink("/lib64", "usr/lib64");
-    place.mkdir("/usr/lib64");
-    place.mkdir("/var/cache");
+    let flags = usual_flags(arch);
+    target.mkdir("/usr/bin");
+    target.symlink("/lib", "usr/lib");
+    target.symlink("/lib64", "usr/lib64");
+    target.mkdir("/usr/lib64");
+    target.mkdir("/var/cache");
 
     let lines = [
         "# comment".to_owned(),
@@ -47,13 +35,13 @@ fn odd(arch: &Architecture, version: &str) -> Place {
         format!("{lib} "),
         "includes".to_owned(),
     ];
-    place.write("/etc/ld.so.conf", lines.join("\n").as_bytes());
-    place.write("/etc/ld.so.conf.d/b.conf", b"/opt/b\n");
-    place.write("/etc/ld.so.conf.d/a.conf", b"/opt/a\n/opt/b\n");
-    place.write("/etc/ld.so.conf.d/.hidden.conf", b"/opt/hidden\n");
-    place.write("/etc/more", b"/opt/more");
+    target.write("/etc/ld.so.conf", lines.join("\n").as_bytes());
+    target.write("/etc/ld.so.conf.d/b.conf", b"/opt/b\n");
+    target.write("/etc/ld.so.conf.d/a.conf", b"/opt/a\n/opt/b\n");
+    target.write("/etc/ld.so.conf.d/.hidden.conf", b"/opt/hidden\n");
+    target.write("/etc/more", b"/opt/more");
     for directory in ["/opt/a", "/opt/b", "/opt/hidden", "/opt/more", "/usr/local/lib"] {
-        place.write(
+        target.write(
             &format!("{directory}/libshared.so.1"),
             &library(arch, Some("libshared.so.1"), "libc.so.6", flags),
         );
@@ -64,23 +52,23 @@ fn odd(arch: &Architecture, version: &str) -> Place {
     file("libfoo.so.1.10", Some("libfoo.so.1"), "libc.so.6", flags);
     file("libnone.so", None, "libc.so.6", flags);
     file("libbaz.so.2.0", Some("libbaz.so.2"), "libm.so.6", flags);
-    place.symlink(&format!("{lib}/libbaz.so"), "libbaz.so.2");
-    place.symlink(&format!("{lib}/libother.so.9"), "libbaz.so.2.0");
+    target.symlink(&format!("{lib}/libbaz.so"), "libbaz.so.2");
+    target.symlink(&format!("{lib}/libother.so.9"), "libbaz.so.2.0");
     file("libwrong.so.3.1", Some("libwrong.so.3"), "", flags);
     file("libwrong.so.3.0", Some("libwrong.so.3"), "libc.so.6", flags);
-    place.symlink(&format!("{lib}/libwrong.so.3"), "libwrong.so.3.0");
+    target.symlink(&format!("{lib}/libwrong.so.3"), "libwrong.so.3.0");
     file("libreal.so.1", Some("libreal.so.1"), "libc.so.6", flags);
     file("libreal.so.1.5", Some("libreal.so.1"), "libc.so.6", flags);
-    place.symlink(&format!("{lib}/libgone.so.1"), "libgone.so.1.0");
-    place.symlink(&format!("{lib}/libgone.so"), "libgone.so.1");
-    place.symlink(&format!("{lib}/libloop.so.1"), "libloop.so.1");
-    place.symlink(
+    target.symlink(&format!("{lib}/libgone.so.1"), "libgone.so.1.0");
+    target.symlink(&format!("{lib}/libgone.so"), "libgone.so.1");
+    target.symlink(&format!("{lib}/libloop.so.1"), "libloop.so.1");
+    target.symlink(
         &format!("{lib}/libabsolute.so.4"),
         &format!("{lib}/libbaz.so.2.0"),
     );
     file("libfree.so.7", Some("libfree.so.7"), "libother.so.1", flags);
-    place.mkdir(&format!("{lib}/libdirectory.so"));
-    place.symlink(&format!("{lib}/libtodirectory.so"), "libdirectory.so");
+    target.mkdir(&format!("{lib}/libdirectory.so"));
+    target.symlink(&format!("{lib}/libtodirectory.so"), "libdirectory.so");
     file("unlike.so.1", Some("unlike.so.1"), "libc.so.6", flags);
     file(
         "lib\u{e9}\u{e8}.so.1",
@@ -93,27 +81,27 @@ fn odd(arch: &Architecture, version: &str) -> Place {
     file("libpre.so.1.#prelink#", Some("libpre.so.1"), "libc.so.6", flags);
 
     // No libraries, or not of this kind.
-    place.write(
+    target.write(
         &format!("{lib}/libscript.so"),
         b"/* GNU ld script */ GROUP ( /lib/libfoo.so.1 ) /* and more text */",
     );
-    place.write(&format!("{lib}/libtext.so"), &b"text ".repeat(20));
-    place.write(&format!("{lib}/libempty.so"), b"");
-    place.write(&format!("{lib}/libsmall.so"), b"\x7fELF\x02\x01");
-    place.write(
+    target.write(&format!("{lib}/libtext.so"), &b"text ".repeat(20));
+    target.write(&format!("{lib}/libempty.so"), b"");
+    target.write(&format!("{lib}/libsmall.so"), b"\x7fELF\x02\x01");
+    target.write(
         &format!("{lib}/liba.out.so.5.4.3"),
         &[&b"\x0b\x01\x01\x0b"[..], &[0; 80]].concat(),
     );
     let mut cut = library(arch, Some("libcut.so.1"), "", flags);
     cut.truncate(90);
-    place.write(&format!("{lib}/libcut.so.1"), &cut);
+    target.write(&format!("{lib}/libcut.so.1"), &cut);
     for other in ["amd64", "i386", "s390x", "powerpc", "riscv64", "armhf", "arm64"] {
         let foreign = Architecture::by_name(other).unwrap();
         let name = format!("lib{other}.so.1");
         file(&name, None, "", 0);
-        place.write(
+        target.write(
             &format!("{lib}/{name}"),
-            &library(foreign, Some(&name), "", usual(foreign)),
+            &library(foreign, Some(&name), "", usual_flags(foreign)),
         );
     }
     for (number, flags) in [
@@ -142,28 +130,31 @@ fn odd(arch: &Architecture, version: &str) -> Place {
     let loader = arch.loader.rsplit('/').next().unwrap();
     file(loader, Some(loader), "", flags);
     if format!("/usr{}", arch.loader) != format!("{lib}/{loader}") {
-        place.symlink(&format!("/usr{}", arch.loader), &format!("{lib}/{loader}"));
+        target.symlink(&format!("/usr{}", arch.loader), &format!("{lib}/{loader}"));
     }
 
     // Capabilities, by name and as they were before.
     for (name, isa) in [("x86-64-v3", 7), ("x86-64-v2", 2), ("power9", 0), ("z13", 0)] {
         let elf = Elf {
-            arch,
             soname: Some("libfoo.so.1"),
-            needed: "libc.so.6",
-            flags,
+            needed: &["libc.so.6"],
+            flags: Some(flags),
             isa,
+            ..Elf::default()
         };
-        place.write(&format!("{lib}/glibc-hwcaps/{name}/libfoo.so.1.2"), &elf.bytes());
+        target.write(
+            &format!("{lib}/glibc-hwcaps/{name}/libfoo.so.1.2"),
+            &elf.bytes(arch),
+        );
     }
-    place.symlink(&format!("{lib}/glibc-hwcaps/z13/strange"), "libfoo.so.1.2");
-    place.write(
+    target.symlink(&format!("{lib}/glibc-hwcaps/z13/strange"), "libfoo.so.1.2");
+    target.write(
         "/opt/a/glibc-hwcaps/z13/libshared.so.1",
         &library(arch, Some("libshared.so.1"), "", flags),
     );
-    place.mkdir("/opt/a/glibc-hwcaps/unused");
-    place.mkdir("/opt/a/glibc-hwcaps/.hidden");
-    place.write("/opt/a/glibc-hwcaps/file", b"");
+    target.mkdir("/opt/a/glibc-hwcaps/unused");
+    target.mkdir("/opt/a/glibc-hwcaps/.hidden");
+    target.write("/opt/a/glibc-hwcaps/file", b"");
     for directory in [
         "tls",
         "sse2",
@@ -176,16 +167,16 @@ fn odd(arch: &Architecture, version: &str) -> Place {
         "altivec",
     ] {
         let elf = Elf {
-            arch,
             soname: Some("libfoo.so.1"),
-            needed: "libc.so.6",
-            flags,
+            needed: &["libc.so.6"],
+            flags: Some(flags),
             isa: 1,
+            ..Elf::default()
         };
-        place.write(&format!("{lib}/{directory}/libfoo.so.1"), &elf.bytes());
+        target.write(&format!("{lib}/{directory}/libfoo.so.1"), &elf.bytes(arch));
     }
-    place.symlink(&format!("{lib}/xeon_phi"), "../../../opt/b");
-    place
+    target.symlink(&format!("{lib}/xeon_phi"), "../../../opt/b");
+    target
 }
 
 /// Of the cache that the real program makes of [`odd`], run by emulation where
@@ -211,15 +202,15 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn caches_are_those_of_the_real_program() {
     for (name, version, expected) in CACHES {
-        let place = odd(Architecture::by_name(name).unwrap(), version);
-        place.run(name, &[]);
-        let cache = place.target.read(Path::new("/etc/ld.so.cache")).unwrap();
-        let hash = deb_types::hex(&Sha256::digest(&cache));
+        let target = odd(Architecture::by_name(name).unwrap(), version);
+        target.run(name, &[]);
+        let cache = target.target.read(Path::new("/etc/ld.so.cache")).unwrap();
+        let hash = hex(&Sha256::digest(&cache));
         assert_eq!(&hash[..16], expected, "{name} {version}");
-        // Links made by the first run may lead to more; then all is in place.
+        // Links made by the first run may lead to more; then nothing changes any more.
         let again = || {
-            place.run(name, &[]);
-            place.target.read(Path::new("/etc/ld.so.cache")).unwrap()
+            target.run(name, &[]);
+            target.target.read(Path::new("/etc/ld.so.cache")).unwrap()
         };
         assert!(again() == again(), "{name} {version}");
     }
@@ -229,15 +220,15 @@ fn caches_are_those_of_the_real_program() {
 fn links_are_made_and_removed() {
     let arch = Architecture::by_name("riscv64").unwrap();
     let lib = "/usr/lib/riscv64-linux-gnu";
-    let place = odd(arch, TRIXIE);
-    let link = |name: &str| place.link(&format!("{lib}/{name}"));
-    assert!(!place.run("riscv64", &["-X", "-v"]).contains("changed"));
+    let target = odd(arch, TRIXIE);
+    let link = |name: &str| target.link(&format!("{lib}/{name}"));
+    assert!(!target.run("riscv64", &["-X", "-v"]).contains("changed"));
     assert_eq!(
         (link("libfoo.so.1"), link("libgone.so.1").as_deref()),
         (None, Some("libgone.so.1.0"))
     );
 
-    let told = place.run("riscv64", &["-v"]);
+    let told = target.run("riscv64", &["-v"]);
     assert!(
         told.contains("\tlibfoo.so.1 -> libfoo.so.1.10 (changed)\n"),
         "{told}"
@@ -251,13 +242,13 @@ fn links_are_made_and_removed() {
         "only names with a version are removed"
     );
     assert_eq!(link("libreal.so.1"), None, "a file is not replaced");
-    assert_eq!(place.link(&format!("{lib}/glibc-hwcaps/z13/libfoo.so.1")), None);
+    assert_eq!(target.link(&format!("{lib}/glibc-hwcaps/z13/libfoo.so.1")), None);
 
     let cache = Path::new("/etc/ld.so.cache");
-    let meta = place.target.stat(cache).unwrap().meta;
+    let meta = target.target.stat(cache).unwrap().meta;
     assert_eq!((meta.kind, meta.mode, meta.uid), (FileType::Regular, 0o644, 0));
     assert_eq!(
-        place
+        target
             .target
             .stat(Path::new("/var/cache/ldconfig"))
             .unwrap()
@@ -269,23 +260,23 @@ fn links_are_made_and_removed() {
 
 #[test]
 fn only_what_was_asked() {
-    let place = odd(Architecture::by_name("arm64").unwrap(), TRIXIE);
+    let target = odd(Architecture::by_name("arm64").unwrap(), TRIXIE);
     let cache = Path::new("/etc/ld.so.cache");
-    assert_eq!(place.run("arm64", &["-N"]), "");
-    assert!(place.target.stat(cache).is_err());
+    assert_eq!(target.run("arm64", &["-N"]), "");
+    assert!(target.target.stat(cache).is_err());
     assert_eq!(
-        place.run("arm64", &["-n", "-v", "/opt/a/"]).lines().next(),
+        target.run("arm64", &["-n", "-v", "/opt/a/"]).lines().next(),
         Some("/opt/a: (from <cmdline>:0)")
     );
-    assert!(place.target.stat(cache).is_err());
-    place.run("arm64", &["-C", "/usr/../etc/other", "-f", "/etc/more"]);
+    assert!(target.target.stat(cache).is_err());
+    target.run("arm64", &["-C", "/usr/../etc/other", "-f", "/etc/more"]);
     assert!(
-        place
+        target
             .run("arm64", &["-p", "-C", "/etc/other"])
             .contains("libshared.so.1 (libc6,AArch64) => /opt/more/")
     );
-    place.run("arm64", &[]);
-    let printed = place.cached("arm64");
+    target.run("arm64", &[]);
+    let printed = target.cached("arm64");
     let named = "libfoo.so.1 (libc6,AArch64, hwcap: \"power9\") => \
                  /usr/lib/aarch64-linux-gnu/glibc-hwcaps/power9/libfoo.so.1.2";
     assert!(printed.iter().any(|line| line == named), "{printed:?}");
@@ -293,26 +284,26 @@ fn only_what_was_asked() {
 
 #[test]
 fn another_root() {
-    let place = Place::new(TRIXIE);
+    let target = WithLdconfig::new(TRIXIE);
     let arch = Architecture::by_name("riscv64").unwrap();
-    place.mkdir("/mnt/etc");
-    place.mkdir("/mnt/var/cache");
-    place.symlink("/mnt/lib", "/usr/lib");
-    place.write(
+    target.mkdir("/mnt/etc");
+    target.mkdir("/mnt/var/cache");
+    target.symlink("/mnt/lib", "/usr/lib");
+    target.write(
         "/mnt/usr/lib/libx.so.1.0",
         &library(arch, Some("libx.so.1"), "", 5),
     );
-    place.write("/usr/lib/liby.so.1", &library(arch, Some("liby.so.1"), "", 5));
-    place.run("riscv64", &["-r", "/mnt/"]);
-    assert_eq!(place.link("/mnt/usr/lib/libx.so.1").unwrap(), "libx.so.1.0");
-    let printed = place.run("riscv64", &["-r", "/mnt", "-p"]);
+    target.write("/usr/lib/liby.so.1", &library(arch, Some("liby.so.1"), "", 5));
+    target.run("riscv64", &["-r", "/mnt/"]);
+    assert_eq!(target.link("/mnt/usr/lib/libx.so.1").unwrap(), "libx.so.1.0");
+    let printed = target.run("riscv64", &["-r", "/mnt", "-p"]);
     assert!(
         printed.starts_with("1 libs found in cache `/etc/ld.so.cache'\n\tlibx.so.1 (libc6,double-float) => ")
     );
-    assert!(place.target.stat(Path::new("/etc/ld.so.cache")).is_err());
-    assert_eq!(run(&place.target, arch, &["-r", "/none"]).unwrap().status, 1);
+    assert!(target.target.stat(Path::new("/etc/ld.so.cache")).is_err());
+    assert_eq!(run(&target.target, arch, &["-r", "/none"]).unwrap().status, 1);
     assert_eq!(
-        run(&place.target, arch, &["lib"]).unwrap().status,
+        run(&target.target, arch, &["lib"]).unwrap().status,
         1,
         "a relative path is refused"
     );
@@ -321,21 +312,21 @@ fn another_root() {
 #[test]
 fn what_is_not_known_is_said() {
     let arch = Architecture::by_name("riscv64").unwrap();
-    let old = Place::new("2.31-13");
+    let old = WithLdconfig::new("2.31-13");
     assert!(matches!(
         run(&old.target, arch, &[""; 0]),
         Err(LdconfigError::Version { major: 2, minor: 31 })
     ));
     old.write("/usr/sbin/ldconfig", b"#!/bin/sh\n");
     assert!(run(&old.target, arch, &[""; 0]).unwrap_err().is_unknown_version());
-    let place = Place::new(TRIXIE);
+    let target = WithLdconfig::new(TRIXIE);
     assert!(matches!(
-        run(&place.target, arch, &["-l", "/x"]),
+        run(&target.target, arch, &["-l", "/x"]),
         Err(LdconfigError::Option { .. })
     ));
-    place.write("/etc/ld.so.conf", b"include ld.so.conf\ninclude ld.so.conf\n");
+    target.write("/etc/ld.so.conf", b"include ld.so.conf\ninclude ld.so.conf\n");
     assert!(matches!(
-        run(&place.target, arch, &[""; 0]),
+        run(&target.target, arch, &[""; 0]),
         Err(LdconfigError::TooMany { .. })
     ));
 }
@@ -344,11 +335,14 @@ fn what_is_not_known_is_said() {
 fn every_architecture_lists_its_own() {
     for arch in ARCHITECTURES {
         for version in [TRIXIE, BOOKWORM] {
-            let place = Place::new(version);
+            let target = WithLdconfig::new(version);
             let path = format!("/usr/lib/{}/libx.so.1", arch.triplet);
-            place.write(&path, &library(arch, Some("libx.so.1"), "libc.so.6", usual(arch)));
-            place.run(arch.name, &[]);
-            assert_eq!(place.cached(arch.name).len(), 1, "{arch} {version}");
+            target.write(
+                &path,
+                &library(arch, Some("libx.so.1"), "libc.so.6", usual_flags(arch)),
+            );
+            target.run(arch.name, &[]);
+            assert_eq!(target.cached(arch.name).len(), 1, "{arch} {version}");
         }
     }
 }
@@ -365,14 +359,14 @@ fn damaged_libraries_and_caches_do_no_harm() {
     for name in ["amd64", "s390x", "i386"] {
         let arch = Architecture::by_name(name).unwrap();
         let elf = Elf {
-            arch,
             soname: Some("libx.so.1"),
-            needed: "libc.so.6",
-            flags: usual(arch),
+            needed: &["libc.so.6"],
+            flags: Some(usual_flags(arch)),
             isa: 3,
+            ..Elf::default()
         }
-        .bytes();
-        let place = Place::new(if name == "i386" { BOOKWORM } else { TRIXIE });
+        .bytes(arch);
+        let target = WithLdconfig::new(if name == "i386" { BOOKWORM } else { TRIXIE });
         for number in 0..300 {
             let mut damaged = elf.clone();
             for _ in 0..=next() % 4 {
@@ -384,10 +378,10 @@ fn damaged_libraries_and_caches_do_no_harm() {
             } else {
                 elf.len()
             });
-            place.write(&format!("/usr/lib/libx{number}.so.1"), &damaged);
+            target.write(&format!("/usr/lib/libx{number}.so.1"), &damaged);
         }
-        place.run(name, &[]);
-        let cache = place.target.read(Path::new("/etc/ld.so.cache")).unwrap();
+        target.run(name, &[]);
+        let cache = target.target.read(Path::new("/etc/ld.so.cache")).unwrap();
         for _ in 0..300 {
             let mut damaged = cache.clone();
             let at = if next() % 2 == 0 {
@@ -401,8 +395,8 @@ fn damaged_libraries_and_caches_do_no_harm() {
             } else {
                 cache.len()
             });
-            place.write("/etc/ld.so.cache", &damaged);
-            run(&place.target, arch, &["-p"]).unwrap();
+            target.write("/etc/ld.so.cache", &damaged);
+            run(&target.target, arch, &["-p"]).unwrap();
         }
     }
 }

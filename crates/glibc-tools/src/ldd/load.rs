@@ -13,31 +13,34 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// Libraries of one program; large ones have some hundred.
+/// Most libraries of one program; large ones have some hundred.
 const MOST_MAPS: usize = 10_000;
-/// More of /etc/ld.so.preload is not read.
+/// Most bytes read of /etc/ld.so.preload.
 const LARGEST_LIST: u64 = 1 << 20;
 
 mod list;
 
-/// Something loaded, or not found.
+/// Entry of the loader's list: an object that was loaded, or a library that was not found.
 pub(super) struct Map {
-    /// The file's path as it was found, empty for a program that was executed.
+    /// Path by which the file was found; empty for a missing one.
     pub(super) path: Vec<u8>,
-    /// Names it was asked for by, the first one first.
+    /// Names by which others need it, the first use first.
     names: Vec<Vec<u8>>,
+    /// Value of `$ORIGIN`; none for the loader and for a missing library.
     origin: Option<Vec<u8>>,
+    /// Inode number; none for a missing library.
     ino: Option<u64>,
     pub(super) object: Object,
-    /// What needs it.
+    /// Index of the object that needed it first; none for the program and the loader.
     parent: Option<usize>,
+    /// Whether it was not found.
     missing: bool,
 }
 
-/// Index of the program in the list of what is loaded.
+/// Index of the program in [`Maps::maps`].
 const MAIN: usize = 0;
 
-/// All that is loaded for a program.
+/// All objects that are loaded for a program.
 pub(super) struct Maps<'a> {
     root: &'a Root<'a>,
     abi: &'a Abi,
@@ -45,16 +48,17 @@ pub(super) struct Maps<'a> {
     cache: KnownLibraries,
     loader: Vec<u8>,
     maps: Vec<Map>,
-    /// Index of the loader.
+    /// Index of the loader in `maps`.
     loader_map: Option<usize>,
-    /// Breadth first, the program first.
+    /// Indices into `maps` in breadth-first order, the program first.
     order: Vec<usize>,
 }
 
+/// Index of a loaded object, or the name or path that cannot be loaded, and why.
 type Loaded = Result<usize, (Vec<u8>, Problem)>;
 
 impl<'a> Maps<'a> {
-    /// `loader` is the loader's path, as it was executed or as the program names it.
+    /// Begins with nothing loaded; `loader` is the loader's path, as it was executed or as the program names it.
     pub(super) fn new(root: &'a Root<'a>, abi: &'a Abi, options: &'a Options, loader: &[u8]) -> Self {
         let cache = if options.without_cache {
             KnownLibraries::default()
@@ -91,7 +95,7 @@ impl<'a> Maps<'a> {
         })
     }
 
-    /// Takes a program that was executed: `found` is its place after all links.
+    /// Adds a program that was executed; `found` is its path after all links.
     pub(super) fn executed(&mut self, program: &[u8], found: &[u8], object: Object) {
         let interpreter = object.interpreter.clone();
         self.maps.push(Map {
@@ -106,7 +110,7 @@ impl<'a> Maps<'a> {
         self.add_loader(interpreter);
     }
 
-    /// The loader is there before any library; the program has its name.
+    /// Adds the loader, which is there before any library, under the name that the program has for it.
     fn add_loader(&mut self, interpreter: Option<Vec<u8>>) {
         let object = self
             .root
@@ -116,7 +120,7 @@ impl<'a> Maps<'a> {
         let base = |path: &str| path.rsplit('/').next().unwrap_or_default().as_bytes().to_vec();
         let mut object = object.unwrap_or_default();
         object.soname.get_or_insert_with(|| base(self.abi.loader));
-        // Its own libraries and versions are no matter of the list.
+        // The list has nothing that the loader itself needs.
         object.needed.clear();
         self.loader_map = Some(self.maps.len());
         self.maps.push(Map {
@@ -130,14 +134,14 @@ impl<'a> Maps<'a> {
         });
     }
 
-    /// Whether the program needs no library.
+    /// Returns whether the program needs no library.
     pub(super) fn is_alone(&self) -> bool {
         self.maps
             .get(MAIN)
             .is_none_or(|main| main.object.needed.is_empty())
     }
 
-    /// Loads all libraries; what ended it, if something did.
+    /// Loads all libraries; returns the name and reason of one at which the loader gives up, if there is one.
     pub(super) fn load_all(
         &mut self,
         messages: &mut Vec<u8>,
@@ -200,12 +204,14 @@ impl<'a> Maps<'a> {
         Ok(None)
     }
 
+    /// Adds an object to the order, unless it is there.
     fn enqueue(&mut self, index: usize) {
         if !self.order.contains(&index) {
             self.order.push(index);
         }
     }
 
+    /// Returns the libraries that /etc/ld.so.preload names.
     fn preload_file(&self) -> Vec<Vec<u8>> {
         let mut text = Vec::new();
         let read = self.root.open_file(b"/etc/ld.so.preload");
@@ -224,7 +230,7 @@ impl<'a> Maps<'a> {
             .collect()
     }
 
-    /// Index of the library `name` that `parent` needs, which is loaded if it was not yet.
+    /// Returns the library `name` that `parent` needs, and loads it if it is not loaded yet.
     fn load(&mut self, name: &[u8], parent: Option<usize>) -> Result<Loaded, LddError> {
         if self.maps.len() > MOST_MAPS {
             let path = self
@@ -285,7 +291,7 @@ impl<'a> Maps<'a> {
         Ok(Err((name.to_vec(), Problem::Missing(missing))))
     }
 
-    /// RPATH counts from the object up to the program, unless the object has RUNPATH.
+    /// Returns the directories of RPATH, which counts from the object up to the program, unless the object has RUNPATH.
     fn rpaths(&self, parent: Option<usize>) -> Vec<Vec<u8>> {
         let mut directories = Vec::new();
         let mut add = |map: &Map| {
@@ -312,6 +318,7 @@ impl<'a> Maps<'a> {
         directories
     }
 
+    /// Returns the object that is loaded under a name.
     fn named(&self, name: &[u8]) -> Option<usize> {
         let same = |map: &Map| {
             let named = map.names.iter().any(|known| known == name) || !map.missing && map.path == name;
@@ -320,6 +327,7 @@ impl<'a> Maps<'a> {
         self.maps.iter().position(same)
     }
 
+    /// Loads the file `path` as the library `name`.
     fn open(&mut self, path: &[u8], name: &[u8], parent: Option<usize>) -> Loaded {
         let failed = |problem| Err((path.to_vec(), problem));
         let missing = |error: &rootless_install_fs::Error| {

@@ -1,4 +1,4 @@
-//! What a program's or library's headers say (elf(5)).
+//! Headers and dynamic section of a program or library (elf(5)).
 
 use crate::abi::{Abi, FlagRule, HeaderFlags};
 use crate::elf::Reader as FileReader;
@@ -21,26 +21,26 @@ const BASE: u64 = 1;
 /// `VER_FLG_WEAK`.
 const WEAK: u64 = 2;
 
-/// Longest string read (`PATH_MAX`), but for search paths, of which there are
-/// many at once.
+/// Longest string that is read: a search path has many paths of at most `PATH_MAX` bytes.
 const LONGEST: u64 = 64 << 10;
-/// Most bytes of a section; real ones have some thousand.
+/// Most bytes read of a section; real ones have some thousand.
 const LARGEST_SECTION: u64 = 4 << 20;
-/// Most versions of one object.
+/// Most versions read of one object.
 const MOST_VERSIONS: u64 = 10_000;
 
-/// Why a file cannot be loaded.
+/// Reason why a file cannot be loaded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Problem {
-    /// There is none, and what strerror(3) says.
+    /// It cannot be opened; the loader's message.
     Missing(Vec<u8>),
-    /// It is for another kind of machine, and the search goes on.
+    /// It is for another machine, so the search goes on.
     Other,
     /// It is damaged, or no ELF file.
     Damaged(&'static str),
 }
 
 impl Problem {
+    /// Returns the loader's message.
     pub(super) fn text(&self) -> &[u8] {
         match self {
             Self::Missing(reason) => reason,
@@ -50,9 +50,9 @@ impl Problem {
     }
 }
 
-/// A version that an object needs of a library.
+/// Version of symbols that an object needs of a library.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Needed {
+pub(super) struct NeededVersion {
     /// The library's name.
     pub(super) file: Vec<u8>,
     pub(super) version: Vec<u8>,
@@ -64,23 +64,23 @@ pub(super) struct Needed {
 pub(super) struct Object {
     /// `PT_INTERP`.
     pub(super) interpreter: Option<Vec<u8>>,
-    /// Whether there is a dynamic section.
+    /// Whether there is a dynamic section; a static program has none.
     pub(super) dynamic: bool,
-    /// `ET_EXEC`, or a position independent program.
+    /// Whether it is a program: `ET_EXEC`, or one that is position-independent.
     pub(super) program: bool,
     /// `DT_NEEDED`, in order.
     pub(super) needed: Vec<Vec<u8>>,
     pub(super) soname: Option<Vec<u8>>,
     pub(super) rpath: Option<Vec<u8>>,
     pub(super) runpath: Option<Vec<u8>>,
-    /// The directories that are always searched are not searched for it.
+    /// Whether its libraries are not searched in the system's directories (`DF_1_NODEFLIB`).
     pub(super) no_default: bool,
-    /// Bytes of the address space.
+    /// Bytes that it takes of the address space.
     pub(super) extent: u64,
-    /// Versions it has, if it has any.
+    /// Versions that it defines; none if it has no table of them.
     pub(super) defines: Option<Vec<Vec<u8>>>,
-    /// Versions it needs; `None` if it says nothing of them.
-    pub(super) needs: Option<Vec<Needed>>,
+    /// Versions that it needs; none if it has no table of them.
+    pub(super) needs: Option<Vec<NeededVersion>>,
 }
 
 impl Object {
@@ -167,9 +167,9 @@ impl Reader<'_> {
             .bytes(section.offset, section.in_file.min(LARGEST_SECTION))
             .ok_or(CUT)?;
         let entries = self.0.dynamic(&data);
-        // Of tags that count once, the last one does.
+        // Of a tag that may stand once, the last one counts.
         let last = |wanted: u64| entries.iter().rev().find(|(tag, _)| *tag == wanted).map(|e| e.1);
-        let Some(table) = last(DT_STRTAB).and_then(|address| place(segments, address)) else {
+        let Some(table) = last(DT_STRTAB).and_then(|address| file_offset(segments, address)) else {
             return Ok(());
         };
         let string = |at: u64| self.0.string(table.checked_add(at)?, LONGEST);
@@ -179,21 +179,21 @@ impl Reader<'_> {
         }
         object.soname = text(last(DT_SONAME))?;
         object.runpath = text(last(DT_RUNPATH))?;
-        // The one makes the other void.
+        // Beside RUNPATH, RPATH is void.
         if object.runpath.is_none() {
             object.rpath = text(last(DT_RPATH))?;
         }
         let flags = last(DT_FLAGS_1).unwrap_or(0);
         object.no_default = flags & NO_DEFAULT != 0;
         object.program |= flags & PIE != 0;
-        let at = |tag: u64| place(segments, last(tag)?);
+        let at = |tag: u64| file_offset(segments, last(tag)?);
         let count = |tag: u64| last(tag).unwrap_or(0).min(MOST_VERSIONS);
         object.defines = at(DT_VERDEF).map(|start| self.defined(start, count(DT_VERDEFNUM), &string));
         object.needs = at(DT_VERNEED).map(|start| self.versions(start, count(DT_VERNEEDNUM), &string));
         Ok(())
     }
 
-    /// `Elf_Verdef`: all words have the same size in both classes.
+    /// Reads `Elf_Verdef`, whose words have the same size in both classes.
     fn defined(&self, start: u64, count: u64, string: &dyn Fn(u64) -> Option<Vec<u8>>) -> Vec<Vec<u8>> {
         let mut names = Vec::new();
         let mut at = start;
@@ -216,8 +216,13 @@ impl Reader<'_> {
         names
     }
 
-    /// `Elf_Verneed` with its `Elf_Vernaux`.
-    fn versions(&self, start: u64, count: u64, string: &dyn Fn(u64) -> Option<Vec<u8>>) -> Vec<Needed> {
+    /// Reads `Elf_Verneed` with its `Elf_Vernaux`.
+    fn versions(
+        &self,
+        start: u64,
+        count: u64,
+        string: &dyn Fn(u64) -> Option<Vec<u8>>,
+    ) -> Vec<NeededVersion> {
         let mut needed = Vec::new();
         let mut at = start;
         for _ in 0..count {
@@ -229,7 +234,7 @@ impl Reader<'_> {
                 let Some(row) = self.0.bytes(aux, 16) else { break };
                 let word = |at, length| self.0.number(&row, at, length).unwrap_or(0);
                 let Some(version) = string(word(8, 4)) else { break };
-                needed.push(Needed {
+                needed.push(NeededVersion {
                     file: file.clone(),
                     version,
                     weak: word(4, 2) & WEAK != 0,
@@ -248,16 +253,16 @@ impl Reader<'_> {
     }
 }
 
-/// Where in the file an address is.
-fn place(segments: &[Segment], address: u64) -> Option<u64> {
+/// Returns the offset in the file of an address in memory.
+fn file_offset(segments: &[Segment], address: u64) -> Option<u64> {
     segments
         .iter()
         .find(|s| s.kind == PT_LOAD && address >= s.address && address - s.address < s.in_file)
         .and_then(|s| s.offset.checked_add(address - s.address))
 }
 
-/// Whether a library of that machine, with these flags, is one of the architecture:
-/// what ldconfig's flags tell apart the loader tells apart, too.
+/// Returns whether a library of that machine, with these `e_flags`, is one of the architecture. The loader tells
+/// apart what ldconfig's flags tell apart.
 fn fits(abi: &Abi, machine: u64, flags: u64) -> bool {
     if machine != u64::from(abi.machine) {
         return false;

@@ -4,20 +4,20 @@ use super::LddError;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// What the loader is to do.
+/// Task of the loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// Execute the program.
     Run,
     /// List its libraries.
     List,
-    /// Say whether it is a dynamic program.
+    /// Tell whether it is a dynamic program.
     Verify,
     /// Print the version.
     Version,
 }
 
-/// Variables whose names begin with `LD_`.
+/// Environment variables whose names begin with `LD_`.
 #[derive(Clone, Copy)]
 pub(super) struct Environment<'e>(&'e [&'e OsStr]);
 
@@ -26,30 +26,30 @@ impl<'e> Environment<'e> {
         Self(variables)
     }
 
-    /// The value of a variable that is set.
+    /// Returns the value of a variable; `None` if it is not set.
     fn get(self, name: &[u8]) -> Option<&'e [u8]> {
         self.0
             .iter()
             .find_map(|variable| variable.as_bytes().strip_prefix(name)?.strip_prefix(b"="))
     }
 
-    /// Whether a variable is set, be it empty.
+    /// Returns whether a variable is set, be it empty.
     pub(super) fn has(self, name: &[u8]) -> bool {
         self.get(name).is_some()
     }
 }
 
-/// What is asked of the loader.
+/// The loader's command line and environment, parsed.
 #[derive(Debug)]
 pub(super) struct Options {
     pub(super) mode: Mode,
-    /// The program, as it was named.
+    /// The program as it was given.
     pub(super) program: Vec<u8>,
     /// `LD_LIBRARY_PATH` or `--library-path`.
     pub(super) library_path: Option<Vec<u8>>,
-    /// `LD_PRELOAD` and `--preload`, and the files that they name.
+    /// Libraries that `LD_PRELOAD` and `--preload` name.
     pub(super) preload: Vec<Vec<u8>>,
-    /// Objects whose RPATH and RUNPATH do not count.
+    /// List of objects whose RPATH and RUNPATH do not count (`--inhibit-rpath`).
     pub(super) inhibited: Option<Vec<u8>>,
     /// `--inhibit-cache`.
     pub(super) without_cache: bool,
@@ -58,7 +58,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// What the environment says.
+    /// Parses the environment.
     pub(super) fn new(environment: Environment<'_>) -> Result<Self, LddError> {
         let set = |name| environment.get(name).filter(|value| !value.is_empty());
         for name in ["LD_WARN", "LD_BIND_NOW", "LD_DEBUG"] {
@@ -86,7 +86,7 @@ impl Options {
         })
     }
 
-    /// What the command line adds: `[OPTION]... PROGRAM [ARGUMENT]...`.
+    /// Parses the environment and a command line, `[OPTION]... PROGRAM [ARGUMENT]...`.
     pub(super) fn parse(arguments: &[&[u8]], environment: Environment<'_>) -> Result<Self, LddError> {
         let mut options = Self::new(environment)?;
         let mut arguments = arguments.iter();
@@ -129,13 +129,14 @@ impl Options {
         ))
     }
 
-    /// Whether the search paths that an object brings count.
+    /// Returns whether the search paths of an object do not count.
     pub(super) fn is_inhibited(&self, name: &[u8]) -> bool {
         let Some(list) = &self.inhibited else { return false };
         list.split(|&b| b == b':' || b == b' ').any(|entry| entry == name)
     }
 }
 
+/// Splits a list at colons and blanks.
 fn words(list: &[u8]) -> Vec<Vec<u8>> {
     list.split(|&b| b == b':' || b == b' ')
         .filter(|word| !word.is_empty())

@@ -1,9 +1,8 @@
-//! Directories to be searched, and the words in them that stand for others
-//! (ld.so(8), "Dynamic string tokens").
+//! Directories that are searched, and the tokens in their paths (ld.so(8), "Dynamic string tokens").
 
 use crate::abi::Abi;
 
-/// The directories of a search path. One that cannot be known is left out.
+/// Returns the directories of a search path, without those whose tokens have no value.
 pub(super) fn directories(list: &[u8], separators: &[u8], origin: Option<&[u8]>, abi: &Abi) -> Vec<Vec<u8>> {
     list.split(|b| separators.contains(b))
         .filter_map(|directory| expand(directory, origin, abi))
@@ -11,13 +10,13 @@ pub(super) fn directories(list: &[u8], separators: &[u8], origin: Option<&[u8]>,
         .collect()
 }
 
-/// The directories that are always searched, as Debian has it.
+/// Returns the directories that are always searched.
 pub(super) fn system(abi: &Abi) -> [Vec<u8>; 4] {
     abi.system_directories()
         .map(|directory| with_slash(directory.as_bytes()))
 }
 
-/// A directory as it is put before a name: the current one if it is empty.
+/// Returns a directory with one slash at its end, for a name to follow; an empty one is the current directory.
 fn with_slash(directory: &[u8]) -> Vec<u8> {
     if directory.is_empty() {
         return b"./".to_vec();
@@ -29,8 +28,8 @@ fn with_slash(directory: &[u8]) -> Vec<u8> {
     [directory.get(..end).unwrap_or_default(), b"/"].concat()
 }
 
-/// Replaces `$ORIGIN` and `$LIB`; `None` if one of them is not abi, and for
-/// `$PLATFORM`, which is a property of the machine.
+/// Replaces `$ORIGIN` and `$LIB`; `None` if `$ORIGIN` has no value, and for `$PLATFORM`, which is a property of the
+/// machine.
 pub(super) fn expand(text: &[u8], origin: Option<&[u8]>, abi: &Abi) -> Option<Vec<u8>> {
     let mut expanded = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -55,7 +54,7 @@ pub(super) fn expand(text: &[u8], origin: Option<&[u8]>, abi: &Abi) -> Option<Ve
     Some(expanded)
 }
 
-/// What follows `NAME` or `{NAME}`.
+/// Returns the text behind `NAME` or `{NAME}`.
 fn token<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
     if let Some(braced) = text.strip_prefix(b"{") {
         return braced.strip_prefix(name)?.strip_prefix(b"}");
@@ -67,7 +66,7 @@ fn token<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
     (!longer).then_some(rest)
 }
 
-/// `$ORIGIN` of a file loaded as `path` by a process in `directory`.
+/// Returns `$ORIGIN` of a file loaded as `path` by a process in `directory`.
 pub(super) fn origin(path: &[u8], directory: &[u8]) -> Vec<u8> {
     let parent = path.iter().rposition(|&b| b == b'/');
     let parent = parent.and_then(|slash| path.get(..slash));

@@ -1,7 +1,8 @@
-//! The loader's answers, on small files and on this machine's own.
+//! The loader's output, for small files and for this machine's own programs.
 
-use super::testing::{Elf, Place, plain};
+use super::testing::{WithLoader, plain};
 use super::*;
+use crate::testing::Elf;
 
 #[test]
 fn breadth_first_and_each_once() {
@@ -11,11 +12,11 @@ fn breadth_first_and_each_once() {
         ("armhf", "linux-vdso.so.1"),
         ("i386", "linux-gate.so.1"),
     ] {
-        let place = Place::new(arch);
-        place.library("liba.so.1", &["libb.so.1", "libc.so.6"]);
-        place.library("libb.so.1", &["libc.so.6", "libgone.so.3"]);
-        place.program("/usr/bin/prog", &["liba.so.1", "libc.so.6"]);
-        let (loader, triplet) = (place.arch.loader, place.arch.triplet);
+        let target = WithLoader::new(arch);
+        target.library("liba.so.1", &["libb.so.1", "libc.so.6"]);
+        target.library("libb.so.1", &["libc.so.6", "libgone.so.3"]);
+        target.program("/usr/bin/prog", &["liba.so.1", "libc.so.6"]);
+        let (loader, triplet) = (target.arch.loader, target.arch.triplet);
         let at = |name: &str| format!("{name} => /usr/lib/{triplet}/{name}");
         let expected = [
             kernel.to_owned(),
@@ -25,17 +26,17 @@ fn breadth_first_and_each_once() {
             loader.to_owned(),
             "libgone.so.3 => not found".to_owned(),
         ];
-        assert_eq!(place.list(&[], "/usr/bin/prog"), expected, "{arch}");
+        assert_eq!(target.list(&[], "/usr/bin/prog"), expected, "{arch}");
         // As a program that is executed with the variable set, and by a relative path.
-        place.write("/work/file", b"");
+        target.write("/work/file", b"");
         let traced = ["LD_TRACE_LOADED_OBJECTS=1"];
-        let output = place.run(&traced, "/usr/bin/prog -x").unwrap();
+        let output = target.run(&traced, "/usr/bin/prog -x").unwrap();
         assert_eq!(plain(&output.stdout), expected);
-        assert_eq!(place.list(&[], "../usr/bin/prog"), expected);
+        assert_eq!(target.list(&[], "../usr/bin/prog"), expected);
         // The loader is put where it is needed first, even before the kernel's object.
         let libc = format!("/usr/lib/{triplet}/libc.so.6");
-        assert_eq!(place.list(&[], &libc), [loader, kernel]);
-        let digits = if place.arch.bits == 64 { 16 } else { 8 };
+        assert_eq!(target.list(&[], &libc), [loader, kernel]);
+        let digits = if target.arch.bits == 64 { 16 } else { 8 };
         let text = String::from_utf8(output.stdout).unwrap();
         let address = text
             .split("(0x")
@@ -48,10 +49,10 @@ fn breadth_first_and_each_once() {
 
 #[test]
 fn where_libraries_are_looked_for() {
-    let place = Place::new("riscv64");
+    let target = WithLoader::new("riscv64");
     let lib = |directory: &str| {
         let soname = Some("libx.so.1");
-        place.elf(
+        target.elf(
             &format!("{directory}/libx.so.1"),
             &Elf {
                 soname,
@@ -61,15 +62,15 @@ fn where_libraries_are_looked_for() {
     };
     let program = |rpath, runpath| {
         let elf = Elf {
-            interpreter: Some(place.arch.loader),
+            interpreter: Some(target.arch.loader),
             needed: &["libx.so.1"],
             rpath,
             runpath,
             ..Elf::default()
         };
-        place.elf("/opt/p/bin/prog", &elf);
+        target.elf("/opt/p/bin/prog", &elf);
     };
-    let found = |environment: &[&str]| place.list(environment, "/opt/p/bin/prog").swap_remove(1);
+    let found = |environment: &[&str]| target.list(environment, "/opt/p/bin/prog").swap_remove(1);
     let path = "LD_LIBRARY_PATH=/opt/env:/opt/none";
     program(Some("$ORIGIN/../lib"), None);
     assert_eq!(found(&[]), "libx.so.1 => not found");
@@ -86,7 +87,7 @@ fn where_libraries_are_looked_for() {
     assert_eq!(found(&[path]), "libx.so.1 => /opt/env/libx.so.1");
     assert_eq!(found(&[]), "libx.so.1 => /opt/p/lib/libx.so.1");
     // One of another machine is passed over.
-    place.write(
+    target.write(
         "/opt/p/lib/libx.so.1",
         &Elf::default().bytes(Architecture::by_name("amd64").unwrap()),
     );
@@ -94,34 +95,34 @@ fn where_libraries_are_looked_for() {
     // The cache comes before the directories that are always searched.
     lib("/opt/cached");
     let version = "ldconfig (Debian GLIBC 2.41-12) stable release version 2.41";
-    place.write("/usr/sbin/ldconfig", format!("\x7fELF\0{version}\0").as_bytes());
-    place.write("/etc/ld.so.conf", b"/opt/cached\n");
-    crate::ldconfig::run::<&str>(&place.target, place.arch, &[]).unwrap();
+    target.write("/usr/sbin/ldconfig", format!("\x7fELF\0{version}\0").as_bytes());
+    target.write("/etc/ld.so.conf", b"/opt/cached\n");
+    crate::ldconfig::run::<&str>(&target.target, target.arch, &[]).unwrap();
     assert_eq!(found(&[]), "libx.so.1 => /opt/cached/libx.so.1");
-    let output = place.run(
+    let output = target.run(
         &[],
-        &format!("{} --inhibit-cache --list /opt/p/bin/prog", place.arch.loader),
+        &format!("{} --inhibit-cache --list /opt/p/bin/prog", target.arch.loader),
     );
     assert!(plain(&output.unwrap().stdout)[1].starts_with("libx.so.1 => /lib/riscv64"));
 }
 
 #[test]
 fn what_ldd_asks_first() {
-    let place = Place::new("riscv64");
-    place.program("/usr/bin/dynamic", &["libc.so.6"]);
-    place.elf("/usr/bin/alone", &Elf::default());
-    place.elf(
+    let target = WithLoader::new("riscv64");
+    target.program("/usr/bin/dynamic", &["libc.so.6"]);
+    target.elf("/usr/bin/alone", &Elf::default());
+    target.elf(
         "/usr/bin/static",
         &Elf {
             fixed: true,
             ..Elf::default()
         },
     );
-    place.write("/usr/bin/script", b"#!/bin/sh\n");
-    place.write("/usr/bin/cut", b"\x7fELF\x02\x01\x01");
-    let loader = place.arch.loader;
+    target.write("/usr/bin/script", b"#!/bin/sh\n");
+    target.write("/usr/bin/cut", b"\x7fELF\x02\x01\x01");
+    let loader = target.arch.loader;
     let status = |program: &str| {
-        place
+        target
             .run(&[], &format!("{loader} --verify {program}"))
             .unwrap()
             .status
@@ -137,8 +138,8 @@ fn what_ldd_asks_first() {
     ] {
         assert_eq!(status(program), expected, "{program}");
     }
-    assert_eq!(place.list(&[], "/usr/bin/alone"), ["statically linked"]);
-    let gone = place.run(&[], &format!("{loader} --list /gone")).unwrap();
+    assert_eq!(target.list(&[], "/usr/bin/alone"), ["statically linked"]);
+    let gone = target.run(&[], &format!("{loader} --list /gone")).unwrap();
     assert_eq!(gone.status, 127);
     assert_eq!(
         String::from_utf8(gone.stderr).unwrap(),
@@ -147,44 +148,47 @@ fn what_ldd_asks_first() {
     );
     // ldd takes a loader that says its version.
     let text = b"ld.so (Debian GLIBC 2.41-12) stable release version 2.41.\nFree.\n";
-    place.write(loader, &[&b"\x7fELF\0"[..], text, b"\0x"].concat());
+    target.write(loader, &[&b"\x7fELF\0"[..], text, b"\0x"].concat());
     assert_eq!(
-        place.run(&[], &format!("{loader} --version")).unwrap().stdout,
+        target.run(&[], &format!("{loader} --version")).unwrap().stdout,
         text
     );
 }
 
 #[test]
 fn what_is_executed_as_usual() {
-    let place = Place::new("riscv64");
-    place.program("/usr/bin/prog", &["libc.so.6"]);
-    place.elf(
+    let target = WithLoader::new("riscv64");
+    target.program("/usr/bin/prog", &["libc.so.6"]);
+    target.elf(
         "/usr/bin/static",
         &Elf {
             fixed: true,
             ..Elf::default()
         },
     );
-    assert_eq!(place.run(&[], "/usr/bin/prog"), None);
-    assert_eq!(place.run(&["LD_TRACE_LOADED_OBJECTS=1"], "/dev/shm/prog"), None);
+    assert_eq!(target.run(&[], "/usr/bin/prog"), None);
+    assert_eq!(target.run(&["LD_TRACE_LOADED_OBJECTS=1"], "/dev/shm/prog"), None);
     assert_eq!(
-        place.run(&[], &format!("{} /usr/bin/prog", place.arch.loader)),
+        target.run(&[], &format!("{} /usr/bin/prog", target.arch.loader)),
         None
     );
-    assert_eq!(place.run(&["LD_TRACE_LOADED_OBJECTS=1"], "/usr/bin/static"), None);
+    assert_eq!(
+        target.run(&["LD_TRACE_LOADED_OBJECTS=1"], "/usr/bin/static"),
+        None
+    );
 }
 
 #[test]
 fn what_needs_symbols_is_refused() {
-    let place = Place::new("riscv64");
-    place.program("/usr/bin/prog", &["libc.so.6"]);
+    let target = WithLoader::new("riscv64");
+    target.program("/usr/bin/prog", &["libc.so.6"]);
     let refused = |environment: &[&str], line: &str| {
         let environment: Vec<&OsStr> = environment.iter().map(OsStr::new).collect();
         let arguments: Vec<&OsStr> = line.split(' ').map(OsStr::new).collect();
-        let loader = OsStr::new(place.arch.loader);
+        let loader = OsStr::new(target.arch.loader);
         let output = run(
-            &place.target,
-            place.arch,
+            &target.target,
+            target.arch,
             Path::new("/"),
             &environment,
             loader,
@@ -199,7 +203,7 @@ fn what_needs_symbols_is_refused() {
     assert!(refused(&[], "--library-path").contains("missing"));
     // ldd sets them empty otherwise.
     assert!(
-        place
+        target
             .run(&[trace, "LD_WARN=", "LD_BIND_NOW="], "/usr/bin/prog")
             .is_some()
     );
@@ -207,22 +211,22 @@ fn what_needs_symbols_is_refused() {
 
 #[test]
 fn versions_of_symbols() {
-    let place = Place::new("s390x");
+    let target = WithLoader::new("s390x");
     let libc = Elf {
         soname: Some("libc.so.6"),
         needed: &["ld64.so.1"],
         defines: &["GLIBC_2.2", "GLIBC_2.3"],
         ..Elf::default()
     };
-    place.elf("/usr/lib/s390x-linux-gnu/libc.so.6", &libc);
+    target.elf("/usr/lib/s390x-linux-gnu/libc.so.6", &libc);
     let prog = Elf {
         interpreter: Some("/lib/ld64.so.1"),
         needed: &["libc.so.6"],
         needs: Some(("libc.so.6", &["GLIBC_2.3", "GLIBC_2.99"])),
         ..Elf::default()
     };
-    place.elf("/usr/bin/prog", &prog);
-    let output = place
+    target.elf("/usr/bin/prog", &prog);
+    let output = target
         .run(&["LD_VERBOSE=yes"], "/lib/ld64.so.1 --list /usr/bin/prog")
         .unwrap();
     let libc = "/usr/lib/s390x-linux-gnu/libc.so.6";
@@ -243,17 +247,17 @@ fn versions_of_symbols() {
 
 #[test]
 fn preloaded_ones_come_first() {
-    let place = Place::new("riscv64");
-    place.library("libp.so", &["libc.so.6"]);
-    place.program("/usr/bin/prog", &["libc.so.6"]);
-    let list = place.list(&["LD_PRELOAD=libp.so"], "/usr/bin/prog");
+    let target = WithLoader::new("riscv64");
+    target.library("libp.so", &["libc.so.6"]);
+    target.program("/usr/bin/prog", &["libc.so.6"]);
+    let list = target.list(&["LD_PRELOAD=libp.so"], "/usr/bin/prog");
     assert!(
         list[1].starts_with("libp.so => ") && list[2].starts_with("libc.so.6 => "),
         "{list:?}"
     );
-    place.write("/etc/ld.so.preload", b"# comment\n/gone.so\n");
-    let output = place
-        .run(&[], &format!("{} --list /usr/bin/prog", place.arch.loader))
+    target.write("/etc/ld.so.preload", b"# comment\n/gone.so\n");
+    let output = target
+        .run(&[], &format!("{} --list /usr/bin/prog", target.arch.loader))
         .unwrap();
     assert!(
         String::from_utf8(output.stderr)
@@ -265,28 +269,28 @@ fn preloaded_ones_come_first() {
 
 #[test]
 fn circles_and_hostile_files_end() {
-    let place = Place::new("riscv64");
-    place.library("liba.so", &["libb.so"]);
-    place.library("libb.so", &["liba.so", "liba.so"]);
-    place.program("/usr/bin/prog", &["liba.so"]);
-    assert_eq!(place.list(&[], "/usr/bin/prog").len(), 3);
+    let target = WithLoader::new("riscv64");
+    target.library("liba.so", &["libb.so"]);
+    target.library("libb.so", &["liba.so", "liba.so"]);
+    target.program("/usr/bin/prog", &["liba.so"]);
+    assert_eq!(target.list(&[], "/usr/bin/prog").len(), 3);
     let whole = Elf {
-        interpreter: Some(place.arch.loader),
+        interpreter: Some(target.arch.loader),
         needed: &["liba.so"],
         defines: &["A"],
         needs: Some(("liba.so", &["A", "B"])),
         ..Elf::default()
     };
-    let whole = whole.bytes(place.arch);
+    let whole = whole.bytes(target.arch);
     for at in (0..whole.len()).step_by(5) {
-        place.write("/usr/bin/cut", &whole[..at]);
-        place.run(&[], &format!("{} --list /usr/bin/cut", place.arch.loader));
+        target.write("/usr/bin/cut", &whole[..at]);
+        target.run(&[], &format!("{} --list /usr/bin/cut", target.arch.loader));
         let mut changed = whole.clone();
         changed[at] ^= 0xff;
-        place.write("/usr/bin/changed", &changed);
-        place.run(
+        target.write("/usr/bin/changed", &changed);
+        target.run(
             &["LD_VERBOSE=1"],
-            &format!("{} --list /usr/bin/changed", place.arch.loader),
+            &format!("{} --list /usr/bin/changed", target.arch.loader),
         );
     }
 }
@@ -295,10 +299,10 @@ fn circles_and_hostile_files_end() {
 #[test]
 fn programs_of_this_machine() {
     let arch = Architecture::native();
-    let place = Place::new(arch.name);
+    let target = WithLoader::new(arch.name);
     let copy = |path: &str| {
         if let Ok(data) = std::fs::read(path) {
-            place.write(path, &data);
+            target.write(path, &data);
         }
     };
     copy("/etc/ld.so.cache");
@@ -326,7 +330,7 @@ fn programs_of_this_machine() {
             copy(word.trim_end_matches(':'));
         }
         let variables = ["LD_TRACE_LOADED_OBJECTS=1", "LD_VERBOSE=yes"];
-        let ours = place
+        let ours = target
             .run(&variables, &format!("{} {program}", arch.loader))
             .unwrap();
         assert_eq!(plain(&ours.stdout), plain(&real.stdout), "{program}");

@@ -1,11 +1,10 @@
 //! Versions of symbols that objects need of their libraries.
 
 use super::load::{Map, Maps};
-use super::object::Needed;
+use super::object::NeededVersion;
 use crate::output::Output;
 
-/// Complains of versions that a library does not have, as the loader does while it
-/// lists.
+/// Complains about versions that a library does not define, as the loader does while it lists.
 pub(super) fn check(maps: &Maps<'_>, program: &[u8], output: &mut Output) {
     for map in maps.chain() {
         for needed in map.object.needs.iter().flatten() {
@@ -34,7 +33,7 @@ pub(super) fn check(maps: &Maps<'_>, program: &[u8], output: &mut Output) {
     }
 }
 
-/// `ldd -v`.
+/// Prints the versions, as `ldd -v` does.
 pub(super) fn print(maps: &Maps<'_>, output: &mut Vec<u8>) {
     let mut first = true;
     for map in maps.chain() {
@@ -62,7 +61,8 @@ pub(super) fn print(maps: &Maps<'_>, output: &mut Vec<u8>) {
     }
 }
 
-fn has(library: &Map, needed: &Needed) -> bool {
+/// Returns whether a library defines a version.
+fn has(library: &Map, needed: &NeededVersion) -> bool {
     library
         .object
         .defines

@@ -1,8 +1,8 @@
-//! How the target and a native root are served: phantoms, and which programs are redirected.
+//! How the FUSE server shows the target and a native root: phantoms and redirected programs.
 
 use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY};
-use deb_arch::{Architecture, ByteOrder};
-use rootless_install_fs::{ElfIdentity, Phantom, PhantomKind, Redirect, ServeOptions};
+use deb_arch::Architecture;
+use rootless_install_fs::{Phantom, PhantomKind, Redirect, ServeOptions};
 use shim_protocol::{FOREIGN, paths};
 use std::path::{Path, PathBuf};
 
@@ -10,19 +10,10 @@ use std::path::{Path, PathBuf};
 /// comes from a pipeline.
 const THREADS: usize = 2;
 
-/// The top directory of the native loader, where that is a phantom of its own.
+/// Returns the top directory of the native loader, such as `lib64`; none where it is `lib`, which every target has.
 pub(super) fn loader_top() -> Option<&'static str> {
     let top = Architecture::native().loader.split('/').nth(1)?;
     (top != "lib").then_some(top)
-}
-
-/// What tells an architecture's programs from others.
-fn identity(architecture: &Architecture) -> ElfIdentity {
-    ElfIdentity {
-        machine: architecture.elf_machine,
-        class_bits: architecture.bits,
-        big_endian: architecture.byte_order == ByteOrder::Big,
-    }
 }
 
 fn phantom(path: &str, kind: PhantomKind) -> Phantom {
@@ -33,7 +24,7 @@ fn phantom(path: &str, kind: PhantomKind) -> Phantom {
     }
 }
 
-/// What every root directory of scripts has.
+/// Returns the phantoms of every root directory of scripts.
 fn always() -> Vec<Phantom> {
     vec![
         phantom(PHANTOM_DIRECTORY, PhantomKind::Directory),
@@ -50,7 +41,7 @@ fn always() -> Vec<Phantom> {
     ]
 }
 
-/// How a native root is served.
+/// Returns how a native root is served.
 pub(super) fn serve_native_root() -> ServeOptions {
     let mut phantoms = always();
     phantoms.push(phantom(DPKG_ROOT, PhantomKind::Directory));
@@ -61,8 +52,8 @@ pub(super) fn serve_native_root() -> ServeOptions {
     }
 }
 
-/// How the view of a target with some foreign architectures is served;
-/// `sysroot` is where on this machine the native sysroot is, if there is one.
+/// Returns how a target with some foreign architectures is served;
+/// `sysroot` is the native sysroot on this machine; with none nothing is redirected.
 pub(super) fn serve_target(
     target: &Architecture,
     foreign: &[&'static Architecture],
@@ -104,17 +95,17 @@ pub(super) fn serve_target(
     }
     let of_foreign = |program: &&'static Architecture| {
         let argument = format!("{}{}{}", target.name, char::from(FOREIGN), program.name);
-        (identity(program), argument)
+        (program.elf_identity(), argument)
     };
     ServeOptions {
         phantoms,
         redirect: Some(Redirect {
             interpreter: PathBuf::from(paths::SHIM),
             argument: Some(target.name.to_owned()),
-            arguments: std::iter::once((identity(target), target.name.to_owned()))
+            arguments: std::iter::once((target.elf_identity(), target.name.to_owned()))
                 .chain(foreign.iter().map(of_foreign))
                 .collect(),
-            native: identity(native),
+            native: native.elf_identity(),
         }),
         threads: THREADS,
         ..ServeOptions::default()
@@ -135,7 +126,7 @@ mod tests {
         );
         let redirect = options.redirect.unwrap();
         let argument = |name| {
-            let wanted = identity(by_name(name));
+            let wanted = by_name(name).elf_identity();
             redirect
                 .arguments
                 .iter()

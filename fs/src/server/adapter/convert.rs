@@ -1,4 +1,4 @@
-//! What fuser calls things, and what the view does.
+//! Conversions between the types of fuser and those of the view.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,7 +19,7 @@ pub(super) fn caller(req: &Request) -> Caller {
     }
 }
 
-/// The caller as one who makes something.
+/// Returns the caller of a request that makes a file.
 pub(super) fn maker(req: &Request, umask: u32) -> Caller {
     Caller { umask, ..caller(req) }
 }
@@ -57,7 +57,7 @@ pub(super) fn new_time(time: TimeOrNow) -> NewTime {
     }
 }
 
-/// A device number as the kernel puts it into 32 bits.
+/// Returns a device number as the kernel encodes it in 32 bits.
 pub(super) fn rdev(major: u32, minor: u32) -> u32 {
     (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & !0xff) << 12)
 }
@@ -103,7 +103,7 @@ pub(super) fn attr(shown: &NodeAttr) -> FileAttr {
     }
 }
 
-/// A name that is not there, which the kernel remembers as well.
+/// Returns the attributes that mean that a name does not exist, which the kernel keeps as well.
 pub(super) fn nothing() -> FileAttr {
     FileAttr {
         ino: INodeNo(0),

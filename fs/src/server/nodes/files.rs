@@ -16,29 +16,29 @@ use rustix::io::Errno;
 use super::{Nodes, OpenFile, Table};
 use crate::sys::FdPath;
 
-/// How often a file is looked for where it should be, while it may be on its way to another name.
+/// Most attempts to open a file by a name that it may be about to lose to another one.
 const ATTEMPTS: u32 = 100;
 
 impl Nodes {
-    /// Opens are not told from here on: any file may be open in the view.
+    /// Notes that the kernel does not tell of opens from here on: any file may be open in the view.
     pub(in crate::server) fn opens_are_not_told(&self) {
         self.any_may_be_open.store(true, Ordering::Relaxed);
     }
 
-    /// A process has opened the node.
+    /// Notes that a process has opened the node.
     pub(in crate::server) fn opened(&self, id: u64) {
         if let Some(node) = self.table().nodes.get_mut(&id) {
             node.may_be_open = true;
         }
     }
 
-    /// A process has made and opened the node, by this file, which can be read and written.
+    /// Notes that a process has made and opened the node, by this file, which can be read and written.
     pub(in crate::server) fn made(&self, id: u64, file: Arc<File>) {
         self.opened(id);
         self.table().keep(id, file, true);
     }
 
-    /// The file behind a node: `ESTALE` for one the kernel should not know, `ENOENT` for one without a name
+    /// Returns the file of a node: `ESTALE` for one the kernel should not know, `ENOENT` for one without a name
     /// that no process can have open.
     pub(in crate::server) fn file(&self, id: u64, write: bool) -> Result<Arc<File>, Errno> {
         for _ in 0..ATTEMPTS {
@@ -90,8 +90,8 @@ impl Nodes {
         table.nodes.get(&id).is_some_and(|node| !node.names.is_empty())
     }
 
-    /// The node is about to lose the name `name` in `parent`: where no other is known, has its file ready for who
-    /// has it open.
+    /// Opens the file of a node that is about to lose the name `name` in `parent`, if no other name is known: a process
+    /// may have it open.
     pub(super) fn hold(&self, id: u64, parent: u64, name: &OsStr) {
         let needed = {
             let mut table = self.table();
@@ -106,7 +106,7 @@ impl Nodes {
         }
         let Ok(dir) = self.dir(parent) else { return };
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
-        // What cannot be opened is a link, and has nothing to be read.
+        // A file that cannot be opened is a link, which is not read.
         if let Ok(file) = fs::openat(dir.as_fd(), name, flags, Mode::empty()) {
             self.table().keep(id, Arc::new(File::from(file)), false);
         }

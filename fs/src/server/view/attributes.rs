@@ -9,14 +9,16 @@ const S_ISUID: u32 = 0o4000;
 pub(super) const S_ISGID: u32 = 0o2000;
 const S_IXGRP: u32 = 0o010;
 
-/// A time to set.
+/// Time to be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum NewTime {
+    /// The present time.
     Now,
+    /// This time.
     At(Timestamp),
 }
 
-/// What `SETATTR` changes.
+/// Changes that `SETATTR` asks for; none of an attribute leaves it as it is.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::server) struct Changes {
     pub(in crate::server) mode: Option<u32>,
@@ -28,7 +30,7 @@ pub(in crate::server) struct Changes {
 }
 
 impl Changes {
-    /// What becomes of `meta`, as chown(2) and chmod(2) have it.
+    /// Applies the changes of owner and mode, as chown(2) and chmod(2) define them.
     pub(super) fn apply(&self, meta: &mut Meta) {
         let chown = self.uid.is_some() || self.gid.is_some();
         meta.uid = self.uid.unwrap_or(meta.uid);
@@ -46,6 +48,7 @@ impl Changes {
         }
     }
 
+    /// Returns the changes of times for utimensat(2), if there are any.
     pub(super) fn times(&self) -> Option<Timestamps> {
         if self.atime.is_none() && self.mtime.is_none() {
             return None;

@@ -57,9 +57,8 @@ impl View {
         Ok(self.shown(id, &attr))
     }
 
-    /// A link that was given away is another inode on disk now, and so are its other names: the kernel does
-    /// not say which of them it means. The node keeps its places until the kernel has looked the names up
-    /// again.
+    /// Notes that a link that was given away is another inode on disk now, and so are its other names: the kernel does
+    /// not say which of them it means. The node keeps its locations until the kernel has looked the names up again.
     fn note_replaced(&self, id: u64, location: &Location, before: &Attr) -> Result<()> {
         let is_now = |location: &Location| sys::stat_at(location.fd(), &location.name).map(|stat| stat.ino);
         if is_now(location)? == before.ino {
@@ -81,7 +80,7 @@ impl View {
         Ok(())
     }
 
-    /// For a file without a name.
+    /// `SETATTR` of a file without a name.
     fn setattr_of(&self, id: u64, changes: &Changes, errno: Errno) -> Result<NodeAttr> {
         let file = self.nodes.file(id, changes.size.is_some()).map_err(|_| errno)?;
         if let Some(size) = changes.size {
@@ -100,7 +99,7 @@ impl View {
         Ok(self.shown(id, &attr))
     }
 
-    /// Owner, mode and access control lists of what the caller makes in a directory (inode(7) on
+    /// Returns owner, mode and access control lists of a file that the caller makes in a directory (inode(7) on
     /// set-group-ID directories, acl(5) on default lists, which stand for the umask).
     pub(super) fn new_meta(
         &self,
@@ -219,7 +218,7 @@ impl View {
         let location = self.location_in(parent, name)?;
         let phantom = self.nodes.phantom_in(parent, name);
         match self.target.unlink(&location, flags, Some(&OwnChanges(self))) {
-            // Who wants it gone from the target is right: it is not there.
+            // The target does not have it, which is what the caller wants.
             Err(Errno::NOENT) if phantom.is_some() => {}
             result => result?,
         }
@@ -261,7 +260,7 @@ impl View {
         });
     }
 
-    /// Removes what could not be completed.
+    /// Removes a file that could not be completed.
     pub(super) fn or_unlink(&self, location: &Location, result: Result<()>) -> Result<()> {
         if result.is_err() {
             let _ = fs::unlinkat(location.fd(), &location.name, AtFlags::empty());

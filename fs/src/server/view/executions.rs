@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// What is read of binaries that are executed, by handle. All other files have the handle 0 and are known
-/// by their node.
+/// Scripts that are read instead of programs that are executed, by handle. All other files have the handle 0 and are
+/// known by their node.
 #[derive(Debug, Default)]
 pub(super) struct Executions {
     open: RwLock<HashMap<u64, Arc<[u8]>>>,

@@ -23,11 +23,11 @@ use crate::sys::access::give_of;
 use crate::target::dress;
 
 thread_local! {
-    /// What was read last. A new buffer for each request would take longer to map than to fill.
+    /// Buffer of the thread's reads. A new one for each request would take longer to map than to fill.
     static READ: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The answer to an open.
+/// Answer to an open.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct Opened {
     pub(in crate::server) fh: u64,
@@ -35,7 +35,7 @@ pub(in crate::server) struct Opened {
 }
 
 impl Opened {
-    /// A file that is known by its node.
+    /// Answer for a file that is known by its node.
     const BY_NODE: Self = Self {
         fh: 0,
         flags: FopenFlags::FOPEN_KEEP_CACHE,
@@ -66,7 +66,7 @@ impl View {
         Ok(Opened::BY_NODE)
     }
 
-    /// What is executed instead of a file, if it is.
+    /// Returns the script that is executed instead of a file, if there is one.
     fn redirection(&self, id: u64) -> Result<Option<Arc<[u8]>>> {
         let Some(scripts) = &self.redirect else {
             return Ok(None);
@@ -126,7 +126,7 @@ impl View {
         Ok((entry, Opened::BY_NODE))
     }
 
-    /// `READ`: gives `take` as much as there is, up to `size` bytes.
+    /// `READ`: gives `take` the bytes there are, up to `size`.
     pub(in crate::server) fn read(
         &self,
         id: u64,
@@ -163,7 +163,7 @@ impl View {
         })
     }
 
-    /// The file behind a node that is to be changed; `EROFS` for a phantom.
+    /// Returns the file of a node that is to be changed; `EROFS` for a phantom.
     pub(super) fn writable(&self, id: u64) -> Result<Arc<File>> {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
@@ -223,7 +223,7 @@ impl View {
     }
 }
 
-/// Reads until the buffer is full or the file ends: the kernel takes less for the end.
+/// Reads until the buffer is full or the file ends: the kernel takes a short read for the end.
 fn read_full(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize> {
     let mut len = 0;
     while let Some(rest) = buffer.get_mut(len..).filter(|rest| !rest.is_empty()) {

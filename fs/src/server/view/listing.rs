@@ -1,12 +1,11 @@
 //! Directories listed in the order of their names.
 //!
-//! A disk lists a directory in the order of hashes or of time, and scripts write down what they are
-//! told: the result would depend on the filesystem below and on the threads that unpacked it. So all
-//! names are read together and sorted.
+//! A disk lists a directory in the order of hashes or of time, and scripts write lists down: the result would depend
+//! on the filesystem below and on the threads that unpacked it. So all names are read together and sorted.
 //!
-//! The kernel asks for parts, without an open directory between. The offset of a part says which
-//! reading it belongs to and where that goes on; the names of a reading are kept until its end is
-//! told, so names that come and go meanwhile change nothing for the others (readdir(3)).
+//! The kernel asks for parts, without an open directory between. The offset of a part has the number of the reading
+//! that it belongs to and the position in it. The names of a reading are kept until the kernel has its end, so names
+//! that come and go meanwhile change nothing for the others (readdir(3)).
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -17,14 +16,14 @@ use rustix::io::Errno;
 
 use crate::meta::FileType;
 
-/// Bits of an offset that say where; those above say of which reading. Together they
-/// have 31 bits, which is what programs of 32 bits understand.
-const PLACE_BITS: u32 = 21;
-const READINGS: u64 = 1 << (31 - PLACE_BITS);
-/// How many names of readings that did not come to their end are kept, together.
+/// Bits of an offset that are the position; those above are the reading's number. Together they have 31 bits, which
+/// programs of 32 bits understand.
+const POSITION_BITS: u32 = 21;
+const READINGS: u64 = 1 << (31 - POSITION_BITS);
+/// Most names that are kept of readings that have not come to their end.
 const MOST_NAMES: usize = 1 << 18;
 
-/// A name as it is on disk.
+/// Entry of a directory on disk.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) name: OsString,
@@ -41,9 +40,9 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// The names from here to the end.
+    /// Returns the names from here to the end, each with the offset after it.
     pub(super) fn names(&self) -> impl Iterator<Item = (&Name, u64)> {
-        let after = |at: usize| (self.reading << PLACE_BITS) | (at as u64 + 1);
+        let after = |at: usize| (self.reading << POSITION_BITS) | (at as u64 + 1);
         let names = self.names.iter().enumerate().skip(self.from);
         names.map(move |(at, name)| (name, after(at)))
     }
@@ -66,15 +65,15 @@ impl Listings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the directory `id` has from `offset` on; `read` reads its names.
+    /// Returns the names of the directory `id` from `offset` on; `read` reads them all.
     pub(super) fn part(
         &self,
         id: u64,
         offset: u64,
         read: impl FnOnce() -> Result<Vec<Name>, Errno>,
     ) -> Result<Part, Errno> {
-        let from = usize::try_from(offset & ((1 << PLACE_BITS) - 1)).unwrap_or(usize::MAX);
-        let reading = offset >> PLACE_BITS;
+        let from = usize::try_from(offset & ((1 << POSITION_BITS) - 1)).unwrap_or(usize::MAX);
+        let reading = offset >> POSITION_BITS;
         if offset != 0 {
             let mut table = self.table();
             if let Some(at) = table.position(id, reading) {
@@ -87,18 +86,18 @@ impl Listings {
             }
         }
         let mut names = read()?;
-        if names.len() >= 1 << PLACE_BITS {
+        if names.len() >= 1 << POSITION_BITS {
             return Err(Errno::OVERFLOW);
         }
         names.sort_unstable_by(|a, b| order(&a.name).cmp(&order(&b.name)));
         let names: Arc<[Name]> = names.into();
         let reading = self.table().keep(id, names.clone());
-        // One that was given up goes on where it would be now.
+        // A reading that was given up goes on at the same position of the new one.
         Ok(Part { names, reading, from })
     }
 }
 
-/// The directory itself and the one above come first, as on most disks.
+/// Returns the key by which names are sorted: the directory itself and the one above come first, as on most disks.
 fn order(name: &OsStr) -> (bool, &[u8]) {
     (name != "." && name != "..", name.as_bytes())
 }

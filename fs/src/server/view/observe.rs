@@ -1,4 +1,4 @@
-//! Changes made behind the kernel's back, and the bookkeeping for all others.
+//! Notes of changes: invalidations in the kernel of those made without a request, and names of nodes after all.
 
 use std::ffi::OsStr;
 
@@ -8,7 +8,7 @@ use super::View;
 use crate::server::phantom::PhantomKind;
 use crate::target::Observer;
 
-/// What the installer changes through the [`Target`] while the view is mounted.
+/// Changes made through the [`Target`](crate::Target) while the view is mounted.
 ///
 /// Notifications fail when the kernel has nothing to forget or the view is gone; both are fine.
 impl Observer for View {
@@ -52,7 +52,7 @@ impl Observer for View {
     }
 }
 
-/// The view as it observes its own changes: the kernel knows of these.
+/// Observer of the view's own changes, of which the kernel knows.
 pub(super) struct OwnChanges<'a>(pub(super) &'a View);
 
 impl Observer for OwnChanges<'_> {

@@ -1,22 +1,21 @@
-//! The list of what is loaded.
+//! The list of loaded objects, as it is printed.
 
 use super::{Map, Maps};
 
 impl Maps<'_> {
-    /// What is loaded, the program first, in the order in which it is listed; the
-    /// loader is where its first user needs it, if there is one.
+    /// Returns the objects in the order of the list, the program first; the loader stands where it is needed first.
     pub(in crate::ldd) fn chain(&self) -> impl Iterator<Item = &Map> {
         self.order.iter().filter_map(|index| self.maps.get(*index))
     }
 
-    /// What a name in the tables of versions means.
+    /// Returns the object that a name in the tables of versions means.
     pub(in crate::ldd) fn by_name(&self, name: &[u8]) -> Option<&Map> {
         self.maps.iter().find(|map| {
             map.names.iter().any(|known| known == name) || map.object.soname.as_deref() == Some(name)
         })
     }
 
-    /// The list: `\tNAME => PATH (0xADDRESS)`.
+    /// Prints the list: `\tNAME => PATH (0xADDRESS)`.
     pub(in crate::ldd) fn print(&self, output: &mut Vec<u8>) {
         let digits = if self.abi.wide { 16 } else { 8 };
         let mut address: u64 = if self.abi.wide {
@@ -40,8 +39,7 @@ impl Maps<'_> {
                 [b"\t", name, b" => ", &map.path, address.as_bytes()].concat()
             });
         }
-        // The kernel's own object comes after the program; the loader is put
-        // right behind what is before it.
+        // The kernel's own object comes after the program, and after the loader where that is second.
         let second = self.order.get(1).copied();
         let behind = usize::from(second.is_some() && second == self.loader_map);
         if let Some(name) = self.abi.vdso {
