@@ -3,6 +3,7 @@
 //! A view executes `/proc/self/exe` as its agent, so this test program has a `main` of its own (`harness = false`).
 //! The target is of a foreign architecture and has programs that are no more than an ELF header: this machine's own
 //! stand in for them.
+#![allow(clippy::print_stdout, reason = "a test program says which tests it runs")]
 
 use apt_solve::Universe;
 use deb_arch::{Architecture, ByteOrder};
@@ -16,7 +17,7 @@ use script_host::{
     Native, Observer, Options, RunResult, ScriptCall, ScriptRoot, ScriptSettings, Session, SessionError, open,
 };
 use shim_protocol::Violation;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
             test();
             format!("test {name} ... ok")
         };
-        writeln!(io::stdout(), "{line}").unwrap();
+        println!("{line}");
     }
     ExitCode::SUCCESS
 }
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
 fn has(need: &str, lack: Option<String>) -> bool {
     let Some(lack) = lack else { return true };
     assert!(std::env::var_os("CI").is_none(), "no {need}: {lack}");
-    writeln!(io::stderr(), "skipped for want of {need}: {lack}").unwrap();
+    eprintln!("skipped for want of {need}: {lack}");
     false
 }
 
