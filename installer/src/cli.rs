@@ -1,6 +1,6 @@
 //! The command: options in, exit status out.
 //!
-//! [`args`] says what can be given, [`resolve`] makes [`Settings`] of it, the [commands](crate::commands) act by
+//! [`args`] says what can be given, [`resolve`] makes [`Settings`] of it, the [`commands`] act by
 //! them, [`error`] prints what went wrong, [`exit`] has the exit statuses and [`environment`] the environment
 //! variables that matter.
 

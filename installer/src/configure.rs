@@ -27,12 +27,12 @@ use trigger_cycles::TriggerCycles;
 
 type Result<T> = std::result::Result<T, ConfigureError>;
 
-/// The kinds of dpkg's runs.
+/// Kind of a run of dpkg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Run {
-    /// `dpkg --install`, after everything is unpacked.
+    /// The end of `dpkg --install`, when all packages are unpacked.
     Install,
-    /// `dpkg --configure --no-triggers` with some packages.
+    /// `dpkg --configure --no-triggers PACKAGE…`.
     Configure,
     /// `dpkg --configure --pending`.
     Pending,
@@ -44,6 +44,7 @@ pub struct Configurer<'a, 's> {
     database: &'a mut Database,
     /// `DPKG_FORCE` (dpkg(1), `--force-help`).
     force: &'static str,
+    /// Processing of triggers since a package was configured last.
     trigger_cycles: TriggerCycles,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The packages of the first phase, the essential ones, are unpacked together before any script runs. Then a
 //! session is opened and they are configured. After that the steps of the other phases follow one another, each
-//! of which unpacks or configures some packages. Meanwhile later packages are [recompressed](recompress).
+//! of which unpacks or configures some packages. Meanwhile later packages are recompressed (`recompress`).
 
 use crate::bookkeeping;
 use crate::merge_usr;

@@ -1,7 +1,7 @@
 //! Makes Debian root filesystems as an ordinary user, with native tools only.
 //!
 //! [`cli`] reads a command line and makes [`settings`] of it; [`commands`] act by them. An installation loads
-//! [`archives`], carries a plan out ([`install`], [`configure`]) in a session of the crate `script-host`, and
+//! `archives`, carries a plan out ([`install`], [`configure`]) in a session of the crate `script-host`, and
 //! writes the result ([`output`]). [`dpkg`] is the entry for a call of dpkg on a root filesystem that exists.
 
 mod archives;

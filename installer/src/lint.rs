@@ -6,9 +6,9 @@
 //! by one on that of the target ([`Writes`]), and by the shim, which stands in for the tools and reports their
 //! arguments.
 //!
-//! [`lookups`] turns accesses into operations, [`process`] finds the process that makes them, [`classify`] picks
+//! `lookups` turns accesses into operations, [`process`] finds the process that makes them, [`classify`] picks
 //! out the violations, and [`lines`] finds the line of the script. [`finding`] collects them, [`report`] prints
-//! them, and [`observer`] connects all that with a session.
+//! them, and `observer` connects all that with a session.
 
 pub mod classify;
 pub mod finding;

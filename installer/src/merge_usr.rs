@@ -4,7 +4,7 @@
 //! it after everything is unpacked. This module is for targets that are merged, or stay unmerged, without that
 //! package: the links are made before the essential packages are unpacked, so that their files go to the right
 //! directories, as debootstrap used to do it and as mmdebstrap's hooks do. The packages are checked first
-//! ([`check`]), by the rules by which debootstrap merges afterwards: no two files may get one path, and no link may
+//! (`check`), by the rules by which debootstrap merges afterwards: no two files may get one path, and no link may
 //! lead elsewhere.
 
 mod check;

@@ -16,33 +16,33 @@ use script_host::ScriptSettings;
 /// Error of an argument that has no meaning.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// TARGET.
+    /// TARGET has no meaning.
     #[error(transparent)]
     Target(#[from] TargetError),
     /// There is no default cache directory.
     #[error("there is no place for the cache: neither XDG_CACHE_HOME nor HOME is set")]
     NoCache,
-    /// A relative path, and the current directory is gone.
+    /// A path is relative, and the current directory does not exist any more.
     #[error("cannot find the current directory")]
     CurrentDirectory(#[source] std::io::Error),
-    /// `SOURCE_DATE_EPOCH` is no number.
+    /// `SOURCE_DATE_EPOCH` is not a number.
     #[error("SOURCE_DATE_EPOCH is `{0}`, not a number of seconds since 1970")]
     SourceDateEpoch(String),
     /// `--native-sysroot` is no directory.
     #[error("--native-sysroot: there is no directory {0}")]
     NativeSysroot(PathBuf),
-    /// `--keyring` is not there.
+    /// A path of `--keyring` does not exist.
     #[error("--keyring: cannot find {path}")]
     Keyring {
         /// The path as given.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: std::io::Error,
     },
-    /// `--debconf-selections`.
+    /// `--debconf-selections` has a file that cannot be used.
     #[error(transparent)]
     Preseed(#[from] PreseedError),
-    /// A tar archive on a terminal.
+    /// The archive would be written on a terminal.
     #[error("standard output is a terminal; the archive would be shown on it")]
     Terminal,
 }
@@ -67,7 +67,7 @@ impl SettingsError {
 /// Returns the settings that `args` mean, completed from `environment` and this machine.
 ///
 /// # Errors
-/// [`SettingsError`] where an argument cannot be meant.
+/// [`SettingsError`] where an argument has no meaning.
 pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, SettingsError> {
     let target = TargetSpec::parse(&args.target)?;
     if target == TargetSpec::Stdout && !args.dry_run && std::io::IsTerminal::is_terminal(&std::io::stdout()) {

@@ -35,7 +35,7 @@ const NAMES: &[&str] = &[
 /// Forces of other versions of dpkg, which are accepted without effect.
 const WITHOUT_EFFECT: &[&str] = &["auto-select"];
 
-/// The forces in effect: a bit for each, by its position in [`NAMES`].
+/// The forces in effect: a bit for each, by its position in `NAMES`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forces(u32);
 

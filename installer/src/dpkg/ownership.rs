@@ -18,6 +18,7 @@ pub(super) struct InstalledOwners<'r> {
 }
 
 impl<'r> InstalledOwners<'r> {
+    /// Returns the owners for a package in favour of which those of `leaving` are removed.
     pub(super) fn new(database: &'r Database, overwrite: bool, leaving: &'r [PackageKey]) -> Self {
         Self {
             database,

@@ -1,4 +1,4 @@
-//! The steps of the plan: unpack some, configure some.
+//! The phases and steps of the plan: packages are unpacked and configured in turn.
 
 use super::recompress::{self, Recompression, Task};
 use super::{Installation, Result};

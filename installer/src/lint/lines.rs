@@ -3,7 +3,7 @@
 //! `sh -x` cannot tell: the shell of Debian, dash, is built without `$LINENO`, and bash takes `PS4` from
 //! nobody's environment when it runs as root. Their trace goes to standard error, too, where `x=$(f 2>&1)`
 //! catches it and the script does something else. So shell scripts of packages are interpreted by bash with a
-//! start-up file ([`startup`]) that sends the trace to a pipe of its own (bash(1), `BASH_XTRACEFD`) and sets
+//! start-up file (`startup`) that sends the trace to a pipe of its own (bash(1), `BASH_XTRACEFD`) and sets
 //! `PS4` there, for `sh` in POSIX mode. The shim does that (`maintscript-shim/src/traced.rs`): it replaces the
 //! shells in the native root, and has the real ones in its directory.
 //!

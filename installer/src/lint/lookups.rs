@@ -1,4 +1,4 @@
-//! Operations on paths, told from the lookups that lead to them.
+//! Operations on paths, as distinct from the lookups that lead to them.
 //!
 //! The kernel looks up the names of a path one after the other, follows links, and then does something with the
 //! last one, or nothing where only its attributes are wanted. So a lookup is kept until the same process does

@@ -1,4 +1,4 @@
-//! Processes: maintainer scripts and tools, told apart by their command lines.
+//! Processes: maintainer scripts and tools, distinguished by their command lines.
 
 use std::path::Path;
 

@@ -62,7 +62,7 @@ enum State {
     Foreign,
     /// Its run lives.
     Alive,
-    /// Its run is dead; the lock is now ours, so that nobody else removes it too.
+    /// Its run is dead; the lock is held here, so that no other run removes it too.
     Dead(#[allow(dead_code, reason = "held for its lock")] File),
     /// Its run ended before it made the marker: it is old, and empty but for a marker without its name.
     Unborn,
