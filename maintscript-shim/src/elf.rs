@@ -1,4 +1,4 @@
-//! What the dynamic section of a native program says (elf(5)).
+//! The dynamic section of a native program (elf(5)).
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -58,7 +58,8 @@ fn main() -> ExitCode {
             test();
             format!("test {name} ... ok")
         };
-        writeln!(io::stdout(), "{line}").unwrap();
+        let mut out = io::stdout();
+        writeln!(out, "{line}").unwrap();
     }
     ExitCode::SUCCESS
 }
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
 fn has(need: &str, lack: Option<String>) -> bool {
     let Some(lack) = lack else { return true };
     assert!(std::env::var_os("CI").is_none(), "no {need}: {lack}");
-    writeln!(io::stderr(), "skipped for want of {need}: {lack}").unwrap();
+    eprintln!("skipped for want of {need}: {lack}");
     false
 }
 
