@@ -64,7 +64,7 @@ impl Default for Path {
     }
 }
 
-/// What a path the loader is about to open stands for.
+/// Meaning of a path that the loader is about to open.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Mapped {
     /// It is the machine's own already, or no path at all.

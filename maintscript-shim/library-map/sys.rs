@@ -1,4 +1,4 @@
-//! What the loader and programs call, and the only place with `unsafe`.
+//! The functions that the loader and programs call, and the only module with `unsafe`.
 #![allow(unsafe_code, reason = "calls from and into C, each with its reason")]
 
 use crate::path::{Mapped, Path, map};

@@ -15,7 +15,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use tool_table::Responder;
 
-/// What becomes of an execution.
+/// Decision about an execution.
 pub(crate) enum Answer {
     /// Answered here: what goes to standard output, and the exit status.
     Done {
@@ -30,7 +30,7 @@ pub(crate) enum Answer {
     Execute(Execution),
 }
 
-/// How a native counterpart is executed where that is not simply as it was
+/// The execution of a native counterpart, where that is not simply as it was
 /// called.
 #[derive(Debug, Default)]
 pub(crate) struct Execution {
@@ -49,19 +49,19 @@ pub(crate) struct Execution {
     /// A first run, with these arguments, for the native tools of this run; nothing
     /// comes of its failure.
     pub(crate) first: Option<Vec<OsString>>,
-    /// What becomes of its standard output.
+    /// Change of its standard output; none passes it on.
     pub(crate) rewrite: Option<Rewrite>,
-    /// What is done to the files it wrote, once it has succeeded, with its arguments.
+    /// Change of the files that it wrote, made with its arguments once it has succeeded.
     pub(crate) after: Option<After>,
 }
 
 /// Changes the files that a tool wrote, given its arguments.
 pub(crate) type After = fn(&Architecture, &[OsString]) -> std::io::Result<()>;
 
-/// What becomes of standard output, and where it goes.
+/// Change of standard output, and its destination.
 #[derive(Debug)]
 pub(crate) struct Rewrite {
-    /// From what the native tool wrote to what the target's would write.
+    /// Returns the output of the target's tool for that of the native one.
     pub(crate) text: fn(&Architecture, &[u8]) -> Vec<u8>,
     /// A file instead of standard output.
     pub(crate) file: Option<String>,
@@ -69,8 +69,8 @@ pub(crate) struct Rewrite {
     pub(crate) without: &'static [&'static str],
 }
 
-/// How a responder answers.
-enum Way {
+/// Form of a responder's answer.
+enum Form {
     /// It prints; `None` executes the counterpart after all.
     Prints(Option<Vec<u8>>),
     /// The counterpart is executed, but not simply.
@@ -79,32 +79,32 @@ enum Way {
     Installer,
 }
 
-/// How a responder answers for a target, to a tool's arguments.
-fn way(responder: Responder, arch: &Architecture, arguments: &[OsString]) -> Way {
+/// Returns a responder's answer for a target, to a tool's arguments.
+fn form(responder: Responder, arch: &Architecture, arguments: &[OsString]) -> Form {
     match responder {
-        Responder::Text(text) => Way::Prints(Some(text.into())),
-        Responder::Uname => Way::Prints(uname::uname(arch, arguments)),
-        Responder::Arch => Way::Prints(arguments.is_empty().then(|| line(arch.uname))),
-        Responder::Dpkg => Way::Prints(dpkg(arch, arguments)),
-        Responder::Compiler => Way::Prints(compiler::machine(arch, arguments)),
-        Responder::Ldconfig => Way::Installer,
-        Responder::Getconf => Way::Executes(getconf::getconf(arguments)),
-        Responder::Localedef => Way::Executes(localedef::localedef(arch, arguments)),
-        Responder::Depmod => Way::Executes(depmod::depmod(arch)),
-        Responder::PixbufLoaders => Way::Executes(modules::pixbuf(arch, arguments)),
-        Responder::Gtk3Modules => Way::Executes(modules::gtk3(arch, arguments)),
-        Responder::Gtk2Modules => Way::Executes(modules::gtk2(arch, arguments)),
-        Responder::Modules => Way::Executes(modules::load()),
-        Responder::Graphviz => Way::Executes(modules::graphviz(arch)),
-        Responder::Fontconfig => Way::Executes(modules::fontconfig(arch)),
-        Responder::Machine => Way::Executes(modules::machine()),
-        Responder::Bash => Way::Executes(modules::bash(arch)),
-        Responder::Perl => Way::Executes(modules::perl(arch)),
-        Responder::Python => Way::Executes(modules::python(arch)),
+        Responder::Text(text) => Form::Prints(Some(text.into())),
+        Responder::Uname => Form::Prints(uname::uname(arch, arguments)),
+        Responder::Arch => Form::Prints(arguments.is_empty().then(|| line(arch.uname))),
+        Responder::Dpkg => Form::Prints(dpkg(arch, arguments)),
+        Responder::Compiler => Form::Prints(compiler::machine(arch, arguments)),
+        Responder::Ldconfig => Form::Installer,
+        Responder::Getconf => Form::Executes(getconf::getconf(arguments)),
+        Responder::Localedef => Form::Executes(localedef::localedef(arch, arguments)),
+        Responder::Depmod => Form::Executes(depmod::depmod(arch)),
+        Responder::PixbufLoaders => Form::Executes(modules::pixbuf(arch, arguments)),
+        Responder::Gtk3Modules => Form::Executes(modules::gtk3(arch, arguments)),
+        Responder::Gtk2Modules => Form::Executes(modules::gtk2(arch, arguments)),
+        Responder::Modules => Form::Executes(modules::load()),
+        Responder::Graphviz => Form::Executes(modules::graphviz(arch)),
+        Responder::Fontconfig => Form::Executes(modules::fontconfig(arch)),
+        Responder::Machine => Form::Executes(modules::machine()),
+        Responder::Bash => Form::Executes(modules::bash(arch)),
+        Responder::Perl => Form::Executes(modules::perl(arch)),
+        Responder::Python => Form::Executes(modules::python(arch)),
     }
 }
 
-/// What is done when the tool at `path`, which has no links in it, is called with
+/// Returns the answer to a call of the tool at `path`, which has no links in it, with
 /// `arguments` by the name `called`: one program may be several tools.
 pub(crate) fn answer(arch: &Architecture, path: &OsStr, called: &OsStr, arguments: &[OsString]) -> Answer {
     let as_it_is = || Answer::Execute(Execution::default());
@@ -114,11 +114,11 @@ pub(crate) fn answer(arch: &Architecture, path: &OsStr, called: &OsStr, argument
     let Some(known) = row(arch, base_name(path)).or_else(|| row(arch, base_name(called))) else {
         return as_it_is();
     };
-    match (way(known.responder, arch, arguments), kind) {
-        (Way::Prints(Some(output)), Kind::Program) => Answer::Done { output, status: 0 },
-        (Way::Installer, Kind::Program) => Answer::Ldconfig,
-        (Way::Executes(execution), _) => Answer::Execute(execution),
-        (Way::Prints(_) | Way::Installer, _) => as_it_is(),
+    match (form(known.responder, arch, arguments), kind) {
+        (Form::Prints(Some(output)), Kind::Program) => Answer::Done { output, status: 0 },
+        (Form::Installer, Kind::Program) => Answer::Ldconfig,
+        (Form::Executes(execution), _) => Answer::Execute(execution),
+        (Form::Prints(_) | Form::Installer, _) => as_it_is(),
     }
 }
 
@@ -133,9 +133,9 @@ fn row(arch: &Architecture, name: &[u8]) -> Option<&'static tool_table::Answer> 
 
 #[derive(PartialEq, Eq)]
 enum Kind {
-    /// Of a directory of programs.
+    /// Those of a directory of programs.
     Program,
-    /// Of a library's directory.
+    /// Those of a library's directory.
     Helper,
 }
 

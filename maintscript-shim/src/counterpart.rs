@@ -26,7 +26,7 @@ pub(crate) fn resolve(path: &OsStr) -> PathBuf {
         .unwrap_or_else(|_| PathBuf::from(path))
 }
 
-/// What is executed for a target program.
+/// The native program that is executed for one of the target.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Counterpart {
     /// A path of the view.
@@ -95,14 +95,14 @@ pub(crate) fn ended(program: &[u8]) -> Result<(), OsString> {
 
 /// Reports that a counterpart cannot be executed.
 pub(crate) fn failed(real: &Path, reason: &str) {
-    // The caller is told in any case.
+    // The caller fails in any case.
     let _ = ask(&Request::Failed {
         program: real.as_os_str().as_bytes(),
         reason: reason.as_bytes(),
     });
 }
 
-/// What the installer did in the place of a tool.
+/// Result of a tool whose work the installer did.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Done {
     /// Bytes for standard output.

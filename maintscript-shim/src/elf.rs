@@ -1,4 +1,4 @@
-//! What the dynamic section of a native program says (elf(5)).
+//! The dynamic section of a native program (elf(5)).
 
 use deb_arch::elf::{DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_STRSZ, DT_STRTAB, Layout, PT_DYNAMIC, PT_LOAD};
 use std::ffi::OsStr;

@@ -102,7 +102,7 @@ pub(crate) fn run(
     Ok(exit_status(output.status))
 }
 
-/// As a shell gives it on.
+/// Returns the exit status as a shell passes it on.
 fn exit_status(status: ExitStatus) -> i32 {
     let signal = status.signal().map_or(1, |signal| 128 + signal);
     status.code().unwrap_or(signal)

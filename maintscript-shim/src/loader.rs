@@ -10,7 +10,7 @@ use std::path::Path;
 /// With this in the environment every dynamic program lists its libraries.
 const TRACE: &str = "LD_TRACE_LOADED_OBJECTS";
 
-/// What becomes of an execution.
+/// The loader's part in an execution.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task<'a> {
     /// It has nothing to do with the loader.
@@ -21,7 +21,7 @@ pub(crate) enum Task<'a> {
     Execute(&'a OsStr, &'a [OsString]),
 }
 
-/// What the loader has to do when the file `real` is executed with `arguments`.
+/// Returns the loader's part when the file `real` is executed with `arguments`.
 pub(crate) fn task<'a>(real: &Path, arguments: &'a [OsString]) -> Task<'a> {
     decide(real, arguments, std::env::var_os(TRACE).is_some())
 }
@@ -51,7 +51,7 @@ fn decide<'a>(real: &Path, arguments: &'a [OsString], traced: bool) -> Task<'a> 
     Task::Ask
 }
 
-/// By the name that glibc gives it, in a directory of libraries.
+/// Whether a file has the name that glibc gives the loader, in a directory of libraries.
 fn is_loader(real: &Path) -> bool {
     let name = base_name(real.as_os_str());
     let versioned = |rest: &[u8]| rest.iter().all(|b| b.is_ascii_digit() || *b == b'.');

@@ -10,7 +10,7 @@
 //! native sysroot with the caller's arguments and environment. A few tools
 //! that carry their architecture inside are answered here ([`answers`]).
 //!
-//! By any other name it is a tool that a script calls which runs outside of its
+//! By any other name it is a wrapper of a tool that a script calls which runs outside of its
 //! root ([`chrootless`]).
 //!
 //! The build script compiles it with `rustc` alone, statically linked, so it depends on nothing but `std`, crates
@@ -63,7 +63,7 @@ fn interpret(arch: &OsStr, path: &OsStr, name: &OsStr, rest: &[OsString]) -> i32
     execute(arch, made_for, (path, name), rest)
 }
 
-/// What a handler of binfmt_misc was called with: ARCH, PATH, NAME and the arguments.
+/// Returns ARCH, PATH, NAME and the arguments of a call as a handler of binfmt_misc.
 fn handled(arguments: &[OsString]) -> Option<(&OsStr, &OsStr, &OsStr, &[OsString])> {
     let [own, path, name, rest @ ..] = arguments else {
         return None;

@@ -10,7 +10,7 @@ use shim_protocol::{FOREIGN, paths};
 /// Triplet of the machine this helper was built for.
 pub(crate) const NATIVE_TRIPLET: &str = NATIVE.triplet;
 
-/// Where native programs find locales that scripts make, when the target's are of
+/// Directory in which native programs find locales that scripts make, when the target's are of
 /// another byte order. It is not in the result.
 pub(crate) const LOCALES: &str = "/dev/shm/rootless-install-locales";
 
@@ -54,7 +54,7 @@ pub(crate) fn merged(path: &[u8]) -> Vec<u8> {
     [top, path].concat()
 }
 
-/// Where the counterpart of a target path is in the native sysroot.
+/// Returns the path of a target path's counterpart in the native sysroot.
 pub(crate) fn in_sysroot(arch: &Architecture, path: &OsStr) -> OsString {
     let mut native = paths::SYSROOT.as_bytes().to_vec();
     native.extend(map_triplet(path.as_bytes(), arch.triplet, NATIVE_TRIPLET));

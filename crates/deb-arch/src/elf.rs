@@ -86,7 +86,7 @@ pub struct Layout {
     pub big_endian: bool,
 }
 
-/// Where the program headers are.
+/// Position of the program headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SegmentTable {
     /// Offset in the file.

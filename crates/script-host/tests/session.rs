@@ -59,7 +59,12 @@ fn main() -> ExitCode {
             test();
             format!("test {name} ... ok")
         };
+<<<<<<< HEAD
         println!("{line}");
+=======
+        let mut out = io::stdout();
+        writeln!(out, "{line}").unwrap();
+>>>>>>> host
     }
     ExitCode::SUCCESS
 }

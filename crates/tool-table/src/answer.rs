@@ -7,11 +7,11 @@ pub struct Answer {
     /// Names of programs in directories of programs, or in a library's own, separated by blanks; one that ends with
     /// `*` is the beginning of names.
     pub names: &'static str,
-    /// Who answers, and how.
+    /// Responder.
     pub responder: Responder,
 }
 
-/// Who answers for a tool, and how.
+/// Responder for a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Responder {
     /// The shim prints this.

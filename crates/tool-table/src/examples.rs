@@ -12,7 +12,7 @@ pub struct Example {
     pub setting: Option<Setting>,
     /// Tool, and its arguments.
     pub words: Vec<&'static str>,
-    /// What becomes of it.
+    /// Outcome.
     pub outcome: String,
 }
 

@@ -42,7 +42,7 @@ pub use examples::{Example, Setting};
 pub use output::Output;
 pub use root::{Method, Recorded};
 
-/// How a tool is made to act on another root.
+/// The way in which a tool is made to act on another root.
 #[derive(Clone, Copy, Debug)]
 pub struct Root {
     /// Method.
@@ -56,13 +56,13 @@ pub struct Root {
 pub struct Tool {
     /// Names, separated by blanks.
     pub names: &'static str,
-    /// Whether there are names with a version behind, too: `python3.14`, `perl5.40.1`.
+    /// Whether names with a version behind are meant, too: `python3.14`, `perl5.40.1`.
     pub versioned: bool,
-    /// How it learns of the root that `DPKG_ROOT` names; none where that is not known.
+    /// The way in which it learns of the root that `DPKG_ROOT` names; none where that is not known.
     pub root: Option<Root>,
-    /// What of its work the kernel may refuse; none where it refuses nothing that can be recorded.
+    /// Changes of which the kernel may refuse some; none where it refuses nothing that can be recorded.
     pub recorded: Option<Recorded>,
-    /// Who answers for a target of another architecture; none where the native counterpart is executed.
+    /// Responder for a target of another architecture; none where the native counterpart is executed.
     pub answer: Option<Answer>,
     /// Output that depends on the architecture.
     pub outputs: &'static [Output],

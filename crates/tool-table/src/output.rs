@@ -24,7 +24,7 @@ pub const TRAITS: [(u8, &str); 4] = [
     (MACHINE, "instruction set"),
 ];
 
-/// What is done where the native program would be wrong.
+/// Remedy where the native program's output would be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// The program is not run.
@@ -47,7 +47,7 @@ pub struct Output {
     pub only_with: &'static [&'static str],
     /// Packages that execute the program whenever they are configured first; `*` and `#` as above.
     pub packages: &'static [&'static str],
-    /// What is done.
+    /// Remedy where a trait differs.
     pub remedy: Remedy,
 }
 

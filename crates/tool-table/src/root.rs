@@ -1,6 +1,6 @@
-//! How a tool learns of another root: the one that `DPKG_ROOT` names (dpkg(1), `--force-script-chrootless`).
+//! The ways in which a tool learns of another root: the one that `DPKG_ROOT` names (dpkg(1), `--force-script-chrootless`).
 
-/// How a tool is made to act on the root.
+/// Method by which a tool is made to act on the root.
 #[derive(Clone, Copy, Debug)]
 pub enum Method {
     /// It honours `DPKG_ROOT` and `DPKG_ADMINDIR` itself.
@@ -89,22 +89,21 @@ pub struct RootOption {
     pub insert: &'static str,
     /// The options of the tool, as in a [`Shape`]; the root has the letter `D`.
     pub options: &'static str,
-    /// Where this is not empty: the command line has to have one of these words for the
-    /// option to be allowed.
+    /// Words of which the command line needs one for the option to be allowed; empty means none is needed.
     pub only_with: &'static [&'static str],
-    /// Whether it goes behind the first operand, which is a command.
+    /// Whether the option goes behind the first operand, which is a command.
     pub behind_command: bool,
     /// Set in the environment where the option is not allowed: it then acts on no running system.
     pub offline: &'static [(&'static str, &'static str)],
 }
 
-/// How a tool is confined.
+/// Confinement of a tool to the root.
 #[derive(Clone, Copy, Debug)]
 pub struct Confined {
     /// The options of the tool; one with the letter `D` names the root, or files in
     /// its place: a call that has it is executed as it is.
     pub options: &'static str,
-    /// Whether it is left out, not executed unconfined, where chroot(2) is not to be had.
+    /// Whether the tool is left out, not executed unconfined, where chroot(2) is refused.
     pub or_nothing: bool,
     /// Whether only calls with paths outside of the root are confined: what it
     /// does is to its operands, and its output names them.
@@ -133,15 +132,15 @@ pub enum Question {
     Id,
     /// groups(1): of a user of the root.
     Groups,
-    /// locale(1): which ones there are is told; those of the process are its own.
+    /// locale(1): the list of locales is the root's; those of the process are its own.
     Locale,
-    /// Of the running system: executed as it is, and told.
+    /// About the running system: executed as it is, and reported.
     Outer,
     /// chroot(8): a script leaves the contract.
     Chroot,
 }
 
-/// What the kernel may refuse of an ordinary user, for whom it is recorded.
+/// Change that the kernel may refuse an ordinary user, and that is recorded then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
     /// chown(1).

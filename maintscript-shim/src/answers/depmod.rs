@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// Buckets of the table of symbols.
 const BUCKETS: u32 = 2048;
-/// Where modules are, below the directory of the options.
+/// Directories of modules, below the directory of the options.
 const MODULES: [&str; 2] = ["usr/lib/modules", "lib/modules"];
 const SYMBOLS: &str = "modules.symbols";
 /// The beginning of a line with a symbol; what comes before such lines stays there.

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use tool_table::root::{Shape, Words};
 
-/// What an argument is for.
+/// Use of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
     /// A file that is read.
@@ -32,7 +32,7 @@ pub(crate) struct Piece {
     pub(crate) argument: usize,
     /// First byte in it.
     pub(crate) from: usize,
-    /// What it is for.
+    /// Its use.
     pub(crate) used: Use,
 }
 
@@ -44,7 +44,7 @@ impl Piece {
     }
 }
 
-/// What a command line is made of.
+/// A command line, taken apart.
 #[derive(Debug, Default)]
 pub(crate) struct Call {
     /// The parts that matter, in no order.
@@ -222,7 +222,7 @@ fn known(grammar: &'static str, name: &[u8]) -> Option<Known> {
     })
 }
 
-/// What a letter of a grammar stands for; text is nothing.
+/// Returns the use that a letter of a grammar stands for; none means text.
 fn meaning(letter: u8) -> Option<Use> {
     Some(match letter {
         b'R' => Use::Read,

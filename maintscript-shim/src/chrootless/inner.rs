@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What a path is called in the root, where it leads there from outside.
+/// Returns the path in the root of a path that leads there from outside.
 pub(crate) fn inside(path: &Path) -> Option<PathBuf> {
     below(&super::root(std::env::var_os("DPKG_ROOT"))?, path)
 }
@@ -23,8 +23,8 @@ fn below(root: &[u8], path: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Tells that `called`, a program of the root, is executed; `helped` when there is a program of this
-/// machine to execute in its place.
+/// Reports that `called`, a program of the root, is executed; `helped` says that a program of this
+/// machine stands in for it.
 pub(crate) fn tell(called: &OsStr, helped: bool) {
     let finding = Finding {
         kind: ViolationKind::TargetBinary,

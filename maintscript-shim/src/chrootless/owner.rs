@@ -47,18 +47,18 @@ pub(crate) fn is_number(text: &[u8]) -> bool {
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
-/// What is known of a name.
+/// Meaning of a name of a user or group.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Known {
     /// It means the same outside, or nothing anywhere: it stays.
     Same,
-    /// In the root it is this.
+    /// It means this in the root.
     Other(Vec<u8>),
     /// It is only known outside.
     Outside,
 }
 
-/// What a single name means.
+/// Returns the meaning of a single name.
 pub(crate) fn name(world: &dyn World, root: &[u8], base: Base, name: &[u8]) -> Known {
     if name.is_empty() || is_number(name) {
         return Known::Same;
@@ -72,7 +72,7 @@ pub(crate) fn name(world: &dyn World, root: &[u8], base: Base, name: &[u8]) -> K
     }
 }
 
-/// What `USER`, `USER:GROUP`, `USER:` or `:GROUP` means; a dot may be the colon (chown(1)).
+/// Returns the meaning of `USER`, `USER:GROUP`, `USER:` or `:GROUP`; a dot may be the colon (chown(1)).
 pub(crate) fn owner(world: &dyn World, root: &[u8], spec: &[u8]) -> Known {
     let Some((user, group)) = split(world, root, spec) else {
         return name(world, root, Base::Users, spec);

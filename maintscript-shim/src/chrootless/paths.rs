@@ -4,7 +4,7 @@ use super::call::Use;
 use shim_protocol::PHANTOM_DIRECTORY;
 use std::borrow::Cow;
 
-/// What is asked of the filesystem; tests have one of their own.
+/// Questions to the filesystem; tests have one of their own.
 pub(crate) trait World {
     /// Whether something is at a path; a link counts itself.
     fn exists(&self, path: &[u8]) -> bool;
@@ -14,7 +14,7 @@ pub(crate) trait World {
     fn read(&self, path: &[u8]) -> Vec<u8>;
 }
 
-/// What becomes of a path.
+/// Decision about a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// It is right.
@@ -71,7 +71,7 @@ pub(crate) fn is_below(path: &[u8], directory: &[u8]) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-/// What does not belong to a root: processes, devices, and what is gone soon.
+/// Whether a path does not belong to a root: processes, devices, and temporary files.
 fn may_be_outside(path: &[u8], used: Use) -> bool {
     // Temporary files of a script and of the tools it runs have to be the same ones. The kernel's
     // own filesystems are the same everywhere.

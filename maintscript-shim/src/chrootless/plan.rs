@@ -1,5 +1,5 @@
-//! From a row of the table and a command line to what is executed and what is told. Nothing
-//! is done here.
+//! Plans: from a row of the table and a command line to an action and findings. Nothing
+//! is executed here.
 
 use super::call::{self, Piece, Use};
 use super::owner::{self, Base, Known};
@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use tool_table::root::{Asked, Confined, Method, Question, RootOption, Shape, Words};
 
-/// What is done.
+/// Action of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// The tool is executed, with these variables set.
@@ -30,14 +30,14 @@ pub(crate) enum Action {
     Answer(query::Answer),
 }
 
-/// What becomes of a call.
+/// Decision about a call.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// What is done.
+    /// The action.
     pub(crate) action: Action,
     /// The command line without the tool.
     pub(crate) arguments: Vec<OsString>,
-    /// What is told.
+    /// Reports to the installer.
     pub(crate) findings: Vec<Finding>,
 }
 

@@ -1,4 +1,4 @@
-//! Where the tools are, and with which environment they run.
+//! Tools' files, and the environment with which they run.
 
 use crate::sys;
 use shim_protocol::{PHANTOM_DIRECTORY, names};
@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where a shell looks when there is no `PATH`.
+/// Directories in which a shell looks without `PATH`.
 const DEFAULT: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// execve(2): not an executable format (`ENOEXEC`).
 const NO_FORMAT: i32 = 8;

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use tool_table::root::Asked;
 
-/// What is printed in the place of a tool.
+/// Output in place of a tool's.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// For standard output.

@@ -14,7 +14,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use tool_table::root::{Method, Recorded, Shape};
 
-/// What has to be recorded for a call.
+/// The records of a call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Recording {
     /// Messages, each a [`Record`].
@@ -95,7 +95,7 @@ fn send(tool: &[u8], messages: &[Vec<u8>], home: &Home) -> i32 {
     status
 }
 
-/// What a call would do, as messages; nothing where it is of a form that is not known.
+/// Returns the records of a call, as messages; nothing where the call's form is not known.
 pub(super) fn record(
     world: &dyn World,
     root: &[u8],

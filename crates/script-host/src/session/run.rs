@@ -87,7 +87,7 @@ impl Session<'_> {
     /// `variables` its whole environment.
     ///
     /// # Errors
-    /// As for a script.
+    /// Those of [`run_script`](Self::run_script).
     pub fn run(
         &mut self,
         package: &str,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why the view could not be made or used.
+/// An error of making or using a view.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
     /// The user has no subordinate ids.
@@ -60,7 +60,7 @@ pub enum ViewError {
 }
 
 impl ViewError {
-    /// What the user can do about it.
+    /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoSubordinateIds { user, .. } => Some(format!(

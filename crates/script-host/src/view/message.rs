@@ -119,7 +119,7 @@ impl ToAgent {
     /// Writes the message.
     ///
     /// # Errors
-    /// What the socket says.
+    /// Those of the socket.
     pub(super) fn send(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Mapped { handlers } => {
@@ -187,7 +187,7 @@ impl FromAgent {
     /// Writes the message.
     ///
     /// # Errors
-    /// What the socket says.
+    /// Those of the socket.
     pub(super) fn send(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Unshared => write_frame(out, &["unshared"]),

@@ -4,7 +4,7 @@ use std::io::ErrorKind::PermissionDenied;
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::unix::net::UnixStream;
 
-/// What `act` gives in a thread that is bound as a script is.
+/// Returns the result of `act` in a thread that is confined as a script is.
 fn bound<T: Send>(readable: &Path, writable: &Path, act: impl FnOnce() -> T + Send) -> T {
     let start = || {
         confine(&[readable.into()], &[writable.into()]).unwrap();
@@ -78,7 +78,7 @@ fn other_processes_get_no_signals() {
     let mut child = Command::new("sleep").arg("300").spawn().unwrap();
     let id = child.id();
     bound(readable.path(), writable.path(), || {
-        // The process of a thread may be told anything by it; what it starts may not.
+        // The thread may signal its own process; a program that it starts may not.
         let killed = |id: u32| {
             let command = format!("kill -s KILL {id}");
             let mut shell = Command::new("sh");
