@@ -3,7 +3,6 @@
 //! A view executes `/proc/self/exe` as its agent, so this test program has a `main` of its own (`harness = false`).
 //! The target is of a foreign architecture and has programs that are no more than an ELF header: this machine's own
 //! stand in for them.
-#![allow(clippy::print_stdout, reason = "a test program says which tests it runs")]
 
 use apt_solve::Universe;
 use deb_arch::{Architecture, ByteOrder};
@@ -17,7 +16,7 @@ use script_host::{
     Native, Observer, Options, RunResult, ScriptCall, ScriptRoot, ScriptSettings, Session, SessionError, open,
 };
 use shim_protocol::Violation;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -59,12 +58,8 @@ fn main() -> ExitCode {
             test();
             format!("test {name} ... ok")
         };
-<<<<<<< HEAD
-        println!("{line}");
-=======
         let mut out = io::stdout();
         writeln!(out, "{line}").unwrap();
->>>>>>> host
     }
     ExitCode::SUCCESS
 }
