@@ -1,4 +1,4 @@
-//! What a view costs beside the directory that it shows: `cargo bench --package rootless-install-fs`,
+//! Cost of a view beside the directory that it shows: `cargo bench --package rootless-install-fs`,
 //! as root or as a user with a range in `/etc/subuid`.
 //!
 //! Each thing is done to the disk and to the view, in one user namespace, by a process that shares a
@@ -199,7 +199,7 @@ fn inside(t: &Inside, redirects: bool) {
     print(redirects, &lines);
 }
 
-/// What can be done only once to a thing: the median of many things.
+/// Times an operation that is possible only once on a file: the median of many files.
 fn once(what: &'static str, disk: &Path, t: &Inside, run: impl Fn(&Path, usize)) -> Line {
     let timed = |root: &Path| {
         let mut times: Vec<Duration> = (0..DIRECTORIES)

@@ -279,7 +279,7 @@ mod tests {
             ],
             rest in "[a-z.]{0,12}",
         ) {
-            // What ends with a zero here is a whole name.
+            // A class that ends with a zero here is a whole name.
             let name = match class.strip_suffix('\0') {
                 Some(whole) => whole.to_owned(),
                 None => format!("{class}{rest}"),

@@ -37,7 +37,7 @@ pub use phantom::{Phantom, PhantomKind, SERVED};
 pub use redirect::Redirect;
 pub use watch::{Access, AccessKind, Attribute, LookupResult, Watch};
 
-/// How a view is served.
+/// Options of a served view.
 #[derive(Debug, Clone, Default)]
 pub struct ServeOptions {
     /// Paths that the view has without the target having them.

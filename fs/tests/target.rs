@@ -294,7 +294,7 @@ fn what_cannot_be_served() {
         serve(&target, null(), options),
         Err(Error::Phantom { .. })
     ));
-    // What failed to be served is still a target.
+    // A target that could not be served is still one.
     target
         .make_dir(p("d"), &meta(FileType::Directory, 0o755, 0, 0))
         .unwrap();

@@ -126,7 +126,6 @@ impl Installation<'_, '_> {
             arch: self.system.arch,
             foreign: &self.system.foreign,
             root: host.root,
-            native: host.native,
             scripts: &self.system.scripts,
             dpkg_version: self.dpkg_version(),
             runs_programs: true,
@@ -137,7 +136,7 @@ impl Installation<'_, '_> {
             reporter: Arc::clone(&self.reporter),
             cancel: self.cancel,
         };
-        let deferred = script_host::open(options, |session| {
+        let deferred = script_host::open(options, host.native, |session| {
             std::thread::scope(|scope| {
                 let _stopped = recompression.until_dropped();
                 let begin = || {

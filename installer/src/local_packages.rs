@@ -182,8 +182,8 @@ mod tests {
         let archive = "Package: own\nVersion: 2.0\nArchitecture: riscv64\nFilename: pool/own.deb\nSize: 1\n";
         let archive = Packages::parse(format!("{archive}SHA256: {}\n", "1".repeat(64))).unwrap();
         let inputs = [
-            input(&archive, DEFAULT_PRIORITY),
-            input(&local.index.packages, local.index.priority()),
+            input(&archive, deb_index::DEFAULT_PRIORITY),
+            input(&local.index.packages, local.index.priority),
         ];
         let universe = Universe::new(&inputs, "riscv64", &[]);
         let id = universe.candidate("own", "riscv64").unwrap();

@@ -22,7 +22,7 @@ use apt_solve::{Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
 use deb_archive::PackageFile;
 use progress::{Cancel, Event, Reporter, Stage};
-use script_host::native_root;
+use script_host::root_copy;
 use script_host::sysroot::package_file;
 use script_host::unrunnable::OnUnrunnable;
 use script_host::{Native, ScriptRoot, ScriptSettings, SessionError};
@@ -76,7 +76,7 @@ impl NativeRootSource<'_, '_> {
         let _stage = self.reporter.stage(Stage::Sysroot);
         let directory = Staging::scratch(&self.cache.join("run"))?;
         let path = directory.directory().join("native");
-        native_root::copy(&original, &path).map_err(|source| NativeRootError::Copy {
+        root_copy::copy(&original, &path).map_err(|source| NativeRootError::Copy {
             path: original,
             source,
         })?;

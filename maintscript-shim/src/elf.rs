@@ -1,5 +1,6 @@
 //! What the dynamic section of a native program says (elf(5)).
 
+use deb_arch::elf::{DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_STRSZ, DT_STRTAB, Layout, PT_DYNAMIC, PT_LOAD};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -37,13 +38,6 @@ const PLAIN: [&[u8]; 29] = [
     b"libzstd.so.1",
 ];
 
-const PT_DYNAMIC: u64 = 2;
-const PT_LOAD: u64 = 1;
-const DT_NEEDED: u64 = 1;
-const DT_STRTAB: u64 = 5;
-const DT_STRSZ: u64 = 10;
-const DT_RPATH: u64 = 15;
-const DT_RUNPATH: u64 = 29;
 /// More than any program has.
 const LARGEST: u64 = 1 << 24;
 
@@ -65,21 +59,20 @@ fn elsewhere(file: &File) -> Option<bool> {
         [0x7f, b'E', b'L', b'F', class] => *class == 2,
         _ => return None,
     };
-    let word = if wide { 8 } else { 4 };
-    let at = |narrow, broad| if wide { broad } else { narrow };
-    let table = number(&head, at(0x1c, 0x20), word)?;
-    let size = number(&head, at(0x2a, 0x36), 2)?;
-    let count = number(&head, at(0x2c, 0x38), 2)?;
-    let headers = read(file, table, size.checked_mul(count)?)?;
+    let layout = Layout {
+        wide,
+        big_endian: cfg!(target_endian = "big"),
+    };
+    let table = layout.segments(&head)?;
+    let headers = read(file, table.offset, table.entry_size.checked_mul(table.count)?)?;
     let mut loads = Vec::new();
     let mut dynamic = None;
-    for header in headers.chunks_exact(usize::try_from(size).ok().filter(|size| *size > 0)?) {
-        let place = number(header, at(4, 8), word)?;
-        let address = number(header, at(8, 16), word)?;
-        let length = number(header, at(16, 32), word)?;
-        match number(header, 0, 4)? {
-            PT_LOAD => loads.push((address, place, length)),
-            PT_DYNAMIC => dynamic = Some(read(file, place, length)?),
+    let size = usize::try_from(table.entry_size).ok().filter(|size| *size > 0)?;
+    for header in headers.chunks_exact(size) {
+        let segment = layout.segment(header)?;
+        match segment.kind {
+            PT_LOAD => loads.push(segment),
+            PT_DYNAMIC => dynamic = Some(read(file, segment.offset, segment.in_file)?),
             _ => {}
         }
     }
@@ -87,11 +80,7 @@ fn elsewhere(file: &File) -> Option<bool> {
     let Some(dynamic) = dynamic else {
         return Some(false);
     };
-    let entries: Vec<(u64, u64)> = dynamic
-        .chunks_exact(2 * word)
-        .map_while(|entry| Some((number(entry, 0, word)?, number(entry, word, word)?)))
-        .take_while(|(tag, _)| *tag != 0)
-        .collect();
+    let entries: Vec<(u64, u64)> = layout.dynamic(&dynamic).collect();
     let value = |wanted| {
         entries
             .iter()
@@ -102,12 +91,12 @@ fn elsewhere(file: &File) -> Option<bool> {
         return Some(true);
     }
     let strings = value(DT_STRTAB)?;
-    let (address, place, _) = loads.iter().find(|(address, _, length)| {
+    let segment = loads.iter().find(|segment| {
         strings
-            .checked_sub(*address)
-            .is_some_and(|offset| offset < *length)
+            .checked_sub(segment.address)
+            .is_some_and(|offset| offset < segment.in_file)
     })?;
-    let strings = read(file, strings - address + place, value(DT_STRSZ)?)?;
+    let strings = read(file, strings - segment.address + segment.offset, value(DT_STRSZ)?)?;
     let text = |offset: u64| {
         let rest = strings.get(usize::try_from(offset).ok()?..)?;
         rest.split(|byte| *byte == 0).next()
@@ -125,17 +114,6 @@ fn read(file: &File, place: u64, length: u64) -> Option<Vec<u8>> {
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, place).ok()?;
     Some(bytes)
-}
-
-/// A number of this machine's byte order.
-fn number(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
-    let field = bytes.get(at..at.checked_add(length)?)?;
-    let add = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-    Some(if cfg!(target_endian = "big") {
-        field.iter().fold(0, add)
-    } else {
-        field.iter().rev().fold(0, add)
-    })
 }
 
 #[cfg(test)]

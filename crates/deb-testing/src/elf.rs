@@ -153,11 +153,14 @@ impl Strings {
     }
 }
 
-/// `e_flags` of Debian's programs: float ABI and the like.
-fn usual_flags(arch: &Architecture) -> u32 {
+/// Returns `e_flags` of Debian's usual libraries of an architecture: float ABI and the like.
+pub fn usual_flags(arch: &Architecture) -> u32 {
     match arch.name {
+        "armel" => 0x0500_0200,
         "armhf" => 0x0500_0400,
         "loong64" => 0x43,
+        "mips64el" => 0x8000_0007,
+        "ppc64el" => 2,
         "riscv64" => 5,
         _ => 0,
     }

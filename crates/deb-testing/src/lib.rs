@@ -12,4 +12,4 @@ mod deb;
 mod elf;
 
 pub use deb::{Data, Deb, TIME, ar, compress, write};
-pub use elf::{Elf, executable};
+pub use elf::{Elf, executable, usual_flags};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How a package stands beside others of its name and serves other architectures.
+/// A package's relation to packages of other architectures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MultiArch {
     /// Absent or `no`.

@@ -70,7 +70,7 @@ impl<T: Clone + Eq + Hash> PathOwners<T> {
     }
 
     /// Returns the number of paths that have an owner.
-    pub fn len(&self) -> usize {
+    pub fn path_count(&self) -> usize {
         self.paths.values().filter(|owners| !owners.is_empty()).count()
     }
 

@@ -8,10 +8,10 @@ use super::error::DebError;
 use super::file::DebFile;
 use dpkg_db::{Contest, ControlArchive, Package};
 
-/// Reads all of a package, and asks whether each of its paths is free.
+/// Reads all of a package and checks that each of its paths is free.
 ///
 /// # Errors
-/// What unpacking would stumble over: a damaged package, a path that another package has, a file
+/// Whatever would make unpacking fail: a damaged package, a path that another package has, a file
 /// where the target has a directory.
 pub fn check_contents(
     deb: &DebFile,

@@ -1,4 +1,4 @@
-//! Which package of a batch has which path: finds what several ship, so that the result never
+//! Claims of a batch's packages to paths. They show which paths several packages ship, so that the result never
 //! depends on which thread came first.
 
 use std::collections::HashMap;
@@ -26,8 +26,8 @@ impl Claims {
         }
     }
 
-    /// Claims a name for a package of the batch. Packages may share directories, nothing else: `false`
-    /// when another one has it and one of the two is no directory.
+    /// Claims a name for a package of the batch, and returns whether it may have it. Packages may share
+    /// directories, nothing else.
     pub(super) fn claim(&self, package: usize, parent: u64, name: &OsStr, directory: bool) -> bool {
         let key = (parent, name.to_owned());
         let index = usize::try_from(self.hasher.hash_one(&key) % SHARDS as u64).unwrap_or(0);

@@ -24,7 +24,7 @@ pub(super) struct Members {
     pub(super) data: Member,
 }
 
-/// A reader whose position can be asked for while something else owns it.
+/// A reader whose position is shared, to be read while something else owns the reader.
 struct Tracked<'a> {
     data: &'a [u8],
     position: Rc<Cell<usize>>,
@@ -40,7 +40,7 @@ impl Read for Tracked<'_> {
     }
 }
 
-/// Finds the members: `debian-binary` of version 2, one `control.tar`, one `data.tar`, in this order;
+/// Finds the members of a package file: `debian-binary` of version 2, one `control.tar`, one `data.tar`, in this order;
 /// names beginning with `_` are passed over, and so is, as in dpkg-deb, what follows `data.tar`.
 pub(super) fn members(file: &[u8], path: &Path) -> Result<Members, DebError> {
     let problem = |problem: &str| DebError::Container {

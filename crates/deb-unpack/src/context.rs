@@ -1,4 +1,4 @@
-//! What unpacking has to know of the target.
+//! The state of the target that unpacking depends on.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use rootless_install_fs::Target;
 use super::file::Limits;
 use dpkg_db::{Accounts, Database, Diversions, DpkgError, Ownership, StatOverrides};
 
-/// Whose metadata a directory that several packages ship gets, and what its time shows.
+/// The rule by which a directory that several packages ship gets its metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layering {
     /// As dpkg unpacks: the first package makes the directory, later ones leave it alone; anything
@@ -21,7 +21,7 @@ pub enum Layering {
     Tar,
 }
 
-/// What is in force in the target while packages are unpacked.
+/// Everything in force in the target while packages are unpacked.
 pub struct Context<'a> {
     /// Diversions.
     pub diversions: Diversions,
@@ -35,9 +35,9 @@ pub struct Context<'a> {
     pub limits: Limits,
     /// Metadata of shared directories.
     pub layering: Layering,
-    /// Paths that are not unpacked, and whether such a path may have others below it.
+    /// Returns whether a path is not unpacked; the second argument is whether others may be below it.
     pub left_out: &'a (dyn Fn(&Path, bool) -> bool + Sync),
-    /// Directories that are there, and get the package's metadata all the same.
+    /// Returns whether a directory that exists gets the package's metadata all the same.
     pub adopted: &'a (dyn Fn(&Path) -> bool + Sync),
 }
 

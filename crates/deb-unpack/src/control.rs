@@ -20,13 +20,13 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// The usual name of the package file, `NAME_VERSION_ARCH.deb`.
+    /// Returns the usual name of the package file, `NAME_VERSION_ARCH.deb`.
     pub fn file_name(&self) -> String {
         format!("{}_{}_{}.deb", self.name, self.version, self.architecture)
     }
 }
 
-/// Takes an entry of the control member.
+/// Adds an entry of the control member.
 pub(super) fn add(
     archive: &mut ControlArchive,
     entry: &super::entries::Entry,

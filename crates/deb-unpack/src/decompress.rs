@@ -15,7 +15,7 @@ const PARALLEL_SIZE: usize = 2 << 20;
 /// Window of decompressed data between decoder and tar reader, in bytes.
 const BUFFER: usize = 256 << 10;
 
-/// How a member is compressed, by its name's extension (deb(5)).
+/// Compression of a member, by its name's extension (deb(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compression {
     None,
@@ -36,10 +36,10 @@ impl Compression {
     }
 }
 
-/// How much compressed data is read before its memory is let go.
+/// Bytes of compressed data that are read before their memory is released.
 const RELEASED: usize = 1 << 20;
 
-/// Compressed data, mapped from a file, of which the parts that were read are let go.
+/// Compressed data, mapped from a file; memory of the parts that were read is released.
 pub(super) struct Source<'a> {
     data: &'a [u8],
     at: usize,
@@ -48,7 +48,7 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// `release` is given offset and length of what is not needed any more.
+    /// `release` gets offset and length of each part that is not needed any more.
     pub(super) fn new(data: &'a [u8], release: impl Fn(usize, usize) + 'a) -> Self {
         Self {
             data,
@@ -81,7 +81,7 @@ impl BufRead for Source<'_> {
     }
 }
 
-/// The decompressed contents of a member; reading beyond `limit` bytes fails with
+/// Returns a reader of the decompressed contents of a member; reading beyond `limit` bytes fails with
 /// [`LimitExceeded`]. Uses up to `threads` threads where the data allows it.
 pub(super) fn reader<'a>(
     source: Source<'a>,
@@ -120,7 +120,7 @@ pub(super) fn reader<'a>(
     Ok(BufReader::with_capacity(BUFFER, Bounded { inner, left: limit }))
 }
 
-/// How many blocks an xz file of one stream has, from the index at its end (the .xz file format,
+/// Returns the number of blocks of an xz file of one stream, from the index at its end (the .xz file format,
 /// sections 2.1.2 and 4); 1 when that cannot be told.
 fn xz_blocks(data: &[u8]) -> usize {
     let count = || {
@@ -147,7 +147,7 @@ fn xz_blocks(data: &[u8]) -> usize {
     count().unwrap_or(1)
 }
 
-/// Marks the error of a reader that came to its limit.
+/// Error of a reader that came to its limit.
 #[derive(Debug, thiserror::Error)]
 #[error("the size limit is exceeded")]
 pub(super) struct LimitExceeded;
@@ -168,7 +168,7 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// Whether an error is that of a [`Bounded`] reader.
+/// Returns whether an error is that of a [`Bounded`] reader.
 pub(super) fn is_limit(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<LimitExceeded>())
 }

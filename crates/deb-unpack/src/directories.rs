@@ -56,7 +56,7 @@ impl Open {
         self.0.push((directory.to_owned(), false));
     }
 
-    /// Whether the directory of a link has its time already.
+    /// Returns whether the directory of a link has its time already.
     fn link(&mut self, path: &Path, text: &Path) -> bool {
         self.meet(path);
         let parent = path.parent().unwrap_or(Path::new("/"));
@@ -92,7 +92,7 @@ impl DirectoryLog {
         self.paths.contains(path)
     }
 
-    /// Something was put into the directory with this inode.
+    /// Notes that something was put into the directory with this inode.
     pub(super) fn touched(&mut self, ino: u64, directory: bool) {
         if directory {
             self.by_directories.insert(ino)
@@ -101,12 +101,13 @@ impl DirectoryLog {
         };
     }
 
-    /// Something that is no directory is about to be put at `path`.
+    /// Notes that something other than a directory is about to be put at `path`.
     pub(super) fn meet(&mut self, path: &Path) {
         self.open.meet(path);
     }
 
-    /// The link `path` with this text was put into the directory with this inode; what it leads to.
+    /// Notes that the link `path` with this text, which leads to `to`, was put into the directory with this
+    /// inode.
     pub(super) fn linked(&mut self, parent: u64, path: &Path, text: &Path, to: PathBuf) {
         let late = self.open.link(path, text);
         self.by_links.push(Link { parent, to, late });
@@ -190,7 +191,7 @@ pub(super) fn settle(
     Ok(())
 }
 
-/// The directories whose time is that of unpacking after tar has extracted packages one after the
+/// Returns the directories whose time is that of unpacking after tar has extracted packages one after the
 /// other, each given by its paths in order and whether they are directories. tar sets the time of a
 /// directory when it meets a path outside it, and not again when it comes back: the archives of dpkg
 /// have their symbolic links at the end.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use dpkg_db::DpkgError;
 
-/// What can be wrong with a .deb file or with unpacking it.
+/// A fault of a `.deb` file or of unpacking it.
 #[derive(Debug, thiserror::Error)]
 pub enum DebError {
     /// The file cannot be opened or mapped.
@@ -22,7 +22,7 @@ pub enum DebError {
     Container {
         /// The package file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
     /// A member is damaged.
@@ -56,7 +56,7 @@ pub enum DebError {
         path: PathBuf,
         /// Name of the entry.
         entry: String,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
     /// The control file is not that of the promised package.

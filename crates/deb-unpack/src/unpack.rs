@@ -27,7 +27,7 @@ pub(super) struct Unpacker<'a> {
     pub(super) placement: Placement<'a>,
     /// Conffiles that are unpacked as `NAME.dpkg-new`.
     conffiles: HashSet<PathBuf>,
-    /// Whether the package has no checksums of its own, and gets them.
+    /// The package has no checksums of its own, and gets them.
     with_md5: bool,
     result: Unpacked,
     directories: DirectoryLog,
@@ -228,7 +228,7 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
-    /// Owner by name where the target knows it, as dpkg's tar code does; statoverrides win.
+    /// Returns the metadata of an entry: owner by name where the target knows it, as dpkg's tar code does; statoverrides win.
     fn meta(&self, entry: &Entry) -> Meta {
         let kind = match entry.kind {
             EntryKind::File | EntryKind::Hardlink(_) => FileType::Regular,
@@ -288,7 +288,7 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
-    /// The inode of the directory an entry goes into, made if it is not there.
+    /// Returns the inode of the directory an entry goes into, which is made if it is not there.
     fn parent_of(&mut self, place: &Path, path: &Path) -> Result<u64, DebError> {
         let parent = place.parent().unwrap_or(Path::new("/"));
         if let Some(ino) = self.known.get(parent) {
@@ -303,7 +303,7 @@ impl<'a> Unpacker<'a> {
         Ok(self.ensure_dir(parent, path, &meta, above)?.0)
     }
 
-    /// Makes a directory unless there is one; its inode, and whether it was made.
+    /// Makes a directory unless there is one, and returns its inode and whether it was made.
     fn ensure_dir(
         &mut self,
         place: &Path,

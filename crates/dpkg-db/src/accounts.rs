@@ -27,7 +27,7 @@ impl Accounts {
         Ok(Accounts::parse(&passwd, &group))
     }
 
-    /// The names in the contents of the two files; malformed lines are passed over, as in libc, and
+    /// Parses the contents of the two files; malformed lines are passed over, as in libc, and
     /// the first line for a name counts.
     pub fn parse(passwd: &[u8], group: &[u8]) -> Accounts {
         Accounts {
@@ -36,12 +36,12 @@ impl Accounts {
         }
     }
 
-    /// The id of a user name.
+    /// Returns the id of a user name.
     pub fn uid(&self, name: &[u8]) -> Option<u32> {
         self.users.get(name).copied()
     }
 
-    /// The id of a group name.
+    /// Returns the id of a group name.
     pub fn gid(&self, name: &[u8]) -> Option<u32> {
         self.groups.get(name).copied()
     }

@@ -58,7 +58,7 @@ impl Database {
         }
     }
 
-    /// A package's `triggers` file in `info/`; empty when it has none.
+    /// Returns a package's `triggers` file in `info/`; empty when it has none.
     ///
     /// # Errors
     /// No such package, or a file that cannot be read or parsed.
@@ -137,7 +137,7 @@ impl Database {
         }
     }
 
-    /// The state after a postinst that succeeded: `installed`, or a trigger state. Follow it with
+    /// Sets and returns the state after a postinst that succeeded: `installed`, or a trigger state. Follow it with
     /// [`Database::incorporate`], as after every maintainer script.
     ///
     /// # Errors
@@ -168,7 +168,7 @@ impl Database {
         Ok(pending)
     }
 
-    /// The packages that await a package's trigger processing.
+    /// Returns the packages that await a package's trigger processing.
     pub fn awaiters(&self, key: &PackageKey) -> Vec<PackageKey> {
         let packages = self.packages.iter();
         packages
@@ -209,14 +209,14 @@ impl Database {
         Ok(())
     }
 
-    /// The next package of the queue of deferred trigger processing.
+    /// Takes the next package off the queue of deferred trigger processing.
     pub fn next_deferred(&mut self) -> Option<PackageKey> {
         self.deferred.pop_front()
     }
 
-    /// What a new dpkg process finds when it reads the database that the one before it wrote: nothing
-    /// is queued, and pending triggers are in the opposite order, as it puts each one it reads
-    /// before the others.
+    /// Brings the database into the state that a new dpkg process reads from what the one before it wrote:
+    /// nothing is queued, and pending triggers are in the opposite order, as it puts each one it reads before
+    /// the others.
     pub fn begin_run(&mut self) {
         self.deferred.clear();
         self.packages.values_mut().for_each(Package::reread);

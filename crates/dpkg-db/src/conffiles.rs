@@ -1,4 +1,4 @@
-//! Conffiles at configuring: `NAME.dpkg-new` takes its place.
+//! Conffiles at configuring: `NAME.dpkg-new` becomes `NAME`, unless dpkg would keep or ask.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ use super::states::Status;
 
 /// Suffix of a conffile that waits to be installed.
 pub const DPKG_NEW: &str = ".dpkg-new";
-/// Suffix of a conffile that took the place of one that somebody had changed.
+/// Suffix of a changed conffile that was replaced.
 const DPKG_OLD: &str = ".dpkg-old";
-/// Suffix of a conffile that was not installed.
+/// Suffix of a package's conffile that was not installed.
 const DPKG_DIST: &str = ".dpkg-dist";
-/// How many links dpkg follows from a conffile.
+/// Number of links that dpkg follows from a conffile.
 const MAX_LINKS: usize = 25;
 
 /// A conffile about which dpkg would ask.
@@ -30,51 +30,52 @@ pub struct Question<'q> {
     pub package: &'q str,
     /// The conffile.
     pub path: &'q str,
-    /// Where it really is.
+    /// Path of the file in the target, links followed.
     pub place: &'q Path,
-    /// Where the package's is.
+    /// Path of the package's version in the target.
     pub new: &'q Path,
-    /// It is not what was installed last.
+    /// The file is not the version installed last.
     pub edited: bool,
-    /// The package's is not what it was.
+    /// The package's version is not the one installed last.
     pub updated: bool,
-    /// It was there before the package.
+    /// The file was there before the package.
     pub local: bool,
-    /// It was deleted.
+    /// The file was deleted.
     pub deleted: bool,
 }
 
-/// What becomes of a conffile.
+/// The answer about a conffile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// The one that is there stays.
+    /// The file in the target stays.
     Keep,
-    /// The package's takes its place.
+    /// The package's version replaces it.
     Install,
 }
 
 /// Decides about conffiles (dpkg(1), `--force-conf…`).
 pub trait ConffileRules {
-    /// Whether a conffile that is not there is installed, whoever deleted it (`confmiss`).
+    /// Returns whether a conffile that was deleted is installed again (`confmiss`).
     fn installs_missing(&self) -> bool {
         false
     }
-    /// Whether to ask about every changed one, even if the package's is the same as before (`confask`).
+    /// Returns whether to ask about every changed conffile, even if the package's is the same as before
+    /// (`confask`).
     fn asks_always(&self) -> bool {
         false
     }
-    /// Answers.
+    /// Answers a question.
     ///
     /// # Errors
     /// There is no answer.
     fn answer(&mut self, question: &Question<'_>) -> Result<Choice, DpkgError>;
-    /// One that is not there is installed because of [`ConffileRules::installs_missing`].
+    /// Called when a deleted conffile is installed because of [`ConffileRules::installs_missing`].
     fn missing(&mut self, _path: &str) {}
-    /// A new version takes the place of an old one.
+    /// Called when a new version replaces an old one.
     fn replacing(&mut self, _path: &str) {}
 }
 
-/// Has no answers.
+/// Rules without answers: a question is an error.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Strict;
 
@@ -90,7 +91,7 @@ impl ConffileRules for Strict {
     }
 }
 
-/// What is done with the two files.
+/// Outcome for the file in the target and the package's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
     /// Both are the same, or nothing changed in the package.
@@ -119,7 +120,7 @@ impl Database {
         self.install_conffiles_by(target, key, diversions, &mut Strict)
     }
 
-    /// The same with answers.
+    /// As [`Database::install_conffiles`], with `rules` that answer.
     ///
     /// # Errors
     /// The target cannot be read or written, or there is no answer.
@@ -152,7 +153,7 @@ impl Database {
         Ok(())
     }
 
-    /// Installs one conffile; the hash to record, if any.
+    /// Installs one conffile and returns the hash to record, if any.
     fn install_conffile(
         &mut self,
         target: &Target,
@@ -225,7 +226,7 @@ impl Database {
         Ok(Some(new_hash))
     }
 
-    /// The hash that another architecture's instance recorded when it installed the shared conffile.
+    /// Returns the hash that another architecture's instance recorded when it installed the shared conffile.
     fn hash_of_other_instance(&self, key: &PackageKey, path: &str) -> Option<String> {
         let others = self.packages().filter(|p| p.name == key.name && p.key() != *key);
         let conffiles = others
@@ -264,7 +265,8 @@ fn choose(
     }
 }
 
-/// Where a conffile really is: its links followed in the target. `None` for a loop or what is no file.
+/// Returns the path of a conffile with its links followed in the target; none for a loop or something that is
+/// not a file.
 ///
 /// # Errors
 /// The target cannot be read.

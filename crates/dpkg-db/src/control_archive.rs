@@ -12,7 +12,7 @@ use super::triggers::Declarations;
 /// A file of the control member.
 #[derive(Clone, Debug)]
 pub struct ControlFile {
-    /// Its contents.
+    /// Contents.
     pub data: Vec<u8>,
     /// Owner, mode and time as they are in the archive, and so in `info/`.
     pub meta: Meta,
@@ -28,7 +28,7 @@ pub struct ControlArchive {
 }
 
 impl ControlArchive {
-    /// The package the control file describes, not yet installed.
+    /// Returns the package that the control file describes, not yet installed.
     ///
     /// # Errors
     /// A control file that dpkg would not accept.
@@ -44,7 +44,7 @@ impl ControlArchive {
         Ok(package)
     }
 
-    /// The declared triggers (deb-triggers(5)); none without a `triggers` file.
+    /// Returns the declared triggers (deb-triggers(5)); none without a `triggers` file.
     ///
     /// # Errors
     /// A malformed `triggers` file.
@@ -61,7 +61,7 @@ impl ControlArchive {
         Declarations::parse(text, &package)
     }
 
-    /// The conffiles (deb-conffiles(5)) in order: absolute path, and whether it is marked
+    /// Returns the conffiles (deb-conffiles(5)) in order: absolute path, and whether it is marked
     /// `remove-on-upgrade`.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl ControlArchive {
         Ok(conffiles)
     }
 
-    /// A maintainer script by name (`preinst`, `postinst`, `prerm`, `postrm`, `config`).
+    /// Returns a maintainer script by name (`preinst`, `postinst`, `prerm`, `postrm`, `config`).
     pub fn script(&self, name: &str) -> Option<&ControlFile> {
         self.files.get(name)
     }

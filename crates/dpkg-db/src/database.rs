@@ -2,26 +2,22 @@
 
 use deb_types::{PackageKey, PathOwners};
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rootless_install_fs::Target;
 
 use super::error::DpkgError;
-use super::files::{
-    ensure_dir, ensure_file, failed, malformed, read_optional, read_text, remove_optional, write,
-};
+use super::files::{failed, remove_optional, write};
 use super::package::Package;
 use super::states::Status;
-use super::triggers::{Interests, TRIGGERS};
+use super::triggers::Interests;
 
 /// dpkg's administrative directory.
 pub const ADMIN: &str = "/var/lib/dpkg";
 pub(super) const STATUS: &str = "/var/lib/dpkg/status";
-const UPDATES: &str = "/var/lib/dpkg/updates";
+pub(super) const UPDATES: &str = "/var/lib/dpkg/updates";
 
-/// How many single updates dpkg keeps before it writes the whole status file again.
+/// Number of single updates that dpkg keeps before it writes the whole status file again.
 const MAX_UPDATES: u32 = 250;
 
 /// dpkg's database of a target, in memory.
@@ -29,6 +25,18 @@ const MAX_UPDATES: u32 = 250;
 /// Changes are made here and reach the target in two ways, as in dpkg: [`Database::flush`] writes a
 /// stanza a changed package to `updates/`, [`Database::save`] writes the whole `status`. Whatever
 /// reads the database between (a maintainer script) must find it flushed.
+///
+/// ```
+/// use dpkg_db::{Database, Package, PackageKey, Status};
+///
+/// let mut database = Database::new("riscv64", Vec::new());
+/// let stanza = "Package: demo\nStatus: install ok unpacked\nArchitecture: all\nVersion: 0:1.0-1\n";
+/// let key = database.insert(Package::parse(stanza).unwrap());
+/// assert_eq!(database.resolve("demo"), Some(PackageKey::new("demo", "all")));
+/// database.update(&key, |package| package.status = Status::Installed).unwrap();
+/// assert!(database.status_text().contains("Status: install ok installed\n"));
+/// assert!(database.status_text().contains("Version: 1.0-1\n"));
+/// ```
 #[derive(Debug)]
 pub struct Database {
     pub(super) native: String,
@@ -38,30 +46,31 @@ pub struct Database {
     pub(super) deferred: VecDeque<PackageKey>,
     pub(super) owners: PathOwners<PackageKey>,
     dirty: Vec<PackageKey>,
-    next_update: u32,
+    /// Number of the next file in `updates/`.
+    pub(super) next_update: u32,
     /// Changes noted since dpkg would have written the status file.
     notes: u32,
     /// The status file as dpkg would have written it in the middle of a run.
     checkpoint: Option<String>,
-    /// States as they were noted, where somebody wants to know.
+    /// States as they were noted, to be taken; none where nobody wants them.
     noted: Option<Vec<Noted>>,
 }
 
 /// A package's state at the moment at which dpkg notes it, and so tells front ends of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noted {
-    /// The package.
+    /// The package's key.
     pub key: PackageKey,
-    /// dpkg's unambiguous name of it
+    /// dpkg's unambiguous name of the package
     pub name: String,
-    /// Its version, empty where nothing is installed.
+    /// Version, empty where nothing is installed.
     pub version: String,
-    /// The state.
+    /// State.
     pub status: Status,
 }
 
 impl Database {
-    /// An empty database in memory for a system of architecture `native`.
+    /// Makes an empty database in memory for a system of architecture `native`.
     pub fn new(native: impl Into<String>, foreign: Vec<String>) -> Database {
         Database {
             native: native.into(),
@@ -83,193 +92,49 @@ impl Database {
         self.noted.get_or_insert_default();
     }
 
-    /// What was noted since the last call.
+    /// Returns what was noted since the last call.
     pub fn take_noted(&mut self) -> Vec<Noted> {
         self.noted.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Makes what mmdebstrap gives dpkg and apt to begin with: the directories, an empty `status`, and
-    /// `arch`. What is there stays.
-    ///
-    /// # Errors
-    /// The target cannot be written.
-    pub fn prepare(target: &Target, native: &str, foreign: &[String]) -> Result<Database, DpkgError> {
-        let admin = Path::new(ADMIN);
-        for directory in ["triggers", "info", "alternatives", "updates"] {
-            ensure_dir(target, &admin.join(directory))?;
-        }
-        let mut arch = format!("{native}\n");
-        for name in foreign {
-            arch.push_str(name);
-            arch.push('\n');
-        }
-        ensure_file(target, &admin.join("status"), b"", 0o644)?;
-        ensure_file(target, &admin.join("arch"), arch.as_bytes(), 0o644)?;
-        Database::load(target, native)
-    }
-
-    /// [`Database::prepare`], and what dpkg itself adds before its first package: `info/format`,
-    /// `lock`, `lock-frontend` and `triggers/{Lock,Unincorp}`. What is there stays.
-    ///
-    /// # Errors
-    /// The target cannot be written.
-    pub fn create(target: &Target, native: &str, foreign: &[String]) -> Result<Database, DpkgError> {
-        let database = Database::prepare(target, native, foreign)?;
-        let admin = Path::new(ADMIN);
-        ensure_file(target, &admin.join("info/format"), b"1\n", 0o644)?;
-        ensure_file(target, &admin.join("lock"), b"", 0o640)?;
-        ensure_file(target, &admin.join("lock-frontend"), b"", 0o640)?;
-        ensure_file(target, &admin.join("triggers/Lock"), b"", 0o600)?;
-        ensure_file(target, &admin.join("triggers/Unincorp"), b"", 0o644)?;
-        Ok(database)
-    }
-
-    /// Reads the database of a target: `status`, `updates/`, `arch`, trigger interests and file lists.
-    ///
-    /// `native` is the architecture the target is for; other lines of `arch` are foreign.
-    ///
-    /// # Errors
-    /// A file that cannot be read or that dpkg would not accept.
-    pub fn load(target: &Target, native: &str) -> Result<Database, DpkgError> {
-        let mut database = Database::new(native, Vec::new());
-        let arch = read_text(target, &Path::new(ADMIN).join("arch"))?;
-        database.foreign = arch
-            .lines()
-            .filter(|a| !a.is_empty() && *a != native)
-            .map(str::to_owned)
-            .collect();
-        database.merge(&read_text(target, Path::new(STATUS))?, Path::new(STATUS))?;
-        database.load_updates(target)?;
-        database.resolve_awaited();
-        database.load_interests(target)?;
-        database.load_owners(target)?;
-        Ok(database)
-    }
-
-    fn merge(&mut self, text: &str, path: &Path) -> Result<(), DpkgError> {
-        for stanza in text.split("\n\n").map(|stanza| stanza.trim_matches('\n')) {
-            // dpkg pads its journal files with comment lines until they are complete.
-            if stanza.is_empty() || stanza.lines().all(|line| line.starts_with('#')) {
-                continue;
-            }
-            let package = Package::parse(stanza).map_err(|error| malformed(path, error.to_string()))?;
-            let key = package.key();
-            if package.is_informative() {
-                self.packages.insert(key, package);
-            } else {
-                self.packages.remove(&key);
-            }
-        }
-        Ok(())
-    }
-
-    fn load_updates(&mut self, target: &Target) -> Result<(), DpkgError> {
-        let directory = Path::new(UPDATES);
-        let mut names = match target.read_dir(directory) {
-            Ok(names) => names,
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(failed(directory)(error)),
-        };
-        names.retain(|name| name.as_bytes().iter().all(u8::is_ascii_digit));
-        names.sort();
-        for name in names {
-            let path = directory.join(&name);
-            self.merge(&read_text(target, &path)?, &path)?;
-            let number = name.to_str().and_then(|name| name.parse::<u32>().ok());
-            let number = number.ok_or_else(|| malformed(&path, "has a name dpkg would not give it"))?;
-            self.next_update = self.next_update.max(number.saturating_add(1));
-        }
-        Ok(())
-    }
-
-    /// Gives the packages in `Triggers-Awaited` that are written without one their architecture.
-    fn resolve_awaited(&mut self) {
-        let keys: Vec<PackageKey> = self.packages.keys().cloned().collect();
-        for key in keys {
-            let Some(package) = self.packages.get(&key) else {
-                continue;
-            };
-            let awaited = package.triggers_awaited.iter();
-            let resolved: Vec<_> = awaited
-                .filter_map(|have| self.resolve_parts(&have.name, &have.architecture))
-                .collect();
-            if let Some(package) = self.packages.get_mut(&key) {
-                package.triggers_awaited = resolved;
-            }
-        }
-    }
-
-    fn load_interests(&mut self, target: &Target) -> Result<(), DpkgError> {
-        let directory = Path::new(TRIGGERS);
-        let names = match target.read_dir(directory) {
-            Ok(names) => names,
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(failed(directory)(error)),
-        };
-        for name in names {
-            let path = directory.join(&name);
-            match name.to_str() {
-                Some("Lock" | "Unincorp" | "Unincorp.new") | None => {}
-                Some("File") => self.interests.parse_file_triggers(&read_text(target, &path)?)?,
-                Some(trigger) => self.interests.parse_explicit(trigger, &read_text(target, &path)?),
-            }
-        }
-        Ok(())
-    }
-
-    fn load_owners(&mut self, target: &Target) -> Result<(), DpkgError> {
-        let mut owners = PathOwners::default();
-        for (key, package) in &self.packages {
-            if package.status == Status::NotInstalled {
-                continue;
-            }
-            let path = package.info_path("list");
-            let list = read_optional(target, &path)?.unwrap_or_default();
-            let lines = list.split(|b| *b == b'\n').filter(|line| !line.is_empty());
-            owners.add(key, lines.map(OsStr::from_bytes));
-        }
-        self.owners = owners;
-        Ok(())
-    }
-
-    /// The architecture the target is for.
+    /// Returns the architecture the target is for.
     pub fn native(&self) -> &str {
         &self.native
     }
 
-    /// Foreign architectures (`dpkg --add-architecture`).
+    /// Returns the foreign architectures (`dpkg --add-architecture`).
     pub fn foreign(&self) -> &[String] {
         &self.foreign
     }
 
-    /// A package by key.
+    /// Returns a package by key.
     pub fn get(&self, key: &PackageKey) -> Option<&Package> {
         self.packages.get(key)
     }
 
-    /// All packages, by name and architecture.
+    /// Returns all packages, by name and architecture.
     pub fn packages(&self) -> impl Iterator<Item = &Package> {
         self.packages.values()
     }
 
-    /// Trigger interests of the packages.
+    /// Returns the trigger interests of the packages.
     pub fn interests(&self) -> &Interests {
         &self.interests
     }
 
-    /// The installed packages that own a path; directories have many.
+    /// Returns the installed packages that own a path; directories have many.
     pub fn owners(&self, path: &Path) -> impl Iterator<Item = &PackageKey> {
         self.owners.of(path)
     }
 
-    /// The package that `NAME` or `NAME:ARCH` means, as dpkg resolves it: without architecture the
+    /// Returns the package that `NAME` or `NAME:ARCH` means, as dpkg resolves it: without architecture the
     /// only instance there is, or the native one.
     pub fn resolve(&self, spec: &str) -> Option<PackageKey> {
         let (name, architecture) = spec.split_once(':').unwrap_or((spec, ""));
         self.resolve_parts(name, architecture)
     }
 
-    fn resolve_parts(&self, name: &str, architecture: &str) -> Option<PackageKey> {
+    pub(super) fn resolve_parts(&self, name: &str, architecture: &str) -> Option<PackageKey> {
         let first = PackageKey::new(name, "");
         let mut instances = self
             .packages
@@ -290,7 +155,7 @@ impl Database {
         native.or(all.first()).map(|key| (*key).clone())
     }
 
-    /// dpkg's unambiguous name of a package (see [`Package::display_name`]).
+    /// Returns dpkg's unambiguous name of a package (see [`Package::display_name`]).
     pub fn display_name(&self, key: &PackageKey) -> String {
         self.packages
             .get(key)
@@ -316,20 +181,22 @@ impl Database {
         Ok(result)
     }
 
-    /// Adds a package, or takes the place of its old record, and notes it.
+    /// Adds a package, or replaces its old record, and notes it.
     pub fn insert(&mut self, package: Package) -> PackageKey {
         let key = self.place(package);
         self.note(&key);
         key
     }
 
-    /// Takes the place of a package's old record, for [`Database::note`] to follow.
+    /// Adds a package, or replaces its old record, for [`Database::note`] to follow.
     pub(super) fn place(&mut self, package: Package) -> PackageKey {
         let key = package.key();
         self.packages.insert(key.clone(), package);
         key
     }
 
+    /// Follows a change of a package's state, and has the package written with the next
+    /// [`Database::flush`].
     pub(super) fn note(&mut self, key: &PackageKey) {
         let Some(package) = self.packages.get_mut(key) else {
             return;
@@ -364,22 +231,22 @@ impl Database {
         }
     }
 
-    /// How many packages can be unpacked together, the changes of each after those of all before it,
-    /// and dpkg would not write the status file meanwhile: what it writes then shows the order.
+    /// Returns how many packages can be unpacked together, the changes of each after those of all before it,
+    /// without dpkg writing the status file meanwhile: what it writes then shows the order.
     pub fn room_for_packages(&self) -> usize {
         /// Half-installed and twice unpacked, and a trigger that is awaited.
         const CHANGES: u32 = 5;
         (MAX_UPDATES.saturating_sub(self.notes) / CHANGES) as usize
     }
 
-    /// A package's stanza as dpkg would write it, without the empty line after it.
+    /// Returns a package's stanza as dpkg would write it, without the empty line after it.
     pub fn stanza(&self, package: &Package) -> String {
         let mut out = String::with_capacity(1024);
         package.write_stanza(|key| self.display_name(key), &mut out);
         out
     }
 
-    /// The whole status file.
+    /// Returns the whole status file.
     pub fn status_text(&self) -> String {
         let mut packages: Vec<&Package> = self.packages.values().filter(|p| p.is_informative()).collect();
         packages.sort_by(|a, b| {
@@ -453,7 +320,7 @@ fn update_path(number: u32) -> PathBuf {
 }
 
 impl Package {
-    /// The path of one of the package's files in `info/`.
+    /// Returns the path of one of the package's files in `info/`.
     pub fn info_path(&self, kind: &str) -> PathBuf {
         Path::new(ADMIN)
             .join("info")

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What can be wrong with dpkg's database in the target.
+/// A fault of dpkg's database in the target.
 #[derive(Debug, thiserror::Error)]
 pub enum DpkgError {
     /// Reading or writing below the target failed.
@@ -28,7 +28,7 @@ pub enum DpkgError {
     Format {
         /// Path inside the target.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
     /// A field of a stanza is malformed.
@@ -38,7 +38,7 @@ pub enum DpkgError {
         package: String,
         /// Field name.
         field: String,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
     /// A line that is no field.
@@ -66,13 +66,13 @@ pub enum DpkgError {
     Triggers {
         /// Package name.
         package: String,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
-    /// Nobody answered what becomes of a conffile.
+    /// A question about a conffile has no answer.
     #[error("{problem}")]
     Unanswered {
-        /// Why not.
+        /// The reason.
         problem: String,
     },
     /// A conffile cannot be installed.
@@ -82,7 +82,7 @@ pub enum DpkgError {
         package: String,
         /// The conffile.
         path: String,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
 }

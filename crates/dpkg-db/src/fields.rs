@@ -2,7 +2,7 @@
 
 use super::error::DpkgError;
 
-/// How dpkg treats the value of a field.
+/// dpkg's treatment of a field's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldKind {
     /// Held in a field of [`Package`] of its own.
@@ -49,7 +49,7 @@ pub(super) const FIELDS: &[(&str, FieldKind)] = &[
     ("Triggers-Awaited", FieldKind::Own),
 ];
 
-/// The fields of one stanza: values keep their continuation lines, without white space at either end.
+/// Splits a stanza into fields: values keep their continuation lines, without white space at either end.
 pub(super) fn fields(stanza: &str) -> impl Iterator<Item = Result<(&str, &str), DpkgError>> {
     let mut rest = stanza;
     std::iter::from_fn(move || {

@@ -26,7 +26,7 @@ pub(super) fn read_optional(target: &Target, path: &Path) -> Result<Option<Vec<u
     }
 }
 
-/// A database file as text, empty when it does not exist.
+/// Reads a database file as text; empty when it does not exist.
 pub(super) fn read_text(target: &Target, path: &Path) -> Result<String, DpkgError> {
     let data = read_optional(target, path)?.unwrap_or_default();
     String::from_utf8(data).map_err(|_| malformed(path, "is not UTF-8"))

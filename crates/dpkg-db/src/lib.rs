@@ -29,6 +29,7 @@ mod database;
 mod error;
 mod fields;
 mod files;
+mod loading;
 mod ownership;
 mod package;
 mod redirections;

@@ -1,4 +1,4 @@
-//! Who owns a path, and who gets it when two packages ship it.
+//! The owner of a path when two packages ship it.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::package::Package;
 use super::relation;
 use super::states::Status;
 
-/// What happens when a package ships a path that an installed package owns.
+/// Outcome when a package ships a path that an installed package may own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Contest {
     /// Nobody else owns it.
@@ -20,7 +20,7 @@ pub enum Contest {
     Keep,
     /// Another architecture's instance of the same version ships the same file.
     Shared,
-    /// Neither: an error.
+    /// Neither says so: an error.
     Conflict {
         /// The owner.
         owner: String,
@@ -29,14 +29,14 @@ pub enum Contest {
     },
 }
 
-/// Knows which installed packages own which paths.
+/// Knowledge of which installed packages own which paths.
 pub trait Ownership: Sync {
     /// Decides about `package` shipping `path`, a non-directory, named as in the package.
     /// `diverting` is the package that diverts the path: it and others each have their own file.
     fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest;
 }
 
-/// Whether `new` says `Replaces` about `old`.
+/// Returns whether `new` says `Replaces` about `old`.
 pub fn replaces(new: &Package, old: &Package) -> bool {
     let groups = new
         .field("Replaces")
@@ -48,7 +48,7 @@ pub fn replaces(new: &Package, old: &Package) -> bool {
         .any(|possibility| possibility.name == old.name && possibility.accepts(&old.version))
 }
 
-/// dpkg's rule for a path that another package owns already. Where one of the two diverts it, they
+/// Applies dpkg's rule for a path that another package owns already. Where one of the two diverts it, they
 /// do not share it.
 pub fn contest(new: &Package, owners: &[&Package], diverting: Option<&str>) -> Contest {
     let mut result = Contest::Free;

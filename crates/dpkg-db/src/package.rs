@@ -5,7 +5,7 @@ use deb_types::{MultiArch, PackageKey};
 use super::fields::FIELDS;
 use super::states::{Flag, Status, Want};
 
-/// What `Conffiles` records before a conffile's first installation.
+/// Hash that `Conffiles` has before a conffile's first installation.
 pub const NEW_CONFFILE: &str = "newconffile";
 
 /// One line of the `Conffiles` field.
@@ -32,7 +32,7 @@ pub struct Package {
     pub version: String,
     /// `Multi-Arch`
     pub multi_arch: MultiArch,
-    /// What is wanted.
+    /// Selection state.
     pub want: Want,
     /// Error flag.
     pub flag: Flag,
@@ -51,12 +51,12 @@ pub struct Package {
 }
 
 impl Package {
-    /// This instance's key.
+    /// Returns this instance's key.
     pub fn key(&self) -> PackageKey {
         PackageKey::new(&self.name, &self.architecture)
     }
 
-    /// A control field by name (any case), normalised; not those that are fields of this type.
+    /// Returns a control field by name (any case), normalised; not those that are fields of this type.
     pub fn field(&self, name: &str) -> Option<&str> {
         let known = self.known.iter().map(|(n, v)| (*n, v));
         let extra = self.extra.iter().map(|(n, v)| (n.as_str(), v));
@@ -66,7 +66,7 @@ impl Package {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The values of `Depends` and `Pre-Depends`, in the order in which dpkg read them.
+    /// Returns the values of `Depends` and `Pre-Depends`, in the order in which dpkg read them.
     pub fn requirements(&self) -> impl Iterator<Item = &str> {
         let wanted = |name: &str| matches!(name, "Depends" | "Pre-Depends");
         let fields = self.known.iter().filter(move |(name, _)| wanted(name));
@@ -85,12 +85,12 @@ impl Package {
         }
     }
 
-    /// Whether `Essential: yes`.
+    /// Returns whether the package is `Essential: yes`.
     pub fn essential(&self) -> bool {
         self.field("Essential").is_some()
     }
 
-    /// dpkg's unambiguous name: with `:ARCH` for `Multi-Arch: same` and for an architecture that
+    /// Returns dpkg's unambiguous name: with `:ARCH` for `Multi-Arch: same` and for an architecture that
     /// is neither `native` nor `all`.
     pub fn display_name(&self, native: &str) -> String {
         if self.needs_architecture(native) {
@@ -106,7 +106,7 @@ impl Package {
                 || (self.architecture != native && self.architecture != "all"))
     }
 
-    /// The name in `info/` and in trigger interests: with `:ARCH` for `Multi-Arch: same` only.
+    /// Returns the name in `info/` and in trigger interests: with `:ARCH` for `Multi-Arch: same` only.
     pub fn info_name(&self) -> String {
         if self.multi_arch == MultiArch::Same && !self.architecture.is_empty() {
             format!("{}:{}", self.name, self.architecture)
@@ -115,7 +115,7 @@ impl Package {
         }
     }
 
-    /// What dpkg knows of a package not installed before while it unpacks it: name, architecture,
+    /// Returns what dpkg knows of a package not installed before while it unpacks it: name, architecture,
     /// version, priority, section and Multi-Arch, but none of the other fields yet.
     pub(super) fn before_unpack(&self) -> Package {
         let mut package = self.clone();
@@ -127,7 +127,7 @@ impl Package {
         package
     }
 
-    /// Whether dpkg would write this stanza at all.
+    /// Returns whether dpkg would write this stanza at all.
     pub(super) fn is_informative(&self) -> bool {
         self.want != Want::Unknown
             || self.flag != Flag::Ok

@@ -11,9 +11,9 @@ use super::accounts::Accounts;
 use super::error::DpkgError;
 use super::files::{malformed, read_optional};
 
-/// Where diversions are kept.
+/// File of the diversions.
 pub const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
-/// Where statoverrides are kept.
+/// File of the statoverrides.
 pub const STATOVERRIDE: &str = "/var/lib/dpkg/statoverride";
 
 /// One diversion.
@@ -21,7 +21,7 @@ pub const STATOVERRIDE: &str = "/var/lib/dpkg/statoverride";
 pub struct Diversion {
     /// The contested path.
     pub from: PathBuf,
-    /// Where other packages' version goes.
+    /// Path of other packages' version.
     pub to: PathBuf,
     /// The package whose version stays at the contested path; `None` for a local diversion.
     pub package: Option<String>,
@@ -84,7 +84,7 @@ impl Diversions {
         Ok(diversions)
     }
 
-    /// Where `package`'s file of this name goes: the diverted path, or the path itself.
+    /// Returns the path at which `package` has its file of this name: the diverted path, or the path itself.
     pub fn used<'a>(&'a self, path: &'a Path, package: &str) -> &'a Path {
         match self.of(path) {
             Some(diversion) if diversion.package.as_deref() != Some(package) => &diversion.to,
@@ -92,23 +92,23 @@ impl Diversions {
         }
     }
 
-    /// The diversion of a contested path.
+    /// Returns the diversion of a contested path.
     pub fn of(&self, path: &Path) -> Option<&Diversion> {
         self.from.get(path).and_then(|index| self.list.get(*index))
     }
 
-    /// The diversion whose new path this is.
+    /// Returns the diversion whose new path this is.
     pub fn ending_at(&self, path: &Path) -> Option<&Diversion> {
         self.to.get(path).and_then(|index| self.list.get(*index))
     }
 
-    /// All diversions in the order of the file.
+    /// Returns all diversions in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Diversion> {
         self.list.iter()
     }
 }
 
-/// Owner and mode that take the place of those in packages.
+/// Owner and mode of a file in place of those in packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatOverride {
     /// User id.
@@ -169,7 +169,7 @@ impl StatOverrides {
         Ok(StatOverrides(overrides))
     }
 
-    /// The override of a path.
+    /// Returns the override of a path.
     pub fn get(&self, path: &Path) -> Option<StatOverride> {
         self.0.get(path).copied()
     }

@@ -37,7 +37,7 @@ macro_rules! words {
 }
 
 words! {
-    /// What is wanted of a package, the first word of `Status` (dpkg(1), "Package selection states").
+    /// Selection state of a package, the first word of `Status` (dpkg(1), "Package selection states").
     Want { /** Never asked for. */ Unknown = "unknown", /** To be installed. */ Install = "install",
            /** Kept at its version. */ Hold = "hold", /** To be removed. */ Deinstall = "deinstall",
            /** To be removed with its conffiles. */ Purge = "purge" }

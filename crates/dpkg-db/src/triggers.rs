@@ -75,7 +75,7 @@ impl Declarations {
     }
 }
 
-/// What a trigger name is, by its form.
+/// Kind of a trigger, by the form of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TriggerKind {
     Explicit,
@@ -130,7 +130,7 @@ impl Interest {
     }
 }
 
-/// Who is interested in which triggers: the contents of `triggers/File` and of the files named
+/// Interests of packages in triggers: the contents of `triggers/File` and of the files named
 /// after explicit triggers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interests {
@@ -156,7 +156,7 @@ impl Interests {
             .insert(trigger.to_owned(), text.lines().map(Interest::parse).collect());
     }
 
-    /// The contents of `triggers/File`, `None` when there is no such interest and so no file.
+    /// Returns the contents of `triggers/File`; none when there is no such interest and so no file.
     pub(super) fn file_triggers(&self) -> Option<String> {
         let mut out = String::new();
         for (path, interest) in &self.files {
@@ -167,7 +167,7 @@ impl Interests {
         (!out.is_empty()).then_some(out)
     }
 
-    /// The contents of the file of an explicit trigger, `None` when it is not to exist.
+    /// Returns the contents of the file of an explicit trigger; none when it is not to exist.
     pub(super) fn explicit_file(&self, trigger: &str) -> Option<String> {
         let mut out = String::new();
         for interest in self.explicit.get(trigger)? {
@@ -198,7 +198,7 @@ impl Interests {
         }
     }
 
-    /// Takes an interest back.
+    /// Removes an interest.
     pub fn remove(&mut self, trigger: &str, package: &str) {
         self.files
             .retain(|(path, have)| path != trigger || have.package != package);
@@ -207,7 +207,7 @@ impl Interests {
         }
     }
 
-    /// The interests in a trigger of exactly this name, in the order in which dpkg notes them.
+    /// Returns the interests in a trigger of exactly this name, in the order in which dpkg notes them.
     pub fn of(&self, trigger: &str) -> Vec<&Interest> {
         if trigger.starts_with('/') {
             // dpkg's list of a path has the newest interest first.
@@ -222,12 +222,12 @@ impl Interests {
         }
     }
 
-    /// Whether any file trigger exists.
+    /// Returns whether any file trigger exists.
     pub fn has_file_triggers(&self) -> bool {
         !self.files.is_empty()
     }
 
-    /// The file triggers that unpacking these paths (the archive's entries, directories included)
+    /// Returns the file triggers that unpacking these paths (the archive's entries, directories included)
     /// activates: those of exactly these names, each once, in order of first activation.
     pub fn file_triggers_for<'a>(&self, paths: impl IntoIterator<Item = &'a Path>) -> Vec<&str> {
         let mut found: Vec<&str> = Vec::new();

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// What unpacking a package's files came to.
+/// Outcome of unpacking a package's files.
 #[derive(Clone, Debug, Default)]
 pub struct Unpacked {
-    /// The paths for `info/NAME.list`: the archive's order, links last, `/.` for the root.
+    /// Paths for `info/NAME.list`: the archive's order, links last, `/.` for the root.
     pub list: Vec<PathBuf>,
-    /// Diverted paths of the list and where they went.
+    /// Diverted paths of the list, and the paths to which they are diverted.
     pub diverted: HashMap<PathBuf, PathBuf>,
     /// Contents of `info/NAME.md5sums`, made when the package has none.
     pub md5sums: Option<Vec<u8>>,
@@ -16,14 +16,14 @@ pub struct Unpacked {
     pub replaced: Vec<PathBuf>,
     /// Paths left to other packages, which are not in the list.
     pub kept: Vec<PathBuf>,
-    /// Paths of the list that were not unpacked, as the user wants it.
+    /// Paths of the list that the user had left out.
     pub left_out: Vec<PathBuf>,
     /// Bytes of file contents written.
     pub bytes: u64,
 }
 
 impl Unpacked {
-    /// The paths of the list as they are in the target, diversions applied: those whose file triggers
+    /// Returns the paths of the list as they are in the target, diversions applied: those whose file triggers
     /// fire.
     pub fn used_paths(&self) -> impl Iterator<Item = &Path> {
         self.list

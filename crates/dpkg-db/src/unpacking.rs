@@ -1,4 +1,4 @@
-//! What the database does before and after a package's files are unpacked.
+//! The steps before and after a package's files are unpacked.
 
 use std::path::Path;
 
@@ -146,7 +146,7 @@ impl Database {
         Ok(())
     }
 
-    /// The hash another owner of a conffile recorded for it.
+    /// Returns the hash that another owner of a conffile recorded for it.
     fn known_hash(&self, path: &str) -> Option<String> {
         let owners = self
             .owners(Path::new(path))

@@ -1,5 +1,5 @@
-//! What the database does around unpacking on a system that is in use: a package may be there in
-//! another version, or have left its conffiles, or be for another architecture now.
+//! The steps around unpacking on a system that is in use: a package may be there in another version, or have
+//! left its conffiles, or be for another architecture now.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -19,8 +19,8 @@ use super::unpacked::Unpacked;
 use deb_types::{MultiArch, PackageKey};
 
 impl Database {
-    /// Notes that a package is wanted, in memory; the instance that it is an upgrade of becomes
-    /// this one. Its state so far.
+    /// Selects a package for installation, in memory, and returns its state so far. An instance of which it is an
+    /// upgrade becomes this one.
     ///
     /// # Errors
     /// A control file that dpkg would not accept.
@@ -38,7 +38,7 @@ impl Database {
         Ok((key, status))
     }
 
-    /// A package of which only one instance can be installed changes its architecture.
+    /// Changes the architecture of an installed package of which only one instance can be installed.
     fn take_over(&mut self, new: &Package) {
         let key = new.key();
         let same = |package: &Package| package.multi_arch == MultiArch::Same;
@@ -101,7 +101,7 @@ impl Database {
         })
     }
 
-    /// Sets a state that is not noted: the next one will be.
+    /// Sets a state without noting it: the next change notes it.
     pub fn set_status(&mut self, key: &PackageKey, status: Status) {
         if let Some(package) = self.packages.get_mut(key) {
             package.status = status;
@@ -120,7 +120,7 @@ impl Database {
         })
     }
 
-    /// The paths of a package's list.
+    /// Returns the paths of a package's list.
     ///
     /// # Errors
     /// The list cannot be read.
@@ -133,7 +133,7 @@ impl Database {
         Ok(lines.map(|line| PathBuf::from(OsStr::from_bytes(line))).collect())
     }
 
-    /// Has packages wait for their triggers to be processed, those that wait already in their place.
+    /// Queues packages for trigger processing; those that are queued already keep their position.
     pub fn defer(&mut self, keys: impl IntoIterator<Item = PackageKey>) {
         for key in keys {
             if !self.deferred.contains(&key) {
@@ -142,8 +142,7 @@ impl Database {
         }
     }
 
-    /// Remembers of packages that are configured with which version they are, as dpkg does when it
-    /// reads its database.
+    /// Sets the configured version of packages that are configured, as dpkg does when it reads its database.
     pub fn remember_configured(&mut self) {
         for package in self.packages.values_mut() {
             if matches!(package.status, Status::Installed | Status::TriggersPending) {
@@ -159,7 +158,7 @@ impl Database {
         self.clear_awaiters(key);
     }
 
-    /// The architectures in `arch`, the target's own first.
+    /// Sets the foreign architectures and writes `arch`, the target's own first.
     ///
     /// # Errors
     /// The target cannot be written.
@@ -170,7 +169,7 @@ impl Database {
         write(target, &Path::new(ADMIN).join("arch"), text.as_bytes(), 0o644)
     }
 
-    /// Takes back what a package was interested in.
+    /// Removes a package's trigger interests.
     ///
     /// # Errors
     /// The target cannot be read or written.
@@ -181,9 +180,9 @@ impl Database {
         self.change_interests(target, &package, &package, &Declarations::default())
     }
 
-    /// How many files and directories are installed.
+    /// Returns the number of installed files and directories.
     pub fn paths(&self) -> usize {
-        self.owners.len()
+        self.owners.path_count()
     }
 
     /// Writes a package's list anew.
@@ -248,7 +247,7 @@ impl Database {
         Ok(key)
     }
 
-    /// Conffiles that this package took from others are obsolete there.
+    /// Marks conffiles that this package took from others as obsolete there.
     fn take_conffiles(
         &mut self,
         key: &PackageKey,
@@ -295,7 +294,7 @@ impl Package {
         self.known.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
     }
 
-    /// The record of a package of which nothing is installed.
+    /// Returns the record of a package of which nothing is installed.
     fn unpacked_never(&self) -> Package {
         let mut package = self.before_unpack();
         package.version.clear();

@@ -1,5 +1,5 @@
-//! Caches of fontconfig, which are structures in memory: their names say for
-//! which byte order, word size and alignment of a double they are.
+//! Caches of fontconfig, which are structures in memory: their names tell the byte order,
+//! word size and alignment of a double.
 //!
 //! The native fc-cache makes those of this machine. Programs of a target of another
 //! kind never look at them; they make their own when they first need one, as they
@@ -9,7 +9,7 @@ use deb_arch::Architecture;
 use rootless_install_fs::{Error as TargetError, Target};
 use std::path::Path;
 
-/// Where fontconfig keeps the caches of the system (fonts.conf(5), `cachedir`).
+/// Directory of the system's caches (fonts.conf(5), `cachedir`).
 const DIRECTORY: &str = "/var/cache/fontconfig";
 
 /// Removes the caches that the target cannot use.

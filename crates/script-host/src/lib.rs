@@ -3,9 +3,9 @@
 //!
 //! [`session`] is the way in: a target, opened with all that programs need. The other modules are its parts.
 
-pub mod fontconfig;
-pub mod hazards;
-pub mod native_root;
+mod arch_output;
+mod fontconfig;
+pub mod root_copy;
 pub mod script;
 pub mod session;
 mod sys;
@@ -14,6 +14,11 @@ pub mod unrunnable;
 pub mod view;
 
 pub use session::{
-    Native, Observer, Options, Ran, ScriptCall, ScriptRoot, ScriptSettings, ScriptsRun, Session,
+    Native, Observer, Options, RunResult, ScriptCall, ScriptRoot, ScriptRootKind, ScriptSettings, Session,
     SessionError, open,
 };
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,12 +1,12 @@
-//! One maintainer script: its environment, its arguments, and what its failure
-//! means (Policy chapter 6; dpkg(1), "Internal environment").
+//! A maintainer script: its arguments, environment and failure (Policy chapter 6; dpkg(1), "Internal
+//! environment").
 
 use crate::view::{Ended, Outcome};
 use progress::escape;
 use std::fmt;
 use std::time::Duration;
 
-/// The programs a script finds, as in an ordinary root shell.
+/// `PATH` of a script, as in an ordinary root shell.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A maintainer script with its arguments.
@@ -36,7 +36,7 @@ pub enum Script {
 }
 
 impl Script {
-    /// The file's name in `info/`, after the package's name and a full stop.
+    /// Returns the file's name in `info/`, after the package's name and a full stop.
     pub fn file(&self) -> &'static str {
         match self {
             Self::Preinst => "preinst",
@@ -46,7 +46,7 @@ impl Script {
         }
     }
 
-    /// The arguments dpkg passes.
+    /// Returns the arguments that dpkg passes.
     pub fn arguments(&self) -> Vec<String> {
         match self {
             Self::Preinst => vec!["install".into()],
@@ -68,25 +68,25 @@ impl fmt::Display for Script {
     }
 }
 
-/// What is the same in the environment of every script.
+/// The part of the environment that all scripts have.
 #[derive(Clone, Debug)]
 pub struct Environment {
-    /// Version of the dpkg that is pretended to run: the target's own.
+    /// `DPKG_RUNNING_VERSION`: the target's own dpkg.
     pub dpkg_version: String,
-    /// `SOURCE_DATE_EPOCH`, handed on where it is set.
+    /// `SOURCE_DATE_EPOCH` in seconds since 1970; none leaves it unset.
     pub source_date_epoch: Option<i64>,
-    /// Where scripts see the target, `DPKG_ROOT`: empty where it is their root directory, else
+    /// `DPKG_ROOT`, the path at which scripts see the target; empty where it is their root directory, else
     /// they run outside of it (dpkg(1), `--force-script-chrootless`).
     pub root: String,
     /// Directory of the chrootless wrappers, which comes first in `PATH`.
     pub wrappers: Option<String>,
-    /// Variables besides.
-    pub besides: Vec<(&'static str, String)>,
+    /// Further variables.
+    pub extra: Vec<(&'static str, String)>,
 }
 
 impl Environment {
-    /// The whole environment of one script, made from nothing: nothing of the
-    /// user's own reaches it.
+    /// Returns the whole environment of one script. Nothing of the user's own
+    /// environment reaches it.
     pub fn of(
         &self,
         package: &str,
@@ -129,20 +129,20 @@ impl Environment {
         ]
         .into_iter()
         .chain(epoch)
-        .chain(self.besides.iter().cloned())
+        .chain(self.extra.iter().cloned())
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
     }
 }
 
-/// A script that did not succeed.
+/// A script that failed.
 #[derive(Debug)]
 pub struct ScriptFailure {
     /// The package it belongs to.
     pub package: String,
-    /// What was run.
+    /// The script.
     pub script: Script,
-    /// How it ended.
+    /// Its end and last lines.
     pub outcome: Outcome,
 }
 
@@ -173,7 +173,7 @@ impl fmt::Display for ScriptFailure {
 }
 
 impl ScriptFailure {
-    /// What the user can do about it.
+    /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match &self.outcome.ended {
             Ended::TimedOut(limit) => Some(format!(

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-/// What [`fork`] returned.
+/// Result of [`fork`].
 pub(crate) enum Forked {
     /// In the parent: the child's process id.
     Parent(nix::unistd::Pid),
@@ -15,7 +15,7 @@ pub(crate) enum Forked {
 /// fork(2), for a process that has only one thread.
 ///
 /// # Errors
-/// What fork(2) says.
+/// Those of fork(2).
 pub(crate) fn fork() -> io::Result<Forked> {
     // SAFETY: the only caller is the view's agent, which never starts a thread,
     // so no lock can be held by another thread at this moment.
@@ -29,7 +29,7 @@ pub(crate) fn fork() -> io::Result<Forked> {
 /// (netdevice(7), `SIOCSIFFLAGS`).
 ///
 /// # Errors
-/// What socket(2) or ioctl(2) says.
+/// Those of socket(2) or ioctl(2).
 pub(crate) fn loopback_up(socket: &OwnedFd) -> io::Result<()> {
     // SAFETY: an all-zero `ifreq` is a valid value of this plain C structure.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
@@ -46,10 +46,10 @@ pub(crate) fn loopback_up(socket: &OwnedFd) -> io::Result<()> {
     }
 }
 
-/// Takes a descriptor that has just arrived over a socket.
+/// Takes ownership of a descriptor that has just arrived over a socket.
 pub(crate) fn adopt(descriptor: std::os::fd::RawFd) -> OwnedFd {
     use std::os::fd::FromRawFd;
     // SAFETY: the kernel has just made this descriptor for this process
-    // (unix(7), SCM_RIGHTS), and nobody else knows its number.
+    // (unix(7), SCM_RIGHTS), and no other code has its number.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }

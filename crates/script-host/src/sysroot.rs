@@ -9,110 +9,62 @@
 //! depends on. The version nearest to the target's is taken: rebuilds (binNMU)
 //! differ between architectures.
 
+mod counterparts;
+mod error;
+mod names;
 mod owners;
 mod tree;
 mod unpack;
 
-use apt_solve::{PackageId, Universe, best_native_version, closure};
+pub use counterparts::Counterparts;
+pub use error::SysrootError;
+
+use apt_solve::{PackageId, Universe, closure};
 use crossbeam::channel;
-use deb_arch::{Architecture, replace_word};
+use deb_arch::Architecture;
 use deb_archive::{ArchiveError, Fetcher, Index, PackageFile};
-use deb_unpack::DebError;
 use dpkg_db::{Diversion, Diversions};
-use owners::{Owners, Shipped, merged};
-use progress::{Event, Reporter};
+use names::{native_name, native_path};
+use owners::{Owners, merged};
+use progress::Reporter;
 use rootless_install_fs::Target;
-use shim_protocol::paths;
 use std::collections::HashSet;
-use std::ffi::OsStr;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-
-/// Why the sysroot could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum SysrootError {
-    /// A package could not be fetched.
-    #[error("cannot fetch packages for the native sysroot")]
-    Fetch(#[from] ArchiveError),
-    /// A package could not be unpacked.
-    #[error("cannot unpack a package for the native sysroot")]
-    Unpack(#[from] DebError),
-    /// The cache could not be written.
-    #[error("cannot write the native sysroot: {}", path.display())]
-    Write {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The suite has no packages for this machine's architecture.
-    #[error("the archive has no essential packages of this suite for {native}, this machine's architecture")]
-    NoNativePackages {
-        /// The architecture.
-        native: String,
-    },
-    /// A directory given by the user is no native system.
-    #[error("{} cannot be the native sysroot: it has no {missing}", path.display())]
-    NotASystem {
-        /// The directory.
-        path: PathBuf,
-        /// What was looked for.
-        missing: &'static str,
-    },
-}
-
-impl SysrootError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoNativePackages { .. } => Some(
-                "add a mirror that has this machine's architecture, or name a system with --native-sysroot"
-                    .into(),
-            ),
-            Self::NotASystem { .. } => Some(
-                "name the root of a Debian system with a merged /usr, for example --native-sysroot=/".into(),
-            ),
-            Self::Fetch(_) | Self::Unpack(_) | Self::Write { .. } => None,
-        }
-    }
-}
 
 /// The sysroot of one run.
 pub struct Sysroot<'a, 'u> {
     tree: PathBuf,
     store: PathBuf,
-    target: &'static Architecture,
+    arch: &'static Architecture,
     universe: &'a Universe<'u>,
     indexes: &'a [Index],
     fetcher: &'a Fetcher,
     reporter: &'a dyn Reporter,
     present: Mutex<HashSet<PackageId>>,
     owners: Owners,
-    files: &'a Target,
-    /// Contested paths, as they are told apart in the tree: path, where the others' is, whose it is.
+    target: &'a Target,
+    /// The target's diversions, as far as the tree follows them.
     diverted: Mutex<Vec<Diversion>>,
 }
 
-/// Where a sysroot is kept and where its packages come from.
-pub struct Sources<'a, 'u> {
+/// Directories of a sysroot and the source of its packages.
+pub struct SysrootOptions<'a, 'u> {
     /// Directory of the run for the tree.
     pub tree: PathBuf,
     /// Directory of the cache for unpacked packages.
     pub store: PathBuf,
-    /// The target's architecture.
-    pub target: &'static Architecture,
-    /// The target's files.
-    pub files: &'a Target,
+    /// Architecture of the target.
+    pub arch: &'static Architecture,
+    /// The target.
+    pub target: &'a Target,
     /// Packages of the same suite for the native architecture.
     pub universe: &'a Universe<'u>,
-    /// The indexes that universe was made of.
+    /// The indexes of which `universe` was made.
     pub indexes: &'a [Index],
-    /// What fetches them.
+    /// The fetcher of these packages.
     pub fetcher: &'a Fetcher,
-    /// Who is told of packages added on demand.
+    /// The reporter, which gets packages that are added on demand.
     pub reporter: &'a dyn Reporter,
 }
 
@@ -120,18 +72,18 @@ impl<'a, 'u> Sysroot<'a, 'u> {
     /// Makes a sysroot of the essential packages and what they depend on.
     ///
     /// # Errors
-    /// A package that cannot be fetched or unpacked.
-    pub fn new(sources: Sources<'a, 'u>) -> Result<Self, SysrootError> {
-        let Sources {
+    /// A package cannot be fetched or unpacked, or the suite has none for this machine.
+    pub fn new(options: SysrootOptions<'a, 'u>) -> Result<Self, SysrootError> {
+        let SysrootOptions {
             tree,
             store,
+            arch,
             target,
-            files,
             universe,
             indexes,
             fetcher,
             reporter,
-        } = sources;
+        } = options;
         tree::create(&tree).map_err(|source| SysrootError::Write {
             path: tree.clone(),
             source,
@@ -139,14 +91,14 @@ impl<'a, 'u> Sysroot<'a, 'u> {
         let sysroot = Self {
             tree,
             store,
-            target,
+            arch,
             universe,
             indexes,
             fetcher,
             reporter,
             present: Mutex::default(),
             owners: Owners::default(),
-            files,
+            target,
             diverted: Mutex::default(),
         };
         let essential: Vec<PackageId> = universe.essential().collect();
@@ -180,18 +132,17 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             })?;
         }
         present.extend(wanted);
-        self.tell_apart(&present)
+        self.divert(&present)
     }
 
-    /// Gives contested paths of the tree the names they have in the target,
-    /// where both packages' files are.
-    fn tell_apart(&self, present: &HashSet<PackageId>) -> Result<(), SysrootError> {
+    /// Diverts paths of the tree as the target does, where the files of both packages are there.
+    fn divert(&self, present: &HashSet<PackageId>) -> Result<(), SysrootError> {
         let diverted = self.diverted.lock().unwrap_or_else(PoisonError::into_inner);
         for diversion in diverted.iter() {
             let [from, to] =
-                [&diversion.from, &diversion.to].map(|path| native_path(&merged(path), self.target));
+                [&diversion.from, &diversion.to].map(|path| native_path(&merged(path), self.arch));
             let by = diversion.package.as_deref().unwrap_or_default();
-            let by = [by.to_owned(), native_name(by, self.target)];
+            let by = [by.to_owned(), native_name(by, self.arch)];
             let mut ships = Vec::new();
             for id in present {
                 let file = self.unpacked(&self.file(*id)?).join(&from);
@@ -207,7 +158,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
                     ));
                 }
             }
-            tree::place(&self.tree, &from, &to, &ships).map_err(|source| SysrootError::Write {
+            tree::divert(&self.tree, &from, &to, &ships).map_err(|source| SysrootError::Write {
                 path: self.tree.clone(),
                 source,
             })?;
@@ -217,10 +168,10 @@ impl<'a, 'u> Sysroot<'a, 'u> {
 
     /// Follows the target's diversions.
     fn follow_diversions(&self) -> Result<(), SysrootError> {
-        let now = Diversions::load(self.files).unwrap_or_default();
+        let now = Diversions::load(self.target).unwrap_or_default();
         let mut diverted = self.diverted.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that is taken away leaves its names: what is asked for is found by the target's own.
-        // Libraries stay what native programs need.
+        // A diversion that is removed leaves its names: programs are looked for by the target's names.
+        // Libraries keep the names by which native programs find them.
         let library = |one: &Diversion| one.from.to_string_lossy().contains(".so");
         let new: Vec<Diversion> = now
             .iter()
@@ -232,10 +183,10 @@ impl<'a, 'u> Sysroot<'a, 'u> {
         }
         diverted.extend(new);
         drop(diverted);
-        self.tell_apart(&self.present.lock().unwrap_or_else(PoisonError::into_inner))
+        self.divert(&self.present.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Fetches what the store does not hold, and unpacks it as it comes.
+    /// Fetches the packages that the store lacks, and unpacks each as it comes.
     fn fetch_and_unpack(&self, files: &[PackageFile]) -> Result<(), SysrootError> {
         let missing: Vec<PackageFile> = files
             .iter()
@@ -261,7 +212,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
                 })
                 .collect();
             let fetched = self.fetcher.fetch_each(&missing, move |index, path| {
-                // A worker that failed has stopped listening; its error is told below.
+                // A worker that failed has stopped listening; its error is returned below.
                 let _ = send.send((index, path));
             });
             let unpacked = workers.into_iter().try_for_each(|worker| match worker.join() {
@@ -283,133 +234,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
     }
 }
 
-/// Finds native programs for the target's own.
-pub trait Counterparts: Sync {
-    /// Notes which paths of the target a package ships.
-    ///
-    /// # Errors
-    /// The tree cannot be changed.
-    fn learn(
-        &self,
-        name: &str,
-        version: &str,
-        architecture: &str,
-        paths: &[PathBuf],
-    ) -> Result<(), SysrootError>;
-
-    /// Returns the counterpart of a target program, as a path of the view; its package
-    /// is added if that is not there yet.
-    ///
-    /// # Errors
-    /// Why there is none, in words.
-    fn find(&self, path: &Path) -> Result<PathBuf, String>;
-}
-
-impl Counterparts for Sysroot<'_, '_> {
-    fn learn(
-        &self,
-        name: &str,
-        version: &str,
-        architecture: &str,
-        paths: &[PathBuf],
-    ) -> Result<(), SysrootError> {
-        // For `all` as well: its programs are scripts.
-        let architecture = Architecture::by_name(architecture).unwrap_or(self.target);
-        self.owners
-            .learn(name, version, architecture, paths.iter().map(PathBuf::as_path));
-        self.follow_diversions()
-    }
-
-    fn find(&self, path: &Path) -> Result<PathBuf, String> {
-        let told = |error: SysrootError| {
-            let cause = std::error::Error::source(&error)
-                .map(|cause| format!(": {cause}"))
-                .unwrap_or_default();
-            format!("{error}{cause}")
-        };
-        self.follow_diversions().map_err(told)?;
-        let Some(shipped) = self.owners.find(self.files, path) else {
-            return Err("no package of the target owns it".into());
-        };
-        let Shipped {
-            path: original,
-            package,
-            version,
-            architecture,
-        } = shipped;
-        let native = Architecture::native();
-        let names = [package.clone(), native_name(&package, architecture)];
-        let found = names
-            .iter()
-            .find_map(|name| best_native_version(self.universe, name, &version));
-        let Some(id) = found else {
-            return Err(format!(
-                "package {package} does not exist for {native}, this machine's architecture"
-            ));
-        };
-        let counterpart = self.universe.package(id);
-        self.add(&[id])
-            .map_err(|error| format!("package {package}: {}", told(error)))?;
-        // Diverted in the tree as in the target, or a copy of what is at its package's path.
-        let mut names = vec![merged(path)];
-        let diverted = self.diverted.lock().unwrap_or_else(PoisonError::into_inner);
-        let away = diverted
-            .iter()
-            .filter(|one| merged(&one.from) == original && one.package.as_ref() != Some(&package));
-        names.extend(away.map(|one| merged(&one.to)));
-        drop(diverted);
-        names.push(original);
-        let tails = names
-            .iter()
-            .flat_map(|name| [native_path(name, architecture), renamed_path(name, architecture)]);
-        let found = tails
-            .into_iter()
-            .find(|tail| std::fs::symlink_metadata(self.tree.join(tail)).is_ok());
-        let Some(tail) = found else {
-            return Err(format!(
-                "package {} {} for {native} does not have it (the target has {package} {version})",
-                counterpart.name, counterpart.version
-            ));
-        };
-        let (path, package) = (path.to_string_lossy(), counterpart.name);
-        self.reporter
-            .event(&Event::SysrootExtended { path: &path, package });
-        Ok(Path::new(paths::SYSROOT).join(tail))
-    }
-}
-
-/// The path in the sysroot, relative to its root, of a path of a target
-/// package of some architecture.
-fn native_path(path: &Path, architecture: &Architecture) -> PathBuf {
-    let native = Architecture::native().triplet;
-    let mapped = map_word(path, architecture.triplet, native);
-    let relative = mapped.strip_prefix(b"/").unwrap_or(&mapped);
-    PathBuf::from(OsStr::from_bytes(relative))
-}
-
-/// The same, where the path has Debian's name of the architecture in it.
-fn renamed_path(path: &Path, architecture: &Architecture) -> PathBuf {
-    let path = native_path(path, architecture);
-    let native = Architecture::native().name;
-    let mapped = map_word(&path, architecture.name, native);
-    PathBuf::from(OsStr::from_bytes(&mapped))
-}
-
-fn map_word(path: &Path, from: &str, to: &str) -> Vec<u8> {
-    replace_word(path.as_os_str().as_bytes(), from.as_bytes(), to.as_bytes())
-        .flatten()
-        .copied()
-        .collect()
-}
-
-/// Packages of a toolchain have the triplet in their name, in the form that
-/// names allow.
-fn native_name(package: &str, architecture: &Architecture) -> String {
-    let form = |arch: &Architecture| arch.triplet.replace('_', "-");
-    package.replace(&form(architecture), &form(Architecture::native()))
-}
-
-/// What to fetch for a package.
+/// Returns the file of a package, for a fetcher.
 ///
 /// # Errors
 /// The index names a file outside the archive.

@@ -1,8 +1,8 @@
-//! Programs of the target that cannot be run rightly, and what becomes of the
-//! packages whose scripts try.
+//! Programs of the target that cannot be run rightly, and the packages that are
+//! deferred because their scripts try.
 //!
 //! A program is *unrunnable* when it has no usable native counterpart, or when
-//! that would write data of the wrong kind (`hazards`). A script that
+//! that would write architecture-dependent output (`arch_output`). A script that
 //! tries to execute one is stopped at that moment, before it can notice: many
 //! scripts go on when a tool fails, and what they would leave is wrong. The
 //! attempt counts, whatever the script would have done with its outcome. Then,
@@ -17,10 +17,10 @@ use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a process that tried waits to be killed before it is told no.
+/// Time for which a process that tried waits to be killed before it gets an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// `--on-unrunnable`: what becomes of a package whose script needs a program
+/// `--on-unrunnable`: fate of a package whose script needs a program
 /// that cannot be run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnUnrunnable {
@@ -31,33 +31,33 @@ pub enum OnUnrunnable {
     Defer,
 }
 
-/// One attempt.
+/// An attempt to run an unrunnable program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The program, as the target names it.
     pub tool: PathBuf,
-    /// Why it cannot be run, in words.
+    /// The reason why it cannot be run, in words.
     pub reason: String,
 }
 
-/// A package that is left for later.
+/// The reason why a package is deferred.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deferred {
-    /// Its script needs what cannot be run.
+    /// Its script needs an unrunnable program.
     Script {
         /// The script, as `postinst configure`.
         script: String,
-        /// What it needs.
+        /// The program and the reason.
         refusal: Refusal,
     },
-    /// It depends on one that is left.
+    /// It depends on a deferred package.
     Dependent {
-        /// On which.
+        /// Name of that package.
         on: String,
     },
 }
 
-/// What those who answer the shim and those who run scripts share.
+/// Attempts of scripts and deferred packages: shared by the threads that answer the shim and the one that runs scripts.
 #[derive(Debug, Default)]
 pub struct Unrunnable {
     mode: OnUnrunnable,
@@ -68,7 +68,7 @@ pub struct Unrunnable {
 
 #[derive(Debug, Default)]
 struct Attempts {
-    /// Scripts that have ended so far.
+    /// Number of scripts that have ended.
     scripts: u64,
     first: Option<Refusal>,
 }
@@ -90,7 +90,7 @@ impl fmt::Display for Deferred {
 }
 
 impl Unrunnable {
-    /// Nothing was tried yet.
+    /// Returns a record without attempts.
     pub fn new(mode: OnUnrunnable) -> Self {
         Self {
             mode,
@@ -98,13 +98,13 @@ impl Unrunnable {
         }
     }
 
-    /// What the user chose.
+    /// Returns the user's choice.
     pub fn mode(&self) -> OnUnrunnable {
         self.mode
     }
 
     /// Notes an attempt. Returns when the script that made it has ended, or
-    /// after a while when it does not: what is told to the process does not
+    /// after a while when it does not: the answer to the process does not
     /// matter any more.
     pub fn refuse(&self, refusal: Refusal) {
         let mut attempts = lock(&self.attempts);
@@ -115,12 +115,12 @@ impl Unrunnable {
         drop(self.ended.wait_timeout_while(attempts, PATIENCE, still));
     }
 
-    /// Whether the script that runs has tried, and is to be stopped.
+    /// Whether the running script has tried, and is to be stopped.
     pub fn tried(&self) -> bool {
         lock(&self.attempts).first.is_some()
     }
 
-    /// The script has ended: what it tried first.
+    /// Notes that the script has ended, and returns its first attempt.
     pub fn script_ended(&self) -> Option<Refusal> {
         let mut attempts = lock(&self.attempts);
         attempts.scripts += 1;
@@ -128,22 +128,22 @@ impl Unrunnable {
         attempts.first.take()
     }
 
-    /// Leaves a package for later.
+    /// Defers a package; the first reason counts.
     pub fn defer(&self, key: PackageKey, deferred: Deferred) {
         lock(&self.deferred).entry(key).or_insert(deferred);
     }
 
-    /// Whether a package is left for later.
+    /// Whether a package is deferred.
     pub fn is_deferred(&self, key: &PackageKey) -> bool {
         lock(&self.deferred).contains_key(key)
     }
 
-    /// All that are left for later.
+    /// Returns all deferred packages.
     pub fn deferred(&self) -> Vec<(PackageKey, Deferred)> {
         let deferred = lock(&self.deferred);
         deferred
             .iter()
-            .map(|(key, why)| (key.clone(), why.clone()))
+            .map(|(key, reason)| (key.clone(), reason.clone()))
             .collect()
     }
 }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_attempt_of_a_script_is_told() {
+    fn the_first_attempt_of_a_script_counts() {
         let unrunnable = Unrunnable::new(OnUnrunnable::Defer);
         assert_eq!(unrunnable.script_ended(), None);
         std::thread::scope(|scope| {

@@ -37,13 +37,13 @@ use std::time::Duration;
 pub use shim_protocol::names::START_STOP_DAEMON;
 pub use shim_protocol::{PHANTOM_DIRECTORY, TARGET_MOUNT as DPKG_ROOT};
 
-/// First argument that makes this program try whether namespaces can be made.
+/// First argument with which this program tries to make namespaces, and does nothing else.
 const PROBE_MARKER: &str = "--try-namespaces";
 
-/// First argument that makes this program the agent.
+/// First argument with which this program is the agent.
 pub const AGENT_MARKER: &str = "--view-agent";
 
-/// What a machine has for scripts without namespaces.
+/// Capabilities of a machine for scripts without namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Whether an ordinary user can mount the target.
@@ -53,7 +53,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Asks the machine.
+    /// Probes the machine.
     #[must_use]
     pub fn probe() -> Self {
         let device = std::fs::OpenOptions::new()
@@ -67,12 +67,11 @@ impl Machine {
     }
 }
 
-/// How to make a view.
+/// Options of a view.
 pub struct ViewOptions<'a> {
     /// The target served.
     pub target: &'a Target,
-    /// An empty directory of this run, where the view is mounted (in the
-    /// agent's namespace only).
+    /// An empty directory of this run, the view's mount point (in the agent's namespace only).
     pub mount_point: &'a Path,
     /// The directory that appears as [`PHANTOM_DIRECTORY`].
     pub private: &'a Path,
@@ -81,29 +80,28 @@ pub struct ViewOptions<'a> {
     pub native_system: Option<&'a Path>,
     /// Phantoms, redirection and threads of the server.
     pub serve: ServeOptions,
-    /// What scripts have as their root directory where that is not the target.
-    pub outer: Option<Outer<'a>>,
-    /// Where the output of scripts goes as it comes.
+    /// Root directory of scripts; none means the target.
+    pub native_root: Option<NativeRootView<'a>>,
+    /// Receiver of each line that scripts write, as it comes.
     pub sink: Sink,
 }
 
-/// A root filesystem of this machine's architecture in which scripts run; they see the target
-/// at [`DPKG_ROOT`].
-pub struct Outer<'a> {
+/// A native root, in which scripts run; they see the target at [`DPKG_ROOT`].
+pub struct NativeRootView<'a> {
     /// The root filesystem.
     pub root: &'a Target,
-    /// An empty directory of this run, where it is mounted.
+    /// An empty directory of this run, its mount point.
     pub mount_point: &'a Path,
-    /// How it is served.
+    /// Phantoms and threads of its server.
     pub serve: ServeOptions,
 }
 
-/// How a command in the view ended.
+/// The end of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// With this exit status.
+    /// It exited with this status.
     Exited(i32),
-    /// By this signal.
+    /// A signal of this number ended it.
     Signalled(i32),
     /// It could not be executed.
     NotRun(String),
@@ -128,7 +126,7 @@ impl std::fmt::Display for Ended {
 /// A command's end and the last lines it wrote.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// How it ended.
+    /// Its end.
     pub ended: Ended,
     /// The last lines of standard output and error together.
     pub last_lines: Vec<String>,
@@ -138,38 +136,38 @@ pub struct Outcome {
 pub struct View {
     backend: Backend,
     output: Collector,
-    /// Of the target, and of the native root.
+    /// Servers of the target and, where there is one, of the native root.
     servers: Vec<Server>,
 }
 
-/// Where scripts run.
+/// The processes and mounts with which scripts run.
 enum Backend {
     Namespaces(Namespaces),
     Sandboxed(Sandboxed),
 }
 
 impl View {
-    /// Makes the namespaces, mounts and serves the target.
+    /// Makes the namespaces, mounts the target and serves it.
     ///
     /// # Errors
-    /// One of [`ViewError`] for each thing the machine may lack.
+    /// [`ViewError`] has a variant for each thing that the machine may lack.
     pub fn start(options: ViewOptions<'_>) -> Result<Self, ViewError> {
-        let (place, output, servers) = Namespaces::start(options)?;
+        let (namespaces, output, servers) = Namespaces::start(options)?;
         Ok(Self {
-            backend: Backend::Namespaces(place),
+            backend: Backend::Namespaces(namespaces),
             output,
             servers,
         })
     }
 
-    /// Makes what scripts need without namespaces.
+    /// Mounts and serves the target without namespaces; each script runs in a sandbox.
     ///
     /// # Errors
     /// [`ViewError::NoFuse`] when the target cannot be mounted.
     pub fn in_sandbox(options: SandboxedOptions<'_>) -> Result<Self, ViewError> {
-        let (plain, output, servers) = Sandboxed::start(options)?;
+        let (sandboxed, output, servers) = Sandboxed::start(options)?;
         Ok(Self {
-            backend: Backend::Sandboxed(plain),
+            backend: Backend::Sandboxed(sandboxed),
             output,
             servers,
         })
@@ -177,7 +175,7 @@ impl View {
 
     /// Runs a command of a package in the view and waits for its end.
     ///
-    /// `cancelled` is asked some times a second; when it says yes, or after
+    /// `cancelled` is called some times a second; when it returns true, or after
     /// `limit`, everything in the view is killed.
     ///
     /// # Errors
@@ -192,8 +190,8 @@ impl View {
     ) -> Result<Outcome, ViewError> {
         self.output.start(package);
         let ended = match &mut self.backend {
-            Backend::Namespaces(place) => place.run(arguments, environment, limit, cancelled)?,
-            Backend::Sandboxed(plain) => plain.run(arguments, environment, limit, cancelled)?,
+            Backend::Namespaces(namespaces) => namespaces.run(arguments, environment, limit, cancelled)?,
+            Backend::Sandboxed(sandboxed) => sandboxed.run(arguments, environment, limit, cancelled)?,
         };
         Ok(Outcome {
             ended,
@@ -210,15 +208,17 @@ impl View {
 impl Drop for View {
     fn drop(&mut self) {
         match &mut self.backend {
-            Backend::Namespaces(place) => place.stop(),
-            Backend::Sandboxed(plain) => plain.stop(),
+            Backend::Namespaces(namespaces) => namespaces.stop(),
+            Backend::Sandboxed(sandboxed) => sandboxed.stop(),
         }
         self.servers.clear();
     }
 }
 
-/// Entry of the agent, when the program's arguments say so (see
-/// [`AGENT_MARKER`]); `None` when this is an ordinary start of the program.
+/// Runs the agent or the sandbox where this program was executed as one, and returns the exit status; `None` means
+/// an ordinary start.
+///
+/// A view executes `/proc/self/exe`, so every program that opens one calls this first in `main`.
 pub fn agent_entry() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     let marker = arguments.next()?;
@@ -235,11 +235,11 @@ pub fn agent_entry() -> Option<ExitCode> {
         return Some(ExitCode::from(2));
     };
     let native_system = arguments.next().filter(|path| !path.is_empty());
-    let outer = arguments.next();
-    Some(agent::run(&agent::Places {
+    let native_root = arguments.next();
+    Some(agent::run(&agent::MountPoints {
         target: Path::new(&mount_point),
         private: Path::new(&private),
         native_system: native_system.as_deref().map(Path::new),
-        outer: outer.as_deref().map(Path::new),
+        native_root: native_root.as_deref().map(Path::new),
     }))
 }

@@ -120,7 +120,7 @@ impl Filesystem for Adapter {
             InitFlags::FUSE_CACHE_SYMLINKS,
             InitFlags::FUSE_EXPLICIT_INVAL_DATA,
         ];
-        // What the kernel keeps of links and directories is not seen when it is used again.
+        // Uses of links and directories that the kernel keeps are not seen.
         let wanted = if self.reporter.sees_all() {
             &[
                 InitFlags::FUSE_PARALLEL_DIROPS,
@@ -378,7 +378,7 @@ impl Filesystem for Adapter {
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        // What is written is on its way already; the kernel does not ask again.
+        // Written data is on disk already; the kernel does not ask again.
         reply.error(Errno::ENOSYS);
     }
 

@@ -15,7 +15,7 @@ pub(super) const FOR_EXECUTION: i32 = 0x20;
 /// Bytes of a file that the kernel reads to find `#!` and the interpreter.
 const SCRIPT_MAX: usize = 256;
 
-/// How execution of foreign binaries is redirected.
+/// Redirection of the execution of foreign programs.
 #[derive(Debug, Clone)]
 pub struct Redirect {
     /// The program that is executed instead, with the path as its argument: a path of the view, absolute,

@@ -6,21 +6,22 @@
 
 mod attributes;
 mod change;
+mod directories;
 mod executions;
 mod files;
 mod listing;
 mod observe;
+mod xattrs;
 
 use std::ffi::{OsStr, OsString};
-use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crossbeam::channel::Sender;
 use fuser::Notifier;
-use rustix::fs::{self, Mode, OFlags, RawDir, XattrFlags};
+use rustix::fs;
 use rustix::io::Errno;
 
 use super::counters::{Counters, RunningCounters};
@@ -31,11 +32,10 @@ use crate::confined::{Location, read_link_at};
 use crate::meta::{FileType, Meta, Timestamp};
 use crate::sys::{self, Attr, AttrError};
 use crate::target::Target;
-use crate::target::xattr::Subject;
 
 pub(super) use attributes::{Changes, NewTime};
 use executions::Executions;
-use listing::{Listings, Name};
+use listing::Listings;
 
 type Result<T> = std::result::Result<T, Errno>;
 
@@ -44,9 +44,6 @@ impl From<AttrError> for Errno {
         error.errno()
     }
 }
-
-/// Bytes of the buffer for directory entries, enough for the names of some hundred.
-const DIR_BUFFER: usize = 16 * 1024;
 
 /// User and group of the process that asks, and its umask where it makes a file.
 #[derive(Debug, Clone, Copy)]
@@ -96,17 +93,6 @@ impl NodeAttr {
 pub(super) struct Entry {
     pub(super) shown: NodeAttr,
     pub(super) generation: u64,
-}
-
-/// One name of a directory listing.
-pub(super) struct Listed<'a> {
-    pub(super) name: &'a OsStr,
-    /// Offset at which the next request starts.
-    pub(super) next: u64,
-    /// Id of the node, of which no lookup is noted.
-    pub(super) id: u64,
-    /// Type on disk.
-    pub(super) kind: FileType,
 }
 
 /// A name that may mean something else after the request being answered. The kernel is told later, since it holds
@@ -339,153 +325,9 @@ impl View {
         read_link_at(location.fd(), &location.name, attr.on_disk).map(OsString::from_vec)
     }
 
-    /// `READDIR` from `offset`, until `add` says that there is no more room.
-    pub(super) fn list(
-        &self,
-        id: u64,
-        offset: u64,
-        mut add: impl FnMut(Listed<'_>) -> Result<bool>,
-    ) -> Result<()> {
-        if PhantomId::from_node_id(id).is_some() {
-            for (at, name) in [".", ".."].iter().enumerate().skip(offset.min(2) as usize) {
-                let next = at as u64 + 1;
-                let listed = Listed {
-                    name: OsStr::new(name),
-                    next,
-                    id,
-                    kind: FileType::Directory,
-                };
-                if add(listed)? {
-                    break;
-                }
-            }
-            return Ok(());
-        }
-        let part = self.listings.part(id, offset, || self.read_names(id))?;
-        for (name, next) in part.names() {
-            let listed = Listed {
-                name: &name.name,
-                next,
-                id: self.nodes.id(name.ino),
-                kind: name.kind,
-            };
-            if add(listed)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn read_names(&self, id: u64) -> Result<Vec<Name>> {
-        let dir = self.nodes.dir(id)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = fs::openat(dir.as_fd(), ".", flags, Mode::empty())?;
-        let mut buffer = [MaybeUninit::uninit(); DIR_BUFFER];
-        let mut entries = RawDir::new(open, &mut buffer);
-        let mut names = Vec::new();
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            names.push(Name {
-                name: OsStr::from_bytes(entry.file_name().to_bytes()).to_owned(),
-                ino: entry.ino(),
-                kind: match entry.file_type() {
-                    fs::FileType::Directory => FileType::Directory,
-                    fs::FileType::Symlink => FileType::Symlink,
-                    _ => FileType::Regular,
-                },
-            });
-        }
-        Ok(names)
-    }
-
-    /// Returns the attributes for a listed name; `None` for one that is gone.
-    pub(super) fn listed_attr(&self, parent: u64, listed: &Listed<'_>) -> Result<Option<NodeAttr>> {
-        if listed.name == "." || listed.name == ".." {
-            let mut shown = self.getattr(parent)?;
-            shown.id = listed.id;
-            return Ok(Some(shown));
-        }
-        let dir = self.nodes.dir(parent)?;
-        match sys::attr_at(dir.as_fd(), listed.name) {
-            Ok(attr) => Ok(Some(self.shown(self.nodes.id(attr.ino), &attr))),
-            // Also what is damaged: the rest of the directory can be listed.
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Notes that the kernel is about to learn a listed name; undone by [`forget`](Self::forget). The kernel does not
-    /// keep `.` and `..`.
-    pub(super) fn remember_listed(&self, parent: u64, listed: &Listed<'_>, shown: &NodeAttr) -> u64 {
-        if listed.name == "." || listed.name == ".." {
-            return 0;
-        }
-        self.nodes.remember(shown.id, parent, listed.name, Origin::Found)
-    }
-
     /// `STATFS`.
     pub(super) fn statfs(&self) -> Result<fs::StatVfs> {
         fs::fstatvfs(self.target.confined().root().as_fd())
-    }
-
-    /// `GETXATTR`.
-    pub(super) fn getxattr(&self, id: u64, name: &OsStr) -> Result<Vec<u8>> {
-        match self.subject(id) {
-            Ok(subject) => subject.get(name),
-            Err(Errno::ROFS) => Err(Errno::NODATA),
-            Err(e) => Err(e),
-        }
-    }
-
-    /// `LISTXATTR`: returns the names, each ended by a zero byte.
-    pub(super) fn listxattr(&self, id: u64) -> Result<Vec<u8>> {
-        let names = match self.subject(id) {
-            Ok(subject) => subject.list()?,
-            Err(Errno::ROFS) => Vec::new(),
-            Err(e) => return Err(e),
-        };
-        let mut list = Vec::new();
-        for name in names {
-            list.extend_from_slice(&name);
-            list.push(0);
-        }
-        Ok(list)
-    }
-
-    /// `SETXATTR`.
-    pub(super) fn setxattr(
-        &self,
-        id: u64,
-        name: &OsStr,
-        value: &[u8],
-        flags: i32,
-        caller: Caller,
-    ) -> Result<()> {
-        let flags = XattrFlags::from_bits_retain(flags.cast_unsigned());
-        // The caller's other groups are not known here.
-        let (uid, gid) = self.inside(caller.uid, caller.gid);
-        let stranger = |meta: &Meta| uid != 0 && gid != meta.gid;
-        self.subject(id)?.set(name, value, flags, stranger)?;
-        self.target.note_attribute(name);
-        Ok(())
-    }
-
-    /// `REMOVEXATTR`.
-    pub(super) fn removexattr(&self, id: u64, name: &OsStr) -> Result<()> {
-        self.subject(id)?.remove(name)
-    }
-
-    /// Returns the file of a node, for its extended attributes; `EROFS` for a phantom.
-    fn subject(&self, id: u64) -> Result<Subject> {
-        if PhantomId::from_node_id(id).is_some() {
-            return Err(Errno::ROFS);
-        }
-        match self.nodes.location(id) {
-            Ok(location) => Ok(Subject::at(location)),
-            Err(errno) => {
-                let file = self.nodes.file(id, false).map_err(|_| errno)?;
-                Ok(Subject::of(file))
-            }
-        }
     }
 
     /// Returns the location of a name in a directory that may be changed.

@@ -1,4 +1,4 @@
-//! What is checked.
+//! The cases.
 
 mod change;
 mod execute;

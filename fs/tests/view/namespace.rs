@@ -1,4 +1,4 @@
-//! How a case gets its namespace, its mount and its server.
+//! Namespace, mount and server of a case.
 
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read, Write};
@@ -26,17 +26,17 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// Prepares the target and says how it is served.
     pub(crate) prepare: fn(&Target, &Path) -> ServeOptions,
-    /// What is checked inside.
+    /// Checks inside of the view.
     pub(crate) inside: fn(&Inside),
-    /// What is done outside whenever the inside asks with [`Inside::step`].
+    /// Actions outside, at each [`Inside::step`] of the inner part.
     pub(crate) step: fn(&Outside, u8),
-    /// What is checked outside when the view is gone.
+    /// Checks outside when the view is unmounted.
     pub(crate) after: fn(&Outside),
 }
 
-/// What the inner part has.
+/// Context of the inner part.
 pub(crate) struct Inside {
-    /// Where the view is mounted.
+    /// Mount point of the view.
     pub(crate) view: PathBuf,
     /// A directory of the disk, for helpers.
     pub(crate) dir: PathBuf,
@@ -55,7 +55,7 @@ impl Inside {
     }
 }
 
-/// What the outer part has.
+/// Context of the outer part.
 pub(crate) struct Outside {
     pub(crate) target: Target,
     /// The target's directory on the disk.

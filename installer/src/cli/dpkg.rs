@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use super::environment::Environment;
-use crate::dpkg::{self, Action, Call, Options};
+use crate::dpkg::{self, Call};
 use parse::{Defaults, Parsed, parse};
 use progress::Cancel;
 use script_host::view::privileges;

@@ -10,7 +10,7 @@ use deb_archive::{PackageFile, target_files};
 use progress::{Cancel, Reporter, Stage};
 use rootless_install_fs::Target;
 use script_host::sysroot::package_file;
-use script_host::{Native, Observer, ScriptsRun};
+use script_host::{Native, Observer, ScriptRootKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -99,7 +99,7 @@ impl CarryOut<'_, '_> {
         tools: Option<&Native<'_, '_>>,
         sources: &[(PathBuf, String)],
     ) -> Result<Option<NativeRootCopy>, Error> {
-        let Some(tools) = tools.filter(|_| self.prepared.scripts_run == ScriptsRun::InNativeRoot) else {
+        let Some(tools) = tools.filter(|_| self.prepared.scripts_run == ScriptRootKind::Native) else {
             return Ok(None);
         };
         let system = &self.settings.system;

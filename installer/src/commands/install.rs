@@ -10,7 +10,7 @@ use crate::settings::{NativeTools, Settings};
 use crate::staging::Staging;
 use progress::{Cancel, Reporter, Summary, Tally};
 use rootless_install_fs::Target;
-use script_host::ScriptsRun;
+use script_host::ScriptRootKind;
 use std::io::Write;
 use std::sync::Arc;
 use std::thread;
@@ -102,9 +102,9 @@ pub(super) fn begin() {
 ///
 /// # Errors
 /// It cannot.
-pub(super) fn check_native_tools(settings: &Settings, scripts_run: ScriptsRun) -> Result<(), Error> {
+pub(super) fn check_native_tools(settings: &Settings, scripts_run: ScriptRootKind) -> Result<(), Error> {
     match (scripts_run, &settings.native_tools) {
-        (ScriptsRun::InNativeRoot, NativeTools::Directory(directory)) => {
+        (ScriptRootKind::Native, NativeTools::Directory(directory)) => {
             Ok(native_root_source::check(directory)?)
         }
         _ => Ok(()),

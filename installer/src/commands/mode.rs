@@ -3,14 +3,14 @@
 use super::error::Error;
 use crate::settings::{Mode, Settings};
 use progress::Reporter;
-use script_host::ScriptsRun;
+use script_host::ScriptRootKind;
 use script_host::view::{self, Machine, ViewError};
 
 /// Returns the way that the settings ask for, on a machine that has namespaces and FUSE.
-pub(super) fn wanted(settings: &Settings) -> ScriptsRun {
+pub(super) fn wanted(settings: &Settings) -> ScriptRootKind {
     match settings.mode {
-        Mode::Auto | Mode::Redirect => ScriptsRun::InView,
-        Mode::Chrootless => ScriptsRun::InNativeRoot,
+        Mode::Auto | Mode::Redirect => ScriptRootKind::Target,
+        Mode::Chrootless => ScriptRootKind::Native,
     }
 }
 
@@ -22,7 +22,7 @@ pub(super) fn wanted(settings: &Settings) -> ScriptsRun {
 pub(super) fn decide(
     settings: &Settings,
     reporter: &dyn Reporter,
-) -> Result<(ScriptsRun, Vec<String>), Error> {
+) -> Result<(ScriptRootKind, Vec<String>), Error> {
     let why = match view::probe() {
         Ok(_) => return Ok((wanted(settings), Vec::new())),
         Err(error) if settings.mode == Mode::Redirect || !is_lack(&error) => return Err(error.into()),
@@ -33,16 +33,16 @@ pub(super) fn decide(
     for message in &lost {
         reporter.warn(message);
     }
-    Ok((ScriptsRun::OnMachine(machine), lost))
+    Ok((ScriptRootKind::Machine(machine), lost))
 }
 
 /// Returns the way in which scripts can be watched.
 ///
 /// # Errors
 /// The machine lacks what it needs.
-pub(super) fn watched() -> Result<ScriptsRun, Error> {
+pub(super) fn watched() -> Result<ScriptRootKind, Error> {
     view::probe()?;
-    Ok(ScriptsRun::InNativeRoot)
+    Ok(ScriptRootKind::Native)
 }
 
 /// Whether a machine can run scripts in chrootless mode in spite of an error.

@@ -9,7 +9,7 @@ use apt_solve::{IndexInput, Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
 use deb_archive::{Index, SourceList};
 use progress::{Cancel, Reporter, Stage};
-use script_host::ScriptsRun;
+use script_host::ScriptRootKind;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
@@ -26,7 +26,7 @@ pub(super) struct Prepared {
     /// Indexes of this machine's architecture.
     pub(super) native: Vec<Index>,
     /// The way in which scripts run.
-    pub(super) scripts_run: ScriptsRun,
+    pub(super) scripts_run: ScriptRootKind,
 }
 
 /// Packages to choose from.
@@ -53,7 +53,7 @@ impl Prepared {
     /// Those of sources and indexes.
     pub(super) fn load(
         settings: &Settings,
-        scripts_run: ScriptsRun,
+        scripts_run: ScriptRootKind,
         local: &[LocalPackage],
         reporter: &Arc<dyn Reporter>,
         cancel: &Cancel,

@@ -1,7 +1,7 @@
 //! Packages that are deferred to the target's own dpkg.
 //!
 //! A package whose postinst cannot be run keeps the state in which dpkg would leave it: `unpacked` where that is
-//! known before ([`script_host::hazards`]), `half-configured` where the script had begun. In both cases
+//! known before ([`script_host::Session::foreseen`]), `half-configured` where the script had begun. In both cases
 //! `dpkg --configure -a` runs the postinst from its beginning (Policy 6.5, and 6.2 for scripts that were
 //! interrupted). Triggers stay pending, and packages that await them stay `triggers-awaited`. Packages that depend
 //! on a deferred one stay `unpacked`.

@@ -19,7 +19,7 @@ use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
 use script_host::sysroot::SysrootError;
 use script_host::view::{self, Machine};
-use script_host::{Native, ScriptsRun, Session, SessionError};
+use script_host::{Native, ScriptRootKind, Session, SessionError};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ pub(super) fn change_packages(
         directory: options.native.directory().cloned(),
     });
     let native_root = match &tools {
-        Some(tools) if scripts_run == ScriptsRun::InNativeRoot => {
+        Some(tools) if scripts_run == ScriptRootKind::Native => {
             let source = NativeRootSource {
                 tools,
                 request: native_root_request(call, &database),
@@ -96,7 +96,6 @@ pub(super) fn change_packages(
         arch: architecture,
         foreign: &foreign,
         root: scripts_run.root(native_root.as_ref().map(|copied| &copied.root)),
-        native: tools.filter(|_| redirected),
         scripts: &options.scripts,
         dpkg_version: dpkg_version(&database),
         runs_programs,
@@ -107,7 +106,8 @@ pub(super) fn change_packages(
         reporter: Arc::clone(&reporter),
         cancel,
     };
-    script_host::open(session, |session| {
+    let native = tools.filter(|_| redirected);
+    script_host::open(session, native, |session| {
         learn_installed(session, target, &database)?;
         Engine::new(call, target, database, messages, session).act()
     })
@@ -141,15 +141,15 @@ fn learn_installed(session: &Session<'_>, target: &Target, database: &Database) 
 }
 
 /// Returns the way in which scripts run on this machine.
-fn scripts_run(mode: ScriptMode, messages: &Messages) -> Result<ScriptsRun> {
+fn scripts_run(mode: ScriptMode, messages: &Messages) -> Result<ScriptRootKind> {
     if mode == ScriptMode::Redirect {
-        return Ok(ScriptsRun::InView);
+        return Ok(ScriptRootKind::Target);
     }
     Ok(match view::probe() {
-        Ok(_) => ScriptsRun::InNativeRoot,
+        Ok(_) => ScriptRootKind::Native,
         Err(error) => {
             messages.notice(&format!("warning: {error}: scripts run on this machine itself"));
-            ScriptsRun::OnMachine(Machine::probe())
+            ScriptRootKind::Machine(Machine::probe())
         }
     })
 }

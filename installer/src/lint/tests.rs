@@ -1,7 +1,7 @@
 use super::process::Status;
 use super::*;
-use progress::Silent;
-use rootless_install_fs::{AccessKind, Attribute, FileType, LookupResult, Meta};
+use progress::{Event, Reporter, Silent};
+use rootless_install_fs::{Access, AccessKind, Attribute, FileType, LookupResult, Meta, Watch};
 
 const POSTINST: &str = "/target/var/lib/dpkg/info/p.postinst";
 

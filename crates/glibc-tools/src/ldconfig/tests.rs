@@ -1,4 +1,4 @@
-//! Whole runs.
+//! Whole runs of ldconfig.
 
 use super::testing::{WithLdconfig, library};
 use super::{LdconfigError, run};
@@ -207,7 +207,7 @@ fn caches_are_those_of_the_real_program() {
         let cache = target.target.read(Path::new("/etc/ld.so.cache")).unwrap();
         let hash = hex(&Sha256::digest(&cache));
         assert_eq!(&hash[..16], expected, "{name} {version}");
-        // Links made by the first run may lead to more; then all is in target.
+        // Links made by the first run may lead to more; then nothing changes any more.
         let again = || {
             target.run(name, &[]);
             target.target.read(Path::new("/etc/ld.so.cache")).unwrap()

@@ -1,8 +1,9 @@
-//! What the shim asks, and what it is told.
+//! The answers to the shim's requests.
 
 use super::control::{Control, Reply, done, refused};
-use super::{Result, ScriptRoot, SessionError, Shared};
-use crate::hazards::{self, Verdict};
+use super::shared::Shared;
+use super::{Result, ScriptRoot, SessionError};
+use crate::arch_output::{self, Verdict};
 use crate::unrunnable::Refusal;
 use glibc_tools::{Output, ldconfig, ldd};
 use shim_protocol::{Request, Strings, Violation};
@@ -15,7 +16,7 @@ use std::thread::Scope;
 /// Answers the shim while a session is open.
 pub(super) struct Answers<'s> {
     shared: &'s Shared<'s>,
-    /// Scripts may run ldconfig twice at once; it makes and removes the same links.
+    /// Held while ldconfig runs: scripts may start two at once, which would make and remove the same links.
     one_ldconfig: Mutex<()>,
 }
 
@@ -36,7 +37,7 @@ impl<'s> Answers<'s> {
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<Option<Control<'scope>>> {
         // Nobody asks where the target's own programs are executed.
-        if !self.shared.redirected && !self.shared.root.is_chrootless() {
+        if !self.shared.redirected && !self.shared.options.root.is_chrootless() {
             return Ok(None);
         }
         let path = self.shared.private().join("control");
@@ -69,19 +70,21 @@ impl<'s> Answers<'s> {
             }
             Request::Judge { program, arguments } => {
                 let program = as_path(program);
-                match hazards::judge(program, &words(arguments), shared.arch) {
+                match arch_output::judge(program, &words(arguments), shared.options.arch) {
                     Verdict::Run => Reply::Counterpart,
                     Verdict::Refuse(reason) => refuse(program, reason),
                     Verdict::Convert => {
-                        hazards::into_native(shared.target, shared.arch);
+                        arch_output::into_native(shared.options.target, shared.options.arch);
                         Reply::CounterpartReported
                     }
                 }
             }
-            Request::Ended { program } => match hazards::into_target(shared.target, shared.arch) {
-                Ok(()) => done(Output::default()),
-                Err(reason) => refuse(as_path(program), reason),
-            },
+            Request::Ended { program } => {
+                match arch_output::into_target(shared.options.target, shared.options.arch) {
+                    Ok(()) => done(Output::default()),
+                    Err(reason) => refuse(as_path(program), reason),
+                }
+            }
             Request::Violation(violation) => {
                 shared.violated(&violation);
                 Reply::Counterpart
@@ -96,14 +99,14 @@ impl<'s> Answers<'s> {
             Request::Ldconfig { directory, arguments } => {
                 let _alone = self.one_ldconfig.lock().unwrap_or_else(PoisonError::into_inner);
                 let (directory, arguments) = (as_path(directory), words(arguments));
-                let (directory, arguments) = match shared.root {
+                let (directory, arguments) = match shared.options.root {
                     ScriptRoot::Target => (directory, arguments),
                     _ => (
                         inside(&shared.dpkg_root(), directory).unwrap_or(Path::new("/")),
                         without_root(&arguments),
                     ),
                 };
-                match ldconfig::run_in(shared.target, shared.arch, directory, &arguments) {
+                match ldconfig::run_in(shared.options.target, shared.options.arch, directory, &arguments) {
                     Ok(output) => done(output),
                     Err(error) if error.is_unknown_version() => Reply::Counterpart,
                     Err(error) => refuse(Path::new("/usr/sbin/ldconfig"), error.to_string()),
@@ -115,8 +118,8 @@ impl<'s> Answers<'s> {
                 program,
                 arguments,
             } => match ldd::run(
-                shared.target,
-                shared.arch,
+                shared.options.target,
+                shared.options.arch,
                 as_path(directory),
                 &words(environment),
                 OsStr::from_bytes(program),
@@ -131,13 +134,14 @@ impl<'s> Answers<'s> {
 }
 
 impl Shared<'_> {
-    /// Tells of a script that does something outside of `DPKG_ROOT`.
+    /// Reports a script that does something outside of `DPKG_ROOT`.
     fn violated(&self, violation: &Violation<'_>) {
-        let [tool, what] = [violation.tool, violation.subject].map(String::from_utf8_lossy);
+        let [tool, subject] = [violation.tool, violation.subject].map(String::from_utf8_lossy);
         let kind = violation.kind.name();
-        self.reporter
-            .detail(&format!("outside of DPKG_ROOT: {tool} {what} ({kind})"));
-        if let Some(observer) = &self.observer {
+        self.options
+            .reporter
+            .detail(&format!("outside of DPKG_ROOT: {tool} {subject} ({kind})"));
+        if let Some(observer) = &self.options.observer {
             observer.violation(violation);
         }
     }
@@ -151,7 +155,7 @@ fn words(strings: Strings<'_>) -> Vec<&OsStr> {
     strings.iter().map(OsStr::from_bytes).collect()
 }
 
-/// A path as scripts see it as one of the target, which they see at `root`.
+/// Returns a path as scripts see it as a path of the target, which they see at `root`; none for a path outside.
 pub(super) fn inside<'a>(root: &Path, path: &'a Path) -> Option<&'a Path> {
     let rest = path.strip_prefix(root).ok()?;
     if rest.as_os_str().is_empty() {
@@ -163,8 +167,7 @@ pub(super) fn inside<'a>(root: &Path, path: &'a Path) -> Option<&'a Path> {
     bytes.get(rest..).map(OsStr::from_bytes).map(Path::new)
 }
 
-/// The arguments of an ldconfig that works in the target, without the option that says so
-/// (ldconfig(8), `-r`).
+/// Returns the arguments of an ldconfig that works in the target, without the option `-r` (ldconfig(8)).
 fn without_root<'a>(arguments: &[&'a OsStr]) -> Vec<&'a OsStr> {
     let mut kept = Vec::new();
     let mut rest = arguments.iter();

@@ -1,4 +1,4 @@
-//! The socket on which the shim asks what only the installer can do.
+//! The socket on which the shim asks for what only the installer can do.
 //!
 //! The conversation is described in [`shim_protocol`].
 
@@ -26,7 +26,7 @@ pub(super) fn done(output: Output) -> Reply {
     }
 }
 
-/// The reply that something cannot be done, and why.
+/// Returns the reply that something cannot be done, with the reason.
 pub(super) fn refused(reason: impl Into<String>) -> Reply {
     Reply::Refused(reason.into().into_bytes())
 }
@@ -43,7 +43,7 @@ impl<'scope> Control<'scope> {
     /// answers requests.
     ///
     /// # Errors
-    /// What bind(2) says.
+    /// Those of bind(2).
     pub(super) fn listen<'env>(
         scope: &'scope Scope<'scope, 'env>,
         path: &Path,
@@ -116,7 +116,7 @@ fn converse(mut stream: UnixStream, answer: &dyn Fn(Request<'_>) -> Reply) {
     let _ = stream.write_all(&bytes);
 }
 
-/// The process at the other end, as this one numbers it (unix(7), `SO_PEERCRED`).
+/// Returns the id of the process at the other end, as this process sees it (unix(7), `SO_PEERCRED`).
 fn peer(stream: &UnixStream) -> Option<u32> {
     let credentials = getsockopt(stream, PeerCredentials).ok()?;
     u32::try_from(credentials.pid()).ok()

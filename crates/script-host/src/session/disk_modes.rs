@@ -4,7 +4,7 @@ use rootless_install_fs::{Error, FileType, Stat, Target, encoding};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Takes a mode over that somebody has set on the disk behind the record of a file.
+/// Takes over the mode of a file that a script has set on the disk, where it differs from the recorded one.
 ///
 /// # Errors
 /// The file cannot be read or changed.
@@ -25,10 +25,10 @@ pub(super) fn take_over(target: &Target, path: &Path, stat: &Stat) -> Result<(),
     target.set_mode(path, mode)
 }
 
-/// Takes all of them over.
+/// Takes over the modes of all files.
 ///
 /// # Errors
-/// As for one.
+/// Those of [`take_over`].
 pub(super) fn take_over_all(target: &Target) -> Result<(), Error> {
     for entry in target.walk() {
         let (path, stat) = entry?;

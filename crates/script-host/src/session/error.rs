@@ -1,4 +1,4 @@
-//! Why a session could not be opened, or a program not be run in it.
+//! Errors of sessions.
 
 use crate::sysroot::SysrootError;
 use crate::view::ViewError;
@@ -6,7 +6,7 @@ use progress::Cancelled;
 use rootless_install_fs::Error as TargetError;
 use std::path::PathBuf;
 
-/// Why a session could not be opened, or a program not be run in it.
+/// An error of opening a session, or of running a program in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -24,17 +24,17 @@ pub enum SessionError {
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's reason.
         #[source]
         source: std::io::Error,
     },
-    /// Scripts are told of a path that is no text.
+    /// A path that scripts get in their environment is not UTF-8.
     #[error("the path {} is not UTF-8, and maintainer scripts must be told of it", path.display())]
     NotUtf8 {
         /// The path.
         path: PathBuf,
     },
-    /// The user stopped it.
+    /// The user stopped the work.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
 }

@@ -11,8 +11,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// What mmdebstrap puts in its place, too: nothing is started in a filesystem
-/// being made. For a redirected target the shim answers the same.
+/// Contents of start-stop-daemon, the same as mmdebstrap's: nothing is started in a filesystem
+/// that is being made. For a redirected target the shim answers the same.
 static NOTHING_STARTS: &str =
     "#!/bin/sh\necho\necho \"Warning: Fake start-stop-daemon called, doing nothing\"\n";
 
@@ -28,8 +28,8 @@ const NATIVE_DIRECTORIES: [&str; 7] = [
 ];
 
 /// Makes the directory that appears in the view as [`PHANTOM_DIRECTORY`], with
-/// the shim in it where something is redirected, and where the target's own
-/// programs are executed what the shim would answer for them.
+/// the shim in it where programs are redirected (`redirected`), and a start-stop-daemon where the target's own
+/// programs are executed.
 pub(super) fn create(
     private: &Path,
     redirected: bool,
@@ -69,8 +69,11 @@ pub(super) fn create(
     })
 }
 
-/// Checks that a directory can be the native sysroot: a merged /usr with the
+/// Checks that a directory can be the native sysroot: it has a merged /usr with the
 /// native dynamic loader.
+///
+/// # Errors
+/// [`SysrootError::NotASystem`] names the file that is missing.
 pub fn check_native_system(directory: &Path) -> Result<(), SysrootError> {
     let missing = |missing| {
         Err(SysrootError::NotASystem {
@@ -106,10 +109,9 @@ pub(super) fn create_mount_points(sysroot: &Path) -> Result<(), SessionError> {
     })
 }
 
-/// A libc6 for this machine's architecture makes the link of its loader's
-/// directory in `preinst` where there is none. Its phantom would be taken for
-/// it, so the link is made before.
-pub fn make_hidden_link(target: &Target, preinst: Option<&[u8]>) -> Result<(), TargetError> {
+/// Makes the link of the native loader's directory, where `preinst` would make it: that of a libc6 for this
+/// machine's architecture does where there is none, and would take the phantom for it.
+pub(super) fn make_loader_link(target: &Target, preinst: Option<&[u8]>) -> Result<(), TargetError> {
     let (Some(top), Some(script)) = (loader_top(), preinst) else {
         return Ok(());
     };
@@ -148,11 +150,11 @@ mod tests {
         let usr = Meta::of_root(FileType::Directory, 0o755);
         target.make_dir(Path::new("/usr"), &usr).unwrap();
         let link = Path::new("/").join(top);
-        make_hidden_link(&target, Some(b"#!/bin/sh\n: nothing\n")).unwrap();
+        make_loader_link(&target, Some(b"#!/bin/sh\n: nothing\n")).unwrap();
         assert!(target.stat(&link).is_err());
         let script = format!("#!/bin/sh\nln -s usr/{top} \"$DPKG_ROOT/{top}\"\n");
-        make_hidden_link(&target, Some(script.as_bytes())).unwrap();
-        make_hidden_link(&target, Some(script.as_bytes())).unwrap();
+        make_loader_link(&target, Some(script.as_bytes())).unwrap();
+        make_loader_link(&target, Some(script.as_bytes())).unwrap();
         assert_eq!(target.read_link(&link).unwrap(), Path::new("usr").join(top));
     }
 

@@ -1,7 +1,7 @@
 //! Records of the chrootless wrappers: owners, devices and capabilities that the kernel refuses an ordinary user to
 //! set ([`shim_protocol::Record`]).
 
-use super::{ScriptRoot, Shared, answers::inside, disk_modes::take_over};
+use super::{ScriptRoot, answers::inside, disk_modes::take_over, shared::Shared};
 use rootless_install_fs::{FileType, Meta, Stat, Target};
 use shim_protocol::{Device, Record};
 use std::ffi::OsStr;
@@ -11,9 +11,9 @@ use std::path::Path;
 type Result<T> = std::result::Result<T, String>;
 
 impl Shared<'_> {
-    /// Records it. The error is the reason why that cannot be.
+    /// Records a change that the kernel refused. The error is a reason in words.
     pub(super) fn record(&self, record: &Record<'_>) -> Result<()> {
-        if matches!(self.root, ScriptRoot::Target) {
+        if matches!(self.options.root, ScriptRoot::Target) {
             return Err("nothing is recorded in this mode: the kernel lets a script do it".to_owned());
         }
         let root = self.dpkg_root();
@@ -21,7 +21,7 @@ impl Shared<'_> {
             let path = Path::new(OsStr::from_bytes(bytes));
             inside(&root, path).ok_or_else(|| format!("{} is not in the root", path.display()))
         };
-        let target = self.target;
+        let target = self.options.target;
         let failed = |error: rootless_install_fs::Error| error.to_string();
         match *record {
             Record::Owner {
@@ -72,9 +72,9 @@ impl Shared<'_> {
     }
 }
 
-/// A file, and its path without a link at the end where that is to be followed.
+/// Finds a file. With `follow`, a link at the end of the path is followed, and the path returned is the file's own.
 fn find(target: &Target, path: &Path, follow: bool) -> Result<(std::path::PathBuf, Stat)> {
-    /// As the kernel has it (path_resolution(7)).
+    /// The kernel's limit (path_resolution(7)).
     const MOST_LINKS: usize = 40;
     let failed = |error: rootless_install_fs::Error| error.to_string();
     let mut path = path.to_owned();

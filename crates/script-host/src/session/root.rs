@@ -1,9 +1,9 @@
-//! The root directory of scripts, and how they see the target from there.
+//! The root directory of scripts, and the target as they see it from there.
 
-use super::{Result, SessionError, Shared, private, serving};
-use crate::native_root;
+use super::shared::Shared;
+use super::{Observer, Result, SessionError, private, serving, wrappers};
 use crate::script::Environment;
-use crate::view::{DPKG_ROOT, Machine, Outer, SandboxedOptions, Sink, View, ViewError, ViewOptions};
+use crate::view::{DPKG_ROOT, Machine, NativeRootView, SandboxedOptions, Sink, View, ViewError, ViewOptions};
 use progress::Event;
 use rootless_install_fs::{SERVED, ServeOptions, Target};
 use shim_protocol::{names, paths, variables};
@@ -12,34 +12,34 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The ways in which scripts can be run.
+/// Kind of a [`ScriptRoot`], chosen before there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScriptsRun {
-    /// In a view of the target.
-    InView,
-    /// In a native root.
-    InNativeRoot,
-    /// On this machine itself.
-    OnMachine(Machine),
+pub enum ScriptRootKind {
+    /// The target, in a view of it.
+    Target,
+    /// A native root.
+    Native,
+    /// This machine's own root directory.
+    Machine(Machine),
 }
 
-impl ScriptsRun {
-    /// Returns the root directory that scripts have, with the native root that was made for it.
+impl ScriptRootKind {
+    /// Returns the root directory of scripts; `native_root` is the one that was made for them, if any.
     pub fn root(self, native_root: Option<&Target>) -> ScriptRoot<'_> {
         match (self, native_root) {
-            (Self::OnMachine(machine), _) => ScriptRoot::Machine { fuse: machine.fuse },
-            (Self::InView | Self::InNativeRoot, Some(root)) => ScriptRoot::Native(root),
-            (Self::InView | Self::InNativeRoot, None) => ScriptRoot::Target,
+            (Self::Machine(machine), _) => ScriptRoot::Machine { fuse: machine.fuse },
+            (Self::Target | Self::Native, Some(root)) => ScriptRoot::Native(root),
+            (Self::Target | Self::Native, None) => ScriptRoot::Target,
         }
     }
 
-    /// Whether packages of this machine's architecture are needed, for a target in which native programs
-    /// stand in for others or do not (`redirected`).
+    /// Whether packages of this machine's architecture are needed; `redirected` says whether native programs stand in
+    /// for the target's.
     pub fn needs_native(self, redirected: bool) -> bool {
         match self {
-            Self::InView => redirected,
-            Self::InNativeRoot => true,
-            Self::OnMachine(_) => false,
+            Self::Target => redirected,
+            Self::Native => true,
+            Self::Machine(_) => false,
         }
     }
 }
@@ -53,7 +53,7 @@ pub enum ScriptRoot<'a> {
     Native(&'a Target),
     /// This machine's own, where the target is mounted somewhere, or, without FUSE, as it is on the disk.
     Machine {
-        /// Whether it can be mounted.
+        /// Whether the target can be mounted.
         fuse: bool,
     },
 }
@@ -74,18 +74,18 @@ impl<'a> ScriptRoot<'a> {
 }
 
 impl Shared<'_> {
-    /// Where scripts see the target: what comes before its absolute paths.
+    /// Returns the path at which scripts see the target (`DPKG_ROOT`); empty where it is their root directory.
     pub(super) fn dpkg_root(&self) -> PathBuf {
-        match self.root {
+        match self.options.root {
             ScriptRoot::Target => PathBuf::new(),
             ScriptRoot::Native(_) => PathBuf::from(DPKG_ROOT),
-            ScriptRoot::Machine { fuse: true } => self.mount_point.join(SERVED),
-            ScriptRoot::Machine { fuse: false } => self.target.root_path().to_owned(),
+            ScriptRoot::Machine { fuse: true } => self.options.mount_point.join(SERVED),
+            ScriptRoot::Machine { fuse: false } => self.options.target.root_path().to_owned(),
         }
     }
 
-    /// What is the same in the environment of all scripts.
-    pub(super) fn environment(&self, dpkg_version: String) -> Result<Environment> {
+    /// Returns the environment that all scripts have.
+    pub(super) fn environment(&self) -> Result<Environment> {
         let text = |path: &Path| match path.to_str() {
             Some(text) => Ok(text.to_owned()),
             None => Err(SessionError::NotUtf8 {
@@ -93,59 +93,59 @@ impl Shared<'_> {
             }),
         };
         let private = self.private();
-        let arch = (variables::ARCHITECTURE, self.arch.name.to_owned());
-        let (front, besides) = match self.root {
+        let arch = (variables::ARCHITECTURE, self.options.arch.name.to_owned());
+        let (wrappers, extra) = match self.options.root {
             ScriptRoot::Target => (None, Vec::new()),
             ScriptRoot::Native(_) => {
-                let mut besides = vec![arch];
-                if self.observer.is_some() {
-                    besides.push((variables::TRACE, "1".to_owned()));
+                let mut extra = vec![arch];
+                if self.options.observer.is_some() {
+                    extra.push((variables::TRACE, "1".to_owned()));
                 }
-                (Some(paths::WRAPPERS.to_owned()), besides)
+                (Some(paths::WRAPPERS.to_owned()), extra)
             }
             ScriptRoot::Machine { fuse } => {
-                let mut besides = vec![
+                let mut extra = vec![
                     arch,
-                    ("TMPDIR", text(&self.scratch.join("tmp"))?),
+                    ("TMPDIR", text(&self.options.scratch.join("tmp"))?),
                     (variables::NO_NAMESPACE, "1".to_owned()),
                 ];
                 if !fuse {
-                    besides.push((variables::NO_FUSE, "1".to_owned()));
+                    extra.push((variables::NO_FUSE, "1".to_owned()));
                 }
-                (Some(text(&private.join(names::WRAPPERS))?), besides)
+                (Some(text(&private.join(names::WRAPPERS))?), extra)
             }
         };
         Ok(Environment {
-            dpkg_version,
-            source_date_epoch: self.scripts.source_date_epoch,
+            dpkg_version: self.options.dpkg_version.clone(),
+            source_date_epoch: self.options.scripts.source_date_epoch,
             root: text(&self.dpkg_root())?,
-            wrappers: front,
-            besides,
+            wrappers,
+            extra,
         })
     }
 
-    /// The directory of this run in which scripts find the shim.
+    /// Returns the private directory, in which scripts find the shim.
     pub(super) fn private(&self) -> PathBuf {
-        self.scratch.join("private")
+        self.options.scratch.join("private")
     }
 
-    /// Makes that directory.
+    /// Makes the private directory.
     pub(super) fn create_private(&self) -> Result<()> {
-        let chrootless = self.root.is_chrootless();
+        let chrootless = self.options.root.is_chrootless();
         let with_shim = self.redirected || chrootless;
         let private = self.private();
-        private::create(&private, with_shim, self.arch, chrootless)?;
-        let made = match self.root {
+        private::create(&private, with_shim, self.options.arch, chrootless)?;
+        let made = match self.options.root {
             ScriptRoot::Target => Ok(()),
             ScriptRoot::Native(root) => {
                 let names = |directory: &str| root.read_dir(Path::new(directory)).unwrap_or_default();
-                native_root::create_wrappers(&private, names)
+                wrappers::create(&private, names)
                     .and_then(|()| fs::create_dir(private.join(names::SYSROOT)))
                     .and_then(|()| self.prepare_observer(&private, root))
             }
             ScriptRoot::Machine { .. } => {
-                let temporary = self.scratch.join("tmp");
-                native_root::create_wrappers(&private, native_root::names_on_machine)
+                let temporary = self.options.scratch.join("tmp");
+                wrappers::create(&private, wrappers::names_on_machine)
                     .and_then(|()| fs::create_dir(&temporary))
                     .and_then(|()| fs::set_permissions(&temporary, fs::Permissions::from_mode(0o1777)))
             }
@@ -157,18 +157,18 @@ impl Shared<'_> {
     }
 
     fn prepare_observer(&self, private: &Path, root: &Target) -> std::io::Result<()> {
-        let Some(observer) = &self.observer else {
+        let Some(observer) = &self.options.observer else {
             return Ok(());
         };
         let admin = format!("{DPKG_ROOT}{}", dpkg_db::ADMIN);
         observer.prepare(private, root, Path::new(&admin), Path::new(paths::SHIM))
     }
 
-    /// Makes the place in which programs run.
+    /// Makes the view, or the sandbox, in which programs run.
     pub(super) fn view(&self) -> Result<View> {
-        let outer_mount = self.scratch.join("outer");
-        let outer = self.root.native_root().map(|_| outer_mount.as_path());
-        for path in std::iter::once(self.mount_point).chain(outer) {
+        let native_mount = self.options.scratch.join("native-root");
+        let native = self.options.root.native_root().map(|_| native_mount.as_path());
+        for path in std::iter::once(self.options.mount_point.as_path()).chain(native) {
             match fs::create_dir(path) {
                 // A view before this one has left it.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -178,48 +178,48 @@ impl Shared<'_> {
                 })?,
             }
         }
-        let reporter = Arc::clone(self.reporter);
+        let reporter = Arc::clone(&self.options.reporter);
         let sink: Sink = Box::new(move |package, line| {
             reporter.event(&Event::ScriptOutput {
                 package,
                 output: line.as_bytes(),
             });
         });
-        if let ScriptRoot::Machine { fuse } = self.root {
+        if let ScriptRoot::Machine { fuse } = self.options.root {
             return Ok(View::in_sandbox(SandboxedOptions {
-                target: self.target,
-                mount_point: fuse.then_some(self.mount_point),
+                target: self.options.target,
+                mount_point: fuse.then_some(self.options.mount_point.as_path()),
                 readable: vec![self.private()],
-                writable: vec![self.scratch.join("tmp")],
+                writable: vec![self.options.scratch.join("tmp")],
                 sink,
             })?);
         }
-        Ok(self.in_namespaces(&outer_mount, sink)?)
+        Ok(self.in_namespaces(&native_mount, sink)?)
     }
 
-    fn in_namespaces(&self, outer_mount: &Path, sink: Sink) -> std::result::Result<View, ViewError> {
-        let native_root = self.root.native_root();
+    fn in_namespaces(&self, native_mount: &Path, sink: Sink) -> std::result::Result<View, ViewError> {
+        let native_root = self.options.root.native_root();
         let private = self.private();
-        let programs = self.redirected.then(|| match (native_root, &self.native_system) {
+        let programs = self.redirected.then(|| match (native_root, self.native_system) {
             (Some(root), _) => root.root_path().to_owned(),
-            (None, Some(directory)) => directory.clone(),
+            (None, Some(directory)) => directory.to_owned(),
             (None, None) => private.join(names::SYSROOT),
         });
-        let watched = |of: fn(Arc<dyn super::Observer>) -> Arc<dyn rootless_install_fs::Watch>| {
-            self.observer.clone().map(of)
+        let watched = |of: fn(Arc<dyn Observer>) -> Arc<dyn rootless_install_fs::Watch>| {
+            self.options.observer.clone().map(of)
         };
         View::start(ViewOptions {
-            target: self.target,
-            mount_point: self.mount_point,
+            target: self.options.target,
+            mount_point: &self.options.mount_point,
             private: &private,
-            native_system: self.native_system.as_deref().filter(|_| native_root.is_none()),
+            native_system: self.native_system.filter(|_| native_root.is_none()),
             serve: ServeOptions {
                 watch: watched(|observer| observer.inside()),
-                ..serving::serve_target(self.arch, self.foreign, programs)
+                ..serving::serve_target(self.options.arch, self.options.foreign, programs)
             },
-            outer: native_root.map(|root| Outer {
+            native_root: native_root.map(|root| NativeRootView {
                 root,
-                mount_point: outer_mount,
+                mount_point: native_mount,
                 serve: ServeOptions {
                     watch: watched(|observer| observer.outside()),
                     ..serving::serve_native_root()

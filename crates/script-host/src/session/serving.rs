@@ -1,4 +1,4 @@
-//! How the target and a native root are served: phantoms, and which programs are redirected.
+//! How the FUSE server shows the target and a native root: phantoms and redirected programs.
 
 use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY};
 use deb_arch::Architecture;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// comes from a pipeline.
 const THREADS: usize = 2;
 
-/// The top directory of the native loader, where that is a phantom of its own.
+/// Returns the top directory of the native loader, such as `lib64`; none where it is `lib`, which every target has.
 pub(super) fn loader_top() -> Option<&'static str> {
     let top = Architecture::native().loader.split('/').nth(1)?;
     (top != "lib").then_some(top)
@@ -24,7 +24,7 @@ fn phantom(path: &str, kind: PhantomKind) -> Phantom {
     }
 }
 
-/// What every root directory of scripts has.
+/// Returns the phantoms of every root directory of scripts.
 fn always() -> Vec<Phantom> {
     vec![
         phantom(PHANTOM_DIRECTORY, PhantomKind::Directory),
@@ -41,7 +41,7 @@ fn always() -> Vec<Phantom> {
     ]
 }
 
-/// How a native root is served.
+/// Returns how a native root is served.
 pub(super) fn serve_native_root() -> ServeOptions {
     let mut phantoms = always();
     phantoms.push(phantom(DPKG_ROOT, PhantomKind::Directory));
@@ -52,8 +52,8 @@ pub(super) fn serve_native_root() -> ServeOptions {
     }
 }
 
-/// How the view of a target with some foreign architectures is served;
-/// `sysroot` is where on this machine the native sysroot is, if there is one.
+/// Returns how a target with some foreign architectures is served;
+/// `sysroot` is the native sysroot on this machine; with none nothing is redirected.
 pub(super) fn serve_target(
     target: &Architecture,
     foreign: &[&'static Architecture],

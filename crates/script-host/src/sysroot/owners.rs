@@ -1,5 +1,5 @@
-//! Which package of the target a program comes from, and under which name that
-//! package ships it: diversions and copies have other names.
+//! The origin of a program of the target: the package that ships it, and the path at which it does.
+//! Diversions and copies have other names.
 
 use deb_arch::Architecture;
 use deb_types::PathOwners;
@@ -12,19 +12,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
-/// Longest program that is looked up by its content.
+/// Bytes of a program that count when it is looked up by its content.
 const LONGEST: u64 = 256 << 20;
 
 /// A program as a package of the target ships it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Shipped {
-    /// Its path in the package, under the merged /usr.
+pub(super) struct Origin {
+    /// Path in the package, under the merged /usr.
     pub(super) path: PathBuf,
-    /// The package.
+    /// Name of the package.
     pub(super) package: String,
-    /// Its version.
+    /// Version of the package.
     pub(super) version: String,
-    /// Its architecture, the target's own for `all`.
+    /// Architecture of the package; the target's own for `all`.
     pub(super) architecture: &'static Architecture,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Owners(RwLock<PathOwners<Owner>>);
 type Owner = (String, String, &'static Architecture);
 
 impl Owners {
-    /// Notes what a package ships.
+    /// Notes the paths that a package ships.
     pub(super) fn learn<'p>(
         &self,
         package: &str,
@@ -48,10 +48,10 @@ impl Owners {
         owners.add(&owner, paths.into_iter().map(merged));
     }
 
-    /// Where the program that is now at `path` comes from.
-    pub(super) fn find(&self, target: &Target, path: &Path) -> Option<Shipped> {
+    /// Returns the origin of the program that is now at `path`.
+    pub(super) fn find(&self, target: &Target, path: &Path) -> Option<Origin> {
         let path = merged(path);
-        // A database that cannot be read has been an error elsewhere.
+        // A database that cannot be read is an error elsewhere.
         let diversions = Diversions::load(target).unwrap_or_default();
         let diverted =
             |end: fn(&Diversion) -> &PathBuf| diversions.iter().find(|one| merged(end(one)) == path);
@@ -67,10 +67,10 @@ impl Owners {
         by_name.or_else(|| self.by_content(target, &path))
     }
 
-    fn of(&self, path: &Path, fits: impl Fn(&str) -> bool) -> Option<Shipped> {
+    fn of(&self, path: &Path, fits: impl Fn(&str) -> bool) -> Option<Origin> {
         let owners = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let found = owners.of(path).rev().find(|(package, ..)| fits(package));
-        found.map(|(package, version, architecture)| Shipped {
+        found.map(|(package, version, architecture)| Origin {
             path: path.to_owned(),
             package: package.clone(),
             version: version.clone(),
@@ -78,8 +78,8 @@ impl Owners {
         })
     }
 
-    /// A copy of a program has the checksum that dpkg keeps of the original.
-    fn by_content(&self, target: &Target, path: &Path) -> Option<Shipped> {
+    /// Finds the origin of a copy by the checksum that dpkg keeps of the original.
+    fn by_content(&self, target: &Target, path: &Path) -> Option<Origin> {
         let sum = checksum(target, path)?;
         let info = Path::new(ADMIN).join("info");
         for name in target.read_dir(&info).ok()? {
@@ -102,7 +102,7 @@ impl Owners {
     }
 }
 
-/// MD5 of an ELF file in hexadecimal, as in dpkg's lists.
+/// Returns the MD5 of an ELF file in hexadecimal, as in dpkg's lists; none for other files.
 fn checksum(target: &Target, path: &Path) -> Option<String> {
     let mut content = Vec::new();
     let file = target.open_file(path).ok()?;
@@ -112,7 +112,7 @@ fn checksum(target: &Target, path: &Path) -> Option<String> {
         .then(|| deb_types::hex(&Md5::digest(&content)))
 }
 
-/// The path under the merged /usr, which is how a resolved path looks.
+/// Returns the path under the merged /usr, as a resolved path is.
 pub(super) fn merged(path: &Path) -> PathBuf {
     let Ok(below) = path.strip_prefix("/") else {
         return path.to_owned();

@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
-/// Where a path of a package is kept in a sysroot, or `None` when it is not:
-/// programs and libraries only, under the merged /usr.
+/// Returns the path in a sysroot, under the merged /usr, of a path of a package; `None` when it is not
+/// kept, as all but programs and libraries.
 ///
 /// The result has normal components only, so it cannot leave the directory it
 /// is joined to.
@@ -48,8 +48,8 @@ pub(super) fn create(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds an unpacked package to a sysroot. What is there already stays: two
-/// packages that ship one path are alternatives that one diverts.
+/// Adds an unpacked package to a sysroot. Files that are there already stay: where two
+/// packages ship one path, one of them diverts it.
 pub(super) fn link(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -69,7 +69,7 @@ pub(super) fn link(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds what is not a directory, unless something is there.
+/// Adds a file or link, unless its path exists.
 fn link_one(source: &Path, destination: &Path, kind: &fs::FileType) -> io::Result<()> {
     let done = if kind.is_symlink() {
         symlink(fs::read_link(source)?, destination)
@@ -93,9 +93,9 @@ fn link_one(source: &Path, destination: &Path, kind: &fs::FileType) -> io::Resul
     }
 }
 
-/// Puts a contested path's files where they belong: what is at `from` and `to`
-/// goes, then each file is linked to its name.
-pub(super) fn place(root: &Path, from: &Path, to: &Path, files: &[(PathBuf, &PathBuf)]) -> io::Result<()> {
+/// Follows a diversion: removes the files at `from` and `to`, then links each of `files` at its
+/// path.
+pub(super) fn divert(root: &Path, from: &Path, to: &Path, files: &[(PathBuf, &PathBuf)]) -> io::Result<()> {
     if files.is_empty() {
         return Ok(());
     }
@@ -118,8 +118,8 @@ pub(super) fn place(root: &Path, from: &Path, to: &Path, files: &[(PathBuf, &Pat
     Ok(())
 }
 
-/// Makes a directory and those above it, readable for everybody: the users of
-/// the view are strangers to the files of the sysroot.
+/// Makes a directory and those above it, readable for everybody: no user of
+/// the view owns files of the sysroot.
 pub(super) fn make_directories(root: &Path, below: &Path) -> io::Result<()> {
     let mut path = root.to_owned();
     for component in below.components() {

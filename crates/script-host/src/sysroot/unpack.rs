@@ -75,8 +75,8 @@ pub(super) fn unpack(deb: &Path, name: &str, to: &Path) -> Result<(), SysrootErr
     }
 }
 
-/// An absolute link to something of a sysroot leads there, and not to the path
-/// of that name in the target: made relative from `path`, a path of a sysroot.
+/// Returns the text of the link at `path` in a sysroot: an absolute link to something of a sysroot is made
+/// relative, so that it leads there and not to the path of that name in the target.
 fn within(text: &Path, path: &Path) -> PathBuf {
     match kept(text) {
         Some(inside) if text.is_absolute() => {
@@ -87,8 +87,8 @@ fn within(text: &Path, path: &Path) -> PathBuf {
     }
 }
 
-/// A package that ships a link and then something below it could write
-/// elsewhere; no package of an archive does, so it is refused.
+/// Refuses a path with a link on the way: a package that ships a link and then something below it could
+/// write elsewhere. No package of an archive does so.
 fn no_links(root: &Path, below: &Path) -> io::Result<()> {
     let mut path = root.to_owned();
     for component in below.components() {

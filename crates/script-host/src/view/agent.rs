@@ -1,5 +1,5 @@
-//! The process inside: it makes the namespaces and the mounts, then runs what
-//! it is told to, as process 1 of the view.
+//! The process inside: it makes the namespaces and the mounts, then runs commands
+//! for the installer, as process 1 of the view.
 //!
 //! It is this program executed anew (so it has one thread and may fork), with
 //! the conversation of [`super::message`] on its standard input and the output
@@ -28,9 +28,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// What a maintainer script may hold: what root needs to own, change and
-/// pretend to be anybody in the target, and nothing that reaches the kernel,
-/// the network or the mounts of the view.
+/// Capabilities of a maintainer script: those that root needs to own and change files and to be any user in the
+/// target, and none that reaches the kernel, the network or the mounts of the view.
 const ALLOWED: [Capability; 12] = [
     Capability::CAP_CHOWN,
     Capability::CAP_DAC_OVERRIDE,
@@ -46,47 +45,48 @@ const ALLOWED: [Capability; 12] = [
     Capability::CAP_AUDIT_WRITE,
 ];
 
-/// A step that failed, and the system's reason.
+/// An action that failed, and the system's reason.
 struct Failure {
-    doing: String,
+    action: String,
     error: io::Error,
 }
 
-type Step<T> = Result<T, Failure>;
+type Result<T> = std::result::Result<T, Failure>;
 
-trait Doing<T> {
-    /// Says what was being done when an error came.
-    fn doing(self, what: &str) -> Step<T>;
+trait Context<T> {
+    /// Names the action that failed, as in "cannot make a user namespace".
+    fn context(self, action: &str) -> Result<T>;
 }
 
-impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
-    fn doing(self, what: &str) -> Step<T> {
+impl<T, E: Into<io::Error>> Context<T> for std::result::Result<T, E> {
+    fn context(self, action: &str) -> Result<T> {
         self.map_err(|error| Failure {
-            doing: what.to_owned(),
+            action: action.to_owned(),
             error: error.into(),
         })
     }
 }
 
-/// Directories of the machine that the view is made of.
-pub(super) struct Places<'a> {
-    /// Where the target is mounted.
+/// Directories of the machine of which the view is made.
+pub(super) struct MountPoints<'a> {
+    /// Mount point of the target.
     pub(super) target: &'a Path,
-    /// What appears in the view as [`PHANTOM_DIRECTORY`].
+    /// The private directory, which scripts find as [`PHANTOM_DIRECTORY`](super::PHANTOM_DIRECTORY).
     pub(super) private: &'a Path,
-    /// Root of a native system that is the sysroot.
+    /// Root of a native system that is the sysroot; none where packages are.
     pub(super) native_system: Option<&'a Path>,
-    /// Where the native root is mounted, in which the target is seen at [`DPKG_ROOT`].
-    pub(super) outer: Option<&'a Path>,
+    /// Mount point of the native root, where scripts run in one.
+    pub(super) native_root: Option<&'a Path>,
 }
 
 /// Runs the agent on its standard input.
-pub(super) fn run(places: &Places<'_>) -> ExitCode {
+pub(super) fn run(points: &MountPoints<'_>) -> ExitCode {
     let Ok(socket) = take_standard_input() else {
         return ExitCode::from(2);
     };
     let mut socket = UnixStream::from(socket);
-    let forked = set_up(&mut socket, places).and_then(|handlers| Ok((handlers, sys::fork().doing("fork")?)));
+    let forked =
+        set_up(&mut socket, points).and_then(|handlers| Ok((handlers, sys::fork().context("fork")?)));
     let done = match forked {
         Ok((_handlers, Forked::Parent(child))) => {
             // The handlers stay as long as this process. Only the child talks from here on.
@@ -96,14 +96,14 @@ pub(super) fn run(places: &Places<'_>) -> ExitCode {
         Ok((handlers, Forked::Child)) => {
             // Not to be found among the descriptors of process 1.
             drop(handlers);
-            enter(places.outer.is_some()).and_then(|()| scripts::serve(&mut socket))
+            enter(points.native_root.is_some()).and_then(|()| scripts::serve(&mut socket))
         }
         Err(failure) => Err(failure),
     };
     done.unwrap_or_else(|failure| {
         let errno = failure.error.raw_os_error().unwrap_or(0);
         let message = FromAgent::Failed {
-            doing: failure.doing,
+            action: failure.action,
             reason: failure.error.to_string(),
             errno,
         };
@@ -127,7 +127,7 @@ pub(super) fn try_namespaces() -> ExitCode {
     }
 }
 
-/// The outer half of the agent lives as long as process 1 of the view.
+/// Waits for the end of process 1 of the view and returns its exit status: the agent lives as long.
 fn wait_until_end(child: Pid) -> ExitCode {
     loop {
         match waitpid(child, None) {
@@ -139,7 +139,7 @@ fn wait_until_end(child: Pid) -> ExitCode {
     }
 }
 
-/// The conversation moves away from descriptor 0, which scripts read as empty.
+/// Moves the conversation away from descriptor 0, which is empty for scripts.
 fn take_standard_input() -> io::Result<OwnedFd> {
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     let nothing = File::open("/dev/null")?;
@@ -147,14 +147,16 @@ fn take_standard_input() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Makes the view; what it returns must stay open as long as that is there.
-fn set_up(socket: &mut UnixStream, places: &Places<'_>) -> Step<Option<OwnedFd>> {
+/// Makes the view. Returns the mount of its handlers, which are there as long as it is open.
+fn set_up(socket: &mut UnixStream, points: &MountPoints<'_>) -> Result<Option<OwnedFd>> {
     // Away from the terminal: its Ctrl-C is for the installer, which ends us.
-    nix::unistd::setsid().doing("leave the terminal's session")?;
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).doing("follow the installer's end")?;
-    unshare(CloneFlags::CLONE_NEWUSER).doing("make a user namespace")?;
-    FromAgent::Unshared.send(socket).doing("talk to the installer")?;
-    let ToAgent::Mapped { handlers } = ToAgent::receive(socket).doing("hear from the installer")? else {
+    nix::unistd::setsid().context("leave the terminal's session")?;
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("follow the installer's end")?;
+    unshare(CloneFlags::CLONE_NEWUSER).context("make a user namespace")?;
+    FromAgent::Unshared
+        .send(socket)
+        .context("talk to the installer")?;
+    let ToAgent::Mapped { handlers } = ToAgent::receive(socket).context("hear from the installer")? else {
         return Err(unexpected());
     };
     unshare(
@@ -164,30 +166,31 @@ fn set_up(socket: &mut UnixStream, places: &Places<'_>) -> Step<Option<OwnedFd>>
             | CloneFlags::CLONE_NEWUTS
             | CloneFlags::CLONE_NEWNET,
     )
-    .doing("make mount, pid, ipc, uts and network namespaces")?;
-    private_mounts().doing("make the mounts private")?;
-    let handlers = register(&handlers, places.private);
-    let fuse = mount_served(places.target)?;
-    let outer_fuse = places.outer.map(mount_served).transpose()?;
+    .context("make mount, pid, ipc, uts and network namespaces")?;
+    private_mounts().context("make the mounts private")?;
+    let handlers = register(&handlers, points.private);
+    let fuse = mount_served(points.target)?;
+    let native_fuse = points.native_root.map(mount_served).transpose()?;
     // Paths outside are reachable only while this process is the user, and the
     // view only after that: the kernel refuses FUSE requests of an unmapped user.
-    let open = |path| open_path(path).doing("open the view");
-    let mounted = (open(places.target)?, places.outer.map(open).transpose()?);
-    let binds = sources(places)?;
+    let open = |path| open_path(path).context("open the view");
+    let mounted = (open(points.target)?, points.native_root.map(open).transpose()?);
+    let binds = sources(points)?;
     let handled = handlers.is_some();
     FromAgent::Mounted { handled }
         .send(socket)
-        .doing("talk to the installer")?;
-    for fuse in std::iter::once(fuse).chain(outer_fuse) {
-        send_descriptor(socket, fuse.as_fd()).doing("hand the FUSE descriptor over")?;
+        .context("talk to the installer")?;
+    for fuse in std::iter::once(fuse).chain(native_fuse) {
+        send_descriptor(socket, fuse.as_fd()).context("hand the FUSE descriptor over")?;
     }
     expect(socket, &ToAgent::Serving)?;
     become_root()?;
-    let served = |mount| served(mount).doing("reach the target in the view");
+    let served = |mount| served(mount).context("reach the target in the view");
     let target = served(&mounted.0)?;
-    let outer = mounted.1.as_ref().map(served).transpose()?;
-    nix::unistd::fchdir(outer.as_ref().unwrap_or(&target)).doing("enter the view")?;
-    mounts::bind_all(&binds, &target, outer.as_ref().unwrap_or(&target))?;
+    let native_root = mounted.1.as_ref().map(served).transpose()?;
+    let root = native_root.as_ref().unwrap_or(&target);
+    nix::unistd::fchdir(root).context("enter the view")?;
+    mounts::bind_all(&binds, &target, root)?;
     Ok(handlers)
 }
 
@@ -203,14 +206,14 @@ fn register(handlers: &[String], private: &Path) -> Option<OwnedFd> {
     registered.ok()
 }
 
-fn expect(socket: &mut UnixStream, wanted: &ToAgent) -> Step<()> {
-    let got = ToAgent::receive(socket).doing("hear from the installer")?;
+fn expect(socket: &mut UnixStream, wanted: &ToAgent) -> Result<()> {
+    let got = ToAgent::receive(socket).context("hear from the installer")?;
     if got == *wanted { Ok(()) } else { Err(unexpected()) }
 }
 
 fn unexpected() -> Failure {
     Failure {
-        doing: "follow the protocol".to_owned(),
+        action: "follow the protocol".to_owned(),
         error: io::Error::other("unexpected message"),
     }
 }
@@ -225,18 +228,18 @@ fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Resul
 }
 
 /// Takes the identity of the target's root user, which is nobody outside.
-fn become_root() -> Step<()> {
-    nix::unistd::setgroups(&[]).doing("drop supplementary groups")?;
+fn become_root() -> Result<()> {
+    nix::unistd::setgroups(&[]).context("drop supplementary groups")?;
     let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
-    nix::unistd::setresgid(gid, gid, gid).doing("become group 0 of the view")?;
-    nix::unistd::setresuid(uid, uid, uid).doing("become user 0 of the view")?;
+    nix::unistd::setresgid(gid, gid, gid).context("become group 0 of the view")?;
+    nix::unistd::setresuid(uid, uid, uid).context("become user 0 of the view")?;
     Ok(())
 }
 
 /// Process 1: mounts what belongs to a running system, changes the root
 /// directory, and gives up every right that is not needed.
-fn enter(with_target: bool) -> Step<()> {
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).doing("follow the agent's end")?;
+fn enter(with_target: bool) -> Result<()> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("follow the agent's end")?;
     mounts::running_system(with_target)?;
     // A view without a network still has itself.
     let socket = nix::sys::socket::socket(
@@ -246,37 +249,38 @@ fn enter(with_target: bool) -> Step<()> {
         None,
     );
     if let Ok(socket) = socket {
-        sys::loopback_up(&socket).doing("set up the loopback interface")?;
+        sys::loopback_up(&socket).context("set up the loopback interface")?;
     }
-    nix::unistd::pivot_root(".", ".").doing("change the root directory")?;
-    umount2(".", MntFlags::MNT_DETACH).doing("leave the machine's root directory")?;
-    nix::unistd::chdir("/").doing("enter the view")?;
+    nix::unistd::pivot_root(".", ".").context("change the root directory")?;
+    umount2(".", MntFlags::MNT_DETACH).context("leave the machine's root directory")?;
+    nix::unistd::chdir("/").context("enter the view")?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     confine()
 }
 
-fn confine() -> Step<()> {
+fn confine() -> Result<()> {
     let caps_error = |error: caps::errors::CapsError| io::Error::other(error.to_string());
     let allowed: CapsHashSet = ALLOWED.into_iter().collect();
     for capability in caps::runtime::thread_all_supported() {
         if !allowed.contains(&capability) {
             caps::drop(None, CapSet::Bounding, capability)
                 .map_err(caps_error)
-                .doing("drop a capability")?;
+                .context("drop a capability")?;
         }
     }
     caps::clear(None, CapSet::Ambient)
         .map_err(caps_error)
-        .doing("drop capabilities")?;
+        .context("drop capabilities")?;
     caps::clear(None, CapSet::Inheritable)
         .map_err(caps_error)
-        .doing("drop capabilities")?;
+        .context("drop capabilities")?;
     caps::set(None, CapSet::Effective, &allowed)
         .map_err(caps_error)
-        .doing("drop capabilities")?;
+        .context("drop capabilities")?;
     caps::set(None, CapSet::Permitted, &allowed)
         .map_err(caps_error)
-        .doing("drop capabilities")?;
-    nix::sys::prctl::set_no_new_privs().doing("set no_new_privs")?;
-    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0).doing("forbid core files")
+        .context("drop capabilities")?;
+    nix::sys::prctl::set_no_new_privs().context("set no_new_privs")?;
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0)
+        .context("forbid core files")
 }

@@ -1,4 +1,4 @@
-//! How long a script is waited for.
+//! The time limit and the cancellation of a script.
 
 use super::{Ended, ViewError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -6,10 +6,10 @@ use rustix::io::Errno;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether a script is to be ended.
+/// Time between two checks of whether a script is to be ended.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// What ends a script that does not end itself.
+/// The reasons to end a script that does not end by itself.
 pub(super) struct Deadline<'c> {
     started: Instant,
     limit: Option<Duration>,
@@ -17,7 +17,7 @@ pub(super) struct Deadline<'c> {
 }
 
 impl<'c> Deadline<'c> {
-    /// `limit` counts from now.
+    /// Starts to count `limit`; none means no limit.
     pub(super) fn new(limit: Option<Duration>, cancelled: &'c dyn Fn() -> bool) -> Self {
         Self {
             started: Instant::now(),
@@ -26,12 +26,12 @@ impl<'c> Deadline<'c> {
         }
     }
 
-    /// For how long the script runs.
+    /// Returns the time for which the script has run.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Why it is to be ended, if it is.
+    /// Returns the reason to end the script; none lets it run.
     pub(super) fn verdict(&self) -> Option<Ended> {
         if (self.cancelled)() {
             return Some(Ended::Cancelled);
@@ -40,7 +40,7 @@ impl<'c> Deadline<'c> {
         late.map(Ended::TimedOut)
     }
 
-    /// Waits a moment for something to be read; whether there is something.
+    /// Waits a moment for something to be read, and returns whether there is something.
     pub(super) fn readable(&self, of: impl AsFd) -> Result<bool, ViewError> {
         let interval = Timespec::try_from(INTERVAL).ok();
         match poll(&mut [PollFd::new(&of, PollFlags::IN)], interval.as_ref()) {

@@ -1,4 +1,4 @@
-//! Why there is no view.
+//! Errors of views.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ pub enum ViewError {
     /// The user has no subordinate ids.
     #[error("user {user} has no range of 65536 subordinate ids in {file}")]
     NoSubordinateIds {
-        /// Who.
+        /// The user's name, or uid where there is none.
         user: String,
         /// `/etc/subuid` or `/etc/subgid`.
         file: &'static str,
@@ -25,7 +25,7 @@ pub enum ViewError {
     IdMap {
         /// The program or file.
         program: PathBuf,
-        /// What it said.
+        /// Its message.
         reason: String,
     },
     /// The machine forbids user namespaces.
@@ -35,10 +35,10 @@ pub enum ViewError {
     #[error("/dev/fuse cannot be used: {0}")]
     NoFuse(String),
     /// Another step of setting up failed.
-    #[error("cannot {doing} for the view: {reason}")]
+    #[error("cannot {action} for the view: {reason}")]
     SetUp {
-        /// What was being done.
-        doing: String,
+        /// The action that failed.
+        action: String,
         /// The system's reason.
         reason: String,
     },
@@ -48,11 +48,11 @@ pub enum ViewError {
     /// The FUSE server could not be started.
     #[error("cannot serve the target")]
     Serve(#[source] rootless_install_fs::Error),
-    /// Something small of this machine failed.
-    #[error("cannot {doing}")]
+    /// A system call outside of the view failed.
+    #[error("cannot {action}")]
     Io {
-        /// What was being done.
-        doing: &'static str,
+        /// The action that failed.
+        action: &'static str,
         /// The system's reason.
         #[source]
         source: io::Error,
@@ -89,6 +89,6 @@ impl ViewError {
     }
 }
 
-pub(super) fn io_error(doing: &'static str) -> impl Fn(io::Error) -> ViewError {
-    move |source| ViewError::Io { doing, source }
+pub(super) fn io_error(action: &'static str) -> impl Fn(io::Error) -> ViewError {
+    move |source| ViewError::Io { action, source }
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The program, and its name where version 2 of FUSE is the newest.
+/// Names of the program: that of FUSE 3, and that of FUSE 2.
 const PROGRAMS: [&str; 2] = ["fusermount3", "fusermount"];
 
 /// Whether the program is in `PATH`.
@@ -58,8 +58,8 @@ pub(super) fn mount(path: &Path) -> Result<(Mount, OwnedFd), ViewError> {
     Err(ViewError::NoFuse(refused))
 }
 
-/// Unmounts what a killed run has left mounted at `path`: nobody serves it any more. Where that
-/// fails, so does the removal of the directory, and is told.
+/// Unmounts a view that a killed run has left at `path`, and that has no server any more. Where that
+/// fails, so does the removal of the directory, which is reported.
 pub fn unmount_stale(path: &Path) {
     let error = std::fs::symlink_metadata(path).err();
     if error.and_then(|error| error.raw_os_error()) == Some(libc::ENOTCONN) {

@@ -17,8 +17,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// Makes the names of the shim below `private`, and says what [`register`] gets; nothing where the
-/// names cannot be made, as executions can be redirected without.
+/// Makes the names of the shim below `private`, and returns the lines for [`register`]; none where the
+/// names cannot be made, since executions can be redirected without.
 pub(super) fn prepare(redirect: &Redirect, private: &Path) -> Vec<String> {
     let made = std::fs::create_dir_all(private.join(HANDLERS)).and_then(|()| {
         let mut lines = Vec::new();
@@ -37,8 +37,8 @@ pub(super) fn prepare(redirect: &Redirect, private: &Path) -> Vec<String> {
     })
 }
 
-/// What is redirected, and by which word: the target's programs, and those that are not its and that the
-/// machine would execute.
+/// Returns the identities of redirected programs, each with the shim's argument for it: the target's, and others
+/// that the machine would execute.
 fn handled(redirect: &Redirect) -> Vec<(ElfIdentity, String)> {
     let native = redirect.native;
     let mut all: Vec<(ElfIdentity, String)> = Vec::new();
@@ -62,8 +62,8 @@ fn handled(redirect: &Redirect) -> Vec<(ElfIdentity, String)> {
     all
 }
 
-/// A line for `register`: programs and position-independent ones of an identity are handled by
-/// `interpreter`, which is opened at once (`F`) and gets the caller's `argv[0]`, too (`P`).
+/// Returns a line for [`register`]: executables of an identity, position-independent or not, are handled by
+/// `interpreter`, which the kernel opens at once (`F`) and which gets the caller's `argv[0]`, too (`P`).
 fn line(number: usize, identity: ElfIdentity, interpreter: &str) -> String {
     let half = |n: u16| match identity.big_endian {
         true => n.to_be_bytes(),
@@ -84,11 +84,11 @@ fn line(number: usize, identity: ElfIdentity, interpreter: &str) -> String {
     format!("|{number}|M|0|{}|{}|{interpreter}|PF", hex(magic), hex(mask))
 }
 
-/// Registers the handlers in the namespace of this process, which is in the private directory. They
-/// are there as long as what is returned is open.
+/// Registers the handlers in the user namespace of this process, whose working directory is the private directory.
+/// They last as long as the returned descriptor is open.
 ///
 /// # Errors
-/// What the kernel says: `EPERM` before Linux 6.7, `ENODEV` without binfmt_misc.
+/// The kernel's: `EPERM` before Linux 6.7, `ENODEV` without binfmt_misc.
 pub(super) fn register(lines: &[String]) -> io::Result<OwnedFd> {
     let context = fsopen("binfmt_misc", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(&context)?;

@@ -10,13 +10,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Ids that a Debian system uses: Policy section 9.2.2 ends at 65535.
+/// Number of ids that a Debian system uses: Policy section 9.2.2 ends at 65535.
 const WANTED: u32 = 65536;
 
 /// First outside id when root has no range of its own.
 const ROOTS_OWN: u32 = 0x4000_0000;
 
-/// The outside ids that stand for the target's users and groups.
+/// The first outside ids that stand for the target's users and groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdRange {
     /// Outside user id of the target's uid 0.
@@ -25,7 +25,7 @@ pub struct IdRange {
     pub gid: u32,
 }
 
-/// Who writes the maps.
+/// Writer of the maps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mapper {
     /// The set-id helpers of the package uidmap.
@@ -39,7 +39,7 @@ pub enum Mapper {
     Root,
 }
 
-/// Finds the range and the helpers.
+/// Finds the user's range and the writer of the maps.
 ///
 /// # Errors
 /// [`ViewError::NoSubordinateIds`] and [`ViewError::NoIdMapHelper`].
@@ -83,8 +83,8 @@ fn helper(name: &'static str) -> Result<PathBuf, ViewError> {
         .ok_or(ViewError::NoIdMapHelper { name })
 }
 
-/// First range of at least [`WANTED`] ids that the file gives to the user, who
-/// may be named or numbered (subuid(5)).
+/// Returns the start of the first range of at least [`WANTED`] ids that the file gives to the user, by name or
+/// number (subuid(5)).
 fn range(text: &str, name: Option<&str>, uid: u32) -> Option<u32> {
     text.lines().find_map(|line| {
         let mut fields = line.trim().split(':');
@@ -98,7 +98,7 @@ fn range(text: &str, name: Option<&str>, uid: u32) -> Option<u32> {
 /// Writes both maps of the namespace that process `pid` made.
 ///
 /// # Errors
-/// [`ViewError::IdMap`] with what the helper or the kernel said.
+/// [`ViewError::IdMap`] with the message of the helper or the kernel.
 pub fn write(pid: u32, range: IdRange, mapper: &Mapper) -> Result<(), ViewError> {
     match mapper {
         Mapper::Helpers { uid, gid } => {

@@ -1,4 +1,4 @@
-//! What the installer and the agent in the view say to each other.
+//! Messages between the installer and the agent in the view.
 //!
 //! One stream socket, one conversation:
 //!
@@ -38,7 +38,7 @@ pub(super) enum ToAgent {
         arguments: Vec<String>,
         /// The whole environment, as pairs.
         environment: Vec<(String, String)>,
-        /// The processor it runs on.
+        /// Number of the processor it runs on; none means all.
         processor: Option<usize>,
     },
     /// Let what runs in the view have every processor again.
@@ -65,18 +65,18 @@ pub(super) enum FromAgent {
     Signalled(i32),
     /// The command could not be executed.
     NotRun(String),
-    /// Setting up the view failed: at what, and why.
+    /// The view could not be set up.
     Failed {
-        /// What was being done.
-        doing: String,
+        /// The action that failed.
+        action: String,
         /// The system's reason.
         reason: String,
-        /// The system's error number, 0 if there is none.
+        /// The system's error number; 0 means none.
         errno: i32,
     },
 }
 
-/// Largest frame accepted, against a peer that has gone mad.
+/// Longest string, and most strings, that a frame may have.
 const MAX_FRAME: usize = 4 << 20;
 
 fn write_frame(out: &mut impl Write, parts: &[&str]) -> io::Result<()> {
@@ -196,9 +196,11 @@ impl FromAgent {
             Self::Exited(status) => write_frame(out, &["exited", &status.to_string()]),
             Self::Signalled(signal) => write_frame(out, &["signalled", &signal.to_string()]),
             Self::NotRun(reason) => write_frame(out, &["not-run", reason]),
-            Self::Failed { doing, reason, errno } => {
-                write_frame(out, &["failed", doing, reason, &errno.to_string()])
-            }
+            Self::Failed {
+                action,
+                reason,
+                errno,
+            } => write_frame(out, &["failed", action, reason, &errno.to_string()]),
         }
     }
 
@@ -219,8 +221,8 @@ impl FromAgent {
             ["exited", status] => Ok(Self::Exited(number(status)?)),
             ["signalled", signal] => Ok(Self::Signalled(number(signal)?)),
             ["not-run", reason] => Ok(Self::NotRun((*reason).to_owned())),
-            ["failed", doing, reason, errno] => Ok(Self::Failed {
-                doing: (*doing).to_owned(),
+            ["failed", action, reason, errno] => Ok(Self::Failed {
+                action: (*action).to_owned(),
                 reason: (*reason).to_owned(),
                 errno: number(errno)?,
             }),
@@ -245,16 +247,16 @@ mod tests {
             environment: Vec::new(),
             processor: None,
         };
-        let plain = [ToAgent::Serving, ToAgent::Spread, ToAgent::Kill];
+        let short = [ToAgent::Serving, ToAgent::Spread, ToAgent::Kill];
         let mapped =
             [Vec::new(), vec!["|0|".into(), "|1|".into()]].map(|handlers| ToAgent::Mapped { handlers });
-        for message in plain.into_iter().chain(mapped).chain([run, free]) {
+        for message in short.into_iter().chain(mapped).chain([run, free]) {
             let mut wire = Vec::new();
             message.send(&mut wire).unwrap();
             assert_eq!(ToAgent::receive(&mut wire.as_slice()).unwrap(), message);
         }
         let failed = FromAgent::Failed {
-            doing: "mount".into(),
+            action: "mount".into(),
             reason: "no".into(),
             errno: 1,
         };

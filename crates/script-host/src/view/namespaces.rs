@@ -19,7 +19,7 @@ use std::time::Duration;
 /// have no handlers of binfmt_misc (before Linux 6.7).
 const NO_HANDLERS: &str = "ROOTLESS_INSTALL_NO_BINFMT_MISC";
 
-/// Namespaces, and who holds them.
+/// The namespaces of a view, which live as long as the agent.
 pub(super) struct Namespaces {
     socket: UnixStream,
     agent: Child,
@@ -27,7 +27,7 @@ pub(super) struct Namespaces {
 }
 
 impl Namespaces {
-    /// Makes them, mounts and serves the target.
+    /// Makes them, mounts the target there and serves it.
     pub(super) fn start(options: ViewOptions<'_>) -> Result<(Self, Collector, Vec<Server>), ViewError> {
         let (range, mapper) = probe()?;
         let (mut socket, theirs) = UnixStream::pair().map_err(io_error("make a socket pair"))?;
@@ -40,7 +40,7 @@ impl Namespaces {
                 options.private.into(),
             ])
             .arg(options.native_system.unwrap_or(Path::new("")))
-            .args(options.outer.as_ref().map(|outer| outer.mount_point))
+            .args(options.native_root.as_ref().map(|native| native.mount_point))
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(OwnedFd::from(writer)))
@@ -51,18 +51,18 @@ impl Namespaces {
         let redirect = options.serve.redirect.as_ref();
         let wanted = redirect.filter(|_| std::env::var_os(NO_HANDLERS).is_none());
         let handlers = wanted.map_or_else(Vec::new, |redirect| handlers::prepare(redirect, options.private));
-        let outer = options.outer.map(|outer| (outer.root, outer.serve));
-        let served = std::iter::once((options.target, options.serve)).chain(outer);
+        let native = options.native_root.map(|native| (native.root, native.serve));
+        let served = std::iter::once((options.target, options.serve)).chain(native);
         match set_up(&mut socket, &agent, (range, &mapper), handlers, served) {
             Ok(servers) => {
                 let threads: Vec<i32> = servers.iter().flat_map(Server::threads).copied().collect();
                 let processors = Processors::new(&threads);
-                let place = Self {
+                let namespaces = Self {
                     socket,
                     agent,
                     processors,
                 };
-                Ok((place, output, servers))
+                Ok((namespaces, output, servers))
             }
             Err(error) => {
                 drop(socket);
@@ -120,7 +120,7 @@ impl Namespaces {
 /// Checks what the view needs of this machine, before anything is downloaded.
 ///
 /// # Errors
-/// The same as [`View::start`] would give.
+/// Those of [`View::start`](super::View::start).
 pub fn probe() -> Result<(IdRange, Mapper), ViewError> {
     use std::fs::OpenOptions;
     let found = idmap::probe()?;
@@ -148,7 +148,7 @@ pub fn probe() -> Result<(IdRange, Mapper), ViewError> {
     Ok(found)
 }
 
-/// Some machines let a user make namespaces, and then do nothing in them.
+/// Makes namespaces for a moment: some machines let a user make them, and then do nothing in them.
 fn try_namespaces() -> Result<(), ViewError> {
     let tried = Command::new("/proc/self/exe")
         .arg(PROBE_MARKER)
@@ -183,7 +183,7 @@ fn set_up<'t>(
     let servers = served
         .map(|(target, mut serve)| {
             let fuse = receive_descriptor(socket)?;
-            // The kernel does it.
+            // Handlers of the kernel do it.
             serve.redirect = serve.redirect.filter(|_| !handled);
             rootless_install_fs::serve(target, fuse, serve).map_err(ViewError::Serve)
         })
@@ -205,22 +205,22 @@ fn unexpected(message: &FromAgent) -> ViewError {
     ViewError::Lost(io::Error::other(format!("unexpected message {message:?}")))
 }
 
-/// What the agent says, unless it is that something failed.
+/// Returns the agent's next message; a failure it reports is an error.
 fn receive(socket: &mut UnixStream) -> Result<FromAgent, ViewError> {
     match FromAgent::receive(socket).map_err(ViewError::Lost)? {
         FromAgent::Failed {
-            doing,
+            action,
             reason,
             errno: _,
-        } if doing.contains("user namespace") => {
-            Err(ViewError::NoUserNamespaces(format!("cannot {doing}: {reason}")))
+        } if action.contains("user namespace") => {
+            Err(ViewError::NoUserNamespaces(format!("cannot {action}: {reason}")))
         }
         FromAgent::Failed {
-            doing,
+            action,
             reason,
             errno: _,
-        } if doing.contains("/dev/fuse") => Err(ViewError::NoFuse(format!("cannot {doing}: {reason}"))),
-        FromAgent::Failed { doing, reason, .. } => Err(ViewError::SetUp { doing, reason }),
+        } if action.contains("/dev/fuse") => Err(ViewError::NoFuse(format!("cannot {action}: {reason}"))),
+        FromAgent::Failed { action, reason, .. } => Err(ViewError::SetUp { action, reason }),
         message => Ok(message),
     }
 }

@@ -1,4 +1,4 @@
-//! What scripts write: passed on as it comes, and the last lines kept.
+//! The output of scripts: passed on as it comes, with the last lines kept.
 
 use std::collections::VecDeque;
 use std::io::{PipeReader, Read};
@@ -6,19 +6,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Called with the package a command runs for and each line it writes, without
+/// Receiver of output: called with the package for which a command runs, and each line it writes, without
 /// the line feed.
 pub type Sink = Box<dyn Fn(&str, &str) + Send>;
 
-/// Lines kept for the message about a script that failed.
+/// Number of lines kept for the message about a script that failed.
 const KEPT: usize = 20;
-/// A line is passed on at this length, in bytes, finished or not.
+/// Bytes at which a line is passed on, finished or not.
 const LONGEST: usize = 4096;
 
-/// Line by which the agent says that all a command wrote has been written.
+/// Line by which the agent says that a command's output is complete.
 pub(super) const MARK: &[u8] = b"\0\0";
 
-/// How long to wait for the mark after a command has ended.
+/// Time to wait for the mark after a command has ended.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
@@ -52,7 +52,7 @@ impl Collector {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what earlier commands wrote; what follows is of this package.
+    /// Forgets earlier output; the output that follows is that of `package`.
     pub(super) fn start(&self, package: &str) {
         *self.kept() = LastLines {
             package: package.to_owned(),
@@ -60,7 +60,7 @@ impl Collector {
         };
     }
 
-    /// The last lines of the command that has just ended.
+    /// Returns the last lines of the command that has just ended.
     pub(super) fn last_lines(&self) -> Vec<String> {
         let waited = self
             .shared

@@ -1,6 +1,6 @@
 //! Root's capabilities, given up.
 //!
-//! Root takes the same way as everybody: it may still be the owner of files, but
+//! Root is treated as any user: it still owns its files, but
 //! may not own, make or read what an ordinary user may not. Only the two
 //! capabilities that stand for newuidmap and newgidmap come back, for the moment
 //! in which the id maps are written (capabilities(7), user_namespaces(7)).
@@ -8,14 +8,14 @@
 use caps::errors::CapsError;
 use caps::{CapSet, Capability, CapsHashSet};
 
-/// What writing the id maps takes.
+/// Capabilities for writing id maps.
 const FOR_MAPS: [Capability; 2] = [Capability::CAP_SETUID, Capability::CAP_SETGID];
 
-/// Gives up root's capabilities, before any thread is started. Says whether
-/// there were any to give up.
+/// Gives up root's capabilities, before any thread is started. Returns whether
+/// the user is root.
 ///
 /// # Errors
-/// What capset(2) says.
+/// Those of capset(2).
 pub fn give_up() -> Result<bool, CapsError> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(false);

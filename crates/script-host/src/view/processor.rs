@@ -1,4 +1,4 @@
-//! The processor on which a script runs, and with it those who answer its requests.
+//! The processor on which a script runs, together with the server's threads that answer its requests.
 //!
 //! A script and the server take turns: while one works, the other waits. On one processor
 //! a turn costs a switch between two processes; on two, the one that waits has let its
@@ -9,16 +9,16 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 use std::time::Duration;
 
-/// How long a script has one processor.
+/// Time for which a script has one processor only.
 pub(super) const ALONE: Duration = Duration::from_secs(1);
 
-/// Where the server's threads are.
+/// Processors of the server's threads.
 pub(super) struct Processors {
     threads: Vec<Pid>,
-    /// What this program may use (sched_setaffinity(2)); `None` where it is not told, and
-    /// then nothing is done.
+    /// The processors that this program may use (sched_setaffinity(2)); `None` where the kernel does not say, and
+    /// then threads stay where they are.
     all: Option<CpuSet>,
-    /// Where the threads were put last.
+    /// The processor to which the threads were bound last; none means all.
     at: Option<usize>,
 }
 
@@ -31,7 +31,7 @@ impl Processors {
         }
     }
 
-    /// Chooses one for a script, and brings the threads there: that of the caller, who will wait.
+    /// Chooses the caller's processor for a script, since the caller will wait, and binds the threads to it.
     pub(super) fn choose(&mut self) -> Option<usize> {
         self.all.as_ref()?;
         let chosen = sched_getcpu().ok()?;
@@ -52,7 +52,7 @@ impl Processors {
 
     fn put(&self, set: &CpuSet) {
         for thread in &self.threads {
-            // It is a matter of speed only.
+            // A failure costs speed only.
             let _ = sched_setaffinity(*thread, set);
         }
     }
@@ -72,7 +72,7 @@ pub(super) fn stay_on(processor: Option<usize>, all: Option<&CpuSet>) {
     }
 }
 
-/// What the calling process may use.
+/// Returns the processors that the calling process may use.
 pub(super) fn allowed() -> Option<CpuSet> {
     sched_getaffinity(Pid::from_raw(0)).ok()
 }

@@ -1,4 +1,4 @@
-//! Where no user namespace can be made: one script, as the user, in a sandbox.
+//! The sandbox of one script, which runs as the user where no user namespace can be made.
 //!
 //! This program is executed anew for each script, and becomes the parent of all that the script
 //! leaves behind. One of its threads gives up the right to write anywhere but in the target, to read
@@ -28,21 +28,21 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
-/// First argument that makes this program the sandbox.
+/// First argument with which this program is the sandbox.
 pub(super) const MARKER: &str = "--script-sandbox";
 
 /// Exit status by which the sandbox says that the script was not run; scripts have no reason to use it.
 pub(super) const NOT_RUN: i32 = 245;
-/// A script that was ended by a signal has this and its number as exit status, as shells tell it.
+/// Added to the signal's number for the exit status of a script that a signal ended, as in shells.
 const BY_SIGNAL: i32 = 128;
 
-/// What tools of the machine may read and execute: not the homes of users, nor temporary files.
+/// Directories in which tools of the machine may read and execute: no homes of users, no temporary files.
 const READABLE: [&str; 14] = [
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/libexec", "/etc", "/opt", "/proc",
     "/sys", "/dev", "/var/lib",
 ];
 
-/// Devices that may be written to.
+/// Devices that scripts may write.
 const DEVICES: [&str; 6] = [
     "/dev/null",
     "/dev/zero",
@@ -52,7 +52,7 @@ const DEVICES: [&str; 6] = [
     "/dev/urandom",
 ];
 
-/// The newest of the kernel's rules that are used where it has them.
+/// Newest version of landlock's rules that is used; a kernel with an older one enforces what it has.
 const RULES: ABI = ABI::V6;
 
 /// Whether this kernel protects the user's files from scripts.
@@ -64,7 +64,7 @@ pub(super) fn protects() -> bool {
         .is_ok()
 }
 
-/// Runs a command as the arguments say and gives its exit status on.
+/// Runs the command of the arguments and returns its exit status.
 pub(super) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let directory = arguments.next();
     let (Some(directory), Some(readable), Some(writable)) =
@@ -88,7 +88,7 @@ pub(super) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// A number, and as many paths.
+/// Takes a number and as many paths.
 fn paths(arguments: &mut impl Iterator<Item = OsString>) -> Option<Vec<OsString>> {
     let count = arguments.next()?.to_str()?.parse().ok()?;
     Some(arguments.by_ref().take(count).collect())
@@ -103,7 +103,7 @@ fn prepare() -> io::Result<()> {
     Ok(())
 }
 
-/// Binds the calling thread.
+/// Confines the calling thread and all that it starts.
 fn confine(readable: &[OsString], writable: &[OsString]) -> io::Result<()> {
     nix::sys::prctl::set_no_new_privs()?;
     let failed =
@@ -150,7 +150,7 @@ fn no_network() -> Result<BpfProgram, seccompiler::BackendError> {
         .map(family)
         .collect::<Result<Vec<_>, _>>()?;
     SeccompFilter::new(
-        // Without a rule every call is meant.
+        // An empty list of rules matches every call.
         BTreeMap::from([(libc::SYS_socket, rules), (libc::SYS_io_uring_setup, Vec::new())]),
         SeccompAction::Allow,
         SeccompAction::Errno(libc::EACCES.unsigned_abs()),
@@ -183,7 +183,7 @@ fn run_to_the_end(mut child: Child) -> io::Result<i32> {
     Ok(status.code().unwrap_or(by_signal))
 }
 
-/// Until the script ends, or standard input does.
+/// Waits until the script ends, or standard input does.
 fn wait(child: &Child) -> io::Result<()> {
     let id = i32::try_from(child.id()).ok();
     let id = id.and_then(rustix::process::Pid::from_raw);
@@ -201,7 +201,7 @@ fn wait(child: &Child) -> io::Result<()> {
     }
 }
 
-/// Kills all that a process has started. They are its descendants as long as it is their reaper.
+/// Kills all processes that a process has started. They are its descendants as long as it is their reaper.
 fn end_descendants(process: u32) {
     // Some start others while this looks for them.
     for _ in 0..100 {
@@ -234,7 +234,7 @@ fn end_descendants(process: u32) {
     }
 }
 
-/// Dead, and not yet waited for (proc(5), the state in /proc/PID/stat).
+/// Whether a process is dead and perhaps not yet waited for (proc(5), the state in /proc/PID/stat).
 fn is_dead(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());

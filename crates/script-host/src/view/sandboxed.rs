@@ -14,22 +14,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// How to run scripts on the machine itself.
+/// Options for scripts on the machine itself.
 pub struct SandboxedOptions<'a> {
     /// The target.
     pub target: &'a Target,
-    /// An empty directory where it is mounted; `None` where there is no FUSE, and scripts see the
+    /// An empty directory, the mount point; `None` where there is no FUSE, and scripts see the
     /// directory on the disk.
     pub mount_point: Option<&'a Path>,
     /// Directories of this run that scripts may read.
     pub readable: Vec<PathBuf>,
     /// Directories that scripts may write to besides the target.
     pub writable: Vec<PathBuf>,
-    /// Where the output of scripts goes as it comes.
+    /// Receiver of each line that scripts write, as it comes.
     pub sink: Sink,
 }
 
-/// What runs them.
+/// Scripts on the machine itself, each in a sandbox of its own.
 pub(super) struct Sandboxed {
     writer: PipeWriter,
     directory: PathBuf,
@@ -58,14 +58,14 @@ impl Sandboxed {
         };
         let mut writable = options.writable;
         writable.push(directory.clone());
-        let plain = Self {
+        let sandboxed = Self {
             writer,
             directory,
             readable: options.readable,
             writable,
             mount,
         };
-        Ok((plain, Collector::new(reader, options.sink), servers))
+        Ok((sandboxed, Collector::new(reader, options.sink), servers))
     }
 
     /// Unmounts, so that servers end.

@@ -316,7 +316,7 @@ fn other_names(target: &Target, _: &Path) -> ServeOptions {
 
 const FILES: usize = 300;
 
-/// Who has opened a file reads it, though the only name known is gone or changes all the time.
+/// A process that has opened a file reads it, though the only name known is gone or changes all the time.
 fn by_one_of_two_names(t: &Inside) {
     let read = |mut file: File| {
         let mut text = String::new();

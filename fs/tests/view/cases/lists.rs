@@ -104,7 +104,7 @@ fn as_ids(uid: u32, gid: u32, dir: &Path, script: &str) -> bool {
     shell.status().unwrap().success()
 }
 
-/// What comes of lists in `dir`, step by step.
+/// Returns what becomes of lists in `dir`, step by step.
 fn transcript(dir: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut note = |what: &str, how: String| lines.push(format!("{what}: {how}"));
@@ -129,7 +129,7 @@ fn transcript(dir: &Path) -> Vec<String> {
     names.sort_unstable();
     note("names", format!("{names:?}"));
 
-    // A default list stands in the place of the umask.
+    // A default list replaces the umask.
     for mask in [0o022, 0o077] {
         umask(Mode::from_bits_truncate(mask));
         fs::create_dir(at(&format!("journal/d{mask}"))).unwrap();
@@ -182,7 +182,7 @@ fn transcript(dir: &Path) -> Vec<String> {
         note("removed", state(&at(name)));
     }
 
-    // What is refused.
+    // Values that are refused.
     let long = vec![0; 5000];
     let short = &list("u::rwx,g::r-x,o::r-x")[..27];
     for value in [
@@ -322,7 +322,7 @@ fn lists_disk(t: &Outside) {
     let disk = fs::metadata(t.disk.join("journal")).unwrap();
     assert_eq!(disk.mode() & 0o7777, 0o755);
 
-    // What the installer unpacks gets what dpkg's files would.
+    // Files that the installer unpacks get the lists that dpkg's files would.
     let path = Path::new("journal/installed");
     t.target
         .write(path, b"", &meta(FileType::Regular, 0o640, 0, 0))

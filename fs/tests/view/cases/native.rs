@@ -1,4 +1,4 @@
-//! What scripts may do, in the view and on the machine's own filesystem: both say the same.
+//! Operations of scripts in the view and on the machine's own filesystem, whose results are equal.
 
 mod contents;
 mod names;
@@ -44,7 +44,7 @@ pub(crate) fn all() -> Vec<Case> {
     ]
 }
 
-/// What happened, line by line, in a directory.
+/// Results in a directory, line by line.
 struct Transcript {
     dir: PathBuf,
     lines: Vec<String>,
@@ -173,7 +173,7 @@ fn times(t: &mut Transcript) {
     set(t, "timed-link", (1, 2), (3, 4)).unwrap();
     let now = of(t, "timed-link").2;
     t.note("link", now);
-    // What moves the time of a file or directory, and what does not.
+    // Operations that change the time of a file or directory, and others.
     fs::create_dir(t.at("timed-dir")).unwrap();
     t.write("timed-dir/x", "x");
     type Action = fn(&Transcript);
@@ -232,7 +232,7 @@ fn times(t: &mut Transcript) {
     t.note("after a write", now);
 }
 
-/// What a filesystem may lack, and one thing that root of a user namespace lacks elsewhere.
+/// Operations that a filesystem may lack, and one that root of a user namespace lacks elsewhere.
 fn lacking(t: &Inside) {
     use rustix::io::Errno;
     let temporary = sys::open(

@@ -1,4 +1,4 @@
-//! Who watches is told of each access, with its process, before it is answered.
+//! A watch sees each access, with its process, before it is answered.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -31,9 +31,9 @@ pub(crate) fn all() -> Vec<Case> {
     ]
 }
 
-/// What was seen, as text, since the last step; and what the process was called.
+/// Accesses seen since the last step, as text, each with the name of its process.
 static SEEN: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
-/// What was seen up to each step.
+/// Accesses seen up to each step.
 static STEPS: Mutex<Vec<Vec<(String, String)>>> = Mutex::new(Vec::new());
 
 struct All;

@@ -1,8 +1,8 @@
-//! What the view is made of: mounts of the target, of the native sysroot, and of a running system.
+//! The mounts of the view: the target, the native sysroot, and the filesystems of a running system.
 //!
 //! Sources: mount(2), mount_namespaces(7), move_mount(2), `Documentation/filesystems/fuse.rst`.
 
-use super::{Doing, Places, Step};
+use super::{Context, MountPoints, Result};
 use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON};
 use nix::mount::{MsFlags, mount};
 use rootless_install_fs::SERVED;
@@ -29,7 +29,7 @@ enum BindKind {
     Writable,
 }
 
-/// What is mounted.
+/// Source of a bind mount.
 enum From {
     Outside(OwnedFd),
     /// The target as it is served.
@@ -38,33 +38,33 @@ enum From {
     Root,
 }
 
-/// Something mounted in the view, at a path relative to its root.
+/// A bind mount in the view, at a path relative to its root.
 pub(super) struct Bind {
     from: From,
     to: PathBuf,
     kind: BindKind,
 }
 
-/// What is mounted in the view, in this order.
-pub(super) fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
-    let doing = "open the native sysroot";
+/// Returns the bind mounts of the view, in the order in which they are made.
+pub(super) fn sources(points: &MountPoints<'_>) -> Result<Vec<Bind>> {
+    let action = "open the native sysroot";
     let seen = PathBuf::from(PHANTOM_DIRECTORY.trim_start_matches('/'));
-    let private = places.private;
+    let private = points.private;
     let directory = |from: &Path, to: PathBuf, kind| {
-        let from = From::Outside(open_path(from).doing(doing)?);
+        let from = From::Outside(open_path(from).context(action)?);
         Ok(Bind { from, to, kind })
     };
     let mut binds = vec![directory(private, seen.clone(), BindKind::ReadOnly)?];
-    // In the place of the target's own where nothing is redirected.
+    // Over the target's own where nothing is redirected.
     let starter = private.join(START_STOP_DAEMON);
     if starter.exists() {
         binds.push(Bind {
-            from: From::Outside(File::open(&starter).doing(doing)?.into()),
+            from: From::Outside(File::open(&starter).context(action)?.into()),
             to: Path::new("usr/sbin").join(START_STOP_DAEMON),
             kind: BindKind::ReadOnly,
         });
     }
-    if places.outer.is_some() {
+    if points.native_root.is_some() {
         // The target, and its own way to native programs: for what is executed in it, or takes it
         // as its root directory.
         let target = PathBuf::from(DPKG_ROOT.trim_start_matches('/'));
@@ -82,11 +82,11 @@ pub(super) fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
         binds.push(directory(private, target.join(&seen), BindKind::ReadOnly)?);
         binds.push(root(target.join(&seen).join(SYSROOT)));
     }
-    let Some(system) = places.native_system else {
+    let Some(system) = points.native_system else {
         return Ok(binds);
     };
-    for entry in fs::read_dir(private.join(SYSROOT).join("usr")).doing(doing)? {
-        let name = Path::new("usr").join(entry.doing(doing)?.file_name());
+    for entry in fs::read_dir(private.join(SYSROOT).join("usr")).context(action)? {
+        let name = Path::new("usr").join(entry.context(action)?.file_name());
         if system.join(&name).is_dir() {
             let to = seen.join(SYSROOT).join(&name);
             binds.push(directory(&system.join(&name), to, BindKind::ReadOnly)?);
@@ -95,7 +95,7 @@ pub(super) fn sources(places: &Places<'_>) -> Step<Vec<Bind>> {
     Ok(binds)
 }
 
-/// The target that is served below the root of a mount, as a mount of its own on top of that.
+/// Mounts the target, which is served below the root of a mount, on top of that mount, and returns it.
 pub(super) fn served(mount: &OwnedFd) -> io::Result<OwnedFd> {
     let target = open_tree(
         mount,
@@ -122,12 +122,12 @@ fn descriptor_path(descriptor: &OwnedFd) -> PathBuf {
 
 /// Mounts a FUSE filesystem. The descriptor must be opened in the user
 /// namespace that the mount belongs to, hence here and not in the installer.
-pub(super) fn mount_served(mount_point: &Path) -> Step<OwnedFd> {
+pub(super) fn mount_served(mount_point: &Path) -> Result<OwnedFd> {
     let fuse = fs::OpenOptions::new()
         .read(true)
         .write(true)
         .open("/dev/fuse")
-        .doing("open /dev/fuse")?;
+        .context("open /dev/fuse")?;
     let data = format!(
         "fd={},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
         fuse.as_raw_fd()
@@ -139,12 +139,12 @@ pub(super) fn mount_served(mount_point: &Path) -> Step<OwnedFd> {
         MsFlags::MS_NODEV,
         Some(data.as_str()),
     )
-    .doing("mount the target through /dev/fuse")?;
+    .context("mount the target through /dev/fuse")?;
     Ok(fuse.into())
 }
 
-/// Mounts what the view is made of, in the root directory of scripts, which is the working directory.
-pub(super) fn bind_all(binds: &[Bind], target: &OwnedFd, root: &OwnedFd) -> Step<()> {
+/// Makes the bind mounts in the root directory of scripts, which is the working directory.
+pub(super) fn bind_all(binds: &[Bind], target: &OwnedFd, root: &OwnedFd) -> Result<()> {
     let mut bound = Vec::new();
     for Bind { from, to, kind } in binds {
         let from = match from {
@@ -160,13 +160,13 @@ pub(super) fn bind_all(binds: &[Bind], target: &OwnedFd, root: &OwnedFd) -> Step
             BindKind::ReadOnlyShallow => MsFlags::empty(),
             BindKind::ReadOnly | BindKind::Writable => MsFlags::MS_REC,
         };
-        bind(&descriptor_path(from), to, deep).doing("mount the native sysroot")?;
+        bind(&descriptor_path(from), to, deep).context("mount the native sysroot")?;
         if *kind != BindKind::Writable {
             bound.push(to);
         }
     }
     for to in bound.into_iter().rev() {
-        read_only(to).doing("protect the native sysroot")?;
+        read_only(to).context("protect the native sysroot")?;
     }
     Ok(())
 }
@@ -201,19 +201,19 @@ fn read_only(path: &Path) -> nix::Result<()> {
     mount(None::<&str>, path, None::<&str>, flags, None::<&str>)
 }
 
-/// Mounts what a running system has, in the working directory; `with_target` where the target is seen below that.
-pub(super) fn running_system(with_target: bool) -> Step<()> {
+/// Mounts /proc and /dev in the working directory, and with `with_target` in the target below it, too.
+pub(super) fn running_system(with_target: bool) -> Result<()> {
     let none = None::<&str>;
     let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "proc", Some("proc"), safe, none).doing("mount /proc")?;
+    mount(Some("proc"), "proc", Some("proc"), safe, none).context("mount /proc")?;
     let dev = Path::new("dev");
     let size = Some("mode=755,size=1m");
-    mount(Some("tmpfs"), dev, Some("tmpfs"), MsFlags::MS_NOSUID, size).doing("mount /dev")?;
+    mount(Some("tmpfs"), dev, Some("tmpfs"), MsFlags::MS_NOSUID, size).context("mount /dev")?;
     for name in DEVICES {
         let outside = Path::new("/dev").join(name);
         if outside.exists() {
-            File::create(dev.join(name)).doing("make a device file")?;
-            bind(&outside, &dev.join(name), MsFlags::MS_REC).doing("mount a device file")?;
+            File::create(dev.join(name)).context("make a device file")?;
+            bind(&outside, &dev.join(name), MsFlags::MS_REC).context("mount a device file")?;
         }
     }
     for (name, to) in [
@@ -223,13 +223,13 @@ pub(super) fn running_system(with_target: bool) -> Step<()> {
         ("stderr", "/proc/self/fd/2"),
         ("ptmx", "pts/ptmx"),
     ] {
-        std::os::unix::fs::symlink(to, dev.join(name)).doing("make a link in /dev")?;
+        std::os::unix::fs::symlink(to, dev.join(name)).context("make a link in /dev")?;
     }
-    fs::create_dir(dev.join("pts")).doing("make /dev/pts")?;
+    fs::create_dir(dev.join("pts")).context("make /dev/pts")?;
     let terminals = Some("newinstance,ptmxmode=0666,mode=620,gid=5");
     let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), quiet, terminals).doing("mount /dev/pts")?;
-    fs::create_dir(dev.join("shm")).doing("make /dev/shm")?;
+    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), quiet, terminals).context("mount /dev/pts")?;
+    fs::create_dir(dev.join("shm")).context("make /dev/shm")?;
     mount(
         Some("tmpfs"),
         &dev.join("shm"),
@@ -237,11 +237,11 @@ pub(super) fn running_system(with_target: bool) -> Step<()> {
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
         Some("mode=1777"),
     )
-    .doing("mount /dev/shm")?;
+    .context("mount /dev/shm")?;
     if with_target {
         let target = Path::new(DPKG_ROOT.trim_start_matches('/'));
         for name in ["proc", "dev"] {
-            bind(Path::new(name), &target.join(name), MsFlags::MS_REC).doing("mount /proc and /dev")?;
+            bind(Path::new(name), &target.join(name), MsFlags::MS_REC).context("mount /proc and /dev")?;
         }
     }
     Ok(())

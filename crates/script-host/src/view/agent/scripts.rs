@@ -1,6 +1,6 @@
-//! Runs commands as process 1 of the view, one after another, and collects what they leave behind.
+//! Runs commands as process 1 of the view, one after another, and reaps the processes that they leave behind.
 
-use super::{Doing, Step, unexpected};
+use super::{Context, Result, unexpected};
 use crate::view::message::{FromAgent, ToAgent};
 use crate::view::{output, processor};
 use nix::sched::CpuSet;
@@ -14,8 +14,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
 /// Runs commands until the installer is gone.
-pub(super) fn serve(socket: &mut UnixStream) -> Step<ExitCode> {
-    FromAgent::Ready.send(socket).doing("talk to the installer")?;
+pub(super) fn serve(socket: &mut UnixStream) -> Result<ExitCode> {
+    FromAgent::Ready.send(socket).context("talk to the installer")?;
     let all = processor::allowed();
     loop {
         match ToAgent::receive(socket) {
@@ -28,7 +28,7 @@ pub(super) fn serve(socket: &mut UnixStream) -> Step<ExitCode> {
                 let Some(outcome) = run_command(socket, &arguments, environment, all.as_ref())? else {
                     return Ok(ExitCode::SUCCESS);
                 };
-                outcome.send(socket).doing("talk to the installer")?;
+                outcome.send(socket).context("talk to the installer")?;
             }
             // Nothing runs any more: the command ended before this arrived.
             Ok(ToAgent::Kill | ToAgent::Spread) => {}
@@ -44,7 +44,7 @@ fn run_command(
     arguments: &[String],
     environment: Vec<(String, String)>,
     all: Option<&CpuSet>,
-) -> Step<Option<FromAgent>> {
+) -> Result<Option<FromAgent>> {
     let [program, rest @ ..] = arguments else {
         return Ok(Some(FromAgent::NotRun("no program is named".to_owned())));
     };
@@ -68,11 +68,11 @@ fn run_command(
         .and_then(|pid| {
             rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(Into::into)
         })
-        .doing("watch a script")?;
+        .context("watch a script")?;
     loop {
-        let (ended, spoken) = wait_for(&handle, socket.as_fd()).doing("wait for a script")?;
+        let (ended, spoken) = wait_for(&handle, socket.as_fd()).context("wait for a script")?;
         if ended {
-            let outcome = match waitpid(child, None).doing("wait for a script")? {
+            let outcome = match waitpid(child, None).context("wait for a script")? {
                 WaitStatus::Exited(_, status) => FromAgent::Exited(status),
                 WaitStatus::Signaled(_, signal, _) => FromAgent::Signalled(signal as i32),
                 _ => continue,
@@ -110,7 +110,7 @@ fn wait_for(child: &OwnedFd, socket: BorrowedFd<'_>) -> io::Result<(bool, bool)>
     Ok((!child.revents().is_empty(), !socket.revents().is_empty()))
 }
 
-/// Collects what scripts left behind, as process 1 must.
+/// Reaps the processes that scripts left behind, as process 1 must.
 fn reap() {
     while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
         if status == WaitStatus::StillAlive {

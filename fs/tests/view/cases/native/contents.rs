@@ -1,4 +1,4 @@
-//! What is in files, and who uses it at the same time.
+//! Contents of files, and processes that use them at the same time.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};

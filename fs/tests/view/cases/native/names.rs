@@ -42,7 +42,7 @@ pub(super) fn special_files(t: &mut Transcript) {
         t.note(name, made);
         t.stat(name);
     }
-    // What marks a removed name for overlayfs(5) anyone may make.
+    // Anyone may make the device that marks a removed name for overlayfs(5).
     let whiteout = node(t, "whiteout", FileType::CharacterDevice, 0o600, 0);
     t.note("whiteout", whiteout);
     t.stat("whiteout");

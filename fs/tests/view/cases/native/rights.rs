@@ -1,4 +1,4 @@
-//! Who may do what, and what comes of it.
+//! Permissions, and the operations that need them.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -13,7 +13,7 @@ use crate::cases::as_user;
 const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 pub(super) fn privileges(t: &mut Transcript) {
-    // Who may what in a directory that is everybody's.
+    // Permissions in a directory that everybody may write.
     fs::create_dir(t.at("tmp")).unwrap();
     t.chmod("tmp", 0o1777);
     t.write("tmp/root", "r");
@@ -31,7 +31,7 @@ pub(super) fn privileges(t: &mut Transcript) {
         let done = as_user(1000, &t.dir, script);
         t.note(script, done);
     }
-    // What takes set-id bits and capabilities away.
+    // Operations that take set-id bits and capabilities away.
     for (index, script) in [
         "echo x >> victim0",
         ": > victim1",
@@ -112,7 +112,7 @@ pub(super) fn attributes(t: &mut Transcript) {
         ("pipe", "user.x", b"1"),
         ("marked", "user.large", &[1; 2000]),
         ("marked", "user.too-large", &[1; 66_000]),
-        // What would be a record of ours on disk is one of many here.
+        // The name of our own record on disk is one of many here.
         ("marked", "user.containers.override_stat", b"9:9:0777:symlink"),
         ("marked", "user.rootless-install.security.capability", &CAPABILITY),
         (

@@ -1,4 +1,4 @@
-//! Output that depends on the architecture: the rows of [`tool_table::output`] between this machine
+//! Architecture-dependent output: the rows of [`tool_table::output`] between this machine
 //! and the target.
 //!
 //! Where what a program's data carries differs between the two, the program is refused ([`crate::unrunnable`]) or its
@@ -16,18 +16,18 @@ use std::path::{Path, PathBuf};
 use tool_table::Output;
 use tool_table::output::{self, CHAR, MACHINE, ORDER, Remedy, TRAITS, WORD};
 
-/// What becomes of an execution.
+/// Judgement of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The native counterpart does the same.
     Run,
-    /// It does, when what it wrote is converted afterwards.
+    /// The native counterpart does the same once its output is converted.
     Convert,
-    /// It would be wrong, and why.
+    /// Its output would be wrong, for this reason.
     Refuse(String),
 }
 
-/// Judges the execution of a program of `target` with its arguments.
+/// Judges the execution of a program of `target`.
 pub(crate) fn judge(program: &Path, arguments: &[&OsStr], target: &Architecture) -> Verdict {
     judge_between(program, arguments, Architecture::native(), target)
 }
@@ -66,7 +66,7 @@ fn foreseen_between(package: &str, native: &Architecture, target: &Architecture)
     })
 }
 
-/// In what two architectures differ, of what data can carry.
+/// Returns the traits that data can carry and in which two architectures differ, as bits.
 fn differences(native: &Architecture, target: &Architecture) -> u8 {
     [
         (ORDER, native.byte_order != target.byte_order),

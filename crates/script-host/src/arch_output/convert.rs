@@ -1,27 +1,28 @@
-//! Files that a native program reads and writes in the target, converted around
-//! its run.
+//! Files that a native program reads and writes in the target: its databases are converted before and after it
+//! runs.
 
 use super::gdbm::{self, Layout};
 use deb_arch::Architecture;
 use rootless_install_fs::{FileType, Target};
 use std::path::{Path, PathBuf};
 
-/// Where mandb(8) keeps its databases, in directories of languages.
+/// Directory of mandb(8)'s databases, and of a directory for each language with one.
 const DATABASES: &str = "/var/cache/man";
+/// File name of a database.
 const DATABASE: &str = "index.db";
 
-/// Before the run: brings what is there into this machine's form. What cannot be
+/// Brings the databases into this machine's form, before the program runs. One that cannot be
 /// converted is removed: the program makes it anew.
 pub(crate) fn into_native(target: &Target, arch: &Architecture) {
-    // The reason does not matter then.
+    // A database that is gone needs no reason.
     let _ = convert_all(target, arch, Architecture::native());
 }
 
-/// After the run: brings what is there into the target's form. What cannot be
+/// Brings the databases into the target's form, after the program has run. One that cannot be
 /// converted is removed, so that the target's own program makes it anew.
 ///
 /// # Errors
-/// What cannot be converted, in words.
+/// The first database that cannot be converted, and the reason, in words.
 pub(crate) fn into_target(target: &Target, arch: &Architecture) -> Result<(), String> {
     convert_all(target, Architecture::native(), arch)
 }
@@ -33,7 +34,7 @@ fn convert_all(target: &Target, from: &Architecture, to: &Architecture) -> Resul
         let converted = convert_one(target, &path, from, to);
         if let Err(reason) = converted {
             first = first.and(Err(format!("{}: {reason}", path.display())));
-            // It may be gone meanwhile.
+            // It may have gone meanwhile.
             let _ = target.remove(&path);
         }
     }

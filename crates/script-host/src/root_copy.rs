@@ -1,32 +1,25 @@
-//! The native root: what scripts have as their root directory in chrootless mode.
-//!
-//! It is a configured root filesystem for this machine's architecture, from the target's suite,
-//! kept in the cache. Each run has a copy of its own, to which scripts may write and which is
-//! thrown away. The first directory of `PATH` has a link to the shim for each of its programs.
+//! Copies of a root filesystem on disk, such as the copy of the native root that each run has: scripts may write to
+//! it, and it is thrown away.
 
 use rustix::fs::{XattrFlags, lgetxattr, llistxattr, lsetxattr};
-use shim_protocol::names;
-use std::ffi::{CStr, OsString};
+use std::ffi::CStr;
 use std::fs::{self, FileTimes};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-
-/// Directories of programs that are in `PATH`, in a root filesystem with merged or unmerged /usr.
-const PROGRAMS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
 
 /// Makes `to`, which must not be there, a copy of a directory in which the user owns everything:
 /// contents, modes on disk, times, extended attributes and links between files.
 ///
 /// # Errors
-/// What cannot be read or written.
+/// A file cannot be read or written.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Copier::default().directory(from, to)
 }
 
 #[derive(Default)]
 struct Copier {
-    /// Files with several names: device and inode, and where the copy is.
+    /// The first copy of each file with several names, by device and inode.
     linked: std::collections::HashMap<(u64, u64), PathBuf>,
 }
 
@@ -63,7 +56,7 @@ impl Copier {
     }
 }
 
-/// Attributes, mode and times; times come last.
+/// Copies attributes, mode and times, times last.
 fn finish(from: &Path, to: &Path) -> io::Result<()> {
     let mut names = [0_u8; 4096];
     let length = llistxattr(from, &mut names)?;
@@ -84,33 +77,6 @@ fn finish(from: &Path, to: &Path) -> io::Result<()> {
         .set_accessed(meta.accessed()?)
         .set_modified(meta.modified()?);
     fs::File::open(to)?.set_times(times)
-}
-
-/// Makes the directory of chrootless wrappers in the private directory: a link to the shim for each program,
-/// whose names `list` gives for a directory.
-///
-/// # Errors
-/// What cannot be written.
-pub fn create_wrappers(private: &Path, list: impl Fn(&str) -> Vec<OsString>) -> io::Result<()> {
-    let wrappers = private.join(names::WRAPPERS);
-    fs::create_dir(&wrappers)?;
-    fs::set_permissions(&wrappers, fs::Permissions::from_mode(0o755))?;
-    for directory in PROGRAMS {
-        for name in list(directory) {
-            match symlink(Path::new("..").join(names::SHIM), wrappers.join(&name)) {
-                // One of the others has it, too.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                made => made?,
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Names in a directory of this machine; none where it cannot be read.
-pub fn names_on_machine(directory: &str) -> Vec<OsString> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name()).collect()
 }
 
 #[cfg(test)]
@@ -146,24 +112,5 @@ mod tests {
         assert_eq!(copied.read_link(Path::new("/l")).unwrap(), Path::new("a"));
         copied.write(Path::new("/a"), b"other", &owned).unwrap();
         assert_eq!(fs::read(from.join("a")).unwrap(), b"text");
-    }
-
-    #[test]
-    fn every_program_has_the_shim_in_front_of_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let (root, private) = (directory.path().join("root"), directory.path().join("private"));
-        for made in ["root", "root/usr", "root/usr/bin", "root/usr/sbin", "private"] {
-            fs::create_dir(directory.path().join(made)).unwrap();
-        }
-        fs::write(root.join("usr/bin/a"), "").unwrap();
-        fs::write(root.join("usr/sbin/b"), "").unwrap();
-        symlink("usr/bin", root.join("bin")).unwrap();
-        let target = Target::open(&root).unwrap();
-        let names = |directory: &str| target.read_dir(Path::new(directory)).unwrap_or_default();
-        create_wrappers(&private, names).unwrap();
-        for name in ["a", "b"] {
-            let link = fs::read_link(private.join(names::WRAPPERS).join(name)).unwrap();
-            assert_eq!(link, Path::new("../shim"));
-        }
     }
 }

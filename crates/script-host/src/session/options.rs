@@ -1,0 +1,65 @@
+//! Options of a session.
+
+use super::{Observer, ScriptRoot};
+use crate::unrunnable::OnUnrunnable;
+use apt_solve::Universe;
+use deb_arch::Architecture;
+use deb_archive::{Fetcher, Index};
+use progress::{Cancel, Reporter};
+use rootless_install_fs::Target;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Settings of scripts, the same for all scripts of a session.
+#[derive(Clone, Debug, Default)]
+pub struct ScriptSettings {
+    /// Time limit of one script; none means no limit.
+    pub timeout: Option<Duration>,
+    /// Fate of a package whose script needs a program that cannot be run.
+    pub on_unrunnable: OnUnrunnable,
+    /// `SOURCE_DATE_EPOCH` in seconds since 1970; none leaves it unset.
+    pub source_date_epoch: Option<i64>,
+}
+
+/// Source of native tools: packages, or a native system.
+pub struct Native<'a, 'u> {
+    /// Packages of the same suite for this machine's architecture.
+    pub universe: &'a Universe<'u>,
+    /// The indexes of which `universe` was made.
+    pub indexes: &'a [Index],
+    /// The fetcher of these packages.
+    pub fetcher: &'a Fetcher,
+    /// Root of a native system that is used instead of packages.
+    pub directory: Option<PathBuf>,
+}
+
+/// Options of a session, for [`open`](super::open).
+pub struct Options<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// Architecture of the target.
+    pub arch: &'static Architecture,
+    /// Foreign architectures of the target.
+    pub foreign: &'a [&'static Architecture],
+    /// The root directory of scripts.
+    pub root: ScriptRoot<'a>,
+    /// Settings of scripts.
+    pub scripts: &'a ScriptSettings,
+    /// Version of the target's dpkg, for `DPKG_RUNNING_VERSION`.
+    pub dpkg_version: String,
+    /// Whether programs may run. If not, nothing is prepared for them.
+    pub runs_programs: bool,
+    /// An empty directory of this run, for the session's own files.
+    pub scratch: &'a Path,
+    /// Mount point of the view, which need not exist but whose parent does.
+    pub mount_point: PathBuf,
+    /// The cache directory, in which unpacked native packages are kept.
+    pub cache: &'a Path,
+    /// An observer of what scripts do.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// The reporter, which gets scripts and their output.
+    pub reporter: Arc<dyn Reporter>,
+    /// The token that stops programs.
+    pub cancel: &'a Cancel,
+}

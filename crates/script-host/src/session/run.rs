@@ -1,0 +1,127 @@
+//! Programs that run in a session, one after another.
+
+use super::{Result, Session};
+use crate::script::Script;
+use crate::unrunnable::Refusal;
+use crate::view::{Ended, Outcome, View};
+use progress::Event;
+use std::path::Path;
+use std::time::Instant;
+
+/// Directories that scripts see even where the target has none, since the view shows files in them.
+const SHOWN_ALWAYS: &[&str] = &["/usr", "/usr/sbin", "/usr/lib"];
+
+/// The end of a program that ran in a session.
+#[derive(Debug)]
+pub struct RunResult {
+    /// Its end, and the last lines that it wrote.
+    pub outcome: Outcome,
+    /// The first program that it tried and that cannot be run, at which it was stopped; none if there was none.
+    pub refusal: Option<Refusal>,
+}
+
+impl RunResult {
+    /// Returns in words how it failed; none means success.
+    pub fn failure(&self) -> Option<String> {
+        match (&self.refusal, &self.outcome.ended) {
+            (Some(_), _) => Some("stopped: it needs what cannot be run".to_owned()),
+            (None, Ended::Exited(0)) => None,
+            (None, ended) => Some(ended.to_string()),
+        }
+    }
+}
+
+/// A maintainer script to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct ScriptCall<'c> {
+    /// Name of the package it belongs to.
+    pub package: &'c str,
+    /// Architecture of that package.
+    pub architecture: &'c str,
+    /// The script and its arguments.
+    pub script: &'c Script,
+    /// The script's file, a path of the target.
+    pub path: &'c Path,
+    /// `DPKG_FORCE` (dpkg(1), `--force-help`).
+    pub force: &'c str,
+    /// Whether `DPKG_MAINTSCRIPT_DEBUG` is 1.
+    pub debug: bool,
+}
+
+impl Session<'_> {
+    /// Runs a maintainer script and waits for its end.
+    ///
+    /// # Errors
+    /// The session was cancelled, or the view could not be made or is lost. A script that fails is no error.
+    pub fn run_script(&mut self, call: &ScriptCall<'_>) -> Result<RunResult> {
+        let shown = call.script.to_string();
+        let package = call.package;
+        self.reporter().event(&Event::ScriptStarted {
+            package,
+            script: &shown,
+        });
+        let started = Instant::now();
+        let mut variables = self
+            .environment
+            .of(package, call.architecture, call.script, call.force);
+        if call.debug {
+            variables.retain(|(name, _)| name != "DPKG_MAINTSCRIPT_DEBUG");
+            variables.push(("DPKG_MAINTSCRIPT_DEBUG".to_owned(), "1".to_owned()));
+        }
+        let path = format!("{}{}", self.environment.root, call.path.display());
+        let arguments = call.script.arguments();
+        let command: Vec<&str> = std::iter::once(path.as_str())
+            .chain(arguments.iter().map(String::as_str))
+            .collect();
+        let ran = self.run(package, &command, &variables)?;
+        self.reporter().event(&Event::ScriptFinished {
+            package,
+            script: &shown,
+            failure: ran.failure().as_deref(),
+            elapsed: started.elapsed(),
+        });
+        Ok(ran)
+    }
+
+    /// Runs a command on behalf of a package and waits for its end; `command` is its path and arguments,
+    /// `variables` its whole environment.
+    ///
+    /// # Errors
+    /// As for a script.
+    pub fn run(
+        &mut self,
+        package: &str,
+        command: &[&str],
+        variables: &[(String, String)],
+    ) -> Result<RunResult> {
+        let unrunnable = self.shared.unrunnable;
+        let cancel = self.shared.options.cancel;
+        let limit = self.shared.options.scripts.timeout;
+        cancel.check()?;
+        let mut view = self.take_view()?;
+        let stop = || cancel.is_cancelled() || unrunnable.tried();
+        let outcome = view.run(package, command, variables, limit, &stop);
+        let refusal = unrunnable.script_ended();
+        let outcome = outcome?;
+        // In a view where everything was killed nothing else is run.
+        let killed = matches!(outcome.ended, Ended::Cancelled | Ended::TimedOut(_));
+        self.view = (!killed).then_some(view);
+        cancel.check()?;
+        Ok(RunResult { outcome, refusal })
+    }
+
+    /// Returns the view of the last program, or a new one.
+    ///
+    /// Where the target has no /usr/sbin, a view shows one with the files that scripts find there, and goes on
+    /// showing it when a package has brought the real one. So a view is made anew then.
+    fn take_view(&mut self) -> Result<View> {
+        let target = self.shared.options.target;
+        let lacks = |path: &&'static str| target.stat_follow(Path::new(path)).is_err();
+        let lacking: Vec<&'static str> = SHOWN_ALWAYS.iter().copied().filter(lacks).collect();
+        let before = std::mem::replace(&mut self.lacking, lacking);
+        match self.view.take().filter(|_| before == self.lacking) {
+            Some(view) => Ok(view),
+            None => self.shared.view(),
+        }
+    }
+}

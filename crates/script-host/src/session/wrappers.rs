@@ -1,0 +1,63 @@
+//! The chrootless wrappers: links to the shim by the names of programs, in the first directory of `PATH`.
+
+use shim_protocol::names;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+/// Directories of programs that are in `PATH`, in a root filesystem with merged or unmerged /usr.
+const PROGRAMS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
+
+/// Makes the directory of wrappers in the private directory: a link to the shim for each program of the
+/// directories in `PATH`. `list` returns the names in a directory of the script root.
+///
+/// # Errors
+/// The directory or a link cannot be made.
+pub(super) fn create(private: &Path, list: impl Fn(&str) -> Vec<OsString>) -> io::Result<()> {
+    let wrappers = private.join(names::WRAPPERS);
+    fs::create_dir(&wrappers)?;
+    fs::set_permissions(&wrappers, fs::Permissions::from_mode(0o755))?;
+    for directory in PROGRAMS {
+        for name in list(directory) {
+            match symlink(Path::new("..").join(names::SHIM), wrappers.join(&name)) {
+                // A directory before this one has a program of that name, too.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the names in a directory of this machine; none where it cannot be read.
+pub(super) fn names_on_machine(directory: &str) -> Vec<OsString> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rootless_install_fs::Target;
+
+    #[test]
+    fn every_program_has_the_shim_in_front_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (root, private) = (directory.path().join("root"), directory.path().join("private"));
+        for made in ["root", "root/usr", "root/usr/bin", "root/usr/sbin", "private"] {
+            fs::create_dir(directory.path().join(made)).unwrap();
+        }
+        fs::write(root.join("usr/bin/a"), "").unwrap();
+        fs::write(root.join("usr/sbin/b"), "").unwrap();
+        symlink("usr/bin", root.join("bin")).unwrap();
+        let target = Target::open(&root).unwrap();
+        let names = |directory: &str| target.read_dir(Path::new(directory)).unwrap_or_default();
+        create(&private, names).unwrap();
+        for name in ["a", "b"] {
+            let link = fs::read_link(private.join(names::WRAPPERS).join(name)).unwrap();
+            assert_eq!(link, Path::new("../shim"));
+        }
+    }
+}
