@@ -10,10 +10,10 @@
 //!   case by case; [`compare`] is the comparison, [`listing`] and [`initramfs`] are what is compared,
 //!   and [`disk`] is for directories;
 //! * [`in_place`] calls the program as dpkg;
-//! * [`bench`] measures what a root filesystem takes, beside others;
+//! * [`bench`](mod@bench) measures what a root filesystem takes, beside others;
 //! * [`workspace`] knows the packages of the workspace, whose structure and documents are checked;
 //! * [`suite`] runs all test programs at once;
-//! * [`probe`] says what a machine lacks for a test, [`scenario`] declares one.
+//! * [`probe`] says what a machine lacks for a test, [`scenario`](mod@scenario) declares one.
 //!
 //! The tests know the program by its command line only.
 

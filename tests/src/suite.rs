@@ -6,7 +6,7 @@
 //! longest begins first.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -110,11 +110,11 @@ fn first(name: &str) -> usize {
     LONG.iter().position(|long| *long == name).unwrap_or(LONG.len())
 }
 
-/// Runs the programs, `jobs` at once, and says how each ended, with what it printed.
+/// Runs the programs, `jobs` at once, and tells `out` how each ended, with what it printed.
 ///
 /// # Errors
 /// When a program cannot be started.
-pub fn run(programs: &[Program], jobs: usize) -> Result<Summary> {
+pub fn run(programs: &[Program], jobs: usize, out: &(dyn Fn(&[u8]) + Sync)) -> Result<Summary> {
     let dir = tempfile::tempdir().at("a temporary directory")?;
     let times = dir.path().join("times");
     let left = Mutex::new(programs.iter().enumerate());
@@ -126,7 +126,7 @@ pub fn run(programs: &[Program], jobs: usize) -> Result<Summary> {
                 loop {
                     let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((number, program)) = next else { break };
-                    match one(program, &dir.path().join(number.to_string()), &times) {
+                    match one(program, &dir.path().join(number.to_string()), &times, out) {
                         Ok(one) => ended.lock().unwrap_or_else(PoisonError::into_inner).push(one),
                         Err(error) => {
                             *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -146,7 +146,7 @@ pub fn run(programs: &[Program], jobs: usize) -> Result<Summary> {
     })
 }
 
-fn one(program: &Program, output: &Path, times: &Path) -> Result<Ended> {
+fn one(program: &Program, output: &Path, times: &Path, out: &(dyn Fn(&[u8]) + Sync)) -> Result<Ended> {
     let file = File::create(output).at(output)?;
     let started = Instant::now();
     let status = Command::new(&program.file)
@@ -174,7 +174,7 @@ fn one(program: &Program, output: &Path, times: &Path) -> Result<Ended> {
     .into_bytes();
     text.extend(said);
     // All at once: others end meanwhile.
-    let _ = std::io::stdout().lock().write_all(&text);
+    out(&text);
     Ok(ended)
 }
 
@@ -228,12 +228,20 @@ mod tests {
             file: Path::new("/bin").join(file),
             dir: "/".into(),
         };
-        let both = run(&[program("true"), program("false")], 2).expect("run");
+        let said = Mutex::new(String::new());
+        let out = |text: &[u8]| {
+            let mut said = said.lock().expect("not poisoned");
+            *said += &String::from_utf8_lossy(text);
+        };
+        let both = run(&[program("true"), program("false")], 2, &out).expect("run");
+        for end in ["-- true: passed", "-- false: FAILED"] {
+            assert!(said.lock().expect("not poisoned").contains(end));
+        }
         assert!(!both.passed());
         assert_eq!(both.programs.iter().filter(|ended| ended.passed).count(), 1);
-        assert!(run(&[program("true")], 1).expect("run").passed());
+        assert!(run(&[program("true")], 1, &out).expect("run").passed());
         assert!(!Summary::default().passed(), "nothing was run");
-        assert!(run(&[program("not-there")], 1).is_err());
+        assert!(run(&[program("not-there")], 1, &out).is_err());
     }
 
     #[test]

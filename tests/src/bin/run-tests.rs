@@ -32,7 +32,9 @@ fn main() -> ExitCode {
 
 fn all(messages: &Path) -> Result<Summary> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    run(&programs(messages)?, processors + 1)
+    run(&programs(messages)?, processors + 1, &|text| {
+        let _ = std::io::stdout().lock().write_all(text);
+    })
 }
 
 fn tell(summary: &Summary) {
