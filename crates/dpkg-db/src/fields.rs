@@ -5,7 +5,7 @@ use super::error::DpkgError;
 /// dpkg's treatment of a field's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldKind {
-    /// Held in a field of [`Package`] of its own.
+    /// Held in a field of [`Package`](super::Package) of its own.
     Own,
     Text,
     Boolean,

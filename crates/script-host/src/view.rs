@@ -1,6 +1,6 @@
 //! The view: the target as maintainer scripts see it.
 //!
-//! A child process (the [`agent`]) makes a user, mount, pid, ipc, uts and
+//! A child process (the agent) makes a user, mount, pid, ipc, uts and
 //! network namespace, mounts the target there through FUSE, and takes it as its
 //! root directory. This process serves the filesystem from outside, where it is
 //! still the ordinary user, and tells the agent what to run. When either side

@@ -27,7 +27,7 @@ const NATIVE_DIRECTORIES: [&str; 7] = [
     "usr/libexec",
 ];
 
-/// Makes the directory that appears in the view as [`PHANTOM_DIRECTORY`], with
+/// Makes the directory that appears in the view as [`PHANTOM_DIRECTORY`](crate::view::PHANTOM_DIRECTORY), with
 /// the shim in it where programs are redirected (`redirected`), and a start-stop-daemon where the target's own
 /// programs are executed.
 pub(super) fn create(
