@@ -4,7 +4,7 @@ use super::carry_out::CarryOut;
 use super::error::Error;
 use super::finish::finish;
 use super::mode;
-use super::prepare::{Chosen, Prepared};
+use super::prepare::Prepared;
 use crate::native_root_source;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::Staging;
@@ -42,8 +42,7 @@ pub fn run(settings: &Settings, reporter: Arc<dyn Reporter>, cancel: &Cancel) ->
 /// Prints the plan on standard output.
 fn print_plan(settings: &Settings, reporter: &Arc<dyn Reporter>, cancel: &Cancel) -> Result<(), Error> {
     let prepared = Prepared::load(settings, mode::wanted(settings), &[], reporter, cancel)?;
-    let universes = prepared.universes(settings, false, &**reporter);
-    let chosen = Chosen::of(&universes.target, settings, &**reporter)?;
+    let (universes, chosen) = prepared.choose(settings, false, &**reporter)?;
     let plan = chosen.plan.display(&universes.target);
     write!(std::io::stdout().lock(), "{plan}").map_err(Error::Print)
 }
@@ -59,8 +58,7 @@ fn make(
     check_native_tools(settings, scripts_run)?;
     let staging = create_staging(settings)?;
     let prepared = Prepared::load(settings, scripts_run, &[], reporter, cancel)?;
-    let universes = prepared.universes(settings, true, &**reporter);
-    let chosen = Chosen::of(&universes.target, settings, &**reporter)?;
+    let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
     let target = Target::open(&staging.root())?;
     let scratch = Staging::scratch(&settings.cache.join("run"))?;
     let deferred = CarryOut {

@@ -4,7 +4,7 @@ use super::carry_out::CarryOut;
 use super::error::Error;
 use super::install::{begin, check_native_tools};
 use super::mode;
-use super::prepare::{Chosen, Prepared};
+use super::prepare::Prepared;
 use crate::lint::process::Proc;
 use crate::lint::report::{Package, VERSION};
 use crate::lint::{Format, Lint, LintContext, LintReporter, Report};
@@ -51,8 +51,7 @@ pub fn run(lint: &LintSettings, reporter: Arc<dyn Reporter>, cancel: &Cancel) ->
     check_native_tools(settings, scripts_run)?;
     let staging = Staging::throw_away(&settings.cache.join("run"))?;
     let prepared = Prepared::load(settings, scripts_run, &lint.local, &reporter, cancel)?;
-    let universes = prepared.universes(settings, true, &*reporter);
-    let chosen = Chosen::of(&universes.target, settings, &*reporter)?;
+    let (universes, chosen) = prepared.choose(settings, true, &*reporter)?;
     let target = Target::open(&staging.root())?;
     let observer = Arc::new(Lint::new(LintContext {
         root: PathBuf::from(DPKG_ROOT),

@@ -92,14 +92,24 @@ impl Prepared {
         })
     }
 
-    /// Reads the packages of the indexes: those for this machine only where they are needed and `installs`.
-    pub(super) fn universes(
+    /// Reads the packages of the indexes, those for this machine only where they are needed and `installs`; chooses
+    /// from them, and orders what was chosen.
+    ///
+    /// # Errors
+    /// The request cannot be met.
+    pub(super) fn choose(
         &self,
         settings: &Settings,
         installs: bool,
         reporter: &dyn Reporter,
-    ) -> Universes<'_> {
+    ) -> Result<(Universes<'_>, Chosen), Error> {
         let _stage = reporter.stage(Stage::Choose);
+        let universes = self.universes(settings, installs);
+        let chosen = Chosen::of(&universes.target, settings)?;
+        Ok((universes, chosen))
+    }
+
+    fn universes(&self, settings: &Settings, installs: bool) -> Universes<'_> {
         let system = &settings.system;
         let native = Architecture::native().name;
         let foreign: Vec<&str> = system.foreign.iter().map(|arch| arch.name).collect();
@@ -120,16 +130,7 @@ impl Prepared {
 }
 
 impl Chosen {
-    /// Chooses packages and orders them.
-    ///
-    /// # Errors
-    /// The request cannot be met.
-    pub(super) fn of(
-        universe: &Universe<'_>,
-        settings: &Settings,
-        reporter: &dyn Reporter,
-    ) -> Result<Self, Error> {
-        let _stage = reporter.stage(Stage::Choose);
+    fn of(universe: &Universe<'_>, settings: &Settings) -> Result<Self, Error> {
         let selection = choose(universe, &request(settings, universe)?)?;
         let plan = Plan::new(universe, &selection);
         Ok(Self { selection, plan })
