@@ -5,11 +5,11 @@ use deb_archive::{
     ArchiveError, FetchOptions, Fetcher, Index, Keyring, MachineSources, Source, SourceList, default_sources,
     load_indexes, machine_sources, parse_mirror_argument, sources_of, target_sources,
 };
-use progress::{Cancel, Event, OnCancel, Reporter};
 use rootless_install_fs::Target;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use task_progress::{Cancel, Event, OnCancel, Reporter};
 
 /// A fetcher, and this machine's configuration of apt. Downloads end when the run is stopped.
 pub(crate) struct Archives {

@@ -28,10 +28,10 @@ pub use exit::Exit;
 
 use crate::commands;
 use crate::settings::Settings;
-use progress::Cancel;
-use progress::log::{LogFile, default_path};
-use progress::{Event, Reporter, Style, Tee, Verbosity, escape_path};
 use script_host::view::privileges;
+use task_progress::Cancel;
+use task_progress::log::{LogFile, default_path};
+use task_progress::{Event, Reporter, Style, Tee, Verbosity, escape_path};
 
 /// Runs the command with `arguments` (the first is its own name).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -108,7 +108,7 @@ fn with_reporter(
         error::print(&error, None::<&str>, style);
         return Exit::Failure.into();
     }
-    let console = progress::for_stderr(settings.verbosity, style);
+    let console = task_progress::for_stderr(settings.verbosity, style);
     if was_root {
         console
             .note("root is not needed: its capabilities are given up, all goes on as for an ordinary user");
@@ -119,7 +119,7 @@ fn with_reporter(
         reporters.push(Box::new(log.clone()));
     }
     let reporter: Arc<dyn Reporter> = Arc::new(Tee(reporters));
-    progress::trace::listen(&reporter);
+    task_progress::trace::listen(&reporter);
     // The bars go before a message comes.
     let path = log.as_ref().map(|log| log.path().to_owned());
     match work(reporter, &cancel, path.as_deref()) {

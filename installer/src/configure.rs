@@ -16,13 +16,13 @@ pub use error::ConfigureError;
 pub(crate) use states::CurrentStates;
 
 use dpkg_db::{Database, Diversions, PackageKey, Status};
-use progress::Event;
 use queue::{Graph, Queue, Step};
 use rootless_install_fs::Target;
 use script_host::script::{Script, ScriptFailure};
 use script_host::unrunnable::Deferred;
 use script_host::{ScriptCall, Session};
 use std::path::{Path, PathBuf};
+use task_progress::Event;
 use trigger_cycles::TriggerCycles;
 
 type Result<T> = std::result::Result<T, ConfigureError>;

@@ -36,9 +36,9 @@ use dpkg_db::Database;
 use engine::Engine;
 use fault::{Fault, Result, with_causes};
 use messages::Messages;
-use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
 use std::sync::Arc;
+use task_progress::{Cancel, Reporter};
 
 /// Does the action of a call, and returns dpkg's exit status: 0, 1 where the answer to a question is no or a package
 /// failed, 2 for any other error.
@@ -52,7 +52,7 @@ pub fn run(call: &Call, cancel: &Cancel) -> u8 {
         }
     };
     let reporter: Arc<dyn Reporter> = Arc::clone(&messages) as _;
-    progress::trace::listen(&reporter);
+    task_progress::trace::listen(&reporter);
     match run_with(call, &messages, cancel) {
         Ok(true) => 0,
         Ok(false) => 1,

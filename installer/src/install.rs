@@ -10,13 +10,13 @@ use crate::settings::SystemSettings;
 use apt_solve::{PackageId, Plan, Selection, Universe, Variant};
 use deb_archive::Index;
 use dpkg_db::{Database, PackageKey};
-use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
 use script_host::unrunnable::Deferred;
 use script_host::{Native, Observer, ScriptRoot};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use task_progress::{Cancel, Reporter};
 
 mod debconf;
 mod error;

@@ -21,11 +21,11 @@ use crate::staging::Staging;
 use apt_solve::{Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
 use deb_archive::PackageFile;
-use progress::{Cancel, Event, Reporter, Stage};
 use script_host::root_copy;
 use script_host::sysroot::package_file;
 use script_host::unrunnable::OnUnrunnable;
 use script_host::{Native, ScriptRoot, ScriptSettings, SessionError};
+use task_progress::{Cancel, Event, Reporter, Stage};
 
 type Result<T> = std::result::Result<T, NativeRootError>;
 

@@ -28,8 +28,8 @@ pub use error::Error;
 use compress::Encoder;
 use header::{Entry, MemberKind};
 
-use progress::Cancel;
-use progress::{Event, Reporter};
+use task_progress::Cancel;
+use task_progress::{Event, Reporter};
 
 /// Options of an archive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

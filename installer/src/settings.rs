@@ -6,10 +6,10 @@ use crate::preseed::Selections;
 use crate::target_spec::TargetSpec;
 use apt_solve::Variant;
 use deb_arch::Architecture;
-use progress::{Verbosity, escape, escape_path};
 use script_host::ScriptSettings;
 use std::fmt;
 use std::path::PathBuf;
+use task_progress::{Verbosity, escape, escape_path};
 
 /// Settings of the command that makes a root filesystem.
 #[derive(Clone, Debug)]

@@ -26,7 +26,7 @@ mod input;
 mod tests;
 
 use deb_types::control::Fields;
-use file_map::FileMap;
+use file_mapping::FileMap;
 pub use index_builder::names_in;
 use index_table::IndexTable;
 pub use index_table::{FirstMentions, IndexRecord, Mention};

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use file_map::FileMap;
+use file_mapping::FileMap;
 
 use super::container::{self, Member, Members};
 use super::decompress::{Compression, Source, is_limit, reader};

@@ -17,7 +17,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use file_map::FileMap;
+use file_mapping::FileMap;
 use sha2::{Digest, Sha256};
 
 use super::decompress::Source;

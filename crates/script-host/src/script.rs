@@ -2,9 +2,9 @@
 //! environment").
 
 use crate::view::{Ended, Outcome};
-use progress::escape;
 use std::fmt;
 use std::time::Duration;
+use task_progress::escape;
 
 /// `PATH` of a script, as in an ordinary root shell.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

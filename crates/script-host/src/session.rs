@@ -35,11 +35,11 @@ use crate::sysroot::Counterparts;
 use crate::unrunnable::{Refusal, Unrunnable};
 use crate::view::View;
 use answers::Answers;
-use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
 use shared::Shared;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use task_progress::{Cancel, Reporter};
 
 type Result<T> = std::result::Result<T, SessionError>;
 

@@ -26,11 +26,11 @@ use deb_archive::{ArchiveError, Fetcher, Index, PackageFile};
 use dpkg_db::{Diversion, Diversions};
 use names::{native_name, native_path};
 use owners::{Owners, merged};
-use progress::Reporter;
 use rootless_install_fs::Target;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use task_progress::Reporter;
 
 /// The sysroot of one run.
 pub struct Sysroot<'a, 'u> {

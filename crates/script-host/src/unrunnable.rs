@@ -10,12 +10,12 @@
 //! dpkg ([`OnUnrunnable`]).
 
 use dpkg_db::PackageKey;
-use progress::escape_path;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use task_progress::escape_path;
 
 /// Time for which a process that tried waits to be killed before it gets an answer.
 const PATIENCE: Duration = Duration::from_secs(5);

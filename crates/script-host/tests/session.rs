@@ -7,7 +7,6 @@
 use apt_solve::Universe;
 use deb_arch::{Architecture, ByteOrder};
 use deb_archive::{FetchOptions, Fetcher, NoProgress};
-use progress::{Cancel, Event, Reporter};
 use rootless_install_fs::{Access, FileType, Meta, Target, Watch};
 use script_host::script::Script;
 use script_host::session::check_native_system;
@@ -21,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use task_progress::{Cancel, Event, Reporter};
 
 const SCRIPT: &str = "/var/lib/dpkg/info/example.postinst";
 

@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use super::environment::Environment;
 use crate::dpkg::{self, Call};
 use parse::{Defaults, Parsed, parse};
-use progress::Cancel;
 use script_host::view::privileges;
+use task_progress::Cancel;
 
 /// Returns the words of a call of dpkg: those after `dpkg` as the first argument, or all where the program's own name
 /// ends in `dpkg`; none for other commands.

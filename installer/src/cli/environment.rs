@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use progress::Style;
+use task_progress::Style;
 
 /// Values of the variables when the program began; none for one that is not set.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use progress::{Style, escape};
+use task_progress::{Style, escape};
 
 /// Returns the text of an error: `error: …`, a `caused by: …` for each cause, and `hint: …`. All parts are escaped;
 /// those of several lines, as a script's last output, keep their lines, indented.

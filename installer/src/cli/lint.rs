@@ -13,11 +13,11 @@ use crate::lint::Format;
 use crate::local_packages::{LocalError, LocalPackage, local_package};
 use crate::settings::Settings;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueHint};
-use progress::Style;
 use script_host::unrunnable::OnUnrunnable;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use task_progress::Style;
 
 /// Name of the command, as the first argument.
 pub const NAME: &str = "lint";

@@ -10,8 +10,8 @@ use crate::preseed::{PreseedError, Selections};
 use crate::settings::{ArchiveSettings, NativeTools, Settings, SystemSettings};
 use crate::target_spec::{TargetError, TargetSpec};
 use deb_arch::Architecture;
-use progress::Verbosity;
 use script_host::ScriptSettings;
+use task_progress::Verbosity;
 
 /// Error of an argument that has no meaning.
 #[derive(Debug, thiserror::Error)]

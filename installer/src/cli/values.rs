@@ -16,7 +16,7 @@ pub(super) fn architectures(value: &str) -> Result<Names, String> {
         let known: Vec<&str> = ARCHITECTURES.iter().map(|arch| arch.name).collect();
         Err(format!(
             "`{}` is not an architecture; there are: {}",
-            progress::escape(name),
+            task_progress::escape(name),
             known.join(", ")
         ))
     })
@@ -62,7 +62,7 @@ pub(super) fn components(value: &str) -> Result<Names, String> {
         } else {
             Err(format!(
                 "`{}` is not the name of a component; give them as `main,contrib`",
-                progress::escape(name)
+                task_progress::escape(name)
             ))
         }
     })
@@ -88,7 +88,7 @@ pub(super) fn packages(value: &str) -> Result<Names, String> {
         } else {
             Err(format!(
                 "`{}` is not the name of a package; give them as NAME, NAME:ARCH, NAME=VERSION or NAME/SUITE",
-                progress::escape(name)
+                task_progress::escape(name)
             ))
         }
     })

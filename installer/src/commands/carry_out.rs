@@ -7,12 +7,12 @@ use crate::native_root_source::{NativeRootCopy, NativeRootSource};
 use crate::settings::Settings;
 use crate::staging::Staging;
 use deb_archive::{PackageFile, target_files};
-use progress::{Cancel, Reporter, Stage};
 use rootless_install_fs::Target;
 use script_host::sysroot::package_file;
 use script_host::{Native, Observer, ScriptRootKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use task_progress::{Cancel, Reporter, Stage};
 
 /// All that carrying a plan out needs.
 pub(super) struct CarryOut<'i, 'p> {

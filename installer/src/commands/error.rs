@@ -7,9 +7,9 @@ use crate::output;
 use crate::staging;
 use apt_solve::SolveError;
 use deb_archive::ArchiveError;
-use progress::Cancelled;
 use script_host::sysroot::SysrootError;
 use script_host::view::ViewError;
+use task_progress::Cancelled;
 
 /// Reason why a command failed: a variant for each stage, with the error of that stage.
 #[derive(Debug, thiserror::Error)]

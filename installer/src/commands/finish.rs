@@ -5,9 +5,9 @@ use crate::output::{self, TarOptions};
 use crate::settings::Settings;
 use crate::staging::Staging;
 use crate::target_spec::TargetSpec;
-use progress::{Cancel, Reporter, Stage};
 use rootless_install_fs::Target;
 use std::path::PathBuf;
+use task_progress::{Cancel, Reporter, Stage};
 
 /// A result that is complete.
 #[derive(Default)]

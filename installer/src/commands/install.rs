@@ -8,12 +8,12 @@ use super::prepare::Prepared;
 use crate::native_root_source;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::Staging;
-use progress::{Cancel, Reporter, Summary, Tally};
 use rootless_install_fs::Target;
 use script_host::ScriptRootKind;
 use std::io::Write;
 use std::sync::Arc;
 use std::thread;
+use task_progress::{Cancel, Reporter, Summary, Tally};
 
 /// Makes what the settings ask for, and returns a summary. Nothing is left behind where that fails, unless the
 /// settings keep the work directory.

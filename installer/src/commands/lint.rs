@@ -11,12 +11,12 @@ use crate::lint::{Format, Lint, LintContext, LintReporter, Report};
 use crate::local_packages::LocalPackage;
 use crate::settings::Settings;
 use crate::staging::Staging;
-use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
 use script_host::Observer;
 use script_host::view::DPKG_ROOT;
 use std::path::PathBuf;
 use std::sync::Arc;
+use task_progress::{Cancel, Reporter};
 
 /// Settings of lint.
 #[derive(Clone, Debug)]

@@ -2,9 +2,9 @@
 
 use super::error::Error;
 use crate::settings::{Mode, Settings};
-use progress::Reporter;
 use script_host::ScriptRootKind;
 use script_host::view::{self, Machine, ViewError};
+use task_progress::Reporter;
 
 /// Returns the way that the settings ask for, on a machine that has namespaces and FUSE.
 pub(super) fn wanted(settings: &Settings) -> ScriptRootKind {

@@ -8,11 +8,11 @@ use crate::settings::{NativeTools, Settings};
 use apt_solve::{IndexInput, Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
 use deb_archive::{Index, SourceList};
-use progress::{Cancel, Reporter, Stage};
 use script_host::ScriptRootKind;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
+use task_progress::{Cancel, Reporter, Stage};
 
 /// Archives of a run and their indexes.
 pub(super) struct Prepared {

@@ -1,10 +1,10 @@
 //! Errors of configuring packages.
 
 use dpkg_db::DpkgError;
-use progress::Cancelled;
 use script_host::SessionError;
 use script_host::script::{Script, ScriptFailure};
 use script_host::unrunnable::Refusal;
+use task_progress::Cancelled;
 
 /// Reason why configuring stopped.
 #[derive(Debug, thiserror::Error)]

@@ -15,13 +15,13 @@ use deb_arch::Architecture;
 use deb_archive::ArchiveError;
 use deb_unpack::DebFile;
 use dpkg_db::Database;
-use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
 use script_host::sysroot::SysrootError;
 use script_host::view::{self, Machine};
 use script_host::{Native, ScriptRootKind, Session, SessionError};
 use std::path::Path;
 use std::sync::Arc;
+use task_progress::{Cancel, Reporter};
 
 /// Does an action that changes packages, in a session on the target. Returns whether all of it was done.
 ///

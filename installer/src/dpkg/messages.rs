@@ -1,11 +1,11 @@
 //! Messages of a call of dpkg: for people on standard output and error, for front ends on descriptors
 //! (`--status-fd`), and for the log (`--log`).
 
-use progress::{Event, Reporter, escape_bytes};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use task_progress::{Event, Reporter, escape_bytes};
 
 /// Destinations of messages.
 #[derive(Debug, Default)]

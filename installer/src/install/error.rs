@@ -5,10 +5,10 @@ use crate::merge_usr::MergeUsrError;
 use crate::preseed::PreseedError;
 use deb_unpack::DebError;
 use dpkg_db::DpkgError;
-use progress::Cancelled;
 use rootless_install_fs::Error as TargetError;
 use script_host::SessionError;
 use std::path::PathBuf;
+use task_progress::Cancelled;
 
 /// Reason why a plan could not be carried out.
 #[derive(Debug, thiserror::Error)]

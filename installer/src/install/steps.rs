@@ -9,11 +9,11 @@ use deb_unpack::{
     Context, Expected, Job, Layering, UnpackedPackage, open_package, touched_by_tar, unpack_all,
 };
 use dpkg_db::{DPKG_NEW, Database, PackageKey};
-use progress::{Event, Stage};
 use rootless_install_fs::{FileType, Timestamp};
 use script_host::Session;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use task_progress::{Event, Stage};
 
 /// `DPKG_FORCE` of packages beside the essential ones, as apt's dpkg has it.
 const FORCE: &str = "security-mac,downgrade";

@@ -3,12 +3,12 @@
 
 use super::lines::Tracer;
 use super::{Lint, add};
-use progress::{Event, Reporter};
 use rootless_install_fs::{Access, AccessKind, Target, Watch};
 use script_host::Observer;
 use shim_protocol::Violation;
 use std::path::Path;
 use std::sync::Arc;
+use task_progress::{Event, Reporter};
 
 impl Watch for Lint {
     fn seen(&self, access: &Access<'_>) {

@@ -1,10 +1,10 @@
 //! Findings as text for people and as JSON for programs.
 
 use super::finding::{Finding, FindingKind};
-use progress::escape;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io;
+use task_progress::escape;
 
 /// Form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

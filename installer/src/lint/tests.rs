@@ -1,7 +1,7 @@
 use super::process::Status;
 use super::*;
-use progress::{Event, Reporter, Silent};
 use rootless_install_fs::{Access, AccessKind, Attribute, FileType, LookupResult, Meta, Watch};
+use task_progress::{Event, Reporter, Silent};
 
 const POSTINST: &str = "/target/var/lib/dpkg/info/p.postinst";
 

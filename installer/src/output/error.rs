@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use progress::Cancelled;
+use task_progress::Cancelled;
 
 /// Reason why there is no result.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rootless_install_fs::Meta;
 
-use progress::Silent;
+use task_progress::Silent;
 
 type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use progress::summary::ByteCount;
+use task_progress::summary::ByteCount;
 
 /// Reason why there is no work directory, or no result.
 #[derive(Debug, thiserror::Error)]

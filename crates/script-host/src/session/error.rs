@@ -2,9 +2,9 @@
 
 use crate::sysroot::SysrootError;
 use crate::view::ViewError;
-use progress::Cancelled;
 use rootless_install_fs::Error as TargetError;
 use std::path::PathBuf;
+use task_progress::Cancelled;
 
 /// An error of opening a session, or of running a program in it.
 #[derive(Debug, thiserror::Error)]

@@ -5,11 +5,11 @@ use crate::unrunnable::OnUnrunnable;
 use apt_solve::Universe;
 use deb_arch::Architecture;
 use deb_archive::{Fetcher, Index};
-use progress::{Cancel, Reporter};
 use rootless_install_fs::Target;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use task_progress::{Cancel, Reporter};
 
 /// Settings of scripts, the same for all scripts of a session.
 #[derive(Clone, Debug, Default)]

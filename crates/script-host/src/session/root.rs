@@ -4,13 +4,13 @@ use super::shared::Shared;
 use super::{Observer, Result, SessionError, private, serving, wrappers};
 use crate::script::Environment;
 use crate::view::{DPKG_ROOT, Machine, NativeRootView, SandboxedOptions, Sink, View, ViewError, ViewOptions};
-use progress::Event;
 use rootless_install_fs::{SERVED, ServeOptions, Target};
 use shim_protocol::{names, paths, variables};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use task_progress::Event;
 
 /// Kind of a [`ScriptRoot`], chosen before there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use super::{Result, Session};
 use crate::script::Script;
 use crate::unrunnable::Refusal;
 use crate::view::{Ended, Outcome, View};
-use progress::Event;
 use std::path::Path;
 use std::time::Instant;
+use task_progress::Event;
 
 /// Directories that scripts see even where the target has none, since the view shows files in them.
 const SHOWN_ALWAYS: &[&str] = &["/usr", "/usr/sbin", "/usr/lib"];

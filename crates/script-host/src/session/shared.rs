@@ -5,9 +5,9 @@ use crate::fontconfig;
 use crate::sysroot::{Counterparts, Sysroot, SysrootOptions};
 use crate::unrunnable::Unrunnable;
 use deb_arch::Architecture;
-use progress::Stage;
 use shim_protocol::names;
 use std::path::Path;
+use task_progress::Stage;
 
 /// The part of a session that stays the same while it is open.
 pub(super) struct Shared<'s> {

@@ -5,10 +5,10 @@ use super::owners::{Origin, merged};
 use super::{Sysroot, SysrootError};
 use apt_solve::best_native_version;
 use deb_arch::Architecture;
-use progress::Event;
 use shim_protocol::paths;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use task_progress::Event;
 
 /// Native counterparts of the target's programs.
 pub trait Counterparts: Sync {

@@ -8,7 +8,7 @@ use std::path::Path;
 /// characters, bidirectional overrides) or break the line as Rust-like escapes.
 ///
 /// ```
-/// assert_eq!(progress::escape("a\u{1b}[2J\n").to_string(), r"a\u{1b}[2J\n");
+/// assert_eq!(task_progress::escape("a\u{1b}[2J\n").to_string(), r"a\u{1b}[2J\n");
 /// ```
 pub fn escape(text: &str) -> impl fmt::Display + '_ {
     Escaped(text.as_bytes())

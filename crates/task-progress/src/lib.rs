@@ -8,9 +8,9 @@
 //! stages check and signals set.
 //!
 //! ```
-//! use progress::{Cancel, Reporter, Stage, Style, Verbosity, lines::Lines};
+//! use task_progress::{Cancel, Reporter, Stage, Style, Verbosity, lines::Lines};
 //!
-//! fn unpack(reporter: &dyn Reporter, cancel: &Cancel) -> Result<(), progress::Cancelled> {
+//! fn unpack(reporter: &dyn Reporter, cancel: &Cancel) -> Result<(), task_progress::Cancelled> {
 //!     let _stage = reporter.stage(Stage::Unpack);
 //!     for package in ["dash", "bash"] {
 //!         cancel.check()?;
@@ -20,7 +20,7 @@
 //! }
 //!
 //! unpack(&Lines::new(std::io::stderr(), Verbosity::Verbose, Style::default()), &Cancel::new())?;
-//! # Ok::<(), progress::Cancelled>(())
+//! # Ok::<(), task_progress::Cancelled>(())
 //! ```
 
 pub mod bars;

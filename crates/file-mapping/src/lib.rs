@@ -5,7 +5,7 @@
 //! # fn main() -> std::io::Result<()> {
 //! let path = std::env::temp_dir().join(format!("file-map-{}", std::process::id()));
 //! std::fs::write(&path, b"!<arch>\n")?;
-//! let map = file_map::FileMap::open(&std::fs::File::open(&path)?)?;
+//! let map = file_mapping::FileMap::open(&std::fs::File::open(&path)?)?;
 //! assert!(map.starts_with(b"!<arch>"));
 //! # std::fs::remove_file(&path)
 //! # }
