@@ -35,6 +35,7 @@ scenario!(
     let runner = Runner::new(maker, results, kept.path().to_path_buf(), random)?;
     let _emulation = Emulation::on()?;
     let left: VecDeque<Case> = cases::all()?.iter().filter_map(Case::in_ci).collect();
+    assert!(!left.is_empty(), "no case has the word ci");
     let (left, wrong) = (Mutex::new(left), Mutex::new(Vec::new()));
     let jobs = std::thread::available_parallelism().map_or(1, NonZero::get);
     let work = || loop {

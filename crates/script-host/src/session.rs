@@ -129,16 +129,6 @@ impl<'s> Session<'s> {
         &self.environment
     }
 
-    /// Sets `DPKG_RUNNING_VERSION`, after a package has brought another dpkg.
-    pub fn set_dpkg_version(&mut self, version: String) {
-        self.environment.dpkg_version = version;
-    }
-
-    /// Returns the settings of scripts.
-    pub fn scripts(&self) -> &'s ScriptSettings {
-        self.shared.options.scripts
-    }
-
     /// Returns the record of programs that were tried and cannot be run, and of the packages that are deferred for them.
     pub fn unrunnable(&self) -> &'s Unrunnable {
         self.shared.unrunnable
