@@ -3,6 +3,7 @@
 //! Nothing here reads or writes files.
 
 pub mod control;
+mod file_hash;
 mod hex;
 mod multi_arch;
 mod package_key;
@@ -10,6 +11,7 @@ mod path_owners;
 pub mod relation;
 pub mod version;
 
+pub use file_hash::FileHash;
 pub use hex::{hex, parse_hex};
 pub use multi_arch::MultiArch;
 pub use package_key::PackageKey;
