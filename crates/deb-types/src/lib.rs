@@ -8,6 +8,7 @@ mod hex;
 mod multi_arch;
 mod package_key;
 mod path_owners;
+pub mod raw_text;
 pub mod relation;
 pub mod version;
 
