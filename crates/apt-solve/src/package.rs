@@ -2,7 +2,7 @@
 
 use deb_types::MultiArch;
 use deb_types::control::Fields;
-use deb_types::parse_hex;
+use deb_types::FileHash;
 use deb_types::relation::{Alternatives, Dialect, Relation, parse_groups, parse_list};
 
 /// A package of a [`Universe`](super::Universe): a number that stands for one
