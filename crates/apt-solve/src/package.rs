@@ -1,8 +1,8 @@
 //! One binary package of an archive, parsed from its paragraph in the index.
 
+use deb_types::FileHash;
 use deb_types::MultiArch;
 use deb_types::control::Fields;
-use deb_types::FileHash;
 use deb_types::relation::{Alternatives, Dialect, Relation, parse_groups, parse_list};
 
 /// A package of a [`Universe`](super::Universe): a number that stands for one
