@@ -1,6 +1,7 @@
 //! Workers, one target after the other, and what becomes of them.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,8 @@ fn one(target: &Spec, time: Duration) -> Result<(Share, ExitStatus), String> {
         .ok_or("no directory for temporary files can be made")?;
     let begun = Instant::now();
     let status = Command::new(own)
+        // Ctrl-C ends this process only; the worker notices, and does the rest.
+        .process_group(0)
         .args(["--work", target.name, &time.as_secs().to_string()])
         .arg(scratch.path())
         .status()

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::process::parent_id;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +16,7 @@ use crate::mutate::{Random, mutate};
 use crate::options::Work;
 use crate::say;
 use crate::targets::{Spec, Target};
+use crate::totals::{self, Share};
 
 /// Time that one input may take. Machines are busy: an input of these sizes takes microseconds to milliseconds.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -143,7 +145,7 @@ pub(crate) fn run(work: &Work) -> Result<(), String> {
     let mut seen: HashSet<u64> = HashSet::new();
     let mut panics: HashSet<u64> = HashSet::new();
     let end = Instant::now() + work.time;
-    let mut next_note = Instant::now();
+    let (mut next_note, begun, parent) = (Instant::now(), Instant::now(), parent_id());
     while Instant::now() < end {
         let (input, given) = match pending.pop() {
             Some(input) => (input, true),
@@ -183,6 +185,15 @@ pub(crate) fn run(work: &Work) -> Result<(), String> {
         let number = count.fetch_add(1, Ordering::Relaxed) + 1;
         if Instant::now() >= next_note {
             next_note = Instant::now() + Duration::from_secs(1);
+            if parent_id() != parent {
+                // Somebody has stopped the run: nobody else notes what was done, or clears up.
+                let share = Share {
+                    seconds: begun.elapsed().as_secs(),
+                    executions: number,
+                };
+                let _ = fs::remove_dir_all(&work.scratch);
+                return totals::add(work.target.name, share);
+            }
             let path = work.scratch.join("count");
             fs::write(&path, number.to_string()).map_err(|error| failed(&path, error))?;
         }
