@@ -11,6 +11,7 @@ use std::ffi::{CString, OsStr};
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Limits of the kernel: limits.h, `XATTR_NAME_MAX` and `XATTR_SIZE_MAX`.
@@ -85,7 +86,11 @@ fn apply(file: &OwnedFd, change: Change) -> Result<()> {
         Change::Attribute(name, value, flags) => rustix::fs::setxattr(path, &name, &value, flags),
         Change::NoAttribute(name) => rustix::fs::removexattr(path, &name),
         Change::Length(length) => {
-            let opened = std::fs::OpenOptions::new().write(true).open(path);
+            // A named pipe would wait for a reader.
+            let opened = std::fs::OpenOptions::new()
+                .write(true)
+                .custom_flags(libc::O_NONBLOCK)
+                .open(path);
             let set = opened.and_then(|file| file.set_len(length));
             set.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
         }
