@@ -123,14 +123,6 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
-    /// The work directory of a dead run cannot be removed.
-    #[error("cannot remove {path}, which an earlier run has left")]
-    Leftover {
-        /// Its work directory.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
     /// The complete result cannot be renamed to its name.
     #[error("cannot rename the finished result to {path}")]
     Rename {
@@ -197,9 +189,6 @@ impl Error {
                 "make room (for quotas and inodes too), or give a target on another filesystem".into()
             }
             Self::Temporary { .. } => "set TMPDIR to a directory you can write to".into(),
-            Self::Leftover { path, .. } => {
-                format!("remove it yourself with `rm -r {}`", path.display())
-            }
             Self::ParentNotADirectory { .. } | Self::Rename { .. } | Self::Io { .. } => return None,
         })
     }

@@ -31,9 +31,12 @@ pub(super) fn refused(reason: impl Into<String>) -> Reply {
     Reply::Refused(reason.into().into_bytes())
 }
 
+/// Wait after a connection could not be accepted, for want of descriptors perhaps.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// The listening thread; it ends when this is dropped.
 pub(super) struct Control<'scope> {
-    path: PathBuf,
+    listener: Arc<UnixListener>,
     ending: Arc<AtomicBool>,
     thread: Option<ScopedJoinHandle<'scope, ()>>,
 }
@@ -50,23 +53,26 @@ impl<'scope> Control<'scope> {
         answer: impl Fn(Request<'_>) -> Reply + Send + Sync + 'scope,
     ) -> io::Result<Self> {
         let answer = Arc::new(answer);
-        let listener = bind(path)?;
+        let listener = Arc::new(bind(path)?);
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
         let ending = Arc::new(AtomicBool::new(false));
-        let theirs = Arc::clone(&ending);
+        let (theirs, accepting) = (Arc::clone(&ending), Arc::clone(&listener));
         let thread = scope.spawn(move || {
-            for connection in listener.incoming() {
+            for connection in accepting.incoming() {
                 if theirs.load(Ordering::Acquire) {
                     return;
                 }
-                if let Ok(stream) = connection {
-                    let answer = Arc::clone(&answer);
-                    scope.spawn(move || converse(stream, &*answer));
+                match connection {
+                    Ok(stream) => {
+                        let answer = Arc::clone(&answer);
+                        scope.spawn(move || converse(stream, &*answer));
+                    }
+                    Err(_) => std::thread::sleep(PAUSE),
                 }
             }
         });
         Ok(Self {
-            path: path.to_owned(),
+            listener,
             ending,
             thread: Some(thread),
         })
@@ -125,13 +131,9 @@ fn peer(stream: &UnixStream) -> Option<u32> {
 impl Drop for Control<'_> {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Release);
-        // Wakes the thread from accept(2).
-        let woken = self
-            .path
-            .parent()
-            .and_then(|directory| std::fs::File::open(directory).ok())
-            .and_then(|directory| UnixStream::connect(short(&directory).join(self.path.file_name()?)).ok());
-        if let (Some(_), Some(thread)) = (woken, self.thread.take()) {
+        // Wakes the thread from accept(2), and needs no descriptor for that.
+        let woken = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both);
+        if let (Ok(()), Some(thread)) = (woken, self.thread.take()) {
             let _ = thread.join();
         }
     }

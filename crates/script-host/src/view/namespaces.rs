@@ -6,6 +6,7 @@ use super::message::{FromAgent, ToAgent};
 use super::output::Collector;
 use super::processor::{self, Processors};
 use super::{AGENT_MARKER, Ended, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
+use crate::limits;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use std::ffi::OsString;
 use std::io;
@@ -42,6 +43,7 @@ impl Namespaces {
             .arg(options.native_system.unwrap_or(Path::new("")))
             .args(options.native_root.as_ref().map(|native| native.mount_point))
             .env_clear()
+            .envs(limits::for_scripts())
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(OwnedFd::from(writer)))
             .stderr(Stdio::from(OwnedFd::from(errors)))

@@ -9,6 +9,7 @@
 //! Arguments: [`MARKER`], the working directory, the number of readable paths and the paths, that of
 //! writable paths and the paths, then the command.
 
+use crate::limits;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
@@ -163,8 +164,10 @@ fn start(directory: &Path, command: &[OsString]) -> io::Result<Child> {
     let [program, rest @ ..] = command else {
         return Err(io::Error::other("no program is named"));
     };
+    limits::restore();
     Command::new(program)
         .args(rest)
+        .env_remove(limits::VARIABLE)
         .current_dir(directory)
         .stdin(Stdio::null())
         .spawn()

@@ -5,6 +5,7 @@ use super::deadline::Deadline;
 use super::fusermount::{self, Mount};
 use super::output::MARK;
 use super::{Ended, Sink, ViewError, io_error, output::Collector, sandbox};
+use crate::limits;
 use rootless_install_fs::{SERVED, ServeOptions, Server, Target};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::OsString;
@@ -122,6 +123,7 @@ impl Sandboxed {
             .args(arguments.iter().map(OsString::from))
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (name, value)))
+            .envs(limits::for_scripts())
             .stdin(Stdio::piped())
             .stdout(out)
             .stderr(errors)
