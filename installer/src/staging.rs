@@ -32,7 +32,7 @@ use rustix::fs::{FlockOperation, flock};
 
 pub use error::Error;
 pub use handed_over::{end_late, entry};
-pub use preflight::{check_space, check_xattrs};
+pub use preflight::{check_cache, check_limits, check_space, check_xattrs};
 
 use crate::target_spec::TargetSpec;
 
@@ -93,6 +93,10 @@ impl Staging {
                 (Destination::Stdout, parent, OsString::from("stdout"))
             }
         };
+        preflight::check_attributes(&parent)?;
+        if destination != Destination::Stdout {
+            preflight::check_attributes(&parent.join(&name))?;
+        }
         let prefix = prefix(&name);
         leftover::remove(&parent, &prefix, destination != Destination::Stdout)?;
         check_xattrs(&parent)?;

@@ -171,7 +171,7 @@ impl<'a> IndexFile<'a> {
     /// hash of the text there is no name to keep the text under.
     fn unpack_unnamed(&self, fetcher: &Fetcher, stop: &dyn Fn() -> bool) -> Result<Packages> {
         let packed = fetcher.file(&self.packed, stop)?;
-        let limit = self.packed.size.saturating_mul(100).clamp(1 << 20, 1 << 30);
+        let limit = self.packed.size.saturating_mul(32).clamp(1 << 20, 1 << 28);
         let mut text = Vec::new();
         let mut reader = self.decoder(&packed)?.take(limit + 1);
         reader

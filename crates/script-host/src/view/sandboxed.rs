@@ -70,8 +70,17 @@ impl Sandboxed {
     }
 
     /// Unmounts, so that servers end.
-    pub(super) fn stop(&mut self) {
-        self.mount = None;
+    pub(super) fn unmount(&self) {
+        if let Some(mount) = &self.mount {
+            mount.unmount();
+        }
+    }
+
+    /// Breaks the connection to the server, wherever it is still mounted.
+    pub(super) fn abort(&self) {
+        if let Some(mount) = &self.mount {
+            mount.abort();
+        }
     }
 
     pub(super) fn run(
