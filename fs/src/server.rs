@@ -122,6 +122,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         if !self.ends_within(PATIENCE) {
             tracing::warn!(
+                target: "warning",
                 "the view of {} is still mounted somewhere and is left behind",
                 self.path.display()
             );

@@ -29,8 +29,8 @@ scenario!(
     assert!(seen.starts_with("40\n"), "{seen}");
     limited(&archive, "sees", "hard", "ulimit -n 64").end()?.succeeded();
     assert_eq!(read(&archive.work.out("hard"), "var/lib/seen"), "64\n64\n");
-    let few = limited(&archive, "sees", "few", "ulimit -n 30").end()?;
-    few.failed_with(&["open files", "30", "ulimit -n"]);
+    let few = limited(&archive, "sees", "few", "ulimit -n 20").end()?;
+    few.failed_with(&["open files", "20", "ulimit -n"]);
     archive.work.clean(&traces, &["hard", "soft"]);
 });
 
@@ -51,8 +51,9 @@ scenario!(
     /// Nested directories whose paths are longer than the kernel takes, made by a script: in an archive they are
     /// whole; the work directory goes, also with few descriptors.
     depth, CONFIGURE, {
-    let script = "#!/bin/sh\nset -e\nmkdir /var/deep; cd /var/deep; i=0\n\
-                  while [ $i -lt 3000 ]; do mkdir d; cd d; i=$((i + 1)); done\necho deep >file\n";
+    let script = "#!/bin/sh\nset -e\nmkdir /var/deep; cd /var/deep; i=0; path=d\n\
+                  while [ $i -lt 499 ]; do path=$path/d; i=$((i + 1)); done\n\
+                  for part in 1 2 3 4 5 6; do mkdir -p $path; cd -P $path 2>/dev/null; done\necho deep >file\n";
     let archive = Synthetic::with(&[package("deep")?.script("postinst", script)])?;
     let traces = archive.work.traces();
     limited(&archive, "deep", "deep.tar", "ulimit -n 256").end()?.succeeded();
@@ -152,4 +153,82 @@ scenario!(
         assert!(took < SOON, "it took {took:?}");
         archive.work.clean(&traces, &[]);
     }
+});
+
+scenario!(
+    /// Files of the cache that are damaged are found before they are trusted, whatever they are, and made anew.
+    damaged_cache, CONFIGURE, {
+    fn files(directory: &std::path::Path, found: &mut Vec<std::path::PathBuf>) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                files(&entry.path(), found)?;
+            } else if entry.file_type()?.is_file() && entry.metadata()?.len() > 0 {
+                found.push(entry.path());
+            }
+        }
+        Ok(())
+    }
+    let archive = Synthetic::with(&[package("plain")?.script("postinst", &seeing("echo fine\n"))])?;
+    archive.install("plain", "whole.tar").end()?.succeeded();
+    let mut all = Vec::new();
+    for part in std::fs::read_dir(archive.work.path("cache"))? {
+        let part = part?.path();
+        // What is in the cache beside its entries is read by nobody.
+        if part.is_dir() && part.file_name().is_some_and(|name| name != "log" && name != "run") {
+            files(&part, &mut all)?;
+        }
+    }
+    assert!(all.iter().any(|path| path.starts_with(archive.work.path("cache/native"))));
+    for path in &all {
+        let mut bytes = std::fs::read(path)?;
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x55;
+        // The same file, as a bad disk has it.
+        let mut perms = std::fs::metadata(path)?.permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut perms, 0o644 | std::os::unix::fs::PermissionsExt::mode(&perms));
+        std::fs::set_permissions(path, perms)?;
+        std::fs::write(path, bytes)?;
+    }
+    archive.install("plain", "healed.tar").end()?.succeeded();
+    assert_eq!(std::fs::read(archive.work.out("whole.tar"))?, std::fs::read(archive.work.out("healed.tar"))?);
+});
+
+scenario!(
+    /// Places that would make a later step fail are found before anything is fetched.
+    unfit_places, ROOT, {
+    let archive = Synthetic::with(&[])?;
+    let out = archive.work.path("out");
+    let change = |change: &str| -> Result<bool> {
+        let done = std::process::Command::new("chattr").arg(change).arg(&out).status();
+        Ok(done.is_ok_and(|status| status.success()))
+    };
+    for (set, clear, name) in [("+i", "-i", "immutable"), ("+a", "-a", "append-only")] {
+        if !change(set)? {
+            continue;
+        }
+        let outcome = archive.install("", "target").end();
+        change(clear)?;
+        outcome?.failed_with(&[name, &format!("chattr {clear}")]);
+    }
+    assert!(archive.mirror.requests().is_empty());
+});
+
+scenario!(
+    /// Root of a user namespace takes ids of its own namespace, or does without a view where there are none to take.
+    namespaces_of_others, ROOT, {
+    let sees = package("sees")?.script("postinst", "#!/bin/sh\nchown 33:65534 /usr/bin/..\n");
+    let archive = Synthetic::with(&[sees])?;
+    let account = archive.work.account();
+    for (maps, target) in [("--map-users=0,{uid},1 --map-users=1,100000,65536 --map-groups=0,{gid},1 --map-groups=1,100000,65536", "range")] {
+        let maps = maps.replace("{uid}", &account.uid.to_string()).replace("{gid}", &account.gid.to_string());
+        let run = archive.install("sees", target).through(format!("exec unshare --user --mount {maps} \"$@\""));
+        let outcome = run.end()?;
+        outcome.succeeded();
+        assert!(!outcome.stderr.contains("chrootless mode"), "{}", outcome.stderr);
+    }
+    let run = archive.install("", "one").option("--mode=redirect").through("exec unshare -Ur \"$@\"");
+    archive.mirror.forget();
+    run.end()?.failed_with(&["uid_map", "0 ids", "65535"]);
+    assert!(archive.mirror.requests().is_empty());
 });

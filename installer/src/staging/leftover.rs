@@ -43,8 +43,7 @@ pub(super) fn remove(parent: &Path, prefix: &OsStr, exclusive: bool) -> Result<(
             // What cannot be removed is in nobody's way: this run has another name for its own.
             State::Dead(_lock) => {
                 if let Err(error) = remove_with_view(&path) {
-                    tracing::warn!(
-                        "cannot remove {}, which an earlier run has left: {error}",
+                    tracing::warn!(target: task_progress::trace::WARNING, "cannot remove {}, which an earlier run has left: {error}",
                         path.display()
                     );
                 }
@@ -146,7 +145,7 @@ fn is_unborn(directory: &Path) -> bool {
 pub(super) fn remove_work_directory(directory: &Path) {
     // This is part of a drop, which cannot fail; the next run removes the rest.
     if let Err(error) = remove_tree(directory) {
-        tracing::warn!("cannot remove {}: {error}", directory.display());
+        tracing::warn!(target: task_progress::trace::WARNING, "cannot remove {}: {error}", directory.display());
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) fn check_file(path: &Path) -> Result<(), Error> {
 }
 
 /// Least number of open files with which a run is known to work.
-const DESCRIPTORS: u64 = 64;
+const DESCRIPTORS: u64 = 32;
 
 /// Least size of files: that of a large index.
 const FILE_SIZE: u64 = 128 << 20;

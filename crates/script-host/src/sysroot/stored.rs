@@ -35,13 +35,12 @@ pub(super) fn is_whole(directory: &Path) -> bool {
         return true;
     }
     if known.is_some() {
-        tracing::warn!(
-            "{} in the cache is damaged: its package is unpacked anew",
+        tracing::warn!(target: task_progress::trace::WARNING, "{} in the cache is damaged: its package is unpacked anew",
             directory.display()
         );
     }
     if let Err(error) = rootless_install_fs::remove_tree(directory) {
-        tracing::warn!("cannot remove {}: {error}", directory.display());
+        tracing::warn!(target: task_progress::trace::WARNING, "cannot remove {}: {error}", directory.display());
     }
     false
 }

@@ -121,8 +121,7 @@ impl Mount {
     /// Takes the mount from this mount namespace.
     pub(super) fn unmount(&self) {
         if !unmount(self.program, &self.path) {
-            tracing::warn!(
-                "{} could not unmount {}: its connection is aborted",
+            tracing::warn!(target: task_progress::trace::WARNING, "{} could not unmount {}: its connection is aborted",
                 self.program,
                 self.path.display()
             );
@@ -135,7 +134,7 @@ impl Mount {
         let Some(number) = self.connection else { return };
         let path = format!("/sys/fs/fuse/connections/{number}/abort");
         if let Err(error) = std::fs::write(&path, "1") {
-            tracing::warn!("cannot abort the connection of the view by {path}: {error}");
+            tracing::warn!(target: task_progress::trace::WARNING, "cannot abort the connection of the view by {path}: {error}");
         }
     }
 }

@@ -126,7 +126,7 @@ impl Namespaces {
         while let Ok(None) = self.agent.try_wait() {
             if Instant::now() > until {
                 let _ = self.agent.kill();
-                tracing::warn!("the process that holds the view does not end");
+                tracing::warn!(target: task_progress::trace::WARNING, "the process that holds the view does not end");
                 return;
             }
             std::thread::sleep(Duration::from_millis(1));
