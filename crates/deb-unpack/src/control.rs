@@ -26,7 +26,7 @@ impl Expected {
     }
 }
 
-/// Adds an entry of the control member.
+/// Adds an entry of the control member, which dpkg has tar(1) extract: of a name that appears twice the last one counts.
 pub(super) fn add(
     archive: &mut ControlArchive,
     entry: &super::entries::Entry,
@@ -42,10 +42,7 @@ pub(super) fn add(
         EntryKind::Directory if name.is_empty() => Ok(()),
         EntryKind::File if !name.is_empty() && !name.contains('/') => {
             if name == "control" {
-                if !archive.control.is_empty() {
-                    return Err("it appears twice".to_owned());
-                }
-                archive.control = String::from_utf8(data).map_err(|_| "it is not UTF-8".to_owned())?;
+                archive.control = deb_types::raw_text::decode(data);
                 return Ok(());
             }
             let mtime = Timestamp {
@@ -59,10 +56,8 @@ pub(super) fn add(
                 gid: entry.gid,
                 mtime,
             };
-            match archive.files.insert(name.to_owned(), ControlFile { data, meta }) {
-                None => Ok(()),
-                Some(_) => Err("it appears twice".to_owned()),
-            }
+            archive.files.insert(name.to_owned(), ControlFile { data, meta });
+            Ok(())
         }
         _ => Err("it is not a plain file at the top of the control member".to_owned()),
     }

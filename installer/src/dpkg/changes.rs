@@ -54,7 +54,7 @@ pub(super) fn change_packages(
     let scripts_run = scripts_run(options.script_mode(), messages)?;
     // Native tools are packages of an archive, and a native root is made of such.
     let archives = (runs_programs && scripts_run.needs_native(redirected))
-        .then(|| Archives::open(&cache, Arc::clone(&reporter), cancel))
+        .then(|| Archives::open(&cache, &options.archives, Arc::clone(&reporter), cancel))
         .transpose()
         .map_err(unfetched)?;
     let indexes = match &archives {

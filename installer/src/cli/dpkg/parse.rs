@@ -169,6 +169,7 @@ impl Parser {
             "skip-same-version" => options.skip_same = true,
             "auto-deconfigure" => options.auto_deconfigure = true,
             "robot" => options.robot = true,
+            "allow-older-release" => options.archives.allow_older = true,
             "path-exclude" => options.filters.add(Path::new(value), false),
             "path-include" => options.filters.add(Path::new(value), true),
             "status-fd" => options.status_fds.push(number(name, value)?),

@@ -94,6 +94,8 @@ pub(super) fn options() -> Vec<OptionSpec> {
         ("skip-same-version", Some('E')),
         ("auto-deconfigure", Some('B')),
         ("robot", None),
+        // Of this program.
+        ("allow-older-release", None),
     ] {
         all.push(option(long, short, Value::None, Meaning::Setting));
     }
