@@ -13,6 +13,7 @@ mod counterparts;
 mod error;
 mod names;
 mod owners;
+mod stored;
 mod tree;
 mod unpack;
 
@@ -190,7 +191,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
     fn fetch_and_unpack(&self, files: &[PackageFile]) -> Result<(), SysrootError> {
         let missing: Vec<PackageFile> = files
             .iter()
-            .filter(|file| !self.unpacked(file).is_dir())
+            .filter(|file| !stored::is_whole(&self.unpacked(file)))
             .cloned()
             .collect();
         if missing.is_empty() {
@@ -204,7 +205,12 @@ impl<'a, 'u> Sysroot<'a, 'u> {
                     scope.spawn(move || -> Result<(), SysrootError> {
                         for (index, deb) in receive {
                             if let Some(file) = missing.get(index) {
-                                unpack::unpack(&deb, &file.name, &self.unpacked(file))?;
+                                let unpacked = self.unpacked(file);
+                                unpack::unpack(&deb, &file.name, &unpacked)?;
+                                stored::seal(&unpacked).map_err(|source| SysrootError::Write {
+                                    path: unpacked,
+                                    source,
+                                })?;
                             }
                         }
                         Ok(())

@@ -13,6 +13,7 @@
 mod supervisor;
 
 use super::seccomp::{self, Limits};
+use crate::limits;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
@@ -199,8 +200,10 @@ fn start(directory: &Path, command: &[OsString]) -> io::Result<Child> {
     let [program, rest @ ..] = command else {
         return Err(io::Error::other("no program is named"));
     };
+    limits::restore();
     Command::new(program)
         .args(rest)
+        .env_remove(limits::VARIABLE)
         .current_dir(directory)
         .stdin(Stdio::null())
         // That of this process is not the script's to signal.
