@@ -10,6 +10,7 @@ mod conffiles;
 mod configure;
 mod conflicts;
 mod deb_files;
+mod disappear;
 mod engine;
 mod fault;
 mod filters;

@@ -2,7 +2,7 @@
 //! some hundred owners.
 
 use smallvec::SmallVec;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::path::Path;
 
@@ -82,6 +82,22 @@ impl<T: Clone + Eq + Hash> PathOwners<T> {
             .filter_map(|number| self.owners.get(usize::try_from(*number).ok()?))
     }
 
+    /// Returns the owners that have a path which no other has, those of `except` aside.
+    pub fn sole(&self, except: &HashSet<&Path>) -> HashSet<T> {
+        let mut sole = HashSet::new();
+        for (path, numbers) in &self.paths {
+            if let [number] = numbers.as_slice()
+                && let Ok(number) = usize::try_from(*number)
+                && let Some(owner) = self.owners.get(number)
+                && !sole.contains(owner)
+                && !except.contains(&**path)
+            {
+                sole.insert(owner.clone());
+            }
+        }
+        sole
+    }
+
     /// Removes from a path the owners for which `loses` holds, and returns them.
     pub fn take(&mut self, path: &Path, loses: impl Fn(&T) -> bool) -> Vec<T> {
         let mut losers = Vec::new();
@@ -119,6 +135,8 @@ mod tests {
         assert_eq!(of(&owned, "/usr"), ["a", "b", "c"]);
         assert_eq!(of(&owned, "/usr/f"), ["a"]);
         assert!(of(&owned, "/etc").is_empty());
+        assert_eq!(owned.sole(&HashSet::new()), HashSet::from(["a"]));
+        assert!(owned.sole(&HashSet::from([Path::new("/usr/f")])).is_empty());
         assert_eq!(owned.take(Path::new("/usr"), |owner| *owner != "b"), ["a", "c"]);
         assert_eq!(of(&owned, "/usr"), ["b"]);
         assert!(owned.take(Path::new("/etc"), |_| true).is_empty());

@@ -21,7 +21,7 @@ use super::error::DebError;
 use super::file::DebFile;
 use super::unpack::Unpacker;
 use deb_types::PathOwners;
-use dpkg_db::{Contest, ControlArchive, Ownership, Package, Unpacked, contest};
+use dpkg_db::{Claim, Contest, ControlArchive, Ownership, Package, Unpacked, contest};
 
 /// Packages that get a wave of their own: the top-level links (`/lib` to `usr/lib`) they ship decide
 /// where other packages' paths lead.
@@ -327,8 +327,13 @@ struct Overlay<'a> {
 
 impl<'a> Overlay<'a> {
     fn add(&mut self, package: &'a Package, files: &Unpacked) {
-        for path in &files.replaced {
-            self.owners.take(path, |_| true);
+        for path in &files.placed {
+            let by = files.diverting.get(path);
+            self.owners.take(path, |index| {
+                let other = self.packages.get(*index).map(|package| &package.name);
+                by.is_none_or(|by| *by != package.name && Some(by) != other)
+                    && other.is_none_or(|other| *other != package.name)
+            });
         }
         let index = self.packages.len();
         self.packages.push(package);
@@ -337,18 +342,28 @@ impl<'a> Overlay<'a> {
 }
 
 impl Ownership for Overlay<'_> {
-    fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest {
+    fn contest(&self, package: &Package, claim: &Claim<'_>) -> Contest {
         let owners: Vec<&Package> = self
             .owners
-            .of(path)
+            .of(claim.path)
             .filter_map(|index| self.packages.get(*index).copied())
             .collect();
         if !owners.is_empty() {
-            let result = contest(package, &owners, diverting);
+            let others = self.packages.iter().filter(|other| other.name == package.name);
+            let in_step = || others.clone().all(|other| other.version == package.version);
+            let result = contest(package, &package.key(), owners.into_iter(), claim, &in_step);
             if result != Contest::Free {
                 return result;
             }
         }
-        self.below.contest(package, path, diverting)
+        self.below.contest(package, claim)
+    }
+
+    fn is_owned_by_others(&self, package: &Package, path: &Path) -> bool {
+        self.owners.of(path).next().is_some() || self.below.is_owned_by_others(package, path)
+    }
+
+    fn shared_conffile(&self, package: &Package, path: &Path) -> Option<String> {
+        self.below.shared_conffile(package, path)
     }
 }

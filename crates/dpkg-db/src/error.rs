@@ -61,6 +61,21 @@ pub enum DpkgError {
         /// The name asked for.
         package: String,
     },
+    /// A package of which only one instance can be installed, while there are several.
+    #[error(
+        "package {package} ({version}) with field 'Multi-Arch: {multi_arch}' is not co-installable with {name} which \
+         has multiple installed instances"
+    )]
+    NotCoInstallable {
+        /// Name and architecture.
+        package: String,
+        /// Version.
+        version: String,
+        /// The value of the field.
+        multi_arch: &'static str,
+        /// Package name.
+        name: String,
+    },
     /// A `triggers` control file (deb-triggers(5)) is malformed.
     #[error("package {package}: triggers file: {problem}")]
     Triggers {

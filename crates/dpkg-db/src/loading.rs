@@ -68,6 +68,7 @@ impl Database {
         database.merge(&read_text(target, Path::new(STATUS))?, Path::new(STATUS))?;
         database.load_updates(target)?;
         database.resolve_awaited();
+        database.release_stale_awaiters();
         database.load_interests(target)?;
         database.load_owners(target)?;
         Ok(database)
@@ -81,6 +82,9 @@ impl Database {
             }
             let package = Package::parse(stanza).map_err(|error| malformed(path, error.to_string()))?;
             let key = package.key();
+            if path.starts_with(UPDATES) {
+                self.follow_architecture(&package);
+            }
             if package.is_informative() {
                 self.packages.insert(key, package);
             } else {
@@ -88,6 +92,15 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    /// Removes the record of another architecture that a journal entry of a package has replaced.
+    fn follow_architecture(&mut self, new: &Package) {
+        if let Ok(old) = self.record_of(new)
+            && old != new.key()
+        {
+            self.packages.remove(&old);
+        }
     }
 
     fn load_updates(&mut self, target: &Target) -> Result<(), DpkgError> {
@@ -123,6 +136,20 @@ impl Database {
             if let Some(package) = self.packages.get_mut(&key) {
                 package.triggers_awaited = resolved;
             }
+        }
+    }
+
+    /// Settles packages that await the triggers of others with nothing pending, which a dpkg that was interrupted
+    /// leaves.
+    fn release_stale_awaiters(&mut self) {
+        let awaited = self.packages.values().flat_map(|package| &package.triggers_awaited);
+        let idle = |key: &&PackageKey| {
+            self.get(key)
+                .is_none_or(|package| package.triggers_pending.is_empty())
+        };
+        let idle: Vec<PackageKey> = awaited.filter(idle).cloned().collect();
+        for key in idle {
+            self.clear_awaiters(&key);
         }
     }
 

@@ -14,7 +14,8 @@ use apt_solve::{IndexInput, Request, Universe, Variant};
 use deb_arch::Architecture;
 use deb_archive::ArchiveError;
 use deb_unpack::DebFile;
-use dpkg_db::Database;
+use super::relations::groups;
+use dpkg_db::{Database, Package, Status};
 use rootless_install_fs::Target;
 use script_host::sysroot::SysrootError;
 use script_host::view::{self, Machine};
@@ -173,17 +174,34 @@ fn native_root_request(call: &Call, database: &Database) -> Request {
     }
 }
 
-/// Whether a script may have to run. Unpacking alone runs none of packages that are new and have no preinst.
+/// Whether a script may have to run. Unpacking alone runs none for packages that are new, have no preinst, and leave
+/// those alone that are there.
 fn needs_scripts(call: &Call, database: &Database) -> bool {
     if call.action != Action::Unpack || call.options.triggers != Some(false) || call.options.recursive {
         return true;
     }
-    call.arguments.iter().any(|path| {
-        let control = DebFile::open(Path::new(path)).and_then(|deb| deb.control());
-        control.ok().is_none_or(|control| {
-            let new = control.package().ok();
-            let first = new.is_some_and(|new| !database.packages().any(|have| have.name == new.name));
-            !first || control.script("preinst").is_some() || control.control.contains("\nConflicts:")
+    // Triggers that a pre-dependency awaits are processed.
+    let awaiting = database
+        .packages()
+        .any(|package| package.status == Status::TriggersAwaited);
+    let concerns = |from: &Package, fields: &[&str], to: &Package| {
+        let provided = groups(to, "Provides");
+        let mut wanted = fields.iter().flat_map(|field| groups(from, field)).flatten();
+        wanted.any(|wanted| {
+            wanted.name == to.name || provided.iter().flatten().any(|one| one.name == wanted.name)
         })
-    }) || call.options.auto_deconfigure
+    };
+    call.options.auto_deconfigure
+        || awaiting
+        || call.arguments.iter().any(|path| {
+            let control = DebFile::open(Path::new(path)).and_then(|deb| deb.control());
+            let Ok(control) = control else { return true };
+            let Ok(new) = control.package() else { return true };
+            control.script("preinst").is_some()
+                || database.packages().any(|have| {
+                    have.name == new.name
+                        || concerns(&new, &["Conflicts", "Replaces"], have)
+                        || concerns(have, &["Conflicts"], &new)
+                })
+        })
 }

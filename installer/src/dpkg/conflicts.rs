@@ -93,8 +93,17 @@ impl Engine<'_, '_> {
             .packages()
             .find(|have| have.status == Status::TriggersAwaited && meant(have));
         if let Some(waiting) = waiting.map(Package::key) {
+            let mut processed: Option<PackageKey> = None;
             while let Some(pending) = self.package(&waiting)?.triggers_awaited.first().cloned() {
+                if processed.as_ref() == Some(&pending) {
+                    return Err(Fault::Package(format!(
+                        "{} keeps awaiting triggers of {}",
+                        self.name(&waiting),
+                        self.name(&pending)
+                    )));
+                }
                 self.process_triggers(&pending)?;
+                processed = Some(pending);
             }
             if ready(self) {
                 return Ok(());
@@ -220,8 +229,9 @@ impl Engine<'_, '_> {
         if self.status(key) < Status::TriggersAwaited {
             return None;
         }
+        let own = self.database.record_of(new).unwrap_or_else(|_| new.key());
         let others = self.database.packages().filter(|other| {
-            other.status >= Status::TriggersAwaited && other.key() != *key && other.key() != new.key()
+            other.status >= Status::TriggersAwaited && other.key() != *key && other.key() != own
         });
         let mut broken = others.filter(|other| {
             let mut needs = ["Depends", "Pre-Depends"]
@@ -271,7 +281,7 @@ impl Engine<'_, '_> {
         other: &PackageKey,
         progress: &mut Progress,
     ) -> Result {
-        let (name, version) = (self.name(&archive.key), archive.version.clone());
+        let (name, version) = (archive.name.clone(), archive.version.clone());
         let same = other.name == archive.key.name;
         self.messages.say(&format!(
             "De-configuring {} ({}), to allow {} of {name} ({version}) ...",
@@ -308,7 +318,7 @@ impl Engine<'_, '_> {
         if before > Status::HalfConfigured {
             progress.undo.push(Undo::InFavour(key.clone()));
         }
-        let (name, version) = (self.name(&archive.key), archive.version.clone());
+        let (name, version) = (archive.name.clone(), archive.version.clone());
         let arguments = vec!["remove".into(), "in-favour".into(), name, version];
         let path = self.package(key)?.info_path("prerm");
         self.run(key, &call("prerm", arguments), &path, "installed")?;

@@ -140,7 +140,9 @@ impl Engine<'_, '_> {
             .iter()
             .find(|have| Path::new(&have.path) == path);
         let recorded = recorded.map(|have| have.hash.clone());
-        let shown = place.display();
+        let root = self.options().root.display().to_string();
+        let root = root.trim_end_matches('/');
+        let shown = format!("{root}{}", place.display());
         if recorded == Some(md5_of(self.target, &place)?) {
             self.messages
                 .say(&format!("Removing obsolete conffile {shown} ..."));
@@ -148,7 +150,7 @@ impl Engine<'_, '_> {
         } else {
             let old = with_suffix(&place, ".dpkg-old");
             self.messages
-                .say(&format!("Obsolete conffile '{shown}' has been modified locally."));
+                .say(&format!("Obsolete conffile '{shown}' has been modified by you."));
             self.messages.say(&format!("Saving as {} ...", old.display()));
             self.target.rename(&place, &old)?;
         }
