@@ -58,6 +58,7 @@ pub use relation::{Possibility, parse as parse_relations};
 pub use states::{Flag, Status, Want};
 pub use triggers::{Declaration, Declarations, Deferred, Interest, Interests, TRIGGERS, parse_unincorp};
 pub use unpacked::Unpacked;
+pub use upgrading::OldConffiles;
 
 pub use conffiles::{dereference, md5_of, md5_of_data, with_suffix};
 

@@ -52,6 +52,34 @@ impl Database {
         control: &ControlArchive,
         unpacked: &Unpacked,
     ) -> Result<PackageKey, DpkgError> {
+        let hashes = self.conffile_hashes(&control.package()?.key(), control)?;
+        self.finish_unpack_with(target, control, unpacked, &hashes)
+    }
+
+    /// Returns the hashes that the package itself, or another that owns them, has recorded for the conffiles of a new
+    /// version.
+    ///
+    /// # Errors
+    /// A `conffiles` file that dpkg would not accept.
+    pub fn conffile_hashes(
+        &self,
+        key: &PackageKey,
+        control: &ControlArchive,
+    ) -> Result<BTreeMap<String, String>, DpkgError> {
+        let conffiles = control.conffiles()?.into_iter();
+        Ok(conffiles
+            .filter_map(|(path, _)| Some((self.known_hash(key, &path)?, path)))
+            .map(|(hash, path)| (path, hash))
+            .collect())
+    }
+
+    pub(super) fn finish_unpack_with(
+        &mut self,
+        target: &Target,
+        control: &ControlArchive,
+        unpacked: &Unpacked,
+        hashes: &BTreeMap<String, String>,
+    ) -> Result<PackageKey, DpkgError> {
         let mut package = control.package()?;
         let key = package.key();
         let old = self
@@ -85,7 +113,7 @@ impl Database {
 
         for (path, remove_on_upgrade) in control.conffiles()? {
             package.conffiles.push(Conffile {
-                hash: self.known_hash(&key, &path).unwrap_or_else(|| NEW_CONFFILE.to_owned()),
+                hash: hashes.get(&path).map_or(NEW_CONFFILE, String::as_str).to_owned(),
                 obsolete: unpacked.kept.iter().any(|kept| kept == Path::new(&path)),
                 path,
                 remove_on_upgrade,

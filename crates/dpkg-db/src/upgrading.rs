@@ -1,7 +1,7 @@
 //! The steps around unpacking on a system that is in use: a package may be there in another version, or have
 //! left its conffiles, or be for another architecture now.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,15 @@ use super::package::{Conffile, Package};
 use super::states::{Flag, Status, Want};
 use super::unpacked::Unpacked;
 use deb_types::{MultiArch, PackageKey};
+
+/// What is known of conffiles when a new version is unpacked.
+#[derive(Clone, Debug, Default)]
+pub struct OldConffiles {
+    /// Conffiles that the package has no more and that stay.
+    pub obsolete: Vec<Conffile>,
+    /// Recorded hashes of those that the new version has, by their paths.
+    pub hashes: BTreeMap<String, String>,
+}
 
 impl Database {
     /// Returns the key of the record that a package gets: its own, or that of the only installed instance, which may
@@ -230,8 +239,8 @@ impl Database {
         Ok(())
     }
 
-    /// [`Database::finish_unpack`] where the package may have been there before, with the record `key`: `obsolete`
-    /// are conffiles that it has no more and that stay. Returns the key from now on.
+    /// [`Database::finish_unpack`] where the package may have been there before, with the record `key`.
+    /// Returns the key from now on.
     ///
     /// # Errors
     /// The target cannot be written.
@@ -241,8 +250,9 @@ impl Database {
         key: &PackageKey,
         control: &ControlArchive,
         mut unpacked: Unpacked,
-        obsolete: Vec<Conffile>,
+        conffiles: OldConffiles,
     ) -> Result<PackageKey, DpkgError> {
+        let OldConffiles { obsolete, hashes } = conffiles;
         let before = self.get(key).map(Package::info_name);
         let listed: HashSet<&PathBuf> = unpacked.list.iter().collect();
         let more = obsolete.iter().map(|conffile| PathBuf::from(&conffile.path));
@@ -255,7 +265,7 @@ impl Database {
             self.remove_interests(target, old, &interests)?;
             self.change_architecture(&old.key(), &key);
         }
-        self.finish_unpack(target, control, &unpacked)?;
+        self.finish_unpack_with(target, control, &unpacked, &hashes)?;
         self.owners.forget(&key);
         self.owners.add(&key, &unpacked.list);
         if !obsolete.is_empty() {

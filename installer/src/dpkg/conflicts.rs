@@ -74,8 +74,12 @@ impl Engine<'_, '_> {
         let meant = |have: &Package| group.iter().any(|wanted| is_meant(new, have, wanted, &native));
         let ready = |engine: &Self| {
             engine.database.packages().any(|have| {
-                // A package that was configured counts while its new version is only unpacked.
-                let before = matches!(have.status, Status::Unpacked | Status::HalfConfigured)
+                // A package that was configured counts while its new version is only unpacked, or awaits triggers.
+                let on_the_way = matches!(
+                    have.status,
+                    Status::Unpacked | Status::HalfConfigured | Status::TriggersAwaited
+                );
+                let before = on_the_way
                     && have.config_version.as_ref().is_some_and(|version| {
                         let mut as_configured = have.clone();
                         as_configured.version.clone_from(version);

@@ -132,12 +132,12 @@ impl Engine<'_, '_> {
         }
         // Nothing is undone after this point.
         progress.undo.clear();
-        let obsolete = self.remove_old_files(archive, key, &before, &unpacked)?;
+        let conffiles = self.remove_old_files(archive, key, &before, &unpacked)?;
         self.disappear_others(archive, key, &unpacked, &progress.conflictors)?;
         let paths = unpacked.list.clone();
         let new_key =
             self.database
-                .finish_unpack_over(self.target, key, &archive.control, unpacked, obsolete)?;
+                .finish_unpack_over(self.target, key, &archive.control, unpacked, conffiles)?;
         self.rename(key, &new_key);
         let key = &new_key;
         self.record()?;
