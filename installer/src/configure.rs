@@ -209,9 +209,8 @@ impl<'a, 's> Configurer<'a, 's> {
         let Some(cycle) = self.trigger_cycles.check(self.database, key) else {
             return Ok(());
         };
-        self.database.update(&cycle.given_up, |package| {
-            package.status = Status::HalfConfigured
-        })?;
+        self.database
+            .update(&cycle.given_up, |package| package.status = Status::HalfConfigured)?;
         self.database.save(self.target())?;
         Err(ConfigureError::TriggerCycle {
             packages: cycle.packages(),

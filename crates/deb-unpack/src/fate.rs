@@ -177,12 +177,7 @@ impl Placement<'_> {
     }
 
     /// Returns whether a link would lead to the directory that is at its place already, or a link there to it.
-    pub(super) fn is_same_directory(
-        &self,
-        place: &Path,
-        text: &Path,
-        ships: &dyn Fn(&Path) -> bool,
-    ) -> bool {
+    pub(super) fn is_same_directory(&self, place: &Path, text: &Path, ships: &dyn Fn(&Path) -> bool) -> bool {
         let Ok(stat) = self.target.stat(place) else {
             return false;
         };

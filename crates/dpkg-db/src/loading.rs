@@ -142,7 +142,10 @@ impl Database {
     /// Settles packages that await the triggers of others with nothing pending, which a dpkg that was interrupted
     /// leaves.
     fn release_stale_awaiters(&mut self) {
-        let awaited = self.packages.values().flat_map(|package| &package.triggers_awaited);
+        let awaited = self
+            .packages
+            .values()
+            .flat_map(|package| &package.triggers_awaited);
         let idle = |key: &&PackageKey| {
             self.get(key)
                 .is_none_or(|package| package.triggers_pending.is_empty())

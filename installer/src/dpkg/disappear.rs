@@ -64,7 +64,10 @@ impl Engine<'_, '_> {
     }
 
     /// Whether a path saves a package from disappearing: neither the new package nor a third one has it.
-    #[allow(clippy::too_many_arguments, reason = "one rule of dpkg's, with all that it looks at")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one rule of dpkg's, with all that it looks at"
+    )]
     fn saves(
         &self,
         path: &Path,
@@ -75,7 +78,9 @@ impl Engine<'_, '_> {
         gone: &[PackageKey],
         diversions: &Diversions,
     ) -> bool {
-        let diverting = diversions.of(path).and_then(|diversion| diversion.package.as_ref());
+        let diverting = diversions
+            .of(path)
+            .and_then(|diversion| diversion.package.as_ref());
         if diverting.is_some_and(|by| *by == package.name || *by == new.name) {
             return true;
         }
@@ -130,12 +135,13 @@ impl Engine<'_, '_> {
         let declared = self.database.declarations(self.target, key)?;
         self.database.activate_declared(key, &declared);
         let package = self.package(key)?.clone();
-        let arguments = vec![
-            "disappear".into(),
-            archive.name.clone(),
-            archive.version.clone(),
-        ];
-        self.run(key, &call("postrm", arguments), &package.info_path("postrm"), "installed")?;
+        let arguments = vec!["disappear".into(), archive.name.clone(), archive.version.clone()];
+        self.run(
+            key,
+            &call("postrm", arguments),
+            &package.info_path("postrm"),
+            "installed",
+        )?;
         self.database
             .clean_info(self.target, &package.info_name(), &|_| false)?;
         Ok(self.database.blank(key, Want::Unknown)?)

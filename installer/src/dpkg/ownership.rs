@@ -45,7 +45,9 @@ impl Ownership for InstalledOwners<'_> {
         match &found {
             Contest::Replace => {
                 let owners = self.database.owners(claim.path);
-                for owner in owners.filter(|owner| owner.name != package.name && !self.leaving.contains(owner)) {
+                for owner in
+                    owners.filter(|owner| owner.name != package.name && !self.leaving.contains(owner))
+                {
                     if !replacing.replaced.contains(owner) {
                         replacing.replaced.push(owner.clone());
                     }

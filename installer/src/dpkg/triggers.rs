@@ -40,11 +40,14 @@ impl Engine<'_, '_> {
             return Ok(None);
         };
         self.messages.notice(&cycle.to_string());
-        self.database.update(&cycle.given_up, |package| {
-            package.status = Status::HalfConfigured
-        })?;
+        self.database
+            .update(&cycle.given_up, |package| package.status = Status::HalfConfigured)?;
         self.record()?;
-        self.fail("package", &self.name(&cycle.given_up), "triggers looping, abandoned")?;
+        self.fail(
+            "package",
+            &self.name(&cycle.given_up),
+            "triggers looping, abandoned",
+        )?;
         Ok(Some(cycle.given_up))
     }
 
