@@ -5,20 +5,22 @@ use super::engine::{DPKG_VERSION, Engine};
 use super::fault::{Fault, Result};
 use super::messages::Messages;
 use super::options::{Action, Call, ScriptMode};
+use super::relations::groups;
 use crate::archives::Archives;
 use crate::merge_usr::MergedUsr;
-use crate::native_root_source::NativeRootSource;
+use crate::native_root_source::{NativeRoot, NativeRootSource, Remembered};
 use crate::settings::NativeTools;
 use crate::staging::Staging;
 use apt_solve::{IndexInput, Request, Universe, Variant};
 use deb_arch::Architecture;
 use deb_archive::ArchiveError;
 use deb_unpack::DebFile;
-use dpkg_db::Database;
+use dpkg_db::{Database, Package, Status};
 use rootless_install_fs::Target;
 use script_host::sysroot::SysrootError;
 use script_host::view::{self, Machine};
 use script_host::{Native, ScriptRootKind, Session, SessionError};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use task_progress::{Cancel, Reporter};
@@ -57,13 +59,25 @@ pub(super) fn change_packages(
         .then(|| Archives::open(&cache, Arc::clone(&reporter), cancel))
         .transpose()
         .map_err(unfetched)?;
-    let indexes = match &archives {
-        Some(archives) if options.native == NativeTools::Packages => {
-            let loaded = archives
+    let sources = match &archives {
+        Some(archives) if options.native == NativeTools::Packages => Some(
+            archives
                 .sources_for(target, &options.archives)
-                .and_then(|(sources, keyring)| archives.indexes(&sources, &keyring, &[native.name]));
-            loaded.map_err(unfetched)?
-        }
+                .map_err(unfetched)?,
+        ),
+        _ => None,
+    };
+    let request = native_root_request(call, target, &database);
+    // The native root of an earlier call needs no indexes.
+    let remembered = sources
+        .as_ref()
+        .filter(|_| scripts_run == ScriptRootKind::Native)
+        .map(|(sources, _)| Remembered::new(&cache, sources, &request));
+    let known = remembered.as_ref().and_then(Remembered::find);
+    let indexes = match (&archives, &sources) {
+        (Some(archives), Some((sources, keyring))) if known.is_none() => archives
+            .indexes(sources, keyring, &[native.name])
+            .map_err(unfetched)?,
         _ => Vec::new(),
     };
     let inputs: Vec<IndexInput<'_>> = indexes.iter().map(IndexInput::from).collect();
@@ -75,11 +89,12 @@ pub(super) fn change_packages(
         fetcher: &archives.fetcher,
         directory: options.native.directory().cloned(),
     });
-    let native_root = match &tools {
-        Some(tools) if scripts_run == ScriptRootKind::Native => {
+    let native_root = match (&tools, known) {
+        (_, Some(known)) => Some(NativeRoot::of_cache(&known, &cache, false)?),
+        (Some(tools), None) if scripts_run == ScriptRootKind::Native => {
             let source = NativeRootSource {
                 tools,
-                request: native_root_request(call, &database),
+                request,
                 merged_usr: MergedUsr::default(),
                 sources: &[],
                 cache: &cache,
@@ -87,7 +102,14 @@ pub(super) fn change_packages(
                 reporter: &reporter,
                 cancel,
             };
-            Some(source.copy()?)
+            Some(match &remembered {
+                Some(remembered) => {
+                    let root = source.cached()?;
+                    remembered.record(&root);
+                    NativeRoot::of_cache(&root, &cache, false)?
+                }
+                None => source.for_run(false)?,
+            })
         }
         _ => None,
     };
@@ -95,7 +117,7 @@ pub(super) fn change_packages(
         target,
         arch: architecture,
         foreign: &foreign,
-        root: scripts_run.root(native_root.as_ref().map(|copied| &copied.root)),
+        root: scripts_run.root(native_root.as_ref().map(NativeRoot::files)),
         scripts: &options.scripts,
         dpkg_version: dpkg_version(&database),
         runs_programs,
@@ -154,21 +176,55 @@ fn scripts_run(mode: ScriptMode, messages: &Messages) -> Result<ScriptRootKind> 
     })
 }
 
-/// Returns the request for a native root: the packages of the target and those of the call's archives.
-fn native_root_request(call: &Call, database: &Database) -> Request {
-    let mut include: Vec<String> = database.packages().map(|package| package.name.clone()).collect();
+/// Returns the request for a native root: of the packages of the target and of the call's archives those that have
+/// scripts, and those that such packages name in their relations. Nothing runs the programs of others.
+fn native_root_request(call: &Call, target: &Target, database: &Database) -> Request {
+    let scripts = ["preinst", "postinst", "prerm", "postrm"];
+    let has_scripts = |package: &&Package| {
+        scripts
+            .iter()
+            .any(|script| target.stat(&package.info_path(script)).is_ok())
+    };
+    let there = |package: &&Package| package.status > Status::NotInstalled;
+    let installed: Vec<&Package> = database.packages().filter(there).collect();
+    let mut names: BTreeSet<String> = installed.iter().map(|package| package.name.clone()).collect();
+    let mut with_scripts: Vec<Package> = installed.into_iter().filter(has_scripts).cloned().collect();
     if matches!(call.action, Action::Install | Action::Unpack) {
-        let controls = call.arguments.iter().filter_map(|path| {
-            let control = DebFile::open(Path::new(path)).ok()?.control().ok()?;
-            Some(control.package().ok()?.name)
-        });
-        include.extend(controls);
+        for path in &call.arguments {
+            let control = DebFile::open(Path::new(path)).and_then(|deb| deb.control());
+            let package = control.as_ref().ok().and_then(|control| control.package().ok());
+            let (Ok(control), Some(package)) = (control, package) else {
+                continue;
+            };
+            names.insert(package.name.clone());
+            if scripts.iter().any(|script| control.script(script).is_some()) {
+                with_scripts.push(package);
+            }
+        }
     }
-    include.sort();
-    include.dedup();
+    let fields = ["Depends", "Pre-Depends", "Recommends", "Suggests"];
+    let named = with_scripts.iter().flat_map(|package| {
+        let possibilities = fields.iter().flat_map(|field| groups(package, field)).flatten();
+        let named = possibilities.map(|possibility| possibility.name);
+        named
+            .chain(std::iter::once(package.name.clone()))
+            .collect::<Vec<_>>()
+    });
+    let wanted: BTreeSet<String> = named.collect();
+    let provides = |package: &Package| {
+        let provided = groups(package, "Provides").into_iter().flatten();
+        provided
+            .into_iter()
+            .any(|provided| wanted.contains(&provided.name))
+    };
+    let providers = database.packages().filter(|package| provides(package));
+    let providers: BTreeSet<String> = providers.map(|package| package.name.clone()).collect();
     Request {
         variant: Variant::Minbase,
-        include,
+        include: names
+            .into_iter()
+            .filter(|name| wanted.contains(name) || providers.contains(name))
+            .collect(),
         ..Request::default()
     }
 }
