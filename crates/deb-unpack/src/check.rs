@@ -1,5 +1,8 @@
 //! A check before anything is written that a package can be unpacked: the whole of it is read.
 
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
 use rootless_install_fs::{FileType, Target};
 
 use super::context::Context;
@@ -28,6 +31,7 @@ pub fn check_contents(
     let installed = package.field("Installed-Size").and_then(|size| size.parse().ok());
     let limit = context.limits.of(deb.size(), installed);
     let mut buffer = vec![0; 64 << 10];
+    let mut made = Made::default();
     let checked = deb.walk_data(limit, threads, |entry, contents| {
         let path = &entry.path;
         let directory = entry.kind == EntryKind::Directory;
@@ -37,7 +41,19 @@ pub fn check_contents(
             .map_err(|error| deb.damaged_data(limit, error))?
             > 0
         {}
-        if directory || (context.left_out)(path, link) {
+        let marked = conffiles
+            .iter()
+            .any(|(conffile, removed)| *removed && path.as_os_str() == conffile.as_str());
+        if marked {
+            return Err(deb.bad_entry(path, "it is a conffile marked for removal on upgrade"));
+        }
+        if (context.left_out)(path, directory || link) {
+            return Ok(());
+        }
+        let used = context.diversions.used(path, &package.name);
+        made.check(used, target).map_err(|problem| deb.bad_entry(path, problem))?;
+        made.note(used, directory);
+        if directory {
             return Ok(());
         }
         let diversion = context.diversions.of(path);
@@ -50,7 +66,6 @@ pub fn check_contents(
                 version,
             });
         }
-        let used = context.diversions.used(path, &package.name);
         let conffile = conffiles
             .iter()
             .any(|(conffile, _)| path.as_os_str() == conffile.as_str());
@@ -62,4 +77,40 @@ pub fn check_contents(
     });
     deb.forget();
     checked
+}
+
+/// Entries of the package so far: dpkg makes no directory that is not in the archive or in the target.
+#[derive(Default)]
+struct Made {
+    directories: HashSet<PathBuf>,
+    others: HashSet<PathBuf>,
+}
+
+impl Made {
+    /// Checks that there is a directory for a path.
+    fn check(&self, path: &Path, target: &Target) -> Result<(), String> {
+        let Some(parent) = path.parent().filter(|parent| parent.parent().is_some()) else {
+            return Ok(());
+        };
+        if self.directories.contains(parent) {
+            return Ok(());
+        }
+        let there = target.stat_follow(parent).map(|stat| stat.meta.kind);
+        match there {
+            Ok(FileType::Directory) if !self.others.contains(parent) => Ok(()),
+            Err(_) if !self.others.contains(parent) => Err(format!(
+                "its directory '{}' is in no package (dpkg: No such file or directory)",
+                parent.display()
+            )),
+            _ => Err(format!("'{}' is no directory", parent.display())),
+        }
+    }
+
+    fn note(&mut self, path: &Path, directory: bool) {
+        if directory {
+            self.directories.insert(path.to_owned());
+        } else {
+            self.others.insert(path.to_owned());
+        }
+    }
 }

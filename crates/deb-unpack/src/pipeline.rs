@@ -16,7 +16,7 @@ use rootless_install_fs::Target;
 use super::claims::Claims;
 use super::context::Context;
 use super::control::Expected;
-use super::directories::{DirectoryLog, settle};
+use super::directories::{DirectoryLog, settle, without_directory};
 use super::error::DebError;
 use super::file::DebFile;
 use super::unpack::Unpacker;
@@ -110,6 +110,12 @@ pub fn unpack_all(
             logs.push(log);
         }
         before += length;
+    }
+    if let Some((index, path)) = without_directory(&logs, context.layering)
+        && let Some(opened) = opened.get(index)
+    {
+        let problem = "its directory is in no package (dpkg: No such file or directory)";
+        return Err(opened.deb.bad_entry(path, problem));
     }
     settle(&logs, target, context.layering).map_err(|source| DebError::Target {
         path: jobs.last().map(|job| job.path.clone()).unwrap_or_default(),

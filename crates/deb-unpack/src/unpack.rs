@@ -27,6 +27,8 @@ pub(super) struct Unpacker<'a> {
     pub(super) placement: Placement<'a>,
     /// Conffiles that are unpacked as `NAME.dpkg-new`.
     conffiles: HashSet<PathBuf>,
+    /// Conffiles that an upgrade removes; the package must not have them.
+    removed_on_upgrade: HashSet<PathBuf>,
     /// The package has no checksums of its own, and gets them.
     with_md5: bool,
     result: Unpacked,
@@ -52,6 +54,10 @@ impl<'a> Unpacker<'a> {
             path: deb.path().to_owned(),
             source,
         })?;
+        let marked = |removed: bool| {
+            let paths = conffiles.iter().filter(|(_, remove)| *remove == removed);
+            paths.map(|(path, _)| path.into()).collect()
+        };
         Ok(Unpacker {
             placement: Placement {
                 deb,
@@ -62,11 +68,8 @@ impl<'a> Unpacker<'a> {
                 claims: None,
                 made: None,
             },
-            conffiles: conffiles
-                .into_iter()
-                .filter(|(_, remove)| !remove)
-                .map(|(path, _)| path.into())
-                .collect(),
+            conffiles: marked(false),
+            removed_on_upgrade: marked(true),
             with_md5: !control.files.contains_key("md5sums"),
             result: Unpacked::default(),
             directories: DirectoryLog::default(),
@@ -131,6 +134,10 @@ impl<'a> Unpacker<'a> {
         let directory = entry.kind == EntryKind::Directory;
         if self.placed.contains_key(path) || (!directory && self.directories.ships(path)) {
             return Err(self.placement.deb.bad_entry(path, "it appears twice"));
+        }
+        if self.removed_on_upgrade.contains(path) {
+            let problem = "it is a conffile marked for removal on upgrade";
+            return Err(self.placement.deb.bad_entry(path, problem));
         }
         if let Some(diversion) = self.placement.context.diversions.ending_at(path) {
             let problem = format!("it is the diverted version of '{}'", diversion.from.display());
@@ -294,13 +301,24 @@ impl<'a> Unpacker<'a> {
         if let Some(ino) = self.known.get(parent) {
             return Ok(*ino);
         }
+        let blocked = self.placed.values().any(|placed| placed.place == parent);
+        let there = self.placement.target.stat_follow(parent).map(|stat| stat.meta.kind);
+        let other = there.is_ok_and(|kind| kind != FileType::Directory);
+        if blocked || other {
+            let problem = format!("'{}' is no directory", parent.display());
+            return Err(self.placement.deb.bad_entry(path, problem));
+        }
         let meta = Meta::of_root(FileType::Directory, 0o755);
         let above = if parent.parent().is_some() {
             Some(self.parent_of(parent, path)?)
         } else {
             None
         };
-        Ok(self.ensure_dir(parent, path, &meta, above)?.0)
+        let (ino, created) = self.ensure_dir(parent, path, &meta, above)?;
+        if created {
+            self.directories.implied(ino, path);
+        }
+        Ok(ino)
     }
 
     /// Makes a directory unless there is one, and returns its inode and whether it was made.

@@ -71,9 +71,7 @@ impl Database {
             // dpkg passes over names with a dot, and keeps its own list.
             if !name.contains('.') && name != "control" && name != "list" {
                 let path = package.info_path(name);
-                target
-                    .write(&path, &file.data, &file.meta)
-                    .map_err(failed(&path))?;
+                file.write(target, &path)?;
             }
         }
         if let (Some(md5sums), false) = (&unpacked.md5sums, control.files.contains_key("md5sums")) {

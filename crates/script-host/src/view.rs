@@ -19,6 +19,7 @@ pub mod privileges;
 mod processor;
 mod sandbox;
 mod sandboxed;
+mod spawn;
 
 pub use error::ViewError;
 use error::io_error;

@@ -20,11 +20,8 @@ impl Engine<'_, '_> {
         path: &Path,
         whose: &str,
     ) -> Result<bool> {
-        let Ok(stat) = self.target.stat(path) else {
+        if self.target.stat_follow(path).is_err() {
             return Ok(false);
-        };
-        if stat.meta.mode & 0o555 != 0o555 {
-            self.target.set_mode(path, 0o755)?;
         }
         self.record()?;
         if script.file() == "preinst" {

@@ -80,6 +80,8 @@ impl Engine<'_, '_> {
         self.report_action(if upgrade { "upgrade" } else { "install" }, key);
         self.database
             .activate_before_unpack(self.target, key, &archive.control)?;
+        // Read before anything is done, as in dpkg.
+        archive.control.conffiles()?;
         self.write_incoming(archive)?;
         let old_version = self.version(key);
         let mut old = old;
@@ -314,7 +316,7 @@ impl Engine<'_, '_> {
         self.target
             .make_dir(Path::new(INCOMING), &Meta::of_root(FileType::Directory, 0o755))?;
         for (name, file) in &control.files {
-            self.target.write(&incoming(name), &file.data, &file.meta)?;
+            file.write(self.target, &incoming(name))?;
         }
         let meta = Meta::of_root(FileType::Regular, 0o644);
         Ok(self
