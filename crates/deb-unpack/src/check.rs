@@ -51,7 +51,8 @@ pub fn check_contents(
             return Ok(());
         }
         let used = context.diversions.used(path, &package.name);
-        made.check(used, target).map_err(|problem| deb.bad_entry(path, problem))?;
+        made.check(used, target)
+            .map_err(|problem| deb.bad_entry(path, problem))?;
         made.note(used, directory);
         if directory {
             return Ok(());

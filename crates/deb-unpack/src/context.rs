@@ -31,6 +31,8 @@ pub struct Context<'a> {
     pub accounts: Accounts,
     /// The installed packages.
     pub ownership: &'a dyn Ownership,
+    /// Whether versions in control files need not be valid (dpkg(1), `--force-bad-version`).
+    pub bad_versions: bool,
     /// Limits on unpacked sizes.
     pub limits: Limits,
     /// Metadata of shared directories.
@@ -66,6 +68,7 @@ impl<'a> Context<'a> {
             stat_overrides: StatOverrides::load(target, &accounts)?,
             accounts,
             ownership: database,
+            bad_versions: false,
             limits: Limits::default(),
             layering,
             left_out: &|_, _| false,

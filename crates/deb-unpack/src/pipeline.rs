@@ -90,7 +90,7 @@ pub fn unpack_all(
     on_done: &(dyn Fn(usize, &Unpacked) + Sync),
 ) -> Result<Vec<UnpackedPackage>, DebError> {
     let threads = threads.max(1);
-    let opened = open_all(jobs, threads)?;
+    let opened = open_all(jobs, context.bad_versions, threads)?;
     let mut logs = Vec::with_capacity(opened.len());
     let mut results = Vec::with_capacity(opened.len());
     let mut before = 0;
@@ -174,13 +174,14 @@ fn in_parallel<T: Send>(
     results
 }
 
-fn open_all(jobs: &[Job], threads: usize) -> Result<Vec<Opened>, DebError> {
+fn open_all(jobs: &[Job], bad_versions: bool, threads: usize) -> Result<Vec<Opened>, DebError> {
     let order: Vec<usize> = (0..jobs.len()).collect();
     let results = in_parallel(&order, threads, |index| {
         let Some(job) = jobs.get(index) else {
             return Ok(None);
         };
-        let (deb, control) = open_package(job)?;
+        let (deb, mut control) = open_package(job)?;
+        control.bad_versions = bad_versions;
         let package = control.package().map_err(|source| DebError::Database {
             path: job.path.clone(),
             source,

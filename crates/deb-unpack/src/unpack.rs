@@ -302,7 +302,11 @@ impl<'a> Unpacker<'a> {
             return Ok(*ino);
         }
         let blocked = self.placed.values().any(|placed| placed.place == parent);
-        let there = self.placement.target.stat_follow(parent).map(|stat| stat.meta.kind);
+        let there = self
+            .placement
+            .target
+            .stat_follow(parent)
+            .map(|stat| stat.meta.kind);
         let other = there.is_ok_and(|kind| kind != FileType::Directory);
         if blocked || other {
             let problem = format!("'{}' is no directory", parent.display());

@@ -60,7 +60,9 @@ impl Engine<'_, '_> {
             };
             self.undo(archive, &key, progress);
         }
-        self.remove_incoming()?;
+        if self.options().act {
+            self.remove_incoming()?;
+        }
         done
     }
 
@@ -78,6 +80,9 @@ impl Engine<'_, '_> {
             .say(&format!("Preparing to unpack {} ...", archive.shown));
         let upgrade = old > Status::ConfigFiles;
         self.report_action(if upgrade { "upgrade" } else { "install" }, key);
+        if !self.options().act {
+            return Ok(());
+        }
         self.database
             .activate_before_unpack(self.target, key, &archive.control)?;
         // Read before anything is done, as in dpkg.
@@ -167,6 +172,7 @@ impl Engine<'_, '_> {
         let owners = InstalledOwners::new(&self.database, self.forces("overwrite"), &progress.conflictors);
         let mut context = Context::load(self.target, &self.database, Layering::Dpkg)?;
         context.ownership = &owners;
+        context.bad_versions = self.forces("bad-version");
         context.left_out = &left_out;
         let (database, target, begun_empty) = (&self.database, self.target, self.begun_empty);
         let adopted = |path: &Path| begun_empty && is_unowned(path, database, target);

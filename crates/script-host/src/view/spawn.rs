@@ -49,7 +49,10 @@ mod tests {
             command.stdout(Stdio::piped()).stderr(Stdio::null());
         })?;
         let ended = child.wait_with_output()?;
-        Ok((ended.status.code(), String::from_utf8_lossy(&ended.stdout).into_owned()))
+        Ok((
+            ended.status.code(),
+            String::from_utf8_lossy(&ended.stdout).into_owned(),
+        ))
     }
 
     #[test]
