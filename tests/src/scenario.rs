@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use nix::sys::resource::{UsageWho, getrusage};
+
 use crate::probe::met;
 use needs::Needs;
 
@@ -45,7 +47,8 @@ pub mod needs {
     pub const MMDEBSTRAP: Needs = to_configure_and(&[Need::Archive, Need::Mmdebstrap]);
 }
 
-/// The variable that names a file to which each test appends its seconds and name.
+/// The variable that names a file to which each test appends its seconds, those of all processors, and its
+/// name, separated by tabs.
 pub const TIMES: &str = "ROOTLESS_INSTALL_TEST_TIMES";
 
 /// The right to run; other tests of the same file that must be alone wait for its end.
@@ -53,6 +56,7 @@ pub const TIMES: &str = "ROOTLESS_INSTALL_TEST_TIMES";
 pub struct Begun {
     name: String,
     since: Instant,
+    processors: f64,
     _alone: Option<MutexGuard<'static, ()>>,
 }
 
@@ -61,7 +65,12 @@ impl Drop for Begun {
         let Some(path) = std::env::var_os(TIMES) else {
             return;
         };
-        let line = format!("{:.1}\t{}\n", self.since.elapsed().as_secs_f64(), self.name);
+        let line = format!(
+            "{:.1}\t{:.1}\t{}\n",
+            self.since.elapsed().as_secs_f64(),
+            processors() - self.processors,
+            self.name
+        );
         let file = OpenOptions::new().append(true).create(true).open(path);
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
     }
@@ -82,8 +91,20 @@ pub fn begin(name: &str, needs: Needs, alone: bool) -> Option<Begun> {
     Some(Begun {
         name: name.to_owned(),
         since: Instant::now(),
+        processors: processors(),
         _alone: alone,
     })
+}
+
+// Seconds that processors have worked for this process and for those of its children that have ended.
+// One test at a time runs in it where they are asked for.
+fn processors() -> f64 {
+    [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN]
+        .into_iter()
+        .filter_map(|who| getrusage(who).ok())
+        .flat_map(|usage| [usage.user_time(), usage.system_time()])
+        .map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6)
+        .sum()
 }
 
 /// Declares a test: what it shows (as documentation), its name, one of the constants of [`needs`],

@@ -40,13 +40,24 @@ pub struct Ended {
     pub elapsed: Duration,
 }
 
+/// What a test took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timed {
+    /// Seconds from its begin to its end.
+    pub seconds: f64,
+    /// Seconds of all processors.
+    pub processors: f64,
+    /// Its name.
+    pub name: String,
+}
+
 /// The end of all test programs.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// Programs in the order in which they ended.
     pub programs: Vec<Ended>,
-    /// Tests that were declared with `scenario!`, with the seconds each took, slowest first.
-    pub tests: Vec<(f64, String)>,
+    /// Tests that were declared with `scenario!`, dearest first.
+    pub tests: Vec<Timed>,
 }
 
 impl Summary {
@@ -142,7 +153,7 @@ pub fn run(programs: &[Program], jobs: usize, out: &(dyn Fn(&[u8]) + Sync)) -> R
     }
     Ok(Summary {
         programs: ended.into_inner().unwrap_or_else(PoisonError::into_inner),
-        tests: slowest(&std::fs::read_to_string(&times).unwrap_or_default()),
+        tests: dearest(&std::fs::read_to_string(&times).unwrap_or_default()),
     })
 }
 
@@ -178,16 +189,19 @@ fn one(program: &Program, output: &Path, times: &Path, out: &(dyn Fn(&[u8]) + Sy
     Ok(ended)
 }
 
-fn slowest(times: &str) -> Vec<(f64, String)> {
-    let mut all: Vec<(f64, String)> = times
-        .lines()
-        .filter_map(|line| {
-            let (seconds, name) = line.split_once('\t')?;
-            Some((seconds.parse().ok()?, name.to_owned()))
-        })
-        .collect();
-    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+fn dearest(times: &str) -> Vec<Timed> {
+    let mut all: Vec<Timed> = times.lines().filter_map(timed).collect();
+    all.sort_by(|a, b| b.processors.total_cmp(&a.processors));
     all
+}
+
+fn timed(line: &str) -> Option<Timed> {
+    let mut fields = line.split('\t');
+    Some(Timed {
+        seconds: fields.next()?.parse().ok()?,
+        processors: fields.next()?.parse().ok()?,
+        name: fields.next()?.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -246,7 +260,8 @@ mod tests {
 
     #[test]
     fn times_are_ordered() {
-        let all = slowest("1.5\ta\n30.0\tb\ncut");
-        assert_eq!(all, [(30.0, "b".to_owned()), (1.5, "a".to_owned())]);
+        let all = dearest("31.5\t1.0\ta\n2.0\t30.5\tb\ncut");
+        let names: Vec<&str> = all.iter().map(|timed| timed.name.as_str()).collect();
+        assert_eq!(names, ["b", "a"]);
     }
 }

@@ -74,6 +74,12 @@ impl<T: Clone + Eq + Hash> PathOwners<T> {
         self.paths.values().filter(|owners| !owners.is_empty()).count()
     }
 
+    /// Returns the paths that have an owner, in no order.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let owned = self.paths.iter().filter(|(_, owners)| !owners.is_empty());
+        owned.map(|(path, _)| path.as_ref())
+    }
+
     /// Returns the owners of a path.
     pub fn of(&self, path: &Path) -> impl DoubleEndedIterator<Item = &T> {
         let numbers = self.paths.get(path).map_or(&[][..], SmallVec::as_slice);

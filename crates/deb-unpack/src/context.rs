@@ -46,6 +46,8 @@ pub struct Context<'a> {
     pub forces: Forces,
     /// Is told of each problem that is ignored, in dpkg's words.
     pub warn: &'a (dyn Fn(&str) + Sync),
+    /// Whether versions in control files need not be valid (dpkg(1), `--force-bad-version`).
+    pub bad_versions: bool,
     /// Limits on unpacked sizes.
     pub limits: Limits,
     /// Metadata of shared directories.
@@ -83,6 +85,7 @@ impl<'a> Context<'a> {
             ownership: database,
             forces: Forces::default(),
             warn: &|_| {},
+            bad_versions: false,
             limits: Limits::default(),
             layering,
             left_out: &|_, _| false,

@@ -16,7 +16,7 @@ use rootless_install_fs::Target;
 use super::claims::Claims;
 use super::context::Context;
 use super::control::Expected;
-use super::directories::{DirectoryLog, settle};
+use super::directories::{DirectoryLog, settle, without_directory};
 use super::error::DebError;
 use super::file::DebFile;
 use super::unpack::Unpacker;
@@ -90,7 +90,7 @@ pub fn unpack_all(
     on_done: &(dyn Fn(usize, &Unpacked) + Sync),
 ) -> Result<Vec<UnpackedPackage>, DebError> {
     let threads = threads.max(1);
-    let opened = open_all(jobs, threads)?;
+    let opened = open_all(jobs, context.bad_versions, threads)?;
     let mut logs = Vec::with_capacity(opened.len());
     let mut results = Vec::with_capacity(opened.len());
     let mut before = 0;
@@ -110,6 +110,12 @@ pub fn unpack_all(
             logs.push(log);
         }
         before += length;
+    }
+    if let Some((index, path)) = without_directory(&logs, context.layering)
+        && let Some(opened) = opened.get(index)
+    {
+        let problem = "its directory is in no package (dpkg: No such file or directory)";
+        return Err(opened.deb.bad_entry(path, problem));
     }
     settle(&logs, target, context.layering).map_err(|source| DebError::Target {
         path: jobs.last().map(|job| job.path.clone()).unwrap_or_default(),
@@ -168,13 +174,14 @@ fn in_parallel<T: Send>(
     results
 }
 
-fn open_all(jobs: &[Job], threads: usize) -> Result<Vec<Opened>, DebError> {
+fn open_all(jobs: &[Job], bad_versions: bool, threads: usize) -> Result<Vec<Opened>, DebError> {
     let order: Vec<usize> = (0..jobs.len()).collect();
     let results = in_parallel(&order, threads, |index| {
         let Some(job) = jobs.get(index) else {
             return Ok(None);
         };
-        let (deb, control) = open_package(job)?;
+        let (deb, mut control) = open_package(job)?;
+        control.bad_versions = bad_versions;
         let package = control.package().map_err(|source| DebError::Database {
             path: job.path.clone(),
             source,

@@ -287,7 +287,13 @@ impl<'a> Unpacker<'a> {
             }
         }
         let (ino, created) = self.ensure_dir(place, path, meta, parent)?;
-        if created && self.placement.claims.is_none() {
+        let placement = &self.placement;
+        if created
+            && placement.claims.is_none()
+            && placement
+                .ownership
+                .is_owned_by_others(placement.package, path)
+        {
             self.result.placed.push(path.to_owned());
         }
         let created = created || (self.placement.context.adopted)(path);
@@ -301,13 +307,28 @@ impl<'a> Unpacker<'a> {
         if let Some(ino) = self.known.get(parent) {
             return Ok(*ino);
         }
+        let blocked = self.placed.values().any(|placed| placed.place == parent);
+        let there = self
+            .placement
+            .target
+            .stat_follow(parent)
+            .map(|stat| stat.meta.kind);
+        let other = there.is_ok_and(|kind| kind != FileType::Directory);
+        if blocked || other {
+            let problem = format!("'{}' is no directory", parent.display());
+            return Err(self.placement.deb.bad_entry(path, problem));
+        }
         let meta = Meta::of_root(FileType::Directory, 0o755);
         let above = if parent.parent().is_some() {
             Some(self.parent_of(parent, path)?)
         } else {
             None
         };
-        Ok(self.ensure_dir(parent, path, &meta, above)?.0)
+        let (ino, created) = self.ensure_dir(parent, path, &meta, above)?;
+        if created {
+            self.directories.implied(ino, path);
+        }
+        Ok(ino)
     }
 
     /// Makes a directory unless there is one, and returns its inode and whether it was made.

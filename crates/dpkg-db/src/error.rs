@@ -47,6 +47,12 @@ pub enum DpkgError {
         /// The beginning of the line.
         line: String,
     },
+    /// The control file of an archive is malformed.
+    #[error("the control file {problem}")]
+    Control {
+        /// The fault, as a predicate.
+        problem: String,
+    },
     /// A word that dpkg does not know.
     #[error("'{word}' is no value of {what}")]
     Word {

@@ -11,7 +11,7 @@ use rootless_install_fs::Target;
 use super::control_archive::ControlArchive;
 use super::database::Database;
 use super::error::DpkgError;
-use super::files::{failed, read_optional, remove_optional, write};
+use super::files::{read_optional, remove_optional, write};
 use super::package::{Conffile, NEW_CONFFILE, Package};
 use super::states::{Flag, Status, Want};
 use super::triggers::{Declaration, Declarations, TRIGGERS};
@@ -102,9 +102,7 @@ impl Database {
             // dpkg passes over names with a dot, and keeps its own list.
             if !name.contains('.') && name != "control" && name != "list" {
                 let path = package.info_path(name);
-                target
-                    .write(&path, &file.data, &file.meta)
-                    .map_err(failed(&path))?;
+                file.write(target, &path)?;
             }
         }
         if let (Some(md5sums), false) = (&unpacked.md5sums, control.files.contains_key("md5sums")) {

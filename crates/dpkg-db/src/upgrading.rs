@@ -210,6 +210,11 @@ impl Database {
         self.owners.sole(except)
     }
 
+    /// Returns the paths of installed files and directories, in no order.
+    pub fn owned_paths(&self) -> impl Iterator<Item = &Path> {
+        self.owners.paths()
+    }
+
     /// Returns the number of installed files and directories.
     pub fn paths(&self) -> usize {
         self.owners.path_count()

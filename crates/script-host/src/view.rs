@@ -19,12 +19,13 @@ pub mod privileges;
 mod processor;
 mod sandbox;
 mod sandboxed;
+mod spawn;
 
 pub use error::ViewError;
 use error::io_error;
 pub use fusermount::unmount_stale;
-pub use namespaces::probe;
 use namespaces::{Namespaces, receive_descriptor};
+pub use namespaces::{has_layers, probe};
 use output::Collector;
 pub use output::Sink;
 use rootless_install_fs::{ServeOptions, Server, Target};
@@ -39,6 +40,9 @@ pub use shim_protocol::{PHANTOM_DIRECTORY, TARGET_MOUNT as DPKG_ROOT};
 
 /// First argument with which this program tries to make namespaces, and does nothing else.
 const PROBE_MARKER: &str = "--try-namespaces";
+
+/// First argument with which this program tries to layer one filesystem over another, and does nothing else.
+const LAYERS_MARKER: &str = "--try-layers";
 
 /// First argument with which this program is the agent.
 pub const AGENT_MARKER: &str = "--view-agent";
@@ -92,6 +96,9 @@ pub struct NativeRootView<'a> {
     pub root: &'a Target,
     /// An empty directory of this run, its mount point.
     pub mount_point: &'a Path,
+    /// An empty directory of this run, on which a layer in memory is mounted that takes what scripts write; none where
+    /// they write to the root itself.
+    pub layer: Option<&'a Path>,
     /// Phantoms and threads of its server.
     pub serve: ServeOptions,
 }
@@ -225,6 +232,9 @@ pub fn agent_entry() -> Option<ExitCode> {
     if marker == PROBE_MARKER {
         return Some(agent::try_namespaces());
     }
+    if marker == LAYERS_MARKER {
+        return Some(agent::try_layers(Path::new("/dev")));
+    }
     if marker == sandbox::MARKER {
         return Some(sandbox::run(arguments));
     }
@@ -236,10 +246,12 @@ pub fn agent_entry() -> Option<ExitCode> {
     };
     let native_system = arguments.next().filter(|path| !path.is_empty());
     let native_root = arguments.next();
+    let layer = arguments.next();
     Some(agent::run(&agent::MountPoints {
         target: Path::new(&mount_point),
         private: Path::new(&private),
         native_system: native_system.as_deref().map(Path::new),
         native_root: native_root.as_deref().map(Path::new),
+        layer: layer.as_deref().map(Path::new),
     }))
 }

@@ -233,6 +233,10 @@ impl Engine<'_, '_> {
         self.report_action("configure", key);
         let declarations = self.database.declarations(self.target, key)?;
         self.database.activate_declared(key, &declarations);
+        if !self.options().act {
+            self.database.set_status(key, Status::Installed);
+            return Ok(());
+        }
         if package.status == Status::Unpacked {
             let diversions = Diversions::load(self.target)?;
             let mut rules = Rules::new(self.messages, self.options());

@@ -105,7 +105,8 @@ impl Engine<'_, '_> {
             expected: None,
             recompressed: None,
         };
-        let (deb, control) = open_package(&job)?;
+        let (deb, mut control) = open_package(&job)?;
+        control.bad_versions = self.forces("bad-version");
         let new = control.package()?;
         let native = self.database.native();
         let known = [native, "all"].contains(&new.architecture.as_str())

@@ -106,6 +106,12 @@ impl Engine<'_, '_> {
             )?;
         }
         self.count_files();
+        if !self.options().act {
+            self.messages
+                .say(&format!("Would remove or purge {name} ({}) ...", package.version));
+            self.database.set_status(key, Status::NotInstalled);
+            return Ok(());
+        }
         if package.status > Status::ConfigFiles {
             self.messages
                 .say(&format!("Removing {name} ({}) ...", package.version));

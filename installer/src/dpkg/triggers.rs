@@ -29,7 +29,9 @@ impl Engine<'_, '_> {
         self.report_action("trigproc", key);
         let names = self.database.take_pending(key)?;
         let path = self.package(key)?.info_path("postinst");
-        self.run(key, &Script::Triggered { names }, &path, "installed")?;
+        if self.options().act {
+            self.run(key, &Script::Triggered { names }, &path, "installed")?;
+        }
         self.settle(key)
     }
 

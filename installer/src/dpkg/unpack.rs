@@ -61,7 +61,9 @@ impl Engine<'_, '_> {
             };
             self.undo(archive, &key, progress);
         }
-        self.remove_incoming()?;
+        if self.options().act {
+            self.remove_incoming()?;
+        }
         done
     }
 
@@ -79,8 +81,13 @@ impl Engine<'_, '_> {
             .say(&format!("Preparing to unpack {} ...", archive.shown));
         let upgrade = old > Status::ConfigFiles;
         self.report_action(if upgrade { "upgrade" } else { "install" }, key);
+        if !self.options().act {
+            return Ok(());
+        }
         self.database
             .activate_before_unpack(self.target, key, &archive.control)?;
+        // Read before anything is done, as in dpkg.
+        archive.control.conffiles()?;
         self.write_incoming(archive)?;
         let old_version = self.version(key);
         let mut old = old;
@@ -192,6 +199,7 @@ impl Engine<'_, '_> {
             overwrite_diverted: self.forces("overwrite-diverted"),
         };
         context.warn = &warn;
+        context.bad_versions = self.forces("bad-version");
         context.left_out = &left_out;
         let (database, target, begun_empty) = (&self.database, self.target, self.begun_empty);
         let adopted = |path: &Path| begun_empty && is_unowned(path, database, target);
@@ -347,7 +355,7 @@ impl Engine<'_, '_> {
         self.target
             .make_dir(Path::new(INCOMING), &Meta::of_root(FileType::Directory, 0o755))?;
         for (name, file) in &control.files {
-            self.target.write(&incoming(name), &file.data, &file.meta)?;
+            file.write(self.target, &incoming(name))?;
         }
         let meta = Meta::of_root(FileType::Regular, 0o644);
         Ok(self

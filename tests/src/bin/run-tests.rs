@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use rootless_install_tests::suite::{Summary, programs, run};
 use rootless_install_tests::{Error, Result};
 
-/// How many of the slowest tests are named.
-const NAMED: usize = 12;
+/// How many of the dearest tests are named.
+const NAMED: usize = 25;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -44,9 +44,9 @@ fn tell(summary: &Summary) {
     for ended in &programs {
         text += &format!("{:8.1}  {}\n", ended.elapsed.as_secs_f64(), ended.name);
     }
-    text += "\nSlowest end-to-end tests:\n";
-    for (seconds, name) in summary.tests.iter().take(NAMED) {
-        text += &format!("{seconds:8.1}  {name}\n");
+    text += "\nDearest end-to-end tests:\n seconds  processors  test\n";
+    for test in summary.tests.iter().take(NAMED) {
+        text += &format!("{:8.1}  {:10.1}  {}\n", test.seconds, test.processors, test.name);
     }
     for ended in programs.iter().filter(|ended| !ended.passed) {
         text += &format!("\nFAILED: {}\n", ended.name);

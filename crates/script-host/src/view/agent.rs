@@ -8,8 +8,11 @@
 //! Sources: user_namespaces(7), mount_namespaces(7), pid_namespaces(7),
 //! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
 
+mod layers;
 mod mounts;
 mod scripts;
+
+pub(super) use layers::try_layers;
 
 use super::handlers;
 use super::message::{FromAgent, ToAgent};
@@ -77,6 +80,8 @@ pub(super) struct MountPoints<'a> {
     pub(super) native_system: Option<&'a Path>,
     /// Mount point of the native root, where scripts run in one.
     pub(super) native_root: Option<&'a Path>,
+    /// Mount point of the layer over the native root; none where scripts may write to it.
+    pub(super) layer: Option<&'a Path>,
 }
 
 /// Runs the agent on its standard input.
@@ -175,6 +180,7 @@ fn set_up(socket: &mut UnixStream, points: &MountPoints<'_>) -> Result<Option<Ow
     // view only after that: the kernel refuses FUSE requests of an unmapped user.
     let open = |path| open_path(path).context("open the view");
     let mounted = (open(points.target)?, points.native_root.map(open).transpose()?);
+    let memory = points.layer.map(layers::memory).transpose()?;
     let binds = sources(points)?;
     let handled = handlers.is_some();
     FromAgent::Mounted { handled }
@@ -188,6 +194,12 @@ fn set_up(socket: &mut UnixStream, points: &MountPoints<'_>) -> Result<Option<Ow
     let served = |mount| served(mount).context("reach the target in the view");
     let target = served(&mounted.0)?;
     let native_root = mounted.1.as_ref().map(served).transpose()?;
+    let native_root = match (native_root, memory) {
+        (Some(lower), Some(memory)) => {
+            Some(layers::over(&lower, &memory).context("mount a layer over the native root")?)
+        }
+        (native_root, _) => native_root,
+    };
     let root = native_root.as_ref().unwrap_or(&target);
     nix::unistd::fchdir(root).context("enter the view")?;
     mounts::bind_all(&binds, &target, root)?;

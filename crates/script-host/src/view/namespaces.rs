@@ -5,7 +5,7 @@ use super::idmap::{self, IdRange, Mapper};
 use super::message::{FromAgent, ToAgent};
 use super::output::Collector;
 use super::processor::{self, Processors};
-use super::{AGENT_MARKER, Ended, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
+use super::{AGENT_MARKER, Ended, LAYERS_MARKER, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
 use rootless_install_fs::{ServeOptions, Server, Target};
 use std::ffi::OsString;
 use std::io;
@@ -41,6 +41,7 @@ impl Namespaces {
             ])
             .arg(options.native_system.unwrap_or(Path::new("")))
             .args(options.native_root.as_ref().map(|native| native.mount_point))
+            .args(options.native_root.as_ref().and_then(|native| native.layer))
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(OwnedFd::from(writer)))
@@ -162,6 +163,19 @@ fn try_namespaces() -> Result<(), ViewError> {
     }
     let reason = String::from_utf8_lossy(&tried.stderr).trim().to_owned();
     Err(ViewError::NoUserNamespaces(reason))
+}
+
+/// Whether the kernel lets an ordinary user lay a filesystem in memory over another one (Linux 6.6 and later).
+#[must_use]
+pub fn has_layers() -> bool {
+    let tried = Command::new("/proc/self/exe")
+        .arg(LAYERS_MARKER)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    tried.is_ok_and(|status| status.success())
 }
 
 fn set_up<'t>(

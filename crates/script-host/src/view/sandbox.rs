@@ -9,6 +9,7 @@
 //! Arguments: [`MARKER`], the working directory, the number of readable paths and the paths, that of
 //! writable paths and the paths, then the command.
 
+use super::spawn::spawn;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
@@ -163,11 +164,9 @@ fn start(directory: &Path, command: &[OsString]) -> io::Result<Child> {
     let [program, rest @ ..] = command else {
         return Err(io::Error::other("no program is named"));
     };
-    Command::new(program)
-        .args(rest)
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .spawn()
+    spawn(program, rest, |command: &mut Command| {
+        command.current_dir(directory).stdin(Stdio::null());
+    })
 }
 
 fn run_to_the_end(mut child: Child) -> io::Result<i32> {

@@ -116,7 +116,7 @@ pub(super) fn open_path(path: &Path) -> nix::Result<OwnedFd> {
     )
 }
 
-fn descriptor_path(descriptor: &OwnedFd) -> PathBuf {
+pub(super) fn descriptor_path(descriptor: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))
 }
 
