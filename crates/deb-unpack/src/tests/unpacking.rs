@@ -216,7 +216,7 @@ fn contested_paths() {
     let data = Data::default().dir("./bin/").file("./bin/x", "new");
     let error = scene.unpack(&Deb::new("new", data.clone())).unwrap_err();
     assert_eq!(
-        refused(Err(error)),
+        refused::<()>(Err(error)),
         "trying to overwrite '/bin/x', which is also in package old (1.0)"
     );
     assert_eq!(scene.text("/bin/x"), "old");
