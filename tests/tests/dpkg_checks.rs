@@ -207,7 +207,7 @@ scenario!(
     std::fs::remove_file(system.target.join("usr/share/one/b"))?;
     assert_eq!(
         told("-V one two", 0)?,
-        "??5?????? c /etc/one\n??5??????   /usr/share/one/a\nmissing     /usr/share/one/b\n"
+        "??5??????   /usr/share/one/a\nmissing     /usr/share/one/b\n??5?????? c /etc/one\n"
     );
     assert_eq!(told("-V none", 1)?, "dpkg: package 'none' is not installed\n");
     assert!(told("--verify-format xml -V", 2)?.contains("unknown verify output format 'xml'"));
