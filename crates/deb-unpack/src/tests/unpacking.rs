@@ -79,7 +79,7 @@ fn long_names() {
     let directory = format!("./{}/", "d".repeat(120));
     let data = Data::default().dir(&directory).file(&name, "x");
     let unpacked = scene.unpack(&Deb::new("p", data)).unwrap();
-    assert_eq!(paths(&unpacked.list), [&directory[1..121], &name[1..]]);
+    assert_eq!(paths(&unpacked.list), [&directory[1..122], &name[1..]]);
     assert_eq!(scene.text(&name[1..]), "x");
 }
 
