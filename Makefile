@@ -1,6 +1,6 @@
 # The commands of every day; each is a script or some cargo commands.
 
-.PHONY: all setup check doc deny package test bench fidelity clean
+.PHONY: all setup check deny package test bench fidelity clean
 
 all:
 	cargo build --release
@@ -10,13 +10,7 @@ setup:
 
 # Formatting, lints, unit tests and documentation.
 check:
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- --deny warnings
-	cargo test --workspace --lib --bins
-	$(MAKE) doc
-
-doc:
-	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --document-private-items
+	scripts/check
 
 deny:
 	scripts/deny

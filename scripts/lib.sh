@@ -36,6 +36,22 @@ own_crates() {
 		sed -n 's/ v[0-9].*//p' | sort -u | grep -vx rootless-install-tests
 }
 
+# Options of cargo with which tests check arithmetic and assertions of the workspace's own crates. They need
+# not be fast: the program that end-to-end tests run is compiled without. Dependencies are the same for both.
+checked() {
+	own_crates | while read -r package; do
+		for option in debug-assertions=true overflow-checks=true opt-level=1; do
+			printf ' --config profile.release.package.%s.%s' "$package" "$option"
+		done
+	done
+}
+
+lint() { cargo clippy --release --locked --workspace --all-targets -- --deny warnings; }
+
+document() {
+	RUSTDOCFLAGS='--deny warnings' cargo doc --release --locked --workspace --no-deps --document-private-items
+}
+
 # Runs a command as root.
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then

@@ -5,6 +5,7 @@
 pub mod control;
 mod hex;
 mod multi_arch;
+pub mod near;
 mod package_key;
 mod path_owners;
 pub mod relation;

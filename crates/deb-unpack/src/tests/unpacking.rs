@@ -76,10 +76,10 @@ fn every_kind_of_entry_in_every_compression() {
 fn long_names() {
     let scene = Scene::new();
     let name = format!("./{}/{}", "d".repeat(120), "f".repeat(200));
-    let unpacked = scene
-        .unpack(&Deb::new("p", Data::default().file(&name, "x")))
-        .unwrap();
-    assert_eq!(paths(&unpacked.list), [&name[1..]]);
+    let directory = format!("./{}/", "d".repeat(120));
+    let data = Data::default().dir(&directory).file(&name, "x");
+    let unpacked = scene.unpack(&Deb::new("p", data)).unwrap();
+    assert_eq!(paths(&unpacked.list), [&directory[1..122], &name[1..]]);
     assert_eq!(scene.text(&name[1..]), "x");
 }
 
@@ -100,6 +100,7 @@ fn owners_by_name_overrides_and_diversions() {
         h.set_gid(501);
     };
     let data = Data::default()
+        .dir("./bin/")
         .raw("./bin/a", b'0', b"a", named)
         .raw("./bin/b", b'0', b"b", named)
         .file("./bin/c", "c")
