@@ -171,7 +171,14 @@ scenario!(
     let arch = archive.foreign().debian;
     let other = run(&["--include", "libc6:i386", "--dry-run"])?;
     other.failed_with(&[&format!("--arch {arch},i386")]);
-    let missing = run(&["--suite", "stabel", "--dry-run"])?;
+    let mut arguments = archive.options();
+    for argument in &mut arguments {
+        if argument == "stable" {
+            *argument = "stabel".into();
+        }
+    }
+    arguments.extend(["--dry-run".into(), archive.work.out("target").into()]);
+    let missing = archive.work.run(arguments).end()?;
     missing.failed_with(&["there is no suite `stabel`", "did you mean `stable`?"]);
 });
 
