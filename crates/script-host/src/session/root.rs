@@ -145,8 +145,12 @@ impl Shared<'_> {
             ScriptRoot::Target => Ok(()),
             ScriptRoot::Native { root, .. } => {
                 let names = |directory: &str| root.read_dir(Path::new(directory)).unwrap_or_default();
-                wrappers::create(&private, names)
-                    .and_then(|()| fs::create_dir(private.join(names::SYSROOT)))
+                let made = match self.options.observer {
+                    // It watches directories of this session's own.
+                    Some(_) => wrappers::create(&private, names),
+                    None => wrappers::share(&private, self.options.cache, names),
+                };
+                made.and_then(|()| fs::create_dir(private.join(names::SYSROOT)))
                     .and_then(|()| self.prepare_observer(&private, root))
             }
             ScriptRoot::Machine { .. } => {

@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// A variable of the environment with which executions are redirected as on a kernel whose user namespaces
@@ -150,7 +151,12 @@ pub fn probe() -> Result<(IdRange, Mapper), ViewError> {
 }
 
 /// Makes namespaces for a moment: some machines let a user make them, and then do nothing in them.
+/// The answer stays the same, and is known where layers could be made.
 fn try_namespaces() -> Result<(), ViewError> {
+    static MADE: OnceLock<()> = OnceLock::new();
+    if LAYERS.get() == Some(&true) || MADE.get().is_some() {
+        return Ok(());
+    }
     let tried = Command::new("/proc/self/exe")
         .arg(PROBE_MARKER)
         .env_clear()
@@ -159,6 +165,7 @@ fn try_namespaces() -> Result<(), ViewError> {
         .output()
         .map_err(io_error("try to make a user namespace"))?;
     if tried.status.success() {
+        MADE.get_or_init(|| ());
         return Ok(());
     }
     let reason = String::from_utf8_lossy(&tried.stderr).trim().to_owned();
@@ -168,6 +175,13 @@ fn try_namespaces() -> Result<(), ViewError> {
 /// Whether the kernel lets an ordinary user lay a filesystem in memory over another one (Linux 6.6 and later).
 #[must_use]
 pub fn has_layers() -> bool {
+    *LAYERS.get_or_init(try_layers)
+}
+
+/// The answer of [`has_layers`], which stays the same.
+static LAYERS: OnceLock<bool> = OnceLock::new();
+
+fn try_layers() -> bool {
     let tried = Command::new("/proc/self/exe")
         .arg(LAYERS_MARKER)
         .env_clear()
