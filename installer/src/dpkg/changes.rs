@@ -93,7 +93,7 @@ impl Host<'_> {
         };
         // Native tools are packages of an archive, and a native root is made of such.
         let archives = (runs_programs && scripts_run.needs_native(redirected))
-            .then(|| Archives::open(&cache, Arc::clone(&reporter), cancel))
+            .then(|| Archives::open(&cache, &options.archives, Arc::clone(&reporter), cancel))
             .transpose()
             .map_err(unfetched)?;
         let sources = match &archives {

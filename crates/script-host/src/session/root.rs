@@ -205,6 +205,7 @@ impl Shared<'_> {
             return Ok(View::in_sandbox(SandboxedOptions {
                 target: self.options.target,
                 mount_point: fuse.then_some(self.options.mount_point.as_path()),
+                control: Some(self.private().join(names::CONTROL)),
                 readable: vec![self.private()],
                 writable: vec![self.options.scratch.join("tmp")],
                 sink,

@@ -2,12 +2,11 @@
 
 use super::deadline::Deadline;
 use super::idmap::{self, IdRange, Mapper};
-use super::message::{FromAgent, ToAgent};
+use super::message::{FromAgent, MountPoints, ToAgent};
 use super::output::Collector;
 use super::processor::{self, Processors};
 use super::{AGENT_MARKER, Ended, LAYERS_MARKER, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
 use rootless_install_fs::{ServeOptions, Server, Target};
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -35,14 +34,7 @@ impl Namespaces {
         let (reader, writer) = io::pipe().map_err(io_error("make a pipe"))?;
         let errors = writer.try_clone().map_err(io_error("copy a descriptor"))?;
         let mut agent = Command::new("/proc/self/exe")
-            .args([
-                OsString::from(AGENT_MARKER),
-                options.mount_point.into(),
-                options.private.into(),
-            ])
-            .arg(options.native_system.unwrap_or(Path::new("")))
-            .args(options.native_root.as_ref().map(|native| native.mount_point))
-            .args(options.native_root.as_ref().and_then(|native| native.layer))
+            .arg(AGENT_MARKER)
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(OwnedFd::from(writer)))
@@ -53,9 +45,23 @@ impl Namespaces {
         let redirect = options.serve.redirect.as_ref();
         let wanted = redirect.filter(|_| std::env::var_os(NO_HANDLERS).is_none());
         let handlers = wanted.map_or_else(Vec::new, |redirect| handlers::prepare(redirect, options.private));
+        let points = ToAgent::Points(MountPoints {
+            target: options.mount_point.to_owned(),
+            private: options.private.to_owned(),
+            native_system: options.native_system.map(Path::to_owned),
+            native_root: options
+                .native_root
+                .as_ref()
+                .map(|native| native.mount_point.to_owned()),
+            layer: options
+                .native_root
+                .as_ref()
+                .and_then(|native| native.layer.map(Path::to_owned)),
+        });
         let native = options.native_root.map(|native| (native.root, native.serve));
         let served = std::iter::once((options.target, options.serve)).chain(native);
-        match set_up(&mut socket, &agent, (range, &mapper), handlers, served) {
+        let begun = points.send(&mut socket).map_err(ViewError::Lost);
+        match begun.and_then(|()| set_up(&mut socket, &agent, (range, &mapper), handlers, served)) {
             Ok(servers) => {
                 let threads: Vec<i32> = servers.iter().flat_map(Server::threads).copied().collect();
                 let processors = Processors::new(&threads);

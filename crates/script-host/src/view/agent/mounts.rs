@@ -2,7 +2,8 @@
 //!
 //! Sources: mount(2), mount_namespaces(7), move_mount(2), `Documentation/filesystems/fuse.rst`.
 
-use super::{Context, MountPoints, Result};
+use super::{Context, Result};
+use crate::view::message::MountPoints;
 use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON};
 use nix::mount::{MsFlags, mount};
 use rootless_install_fs::SERVED;
@@ -46,10 +47,10 @@ pub(super) struct Bind {
 }
 
 /// Returns the bind mounts of the view, in the order in which they are made.
-pub(super) fn sources(points: &MountPoints<'_>) -> Result<Vec<Bind>> {
+pub(super) fn sources(points: &MountPoints) -> Result<Vec<Bind>> {
     let action = "open the native sysroot";
     let seen = PathBuf::from(PHANTOM_DIRECTORY.trim_start_matches('/'));
-    let private = points.private;
+    let private = points.private.as_path();
     let directory = |from: &Path, to: PathBuf, kind| {
         let from = From::Outside(open_path(from).context(action)?);
         Ok(Bind { from, to, kind })
@@ -88,7 +89,7 @@ pub(super) fn sources(points: &MountPoints<'_>) -> Result<Vec<Bind>> {
             }
         }
     }
-    let Some(system) = points.native_system else {
+    let Some(system) = &points.native_system else {
         return Ok(binds);
     };
     for entry in fs::read_dir(private.join(SYSROOT).join("usr")).context(action)? {
