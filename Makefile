@@ -1,6 +1,6 @@
 # The commands of every day; each is a script or some cargo commands.
 
-.PHONY: all setup check deny package test bench fidelity clean
+.PHONY: all setup check deny package test bench fidelity fuzz clean
 
 all:
 	cargo build --release
@@ -26,6 +26,10 @@ bench: all
 
 fidelity:
 	scripts/fidelity $(FIDELITY)
+
+# Each parser with mutated inputs, for five minutes each; may be stopped and begun again.
+fuzz:
+	scripts/fuzz $(FUZZ)
 
 clean:
 	cargo clean

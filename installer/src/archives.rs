@@ -27,6 +27,7 @@ impl Archives {
     /// Those of reading apt's configuration and of the client for https.
     pub(crate) fn open(
         cache: &Path,
+        settings: &ArchiveSettings,
         reporter: Arc<dyn Reporter>,
         cancel: &Cancel,
     ) -> Result<Self, ArchiveError> {
@@ -34,6 +35,7 @@ impl Archives {
         let mut options = FetchOptions::new(cache);
         options.http_proxy.clone_from(&machine.http_proxy);
         options.https_proxy.clone_from(&machine.https_proxy);
+        options.allow_older = settings.allow_older;
         let flag: Arc<AtomicBool> = Arc::clone(&options.cancel);
         let stop = cancel.on_cancel(move |_| flag.store(true, Ordering::Relaxed));
         Ok(Self {
@@ -43,7 +45,8 @@ impl Archives {
         })
     }
 
-    /// Returns the sources of a new target: those that the settings name, else this machine's.
+    /// Returns the sources of a new target: those that the settings name, else this machine's. Keys, for sources that
+    /// name none, are those given and this machine's.
     ///
     /// # Errors
     /// A source that cannot be understood, or none for the suite.
@@ -51,10 +54,7 @@ impl Archives {
         &self,
         settings: &ArchiveSettings,
     ) -> Result<(Vec<SourceList>, Keyring), ArchiveError> {
-        let keyring = match settings.keyrings.as_slice() {
-            [] => Keyring::of_machine(&self.machine)?,
-            given => Keyring::load(given)?,
-        };
+        let keyring = Keyring::load(&settings.keyrings)?.and(Keyring::of_machine(&self.machine)?);
         let lists = match settings.mirrors.as_slice() {
             [] => vec![default_sources(
                 &self.fetcher,
@@ -69,7 +69,7 @@ impl Archives {
     }
 
     /// Returns the sources of native tools for a target that exists: those that the settings name, else the
-    /// target's own, so that the tools are of its suite, else this machine's. Keys are those given, else the
+    /// target's own, so that the tools are of its suite, else this machine's. Keys are those given, the
     /// target's and this machine's.
     ///
     /// # Errors
@@ -80,14 +80,10 @@ impl Archives {
         settings: &ArchiveSettings,
     ) -> Result<(Vec<Source>, Keyring), ArchiveError> {
         let own = target_sources(target.root_path())?;
-        let keyring = if settings.keyrings.is_empty() {
-            let mut both = self.machine.clone();
-            both.keyrings.extend(own.keyrings.iter().cloned());
-            both.inline_key = own.inline_key.clone().or(both.inline_key);
-            Keyring::of_machine(&both)?
-        } else {
-            Keyring::load(&settings.keyrings)?
-        };
+        let mut both = self.machine.clone();
+        both.keyrings.extend(own.keyrings.iter().cloned());
+        both.inline_key = own.inline_key.clone().or(both.inline_key);
+        let keyring = Keyring::load(&settings.keyrings)?.and(Keyring::of_machine(&both)?);
         let lists = given(settings)?;
         let mut sources: Vec<Source> = lists.into_iter().flat_map(|list| list.sources).collect();
         for root in [target.root_path(), Path::new("/")] {

@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(package.depends.len(), 1);
         let file = local
             .index
-            .package_file("own", package.filename, package.size, package.sha256);
+            .package_file("own", package.filename, package.size, package.hash.unwrap());
         let url = file.unwrap().urls.remove(0);
         assert_eq!(url.to_file_path().unwrap(), path);
     }

@@ -66,8 +66,10 @@ pub struct ArchiveSettings {
     pub components: Vec<String>,
     /// URLs, one-line sources or sources files; empty for those of this machine's apt.
     pub mirrors: Vec<String>,
-    /// Files or directories of keys; empty for those of this machine's apt.
+    /// Files or directories of keys, beside those of this machine's apt.
     pub keyrings: Vec<PathBuf>,
+    /// Accepts a Release file that is older than the one seen last.
+    pub allow_older: bool,
 }
 
 impl Default for ArchiveSettings {
@@ -77,6 +79,7 @@ impl Default for ArchiveSettings {
             components: vec!["main".to_owned()],
             mirrors: Vec::new(),
             keyrings: Vec::new(),
+            allow_older: false,
         }
     }
 }
@@ -149,6 +152,9 @@ impl fmt::Display for Settings {
         }
         for keyring in &self.archives.keyrings {
             writeln!(f, "keyring: {}", escape_path(keyring))?;
+        }
+        if self.archives.allow_older {
+            writeln!(f, "older Release files are accepted")?;
         }
         writeln!(f, "cache: {}", escape_path(&self.cache))?;
         for selections in &self.system.selections {

@@ -10,7 +10,6 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// open(2): a descriptor that only names a file.
@@ -182,7 +181,7 @@ fn ask(request: &Request<'_>) -> Result<Reply<Vec<u8>>, OsString> {
 
 fn ask_at(control: &Path, request: &Request<'_>) -> Result<Reply<Vec<u8>>, OsString> {
     let converse = || -> std::io::Result<Vec<u8>> {
-        let mut stream = UnixStream::connect(control)?;
+        let mut stream = crate::sys::connect(control)?;
         stream.write_all(&encoded(request))?;
         stream.shutdown(std::net::Shutdown::Write)?;
         let mut reply = Vec::new();

@@ -1,9 +1,14 @@
-//! The only place with `unsafe`: the C library's `write`, `execve` and `uname`.
+//! The only place with `unsafe`: the C library's `write`, `execve`, `uname` and `socket`.
 #![allow(unsafe_code, reason = "calls into the C library, each with its reason")]
 
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
 use std::io;
+use std::os::fd::FromRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use shim_protocol::CONTROL_LINE;
 
 unsafe extern "C" {
     fn execve(path: *const c_char, argv: *const *const c_char, environment: *const *const c_char) -> c_int;
@@ -11,6 +16,7 @@ unsafe extern "C" {
     fn fork() -> c_int;
     fn waitpid(process: c_int, status: *mut c_int, options: c_int) -> c_int;
     fn uname(fields: *mut Utsname) -> c_int;
+    fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
 }
 
 /// `struct utsname` of Linux: six fields of 65 bytes (uname(2)).
@@ -98,6 +104,29 @@ pub(crate) fn wait_for_child() -> Option<i32> {
     } else {
         128 + signal
     })
+}
+
+/// Connects with the installer, which listens at `control`. Where scripts may make no sockets, the installer makes it.
+pub(crate) fn connect(control: &Path) -> io::Result<UnixStream> {
+    // Values of every architecture for which the shim is made (sys/socket.h, fcntl.h).
+    const AF_UNIX: c_int = 1;
+    const SOCK_STREAM: c_int = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
+        2
+    } else {
+        1
+    };
+    const SOCK_CLOEXEC: c_int = 0o2_000_000;
+    let refused = match UnixStream::connect(control) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => error,
+        connected => return connected,
+    };
+    // SAFETY: three numbers.
+    let made = unsafe { socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, CONTROL_LINE) };
+    if made < 0 {
+        return Err(refused);
+    }
+    // SAFETY: the descriptor has just been made for this process, and nobody else has its number.
+    Ok(unsafe { UnixStream::from_raw_fd(made) })
 }
 
 /// The kernel's name, host name, release and version, in that order.

@@ -9,6 +9,7 @@
 //! * [`fidelity`] holds root filesystems against references, which mmdebstrap makes with emulation,
 //!   case by case; [`compare`] is the comparison, [`listing`] and [`initramfs`] are what is compared,
 //!   and [`disk`] is for directories;
+//! * [`attack`] is a script that means harm;
 //! * [`in_place`] calls the program as dpkg;
 //! * [`bench`](mod@bench) measures what a root filesystem takes, beside others;
 //! * [`workspace`] knows the packages of the workspace, whose structure and documents are checked;
@@ -19,6 +20,7 @@
 
 pub mod account;
 pub mod archive;
+pub mod attack;
 pub mod base;
 pub mod bench;
 pub mod compare;

@@ -1,5 +1,6 @@
 //! The command line: help, the plan, wrong options, mirrors of every form.
 
+use rootless_install_tests::archive::Publish;
 use rootless_install_tests::program::Workplace;
 use rootless_install_tests::scenario;
 use rootless_install_tests::synthetic::{Synthetic, package};
@@ -171,7 +172,14 @@ scenario!(
     let arch = archive.foreign().debian;
     let other = run(&["--include", "libc6:i386", "--dry-run"])?;
     other.failed_with(&[&format!("--arch {arch},i386")]);
-    let missing = run(&["--suite", "stabel", "--dry-run"])?;
+    let mut arguments = archive.options();
+    for argument in &mut arguments {
+        if argument == "stable" {
+            *argument = "stabel".into();
+        }
+    }
+    arguments.extend(["--dry-run".into(), archive.work.out("target").into()]);
+    let missing = archive.work.run(arguments).end()?;
     missing.failed_with(&["there is no suite `stabel`", "did you mean `stable`?"]);
 });
 
@@ -207,4 +215,65 @@ scenario!(
     archive.work.make_dir("out/full/lost+found")?;
     archive.work.write("out/full/lost+found/x", b"")?;
     run(&full).end()?.failed_with(&["is not empty"]);
+});
+
+scenario!(
+    /// A directory of keyrings, sources that apt accepts, and a Release file that is older than the last one.
+    archives_as_apt_takes_them, PROGRAM, {
+    let alone = [package("alone")?];
+    let archive = Synthetic::exactly(&Publish::default(), &alone)?;
+    let keys = archive.work.make_dir("keys")?;
+    std::fs::copy(archive.keyring(), keys.join("own.gpg"))?;
+    let empty = archive.work.make_dir("empty")?;
+    let (url, arch) = (archive.mirror.url(), archive.foreign().debian);
+    let plan = |mirror: &str, more: &[&str]| {
+        let mut arguments = vec!["--arch", arch, "--variant", "custom", "--include", "alone", "--dry-run"];
+        arguments.extend(["--mirror", mirror]);
+        arguments.extend(more);
+        let target = archive.work.out("target");
+        let target = target.to_string_lossy();
+        arguments.push(&target);
+        archive.work.run(arguments).end()
+    };
+    let keyring = ["--keyring", &keys.to_string_lossy()];
+    plan(&url, &keyring)?.succeeded();
+    plan(&url, &[])?.failed_with(&[&url, "key", "--keyring"]);
+    plan(&url, &["--keyring", &empty.to_string_lossy()])?.failed_with(&["empty", ".gpg"]);
+
+    // Neither of these has a Release file.
+    let index = archive.archive().join(format!("dists/stable/main/binary-{arch}/Packages.gz"));
+    for directory in ["flat", arch] {
+        let flat = archive.archive().join(directory);
+        std::fs::create_dir_all(&flat)?;
+        std::fs::copy(&index, flat.join("Packages.gz"))?;
+    }
+    for source in ["flat/", "$(ARCH)/"] {
+        let local = archive.archive().display();
+        for root in [&url, &format!("file:{local}")] {
+            plan(&format!("deb {root} {source}"), &keyring)?.failed_with(&["suite|Release"]);
+            let trusted = format!("deb [trusted=yes arch={arch}] {root} {source}");
+            let both = ["--mirror", &format!("deb [arch={}] {url} stable main", archive.native().debian)];
+            plan(&trusted, &[keyring, both].concat())?.succeeded();
+        }
+    }
+
+    let lax = format!("deb [check-valid-until=no] {url} stable main");
+    plan(&lax, &keyring)?.succeeded();
+    let old = Publish {
+        valid_until: Some(-7200),
+        ..Publish::default()
+    };
+    let machines = [archive.native().debian, arch];
+    old.write(archive.archive(), &machines, &alone)?;
+    std::fs::copy(archive.keyring(), keys.join("own.gpg"))?;
+    // The server's word for a change is this time, in seconds.
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    std::fs::File::options()
+        .write(true)
+        .open(archive.archive().join("dists/stable/InRelease"))?
+        .set_modified(later)?;
+    for _ in 0..2 {
+        plan(&lax, &keyring)?.failed_with(&["older", "--allow-older-release"]);
+    }
+    plan(&lax, &[&keyring[..], &["--allow-older-release"]].concat())?.succeeded();
 });

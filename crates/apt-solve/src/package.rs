@@ -1,8 +1,8 @@
 //! One binary package of an archive, parsed from its paragraph in the index.
 
+use deb_types::FileHash;
 use deb_types::MultiArch;
 use deb_types::control::Fields;
-use deb_types::parse_hex;
 use deb_types::relation::{Alternatives, Dialect, Relation, parse_groups, parse_list};
 
 /// A package of a [`Universe`](super::Universe): a number that stands for one
@@ -78,9 +78,9 @@ pub struct Package<'a> {
     pub filename: &'a str,
     /// `Size` of the .deb in bytes.
     pub size: u64,
-    /// `SHA256` of the .deb; zeros where the index has none, which
+    /// `SHA256` of the .deb, else its `SHA512`; none where the index has neither, which
     /// [`choose`](super::choose) does not accept.
-    pub sha256: [u8; 32],
+    pub hash: Option<FileHash>,
     /// `Installed-Size` in KiB, as the packager estimated it.
     pub installed_size: u64,
     /// Number of the package's index, in the order given to the universe.
@@ -136,7 +136,7 @@ impl<'a> Package<'a> {
             provides: Vec::new(),
             filename: "",
             size: 0,
-            sha256: [0; 32],
+            hash: None,
             installed_size: 0,
             index,
             stanza,
@@ -145,8 +145,8 @@ impl<'a> Package<'a> {
         for (field, value) in Fields::of(stanza) {
             package.set(field, value);
         }
-        if package.malformed.is_none() && (package.filename.is_empty() || package.sha256 == [0; 32]) {
-            package.malformed = Some(("Filename or SHA256", ""));
+        if package.malformed.is_none() && (package.filename.is_empty() || package.hash.is_none()) {
+            package.malformed = Some(("Filename, SHA256 or SHA512", ""));
         }
         package
     }
@@ -177,9 +177,10 @@ impl<'a> Package<'a> {
             "filename" => self.filename = value,
             "size" => self.size = self.number("Size", value),
             "installed-size" => self.installed_size = value.parse().unwrap_or(0),
-            "sha256" => match parse_hex(value) {
-                Some(sum) => self.sha256 = sum,
-                None => self.malformed = Some(("SHA256", value)),
+            "sha256" | "sha512" => match FileHash::of_field(field, value) {
+                Some(hash @ FileHash::Sha256(_)) => self.hash = Some(hash),
+                Some(hash) => self.hash = self.hash.or(Some(hash)),
+                None => self.malformed = Some(("SHA256 or SHA512", value)),
             },
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! The cache on disk, which any number of runs use at the same time.
 //!
 //! ```text
-//! CACHE/by-hash/sha256/ab/abcd…   whole files, named by their content
+//! CACHE/by-hash/sha256/ab/abcd…   whole files, named by their content; sha512 likewise
 //! CACHE/partial/abcd…             downloads under way, locked with flock(2)
 //! CACHE/release/…                 verified InRelease files with their validators
 //! CACHE/hashed/abcd…              stat(2) data of an index when it was hashed
@@ -23,10 +23,11 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
+use super::hasher::Hasher;
 use super::transport::Validators;
 use super::{ArchiveError, Result};
 use deb_index::keep;
-use deb_types::hex;
+use deb_types::{FileHash, hex};
 
 /// Longest tick of a filesystem's clock: changes of a file that are further apart have different times.
 const TICK: Duration = Duration::from_secs(2);
@@ -45,8 +46,8 @@ pub(super) struct Document {
 pub(super) struct ArchiveCache {
     /// Directory of the cache.
     root: PathBuf,
-    /// SHA-256 of the files this run has hashed already.
-    verified: Mutex<HashSet<[u8; 32]>>,
+    /// Checksums of the files this run has hashed already.
+    verified: Mutex<HashSet<FileHash>>,
 }
 
 impl ArchiveCache {
@@ -58,16 +59,17 @@ impl ArchiveCache {
     }
 
     /// Returns the path of the file with a content, whether it is there or not.
-    pub(super) fn path(&self, sha256: &[u8; 32]) -> PathBuf {
-        let name = hex(sha256);
+    pub(super) fn path(&self, hash: &FileHash) -> PathBuf {
+        let name = hash.hex();
         let shard = name.get(..2).unwrap_or_default().to_owned();
-        self.root.join("by-hash/sha256").join(shard).join(name)
+        let directory = self.root.join("by-hash").join(hash.field().to_ascii_lowercase());
+        directory.join(shard).join(name)
     }
 
     /// Returns the path of a file if it is there and has this size and hash. The size is checked
     /// on every call, the hash on the first one of a run.
-    pub(super) fn find(&self, sha256: &[u8; 32], size: u64) -> Result<Option<PathBuf>> {
-        let path = self.path(sha256);
+    pub(super) fn find(&self, hash: &FileHash, size: u64) -> Result<Option<PathBuf>> {
+        let path = self.path(hash);
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -77,32 +79,32 @@ impl ArchiveCache {
         if !meta.is_file() || meta.len() != size {
             return Ok(None);
         }
-        if self.is_verified(sha256) {
+        if self.is_verified(hash) {
             return Ok(Some(path));
         }
-        let mut hasher = Sha256::new();
+        let mut hasher = Hasher::of(hash);
         hash_into(&mut file, &mut hasher).map_err(ArchiveError::io("read", &path))?;
-        if hasher.finalize().as_slice() != sha256 {
+        if hasher.finish() != hash.bytes() {
             return Ok(None);
         }
-        self.mark_verified(sha256);
+        self.mark_verified(hash);
         Ok(Some(path))
     }
 
     /// As [`find`](Self::find), for large files of which little is read: a file is not hashed again as long as stat(2)
     /// says the same of it as when it was hashed.
-    pub(super) fn find_unchanged(&self, sha256: &[u8; 32], size: u64) -> Result<Option<PathBuf>> {
-        let path = self.path(sha256);
+    pub(super) fn find_unchanged(&self, hash: &FileHash, size: u64) -> Result<Option<PathBuf>> {
+        let path = self.path(hash);
         let Ok(now) = fs::symlink_metadata(&path) else {
-            return self.find(sha256, size);
+            return self.find(hash, size);
         };
         let look = look(&now);
-        let known = self.root.join("hashed").join(hex(sha256));
+        let known = self.root.join("hashed").join(hash.hex());
         if now.len() == size && fs::read(&known).is_ok_and(|known| known == look.as_bytes()) {
-            self.mark_verified(sha256);
+            self.mark_verified(hash);
             return Ok(Some(path));
         }
-        let found = self.find(sha256, size)?;
+        let found = self.find(hash, size)?;
         // Another change in the same tick of the clock would look the same.
         if found.is_some()
             && age(&now) >= TICK
@@ -113,22 +115,22 @@ impl ArchiveCache {
         Ok(found)
     }
 
-    fn is_verified(&self, sha256: &[u8; 32]) -> bool {
-        self.verified.lock().is_ok_and(|set| set.contains(sha256))
+    fn is_verified(&self, hash: &FileHash) -> bool {
+        self.verified.lock().is_ok_and(|set| set.contains(hash))
     }
 
-    fn mark_verified(&self, sha256: &[u8; 32]) {
+    fn mark_verified(&self, hash: &FileHash) {
         if let Ok(mut set) = self.verified.lock() {
-            set.insert(*sha256);
+            set.insert(*hash);
         }
     }
 
     /// Opens and locks the partial file of a download. Waits while another thread
     /// or run has the lock, until `stop` returns true.
-    pub(super) fn lock_partial(&self, sha256: &[u8; 32], stop: &dyn Fn() -> bool) -> Result<Partial> {
+    pub(super) fn lock_partial(&self, hash: &FileHash, stop: &dyn Fn() -> bool) -> Result<Partial> {
         let directory = self.root.join("partial");
         fs::create_dir_all(&directory).map_err(ArchiveError::io("create", &directory))?;
-        let path = directory.join(hex(sha256));
+        let path = directory.join(hash.hex());
         loop {
             let file = OpenOptions::new()
                 .read(true)
@@ -157,19 +159,19 @@ impl ArchiveCache {
     }
 
     /// Gives a partial file, whole and verified, its final name.
-    pub(super) fn commit(&self, partial: Partial, sha256: &[u8; 32]) -> Result<PathBuf> {
-        let path = self.path(sha256);
+    pub(super) fn commit(&self, partial: Partial, hash: &FileHash) -> Result<PathBuf> {
+        let path = self.path(hash);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(ArchiveError::io("create", parent))?;
         }
         fs::rename(&partial.path, &path).map_err(ArchiveError::io("create", &path))?;
-        self.mark_verified(sha256);
+        self.mark_verified(hash);
         Ok(path)
     }
 
     /// Returns the path of an index's table. The directory's number changes with the table's layout.
-    pub(super) fn parsed(&self, sha256: &[u8; 32]) -> PathBuf {
-        self.root.join("parsed-1").join(hex(sha256))
+    pub(super) fn parsed(&self, hash: &FileHash) -> PathBuf {
+        self.root.join("parsed-1").join(hash.hex())
     }
 
     fn release_path(&self, url: &str) -> PathBuf {
@@ -258,8 +260,8 @@ impl Partial {
     }
 
     /// Returns the size of the file, and a hasher that has read it.
-    pub(super) fn state(&self) -> Result<(u64, Sha256)> {
-        let mut hasher = Sha256::new();
+    pub(super) fn state(&self, hash: &FileHash) -> Result<(u64, Hasher)> {
+        let mut hasher = Hasher::of(hash);
         let mut reader = File::open(&self.path).map_err(ArchiveError::io("read", &self.path))?;
         let size = hash_into(&mut reader, &mut hasher).map_err(ArchiveError::io("read", &self.path))?;
         Ok((size, hasher))
@@ -267,7 +269,7 @@ impl Partial {
 }
 
 /// Hashes a file to its end and returns the number of bytes.
-fn hash_into(file: &mut File, hasher: &mut Sha256) -> io::Result<u64> {
+fn hash_into(file: &mut File, hasher: &mut Hasher) -> io::Result<u64> {
     let mut buffer = vec![0; 1 << 18];
     let mut total = 0u64;
     loop {
@@ -299,7 +301,7 @@ mod tests {
     fn what_has_not_changed_is_not_hashed_again() {
         let directory = tempfile::tempdir().unwrap();
         let text = b"an index";
-        let sum: [u8; 32] = Sha256::digest(text).into();
+        let sum = FileHash::Sha256(Sha256::digest(text).into());
         let size = text.len() as u64;
         let find = || {
             ArchiveCache::new(directory.path().into())
@@ -309,7 +311,7 @@ mod tests {
         assert_eq!(find(), None);
         let path = ArchiveCache::new(directory.path().into()).path(&sum);
         keep(&path, text).unwrap();
-        let known = directory.path().join("hashed").join(hex(&sum));
+        let known = directory.path().join("hashed").join(sum.hex());
         assert_eq!(find().as_ref(), Some(&path));
         assert!(!known.exists(), "it may change again in this tick");
         thread::sleep(TICK + Duration::from_secs(1));

@@ -20,13 +20,27 @@ impl Fetcher {
         if let Some(known) = self.memo.lock().ok().and_then(|memo| memo.get(&key).cloned()) {
             return Ok(known);
         }
-        let stop = || self.options.cancel.load(Ordering::Relaxed);
         let cached = self.cache.load_release(&key);
+        let found = self.small_file(url, limit, cached.as_ref())?;
+        if let Ok(mut memo) = self.memo.lock() {
+            memo.insert(key, found.clone());
+        }
+        Ok(found)
+    }
+
+    /// Requests a small file until the server answers; `None` if it does not have it.
+    pub(super) fn small_file(
+        &self,
+        url: &Url,
+        limit: u64,
+        cached: Option<&Document>,
+    ) -> Result<Option<Arc<Document>>> {
+        let stop = || self.options.cancel.load(Ordering::Relaxed);
         let mut wait = self.options.backoff;
         let mut round = 0;
-        let found = loop {
-            match self.document_once(url, limit, cached.as_ref(), &stop) {
-                Ok(found) => break found,
+        loop {
+            match self.document_once(url, limit, cached, &stop) {
+                Ok(found) => return Ok(found),
                 Err(Attempt::Passing(error, delay)) => {
                     if round == self.options.retries {
                         return Err(error);
@@ -39,11 +53,7 @@ impl Fetcher {
                     return Err(error);
                 }
             }
-        };
-        if let Ok(mut memo) = self.memo.lock() {
-            memo.insert(key, found.clone());
         }
-        Ok(found)
     }
 
     fn document_once(

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use sha2::Digest;
 use url::Url;
 
 use super::archive_cache::Partial;
+use super::hasher::Hasher;
 use super::package_file::show;
 use super::transport::{Body, RequestError, TransportReply, Validators};
 use super::{ArchiveError, DownloadProgress, Fetcher, PackageFile, Result};
@@ -26,13 +26,13 @@ impl Fetcher {
             progress: &*self.progress,
             reported: Cell::new(0),
         };
-        if let Some(path) = self.cache.find(&file.sha256, file.size)? {
+        if let Some(path) = self.cache.find(&file.hash, file.size)? {
             self.progress.finished_file(&file.name, file.size, true);
             return Ok(path);
         }
-        let partial = self.cache.lock_partial(&file.sha256, stop)?;
+        let partial = self.cache.lock_partial(&file.hash, stop)?;
         // Another run may have finished it while this one waited.
-        if let Some(path) = self.cache.find(&file.sha256, file.size)? {
+        if let Some(path) = self.cache.find(&file.hash, file.size)? {
             partial.remove();
             self.progress.finished_file(&file.name, file.size, true);
             return Ok(path);
@@ -40,7 +40,7 @@ impl Fetcher {
         match self.download(file, &partial, &meter, stop) {
             Ok(()) => {
                 meter.at(file.size);
-                let path = self.cache.commit(partial, &file.sha256)?;
+                let path = self.cache.commit(partial, &file.hash)?;
                 self.progress.finished_file(&file.name, file.size, false);
                 Ok(path)
             }
@@ -113,10 +113,10 @@ impl Fetcher {
         meter: &ByteMeter<'_>,
         stop: &dyn Fn() -> bool,
     ) -> std::result::Result<(), Attempt> {
-        let (mut have, mut hasher) = partial.state().map_err(Attempt::Fatal)?;
+        let (mut have, mut hasher) = partial.state(&file.hash).map_err(Attempt::Fatal)?;
         if have > file.size {
             partial.clear().map_err(Attempt::Fatal)?;
-            (have, hasher) = Default::default();
+            (have, hasher) = (0, Hasher::of(&file.hash));
         }
         if have < file.size || file.size == 0 {
             let body = match self.transport.get(url, have, &Validators::default()) {
@@ -137,7 +137,7 @@ impl Fetcher {
             };
             if body.offset != have {
                 partial.clear().map_err(Attempt::Fatal)?;
-                (have, hasher) = Default::default();
+                (have, hasher) = (0, Hasher::of(&file.hash));
             }
             // By its length the server has another file: not worth the transfer.
             match body.length.map(|length| have.saturating_add(length)) {
@@ -187,14 +187,14 @@ impl Fetcher {
                 Err(error) => return Err(Attempt::Fatal(error)),
             }
         }
-        let got = hasher.finalize();
-        if got.as_slice() == file.sha256 {
+        let got = hasher.finish();
+        if got == file.hash.bytes() {
             return Ok(());
         }
         Err(Attempt::WrongContent(ArchiveError::WrongHash {
             name: file.name.clone(),
             url: show(url),
-            expected: hex(&file.sha256),
+            expected: file.hash,
             got: hex(&got),
         }))
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use deb_types::FileHash;
 use thiserror::Error;
 
 /// An error of reading an archive. Its URLs have no password.
@@ -66,9 +67,7 @@ pub enum ArchiveError {
         reason: String,
     },
     /// The server answers, but with an error.
-    #[error(
-        "{url}: the server answered {status}; the mirror may be in the middle of an update: try again or give another --mirror"
-    )]
+    #[error("{url}: the server answered {status}{}", advice(*status))]
     Status {
         /// URL requested.
         url: String,
@@ -90,7 +89,7 @@ pub enum ArchiveError {
     NoMirror,
     /// The archive has neither InRelease nor Release for the suite.
     #[error(
-        "{base}: there is no suite `{suite}` (neither InRelease nor Release is there){}; check the suite's name and the mirror's address",
+        "{base}: there is no suite `{suite}` (neither InRelease nor Release is there, nor an index){}; check the suite's name and the mirror's address",
         near_suites(suite)
     )]
     UnknownSuite {
@@ -150,12 +149,37 @@ pub enum ArchiveError {
         url: String,
     },
     /// No key of the keyring signed the Release file.
-    #[error("{url}: signed by unknown keys only ({}); give the archive's keyring with --keyring FILE or install a newer debian-archive-keyring", keys.join(", "))]
+    #[error(
+        "{url}: signed with a key that is not known here ({}, not in {keyrings}); give the keys of this archive with --keyring FILE or with [signed-by=FILE] in its source, or install a newer debian-archive-keyring",
+        keys.join(", ")
+    )]
     UnknownKey {
         /// The Release file.
         url: String,
         /// Key identifiers or fingerprints of the signatures.
         keys: Vec<String>,
+        /// The files that were searched.
+        keyrings: String,
+    },
+    /// A signed text with something before or after it.
+    #[error("{url}: this is not one signed message and nothing else: {reason}; refusing to use it")]
+    NotOneMessage {
+        /// The Release file.
+        url: String,
+        /// What else there is.
+        reason: &'static str,
+    },
+    /// A Release file that is older than the last one of the same source.
+    #[error(
+        "{url}: made on {date}, older than what was seen here before, made on {seen}: the mirror lags behind, or somebody serves an old state again; try later or another mirror, or accept it with --allow-older-release"
+    )]
+    Older {
+        /// The Release file.
+        url: String,
+        /// `Date` of this one.
+        date: String,
+        /// `Date` of the one seen before.
+        seen: String,
     },
     /// The key that signed is expired.
     #[error(
@@ -255,16 +279,16 @@ pub enum ArchiveError {
     },
     /// A file has the right size and other content.
     #[error(
-        "{name}: {url} is not what the signed index names: expected SHA-256 {expected}, got {got}; the mirror may be in the middle of an update, or somebody interferes"
+        "{name}: {url} is not what the signed index names: expected {expected}, got {got}; the mirror may be in the middle of an update, or somebody interferes"
     )]
     WrongHash {
         /// Name of the file.
         name: String,
         /// URL of the file.
         url: String,
-        /// Hexadecimal.
-        expected: String,
-        /// Hexadecimal.
+        /// Algorithm and checksum.
+        expected: FileHash,
+        /// The checksum that was found, hexadecimal.
         got: String,
     },
     /// The archive does not have a file it names.
@@ -316,6 +340,27 @@ pub enum ArchiveError {
     /// The run was stopped.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// What an HTTP status means for the user (RFC 9110, section 15), after the status.
+fn advice(status: u16) -> &'static str {
+    match status {
+        401 => " (user and password are wanted): write them into the URL, https://USER:PASSWORD@HOST/",
+        402 | 403 | 451 => {
+            " (access is refused): the server does not give this file to you; give another --mirror"
+        }
+        407 => " (the proxy wants user and password): write them into http_proxy or https_proxy",
+        408 | 425 | 429 => " (too slow, or too many requests): try again later or give another --mirror",
+        400..=499 => {
+            " (it does not accept the request): check the URL, and the proxy variables (http_proxy, https_proxy, no_proxy)"
+        }
+        300..=399 => " and does not say where to go instead: check the URL or give another --mirror",
+        501 | 505 => " (it cannot do what is asked): check the URL and the proxy, or give another --mirror",
+        502..=504 => {
+            " (the server or a proxy before it is overloaded or down): try again later or give another --mirror"
+        }
+        _ => ": the server is in trouble; try again later or give another --mirror",
+    }
 }
 
 impl ArchiveError {

@@ -1,6 +1,6 @@
 //! Downloads: many at a time, retried, resumed, verified, into the cache.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::archive_cache::{self, ArchiveCache, Document};
 use super::transport::{Transport, TransportOptions};
 use super::{ArchiveError, DownloadProgress, PackageFile, Result};
+use deb_index::Packages;
 
 /// Settings of downloads.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct FetchOptions {
     pub https_proxy: Option<String>,
     /// Time at which signatures and Release files must be valid; `None` means now.
     pub time: Option<SystemTime>,
+    /// Accepts a Release file that is older than the one seen last.
+    pub allow_older: bool,
     /// Once this is true, downloads end with [`ArchiveError::Interrupted`].
     pub cancel: Arc<AtomicBool>,
 }
@@ -50,6 +53,7 @@ impl FetchOptions {
             http_proxy: None,
             https_proxy: None,
             time: None,
+            allow_older: false,
             cancel: Arc::default(),
         }
     }
@@ -63,6 +67,10 @@ pub struct Fetcher {
     pub(super) transport: Transport,
     /// Answers for Release files by URL, so that one run sees one state of an archive.
     pub(super) memo: Mutex<HashMap<String, Option<Arc<Document>>>>,
+    /// Indexes without a checksum by URL, for the same reason.
+    pub(super) unhashed: Mutex<HashMap<String, Option<Packages>>>,
+    /// Warnings given so far.
+    warned: Mutex<HashSet<String>>,
 }
 
 impl fmt::Debug for Fetcher {
@@ -93,6 +101,8 @@ impl Fetcher {
             cache,
             transport,
             memo: Mutex::default(),
+            unhashed: Mutex::default(),
+            warned: Mutex::default(),
         })
     }
 
@@ -194,6 +204,17 @@ impl Fetcher {
         }
         results.sort_by_key(|(index, _)| *index);
         Ok(results.into_iter().map(|(_, value)| value).collect())
+    }
+
+    /// Tells the user something that several parts of a run come upon.
+    pub(super) fn warn_once(&self, message: &str) {
+        let new = self
+            .warned
+            .lock()
+            .is_ok_and(|mut warned| warned.insert(message.to_owned()));
+        if new {
+            self.progress.warning(message);
+        }
     }
 
     /// Sleeps for at most 30 seconds, and ends early when the run is to stop.

@@ -1,5 +1,7 @@
 //! `Packages` indexes of sources.
 
+use std::borrow::Cow;
+
 use url::Url;
 
 use super::index_file::IndexFile;
@@ -7,6 +9,7 @@ use super::package_file::join;
 use super::suite_release::{ALL, Suite, load_release};
 use super::{ArchiveError, Fetcher, Keyring, PackageFile, Result, Source};
 use deb_index::{DEFAULT_PRIORITY, IndexInput, Packages};
+use deb_types::FileHash;
 
 /// One `Packages` index: of a suite, a component and an architecture.
 #[derive(Clone, Debug)]
@@ -41,19 +44,13 @@ impl Index {
     /// # Errors
     /// [`ArchiveError::BadFilename`] for a path that leads out of the archive
     /// root or is malformed.
-    pub fn package_file(
-        &self,
-        name: &str,
-        filename: &str,
-        size: u64,
-        sha256: [u8; 32],
-    ) -> Result<PackageFile> {
+    pub fn package_file(&self, name: &str, filename: &str, size: u64, hash: FileHash) -> Result<PackageFile> {
         let url = join(&self.base, filename, name)?;
         Ok(PackageFile {
             urls: vec![url],
             name: name.to_owned(),
             size,
-            sha256,
+            hash,
         })
     }
 }
@@ -75,8 +72,26 @@ pub fn load_indexes(
     keyring: &Keyring,
     archs: &[&str],
 ) -> Result<Vec<Index>> {
-    let mut suites = Vec::new();
+    let mut each = Vec::new();
     for (number, source) in sources.iter().enumerate() {
+        if !source.has_variable() {
+            each.push((number, Cow::Borrowed(source)));
+            continue;
+        }
+        let wanted = |arch: &&&str| {
+            let only = &source.architectures;
+            only.is_empty() || only.iter().any(|known| known == **arch)
+        };
+        for arch in archs.iter().filter(wanted) {
+            let mut own = source.for_architecture(arch);
+            own.architectures = vec![(*arch).to_owned()];
+            each.push((number, Cow::Owned(own)));
+        }
+    }
+    let mut suites = Vec::new();
+    for (number, source) in &each {
+        let number = *number;
+        let source: &Source = source;
         let keyring = keyring.for_source(source.signed_by.as_ref())?;
         for base in &source.uris {
             for suite in &source.suites {
@@ -127,7 +142,7 @@ pub fn load_indexes(
     }
     fetcher
         .progress
-        .started(wanted.len(), wanted.iter().map(|index| index.packed.size).sum());
+        .started(wanted.len(), wanted.iter().map(IndexFile::packed_size).sum());
     let indexes = fetcher.parallel(&wanted, |index, stop| {
         let packages = match index.load(fetcher, stop) {
             Err(error) if index.suite.source.optional && is_inconsistent(&error) => {
@@ -136,7 +151,9 @@ pub fn load_indexes(
                     .warning(&format!("going on without {}: {error}", index.suite.name));
                 return Ok(None);
             }
-            other => other?,
+            Ok(None) => return Ok(None),
+            Ok(Some(packages)) => packages,
+            Err(error) => return Err(error),
         };
         Ok(Some(Index {
             source: index.suite.number,
@@ -150,6 +167,23 @@ pub fn load_indexes(
             packages,
         }))
     })?;
+    let there = |index: usize| indexes.get(index).is_some_and(Option::is_some);
+    let missing = |suite: &Suite<'_>| {
+        let mut own = wanted
+            .iter()
+            .enumerate()
+            .filter(|(_, index)| std::ptr::eq(index.suite, suite));
+        !own.any(|(number, _)| there(number))
+    };
+    for (suite, release) in suites.iter().zip(&releases) {
+        // A source without a Release file is there if any index of it is.
+        if release.as_ref().is_some_and(|release| release.unhashed)
+            && !suite.source.optional
+            && missing(suite)
+        {
+            return Err(suite.unknown());
+        }
+    }
     Ok(indexes.into_iter().flatten().collect())
 }
 

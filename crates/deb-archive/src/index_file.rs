@@ -1,43 +1,48 @@
 //! One index file: its URLs and its compression. It is never decompressed beyond the size that was signed.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::compression::Compression;
+use super::hasher::Hasher;
 use super::package_file::{join, show};
 use super::release::Release;
 use super::suite_release::{Suite, suite_path};
 use super::{ArchiveError, Fetcher, PackageFile, Result};
 use deb_index::{Malformed, Packages, Unusable};
-use deb_types::hex;
+use deb_types::{FileHash, hex};
 
-/// Limit for the memory of an xz decoder in bytes; `xz -9` needs 65 MiB.
-const XZ_MEMORY: u64 = 256 << 20;
 /// Largest index in bytes, whatever its Release file says.
 const INDEX_LIMIT: u64 = 4 << 30;
+/// Largest index in bytes of which no size is known, as it is sent.
+const UNHASHED_LIMIT: u64 = 256 << 20;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Compression {
-    Xz,
-    Gzip,
-    None,
-}
-
-/// An index that a Release file names.
+/// An index that a Release file names, or that a trusted source without one may have.
 #[derive(Debug)]
 pub(super) struct IndexFile<'a> {
     pub(super) suite: &'a Suite<'a>,
     pub(super) release: &'a Release,
     pub(super) component: &'a str,
     pub(super) arch: &'a str,
-    /// The file to download, compressed or not.
-    pub(super) packed: PackageFile,
+    /// Forms of the index, in the order to try; empty for one that is named and has no bytes.
+    forms: Vec<IndexForm>,
+    /// Size and checksum of the uncompressed index, if the Release file has them.
+    plain: Option<(u64, FileHash)>,
+}
+
+/// One form of an index: compressed in one way, or not at all.
+#[derive(Debug)]
+struct IndexForm {
     compression: Compression,
-    /// Size and SHA-256 of the uncompressed index, if the Release file has them.
-    plain: Option<(u64, [u8; 32])>,
+    /// URLs in the order to try.
+    urls: Vec<Url>,
+    /// Name to show.
+    name: String,
+    /// Size and checksum of the file as it is sent; none in a source without checksums.
+    sum: Option<(u64, FileHash)>,
 }
 
 impl<'a> IndexFile<'a> {
@@ -51,43 +56,50 @@ impl<'a> IndexFile<'a> {
             "" => String::new(),
             component => format!("{component}/binary-{arch}/"),
         };
+        let root = suite_path(suite.name);
         let plain = release.file(&format!("{directory}Packages"));
-        let kinds = [
-            (".xz", Compression::Xz),
-            (".gz", Compression::Gzip),
-            ("", Compression::None),
-        ];
-        for (suffix, compression) in kinds {
-            let name = format!("{directory}Packages{suffix}");
-            let Some((size, sha256)) = release.file(&name) else {
-                continue;
-            };
-            let root = suite_path(suite.name);
-            let by_hash = format!("{root}{directory}by-hash/SHA256/{}", hex(&sha256));
-            let paths = [release.by_hash.then_some(by_hash), Some(format!("{root}{name}"))];
-            let urls: Result<Vec<Url>> = paths
+        let form = |compression: Compression| {
+            let name = format!("{directory}Packages{}", compression.suffix());
+            let sum = release.file(&name);
+            if sum.is_none() && !(release.unhashed && release.may_have(&name)) {
+                return None;
+            }
+            let by_hash = sum
+                .filter(|_| release.by_hash)
+                .map(|(_, hash)| format!("{root}{directory}by-hash/{}/{}", hash.field(), hash.hex()));
+            let urls: Result<Vec<Url>> = by_hash
                 .into_iter()
-                .flatten()
+                .chain([format!("{root}{name}")])
                 .map(|path| join(suite.base, &path, suite.name))
                 .collect();
-            let name = format!("{} {name}", suite.name);
-            let packed = PackageFile {
-                urls: urls.ok()?,
-                name,
-                size,
-                sha256,
-            };
-            return Some(Self {
-                suite,
-                release,
-                component,
-                arch,
-                packed,
+            Some(IndexForm {
                 compression,
-                plain,
-            });
-        }
-        None
+                urls: urls.ok()?,
+                name: format!("{} {name}", suite.name),
+                sum,
+            })
+        };
+        let forms: Vec<IndexForm> = match plain {
+            // Nobody fetches what has no bytes, and mirrors do not always have it.
+            Some((0, _)) => Vec::new(),
+            _ => Compression::ALL.into_iter().filter_map(form).collect(),
+        };
+        (plain.is_some() || !forms.is_empty()).then_some(Self {
+            suite,
+            release,
+            component,
+            arch,
+            forms,
+            plain,
+        })
+    }
+
+    /// Returns the number of bytes to download, as far as it is known.
+    pub(super) fn packed_size(&self) -> u64 {
+        self.forms
+            .first()
+            .and_then(|form| form.sum)
+            .map_or(0, |(size, _)| size)
     }
 
     /// The same index asked for twice.
@@ -98,53 +110,153 @@ impl<'a> IndexFile<'a> {
             && self.arch == other.arch
     }
 
-    pub(super) fn load(&self, fetcher: &Fetcher, stop: &dyn Fn() -> bool) -> Result<Packages> {
-        let Some((size, sha256)) = self.plain else {
-            return self.unpack_unnamed(fetcher, stop);
-        };
-        if size > INDEX_LIMIT || self.packed.size > INDEX_LIMIT {
-            return Err(self.bad(format!(
-                "{} bytes are too many for an index",
-                size.max(self.packed.size)
-            )));
+    /// Returns the index; none if it has no checksum and is not there.
+    ///
+    /// As with apt, what cannot be had in one form is asked for in the next one.
+    pub(super) fn load(&self, fetcher: &Fetcher, stop: &dyn Fn() -> bool) -> Result<Option<Packages>> {
+        if self.release.unhashed {
+            return self.load_unhashed(fetcher);
         }
-        if let Some(path) = fetcher.cache.find_unchanged(&sha256, size)? {
+        if let Some((size, hash)) = self.plain
+            && let Some(form) = self.forms.first()
+            && let Some(path) = fetcher.cache.find_unchanged(&hash, size)?
+        {
             fetcher
                 .progress
-                .finished_file(&self.packed.name, self.packed.size, true);
-            return self.parsed(fetcher, &path, &sha256);
+                .finished_file(&form.name, self.packed_size(), true);
+            return form.parsed(fetcher, &path, &hash).map(Some);
         }
-        let packed = fetcher.file(&self.packed, stop)?;
+        let mut first = None;
+        for form in &self.forms {
+            match form.load(self.plain, fetcher, stop) {
+                Ok(packages) => return Ok(Some(packages)),
+                Err(error) if is_of_the_form(&error) => {
+                    tracing::debug!("an index cannot be had in one form: {error}");
+                    first.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match first {
+            Some(error) => Err(error),
+            None => Ok(Some(empty()?)),
+        }
+    }
+
+    /// Takes the first form that is there, of a source that is trusted without any checksum.
+    fn load_unhashed(&self, fetcher: &Fetcher) -> Result<Option<Packages>> {
+        // One after the other, so that a run has one state of an index that it reads for several architectures.
+        let mut known = fetcher
+            .unhashed
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut first = None;
+        for form in &self.forms {
+            let Some(url) = form.urls.last() else { continue };
+            if let Some(found) = known.get(url.as_str()) {
+                match found {
+                    Some(packages) => return Ok(Some(packages.clone())),
+                    None => continue,
+                }
+            }
+            let found = match fetcher.small_file(url, UNHASHED_LIMIT, None) {
+                Ok(Some(document)) => form.unpack_unnamed(document.bytes.as_slice()).map(Some),
+                Ok(None) => Ok(None),
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok(found) => {
+                    known.insert(url.to_string(), found.clone());
+                    if found.is_some() {
+                        return Ok(found);
+                    }
+                }
+                Err(error) if is_of_the_form(&error) => drop(first.get_or_insert(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        first.map_or(Ok(None), Err)
+    }
+}
+
+/// Whether another form of the index is asked for after an error with this one. As with apt a file that is not the one
+/// that was signed ends the run.
+fn is_of_the_form(error: &ArchiveError) -> bool {
+    matches!(
+        error,
+        ArchiveError::NotFound { .. }
+            | ArchiveError::Status { .. }
+            | ArchiveError::BadRedirect { .. }
+            | ArchiveError::BadCompression { .. }
+    )
+}
+
+fn empty() -> Result<Packages> {
+    Packages::parse("").map_err(|problem| ArchiveError::BadIndex {
+        url: String::new(),
+        problem,
+    })
+}
+
+impl IndexForm {
+    /// Returns the index from this form; `plain` is what the Release file says of the uncompressed one.
+    fn load(
+        &self,
+        plain: Option<(u64, FileHash)>,
+        fetcher: &Fetcher,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Packages> {
+        let Some((packed_size, packed_hash)) = self.sum else {
+            return empty();
+        };
+        let packed = PackageFile {
+            urls: self.urls.clone(),
+            name: self.name.clone(),
+            size: packed_size,
+            hash: packed_hash,
+        };
+        let Some((size, hash)) = plain else {
+            // It is verified, but without a checksum of the text there is no name to keep the text under.
+            let packed = fetcher.file(&packed, stop)?;
+            return self.unpack_unnamed(open(&packed)?);
+        };
+        if size > INDEX_LIMIT || packed_size > INDEX_LIMIT {
+            return Err(self.bad(format!(
+                "{} bytes are too many for an index",
+                size.max(packed_size)
+            )));
+        }
+        let packed = fetcher.file(&packed, stop)?;
         if self.compression == Compression::None {
-            return self.parsed(fetcher, &packed, &sha256);
+            return self.parsed(fetcher, &packed, &hash);
         }
-        let partial = fetcher.cache.lock_partial(&sha256, stop)?;
-        if let Some(path) = fetcher.cache.find(&sha256, size)? {
+        let partial = fetcher.cache.lock_partial(&hash, stop)?;
+        if let Some(path) = fetcher.cache.find(&hash, size)? {
             partial.remove();
-            return self.parsed(fetcher, &path, &sha256);
+            return self.parsed(fetcher, &path, &hash);
         }
         partial.clear()?;
         let mut out = HashingWriter {
             file: io::BufWriter::with_capacity(1 << 18, &partial.file),
-            hasher: Sha256::new(),
+            hasher: Hasher::of(&hash),
         };
         let result = self.unpack(&packed, size, &mut out, stop);
         let flushed = out.file.flush().map_err(ArchiveError::io("write", &partial.path));
-        let got = out.hasher.clone().finalize();
+        let got = out.hasher.clone().finish();
         drop(out);
         let result = result.and(flushed).and_then(|()| {
-            if got.as_slice() == sha256 {
+            if got == hash.bytes() {
                 return Ok(());
             }
             Err(ArchiveError::WrongHash {
-                name: format!("{}, decompressed", self.packed.name),
+                name: format!("{}, decompressed", self.name),
                 url: self.url(),
-                expected: hex(&sha256),
+                expected: hash,
                 got: hex(&got),
             })
         });
         match result {
-            Ok(()) => self.parsed(fetcher, &fetcher.cache.commit(partial, &sha256)?, &sha256),
+            Ok(()) => self.parsed(fetcher, &fetcher.cache.commit(partial, &hash)?, &hash),
             Err(error) => {
                 partial.remove();
                 Err(error)
@@ -153,8 +265,8 @@ impl<'a> IndexFile<'a> {
     }
 
     /// Opens an index of the cache with its table.
-    fn parsed(&self, fetcher: &Fetcher, path: &Path, sha256: &[u8; 32]) -> Result<Packages> {
-        Packages::of_cache(path, &fetcher.cache.parsed(sha256)).map_err(|problem| match problem {
+    fn parsed(&self, fetcher: &Fetcher, path: &Path, hash: &FileHash) -> Result<Packages> {
+        Packages::of_cache(path, &fetcher.cache.parsed(hash)).map_err(|problem| match problem {
             Unusable::Unreadable(error) => ArchiveError::io("read", path)(error),
             Unusable::Malformed(problem) => self.malformed(problem),
         })
@@ -167,13 +279,12 @@ impl<'a> IndexFile<'a> {
         }
     }
 
-    /// Decompresses an index of which the Release file names the compressed form only. It is verified, but without a
-    /// hash of the text there is no name to keep the text under.
-    fn unpack_unnamed(&self, fetcher: &Fetcher, stop: &dyn Fn() -> bool) -> Result<Packages> {
-        let packed = fetcher.file(&self.packed, stop)?;
-        let limit = self.packed.size.saturating_mul(100).clamp(1 << 20, 1 << 30);
+    /// Decompresses an index of which the size of the text is not known.
+    fn unpack_unnamed(&self, packed: impl BufRead) -> Result<Packages> {
+        let size = self.sum.map_or(UNHASHED_LIMIT, |(size, _)| size);
+        let limit = size.saturating_mul(100).clamp(1 << 20, 1 << 30);
         let mut text = Vec::new();
-        let mut reader = self.decoder(&packed)?.take(limit + 1);
+        let mut reader = self.decoder(packed)?.take(limit + 1);
         reader
             .read_to_end(&mut text)
             .map_err(|error| self.bad(error.to_string()))?;
@@ -185,7 +296,7 @@ impl<'a> IndexFile<'a> {
 
     /// Decompresses the file `packed` to exactly `size` bytes.
     fn unpack(&self, packed: &Path, size: u64, out: &mut dyn Write, stop: &dyn Fn() -> bool) -> Result<()> {
-        let mut reader = self.decoder(packed)?;
+        let mut reader = self.decoder(open(packed)?)?;
         let mut buffer = vec![0; 1 << 17];
         let mut total = 0u64;
         loop {
@@ -215,23 +326,14 @@ impl<'a> IndexFile<'a> {
         )))
     }
 
-    fn decoder(&self, packed: &Path) -> Result<Box<dyn Read>> {
-        let file = File::open(packed).map_err(ArchiveError::io("read", packed))?;
-        let file = io::BufReader::with_capacity(1 << 17, file);
-        Ok(match self.compression {
-            Compression::Xz => {
-                let stream =
-                    liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
-                        .map_err(|error| self.bad(error.to_string()))?;
-                Box::new(liblzma::bufread::XzDecoder::new_stream(file, stream))
-            }
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
-            Compression::None => Box::new(file),
-        })
+    fn decoder<'a>(&self, packed: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>> {
+        self.compression
+            .decoder(packed)
+            .map_err(|error| self.bad(error.to_string()))
     }
 
     fn url(&self) -> String {
-        self.packed.urls.first().map(show).unwrap_or_default()
+        self.urls.first().map(show).unwrap_or_default()
     }
 
     fn bad(&self, reason: String) -> ArchiveError {
@@ -242,9 +344,14 @@ impl<'a> IndexFile<'a> {
     }
 }
 
+fn open(packed: &Path) -> Result<io::BufReader<File>> {
+    let file = File::open(packed).map_err(ArchiveError::io("read", packed))?;
+    Ok(io::BufReader::with_capacity(1 << 17, file))
+}
+
 struct HashingWriter<W: Write> {
     file: W,
-    hasher: Sha256,
+    hasher: Hasher,
 }
 
 impl<W: Write> Write for HashingWriter<W> {

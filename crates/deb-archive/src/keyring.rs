@@ -21,19 +21,74 @@ pub struct Keyring {
     pub(super) fingerprints: Vec<String>,
     /// Whether signatures that rest on SHA-1 are accepted.
     pub(super) allow_sha1: bool,
+    /// Names of the files of the keys, for messages.
+    origins: Vec<PathBuf>,
 }
 
 impl Keyring {
-    /// Reads keyring files, binary or armored, several keys or blocks in each.
+    /// Reads keyring files, binary or armored, several keys or blocks in each. Of a directory the files are read that
+    /// apt would read in `trusted.gpg.d`: `NAME.gpg`, `NAME.pgp` and `NAME.asc`.
     ///
     /// # Errors
-    /// [`ArchiveError::Io`] and [`ArchiveError::BadKeyring`], naming the file.
+    /// [`ArchiveError::Io`] and [`ArchiveError::BadKeyring`], naming the file; a directory without any keys.
     pub fn load(files: &[PathBuf]) -> Result<Self> {
         let mut keyring = Self::default();
         for path in files {
-            keyring.certs.extend(read(path)?);
+            if path.is_dir() {
+                keyring.add_directory(path)?;
+            } else {
+                keyring.certs.extend(read(path)?);
+                keyring.origins.push(path.clone());
+            }
         }
         Ok(keyring)
+    }
+
+    fn add_directory(&mut self, directory: &Path) -> Result<()> {
+        let entries = fs::read_dir(directory).map_err(ArchiveError::io("read the keyrings in", directory))?;
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry
+                .map_err(ArchiveError::io("read the keyrings in", directory))?
+                .path();
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            if matches!(extension, Some("gpg" | "pgp" | "asc")) && path.is_file() {
+                files.push(path);
+            }
+        }
+        files.sort();
+        if files.is_empty() {
+            return Err(ArchiveError::BadKeyring {
+                path: directory.to_owned(),
+                reason: "no file in it has a name that ends in .gpg, .pgp or .asc".into(),
+            });
+        }
+        for path in files {
+            self.certs.extend(read(&path)?);
+            self.origins.push(path);
+        }
+        Ok(())
+    }
+
+    /// Returns these keys and those of `other`.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.certs.extend(other.certs);
+        self.origins.extend(other.origins);
+        self
+    }
+
+    /// Returns the names of the files, for a message.
+    pub(super) fn described(&self) -> String {
+        if self.origins.is_empty() {
+            return "the key given with the source".to_owned();
+        }
+        let names: Vec<String> = self
+            .origins
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        names.join(", ")
     }
 
     /// Reads keys from memory; `origin` stands for the file in errors.
@@ -56,7 +111,10 @@ impl Keyring {
         let mut keyring = Self::default();
         for path in &machine.keyrings {
             match read(path) {
-                Ok(certs) => keyring.certs.extend(certs),
+                Ok(certs) => {
+                    keyring.certs.extend(certs);
+                    keyring.origins.push(path.clone());
+                }
                 Err(error) => tracing::debug!("passing over a keyring: {error}"),
             }
         }
@@ -64,6 +122,7 @@ impl Keyring {
             keyring
                 .certs
                 .extend(parse(text.as_bytes(), Path::new("Signed-By"))?);
+            keyring.origins.push("Signed-By".into());
         }
         Ok(keyring)
     }

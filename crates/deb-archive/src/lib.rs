@@ -22,11 +22,14 @@
 //! Follows sources.list(5), apt-secure(8) and the Debian repository format.
 
 mod archive_cache;
+mod clear_signed;
+mod compression;
 mod date;
 mod document;
 mod download;
 mod error;
 mod fetch;
+mod hasher;
 mod index;
 mod index_file;
 mod keyring;
@@ -34,6 +37,7 @@ mod machine_sources;
 mod package_file;
 mod paragraphs;
 mod release;
+mod seen;
 mod source;
 mod source_lists;
 mod sources_text;

@@ -4,6 +4,7 @@ use url::Url;
 
 use super::source::is_safe_path;
 use super::{ArchiveError, Result};
+use deb_types::FileHash;
 
 /// A package (or other file) with the size and hash its signed index gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,22 +15,26 @@ pub struct PackageFile {
     pub name: String,
     /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of the content.
-    pub sha256: [u8; 32],
+    /// Checksum of the content.
+    pub hash: FileHash,
 }
 
-/// Returns the URL of `path` below the archive root `base`.
+/// Returns the URL of `path` below the archive root `base`. As with apt, which puts one behind the other,
+/// slashes at the beginning, doubled ones and `.` segments do not matter.
 ///
 /// # Errors
-/// [`ArchiveError::BadFilename`], naming `package`, for a path that is absolute,
-/// empty, has `.` or `..` segments, blanks or control characters.
+/// [`ArchiveError::BadFilename`], naming `package`, for a path that is empty, has `..` segments, blanks or
+/// control characters.
 pub(super) fn join(base: &Url, path: &str, package: &str) -> Result<Url> {
     let bad = || ArchiveError::BadFilename {
         package: package.to_owned(),
         filename: path.to_owned(),
     };
-    let path = path.strip_prefix("./").unwrap_or(path);
-    if !is_safe_path(path) {
+    let segments: Vec<&str> = path
+        .split('/')
+        .filter(|segment| !matches!(*segment, "" | "."))
+        .collect();
+    if path.ends_with('/') || !is_safe_path(&segments.join("/")) {
         return Err(bad());
     }
     let mut url = base.clone();
@@ -40,7 +45,7 @@ pub(super) fn join(base: &Url, path: &str, package: &str) -> Result<Url> {
     url.path_segments_mut()
         .map_err(|()| bad())?
         .pop_if_empty()
-        .extend(path.split('/'));
+        .extend(segments);
     Ok(url)
 }
 
@@ -67,11 +72,12 @@ mod tests {
         let base = Url::parse("http://mirror.example.org/debian/").unwrap();
         for bad in [
             "../x",
-            "/x",
-            "a//b",
+            "/../x",
             "a/../../b",
             "",
-            "a/./b",
+            "/",
+            "./",
+            "a/",
             "..",
             "a\\b",
             "a b",
@@ -88,6 +94,9 @@ mod tests {
                 "http://mirror.example.org/debian/pool/main/b/b.deb",
             ),
             ("./b.deb", "http://mirror.example.org/debian/b.deb"),
+            ("/pool/b.deb", "http://mirror.example.org/debian/pool/b.deb"),
+            ("//pool//b.deb", "http://mirror.example.org/debian/pool/b.deb"),
+            ("././a/./b.deb", "http://mirror.example.org/debian/a/b.deb"),
             ("%2e%2e/x", "http://mirror.example.org/debian/%252e%252e/x"),
             ("a?b#c", "http://mirror.example.org/debian/a%3Fb%23c"),
             (

@@ -1,11 +1,14 @@
 //! Release files: the indexes of a suite, and the checks of its name and dates.
+//!
+//! What apt goes on with is gone on with, and said.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use super::source::Source;
 use super::{ArchiveError, Result, date};
-use deb_types::parse_hex;
+use deb_types::FileHash;
+use deb_types::control::{Item, next_item};
 
 /// Time by which this machine's clock may be behind the archive's.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
@@ -30,28 +33,32 @@ pub(super) struct Release {
     date: String,
     valid_until: String,
     version: String,
-    /// Size and SHA-256 by path below the Release file.
-    files: HashMap<String, (u64, [u8; 32])>,
+    /// Files by their paths below the Release file.
+    files: HashMap<String, ReleaseEntry>,
+    /// Whether the indexes must be taken without a checksum: nothing names one that counts, and the user trusts the
+    /// source all the same.
+    pub(super) unhashed: bool,
+}
+
+/// What a Release file says of a file; the size belongs to the checksum.
+#[derive(Debug, Default)]
+struct ReleaseEntry {
+    sha256: Option<(u64, FileHash)>,
+    sha512: Option<(u64, FileHash)>,
 }
 
 impl Release {
-    /// Parses verified text.
-    pub(super) fn parse(text: &[u8], url: &str) -> Result<Self> {
+    /// Parses verified text. Without a checksum that counts it is of use only if the source is `trusted`.
+    pub(super) fn parse(text: &[u8], url: &str, trusted: bool) -> Result<Self> {
         let bad = |reason: String| ArchiveError::BadRelease {
             url: url.to_owned(),
             reason,
         };
         let text = String::from_utf8_lossy(text);
-        let paragraphs = debcontrol::parse_str(&text)
-            .map_err(|_| bad("a line of it is neither a field nor the continuation of one".into()))?;
-        let Some(paragraph) = paragraphs.into_iter().next() else {
-            return Err(bad("it is empty".into()));
-        };
-        let fields: HashMap<String, String> = paragraph
-            .fields
-            .into_iter()
-            .map(|field| (field.name.to_ascii_lowercase(), field.value))
-            .collect();
+        let fields = fields(&text);
+        if fields.is_empty() {
+            return Err(bad("it has no fields".into()));
+        }
         let get = |name: &str| {
             fields
                 .get(name)
@@ -64,65 +71,101 @@ impl Release {
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         };
-        let mut files = HashMap::new();
-        for line in fields
-            .get("sha256")
-            .map(String::as_str)
-            .unwrap_or_default()
-            .lines()
-        {
-            let mut parts = line.split_whitespace();
-            let Some(hash) = parts.next() else { continue };
-            let entry = match (
-                parse_hex(hash),
-                parts.next().and_then(|size| size.parse().ok()),
-                parts.next(),
-            ) {
-                (Some(hash), Some(size), Some(path)) => (path.to_owned(), (size, hash)),
-                _ => return Err(bad(format!("`{}` in SHA256", line.trim().escape_debug()))),
-            };
-            files.insert(entry.0, entry.1);
+        let mut files: HashMap<String, ReleaseEntry> = HashMap::new();
+        // MD5 and SHA-1 count for nothing; the names that stand there may be of use.
+        for field in ["SHA512", "SHA256", "SHA1", "MD5Sum"] {
+            let value = fields.get(&field.to_ascii_lowercase()).map(String::as_str);
+            for line in value.unwrap_or_default().lines() {
+                let mut parts = line.split_whitespace();
+                let Some(hash) = parts.next() else { continue };
+                let size: Option<u64> = parts.next().and_then(|size| size.parse().ok());
+                let (Some(size), Some(path)) = (size, parts.next()) else {
+                    return Err(bad(format!("`{}` in {field}", line.trim().escape_debug())));
+                };
+                let entry = files.entry(path.to_owned()).or_default();
+                match FileHash::of_field(field, hash) {
+                    Some(hash @ FileHash::Sha256(_)) => entry.sha256 = Some((size, hash)),
+                    Some(hash @ FileHash::Sha512(_)) => entry.sha512 = Some((size, hash)),
+                    None if field.starts_with("SHA256") || field.starts_with("SHA512") => {
+                        return Err(bad(format!("`{}` in {field}", line.trim().escape_debug())));
+                    }
+                    None => {}
+                }
+            }
         }
-        if files.is_empty() {
-            return Err(bad("it names no file with a SHA-256".into()));
+        let unhashed = !files.values().any(|entry| entry.hash().is_some());
+        if unhashed && !trusted {
+            return Err(bad("it names no file with a SHA-256 or SHA-512".into()));
         }
+        let architectures = words("architectures");
         Ok(Self {
             url: url.to_owned(),
             suite: get("suite"),
             codename: get("codename"),
             components: words("components"),
-            architectures: words("architectures"),
             by_hash: get("acquire-by-hash").eq_ignore_ascii_case("yes"),
             all_included: words("no-support-for-architecture-all")
                 .iter()
                 .any(|index| index == "Packages")
-                || !words("architectures")
-                    .iter()
-                    .any(|architecture| architecture == "all"),
+                || !(architectures.is_empty()
+                    || architectures.iter().any(|architecture| architecture == "all")),
+            architectures,
             date: get("date"),
             valid_until: get("valid-until"),
             version: get("version"),
             files,
+            unhashed,
         })
     }
 
-    /// Checks that this is the suite asked for, and that its dates are valid at the time `now`.
-    pub(super) fn check(&self, asked: &str, source: &Source, now: SystemTime) -> Result<()> {
-        if !asked.ends_with('/') && !self.is_suite(asked) {
-            return Err(ArchiveError::OtherSuite {
-                url: self.url.clone(),
-                asked: asked.to_owned(),
-                found_suite: self.suite.clone(),
-                found_codename: self.codename.clone(),
-            });
+    /// Returns what stands for the Release file of a source that is trusted and has none.
+    pub(super) fn absent(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            suite: String::new(),
+            codename: String::new(),
+            components: Vec::new(),
+            architectures: Vec::new(),
+            by_hash: false,
+            all_included: false,
+            date: String::new(),
+            valid_until: String::new(),
+            version: String::new(),
+            files: HashMap::new(),
+            unhashed: true,
         }
-        let bad = |field: &str, value: &str| ArchiveError::BadRelease {
-            url: self.url.clone(),
-            reason: format!("`{}` is no date in {field}", value.escape_debug()),
-        };
+    }
+
+    /// Checks that the dates are valid at the time `now`. Returns what the user should know and apt goes on with, too:
+    /// another suite than the one asked for, a date that cannot be read.
+    pub(super) fn check(&self, asked: &str, source: &Source, now: SystemTime) -> Result<Vec<String>> {
+        let mut warnings = Vec::new();
+        if !self.is_suite(asked) {
+            warnings.push(format!(
+                "{}: this is the Release file of suite `{}`, codename `{}`, and `{asked}` was asked for",
+                self.url,
+                self.suite.escape_debug(),
+                self.codename.escape_debug()
+            ));
+        }
+        if !self.date.is_empty() && self.date().is_none() {
+            warnings.push(format!(
+                "{}: `{}` is no date; it is not known how old this state of the archive is",
+                self.url,
+                self.date.escape_debug()
+            ));
+        }
+        if !source.check_date {
+            return Ok(warnings);
+        }
         if source.check_valid_until && !self.valid_until.is_empty() {
-            let until =
-                date::parse(&self.valid_until).ok_or_else(|| bad("Valid-Until", &self.valid_until))?;
+            let mut until = date::parse(&self.valid_until).ok_or_else(|| ArchiveError::BadRelease {
+                url: self.url.clone(),
+                reason: format!("`{}` is no date in Valid-Until", self.valid_until.escape_debug()),
+            })?;
+            if let Some((made, _)) = self.date() {
+                until = until.max(made + source.valid_until_min);
+            }
             if until < now {
                 let valid_until = self.valid_until.clone();
                 return Err(ArchiveError::Expired {
@@ -131,44 +174,84 @@ impl Release {
                 });
             }
         }
-        if source.check_date && !self.date.is_empty() {
-            let made = date::parse(&self.date).ok_or_else(|| bad("Date", &self.date))?;
-            if made > now + CLOCK_TOLERANCE {
-                return Err(ArchiveError::NotYetValid {
-                    url: self.url.clone(),
-                    date: self.date.clone(),
-                });
-            }
+        let tolerance = source.date_max_future.unwrap_or(CLOCK_TOLERANCE);
+        if self.date().is_some_and(|(made, _)| made > now + tolerance) {
+            return Err(ArchiveError::NotYetValid {
+                url: self.url.clone(),
+                date: self.date.clone(),
+            });
         }
-        Ok(())
+        Ok(warnings)
+    }
+
+    /// Returns `Date` and its text, if it can be read.
+    pub(super) fn date(&self) -> Option<(SystemTime, &str)> {
+        Some((date::parse(&self.date)?, self.date.as_str()))
     }
 
     /// Whether this is the suite asked for, as apt compares: by suite, codename or version; of
-    /// a suite with a path (`buster/updates`) the first part counts too.
+    /// a suite with a path (`buster/updates`) the part before the last counts too.
     fn is_suite(&self, asked: &str) -> bool {
         let names = [&self.suite, &self.codename, &self.version];
-        if names.iter().all(|name| name.is_empty()) {
+        if asked.ends_with('/') || names.iter().all(|name| name.is_empty()) {
             return true;
         }
-        let first = asked.split('/').next().unwrap_or(asked);
+        let first = asked.rsplit_once('/').map_or(asked, |(first, _)| first);
         names
             .into_iter()
             .any(|name| !name.is_empty() && (name == asked || name == first))
     }
 
-    /// Returns the size and SHA-256 of a file, by its path below the Release file.
-    pub(super) fn file(&self, path: &str) -> Option<(u64, [u8; 32])> {
-        self.files.get(path).copied()
+    /// Returns the size and checksum of a file, by its path below the Release file.
+    pub(super) fn file(&self, path: &str) -> Option<(u64, FileHash)> {
+        self.files.get(path).and_then(ReleaseEntry::hash)
+    }
+
+    /// Whether a file may be there, by its path below the Release file: it is named, or none is.
+    pub(super) fn may_have(&self, path: &str) -> bool {
+        self.files.is_empty() || self.files.contains_key(path)
     }
 
     /// Whether the component has an index for any architecture.
     pub(super) fn has_component(&self, component: &str) -> bool {
+        if self.unhashed && self.components.is_empty() {
+            return true;
+        }
         let prefix = format!("{component}/binary-");
         // `updates/main`: older security archives name their components by path.
         self.components
             .iter()
             .any(|known| known == component || known.rsplit('/').next() == Some(component))
             || self.files.keys().any(|path| path.starts_with(&prefix))
+    }
+}
+
+impl ReleaseEntry {
+    fn hash(&self) -> Option<(u64, FileHash)> {
+        self.sha256.or(self.sha512)
+    }
+}
+
+/// Returns the fields of the first paragraph, names in lower case. As with apt a line that is no field is nothing.
+fn fields(text: &str) -> HashMap<String, String> {
+    // A comment may stand between the lines of a field.
+    let text: String = text
+        .split_inclusive('\n')
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    let mut fields = HashMap::new();
+    let mut rest = text.as_str();
+    loop {
+        let (item, after) = next_item(rest);
+        rest = after;
+        match item {
+            Item::Field { name, value } => {
+                fields.insert(name.to_ascii_lowercase(), value.to_owned());
+            }
+            Item::Blank if fields.is_empty() => {}
+            Item::Blank | Item::End => return fields,
+            Item::Comment | Item::Bad(_) | Item::Stray => {}
+        }
     }
 }
 
@@ -194,7 +277,7 @@ mod tests {
 
     #[test]
     fn suites_and_dates() {
-        let release = Release::parse(TEXT.as_bytes(), "u").unwrap();
+        let release = Release::parse(TEXT.as_bytes(), "u", false).unwrap();
         assert!(release.by_hash && release.all_included);
         assert_eq!(release.file("main/binary-riscv64/Packages").unwrap().0, 0);
         assert!(
@@ -202,17 +285,23 @@ mod tests {
         );
         let (now, mut source) = (at("10 Aug 2025 00:00:00 UTC"), source());
         for asked in ["stable", "trixie", "13.1", "trixie/updates", "./"] {
-            release.check(asked, &source, now).unwrap();
+            assert_eq!(release.check(asked, &source, now).unwrap(), [""; 0], "{asked}");
         }
-        assert!(matches!(
-            release.check("bookworm", &source, now),
-            Err(ArchiveError::OtherSuite { .. })
-        ));
+        for asked in ["bookworm", "trixie-updates", "updates/trixie"] {
+            let warnings = release.check(asked, &source, now).unwrap();
+            assert!(
+                warnings.len() == 1 && warnings[0].contains(asked) && warnings[0].contains("`trixie`"),
+                "{warnings:?}"
+            );
+        }
         let late = at("17 Aug 2025 00:00:00 UTC");
         assert!(matches!(
             release.check("trixie", &source, late),
             Err(ArchiveError::Expired { .. })
         ));
+        source.valid_until_min = Duration::from_secs(9 * 86_400);
+        release.check("trixie", &source, late).unwrap();
+        source.valid_until_min = Duration::ZERO;
         source.check_valid_until = false;
         release.check("trixie", &source, late).unwrap();
         let early = at("09 Aug 2025 10:00:00 UTC");
@@ -223,8 +312,41 @@ mod tests {
         release
             .check("trixie", &source, at("09 Aug 2025 10:20:00 UTC"))
             .unwrap();
-        source.check_date = false;
+        source.date_max_future = Some(Duration::from_secs(3600));
         release.check("trixie", &source, early).unwrap();
+        // Who does not believe the clock does not ask how long anything is valid.
+        (source.check_date, source.check_valid_until) = (false, true);
+        release.check("trixie", &source, early).unwrap();
+        release.check("trixie", &source, late).unwrap();
+    }
+
+    #[test]
+    fn dates_that_cannot_be_read_are_no_dates() {
+        let (now, source) = (at("10 Aug 2025 00:00:00 UTC"), source());
+        let text = TEXT.replace("Date: Sat, 09 Aug 2025 10:25:00 UTC", "Date: yesterday");
+        let release = Release::parse(text.as_bytes(), "u", false).unwrap();
+        let warnings = release.check("trixie", &source, now).unwrap();
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("`yesterday`"),
+            "{warnings:?}"
+        );
+        assert_eq!(release.date(), None);
+    }
+
+    #[test]
+    fn checksums_that_count() {
+        let (weak, strong) = ("0".repeat(40), "1".repeat(128));
+        let text = format!("Suite: x\nSHA1:\n {weak} 3 a\n {weak} 3 b\nSHA512:\n {strong} 3 a\n");
+        let release = Release::parse(text.as_bytes(), "u", false).unwrap();
+        assert_eq!(release.file("a"), Some((3, FileHash::Sha512([0x11; 64]))));
+        assert_eq!((release.file("b"), release.unhashed), (None, false));
+        let text = format!("Suite: x\nSHA1:\n {weak} 3 a\n");
+        let error = Release::parse(text.as_bytes(), "u", false)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("SHA-512"), "{error}");
+        let release = Release::parse(text.as_bytes(), "u", true).unwrap();
+        assert!(release.unhashed && release.may_have("a") && !release.may_have("b"));
     }
 
     #[test]
@@ -233,7 +355,7 @@ mod tests {
             .replace("Suite:", "# said by nobody\nSUITE:")
             .replace("SHA256:\n ", "SHA256: \n# between the lines\n\t ")
             .replace('\n', "\r\n");
-        let release = Release::parse(text.as_bytes(), "u").unwrap();
+        let release = Release::parse(text.as_bytes(), "u", false).unwrap();
         assert_eq!(
             (release.suite.as_str(), release.version.as_str()),
             ("stable", "13.1")
@@ -241,7 +363,7 @@ mod tests {
         assert_eq!(release.architectures, ["all", "amd64", "riscv64"]);
         assert_eq!(release.file("main/binary-riscv64/Packages").unwrap().0, 0);
         let without_end = TEXT.trim_end();
-        let release = Release::parse(without_end.as_bytes(), "u").unwrap();
+        let release = Release::parse(without_end.as_bytes(), "u", false).unwrap();
         assert!(release.file("main/binary-riscv64/Packages").is_some());
     }
 
@@ -256,17 +378,22 @@ mod tests {
             " x\n",
             "Suite: x\nno field\n",
             "Suite : x\n",
+            "SHA512:\n zz 0 p\n",
+            "SHA256:\n 00 0\n",
         ] {
             assert!(
                 matches!(
-                    Release::parse(text.as_bytes(), "u"),
+                    Release::parse(text.as_bytes(), "u", false),
                     Err(ArchiveError::BadRelease { .. })
                 ),
                 "{text}"
             );
         }
+        // A line that is no field is nothing, as with apt.
+        let text = TEXT.replace("Codename", "no field\nCodename");
+        Release::parse(text.as_bytes(), "u", false).unwrap();
         let text = TEXT.replace("Sat, 16 Aug 2025 10:25:00 UTC", "tomorrow");
-        let release = Release::parse(text.as_bytes(), "u").unwrap();
+        let release = Release::parse(text.as_bytes(), "u", false).unwrap();
         let error = release
             .check("trixie", &source(), at("10 Aug 2025 0:0:0 UTC"))
             .unwrap_err();

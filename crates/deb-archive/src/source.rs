@@ -1,6 +1,7 @@
 //! Apt sources as values.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -46,8 +47,12 @@ pub struct Source {
     pub trusted: bool,
     /// Whether a Release file past its `Valid-Until` is refused.
     pub check_valid_until: bool,
-    /// Whether a Release file with a `Date` in the future is refused.
+    /// Shortest time for which a Release file is valid, whatever its `Valid-Until` says.
+    pub valid_until_min: Duration,
+    /// Whether a Release file with a `Date` in the future is refused, and one past its `Valid-Until`.
     pub check_date: bool,
+    /// Time by which a `Date` may be in the future; `None` means the default.
+    pub date_max_future: Option<Duration>,
     /// Whether the source may be missing: a suite, component or architecture
     /// that the archive does not have is no error, and an index that does not
     /// fit its (verified) Release file is left out with a warning.
@@ -66,6 +71,33 @@ pub struct SourceList {
     /// The enabled `deb` entries of `text`, in order.
     pub sources: Vec<Source>,
 }
+
+impl Source {
+    /// Returns the source for one architecture: `$(ARCH)` in URIs and suites stands for it.
+    pub(super) fn for_architecture(&self, architecture: &str) -> Self {
+        let fill = |text: &str| text.replace(ARCH, architecture);
+        let mut source = self.clone();
+        for suite in &mut source.suites {
+            *suite = fill(suite);
+        }
+        for uri in &mut source.uris {
+            if let Ok(filled) = Url::parse(&fill(uri.as_str())) {
+                *uri = filled;
+            }
+        }
+        source
+    }
+
+    /// Whether a URI or suite depends on the architecture.
+    pub(super) fn has_variable(&self) -> bool {
+        let uris = self.uris.iter().map(Url::as_str);
+        uris.chain(self.suites.iter().map(String::as_str))
+            .any(|text| text.contains(ARCH))
+    }
+}
+
+/// The variable of sources.list(5).
+const ARCH: &str = "$(ARCH)";
 
 /// True for a relative path of plain segments: nothing empty, no `.` or `..`,
 /// nothing that is not printed.

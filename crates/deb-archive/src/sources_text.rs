@@ -1,6 +1,7 @@
 //! The two formats of apt sources, described in sources.list(5).
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -181,6 +182,8 @@ struct SourceEntry {
     trusted: bool,
     any_valid_until: bool,
     any_date: bool,
+    valid_until_min: u64,
+    date_max_future: Option<u64>,
 }
 
 impl SourceEntry {
@@ -208,6 +211,9 @@ impl SourceEntry {
             }
             "check-valid-until" => self.any_valid_until = no,
             "check-date" => self.any_date = no,
+            "valid-until-min" => self.valid_until_min = value.parse().unwrap_or(0),
+            // As with apt, zero means the default.
+            "date-max-future" => self.date_max_future = value.parse().ok().filter(|seconds| *seconds > 0),
             _ => {}
         }
     }
@@ -256,7 +262,11 @@ impl SourceEntry {
             signed_by: self.signed_by,
             trusted: self.trusted,
             check_valid_until: !self.any_valid_until,
+            valid_until_min: Duration::from_secs(self.valid_until_min.min(u64::from(u32::MAX))),
             check_date: !self.any_date,
+            date_max_future: self
+                .date_max_future
+                .map(|seconds| Duration::from_secs(seconds.min(u64::from(u32::MAX)))),
             optional: false,
         }))
     }

@@ -1,11 +1,13 @@
 //! Suites of sources and their Release files: fetched, verified, and checked to be those asked for.
 
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use url::Url;
 
 use super::package_file::{join, show};
 use super::release::Release;
+use super::seen::Sighting;
 use super::{ArchiveError, Fetcher, Keyring, Result, Source, verify};
 
 /// The architecture of packages that fit any.
@@ -30,6 +32,14 @@ pub(super) struct Suite<'a> {
 }
 
 impl<'a> Suite<'a> {
+    /// Returns the error for a suite that is not there.
+    pub(super) fn unknown(&self) -> ArchiveError {
+        ArchiveError::UnknownSuite {
+            base: show(self.base),
+            suite: self.name.to_owned(),
+        }
+    }
+
     /// Returns the components to read: an empty name for an exact path.
     pub(super) fn components(&self, release: &Release) -> Result<Vec<&'a str>> {
         if self.source.components.is_empty() {
@@ -54,7 +64,8 @@ impl<'a> Suite<'a> {
     pub(super) fn architectures<'b>(&self, release: &Release, archs: &[&'b str]) -> Vec<&'b str> {
         let only = &self.source.architectures;
         let here = |arch: &&str| only.is_empty() || only.iter().any(|known| known == arch);
-        let all = (!release.all_included).then_some(ALL);
+        // An exact path has one index for all of them.
+        let all = (!release.all_included && !self.source.components.is_empty()).then_some(ALL);
         archs.iter().copied().filter(here).chain(all).collect()
     }
 }
@@ -68,7 +79,7 @@ pub(super) fn suite_path(suite: &str) -> String {
     }
 }
 
-/// Fetches, verifies and checks the Release file of one suite.
+/// Fetches, verifies and checks the Release file of one suite. A trusted source may have none.
 pub(super) fn load_release(
     fetcher: &Fetcher,
     source: &Source,
@@ -79,23 +90,48 @@ pub(super) fn load_release(
     let directory = suite_path(suite);
     let now = fetcher.options.time.unwrap_or_else(SystemTime::now);
     let inline_url = join(base, &format!("{directory}InRelease"), suite)?;
-    let (text, url) = match fetcher.document(&inline_url, RELEASE_LIMIT)? {
+    let (text, url, document) = match fetcher.document(&inline_url, RELEASE_LIMIT)? {
         Some(document) => {
             let shown = show(&inline_url);
             let text = if source.trusted {
-                verify::unverified(&document.bytes)
+                verify::unverified(&document.bytes, &shown)?
             } else {
                 verify::inline(&document.bytes, keyring, now, &shown)?
             };
-            fetcher
-                .cache
-                .store_release(inline_url.as_str(), &document.validators, &document.bytes)?;
-            (text, shown)
+            (text, shown, Some(document))
         }
-        None => detached_release(fetcher, source, base, suite, &directory, keyring, now)?,
+        None => match detached_release(fetcher, source, base, suite, &directory, keyring, now) {
+            Err(ArchiveError::UnknownSuite { .. }) if source.trusted => {
+                return Ok(Release::absent(&show(&inline_url)));
+            }
+            other => {
+                let (text, url) = other?;
+                (text, url, None)
+            }
+        },
     };
-    let release = Release::parse(&text, &url)?;
-    release.check(suite, source, now)?;
+    let release = Release::parse(&text, &url, source.trusted)?;
+    for warning in release.check(suite, source, now)? {
+        fetcher.warn_once(&warning);
+    }
+    // Whoever needs no signature could write any date for those who do.
+    let trust = if source.trusted { " (trusted)" } else { "" };
+    let sighting = Sighting {
+        source: &format!(
+            "{}{trust}",
+            show(&join(base, &format!("{directory}Release"), suite)?)
+        ),
+        url: &url,
+        date: release.date(),
+    };
+    let stop = || fetcher.options.cancel.load(Ordering::Relaxed);
+    sighting.note(&fetcher.options.cache, fetcher.options.allow_older, &stop)?;
+    // Only now: what was refused must not answer in the place of the server.
+    if let Some(document) = document {
+        fetcher
+            .cache
+            .store_release(inline_url.as_str(), &document.validators, &document.bytes)?;
+    }
     Ok(release)
 }
 

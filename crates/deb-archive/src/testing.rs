@@ -1,6 +1,7 @@
 //! Tests of whole archives, with a small HTTP server that misbehaves on request
 //! and archives signed with keys of their own.
 
+mod as_apt;
 mod downloads;
 mod indexes;
 mod signatures;
@@ -24,7 +25,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::{DownloadProgress, FetchOptions, Fetcher, Keyring, PackageFile, Result, Source, SourceFormat};
-use deb_types::hex;
+use deb_types::{FileHash, hex};
 
 /// Behaviour of the server for a path.
 #[derive(Clone, Debug)]
@@ -214,7 +215,7 @@ pub(super) fn package(server: &Server, path: &str, bytes: &[u8]) -> PackageFile 
         urls: vec![server.url(path)],
         name: path.to_owned(),
         size: bytes.len() as u64,
-        sha256: Sha256::digest(bytes).into(),
+        hash: FileHash::Sha256(Sha256::digest(bytes).into()),
     }
 }
 
@@ -234,6 +235,16 @@ impl DownloadProgress for Counter {
             self.advanced(size);
         }
         self.0.lock().unwrap().2 += 1;
+    }
+}
+
+/// Keeps warnings.
+#[derive(Debug, Default)]
+pub(super) struct Warnings(pub(super) Mutex<Vec<String>>);
+
+impl DownloadProgress for Warnings {
+    fn warning(&self, message: &str) {
+        self.0.lock().unwrap().push(message.to_owned());
     }
 }
 

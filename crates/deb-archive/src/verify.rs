@@ -18,16 +18,14 @@ use sequoia_openpgp::policy::StandardPolicy;
 use sequoia_openpgp::types::{HashAlgorithm, RevocationStatus};
 use sequoia_openpgp::{Cert, KeyHandle};
 
-use super::{ArchiveError, Keyring, Result};
-
-const BEGIN: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
+use super::{ArchiveError, Keyring, Result, clear_signed};
 
 /// Returns the signed text of an InRelease file, if a key of `keyring` signed it.
 ///
 /// # Errors
 /// One for each way in which a signature can fail; `url` names the file in it.
 pub(super) fn inline(signed: &[u8], keyring: &Keyring, now: SystemTime, url: &str) -> Result<Vec<u8>> {
-    if !is_clear_signed(signed) {
+    if clear_signed(signed, url)?.is_none() {
         return Err(ArchiveError::NotSigned { url: url.to_owned() });
     }
     check_keyring(keyring, url)?;
@@ -56,6 +54,10 @@ pub(super) fn detached(
     url: &str,
 ) -> Result<()> {
     check_keyring(keyring, url)?;
+    clear_signed::check_detached(signature).map_err(|reason| ArchiveError::BadSignatureData {
+        url: url.to_owned(),
+        reason: reason.to_owned(),
+    })?;
     let policy = policy(keyring);
     let helper = SignatureChecker::new(keyring, &policy, now);
     let made = DetachedVerifierBuilder::from_bytes(signature)
@@ -68,23 +70,19 @@ pub(super) fn detached(
 }
 
 /// Returns the text of an InRelease file that need not be signed (`trusted=yes`).
-pub(super) fn unverified(bytes: &[u8]) -> Vec<u8> {
-    if !is_clear_signed(bytes) {
-        return bytes.to_vec();
-    }
-    let mut text = Vec::with_capacity(bytes.len());
-    let mut body = false;
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        if line.starts_with(b"-----BEGIN PGP SIGNATURE-----") {
-            break;
-        }
-        if body {
-            text.extend_from_slice(line.strip_prefix(b"- ").unwrap_or(line));
-        }
-        body |= line.trim_ascii().is_empty();
-    }
-    text.pop_if(|last| *last == b'\n');
-    with_final_newline(text)
+///
+/// # Errors
+/// [`ArchiveError::NotOneMessage`], since text around a signed message is nobody's.
+pub(super) fn unverified(bytes: &[u8], url: &str) -> Result<Vec<u8>> {
+    Ok(clear_signed(bytes, url)?.unwrap_or_else(|| bytes.to_vec()))
+}
+
+/// Returns the text within a clear-signed message; none where there is no such message.
+fn clear_signed(bytes: &[u8], url: &str) -> Result<Option<Vec<u8>>> {
+    clear_signed::text(bytes).map_err(|reason| ArchiveError::NotOneMessage {
+        url: url.to_owned(),
+        reason,
+    })
 }
 
 /// Adds the final newline, which is not part of the signed text.
@@ -93,10 +91,6 @@ fn with_final_newline(mut text: Vec<u8>) -> Vec<u8> {
         text.push(b'\n');
     }
     text
-}
-
-fn is_clear_signed(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_start().starts_with(BEGIN)
 }
 
 fn check_keyring(keyring: &Keyring, url: &str) -> Result<()> {
@@ -263,7 +257,11 @@ impl<'a> SignatureChecker<'a> {
             }
             Some(SignatureProblem::Weak { key, reason }) => ArchiveError::WeakSignature { url, key, reason },
             _ if unknown.is_empty() => ArchiveError::NotSigned { url },
-            _ => ArchiveError::UnknownKey { url, keys: unknown },
+            _ => ArchiveError::UnknownKey {
+                url,
+                keys: unknown,
+                keyrings: self.keyring.described(),
+            },
         })
     }
 }

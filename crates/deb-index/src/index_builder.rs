@@ -119,7 +119,9 @@ pub(super) fn table(text: &str) -> Result<Vec<u8>, Malformed> {
                 Item::Comment => {}
                 Item::Blank => break (at, false),
                 Item::End => break (at, true),
-                Item::Bad(_) | Item::Stray => return Err(bad(at, "this is not a control field")),
+                // apt passes over such a line, and so do the readers of a stanza.
+                Item::Bad(line) => tracing::warn!(?line, "not a field of an index: passed over"),
+                Item::Stray => {}
             }
         };
         if stanza.name.is_empty() {

@@ -144,6 +144,18 @@ fn text_that_is_not_utf8_is_not_kept() {
 }
 
 #[test]
+fn a_line_that_is_no_field_is_nothing() {
+    let text = INDEX
+        .replace("Package: b\n", " stray\nPackage: b\nno field\n")
+        .replace("Provides: v (= 2)", "-- : x\n: y\nProvides: v (= 2)");
+    check(&Packages::parse(text.clone()).unwrap());
+    let packages = Packages::parse(text).unwrap();
+    let first = packages.records().next().unwrap();
+    let fields: Vec<_> = relations(packages.stanza(first.stanza)).collect();
+    assert_eq!(fields, [(2, "c (>= 1) | v,\n a:any"), (9, "v (= 2), w")]);
+}
+
+#[test]
 fn what_is_no_index_is_refused() {
     for (text, line) in [
         ("Package", 1),

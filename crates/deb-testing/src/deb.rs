@@ -153,7 +153,7 @@ pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
-/// Compresses data: `.gz`, `.xz`, `.zst`; with any other extension it stays as it is.
+/// Compresses data: `.gz`, `.xz`, `.bz2`, `.lzma`, `.zst`; with any other extension it stays as it is.
 pub fn compress(data: &[u8], extension: &str) -> Vec<u8> {
     match extension {
         ".gz" => {
@@ -163,6 +163,18 @@ pub fn compress(data: &[u8], extension: &str) -> Vec<u8> {
         }
         ".xz" => {
             let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 0);
+            encoder.write_all(data).unwrap();
+            encoder.finish().unwrap()
+        }
+        ".bz2" => {
+            let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+            encoder.write_all(data).unwrap();
+            encoder.finish().unwrap()
+        }
+        ".lzma" => {
+            let options = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
+            let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
+            let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
             encoder.write_all(data).unwrap();
             encoder.finish().unwrap()
         }

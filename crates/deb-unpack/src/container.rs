@@ -103,7 +103,14 @@ pub(super) fn members(file: &[u8], path: &Path) -> Result<Members, DebError> {
             if control.is_some() {
                 return Err(problem("it has two control members"));
             }
-            control = Some(member(&name, extension, range).map_err(|text| problem(&text))?);
+            let member = member(&name, extension, range).map_err(|text| problem(&text))?;
+            if !member.compression.is_of_control() {
+                return Err(problem(&format!(
+                    "member {} has a compression that dpkg takes for data.tar only",
+                    printable(&name)
+                )));
+            }
+            control = Some(member);
         } else if let Some(extension) = name.strip_prefix("data.tar") {
             if control.is_none() {
                 return Err(problem("data.tar comes before control.tar"));

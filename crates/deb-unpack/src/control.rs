@@ -27,7 +27,7 @@ impl Expected {
     }
 }
 
-/// Adds an entry of the control member.
+/// Adds an entry of the control member, which dpkg has tar(1) extract: of a name that appears twice the last one counts.
 pub(super) fn add(
     archive: &mut ControlArchive,
     entry: &super::entries::Entry,
@@ -61,10 +61,7 @@ pub(super) fn add(
         if kind != FileType::Regular {
             return Err("it is not a plain file".to_owned());
         }
-        if !archive.control.is_empty() {
-            return Err("it appears twice".to_owned());
-        }
-        archive.control = String::from_utf8(data).map_err(|_| "it is not UTF-8".to_owned())?;
+        archive.control = deb_types::raw_text::decode(data);
         return Ok(());
     }
     let mtime = Timestamp {
@@ -78,10 +75,8 @@ pub(super) fn add(
         gid: entry.gid,
         mtime,
     };
-    match archive.files.insert(name.to_owned(), ControlFile { data, meta }) {
-        None => Ok(()),
-        Some(_) => Err("it appears twice".to_owned()),
-    }
+    archive.files.insert(name.to_owned(), ControlFile { data, meta });
+    Ok(())
 }
 
 /// Checks that a control archive is that of the package the index promised.

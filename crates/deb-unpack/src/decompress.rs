@@ -21,6 +21,8 @@ pub(super) enum Compression {
     None,
     Gzip,
     Xz,
+    Bzip2,
+    Lzma,
     Zstd,
 }
 
@@ -30,9 +32,16 @@ impl Compression {
             "" => Some(Compression::None),
             ".gz" => Some(Compression::Gzip),
             ".xz" => Some(Compression::Xz),
+            ".bz2" => Some(Compression::Bzip2),
+            ".lzma" => Some(Compression::Lzma),
             ".zst" => Some(Compression::Zstd),
             _ => None,
         }
+    }
+
+    /// Whether the control member may have it, too.
+    pub(super) fn is_of_control(self) -> bool {
+        !matches!(self, Compression::Bzip2 | Compression::Lzma)
     }
 }
 
@@ -111,6 +120,8 @@ pub(super) fn reader<'a>(
             };
             Box::new(XzDecoder::new_stream(source, stream))
         }
+        Compression::Lzma => Box::new(XzDecoder::new_stream(source, Stream::new_lzma_decoder(MEMORY)?)),
+        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(source)),
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
             decoder.window_log_max(27)?;

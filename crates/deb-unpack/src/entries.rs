@@ -1,7 +1,8 @@
 //! The entries of a tar archive, as dpkg reads them.
 //!
 //! dpkg accepts ustar, old and GNU headers with GNU long names; pax headers, sparse files and the
-//! other extensions it refuses. Here names are checked as well: nothing absolute, no `..`.
+//! other extensions it refuses in the data member. The control member it has tar(1) extract. Names begin at the root
+//! of the target, with a slash or without; here `..` is refused as well.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -71,10 +72,20 @@ pub(crate) enum WalkError<E> {
     Visitor(E),
 }
 
+/// Who extracts an archive for dpkg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// dpkg itself: the data member.
+    Dpkg,
+    /// tar(1): the control member. Of its pax headers nothing matters here.
+    Tar,
+}
+
 /// Calls `visit` for every entry in the order of the archive, with a reader of a file's contents,
 /// then reads the archive to its end.
 pub(crate) fn walk<R: Read, E>(
     mut reader: R,
+    dialect: Dialect,
     mut visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), E>,
 ) -> Result<(), WalkError<E>> {
     let mut archive = Archive::new(&mut reader);
@@ -83,6 +94,9 @@ pub(crate) fn walk<R: Read, E>(
         let mut item = item.map_err(WalkError::Read)?;
         let header = item.header().clone();
         let kind = header.as_bytes()[156];
+        if matches!(kind, b'x' | b'g') && dialect == Dialect::Tar {
+            continue;
+        }
         if matches!(kind, b'L' | b'K') {
             let text = long_text(&mut item, &header).map_err(WalkError::Read)?;
             let problem = "its long name is longer than a path can be".to_owned();
@@ -195,9 +209,6 @@ fn checked_path(name: &[u8]) -> Result<PathBuf, String> {
     if name.is_empty() {
         return Err("its name is empty".to_owned());
     }
-    if name.starts_with(b"/") {
-        return Err("its name is absolute".to_owned());
-    }
     if name.contains(&b'\n') || name.contains(&0) {
         return Err("its name contains a line break".to_owned());
     }
@@ -207,7 +218,7 @@ fn checked_path(name: &[u8]) -> Result<PathBuf, String> {
     let mut path = PathBuf::from("/");
     for component in Path::new(OsStr::from_bytes(name)).components() {
         match component {
-            Component::CurDir => {}
+            Component::CurDir | Component::RootDir => {}
             Component::Normal(part) if part.len() <= MAX_NAME => path.push(part),
             Component::Normal(_) => return Err("a part of its name is too long".to_owned()),
             _ => return Err("its name leads out of the target through '..'".to_owned()),

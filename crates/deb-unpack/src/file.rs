@@ -10,7 +10,7 @@ use file_mapping::FileMap;
 
 use super::container::{self, Member, Members};
 use super::decompress::{Compression, Source, is_limit, reader};
-use super::entries::{Entry, WalkError, walk};
+use super::entries::{Dialect, Entry, WalkError, walk};
 use super::error::DebError;
 use super::recompressed::{self, Recompressed};
 use dpkg_db::ControlArchive;
@@ -111,7 +111,10 @@ impl DebFile {
     /// Returns the data member's archive where decoding it is slow; none where it is not.
     fn slow_data(&self, limit: u64) -> Result<Option<impl Read + '_>, DebError> {
         let member = &self.members.data;
-        if member.compression != Compression::Xz {
+        if !matches!(
+            member.compression,
+            Compression::Xz | Compression::Bzip2 | Compression::Lzma
+        ) {
             return Ok(None);
         }
         reader(self.source(member), member.compression, limit, 1)
@@ -146,7 +149,7 @@ impl DebFile {
         };
         let member = &self.members.control;
         let data = (self.source(member), member.compression);
-        self.walk(member, data, CONTROL_LIMIT, 1, |entry, contents| {
+        self.walk(member, data, CONTROL_LIMIT, 1, Dialect::Tar, |entry, contents| {
             let mut data = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0).min(1 << 20));
             contents
                 .read_to_end(&mut data)
@@ -186,7 +189,7 @@ impl DebFile {
             Some(recompressed) => (recompressed.source(), Compression::Zstd),
             None => (self.source(member), member.compression),
         };
-        self.walk(member, data, limit, threads, visit)
+        self.walk(member, data, limit, threads, Dialect::Dpkg, visit)
     }
 
     fn source(&self, member: &Member) -> Source<'_> {
@@ -203,11 +206,12 @@ impl DebFile {
         (source, compression): (Source<'_>, Compression),
         limit: u64,
         threads: usize,
+        dialect: Dialect,
         visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), DebError>,
     ) -> Result<(), DebError> {
         let reader = reader(source, compression, limit, threads)
             .map_err(|source| self.damaged(member, limit, source))?;
-        walk(reader, visit).map_err(|error| match error {
+        walk(reader, dialect, visit).map_err(|error| match error {
             WalkError::Read(source) => self.damaged(member, limit, source),
             WalkError::Entry { entry, problem } => DebError::Entry {
                 path: self.path.clone(),

@@ -2,6 +2,7 @@
 
 mod conffiles;
 mod hostile;
+mod lenient;
 mod parallel;
 mod recompressed;
 mod recorded;

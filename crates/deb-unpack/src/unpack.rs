@@ -118,8 +118,10 @@ impl<'a> Unpacker<'a> {
     fn entry(&mut self, entry: &Entry, contents: &mut dyn Read, limit: u64) -> Result<(), DebError> {
         let path = &entry.path;
         let directory = entry.kind == EntryKind::Directory;
-        if self.placed.contains_key(path) || (!directory && self.directories.ships(path)) {
-            return Err(self.placement.deb.bad_entry(path, "it appears twice"));
+        // As with dpkg the last one of several stays, symbolic links after all others.
+        if self.placed.contains_key(path) && directory || (!directory && self.directories.ships(path)) {
+            let problem = "it appears twice, as a directory and as something else";
+            return Err(self.placement.deb.bad_entry(path, problem));
         }
         self.placement.check_path(path)?;
         let place = self.placement.place_of(path)?;

@@ -1,6 +1,6 @@
 //! The database as a whole: packages, their state on disk, and the journal.
 
-use deb_types::{PackageKey, PathOwners};
+use deb_types::{PackageKey, PathOwners, raw_text};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
@@ -277,7 +277,7 @@ impl Database {
                 continue;
             };
             let path = update_path(self.next_update);
-            write(target, &path, self.stanza(package).as_bytes(), 0o644)?;
+            write(target, &path, &raw_text::encode(&self.stanza(package)), 0o644)?;
             self.next_update += 1;
         }
         Ok(())
@@ -308,7 +308,7 @@ impl Database {
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(failed(old)(error)),
         }
-        write(target, status, text.as_bytes(), 0o644)?;
+        write(target, status, &raw_text::encode(&text), 0o644)?;
         for number in 0..self.next_update {
             remove_optional(target, &update_path(number))?;
         }

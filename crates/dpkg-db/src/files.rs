@@ -26,10 +26,10 @@ pub(super) fn read_optional(target: &Target, path: &Path) -> Result<Option<Vec<u
     }
 }
 
-/// Reads a database file as text; empty when it does not exist.
+/// Reads a database file as text, to be written with [`deb_types::raw_text::encode`]; empty when it does not exist.
 pub(super) fn read_text(target: &Target, path: &Path) -> Result<String, DpkgError> {
     let data = read_optional(target, path)?.unwrap_or_default();
-    String::from_utf8(data).map_err(|_| malformed(path, "is not UTF-8"))
+    Ok(deb_types::raw_text::decode(data))
 }
 
 pub(super) fn write(target: &Target, path: &Path, data: &[u8], mode: u32) -> Result<(), DpkgError> {

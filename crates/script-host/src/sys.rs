@@ -2,7 +2,10 @@
 #![allow(unsafe_code, reason = "each block says why it is sound")]
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::mem::zeroed;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// Result of [`fork`].
 pub(crate) enum Forked {
@@ -32,7 +35,7 @@ pub(crate) fn fork() -> io::Result<Forked> {
 /// Those of socket(2) or ioctl(2).
 pub(crate) fn loopback_up(socket: &OwnedFd) -> io::Result<()> {
     // SAFETY: an all-zero `ifreq` is a valid value of this plain C structure.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    let mut request: libc::ifreq = unsafe { zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
         *to = libc::c_char::from_ne_bytes([*from]);
     }
@@ -47,9 +50,197 @@ pub(crate) fn loopback_up(socket: &OwnedFd) -> io::Result<()> {
 }
 
 /// Takes ownership of a descriptor that has just arrived over a socket.
-pub(crate) fn adopt(descriptor: std::os::fd::RawFd) -> OwnedFd {
-    use std::os::fd::FromRawFd;
+pub(crate) fn adopt(descriptor: RawFd) -> OwnedFd {
     // SAFETY: the kernel has just made this descriptor for this process
     // (unix(7), SCM_RIGHTS), and no other code has its number.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
+}
+
+/// What becomes of the descriptors above standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inherited {
+    /// They are closed: nothing was given by its number.
+    Closed,
+    /// They stay, and nothing that is executed has them.
+    Kept,
+}
+
+/// Deals with the descriptors that the caller of this program has left open (close_range(2)).
+pub(crate) fn set_apart(inherited: Inherited) {
+    let flags = match inherited {
+        Inherited::Closed => 0,
+        Inherited::Kept => libc::CLOSE_RANGE_CLOEXEC,
+    };
+    // SAFETY: called at the very beginning of the program, when no descriptor above 2 has an owner yet.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, flags) };
+    if done == 0 {
+        return;
+    }
+    // A filter of a container may not know the call.
+    for descriptor in open_descriptors() {
+        // SAFETY: as above; a number that is not open is an error of no consequence.
+        let _ = match inherited {
+            Inherited::Closed => unsafe { libc::close(descriptor) },
+            Inherited::Kept => unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) },
+        };
+    }
+}
+
+fn open_descriptors() -> Vec<RawFd> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter(|number| *number > 2).collect()
+}
+
+/// Leaves a descriptor open in what `command` executes, under its own number.
+pub(crate) fn hand_down(command: &mut Command, descriptor: BorrowedFd<'_>) {
+    let number = descriptor.as_raw_fd();
+    let keep = move || {
+        // SAFETY: fcntl(2) on a number of the child's; it allocates nothing, as is asked of this closure.
+        match unsafe { libc::fcntl(number, libc::F_SETFD, 0) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    // SAFETY: the closure makes one system call.
+    unsafe { command.pre_exec(keep) };
+}
+
+/// Gives the calling thread, and all that it starts, an empty session keyring of its own (keyctl(2),
+/// `KEYCTL_JOIN_SESSION_KEYRING`).
+///
+/// # Errors
+/// Those of keyctl(2): `ENOSYS` without keyrings, `EPERM` in some containers.
+pub(crate) fn join_session_keyring() -> io::Result<()> {
+    const JOIN: libc::c_int = 1;
+    // SAFETY: a null name asks for an anonymous keyring.
+    let done = unsafe { libc::syscall(libc::SYS_keyctl, JOIN, std::ptr::null::<libc::c_char>()) };
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// Applies a filter of system calls to the calling thread and all that it starts.
+///
+/// # Errors
+/// Those of seccomp(2).
+pub(crate) fn apply_filter(program: &[libc::sock_filter]) -> io::Result<()> {
+    // Scripts of others are not slowed down by what guards against spying on one's own process.
+    seccomp(program, libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW).map(drop)
+}
+
+/// Applies a filter as [`apply_filter`] does, and returns its listener.
+///
+/// # Errors
+/// Those of seccomp(2): `EBUSY` where this process has a filter with a listener already.
+pub(crate) fn apply_heard_filter(program: &[libc::sock_filter]) -> io::Result<OwnedFd> {
+    let flags = libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // A signal does not interrupt a call that is being decided (Linux 5.19).
+    let listener = seccomp(program, flags | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+        .or_else(|_| seccomp(program, flags))?;
+    Ok(adopt(listener))
+}
+
+fn seccomp(program: &[libc::sock_filter], flags: libc::c_ulong) -> io::Result<RawFd> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(program.len()).map_err(io::Error::other)?,
+        filter: program.as_ptr().cast_mut(),
+    };
+    let set = libc::SECCOMP_SET_MODE_FILTER;
+    // SAFETY: `program` describes a slice that outlives the call; the kernel only reads it.
+    let done = unsafe { libc::syscall(libc::SYS_seccomp, set, flags, &raw const program) };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    RawFd::try_from(done).map_err(io::Error::other)
+}
+
+/// Receives the next call that a filter's listener is asked about.
+///
+/// # Errors
+/// `ENOENT` where the caller has been killed meanwhile.
+pub(crate) fn next_call(listener: &OwnedFd) -> io::Result<libc::seccomp_notif> {
+    // SAFETY: an all-zero `seccomp_notif` is valid, and what the kernel asks for.
+    let mut call: libc::seccomp_notif = unsafe { zeroed() };
+    // SAFETY: the request fills a `seccomp_notif`.
+    let done = unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_RECV,
+            &raw mut call,
+        )
+    };
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(call)
+    }
+}
+
+/// Whether the caller still waits for an answer: its process id has not become another's.
+pub(crate) fn still_waits(listener: &OwnedFd, id: u64) -> bool {
+    // SAFETY: the request reads a `u64`.
+    unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_ID_VALID,
+            &raw const id,
+        ) == 0
+    }
+}
+
+/// Answers a call: the kernel does it (`None`), or the caller gets a result.
+pub(crate) fn answer_call(listener: &OwnedFd, id: u64, result: Option<Result<i64, i32>>) {
+    let (val, error, flags) = match result {
+        None => (
+            0,
+            0,
+            u32::try_from(libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE).unwrap_or(1),
+        ),
+        Some(Ok(value)) => (value, 0, 0),
+        Some(Err(errno)) => (0, -errno.abs(), 0),
+    };
+    let answer = libc::seccomp_notif_resp {
+        id,
+        val,
+        error,
+        flags,
+    };
+    // SAFETY: the request reads a `seccomp_notif_resp`. A caller that is gone needs no answer.
+    unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_SEND,
+            &raw const answer,
+        )
+    };
+}
+
+/// Puts a descriptor into the process of a caller, and returns its number there.
+///
+/// # Errors
+/// Those of the request `SECCOMP_IOCTL_NOTIF_ADDFD` (seccomp_unotify(2)).
+pub(crate) fn give_descriptor(listener: &OwnedFd, id: u64, given: BorrowedFd<'_>) -> io::Result<i64> {
+    let request = libc::seccomp_notif_addfd {
+        id,
+        flags: 0,
+        srcfd: given.as_raw_fd().cast_unsigned(),
+        newfd: 0,
+        newfd_flags: libc::O_CLOEXEC.cast_unsigned(),
+    };
+    // SAFETY: the request reads a `seccomp_notif_addfd`.
+    let number = unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_ADDFD,
+            &raw const request,
+        )
+    };
+    if number < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(i64::from(number))
+    }
 }

@@ -230,7 +230,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
     }
 
     fn unpacked(&self, file: &PackageFile) -> PathBuf {
-        let hash = deb_types::hex(&file.sha256);
+        let hash = file.hash.hex();
         self.store.join(hash.get(..2).unwrap_or_default()).join(hash)
     }
 }
@@ -252,5 +252,8 @@ pub fn package_file(
             filename: package.filename.to_owned(),
         })?;
     let name = format!("{} {} ({})", package.name, package.version, package.architecture);
-    index.package_file(&name, package.filename, package.size, package.sha256)
+    let hash = package.hash.ok_or_else(|| ArchiveError::NoUrl {
+        package: name.clone(),
+    })?;
+    index.package_file(&name, package.filename, package.size, hash)
 }

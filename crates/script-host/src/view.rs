@@ -19,8 +19,10 @@ pub mod privileges;
 mod processor;
 mod sandbox;
 mod sandboxed;
+mod seccomp;
 mod spawn;
 
+use crate::sys::Inherited;
 pub use error::ViewError;
 use error::io_error;
 pub use fusermount::unmount_stale;
@@ -54,6 +56,10 @@ pub struct Machine {
     pub fuse: bool,
     /// Whether the user's files can be kept from scripts.
     pub protects: bool,
+    /// Whether what scripts change of files and ask of processes can be looked at, call by call.
+    pub supervises: bool,
+    /// Whether signals and sockets of other processes can be kept from scripts without that.
+    pub scopes: bool,
 }
 
 impl Machine {
@@ -67,6 +73,8 @@ impl Machine {
         Self {
             fuse: device.is_ok() && fusermount::is_installed(),
             protects: sandbox::protects(),
+            supervises: sandbox::supervises(),
+            scopes: sandbox::scopes(),
         }
     }
 }
@@ -225,10 +233,21 @@ impl Drop for View {
 /// Runs the agent or the sandbox where this program was executed as one, and returns the exit status; `None` means
 /// an ordinary start.
 ///
-/// A view executes `/proc/self/exe`, so every program that opens one calls this first in `main`.
+/// A view executes `/proc/self/exe`, so every program that opens one calls this first in `main`. From here on nothing
+/// that is executed inherits a descriptor above standard error that the program's caller has left open.
 pub fn agent_entry() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
-    let marker = arguments.next()?;
+    let marker = arguments.next();
+    let roles = [PROBE_MARKER, sandbox::MARKER, AGENT_MARKER];
+    let has_role = marker
+        .as_ref()
+        .is_some_and(|marker| roles.iter().any(|role| marker == role));
+    crate::sys::set_apart(if has_role {
+        Inherited::Closed
+    } else {
+        Inherited::Kept
+    });
+    let marker = marker?;
     if marker == PROBE_MARKER {
         return Some(agent::try_namespaces());
     }
@@ -241,17 +260,5 @@ pub fn agent_entry() -> Option<ExitCode> {
     if marker != AGENT_MARKER {
         return None;
     }
-    let (Some(mount_point), Some(private)) = (arguments.next(), arguments.next()) else {
-        return Some(ExitCode::from(2));
-    };
-    let native_system = arguments.next().filter(|path| !path.is_empty());
-    let native_root = arguments.next();
-    let layer = arguments.next();
-    Some(agent::run(&agent::MountPoints {
-        target: Path::new(&mount_point),
-        private: Path::new(&private),
-        native_system: native_system.as_deref().map(Path::new),
-        native_root: native_root.as_deref().map(Path::new),
-        layer: layer.as_deref().map(Path::new),
-    }))
+    Some(agent::run())
 }

@@ -25,6 +25,9 @@
 //! | `n` | PATH TYPE MAJOR MINOR MODE | record a device: mknod(2); TYPE is `b` or `c` |
 //! | `x` | PATH | record the attribute `security.capability`, whose bytes follow the field; none take it away |
 //!
+//! Without namespaces scripts can make no socket that leads to another process. There socket(2) with
+//! [`CONTROL_LINE`] gives the shim its connection.
+//!
 //! | reply | fields | meaning |
 //! |---|---|---|
 //! | `+` | PATH | execute this path of the view |
@@ -67,6 +70,10 @@ pub use record::{Device, Record};
 pub use reply::Reply;
 pub use strings::Strings;
 pub use violation::{Violation, ViolationKind};
+
+/// Protocol number with which the shim asks for a socket of the family `AF_UNIX` where scripts may make none: it gets one
+/// that is connected with [`paths::CONTROL`]. No such protocol exists (unix(7)).
+pub const CONTROL_LINE: i32 = 0x5249;
 
 /// Longest request in bytes: some command lines name many directories.
 pub const LONGEST_REQUEST: usize = 128 << 10;

@@ -120,11 +120,19 @@ pub struct Args {
     #[arg(long, value_name = "URL", value_parser = values::mirror, action = ArgAction::Append)]
     pub mirror: Vec<String>,
 
-    /// OpenPGP keys that may sign the archive [default: what this machine's apt trusts]
+    /// OpenPGP keys that may sign archives, beside those that this machine's apt trusts
     ///
-    /// A keyring in binary or ASCII armour, or a directory of them. May be given more than once.
+    /// A keyring in binary or ASCII armour, or a directory of such files (.gpg, .pgp, .asc). For sources
+    /// that name no keys of their own (signed-by). May be given more than once.
     #[arg(long, value_name = "FILE", action = ArgAction::Append)]
     pub keyring: Vec<PathBuf>,
+
+    /// Accept an archive whose state is older than the one seen last
+    ///
+    /// The cache keeps the date of each archive's last Release file. An older one is refused: it may be
+    /// an old state with known faults that somebody serves again.
+    #[arg(long)]
+    pub allow_older_release: bool,
 
     /// Whether /usr is merged: /bin, /sbin and /lib* are links into /usr
     ///

@@ -134,6 +134,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
             components,
             mirrors: args.mirror,
             keyrings,
+            allow_older: args.allow_older_release,
         },
         cache: std::path::absolute(cache).map_err(SettingsError::CurrentDirectory)?,
         temporary: environment.temporary(),

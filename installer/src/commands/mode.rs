@@ -61,8 +61,9 @@ fn is_lack(error: &ViewError) -> bool {
 fn lost(why: &ViewError, machine: Machine) -> Vec<String> {
     let mut lost = vec![format!(
         "{why}: maintainer scripts run in chrootless mode on this machine itself, with its own tools and \
-         DPKG_ROOT; what a script does elsewhere is refused, and where the tools are of another release than \
-         the target's the result may differ"
+         DPKG_ROOT; what a script does elsewhere is refused, but it sees the names and attributes of files and the \
+         command lines of processes, and where the tools are of another release than the target's the result \
+         may differ"
     )];
     if let Some(hint) = why.hint() {
         lost.push(format!("to have the mode redirect: {hint}"));
@@ -81,6 +82,18 @@ fn lost(why: &ViewError, machine: Machine) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if !machine.supervises {
+        let others = if machine.scopes {
+            ""
+        } else {
+            ", send signals to your processes"
+        };
+        lost.push(format!(
+            "calls of scripts cannot be looked at here, since a container or another program does (seccomp): scripts can \
+             change modes, times and extended attributes of your files{others} and connect to your sockets, so use \
+             packages that you trust"
+        ));
+    }
     lost
 }
 
@@ -95,12 +108,32 @@ mod tests {
         let all = Machine {
             fuse: true,
             protects: true,
+            supervises: true,
+            scopes: true,
         };
         let none = Machine {
             fuse: false,
             protects: false,
+            supervises: false,
+            scopes: false,
         };
-        assert_eq!(lost(&why, none).len(), lost(&why, all).len() + 2);
+        assert_eq!(lost(&why, none).len(), lost(&why, all).len() + 3);
+        let open = |machine| lost(&why, machine).pop().unwrap_or_default();
+        let unsupervised = Machine {
+            supervises: false,
+            ..all
+        };
+        assert!(open(unsupervised).contains("extended attributes"));
+        assert!(!open(unsupervised).contains("signals"));
+        assert!(
+            open(Machine {
+                scopes: false,
+                ..unsupervised
+            })
+            .contains("signals")
+        );
+        // The other means suffices.
+        assert_eq!(lost(&why, Machine { scopes: false, ..all }), lost(&why, all));
     }
 
     #[test]

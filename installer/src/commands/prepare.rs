@@ -58,7 +58,7 @@ impl Prepared {
         reporter: &Arc<dyn Reporter>,
         cancel: &Cancel,
     ) -> Result<Self, Error> {
-        let archives = Archives::open(&settings.cache, Arc::clone(reporter), cancel)?;
+        let archives = Archives::open(&settings.cache, &settings.archives, Arc::clone(reporter), cancel)?;
         let own: Vec<&str> = settings.system.architectures().map(|arch| arch.name).collect();
         let native = Architecture::native().name;
         let (lists, indexes) = {

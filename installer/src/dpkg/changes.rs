@@ -47,7 +47,7 @@ impl Host<'_> {
     /// # Errors
     /// Nothing can be done, or nothing more.
     pub(super) fn change_packages(&self, database: Database) -> Result<bool> {
-        let runs_programs = self.call.options.act && needs_scripts(self.call, &database);
+        let runs_programs = self.call.options.act && needs_scripts(self.call, self.target, &database);
         self.open(database, runs_programs, |session, database| {
             Engine::new(self, database, session).act()
         })
@@ -93,7 +93,7 @@ impl Host<'_> {
         };
         // Native tools are packages of an archive, and a native root is made of such.
         let archives = (runs_programs && scripts_run.needs_native(redirected))
-            .then(|| Archives::open(&cache, Arc::clone(&reporter), cancel))
+            .then(|| Archives::open(&cache, &options.archives, Arc::clone(&reporter), cancel))
             .transpose()
             .map_err(unfetched)?;
         let sources = match &archives {
@@ -205,6 +205,8 @@ fn scripts_run(mode: ScriptMode, messages: &Messages) -> Result<ScriptRootKind> 
     if mode == ScriptMode::Redirect {
         return Ok(ScriptRootKind::Target);
     }
+    // Where layers can be made, so can namespaces.
+    let _ = view::has_layers();
     Ok(match view::probe() {
         Ok(_) => ScriptRootKind::Native,
         Err(error) => {
@@ -269,7 +271,34 @@ fn native_root_request(call: &Call, target: &Target, database: &Database) -> Req
 
 /// Whether scripts are to be expected. Unpacking alone runs none of packages that are new and have no preinst; one that
 /// has to run all the same gets a session of its own.
-fn needs_scripts(call: &Call, database: &Database) -> bool {
+fn needs_scripts(call: &Call, target: &Target, database: &Database) -> bool {
+    let waits = |package: &Package| {
+        !matches!(
+            package.status,
+            Status::Installed | Status::ConfigFiles | Status::NotInstalled
+        )
+    };
+    let has = |package: &Package, script: &str| target.stat(&package.info_path(script)).is_ok();
+    match call.action {
+        Action::Configure | Action::TriggersOnly => return database.packages().any(waits),
+        Action::Remove | Action::Purge => {
+            let named = |package: &&Package| {
+                call.options.pending
+                    || call.arguments.iter().any(|name| {
+                        let name = name.to_string_lossy();
+                        database.resolve(&name).is_some_and(|key| key == package.key())
+                    })
+            };
+            return database
+                .packages()
+                .any(|package| waits(package) || !package.triggers_pending.is_empty())
+                || database
+                    .packages()
+                    .filter(named)
+                    .any(|package| has(package, "prerm") || has(package, "postrm"));
+        }
+        _ => {}
+    }
     if call.action != Action::Unpack || call.options.triggers != Some(false) || call.options.recursive {
         return true;
     }

@@ -37,7 +37,7 @@ pub(crate) struct Line(Option<UnixStream>);
 impl Line {
     /// Connects.
     pub(crate) fn open(control: &Path) -> Self {
-        Self(UnixStream::connect(control).ok())
+        Self(crate::sys::connect(control).ok())
     }
 
     /// Sends a message, and waits until the installer has it: the order of what a script does is kept.

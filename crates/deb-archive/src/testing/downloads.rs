@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use deb_types::FileHash;
+
 use super::super::{ArchiveError, Fetcher, PackageFile};
 use super::{Counter, Serve, Server, fetcher, package, quick};
 
@@ -117,7 +119,7 @@ fn a_killed_run_s_download_is_resumed_by_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let file = package(&server, "a", &bytes);
     let fetcher = fetcher(dir.path());
-    let partial = dir.path().join("partial").join(super::hex(&file.sha256));
+    let partial = dir.path().join("partial").join(file.hash.hex());
     fs::create_dir_all(partial.parent().unwrap()).unwrap();
     fs::write(&partial, &bytes[..60_000]).unwrap();
     let paths = fetcher.fetch(std::slice::from_ref(&file)).unwrap();
@@ -234,7 +236,7 @@ fn a_server_that_is_not_there() {
         urls: vec![url.parse().unwrap()],
         name: "x".into(),
         size: 1,
-        sha256: [0; 32],
+        hash: FileHash::Sha256([0; 32]),
     };
     let dir = tempfile::tempdir().unwrap();
     let error = fetcher(dir.path()).fetch(&[file]).unwrap_err();
@@ -302,7 +304,7 @@ fn local_archives() {
         fs::read(&fetcher.fetch(&[file.clone()]).unwrap()[0]).unwrap(),
         b"content"
     );
-    file.sha256 = [1; 32];
+    file.hash = FileHash::Sha256([1; 32]);
     assert!(matches!(
         fetcher.fetch(&[file.clone()]),
         Err(ArchiveError::WrongHash { .. })

@@ -1,11 +1,19 @@
 //! Whole archives: from a source to the text of its indexes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sequoia_openpgp::Cert;
 
-use super::super::{ArchiveError, Index, Keyring, MachineSources, Result, default_sources, load_indexes};
-use super::{Serve, Server, Signing, days, fetcher, gz, key, keyring, packages, release, sign, sources, xz};
+use deb_types::FileHash;
+
+use super::super::{
+    ArchiveError, Fetcher, Index, Keyring, MachineSources, Result, default_sources, load_indexes,
+};
+use super::{
+    Serve, Server, Signing, Warnings, days, fetcher, gz, key, keyring, packages, quick, release, sign,
+    sources, xz,
+};
 
 const RELEASE: &str = "debian/dists/trixie/InRelease";
 const PACKED: &str = "debian/dists/trixie/main/binary-riscv64/Packages.xz";
@@ -97,11 +105,13 @@ fn indexes_of_two_architectures() {
         (one.release_archive.as_str(), one.component.as_str(), one.source),
         ("stable", "main", 0)
     );
-    let file = one.package_file("one", "pool/one.deb", 3, [0; 32]).unwrap();
+    let file = one
+        .package_file("one", "pool/one.deb", 3, FileHash::Sha256([0; 32]))
+        .unwrap();
     assert_eq!(file.urls, [archive.server.url("debian/pool/one.deb")]);
-    for evil in ["../one.deb", "/etc/passwd", "pool/../../x"] {
+    for evil in ["../one.deb", "/../etc/passwd", "pool/../../x"] {
         assert!(matches!(
-            one.package_file("one", evil, 3, [0; 32]),
+            one.package_file("one", evil, 3, FileHash::Sha256([0; 32])),
             Err(ArchiveError::BadFilename { .. })
         ));
     }
@@ -177,11 +187,20 @@ fn a_release_file_of_another_suite_or_another_time() {
     archive
         .server
         .put("debian/dists/bookworm/InRelease", Serve::Well(signed));
-    let error = archive.load_with("", "bookworm main", &["riscv64"]).unwrap_err();
-    assert!(
-        error.to_string().contains("`stable`") && error.to_string().contains("`bookworm`"),
-        "{error}"
+    archive.server.put(
+        "debian/dists/bookworm/main/binary-riscv64/Packages.xz",
+        Serve::Well(xz(packages("one").as_bytes())),
     );
+    // apt warns of the name, and so is done here.
+    let warnings = Arc::new(Warnings::default());
+    let fetcher = Fetcher::new(quick(archive.cache.path()), warnings.clone()).unwrap();
+    let sources = sources(&archive.server, "", "bookworm main").unwrap();
+    for _ in 0..2 {
+        load_indexes(&fetcher, &sources, &archive.keyring, &["riscv64"]).unwrap();
+    }
+    let said = warnings.0.lock().unwrap().join("\n");
+    assert!(said.contains("`stable`") && said.contains("`bookworm`"), "{said}");
+    assert_eq!(warnings.0.lock().unwrap().len(), 1);
     archive.publish("Valid-Until: Sat, 16 Aug 2025 10:25:00 UTC\n");
     let error = archive.load().unwrap_err();
     assert!(matches!(error, ArchiveError::Expired { .. }), "{error}");
@@ -267,7 +286,14 @@ fn altered_and_cut_off_indexes_are_refused() {
     archive.server.put(PACKED, Serve::Endless);
     assert!(matches!(archive.load(), Err(ArchiveError::TooLarge { .. })));
     archive.server.remove(PACKED);
-    assert!(matches!(archive.load(), Err(ArchiveError::NotFound { .. })));
+    archive
+        .server
+        .remove("debian/dists/trixie/main/binary-riscv64/Packages.gz");
+    let error = archive.load().unwrap_err();
+    assert!(
+        matches!(&error, ArchiveError::NotFound { name, .. } if name.ends_with("Packages.xz")),
+        "{error}"
+    );
     archive.server.put(RELEASE, Serve::Endless);
     assert!(matches!(archive.load(), Err(ArchiveError::TooLarge { .. })));
     archive.publish("");

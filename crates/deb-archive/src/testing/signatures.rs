@@ -26,15 +26,32 @@ fn a_good_signature_gives_the_text_that_was_signed() {
     let signed = sign(TEXT, &cert, Signing::default());
     let text = check(&signed, &keyring(&cert)).unwrap();
     assert_eq!(String::from_utf8(text).unwrap(), TEXT);
-    // Text around the signed part does not belong to it.
-    let mut around = b"\n".to_vec();
-    around.extend_from_slice(&signed);
-    around.extend_from_slice(b"Suite: evil\n");
-    if let Ok(text) = check(&around, &keyring(&cert)) {
-        assert!(!String::from_utf8(text).unwrap().contains("evil"));
-    }
-    let unverified = verify::unverified(&signed);
+    let unverified = verify::unverified(&signed, "u").unwrap();
     assert_eq!(String::from_utf8(unverified).unwrap(), TEXT);
+}
+
+#[test]
+fn nothing_stands_beside_what_was_signed() {
+    let cert = key(None);
+    let signed = sign(TEXT, &cert, Signing::default());
+    let other = sign(TEXT, &key(None), Signing::default());
+    let around = |before: &[u8], after: &[u8]| [before, &signed, after].concat();
+    for bad in [
+        around(b"\n", b""),
+        around(b"Suite: evil\n\n", b""),
+        around(b"", b"Suite: evil\n"),
+        around(b"", b"\n"),
+        around(b"", &signed),
+        around(&other, b""),
+        around(b"", &other),
+    ] {
+        for error in [
+            check(&bad, &keyring(&cert)).unwrap_err(),
+            verify::unverified(&bad, "u").unwrap_err(),
+        ] {
+            assert!(matches!(error, ArchiveError::NotOneMessage { .. }), "{error}");
+        }
+    }
 }
 
 #[test]
@@ -114,13 +131,7 @@ fn what_is_not_signed_is_refused() {
     }
     let broken = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nx\n";
     let error = check(broken.as_bytes(), &ring).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ArchiveError::BadSignatureData { .. } | ArchiveError::NotSigned { .. }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, ArchiveError::NotOneMessage { .. }), "{error}");
     let error = check(&sign(TEXT, &key(None), Signing::default()), &Keyring::default()).unwrap_err();
     assert!(matches!(error, ArchiveError::NoKeyring { .. }), "{error}");
 }
@@ -175,6 +186,23 @@ fn keyrings_binary_armored_and_with_several_blocks() {
             check(&sign(TEXT, cert, Signing::default()), &ring).unwrap();
         }
     }
+    // A directory of them, as apt's trusted.gpg.d; other files there are somebody else's.
+    put("README", b"no key".to_vec());
+    let ring = Keyring::load(&[dir.path().into()]).unwrap();
+    assert_eq!(ring.certs.len(), 4);
+    let error = check(&sign(TEXT, &key(None), Signing::default()), &ring).unwrap_err();
+    let names = ["a.gpg", "a.asc"].map(|name| dir.path().join(name).display().to_string());
+    assert!(
+        names.iter().all(|name| error.to_string().contains(name)) && error.to_string().contains("--keyring"),
+        "{error}"
+    );
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let error = Keyring::load(&[empty]).unwrap_err().to_string();
+    assert!(error.contains("/empty") && error.contains(".asc"), "{error}");
+    put("z.pgp", b"no key".to_vec());
+    let error = Keyring::load(&[dir.path().into()]).unwrap_err().to_string();
+    assert!(error.contains("z.pgp"), "{error}");
     for bytes in [&b""[..], b"no key", b"-----BEGIN PGP PUBLIC KEY BLOCK-----\nzz"] {
         let error = Keyring::from_bytes(bytes, Path::new("/k/x.gpg")).unwrap_err();
         assert!(error.to_string().contains("/k/x.gpg"), "{error}");

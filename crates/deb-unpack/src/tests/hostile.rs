@@ -26,10 +26,8 @@ fn entries() {
             "'../evil': its name leads out",
         ),
         (Data::default().file("./a/../../evil", "x"), "leads out"),
-        (
-            Data::default().file("/etc/evil", "x"),
-            "'/etc/evil': its name is absolute",
-        ),
+        (Data::default().file("/../evil", "x"), "leads out"),
+        (Data::default().file("//a//../../evil", "x"), "leads out"),
         (Data::default().file("./a\nb", "x"), "line break"),
         (
             Data::default().file(&format!("./{}", "n".repeat(256)), "x"),
@@ -51,7 +49,7 @@ fn entries() {
         ),
         (Data::default().link("./p", b'1', "../../etc/passwd"), "leads out"),
         (
-            Data::default().file("./p", "1").file("./p", "2"),
+            Data::default().file("./p", "1").dir("./p"),
             "'/p': it appears twice",
         ),
         (
@@ -142,7 +140,7 @@ fn directories_have_to_be_there() {
 #[test]
 fn expansion_without_end_stops() {
     let zeros = vec![0_u8; 100 << 20];
-    for extension in [".gz", ".xz", ".zst"] {
+    for extension in [".gz", ".xz", ".bz2", ".lzma", ".zst"] {
         let mut deb = Deb::new("bomb", Data::default().raw("./zeros", b'0', &zeros, |_| {}));
         deb.extension = extension;
         let scene = Scene::new();
@@ -211,6 +209,10 @@ fn containers() {
             ar(&[version, control, ("data.tar.lz4", b"x")]),
             "unknown compression",
         ),
+        (
+            ar(&[version, ("control.tar.bz2", b"x"), payload]),
+            "control.tar.bz2 has a compression that dpkg takes for data.tar only",
+        ),
         (ar(&[version, control, ("data.tar.xz", b"")]), "is empty"),
         (
             [b"!<arch>\n#1/9999999999999".as_slice(), &[b' '; 100]].concat(),
@@ -230,7 +232,7 @@ fn containers() {
 #[test]
 fn damaged_members() {
     let deb = Deb::new("p", Data::default().file("./a", &"some contents ".repeat(10_000)));
-    for extension in ["", ".gz", ".xz", ".zst"] {
+    for extension in ["", ".gz", ".xz", ".bz2", ".lzma", ".zst"] {
         let mut deb = deb.clone();
         deb.extension = extension;
         let control = compress(&deb.control_tar(), ".gz");
@@ -258,12 +260,6 @@ fn control_members() {
     let scene = Scene::new();
     let cases = [
         (Data::default().file("./postinst", "x"), "no control file"),
-        (
-            Data::default()
-                .file("./control", "Package: p\n")
-                .file("./control", "Package: q\n"),
-            "twice",
-        ),
         (Data::default().file("./sub/control", "x"), "at the top"),
         (
             Data::default().link("./control", b'2', "/etc/passwd"),

@@ -14,7 +14,7 @@ fn paths(list: &[PathBuf]) -> Vec<&str> {
 
 #[test]
 fn every_kind_of_entry_in_every_compression() {
-    for extension in ["", ".gz", ".xz", ".zst"] {
+    for extension in ["", ".gz", ".xz", ".bz2", ".lzma", ".zst"] {
         let scene = Scene::new();
         let data = Data::default()
             .dir("./")

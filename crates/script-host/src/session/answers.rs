@@ -6,7 +6,7 @@ use super::{Result, ScriptRoot, SessionError};
 use crate::arch_output::{self, Verdict};
 use crate::unrunnable::Refusal;
 use glibc_tools::{Output, ldconfig, ldd};
-use shim_protocol::{Request, Strings, Violation};
+use shim_protocol::{Request, Strings, Violation, names};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -40,7 +40,7 @@ impl<'s> Answers<'s> {
         if !self.shared.redirected && !self.shared.options.root.is_chrootless() {
             return Ok(None);
         }
-        let path = self.shared.private().join("control");
+        let path = self.shared.private().join(names::CONTROL);
         match Control::listen(scope, &path, |request| self.answer(request)) {
             Ok(control) => Ok(Some(control)),
             Err(source) => Err(SessionError::Write { path, source }),

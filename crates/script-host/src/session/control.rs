@@ -3,16 +3,18 @@
 //! The conversation is described in [`shim_protocol`].
 
 use glibc_tools::Output;
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::socket::{Backlog, getsockopt, listen, sockopt::PeerCredentials};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use shim_protocol::{LONGEST_REQUEST, Request, Violation};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Reply to the shim.
 pub(super) type Reply = shim_protocol::Reply<Vec<u8>>;
@@ -31,10 +33,83 @@ pub(super) fn refused(reason: impl Into<String>) -> Reply {
     Reply::Refused(reason.into().into_bytes())
 }
 
+/// Most conversations at a time, each a descriptor and a thread of this process. Scripts may open as many connections as
+/// they like; the others wait in the kernel.
+const MOST: usize = 32;
+
+/// Time for one side of a conversation.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same where all places are taken: the shim sends its request at once.
+const PATIENCE_IN_A_QUEUE: Duration = Duration::from_millis(500);
+
+/// Time between two looks at whether a conversation is to end.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// The places of conversations.
+#[derive(Default)]
+struct Places {
+    taken: Mutex<usize>,
+    freed: Condvar,
+    ending: AtomicBool,
+}
+
+impl Places {
+    /// Waits for a place; none is left when the session ends.
+    fn take(&self) -> bool {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = |taken: &mut usize| *taken >= MOST && !self.is_ending();
+        let taken = self.freed.wait_while(taken, wait);
+        *taken.unwrap_or_else(PoisonError::into_inner) += 1;
+        !self.is_ending()
+    }
+
+    fn free(&self) {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.freed.notify_all();
+    }
+
+    fn is_full(&self) -> bool {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) >= MOST
+    }
+
+    fn end(&self) {
+        // Under the lock, so that nobody is about to wait.
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ending.store(true, Ordering::Release);
+        drop(taken);
+        self.freed.notify_all();
+    }
+
+    fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
+    /// Waits until a stream is ready. None where the other side takes too long, or the session ends.
+    fn wait_for(&self, stream: &UnixStream, flags: PollFlags, since: Instant) -> Option<()> {
+        let interval = Timespec::try_from(INTERVAL).ok();
+        loop {
+            let patience = if self.is_full() {
+                PATIENCE_IN_A_QUEUE
+            } else {
+                PATIENCE
+            };
+            if self.is_ending() || since.elapsed() > patience {
+                return None;
+            }
+            match poll(&mut [PollFd::new(stream, flags)], interval.as_ref()) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Some(()),
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
 /// The listening thread; it ends when this is dropped.
 pub(super) struct Control<'scope> {
     path: PathBuf,
-    ending: Arc<AtomicBool>,
+    places: Arc<Places>,
     thread: Option<ScopedJoinHandle<'scope, ()>>,
 }
 
@@ -51,23 +126,36 @@ impl<'scope> Control<'scope> {
     ) -> io::Result<Self> {
         let answer = Arc::new(answer);
         let listener = bind(path)?;
+        // Who waits is served in turn, and not after thousands of connections of one script.
+        listen(&listener, Backlog::new(i32::try_from(MOST).unwrap_or(1))?)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
-        let ending = Arc::new(AtomicBool::new(false));
-        let theirs = Arc::clone(&ending);
+        let places = Arc::new(Places::default());
+        let theirs = Arc::clone(&places);
         let thread = scope.spawn(move || {
-            for connection in listener.incoming() {
-                if theirs.load(Ordering::Acquire) {
-                    return;
-                }
-                if let Ok(stream) = connection {
-                    let answer = Arc::clone(&answer);
-                    scope.spawn(move || converse(stream, &*answer));
+            while theirs.take() {
+                let Ok((stream, _)) = listener.accept() else {
+                    theirs.free();
+                    // Of descriptors or memory there may be more in a while.
+                    std::thread::sleep(INTERVAL);
+                    continue;
+                };
+                let (answer, places) = (Arc::clone(&answer), Arc::clone(&theirs));
+                let conversation = move || {
+                    let _ = converse(&stream, &places, &*answer);
+                    drop(stream);
+                    places.free();
+                };
+                if std::thread::Builder::new()
+                    .spawn_scoped(scope, conversation)
+                    .is_err()
+                {
+                    theirs.free();
                 }
             }
         });
         Ok(Self {
             path: path.to_owned(),
-            ending,
+            places,
             thread: Some(thread),
         })
     }
@@ -88,32 +176,55 @@ fn short(directory: &std::fs::File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()))
 }
 
-fn converse(mut stream: UnixStream, answer: &dyn Fn(Request<'_>) -> Reply) {
-    let patience = Some(Duration::from_secs(10));
-    let mut request = Vec::new();
-    let read = stream
-        .set_read_timeout(patience)
-        .and_then(|()| stream.set_write_timeout(patience))
-        .and_then(|()| {
-            (&stream)
-                .take(LONGEST_REQUEST as u64 + 1)
-                .read_to_end(&mut request)
-        });
-    let reply = match read {
-        Err(_) => return,
-        Ok(_) => match Request::decode(&request) {
-            Ok(Request::Violation(violation)) => answer(Request::Violation(Violation {
-                process: peer(&stream).unwrap_or(violation.process),
-                ..violation
-            })),
-            Ok(request) => answer(request),
-            Err(reason) => refused(reason.to_string()),
-        },
+/// Hears one request and answers it. None where the other side does not take part.
+fn converse(stream: &UnixStream, places: &Places, answer: &dyn Fn(Request<'_>) -> Reply) -> Option<()> {
+    stream.set_nonblocking(true).ok()?;
+    let request = hear(stream, places)?;
+    let reply = match Request::decode(&request) {
+        Ok(Request::Violation(violation)) => answer(Request::Violation(Violation {
+            process: peer(stream).unwrap_or(violation.process),
+            ..violation
+        })),
+        Ok(request) => answer(request),
+        Err(reason) => refused(reason.to_string()),
     };
     let mut bytes = Vec::new();
     reply.encode(&mut |piece| bytes.extend_from_slice(piece));
-    // A script that was killed meanwhile does not read the answer.
-    let _ = stream.write_all(&bytes);
+    let (mut rest, since) = (bytes.as_slice(), Instant::now());
+    while !rest.is_empty() {
+        places.wait_for(stream, PollFlags::OUT, since)?;
+        match (&*stream).write(rest) {
+            Ok(written) => rest = rest.get(written..)?,
+            Err(error) if is_passing(&error) => {}
+            // A script that was killed meanwhile does not read the answer.
+            Err(_) => return None,
+        }
+    }
+    Some(())
+}
+
+fn hear(stream: &UnixStream, places: &Places) -> Option<Vec<u8>> {
+    let (mut request, since) = (Vec::new(), Instant::now());
+    let mut chunk = [0; 4096];
+    loop {
+        places.wait_for(stream, PollFlags::IN, since)?;
+        match (&*stream).read(&mut chunk) {
+            Ok(0) => return Some(request),
+            Ok(length) => request.extend_from_slice(chunk.get(..length)?),
+            Err(error) if is_passing(&error) => {}
+            Err(_) => return None,
+        }
+        if request.len() > LONGEST_REQUEST {
+            return Some(request);
+        }
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 /// Returns the id of the process at the other end, as this process sees it (unix(7), `SO_PEERCRED`).
@@ -124,7 +235,7 @@ fn peer(stream: &UnixStream) -> Option<u32> {
 
 impl Drop for Control<'_> {
     fn drop(&mut self) {
-        self.ending.store(true, Ordering::Release);
+        self.places.end();
         // Wakes the thread from accept(2).
         let woken = self
             .path
@@ -178,6 +289,28 @@ mod tests {
             let long = vec![b'c'; LONGEST_REQUEST + 1];
             assert_eq!(ask(&path, &long), b"-the request is too long");
             drop(control);
+        });
+    }
+
+    #[test]
+    fn many_connections_are_no_obstacle() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control");
+        let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        std::thread::scope(|scope| {
+            let control = Control::listen(scope, &path, |_| Reply::Counterpart).unwrap();
+            let idle: Vec<UnixStream> = (0..MOST * 2)
+                .map(|_| UnixStream::connect(&path).unwrap())
+                .collect();
+            let before = Instant::now();
+            assert_eq!(ask(&path, b"c/usr/bin/tool\0"), b">");
+            assert!(before.elapsed() < PATIENCE);
+            assert!(descriptors() < MOST * 4, "{}", descriptors());
+            // The end of the session does not wait for those who say nothing.
+            let before = Instant::now();
+            drop(control);
+            drop(idle);
+            assert!(before.elapsed() < Duration::from_secs(2));
         });
     }
 }

@@ -145,8 +145,12 @@ impl Shared<'_> {
             ScriptRoot::Target => Ok(()),
             ScriptRoot::Native { root, .. } => {
                 let names = |directory: &str| root.read_dir(Path::new(directory)).unwrap_or_default();
-                wrappers::create(&private, names)
-                    .and_then(|()| fs::create_dir(private.join(names::SYSROOT)))
+                let made = match self.options.observer {
+                    // It watches directories of this session's own.
+                    Some(_) => wrappers::create(&private, names),
+                    None => wrappers::share(&private, self.options.cache, names),
+                };
+                made.and_then(|()| fs::create_dir(private.join(names::SYSROOT)))
                     .and_then(|()| self.prepare_observer(&private, root))
             }
             ScriptRoot::Machine { .. } => {
@@ -201,6 +205,7 @@ impl Shared<'_> {
             return Ok(View::in_sandbox(SandboxedOptions {
                 target: self.options.target,
                 mount_point: fuse.then_some(self.options.mount_point.as_path()),
+                control: Some(self.private().join(names::CONTROL)),
                 readable: vec![self.private()],
                 writable: vec![self.options.scratch.join("tmp")],
                 sink,

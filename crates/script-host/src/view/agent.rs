@@ -15,7 +15,8 @@ mod scripts;
 pub(super) use layers::try_layers;
 
 use super::handlers;
-use super::message::{FromAgent, ToAgent};
+use super::message::{FromAgent, MountPoints, ToAgent};
+use super::seccomp::{self, Keyrings};
 use crate::sys::{self, Forked};
 use caps::{CapSet, Capability, CapsHashSet};
 use mounts::{mount_served, open_path, private_mounts, served, sources};
@@ -70,38 +71,23 @@ impl<T, E: Into<io::Error>> Context<T> for std::result::Result<T, E> {
     }
 }
 
-/// Directories of the machine of which the view is made.
-pub(super) struct MountPoints<'a> {
-    /// Mount point of the target.
-    pub(super) target: &'a Path,
-    /// The private directory, which scripts find as [`PHANTOM_DIRECTORY`](super::PHANTOM_DIRECTORY).
-    pub(super) private: &'a Path,
-    /// Root of a native system that is the sysroot; none where packages are.
-    pub(super) native_system: Option<&'a Path>,
-    /// Mount point of the native root, where scripts run in one.
-    pub(super) native_root: Option<&'a Path>,
-    /// Mount point of the layer over the native root; none where scripts may write to it.
-    pub(super) layer: Option<&'a Path>,
-}
-
 /// Runs the agent on its standard input.
-pub(super) fn run(points: &MountPoints<'_>) -> ExitCode {
+pub(super) fn run() -> ExitCode {
     let Ok(socket) = take_standard_input() else {
         return ExitCode::from(2);
     };
     let mut socket = UnixStream::from(socket);
-    let forked =
-        set_up(&mut socket, points).and_then(|handlers| Ok((handlers, sys::fork().context("fork")?)));
+    let forked = set_up(&mut socket).and_then(|made| Ok((made, sys::fork().context("fork")?)));
     let done = match forked {
-        Ok((_handlers, Forked::Parent(child))) => {
+        Ok((_made, Forked::Parent(child))) => {
             // The handlers stay as long as this process. Only the child talks from here on.
             drop(socket);
             return wait_until_end(child);
         }
-        Ok((handlers, Forked::Child)) => {
+        Ok((made, Forked::Child)) => {
             // Not to be found among the descriptors of process 1.
-            drop(handlers);
-            enter(points.native_root.is_some()).and_then(|()| scripts::serve(&mut socket))
+            drop(made.handlers);
+            enter(made.with_target).and_then(|()| scripts::serve(&mut socket))
         }
         Err(failure) => Err(failure),
     };
@@ -152,11 +138,23 @@ fn take_standard_input() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Makes the view. Returns the mount of its handlers, which are there as long as it is open.
-fn set_up(socket: &mut UnixStream, points: &MountPoints<'_>) -> Result<Option<OwnedFd>> {
+/// A view that is set up.
+struct Made {
+    /// Mount of its handlers, which are there as long as it is open.
+    handlers: Option<OwnedFd>,
+    /// Whether scripts see the target below their root.
+    with_target: bool,
+}
+
+/// Makes the view.
+fn set_up(socket: &mut UnixStream) -> Result<Made> {
     // Away from the terminal: its Ctrl-C is for the installer, which ends us.
     nix::unistd::setsid().context("leave the terminal's session")?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("follow the installer's end")?;
+    let points = match ToAgent::receive(socket).context("hear from the installer")? {
+        ToAgent::Points(points) => points,
+        _ => return Err(unexpected()),
+    };
     unshare(CloneFlags::CLONE_NEWUSER).context("make a user namespace")?;
     FromAgent::Unshared
         .send(socket)
@@ -172,16 +170,20 @@ fn set_up(socket: &mut UnixStream, points: &MountPoints<'_>) -> Result<Option<Ow
             | CloneFlags::CLONE_NEWNET,
     )
     .context("make mount, pid, ipc, uts and network namespaces")?;
+    // Where there are no control groups, there is no name of one to be seen.
+    let _ = unshare(CloneFlags::CLONE_NEWCGROUP);
     private_mounts().context("make the mounts private")?;
-    let handlers = register(&handlers, points.private);
-    let fuse = mount_served(points.target)?;
-    let native_fuse = points.native_root.map(mount_served).transpose()?;
+    let MountPoints { target, private, .. } = &points;
+    let native_root = points.native_root.as_deref();
+    let handlers = register(&handlers, private);
+    let fuse = mount_served(target)?;
+    let native_fuse = native_root.map(mount_served).transpose()?;
     // Paths outside are reachable only while this process is the user, and the
     // view only after that: the kernel refuses FUSE requests of an unmapped user.
     let open = |path| open_path(path).context("open the view");
-    let mounted = (open(points.target)?, points.native_root.map(open).transpose()?);
-    let memory = points.layer.map(layers::memory).transpose()?;
-    let binds = sources(points)?;
+    let mounted = (open(target)?, native_root.map(open).transpose()?);
+    let memory = points.layer.as_deref().map(layers::memory).transpose()?;
+    let binds = sources(&points)?;
     let handled = handlers.is_some();
     FromAgent::Mounted { handled }
         .send(socket)
@@ -193,17 +195,20 @@ fn set_up(socket: &mut UnixStream, points: &MountPoints<'_>) -> Result<Option<Ow
     become_root()?;
     let served = |mount| served(mount).context("reach the target in the view");
     let target = served(&mounted.0)?;
-    let native_root = mounted.1.as_ref().map(served).transpose()?;
-    let native_root = match (native_root, memory) {
+    let native = mounted.1.as_ref().map(served).transpose()?;
+    let native = match (native, memory) {
         (Some(lower), Some(memory)) => {
             Some(layers::over(&lower, &memory).context("mount a layer over the native root")?)
         }
-        (native_root, _) => native_root,
+        (native, _) => native,
     };
-    let root = native_root.as_ref().unwrap_or(&target);
+    let root = native.as_ref().unwrap_or(&target);
     nix::unistd::fchdir(root).context("enter the view")?;
     mounts::bind_all(&binds, &target, root)?;
-    Ok(handlers)
+    Ok(Made {
+        handlers,
+        with_target: native.is_some(),
+    })
 }
 
 /// Registers handlers of foreign programs. Where the kernel has none for user namespaces, the installer
@@ -267,10 +272,15 @@ fn enter(with_target: bool) -> Result<()> {
     umount2(".", MntFlags::MNT_DETACH).context("leave the machine's root directory")?;
     nix::unistd::chdir("/").context("enter the view")?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    confine()
+    // The session keyring of the user who runs this program would be everybody's here.
+    let keyrings = match sys::join_session_keyring() {
+        Ok(()) => Keyrings::Own,
+        Err(_) => Keyrings::None,
+    };
+    confine(keyrings)
 }
 
-fn confine() -> Result<()> {
+fn confine(keyrings: Keyrings) -> Result<()> {
     let caps_error = |error: caps::errors::CapsError| io::Error::other(error.to_string());
     let allowed: CapsHashSet = ALLOWED.into_iter().collect();
     for capability in caps::runtime::thread_all_supported() {
@@ -294,5 +304,12 @@ fn confine() -> Result<()> {
         .context("drop capabilities")?;
     nix::sys::prctl::set_no_new_privs().context("set no_new_privs")?;
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0)
-        .context("forbid core files")
+        .context("forbid core files")?;
+    // Scripts have the user id of process 1. None may trace it or look into it; what they execute is their own.
+    nix::sys::prctl::set_dumpable(false).context("be out of the reach of scripts")?;
+    match seccomp::view(keyrings).compile() {
+        Ok(filter) => sys::apply_filter(&filter).context("filter system calls"),
+        // A machine whose calls are not known has the namespaces all the same.
+        Err(_) => Ok(()),
+    }
 }

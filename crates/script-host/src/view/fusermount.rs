@@ -1,8 +1,7 @@
 //! A FUSE mount without a user namespace: made by fusermount3(1), which is set-user-id root.
 
 use super::{ViewError, io_error, receive_descriptor};
-use rustix::io::FdFlags;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -31,10 +30,10 @@ pub(super) fn mount(path: &Path) -> Result<(Mount, OwnedFd), ViewError> {
     let mut refused = "fusermount3 is not installed".to_owned();
     for program in PROGRAMS {
         let (ours, theirs) = UnixStream::pair().map_err(io_error("make a socket pair"))?;
+        let mut command = Command::new(program);
         // The program gets its end by number (the protocol of libfuse).
-        rustix::io::fcntl_setfd(&theirs, FdFlags::empty())
-            .map_err(|error| io_error("share a socket")(error.into()))?;
-        let ran = Command::new(program)
+        crate::sys::hand_down(&mut command, theirs.as_fd());
+        let ran = command
             .args([
                 "-o",
                 "fsname=rootless-install,subtype=rootless-install,nodev,nosuid",

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! agent                                   installer
+//!                                  ◄──    Points
 //! Unshared                         ──►    writes the id maps
 //!                                  ◄──    Mapped     (with handlers to register)
 //! Mounted, then the FUSE descriptor ──►   starts the server (with a native root: two)
@@ -20,11 +21,31 @@
 //! A frame is a count and that many strings, each with its length, all `u32`
 //! little endian.
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Directories of the machine of which the view is made. They are no arguments of the agent, which scripts can read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MountPoints {
+    /// Mount point of the target.
+    pub(super) target: PathBuf,
+    /// The private directory, which scripts find as [`PHANTOM_DIRECTORY`](super::PHANTOM_DIRECTORY).
+    pub(super) private: PathBuf,
+    /// Root of a native system that is the sysroot; none where packages are.
+    pub(super) native_system: Option<PathBuf>,
+    /// Mount point of the native root, where scripts run in one.
+    pub(super) native_root: Option<PathBuf>,
+    /// Mount point of the layer over the native root; none where scripts write to that itself.
+    pub(super) layer: Option<PathBuf>,
+}
 
 /// From the installer to the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ToAgent {
+    /// The first message.
+    Points(MountPoints),
     /// The id maps of the user namespace are written.
     Mapped {
         /// Lines for [`super::handlers::register`].
@@ -79,18 +100,18 @@ pub(super) enum FromAgent {
 /// Longest string, and most strings, that a frame may have.
 const MAX_FRAME: usize = 4 << 20;
 
-fn write_frame(out: &mut impl Write, parts: &[&str]) -> io::Result<()> {
+fn write_frame(out: &mut impl Write, parts: &[impl AsRef<[u8]>]) -> io::Result<()> {
     let mut frame = Vec::new();
     let length = |n: usize| u32::try_from(n).map(u32::to_le_bytes).map_err(io::Error::other);
     frame.extend(length(parts.len())?);
     for part in parts {
-        frame.extend(length(part.len())?);
-        frame.extend(part.as_bytes());
+        frame.extend(length(part.as_ref().len())?);
+        frame.extend(part.as_ref());
     }
     out.write_all(&frame)
 }
 
-fn read_frame(input: &mut impl Read) -> io::Result<Vec<String>> {
+fn read_frame(input: &mut impl Read) -> io::Result<Vec<Vec<u8>>> {
     let number = |input: &mut dyn Read| -> io::Result<usize> {
         let mut bytes = [0; 4];
         input.read_exact(&mut bytes)?;
@@ -106,9 +127,46 @@ fn read_frame(input: &mut impl Read) -> io::Result<Vec<String>> {
     for _ in 0..count {
         let mut part = vec![0; number(input)?];
         input.read_exact(&mut part)?;
-        parts.push(String::from_utf8(part).map_err(io::Error::other)?);
+        parts.push(part);
     }
     Ok(parts)
+}
+
+fn texts(parts: Vec<Vec<u8>>) -> io::Result<Vec<String>> {
+    let texts = parts.into_iter().map(String::from_utf8);
+    texts.collect::<Result<_, _>>().map_err(io::Error::other)
+}
+
+impl MountPoints {
+    fn parts(&self) -> [&[u8]; 6] {
+        fn bytes(path: &Path) -> &[u8] {
+            path.as_os_str().as_bytes()
+        }
+        [
+            b"points",
+            bytes(&self.target),
+            bytes(&self.private),
+            self.native_system.as_deref().map_or(b"", bytes),
+            self.native_root.as_deref().map_or(b"", bytes),
+            self.layer.as_deref().map_or(b"", bytes),
+        ]
+    }
+
+    /// Reads the parts after the first.
+    fn read(parts: &[Vec<u8>]) -> io::Result<Self> {
+        let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+        let optional = |bytes: &Vec<u8>| (!bytes.is_empty()).then(|| path(bytes));
+        match parts {
+            [target, private, native_system, native_root, layer] => Ok(Self {
+                target: path(target),
+                private: path(private),
+                native_system: optional(native_system),
+                native_root: optional(native_root),
+                layer: optional(layer),
+            }),
+            _ => Err(malformed()),
+        }
+    }
 }
 
 fn malformed() -> io::Error {
@@ -122,6 +180,7 @@ impl ToAgent {
     /// Those of the socket.
     pub(super) fn send(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
+            Self::Points(points) => write_frame(out, &points.parts()),
             Self::Mapped { handlers } => {
                 let parts: Vec<&str> = std::iter::once("mapped")
                     .chain(handlers.iter().map(String::as_str))
@@ -152,7 +211,12 @@ impl ToAgent {
     /// The end of the stream, or a malformed frame.
     pub(super) fn receive(input: &mut impl Read) -> io::Result<Self> {
         let parts = read_frame(input)?;
-        let mut parts = parts.into_iter();
+        if let [kind, points @ ..] = parts.as_slice()
+            && kind == b"points"
+        {
+            return MountPoints::read(points).map(Self::Points);
+        }
+        let mut parts = texts(parts)?.into_iter();
         match parts.next().as_deref() {
             Some("mapped") => Ok(Self::Mapped {
                 handlers: parts.collect(),
@@ -209,7 +273,7 @@ impl FromAgent {
     /// # Errors
     /// The end of the stream, or a malformed frame.
     pub(super) fn receive(input: &mut impl Read) -> io::Result<Self> {
-        let parts = read_frame(input)?;
+        let parts = texts(read_frame(input)?)?;
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let number = |text: &str| text.parse().map_err(|_| malformed());
         match parts.as_slice() {
@@ -250,7 +314,17 @@ mod tests {
         let short = [ToAgent::Serving, ToAgent::Spread, ToAgent::Kill];
         let mapped =
             [Vec::new(), vec!["|0|".into(), "|1|".into()]].map(|handlers| ToAgent::Mapped { handlers });
-        for message in short.into_iter().chain(mapped).chain([run, free]) {
+        let points = [None, Some(PathBuf::from(OsStr::from_bytes(b"/na\xefve")))].map(|path| {
+            ToAgent::Points(MountPoints {
+                target: "/target".into(),
+                private: "/private".into(),
+                native_system: path.clone(),
+                native_root: path.clone(),
+                layer: path,
+            })
+        });
+        let all = short.into_iter().chain(mapped).chain(points);
+        for message in all.chain([run, free]) {
             let mut wire = Vec::new();
             message.send(&mut wire).unwrap();
             assert_eq!(ToAgent::receive(&mut wire.as_slice()).unwrap(), message);

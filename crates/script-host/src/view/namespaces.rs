@@ -2,17 +2,17 @@
 
 use super::deadline::Deadline;
 use super::idmap::{self, IdRange, Mapper};
-use super::message::{FromAgent, ToAgent};
+use super::message::{FromAgent, MountPoints, ToAgent};
 use super::output::Collector;
 use super::processor::{self, Processors};
 use super::{AGENT_MARKER, Ended, LAYERS_MARKER, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
 use rootless_install_fs::{ServeOptions, Server, Target};
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// A variable of the environment with which executions are redirected as on a kernel whose user namespaces
@@ -34,14 +34,7 @@ impl Namespaces {
         let (reader, writer) = io::pipe().map_err(io_error("make a pipe"))?;
         let errors = writer.try_clone().map_err(io_error("copy a descriptor"))?;
         let mut agent = Command::new("/proc/self/exe")
-            .args([
-                OsString::from(AGENT_MARKER),
-                options.mount_point.into(),
-                options.private.into(),
-            ])
-            .arg(options.native_system.unwrap_or(Path::new("")))
-            .args(options.native_root.as_ref().map(|native| native.mount_point))
-            .args(options.native_root.as_ref().and_then(|native| native.layer))
+            .arg(AGENT_MARKER)
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(OwnedFd::from(writer)))
@@ -52,9 +45,23 @@ impl Namespaces {
         let redirect = options.serve.redirect.as_ref();
         let wanted = redirect.filter(|_| std::env::var_os(NO_HANDLERS).is_none());
         let handlers = wanted.map_or_else(Vec::new, |redirect| handlers::prepare(redirect, options.private));
+        let points = ToAgent::Points(MountPoints {
+            target: options.mount_point.to_owned(),
+            private: options.private.to_owned(),
+            native_system: options.native_system.map(Path::to_owned),
+            native_root: options
+                .native_root
+                .as_ref()
+                .map(|native| native.mount_point.to_owned()),
+            layer: options
+                .native_root
+                .as_ref()
+                .and_then(|native| native.layer.map(Path::to_owned)),
+        });
         let native = options.native_root.map(|native| (native.root, native.serve));
         let served = std::iter::once((options.target, options.serve)).chain(native);
-        match set_up(&mut socket, &agent, (range, &mapper), handlers, served) {
+        let begun = points.send(&mut socket).map_err(ViewError::Lost);
+        match begun.and_then(|()| set_up(&mut socket, &agent, (range, &mapper), handlers, served)) {
             Ok(servers) => {
                 let threads: Vec<i32> = servers.iter().flat_map(Server::threads).copied().collect();
                 let processors = Processors::new(&threads);
@@ -150,7 +157,12 @@ pub fn probe() -> Result<(IdRange, Mapper), ViewError> {
 }
 
 /// Makes namespaces for a moment: some machines let a user make them, and then do nothing in them.
+/// The answer stays the same, and is known where layers could be made.
 fn try_namespaces() -> Result<(), ViewError> {
+    static MADE: OnceLock<()> = OnceLock::new();
+    if LAYERS.get() == Some(&true) || MADE.get().is_some() {
+        return Ok(());
+    }
     let tried = Command::new("/proc/self/exe")
         .arg(PROBE_MARKER)
         .env_clear()
@@ -159,6 +171,7 @@ fn try_namespaces() -> Result<(), ViewError> {
         .output()
         .map_err(io_error("try to make a user namespace"))?;
     if tried.status.success() {
+        MADE.get_or_init(|| ());
         return Ok(());
     }
     let reason = String::from_utf8_lossy(&tried.stderr).trim().to_owned();
@@ -168,6 +181,13 @@ fn try_namespaces() -> Result<(), ViewError> {
 /// Whether the kernel lets an ordinary user lay a filesystem in memory over another one (Linux 6.6 and later).
 #[must_use]
 pub fn has_layers() -> bool {
+    *LAYERS.get_or_init(try_layers)
+}
+
+/// The answer of [`has_layers`], which stays the same.
+static LAYERS: OnceLock<bool> = OnceLock::new();
+
+fn try_layers() -> bool {
     let tried = Command::new("/proc/self/exe")
         .arg(LAYERS_MARKER)
         .env_clear()

@@ -2,13 +2,17 @@
 //!
 //! This program is executed anew for each script, and becomes the parent of all that the script
 //! leaves behind. One of its threads gives up the right to write anywhere but in the target, to read
-//! the user's files, to signal other processes and to use a network (landlock(7), seccomp(2)), and
-//! starts the script, which is bound by that, too. When the script ends, or whoever holds the other
-//! end of standard input closes it or has gone, nothing of the script is left.
+//! the user's files, to reach other processes and to use a network (landlock(7), seccomp(2)), and
+//! starts the script, which is bound by that, too. The other one decides on calls of the script of which the kernel
+//! cannot tell whether they are about what is the script's ([`supervisor`]). When the script ends, or whoever holds
+//! the other end of standard input closes it or has gone, nothing of the script is left.
 //!
-//! Arguments: [`MARKER`], the working directory, the number of readable paths and the paths, that of
-//! writable paths and the paths, then the command.
+//! Arguments: [`MARKER`], the working directory, the socket of the installer or nothing, the number of readable
+//! paths and the paths, that of writable paths and the paths, then the command.
 
+mod supervisor;
+
+use super::seccomp::{self, Limits};
 use super::spawn::spawn;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr,
@@ -19,15 +23,13 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-};
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
+use supervisor::Supervisor;
 
 /// First argument with which this program is the sandbox.
 pub(super) const MARKER: &str = "--script-sandbox";
@@ -38,12 +40,12 @@ pub(super) const NOT_RUN: i32 = 245;
 const BY_SIGNAL: i32 = 128;
 
 /// Directories in which tools of the machine may read and execute: no homes of users, no temporary files.
-const READABLE: [&str; 14] = [
+const READABLE: [&str; 13] = [
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/libexec", "/etc", "/opt", "/proc",
-    "/sys", "/dev", "/var/lib",
+    "/sys", "/var/lib",
 ];
 
-/// Devices that scripts may write.
+/// Devices that scripts may read and write. Nothing else is theirs in /dev: not /dev/shm, no terminal of others.
 const DEVICES: [&str; 6] = [
     "/dev/null",
     "/dev/zero",
@@ -65,22 +67,61 @@ pub(super) fn protects() -> bool {
         .is_ok()
 }
 
+/// Returns what of a script this kernel can keep in.
+pub(super) fn limits(rules: ABI) -> Limits {
+    let hard = || Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    let scopes = || hard().scope(Scope::from_all(ABI::V6)).and_then(Ruleset::create);
+    let truncates = || hard().handle_access(AccessFs::Truncate).and_then(Ruleset::create);
+    Limits {
+        supervised: true,
+        signals: rules >= ABI::V6 && scopes().is_ok(),
+        truncation: rules >= ABI::V3 && truncates().is_ok(),
+    }
+}
+
+/// Whether landlock keeps signals and abstract sockets in.
+pub(super) fn scopes() -> bool {
+    limits(RULES).signals
+}
+
+/// Whether a filter can have a listener here: there is one at most in a process and those before it.
+pub(super) fn supervises() -> bool {
+    let all = Limits {
+        supervised: true,
+        signals: true,
+        truncation: true,
+    };
+    let try_it = move || {
+        nix::sys::prctl::set_no_new_privs()?;
+        crate::sys::apply_heard_filter(&seccomp::sandbox(all).compile()?)
+    };
+    // A filter is its thread's own.
+    let tried = std::thread::spawn(try_it).join();
+    tried.is_ok_and(|tried| tried.is_ok())
+}
+
 /// Runs the command of the arguments and returns its exit status.
 pub(super) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let directory = arguments.next();
-    let (Some(directory), Some(readable), Some(writable)) =
-        (directory, paths(&mut arguments), paths(&mut arguments))
+    let control = arguments.next();
+    let (Some(directory), Some(control), Some(readable), Some(writable)) =
+        (directory, control, paths(&mut arguments), paths(&mut arguments))
     else {
         return ExitCode::from(2);
     };
     let command: Vec<OsString> = arguments.collect();
+    let control = Some(Path::new(&control)).filter(|path| !path.as_os_str().is_empty());
     // Rules are a thread's own and what it starts inherits them. This one stays out of the script's reach.
-    let start = || confine(&readable, &writable).and_then(|()| start(Path::new(&directory), &command));
+    let start = || {
+        let listener = confine(&readable, &writable, RULES)?;
+        let supervisor = listener.map(|listener| Supervisor::new(listener, &writable, control));
+        Ok((start(Path::new(&directory), &command)?, supervisor))
+    };
     let started = prepare().and_then(|()| {
         let done = std::thread::scope(|scope| scope.spawn(start).join());
         done.unwrap_or_else(|_| Err(io::Error::other("the script cannot be started")))
     });
-    match started.and_then(run_to_the_end) {
+    match started.and_then(|(child, supervisor)| run_to_the_end(child, supervisor.as_ref())) {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");
@@ -99,65 +140,60 @@ fn prepare() -> io::Result<()> {
     // Away from the terminal: its Ctrl-C is for the installer, which ends this.
     nix::unistd::setsid()?;
     nix::sys::prctl::set_child_subreaper(true)?;
+    // The calls are refused, too: the user's other keyrings can be found from any.
+    let _ = crate::sys::join_session_keyring();
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0)?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     Ok(())
 }
 
-/// Confines the calling thread and all that it starts.
-fn confine(readable: &[OsString], writable: &[OsString]) -> io::Result<()> {
+/// Confines the calling thread and all that it starts, with landlock's rules up to a version. Returns the listener
+/// that decides for the filter; none where this process cannot have one.
+fn confine(readable: &[OsString], writable: &[OsString], rules: ABI) -> io::Result<Option<OwnedFd>> {
     nix::sys::prctl::set_no_new_privs()?;
     let failed =
         |error: &dyn std::fmt::Display| io::Error::other(format!("cannot confine the script: {error}"));
-    restrict_files(readable, writable).map_err(|error| failed(&error))?;
-    let filter = no_network().map_err(|error| failed(&error))?;
-    seccompiler::apply_filter(&filter).map_err(|error| failed(&error))
+    let limits = limits(rules);
+    restrict_files(readable, writable, rules).map_err(|error| failed(&error))?;
+    let filter = |limits| seccomp::sandbox(limits).compile();
+    let filtered = match crate::sys::apply_heard_filter(&filter(limits)?) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(_) => {
+            let alone = Limits {
+                supervised: false,
+                ..limits
+            };
+            crate::sys::apply_filter(&filter(alone)?).map(|()| None)
+        }
+    };
+    filtered.map_err(|error| failed(&error))
 }
 
 fn restrict_files(
     readable: &[OsString],
     writable: &[OsString],
+    rules: ABI,
 ) -> Result<RulesetStatus, landlock::RulesetError> {
-    let all = AccessFs::from_all(RULES);
+    let all = AccessFs::from_all(rules);
     let devices: BitFlags<AccessFs> = AccessFs::WriteFile | AccessFs::ReadFile;
-    let status = Ruleset::default()
+    let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(all)?
-        .handle_access(AccessNet::from_all(RULES))?
-        .scope(Scope::from_all(RULES))?
+        .handle_access(all)?;
+    let (ports, scopes) = (AccessNet::from_all(rules), Scope::from_all(rules));
+    if !ports.is_empty() {
+        ruleset = ruleset.handle_access(ports)?;
+    }
+    if !scopes.is_empty() {
+        ruleset = ruleset.scope(scopes)?;
+    }
+    let status = ruleset
         .create()?
-        .add_rules(path_beneath_rules(READABLE, AccessFs::from_read(RULES)))?
-        .add_rules(path_beneath_rules(readable, AccessFs::from_read(RULES)))?
+        .add_rules(path_beneath_rules(READABLE, AccessFs::from_read(rules)))?
+        .add_rules(path_beneath_rules(readable, AccessFs::from_read(rules)))?
         .add_rules(path_beneath_rules(DEVICES, devices))?
         .add_rules(path_beneath_rules(writable, all))?
         .restrict_self()?;
     Ok(status.ruleset)
-}
-
-/// socket(2) of the internet's families is refused: landlock knows TCP only. So is io_uring(7), which makes
-/// sockets without that call.
-fn no_network() -> Result<BpfProgram, seccompiler::BackendError> {
-    let family = |family: i32| {
-        let domain = SeccompCondition::new(
-            0,
-            SeccompCmpArgLen::Dword,
-            SeccompCmpOp::Eq,
-            u64::from(family.unsigned_abs()),
-        )?;
-        SeccompRule::new(vec![domain])
-    };
-    let rules = [libc::AF_INET, libc::AF_INET6, libc::AF_PACKET]
-        .into_iter()
-        .map(family)
-        .collect::<Result<Vec<_>, _>>()?;
-    SeccompFilter::new(
-        // An empty list of rules matches every call.
-        BTreeMap::from([(libc::SYS_socket, rules), (libc::SYS_io_uring_setup, Vec::new())]),
-        SeccompAction::Allow,
-        SeccompAction::Errno(libc::EACCES.unsigned_abs()),
-        std::env::consts::ARCH.try_into()?,
-    )?
-    .try_into()
 }
 
 fn start(directory: &Path, command: &[OsString]) -> io::Result<Child> {
@@ -165,12 +201,16 @@ fn start(directory: &Path, command: &[OsString]) -> io::Result<Child> {
         return Err(io::Error::other("no program is named"));
     };
     spawn(program, rest, |command: &mut Command| {
-        command.current_dir(directory).stdin(Stdio::null());
+        // The process group of this process is not the script's to signal.
+        command
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .process_group(0);
     })
 }
 
-fn run_to_the_end(mut child: Child) -> io::Result<i32> {
-    wait(&child)?;
+fn run_to_the_end(mut child: Child, supervisor: Option<&Supervisor>) -> io::Result<i32> {
+    wait(&child, supervisor)?;
     end_descendants(std::process::id());
     let status = child.wait()?;
     while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -182,20 +222,29 @@ fn run_to_the_end(mut child: Child) -> io::Result<i32> {
     Ok(status.code().unwrap_or(by_signal))
 }
 
-/// Waits until the script ends, or standard input does.
-fn wait(child: &Child) -> io::Result<()> {
+/// Waits until the script ends, or standard input does, and decides on calls of the script meanwhile.
+fn wait(child: &Child, supervisor: Option<&Supervisor>) -> io::Result<()> {
     let id = i32::try_from(child.id()).ok();
     let id = id.and_then(rustix::process::Pid::from_raw);
     let handle = pidfd_open(id.ok_or(io::ErrorKind::InvalidInput)?, PidfdFlags::empty())?;
     let input = io::stdin();
     loop {
-        let mut ready = [
+        let mut ready = vec![
             PollFd::new(&handle, PollFlags::IN),
             PollFd::new(&input, PollFlags::HUP),
         ];
+        ready.extend(supervisor.map(|one| PollFd::new(one.listener(), PollFlags::IN)));
         match poll(&mut ready, None) {
-            Err(rustix::io::Errno::INTR) => {}
-            done => return done.map(drop).map_err(io::Error::from),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        let is_ready = |at: usize| ready.get(at).is_some_and(|one| !one.revents().is_empty());
+        if is_ready(0) || is_ready(1) {
+            return Ok(());
+        }
+        if let Some(supervisor) = supervisor {
+            supervisor.decide();
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct SandboxedOptions<'a> {
     /// An empty directory, the mount point; `None` where there is no FUSE, and scripts see the
     /// directory on the disk.
     pub mount_point: Option<&'a Path>,
+    /// Socket on which the shim asks.
+    pub control: Option<PathBuf>,
     /// Directories of this run that scripts may read.
     pub readable: Vec<PathBuf>,
     /// Directories that scripts may write to besides the target.
@@ -33,6 +35,7 @@ pub struct SandboxedOptions<'a> {
 pub(super) struct Sandboxed {
     writer: PipeWriter,
     directory: PathBuf,
+    control: Option<PathBuf>,
     readable: Vec<PathBuf>,
     writable: Vec<PathBuf>,
     mount: Option<Mount>,
@@ -61,6 +64,7 @@ impl Sandboxed {
         let sandboxed = Self {
             writer,
             directory,
+            control: options.control,
             readable: options.readable,
             writable,
             mount,
@@ -115,6 +119,7 @@ impl Sandboxed {
         Command::new("/proc/self/exe")
             .arg(sandbox::MARKER)
             .arg(&self.directory)
+            .arg(self.control.as_deref().unwrap_or(Path::new("")))
             .arg(self.readable.len().to_string())
             .args(&self.readable)
             .arg(self.writable.len().to_string())

@@ -175,6 +175,7 @@ impl Parser {
                 let format = value.display();
                 return Err(format!("unknown verify output format '{format}'"));
             }
+            "allow-older-release" => options.archives.allow_older = true,
             "path-exclude" => options.filters.add(Path::new(value), false),
             "path-include" => options.filters.add(Path::new(value), true),
             "status-fd" => options.status_fds.push(number(name, value)?),

@@ -108,6 +108,8 @@ pub(super) fn options() -> Vec<OptionSpec> {
         ("no-act", None),
         ("dry-run", None),
         ("simulate", None),
+        // Of this program.
+        ("allow-older-release", None),
     ] {
         all.push(option(long, short, Value::None, Meaning::Setting));
     }

@@ -2,12 +2,13 @@
 //!
 //! Sources: mount(2), mount_namespaces(7), move_mount(2), `Documentation/filesystems/fuse.rst`.
 
-use super::{Context, MountPoints, Result};
+use super::{Context, Result};
+use crate::view::message::MountPoints;
 use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON};
 use nix::mount::{MsFlags, mount};
 use rootless_install_fs::SERVED;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
-use shim_protocol::names::SYSROOT;
+use shim_protocol::names::{SYSROOT, WRAPPERS, WRAPPERS_KEPT};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -46,10 +47,10 @@ pub(super) struct Bind {
 }
 
 /// Returns the bind mounts of the view, in the order in which they are made.
-pub(super) fn sources(points: &MountPoints<'_>) -> Result<Vec<Bind>> {
+pub(super) fn sources(points: &MountPoints) -> Result<Vec<Bind>> {
     let action = "open the native sysroot";
     let seen = PathBuf::from(PHANTOM_DIRECTORY.trim_start_matches('/'));
-    let private = points.private;
+    let private = points.private.as_path();
     let directory = |from: &Path, to: PathBuf, kind| {
         let from = From::Outside(open_path(from).context(action)?);
         Ok(Bind { from, to, kind })
@@ -81,8 +82,14 @@ pub(super) fn sources(points: &MountPoints<'_>) -> Result<Vec<Bind>> {
         });
         binds.push(directory(private, target.join(&seen), BindKind::ReadOnly)?);
         binds.push(root(target.join(&seen).join(SYSROOT)));
+        let wrappers = private.join(WRAPPERS_KEPT);
+        if wrappers.exists() {
+            for seen in [seen.clone(), target.join(&seen)] {
+                binds.push(directory(&wrappers, seen.join(WRAPPERS), BindKind::ReadOnly)?);
+            }
+        }
     }
-    let Some(system) = points.native_system else {
+    let Some(system) = &points.native_system else {
         return Ok(binds);
     };
     for entry in fs::read_dir(private.join(SYSROOT).join("usr")).context(action)? {
