@@ -292,9 +292,7 @@ impl<'a> Unpacker<'a> {
         let placement = &self.placement;
         if created
             && placement.claims.is_none()
-            && placement
-                .ownership
-                .is_owned_by_others(placement.package, path)
+            && placement.ownership.is_owned_by_others(placement.package, path)
         {
             self.result.placed.push(path.to_owned());
         }
