@@ -41,14 +41,41 @@ impl Database {
     /// # Errors
     /// The target cannot be written.
     pub fn create(target: &Target, native: &str, foreign: &[String]) -> Result<Database, DpkgError> {
-        let database = Database::prepare(target, native, foreign)?;
+        let mut database = Database::prepare(target, native, foreign)?;
         let admin = Path::new(ADMIN);
+        if database.upgrade_info(target)? {
+            database = Database::load(target, native)?;
+        }
         ensure_file(target, &admin.join("info/format"), b"1\n", 0o644)?;
         ensure_file(target, &admin.join("lock"), b"", 0o640)?;
         ensure_file(target, &admin.join("lock-frontend"), b"", 0o640)?;
         ensure_file(target, &admin.join("triggers/Lock"), b"", 0o600)?;
         ensure_file(target, &admin.join("triggers/Unincorp"), b"", 0o644)?;
         Ok(database)
+    }
+
+    /// Gives the files in `info/` of `Multi-Arch: same` packages the names that they have since `info/format` is there,
+    /// and returns whether there were any with older names (`pkg_infodb_upgrade` in dpkg's source).
+    fn upgrade_info(&self, target: &Target) -> Result<bool, DpkgError> {
+        let info = Path::new(ADMIN).join("info");
+        if target.stat(&info.join("format")).is_ok() {
+            return Ok(false);
+        }
+        let mut renamed = false;
+        for file in target.read_dir(&info).map_err(failed(&info))? {
+            let parts = file.to_str().and_then(|file| file.rsplit_once('.'));
+            let Some((name, kind)) = parts.filter(|(name, _)| !name.contains(':')) else {
+                continue;
+            };
+            let key = self.resolve(name);
+            let package = key.and_then(|key| self.get(&key));
+            if let Some(package) = package.filter(|package| package.info_name() != name) {
+                let path = package.info_path(kind);
+                target.rename(&info.join(&file), &path).map_err(failed(&path))?;
+                renamed = true;
+            }
+        }
+        Ok(renamed)
     }
 
     /// Reads the database of a target: `status`, `updates/`, `arch`, trigger interests and file lists.

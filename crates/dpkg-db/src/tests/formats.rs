@@ -263,3 +263,20 @@ fn a_damaged_database_is_refused() {
         assert!(StatOverrides::parse(bad.as_bytes(), &accounts).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn files_of_instances_get_the_names_of_the_present_format() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = rootless_install_fs::Target::open(directory.path()).unwrap();
+    let admin = directory.path().join("var/lib/dpkg");
+    std::fs::create_dir_all(admin.join("info")).unwrap();
+    let stanza =
+        "Package: lib\nStatus: install ok installed\nArchitecture: riscv64\nMulti-Arch: same\nVersion: 1\n";
+    std::fs::write(admin.join("status"), stanza).unwrap();
+    std::fs::write(admin.join("info/lib.list"), "/.\n/usr\n").unwrap();
+    let database = Database::create(&target, "riscv64", &[]).unwrap();
+    assert!(admin.join("info/lib:riscv64.list").exists() && !admin.join("info/lib.list").exists());
+    assert!(admin.join("info/format").exists());
+    let key = PackageKey::new("lib", "riscv64");
+    assert_eq!(database.owners(Path::new("/usr")).collect::<Vec<_>>(), [&key]);
+}
