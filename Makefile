@@ -1,6 +1,6 @@
 # The commands of every day; each is a script or some cargo commands.
 
-.PHONY: all setup check deny package test bench fidelity fuzz clean
+.PHONY: all setup check deny package test bench fidelity dpkg-tests fuzz clean
 
 all:
 	cargo build --release
@@ -30,6 +30,9 @@ fidelity:
 # Each parser with mutated inputs, for five minutes each; may be stopped and begun again.
 fuzz:
 	scripts/fuzz $(FUZZ)
+
+dpkg-tests:
+	scripts/dpkg-tests $(DPKG_TESTS)
 
 clean:
 	cargo clean

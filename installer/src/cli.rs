@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Parser;
+use clap::error::{ContextKind, ErrorKind};
 
 pub use args::Args;
 pub use exit::Exit;
@@ -49,9 +50,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
-        Err(error) => {
-            // Help and version go to standard output, errors to standard error.
-            let _ = error.print();
+        Err(mut error) => {
+            print_usage(&mut error, style);
             return if error.use_stderr() {
                 Exit::Usage
             } else {
@@ -67,6 +67,24 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Exit::Usage.into()
         }
     }
+}
+
+/// Prints an error of the command line, or the help or version that was asked for: these go to standard output.
+///
+/// clap's advice for an option that does not exist, to give it as a value, would make a target of its name.
+fn print_usage(error: &mut clap::Error, style: Style) {
+    if error.kind() == ErrorKind::UnknownArgument {
+        error.remove(ContextKind::Suggested);
+    }
+    if style.unicode {
+        let _ = error.print();
+        return;
+    }
+    let text = task_progress::ascii(&error.render().to_string());
+    let _ = match error.use_stderr() {
+        true => std::io::stderr().write_all(text.as_bytes()),
+        false => std::io::stdout().write_all(text.as_bytes()),
+    };
 }
 
 /// Does what the settings ask for, telling the user about it on standard error.

@@ -115,6 +115,12 @@ impl<'a, 's> Configurer<'a, 's> {
                         self.process_triggers(key)?;
                     }
                 }
+                Some(Step::CheckTriggers(node)) => {
+                    if let Some(key) = order.get(node) {
+                        self.check_trigger_cycle(key)?;
+                    }
+                    queue.requeue(node);
+                }
             }
         }
         if run != Run::Configure {
@@ -183,12 +189,7 @@ impl<'a, 's> Configurer<'a, 's> {
             return Ok(());
         }
         self.session.cancel().check()?;
-        if let Some(packages) = self.trigger_cycles.check(self.database) {
-            self.database
-                .update(key, |package| package.status = Status::HalfConfigured)?;
-            self.database.save(self.target())?;
-            return Err(ConfigureError::TriggerCycle { packages });
-        }
+        self.check_trigger_cycle(key)?;
         let awaiters = self.database.awaiters(key);
         let names = self.database.take_pending(key)?;
         if let Some(postinst) = self.script_path(key, "postinst") {
@@ -201,6 +202,19 @@ impl<'a, 's> Configurer<'a, 's> {
         self.database.settle(key)?;
         self.database.incorporate(self.target())?;
         Ok(())
+    }
+
+    /// Fails where the processing of a package's triggers is part of a cycle without end.
+    fn check_trigger_cycle(&mut self, key: &PackageKey) -> Result<()> {
+        let Some(cycle) = self.trigger_cycles.check(self.database, key) else {
+            return Ok(());
+        };
+        self.database
+            .update(&cycle.given_up, |package| package.status = Status::HalfConfigured)?;
+        self.database.save(self.target())?;
+        Err(ConfigureError::TriggerCycle {
+            packages: cycle.packages(),
+        })
     }
 
     fn has_script(&self, path: &Path) -> bool {
@@ -246,22 +260,30 @@ impl<'a, 's> Configurer<'a, 's> {
 }
 
 /// Returns the packages that `dpkg --configure --pending` takes, in its order: that of the hash table of its
-/// database (FNV-1a over the name, 65521 entries), which shows in the ids that scripts hand out.
+/// database, which shows in the ids that scripts hand out.
 pub(crate) fn pending(database: &Database) -> Vec<PackageKey> {
-    let slot = |name: &str| {
-        let hash = name.bytes().fold(2_166_136_261_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(16_777_619)
-        });
-        hash % 65_521
-    };
-    let mut keys: Vec<PackageKey> = database
+    let keys = database
         .packages()
         .filter(|package| {
             matches!(package.status, Status::Unpacked | Status::HalfConfigured)
                 || !package.triggers_pending.is_empty()
         })
-        .map(|package| package.key())
-        .collect();
+        .map(|package| package.key());
+    in_dpkgs_order(keys)
+}
+
+/// Returns packages in the order in which dpkg walks over all of them: that of its hash table.
+pub(crate) fn in_dpkgs_order(keys: impl IntoIterator<Item = PackageKey>) -> Vec<PackageKey> {
+    let mut keys: Vec<PackageKey> = keys.into_iter().collect();
+    keys.sort();
     keys.sort_by_key(|key| slot(&key.name));
     keys
+}
+
+/// Returns the place of a package in the hash table of dpkg's database: FNV-1a over the name, 65521 entries.
+pub(crate) fn slot(name: &str) -> u32 {
+    let hash = name.bytes().fold(2_166_136_261_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(16_777_619)
+    });
+    hash % 65_521
 }

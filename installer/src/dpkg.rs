@@ -10,6 +10,7 @@ mod conffiles;
 mod configure;
 mod conflicts;
 mod deb_files;
+mod disappear;
 mod engine;
 mod fault;
 mod filters;
@@ -18,6 +19,7 @@ mod messages;
 mod old_files;
 mod options;
 mod ownership;
+mod paths;
 mod purge;
 mod queries;
 mod relations;
@@ -32,7 +34,7 @@ pub use force::Forces;
 pub use options::{Action, Call, Options, ScriptMode};
 
 use deb_arch::Architecture;
-use dpkg_db::Database;
+use dpkg_db::{Database, Status};
 use engine::Engine;
 use fault::{Fault, Result, with_causes};
 use messages::Messages;
@@ -79,25 +81,39 @@ fn run_with(call: &Call, messages: &Arc<Messages>, cancel: &Cancel) -> Result<bo
     let mut database = target::database(call, &target, architecture.name)?;
     match call.action {
         Action::AddArchitecture | Action::RemoveArchitecture => {
-            let _locks = target::lock(&call.options.root)?;
-            change_architectures(call, &target, &mut database)?;
+            let _locks = target::lock(&call.options)?;
+            change_architectures(call, &target, &mut database, messages)?;
             Ok(true)
         }
         Action::SetSelections | Action::ClearSelections => {
-            let _locks = target::lock(&call.options.root)?;
+            let _locks = target::lock(&call.options)?;
             queries::select(&mut database, messages, call.action == Action::ClearSelections)?;
-            database.save(&target)?;
+            if call.options.act {
+                database.save(&target)?;
+            }
             Ok(true)
         }
         _ if call.action.runs_scripts() => {
-            let _locks = target::lock(&call.options.root)?;
-            changes::change_packages(call, messages, cancel, &target, architecture, database)
+            let _locks = target::lock(&call.options)?;
+            let host = changes::Host {
+                call,
+                messages,
+                cancel,
+                target: &target,
+                architecture,
+            };
+            host.change_packages(database)
         }
         _ => queries::answer(call, &target, &database, messages),
     }
 }
 
-fn change_architectures(call: &Call, target: &Target, database: &mut Database) -> Result {
+fn change_architectures(
+    call: &Call,
+    target: &Target,
+    database: &mut Database,
+    messages: &Messages,
+) -> Result {
     let [name] = &call.arguments[..] else {
         let action = call.action.name();
         return Err(Fault::Call(format!("--{action} takes exactly one argument")));
@@ -105,15 +121,30 @@ fn change_architectures(call: &Call, target: &Target, database: &mut Database) -
     let name = name.to_string_lossy().into_owned();
     let mut foreign = database.foreign().to_vec();
     if call.action == Action::AddArchitecture {
-        if Architecture::by_name(&name).is_none() {
-            return Err(Fault::Call(format!("architecture '{name}' is not supported")));
+        if matches!(name.as_str(), "any" | "all") {
+            return Err(Fault::Call(format!(
+                "architecture '{name}' is reserved and cannot be added"
+            )));
+        }
+        if !deb_types::relation::is_architecture(&name) {
+            return Err(Fault::Call(format!("architecture '{name}' is illegal")));
         }
         if name != database.native() && !foreign.contains(&name) {
             foreign.push(name);
         }
     } else {
-        let used = database.packages().any(|package| package.architecture == name);
-        if used && foreign.contains(&name) && !call.options.forces.has("architecture") {
+        if !foreign.contains(&name) {
+            messages.warning(&format!("cannot remove non-foreign architecture '{name}'"));
+            return Ok(());
+        }
+        let used = database
+            .packages()
+            .any(|package| package.architecture == name && package.status >= Status::HalfInstalled);
+        if used && call.options.forces.has("architecture") {
+            messages.warning(&format!(
+                "removing architecture '{name}' currently in use by database"
+            ));
+        } else if used {
             return Err(Fault::Call(format!(
                 "cannot remove architecture '{name}' currently in use by the database"
             )));
@@ -134,7 +165,10 @@ impl Engine<'_, '_> {
         let halted = matches!(&done, Err(Fault::Call(problem)) if problem.is_empty());
         // The database is saved after a failure, too.
         self.report_states();
-        let saved = self.database.save(self.target);
+        let saved = match self.options().act {
+            true => self.database.save(self.target),
+            false => Ok(()),
+        };
         if !self.failed.is_empty() {
             eprintln!("Errors were encountered while processing:");
             self.failed.iter().for_each(|name| eprintln!(" {name}"));

@@ -362,7 +362,7 @@ const LONGEST_COMMAND: usize = 400;
 fn shortened(mut command: String) -> String {
     if let Some((end, _)) = command.char_indices().nth(LONGEST_COMMAND) {
         command.truncate(end);
-        command.push('…');
+        command.push_str("...");
     }
     command
 }

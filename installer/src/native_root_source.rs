@@ -2,11 +2,14 @@
 //!
 //! A native root is a directory of the user's, or a root filesystem for this machine's architecture that is
 //! made of packages of the target's suite and kept in the cache, below `native-root/`, by the hash of its
-//! packages. What is there is never changed: each run gets a copy of its own, to which scripts may write.
+//! packages. What is there is never changed: what scripts write to it goes to a layer in memory, or, where the kernel
+//! has no layers for ordinary users, to a copy that the run has of it.
 
 mod error;
+mod remembered;
 
 pub use error::NativeRootError;
+pub(crate) use remembered::Remembered;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use deb_archive::PackageFile;
 use script_host::root_copy;
 use script_host::sysroot::package_file;
 use script_host::unrunnable::OnUnrunnable;
+use script_host::view;
 use script_host::{Native, ScriptRoot, ScriptSettings, SessionError};
 use task_progress::{Cancel, Event, Reporter, Stage};
 
@@ -53,41 +57,71 @@ pub(crate) struct NativeRootSource<'a, 'u> {
     pub(crate) cancel: &'a Cancel,
 }
 
-/// A copy of a native root that belongs to one run; removed when dropped.
-pub(crate) struct NativeRootCopy {
+/// A native root as one run has it.
+pub(crate) struct NativeRoot {
     /// Its files.
-    pub(crate) root: Target,
-    _directory: Staging,
+    root: Target,
+    /// The directory of the run's own copy, removed when dropped; none where scripts write to a layer.
+    copied: Option<Staging>,
 }
 
-impl NativeRootSource<'_, '_> {
-    /// Returns the run's own copy of the native root, which is made first where the cache has none.
+impl NativeRoot {
+    /// Takes a native root of the cache for a run. An observer (`observed`) sees what is written only in a copy.
     ///
     /// # Errors
-    /// The packages cannot be fetched or installed, or the cache cannot be written.
-    pub(crate) fn copy(&self) -> Result<NativeRootCopy> {
-        let original = match &self.tools.directory {
-            None => self.cached()?,
-            Some(path) => {
-                check(path)?;
-                path.to_owned()
-            }
-        };
-        let _stage = self.reporter.stage(Stage::Sysroot);
-        let directory = Staging::scratch(&self.cache.join("run"))?;
-        let path = directory.directory().join("native");
-        root_copy::copy(&original, &path).map_err(|source| NativeRootError::Copy {
-            path: original,
-            source,
-        })?;
-        Ok(NativeRootCopy {
-            root: Target::open(&path)?,
-            _directory: directory,
+    /// The files cannot be copied.
+    pub(crate) fn of_cache(path: &Path, cache: &Path, observed: bool) -> Result<Self> {
+        if observed || !view::has_layers() {
+            return Self::copy_of(path, cache);
+        }
+        Ok(Self {
+            root: Target::open(path)?,
+            copied: None,
         })
     }
 
+    /// Copies a root directory for a run.
+    fn copy_of(original: &Path, cache: &Path) -> Result<Self> {
+        let directory = Staging::scratch(&cache.join("run"))?;
+        let path = directory.directory().join("native");
+        root_copy::copy(original, &path).map_err(|source| NativeRootError::Copy {
+            path: original.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            root: Target::open(&path)?,
+            copied: Some(directory),
+        })
+    }
+
+    /// Returns its files, and whether a layer takes what is written.
+    pub(crate) fn files(&self) -> (&Target, bool) {
+        (&self.root, self.copied.is_none())
+    }
+}
+
+impl NativeRootSource<'_, '_> {
+    /// Returns the native root for a run, which is made first where the cache has none. An observer (`observed`)
+    /// sees what is written only in a copy.
+    ///
+    /// # Errors
+    /// The packages cannot be fetched or installed, or the cache cannot be written.
+    pub(crate) fn for_run(&self, observed: bool) -> Result<NativeRoot> {
+        match &self.tools.directory {
+            None => NativeRoot::of_cache(&self.cached()?, self.cache, observed),
+            Some(path) => {
+                check(path)?;
+                let _stage = self.reporter.stage(Stage::Sysroot);
+                NativeRoot::copy_of(path, self.cache)
+            }
+        }
+    }
+
     /// Returns the path of the native root in the cache, which is made where it is not there.
-    fn cached(&self) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    /// The packages cannot be fetched or installed, or the cache cannot be written.
+    pub(crate) fn cached(&self) -> Result<PathBuf> {
         let selection = self.choose()?;
         let plan = Plan::new(self.tools.universe, &selection);
         let directory = self.cache.join("native-root");

@@ -178,7 +178,7 @@ fn without_password(text: &str) -> String {
     };
     let host_end = rest.find(['/', ' ']).unwrap_or(rest.len());
     match rest.get(..host_end).and_then(|host| host.rfind('@')) {
-        Some(at) => format!("{scheme}://…{}", rest.get(at..).unwrap_or("")),
+        Some(at) => format!("{scheme}://...{}", rest.get(at..).unwrap_or("")),
         None => text.to_owned(),
     }
 }
@@ -191,7 +191,7 @@ mod tests {
     fn passwords_stay_out_of_logs() {
         assert_eq!(
             without_password("https://u:p@mirror.example.org/a@b"),
-            "https://…@mirror.example.org/a@b"
+            "https://...@mirror.example.org/a@b"
         );
         assert_eq!(
             without_password("deb http://mirror.example.org/ x"),

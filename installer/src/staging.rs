@@ -44,6 +44,8 @@ const LOCK: &str = "lock";
 const NEW_LOCK: &str = "lock.new";
 /// Name of the mount point of the view.
 const VIEW: &str = "view";
+/// Directory that a new filesystem has.
+const LOST_AND_FOUND: &str = "lost+found";
 /// Content of the marker.
 const MARKER: &[u8] = b"work directory of rootless-install; it may be removed when no run is using it\n";
 
@@ -85,7 +87,7 @@ impl Staging {
                 preflight::check_file(&parent.join(&name))?;
                 (Destination::File(parent.join(&name)), parent, name)
             }
-            TargetSpec::Stdout => {
+            TargetSpec::Stdout | TargetSpec::Stream { .. } => {
                 let parent = fs::canonicalize(temporary).map_err(|source| Error::Temporary {
                     path: temporary.to_owned(),
                     source,
@@ -189,7 +191,14 @@ impl Staging {
         };
         // rename(2) replaces a directory only if it is empty, and never anything
         // else by a directory: no check is needed that could be overtaken.
-        fs::rename(&from, to).map_err(|source| match source.raw_os_error() {
+        let renamed = fs::rename(&from, to).or_else(|error| match &self.destination {
+            // It can be removed where it is empty only.
+            Destination::Directory(_) if fs::remove_dir(to.join(LOST_AND_FOUND)).is_ok() => {
+                fs::rename(&from, to)
+            }
+            _ => Err(error),
+        });
+        renamed.map_err(|source| match source.raw_os_error() {
             Some(libc::ENOTEMPTY | libc::EEXIST) => Error::NotEmpty { path: to.clone() },
             Some(libc::ENOTDIR) => Error::NotADirectory { path: to.clone() },
             Some(libc::EISDIR) => Error::IsADirectory { path: to.clone() },

@@ -1,5 +1,6 @@
 //! What root filesystems take: this program beside others, and the least that there is to do.
 
+pub mod calls;
 pub mod execution;
 pub mod floor;
 pub mod peers;

@@ -25,7 +25,18 @@ impl System {
     /// # Panics
     /// When the essential packages cannot be installed.
     pub fn new() -> Result<Self> {
-        let archive = Synthetic::with(&[])?;
+        Self::with(&[])
+    }
+
+    /// A fresh one whose archive has these packages as well.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    ///
+    /// # Panics
+    /// When the essential packages cannot be installed.
+    pub fn with(packages: &[Package]) -> Result<Self> {
+        let archive = Synthetic::with(packages)?;
         archive.install("", "target").end()?.succeeded();
         let target = archive.work.out("target");
         Ok(Self { archive, target })

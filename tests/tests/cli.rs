@@ -129,6 +129,95 @@ scenario!(
 });
 
 scenario!(
+    /// Targets that are none are refused, with the nearest thing that exists, and make nothing.
+    targets_that_are_none, PROGRAM, {
+    let work = Workplace::new()?;
+    for (target, words) in [
+        ("help", "rootless-install --help"),
+        ("version", "rootless-install --version"),
+        ("lnit", "rootless-install lint"),
+        ("install", "rootless-install TARGET"),
+        ("oci:x", "`oci:` is no kind of target"),
+        ("docker://x", "`docker:` is no kind of target"),
+        ("image.oci", "image.tar"),
+        ("rootfs.cpio.gz", "rootfs.tar.gz"),
+        ("y.tz2", "y.tar.xz"),
+    ] {
+        let outcome = work.run([target]).end()?;
+        outcome.failed_with(&[words]);
+        assert_eq!(outcome.status.code(), Some(2), "{target}");
+        assert!(!work.names("home")?.iter().any(|name| name == target), "{target}");
+    }
+    let outcome = work.run(["--no-such-option", "x"]).end()?;
+    assert!(!outcome.stderr.contains("-- --no-such-option"), "{}", outcome.stderr);
+    for (name, debian) in [("x86_64", "`amd64`"), ("aarch64", "`arm64`"), ("armv7", "`armhf`")] {
+        work.run(["--arch", name, "x"]).end()?.failed_with(&[debian]);
+    }
+});
+
+scenario!(
+    /// Packages and suites that are not there: every one is named, and what there is.
+    names_that_are_none, PROGRAM, {
+    let archive = Synthetic::with(&[package("extra")?])?;
+    let run = |words: &[&str]| {
+        let mut arguments = archive.options();
+        arguments.extend(words.iter().map(Into::into));
+        arguments.push(archive.work.out("target").into());
+        archive.work.run(arguments).end()
+    };
+    let both = run(&["--include", "extar,dsah,extra", "--dry-run"])?;
+    both.failed_with(&["\"extar\"", "extra", "\"dsah\"", "dash"]);
+    let suite = run(&["--include", "extra/sid", "--dry-run"])?;
+    suite.failed_with(&["package extra is not in suite sid", "it is in stable", "the suites read are stable"]);
+    let arch = archive.foreign().debian;
+    let other = run(&["--include", "libc6:i386", "--dry-run"])?;
+    other.failed_with(&[&format!("--arch {arch},i386")]);
+    let mut arguments = archive.options();
+    for argument in &mut arguments {
+        if argument == "stable" {
+            *argument = "stabel".into();
+        }
+    }
+    arguments.extend(["--dry-run".into(), archive.work.out("target").into()]);
+    let missing = archive.work.run(arguments).end()?;
+    missing.failed_with(&["there is no suite `stabel`", "did you mean `stable`?"]);
+});
+
+scenario!(
+    /// A pipe and /dev/null are written to; a directory with an empty lost+found is empty; LC_ALL=C gets ASCII.
+    targets_that_are_there, CONFIGURE, {
+    let archive = Synthetic::with(&[])?;
+    let run = |target: &std::path::Path| {
+        let mut arguments = archive.options();
+        arguments.extend(["--variant", "essential"].map(Into::into));
+        arguments.push(target.into());
+        archive.work.run(arguments).env("LC_ALL", "C")
+    };
+    let done = run(std::path::Path::new("/dev/null")).end()?;
+    done.succeeded();
+    assert!(done.stderr.is_ascii(), "{}", done.stderr);
+    let pipe = archive.work.out("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o666))?;
+    std::fs::set_permissions(&pipe, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
+    let running = run(&pipe).start()?;
+    let mut names = 0;
+    for entry in tar::Archive::new(std::fs::File::open(&pipe)?).entries()? {
+        entry?;
+        names += 1;
+    }
+    running.wait()?.succeeded();
+    assert!(names > 20, "{names}");
+    let target = archive.work.make_dir("out/target")?;
+    archive.work.make_dir("out/target/lost+found")?;
+    run(&target).end()?.succeeded();
+    assert!(target.join("usr").is_dir() && !target.join("lost+found").exists());
+    let full = archive.work.make_dir("out/full")?;
+    archive.work.make_dir("out/full/lost+found")?;
+    archive.work.write("out/full/lost+found/x", b"")?;
+    run(&full).end()?.failed_with(&["is not empty"]);
+});
+
+scenario!(
     /// A directory of keyrings, sources that apt accepts, and a Release file that is older than the last one.
     archives_as_apt_takes_them, PROGRAM, {
     let alone = [package("alone")?];

@@ -33,8 +33,32 @@ pub enum SolveError {
         /// Existing versions, each with its suite.
         available: Vec<String>,
     },
+    /// A package is not in the suite asked for.
+    #[error(
+        "package {name} is not in suite {suite}; it is in {}, and the suites read are {}: another is read with \
+         --mirror 'deb URL SUITE COMPONENT'",
+        .available.join(", "),
+        .known.join(", ")
+    )]
+    NotInSuite {
+        /// The package.
+        name: String,
+        /// The suite asked for.
+        suite: String,
+        /// Suites that have the package, and their codenames.
+        available: Vec<String>,
+        /// All suites that were read, and their codenames.
+        known: Vec<String>,
+    },
+    /// Several requests cannot be met.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<SolveError>),
     /// The architecture is neither the target's nor a foreign one.
-    #[error("{request:?} asks for architecture {architecture}; known here: {}", .known.join(", "))]
+    #[error(
+        "{request:?} asks for architecture {architecture}, which is not among those of the target: add it with \
+         --arch {},{architecture}",
+        .known.join(",")
+    )]
     UnknownArchitecture {
         /// The request as given.
         request: String,

@@ -107,14 +107,18 @@ pub struct PlanDisplay<'p, 'a> {
     universe: &'p Universe<'a>,
 }
 
-/// Returns a number of bytes in binary units.
+/// Returns a number of bytes in decimal units, as all of the program's output has them.
 fn bytes(count: u64) -> String {
-    const KIB: u64 = 1024;
-    const MIB: u64 = KIB * KIB;
-    match count {
-        0..KIB => format!("{count} B"),
-        KIB..MIB => format!("{} KiB", count.div_ceil(KIB)),
-        _ => format!("{}.{} MiB", count / MIB, count % MIB * 10 / MIB),
+    let mut unit = (1, "B");
+    for (size, name) in [(1000, "kB"), (1_000_000, "MB"), (1_000_000_000, "GB")] {
+        // What would be shown as 1000.0 is one of the next unit.
+        if count >= size - size / 20_000 && count >= 1000 {
+            unit = (size, name);
+        }
+    }
+    match unit {
+        (1, _) => format!("{count} B"),
+        (size, name) => format!("{:.1} {name}", count as f64 / size as f64),
     }
 }
 
@@ -170,7 +174,11 @@ mod tests {
     #[test]
     fn sizes() {
         assert_eq!(bytes(0), "0 B");
-        assert_eq!(bytes(1025), "2 KiB");
-        assert_eq!(bytes(3 << 19), "1.5 MiB");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1000), "1.0 kB");
+        assert_eq!(bytes(999_949), "999.9 kB");
+        assert_eq!(bytes(999_950), "1.0 MB");
+        assert_eq!(bytes(1_500_000), "1.5 MB");
+        assert_eq!(bytes(2_340_000_000), "2.3 GB");
     }
 }

@@ -151,11 +151,18 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         marker.assume(id);
     }
     let mut include = Vec::new();
+    let mut unknown = Vec::new();
     for text in &request.include {
-        let id = resolve(universe, &mut marker, text)?;
-        if !include.contains(&id) {
-            include.push(id);
+        match resolve(universe, &mut marker, text) {
+            Ok(id) if include.contains(&id) => {}
+            Ok(id) => include.push(id),
+            Err(error) => unknown.push(error),
         }
+    }
+    match unknown.len() {
+        0 => {}
+        1 => return unknown.pop().map_or(Ok(Selection::default()), Err),
+        _ => return Err(SolveError::Several(unknown)),
     }
     // A package belongs to the suite if any of its versions does: the one that is
     // installed may be from the suite's security updates.

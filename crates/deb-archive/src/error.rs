@@ -22,7 +22,7 @@ pub enum ArchiveError {
     },
     /// The argument of `--mirror` is neither a URL, nor a line of sources.list(5), nor a file.
     #[error(
-        "--mirror `{argument}`: {reason}; give an http, https or file URL, a line `deb URL SUITE COMPONENT…`, or the path of a .sources or .list file"
+        "--mirror `{argument}`: {reason}; give an http, https or file URL, a line `deb URL SUITE COMPONENT...`, or the path of a .sources or .list file"
     )]
     BadMirror {
         /// The argument.
@@ -89,7 +89,8 @@ pub enum ArchiveError {
     NoMirror,
     /// The archive has neither InRelease nor Release for the suite.
     #[error(
-        "{base}: there is no suite `{suite}` (neither InRelease nor Release is there, nor an index); check the suite's name and the mirror's address"
+        "{base}: there is no suite `{suite}` (neither InRelease nor Release is there, nor an index){}; check the suite's name and the mirror's address",
+        near_suites(suite)
     )]
     UnknownSuite {
         /// Archive root.
@@ -367,5 +368,63 @@ impl ArchiveError {
     pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+/// Suites and codenames of Debian and its derivatives' archives.
+const SUITES: &[&str] = &[
+    "stable",
+    "testing",
+    "unstable",
+    "experimental",
+    "oldstable",
+    "oldoldstable",
+    "sid",
+    "stretch",
+    "buster",
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "duke",
+    "focal",
+    "jammy",
+    "noble",
+];
+
+/// Returns which suites may have been meant by one that is not there.
+fn near_suites(suite: &str) -> String {
+    let end = suite.find(['-', '/']).unwrap_or(suite.len());
+    let (name, rest) = suite.split_at(end);
+    // One that is not in this archive has no other name.
+    if SUITES.contains(&name) {
+        return String::new();
+    }
+    let near = deb_types::near::nearest(name, SUITES.iter().copied(), 2);
+    let near: Vec<String> = near
+        .into_iter()
+        .take(3)
+        .map(|name| format!("`{name}{rest}`"))
+        .collect();
+    match near.is_empty() {
+        true => String::new(),
+        false => format!("; did you mean {}?", near.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_that_are_nearly_meant() {
+        assert_eq!(near_suites("trixi"), "; did you mean `trixie`?");
+        assert_eq!(near_suites("Trixie"), "; did you mean `trixie`?");
+        assert_eq!(
+            near_suites("bokworm-backports"),
+            "; did you mean `bookworm-backports`?"
+        );
+        assert_eq!(near_suites("trixie-backport"), "");
+        assert_eq!(near_suites("whatever"), "");
     }
 }

@@ -6,6 +6,7 @@ pub mod control;
 mod file_hash;
 mod hex;
 mod multi_arch;
+pub mod near;
 mod package_key;
 mod path_owners;
 pub mod raw_text;

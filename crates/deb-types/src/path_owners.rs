@@ -2,7 +2,7 @@
 //! some hundred owners.
 
 use smallvec::SmallVec;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::path::Path;
 
@@ -74,12 +74,34 @@ impl<T: Clone + Eq + Hash> PathOwners<T> {
         self.paths.values().filter(|owners| !owners.is_empty()).count()
     }
 
+    /// Returns the paths that have an owner, in no order.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let owned = self.paths.iter().filter(|(_, owners)| !owners.is_empty());
+        owned.map(|(path, _)| path.as_ref())
+    }
+
     /// Returns the owners of a path.
     pub fn of(&self, path: &Path) -> impl DoubleEndedIterator<Item = &T> {
         let numbers = self.paths.get(path).map_or(&[][..], SmallVec::as_slice);
         numbers
             .iter()
             .filter_map(|number| self.owners.get(usize::try_from(*number).ok()?))
+    }
+
+    /// Returns the owners that have a path which no other has, those of `except` aside.
+    pub fn sole(&self, except: &HashSet<&Path>) -> HashSet<T> {
+        let mut sole = HashSet::new();
+        for (path, numbers) in &self.paths {
+            if let [number] = numbers.as_slice()
+                && let Ok(number) = usize::try_from(*number)
+                && let Some(owner) = self.owners.get(number)
+                && !sole.contains(owner)
+                && !except.contains(&**path)
+            {
+                sole.insert(owner.clone());
+            }
+        }
+        sole
     }
 
     /// Removes from a path the owners for which `loses` holds, and returns them.
@@ -119,6 +141,8 @@ mod tests {
         assert_eq!(of(&owned, "/usr"), ["a", "b", "c"]);
         assert_eq!(of(&owned, "/usr/f"), ["a"]);
         assert!(of(&owned, "/etc").is_empty());
+        assert_eq!(owned.sole(&HashSet::new()), HashSet::from(["a"]));
+        assert!(owned.sole(&HashSet::from([Path::new("/usr/f")])).is_empty());
         assert_eq!(owned.take(Path::new("/usr"), |owner| *owner != "b"), ["a", "c"]);
         assert_eq!(of(&owned, "/usr"), ["b"]);
         assert!(owned.take(Path::new("/etc"), |_| true).is_empty());

@@ -29,8 +29,11 @@ use crate::version;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// dpkg, which reads control files: every alternative is `NAME[:ARCH] [(OPERATOR VERSION)]` and nothing
-    /// else, and an epoch of zero is left out of the version.
+    /// else, and an epoch of zero is left out of the version. As in its database, versions need not follow
+    /// deb-version(7) in every character.
     Dpkg,
+    /// dpkg, where it reads an archive: versions must be valid.
+    DpkgArchive,
     /// apt, which reads indexes: empty groups and what follows a relation are passed over, a parenthesis
     /// need not be closed, and names may be of any ASCII characters, but versions must be valid.
     Apt,
@@ -162,6 +165,9 @@ pub enum Problem<'a> {
     /// Not a version.
     #[error("has an invalid version '{}'", short(.0))]
     Version(&'a str),
+    /// Not a version to dpkg, and why.
+    #[error("has an invalid version '{}': {}", short(.0), .1)]
+    Malformed(&'a str, &'static str),
     /// Not a package name.
     #[error("has an invalid package name '{}'", short(.0))]
     Name(&'a str),
@@ -194,7 +200,7 @@ pub fn parse_list(field: &str, dialect: Dialect) -> Result<Vec<Relation<'_>>, Re
 
 /// The comma-separated items of a field.
 fn items(field: &str, dialect: Dialect) -> impl Iterator<Item = &str> {
-    let passes = move |item: &&str| dialect == Dialect::Dpkg || !item.trim().is_empty();
+    let passes = move |item: &&str| dialect != Dialect::Apt || !item.trim().is_empty();
     field.split(',').filter(passes)
 }
 
@@ -204,7 +210,8 @@ fn items(field: &str, dialect: Dialect) -> impl Iterator<Item = &str> {
 /// A text that the dialect does not allow.
 pub fn parse(relation: &str, dialect: Dialect) -> Result<Relation<'_>, RelationError<'_>> {
     let parsed = match dialect {
-        Dialect::Dpkg => as_dpkg(relation.trim_ascii()),
+        Dialect::Dpkg => as_dpkg(relation.trim_ascii(), false),
+        Dialect::DpkgArchive => as_dpkg(relation.trim_ascii(), true),
         Dialect::Apt => as_apt(relation.trim()),
     };
     parsed.map_err(|problem| RelationError { relation, problem })
@@ -226,14 +233,14 @@ fn split_qualifier(word: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn as_dpkg(text: &str) -> Result<Relation<'_>, Problem<'_>> {
+fn as_dpkg(text: &str, strict: bool) -> Result<Relation<'_>, Problem<'_>> {
     let (head, restriction) = split_restriction(text);
     let bound = match restriction {
         None => None,
         Some(restriction) => {
             let inner = restriction.strip_suffix(')').ok_or(Problem::Unterminated(text))?;
             let (operator, rest) = Operator::split(inner.trim_ascii());
-            let version = normal_version(rest).map_err(Problem::Version)?;
+            let version = normal_version(rest, strict)?;
             Some(Bound { operator, version })
         }
     };
@@ -241,8 +248,7 @@ fn as_dpkg(text: &str) -> Result<Relation<'_>, Problem<'_>> {
     if !is_name(name) {
         return Err(Problem::Name(name));
     }
-    let valid = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if qualifier.is_some_and(|qualifier| !valid(qualifier)) {
+    if qualifier.is_some_and(|qualifier| !is_architecture(qualifier)) {
         return Err(Problem::Qualifier(text));
     }
     Ok(Relation {
@@ -282,23 +288,24 @@ fn as_apt(text: &str) -> Result<Relation<'_>, Problem<'_>> {
     })
 }
 
-/// Returns a version as dpkg prints it: without blanks around it, and without an epoch of zero.
+/// Returns a version as dpkg prints it: without blanks around it, and without an epoch of zero. `strict` is dpkg's
+/// reading of an archive.
 ///
 /// # Errors
-/// The text without the blanks, if dpkg would not read it.
-pub fn normal_version(text: &str) -> Result<&str, &str> {
+/// A version that dpkg would not read.
+pub fn normal_version(text: &str, strict: bool) -> Result<&str, Problem<'_>> {
     let text = text.trim_ascii();
-    let (epoch, rest) = text.split_once(':').unwrap_or(("", text));
-    let valid = |b: u8| b.is_ascii_alphanumeric() || b".+-~:".contains(&b);
-    if rest.is_empty() || !rest.bytes().all(valid) || !epoch.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(text);
+    let version = version::parse_as_dpkg(text).map_err(|why| Problem::Malformed(text, why))?;
+    match version.doubt.filter(|_| strict) {
+        Some(why) => Err(Problem::Malformed(text, why)),
+        None => Ok(version.text),
     }
-    let zeros = epoch.len() - epoch.trim_start_matches('0').len();
-    Ok(if zeros == epoch.len() {
-        rest
-    } else {
-        text.get(zeros..).unwrap_or(text)
-    })
+}
+
+/// Returns whether dpkg takes a text for the name of an architecture.
+pub fn is_architecture(text: &str) -> bool {
+    let start = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    start && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// Returns whether dpkg takes a text for a package name. It allows more than Debian Policy 5.6.1: letters in

@@ -29,6 +29,90 @@ pub fn is_valid(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-' | b'~' | b':'))
 }
 
+/// A version as dpkg reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DpkgVersion<'a> {
+    /// The version as dpkg writes it: without blanks around it, and without an epoch of zero where none is needed.
+    pub text: &'a str,
+    /// A fault that dpkg warns about in its database, and refuses in an archive.
+    pub doubt: Option<&'static str>,
+}
+
+/// Parses a version as dpkg does (`parseversion` in its source).
+///
+/// ```
+/// use deb_types::version::parse_as_dpkg;
+///
+/// assert_eq!(parse_as_dpkg("00:1.0-1").unwrap().text, "1.0-1");
+/// assert_eq!(parse_as_dpkg("1-"), Err("revision number is empty"));
+/// assert_eq!(parse_as_dpkg("v1").unwrap().doubt, Some("version number does not start with digit"));
+/// ```
+///
+/// # Errors
+/// The fault, in dpkg's words.
+pub fn parse_as_dpkg(text: &str) -> Result<DpkgVersion<'_>, &'static str> {
+    /// `INT_MAX`.
+    const LARGEST_EPOCH: u64 = 2_147_483_647;
+    let text = text.trim_matches([' ', '\t']);
+    if text.is_empty() {
+        return Err("version string is empty");
+    }
+    if text.contains([' ', '\t']) {
+        return Err("version string has embedded spaces");
+    }
+    let (shown, version) = match text.split_once(':') {
+        None => (text, text),
+        Some((epoch, version)) => {
+            let signed = epoch.strip_prefix(['+', '-']);
+            let digits = signed.unwrap_or(epoch);
+            if !digits.starts_with(|c: char| c.is_ascii_digit()) {
+                return Err("epoch in version is empty");
+            }
+            if !digits.bytes().all(|b| b.is_ascii_digit()) {
+                return Err("epoch in version is not number");
+            }
+            let digits = digits.trim_start_matches('0');
+            if epoch.starts_with('-') && !digits.is_empty() {
+                return Err("epoch in version is negative");
+            }
+            if !digits.is_empty() && !digits.parse().is_ok_and(|epoch: u64| epoch <= LARGEST_EPOCH) {
+                return Err("epoch in version is too big");
+            }
+            if version.is_empty() {
+                return Err("nothing after colon in version number");
+            }
+            // Without its epoch a version with another colon would be read as having one.
+            let written = match (digits.is_empty(), version.contains(':')) {
+                (true, false) => version.len(),
+                (true, true) => version.len() + "0:".len(),
+                (false, _) => digits.len() + 1 + version.len(),
+            };
+            (text.get(text.len() - written..).unwrap_or(text), version)
+        }
+    };
+    let (upstream, revision) = version.rsplit_once('-').unwrap_or((version, "0"));
+    if revision.is_empty() {
+        return Err("revision number is empty");
+    }
+    if upstream.is_empty() {
+        return Err("version number is empty");
+    }
+    let has_only = |text: &str, marks: &[u8]| {
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || marks.contains(&b))
+    };
+    let doubt = if !upstream.starts_with(|c: char| c.is_ascii_digit()) {
+        Some("version number does not start with digit")
+    } else if !has_only(upstream, b".-+~:") {
+        Some("invalid character in version number")
+    } else if !has_only(revision, b".+~") {
+        Some("invalid character in revision number")
+    } else {
+        None
+    };
+    Ok(DpkgVersion { text: shown, doubt })
+}
+
 /// An empty number counts as zero (deb-version(7)): the last one is written out.
 fn end_with_number(part: &mut String) {
     if !part.ends_with(|c: char| c.is_ascii_digit()) {
@@ -137,6 +221,64 @@ mod tests {
             ("1.", "1.0"),
         ] {
             assert_eq!(compare(a, b), Ordering::Equal, "{a} {b}");
+        }
+    }
+
+    /// Every check of dpkg's `parseversion`, with its words; a version that has only a doubt is taken for a database.
+    #[test]
+    fn versions_as_dpkg_reads_them() {
+        for (text, written) in [
+            ("1", "1"),
+            (" 1.0-1\t", "1.0-1"),
+            ("0:1", "1"),
+            ("000:1-2", "1-2"),
+            ("007:1", "7:1"),
+            ("+3:1", "3:1"),
+            ("-0:1", "1"),
+            ("0:1:2", "0:1:2"),
+            ("00:1:2", "0:1:2"),
+            ("2147483647:1", "2147483647:1"),
+            ("1-2-3~a+b.c", "1-2-3~a+b.c"),
+        ] {
+            assert_eq!(
+                parse_as_dpkg(text),
+                Ok(DpkgVersion {
+                    text: written,
+                    doubt: None
+                }),
+                "{text}"
+            );
+        }
+        for (text, problem) in [
+            ("", "version string is empty"),
+            (" ", "version string is empty"),
+            ("1 2", "version string has embedded spaces"),
+            (":1", "epoch in version is empty"),
+            ("x:1", "epoch in version is empty"),
+            ("1x:1", "epoch in version is not number"),
+            ("-1:1", "epoch in version is negative"),
+            ("2147483648:1", "epoch in version is too big"),
+            ("99999999999999999999999:1", "epoch in version is too big"),
+            ("1:", "nothing after colon in version number"),
+            ("1-", "revision number is empty"),
+            ("1:2-", "revision number is empty"),
+            ("-1", "version number is empty"),
+            ("1:-1", "version number is empty"),
+        ] {
+            assert_eq!(parse_as_dpkg(text), Err(problem), "{text}");
+        }
+        for (text, doubt) in [
+            ("v1.0", "version number does not start with digit"),
+            ("~1", "version number does not start with digit"),
+            ("1_0", "invalid character in version number"),
+            ("1.0é-1", "invalid character in version number"),
+            ("1-1_1", "invalid character in revision number"),
+            ("1-1:1", "epoch in version is not number"),
+            ("0:1-1:1", "invalid character in revision number"),
+        ] {
+            let found = parse_as_dpkg(text);
+            let found = found.map_or_else(Some, |version| version.doubt);
+            assert_eq!(found, Some(doubt), "{text}");
         }
     }
 

@@ -21,6 +21,17 @@ pub enum Layering {
     Tar,
 }
 
+/// Problems that are ignored (dpkg(1), `--force-…`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forces {
+    /// A file of another package is written over.
+    pub overwrite: bool,
+    /// A directory of another package makes room for something else.
+    pub overwrite_directory: bool,
+    /// The diverted version of a file is written over.
+    pub overwrite_diverted: bool,
+}
+
 /// Everything in force in the target while packages are unpacked.
 pub struct Context<'a> {
     /// Diversions.
@@ -31,6 +42,12 @@ pub struct Context<'a> {
     pub accounts: Accounts,
     /// The installed packages.
     pub ownership: &'a dyn Ownership,
+    /// Problems that are ignored.
+    pub forces: Forces,
+    /// Is told of each problem that is ignored, in dpkg's words.
+    pub warn: &'a (dyn Fn(&str) + Sync),
+    /// Whether versions in control files need not be valid (dpkg(1), `--force-bad-version`).
+    pub bad_versions: bool,
     /// Limits on unpacked sizes.
     pub limits: Limits,
     /// Metadata of shared directories.
@@ -66,6 +83,9 @@ impl<'a> Context<'a> {
             stat_overrides: StatOverrides::load(target, &accounts)?,
             accounts,
             ownership: database,
+            forces: Forces::default(),
+            warn: &|_| {},
+            bad_versions: false,
             limits: Limits::default(),
             layering,
             left_out: &|_, _| false,

@@ -1,5 +1,6 @@
 //! The control member: the control file, maintainer scripts and the other files for `info/`.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rootless_install_fs::{FileType, Meta, Timestamp};
@@ -38,29 +39,44 @@ pub(super) fn add(
         .ok()
         .and_then(Path::to_str)
         .unwrap_or_default();
-    match entry.kind {
-        EntryKind::Directory if name.is_empty() => Ok(()),
-        EntryKind::File if !name.is_empty() && !name.contains('/') => {
-            if name == "control" {
-                archive.control = deb_types::raw_text::decode(data);
-                return Ok(());
-            }
-            let mtime = Timestamp {
-                sec: entry.mtime,
-                nsec: 0,
-            };
-            let meta = Meta {
-                kind: FileType::Regular,
-                mode: entry.mode,
-                uid: entry.uid,
-                gid: entry.gid,
-                mtime,
-            };
-            archive.files.insert(name.to_owned(), ControlFile { data, meta });
-            Ok(())
-        }
-        _ => Err("it is not a plain file at the top of the control member".to_owned()),
+    if name.contains('/') {
+        return Err("it is not at the top of the control member".to_owned());
     }
+    let (kind, data) = match &entry.kind {
+        EntryKind::Directory if name.is_empty() => return Ok(()),
+        EntryKind::File => (FileType::Regular, data),
+        EntryKind::Symlink(text) => (FileType::Symlink, text.as_os_str().as_bytes().to_vec()),
+        EntryKind::Hardlink(to) => {
+            let first = to.strip_prefix("/").ok().and_then(Path::to_str);
+            let first = first.and_then(|first| archive.files.get(first));
+            let first = first.ok_or("it is a link to no earlier file of the control member")?;
+            (first.meta.kind, first.data.clone())
+        }
+        _ => return Err("it is not a plain file or a link".to_owned()),
+    };
+    if name.is_empty() {
+        return Err("it has no name".to_owned());
+    }
+    if name == "control" {
+        if kind != FileType::Regular {
+            return Err("it is not a plain file".to_owned());
+        }
+        archive.control = deb_types::raw_text::decode(data);
+        return Ok(());
+    }
+    let mtime = Timestamp {
+        sec: entry.mtime,
+        nsec: 0,
+    };
+    let meta = Meta {
+        kind,
+        mode: entry.mode,
+        uid: entry.uid,
+        gid: entry.gid,
+        mtime,
+    };
+    archive.files.insert(name.to_owned(), ControlFile { data, meta });
+    Ok(())
 }
 
 /// Checks that a control archive is that of the package the index promised.
@@ -84,7 +100,8 @@ pub(super) fn check(archive: &ControlArchive, expected: &Expected, path: &Path) 
         ),
     ];
     for (field, expected, found) in pairs {
-        if expected != found {
+        // dpkg's names of packages are in lower case.
+        if expected != found && !(field == "Package" && expected.eq_ignore_ascii_case(found)) {
             return Err(DebError::Mismatch {
                 path: path.to_owned(),
                 field,

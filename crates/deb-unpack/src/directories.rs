@@ -24,6 +24,8 @@ pub(super) struct DirectoryLog {
     paths: HashSet<PathBuf>,
     shipped: Vec<Shipped>,
     created: HashSet<u64>,
+    /// Directories that entries needed and that were not there, with one such entry.
+    implied: Vec<(u64, PathBuf)>,
     by_files: HashSet<u64>,
     by_directories: HashSet<u64>,
     by_links: Vec<Link>,
@@ -88,6 +90,11 @@ impl DirectoryLog {
         });
     }
 
+    /// Notes that the directory with this inode was made for the entry `path`.
+    pub(super) fn implied(&mut self, ino: u64, path: &Path) {
+        self.implied.push((ino, path.to_owned()));
+    }
+
     pub(super) fn ships(&self, path: &Path) -> bool {
         self.paths.contains(path)
     }
@@ -112,6 +119,22 @@ impl DirectoryLog {
         let late = self.open.link(path, text);
         self.by_links.push(Link { parent, to, late });
     }
+}
+
+/// Returns the first entry whose directory no package ships, and the index of its package: dpkg makes no directory that
+/// is not in an archive, tar does.
+pub(super) fn without_directory(logs: &[DirectoryLog], layering: Layering) -> Option<(usize, &Path)> {
+    if layering != Layering::Dpkg {
+        return None;
+    }
+    let shipped: HashSet<u64> = logs
+        .iter()
+        .flat_map(|log| log.shipped.iter().map(|shipped| shipped.ino))
+        .collect();
+    logs.iter().enumerate().find_map(|(index, log)| {
+        let missing = log.implied.iter().find(|(ino, _)| !shipped.contains(ino));
+        missing.map(|(_, path)| (index, path.as_path()))
+    })
 }
 
 /// Settles the metadata of the directories of a batch; `logs` in the order of the packages.

@@ -71,17 +71,13 @@ pub enum DebError {
         /// Value in the package.
         found: String,
     },
-    /// Another package owns the path.
-    #[error("{}: trying to overwrite '{}', which is also in package {owner} {version}", path.display(), entry.escape_default())]
-    Conflict {
+    /// A path that is not the package's to write over.
+    #[error("{}: {problem}", path.display())]
+    Refused {
         /// The package file.
         path: PathBuf,
-        /// Name of the entry.
-        entry: String,
-        /// The other package.
-        owner: String,
-        /// Its version.
-        version: String,
+        /// The reason, in dpkg's words.
+        problem: String,
     },
     /// Writing to the target failed.
     #[error("{}: cannot unpack '{}'", path.display(), entry.escape_default())]

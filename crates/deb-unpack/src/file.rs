@@ -145,6 +145,7 @@ impl DebFile {
         let mut control = ControlArchive {
             control: String::new(),
             files: BTreeMap::new(),
+            bad_versions: false,
         };
         let member = &self.members.control;
         let data = (self.source(member), member.compression);

@@ -15,6 +15,7 @@ mod decompress;
 mod directories;
 mod entries;
 mod error;
+mod fate;
 mod file;
 mod pipeline;
 mod placement;
@@ -24,7 +25,7 @@ mod tests;
 mod unpack;
 
 pub use check::check_contents;
-pub use context::{Context, Layering};
+pub use context::{Context, Forces, Layering};
 pub use control::Expected;
 pub use directories::touched_by_tar;
 pub use entries::{Entry, EntryKind};

@@ -16,12 +16,12 @@ use rootless_install_fs::Target;
 use super::claims::Claims;
 use super::context::Context;
 use super::control::Expected;
-use super::directories::{DirectoryLog, settle};
+use super::directories::{DirectoryLog, settle, without_directory};
 use super::error::DebError;
 use super::file::DebFile;
 use super::unpack::Unpacker;
 use deb_types::PathOwners;
-use dpkg_db::{Contest, ControlArchive, Ownership, Package, Unpacked, contest};
+use dpkg_db::{Claim, Contest, ControlArchive, Ownership, Package, Unpacked, contest};
 
 /// Packages that get a wave of their own: the top-level links (`/lib` to `usr/lib`) they ship decide
 /// where other packages' paths lead.
@@ -90,7 +90,7 @@ pub fn unpack_all(
     on_done: &(dyn Fn(usize, &Unpacked) + Sync),
 ) -> Result<Vec<UnpackedPackage>, DebError> {
     let threads = threads.max(1);
-    let opened = open_all(jobs, threads)?;
+    let opened = open_all(jobs, context.bad_versions, threads)?;
     let mut logs = Vec::with_capacity(opened.len());
     let mut results = Vec::with_capacity(opened.len());
     let mut before = 0;
@@ -110,6 +110,12 @@ pub fn unpack_all(
             logs.push(log);
         }
         before += length;
+    }
+    if let Some((index, path)) = without_directory(&logs, context.layering)
+        && let Some(opened) = opened.get(index)
+    {
+        let problem = "its directory is in no package (dpkg: No such file or directory)";
+        return Err(opened.deb.bad_entry(path, problem));
     }
     settle(&logs, target, context.layering).map_err(|source| DebError::Target {
         path: jobs.last().map(|job| job.path.clone()).unwrap_or_default(),
@@ -168,13 +174,14 @@ fn in_parallel<T: Send>(
     results
 }
 
-fn open_all(jobs: &[Job], threads: usize) -> Result<Vec<Opened>, DebError> {
+fn open_all(jobs: &[Job], bad_versions: bool, threads: usize) -> Result<Vec<Opened>, DebError> {
     let order: Vec<usize> = (0..jobs.len()).collect();
     let results = in_parallel(&order, threads, |index| {
         let Some(job) = jobs.get(index) else {
             return Ok(None);
         };
-        let (deb, control) = open_package(job)?;
+        let (deb, mut control) = open_package(job)?;
+        control.bad_versions = bad_versions;
         let package = control.package().map_err(|source| DebError::Database {
             path: job.path.clone(),
             source,
@@ -327,8 +334,13 @@ struct Overlay<'a> {
 
 impl<'a> Overlay<'a> {
     fn add(&mut self, package: &'a Package, files: &Unpacked) {
-        for path in &files.replaced {
-            self.owners.take(path, |_| true);
+        for path in &files.placed {
+            let by = files.diverting.get(path);
+            self.owners.take(path, |index| {
+                let other = self.packages.get(*index).map(|package| &package.name);
+                by.is_none_or(|by| *by != package.name && Some(by) != other)
+                    && other.is_none_or(|other| *other != package.name)
+            });
         }
         let index = self.packages.len();
         self.packages.push(package);
@@ -337,18 +349,28 @@ impl<'a> Overlay<'a> {
 }
 
 impl Ownership for Overlay<'_> {
-    fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest {
+    fn contest(&self, package: &Package, claim: &Claim<'_>) -> Contest {
         let owners: Vec<&Package> = self
             .owners
-            .of(path)
+            .of(claim.path)
             .filter_map(|index| self.packages.get(*index).copied())
             .collect();
         if !owners.is_empty() {
-            let result = contest(package, &owners, diverting);
+            let others = self.packages.iter().filter(|other| other.name == package.name);
+            let in_step = || others.clone().all(|other| other.version == package.version);
+            let result = contest(package, &package.key(), owners.into_iter(), claim, &in_step);
             if result != Contest::Free {
                 return result;
             }
         }
-        self.below.contest(package, path, diverting)
+        self.below.contest(package, claim)
+    }
+
+    fn is_owned_by_others(&self, package: &Package, path: &Path) -> bool {
+        self.owners.of(path).next().is_some() || self.below.is_owned_by_others(package, path)
+    }
+
+    fn shared_conffile(&self, package: &Package, path: &Path) -> Option<String> {
+        self.below.shared_conffile(package, path)
     }
 }

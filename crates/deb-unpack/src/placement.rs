@@ -1,9 +1,11 @@
 //! Placing the entries of a package in the target, where something may exist already.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use dpkg_db::{Contest, DPKG_NEW, Ownership, Package, with_suffix};
+use dpkg_db::{ControlArchive, DPKG_NEW, DPKG_TMP, Ownership, Package, with_suffix};
 use rootless_install_fs::{FileType, Meta, Stat, Target};
 
 use super::claims::Claims;
@@ -28,18 +30,43 @@ pub(super) struct Placement<'a> {
     pub(super) target: &'a Target,
     pub(super) context: &'a Context<'a>,
     pub(super) ownership: &'a dyn Ownership,
+    /// Conffiles, and whether each is removed on upgrade.
+    pub(super) conffiles: HashMap<PathBuf, bool>,
     /// Claims of the batch, and the package's index in it; none outside of batches.
     pub(super) claims: Option<(&'a Claims, usize)>,
     /// Paths that the batch made and whether each is a directory, to be undone; none outside of batches.
     pub(super) made: Option<&'a Mutex<Vec<(PathBuf, bool)>>>,
+    /// Places of directories that have made room for something else, and are moved aside.
+    aside: RefCell<Vec<PathBuf>>,
 }
 
-impl Placement<'_> {
-    /// Decides who gets a path that another package may own.
-    pub(super) fn contest(&self, path: &Path) -> Contest {
-        let diversion = self.context.diversions.of(path);
-        let diverting = diversion.and_then(|diversion| diversion.package.as_deref());
-        self.ownership.contest(self.package, path, diverting)
+impl<'a> Placement<'a> {
+    /// Returns a package's place in a target; nothing has been written.
+    pub(super) fn new(
+        deb: &'a DebFile,
+        control: &ControlArchive,
+        package: &'a Package,
+        target: &'a Target,
+        context: &'a Context<'a>,
+    ) -> Result<Self, DebError> {
+        let conffiles = control.conffiles().map_err(|source| DebError::Database {
+            path: deb.path().to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            deb,
+            package,
+            target,
+            context,
+            ownership: context.ownership,
+            conffiles: conffiles
+                .into_iter()
+                .map(|(path, remove)| (path.into(), remove))
+                .collect(),
+            claims: None,
+            made: None,
+            aside: RefCell::default(),
+        })
     }
 
     /// Makes a directory where something exists, and returns whether it was made: a directory or a link to one
@@ -73,15 +100,7 @@ impl Placement<'_> {
             }
             _ => {}
         }
-        if let Contest::Conflict { owner, version } = self.contest(path) {
-            let entry = path.to_string_lossy().into_owned();
-            return Err(DebError::Conflict {
-                path: self.deb.path().to_owned(),
-                entry,
-                owner,
-                version,
-            });
-        }
+        self.decide_directory(path, place)?;
         self.target.remove(place).map_err(self.failed(path))?;
         self.target.make_dir(place, meta).map_err(self.failed(path))?;
         Ok(true)
@@ -104,18 +123,7 @@ impl Placement<'_> {
             Err(error) if error.is_already_exists() => {}
             Err(error) => return Err(self.failed(path)(error)),
         }
-        let stat = self.target.stat(place).map_err(self.failed(path))?;
-        let same = || {
-            let old = self.directory_at(place)?;
-            let new = self.directory_at(&joined(place, text))?;
-            (old.ino == new.ino).then_some(())
-        };
-        let stays = match stat.meta.kind {
-            FileType::Directory => true,
-            FileType::Symlink => same().is_some(),
-            _ => false,
-        };
-        if stays {
+        if self.is_same_directory(place, text, &|_| false) {
             return Ok(false);
         }
         self.put(place, path, |place| self.target.make_symlink(place, text, meta))?;
@@ -123,7 +131,7 @@ impl Placement<'_> {
     }
 
     /// Returns the directory at a place, links followed.
-    fn directory_at(&self, place: &Path) -> Option<Stat> {
+    pub(super) fn directory_at(&self, place: &Path) -> Option<Stat> {
         self.target
             .stat_follow(place)
             .ok()
@@ -170,7 +178,9 @@ impl Placement<'_> {
                 Ok(())
             }
             Err(error) if error.is_already_exists() => {
-                self.refuse_directory(place, path)?;
+                if self.move_directory(place, path)? {
+                    return make(place).map_err(self.failed(path));
+                }
                 let aside = self.aside(place, path)?;
                 make(&aside).map_err(self.failed(path))?;
                 self.target.rename(&aside, place).map_err(self.failed(path))
@@ -189,11 +199,33 @@ impl Placement<'_> {
         }
     }
 
-    /// Fails if there is a directory at a place.
-    pub(super) fn refuse_directory(&self, place: &Path, path: &Path) -> Result<(), DebError> {
+    /// Moves a directory at a place aside, as dpkg does, and returns whether there was one.
+    pub(super) fn move_directory(&self, place: &Path, path: &Path) -> Result<bool, DebError> {
         let stat = self.target.stat(place).map_err(self.failed(path))?;
-        if stat.meta.kind == FileType::Directory {
-            return Err(self.deb.bad_entry(path, "it is a directory in the target"));
+        if stat.meta.kind != FileType::Directory {
+            return Ok(false);
+        }
+        if self.claims.is_some() {
+            // Others may be putting something into it.
+            return Err(self.contended(path));
+        }
+        let aside = with_suffix(place, DPKG_TMP);
+        remove_tree(self.target, &aside).map_err(self.failed(path))?;
+        self.target.rename(place, &aside).map_err(self.failed(path))?;
+        self.aside.borrow_mut().push(place.to_owned());
+        Ok(true)
+    }
+
+    /// Removes the directories that were moved aside; where the package was not unpacked, they come back.
+    pub(super) fn end_moved(&self, unpacked: bool) -> Result<(), DebError> {
+        for place in self.aside.take().into_iter().rev() {
+            let aside = with_suffix(&place, DPKG_TMP);
+            let done = if unpacked {
+                remove_tree(self.target, &aside)
+            } else {
+                remove_tree(self.target, &place).and_then(|()| self.target.rename(&aside, &place))
+            };
+            done.map_err(self.failed(&place))?;
         }
         Ok(())
     }
@@ -255,4 +287,33 @@ fn escapes(place: &Path, text: &Path) -> bool {
         }
     }
     false
+}
+
+/// Removes what is at a path, a directory with all that is in it; nothing there is no error.
+fn remove_tree(target: &Target, path: &Path) -> rootless_install_fs::Result<()> {
+    let kind = match target.stat(path) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        stat => stat?.meta.kind,
+    };
+    if kind != FileType::Directory {
+        return target.remove(path);
+    }
+    // Each directory comes before those in it.
+    let mut directories = vec![path.to_owned()];
+    let mut next = 0;
+    while let Some(directory) = directories.get(next).cloned() {
+        next += 1;
+        for name in target.read_dir(&directory)? {
+            let entry = directory.join(name);
+            if target.stat(&entry)?.meta.kind == FileType::Directory {
+                directories.push(entry);
+            } else {
+                target.remove(&entry)?;
+            }
+        }
+    }
+    directories
+        .iter()
+        .rev()
+        .try_for_each(|directory| target.remove_dir(directory))
 }

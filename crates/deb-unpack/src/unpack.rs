@@ -5,7 +5,7 @@
 //! is there if the owner allows; a conffile becomes `NAME.dpkg-new`. Links are made after everything
 //! else of the package. Metadata of directories is settled by [`super::directories`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -17,16 +17,15 @@ use super::context::Context;
 use super::directories::DirectoryLog;
 use super::entries::{Entry, EntryKind};
 use super::error::DebError;
+use super::fate::{Contents, Fate, Place};
 use super::file::DebFile;
 use super::placement::{Placed, Placement, joined};
 use deb_types::hex;
-use dpkg_db::{Contest, ControlArchive, DPKG_NEW, Package, Unpacked, dereference, with_suffix};
+use dpkg_db::{ControlArchive, Package, Unpacked};
 
 /// The unpacking of one package.
 pub(super) struct Unpacker<'a> {
     pub(super) placement: Placement<'a>,
-    /// Conffiles that are unpacked as `NAME.dpkg-new`.
-    conffiles: HashSet<PathBuf>,
     /// The package has no checksums of its own, and gets them.
     with_md5: bool,
     result: Unpacked,
@@ -48,25 +47,8 @@ impl<'a> Unpacker<'a> {
         target: &'a Target,
         context: &'a Context<'a>,
     ) -> Result<Unpacker<'a>, DebError> {
-        let conffiles = control.conffiles().map_err(|source| DebError::Database {
-            path: deb.path().to_owned(),
-            source,
-        })?;
         Ok(Unpacker {
-            placement: Placement {
-                deb,
-                package,
-                target,
-                context,
-                ownership: context.ownership,
-                claims: None,
-                made: None,
-            },
-            conffiles: conffiles
-                .into_iter()
-                .filter(|(_, remove)| !remove)
-                .map(|(path, _)| path.into())
-                .collect(),
+            placement: Placement::new(deb, control, package, target, context)?,
             with_md5: !control.files.contains_key("md5sums"),
             result: Unpacked::default(),
             directories: DirectoryLog::default(),
@@ -79,6 +61,13 @@ impl<'a> Unpacker<'a> {
 
     /// Unpacks everything; `threads` may help to decompress.
     pub(super) fn run(mut self, threads: usize) -> Result<(Unpacked, DirectoryLog), DebError> {
+        let done = self.run_entries(threads);
+        let ended = self.placement.end_moved(done.is_ok());
+        done.and(ended)?;
+        Ok((self.result, self.directories))
+    }
+
+    fn run_entries(&mut self, threads: usize) -> Result<(), DebError> {
         let installed = self
             .placement
             .package
@@ -116,7 +105,7 @@ impl<'a> Unpacker<'a> {
             }
             self.result.md5sums = Some(sums);
         }
-        Ok((self.result, self.directories))
+        Ok(())
     }
 
     fn lies_under(&self, link: &Path) -> bool {
@@ -134,73 +123,45 @@ impl<'a> Unpacker<'a> {
             let problem = "it appears twice, as a directory and as something else";
             return Err(self.placement.deb.bad_entry(path, problem));
         }
-        if let Some(diversion) = self.placement.context.diversions.ending_at(path) {
-            let problem = format!("it is the diverted version of '{}'", diversion.from.display());
-            return Err(self.placement.deb.bad_entry(path, problem));
+        self.placement.check_path(path)?;
+        let place = self.placement.place_of(path)?;
+        if let Some(diversion) = self.placement.context.diversions.of(path) {
+            if let Some(package) = &diversion.package {
+                self.result.diverting.insert(path.clone(), package.clone());
+            }
+            if !directory && diversion.package.as_deref() != Some(self.placement.package.name.as_str()) {
+                self.result.diverted.insert(path.clone(), diversion.to.clone());
+            }
         }
-        let mut place = match path.as_os_str().as_encoded_bytes() {
-            b"/." => PathBuf::from("/"),
-            _ => self
-                .placement
-                .context
-                .diversions
-                .used(path, &self.placement.package.name)
-                .to_owned(),
+        let fate = match directory {
+            true => Fate::Placed,
+            false => self.placement.decide(entry, &place, &|_| false)?,
         };
-        if place != *path && !directory {
-            self.result.diverted.insert(path.clone(), place.clone());
+        if fate == Fate::Kept {
+            self.result.kept.push(path.clone());
+            return Ok(());
         }
         let may_hold_others = directory || matches!(entry.kind, EntryKind::Symlink(_));
+        self.result.list.push(path.clone());
         if (self.placement.context.left_out)(path, may_hold_others) {
-            self.result.list.push(path.clone());
             self.result.left_out.push(path.clone());
             return Ok(());
         }
         let meta = self.meta(entry);
         if directory {
-            self.result.list.push(path.clone());
-            return self.directory(&place, path, &meta);
+            return self.directory(&place.path, path, &meta);
+        }
+        match fate {
+            Fate::Existing => return Ok(()),
+            Fate::Shared if !self.placement.context.forces.overwrite => {
+                return self.shared(entry, &place, meta, contents, limit);
+            }
+            _ => {}
         }
         self.directories.meet(path);
-        let conffile = self.conffiles.contains(path);
-        if conffile {
-            let source = |source| DebError::Database {
-                path: self.placement.deb.path().to_owned(),
-                source,
-            };
-            let real = dereference(self.placement.target, &place).map_err(source)?;
-            let loops = || {
-                self.placement
-                    .deb
-                    .bad_entry(path, "the conffile is a circular link or no file in the target")
-            };
-            place = with_suffix(&real.ok_or_else(loops)?, DPKG_NEW);
-        }
+        let place = place.written();
         let parent = self.parent_of(&place, path)?;
         self.placement.claim(parent, &place, path, false)?;
-        match self.placement.contest(path) {
-            Contest::Free => {}
-            Contest::Replace => self.result.replaced.push(path.clone()),
-            Contest::Keep => {
-                self.result.kept.push(path.clone());
-                return Ok(());
-            }
-            // The same version of a Multi-Arch: same package has the same file.
-            Contest::Shared => {
-                self.result.list.push(path.clone());
-                return Ok(());
-            }
-            Contest::Conflict { owner, version } => {
-                let entry = path.to_string_lossy().into_owned();
-                return Err(DebError::Conflict {
-                    path: self.placement.deb.path().to_owned(),
-                    entry,
-                    owner,
-                    version,
-                });
-            }
-        }
-        self.result.list.push(path.clone());
         let md5 = match &entry.kind {
             EntryKind::File => self.file(entry, &place, &meta, contents, limit)?,
             EntryKind::Symlink(text) => {
@@ -226,7 +187,50 @@ impl<'a> Unpacker<'a> {
             }
             _ => self.directories.touched(parent, false),
         }
+        self.result.placed.push(path.clone());
         self.placed.insert(path.clone(), Placed { place, meta, md5 });
+        Ok(())
+    }
+
+    /// Compares an entry with what another instance of the package has put there.
+    fn shared(
+        &mut self,
+        entry: &Entry,
+        place: &Place,
+        meta: Meta,
+        contents: &mut dyn Read,
+        limit: u64,
+    ) -> Result<(), DebError> {
+        let target = self.placement.target;
+        let md5_of_earlier = |path: &Path| {
+            let earlier = match self.placed.get(path) {
+                Some(placed) => placed.place.clone(),
+                None => self.placement.place_of(path).ok()?.path,
+            };
+            dpkg_db::md5_of(target, &earlier).ok()
+        };
+        let contents = Contents {
+            data: contents,
+            limit,
+            md5_of_earlier: &md5_of_earlier,
+        };
+        self.placement.check_shared(entry, place, contents)?;
+        let written = place.written();
+        let there = match target.stat(&written) {
+            Ok(_) => written,
+            Err(_) => place.path.clone(),
+        };
+        let stat = target.stat(&there).map_err(self.placement.failed(&entry.path))?;
+        let summed = self.with_md5 && matches!(entry.kind, EntryKind::File | EntryKind::Hardlink(_));
+        let placed = Placed {
+            md5: summed.then(|| dpkg_db::md5_of(target, &there).ok()).flatten(),
+            place: there,
+            meta: Meta {
+                kind: stat.meta.kind,
+                ..meta
+            },
+        };
+        self.placed.insert(entry.path.clone(), placed);
         Ok(())
     }
 
@@ -285,6 +289,13 @@ impl<'a> Unpacker<'a> {
             }
         }
         let (ino, created) = self.ensure_dir(place, path, meta, parent)?;
+        let placement = &self.placement;
+        if created
+            && placement.claims.is_none()
+            && placement.ownership.is_owned_by_others(placement.package, path)
+        {
+            self.result.placed.push(path.to_owned());
+        }
         let created = created || (self.placement.context.adopted)(path);
         self.directories.shipped(place, path, ino, *meta, created);
         Ok(())
@@ -296,13 +307,28 @@ impl<'a> Unpacker<'a> {
         if let Some(ino) = self.known.get(parent) {
             return Ok(*ino);
         }
+        let blocked = self.placed.values().any(|placed| placed.place == parent);
+        let there = self
+            .placement
+            .target
+            .stat_follow(parent)
+            .map(|stat| stat.meta.kind);
+        let other = there.is_ok_and(|kind| kind != FileType::Directory);
+        if blocked || other {
+            let problem = format!("'{}' is no directory", parent.display());
+            return Err(self.placement.deb.bad_entry(path, problem));
+        }
         let meta = Meta::of_root(FileType::Directory, 0o755);
         let above = if parent.parent().is_some() {
             Some(self.parent_of(parent, path)?)
         } else {
             None
         };
-        Ok(self.ensure_dir(parent, path, &meta, above)?.0)
+        let (ino, created) = self.ensure_dir(parent, path, &meta, above)?;
+        if created {
+            self.directories.implied(ino, path);
+        }
+        Ok(ino)
     }
 
     /// Makes a directory unless there is one, and returns its inode and whether it was made.
@@ -354,13 +380,18 @@ impl<'a> Unpacker<'a> {
         contents: &mut dyn Read,
         limit: u64,
     ) -> Result<Option<String>, DebError> {
-        let (mut file, aside) = match self.placement.target.create(place, meta) {
+        let mut created = self.placement.target.create(place, meta);
+        if matches!(&created, Err(error) if error.is_already_exists())
+            && self.placement.move_directory(place, &entry.path)?
+        {
+            created = self.placement.target.create(place, meta);
+        }
+        let (mut file, aside) = match created {
             Ok(file) => {
                 self.placement.note_made(place, false);
                 (file, None)
             }
             Err(error) if error.is_already_exists() => {
-                self.placement.refuse_directory(place, &entry.path)?;
                 let aside = self.placement.aside(place, &entry.path)?;
                 (
                     self.placement

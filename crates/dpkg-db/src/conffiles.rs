@@ -10,12 +10,14 @@ use rootless_install_fs::{FileType, Meta, Target};
 use super::database::Database;
 use super::error::DpkgError;
 use super::files::{failed, remove_optional};
-use super::package::{Conffile, NEW_CONFFILE};
+use super::package::{Conffile, NEW_CONFFILE, Package};
 use super::redirections::Diversions;
 use super::states::Status;
 
 /// Suffix of a conffile that waits to be installed.
 pub const DPKG_NEW: &str = ".dpkg-new";
+/// Suffix of what makes room for a new version, until that is unpacked.
+pub const DPKG_TMP: &str = ".dpkg-tmp";
 /// Suffix of a changed conffile that was replaced.
 const DPKG_OLD: &str = ".dpkg-old";
 /// Suffix of a package's conffile that was not installed.
@@ -226,6 +228,19 @@ impl Database {
         Ok(Some(new_hash))
     }
 
+    /// Returns the hash that another instance of a package has recorded for a conffile that they share, where that
+    /// was installed once.
+    pub(super) fn shared_conffile_hash(&self, package: &Package, path: &str) -> Option<String> {
+        let own = self.record_of(package).ok()?;
+        let others = self.instances(&package.name).filter(|other| other.key() != own);
+        let known = others.filter(|other| {
+            other.status > Status::Unpacked || other.config_version.as_ref() == Some(&other.version)
+        });
+        let mut conffiles = known.flat_map(|other| &other.conffiles);
+        let found = conffiles.find(|one| !one.obsolete && !one.remove_on_upgrade && one.path == path)?;
+        Some(found.hash.clone())
+    }
+
     /// Returns the hash that another architecture's instance recorded when it installed the shared conffile.
     fn hash_of_other_instance(&self, key: &PackageKey, path: &str) -> Option<String> {
         let others = self.packages().filter(|p| p.name == key.name && p.key() != *key);
@@ -308,13 +323,21 @@ fn existing(target: &Target, path: &Path) -> Result<Option<Meta>, DpkgError> {
 /// The file cannot be read.
 pub fn md5_of(target: &Target, path: &Path) -> Result<String, DpkgError> {
     let mut file = target.open_file(path).map_err(failed(path))?;
+    md5_of_data(&mut file).map_err(|source| DpkgError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads data to its end, and returns its MD5 in hexadecimal.
+///
+/// # Errors
+/// Those of reading.
+pub fn md5_of_data(data: &mut dyn Read) -> std::io::Result<String> {
     let mut digest = Md5::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let read = file.read(&mut buffer).map_err(|source| DpkgError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let read = data.read(&mut buffer)?;
         if read == 0 {
             return Ok(hex(&digest.finalize()));
         }

@@ -135,7 +135,9 @@ impl Database {
     }
 
     pub(super) fn resolve_parts(&self, name: &str, architecture: &str) -> Option<PackageKey> {
-        let first = PackageKey::new(name, "");
+        // dpkg's names of packages are in lower case.
+        let name = name.to_ascii_lowercase();
+        let first = PackageKey::new(name.as_str(), "");
         let mut instances = self
             .packages
             .range(first..)

@@ -47,6 +47,12 @@ pub enum DpkgError {
         /// The beginning of the line.
         line: String,
     },
+    /// The control file of an archive is malformed.
+    #[error("the control file {problem}")]
+    Control {
+        /// The fault, as a predicate.
+        problem: String,
+    },
     /// A word that dpkg does not know.
     #[error("'{word}' is no value of {what}")]
     Word {
@@ -60,6 +66,21 @@ pub enum DpkgError {
     NoPackage {
         /// The name asked for.
         package: String,
+    },
+    /// A package of which only one instance can be installed, while there are several.
+    #[error(
+        "package {package} ({version}) with field 'Multi-Arch: {multi_arch}' is not co-installable with {name} which \
+         has multiple installed instances"
+    )]
+    NotCoInstallable {
+        /// Name and architecture.
+        package: String,
+        /// Version.
+        version: String,
+        /// The value of the field.
+        multi_arch: &'static str,
+        /// Package name.
+        name: String,
     },
     /// A `triggers` control file (deb-triggers(5)) is malformed.
     #[error("package {package}: triggers file: {problem}")]

@@ -12,6 +12,8 @@ pub(super) enum FieldKind {
     Relation,
     /// Only in `available`, dropped from status.
     Archive,
+    /// An older name of another field.
+    Obsolete(&'static str),
 }
 
 /// The fields dpkg knows, in the order in which it writes them.
@@ -44,10 +46,48 @@ pub(super) const FIELDS: &[(&str, FieldKind)] = &[
     ("Filename", FieldKind::Archive),
     ("Size", FieldKind::Archive),
     ("MD5sum", FieldKind::Archive),
+    ("MSDOS-Filename", FieldKind::Archive),
     ("Description", FieldKind::Text),
     ("Triggers-Pending", FieldKind::Own),
     ("Triggers-Awaited", FieldKind::Own),
+    ("Recommended", FieldKind::Obsolete("Recommends")),
+    ("Optional", FieldKind::Obsolete("Suggests")),
+    ("Class", FieldKind::Obsolete("Priority")),
+    ("Revision", FieldKind::Obsolete("Version")),
+    ("Package-Revision", FieldKind::Obsolete("Version")),
+    ("Package_Revision", FieldKind::Obsolete("Version")),
 ];
+
+/// Checks the form of an archive's control file, which is one stanza, as dpkg does (`parse_stanza` in its source).
+/// Returns the stanza.
+///
+/// # Errors
+/// The fault.
+pub(super) fn only_stanza(text: &str) -> Result<&str, String> {
+    let text = text.trim_start_matches('\n');
+    if text.is_empty() {
+        return Err("has no package information".to_owned());
+    }
+    if !text.ends_with('\n') {
+        return Err("has no newline at its end".to_owned());
+    }
+    let (stanza, more) = match text.find("\n\n") {
+        Some(end) => text.split_at(end + 1),
+        None => (text, ""),
+    };
+    if !more.trim_matches('\n').is_empty() {
+        return Err("has several stanzas, and only one is allowed".to_owned());
+    }
+    for line in stanza.lines() {
+        if line.trim_ascii().is_empty() {
+            return Err("has a blank line in the value of a field".to_owned());
+        }
+        if line.starts_with('-') {
+            return Err(format!("has a field name that begins with a hyphen: '{line}'"));
+        }
+    }
+    Ok(stanza)
+}
 
 /// Splits a stanza into fields: values keep their continuation lines, without white space at either end.
 pub(super) fn fields(stanza: &str) -> impl Iterator<Item = Result<(&str, &str), DpkgError>> {

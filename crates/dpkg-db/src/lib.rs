@@ -44,22 +44,23 @@ mod unpacking;
 mod upgrading;
 
 pub use accounts::Accounts;
-pub use conffiles::{Choice, ConffileRules, DPKG_NEW, Question, Strict};
+pub use conffiles::{Choice, ConffileRules, DPKG_NEW, DPKG_TMP, Question, Strict};
 pub use control_archive::{ControlArchive, ControlFile};
 pub use database::{ADMIN, Database, Noted};
 pub use deb_types::relation::Operator;
 pub use deb_types::version::loose_order as version_order;
 pub use deb_types::{MultiArch, PackageKey};
 pub use error::DpkgError;
-pub use ownership::{Contest, Ownership, contest, replaces};
+pub use ownership::{Claim, Contest, Ownership, contest, replaces};
 pub use package::{Conffile, NEW_CONFFILE, Package};
 pub use redirections::{DIVERSIONS, Diversion, Diversions, STATOVERRIDE, StatOverride, StatOverrides};
 pub use relation::{Possibility, parse as parse_relations};
 pub use states::{Flag, Status, Want};
 pub use triggers::{Declaration, Declarations, Deferred, Interest, Interests, TRIGGERS, parse_unincorp};
 pub use unpacked::Unpacked;
+pub use upgrading::OldConffiles;
 
-pub use conffiles::{dereference, md5_of, with_suffix};
+pub use conffiles::{dereference, md5_of, md5_of_data, with_suffix};
 
 /// The examples of README.md, which are tests.
 #[cfg(doctest)]

@@ -41,14 +41,41 @@ impl Database {
     /// # Errors
     /// The target cannot be written.
     pub fn create(target: &Target, native: &str, foreign: &[String]) -> Result<Database, DpkgError> {
-        let database = Database::prepare(target, native, foreign)?;
+        let mut database = Database::prepare(target, native, foreign)?;
         let admin = Path::new(ADMIN);
+        if database.upgrade_info(target)? {
+            database = Database::load(target, native)?;
+        }
         ensure_file(target, &admin.join("info/format"), b"1\n", 0o644)?;
         ensure_file(target, &admin.join("lock"), b"", 0o640)?;
         ensure_file(target, &admin.join("lock-frontend"), b"", 0o640)?;
         ensure_file(target, &admin.join("triggers/Lock"), b"", 0o600)?;
         ensure_file(target, &admin.join("triggers/Unincorp"), b"", 0o644)?;
         Ok(database)
+    }
+
+    /// Gives the files in `info/` of `Multi-Arch: same` packages the names that they have since `info/format` is there,
+    /// and returns whether there were any with older names (`pkg_infodb_upgrade` in dpkg's source).
+    fn upgrade_info(&self, target: &Target) -> Result<bool, DpkgError> {
+        let info = Path::new(ADMIN).join("info");
+        if target.stat(&info.join("format")).is_ok() {
+            return Ok(false);
+        }
+        let mut renamed = false;
+        for file in target.read_dir(&info).map_err(failed(&info))? {
+            let parts = file.to_str().and_then(|file| file.rsplit_once('.'));
+            let Some((name, kind)) = parts.filter(|(name, _)| !name.contains(':')) else {
+                continue;
+            };
+            let key = self.resolve(name);
+            let package = key.and_then(|key| self.get(&key));
+            if let Some(package) = package.filter(|package| package.info_name() != name) {
+                let path = package.info_path(kind);
+                target.rename(&info.join(&file), &path).map_err(failed(&path))?;
+                renamed = true;
+            }
+        }
+        Ok(renamed)
     }
 
     /// Reads the database of a target: `status`, `updates/`, `arch`, trigger interests and file lists.
@@ -68,6 +95,7 @@ impl Database {
         database.merge(&read_text(target, Path::new(STATUS))?, Path::new(STATUS))?;
         database.load_updates(target)?;
         database.resolve_awaited();
+        database.release_stale_awaiters();
         database.load_interests(target)?;
         database.load_owners(target)?;
         Ok(database)
@@ -81,6 +109,9 @@ impl Database {
             }
             let package = Package::parse(stanza).map_err(|error| malformed(path, error.to_string()))?;
             let key = package.key();
+            if path.starts_with(UPDATES) {
+                self.follow_architecture(&package);
+            }
             if package.is_informative() {
                 self.packages.insert(key, package);
             } else {
@@ -88,6 +119,15 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    /// Removes the record of another architecture that a journal entry of a package has replaced.
+    fn follow_architecture(&mut self, new: &Package) {
+        if let Ok(old) = self.record_of(new)
+            && old != new.key()
+        {
+            self.packages.remove(&old);
+        }
     }
 
     fn load_updates(&mut self, target: &Target) -> Result<(), DpkgError> {
@@ -123,6 +163,23 @@ impl Database {
             if let Some(package) = self.packages.get_mut(&key) {
                 package.triggers_awaited = resolved;
             }
+        }
+    }
+
+    /// Settles packages that await the triggers of others with nothing pending, which a dpkg that was interrupted
+    /// leaves.
+    fn release_stale_awaiters(&mut self) {
+        let awaited = self
+            .packages
+            .values()
+            .flat_map(|package| &package.triggers_awaited);
+        let idle = |key: &&PackageKey| {
+            self.get(key)
+                .is_none_or(|package| package.triggers_pending.is_empty())
+        };
+        let idle: Vec<PackageKey> = awaited.filter(idle).cloned().collect();
+        for key in idle {
+            self.clear_awaiters(&key);
         }
     }
 

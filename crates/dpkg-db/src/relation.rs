@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use deb_types::relation::{
-    Dialect, Operator, Problem, Relation, display_alternatives, normal_version, parse_groups,
-};
+use deb_types::relation::{Dialect, Operator, Relation, normal_version, parse_groups};
 use deb_types::version;
 
 /// One alternative of a relation: `NAME[:ARCH] [(OP VERSION)]`, as dpkg writes it.
@@ -31,7 +29,8 @@ impl Possibility {
 impl From<Relation<'_>> for Possibility {
     fn from(relation: Relation<'_>) -> Self {
         Self {
-            name: relation.name.to_owned(),
+            // dpkg's names of packages are in lower case.
+            name: relation.name.to_ascii_lowercase(),
             architecture: relation.qualifier.map(str::to_owned),
             constraint: relation
                 .bound
@@ -69,16 +68,57 @@ pub fn parse(value: &str) -> Result<Vec<Vec<Possibility>>, String> {
     Ok(groups.into_iter().map(owned).collect())
 }
 
-/// Returns the field as dpkg writes it to the status file.
-pub(crate) fn normalise(value: &str) -> Result<String, String> {
-    let groups = parse_groups(value, Dialect::Dpkg).map_err(|error| error.to_string())?;
-    let groups: Vec<String> = groups.iter().map(|group| display_alternatives(group)).collect();
+/// Fields whose relations have no alternatives.
+const WITHOUT_ALTERNATIVES: [&str; 4] = ["Conflicts", "Breaks", "Provides", "Replaces"];
+
+/// Returns a field as dpkg writes it to the status file.
+pub(crate) fn normalise(field: &str, value: &str, reading: Reading) -> Result<String, String> {
+    let groups = parse_groups(value, reading.versions()).map_err(|error| error.to_string())?;
+    if WITHOUT_ALTERNATIVES.contains(&field) && groups.iter().any(|group| group.len() > 1) {
+        return Err("has alternatives ('|'), which it cannot have".to_owned());
+    }
+    let exact = |relation: &Relation<'_>| {
+        relation
+            .bound
+            .is_none_or(|bound| bound.operator == Operator::Equal)
+    };
+    if field == "Provides" && reading != Reading::Database && !groups.iter().flatten().all(exact) {
+        return Err("may have exact versions only".to_owned());
+    }
+    let written = |group: Vec<Relation<'_>>| {
+        let alternatives: Vec<String> = group
+            .into_iter()
+            .map(|relation| Possibility::from(relation).to_string())
+            .collect();
+        alternatives.join(" | ")
+    };
+    let groups: Vec<String> = groups.into_iter().map(written).collect();
     Ok(groups.join(", "))
 }
 
 /// Returns a version as dpkg prints it: an epoch of zero left out.
-pub(crate) fn version(text: &str) -> Result<String, String> {
-    normal_version(text)
+pub(crate) fn version(text: &str, reading: Reading) -> Result<String, String> {
+    normal_version(text, reading.versions() == Dialect::DpkgArchive)
         .map(str::to_owned)
-        .map_err(|text| Problem::Version(text).to_string())
+        .map_err(|problem| problem.to_string())
+}
+
+/// dpkg's reading of a stanza.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// In its database, where old faults are borne.
+    Database,
+    /// In an archive.
+    Archive,
+    /// In an archive with versions as in the database (`--force-bad-version`).
+    ArchiveWithBadVersions,
+}
+
+impl Reading {
+    fn versions(self) -> Dialect {
+        match self {
+            Self::Database | Self::ArchiveWithBadVersions => Dialect::Dpkg,
+            Self::Archive => Dialect::DpkgArchive,
+        }
+    }
 }

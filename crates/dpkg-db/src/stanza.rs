@@ -1,18 +1,21 @@
 //! Packages as stanzas: read as dpkg reads them, written as it writes them.
 
-use deb_types::relation::{Problem, is_name};
+use deb_types::relation::{Problem, is_architecture, is_name};
 use deb_types::{MultiArch, PackageKey};
 
 use super::error::DpkgError;
-use super::fields::{FIELDS, FieldKind, fields};
+use super::fields::{FIELDS, FieldKind, fields, only_stanza};
 use super::package::{Conffile, Package};
-use super::relation;
+use super::relation::{self, Reading};
 use super::states::{Flag, Status, Want};
 
 const PRIORITIES: &[&str] = &["required", "important", "standard", "optional", "extra"];
 
+/// Fields that an archive's control file cannot have: they are dpkg's own.
+const OF_DATABASE: &[&str] = &["Status", "Config-Version", "Triggers-Pending", "Triggers-Awaited"];
+
 impl Package {
-    /// Parses one stanza: a binary package's control file (deb-control(5)) or one of the status file.
+    /// Parses a stanza of the status file, or one that need not be as sound as that of an archive.
     ///
     /// Relations, versions and booleans are normalised as dpkg does when it writes them. In
     /// `Triggers-Awaited` a name without architecture gets an empty one; the database resolves it.
@@ -20,6 +23,35 @@ impl Package {
     /// # Errors
     /// A stanza without `Package`, a duplicate field, a malformed relation, status or conffile line.
     pub fn parse(stanza: &str) -> Result<Package, DpkgError> {
+        Self::read(stanza, Reading::Database)
+    }
+
+    /// Parses the control file of an archive (deb-control(5)) with all of dpkg's checks. `bad_versions` is
+    /// `--force-bad-version`.
+    ///
+    /// # Errors
+    /// A control file that dpkg refuses.
+    pub fn parse_control(text: &str, bad_versions: bool) -> Result<Package, DpkgError> {
+        let reading = if bad_versions {
+            Reading::ArchiveWithBadVersions
+        } else {
+            Reading::Archive
+        };
+        let stanza = only_stanza(text).map_err(|problem| DpkgError::Control { problem })?;
+        let package = Self::read(stanza, reading)?;
+        let empty = |field: &str, value: &str| match value {
+            "" => Err(package.malformed(field, "is missing or empty")),
+            _ => Ok(()),
+        };
+        empty("Version", &package.version)?;
+        empty("Architecture", &package.architecture)?;
+        if package.multi_arch == MultiArch::Same && package.architecture == "all" {
+            return Err(package.malformed("Multi-Arch", "is 'same', but the architecture is 'all'"));
+        }
+        Ok(package)
+    }
+
+    fn read(stanza: &str, reading: Reading) -> Result<Package, DpkgError> {
         let mut package = Package {
             name: String::new(),
             architecture: String::new(),
@@ -49,6 +81,9 @@ impl Package {
                 {
                     return Err(package.malformed(name, "appears twice"));
                 }
+                if name.len() < 2 {
+                    return Err(package.malformed(name, "has a name that is too short"));
+                }
                 package.extra.push((name.to_owned(), value.to_owned()));
                 continue;
             };
@@ -56,7 +91,7 @@ impl Package {
                 return Err(package.malformed(name, "appears twice"));
             }
             let (known, kind) = FIELDS[slot];
-            package.set_field(known, kind, value)?;
+            package.set_field(known, kind, value, reading)?;
         }
         if package.name.is_empty() {
             return Err(DpkgError::Stanza {
@@ -68,8 +103,19 @@ impl Package {
         Ok(package)
     }
 
-    fn set_field(&mut self, name: &'static str, kind: FieldKind, value: &str) -> Result<(), DpkgError> {
+    fn set_field(
+        &mut self,
+        name: &'static str,
+        kind: FieldKind,
+        value: &str,
+        reading: Reading,
+    ) -> Result<(), DpkgError> {
+        if reading != Reading::Database && OF_DATABASE.contains(&name) {
+            return Err(self.malformed(name, "is not allowed in an archive"));
+        }
         match kind {
+            FieldKind::Obsolete(modern) => self.set_obsolete(modern, value, reading)?,
+            FieldKind::Archive if value.is_empty() => return Err(self.malformed(name, "is empty")),
             FieldKind::Archive => {}
             FieldKind::Boolean => {
                 if value.eq_ignore_ascii_case("yes") {
@@ -80,38 +126,66 @@ impl Package {
             }
             FieldKind::Relation => {
                 if !value.is_empty() {
-                    let text =
-                        relation::normalise(value).map_err(|problem| self.malformed(name, &problem))?;
+                    let text = relation::normalise(name, value, reading)
+                        .map_err(|problem| self.malformed(name, &problem))?;
                     self.known.push((name, text));
                 }
             }
             FieldKind::Text => {
-                let value = match PRIORITIES
-                    .iter()
-                    .find(|p| name == "Priority" && p.eq_ignore_ascii_case(value))
-                {
-                    Some(known) => known,
-                    None => value,
+                let value = if name == "Priority" {
+                    self.priority(name, value)?
+                } else {
+                    value
                 };
                 if !value.is_empty() {
                     self.known.push((name, value.to_owned()));
                 }
             }
-            FieldKind::Own => self.set_own(name, value)?,
+            FieldKind::Own => self.set_own(name, value, reading)?,
         }
         Ok(())
     }
 
-    fn set_own(&mut self, name: &str, value: &str) -> Result<(), DpkgError> {
+    /// Returns a priority as dpkg writes it: a word that it knows, or any that does not begin with one.
+    fn priority<'v>(&self, name: &str, value: &'v str) -> Result<&'v str, DpkgError> {
+        let begins = |known: &&&str| {
+            value
+                .get(..known.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(known))
+        };
+        match PRIORITIES.iter().find(begins) {
+            Some(known) if known.len() == value.len() => Ok(known),
+            Some(_) => Err(self.malformed(name, "has trailing junk")),
+            None => Ok(value),
+        }
+    }
+
+    /// Sets a field that has a modern name from one with its older name.
+    fn set_obsolete(&mut self, modern: &'static str, value: &str, reading: Reading) -> Result<(), DpkgError> {
+        if modern != "Version" {
+            let kind = if modern == "Priority" {
+                FieldKind::Text
+            } else {
+                FieldKind::Relation
+            };
+            return self.set_field(modern, kind, value, reading);
+        }
+        if !value.is_empty() && !self.version.is_empty() {
+            self.version = format!("{}-{value}", self.version);
+        }
+        Ok(())
+    }
+
+    fn set_own(&mut self, name: &str, value: &str, reading: Reading) -> Result<(), DpkgError> {
         match name {
             "Package" => {
                 if !is_name(value) {
                     return Err(self.malformed(name, &Problem::Name(value).to_string()));
                 }
-                self.name = value.to_owned();
+                self.name = value.to_ascii_lowercase();
             }
             "Architecture" => {
-                if value.bytes().any(|b| !(b.is_ascii_alphanumeric() || b == b'-')) {
+                if !value.is_empty() && !is_architecture(value) {
                     return Err(self.malformed(name, "is not an architecture"));
                 }
                 self.architecture = value.to_owned();
@@ -125,10 +199,12 @@ impl Package {
                     })?
             }
             "Version" => {
-                self.version = relation::version(value).map_err(|problem| self.malformed(name, &problem))?;
+                self.version =
+                    relation::version(value, reading).map_err(|problem| self.malformed(name, &problem))?;
             }
             "Config-Version" => {
-                let version = relation::version(value).map_err(|problem| self.malformed(name, &problem))?;
+                let version =
+                    relation::version(value, reading).map_err(|problem| self.malformed(name, &problem))?;
                 self.config_version = Some(version);
             }
             "Status" => {

@@ -11,6 +11,9 @@ use deb_types::relation::is_name;
 /// Directory of the trigger files.
 pub const TRIGGERS: &str = "/var/lib/dpkg/triggers";
 
+/// Length of the longest line that dpkg reads, with its end (`MAXTRIGDIRECTIVE` in its source).
+const LONGEST_LINE: usize = 255;
+
 /// A line of a `triggers` control file: a trigger name, and whether activators await its processing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declaration {
@@ -40,6 +43,13 @@ impl Declarations {
             problem,
         };
         let mut declarations = Declarations::default();
+        let whole = |line: &&str| !line.ends_with('\n') || line.len() > LONGEST_LINE;
+        if let Some(line) = text.split_inclusive('\n').find(whole) {
+            let start: String = line.trim_ascii_end().chars().take(80).collect();
+            return Err(problem(format!(
+                "line '{start}' is too long, or has no newline at its end"
+            )));
+        }
         for line in text
             .lines()
             .map(str::trim_ascii)
@@ -67,6 +77,7 @@ impl Declarations {
                     return Err(problem(format!("'{trigger}' is no trigger name")));
                 }
                 "interest" => declarations.interests.push(declaration),
+                "activate" if trigger.is_empty() => return Err(problem("a trigger has no name".to_owned())),
                 "activate" => declarations.activations.push(declaration),
                 _ => return Err(problem(format!("directive '{directive}' is unknown"))),
             }

@@ -12,8 +12,10 @@ pub struct Unpacked {
     pub diverted: HashMap<PathBuf, PathBuf>,
     /// Contents of `info/NAME.md5sums`, made when the package has none.
     pub md5sums: Option<Vec<u8>>,
-    /// Paths taken from other packages (`Replaces`).
-    pub replaced: Vec<PathBuf>,
+    /// The package that diverts a path of the list, where one does.
+    pub diverting: HashMap<PathBuf, String>,
+    /// Paths of the list at which the package has put something: other packages have them no more.
+    pub placed: Vec<PathBuf>,
     /// Paths left to other packages, which are not in the list.
     pub kept: Vec<PathBuf>,
     /// Paths of the list that the user had left out.

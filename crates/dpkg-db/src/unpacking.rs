@@ -1,5 +1,8 @@
 //! The steps before and after a package's files are unpacked.
 
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use deb_types::PackageKey;
@@ -8,10 +11,10 @@ use rootless_install_fs::Target;
 use super::control_archive::ControlArchive;
 use super::database::Database;
 use super::error::DpkgError;
-use super::files::{failed, remove_optional, write};
+use super::files::{read_optional, remove_optional, write};
 use super::package::{Conffile, NEW_CONFFILE, Package};
 use super::states::{Flag, Status, Want};
-use super::triggers::{Declarations, TRIGGERS};
+use super::triggers::{Declaration, Declarations, TRIGGERS};
 use super::unpacked::Unpacked;
 
 impl Database {
@@ -49,6 +52,34 @@ impl Database {
         control: &ControlArchive,
         unpacked: &Unpacked,
     ) -> Result<PackageKey, DpkgError> {
+        let hashes = self.conffile_hashes(&control.package()?.key(), control)?;
+        self.finish_unpack_with(target, control, unpacked, &hashes)
+    }
+
+    /// Returns the hashes that the package itself, or another that owns them, has recorded for the conffiles of a new
+    /// version.
+    ///
+    /// # Errors
+    /// A `conffiles` file that dpkg would not accept.
+    pub fn conffile_hashes(
+        &self,
+        key: &PackageKey,
+        control: &ControlArchive,
+    ) -> Result<BTreeMap<String, String>, DpkgError> {
+        let conffiles = control.conffiles()?.into_iter();
+        Ok(conffiles
+            .filter_map(|(path, _)| Some((self.known_hash(key, &path)?, path)))
+            .map(|(hash, path)| (path, hash))
+            .collect())
+    }
+
+    pub(super) fn finish_unpack_with(
+        &mut self,
+        target: &Target,
+        control: &ControlArchive,
+        unpacked: &Unpacked,
+        hashes: &BTreeMap<String, String>,
+    ) -> Result<PackageKey, DpkgError> {
         let mut package = control.package()?;
         let key = package.key();
         let old = self
@@ -66,14 +97,12 @@ impl Database {
             list.push(b'\n');
         }
         write(target, &package.info_path("list"), &list, 0o644)?;
-        self.change_interests(target, &old, &package, &control.triggers()?)?;
+        self.add_interests(target, &package, &control.triggers()?)?;
         for (name, file) in &control.files {
             // dpkg passes over names with a dot, and keeps its own list.
             if !name.contains('.') && name != "control" && name != "list" {
                 let path = package.info_path(name);
-                target
-                    .write(&path, &file.data, &file.meta)
-                    .map_err(failed(&path))?;
+                file.write(target, &path)?;
             }
         }
         if let (Some(md5sums), false) = (&unpacked.md5sums, control.files.contains_key("md5sums")) {
@@ -82,7 +111,7 @@ impl Database {
 
         for (path, remove_on_upgrade) in control.conffiles()? {
             package.conffiles.push(Conffile {
-                hash: self.known_hash(&path).unwrap_or_else(|| NEW_CONFFILE.to_owned()),
+                hash: hashes.get(&path).map_or(NEW_CONFFILE, String::as_str).to_owned(),
                 obsolete: unpacked.kept.iter().any(|kept| kept == Path::new(&path)),
                 path,
                 remove_on_upgrade,
@@ -96,7 +125,7 @@ impl Database {
             .get(&key)
             .map(|old| old.triggers_awaited.clone())
             .unwrap_or_default();
-        self.take_from_others(target, &key, unpacked)?;
+        self.take_from_others(target, &package, unpacked)?;
         self.owners.add(&key, &unpacked.list);
         // dpkg notes the package as it is, and again when nothing can go wrong any more.
         package.flag = Flag::ReinstReq;
@@ -105,38 +134,44 @@ impl Database {
         Ok(key)
     }
 
-    pub(super) fn change_interests(
+    /// Removes the interests of a package that its `triggers` file declared.
+    pub(super) fn remove_interests(
         &mut self,
         target: &Target,
-        old: &Package,
-        new: &Package,
+        package: &Package,
         declared: &Declarations,
     ) -> Result<(), DpkgError> {
-        let before = if old.status > Status::HalfInstalled {
-            self.declarations(target, &old.key())?
-        } else {
-            Declarations::default()
-        };
-        for declaration in &before.interests {
-            self.interests.remove(&declaration.trigger, &old.info_name());
+        for declaration in &declared.interests {
+            self.interests.remove(&declaration.trigger, &package.info_name());
         }
+        self.write_interests(target, declared)
+    }
+
+    /// Adds the interests that a package declares.
+    fn add_interests(
+        &mut self,
+        target: &Target,
+        package: &Package,
+        declared: &Declarations,
+    ) -> Result<(), DpkgError> {
         for declaration in &declared.interests {
             self.interests
-                .add(&declaration.trigger, &new.info_name(), declaration.awaited);
+                .add(&declaration.trigger, &package.info_name(), declaration.awaited);
         }
-        let mut file_triggers_changed = false;
-        for declaration in before.interests.iter().chain(&declared.interests) {
-            if declaration.trigger.starts_with('/') {
-                file_triggers_changed = true;
-                continue;
-            }
+        self.write_interests(target, declared)
+    }
+
+    /// Writes the files of the triggers that are declared.
+    fn write_interests(&self, target: &Target, declared: &Declarations) -> Result<(), DpkgError> {
+        let is_file = |declaration: &&Declaration| declaration.trigger.starts_with('/');
+        for declaration in declared.interests.iter().filter(|one| !is_file(one)) {
             let path = Path::new(TRIGGERS).join(&declaration.trigger);
             match self.interests.explicit_file(&declaration.trigger) {
                 Some(text) => write(target, &path, text.as_bytes(), 0o644)?,
                 None => remove_optional(target, &path)?,
             }
         }
-        if file_triggers_changed {
+        if declared.interests.iter().any(|one| is_file(&one)) {
             let path = Path::new(TRIGGERS).join("File");
             match self.interests.file_triggers() {
                 Some(text) => write(target, &path, text.as_bytes(), 0o644)?,
@@ -146,45 +181,58 @@ impl Database {
         Ok(())
     }
 
-    /// Returns the hash that another owner of a conffile recorded for it.
-    fn known_hash(&self, path: &str) -> Option<String> {
-        let owners = self
-            .owners(Path::new(path))
-            .filter_map(|key| self.packages.get(key));
-        owners
-            .flat_map(|package| &package.conffiles)
-            .find(|c| c.path == path)
-            .map(|c| c.hash.clone())
+    /// Returns the hash that the owner of a conffile recorded for it: the package itself, else another.
+    fn known_hash(&self, key: &PackageKey, path: &str) -> Option<String> {
+        let recorded = |package: &Package| {
+            let mut conffiles = package.conffiles.iter();
+            conffiles.find(|c| c.path == path).map(|c| c.hash.clone())
+        };
+        let owners = || {
+            self.owners(Path::new(path))
+                .filter_map(|key| self.packages.get(key))
+        };
+        let own = owners().find(|package| package.key() == *key);
+        own.and_then(recorded).or_else(|| owners().find_map(recorded))
     }
 
-    /// Removes from other packages' lists the files that this one replaced.
+    /// Removes from other packages' lists the paths at which this one has put something, and marks conffiles among
+    /// them as obsolete there.
     fn take_from_others(
         &mut self,
         target: &Target,
-        key: &PackageKey,
+        package: &Package,
         unpacked: &Unpacked,
     ) -> Result<(), DpkgError> {
-        let mut losers: Vec<PackageKey> = Vec::new();
-        for path in &unpacked.replaced {
-            losers.extend(self.owners.take(path, |owner| owner.name != key.name));
+        let mut losers: BTreeMap<PackageKey, HashSet<&Path>> = BTreeMap::new();
+        for path in &unpacked.placed {
+            let diverting = unpacked.diverting.get(path);
+            if diverting.is_some_and(|by| *by == package.name) {
+                continue;
+            }
+            let lost = self.owners.take(path, |owner| {
+                owner.name != package.name && diverting.is_none_or(|by| *by != owner.name)
+            });
+            for loser in lost {
+                losers.entry(loser).or_default().insert(path);
+            }
         }
-        losers.sort();
-        losers.dedup();
-        for loser in losers {
-            let Some(package) = self.packages.get(&loser) else {
+        for (loser, lost) in losers {
+            let Some(other) = self.packages.get_mut(&loser) else {
                 continue;
             };
-            let path = package.info_path("list");
-            let list = target.read(&path).map_err(failed(&path))?;
-            let gone = |line: &[u8]| {
-                unpacked
-                    .replaced
-                    .iter()
-                    .any(|p| p.as_os_str().as_encoded_bytes() == line)
+            // As in dpkg this is no change that is noted: it is written with the next.
+            let ours = |path: &str| package.conffiles.iter().any(|own| own.path == path);
+            for conffile in &mut other.conffiles {
+                conffile.obsolete |= lost.contains(Path::new(&conffile.path)) && ours(&conffile.path);
+            }
+            let path = other.info_path("list");
+            let Some(list) = read_optional(target, &path)? else {
+                continue;
             };
+            let gone = |line: &[u8]| lost.contains(Path::new(OsStr::from_bytes(line)));
             let kept: Vec<u8> = list
                 .split_inclusive(|b| *b == b'\n')
-                .filter(|line| !gone(line.trim_ascii_end()))
+                .filter(|line| !gone(line.strip_suffix(b"\n").unwrap_or(line)))
                 .flatten()
                 .copied()
                 .collect();

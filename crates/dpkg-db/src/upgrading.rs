@@ -1,7 +1,7 @@
 //! The steps around unpacking on a system that is in use: a package may be there in another version, or have
 //! left its conffiles, or be for another architecture now.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -14,20 +14,49 @@ use super::error::DpkgError;
 use super::files::{failed, read_optional, remove_optional, write};
 use super::package::{Conffile, Package};
 use super::states::{Flag, Status, Want};
-use super::triggers::Declarations;
 use super::unpacked::Unpacked;
 use deb_types::{MultiArch, PackageKey};
 
+/// What is known of conffiles when a new version is unpacked.
+#[derive(Clone, Debug, Default)]
+pub struct OldConffiles {
+    /// Conffiles that the package has no more and that stay.
+    pub obsolete: Vec<Conffile>,
+    /// Recorded hashes of those that the new version has, by their paths.
+    pub hashes: BTreeMap<String, String>,
+}
+
 impl Database {
-    /// Selects a package for installation, in memory, and returns its state so far. An instance of which it is an
-    /// upgrade becomes this one.
+    /// Returns the key of the record that a package gets: its own, or that of the only installed instance, which may
+    /// be for another architecture (`parse_find_pkg_slot` in dpkg's source).
     ///
     /// # Errors
-    /// A control file that dpkg would not accept.
+    /// Several instances are installed, and the package is not `Multi-Arch: same`.
+    pub fn record_of(&self, new: &Package) -> Result<PackageKey, DpkgError> {
+        let same = |package: &Package| package.multi_arch == MultiArch::Same;
+        let mut installed = self
+            .instances(&new.name)
+            .filter(|have| have.status > Status::NotInstalled);
+        match (installed.next(), installed.next()) {
+            (Some(_), Some(_)) if !same(new) => Err(DpkgError::NotCoInstallable {
+                package: new.key().to_string(),
+                version: new.version.clone(),
+                multi_arch: new.multi_arch.as_str(),
+                name: new.name.clone(),
+            }),
+            (Some(only), None) if !(same(only) && same(new)) => Ok(only.key()),
+            _ => Ok(new.key()),
+        }
+    }
+
+    /// Selects a package for installation, in memory, and returns its state so far. The key is that of the record
+    /// that it gets when it is unpacked, which may be for another architecture until then.
+    ///
+    /// # Errors
+    /// A control file that dpkg would not accept, and those of [`Database::record_of`].
     pub fn select(&mut self, control: &ControlArchive) -> Result<(PackageKey, Status), DpkgError> {
         let new = control.package()?;
-        let key = new.key();
-        self.take_over(&new);
+        let key = self.record_of(&new)?;
         let mut record = match self.packages.get(&key) {
             Some(old) => old.clone(),
             None => new.unpacked_never(),
@@ -38,33 +67,28 @@ impl Database {
         Ok((key, status))
     }
 
-    /// Changes the architecture of an installed package of which only one instance can be installed.
-    fn take_over(&mut self, new: &Package) {
-        let key = new.key();
-        let same = |package: &Package| package.multi_arch == MultiArch::Same;
-        let old = self.packages.values().find(|have| {
-            have.name == new.name
-                && have.architecture != new.architecture
-                && have.status > Status::ConfigFiles
-                && !same(have)
-                && !same(new)
-        });
-        let Some(old) = old.map(Package::key) else { return };
-        let Some(mut package) = self.packages.remove(&old) else {
+    /// Gives a record the architecture of the version that is being unpacked. Another record of that architecture has
+    /// nothing installed, and goes.
+    fn change_architecture(&mut self, key: &PackageKey, new: &PackageKey) {
+        if key == new {
+            return;
+        }
+        let Some(mut package) = self.packages.remove(key) else {
             return;
         };
-        package.architecture.clone_from(&key.architecture);
+        package.architecture.clone_from(&new.architecture);
         for other in self.packages.values_mut() {
-            for awaited in other
-                .triggers_awaited
-                .iter_mut()
-                .filter(|awaited| **awaited == old)
-            {
-                awaited.clone_from(&key);
+            let awaited = other.triggers_awaited.iter_mut();
+            for awaited in awaited.filter(|awaited| *awaited == key) {
+                awaited.clone_from(new);
             }
         }
-        self.packages.insert(key.clone(), package);
-        self.owners.rename(&old, key);
+        for waiting in self.deferred.iter_mut().filter(|waiting| *waiting == key) {
+            waiting.clone_from(new);
+        }
+        self.owners.forget(new);
+        self.owners.rename(key, new.clone());
+        self.place(package);
     }
 
     /// Activates what a package's `triggers` files declare, the one that is installed and the new
@@ -177,7 +201,18 @@ impl Database {
         let Some(package) = self.get(key).cloned() else {
             return Ok(());
         };
-        self.change_interests(target, &package, &package, &Declarations::default())
+        let declared = self.declarations(target, key)?;
+        self.remove_interests(target, &package, &declared)
+    }
+
+    /// Returns the packages that have a path which no other has, those of `except` aside.
+    pub fn sole_owners(&self, except: &HashSet<&Path>) -> HashSet<PackageKey> {
+        self.owners.sole(except)
+    }
+
+    /// Returns the paths of installed files and directories, in no order.
+    pub fn owned_paths(&self) -> impl Iterator<Item = &Path> {
+        self.owners.paths()
     }
 
     /// Returns the number of installed files and directories.
@@ -209,31 +244,38 @@ impl Database {
         Ok(())
     }
 
-    /// [`Database::finish_unpack`] where the package may have been there before: `obsolete` are
-    /// conffiles that it has no more and that stay.
+    /// [`Database::finish_unpack`] where the package may have been there before, with the record `key`.
+    /// Returns the key from now on.
     ///
     /// # Errors
     /// The target cannot be written.
     pub fn finish_unpack_over(
         &mut self,
         target: &Target,
+        key: &PackageKey,
         control: &ControlArchive,
         mut unpacked: Unpacked,
-        obsolete: Vec<Conffile>,
+        conffiles: OldConffiles,
     ) -> Result<PackageKey, DpkgError> {
-        let key = control.package()?.key();
-        let before = self.get(&key).map(Package::info_name);
+        let OldConffiles { obsolete, hashes } = conffiles;
+        let before = self.get(key).map(Package::info_name);
         let listed: HashSet<&PathBuf> = unpacked.list.iter().collect();
         let more = obsolete.iter().map(|conffile| PathBuf::from(&conffile.path));
         let more: Vec<PathBuf> = more.filter(|path| !listed.contains(path)).collect();
         unpacked.list.extend(more);
-        self.finish_unpack(target, control, &unpacked)?;
+        let old = self.get(key).cloned();
+        let interests = self.declarations(target, key)?;
+        let key = control.package()?.key();
+        if let Some(old) = &old {
+            self.remove_interests(target, old, &interests)?;
+            self.change_architecture(&old.key(), &key);
+        }
+        self.finish_unpack_with(target, control, &unpacked, &hashes)?;
         self.owners.forget(&key);
         self.owners.add(&key, &unpacked.list);
         if !obsolete.is_empty() {
             self.update(&key, |package| package.conffiles.extend(obsolete))?;
         }
-        self.take_conffiles(&key, control, &unpacked)?;
         let now = self.get(&key).map(Package::info_name);
         for name in before.iter().chain(&now) {
             let keeps = |kind: &str| {
@@ -245,26 +287,6 @@ impl Database {
             self.clean_info(target, name, &keeps)?;
         }
         Ok(key)
-    }
-
-    /// Marks conffiles that this package took from others as obsolete there.
-    fn take_conffiles(
-        &mut self,
-        key: &PackageKey,
-        control: &ControlArchive,
-        unpacked: &Unpacked,
-    ) -> Result<(), DpkgError> {
-        for (path, _) in control.conffiles()? {
-            if !unpacked.replaced.iter().any(|taken| taken == Path::new(&path)) {
-                continue;
-            }
-            // As in dpkg this is no change that is noted: it is written with the next.
-            for other in self.packages.values_mut().filter(|other| other.name != key.name) {
-                let taken = other.conffiles.iter_mut().filter(|have| have.path == path);
-                taken.for_each(|have| have.obsolete = true);
-            }
-        }
-        Ok(())
     }
 
     /// Removes the files of a package in `info/` but those to keep; `name` is its name there.

@@ -144,6 +144,11 @@ impl<'s> Session<'s> {
         self.shared.options.cancel
     }
 
+    /// Whether programs can be run ([`Options::runs_programs`]).
+    pub fn runs_programs(&self) -> bool {
+        self.shared.options.runs_programs
+    }
+
     /// Whether native programs stand in for the target's.
     pub fn is_redirected(&self) -> bool {
         self.shared.redirected

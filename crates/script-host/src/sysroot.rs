@@ -11,6 +11,7 @@
 
 mod counterparts;
 mod error;
+mod maintscripts;
 mod names;
 mod owners;
 mod stored;

@@ -20,13 +20,14 @@ mod processor;
 mod sandbox;
 mod sandboxed;
 mod seccomp;
+mod spawn;
 
 use crate::sys::Inherited;
 pub use error::ViewError;
 use error::io_error;
 pub use fusermount::unmount_stale;
-pub use namespaces::probe;
 use namespaces::{Namespaces, receive_descriptor};
+pub use namespaces::{has_layers, probe};
 use output::Collector;
 pub use output::Sink;
 use rootless_install_fs::{ServeOptions, Server, Target};
@@ -44,6 +45,9 @@ const PROBE_MARKER: &str = "--try-namespaces";
 
 /// Time after which a server whose view was unmounted should have ended.
 const UNMOUNTED: Duration = Duration::from_secs(1);
+
+/// First argument with which this program tries to layer one filesystem over another, and does nothing else.
+const LAYERS_MARKER: &str = "--try-layers";
 
 /// First argument with which this program is the agent.
 pub const AGENT_MARKER: &str = "--view-agent";
@@ -103,6 +107,9 @@ pub struct NativeRootView<'a> {
     pub root: &'a Target,
     /// An empty directory of this run, its mount point.
     pub mount_point: &'a Path,
+    /// An empty directory of this run, on which a layer in memory is mounted that takes what scripts write; none where
+    /// they write to the root itself.
+    pub layer: Option<&'a Path>,
     /// Phantoms and threads of its server.
     pub serve: ServeOptions,
 }
@@ -257,6 +264,9 @@ pub fn agent_entry() -> Option<ExitCode> {
     let marker = marker?;
     if marker == PROBE_MARKER {
         return Some(agent::try_namespaces());
+    }
+    if marker == LAYERS_MARKER {
+        return Some(agent::try_layers(Path::new("/dev")));
     }
     if marker == sandbox::MARKER {
         return Some(sandbox::run(arguments));

@@ -56,6 +56,8 @@ entries! {
     TRACE_STARTUP = "trace.bash";
     /// Directory of chrootless wrappers, the first of `PATH`: a link to the shim for each tool.
     WRAPPERS = "bin";
+    /// Link to wrappers that are kept in the cache, where these are mounted on that directory.
+    WRAPPERS_KEPT = "wrappers";
 }
 
 /// Variables of the environment that installer and shim share. One that is a switch is on when it is `1`.

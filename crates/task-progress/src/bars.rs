@@ -71,6 +71,7 @@ impl Bars {
         let bar = self.multi.add(ProgressBar::new(0));
         bar.set_style(spinner(self.style));
         bar.set_prefix(stage_text(stage));
+        bar.set_message(opening(stage));
         bar.enable_steady_tick(Duration::from_millis(120));
         self.running().push((stage, bar));
     }
@@ -156,16 +157,43 @@ impl Drop for Bars {
     }
 }
 
-fn styled(plain: &'static str, colour: &'static str, style: Style) -> ProgressStyle {
-    ProgressStyle::with_template(if style.colour { colour } else { plain })
+/// Columns that the widest bar needs before its message.
+const WIDE: u16 = 96;
+
+/// Makes a style of a template without and one with colours, or of `narrow` on a terminal on which the bar would take
+/// more than a line: what of it is cut off is the message alone.
+fn styled(plain: &'static str, colour: &'static str, narrow: &'static str, style: Style) -> ProgressStyle {
+    let columns = console::Term::stderr()
+        .size_checked()
+        .map_or(WIDE, |(_, columns)| columns);
+    let template = match (columns < WIDE, style.colour) {
+        (true, _) => narrow,
+        (false, true) => colour,
+        (false, false) => plain,
+    };
+    let made = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ")
+        .progress_chars("=> ");
+    if style.unicode {
+        made
+    } else {
+        made.tick_chars("|/-\\ ")
+    }
+}
+
+/// Returns the message of a bar before there is another: that of the stage where the bar has no room for it beside.
+fn opening(stage: Stage) -> &'static str {
+    let narrow = console::Term::stderr()
+        .size_checked()
+        .is_some_and(|(_, columns)| columns < WIDE);
+    if narrow { stage_text(stage) } else { "" }
 }
 
 fn spinner(style: Style) -> ProgressStyle {
     styled(
         "{spinner} {prefix:<26} {wide_msg}",
         "{spinner:.cyan} {prefix:<26} {wide_msg:.dim}",
+        "{spinner} {wide_msg}",
         style,
     )
 }
@@ -174,6 +202,7 @@ fn byte_spinner(style: Style) -> ProgressStyle {
     styled(
         "{spinner} {prefix:<26} {decimal_bytes}",
         "{spinner:.cyan} {prefix:<26} {decimal_bytes}",
+        "{spinner} {decimal_bytes} {wide_msg}",
         style,
     )
 }
@@ -182,6 +211,7 @@ fn byte_bar(style: Style) -> ProgressStyle {
     styled(
         "{spinner} {prefix:<26} [{bar:24}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {wide_msg}",
         "{spinner:.cyan} {prefix:<26} [{bar:24.cyan}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {wide_msg:.dim}",
+        "{spinner} {decimal_bytes} {wide_msg}",
         style,
     )
 }
@@ -190,6 +220,7 @@ fn count_bar(style: Style) -> ProgressStyle {
     styled(
         "{spinner} {prefix:<26} [{bar:24}] {pos}/{len} {wide_msg}",
         "{spinner:.cyan} {prefix:<26} [{bar:24.cyan}] {pos}/{len} {wide_msg:.dim}",
+        "{spinner} {pos}/{len} {wide_msg}",
         style,
     )
 }
@@ -230,6 +261,7 @@ mod tests {
             Style {
                 terminal: true,
                 colour: true,
+                unicode: true,
             },
         ] {
             for make in [spinner, byte_spinner, byte_bar, count_bar] {

@@ -24,6 +24,28 @@ pub fn escape_path(path: &Path) -> impl fmt::Display + '_ {
     Escaped(path.as_os_str().as_bytes())
 }
 
+/// Returns a text in ASCII: other characters become escapes, as those do that act on a terminal.
+///
+/// ```
+/// assert_eq!(task_progress::ascii("a\u{e9}\n"), "a\\u{e9}\n");
+/// ```
+pub fn ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\u{2026}' => out.push_str("..."),
+            '\u{2018}' | '\u{2019}' => out.push('\''),
+            '\u{201c}' | '\u{201d}' => out.push('"'),
+            c if c.is_ascii() => out.push(c),
+            c => {
+                // A string takes what is written to it.
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
+        }
+    }
+    out
+}
+
 struct Escaped<'a>(&'a [u8]);
 
 impl fmt::Display for Escaped<'_> {

@@ -36,7 +36,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 pub use cancel::{Cancel, Cancelled, OnCancel, end_now};
-pub use escape::{escape, escape_bytes, escape_path};
+pub use escape::{ascii, escape, escape_bytes, escape_path};
 pub use summary::Summary;
 pub use tally::Tally;
 
@@ -316,9 +316,16 @@ pub struct Style {
     pub terminal: bool,
     /// Whether colours are used.
     pub colour: bool,
+    /// Whether it shows UTF-8; if not, all is in ASCII.
+    pub unicode: bool,
 }
 
 impl Style {
+    /// Returns a text as it can be shown: in ASCII where that is all there is.
+    pub fn encode(self, text: String) -> String {
+        if self.unicode { text } else { ascii(&text) }
+    }
+
     /// Returns `word` in the colour of an error, or as it is.
     pub fn error(self, word: &'static str) -> impl fmt::Display {
         self.paint("\x1b[1;31m", word)
@@ -390,6 +397,7 @@ mod tests {
         let colour = Style {
             terminal: true,
             colour: true,
+            unicode: true,
         };
         assert_eq!(colour.error("error").to_string(), "\x1b[1;31merror\x1b[0m");
     }

@@ -102,7 +102,7 @@ pub(super) fn line(event: &Event<'_>, verbosity: Verbosity, style: Style) -> Opt
         Event::Trace { .. } if verbosity >= Verbosity::Debug => detail(event)?,
         _ => return None,
     };
-    Some(text)
+    Some(style.encode(text))
 }
 
 /// Returns the full text of an event, for the log and for `--verbose`; several

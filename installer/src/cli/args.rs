@@ -85,7 +85,7 @@ pub struct Args {
     #[arg(
         long,
         visible_alias = "architectures",
-        value_name = "ARCH,…",
+        value_name = "ARCH,...",
         value_parser = values::architectures,
         action = ArgAction::Append
     )]
@@ -103,14 +103,14 @@ pub struct Args {
     ///
     /// Names between commas or blanks; may be given more than once. Each is NAME,
     /// NAME:ARCH, NAME=VERSION or NAME/SUITE.
-    #[arg(long, value_name = "PKG,…", value_parser = values::packages, action = ArgAction::Append)]
+    #[arg(long, value_name = "PKG,...", value_parser = values::packages, action = ArgAction::Append)]
     pub include: Vec<Names>,
 
     /// Components of the archive [default: main]
     ///
     /// Names between commas or blanks; may be given more than once. Used with mirrors that
     /// are given as a URL; a source line or file names its own.
-    #[arg(long, value_name = "C,…", value_parser = values::components, action = ArgAction::Append)]
+    #[arg(long, value_name = "C,...", value_parser = values::components, action = ArgAction::Append)]
     pub components: Vec<Names>,
 
     /// Where packages come from [default: what this machine's apt uses]

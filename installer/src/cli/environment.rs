@@ -5,6 +5,7 @@
 //! | `XDG_CACHE_HOME`, `HOME` | where the cache is, without `--cache` |
 //! | `SOURCE_DATE_EPOCH` | times of the result are not later than this |
 //! | `TMPDIR` | where the work directory is when the target is `-` |
+//! | `LC_ALL`, `LC_CTYPE`, `LANG` | messages are in ASCII where these do not name UTF-8 |
 //! | `NO_COLOR`, `TERM` | no colour when `NO_COLOR` is not empty or `TERM` is `dumb` |
 //! | `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy` | as usual, for downloads |
 
@@ -29,6 +30,8 @@ pub struct Environment {
     pub no_color: Option<OsString>,
     /// `TERM`.
     pub term: Option<OsString>,
+    /// The first of `LC_ALL`, `LC_CTYPE` and `LANG` (locale(7)).
+    pub locale: Option<OsString>,
 }
 
 impl Environment {
@@ -42,6 +45,7 @@ impl Environment {
             tmpdir: get("TMPDIR"),
             no_color: get("NO_COLOR"),
             term: get("TERM"),
+            locale: get("LC_ALL").or_else(|| get("LC_CTYPE")).or_else(|| get("LANG")),
         }
     }
 
@@ -74,6 +78,10 @@ impl Environment {
         Style {
             terminal,
             colour: terminal && self.no_color.is_none(),
+            unicode: self.locale.as_ref().is_some_and(|locale| {
+                let locale = locale.to_string_lossy().to_ascii_lowercase();
+                locale.contains("utf-8") || locale.contains("utf8")
+            }),
         }
     }
 }

@@ -24,7 +24,7 @@ pub fn message(error: &dyn Error, hint: Option<&str>, style: Style) -> String {
     if let Some(hint) = hint {
         let _ = writeln!(text, "{} {}", style.hint("hint:"), lines(hint));
     }
-    text
+    style.encode(text)
 }
 
 /// Prints an error on standard error.

@@ -92,9 +92,8 @@ impl LintError {
 pub fn main(arguments: &[OsString], environment: &Environment, style: Style) -> ExitCode {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(error) => {
-            // Help and version go to standard output, errors to standard error.
-            let _ = error.print();
+        Err(mut error) => {
+            super::print_usage(&mut error, style);
             let exit = if error.use_stderr() {
                 Exit::Usage
             } else {

@@ -1,7 +1,10 @@
 //! From arguments and environment to [`Settings`].
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 
 use super::args::Args;
 use super::environment::Environment;
@@ -52,7 +55,7 @@ impl SettingsError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoCache => Some("name a directory with --cache"),
-            Self::Terminal => Some("send it to a file or a program: `rootless-install … - > NAME.tar`"),
+            Self::Terminal => Some("send it to a file or a program: `rootless-install ... - > NAME.tar`"),
             Self::SourceDateEpoch(_) => Some("unset it, or set it as `SOURCE_DATE_EPOCH=$(date +%s)` does"),
             Self::Keyring { .. } => Some(
                 "Debian's keys are in /usr/share/keyrings/debian-archive-keyring.gpg, from the package debian-archive-keyring",
@@ -69,8 +72,16 @@ impl SettingsError {
 /// # Errors
 /// [`SettingsError`] where an argument has no meaning.
 pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, SettingsError> {
-    let target = TargetSpec::parse(&args.target)?;
-    if target == TargetSpec::Stdout && !args.dry_run && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+    let target = TargetSpec::find(&args.target)?;
+    let terminal = match &target {
+        TargetSpec::Stdout => std::io::stdout().is_terminal(),
+        // Opening a pipe would wait for its reader.
+        TargetSpec::Stream { path, .. } => {
+            is_device(path) && File::open(path).is_ok_and(|file| file.is_terminal())
+        }
+        _ => false,
+    };
+    if terminal && !args.dry_run {
         return Err(SettingsError::Terminal);
     }
     let cache = args
@@ -139,6 +150,11 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
             _ => Verbosity::Debug,
         },
     })
+}
+
+/// Whether a path is a character device.
+fn is_device(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.file_type().is_char_device())
 }
 
 /// Returns all names once each, in the order of their first mention.

@@ -13,13 +13,75 @@ pub(super) fn architectures(value: &str) -> Result<Names, String> {
         if Architecture::by_name(name).is_some() {
             return Ok(());
         }
-        let known: Vec<&str> = ARCHITECTURES.iter().map(|arch| arch.name).collect();
-        Err(format!(
-            "`{}` is not an architecture; there are: {}",
-            task_progress::escape(name),
-            known.join(", ")
-        ))
+        Err(unknown_architecture(name))
     })
+}
+
+/// Names of architectures elsewhere, and Debian's.
+const OTHER_NAMES: &[(&[&str], &str)] = &[
+    (&["x86_64", "x86-64", "x64", "amd", "intel64", "em64t"], "amd64"),
+    (
+        &[
+            "x86", "x86_32", "x86-32", "ia32", "i286", "i486", "i586", "i686", "386",
+        ],
+        "i386",
+    ),
+    (
+        &[
+            "aarch64", "armv8", "armv8l", "armv8-a", "armv9", "arm64v8", "arm64e",
+        ],
+        "arm64",
+    ),
+    (
+        &[
+            "arm", "armv7", "armv7l", "armv7a", "armv7hl", "armv7-a", "arm32", "arm32v7", "armhfp",
+        ],
+        "armhf",
+    ),
+    (
+        &[
+            "armv4", "armv5", "armv5te", "armv5tel", "armv6", "armv6l", "arm32v5", "arm32v6",
+        ],
+        "armel",
+    ),
+    (&["ppc64le", "powerpc64le", "powerpc64el"], "ppc64el"),
+    (&["ppc", "powerpc", "power"], "ppc64el"),
+    (&["riscv", "rv64", "rv64gc", "riscv64gc"], "riscv64"),
+    (&["s390", "systemz", "zarch"], "s390x"),
+    (&["loongarch64", "loongarch", "loongson", "la64"], "loong64"),
+    (&["mips64le", "mips64", "mipsel64"], "mips64el"),
+    (&["mipsle"], "mipsel"),
+];
+
+/// Returns what is wrong with the name of an architecture that Debian does not have.
+fn unknown_architecture(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    let all = || ARCHITECTURES.iter().map(|arch| arch.name);
+    let elsewhere = OTHER_NAMES
+        .iter()
+        .find(|(names, _)| names.contains(&lower.as_str()))
+        .map(|(_, debian)| *debian);
+    let of_kernel = || {
+        let is_it = |arch: &&Architecture| arch.uname == lower || arch.triplet == lower;
+        ARCHITECTURES.iter().find(is_it).map(|arch| arch.name)
+    };
+    let debian = elsewhere
+        .or_else(of_kernel)
+        .filter(|debian| all().any(|known| known == *debian));
+    let shown = task_progress::escape(name);
+    if let Some(debian) = debian {
+        return format!("`{shown}` is not an architecture of Debian's; its name there is `{debian}`");
+    }
+    let near = deb_types::near::nearest(&lower, all(), 2);
+    let near = match near.first() {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => String::new(),
+    };
+    let known: Vec<&str> = all().collect();
+    format!(
+        "`{shown}` is not an architecture{near}; there are: {}",
+        known.join(", ")
+    )
 }
 
 /// Parses `--script-timeout`: a duration as humantime writes it; a bare number is seconds.
@@ -83,6 +145,16 @@ pub(super) fn packages(value: &str) -> Result<Names, String> {
             && rest
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b":=/.+-~_".contains(&byte));
+        let architecture = name
+            .strip_prefix(base)
+            .and_then(|rest| rest.strip_prefix(':'))
+            .map(|rest| rest.split(['=', '/']).next().unwrap_or(rest));
+        if let Some(architecture) = architecture.filter(|_| valid && complete)
+            && !matches!(architecture, "any" | "all" | "native")
+            && Architecture::by_name(architecture).is_none()
+        {
+            return Err(format!("`{name}`: {}", unknown_architecture(architecture)));
+        }
         if valid && complete {
             Ok(())
         } else {
@@ -171,6 +243,20 @@ mod tests {
         assert_eq!(architectures(" riscv64 amd64"), Ok(two));
         assert!(architectures("").is_err());
         assert!(architectures("riscv64,vax").is_err_and(|error| error.contains("`vax`")));
+        for (name, debian) in [
+            ("x86_64", "`amd64`"),
+            ("aarch64", "`arm64`"),
+            ("armv7", "`armhf`"),
+            ("armv7l", "`armhf`"),
+            ("i686", "`i386`"),
+            ("ppc64le", "`ppc64el`"),
+            ("riscv64-linux-gnu", "`riscv64`"),
+            ("AArch64", "`arm64`"),
+            ("riscv46", "`riscv64`"),
+        ] {
+            let error = architectures(name).unwrap_err();
+            assert!(error.contains(debian), "{name}: {error}");
+        }
     }
 
     #[test]
@@ -183,6 +269,8 @@ mod tests {
                     .to_vec()
             ))
         );
+        let error = packages("libc6:x86_64").unwrap_err();
+        assert!(error.contains("`amd64`"), "{error}");
         for bad in ["", ",", "../etc", "A", "a=", "a:", "-f", "a\x1bb", "a;b"] {
             assert!(packages(bad).is_err(), "{bad:?}");
         }

@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::prepare::{Chosen, Prepared, Universes, request};
 use crate::install::{DeferredPackages, Installation, ScriptHost};
-use crate::native_root_source::{NativeRootCopy, NativeRootSource};
+use crate::native_root_source::{NativeRoot, NativeRootSource};
 use crate::settings::Settings;
 use crate::staging::Staging;
 use deb_archive::{PackageFile, target_files};
@@ -71,7 +71,7 @@ impl CarryOut<'_, '_> {
         Ok(installation.run(ScriptHost {
             root: prepared
                 .scripts_run
-                .root(native_root.as_ref().map(|copy| &copy.root)),
+                .root(native_root.as_ref().map(NativeRoot::files)),
             native: tools.filter(|_| settings.system.is_redirected()),
             scratch: self.scratch,
             mount_point: self.staging.view(),
@@ -98,7 +98,7 @@ impl CarryOut<'_, '_> {
         &self,
         tools: Option<&Native<'_, '_>>,
         sources: &[(PathBuf, String)],
-    ) -> Result<Option<NativeRootCopy>, Error> {
+    ) -> Result<Option<NativeRoot>, Error> {
         let Some(tools) = tools.filter(|_| self.prepared.scripts_run == ScriptRootKind::Native) else {
             return Ok(None);
         };
@@ -113,6 +113,6 @@ impl CarryOut<'_, '_> {
             reporter: self.reporter,
             cancel: self.cancel,
         };
-        Ok(Some(source.copy()?))
+        Ok(Some(source.for_run(self.observer.is_some())?))
     }
 }

@@ -48,6 +48,14 @@ pub enum Error {
     /// The result could not be written.
     #[error(transparent)]
     Output(#[from] output::Error),
+    /// A pipe or device that is the target cannot be written to.
+    #[error("cannot open {} for writing", path.display())]
+    Stream {
+        /// The pipe or device.
+        path: std::path::PathBuf,
+        /// The failure.
+        source: std::io::Error,
+    },
     /// The plan could not be printed.
     #[error("cannot write the plan to standard output")]
     Print(#[source] std::io::Error),
@@ -64,7 +72,12 @@ impl Error {
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
-            Self::Archive(_) | Self::Solve(_) | Self::Cancelled(_) | Self::Target(_) | Self::Print(_) => None,
+            Self::Archive(_)
+            | Self::Solve(_)
+            | Self::Cancelled(_)
+            | Self::Target(_)
+            | Self::Stream { .. }
+            | Self::Print(_) => None,
         }
     }
 

@@ -6,7 +6,9 @@ use crate::settings::Settings;
 use crate::staging::Staging;
 use crate::target_spec::TargetSpec;
 use rootless_install_fs::Target;
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use task_progress::{Cancel, Reporter, Stage};
 
 /// A result that is complete.
@@ -44,11 +46,16 @@ pub(super) fn finish(
                 compression,
                 source_date_epoch,
             };
-            let written = if settings.target == TargetSpec::Stdout {
-                let stdout = std::io::stdout().lock();
-                output::write_tar(target, stdout, &options, reporter, cancel)?
-            } else {
-                output::write_tar(target, staging.create_output()?, &options, reporter, cancel)?
+            let written = match &settings.target {
+                TargetSpec::Stdout => {
+                    let stdout = std::io::stdout().lock();
+                    output::write_tar(target, stdout, &options, reporter, cancel)?
+                }
+                TargetSpec::Stream { path, .. } => {
+                    let stream = open_stream(path, cancel)?;
+                    output::write_tar(target, stream, &options, reporter, cancel)?
+                }
+                _ => output::write_tar(target, staging.create_output()?, &options, reporter, cancel)?,
             };
             warn_of_sockets(written.sockets, reporter);
             Some(written.bytes)
@@ -59,6 +66,32 @@ pub(super) fn finish(
         path: staging.commit()?,
         bytes,
     })
+}
+
+/// Opens a pipe or a device for writing. A pipe is waited for until it has a reader (fifo(7)).
+fn open_stream(path: &Path, cancel: &Cancel) -> Result<File, Error> {
+    loop {
+        cancel.check()?;
+        let opened = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path);
+        let failed = |source| Error::Stream {
+            path: path.to_owned(),
+            source,
+        };
+        match opened {
+            Ok(file) => {
+                rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::empty())
+                    .map_err(|errno| failed(errno.into()))?;
+                return Ok(file);
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            Err(error) => return Err(failed(error)),
+        }
+    }
 }
 
 fn warn_of_sockets(number: u64, reporter: &dyn Reporter) {

@@ -66,9 +66,7 @@ impl Configurer<'_, '_> {
             made => made.map_err(failed)?,
         }
         for (name, file) in &control.files {
-            self.target()
-                .write(&incoming(name), &file.data, &file.meta)
-                .map_err(failed)?;
+            file.write(self.target(), &incoming(name))?;
         }
         self.target()
             .write(

@@ -47,6 +47,9 @@ pub enum Step {
     },
     /// Refuse this package: its dependencies cannot be satisfied, and nothing forces it ([`Queue::strict`]).
     Refuse(Node),
+    /// Look for a cycle of triggers: those of this package are pending, and its dependencies wait for other packages
+    /// still. Unless it is given up for that, [`Queue::requeue`] it.
+    CheckTriggers(Node),
 }
 
 /// Measures that are tried when nothing else helps, in their order (dpkg: `dependtry`).
@@ -143,6 +146,13 @@ impl Queue {
         self.queued.remove(&node);
     }
 
+    /// Puts a package at the end of the queue, unless it is in it.
+    pub fn requeue(&mut self, node: Node) {
+        if !self.waiting.contains(&node) {
+            self.waiting.push_back(node);
+        }
+    }
+
     /// Returns the next step, given the present state of each package; `None` at the end. The package of the step is
     /// taken out of the queue.
     pub fn next(&mut self, graph: &Graph, states: &dyn States) -> Option<Step> {
@@ -155,7 +165,7 @@ impl Queue {
             } else if self.fruitless > self.waiting.len() * 2 + 2 {
                 match self.in_the_way.filter(|other| states.is_pending(*other)) {
                     Some(other) if self.leniency >= Leniency::Triggers => {
-                        self.waiting.push_back(node);
+                        self.requeue(node);
                         self.in_the_way = None;
                         node = other;
                     }
@@ -170,7 +180,7 @@ impl Queue {
                 continue;
             }
             if pending && self.leniency < Leniency::Triggers {
-                self.waiting.push_back(node);
+                self.requeue(node);
                 continue;
             }
             if self.leniency >= Leniency::Cycles && self.break_cycle(graph, node) {
@@ -189,7 +199,10 @@ impl Queue {
             }
             let satisfied = found == Satisfaction::Satisfied;
             if !satisfied && self.leniency < Leniency::Force {
-                self.waiting.push_back(node);
+                if pending && found == Satisfaction::Later && self.leniency >= Leniency::TriggerCycles {
+                    return Some(Step::CheckTriggers(node));
+                }
+                self.requeue(node);
                 continue;
             }
             self.fruitless = 0;

@@ -147,11 +147,22 @@ impl Engine<'_, '_> {
             let (Step::Configure(node)
             | Step::Triggers(node)
             | Step::Refuse(node)
+            | Step::CheckTriggers(node)
             | Step::Defer { node, .. }) = step;
             let Some(key) = order.get(node) else { continue };
             let done = match step {
                 Step::Configure(_) => self.configure_one(key),
                 Step::Triggers(_) => self.process_triggers(key),
+                Step::CheckTriggers(_) => match self.break_trigger_cycle(key)? {
+                    Some(given_up) if given_up == *key => continue,
+                    given_up => {
+                        if let Some(given_up) = given_up.and_then(|key| numbers.get(&key)) {
+                            queue.give_up(*given_up);
+                        }
+                        queue.requeue(node);
+                        continue;
+                    }
+                },
                 Step::Refuse(_) | Step::Defer { .. } => self.refuse(key),
             };
             if let Err(fault) = done {
@@ -222,6 +233,10 @@ impl Engine<'_, '_> {
         self.report_action("configure", key);
         let declarations = self.database.declarations(self.target, key)?;
         self.database.activate_declared(key, &declarations);
+        if !self.options().act {
+            self.database.set_status(key, Status::Installed);
+            return Ok(());
+        }
         if package.status == Status::Unpacked {
             let diversions = Diversions::load(self.target)?;
             let mut rules = Rules::new(self.messages, self.options());

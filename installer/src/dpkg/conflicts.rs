@@ -74,8 +74,12 @@ impl Engine<'_, '_> {
         let meant = |have: &Package| group.iter().any(|wanted| is_meant(new, have, wanted, &native));
         let ready = |engine: &Self| {
             engine.database.packages().any(|have| {
-                // A package that was configured counts while its new version is only unpacked.
-                let before = matches!(have.status, Status::Unpacked | Status::HalfConfigured)
+                // A package that was configured counts while its new version is only unpacked, or awaits triggers.
+                let on_the_way = matches!(
+                    have.status,
+                    Status::Unpacked | Status::HalfConfigured | Status::TriggersAwaited
+                );
+                let before = on_the_way
                     && have.config_version.as_ref().is_some_and(|version| {
                         let mut as_configured = have.clone();
                         as_configured.version.clone_from(version);
@@ -93,8 +97,17 @@ impl Engine<'_, '_> {
             .packages()
             .find(|have| have.status == Status::TriggersAwaited && meant(have));
         if let Some(waiting) = waiting.map(Package::key) {
+            let mut processed: Option<PackageKey> = None;
             while let Some(pending) = self.package(&waiting)?.triggers_awaited.first().cloned() {
+                if processed.as_ref() == Some(&pending) {
+                    return Err(Fault::Package(format!(
+                        "{} keeps awaiting triggers of {}",
+                        self.name(&waiting),
+                        self.name(&pending)
+                    )));
+                }
                 self.process_triggers(&pending)?;
+                processed = Some(pending);
             }
             if ready(self) {
                 return Ok(());
@@ -220,8 +233,9 @@ impl Engine<'_, '_> {
         if self.status(key) < Status::TriggersAwaited {
             return None;
         }
+        let own = self.database.record_of(new).unwrap_or_else(|_| new.key());
         let others = self.database.packages().filter(|other| {
-            other.status >= Status::TriggersAwaited && other.key() != *key && other.key() != new.key()
+            other.status >= Status::TriggersAwaited && other.key() != *key && other.key() != own
         });
         let mut broken = others.filter(|other| {
             let mut needs = ["Depends", "Pre-Depends"]
@@ -271,7 +285,7 @@ impl Engine<'_, '_> {
         other: &PackageKey,
         progress: &mut Progress,
     ) -> Result {
-        let (name, version) = (self.name(&archive.key), archive.version.clone());
+        let (name, version) = (archive.name.clone(), archive.version.clone());
         let same = other.name == archive.key.name;
         self.messages.say(&format!(
             "De-configuring {} ({}), to allow {} of {name} ({version}) ...",
@@ -308,7 +322,7 @@ impl Engine<'_, '_> {
         if before > Status::HalfConfigured {
             progress.undo.push(Undo::InFavour(key.clone()));
         }
-        let (name, version) = (self.name(&archive.key), archive.version.clone());
+        let (name, version) = (archive.name.clone(), archive.version.clone());
         let arguments = vec!["remove".into(), "in-favour".into(), name, version];
         let path = self.package(key)?.info_path("prerm");
         self.run(key, &call("prerm", arguments), &path, "installed")?;

@@ -19,8 +19,10 @@ pub(super) struct DebArchive {
     pub(super) deb: DebFile,
     /// Its control data.
     pub(super) control: ControlArchive,
-    /// Name and architecture of the package.
+    /// Key of the record that the package gets, which may be for another architecture until it is unpacked.
     pub(super) key: PackageKey,
+    /// dpkg's unambiguous name of the package.
+    pub(super) name: String,
     /// Version of the package.
     pub(super) version: String,
 }
@@ -103,7 +105,8 @@ impl Engine<'_, '_> {
             expected: None,
             recompressed: None,
         };
-        let (deb, control) = open_package(&job)?;
+        let (deb, mut control) = open_package(&job)?;
+        control.bad_versions = self.forces("bad-version");
         let new = control.package()?;
         let native = self.database.native();
         let known = [native, "all"].contains(&new.architecture.as_str())
@@ -119,7 +122,8 @@ impl Engine<'_, '_> {
             path: path.to_owned(),
             shown: summary(&path.to_string_lossy()),
             deb,
-            key: new.key(),
+            key: self.database.record_of(&new)?,
+            name: new.display_name(native),
             version: new.version.clone(),
             control,
         };
@@ -132,12 +136,8 @@ impl Engine<'_, '_> {
     /// Whether the package is to be unpacked, by its selection and the version that is installed.
     fn is_selected(&mut self, archive: &DebArchive) -> Result<bool> {
         let new = archive.control.package()?;
-        let name = new.display_name(self.database.native());
-        let installed = self.database.resolve(&new.name).filter(|key| {
-            *key == archive.key
-                || self.status(key) > Status::ConfigFiles && new.multi_arch != deb_types::MultiArch::Same
-        });
-        let old = installed.and_then(|key| self.database.get(&key)).cloned();
+        let name = &archive.name;
+        let old = self.database.get(&archive.key).cloned();
         let want = old.as_ref().map_or(Want::Unknown, |old| old.want);
         if !matches!(want, Want::Install | Want::Hold) {
             if !self.options().also_select {

@@ -1,5 +1,6 @@
 //! State of a call that changes packages: the database, the session, and the failures so far.
 
+use super::changes::Host;
 use super::fault::{Fault, Result};
 use super::messages::Messages;
 use super::options::{Call, Options};
@@ -22,6 +23,8 @@ pub(super) struct Engine<'e, 's> {
     pub(super) database: Database,
     pub(super) messages: &'e Messages,
     pub(super) session: &'e mut Session<'s>,
+    /// Opens a session for a script that nobody foresaw.
+    pub(super) host: &'e Host<'e>,
     pub(super) trigger_cycles: TriggerCycles,
     /// Packages to be configured at the end, in the order in which they were unpacked.
     pub(super) queue: Vec<PackageKey>,
@@ -40,13 +43,13 @@ pub(super) struct Engine<'e, 's> {
 }
 
 impl<'e, 's> Engine<'e, 's> {
-    pub(super) fn new(
-        call: &'e Call,
-        target: &'e Target,
-        mut database: Database,
-        messages: &'e Messages,
-        session: &'e mut Session<'s>,
-    ) -> Self {
+    pub(super) fn new(host: &'e Host<'e>, mut database: Database, session: &'e mut Session<'s>) -> Self {
+        let Host {
+            call,
+            messages,
+            target,
+            ..
+        } = *host;
         database.keep_noted();
         database.remember_configured();
         let begun_empty = !database
@@ -59,6 +62,7 @@ impl<'e, 's> Engine<'e, 's> {
             database,
             messages,
             session,
+            host,
             trigger_cycles: TriggerCycles::default(),
             queue: Vec::new(),
             repeated: Vec::new(),
@@ -140,6 +144,9 @@ impl<'e, 's> Engine<'e, 's> {
     /// Writes changes of the database to the target, and new states to front ends and the log.
     pub(super) fn record(&mut self) -> Result {
         self.report_states();
+        if !self.options().act {
+            return Ok(());
+        }
         Ok(self.database.flush(self.target)?)
     }
 

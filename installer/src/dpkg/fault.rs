@@ -49,12 +49,7 @@ impl From<DebError> for Fault {
     fn from(error: DebError) -> Self {
         Self::Package(match &error {
             // The message names the archive already.
-            DebError::Conflict {
-                entry,
-                owner,
-                version,
-                ..
-            } => format!("trying to overwrite '{entry}', which is also in package {owner} {version}"),
+            DebError::Refused { problem, .. } => problem.clone(),
             error => with_causes(error),
         })
     }

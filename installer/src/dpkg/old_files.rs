@@ -3,22 +3,21 @@
 use super::deb_files::DebArchive;
 use super::engine::Engine;
 use super::fault::Result;
-use dpkg_db::Unpacked;
-use dpkg_db::{Conffile, Diversions, PackageKey, dereference, md5_of, with_suffix};
+use dpkg_db::{Conffile, Diversions, OldConffiles, PackageKey, Unpacked, dereference, md5_of, with_suffix};
 use rootless_install_fs::FileType;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 impl Engine<'_, '_> {
     /// Removes the paths of the old list, `before`, that the new version does not have. Conffiles among them stay, and
-    /// are returned as obsolete.
+    /// are returned as obsolete, with what is recorded of others.
     pub(super) fn remove_old_files(
         &mut self,
         archive: &DebArchive,
         key: &PackageKey,
         before: &[PathBuf],
         unpacked: &Unpacked,
-    ) -> Result<Vec<Conffile>> {
+    ) -> Result<OldConffiles> {
         let diversions = Diversions::load(self.target)?;
         let new_conffiles = archive.control.conffiles()?;
         for (path, _) in new_conffiles.iter().filter(|(_, on_upgrade)| *on_upgrade) {
@@ -33,7 +32,10 @@ impl Engine<'_, '_> {
             .collect();
         stays.extend(new_conffiles.iter().map(|(path, _)| Path::new(path)));
         let conffiles = self.package(key)?.conffiles.clone();
-        let mut obsolete = Vec::new();
+        let mut known = OldConffiles {
+            obsolete: Vec::new(),
+            hashes: self.database.conffile_hashes(key, &archive.control)?,
+        };
         // Through links to directories, an old path may be that of a new file.
         let mut placed: Option<HashMap<u64, PathBuf>> = None;
         for path in before.iter().rev().filter(|path| !stays.contains(path.as_path())) {
@@ -58,11 +60,16 @@ impl Engine<'_, '_> {
                 .iter()
                 .find(|conffile| Path::new(&conffile.path) == path)
             {
-                if same.is_none() {
-                    obsolete.push(Conffile {
+                match same.and_then(|same| same.to_str()) {
+                    None => known.obsolete.push(Conffile {
                         obsolete: true,
                         ..conffile.clone()
-                    });
+                    }),
+                    Some(same) if new_conffiles.iter().any(|(new, _)| new == same) => {
+                        let hash = known.hashes.entry(same.to_owned());
+                        hash.or_insert_with(|| conffile.hash.clone());
+                    }
+                    Some(_) => {}
                 }
                 continue;
             }
@@ -77,7 +84,7 @@ impl Engine<'_, '_> {
                 ));
             }
         }
-        Ok(obsolete)
+        Ok(known)
     }
 
     fn remove_old_directory(&mut self, key: &PackageKey, path: &Path, used: &Path) {
@@ -140,7 +147,9 @@ impl Engine<'_, '_> {
             .iter()
             .find(|have| Path::new(&have.path) == path);
         let recorded = recorded.map(|have| have.hash.clone());
-        let shown = place.display();
+        let root = self.options().root.display().to_string();
+        let root = root.trim_end_matches('/');
+        let shown = format!("{root}{}", place.display());
         if recorded == Some(md5_of(self.target, &place)?) {
             self.messages
                 .say(&format!("Removing obsolete conffile {shown} ..."));
@@ -148,7 +157,7 @@ impl Engine<'_, '_> {
         } else {
             let old = with_suffix(&place, ".dpkg-old");
             self.messages
-                .say(&format!("Obsolete conffile '{shown}' has been modified locally."));
+                .say(&format!("Obsolete conffile '{shown}' has been modified by you."));
             self.messages.say(&format!("Saving as {} ...", old.display()));
             self.target.rename(&place, &old)?;
         }

@@ -52,6 +52,12 @@ pub enum Action {
     ListFiles,
     /// `--search`.
     Search,
+    /// `--verify`.
+    Verify,
+    /// `--print-avail`.
+    PrintAvail,
+    /// `--validate-THING`.
+    Validate(&'static str),
     /// `--version`.
     Version,
     /// `--help`.
@@ -84,6 +90,9 @@ impl Action {
             Self::List => "list",
             Self::ListFiles => "listfiles",
             Self::Search => "search",
+            Self::Verify => "verify",
+            Self::PrintAvail => "print-avail",
+            Self::Validate(_) => "validate",
             Self::Version => "version",
             Self::Help => "help",
             Self::ForceHelp => "force-help",
@@ -115,6 +124,8 @@ pub struct Options {
     pub root: PathBuf,
     /// Problems that are ignored (`--force-…`, `--refuse-…`).
     pub forces: Forces,
+    /// Whether something is changed; `--no-act` means no.
+    pub act: bool,
     /// `--pending`.
     pub pending: bool,
     /// `--recursive`.
@@ -160,6 +171,7 @@ impl Default for Options {
         Self {
             root: PathBuf::from("/"),
             forces: Forces::default(),
+            act: true,
             pending: false,
             recursive: false,
             triggers: None,

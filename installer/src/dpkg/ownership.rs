@@ -1,74 +1,71 @@
-//! Conflicts between packages that have the same path: dpkg's rule, with the exceptions that the user forces.
+//! Conflicts between packages that have the same path: dpkg's rule, with the packages that are about to leave.
 
-use dpkg_db::{Contest, Database, Ownership, Package, PackageKey};
+use dpkg_db::{Claim, Contest, Database, Ownership, Package, PackageKey};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// Owners of paths among the installed packages, as they concern a package that is being unpacked.
 pub(super) struct InstalledOwners<'r> {
     database: &'r Database,
-    /// `--force-overwrite`.
-    overwrite: bool,
     /// Packages that are removed in favour of the new one.
     leaving: &'r [PackageKey],
-    /// Packages whose files are replaced (`Replaces`).
-    replaced: Mutex<Vec<PackageKey>>,
-    /// Messages about paths that are taken by force.
-    taken: Mutex<Vec<String>>,
+    /// Packages of which files are replaced, or that keep theirs (`Replaces`).
+    replacing: Mutex<Replacing>,
+}
+
+/// Packages that say `Replaces`, or of which others say so.
+#[derive(Debug, Default)]
+pub(super) struct Replacing {
+    /// Packages of which files are replaced.
+    pub(super) replaced: Vec<PackageKey>,
+    /// Packages that keep their files.
+    pub(super) keeping: Vec<PackageKey>,
 }
 
 impl<'r> InstalledOwners<'r> {
     /// Returns the owners for a package in favour of which those of `leaving` are removed.
-    pub(super) fn new(database: &'r Database, overwrite: bool, leaving: &'r [PackageKey]) -> Self {
+    pub(super) fn new(database: &'r Database, leaving: &'r [PackageKey]) -> Self {
         Self {
             database,
-            overwrite,
             leaving,
-            replaced: Mutex::default(),
-            taken: Mutex::default(),
+            replacing: Mutex::default(),
         }
     }
 
-    /// Returns the packages whose files are replaced, and messages about paths that are taken by force, and forgets
-    /// them.
-    pub(super) fn take_replaced(&self) -> (Vec<PackageKey>, Vec<String>) {
-        let take = |list: &Mutex<Vec<String>>| std::mem::take(&mut *lock(list));
-        (std::mem::take(&mut *lock(&self.replaced)), take(&self.taken))
+    /// Returns the packages whose files are replaced or kept, and forgets them.
+    pub(super) fn take_replacing(&self) -> Replacing {
+        std::mem::take(&mut *self.replacing.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Ownership for InstalledOwners<'_> {
-    fn contest(&self, package: &Package, path: &Path, diverting: Option<&str>) -> Contest {
-        let found = self.database.contest(package, path, diverting);
-        if found == Contest::Replace {
-            let mut replaced = lock(&self.replaced);
-            for owner in self
-                .database
-                .owners(path)
-                .filter(|owner| owner.name != package.name && !self.leaving.contains(owner))
-            {
-                if !replaced.contains(owner) {
-                    replaced.push(owner.clone());
+    fn contest(&self, package: &Package, claim: &Claim<'_>) -> Contest {
+        let found = self.database.contest_without(package, claim, self.leaving);
+        let mut replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        match &found {
+            Contest::Replace => {
+                let owners = self.database.owners(claim.path);
+                for owner in
+                    owners.filter(|owner| owner.name != package.name && !self.leaving.contains(owner))
+                {
+                    if !replacing.replaced.contains(owner) {
+                        replacing.replaced.push(owner.clone());
+                    }
                 }
             }
+            Contest::Keep { owner } if !replacing.keeping.contains(owner) => {
+                replacing.keeping.push(owner.clone());
+            }
+            _ => {}
         }
-        let Contest::Conflict { owner, version } = &found else {
-            return found;
-        };
-        if self.leaving.iter().any(|key| key.name == *owner) {
-            return Contest::Replace;
-        }
-        if !self.overwrite {
-            return found;
-        }
-        lock(&self.taken).push(format!(
-            "trying to overwrite '{}', which is also in package {owner} {version}",
-            path.display()
-        ));
-        Contest::Replace
+        found
+    }
+
+    fn is_owned_by_others(&self, package: &Package, path: &Path) -> bool {
+        self.database.is_owned_by_others(package, path)
+    }
+
+    fn shared_conffile(&self, package: &Package, path: &Path) -> Option<String> {
+        self.database.shared_conffile(package, path)
     }
 }

@@ -27,11 +27,20 @@ impl Engine<'_, '_> {
         self.report_action("purge", key);
         let list = self.database.list(self.target, key)?;
         let diversions = Diversions::load(self.target)?;
+        let all = self.package(key)?.conffiles.clone();
+        // One that another package has taken over is not in the list any more. A diverted one stays, unless the
+        // package diverts it.
+        let is_own = |path: &Path| {
+            let diverted = diversions.of(path);
+            list.iter().any(|listed| listed == path)
+                && diversions.ending_at(path).is_none()
+                && diverted.is_none_or(|by| by.package.as_ref() == Some(&key.name))
+        };
         self.database.update(key, |package| {
             package.config_version = None;
             package
                 .conffiles
-                .retain(|conffile| list.iter().any(|path| path == Path::new(&conffile.path)));
+                .retain(|conffile| is_own(Path::new(&conffile.path)));
             let conffiles = package.conffiles.iter_mut();
             conffiles.for_each(|conffile| NEW_CONFFILE.clone_into(&mut conffile.hash));
         })?;
@@ -45,7 +54,7 @@ impl Engine<'_, '_> {
             self.activate_path(diversions.used(path, &key.name), key);
             self.remove_copies(&place)?;
         }
-        let gone = |path: &&PathBuf| conffiles.iter().any(|one| Path::new(&one.path) == path.as_path());
+        let gone = |path: &&PathBuf| all.iter().any(|one| Path::new(&one.path) == path.as_path());
         let left: Vec<PathBuf> = list.iter().filter(|path| !gone(path)).cloned().collect();
         self.database.write_list(self.target, key, &left)?;
         self.database.update(key, |package| package.conffiles.clear())?;

@@ -5,7 +5,9 @@ use super::fault::{Fault, Result};
 use super::messages::Messages;
 use super::options::{Action, Call};
 use deb_arch::Architecture;
-use dpkg_db::{Database, Package, PackageKey, Status, Want, version_order};
+use deb_types::relation::{is_architecture, is_name};
+use deb_types::version::{DpkgVersion, parse_as_dpkg};
+use dpkg_db::{ADMIN, Database, Package, PackageKey, Status, Want, version_order};
 use rootless_install_fs::Target;
 use std::cmp::Ordering;
 use std::path::Path;
@@ -21,6 +23,9 @@ const FEATURES: &[&str] = &[
     "protected-field",
 ];
 
+/// Text of `--help`.
+const HELP: &str = include_str!("help.txt");
+
 /// Answers a question that needs no database; none for other actions.
 pub(super) fn without_database(call: &Call, messages: &Messages) -> Option<Result<bool>> {
     match &call.action {
@@ -29,7 +34,7 @@ pub(super) fn without_database(call: &Call, messages: &Messages) -> Option<Resul
         } else {
             Err(Fault::Call(format!("unknown --assert-{feature}")))
         }),
-        Action::CompareVersions => Some(compare(call)),
+        Action::CompareVersions => Some(compare(call, messages)),
         Action::Version => {
             // For front ends it is the version of dpkg.
             if call.options.robot {
@@ -45,23 +50,10 @@ pub(super) fn without_database(call: &Call, messages: &Messages) -> Option<Resul
             Some(Ok(true))
         }
         Action::Help => {
-            messages.say(
-                "Usage: rootless-install dpkg --root=DIRECTORY ACTION OPTION...\n\n\
-                 Actions and options are those of dpkg(1): --install, --unpack, --configure, --triggers-only,\n\
-                 --remove, --purge, --audit, --get-selections, --set-selections, --clear-selections,\n\
-                 --add-architecture, --remove-architecture, --print-architecture,\n\
-                 --print-foreign-architectures, --assert-FEATURE, --compare-versions, --status, --list,\n\
-                 --listfiles, --search. Beside dpkg's own there are:\n\n  \
-                 --arch ARCH              architecture of a directory that has no database yet\n  \
-                 --native-sysroot DIR     root of a native system whose programs are executed\n  \
-                 --mirror, --suite, --components, --keyring\n                           \
-                 where packages for that come from, instead of the target's sources\n  \
-                 --cache DIR              where they are kept\n  \
-                 --script-timeout TIME    how long a script may take\n\n\
-                 ROOTLESS_INSTALL_OPTIONS holds options that come before all others.",
-            );
+            messages.say(HELP.trim_end());
             Some(Ok(true))
         }
+        Action::Validate(thing) => Some(validate(call, thing, messages)),
         Action::ForceHelp => {
             messages.say(&format!("Currently enabled options:\n {}", call.options.forces));
             Some(Ok(true))
@@ -107,57 +99,66 @@ pub(super) fn answer(call: &Call, target: &Target, database: &Database, messages
                 messages.say(&line(package, native));
             }
         }
-        Action::Status => {
-            let mut all = true;
-            for pattern in &patterns {
-                match database.resolve(pattern).and_then(|key| database.get(&key)) {
-                    Some(package) => messages.say(database.stanza(package).trim_end()),
-                    None => {
-                        messages.notice(&format!(
-                            "package '{pattern}' is not installed and no information is available"
-                        ));
-                        all = false;
-                    }
-                }
-            }
-            return Ok(all);
-        }
-        Action::ListFiles => {
-            let mut all = true;
-            for pattern in &patterns {
-                match database.resolve(pattern) {
-                    Some(key) => {
-                        for path in database.list(target, &key)? {
-                            messages.say(&path.to_string_lossy());
-                        }
-                    }
-                    None => {
-                        messages.notice(&format!("package '{pattern}' is not installed"));
-                        all = false;
-                    }
-                }
-            }
-            return Ok(all);
-        }
-        _ => return search(&patterns, database, messages),
+        Action::Status | Action::PrintAvail => return stanzas(call, target, database, messages),
+        Action::ListFiles => return super::paths::list_files(call, target, database, messages),
+        Action::Verify => return super::paths::verify(call, target, database, messages),
+        _ => return super::paths::search(call, target, database, messages),
     }
     Ok(true)
 }
 
-/// `--search` for whole paths; patterns are not supported.
-fn search(paths: &[String], database: &Database, messages: &Messages) -> Result<bool> {
-    let mut all = true;
-    for path in paths {
-        let owners: Vec<String> = database
-            .owners(Path::new(path))
-            .map(|key| database.display_name(key))
-            .collect();
-        if owners.is_empty() {
-            messages.notice(&format!("no path found matching pattern {path}"));
-            all = false;
-        } else {
-            messages.say(&format!("{}: {path}", owners.join(", ")));
+/// `--status` and `--print-avail`: stanzas of the database, or of `available`. Returns whether there is one for each name.
+fn stanzas(call: &Call, target: &Target, database: &Database, messages: &Messages) -> Result<bool> {
+    let of_status = call.action == Action::Status;
+    let available = if of_status {
+        Vec::new()
+    } else {
+        let text = target
+            .read(&Path::new(ADMIN).join("available"))
+            .unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let stanzas = text
+            .split("\n\n")
+            .map(str::trim)
+            .filter(|stanza| !stanza.is_empty());
+        stanzas.map(str::to_owned).collect()
+    };
+    if call.arguments.is_empty() {
+        if of_status {
+            messages.say(database.status_text().trim_end());
         }
+        available
+            .iter()
+            .for_each(|stanza| messages.say(&format!("{stanza}\n")));
+        return Ok(true);
+    }
+    let mut all = true;
+    for (number, argument) in call.arguments.iter().enumerate() {
+        if number > 0 {
+            messages.say("");
+        }
+        let name = argument.to_string_lossy();
+        let package = database.resolve(&name).and_then(|key| database.get(&key));
+        let found = if of_status {
+            package.map(|package| database.stanza(package))
+        } else {
+            let is_named = |stanza: &&String| {
+                Package::parse(stanza)
+                    .is_ok_and(|package| package.name == *name || package.key().to_string() == *name)
+            };
+            available.iter().find(is_named).cloned()
+        };
+        all &= found.is_some();
+        match (found, of_status) {
+            (Some(stanza), _) => messages.say(stanza.trim_end()),
+            (None, true) => messages.notice(&format!(
+                "package '{name}' is not installed and no information is available"
+            )),
+            (None, false) => messages.notice(&format!("package '{name}' is not available")),
+        }
+    }
+    if !all && of_status {
+        eprintln!("Use dpkg --info (= dpkg-deb --info) to examine archive files.");
     }
     Ok(all)
 }
@@ -211,8 +212,44 @@ fn line(package: &Package, native: &str) -> String {
     )
 }
 
+/// `--validate-THING STRING`. Returns whether a version is valid; other names that are not are errors.
+fn validate(call: &Call, thing: &str, messages: &Messages) -> Result<bool> {
+    let [text] = &call.arguments[..] else {
+        return Err(Fault::Call(format!(
+            "--validate-{thing} takes one <{thing}> argument"
+        )));
+    };
+    let text = text.to_string_lossy();
+    let (valid, what) = match thing {
+        "version" => return Ok(says_version(&text, messages)),
+        "pkgname" => (is_name(&text), "package name"),
+        "archname" => (is_architecture(&text), "architecture name"),
+        _ => {
+            let printable = text.bytes().all(|b| b > b' ' && b < 0x7f);
+            (printable && !text.is_empty(), "trigger name")
+        }
+    };
+    if valid {
+        return Ok(true);
+    }
+    Err(Fault::Call(format!("{what} '{text}' is invalid")))
+}
+
+/// Says what is wrong with a version. Returns whether nothing is.
+fn says_version(text: &str, messages: &Messages) -> bool {
+    let (kind, fault) = match parse_as_dpkg(text) {
+        Ok(DpkgVersion { doubt: None, .. }) => return true,
+        Ok(DpkgVersion {
+            doubt: Some(doubt), ..
+        }) => ("warning", doubt),
+        Err(fault) => ("error", fault),
+    };
+    messages.notice(&format!("{kind}: version '{text}' has bad syntax: {fault}"));
+    false
+}
+
 /// `--compare-versions A OP B`. Returns whether the relation holds.
-fn compare(call: &Call) -> Result<bool> {
+fn compare(call: &Call, messages: &Messages) -> Result<bool> {
     let [a, operator, b] = &call.arguments[..] else {
         return Err(Fault::Call(
             "--compare-versions takes three arguments: <version> <relation> <version>".to_owned(),
@@ -227,8 +264,20 @@ fn compare(call: &Call) -> Result<bool> {
         Some(relation) => (relation, true),
         None => (operator.as_ref(), false),
     };
+    if matches!(relation, "<" | ">") {
+        messages.warning(&format!(
+            "--compare-versions used with obsolete relation operator '{relation}'"
+        ));
+    }
+    let known = |version: &str| {
+        let known = !version.is_empty() && version != "<unknown>";
+        if known {
+            says_version(version, messages);
+        }
+        known
+    };
     // An empty version is earlier than all others, or later with `-nl`.
-    let order = match (a.is_empty(), b.is_empty()) {
+    let order = match (!known(&a), !known(&b)) {
         (true, true) => Ordering::Equal,
         (true, false) if empty_is_later => Ordering::Greater,
         (false, true) if empty_is_later => Ordering::Less,
@@ -296,7 +345,7 @@ mod tests {
             arguments: [a, operator, b].map(Into::into).to_vec(),
             options: Options::default(),
         };
-        compare(&call).unwrap_or_else(|fault| panic!("{fault:?}"))
+        compare(&call, &Messages::default()).unwrap_or_else(|fault| panic!("{fault:?}"))
     }
 
     #[test]

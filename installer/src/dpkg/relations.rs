@@ -24,8 +24,9 @@ fn provides<'p>(package: &'p Package, name: &'p str) -> impl Iterator<Item = Pos
 
 /// Whether a package satisfies a relation of another by its name or as a provider, whatever its state.
 pub(super) fn is_meant(from: &Package, have: &Package, wanted: &Possibility, native: &str) -> bool {
-    if have.name == wanted.name {
-        return wanted.accepts(&have.version) && architecture_fits(from, have, None, wanted, native);
+    let itself = have.name == wanted.name && wanted.accepts(&have.version);
+    if itself && architecture_fits(from, have, None, wanted, native) {
+        return true;
     }
     provides(have, &wanted.name).any(|provided| {
         let version = provided.constraint.as_ref().map(|(_, version)| version);
@@ -44,8 +45,8 @@ pub(super) fn excludes(from: &Package, have: &Package, wanted: &Possibility, nat
     if have.name == from.name || named.is_some_and(|named| named != "any" && named != architecture) {
         return false;
     }
-    if have.name == wanted.name {
-        return wanted.accepts(&have.version);
+    if have.name == wanted.name && wanted.accepts(&have.version) {
+        return true;
     }
     provides(have, &wanted.name).any(|provided| {
         let version = provided.constraint.as_ref().map(|(_, version)| version);
@@ -63,10 +64,11 @@ pub(super) fn satisfied(
     with: Option<&Package>,
 ) -> bool {
     let native = database.native();
+    let old = with.and_then(|new| database.record_of(new).ok());
     let there = |have: &&Package| {
         have.status >= Status::TriggersAwaited
             && !without.iter().any(|key| **key == have.key())
-            && with.is_none_or(|new| new.key() != have.key())
+            && old.as_ref() != Some(&have.key())
     };
     let meant = |have: &Package| group.iter().any(|wanted| is_meant(from, have, wanted, native));
     with.is_some_and(meant) || database.packages().filter(there).any(meant)

@@ -106,6 +106,12 @@ impl Engine<'_, '_> {
             )?;
         }
         self.count_files();
+        if !self.options().act {
+            self.messages
+                .say(&format!("Would remove or purge {name} ({}) ...", package.version));
+            self.database.set_status(key, Status::NotInstalled);
+            return Ok(());
+        }
         if package.status > Status::ConfigFiles {
             self.messages
                 .say(&format!("Removing {name} ({}) ...", package.version));
@@ -198,23 +204,7 @@ impl Engine<'_, '_> {
             self.purge_conffiles(key)?;
         }
         if self.package(key)?.want == Want::Purge {
-            let directories = self.database.list(self.target, key)?;
-            let diversions = Diversions::load(self.target)?;
-            for path in directories.iter().rev() {
-                let used = diversions.used(path, &key.name).to_owned();
-                let shared = self.database.owners(path).any(|owner| owner != key);
-                if shared || used == Path::new("/.") {
-                    continue;
-                }
-                self.activate_path(&used, key);
-                if self.target.stat(&used).is_ok() && self.target.remove_dir(&used).is_err() {
-                    self.messages.warning(&format!(
-                        "while removing {}, directory '{}' not empty so not removed",
-                        self.name(key),
-                        path.display()
-                    ));
-                }
-            }
+            self.remove_left_directories(key, &package)?;
             let package = self.package(key)?;
             self.database
                 .clean_info(self.target, &package.info_name(), &|_| false)?;
@@ -223,6 +213,51 @@ impl Engine<'_, '_> {
             self.database.update(key, |package| package.flag = Flag::Ok)?;
         }
         self.record()
+    }
+
+    /// Removes the directories that a purged package has left, and links to directories, where they are free now.
+    fn remove_left_directories(&mut self, key: &PackageKey, package: &Package) -> Result {
+        let diversions = Diversions::load(self.target)?;
+        let mut left: Vec<PathBuf> = Vec::new();
+        for path in self.database.list(self.target, key)?.into_iter().rev() {
+            // One is in the list where an earlier purge was stopped.
+            if package.conffiles.iter().any(|one| Path::new(&one.path) == path) {
+                continue;
+            }
+            let used = diversions.used(&path, &key.name).to_owned();
+            let is_directory = self
+                .target
+                .stat_follow(&used)
+                .is_ok_and(|stat| stat.meta.kind == FileType::Directory);
+            if is_directory {
+                if left.iter().any(|left| is_below(left, &path)) {
+                    left.push(path);
+                    continue;
+                }
+                if self.database.owners(&path).any(|owner| owner != key) {
+                    continue;
+                }
+                if used == Path::new("/.") {
+                    continue;
+                }
+            }
+            self.activate_path(&used, key);
+            match self.target.stat(&used).map(|stat| stat.meta.kind) {
+                Ok(FileType::Directory) => {
+                    if self.target.remove_dir(&used).is_err() {
+                        self.messages.warning(&format!(
+                            "while removing {}, directory '{}' not empty so not removed",
+                            self.name(key),
+                            path.display()
+                        ));
+                        left.push(path);
+                    }
+                }
+                Ok(FileType::Symlink) => self.target.remove(&used)?,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Removes a package's files but its conffiles, and runs the postrm.
@@ -256,9 +291,9 @@ impl Engine<'_, '_> {
                 let holds_conffile = package.conffiles.iter().any(|conffile| {
                     !conffile.obsolete
                         && !conffile.remove_on_upgrade
-                        && Path::new(&conffile.path).starts_with(path)
+                        && is_below(Path::new(&conffile.path), path)
                 });
-                if holds_conffile || left.iter().any(|left| left.starts_with(path)) {
+                if holds_conffile || left.iter().any(|left| is_below(left, path)) {
                     left.push(path.clone());
                     continue;
                 }
@@ -297,4 +332,13 @@ impl Engine<'_, '_> {
         })?;
         self.record()
     }
+}
+
+/// Whether a path is below a directory, both as they are in lists.
+fn is_below(path: &Path, directory: &Path) -> bool {
+    let rest = path
+        .as_os_str()
+        .as_encoded_bytes()
+        .strip_prefix(directory.as_os_str().as_encoded_bytes());
+    rest.is_some_and(|rest| rest.starts_with(b"/"))
 }

@@ -5,7 +5,7 @@ use super::fault::{Fault, Result};
 use dpkg_db::PackageKey;
 use script_host::script::Script;
 use script_host::view::Ended;
-use script_host::{ScriptCall, SessionError};
+use script_host::{ScriptCall, Session, SessionError};
 use std::path::Path;
 
 impl Engine<'_, '_> {
@@ -20,11 +20,8 @@ impl Engine<'_, '_> {
         path: &Path,
         whose: &str,
     ) -> Result<bool> {
-        let Ok(stat) = self.target.stat(path) else {
+        if self.target.stat_follow(path).is_err() {
             return Ok(false);
-        };
-        if stat.meta.mode & 0o555 != 0o555 {
-            self.target.set_mode(path, 0o755)?;
         }
         self.record()?;
         if script.file() == "preinst" {
@@ -58,14 +55,22 @@ impl Engine<'_, '_> {
     /// Executes a script. Returns its failure in dpkg's words; none where it succeeds.
     fn execute(&mut self, key: &PackageKey, script: &Script, path: &Path) -> Result<Option<String>> {
         let force = self.options().forces.to_string();
-        let ran = self.session.run_script(&ScriptCall {
+        let script_call = ScriptCall {
             package: &key.name,
             architecture: &key.architecture,
             script,
             path,
             force: &force,
             debug: self.messages.debugs_scripts(),
-        });
+        };
+        let ran = if self.session.runs_programs() {
+            self.session.run_script(&script_call)
+        } else {
+            // Nobody foresaw it: a session for this script alone.
+            let host = self.host;
+            let alone = |session: &mut Session<'_>, _| Ok(session.run_script(&script_call));
+            host.open(&self.database, true, alone)?
+        };
         let ran = match ran {
             Err(SessionError::Cancelled(cancelled)) => return Err(Fault::Call(cancelled.to_string())),
             ran => ran?,
@@ -87,7 +92,9 @@ impl Engine<'_, '_> {
     /// Sets the state after a postinst that succeeded.
     pub(super) fn settle(&mut self, key: &PackageKey) -> Result {
         self.database.settle(key)?;
-        self.database.incorporate(self.target)?;
+        if self.options().act {
+            self.database.incorporate(self.target)?;
+        }
         self.record()
     }
 }

@@ -1,7 +1,7 @@
 //! The target of a call: its architecture, its database, and the locks that allow to change it.
 
 use super::fault::{Fault, Result, errno_text, with_causes};
-use super::options::{Action, Call};
+use super::options::{Action, Call, Options};
 use crate::staging::check_xattrs;
 use deb_arch::Architecture;
 use deb_unpack::DebFile;
@@ -77,14 +77,15 @@ pub(super) fn open(call: &Call) -> Result<Target> {
 /// There is none, or it is damaged.
 pub(super) fn database(call: &Call, target: &Target, architecture: &str) -> Result<Database> {
     let fatal = |error: dpkg_db::DpkgError| Fault::Call(with_causes(&error));
-    let changes = call.action.runs_scripts()
-        || matches!(
-            call.action,
-            Action::AddArchitecture
-                | Action::RemoveArchitecture
-                | Action::SetSelections
-                | Action::ClearSelections
-        );
+    let changes = call.options.act
+        && (call.action.runs_scripts()
+            || matches!(
+                call.action,
+                Action::AddArchitecture
+                    | Action::RemoveArchitecture
+                    | Action::SetSelections
+                    | Action::ClearSelections
+            ));
     if changes {
         // What is there stays; `arch` is where the target's own architecture is from now on.
         return Database::create(target, architecture, &[]).map_err(fatal);
@@ -100,8 +101,12 @@ pub(super) struct Locks(#[allow(dead_code, reason = "they are held")] Vec<File>)
 ///
 /// # Errors
 /// Another process holds one of them.
-pub(super) fn lock(root: &Path) -> Result<Locks> {
+pub(super) fn lock(options: &Options) -> Result<Locks> {
     let mut held = Vec::new();
+    if !options.act {
+        return Ok(Locks(held));
+    }
+    let root = &options.root;
     let directory = File::open(root).map_err(|error| {
         Fault::Call(format!(
             "cannot open '{}': {}",

@@ -18,14 +18,8 @@ impl Engine<'_, '_> {
             self.database.release_awaiters(key);
             return Ok(());
         };
-        if let Some(packages) = self.trigger_cycles.check(&self.database) {
-            self.messages.notice(&format!(
-                "cycle found while processing triggers:\n chain of packages whose triggers are or may be responsible:\n  {packages}"
-            ));
-            self.database
-                .update(key, |package| package.status = Status::HalfConfigured)?;
-            self.record()?;
-            return Err(Fault::Package("triggers looping, abandoned".to_owned()));
+        if self.break_trigger_cycle(key)?.as_ref() == Some(key) {
+            return Ok(());
         }
         self.messages.say(&format!(
             "Processing triggers for {} ({}) ...",
@@ -35,8 +29,28 @@ impl Engine<'_, '_> {
         self.report_action("trigproc", key);
         let names = self.database.take_pending(key)?;
         let path = self.package(key)?.info_path("postinst");
-        self.run(key, &Script::Triggered { names }, &path, "installed")?;
+        if self.options().act {
+            self.run(key, &Script::Triggered { names }, &path, "installed")?;
+        }
         self.settle(key)
+    }
+
+    /// Looks for a cycle of triggers before those of a package are processed. Gives up its earliest package, and
+    /// returns that.
+    pub(super) fn break_trigger_cycle(&mut self, key: &PackageKey) -> Result<Option<PackageKey>> {
+        let Some(cycle) = self.trigger_cycles.check(&self.database, key) else {
+            return Ok(None);
+        };
+        self.messages.notice(&cycle.to_string());
+        self.database
+            .update(&cycle.given_up, |package| package.status = Status::HalfConfigured)?;
+        self.record()?;
+        self.fail(
+            "package",
+            &self.name(&cycle.given_up),
+            "triggers looping, abandoned",
+        )?;
+        Ok(Some(cycle.given_up))
     }
 
     /// Processes the triggers that were activated meanwhile and that no package awaits, unless `--no-triggers` is

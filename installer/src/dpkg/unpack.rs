@@ -11,6 +11,7 @@ use dpkg_db::{Database, Flag, PackageKey, Status};
 use rootless_install_fs::{FileType, Meta, Target};
 use script_host::script::Script;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Directory of the control files of a package that is being unpacked.
 const INCOMING: &str = "/var/lib/dpkg/tmp.ci";
@@ -60,7 +61,9 @@ impl Engine<'_, '_> {
             };
             self.undo(archive, &key, progress);
         }
-        self.remove_incoming()?;
+        if self.options().act {
+            self.remove_incoming()?;
+        }
         done
     }
 
@@ -78,8 +81,13 @@ impl Engine<'_, '_> {
             .say(&format!("Preparing to unpack {} ...", archive.shown));
         let upgrade = old > Status::ConfigFiles;
         self.report_action(if upgrade { "upgrade" } else { "install" }, key);
+        if !self.options().act {
+            return Ok(());
+        }
         self.database
             .activate_before_unpack(self.target, key, &archive.control)?;
+        // Read before anything is done, as in dpkg.
+        archive.control.conffiles()?;
         self.write_incoming(archive)?;
         let old_version = self.version(key);
         let mut old = old;
@@ -111,7 +119,7 @@ impl Engine<'_, '_> {
             _ => [vec!["upgrade".to_owned()], versions.to_vec()].concat(),
         };
         self.run(key, &call("preinst", arguments), &incoming("preinst"), "new")?;
-        let name = self.name(key);
+        let name = &archive.name;
         if upgrade {
             self.messages.say(&format!(
                 "Unpacking {name} ({}) over ({old_version}) ...",
@@ -131,10 +139,14 @@ impl Engine<'_, '_> {
         }
         // Nothing is undone after this point.
         progress.undo.clear();
-        let obsolete = self.remove_old_files(archive, key, &before, &unpacked)?;
+        let conffiles = self.remove_old_files(archive, key, &before, &unpacked)?;
+        self.disappear_others(archive, key, &unpacked, &progress.conflictors)?;
         let paths = unpacked.list.clone();
-        self.database
-            .finish_unpack_over(self.target, &archive.control, unpacked, obsolete)?;
+        let new_key =
+            self.database
+                .finish_unpack_over(self.target, key, &archive.control, unpacked, conffiles)?;
+        self.rename(key, &new_key);
+        let key = &new_key;
         self.record()?;
         let package = self.package(key)?.clone();
         self.session
@@ -154,6 +166,20 @@ impl Engine<'_, '_> {
         Ok(())
     }
 
+    /// Follows a record that has changed its architecture.
+    fn rename(&mut self, old: &PackageKey, new: &PackageKey) {
+        if old == new {
+            return;
+        }
+        let waiting = self.queue.iter_mut().chain(&mut self.repeated);
+        waiting
+            .filter(|key| *key == old)
+            .for_each(|key| key.clone_from(new));
+        if let Some(version) = self.available.remove(old) {
+            self.available.insert(new.clone(), version);
+        }
+    }
+
     /// Writes the files of an archive into the target, after all of it was read and checked.
     fn extract(&mut self, archive: &DebArchive, progress: &mut Progress) -> Result<Unpacked> {
         // Effects of scripts are recorded before files change.
@@ -162,9 +188,18 @@ impl Engine<'_, '_> {
         let package = archive.control.package()?;
         let filters = &self.options().filters;
         let left_out = |path: &Path, may_hold_others: bool| filters.leave_out(path, may_hold_others);
-        let owners = InstalledOwners::new(&self.database, self.forces("overwrite"), &progress.conflictors);
+        let owners = InstalledOwners::new(&self.database, &progress.conflictors);
+        let ignored: Mutex<Vec<String>> = Mutex::default();
+        let warn = |problem: &str| lock(&ignored).push(problem.to_owned());
         let mut context = Context::load(self.target, &self.database, Layering::Dpkg)?;
         context.ownership = &owners;
+        context.forces = deb_unpack::Forces {
+            overwrite: self.forces("overwrite"),
+            overwrite_directory: self.forces("overwrite-dir"),
+            overwrite_diverted: self.forces("overwrite-diverted"),
+        };
+        context.warn = &warn;
+        context.bad_versions = self.forces("bad-version");
         context.left_out = &left_out;
         let (database, target, begun_empty) = (&self.database, self.target, self.begun_empty);
         let adopted = |path: &Path| begun_empty && is_unowned(path, database, target);
@@ -177,16 +212,22 @@ impl Engine<'_, '_> {
             &context,
             threads,
         )?;
-        let (replaced, taken) = owners.take_replaced();
-        for other in &replaced {
+        let replacing = owners.take_replacing();
+        for other in &replacing.replaced {
             let (name, version) = (self.name(other), self.version(other));
             self.messages
                 .say(&format!("Replacing files in old package {name} ({version}) ..."));
         }
-        for path in &taken {
+        for other in &replacing.keeping {
+            let (name, version) = (self.name(other), self.version(other));
+            self.messages.say(&format!(
+                "Replaced by files in installed package {name} ({version}) ..."
+            ));
+        }
+        for problem in std::mem::take(&mut *lock(&ignored)) {
             self.messages
                 .warning("overriding problem because --force enabled:");
-            self.messages.warning(path);
+            self.messages.warning(&problem);
         }
         progress.placed = true;
         let job = Job {
@@ -314,7 +355,7 @@ impl Engine<'_, '_> {
         self.target
             .make_dir(Path::new(INCOMING), &Meta::of_root(FileType::Directory, 0o755))?;
         for (name, file) in &control.files {
-            self.target.write(&incoming(name), &file.data, &file.meta)?;
+            file.write(self.target, &incoming(name))?;
         }
         let meta = Meta::of_root(FileType::Regular, 0o644);
         Ok(self
@@ -340,6 +381,10 @@ impl Engine<'_, '_> {
 fn is_unowned(path: &Path, database: &Database, target: &Target) -> bool {
     let plain = |meta: Meta| meta.uid == 0 && meta.gid == 0 && meta.mode & 0o6000 == 0;
     database.owners(path).next().is_none() && target.stat_follow(path).is_ok_and(|stat| plain(stat.meta))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns a call of a maintainer script.

@@ -83,7 +83,11 @@ impl Report {
                 let _ = writeln!(text, "  {}", line(finding));
             }
             if group.len() > MOST_ALIKE {
-                let _ = writeln!(text, "        … and {} more like these", group.len() - MOST_ALIKE);
+                let _ = writeln!(
+                    text,
+                    "        ... and {} more like these",
+                    group.len() - MOST_ALIKE
+                );
             }
         }
         if !self.findings.is_empty() {

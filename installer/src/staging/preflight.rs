@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{XattrFlags, fremovexattr, fsetxattr, statvfs};
 
-use super::Error;
+use super::{Error, LOST_AND_FOUND};
 
 /// Returns the parent of a target, absolute and without links, and its name.
 pub(super) fn locate(target: &Path) -> Result<(PathBuf, OsString), Error> {
@@ -65,9 +65,11 @@ pub(super) fn check_directory(path: &Path) -> Result<(), Error> {
     if !found.is_dir() {
         return Err(Error::NotADirectory { path });
     }
-    let mut entries = fs::read_dir(&path).map_err(|source| Error::at(&path, source))?;
-    if entries.next().is_some() {
-        return Err(Error::NotEmpty { path });
+    for entry in fs::read_dir(&path).map_err(|source| Error::at(&path, source))? {
+        let entry = entry.map_err(|source| Error::at(&path, source))?;
+        if entry.file_name() != LOST_AND_FOUND || !is_empty(&entry.path()) {
+            return Err(Error::NotEmpty { path });
+        }
     }
     let parent = path.parent().unwrap_or(&path);
     let above = fs::metadata(parent).map_err(|source| Error::at(parent, source))?;
@@ -75,6 +77,14 @@ pub(super) fn check_directory(path: &Path) -> Result<(), Error> {
         return Err(Error::MountPoint { path });
     }
     Ok(())
+}
+
+/// Whether a directory has nothing in it, as far as the user may see.
+fn is_empty(path: &Path) -> bool {
+    match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    }
 }
 
 /// Checks that an archive does not exist, or is a regular file, which will be replaced.

@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 use rootless_install_tests::bench::peers::{self, Job, Peer};
 use rootless_install_tests::bench::run::{command, measured, remove, succeed};
-use rootless_install_tests::bench::{execution, floor, scale, together, usage};
+use rootless_install_tests::bench::{calls, execution, floor, scale, together, usage};
 use rootless_install_tests::error::At as _;
 use rootless_install_tests::fidelity::reference::Emulation;
 use rootless_install_tests::probe::Need;
@@ -37,6 +37,10 @@ usage: bench --scale FILE.svg
 usage: bench --execution
 
   What an execution costs: of a foreign program in the view, of its native counterpart there, and outside.
+
+usage: bench --dpkg
+
+  Calls of dpkg on a root filesystem, by this program in chrootless mode and in the view, and by this machine's dpkg.
 
 usage: bench --together
 
@@ -119,6 +123,7 @@ fn main() -> ExitCode {
         [Some("--scale"), Some(file)] => scale(Path::new(file)),
         [Some("--execution")] => execution(),
         [Some("--together")] => together(),
+        [Some("--dpkg")] => dpkg(),
         [Some("--write-packages"), Some(list), Some(out)] => floor::run(Path::new(list), Path::new(out)),
         _ => match options() {
             Some(options) => run(&options),
@@ -228,6 +233,16 @@ fn together() -> Result<()> {
     };
     say(&together::table(&together::measure(&Real::new()?, &job)?));
     Ok(())
+}
+
+fn dpkg() -> Result<()> {
+    let needs = Need::TO_CONFIGURE.iter().chain(&[Need::Archive]);
+    if let Some(why) = needs.into_iter().find_map(|need| need.missing()) {
+        return Err(Error::Machine(why));
+    }
+    let (table, judged) = calls::table(&calls::measure(&Real::new()?, 9)?);
+    say(&table);
+    judged
 }
 
 /// The type of the filesystem that a directory is on.

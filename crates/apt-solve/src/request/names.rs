@@ -4,6 +4,7 @@ use crate::error::SolveError;
 use crate::mark::Marker;
 use crate::package::PackageId;
 use crate::universe::{Slot, Universe};
+use deb_types::near::distance;
 
 /// Returns the package that an item of [`Request::include`](crate::Request::include) names, and makes its version the candidate.
 pub(super) fn resolve<'u, 'a>(
@@ -26,11 +27,31 @@ pub(super) fn resolve<'u, 'a>(
             index.is_some_and(|i| i.suite == suite || i.codename == suite)
         };
         let first = found.iter().find(|id| is_in(**id));
-        let id = *first.ok_or_else(|| no_version(universe, name, suite, &found))?;
+        let id = *first.ok_or_else(|| not_in_suite(universe, name, suite, &found))?;
         marker.prefer_suite(id, &is_in);
         return Ok(id);
     }
     by_name(universe, text, text)
+}
+
+fn not_in_suite(universe: &Universe<'_>, name: &str, suite: &str, found: &[PackageId]) -> SolveError {
+    let suites = |indexes: &mut dyn Iterator<Item = usize>| {
+        let mut suites: Vec<String> = Vec::new();
+        for index in indexes.filter_map(|number| universe.index(number)) {
+            for name in [index.suite, index.codename] {
+                if !name.is_empty() && !suites.iter().any(|have| have == name) {
+                    suites.push(name.to_owned());
+                }
+            }
+        }
+        suites
+    };
+    SolveError::NotInSuite {
+        name: name.to_owned(),
+        suite: suite.to_owned(),
+        available: suites(&mut found.iter().map(|id| universe.package(*id).index)),
+        known: suites(&mut (0..).take_while(|number| universe.index(*number).is_some())),
+    }
 }
 
 fn no_version(universe: &Universe<'_>, name: &str, wanted: &str, found: &[PackageId]) -> SolveError {
@@ -148,42 +169,5 @@ fn unknown(universe: &Universe<'_>, name: &str, architecture: &str) -> SolveErro
         name: name.to_owned(),
         architecture: architecture.to_owned(),
         similar,
-    }
-}
-
-/// Returns the number of letters to change, insert, drop or swap, if it is at most `most`.
-fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut before = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let mut best = (last[j] + usize::from(x != y))
-                .min(last[j + 1] + 1)
-                .min(row[j] + 1);
-            if i > 0 && j > 0 && Some(x) == b.get(j - 1) && a.get(i - 1) == Some(y) {
-                best = best.min(before.get(j - 1).copied().unwrap_or(best) + 1);
-            }
-            row.push(best);
-        }
-        if row.iter().min().is_some_and(|least| *least > most) {
-            return None;
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last.last().copied().filter(|d| *d <= most)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances() {
-        assert_eq!(distance("nginx", "ngnix", 2), Some(1));
-        assert_eq!(distance("vim", "vim", 2), Some(0));
-        assert_eq!(distance("vim", "emacs", 2), None);
-        assert_eq!(distance("", "ab", 2), Some(2));
     }
 }

@@ -116,7 +116,7 @@ fn diverted_and_linked() {
 #[test]
 fn another_architecture_installed_it() {
     let mut scene = Scene::new();
-    let data = || Data::default().file("./etc/a", "a");
+    let data = || Data::default().dir("./etc/").file("./etc/a", "a");
     let deb = Deb::new("p", data())
         .field("Multi-Arch: same")
         .with("conffiles", "/etc/a\n");

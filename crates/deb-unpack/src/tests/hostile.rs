@@ -57,10 +57,6 @@ fn entries() {
             "'/p': it appears twice",
         ),
         (
-            Data::default().file("./existing/dir", "x"),
-            "is a directory in the target",
-        ),
-        (
             Data::default().link("./l", b'2', "/etc").file("./l/evil", "x"),
             "lead through this link",
         ),
@@ -96,10 +92,49 @@ fn a_link_out_of_the_target_is_not_followed() {
     scene
         .unpack(&Deb::new(
             "ok",
-            Data::default().file("./absolute/victim/inside", "x"),
+            Data::default()
+                .dir("./absolute/victim/")
+                .file("./absolute/victim/inside", "x"),
         ))
         .unwrap();
     assert!(!scene.directory.path().join("victim/inside").exists());
+}
+
+/// dpkg makes no directory that is not in the archive or in the target, and none of a file.
+#[test]
+fn directories_have_to_be_there() {
+    let no_directory = "its directory is in no package";
+    let cases = [
+        (Data::default().file("./no/parent", "x"), no_directory),
+        (Data::default().dir("./no/parent/"), no_directory),
+        (Data::default().link("./no/parent", b'2', "x"), no_directory),
+        (
+            Data::default().file("./a", "x").file("./a/below", "y"),
+            "'/a' is no directory",
+        ),
+        (
+            Data::default()
+                .dir("./r/")
+                .link("./l", b'2', "r")
+                .file("./l/below", "y"),
+            "other entries lead through this link",
+        ),
+        (
+            Data::default().file("./there/below", "y"),
+            "'/there' is no directory",
+        ),
+    ];
+    for (data, expected) in cases {
+        let scene = Scene::new();
+        scene.put("there", "a file of the target");
+        let error = scene.unpack(&Deb::new("bad", data)).unwrap_err().to_string();
+        assert!(error.contains(expected), "'{error}' does not say '{expected}'");
+        assert_eq!(scene.text("/there"), "a file of the target");
+    }
+    let scene = Scene::new();
+    scene.put("there/x", "in a directory of the target");
+    let there = Data::default().file("./there/below", "y");
+    scene.unpack(&Deb::new("good", there)).unwrap();
 }
 
 #[test]
@@ -225,7 +260,7 @@ fn control_members() {
     let scene = Scene::new();
     let cases = [
         (Data::default().file("./postinst", "x"), "no control file"),
-        (Data::default().file("./sub/control", "x"), "plain file"),
+        (Data::default().file("./sub/control", "x"), "at the top"),
         (
             Data::default().link("./control", b'2', "/etc/passwd"),
             "plain file",

@@ -123,7 +123,7 @@ fn outcome(
     // Which of several errors comes first may differ, and what was unpacked until then.
     let done = scene.unpack_all(debs, threads).map_err(|_| ())?;
     let describe =
-        |p: &crate::UnpackedPackage| format!("{:?} {:?} {:?}", p.files.list, p.files.kept, p.files.replaced);
+        |p: &crate::UnpackedPackage| format!("{:?} {:?} {:?}", p.files.list, p.files.kept, p.files.placed);
     Ok((snapshot(&scene), done.iter().map(describe).collect()))
 }
 

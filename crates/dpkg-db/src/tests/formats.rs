@@ -102,7 +102,8 @@ fn malformed_stanzas() {
     let cases = [
         ("Version: 1\n", "Package is missing"),
         ("Package: a\nPackage: b\n", "appears twice"),
-        ("Package: a\nx: 1\nX: 2\n", "appears twice"),
+        ("Package: a\nxy: 1\nXY: 2\n", "appears twice"),
+        ("Package: a\nx: 1\n", "too short"),
         ("Package: A b\n", "invalid package name"),
         ("Package: a\nVersion: 1 2\n", "invalid version"),
         ("Package: a\nVersion: x:2\n", "invalid version"),
@@ -156,7 +157,7 @@ fn names_and_order() {
         .filter(|l| l.starts_with("Package") || l.starts_with("Arch"))
         .collect();
     assert_eq!(order.join(" ").matches("Package: ").count(), 5);
-    assert!(text.starts_with("Package: B\n"));
+    assert!(text.starts_with("Package: b\n"));
     assert!(
         text.find("Architecture: arm64\nMulti-Arch: same")
             < text.find("Architecture: riscv64\nMulti-Arch: same")
@@ -261,4 +262,21 @@ fn a_damaged_database_is_refused() {
     for bad in ["nobody g 755 /x\n", "root g 99999 /x\n", "root g 755\n"] {
         assert!(StatOverrides::parse(bad.as_bytes(), &accounts).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn files_of_instances_get_the_names_of_the_present_format() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = rootless_install_fs::Target::open(directory.path()).unwrap();
+    let admin = directory.path().join("var/lib/dpkg");
+    std::fs::create_dir_all(admin.join("info")).unwrap();
+    let stanza =
+        "Package: lib\nStatus: install ok installed\nArchitecture: riscv64\nMulti-Arch: same\nVersion: 1\n";
+    std::fs::write(admin.join("status"), stanza).unwrap();
+    std::fs::write(admin.join("info/lib.list"), "/.\n/usr\n").unwrap();
+    let database = Database::create(&target, "riscv64", &[]).unwrap();
+    assert!(admin.join("info/lib:riscv64.list").exists() && !admin.join("info/lib.list").exists());
+    assert!(admin.join("info/format").exists());
+    let key = PackageKey::new("lib", "riscv64");
+    assert_eq!(database.owners(Path::new("/usr")).collect::<Vec<_>>(), [&key]);
 }

@@ -24,11 +24,12 @@ pub enum ScriptRootKind {
 }
 
 impl ScriptRootKind {
-    /// Returns the root directory of scripts; `native_root` is the one that was made for them, if any.
-    pub fn root(self, native_root: Option<&Target>) -> ScriptRoot<'_> {
+    /// Returns the root directory of scripts; `native_root` is the one that was made for them, if any, and whether it is
+    /// never written to.
+    pub fn root(self, native_root: Option<(&Target, bool)>) -> ScriptRoot<'_> {
         match (self, native_root) {
             (Self::Machine(machine), _) => ScriptRoot::Machine { fuse: machine.fuse },
-            (Self::Target | Self::Native, Some(root)) => ScriptRoot::Native(root),
+            (Self::Target | Self::Native, Some((root, layered))) => ScriptRoot::Native { root, layered },
             (Self::Target | Self::Native, None) => ScriptRoot::Target,
         }
     }
@@ -50,7 +51,12 @@ pub enum ScriptRoot<'a> {
     /// The target, in a view of it; `DPKG_ROOT` is empty.
     Target,
     /// A native root, with the target at [`DPKG_ROOT`] (dpkg(1), `--force-script-chrootless`).
-    Native(&'a Target),
+    Native {
+        /// The root filesystem.
+        root: &'a Target,
+        /// Whether it stays as it is: what scripts write to it goes to a layer in memory.
+        layered: bool,
+    },
     /// This machine's own, where the target is mounted somewhere, or, without FUSE, as it is on the disk.
     Machine {
         /// Whether the target can be mounted.
@@ -62,7 +68,7 @@ impl<'a> ScriptRoot<'a> {
     /// Returns the native root.
     pub fn native_root(self) -> Option<&'a Target> {
         match self {
-            Self::Native(root) => Some(root),
+            Self::Native { root, .. } => Some(root),
             Self::Target | Self::Machine { .. } => None,
         }
     }
@@ -78,7 +84,7 @@ impl Shared<'_> {
     pub(super) fn dpkg_root(&self) -> PathBuf {
         match self.options.root {
             ScriptRoot::Target => PathBuf::new(),
-            ScriptRoot::Native(_) => PathBuf::from(DPKG_ROOT),
+            ScriptRoot::Native { .. } => PathBuf::from(DPKG_ROOT),
             ScriptRoot::Machine { fuse: true } => self.options.mount_point.join(SERVED),
             ScriptRoot::Machine { fuse: false } => self.options.target.root_path().to_owned(),
         }
@@ -96,7 +102,7 @@ impl Shared<'_> {
         let arch = (variables::ARCHITECTURE, self.options.arch.name.to_owned());
         let (wrappers, extra) = match self.options.root {
             ScriptRoot::Target => (None, Vec::new()),
-            ScriptRoot::Native(_) => {
+            ScriptRoot::Native { .. } => {
                 let mut extra = vec![arch];
                 if self.options.observer.is_some() {
                     extra.push((variables::TRACE, "1".to_owned()));
@@ -137,10 +143,14 @@ impl Shared<'_> {
         private::create(&private, with_shim, self.options.arch, chrootless)?;
         let made = match self.options.root {
             ScriptRoot::Target => Ok(()),
-            ScriptRoot::Native(root) => {
+            ScriptRoot::Native { root, .. } => {
                 let names = |directory: &str| root.read_dir(Path::new(directory)).unwrap_or_default();
-                wrappers::create(&private, names)
-                    .and_then(|()| fs::create_dir(private.join(names::SYSROOT)))
+                let made = match self.options.observer {
+                    // It watches directories of this session's own.
+                    Some(_) => wrappers::create(&private, names),
+                    None => wrappers::share(&private, self.options.cache, names),
+                };
+                made.and_then(|()| fs::create_dir(private.join(names::SYSROOT)))
                     .and_then(|()| self.prepare_observer(&private, root))
             }
             ScriptRoot::Machine { .. } => {
@@ -167,8 +177,14 @@ impl Shared<'_> {
     /// Makes the view, or the sandbox, in which programs run.
     pub(super) fn view(&self) -> Result<View> {
         let native_mount = self.options.scratch.join("native-root");
+        let layer = self.options.scratch.join("layer");
+        let layered = matches!(self.options.root, ScriptRoot::Native { layered: true, .. });
+        let layer = layered.then_some(layer.as_path());
         let native = self.options.root.native_root().map(|_| native_mount.as_path());
-        for path in std::iter::once(self.options.mount_point.as_path()).chain(native) {
+        for path in std::iter::once(self.options.mount_point.as_path())
+            .chain(native)
+            .chain(layer)
+        {
             match fs::create_dir(path) {
                 // A view before this one has left it.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -195,10 +211,15 @@ impl Shared<'_> {
                 sink,
             })?);
         }
-        Ok(self.in_namespaces(&native_mount, sink)?)
+        Ok(self.in_namespaces(&native_mount, layer, sink)?)
     }
 
-    fn in_namespaces(&self, native_mount: &Path, sink: Sink) -> std::result::Result<View, ViewError> {
+    fn in_namespaces(
+        &self,
+        native_mount: &Path,
+        layer: Option<&Path>,
+        sink: Sink,
+    ) -> std::result::Result<View, ViewError> {
         let native_root = self.options.root.native_root();
         let private = self.private();
         let programs = self.redirected.then(|| match (native_root, self.native_system) {
@@ -221,6 +242,7 @@ impl Shared<'_> {
             native_root: native_root.map(|root| NativeRootView {
                 root,
                 mount_point: native_mount,
+                layer,
                 serve: ServeOptions {
                     watch: watched(|observer| observer.outside()),
                     ..serving::serve_native_root()

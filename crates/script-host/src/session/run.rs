@@ -49,13 +49,22 @@ pub struct ScriptCall<'c> {
 }
 
 impl Session<'_> {
-    /// Runs a maintainer script and waits for its end.
+    /// Runs a maintainer script, whatever its form and mode, and waits for its end.
     ///
     /// # Errors
     /// The session was cancelled, or the view could not be made or is lost. A script that fails is no error.
     pub fn run_script(&mut self, call: &ScriptCall<'_>) -> Result<RunResult> {
         let shown = call.script.to_string();
         let package = call.package;
+        if !self.make_executable(call.path)? {
+            return Ok(RunResult {
+                outcome: Outcome {
+                    ended: Ended::Exited(0),
+                    last_lines: Vec::new(),
+                },
+                refusal: None,
+            });
+        }
         self.reporter().event(&Event::ScriptStarted {
             package,
             script: &shown,
@@ -81,6 +90,25 @@ impl Session<'_> {
             elapsed: started.elapsed(),
         });
         Ok(ran)
+    }
+
+    /// Gives a script the permissions that it needs, as dpkg does (`maintscript_set_exec_perms` in its source): it may
+    /// have any in its archive. Returns whether there is one: a link may lead nowhere.
+    fn make_executable(&self, script: &Path) -> Result<bool> {
+        let target = self.shared.options.target;
+        let stat = match target.stat_follow(script) {
+            Err(error) if error.is_not_found() => return Ok(false),
+            stat => stat?,
+        };
+        if stat.meta.mode & 0o555 == 0o555 {
+            return Ok(true);
+        }
+        let file = match target.read_link(script) {
+            Ok(text) => script.parent().unwrap_or(Path::new("/")).join(text),
+            Err(_) => script.to_owned(),
+        };
+        target.set_mode(&file, 0o755)?;
+        Ok(true)
     }
 
     /// Runs a command on behalf of a package and waits for its end; `command` is its path and arguments,

@@ -1,14 +1,54 @@
 //! The chrootless wrappers: links to the shim by the names of programs, in the first directory of `PATH`.
+//!
+//! For the programs of a native root they are made once and kept in the cache: they are mounted where a session has none
+//! of its own.
 
+use md5::{Digest, Md5};
 use shim_protocol::names;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 /// Directories of programs that are in `PATH`, in a root filesystem with merged or unmerged /usr.
 const PROGRAMS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
+
+/// Has the private directory show wrappers of the cache for the programs of a native root: an empty directory on which
+/// they are mounted, and a link that says where they are. They are made where the cache has none.
+///
+/// # Errors
+/// A directory or a link cannot be made.
+pub(super) fn share(private: &Path, cache: &Path, list: impl Fn(&str) -> Vec<OsString>) -> io::Result<()> {
+    let names: BTreeSet<OsString> = PROGRAMS.iter().flat_map(|directory| list(directory)).collect();
+    let mut hash = Md5::new();
+    for name in &names {
+        hash.update(name.as_bytes());
+        hash.update(b"\0");
+    }
+    let kept = cache.join(names::WRAPPERS_KEPT);
+    let path = kept.join(deb_types::hex(&hash.finalize()));
+    if !path.is_dir() {
+        fs::create_dir_all(&kept)?;
+        let new = tempfile::Builder::new().prefix(".new-").tempdir_in(&kept)?;
+        for name in &names {
+            symlink(Path::new("..").join(names::SHIM), new.path().join(name))?;
+        }
+        fs::set_permissions(new.path(), fs::Permissions::from_mode(0o755))?;
+        match fs::rename(new.path(), &path) {
+            // Another run has made it meanwhile.
+            Err(_) if path.is_dir() => {}
+            renamed => {
+                renamed?;
+                let _ = new.keep();
+            }
+        }
+    }
+    fs::create_dir(private.join(names::WRAPPERS))?;
+    symlink(path, private.join(names::WRAPPERS_KEPT))
+}
 
 /// Makes the directory of wrappers in the private directory: a link to the shim for each program of the
 /// directories in `PATH`. `list` returns the names in a directory of the script root.
@@ -54,6 +94,20 @@ mod tests {
         symlink("usr/bin", root.join("bin")).unwrap();
         let target = Target::open(&root).unwrap();
         let names = |directory: &str| target.read_dir(Path::new(directory)).unwrap_or_default();
+        for session in ["one", "two"] {
+            let private = directory.path().join(session);
+            fs::create_dir(&private).unwrap();
+            share(&private, &directory.path().join("cache"), names).unwrap();
+            assert!(private.join(names::WRAPPERS).is_dir());
+            let kept = private.join(names::WRAPPERS_KEPT);
+            assert_eq!(fs::read_link(kept.join("b")).unwrap(), Path::new("../shim"));
+        }
+        assert_eq!(
+            fs::read_dir(directory.path().join("cache/wrappers"))
+                .unwrap()
+                .count(),
+            1
+        );
         create(&private, names).unwrap();
         for name in ["a", "b"] {
             let link = fs::read_link(private.join(names::WRAPPERS).join(name)).unwrap();

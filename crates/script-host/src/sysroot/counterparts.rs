@@ -55,6 +55,9 @@ impl Counterparts for Sysroot<'_, '_> {
             format!("{error}{cause}")
         };
         self.follow_diversions().map_err(in_words)?;
+        if let Some(script) = self.find_script(path) {
+            return script;
+        }
         let Some(origin) = self.owners.find(self.target, path) else {
             return Err("no package of the target owns it".into());
         };

@@ -8,8 +8,11 @@
 //! Sources: user_namespaces(7), mount_namespaces(7), pid_namespaces(7),
 //! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
 
+mod layers;
 mod mounts;
 mod scripts;
+
+pub(super) use layers::try_layers;
 
 use super::handlers;
 use super::message::{FromAgent, MountPoints, ToAgent};
@@ -195,6 +198,7 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     // view only after that: the kernel refuses FUSE requests of an unmapped user.
     let open = |path| open_path(path).context("open the view");
     let mounted = (open(target)?, native_root.map(open).transpose()?);
+    let memory = points.layer.as_deref().map(layers::memory).transpose()?;
     let binds = sources(&points)?;
     let handled = handlers.is_some();
     FromAgent::Mounted { handled }
@@ -208,6 +212,12 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     let served = |mount| served(mount).context("reach the target in the view");
     let target = served(&mounted.0)?;
     let native = mounted.1.as_ref().map(served).transpose()?;
+    let native = match (native, memory) {
+        (Some(lower), Some(memory)) => {
+            Some(layers::over(&lower, &memory).context("mount a layer over the native root")?)
+        }
+        (native, _) => native,
+    };
     let root = native.as_ref().unwrap_or(&target);
     nix::unistd::fchdir(root).context("enter the view")?;
     mounts::bind_all(&binds, &target, root)?;

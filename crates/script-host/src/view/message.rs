@@ -37,6 +37,8 @@ pub(super) struct MountPoints {
     pub(super) native_system: Option<PathBuf>,
     /// Mount point of the native root, where scripts run in one.
     pub(super) native_root: Option<PathBuf>,
+    /// Mount point of the layer over the native root; none where scripts write to that itself.
+    pub(super) layer: Option<PathBuf>,
 }
 
 /// From the installer to the agent.
@@ -136,7 +138,7 @@ fn texts(parts: Vec<Vec<u8>>) -> io::Result<Vec<String>> {
 }
 
 impl MountPoints {
-    fn parts(&self) -> [&[u8]; 5] {
+    fn parts(&self) -> [&[u8]; 6] {
         fn bytes(path: &Path) -> &[u8] {
             path.as_os_str().as_bytes()
         }
@@ -146,6 +148,7 @@ impl MountPoints {
             bytes(&self.private),
             self.native_system.as_deref().map_or(b"", bytes),
             self.native_root.as_deref().map_or(b"", bytes),
+            self.layer.as_deref().map_or(b"", bytes),
         ]
     }
 
@@ -154,11 +157,12 @@ impl MountPoints {
         let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
         let optional = |bytes: &Vec<u8>| (!bytes.is_empty()).then(|| path(bytes));
         match parts {
-            [target, private, native_system, native_root] => Ok(Self {
+            [target, private, native_system, native_root, layer] => Ok(Self {
                 target: path(target),
                 private: path(private),
                 native_system: optional(native_system),
                 native_root: optional(native_root),
+                layer: optional(layer),
             }),
             _ => Err(malformed()),
         }
@@ -315,7 +319,8 @@ mod tests {
                 target: "/target".into(),
                 private: "/private".into(),
                 native_system: path.clone(),
-                native_root: path,
+                native_root: path.clone(),
+                layer: path,
             })
         });
         let all = short.into_iter().chain(mapped).chain(points);

@@ -6,7 +6,7 @@ use super::idmap::{self, IdRange, Mapper};
 use super::message::{FromAgent, MountPoints, ToAgent};
 use super::output::Collector;
 use super::processor::{self, Processors};
-use super::{AGENT_MARKER, Ended, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
+use super::{AGENT_MARKER, Ended, LAYERS_MARKER, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
 use crate::limits;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use std::io::{self, Read, Write};
@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// A variable of the environment with which executions are redirected as on a kernel whose user namespaces
@@ -61,6 +62,10 @@ impl Namespaces {
                 .native_root
                 .as_ref()
                 .map(|native| native.mount_point.to_owned()),
+            layer: options
+                .native_root
+                .as_ref()
+                .and_then(|native| native.layer.map(Path::to_owned)),
         });
         let native = options.native_root.map(|native| (native.root, native.serve));
         let served = std::iter::once((options.target, options.serve)).chain(native);
@@ -169,8 +174,12 @@ pub fn probe() -> Result<(IdRange, Mapper), ViewError> {
 }
 
 /// Makes namespaces for a moment, with the ids mapped: some machines let a user make them, and then do nothing in
-/// them; and whether newuidmap maps depends on more than its file.
+/// them; and whether newuidmap maps depends on more than its file. That it could be done stays so.
 fn try_namespaces((range, mapper): &(IdRange, Mapper)) -> Result<(), ViewError> {
+    static MADE: OnceLock<()> = OnceLock::new();
+    if MADE.get().is_some() {
+        return Ok(());
+    }
     let failed = io_error("try to make a user namespace");
     let mut tried = Command::new("/proc/self/exe")
         .arg(PROBE_MARKER)
@@ -201,6 +210,7 @@ fn try_namespaces((range, mapper): &(IdRange, Mapper)) -> Result<(), ViewError> 
     let ended = tried.wait_with_output().map_err(failed)?;
     mapped?;
     if ended.status.success() {
+        MADE.get_or_init(|| ());
         return Ok(());
     }
     let reason = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
@@ -208,6 +218,26 @@ fn try_namespaces((range, mapper): &(IdRange, Mapper)) -> Result<(), ViewError> 
         Some(reason) => ViewError::NoFuse(reason.to_owned()),
         None => ViewError::NoUserNamespaces(reason),
     })
+}
+
+/// Whether the kernel lets an ordinary user lay a filesystem in memory over another one (Linux 6.6 and later).
+#[must_use]
+pub fn has_layers() -> bool {
+    *LAYERS.get_or_init(try_layers)
+}
+
+/// The answer of [`has_layers`], which stays the same.
+static LAYERS: OnceLock<bool> = OnceLock::new();
+
+fn try_layers() -> bool {
+    let tried = Command::new("/proc/self/exe")
+        .arg(LAYERS_MARKER)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    tried.is_ok_and(|status| status.success())
 }
 
 fn set_up<'t>(

@@ -13,6 +13,7 @@
 mod supervisor;
 
 use super::seccomp::{self, Limits};
+use super::spawn::spawn;
 use crate::limits;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr,
@@ -201,14 +202,14 @@ fn start(directory: &Path, command: &[OsString]) -> io::Result<Child> {
         return Err(io::Error::other("no program is named"));
     };
     limits::restore();
-    Command::new(program)
-        .args(rest)
-        .env_remove(limits::VARIABLE)
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        // That of this process is not the script's to signal.
-        .process_group(0)
-        .spawn()
+    spawn(program, rest, |command: &mut Command| {
+        // The process group of this process is not the script's to signal.
+        command
+            .env_remove(limits::VARIABLE)
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .process_group(0);
+    })
 }
 
 fn run_to_the_end(mut child: Child, supervisor: Option<&Supervisor>) -> io::Result<i32> {

@@ -169,6 +169,12 @@ impl Parser {
             "skip-same-version" => options.skip_same = true,
             "auto-deconfigure" => options.auto_deconfigure = true,
             "robot" => options.robot = true,
+            "no-act" | "dry-run" | "simulate" => options.act = false,
+            "verify-format" if value == "rpm" => {}
+            "verify-format" => {
+                let format = value.display();
+                return Err(format!("unknown verify output format '{format}'"));
+            }
             "allow-older-release" => options.archives.allow_older = true,
             "path-exclude" => options.filters.add(Path::new(value), false),
             "path-include" => options.filters.add(Path::new(value), true),

@@ -70,6 +70,8 @@ pub(super) fn options() -> Vec<OptionSpec> {
         (Some('C'), Action::Audit),
         (Some('l'), Action::List),
         (Some('S'), Action::Search),
+        (Some('V'), Action::Verify),
+        (Some('p'), Action::PrintAvail),
         (None, Action::AddArchitecture),
         (None, Action::RemoveArchitecture),
         (None, Action::PrintArchitecture),
@@ -81,6 +83,15 @@ pub(super) fn options() -> Vec<OptionSpec> {
     ] {
         let name = action.name();
         all.push(option(name, short, Value::None, Meaning::Action(action)));
+    }
+    for (long, thing) in [
+        ("validate-pkgname", "pkgname"),
+        ("validate-trigname", "trigname"),
+        ("validate-archname", "archname"),
+        ("validate-version", "version"),
+    ] {
+        let action = Meaning::Action(Action::Validate(thing));
+        all.push(option(long, None, Value::None, action));
     }
     all.push(option("assert", None, Value::Joined, Meaning::Assert));
     for (long, short) in [
@@ -94,6 +105,9 @@ pub(super) fn options() -> Vec<OptionSpec> {
         ("skip-same-version", Some('E')),
         ("auto-deconfigure", Some('B')),
         ("robot", None),
+        ("no-act", None),
+        ("dry-run", None),
+        ("simulate", None),
         // Of this program.
         ("allow-older-release", None),
     ] {
@@ -110,6 +124,7 @@ pub(super) fn options() -> Vec<OptionSpec> {
         ("instdir", None),
         ("ignore-depends", None),
         ("debug", Some('D')),
+        ("verify-format", None),
         // Of this program.
         ("arch", None),
         ("native-sysroot", None),
@@ -142,32 +157,17 @@ pub(super) fn options() -> Vec<OptionSpec> {
         all.push(option(long, short, Value::None, Meaning::Backend));
     }
     for (long, short) in [
-        ("no-act", None),
-        ("dry-run", None),
-        ("simulate", None),
         ("record-avail", Some('A')),
-        ("verify", Some('V')),
-        ("print-avail", Some('p')),
         ("update-avail", None),
         ("merge-avail", None),
         ("clear-avail", None),
         ("forget-old-unavail", None),
         ("yet-to-unpack", None),
         ("predep-package", None),
-        ("validate-pkgname", None),
-        ("validate-trigname", None),
-        ("validate-archname", None),
-        ("validate-version", None),
     ] {
         all.push(option(long, short, Value::None, Meaning::NotDone));
     }
-    for long in [
-        "pre-invoke",
-        "post-invoke",
-        "status-logger",
-        "verify-format",
-        "admin",
-    ] {
+    for long in ["pre-invoke", "post-invoke", "status-logger", "admin"] {
         all.push(option(long, None, Value::Given, Meaning::NotDone));
     }
     all

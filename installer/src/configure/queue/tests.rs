@@ -30,6 +30,7 @@ fn run_without(stanzas: &[(&str, bool)], left: Option<Node>) -> Vec<String> {
     while let Some(step) = queue.next(&graph, &status) {
         match step {
             Step::Refuse(_) => panic!("nobody asks for that"),
+            Step::CheckTriggers(node) => queue.requeue(node),
             Step::Defer { node, on } => {
                 order.push(format!("{} waits for {}", packages[node].name, packages[on].name));
             }

@@ -8,7 +8,7 @@ use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON};
 use nix::mount::{MsFlags, mount};
 use rootless_install_fs::SERVED;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
-use shim_protocol::names::SYSROOT;
+use shim_protocol::names::{SYSROOT, WRAPPERS, WRAPPERS_KEPT};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -82,6 +82,12 @@ pub(super) fn sources(points: &MountPoints) -> Result<Vec<Bind>> {
         });
         binds.push(directory(private, target.join(&seen), BindKind::ReadOnly)?);
         binds.push(root(target.join(&seen).join(SYSROOT)));
+        let wrappers = private.join(WRAPPERS_KEPT);
+        if wrappers.exists() {
+            for seen in [seen.clone(), target.join(&seen)] {
+                binds.push(directory(&wrappers, seen.join(WRAPPERS), BindKind::ReadOnly)?);
+            }
+        }
     }
     let Some(system) = &points.native_system else {
         return Ok(binds);
@@ -117,7 +123,7 @@ pub(super) fn open_path(path: &Path) -> nix::Result<OwnedFd> {
     )
 }
 
-fn descriptor_path(descriptor: &OwnedFd) -> PathBuf {
+pub(super) fn descriptor_path(descriptor: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))
 }
 

@@ -3,6 +3,7 @@
 use super::{Context, Result, unexpected};
 use crate::limits;
 use crate::view::message::{FromAgent, ToAgent};
+use crate::view::spawn::spawn;
 use crate::view::{output, processor};
 use nix::sched::CpuSet;
 use nix::sys::signal::{Signal, kill};
@@ -27,7 +28,7 @@ pub(super) fn serve(socket: &mut UnixStream) -> Result<ExitCode> {
                 processor,
             }) => {
                 processor::stay_on(processor, all.as_ref());
-                let Some(outcome) = run_command(socket, &arguments, environment, all.as_ref())? else {
+                let Some(outcome) = run_command(socket, &arguments, &environment, all.as_ref())? else {
                     return Ok(ExitCode::SUCCESS);
                 };
                 outcome.send(socket).context("talk to the installer")?;
@@ -44,7 +45,7 @@ pub(super) fn serve(socket: &mut UnixStream) -> Result<ExitCode> {
 fn run_command(
     socket: &mut UnixStream,
     arguments: &[String],
-    environment: Vec<(String, String)>,
+    environment: &[(String, String)],
     all: Option<&CpuSet>,
 ) -> Result<Option<FromAgent>> {
     let [program, rest @ ..] = arguments else {
@@ -53,15 +54,16 @@ fn run_command(
     // dpkg's working directory is the root that it installs into.
     let root = environment.iter().find(|(name, _)| name == "DPKG_ROOT");
     let directory = root.map_or("", |(_, root)| root.as_str());
-    let mut command = Command::new(program);
-    command
-        .args(rest)
-        .current_dir(if directory.is_empty() { "/" } else { directory })
-        .env_clear()
-        .envs(environment)
-        .stdin(Stdio::null());
-    command.process_group(0);
-    let child = match command.spawn() {
+    let directory = if directory.is_empty() { "/" } else { directory };
+    let started = spawn(program.as_ref(), rest, |command: &mut Command| {
+        command
+            .current_dir(directory)
+            .env_clear()
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .process_group(0);
+    });
+    let child = match started {
         Ok(child) => Pid::from_raw(i32::try_from(child.id()).unwrap_or(-1)),
         Err(error) => return Ok(Some(FromAgent::NotRun(error.to_string()))),
     };
