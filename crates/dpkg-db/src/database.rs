@@ -308,7 +308,7 @@ impl Database {
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(failed(old)(error)),
         }
-        write(target, status, &raw_text::encode(&text), 0o644)?;
+        write(target, status, &raw_text::encode(text), 0o644)?;
         for number in 0..self.next_update {
             remove_optional(target, &update_path(number))?;
         }
