@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use crate::descriptors;
 use crate::meta::FileType;
 use crate::recent::Recent;
 use crate::sys::{self, AttrError};
@@ -26,8 +27,14 @@ const MAX_LINKS: u32 = 40;
 /// Most bytes of a link's text.
 const PATH_MAX: u64 = 4096;
 
-/// Most directories that are kept open; well below the usual limit of 1024 descriptors.
+/// Most directories that are kept open.
 const KEPT_OPEN: usize = 256;
+
+/// The part of the descriptors that directories may have: an eighth.
+pub(crate) const PART: u64 = 8;
+
+/// Most bytes of a path that is resolved at once; with a name more it is still shorter than `PATH_MAX`.
+const AT_ONCE: usize = 3800;
 
 const DIR_FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -103,7 +110,7 @@ impl Confined {
     pub(crate) fn new(root: &Path) -> Result<Self, Errno> {
         Ok(Self {
             root: Arc::new(Dir::root(root)?),
-            open: Mutex::new(Recent::new(KEPT_OPEN)),
+            open: Mutex::new(Recent::new(descriptors::share(KEPT_OPEN, PART))),
         })
     }
 
@@ -173,6 +180,9 @@ impl Confined {
             }
         };
         let dotted = path.split(|b| *b == b'/').any(|name| name == b"..");
+        if path.len() > AT_ONCE {
+            return self.open_long(path, dotted);
+        }
         if !dotted {
             match open(ResolveFlags::NO_SYMLINKS) {
                 Ok(dir) => return Ok((dir, false)),
@@ -191,6 +201,29 @@ impl Confined {
                 }
             }
             Err(errno) => Err(errno),
+        }
+    }
+
+    /// As [`open_dir`](Self::open_dir), for a path that is too long for the kernel: the rest of it from the directory
+    /// of its beginning.
+    fn open_long(&self, path: &[u8], dotted: bool) -> Result<(Arc<Dir>, bool), Errno> {
+        let multiple = (path.len() - 1) / AT_ONCE * AT_ONCE;
+        let cut = path.iter().take(multiple).rposition(|b| *b == b'/');
+        if let (Some(cut), false) = (cut, dotted) {
+            let (begin, rest) = (&path[..cut], OsStr::from_bytes(&path[cut + 1..]));
+            let begin = self.dir(begin)?;
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+            match fs::openat2(&begin.fd, rest, DIR_FLAGS, Mode::empty(), resolve) {
+                // The beginning may have led through a link.
+                Ok(fd) => return Ok((Arc::new(Dir::new(fd)?), true)),
+                Err(Errno::LOOP | Errno::NOTDIR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        let location = self.walk(path, true).map_err(|error| error.errno())?;
+        match location.name.as_bytes() {
+            b"." => Ok((location.dir, true)),
+            name => Ok((Arc::new(location.dir.child(OsStr::from_bytes(name))?), true)),
         }
     }
 
@@ -314,6 +347,30 @@ mod tests {
         ] {
             assert_eq!(&normal(Path::new(path))[..], want.as_bytes(), "{path}");
         }
+    }
+
+    #[test]
+    fn no_path_is_too_long() {
+        let tmp = tempfile::tempdir().unwrap();
+        let confined = Confined::new(tmp.path()).unwrap();
+        let name = "d".repeat(200);
+        let mut here = confined.root().clone();
+        let mut path = std::path::PathBuf::new();
+        for _ in 0..60 {
+            fs::mkdirat(&here.fd, &*name, Mode::RWXU).unwrap();
+            here = Arc::new(here.child(OsStr::new(&name)).unwrap());
+            path.push(&name);
+        }
+        assert!(path.as_os_str().len() > 12_000);
+        let found = confined.location(&path.join("x")).unwrap();
+        assert_eq!(found.dir.ino(), here.ino());
+        // A link on the way, and one that leads up.
+        fs::symlinkat("..", &here.fd, "up").unwrap();
+        let up = confined.location(&path.join("up").join(&name).join("x")).unwrap();
+        assert_eq!(up.dir.ino(), here.ino());
+        let dotted = confined.location(&path.join("..").join(&name).join("x")).unwrap();
+        assert_eq!(dotted.dir.ino(), here.ino());
+        assert_eq!(confined.location(&path.join("no/x")).unwrap_err(), Errno::NOENT);
     }
 
     #[test]

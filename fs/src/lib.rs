@@ -16,10 +16,12 @@
 
 mod acl;
 mod confined;
+mod descriptors;
 pub mod encoding;
 mod error;
 mod meta;
 mod recent;
+mod removal;
 pub mod server;
 mod sys;
 mod target;
@@ -27,6 +29,7 @@ mod target;
 pub use deb_arch::ElfIdentity;
 pub use error::{Error, Result};
 pub use meta::{FileType, Meta, Stat, Timestamp};
+pub use removal::remove_tree;
 pub use server::{
     Access, AccessKind, Attribute, Counters, LookupResult, Phantom, PhantomKind, Redirect, SERVED,
     ServeOptions, Server, Watch, serve,

@@ -19,7 +19,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
 use fuser::{BackgroundSession, INodeNo, Notifier, Session, SessionACL};
@@ -54,7 +54,11 @@ pub struct ServeOptions {
     pub watch: Option<Arc<dyn Watch>>,
 }
 
-/// A running server. Dropping it waits, as [`join`](Self::join) does, until the view is unmounted.
+/// Time that a server has to end when it is dropped.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A running server. Dropping it waits for the view to be unmounted, but not for ever: one that stays mounted somewhere
+/// is left to itself, with a warning.
 pub struct Server {
     session: Option<BackgroundSession>,
     view: Arc<View>,
@@ -82,6 +86,23 @@ impl Server {
         })
     }
 
+    /// Waits at most for a time until the view is unmounted everywhere. Returns whether it is.
+    pub fn ends_within(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        let ended = || {
+            self.session
+                .as_ref()
+                .is_none_or(|session| session.guard.is_finished())
+        };
+        while !ended() {
+            if Instant::now() >= until {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+
     fn wait(&mut self) -> io::Result<()> {
         self.session.take().map_or(Ok(()), BackgroundSession::join)
     }
@@ -99,6 +120,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if !self.ends_within(PATIENCE) {
+            tracing::warn!(
+                target: "warning",
+                "the view of {} is still mounted somewhere and is left behind",
+                self.path.display()
+            );
+            self.session = None;
+            return;
+        }
         let ended = self.wait();
         let counters = self.counters();
         match ended {

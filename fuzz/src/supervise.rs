@@ -51,7 +51,6 @@ fn one(target: &Spec, time: Duration) -> Result<(Share, ExitStatus), String> {
         .iter()
         .find_map(|place| tempfile::Builder::new().prefix("fuzz-").tempdir_in(place).ok())
         .ok_or("no directory for temporary files can be made")?;
-    let begun = Instant::now();
     let status = Command::new(own)
         // Ctrl-C ends this process only; the worker notices, and does the rest.
         .process_group(0)
@@ -59,11 +58,7 @@ fn one(target: &Spec, time: Duration) -> Result<(Share, ExitStatus), String> {
         .arg(scratch.path())
         .status()
         .map_err(|error| error.to_string())?;
-    let executions = fs::read_to_string(scratch.path().join("count")).unwrap_or_default();
-    let share = Share {
-        seconds: begun.elapsed().as_secs(),
-        executions: executions.trim().parse().unwrap_or(0),
-    };
+    let share = Share::load(scratch.path());
     if !status.success()
         && let Ok(input) = fs::read(scratch.path().join("current"))
     {

@@ -15,8 +15,28 @@ const END: &str = "<!-- end -->\n";
 /// What a run did, or all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Share {
+    /// Seconds that processors have worked.
     pub(crate) seconds: u64,
     pub(crate) executions: u64,
+}
+
+impl Share {
+    /// Writes it into a worker's directory.
+    pub(crate) fn save(self, directory: &Path) -> Result<(), String> {
+        let path = directory.join("share");
+        let text = format!("{}\t{}", self.seconds, self.executions);
+        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// Returns what a worker has written; nothing, if it was killed before.
+    pub(crate) fn load(directory: &Path) -> Self {
+        let text = fs::read_to_string(directory.join("share")).unwrap_or_default();
+        let (seconds, executions) = text.split_once('\t').unwrap_or_default();
+        Self {
+            seconds: seconds.parse().unwrap_or(0),
+            executions: executions.parse().unwrap_or(0),
+        }
+    }
 }
 
 fn load() -> Result<BTreeMap<String, Share>, String> {
@@ -68,7 +88,7 @@ pub(crate) fn with_table(document: &str, all: &BTreeMap<String, Share>) -> Optio
     let (before, rest) = document.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
     let mut table =
-        "| target | what reads the input | hours | executions | findings once |\n|---|---|---:|---:|---:|\n"
+        "| target | what reads the input | processor hours | executions | findings once |\n|---|---|---:|---:|---:|\n"
             .to_owned();
     let mut sum = Share::default();
     for target in targets::ALL {

@@ -12,14 +12,18 @@ use std::sync::{Arc, Once};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::mutate::{Random, mutate};
 use crate::options::Work;
 use crate::say;
 use crate::targets::{Spec, Target};
 use crate::totals::{self, Share};
 
-/// Time that one input may take. Machines are busy: an input of these sizes takes microseconds to milliseconds.
+/// Time of the processor that one input may take: one of these sizes takes microseconds to milliseconds.
 const LONGEST: Duration = Duration::from_secs(20);
+/// Time that may pass meanwhile, on a machine that has other things to do.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// Most inputs kept for a target.
 const KEPT: usize = 2000;
 
@@ -100,14 +104,20 @@ pub(crate) fn replay(target: &'static Spec, files: &[PathBuf]) -> Result<bool, S
     Ok(fine)
 }
 
+/// Returns the time that processors have worked for this process.
+fn worked() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 /// Ends the process if an input takes too long.
 fn watch(count: Arc<AtomicU64>, done: Arc<AtomicBool>) {
-    let (mut seen, mut since) = (u64::MAX, Instant::now());
+    let (mut seen, mut since, mut before) = (u64::MAX, Instant::now(), worked());
     while !done.load(Ordering::Relaxed) {
         let now = count.load(Ordering::Relaxed);
         if now != seen {
-            (seen, since) = (now, Instant::now());
-        } else if since.elapsed() > LONGEST {
+            (seen, since, before) = (now, Instant::now(), worked());
+        } else if worked().saturating_sub(before) > LONGEST || since.elapsed() > LONGEST_WAIT {
             say("an input takes too long");
             std::process::abort();
         }
@@ -115,8 +125,8 @@ fn watch(count: Arc<AtomicU64>, done: Arc<AtomicBool>) {
     }
 }
 
-/// Reads mutated inputs until the time is over. The number of executions is in the file `count` of the scratch
-/// directory, every second.
+/// Reads mutated inputs until the time is over. What was done is in the file `share` of the scratch directory, every
+/// second.
 pub(crate) fn run(work: &Work) -> Result<(), String> {
     let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     let home = directory(work.target);
@@ -145,7 +155,11 @@ pub(crate) fn run(work: &Work) -> Result<(), String> {
     let mut seen: HashSet<u64> = HashSet::new();
     let mut panics: HashSet<u64> = HashSet::new();
     let end = Instant::now() + work.time;
-    let (mut next_note, begun, parent) = (Instant::now(), Instant::now(), parent_id());
+    let (mut next_note, parent) = (Instant::now(), parent_id());
+    let share = |executions| Share {
+        seconds: worked().as_secs(),
+        executions,
+    };
     while Instant::now() < end {
         let (input, given) = match pending.pop() {
             Some(input) => (input, true),
@@ -187,19 +201,13 @@ pub(crate) fn run(work: &Work) -> Result<(), String> {
             next_note = Instant::now() + Duration::from_secs(1);
             if parent_id() != parent {
                 // Somebody has stopped the run: nobody else notes what was done, or clears up.
-                let share = Share {
-                    seconds: begun.elapsed().as_secs(),
-                    executions: number,
-                };
                 let _ = fs::remove_dir_all(&work.scratch);
-                return totals::add(work.target.name, share);
+                return totals::add(work.target.name, share(number));
             }
-            let path = work.scratch.join("count");
-            fs::write(&path, number.to_string()).map_err(|error| failed(&path, error))?;
+            share(number).save(&work.scratch)?;
         }
     }
     done.store(true, Ordering::Relaxed);
     let _ = watcher.join();
-    let path = work.scratch.join("count");
-    fs::write(&path, count.load(Ordering::Relaxed).to_string()).map_err(|error| failed(&path, error))
+    share(count.load(Ordering::Relaxed)).save(&work.scratch)
 }

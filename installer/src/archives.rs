@@ -5,6 +5,7 @@ use deb_archive::{
     ArchiveError, FetchOptions, Fetcher, Index, Keyring, MachineSources, Source, SourceList, default_sources,
     load_indexes, machine_sources, parse_mirror_argument, sources_of, target_sources,
 };
+use nix::sys::resource::{Resource, getrlimit};
 use rootless_install_fs::Target;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,6 +36,11 @@ impl Archives {
         let mut options = FetchOptions::new(cache);
         options.http_proxy.clone_from(&machine.http_proxy);
         options.https_proxy.clone_from(&machine.https_proxy);
+        // Each download has a socket, a file and what resolving a name takes.
+        let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+        options.jobs = usize::try_from(files / 16)
+            .unwrap_or(usize::MAX)
+            .clamp(1, options.jobs);
         options.allow_older = settings.allow_older;
         let flag: Arc<AtomicBool> = Arc::clone(&options.cancel);
         let stop = cancel.on_cancel(move |_| flag.store(true, Ordering::Relaxed));

@@ -29,6 +29,7 @@ pub use exit::Exit;
 
 use crate::commands;
 use crate::settings::Settings;
+use crate::staging;
 use script_host::view::privileges;
 use task_progress::Cancel;
 use task_progress::log::{LogFile, default_path};
@@ -37,6 +38,7 @@ use task_progress::{Event, Reporter, Style, Tee, Verbosity, escape_path};
 /// Runs the command with `arguments` (the first is its own name).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     crate::sys::return_large_blocks();
+    script_host::limits::raise();
     let environment = environment::Environment::of_process();
     let style = environment.style();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -122,7 +124,7 @@ fn with_reporter(
         }
     };
     let cancel = Cancel::new();
-    if let Err(error) = cancel.listen() {
+    if let Err(error) = cancel.listen(staging::end_late) {
         error::print(&error, None::<&str>, style);
         return Exit::Failure.into();
     }

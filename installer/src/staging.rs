@@ -18,6 +18,7 @@
 //! * A living run for the same target is noticed before anything is done.
 
 mod error;
+mod handed_over;
 mod leftover;
 mod preflight;
 
@@ -30,7 +31,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 pub use error::Error;
-pub use preflight::{check_space, check_xattrs};
+pub use handed_over::{end_late, entry};
+pub use preflight::{check_cache, check_limits, check_space, check_xattrs};
 
 use crate::target_spec::TargetSpec;
 
@@ -93,6 +95,10 @@ impl Staging {
                 (Destination::Stdout, parent, OsString::from("stdout"))
             }
         };
+        preflight::check_attributes(&parent)?;
+        if destination != Destination::Stdout {
+            preflight::check_attributes(&parent.join(&name))?;
+        }
         let prefix = prefix(&name);
         leftover::remove(&parent, &prefix, destination != Destination::Stdout)?;
         check_xattrs(&parent)?;
@@ -169,6 +175,7 @@ impl Staging {
 
     /// Keeps the work directory of a run that fails: it stays when this is dropped before [`Staging::commit`].
     pub fn keep(&mut self) {
+        handed_over::forget(&self.directory);
         self.keep = true;
     }
 
@@ -215,6 +222,7 @@ impl Drop for Staging {
     fn drop(&mut self) {
         if !self.keep {
             leftover::remove_work_directory(&self.directory);
+            handed_over::forget(&self.directory);
         }
     }
 }
@@ -237,7 +245,9 @@ fn make_directory(parent: &Path, prefix: &OsStr) -> Result<(PathBuf, File), Erro
         .tempdir_in(parent)
         .map_err(|source| Error::creating(parent, source))?;
     let lock = lock(made.path()).map_err(|source| Error::at(parent, source))?;
-    Ok((made.keep(), lock))
+    let made = made.keep();
+    handed_over::add(&made);
+    Ok((made, lock))
 }
 
 /// Makes the marker of a work directory.

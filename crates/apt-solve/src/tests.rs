@@ -258,6 +258,23 @@ fn circles_of_pre_depends_are_ordered_all_the_same() {
 }
 
 #[test]
+fn circles_through_a_package_that_needs_itself_end() {
+    let text = index(&[
+        "a 1; Essential: yes; Depends: c, a",
+        "c 1; Pre-Depends: a",
+        "d 1; Depends: a",
+    ]);
+    let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]);
+    let request = Request {
+        variant: Variant::Custom,
+        include: ["a", "c", "d"].map(str::to_owned).into(),
+        ..Request::default()
+    };
+    let selection = choose(&universe, &request).unwrap();
+    assert_eq!(Plan::new(&universe, &selection).packages().count(), 3);
+}
+
+#[test]
 fn automatic_marks() {
     let text = index(&base());
     let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]);

@@ -180,20 +180,23 @@ impl ArchiveCache {
             .join(hex(&Sha256::digest(url.as_bytes())))
     }
 
-    /// Returns the last verified answer for a Release URL.
+    /// Returns the last verified answer for a Release URL; none where the file is not as it was written.
     pub(super) fn load_release(&self, url: &str) -> Option<Document> {
         let mut bytes = fs::read(self.release_path(url)).ok()?;
         let head = bytes.windows(2).position(|pair| pair == b"\n\n")?;
         let mut validators = Validators::default();
+        let mut sum = None;
         for line in std::str::from_utf8(bytes.get(..head)?).ok()?.lines() {
             match line.split_once(": ") {
                 Some(("etag", value)) => validators.etag = Some(value.to_owned()),
                 Some(("last-modified", value)) => validators.last_modified = Some(value.to_owned()),
+                Some(("sha256", value)) => sum = Some(value.to_owned()),
                 _ => {}
             }
         }
         bytes.drain(..head + 2);
-        Some(Document { bytes, validators })
+        let whole = sum.is_some_and(|sum| sum == hex(&Sha256::digest(&bytes)));
+        whole.then_some(Document { bytes, validators })
     }
 
     /// Keeps a verified answer. Text and validators are one file, so that
@@ -203,7 +206,7 @@ impl ArchiveCache {
             return Ok(());
         }
         let path = self.release_path(url);
-        let mut text = b"release: 1\n".to_vec();
+        let mut text = format!("release: 2\nsha256: {}\n", hex(&Sha256::digest(bytes))).into_bytes();
         for (name, value) in [
             ("etag", &validators.etag),
             ("last-modified", &validators.last_modified),

@@ -150,7 +150,7 @@ pub enum ArchiveError {
     },
     /// No key of the keyring signed the Release file.
     #[error(
-        "{url}: signed with a key that is not known here ({}, not in {keyrings}); give the keys of this archive with --keyring FILE or with [signed-by=FILE] in its source, or install a newer debian-archive-keyring",
+        "{url}: signed with an unknown key ({}, not in {keyrings}); give the keys of this archive with --keyring FILE or with [signed-by=FILE] in its source, or install a newer debian-archive-keyring",
         keys.join(", ")
     )]
     UnknownKey {

@@ -282,7 +282,7 @@ impl IndexForm {
     /// Decompresses an index of which the size of the text is not known.
     fn unpack_unnamed(&self, packed: impl BufRead) -> Result<Packages> {
         let size = self.sum.map_or(UNHASHED_LIMIT, |(size, _)| size);
-        let limit = size.saturating_mul(100).clamp(1 << 20, 1 << 30);
+        let limit = size.saturating_mul(32).clamp(1 << 20, 1 << 28);
         let mut text = Vec::new();
         let mut reader = self.decoder(packed)?.take(limit + 1);
         reader

@@ -28,9 +28,47 @@ fn is_name(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
+/// Returns the name of a field as it is usually written; one of no meaning here may stay as it is.
+fn usual_name(name: &str) -> &str {
+    const NAMES: [&str; 16] = [
+        "Package",
+        "Version",
+        "Architecture",
+        "Multi-Arch",
+        "Essential",
+        "Priority",
+        "Pre-Depends",
+        "Depends",
+        "Conflicts",
+        "Breaks",
+        "Recommends",
+        "Suggests",
+        "Replaces",
+        "Enhances",
+        "Provides",
+        "Filename",
+    ];
+    // All archives write a capital and small letters, so that the list is hardly ever searched.
+    let usual = match name.as_bytes() {
+        [first, second, ..] => {
+            first.is_ascii_uppercase()
+                && second.is_ascii_lowercase()
+                && !name.ends_with(|c: char| c.is_ascii_uppercase())
+        }
+        _ => true,
+    };
+    if usual {
+        return name;
+    }
+    NAMES
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(name))
+        .unwrap_or(name)
+}
+
 /// Returns the number of a relation field in apt's order, from 1.
 pub(super) fn relation_field(name: &str) -> Option<u8> {
-    Some(match name {
+    Some(match usual_name(name) {
         "Pre-Depends" => 1,
         "Depends" => 2,
         "Conflicts" => 3,
@@ -80,6 +118,7 @@ struct PackageFields<'a> {
 
 impl<'a> PackageFields<'a> {
     fn set(&mut self, field: &str, value: &'a str) {
+        let field = usual_name(field);
         if let Some(field) = relation_field(field) {
             self.relations.push((field, value));
         }

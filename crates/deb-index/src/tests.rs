@@ -156,6 +156,39 @@ fn a_line_that_is_no_field_is_nothing() {
 }
 
 #[test]
+fn names_of_fields_in_any_case_and_blanks_before_the_colon() {
+    let small: String = INDEX
+        .split_inclusive('\n')
+        .map(|line| match line.split_once(':') {
+            Some((name, rest)) if !line.starts_with(' ') => format!("{} \t:{rest}", name.to_lowercase()),
+            _ => line.to_owned(),
+        })
+        .collect();
+    let found = |text: String| {
+        let packages = Packages::parse(text).unwrap();
+        let shown = |record: IndexRecord<'_>| {
+            let relations: Vec<_> = relations(packages.stanza(record.stanza))
+                .map(|(field, value)| (field, value.to_owned()))
+                .collect();
+            let place = [0; 2];
+            (
+                format!(
+                    "{:?}",
+                    IndexRecord {
+                        stanza: place,
+                        ..record
+                    }
+                ),
+                relations,
+            )
+        };
+        packages.records().map(shown).collect::<Vec<_>>()
+    };
+    assert_eq!(found(small), found(INDEX.to_owned()));
+    assert_eq!(found(INDEX.to_uppercase()).len(), 3);
+}
+
+#[test]
 fn what_is_no_index_is_refused() {
     for (text, line) in [
         ("Package", 1),

@@ -138,12 +138,16 @@ pub fn next_item(text: &str) -> (Item<'_>, &str) {
         .bytes()
         .position(|b| b == b':' || !b.is_ascii_graphic())
         .unwrap_or(text.len());
-    let is_field = first != b'-' && name_end > 0 && text.as_bytes().get(name_end) == Some(&b':');
+    // As with apt and dpkg blanks may stand before the colon.
+    let blanks = text.get(name_end..).unwrap_or_default();
+    let blanks = blanks.bytes().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let colon = name_end + blanks;
+    let is_field = first != b'-' && name_end > 0 && text.as_bytes().get(colon) == Some(&b':');
     let (line, mut rest) = split_line(text);
     if !is_field {
         return (Item::Bad(line), rest);
     }
-    let (name, colon) = (&text[..name_end], name_end);
+    let name = &text[..name_end];
     let mut end = line.len();
     while rest.starts_with([' ', '\t']) {
         let (more, after) = split_line(rest);
@@ -247,6 +251,16 @@ mod tests {
         assert_eq!(found[1].get("Version"), Some("1"));
         assert_eq!(found[1].text(), "Package: bar\nversion:1\n");
         assert_eq!(found[0].fields().count(), 3);
+    }
+
+    #[test]
+    fn blanks_may_stand_before_the_colon() {
+        let found = all("Package \t: foo\nVersion: 1\n");
+        assert_eq!(
+            (found[0].get("Package"), found[0].get("Version")),
+            (Some("foo"), Some("1"))
+        );
+        assert!(paragraphs("no field: x\n").next().unwrap().is_err());
     }
 
     #[test]

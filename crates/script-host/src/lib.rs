@@ -5,6 +5,7 @@
 
 mod arch_output;
 mod fontconfig;
+pub mod limits;
 pub mod root_copy;
 pub mod script;
 pub mod session;

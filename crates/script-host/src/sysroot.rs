@@ -14,6 +14,7 @@ mod error;
 mod maintscripts;
 mod names;
 mod owners;
+mod stored;
 mod tree;
 mod unpack;
 
@@ -191,7 +192,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
     fn fetch_and_unpack(&self, files: &[PackageFile]) -> Result<(), SysrootError> {
         let missing: Vec<PackageFile> = files
             .iter()
-            .filter(|file| !self.unpacked(file).is_dir())
+            .filter(|file| !stored::is_whole(&self.unpacked(file)))
             .cloned()
             .collect();
         if missing.is_empty() {
@@ -205,7 +206,12 @@ impl<'a, 'u> Sysroot<'a, 'u> {
                     scope.spawn(move || -> Result<(), SysrootError> {
                         for (index, deb) in receive {
                             if let Some(file) = missing.get(index) {
-                                unpack::unpack(&deb, &file.name, &self.unpacked(file))?;
+                                let unpacked = self.unpacked(file);
+                                unpack::unpack(&deb, &file.name, &unpacked)?;
+                                stored::seal(&unpacked).map_err(|source| SysrootError::Write {
+                                    path: unpacked,
+                                    source,
+                                })?;
                             }
                         }
                         Ok(())

@@ -46,6 +46,9 @@ const PROBE_MARKER: &str = "--try-namespaces";
 /// First argument with which this program tries to layer one filesystem over another, and does nothing else.
 const LAYERS_MARKER: &str = "--try-layers";
 
+/// Time after which a server whose view was unmounted should have ended.
+const UNMOUNTED: Duration = Duration::from_secs(1);
+
 /// First argument with which this program is the agent.
 pub const AGENT_MARKER: &str = "--view-agent";
 
@@ -208,10 +211,15 @@ impl View {
             Backend::Namespaces(namespaces) => namespaces.run(arguments, environment, limit, cancelled)?,
             Backend::Sandboxed(sandboxed) => sandboxed.run(arguments, environment, limit, cancelled)?,
         };
-        Ok(Outcome {
-            ended,
-            last_lines: self.output.last_lines(),
-        })
+        let last_lines = self.output.last_lines();
+        let ended = match (ended, &self.backend, last_lines.last()) {
+            // The sandbox says why on the script's standard error.
+            (Ended::NotRun(reason), Backend::Sandboxed(_), Some(cause)) => {
+                Ended::NotRun(format!("{reason}: {cause}"))
+            }
+            (ended, ..) => ended,
+        };
+        Ok(Outcome { ended, last_lines })
     }
 
     /// The target's FUSE server.
@@ -224,7 +232,13 @@ impl Drop for View {
     fn drop(&mut self) {
         match &mut self.backend {
             Backend::Namespaces(namespaces) => namespaces.stop(),
-            Backend::Sandboxed(sandboxed) => sandboxed.stop(),
+            Backend::Sandboxed(sandboxed) => {
+                sandboxed.unmount();
+                // Another mount namespace may have a copy of the mount.
+                if !self.servers.iter().all(|server| server.ends_within(UNMOUNTED)) {
+                    sandboxed.abort();
+                }
+            }
         }
         self.servers.clear();
     }

@@ -1,9 +1,13 @@
-//! Stopping a run from outside: SIGINT, SIGTERM, SIGHUP.
+//! Stopping a run from outside: every signal that would end the process.
 //!
 //! A signal sets a flag that all stages check, and calls the registered actions,
 //! which end what cannot check it (child processes). The run then ends like any
 //! other failed one: the same code cleans up. A further signal calls the
 //! registered actions again, and changes nothing else.
+//!
+//! Where the run has not ended [`GRACE`] after the first signal, whatever it waits for (a reader of its output, a
+//! process that is stopped, a slow disk), a watchdog calls a last action, which hands over what is left to clean up
+//! and [ends](end_now) the process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,8 +17,31 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use nix::sys::signal::Signal;
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+};
 use signal_hook::iterator::Signals;
+
+/// Time that a run has to end and clean up after a signal.
+pub const GRACE: Duration = Duration::from_millis(1500);
+
+/// Signals that stop a run, whatever the process was started with.
+const ALWAYS: [i32; 3] = [SIGINT, SIGTERM, SIGQUIT];
+
+/// Signals that stop a run unless they are ignored when it begins, as nohup(1) has SIGHUP. The others that would end
+/// a process without a core file (signal(7)): limits of processor time, timers, signals of a user.
+const UNLESS_IGNORED: [i32; 9] = [
+    SIGHUP,
+    SIGXCPU,
+    SIGALRM,
+    SIGVTALRM,
+    SIGPROF,
+    SIGUSR1,
+    SIGUSR2,
+    SIGIO,
+    Signal::SIGPWR as i32,
+];
 
 /// The run was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,11 +55,10 @@ struct SignalName(i32);
 
 impl fmt::Display for SignalName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            SIGINT => f.write_str("SIGINT"),
-            SIGTERM => f.write_str("SIGTERM"),
-            SIGHUP => f.write_str("SIGHUP"),
-            other => write!(f, "signal {other}"),
+        match Signal::try_from(self.0) {
+            Ok(Signal::SIGXCPU) => f.write_str("SIGXCPU, the limit of processor time (ulimit -t)"),
+            Ok(signal) => f.write_str(signal.as_str()),
+            Err(_) => write!(f, "signal {}", self.0),
         }
     }
 }
@@ -72,35 +98,60 @@ impl Cancel {
         Self::default()
     }
 
-    /// Makes SIGINT, SIGTERM and SIGHUP cancel this token instead of ending the
-    /// process. Must be called once, before other threads are started. SIGHUP stays
-    /// ignored if it is.
+    /// Makes the signals that end a process cancel this token instead. Must be called once, before other threads are
+    /// started. Those that are ignored stay so, but for SIGINT, SIGTERM and SIGQUIT, which shells ignore for
+    /// commands in the background. A write beyond the limit of a file's size (SIGXFSZ) is an error of that write.
+    ///
+    /// Where the process has not ended [`GRACE`] after the first signal, `late` is called, which ends it.
     ///
     /// # Errors
     /// Those of sigaction(2) and of starting a thread.
-    pub fn listen(&self) -> io::Result<()> {
-        let mut watched = vec![SIGINT, SIGTERM];
-        if !hangup_is_ignored() {
-            watched.push(SIGHUP);
-        }
-        let mut signals = Signals::new(watched)?;
+    pub fn listen(&self, late: impl FnOnce(Cancelled) + Send + 'static) -> io::Result<()> {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let others = UNLESS_IGNORED.into_iter();
+        let others = others.filter(|signal| !is_ignored(&status, *signal));
+        let mut signals = Signals::new(ALWAYS.into_iter().chain(others))?;
+        // A handler, since programs that are executed would inherit that it is ignored.
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
         let cancel = self.clone();
         thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
                 cancel.cancel(signal);
             }
         })?;
+        let cancel = self.clone();
+        thread::Builder::new().name("watchdog".into()).spawn(move || {
+            let cancelled = cancel.wait();
+            thread::sleep(GRACE);
+            late(cancelled);
+        })?;
         Ok(())
+    }
+
+    /// Waits until the run is to stop.
+    fn wait(&self) -> Cancelled {
+        let mut actions = self.0.actions();
+        loop {
+            if let Err(cancelled) = self.check() {
+                return cancelled;
+            }
+            let woken = self.0.sleepers.wait(actions);
+            actions = woken.unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
     }
 
     /// Stops the run as `signal` does.
     pub fn cancel(&self, signal: i32) {
-        let _ = self
-            .0
-            .signal
-            .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
         // Called without the lock: an action may drop its own registration.
-        let actions: Vec<Callback> = self.0.actions().values().cloned().collect();
+        let actions: Vec<Callback> = {
+            // Under it, so that who is about to sleep does not miss the signal.
+            let actions = self.0.actions();
+            let _ = self
+                .0
+                .signal
+                .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+            actions.values().cloned().collect()
+        };
         self.0.sleepers.notify_all();
         let cancelled = Cancelled {
             signal: self.signal().unwrap_or(signal),
@@ -173,6 +224,12 @@ impl Cancel {
     }
 }
 
+/// Ends the process at once, with the exit status that shells give to one that a signal ended. Unlike exit(3) it
+/// waits for nothing that another thread may hold.
+pub fn end_now(cancelled: Cancelled) -> ! {
+    signal_hook::low_level::exit(cancelled.signal.saturating_add(128))
+}
+
 /// Keeps an action registered.
 #[must_use = "the action is forgotten when this is dropped"]
 #[derive(Debug)]
@@ -185,11 +242,6 @@ impl Drop for OnCancel {
     fn drop(&mut self) {
         self.cancel.0.actions().remove(&self.key);
     }
-}
-
-/// Whether SIGHUP is ignored, as nohup(1) has it: the run then outlives its terminal.
-fn hangup_is_ignored() -> bool {
-    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| is_ignored(&status, SIGHUP))
 }
 
 /// Whether `SigIgn` of a proc(5) status file includes a signal.
@@ -247,13 +299,25 @@ mod tests {
     #[test]
     fn a_signal_cancels() -> io::Result<()> {
         let cancel = Cancel::new();
-        cancel.listen()?;
+        let (late, told) = std::sync::mpsc::channel();
+        cancel.listen(move |cancelled| {
+            let _ = late.send(cancelled);
+        })?;
         nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM)?;
         assert_eq!(
             cancel.sleep(Duration::from_secs(20)),
             Err(Cancelled { signal: SIGTERM })
         );
         assert_eq!(Cancelled { signal: SIGTERM }.to_string(), "stopped by SIGTERM");
+        // The process lives on: the watchdog has to see to that.
+        let told = told.recv_timeout(Duration::from_secs(20));
+        assert_eq!(told, Ok(Cancelled { signal: SIGTERM }));
+        // Not the end of the process.
+        nix::sys::signal::raise(Signal::SIGXFSZ)?;
+        let named = |signal| Cancelled { signal }.to_string();
+        assert_eq!(named(SIGQUIT), "stopped by SIGQUIT");
+        assert!(named(SIGXCPU).contains("ulimit -t"));
+        assert_eq!(named(64), "stopped by signal 64");
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A library says what went on inside it by an event of `tracing`, and knows no reporter. [`listen`] makes each of
 //! these an [`Event::Trace`]: the log keeps all of them, a terminal shows them to those who ask for that
-//! ([`Verbosity::Debug`](crate::Verbosity::Debug)).
+//! ([`Verbosity::Debug`](crate::Verbosity::Debug)). One with the target [`WARNING`] is for every user.
 
 use super::{Event, Reporter};
 use std::cell::Cell;
@@ -12,6 +12,9 @@ use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+
+/// Target of an event that is a warning to the user.
+pub const WARNING: &str = "warning";
 
 thread_local! {
     /// A reporter that traces must not be told of its own events.
@@ -62,10 +65,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Traced {
         let mut text = Text::default();
         event.record(&mut text);
         let metadata = event.metadata();
-        reporter.event(&Event::Trace {
-            level: metadata.level().as_str(),
-            target: metadata.target(),
-            message: &text.0,
+        let message = &text.0;
+        reporter.event(&match metadata.target() {
+            WARNING => Event::Warning { message },
+            target => Event::Trace {
+                level: metadata.level().as_str(),
+                target,
+                message,
+            },
         });
         REPORTING.set(false);
     }

@@ -19,7 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 use super::phantom::{MOUNT, PhantomId, Phantoms};
-use crate::confined::{Dir, Location};
+use crate::confined::{Dir, Location, PART};
+use crate::descriptors;
 use crate::recent::Recent;
 
 /// The root of the target, in every view.
@@ -30,9 +31,6 @@ const DIRS_OPEN: usize = 256;
 
 /// Most files with a name that are kept open.
 const FILES_OPEN: usize = 64;
-
-/// Most components of a path: one of 4096 bytes has no more.
-const MAX_DEPTH: usize = 4096;
 
 /// The nodes of a view.
 #[derive(Debug)]
@@ -91,8 +89,8 @@ impl Nodes {
     pub(super) fn new(root: Arc<Dir>, phantoms: Arc<Phantoms>) -> Self {
         let mut table = Table {
             nodes: HashMap::new(),
-            dirs: Recent::new(DIRS_OPEN),
-            files: Recent::new(FILES_OPEN),
+            dirs: Recent::new(descriptors::share(DIRS_OPEN, PART)),
+            files: Recent::new(descriptors::share(FILES_OPEN, 4 * PART)),
             generations: 0,
             phantoms: HashMap::new(),
         };
@@ -252,7 +250,8 @@ impl Nodes {
             }
             let (parent, name) = table.nodes.get(&at)?.names.last()?;
             names.push(name);
-            if names.len() > MAX_DEPTH {
+            // A circle: there are no more directories than nodes.
+            if names.len() > table.nodes.len() {
                 return None;
             }
             at = *parent;
@@ -277,7 +276,7 @@ impl Nodes {
                 let node = table.nodes.get(&at).ok_or(Errno::STALE)?;
                 let (parent, name) = node.names.last().ok_or(Errno::NOENT)?.clone();
                 way.push((at, name));
-                if way.len() > MAX_DEPTH {
+                if way.len() > table.nodes.len() {
                     return Err(Errno::LOOP);
                 }
                 at = parent;

@@ -75,7 +75,7 @@ fn run(mut call: Call, environment: &Environment) -> ExitCode {
         return fail(&error.to_string());
     }
     let cancel = Cancel::new();
-    if let Err(error) = cancel.listen() {
+    if let Err(error) = cancel.listen(crate::staging::end_late) {
         return fail(&error.to_string());
     }
     let status = dpkg::run(&call, &cancel);

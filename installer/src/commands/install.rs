@@ -7,7 +7,7 @@ use super::mode;
 use super::prepare::Prepared;
 use crate::native_root_source;
 use crate::settings::{NativeTools, Settings};
-use crate::staging::Staging;
+use crate::staging::{self, Staging};
 use rootless_install_fs::Target;
 use script_host::ScriptRootKind;
 use std::io::Write;
@@ -54,7 +54,10 @@ fn make(
     reporter: &Arc<dyn Reporter>,
     cancel: &Cancel,
 ) -> Result<Summary, Error> {
+    staging::check_limits()?;
     let (scripts_run, lost) = mode::decide(settings, &**reporter)?;
+    let executes = settings.system.is_redirected() || scripts_run != ScriptRootKind::Target;
+    staging::check_cache(&settings.cache, executes)?;
     check_native_tools(settings, scripts_run)?;
     let staging = create_staging(settings)?;
     let prepared = Prepared::load(settings, scripts_run, &[], reporter, cancel)?;

@@ -50,6 +50,7 @@ fn is_lack(error: &ViewError) -> bool {
     matches!(
         error,
         ViewError::NoSubordinateIds { .. }
+            | ViewError::FewIds { .. }
             | ViewError::NoIdMapHelper { .. }
             | ViewError::IdMap { .. }
             | ViewError::NoUserNamespaces(_)

@@ -79,6 +79,38 @@ pub enum Error {
         /// The directory in which nothing can be made.
         path: PathBuf,
     },
+    /// Programs on the filesystem cannot be executed.
+    #[error(
+        "the filesystem of {path} is mounted noexec: native programs, which are kept there, cannot be executed"
+    )]
+    NoExec {
+        /// A directory on it.
+        path: PathBuf,
+    },
+    /// A directory or file has an attribute (chattr(1)) that forbids to change it.
+    #[error("{path} has the attribute {attribute}: nothing in it can be made, renamed or removed")]
+    Attribute {
+        /// The directory or file.
+        path: PathBuf,
+        /// `immutable` or `append-only`.
+        attribute: &'static str,
+    },
+    /// The process may have too few open files.
+    #[error("the limit of open files is {limit}: at least {least} are needed")]
+    FewDescriptors {
+        /// The limit.
+        limit: u64,
+        /// The least that is enough.
+        least: u64,
+    },
+    /// The process may write small files only.
+    #[error("the limit of the size of files is {}: at least {} are needed", ByteCount(*limit), ByteCount(*least))]
+    SmallFiles {
+        /// The limit in bytes.
+        limit: u64,
+        /// The least that is enough.
+        least: u64,
+    },
     /// The user may not write there.
     #[error("no permission to make anything in {path}")]
     Permission {
@@ -119,14 +151,6 @@ pub enum Error {
     #[error("cannot use the directory for temporary files {path}")]
     Temporary {
         /// The directory.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// The work directory of a dead run cannot be removed.
-    #[error("cannot remove {path}, which an earlier run has left")]
-    Leftover {
-        /// Its work directory.
         path: PathBuf,
         /// The reason.
         source: io::Error,
@@ -188,6 +212,26 @@ impl Error {
             Self::ReadOnly { .. } | Self::Permission { .. } => {
                 "give a target in a directory you can write to".into()
             }
+            Self::NoExec { .. } => {
+                "give --cache in a directory on a filesystem that is not mounted noexec".into()
+            }
+            Self::Attribute { path, attribute } => {
+                let letter = if *attribute == "immutable" { 'i' } else { 'a' };
+                format!(
+                    "give another place, or, as root, run: chattr -{letter} {}",
+                    path.display()
+                )
+            }
+            Self::FewDescriptors { .. } => {
+                "raise it with `ulimit -n 1024`; where the hard limit forbids that, root sets it in \
+                 /etc/security/limits.conf or with LimitNOFILE= of a systemd unit"
+                    .into()
+            }
+            Self::SmallFiles { .. } => {
+                "raise it with `ulimit -f unlimited`; where the hard limit forbids that, root sets it in \
+                 /etc/security/limits.conf or with LimitFSIZE= of a systemd unit"
+                    .into()
+            }
             Self::NoUserXattrs { .. } => {
                 "owners and modes are kept in extended attributes: give a target on \
                  ext4, xfs or btrfs (or on tmpfs with Linux 6.6 or later), not on NFS or FAT"
@@ -197,9 +241,6 @@ impl Error {
                 "make room (for quotas and inodes too), or give a target on another filesystem".into()
             }
             Self::Temporary { .. } => "set TMPDIR to a directory you can write to".into(),
-            Self::Leftover { path, .. } => {
-                format!("remove it yourself with `rm -r {}`", path.display())
-            }
             Self::ParentNotADirectory { .. } | Self::Rename { .. } | Self::Io { .. } => return None,
         })
     }

@@ -40,10 +40,13 @@ pub(super) fn remove(parent: &Path, prefix: &OsStr, exclusive: bool) -> Result<(
             State::Foreign => {}
             State::Alive if exclusive => return Err(Error::Busy { directory: path }),
             State::Alive => {}
+            // What cannot be removed is in nobody's way: this run has another name for its own.
             State::Dead(_lock) => {
-                // A view that was mounted without namespaces outlives its run.
-                script_host::view::unmount_stale(&path.join(VIEW));
-                remove_tree(&path).map_err(|source| Error::Leftover { path, source })?;
+                if let Err(error) = remove_with_view(&path) {
+                    tracing::warn!(target: task_progress::trace::WARNING, "cannot remove {}, which an earlier run has left: {error}",
+                        path.display()
+                    );
+                }
             }
             State::Unborn => {
                 // The run was killed before it named the marker. If it lives after all, it fails for want of its
@@ -54,6 +57,23 @@ pub(super) fn remove(parent: &Path, prefix: &OsStr, exclusive: bool) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Removes the work directory of a run that has just ended.
+///
+/// # Errors
+/// Those of removing.
+pub(super) fn remove_dead(directory: &Path) -> io::Result<()> {
+    match state(directory, true) {
+        State::Dead(_lock) if is_ours(directory) => remove_with_view(directory),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a work directory. A view that was mounted without namespaces outlives its run.
+fn remove_with_view(directory: &Path) -> io::Result<()> {
+    script_host::view::unmount_stale(&directory.join(VIEW));
+    remove_tree(directory)
 }
 
 /// State of a directory with the name of a work directory.
@@ -124,7 +144,9 @@ fn is_unborn(directory: &Path) -> bool {
 /// interrupted.
 pub(super) fn remove_work_directory(directory: &Path) {
     // This is part of a drop, which cannot fail; the next run removes the rest.
-    let _ = remove_tree(directory);
+    if let Err(error) = remove_tree(directory) {
+        tracing::warn!(target: task_progress::trace::WARNING, "cannot remove {}: {error}", directory.display());
+    }
 }
 
 fn remove_tree(directory: &Path) -> io::Result<()> {
@@ -144,7 +166,8 @@ fn remove_tree(directory: &Path) -> io::Result<()> {
             fs::remove_file(entry.path())?;
         }
     }
-    fs::remove_dir_all(directory)
+    // The marker is the last.
+    rootless_install_fs::remove_tree(directory)
 }
 
 /// Removes a directory and all in it on two threads: a root filesystem has tens of thousands of files, and the user
@@ -161,10 +184,14 @@ fn remove_in_parallel(directory: &Path) -> io::Result<()> {
         for _ in 0..2 {
             let parts = parts.clone();
             // Files that are left are removed below, or are an error there.
-            scope.spawn(move || parts.iter().for_each(|part| drop(fs::remove_dir_all(part))));
+            scope.spawn(move || {
+                parts
+                    .iter()
+                    .for_each(|part| drop(rootless_install_fs::remove_tree(&part)))
+            });
         }
     });
-    fs::remove_dir_all(directory)
+    rootless_install_fs::remove_tree(directory)
 }
 
 /// Calls `give` with each directory `depth` levels below one.

@@ -104,6 +104,71 @@ pub(super) fn check_file(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Least number of open files with which a run is known to work.
+const DESCRIPTORS: u64 = 32;
+
+/// Least size of files: that of a large index.
+const FILE_SIZE: u64 = 128 << 20;
+
+/// Checks the limits of the process (getrlimit(2)).
+///
+/// # Errors
+/// [`Error::FewDescriptors`] and [`Error::SmallFiles`].
+pub fn check_limits() -> Result<(), Error> {
+    use nix::sys::resource::{Resource, getrlimit};
+    // A limit that cannot be read is none that is known.
+    let of = |resource| getrlimit(resource).map_or(u64::MAX, |(soft, _)| soft);
+    let (limit, least) = (of(Resource::RLIMIT_NOFILE), DESCRIPTORS);
+    if limit < least {
+        return Err(Error::FewDescriptors { limit, least });
+    }
+    let (limit, least) = (of(Resource::RLIMIT_FSIZE), FILE_SIZE);
+    if limit < least {
+        return Err(Error::SmallFiles { limit, least });
+    }
+    Ok(())
+}
+
+/// Checks the cache directory, which is made where it is not there; `executes` says whether programs in it are executed.
+///
+/// # Errors
+/// [`Error::NoExec`], [`Error::Attribute`], and those of making it.
+pub fn check_cache(cache: &Path, executes: bool) -> Result<(), Error> {
+    fs::create_dir_all(cache).map_err(|source| Error::creating(cache, source))?;
+    check_attributes(cache)?;
+    let found = statvfs(cache).map_err(|errno| Error::at(cache, errno.into()))?;
+    if executes && libc::c_ulong::from_ne_bytes(found.f_flag.bits().to_ne_bytes()) & libc::ST_NOEXEC != 0 {
+        return Err(Error::NoExec {
+            path: cache.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Checks that a directory or file, if it is there, has no attribute that forbids changes (statx(2)).
+///
+/// # Errors
+/// [`Error::Attribute`].
+pub(super) fn check_attributes(path: &Path) -> Result<(), Error> {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    // A kernel or filesystem that does not say has no such attributes.
+    let Ok(found) = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE) else {
+        return Ok(());
+    };
+    for (attribute, name) in [
+        (StatxAttributes::IMMUTABLE, "immutable"),
+        (StatxAttributes::APPEND, "append-only"),
+    ] {
+        if found.stx_attributes.contains(attribute) {
+            return Err(Error::Attribute {
+                path: path.to_owned(),
+                attribute: name,
+            });
+        }
+    }
+    Ok(())
+}
+
 fn stat(path: &Path) -> Result<Option<fs::Metadata>, Error> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),

@@ -6,6 +6,10 @@ use std::rc::Rc;
 use super::{DependencyGroup, Orderer, PackageState};
 use crate::package::DependencyKind;
 
+/// Most rounds over the dependencies of a package (apt's `APT::pkgPackageManager::MaxLoopCount`): in a cycle
+/// each round may seem to get on.
+const ROUNDS: usize = 5000;
+
 impl Orderer {
     /// Runs an action for a dependency with a guard against cycles. Returns whether it
     /// succeeded, and sets `changed` if it made progress.
@@ -60,8 +64,12 @@ impl Orderer {
         was_looping: bool,
     ) -> bool {
         let mut all_ready = true;
+        let mut rounds = 0..ROUNDS;
         loop {
             let mut changed = false;
+            if rounds.next().is_none() {
+                return false;
+            }
             let pre = groups.iter().filter(|g| g.kind == DependencyKind::PreDepends);
             for group in pre {
                 let mut ready = group.edges.iter().any(|edge| edge.installed);
@@ -134,8 +142,12 @@ impl Orderer {
         was_looping: bool,
     ) -> bool {
         let mut unready = Vec::new();
+        let mut rounds = 0..ROUNDS;
         loop {
             let mut changed = false;
+            if rounds.next().is_none() {
+                return false;
+            }
             for (at, group) in groups.iter().enumerate() {
                 let mut bad = !group.edges.iter().any(|edge| edge.installed);
                 for edge in &group.edges {
@@ -167,8 +179,12 @@ impl Orderer {
             }
         }
         let mut last_bad = false;
+        let mut rounds = 0..ROUNDS;
         loop {
             let mut changed = false;
+            if rounds.next().is_none() {
+                return false;
+            }
             for group in unready.iter().filter_map(|at| groups.get(*at)) {
                 last_bad = true;
                 'edges: for edge in &group.edges {

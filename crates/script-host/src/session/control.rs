@@ -108,7 +108,7 @@ impl Places {
 
 /// The listening thread; it ends when this is dropped.
 pub(super) struct Control<'scope> {
-    path: PathBuf,
+    listener: Arc<UnixListener>,
     places: Arc<Places>,
     thread: Option<ScopedJoinHandle<'scope, ()>>,
 }
@@ -125,15 +125,15 @@ impl<'scope> Control<'scope> {
         answer: impl Fn(Request<'_>) -> Reply + Send + Sync + 'scope,
     ) -> io::Result<Self> {
         let answer = Arc::new(answer);
-        let listener = bind(path)?;
+        let listener = Arc::new(bind(path)?);
         // Who waits is served in turn, and not after thousands of connections of one script.
         listen(&listener, Backlog::new(i32::try_from(MOST).unwrap_or(1))?)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
         let places = Arc::new(Places::default());
-        let theirs = Arc::clone(&places);
+        let (theirs, accepting) = (Arc::clone(&places), Arc::clone(&listener));
         let thread = scope.spawn(move || {
             while theirs.take() {
-                let Ok((stream, _)) = listener.accept() else {
+                let Ok((stream, _)) = accepting.accept() else {
                     theirs.free();
                     // Of descriptors or memory there may be more in a while.
                     std::thread::sleep(INTERVAL);
@@ -154,7 +154,7 @@ impl<'scope> Control<'scope> {
             }
         });
         Ok(Self {
-            path: path.to_owned(),
+            listener,
             places,
             thread: Some(thread),
         })
@@ -236,13 +236,9 @@ fn peer(stream: &UnixStream) -> Option<u32> {
 impl Drop for Control<'_> {
     fn drop(&mut self) {
         self.places.end();
-        // Wakes the thread from accept(2).
-        let woken = self
-            .path
-            .parent()
-            .and_then(|directory| std::fs::File::open(directory).ok())
-            .and_then(|directory| UnixStream::connect(short(&directory).join(self.path.file_name()?)).ok());
-        if let (Some(_), Some(thread)) = (woken, self.thread.take()) {
+        // Wakes the thread from accept(2), and needs no descriptor for that.
+        let woken = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both);
+        if let (Ok(()), Some(thread)) = (woken, self.thread.take()) {
             let _ = thread.join();
         }
     }

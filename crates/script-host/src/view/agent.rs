@@ -26,7 +26,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -104,18 +104,34 @@ pub(super) fn run() -> ExitCode {
     })
 }
 
-/// Makes namespaces, as the agent does, and says on standard error why it cannot.
+/// Beginning of what a trial says where only FUSE is at fault.
+pub(super) const FUSE_FAILED: &str = "FUSE: ";
+
+/// Makes namespaces and mounts, as the agent does, and says on standard error why it cannot. The conversation is a byte
+/// in each direction: the namespace is there, and its ids are mapped.
 pub(super) fn try_namespaces() -> ExitCode {
-    let tried = unshare(CloneFlags::CLONE_NEWUSER)
-        .and_then(|()| unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET))
-        .and_then(|()| private_mounts());
-    match tried {
+    match try_all() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = io::stderr().write_all(error.to_string().as_bytes());
+            let _ = io::stderr().write_all(error.as_bytes());
             ExitCode::FAILURE
         }
     }
+}
+
+fn try_all() -> std::result::Result<(), String> {
+    let system = |error: nix::errno::Errno| error.to_string();
+    let lost = |error: io::Error| error.to_string();
+    let said = |failure: Failure| format!("cannot {}: {}", failure.action, failure.error);
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(system)?;
+    io::stdout().write_all(b".").map_err(lost)?;
+    io::stdout().flush().map_err(lost)?;
+    io::stdin().read_exact(&mut [0]).map_err(lost)?;
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNET).map_err(system)?;
+    private_mounts().map_err(system)?;
+    // Nothing is asked of a server that is not there: this only mounts.
+    mount_served(Path::new("/dev")).map_err(|failure| format!("{FUSE_FAILED}{}", said(failure)))?;
+    become_root().map_err(said)
 }
 
 /// Waits for the end of process 1 of the view and returns its exit status: the agent lives as long.

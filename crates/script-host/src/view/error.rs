@@ -14,6 +14,14 @@ pub enum ViewError {
         /// `/etc/subuid` or `/etc/subgid`.
         file: &'static str,
     },
+    /// The user namespace in which root runs has too few ids.
+    #[error("{map} has {count} ids beside root's own; a view takes 65535")]
+    FewIds {
+        /// `/proc/self/uid_map` or `/proc/self/gid_map`.
+        map: &'static str,
+        /// Their number.
+        count: u64,
+    },
     /// newuidmap or newgidmap is not installed.
     #[error("{name} is not installed")]
     NoIdMapHelper {
@@ -67,10 +75,16 @@ impl ViewError {
                 "as root, run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user} \
                  (choose a range that no other line of /etc/subuid and /etc/subgid has)"
             )),
+            Self::FewIds { .. } => Some(
+                "run it as an ordinary user and outside of this user namespace, or give the namespace a range of ids: \
+                 `podman unshare`, `unshare --map-auto --map-root-user` or a container with 65536 ids"
+                    .into(),
+            ),
             Self::NoIdMapHelper { .. } => Some("install the package uidmap, as root: apt-get install uidmap".into()),
             Self::IdMap { program, .. } => Some(format!(
-                "{} must be set-user-id root or hold its capabilities, as the package uidmap installs it, \
-                 and /etc/subuid and /etc/subgid must give the range to this user",
+                "{} must be set-user-id root or hold its capabilities, as the package uidmap installs it, on a \
+                 filesystem that is not mounted nosuid, without no_new_privs, and /etc/subuid and /etc/subgid must \
+                 give the range to this user",
                 program.display()
             )),
             Self::NoUserNamespaces(_) => Some(

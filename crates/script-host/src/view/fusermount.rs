@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Names of the program: that of FUSE 3, and that of FUSE 2.
 const PROGRAMS: [&str; 2] = ["fusermount3", "fusermount"];
@@ -16,10 +17,15 @@ pub(super) fn is_installed() -> bool {
         .any(|directory| PROGRAMS.iter().any(|program| directory.join(program).is_file()))
 }
 
-/// A mount, until it is dropped.
+/// Time that the program has to unmount.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A mount.
 pub(super) struct Mount {
     program: &'static str,
     path: PathBuf,
+    /// Number of its connection, by which the kernel lists it in /sys/fs/fuse/connections.
+    connection: Option<u32>,
 }
 
 /// Mounts at `path`; the descriptor is for the server.
@@ -46,8 +52,12 @@ pub(super) fn mount(path: &Path) -> Result<(Mount, OwnedFd), ViewError> {
         drop(theirs);
         match ran {
             Ok(output) if output.status.success() => {
-                let path = path.to_owned();
-                return receive_descriptor(&ours).map(|fuse| (Mount { program, path }, fuse));
+                let mount = Mount {
+                    program,
+                    path: path.to_owned(),
+                    connection: connection(path),
+                };
+                return receive_descriptor(&ours).map(|fuse| (mount, fuse));
             }
             Ok(output) => refused = String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -67,18 +77,76 @@ pub fn unmount_stale(path: &Path) {
 }
 
 fn unmount(program: &str, path: &Path) -> bool {
-    let ran = Command::new(program)
+    let started = Command::new(program)
         .args(["-u", "-z", "-q", "--"])
         .arg(path)
         .stdin(Stdio::null())
-        .output();
-    ran.is_ok_and(|output| output.status.success())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = started else { return false };
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(2)),
+            _ => {
+                // It is root's, and cannot be killed where it has changed its user.
+                let _ = child.kill();
+                return false;
+            }
+        }
+    }
 }
 
-impl Drop for Mount {
-    fn drop(&mut self) {
+/// Returns the number of the connection that is mounted at `path`: the minor device number of the mount
+/// (`Documentation/filesystems/fuse.rst`).
+fn connection(path: &Path) -> Option<u32> {
+    number_in(&std::fs::read_to_string("/proc/self/mountinfo").ok()?, path)
+}
+
+/// Finds the last mount at `path` in the text of a mountinfo (proc(5)).
+fn number_in(mounts: &str, path: &Path) -> Option<u32> {
+    let path = path.to_str()?.replace('\\', "\\134").replace(' ', "\\040");
+    let path = path.replace('\t', "\\011").replace('\n', "\\012");
+    mounts.lines().rev().find_map(|line| {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let (device, at) = (fields.get(2)?, fields.get(4)?);
+        (*at == path).then(|| device.split_once(':')?.1.parse().ok())?
+    })
+}
+
+impl Mount {
+    /// Takes the mount from this mount namespace.
+    pub(super) fn unmount(&self) {
         if !unmount(self.program, &self.path) {
-            tracing::warn!(path = %self.path.display(), "the view could not be unmounted");
+            tracing::warn!(target: task_progress::trace::WARNING, "{} could not unmount {}: its connection is aborted",
+                self.program,
+                self.path.display()
+            );
+            self.abort();
         }
+    }
+
+    /// Aborts the connection, after which every access to a copy of the mount fails.
+    pub(super) fn abort(&self) {
+        let Some(number) = self.connection else { return };
+        let path = format!("/sys/fs/fuse/connections/{number}/abort");
+        if let Err(error) = std::fs::write(&path, "1") {
+            tracing::warn!(target: task_progress::trace::WARNING, "cannot abort the connection of the view by {path}: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connection_is_that_of_the_last_mount() {
+        let mounts = "30 1 0:41 / /a rw - ext4 x rw\n31 1 0:57 / /a\\040b rw - fuse.x y rw\n32 1 0:58 / /a rw - fuse y rw\n";
+        assert_eq!(number_in(mounts, Path::new("/a")), Some(58));
+        assert_eq!(number_in(mounts, Path::new("/a b")), Some(57));
+        assert_eq!(number_in(mounts, Path::new("/b")), None);
     }
 }

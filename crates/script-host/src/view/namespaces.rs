@@ -1,23 +1,31 @@
 //! The namespaces of a view, and the conversation with the agent that holds them.
 
+use super::agent::FUSE_FAILED;
 use super::deadline::Deadline;
 use super::idmap::{self, IdRange, Mapper};
 use super::message::{FromAgent, MountPoints, ToAgent};
 use super::output::Collector;
 use super::processor::{self, Processors};
 use super::{AGENT_MARKER, Ended, LAYERS_MARKER, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
+use crate::limits;
 use rootless_install_fs::{ServeOptions, Server, Target};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A variable of the environment with which executions are redirected as on a kernel whose user namespaces
 /// have no handlers of binfmt_misc (before Linux 6.7).
 const NO_HANDLERS: &str = "ROOTLESS_INSTALL_NO_BINFMT_MISC";
+
+/// Time that the agent has to end, with everything in the view.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Time that the agent has for each step of making the view.
+const STEP: Duration = Duration::from_secs(60);
 
 /// The namespaces of a view, which live as long as the agent.
 pub(super) struct Namespaces {
@@ -36,6 +44,7 @@ impl Namespaces {
         let mut agent = Command::new("/proc/self/exe")
             .arg(AGENT_MARKER)
             .env_clear()
+            .envs(limits::for_scripts())
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(OwnedFd::from(writer)))
             .stderr(Stdio::from(OwnedFd::from(errors)))
@@ -61,7 +70,7 @@ impl Namespaces {
         let native = options.native_root.map(|native| (native.root, native.serve));
         let served = std::iter::once((options.target, options.serve)).chain(native);
         let begun = points.send(&mut socket).map_err(ViewError::Lost);
-        match begun.and_then(|()| set_up(&mut socket, &agent, (range, &mapper), handlers, served)) {
+        match begun.and_then(|()| set_up(&mut socket, &agent, (&range, &mapper), handlers, served)) {
             Ok(servers) => {
                 let threads: Vec<i32> = servers.iter().flat_map(Server::threads).copied().collect();
                 let processors = Processors::new(&threads);
@@ -121,7 +130,15 @@ impl Namespaces {
     pub(super) fn stop(&mut self) {
         // The end of the conversation ends process 1, and with it everything.
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
-        let _ = self.agent.wait();
+        let until = Instant::now() + PATIENCE;
+        while let Ok(None) = self.agent.try_wait() {
+            if Instant::now() > until {
+                let _ = self.agent.kill();
+                tracing::warn!(target: task_progress::trace::WARNING, "the process that holds the view does not end");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -152,30 +169,56 @@ pub fn probe() -> Result<(IdRange, Mapper), ViewError> {
             return Err(ViewError::NoUserNamespaces(format!("{file} is 0")));
         }
     }
-    try_namespaces()?;
+    try_namespaces(&found)?;
     Ok(found)
 }
 
-/// Makes namespaces for a moment: some machines let a user make them, and then do nothing in them.
-/// The answer stays the same, and is known where layers could be made.
-fn try_namespaces() -> Result<(), ViewError> {
+/// Makes namespaces for a moment, with the ids mapped: some machines let a user make them, and then do nothing in
+/// them; and whether newuidmap maps depends on more than its file.
+fn try_namespaces((range, mapper): &(IdRange, Mapper)) -> Result<(), ViewError> {
+    // What was possible stays so.
     static MADE: OnceLock<()> = OnceLock::new();
-    if LAYERS.get() == Some(&true) || MADE.get().is_some() {
+    if MADE.get().is_some() {
         return Ok(());
     }
-    let tried = Command::new("/proc/self/exe")
+    let failed = io_error("try to make a user namespace");
+    let mut tried = Command::new("/proc/self/exe")
         .arg(PROBE_MARKER)
         .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .output()
-        .map_err(io_error("try to make a user namespace"))?;
-    if tried.status.success() {
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(&failed)?;
+    // It says a byte when it has a namespace, and hears one when the ids are mapped.
+    let mut byte = [0];
+    let made = tried
+        .stdout
+        .take()
+        .is_some_and(|mut out| out.read_exact(&mut byte).is_ok());
+    let mapped = if made {
+        idmap::write(tried.id(), range, mapper)
+    } else {
+        Ok(())
+    };
+    if mapped.is_ok()
+        && let Some(input) = &mut tried.stdin
+    {
+        // Where it has ended, its exit status says so.
+        let _ = input.write_all(&byte);
+    }
+    drop(tried.stdin.take());
+    let ended = tried.wait_with_output().map_err(failed)?;
+    mapped?;
+    if ended.status.success() {
         MADE.get_or_init(|| ());
         return Ok(());
     }
-    let reason = String::from_utf8_lossy(&tried.stderr).trim().to_owned();
-    Err(ViewError::NoUserNamespaces(reason))
+    let reason = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
+    Err(match reason.strip_prefix(FUSE_FAILED) {
+        Some(reason) => ViewError::NoFuse(reason.to_owned()),
+        None => ViewError::NoUserNamespaces(reason),
+    })
 }
 
 /// Whether the kernel lets an ordinary user lay a filesystem in memory over another one (Linux 6.6 and later).
@@ -201,10 +244,13 @@ fn try_layers() -> bool {
 fn set_up<'t>(
     socket: &mut UnixStream,
     agent: &Child,
-    (range, mapper): (IdRange, &Mapper),
+    (range, mapper): (&IdRange, &Mapper),
     handlers: Vec<String>,
     served: impl Iterator<Item = (&'t Target, ServeOptions)>,
 ) -> Result<Vec<Server>, ViewError> {
+    socket
+        .set_read_timeout(Some(STEP))
+        .map_err(io_error("limit a wait"))?;
     expect(socket, &FromAgent::Unshared)?;
     idmap::write(agent.id(), range, mapper)?;
     ToAgent::Mapped { handlers }
@@ -223,7 +269,9 @@ fn set_up<'t>(
         })
         .collect::<Result<Vec<_>, _>>()?;
     ToAgent::Serving.send(socket).map_err(ViewError::Lost)?;
-    expect(socket, &FromAgent::Ready).map(|()| servers)
+    expect(socket, &FromAgent::Ready)?;
+    socket.set_read_timeout(None).map_err(io_error("limit a wait"))?;
+    Ok(servers)
 }
 
 fn expect(socket: &mut UnixStream, wanted: &FromAgent) -> Result<(), ViewError> {

@@ -14,6 +14,7 @@ mod supervisor;
 
 use super::seccomp::{self, Limits};
 use super::spawn::spawn;
+use crate::limits;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
@@ -200,9 +201,11 @@ fn start(directory: &Path, command: &[OsString]) -> io::Result<Child> {
     let [program, rest @ ..] = command else {
         return Err(io::Error::other("no program is named"));
     };
+    limits::restore();
     spawn(program, rest, |command: &mut Command| {
         // The process group of this process is not the script's to signal.
         command
+            .env_remove(limits::VARIABLE)
             .current_dir(directory)
             .stdin(Stdio::null())
             .process_group(0);

@@ -5,6 +5,7 @@ use super::deadline::Deadline;
 use super::fusermount::{self, Mount};
 use super::output::MARK;
 use super::{Ended, Sink, ViewError, io_error, output::Collector, sandbox};
+use crate::limits;
 use rootless_install_fs::{SERVED, ServeOptions, Server, Target};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::OsString;
@@ -73,8 +74,17 @@ impl Sandboxed {
     }
 
     /// Unmounts, so that servers end.
-    pub(super) fn stop(&mut self) {
-        self.mount = None;
+    pub(super) fn unmount(&self) {
+        if let Some(mount) = &self.mount {
+            mount.unmount();
+        }
+    }
+
+    /// Breaks the connection to the server, wherever it is still mounted.
+    pub(super) fn abort(&self) {
+        if let Some(mount) = &self.mount {
+            mount.abort();
+        }
     }
 
     pub(super) fn run(
@@ -127,6 +137,7 @@ impl Sandboxed {
             .args(arguments.iter().map(OsString::from))
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (name, value)))
+            .envs(limits::for_scripts())
             .stdin(Stdio::piped())
             .stdout(out)
             .stderr(errors)

@@ -212,7 +212,12 @@ fn read_only(path: &Path) -> nix::Result<()> {
 pub(super) fn running_system(with_target: bool) -> Result<()> {
     let none = None::<&str>;
     let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "proc", Some("proc"), safe, none).context("mount /proc")?;
+    match mount(Some("proc"), "proc", Some("proc"), safe, none) {
+        // A container masks parts of its own, and the kernel allows none that shows more (mount_namespaces(7)).
+        Err(nix::errno::Errno::EPERM) => bind(Path::new("/proc"), Path::new("proc"), MsFlags::MS_REC),
+        mounted => mounted,
+    }
+    .context("mount /proc")?;
     let dev = Path::new("dev");
     let size = Some("mode=755,size=1m");
     mount(Some("tmpfs"), dev, Some("tmpfs"), MsFlags::MS_NOSUID, size).context("mount /dev")?;

@@ -1,6 +1,7 @@
 //! Runs commands as process 1 of the view, one after another, and reaps the processes that they leave behind.
 
 use super::{Context, Result, unexpected};
+use crate::limits;
 use crate::view::message::{FromAgent, ToAgent};
 use crate::view::spawn::spawn;
 use crate::view::{output, processor};
@@ -18,6 +19,7 @@ use std::process::{Command, ExitCode, Stdio};
 pub(super) fn serve(socket: &mut UnixStream) -> Result<ExitCode> {
     FromAgent::Ready.send(socket).context("talk to the installer")?;
     let all = processor::allowed();
+    limits::restore();
     loop {
         match ToAgent::receive(socket) {
             Ok(ToAgent::Run {

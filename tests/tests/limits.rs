@@ -1,0 +1,232 @@
+//! Limits of processes and what goes beyond them: the run succeeds or fails by name, and ends when it is told to.
+
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use rootless_install_tests::program::Run;
+use rootless_install_tests::synthetic::{Synthetic, package, read, seeing};
+use rootless_install_tests::{Error, Result, scenario};
+
+/// Time in which a run ends after a signal, with what a busy machine takes to notice.
+const SOON: Duration = Duration::from_secs(3);
+
+fn limited<'a>(archive: &'a Synthetic, include: &str, target: &str, limits: &str) -> Run<'a> {
+    archive
+        .install(include, target)
+        .through(format!("{limits}; exec \"$@\""))
+}
+
+scenario!(
+    /// A low limit of open files: raised where it can be, and scripts have the one of the caller; enough where it
+    /// cannot; an error by name where it is not enough. None hangs.
+    few_descriptors, CONFIGURE, {
+    let sees = package("sees")?.script("postinst", &seeing("ulimit -Sn\nulimit -Hn\n"));
+    let archive = Synthetic::with(&[sees])?;
+    let traces = archive.work.traces();
+    limited(&archive, "sees", "soft", "ulimit -Sn 40").end()?.succeeded();
+    let seen = read(&archive.work.out("soft"), "var/lib/seen");
+    assert!(seen.starts_with("40\n"), "{seen}");
+    limited(&archive, "sees", "hard", "ulimit -n 64").end()?.succeeded();
+    assert_eq!(read(&archive.work.out("hard"), "var/lib/seen"), "64\n64\n");
+    let few = limited(&archive, "sees", "few", "ulimit -n 20").end()?;
+    few.failed_with(&["open files", "20", "ulimit -n"]);
+    archive.work.clean(&traces, &["hard", "soft"]);
+});
+
+scenario!(
+    /// A write beyond the limit of a file's size is an error of that file, and nothing is left.
+    file_size, CONFIGURE, {
+    let noise: Vec<u8> = (0..12_u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    let archive = Synthetic::with(&[package("large")?.file("usr/share/noise", noise, 0o644)])?;
+    let traces = archive.work.traces();
+    // In units of 512 bytes: found before anything is fetched, and while the archive is written.
+    let low = limited(&archive, "large", "low", "ulimit -f 2000").end()?;
+    low.failed_with(&["file", "ulimit -f"]);
+    assert!(archive.mirror.requests().is_empty(), "{:?}", archive.mirror.requests());
+    archive.work.clean(&traces, &[]);
+});
+
+scenario!(
+    /// Nested directories whose paths are longer than the kernel takes, made by a script: in an archive they are
+    /// whole; the work directory goes, also with few descriptors.
+    depth, CONFIGURE, {
+    let script = "#!/bin/sh\nset -e\nmkdir /var/deep; cd /var/deep; i=0; path=d\n\
+                  while [ $i -lt 499 ]; do path=$path/d; i=$((i + 1)); done\n\
+                  for part in 1 2 3 4 5 6; do mkdir -p $path; cd -P $path 2>/dev/null; done\necho deep >file\n";
+    let archive = Synthetic::with(&[package("deep")?.script("postinst", script)])?;
+    let traces = archive.work.traces();
+    limited(&archive, "deep", "deep.tar", "ulimit -n 256").end()?.succeeded();
+    archive.work.clean(&traces, &["deep.tar"]);
+    let listed = std::process::Command::new("tar").arg("-tf").arg(archive.work.out("deep.tar")).output()?;
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    let deepest = format!("./var/deep/{}file", "d/".repeat(3000));
+    assert!(listed.lines().any(|line| line == deepest));
+    let content = std::process::Command::new("tar")
+        .arg("-xOf").arg(archive.work.out("deep.tar")).arg(&deepest).output()?;
+    assert_eq!(content.stdout, b"deep\n");
+});
+
+scenario!(
+    /// What a dead run has left and cannot be removed is a warning: later runs are not kept from their work.
+    leftovers_do_not_block, ROOT, {
+    let archive = Synthetic::with(&[])?;
+    let dead = archive.work.out(".target.rootless-install-abcdef");
+    archive.work.make_dir("out/.target.rootless-install-abcdef")?;
+    let marker = b"work directory of rootless-install; it may be removed when no run is using it\n";
+    archive.work.write("out/.target.rootless-install-abcdef/lock", marker)?;
+    // A directory of root's, which the user can neither empty nor remove.
+    std::fs::create_dir(dead.join("root"))?;
+    std::fs::write(dead.join("root/file"), "")?;
+    let outcome = archive.install("", "target").end()?;
+    outcome.succeeded();
+    assert!(outcome.stderr.contains("cannot remove"), "{}", outcome.stderr);
+    assert!(dead.exists());
+    std::fs::remove_dir_all(&dead)?;
+});
+
+// Sends a signal to a run when it has come to something, and returns the time until its end.
+fn stopped(archive: &Synthetic, run: Run<'_>, signal: Signal, ready: impl Fn() -> bool) -> Result<Duration> {
+    let mut running = run.start()?;
+    let end = Instant::now() + Duration::from_secs(60);
+    while !ready() {
+        if Instant::now() > end || !running.alive() {
+            return Err(Error::Machine(format!(
+                "it never came so far:\n{}",
+                running.said()
+            )));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let sent = Instant::now();
+    running.signal(signal)?;
+    let outcome = running.wait()?;
+    assert_eq!(
+        outcome.status.code(),
+        Some(128 + signal as i32),
+        "{}",
+        outcome.stderr
+    );
+    let took = sent.elapsed();
+    // What was handed over is removed behind it.
+    for _ in 0..100 {
+        if archive.work.names("out")?.is_empty() && archive.work.names("tmp")?.is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(took)
+}
+
+scenario!(
+    /// Every signal ends a run soon, wherever it is: also where it waits for a reader of its output that never reads.
+    any_signal_ends_a_stuck_run, CONFIGURE, {
+    let noise: Vec<u8> = (0..1_u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    let archive = Synthetic::with(&[package("large")?.file("usr/share/noise", noise, 0o644)])?;
+    let fifo = archive.work.path("home/fifo");
+    let traces = archive.work.traces();
+    for signal in [Signal::SIGTERM, Signal::SIGQUIT] {
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o666))?;
+        std::os::unix::fs::chown(&fifo, Some(archive.work.account().uid), None)?;
+        let reader = std::fs::OpenOptions::new().read(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(&fifo)?;
+        let run = archive
+            .install_at("large", std::path::Path::new("-"))
+            .through(format!("exec \"$@\" >'{}'", fifo.display()));
+        // One byte of many, and no more.
+        let begun = || std::io::Read::read(&mut &reader, &mut [0]).is_ok_and(|length| length == 1);
+        let took = stopped(&archive, run, signal, begun)?;
+        assert!(took < SOON, "it took {took:?}");
+        drop(reader);
+        std::fs::remove_file(&fifo)?;
+        archive.work.clean(&traces, &[]);
+    }
+});
+
+scenario!(
+    /// A signal that would kill by default stops the run as SIGTERM does, and all is cleaned up.
+    other_signals, CONFIGURE, {
+    let archive = Synthetic::with(&[package("sleepy")?.script("postinst", "#!/bin/sh\nsleep 86396\n")])?;
+    let traces = archive.work.traces();
+    for signal in [Signal::SIGUSR1, Signal::SIGXCPU] {
+        let run = archive.install("sleepy", "target");
+        let took = stopped(&archive, run, signal, || traces.runs("86396"))?;
+        assert!(took < SOON, "it took {took:?}");
+        archive.work.clean(&traces, &[]);
+    }
+});
+
+scenario!(
+    /// Files of the cache that are damaged are found before they are trusted, whatever they are, and made anew.
+    damaged_cache, CONFIGURE, {
+    fn files(directory: &std::path::Path, found: &mut Vec<std::path::PathBuf>) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                files(&entry.path(), found)?;
+            } else if entry.file_type()?.is_file() && entry.metadata()?.len() > 0 {
+                found.push(entry.path());
+            }
+        }
+        Ok(())
+    }
+    let archive = Synthetic::with(&[package("plain")?.script("postinst", &seeing("echo fine\n"))])?;
+    archive.install("plain", "whole.tar").end()?.succeeded();
+    let mut all = Vec::new();
+    for part in std::fs::read_dir(archive.work.path("cache"))? {
+        let part = part?.path();
+        // What is in the cache beside its entries is read by nobody.
+        if part.is_dir() && part.file_name().is_some_and(|name| name != "log" && name != "run") {
+            files(&part, &mut all)?;
+        }
+    }
+    assert!(all.iter().any(|path| path.starts_with(archive.work.path("cache/native"))));
+    for path in &all {
+        let mut bytes = std::fs::read(path)?;
+        let middle = bytes.len() / 2;
+        if let Some(byte) = bytes.get_mut(middle) {
+            *byte ^= 0x55;
+        }
+        std::fs::write(path, bytes)?;
+    }
+    archive.install("plain", "healed.tar").end()?.succeeded();
+    assert_eq!(std::fs::read(archive.work.out("whole.tar"))?, std::fs::read(archive.work.out("healed.tar"))?);
+});
+
+scenario!(
+    /// Places that would make a later step fail are found before anything is fetched.
+    unfit_places, ROOT, {
+    let archive = Synthetic::with(&[])?;
+    let out = archive.work.path("out");
+    let change = |change: &str| -> Result<bool> {
+        let done = std::process::Command::new("chattr").arg(change).arg(&out).status();
+        Ok(done.is_ok_and(|status| status.success()))
+    };
+    for (set, clear, name) in [("+i", "-i", "immutable"), ("+a", "-a", "append-only")] {
+        if !change(set)? {
+            continue;
+        }
+        let outcome = archive.install("", "target").end();
+        change(clear)?;
+        outcome?.failed_with(&[name, &format!("chattr {clear}")]);
+    }
+    assert!(archive.mirror.requests().is_empty());
+});
+
+scenario!(
+    /// Root of a user namespace takes ids of its own namespace, or does without a view where there are none to take.
+    namespaces_of_others, ROOT, {
+    let sees = package("sees")?.script("postinst", "#!/bin/sh\nchown 33:65534 /usr/bin/..\n");
+    let archive = Synthetic::with(&[sees])?;
+    let account = archive.work.account();
+    for (maps, target) in [("--map-root-user --map-users=100000,1,65536 --map-groups=100000,1,65536", "range")] {
+        let maps = maps.replace("{uid}", &account.uid.to_string()).replace("{gid}", &account.gid.to_string());
+        let run = archive.install("sees", target).through(format!("exec unshare --user --mount {maps} \"$@\""));
+        let outcome = run.end()?;
+        outcome.succeeded();
+        assert!(!outcome.stderr.contains("chrootless mode"), "{}", outcome.stderr);
+    }
+    let run = archive.install("", "one").option("--mode=redirect").through("exec unshare -Ur \"$@\"");
+    archive.mirror.forget();
+    run.end()?.failed_with(&["uid_map", "0 ids", "65535"]);
+    assert!(archive.mirror.requests().is_empty());
+});
