@@ -1,5 +1,7 @@
 //! The TARGET argument and its forms.
 
+mod surprises;
+
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +9,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use crate::output::Compression;
-use deb_types::near::distance;
+use surprises::{command, other_format, scheme};
 
 /// Form and path of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,151 +68,6 @@ pub enum TargetError {
         argument: String,
     },
 }
-
-/// Suffixes of archives and images, and the suffix of the nearest format that is written: a directory of such a name
-/// would be a surprise.
-const OTHER_FORMATS: &[(&str, &str)] = &[
-    (".tgz", ".tar.gz"),
-    (".taz", ".tar.gz"),
-    (".txz", ".tar.xz"),
-    (".tlz", ".tar.xz"),
-    (".tzst", ".tar.zst"),
-    (".tzs", ".tar.zst"),
-    (".tz", ".tar.gz"),
-    (".tz2", ".tar.xz"),
-    (".tbz", ".tar.xz"),
-    (".tbz2", ".tar.xz"),
-    (".tb2", ".tar.xz"),
-    (".gz", ".tar.gz"),
-    (".xz", ".tar.xz"),
-    (".zst", ".tar.zst"),
-    (".zstd", ".tar.zst"),
-    (".bz2", ".tar.xz"),
-    (".lz", ".tar.xz"),
-    (".lz4", ".tar.zst"),
-    (".lzma", ".tar.xz"),
-    (".lzo", ".tar.zst"),
-    (".br", ".tar.zst"),
-    (".z", ".tar.gz"),
-    (".7z", ".tar.xz"),
-    (".zip", ".tar.gz"),
-    (".rar", ".tar.xz"),
-    (".cpio", ".tar"),
-    (".pax", ".tar"),
-    (".ar", ".tar"),
-    (".deb", ".tar"),
-    (".rpm", ".tar"),
-    (".oci", ".tar"),
-    (".docker", ".tar"),
-    (".sif", ".tar"),
-    (".squashfs", ".tar"),
-    (".sqfs", ".tar"),
-    (".sqsh", ".tar"),
-    (".sfs", ".tar"),
-    (".snap", ".tar"),
-    (".ext2", ".tar"),
-    (".ext3", ".tar"),
-    (".ext4", ".tar"),
-    (".btrfs", ".tar"),
-    (".xfs", ".tar"),
-    (".f2fs", ".tar"),
-    (".erofs", ".tar"),
-    (".cramfs", ".tar"),
-    (".romfs", ".tar"),
-    (".jffs2", ".tar"),
-    (".ubifs", ".tar"),
-    (".ubi", ".tar"),
-    (".img", ".tar"),
-    (".image", ".tar"),
-    (".raw", ".tar"),
-    (".wic", ".tar"),
-    (".dmg", ".tar"),
-    (".qcow", ".tar"),
-    (".qcow2", ".tar"),
-    (".vdi", ".tar"),
-    (".vmdk", ".tar"),
-    (".vhd", ".tar"),
-    (".vhdx", ".tar"),
-    (".ova", ".tar"),
-    (".wim", ".tar"),
-    (".iso", ".tar"),
-    (".tra", ".tar"),
-    (".atr", ".tar"),
-    (".tarr", ".tar"),
-];
-
-/// Words that are commands of this program's kind elsewhere, and what there is here.
-const COMMANDS: &[(&[&str], &str)] = &[
-    (&["help", "usage", "man"], "there is `rootless-install --help`"),
-    (&["version"], "there is `rootless-install --version`"),
-    (
-        &[
-            "install",
-            "add",
-            "bootstrap",
-            "build",
-            "create",
-            "init",
-            "make",
-            "mk",
-            "new",
-            "pull",
-            "setup",
-        ],
-        "the target is the only argument: `rootless-install TARGET`",
-    ),
-    (
-        &[
-            "dry-run", "plan", "simulate", "list", "show", "info", "search", "ls",
-        ],
-        "what would be installed is printed by `rootless-install --dry-run TARGET`",
-    ),
-    (
-        &[
-            "configure",
-            "purge",
-            "remove",
-            "uninstall",
-            "unpack",
-            "apt",
-            "apt-get",
-            "dpkg-deb",
-            "query",
-            "status",
-        ],
-        "a root filesystem that exists is changed by `rootless-install dpkg`",
-    ),
-    (
-        &["upgrade", "update", "dist-upgrade", "full-upgrade"],
-        "apt upgrades a root filesystem that exists, with `rootless-install dpkg` as its dpkg",
-    ),
-    (
-        &["check", "analyse", "analyze"],
-        "there is `rootless-install lint`",
-    ),
-    (
-        &[
-            "cache",
-            "clean",
-            "completion",
-            "completions",
-            "config",
-            "debug",
-            "delete",
-            "download",
-            "enter",
-            "exec",
-            "export",
-            "fetch",
-            "import",
-            "run",
-            "shell",
-            "start",
-            "test",
-        ],
-        "there are `rootless-install TARGET`, `rootless-install lint` and `rootless-install dpkg`",
-    ),
-];
 
 impl TargetSpec {
     /// Parses the argument: `-`, a name that ends in `.tar` and perhaps `.gz`,
@@ -286,84 +143,6 @@ impl TargetSpec {
             Self::Stdout => Some(Compression::None),
         }
     }
-}
-
-/// Returns the error of a name with the suffix of another format.
-fn other_format(name: &str) -> Option<TargetError> {
-    let error = |end: &str, near: &str| TargetError::Format {
-        end: end.to_owned(),
-        near: near.to_owned(),
-    };
-    let file = name.rsplit('/').next().unwrap_or(name);
-    let lower = file.to_ascii_lowercase();
-    // Whatever comes after `.tar` is a compression.
-    if let Some(at) = lower.rfind(".tar.") {
-        let (stem, end) = name.split_at(name.len() - (file.len() - at));
-        return Some(error(
-            end,
-            &format!("{stem}.tar, {stem}.tar.gz, {stem}.tar.xz or {stem}.tar.zst"),
-        ));
-    }
-    let (end, near) = OTHER_FORMATS
-        .iter()
-        .find(|(end, _)| lower.ends_with(end) && lower.len() > end.len())?;
-    let mut stem = name.get(..name.len() - end.len())?;
-    let mut end = (*end).to_owned();
-    // An image that is compressed: rootfs.cpio.gz.
-    let inner = stem.to_ascii_lowercase();
-    if let Some((inner, _)) = OTHER_FORMATS.iter().find(|(other, _)| inner.ends_with(other)) {
-        stem = stem.get(..stem.len() - inner.len())?;
-        end = format!("{inner}{end}");
-    }
-    Some(error(&end, &format!("{stem}{near}")))
-}
-
-/// Returns the error of a name that begins with a scheme, as `oci:x` does.
-fn scheme(name: &str) -> Option<TargetError> {
-    let (scheme, _) = name.split_once(':')?;
-    let starts = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
-    let valid = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-    (starts && scheme.chars().all(valid)).then(|| TargetError::Scheme {
-        scheme: scheme.to_owned(),
-        argument: name.to_owned(),
-    })
-}
-
-/// Returns the error of a word that looks like a command.
-fn command(name: &str) -> Option<TargetError> {
-    let error = |near: &str| TargetError::Command {
-        word: name.to_owned(),
-        near: near.to_owned(),
-    };
-    let lower = name.to_ascii_lowercase();
-    let known = |(words, _): &&(&[&str], &str)| words.contains(&lower.as_str());
-    if let Some((_, near)) = COMMANDS.iter().find(known) {
-        return Some(error(near));
-    }
-    // A letter too many, too few, or two that are swapped.
-    let misspelt = |command: &str| {
-        let swapped = || {
-            let sorted = |word: &str| {
-                let mut letters: Vec<char> = word.chars().collect();
-                letters.sort_unstable();
-                letters
-            };
-            sorted(command) == sorted(&lower)
-        };
-        (lower.len() != command.len() || swapped()) && distance(command, &lower, 1).is_some()
-    };
-    for (command, near) in [
-        ("lint", "there is `rootless-install lint`"),
-        ("dpkg", "there is `rootless-install dpkg`"),
-        ("help", "there is `rootless-install --help`"),
-        ("version", "there is `rootless-install --version`"),
-    ] {
-        // The commands themselves, in other letters or at another place.
-        if misspelt(command) || lower == command {
-            return Some(error(near));
-        }
-    }
-    None
 }
 
 impl fmt::Display for TargetSpec {

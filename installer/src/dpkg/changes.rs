@@ -205,8 +205,6 @@ fn scripts_run(mode: ScriptMode, messages: &Messages) -> Result<ScriptRootKind> 
     if mode == ScriptMode::Redirect {
         return Ok(ScriptRootKind::Target);
     }
-    // Where layers can be made, so can namespaces.
-    let _ = view::has_layers();
     Ok(match view::probe() {
         Ok(_) => ScriptRootKind::Native,
         Err(error) => {

@@ -37,6 +37,7 @@ fn names_begin_at_the_root_of_the_target() {
     }
     let scene = Scene::new();
     let evil = scene.directory.path().join("evil");
+    std::fs::create_dir_all(scene.root(scene.directory.path().to_str().unwrap())).unwrap();
     let data = Data::default().file(evil.to_str().unwrap(), "x");
     list(&scene, data);
     assert!(!evil.exists() && scene.root(evil.to_str().unwrap()).is_file());
