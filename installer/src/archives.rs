@@ -42,6 +42,8 @@ impl Archives {
             .unwrap_or(usize::MAX)
             .clamp(1, options.jobs);
         options.allow_older = settings.allow_older;
+        options.timeout = settings.download_timeout;
+        options.connect_timeout = options.connect_timeout.min(settings.download_timeout);
         let flag: Arc<AtomicBool> = Arc::clone(&options.cancel);
         let stop = cancel.on_cancel(move |_| flag.store(true, Ordering::Relaxed));
         Ok(Self {

@@ -2,11 +2,12 @@
 //!
 //! A native root is a directory of the user's, or a root filesystem for this machine's architecture that is
 //! made of packages of the target's suite and kept in the cache, below `native-root/`, by the hash of its
-//! packages. What is there is never changed: what scripts write to it goes to a layer in memory, or, where the kernel
+//! packages. One that is damaged is made anew. What is there is never changed: what scripts write to it goes to a layer in memory, or, where the kernel
 //! has no layers for ordinary users, to a copy that the run has of it.
 
 mod error;
 mod remembered;
+mod sealed;
 
 pub use error::NativeRootError;
 pub(crate) use remembered::Remembered;
@@ -127,7 +128,10 @@ impl NativeRootSource<'_, '_> {
         let directory = self.cache.join("native-root");
         let path = directory.join(name(self.tools.universe, &plan, self.merged_usr));
         if path.is_dir() {
-            return Ok(path);
+            if sealed::is_whole(&path) {
+                return Ok(path);
+            }
+            self.discard(&path)?;
         }
         let _stage = self.reporter.stage(Stage::Sysroot);
         self.reporter.event(&Event::Detail {
@@ -142,6 +146,10 @@ impl NativeRootSource<'_, '_> {
                 source,
             })?;
         self.install(&plan, &selection, &work)?;
+        sealed::seal(&root).map_err(|source| NativeRootError::Write {
+            path: root.clone(),
+            source,
+        })?;
         match std::fs::rename(&root, &path) {
             // Another run has made it meanwhile.
             Err(_) if path.is_dir() => Ok(path),
@@ -149,6 +157,20 @@ impl NativeRootSource<'_, '_> {
                 .map(|()| path.clone())
                 .map_err(|source| NativeRootError::Write { path, source }),
         }
+    }
+
+    /// Removes a native root that is not as it was made.
+    fn discard(&self, path: &Path) -> Result<()> {
+        self.reporter.warn(&format!(
+            "{} in the cache is damaged: it is made anew",
+            path.display()
+        ));
+        // Under its name there is nothing from now on, and what is left of it goes with the work directory.
+        let work = Staging::scratch(&self.cache.join("run"))?;
+        std::fs::rename(path, work.root()).map_err(|source| NativeRootError::Write {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// Chooses the target's variant and packages, as far as this machine's architecture has them.

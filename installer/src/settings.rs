@@ -9,6 +9,7 @@ use deb_arch::Architecture;
 use script_host::ScriptSettings;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 use task_progress::{Verbosity, escape, escape_path};
 
 /// Settings of the command that makes a root filesystem.
@@ -70,6 +71,8 @@ pub struct ArchiveSettings {
     pub keyrings: Vec<PathBuf>,
     /// Accepts a Release file that is older than the one seen last.
     pub allow_older: bool,
+    /// Time limit for each wait for a server, over which it must also send fast enough.
+    pub download_timeout: Duration,
 }
 
 impl Default for ArchiveSettings {
@@ -80,6 +83,7 @@ impl Default for ArchiveSettings {
             mirrors: Vec::new(),
             keyrings: Vec::new(),
             allow_older: false,
+            download_timeout: Duration::from_secs(30),
         }
     }
 }

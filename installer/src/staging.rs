@@ -20,7 +20,9 @@
 mod error;
 mod handed_over;
 mod leftover;
+mod limits;
 mod preflight;
+mod room;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -32,7 +34,10 @@ use rustix::fs::{FlockOperation, flock};
 
 pub use error::Error;
 pub use handed_over::{end_late, entry};
-pub use preflight::{check_cache, check_limits, check_space, check_xattrs};
+pub use limits::{check_limits, check_machine};
+pub use preflight::{check_cache, check_xattrs};
+pub(crate) use room::Quota;
+pub use room::{Room, check_room};
 
 use crate::target_spec::TargetSpec;
 
@@ -102,6 +107,7 @@ impl Staging {
         let prefix = prefix(&name);
         leftover::remove(&parent, &prefix, destination != Destination::Stdout)?;
         check_xattrs(&parent)?;
+        check_room(&parent, Room::LEAST)?;
         let (directory, lock) = make_directory(&parent, &prefix)?;
         let staging = Self {
             directory,
@@ -156,12 +162,18 @@ impl Staging {
         &self.directory
     }
 
-    /// Checks that the filesystem has room for `needed` more bytes.
+    /// Checks that there is room for the target, and for what the cache gets in the directory `cache`.
     ///
     /// # Errors
-    /// [`Error::NoSpace`] where it has not.
-    pub fn check_space(&self, needed: u64) -> Result<(), Error> {
-        check_space(&self.directory, needed)
+    /// Those of [`check_room`].
+    pub fn check_room(&self, target: Room, cache: &Path, fetched: Room) -> Result<(), Error> {
+        use std::os::unix::fs::MetadataExt as _;
+        let filesystem = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+        if filesystem(&self.directory) == filesystem(cache) {
+            return check_room(&self.directory, target.and(fetched));
+        }
+        check_room(cache, fetched)?;
+        check_room(&self.directory, target)
     }
 
     /// Opens the file that becomes the archive.

@@ -76,3 +76,40 @@ pub(crate) fn local_time() -> String {
         time.tm_sec
     )
 }
+
+/// Returns the quotas of the user and of the group on the filesystem of a file, as far as there are such and the kernel
+/// tells them (quotactl(2), `quotactl_fd`, Linux 5.14).
+pub(crate) fn quotas(file: &File) -> Vec<crate::staging::Quota> {
+    // Kinds of quotas and their number in commands (linux/quota.h).
+    const GET: libc::c_uint = 0x80_0007;
+    let own = [
+        (0u32, nix::unistd::geteuid().as_raw()),
+        (1u32, nix::unistd::getegid().as_raw()),
+    ];
+    let mut found = Vec::new();
+    for (kind, id) in own {
+        // SAFETY: an all-zero `dqblk` is a valid value of this plain C structure.
+        let mut block: libc::dqblk = unsafe { std::mem::zeroed() };
+        let command = (GET << 8) | kind;
+        // SAFETY: Q_GETQUOTA writes a `dqblk`, which `block` is.
+        let done = unsafe {
+            libc::syscall(
+                libc::SYS_quotactl_fd,
+                file.as_raw_fd(),
+                command,
+                id,
+                &raw mut block,
+            )
+        };
+        if done == 0 {
+            found.push(crate::staging::Quota {
+                // Limits of space are in blocks of 1024 bytes.
+                bytes: block.dqb_bhardlimit.saturating_mul(1024),
+                used_bytes: block.dqb_curspace,
+                files: block.dqb_ihardlimit,
+                used_files: block.dqb_curinodes,
+            });
+        }
+    }
+    found
+}

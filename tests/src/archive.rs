@@ -43,6 +43,22 @@ pub enum Damage {
     Truncated,
     /// One byte of each file is another.
     Altered,
+    /// What is signed expands to this many bytes, and the Release file names another size for the text.
+    Expands(usize),
+    /// The same, and the Release file does not name the text.
+    ExpandsUnnamed(usize),
+    /// The same, and the Release file names all that.
+    ExpandsNamed(usize),
+}
+
+impl Damage {
+    // Number of bytes to which an index expands, if that is not its own.
+    fn expanded(self) -> Option<usize> {
+        match self {
+            Self::Expands(size) | Self::ExpandsUnnamed(size) | Self::ExpandsNamed(size) => Some(size),
+            Self::None | Self::Truncated | Self::Altered => None,
+        }
+    }
 }
 
 /// How an archive is published.
@@ -137,14 +153,20 @@ impl Publish {
         );
         for compression in plain {
             let name = format!("main/binary-{architecture}/Packages{}", compression.suffix());
-            let mut data = compression.compress(text.as_bytes())?;
+            let mut data = match (self.index, compression, self.index.expanded()) {
+                (Damage::ExpandsUnnamed(_), Compression::None, _) => continue,
+                (Damage::Expands(_), Compression::None, _) | (.., None) => {
+                    compression.compress(text.as_bytes())?
+                }
+                (.., Some(size)) => compression.compress(&vec![b'\n'; size])?,
+            };
             let sum = hex(&Sha256::digest(&data));
             lines += &format!(" {sum} {} {name}\n", data.len());
             if !self.compressions.contains(&compression) {
                 continue;
             }
             match self.index {
-                Damage::None => {}
+                Damage::None | Damage::Expands(_) | Damage::ExpandsUnnamed(_) | Damage::ExpandsNamed(_) => {}
                 Damage::Truncated => data.truncate(data.len() / 2),
                 Damage::Altered => {
                     let middle = data.len() / 2;

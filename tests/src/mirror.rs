@@ -30,6 +30,8 @@ pub enum Fault {
     Altered,
     /// This many milliseconds before each 64th part of the body.
     Slow(u64),
+    /// This many milliseconds before each byte of the body.
+    Trickle(u64),
     /// The whole file with status 200, whatever range was asked for.
     NoRange,
     /// No answer at all, ever.

@@ -22,6 +22,7 @@ scenario!(
         "--cache",
         "--mode",
         "--native-sysroot",
+        "--download-timeout",
         "--script-timeout",
         "--dry-run",
         "--quiet",
@@ -74,6 +75,7 @@ scenario!(
         (vec!["--no-such-option", &target], vec!["--no-such-option"]),
         (vec!["--mode", "magic", &target], vec!["magic", "redirect"]),
         (vec!["--script-timeout", "soon", &target], vec!["soon"]),
+        (vec!["--download-timeout", "0", &target], vec!["less than a second"]),
         (vec![], vec!["TARGET"]),
     ] {
         let outcome = work.run(&arguments).end()?;

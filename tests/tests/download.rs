@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use rootless_install_tests::archive::{Damage, Publish};
+use rootless_install_tests::deb::Compression;
 use rootless_install_tests::mirror::Fault;
-use rootless_install_tests::scenario;
+use rootless_install_tests::program::Run;
 use rootless_install_tests::synthetic::{Synthetic, package};
+use rootless_install_tests::{Result, scenario};
 
 fn large() -> rootless_install_tests::Result<Synthetic> {
     let noise: Vec<u8> = (0..4_u32 << 20)
@@ -112,5 +115,61 @@ scenario!(
     }
     for name in ["first", "second", "third"] {
         assert!(archive.work.out(name).join("usr/share/large").is_file(), "{name}");
+    }
+});
+
+scenario!(
+    /// A mirror that sends hardly anything is given up after a time, by name and speed, whether it sends an index or a
+    /// package; one that is slow once only is not.
+    a_slow_mirror_is_given_up, CONFIGURE, {
+    let archive = large()?;
+    let name = format!("large_1.0-1_{}.deb", archive.foreign().debian);
+    for (slow, fault) in [
+        ("InRelease", Fault::Trickle(20)),
+        (name.as_str(), Fault::Trickle(300)),
+    ] {
+        archive.mirror.heal();
+        archive.mirror.forget();
+        archive.mirror.fault(slow, fault);
+        let run = archive.install("large", "slow").option("--download-timeout=1s");
+        let outcome = run.limit(Duration::from_secs(60)).end()?;
+        outcome.failed_with(&["too slow", "bytes a second over 1 s", slow, &archive.mirror.url(), "--download-timeout"]);
+        let asked = archive.mirror.requests().iter().filter(|request| request.path.ends_with(slow)).count();
+        assert_eq!(asked, 4, "{slow}");
+        assert!(archive.work.names("out")?.is_empty());
+    }
+    archive.mirror.heal();
+    archive.mirror.fault_times(&name, Fault::Trickle(50), 1);
+    archive.install("large", "target").option("--download-timeout=1s").end()?.succeeded();
+});
+
+// Ends a run, and returns the most memory in bytes that it had (proc_pid_status(5), VmHWM), and what it said.
+fn peak(run: Run<'_>) -> Result<(u64, rootless_install_tests::program::Outcome)> {
+    let mut running = run.start()?;
+    let mut most = 0;
+    while running.alive() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+        most = most.max(kilobytes.unwrap_or(0) * 1024);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok((most, running.wait()?))
+}
+
+scenario!(
+    /// A small index that expands to hundreds of megabytes is refused by name, in little memory: beyond the size that
+    /// is signed, beyond what text of packages expands to, and beyond what is an index.
+    an_index_that_expands, CONFIGURE, {
+    for (index, said) in [
+        (Damage::Expands(400 << 20), "it expands beyond the|bytes its Release file names"),
+        (Damage::ExpandsUnnamed(400 << 20), "it expands to more than"),
+        (Damage::ExpandsNamed(600 << 20), "bytes are too many for an index"),
+    ] {
+        let publish = Publish { index, compressions: vec![Compression::Zstd], ..Publish::default() };
+        let archive = Synthetic::published(&publish, &[])?;
+        let (most, outcome) = peak(archive.install("", "target"))?;
+        outcome.failed_with(&[said, &archive.mirror.url()]);
+        assert!(most > 1 << 20 && most < 150 << 20, "{most} bytes");
     }
 });

@@ -100,10 +100,7 @@ impl Fetcher {
                 url: shown,
                 limit,
             })),
-            CopyEnd::Stalled(reason) => Err(Attempt::Passing(
-                ArchiveError::Unreachable { url: shown, reason },
-                Duration::ZERO,
-            )),
+            CopyEnd::Stalled(rate) => Err(Attempt::Passing(self.too_slow(url, rate), Duration::ZERO)),
             CopyEnd::CutOff => {
                 let expected = expected.unwrap_or(limit);
                 let error = ArchiveError::Truncated {

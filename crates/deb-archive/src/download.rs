@@ -10,12 +10,13 @@ use url::Url;
 use super::archive_cache::Partial;
 use super::hasher::Hasher;
 use super::package_file::show;
+use super::rate::RateMeter;
 use super::transport::{Body, RequestError, TransportReply, Validators};
 use super::{ArchiveError, DownloadProgress, Fetcher, PackageFile, Result};
 use deb_types::hex;
 
-/// Bytes a second below which a transfer counts as stalled.
-const SLOWEST: u64 = 512;
+/// Bytes a second below which a transfer is too slow to be waited for.
+pub(super) const SLOWEST: u64 = 1024;
 /// Number of times one URL may serve wrong content before it is given up.
 const WRONG_CONTENTS: u32 = 2;
 
@@ -49,6 +50,7 @@ impl Fetcher {
                     error,
                     ArchiveError::Interrupted
                         | ArchiveError::Unreachable { .. }
+                        | ArchiveError::TooSlow { .. }
                         | ArchiveError::Truncated { .. }
                 );
                 if !keep {
@@ -177,12 +179,8 @@ impl Fetcher {
                     return Err(Attempt::Passing(error, Duration::ZERO));
                 }
                 Ok(CopyEnd::Beyond) => return Err(Attempt::WrongContent(self.too_large(file, url))),
-                Ok(CopyEnd::Stalled(reason)) => {
-                    let error = ArchiveError::Unreachable {
-                        url: show(url),
-                        reason,
-                    };
-                    return Err(Attempt::Passing(error, Duration::ZERO));
+                Ok(CopyEnd::Stalled(rate)) => {
+                    return Err(Attempt::Passing(self.too_slow(url, rate), Duration::ZERO));
                 }
                 Err(error) => return Err(Attempt::Fatal(error)),
             }
@@ -197,6 +195,16 @@ impl Fetcher {
             expected: file.hash,
             got: hex(&got),
         }))
+    }
+
+    /// Returns the error for a transfer with a speed in bytes a second.
+    pub(super) fn too_slow(&self, url: &Url, rate: u64) -> ArchiveError {
+        ArchiveError::TooSlow {
+            url: show(url),
+            rate,
+            least: SLOWEST,
+            window: self.options.timeout,
+        }
     }
 
     fn too_large(&self, file: &PackageFile, url: &Url) -> ArchiveError {
@@ -217,8 +225,7 @@ impl Fetcher {
     ) -> Result<CopyEnd> {
         let mut buffer = vec![0; 1 << 16];
         let mut total = 0u64;
-        let window = self.options.timeout;
-        let (mut since, mut before) = (Instant::now(), 0u64);
+        let mut meter = RateMeter::new(self.options.timeout, SLOWEST, Instant::now());
         loop {
             if stop() {
                 return Err(ArchiveError::Interrupted);
@@ -226,7 +233,7 @@ impl Fetcher {
             let read = match body.reader.read(&mut buffer) {
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if is_timeout(&error) => return Ok(CopyEnd::Stalled("timed out".into())),
+                Err(error) if is_timeout(&error) => return Ok(CopyEnd::Stalled(0)),
                 // Also how a body shorter than its Content-Length shows.
                 Err(_) => return Ok(CopyEnd::CutOff),
             };
@@ -239,12 +246,10 @@ impl Fetcher {
             }
             write(bytes)?;
             total += bytes.len() as u64;
-            let passed = since.elapsed();
-            if passed > window {
-                if total - before < SLOWEST * passed.as_secs().max(1) {
-                    return Ok(CopyEnd::Stalled("the transfer stalled".into()));
-                }
-                (since, before) = (Instant::now(), total);
+            if let Some(rate) = meter.add(bytes.len() as u64, Instant::now())
+                && total < limit
+            {
+                return Ok(CopyEnd::Stalled(rate));
             }
         }
     }
@@ -289,8 +294,8 @@ pub(super) enum CopyEnd {
     CutOff,
     /// There is more than there may be.
     Beyond,
-    /// Nothing, or almost nothing, came any more.
-    Stalled(String),
+    /// Too little came, this many bytes a second.
+    Stalled(u64),
 }
 
 fn is_timeout(error: &io::Error) -> bool {

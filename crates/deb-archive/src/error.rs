@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use deb_types::FileHash;
 use thiserror::Error;
@@ -65,6 +66,21 @@ pub enum ArchiveError {
         url: String,
         /// The last failure.
         reason: String,
+    },
+    /// The server sends, but hardly anything.
+    #[error(
+        "{url}: too slow: {rate} bytes a second over {}, at least {least} are waited for; give another --mirror, or a longer --download-timeout",
+        seconds(*window)
+    )]
+    TooSlow {
+        /// URL requested.
+        url: String,
+        /// Bytes a second that came.
+        rate: u64,
+        /// Bytes a second that are enough.
+        least: u64,
+        /// Time over which they were counted.
+        window: Duration,
     },
     /// The server answers, but with an error.
     #[error("{url}: the server answered {status}{}", advice(*status))]
@@ -340,6 +356,11 @@ pub enum ArchiveError {
     /// The run was stopped.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// Returns a duration in seconds, as short as it can be written.
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
 }
 
 /// What an HTTP status means for the user (RFC 9110, section 15), after the status.

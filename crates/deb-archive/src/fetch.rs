@@ -26,7 +26,8 @@ pub struct FetchOptions {
     pub backoff: Duration,
     /// Time limit for making a connection.
     pub connect_timeout: Duration,
-    /// Time limit for each wait for the server's next bytes.
+    /// Time limit for each wait for the server's next bytes, and the time over which less than 1024 bytes a second are
+    /// too slow.
     pub timeout: Duration,
     /// Proxy for http URLs where the environment names none.
     pub http_proxy: Option<String>,
@@ -145,6 +146,19 @@ impl Fetcher {
             Ok(())
         })
         .map(drop)
+    }
+
+    /// Returns the number of bytes of `files` that are not in the cache, by presence and size only.
+    pub fn missing(&self, files: &[PackageFile]) -> u64 {
+        let there = |file: &&PackageFile| {
+            let found = std::fs::metadata(self.cache.path(&file.hash));
+            found.is_ok_and(|found| found.len() == file.size)
+        };
+        files
+            .iter()
+            .filter(|file| !there(file))
+            .map(|file| file.size)
+            .sum()
     }
 
     /// Applies `work` to all items on as many threads as there are jobs. After

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use url::Url;
 
@@ -12,13 +13,16 @@ use super::package_file::{join, show};
 use super::release::Release;
 use super::suite_release::{Suite, suite_path};
 use super::{ArchiveError, Fetcher, PackageFile, Result};
-use deb_index::{Malformed, Packages, Unusable};
+use deb_index::{Packages, Unusable};
 use deb_types::{FileHash, hex};
 
-/// Largest index in bytes, whatever its Release file says.
-const INDEX_LIMIT: u64 = 4 << 30;
+/// Largest index in bytes, whatever its Release file says: ten times Debian's largest.
+const INDEX_LIMIT: u64 = 512 << 20;
 /// Largest index in bytes of which no size is known, as it is sent.
-const UNHASHED_LIMIT: u64 = 256 << 20;
+const UNHASHED_LIMIT: u64 = 128 << 20;
+/// Factor by which an index may expand whose Release file does not say how large its text is. Text of packages
+/// shrinks to a tenth at most.
+const EXPANSION: u64 = 32;
 
 /// An index that a Release file names, or that a trusted source without one may have.
 #[derive(Debug)]
@@ -160,7 +164,9 @@ impl<'a> IndexFile<'a> {
                 }
             }
             let found = match fetcher.small_file(url, UNHASHED_LIMIT, None) {
-                Ok(Some(document)) => form.unpack_unnamed(document.bytes.as_slice()).map(Some),
+                Ok(Some(document)) => form
+                    .unpack_unnamed(fetcher, document.bytes.as_slice(), document.bytes.len() as u64)
+                    .map(Some),
                 Ok(None) => Ok(None),
                 Err(error) => Err(error),
             };
@@ -217,15 +223,11 @@ impl IndexForm {
         };
         let Some((size, hash)) = plain else {
             // It is verified, but without a checksum of the text there is no name to keep the text under.
+            self.check_size(packed_size)?;
             let packed = fetcher.file(&packed, stop)?;
-            return self.unpack_unnamed(open(&packed)?);
+            return self.unpack_unnamed(fetcher, open(&packed)?, packed_size);
         };
-        if size > INDEX_LIMIT || packed_size > INDEX_LIMIT {
-            return Err(self.bad(format!(
-                "{} bytes are too many for an index",
-                size.max(packed_size)
-            )));
-        }
+        self.check_size(size.max(packed_size))?;
         let packed = fetcher.file(&packed, stop)?;
         if self.compression == Compression::None {
             return self.parsed(fetcher, &packed, &hash);
@@ -266,37 +268,64 @@ impl IndexForm {
 
     /// Opens an index of the cache with its table.
     fn parsed(&self, fetcher: &Fetcher, path: &Path, hash: &FileHash) -> Result<Packages> {
-        Packages::of_cache(path, &fetcher.cache.parsed(hash)).map_err(|problem| match problem {
+        Packages::of_cache(path, &fetcher.cache.parsed(hash)).map_err(|problem| self.unusable(path, problem))
+    }
+
+    fn unusable(&self, path: &Path, problem: Unusable) -> ArchiveError {
+        match problem {
             Unusable::Unreadable(error) => ArchiveError::io("read", path)(error),
-            Unusable::Malformed(problem) => self.malformed(problem),
-        })
-    }
-
-    fn malformed(&self, problem: Malformed) -> ArchiveError {
-        ArchiveError::BadIndex {
-            url: self.url(),
-            problem,
+            Unusable::Malformed(problem) => ArchiveError::BadIndex {
+                url: self.url(),
+                problem,
+            },
         }
     }
 
-    /// Decompresses an index of which the size of the text is not known.
-    fn unpack_unnamed(&self, packed: impl BufRead) -> Result<Packages> {
-        let size = self.sum.map_or(UNHASHED_LIMIT, |(size, _)| size);
-        let limit = size.saturating_mul(32).clamp(1 << 20, 1 << 28);
-        let mut text = Vec::new();
-        let mut reader = self.decoder(packed)?.take(limit + 1);
-        reader
-            .read_to_end(&mut text)
-            .map_err(|error| self.bad(error.to_string()))?;
-        if text.len() as u64 > limit {
-            return Err(self.bad(format!("it expands to more than {limit} bytes")));
+    fn check_size(&self, size: u64) -> Result<()> {
+        match size > INDEX_LIMIT {
+            true => Err(self.bad(format!("{size} bytes are too many for an index"))),
+            false => Ok(()),
         }
-        Packages::parse_bytes(&text).map_err(|problem| self.malformed(problem))
+    }
+
+    /// Decompresses an index of which the size of the text is not known. The text is in a file without a name.
+    fn unpack_unnamed(&self, fetcher: &Fetcher, packed: impl BufRead, packed_size: u64) -> Result<Packages> {
+        let limit = packed_size.saturating_mul(EXPANSION).clamp(1 << 20, INDEX_LIMIT);
+        let scratch = &fetcher.options.cache;
+        let file = tempfile::tempfile_in(scratch).map_err(ArchiveError::io("write to the cache", scratch))?;
+        let stop = || fetcher.options.cancel.load(Ordering::Relaxed);
+        let mut out = io::BufWriter::with_capacity(1 << 18, &file);
+        let beyond = format!("it expands to more than {limit} bytes");
+        self.expand(packed, (limit, beyond), scratch, &mut out, &stop)?;
+        out.flush()
+            .map_err(ArchiveError::io("write to the cache", scratch))?;
+        drop(out);
+        Packages::of_unnamed(&file, scratch).map_err(|problem| self.unusable(scratch, problem))
     }
 
     /// Decompresses the file `packed` to exactly `size` bytes.
     fn unpack(&self, packed: &Path, size: u64, out: &mut dyn Write, stop: &dyn Fn() -> bool) -> Result<()> {
-        let mut reader = self.decoder(open(packed)?)?;
+        let beyond = format!("it expands beyond the {size} bytes its Release file names");
+        let total = self.expand(open(packed)?, (size, beyond), packed, out, stop)?;
+        if total == size {
+            return Ok(());
+        }
+        Err(self.bad(format!(
+            "it expands to {total} bytes, its Release file names {size}"
+        )))
+    }
+
+    /// Decompresses an index piece by piece and returns the size of its text. As soon as that is beyond `limit` the
+    /// index is refused in the words beside it; `written` is named where `out` fails.
+    fn expand(
+        &self,
+        packed: impl BufRead,
+        (limit, beyond): (u64, String),
+        written: &Path,
+        out: &mut dyn Write,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<u64> {
+        let mut reader = self.decoder(packed)?;
         let mut buffer = vec![0; 1 << 17];
         let mut total = 0u64;
         loop {
@@ -307,23 +336,15 @@ impl IndexForm {
                 .read(&mut buffer)
                 .map_err(|error| self.bad(error.to_string()))?;
             if read == 0 {
-                break;
+                return Ok(total);
             }
             total += read as u64;
-            if total > size {
-                return Err(self.bad(format!(
-                    "it expands beyond the {size} bytes its Release file names"
-                )));
+            if total > limit {
+                return Err(self.bad(beyond));
             }
             out.write_all(buffer.get(..read).unwrap_or_default())
-                .map_err(ArchiveError::io("write to the cache", packed))?;
+                .map_err(ArchiveError::io("write to the cache", written))?;
         }
-        if total == size {
-            return Ok(());
-        }
-        Err(self.bad(format!(
-            "it expands to {total} bytes, its Release file names {size}"
-        )))
     }
 
     fn decoder<'a>(&self, packed: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>> {

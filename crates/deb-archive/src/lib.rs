@@ -36,6 +36,7 @@ mod keyring;
 mod machine_sources;
 mod package_file;
 mod paragraphs;
+mod rate;
 mod release;
 mod seen;
 mod source;

@@ -10,6 +10,9 @@ use std::collections::hash_map::Entry;
 /// The architecture of packages that fit any.
 const ALL: &str = "all";
 
+/// Largest number of packages of an index, and of names in it: thirty times those of Debian's largest.
+const LARGEST: usize = 2 << 20;
+
 /// Returns a priority as a number, 1 for the most important.
 fn priority_number(text: &str) -> u8 {
     match text {
@@ -146,6 +149,9 @@ pub(super) fn table(text: &str) -> Result<Vec<u8>, Malformed> {
     }
     let mut out = Builder::default();
     let mut rest = text;
+    // The log is for the first ones, and for their beginnings.
+    let mut odd = 0..20;
+    let begin_of = |text: &'_ str| text.chars().take(100).collect::<String>();
     loop {
         let begin = text.len() - rest.len();
         let mut stanza = PackageFields::default();
@@ -159,7 +165,11 @@ pub(super) fn table(text: &str) -> Result<Vec<u8>, Malformed> {
                 Item::Blank => break (at, false),
                 Item::End => break (at, true),
                 // apt passes over such a line, and so do the readers of a stanza.
-                Item::Bad(line) => tracing::warn!(?line, "not a field of an index: passed over"),
+                Item::Bad(line) => {
+                    if odd.next().is_some() {
+                        tracing::warn!(line = ?begin_of(line), "not a field of an index: passed over");
+                    }
+                }
                 Item::Stray => {}
             }
         };
@@ -169,10 +179,18 @@ pub(super) fn table(text: &str) -> Result<Vec<u8>, Malformed> {
             }
         } else if !is_name(stanza.name) || !version::is_valid(stanza.version) {
             // Not reachable by any dependency: no reason to refuse the others.
-            tracing::warn!(package = ?stanza.name, version = ?stanza.version,
-                "not a package name and version: left out");
+            if odd.next().is_some() {
+                tracing::warn!(package = ?begin_of(stanza.name), version = ?begin_of(stanza.version),
+                    "not a package name and version: left out");
+            }
         } else {
             out.add(&stanza, begin, end);
+            if out.is_too_large() {
+                return Err(bad(
+                    begin,
+                    "the index has more packages or names than any archive",
+                ));
+            }
         }
         if last {
             return Ok(out.finish(text.len()));
@@ -206,6 +224,13 @@ impl<'a> Builder<'a> {
                 *new.insert(place)
             }
         }
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.records.len() > LARGEST
+            || self.places.len() > LARGEST
+            || self.provides.len() > LARGEST
+            || self.mentions.len() > LARGEST
     }
 
     fn add(&mut self, stanza: &PackageFields<'a>, begin: usize, end: usize) {

@@ -47,12 +47,15 @@ enum IndexBytes {
 
 impl IndexBytes {
     fn of_file(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        Self::of_open(&File::open(path)?)
+    }
+
+    fn of_open(file: &File) -> io::Result<Self> {
         // An empty file cannot be mapped.
         if file.metadata()?.len() == 0 {
             return Ok(Self::Owned(Vec::new()));
         }
-        Ok(Self::Mapped(FileMap::open(&file)?))
+        Ok(Self::Mapped(FileMap::open(file)?))
     }
 
     /// Tells the kernel not to read the pages around those that are read (madvise(2), `MADV_RANDOM`).
@@ -153,7 +156,8 @@ impl Packages {
         }
         let Ok(valid) = std::str::from_utf8(&text) else {
             // The table of a mended text would not fit the file.
-            return Self::parse_bytes(&text).map_err(Unusable::Malformed);
+            let scratch = index.parent().unwrap_or(Path::new("."));
+            return Self::of_mended(&text, scratch);
         };
         let table = index_builder::table(valid).map_err(Unusable::Malformed)?;
         let table = match keep(kept, &table) {
@@ -170,6 +174,43 @@ impl Packages {
         let text = IndexBytes::of_file(index).map_err(Unusable::Unreadable)?;
         text.advise_random();
         Ok(Self(Arc::new(Parts { text, table })))
+    }
+
+    /// Reads an index from a file without a name, which nobody else writes; `scratch` is a directory for another such
+    /// file.
+    ///
+    /// # Errors
+    /// [`Unusable`] for the index.
+    pub fn of_unnamed(file: &File, scratch: &Path) -> Result<Self, Unusable> {
+        let text = IndexBytes::of_open(file).map_err(Unusable::Unreadable)?;
+        let Ok(valid) = std::str::from_utf8(&text) else {
+            return Self::of_mended(&text, scratch);
+        };
+        let table = IndexTable::new(IndexBytes::Owned(
+            index_builder::table(valid).map_err(Unusable::Malformed)?,
+        ));
+        text.forget();
+        text.advise_random();
+        Ok(Self(Arc::new(Parts { text, table })))
+    }
+
+    /// Reads an index that is not UTF-8 throughout, mended, by way of a file without a name in `scratch`: it may be too
+    /// large for memory.
+    fn of_mended(bytes: &[u8], scratch: &Path) -> Result<Self, Unusable> {
+        let mended = || -> io::Result<File> {
+            let file = tempfile::tempfile_in(scratch)?;
+            let mut out = io::BufWriter::with_capacity(1 << 18, &file);
+            for chunk in bytes.utf8_chunks() {
+                out.write_all(chunk.valid().as_bytes())?;
+                if !chunk.invalid().is_empty() {
+                    write!(out, "{}", char::REPLACEMENT_CHARACTER)?;
+                }
+            }
+            out.flush()?;
+            drop(out);
+            Ok(file)
+        };
+        Self::of_unnamed(&mended().map_err(Unusable::Unreadable)?, scratch)
     }
 
     /// Returns the number of packages.

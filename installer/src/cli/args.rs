@@ -134,6 +134,13 @@ pub struct Args {
     #[arg(long)]
     pub allow_older_release: bool,
 
+    /// How long a mirror may take for its next bytes before another attempt is made
+    ///
+    /// A download of less than 1024 bytes a second over this time is too slow, too. After four attempts
+    /// the run ends, and names the mirror.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = values::download_timeout)]
+    pub download_timeout: Duration,
+
     /// Whether /usr is merged: /bin, /sbin and /lib* are links into /usr
     ///
     /// Packages bring the links since Debian 13, and in Debian 12 the package usrmerge makes

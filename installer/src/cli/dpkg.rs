@@ -1,8 +1,8 @@
 //! The command dpkg: `rootless-install dpkg …`, or this program called `dpkg`.
 //!
 //! Options are those of dpkg(1), on a root filesystem of the user's own, and some of `rootless-install`: `--arch`,
-//! `--native-sysroot`, `--cache`, `--mirror`, `--suite`, `--components`, `--keyring`, `--allow-older-release`, `--script-timeout`. Front ends
-//! that cannot pass these on take them from the environment variable `ROOTLESS_INSTALL_OPTIONS`, between blanks.
+//! `--native-sysroot`, `--cache`, `--mirror`, `--suite`, `--components`, `--keyring`, `--allow-older-release`, `--download-timeout`,
+//! `--script-timeout`. Front ends that cannot pass these on take them from the environment variable `ROOTLESS_INSTALL_OPTIONS`, between blanks.
 
 mod parse;
 mod table;

@@ -135,6 +135,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
             mirrors: args.mirror,
             keyrings,
             allow_older: args.allow_older_release,
+            download_timeout: args.download_timeout,
         },
         cache: std::path::absolute(cache).map_err(SettingsError::CurrentDirectory)?,
         temporary: environment.temporary(),

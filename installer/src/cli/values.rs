@@ -84,13 +84,27 @@ fn unknown_architecture(name: &str) -> String {
     )
 }
 
-/// Parses `--script-timeout`: a duration as humantime writes it; a bare number is seconds.
-pub(super) fn timeout(value: &str) -> Result<Duration, String> {
-    let duration = match value.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
+/// Parses a duration as humantime writes it; a bare number is seconds.
+fn duration(value: &str) -> Result<Duration, String> {
+    match value.parse::<u64>() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
         Err(_) => humantime::parse_duration(value)
-            .map_err(|error| format!("{error}; give it as `90s`, `10min` or `1h 30min`"))?,
-    };
+            .map_err(|error| format!("{error}; give it as `90s`, `10min` or `1h 30min`")),
+    }
+}
+
+/// Parses `--download-timeout`: a duration of at least a second and at most a day.
+pub(super) fn download_timeout(value: &str) -> Result<Duration, String> {
+    let duration = duration(value)?;
+    if (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&duration) {
+        return Ok(duration);
+    }
+    Err("less than a second, or more than a day; give it as `30s` or `5min`".to_owned())
+}
+
+/// Parses `--script-timeout`: a duration of at least a second.
+pub(super) fn timeout(value: &str) -> Result<Duration, String> {
+    let duration = duration(value)?;
     if duration < Duration::from_secs(1) {
         return Err("less than a second: no script could end in time".to_owned());
     }
@@ -234,6 +248,8 @@ mod tests {
         assert_eq!(timeout("90"), Ok(Duration::from_secs(90)));
         assert!(timeout("0").is_err());
         assert!(timeout("soon").is_err_and(|error| error.contains("10min")));
+        assert_eq!(download_timeout("5min"), Ok(Duration::from_secs(300)));
+        assert!(download_timeout("0").is_err() && download_timeout("2days").is_err());
     }
 
     #[test]

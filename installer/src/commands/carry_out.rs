@@ -5,7 +5,7 @@ use super::prepare::{Chosen, Prepared, Universes, request};
 use crate::install::{DeferredPackages, Installation, ScriptHost};
 use crate::native_root_source::{NativeRoot, NativeRootSource};
 use crate::settings::Settings;
-use crate::staging::Staging;
+use crate::staging::{Room, Staging};
 use deb_archive::{PackageFile, target_files};
 use rootless_install_fs::Target;
 use script_host::sysroot::package_file;
@@ -88,7 +88,15 @@ impl CarryOut<'_, '_> {
             .packages()
             .map(|id| package_file(universe, &self.prepared.target, id))
             .collect::<Result<Vec<PackageFile>, _>>()?;
-        self.staging.check_space(self.chosen.installed_size(universe))?;
+        let (fetched, fetcher) = (files.len(), &self.prepared.archives.fetcher);
+        self.staging.check_room(
+            Room::of_packages(fetched, self.chosen.installed_size(universe)),
+            &self.settings.cache,
+            Room {
+                bytes: fetcher.missing(&files),
+                files: fetched as u64,
+            },
+        )?;
         let _stage = self.reporter.stage(Stage::Download);
         Ok(self.prepared.archives.fetcher.fetch(&files)?)
     }

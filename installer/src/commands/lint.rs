@@ -10,7 +10,7 @@ use crate::lint::report::{Package, VERSION};
 use crate::lint::{Format, Lint, LintContext, LintReporter, Report};
 use crate::local_packages::LocalPackage;
 use crate::settings::Settings;
-use crate::staging::Staging;
+use crate::staging::{self, Staging};
 use rootless_install_fs::Target;
 use script_host::Observer;
 use script_host::view::DPKG_ROOT;
@@ -47,7 +47,10 @@ impl LintSettings {
 pub fn run(lint: &LintSettings, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> Result<Report, Error> {
     let settings = &lint.settings;
     begin();
+    staging::check_machine()?;
+    staging::check_limits()?;
     let scripts_run = mode::watched()?;
+    staging::check_cache(&settings.cache, true)?;
     check_native_tools(settings, scripts_run)?;
     let staging = Staging::throw_away(&settings.cache.join("run"))?;
     let prepared = Prepared::load(settings, scripts_run, &lint.local, &reporter, cancel)?;

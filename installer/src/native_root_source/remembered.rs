@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
+use super::sealed;
 use apt_solve::Request;
 use deb_archive::Source;
 use deb_types::hex;
@@ -44,7 +45,8 @@ impl Remembered {
         let name = fs::read_to_string(&self.record).ok()?;
         let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let root = self.roots.join(&name);
-        (age < SERVES && is_name && !name.is_empty() && root.is_dir()).then_some(root)
+        let usable = age < SERVES && is_name && !name.is_empty() && sealed::is_whole(&root);
+        usable.then_some(root)
     }
 
     /// Records a native root of the cache. One that cannot be recorded is looked for in the indexes again.
@@ -81,7 +83,8 @@ mod tests {
         remembered(&["a"]).record(&root);
         // The root is gone.
         assert_eq!(remembered(&["a"]).find(), None);
-        fs::create_dir_all(&root).unwrap();
+        fs::create_dir_all(root.join("bin")).unwrap();
+        sealed::seal(&root).unwrap();
         assert_eq!(remembered(&["a"]).find(), Some(root));
         assert_eq!(remembered(&["a", "b"]).find(), None);
         let long_ago = SystemTime::now() - SERVES - Duration::from_secs(1);

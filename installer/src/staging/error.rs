@@ -111,6 +111,40 @@ pub enum Error {
         /// The least that is enough.
         least: u64,
     },
+    /// The process may have too little memory.
+    #[error("the limit of {name} is {}: at least {} are needed", ByteCount(*limit), ByteCount(*least))]
+    LittleMemory {
+        /// What is limited.
+        name: &'static str,
+        /// The option of `ulimit` that sets it.
+        option: char,
+        /// The limit in bytes.
+        limit: u64,
+        /// The least that is enough.
+        least: u64,
+    },
+    /// The user may have too few processes.
+    #[error(
+        "the limit of the user's processes and threads is {limit}, and there are {there}: {least} more are needed"
+    )]
+    FewProcesses {
+        /// The limit.
+        limit: u64,
+        /// Number of those that are there.
+        there: u64,
+        /// Number of further ones that is enough.
+        least: u64,
+    },
+    /// The root directory lacks what every machine has.
+    #[error(
+        "{path} is not there, as in a root directory that chroot(2) was called for and nobody has prepared"
+    )]
+    NotMounted {
+        /// What is missing.
+        path: PathBuf,
+        /// The command that makes it.
+        mend: &'static str,
+    },
     /// The user may not write there.
     #[error("no permission to make anything in {path}")]
     Permission {
@@ -138,6 +172,24 @@ pub enum Error {
         needed: u64,
         /// Number of bytes that are free to the user.
         free: u64,
+    },
+    /// There are fewer free inodes than the target needs.
+    #[error("not enough inodes on the filesystem of {path}: {needed} are needed, {free} are free")]
+    NoInodes {
+        /// A directory on it.
+        path: PathBuf,
+        /// Number of files that will be made.
+        needed: u64,
+        /// Number of inodes that are free to the user.
+        free: u64,
+    },
+    /// The user's quota is less than the target needs.
+    #[error("the quota on the filesystem of {path} is not enough: {what}")]
+    Quota {
+        /// A directory on it.
+        path: PathBuf,
+        /// What is needed, and what is left of the quota.
+        what: String,
     },
     /// There is no space, no inode or no quota left.
     #[error("no space left on the filesystem of {path}")]
@@ -232,13 +284,24 @@ impl Error {
                  /etc/security/limits.conf or with LimitFSIZE= of a systemd unit"
                     .into()
             }
+            Self::LittleMemory { option, .. } => format!(
+                "raise it with `ulimit -{option} unlimited`; where the hard limit forbids that, root sets it in \
+                 /etc/security/limits.conf or with {}= of a systemd unit",
+                if *option == 'v' { "LimitAS" } else { "LimitDATA" }
+            ),
+            Self::FewProcesses { .. } => {
+                "raise it with `ulimit -u 4096`, or end other processes; where the hard limit forbids that, root sets it \
+                 in /etc/security/limits.conf or with LimitNPROC= of a systemd unit"
+                    .into()
+            }
+            Self::NotMounted { mend, .. } => format!("as root, run in that root directory: {mend}"),
             Self::NoUserXattrs { .. } => {
                 "owners and modes are kept in extended attributes: give a target on \
                  ext4, xfs or btrfs (or on tmpfs with Linux 6.6 or later), not on NFS or FAT"
                     .into()
             }
-            Self::NoSpace { .. } | Self::Full { .. } => {
-                "make room (for quotas and inodes too), or give a target on another filesystem".into()
+            Self::NoSpace { .. } | Self::NoInodes { .. } | Self::Quota { .. } | Self::Full { .. } => {
+                "make room (for quotas and inodes too), or give a target or --cache on another filesystem".into()
             }
             Self::Temporary { .. } => "set TMPDIR to a directory you can write to".into(),
             Self::ParentNotADirectory { .. } | Self::Rename { .. } | Self::Io { .. } => return None,

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{XattrFlags, fremovexattr, fsetxattr, statvfs};
 
+use super::room::{Room, check_room};
 use super::{Error, LOST_AND_FOUND};
 
 /// Returns the parent of a target, absolute and without links, and its name.
@@ -104,31 +105,6 @@ pub(super) fn check_file(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Least number of open files with which a run is known to work.
-const DESCRIPTORS: u64 = 32;
-
-/// Least size of files: that of a large index.
-const FILE_SIZE: u64 = 128 << 20;
-
-/// Checks the limits of the process (getrlimit(2)).
-///
-/// # Errors
-/// [`Error::FewDescriptors`] and [`Error::SmallFiles`].
-pub fn check_limits() -> Result<(), Error> {
-    use nix::sys::resource::{Resource, getrlimit};
-    // A limit that cannot be read is none that is known.
-    let of = |resource| getrlimit(resource).map_or(u64::MAX, |(soft, _)| soft);
-    let (limit, least) = (of(Resource::RLIMIT_NOFILE), DESCRIPTORS);
-    if limit < least {
-        return Err(Error::FewDescriptors { limit, least });
-    }
-    let (limit, least) = (of(Resource::RLIMIT_FSIZE), FILE_SIZE);
-    if limit < least {
-        return Err(Error::SmallFiles { limit, least });
-    }
-    Ok(())
-}
-
 /// Checks the cache directory, which is made where it is not there; `executes` says whether programs in it are executed.
 ///
 /// # Errors
@@ -136,6 +112,7 @@ pub fn check_limits() -> Result<(), Error> {
 pub fn check_cache(cache: &Path, executes: bool) -> Result<(), Error> {
     fs::create_dir_all(cache).map_err(|source| Error::creating(cache, source))?;
     check_attributes(cache)?;
+    check_room(cache, Room::LEAST)?;
     let found = statvfs(cache).map_err(|errno| Error::at(cache, errno.into()))?;
     if executes && libc::c_ulong::from_ne_bytes(found.f_flag.bits().to_ne_bytes()) & libc::ST_NOEXEC != 0 {
         return Err(Error::NoExec {
@@ -193,22 +170,4 @@ pub fn check_xattrs(directory: &Path) -> Result<(), Error> {
                 source,
             },
         })
-}
-
-/// Checks that the filesystem of `directory` has `needed` bytes free to the user.
-///
-/// # Errors
-/// [`Error::NoSpace`] where it has not.
-pub fn check_space(directory: &Path, needed: u64) -> Result<(), Error> {
-    let found = statvfs(directory).map_err(|errno| Error::at(directory, errno.into()))?;
-    // Filesystems that do not count have 0 blocks in all.
-    let free = found.f_bavail.saturating_mul(found.f_frsize);
-    if found.f_blocks > 0 && free < needed {
-        return Err(Error::NoSpace {
-            path: directory.to_owned(),
-            needed,
-            free,
-        });
-    }
-    Ok(())
 }

@@ -226,6 +226,15 @@ fn answer(state: &State, asked: &Asked, out: &mut TcpStream) -> std::io::Result<
                 left -= std::io::copy(&mut Read::by_ref(&mut file).take(part.min(left)), out)?;
             }
         }
+        Some(Fault::Trickle(pause)) => {
+            for byte in file.take(length).bytes() {
+                if state.stop.load(Ordering::SeqCst) {
+                    return Ok(false);
+                }
+                std::thread::sleep(Duration::from_millis(pause));
+                out.write_all(&[byte?])?;
+            }
+        }
         _ => {
             std::io::copy(&mut file.take(length), out)?;
         }

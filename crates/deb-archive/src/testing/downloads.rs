@@ -212,7 +212,8 @@ fn silence_not_found_and_refusal_are_told_apart() {
     let (result, requests) = one(Serve::Silent(bytes.clone(), 0), &bytes);
     let error = result.unwrap_err();
     assert!(
-        matches!(error, ArchiveError::Unreachable { .. }) && error.to_string().contains("timed out"),
+        matches!(error, ArchiveError::TooSlow { rate: 0, .. })
+            && error.to_string().contains("0 bytes a second over 0.4 s"),
         "{error}"
     );
     assert_eq!(requests.len(), 3);

@@ -9,6 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::table::{Meaning, OptionSpec, Value, options};
+use crate::cli::values::download_timeout;
 use crate::dpkg::{Action, Call, Options};
 use crate::settings::NativeTools;
 use deb_arch::Architecture;
@@ -225,6 +226,10 @@ impl Parser {
                 options.archives.components = names.map(str::to_owned).collect();
             }
             "keyring" => options.archives.keyrings.push(value.into()),
+            "download-timeout" => {
+                let limit = download_timeout(text(name, value)?);
+                options.archives.download_timeout = limit.map_err(|error| format!("--{name}: {error}"))?;
+            }
             _ => {
                 let limit = text(name, value)?;
                 let limit = humantime::parse_duration(limit)

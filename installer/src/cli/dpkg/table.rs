@@ -133,6 +133,7 @@ pub(super) fn options() -> Vec<OptionSpec> {
         ("suite", None),
         ("components", None),
         ("keyring", None),
+        ("download-timeout", None),
         ("script-timeout", None),
     ] {
         all.push(option(long, short, Value::Given, Meaning::Setting));
