@@ -25,6 +25,12 @@ pub enum Lack {
     UserAttributes(PathBuf),
     /// This directory is on a filesystem with this many KiB.
     Space(PathBuf, u32),
+    /// This directory is on a tmpfs with these mount options.
+    Options(PathBuf, &'static str),
+    /// `/proc` is not mounted.
+    Proc,
+    /// `/dev` is empty.
+    Dev,
 }
 
 // Everything on /usr/bin but two names, by links to where the directory still is.
@@ -86,6 +92,9 @@ impl Lack {
             Self::UserNamespaces => USER_NAMESPACES.to_owned(),
             Self::UserNamespacesAndFuse => format!("{DEV}\n{USER_NAMESPACES}"),
             Self::UserAttributes(at) => mount("ramfs", at),
+            Self::Options(at, options) => mount(&format!("tmpfs -o {options}"), at),
+            Self::Proc => "umount -l /proc".to_owned(),
+            Self::Dev => "mount -t tmpfs none /dev".to_owned(),
             Self::Space(at, kib) => mount(&format!("tmpfs -o size={kib}k"), at),
         };
         let script = format!(
@@ -136,6 +145,7 @@ mod tests {
         let at = dir.path().display();
         let attributes = format!("touch {at}/x && setfattr -n user.x -v 1 {at}/x");
         let space = format!("head -c 100000 /dev/zero >{at}/x");
+        let inodes = format!("touch {at}/x; touch {at}/y");
         let cases = [
             (
                 Lack::Fuse,
@@ -152,6 +162,13 @@ mod tests {
                 "command -v newuidmap || id && echo gone",
                 ["gone", "uid="],
             ),
+            (
+                Lack::Options(dir.path().to_path_buf(), "nr_inodes=2"),
+                &inodes,
+                ["No space left", "left: x"],
+            ),
+            (Lack::Proc, "ls -d /proc/self || id", ["No such file", "uid="]),
+            (Lack::Dev, "ls /dev/null || id", ["No such file", "uid="]),
             (Lack::SubordinateIds, "wc -c </etc/subuid; id", ["0\n", "uid="]),
             (
                 Lack::UserNamespaces,

@@ -391,7 +391,8 @@ scenario!(
     let cache = fresh.work.path("cache");
     let run = fresh.install("", "target").without(Lack::Space(cache, 256));
     let traces = fresh.work.traces();
-    run.end()?.failed_with(&["no space left", "cache"]);
+    run.end()?.failed_with(&["not enough space", "cache"]);
+    assert!(fresh.mirror.requests().is_empty());
     fresh.work.clean(&traces, &[]);
 });
 

@@ -4,6 +4,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use rootless_install_tests::machine::Lack;
 use rootless_install_tests::program::Run;
 use rootless_install_tests::synthetic::{Synthetic, package, read, seeing};
 use rootless_install_tests::{Error, Result, scenario};
@@ -209,7 +210,79 @@ scenario!(
         change(clear)?;
         outcome?.failed_with(&[name, &format!("chattr {clear}")]);
     }
+    let place = |name: &str| archive.work.path(name);
+    for (lack, words) in [
+        (Lack::Options(place("cache"), "noexec"), ["noexec", "--cache"]),
+        (Lack::Options(place("cache"), "ro"), ["read-only", "cache"]),
+        (Lack::Options(place("cache"), "nr_inodes=50"), ["inodes", "cache"]),
+        (Lack::Options(place("cache"), "size=1m"), ["not enough space", "cache"]),
+        (Lack::Options(place("out"), "nr_inodes=50"), ["inodes", "out"]),
+        (Lack::Options(place("out"), "size=1m"), ["not enough space", "out"]),
+        (Lack::Proc, ["/proc", "mount -t proc"]),
+        (Lack::Dev, ["/dev/null", "mknod"]),
+    ] {
+        let shown = format!("{lack:?}");
+        archive.work.make_dir("cache")?;
+        let outcome = archive.install("", "target").without(lack).end()?;
+        outcome.failed_with(&words);
+        assert!(archive.mirror.requests().is_empty(), "{shown}: {}", outcome.stderr);
+    }
+    // What does not matter: nothing of the target is executed or opened as a device where it lies.
+    for options in ["nosuid,nodev", "noexec,noatime"] {
+        let run = archive.install("", "target").without(Lack::Options(place("out"), options));
+        run.end()?.succeeded();
+    }
+});
+
+scenario!(
+    /// Limits of memory and processes that are too low for a run are found before anything is fetched, and those that
+    /// are said to be enough are.
+    low_limits, CONFIGURE, {
+    let archive = Synthetic::with(&[])?;
+    for (limit, words) in [
+        ("--as=500000000", ["address space", "ulimit -v"]),
+        ("--data=100000000", ["memory for data", "ulimit -d"]),
+        ("--nproc=10", ["processes and threads is 10", "ulimit -u"]),
+    ] {
+        let run = archive.install("", "low").through(format!("exec prlimit {limit} \"$@\""));
+        run.end()?.failed_with(&words);
+    }
     assert!(archive.mirror.requests().is_empty());
+    // 1 GiB and 512 MiB.
+    let run = archive.install("", "enough").through("exec prlimit --as=1073741824 --data=536870912 \"$@\"");
+    run.end()?.succeeded();
+});
+
+scenario!(
+    /// A native root of the cache that is damaged is found and made anew; one that is copied is not.
+    damaged_native_root, CONFIGURE, {
+    let archive = Synthetic::with(&[package("plain")?.script("postinst", &seeing("echo fine\n"))])?;
+    let install = |name: &str| archive.install("plain", name).option("--mode=chrootless").end();
+    install("whole.tar")?.succeeded();
+    let whole = std::fs::read(archive.work.out("whole.tar"))?;
+    let roots = archive.work.path("cache/native-root");
+    let found: Vec<_> = std::fs::read_dir(&roots)?.collect::<std::io::Result<_>>()?;
+    let [root] = found.as_slice() else { panic!("not one native root: {found:?}") };
+    let root = root.path();
+    let copy = archive.work.path("copy");
+    let done = std::process::Command::new("cp").arg("-a").args([&root, &copy]).status()?;
+    assert!(done.success());
+    let library = std::fs::read_dir(root.join("usr/bin"))?.next().ok_or("no program")??.path();
+    let library = std::fs::canonicalize(library)?;
+    let intact = std::fs::read(&library)?;
+    std::fs::write(&library, "damaged")?;
+    let healed = install("healed.tar")?;
+    healed.succeeded();
+    assert!(healed.stderr.contains("is damaged: it is made anew"), "{}", healed.stderr);
+    assert_eq!(std::fs::read(archive.work.out("healed.tar"))?, whole);
+    assert_eq!(std::fs::read(&library)?, intact);
+    std::fs::remove_dir_all(&root)?;
+    let done = std::process::Command::new("cp").arg("-a").args([&copy, &root]).status()?;
+    assert!(done.success());
+    let copied = install("copied.tar")?;
+    copied.succeeded();
+    assert!(!copied.stderr.contains("damaged"), "{}", copied.stderr);
+    assert_eq!(std::fs::read(archive.work.out("copied.tar"))?, whole);
 });
 
 scenario!(

@@ -7,6 +7,8 @@ use std::time::Duration;
 use deb_types::FileHash;
 use thiserror::Error;
 
+use super::explain::{advice, near_suites, seconds};
+
 /// An error of reading an archive. Its URLs have no password.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -358,94 +360,10 @@ pub enum ArchiveError {
     Interrupted,
 }
 
-/// Returns a duration in seconds, as short as it can be written.
-fn seconds(duration: Duration) -> String {
-    format!("{} s", duration.as_secs_f64())
-}
-
-/// What an HTTP status means for the user (RFC 9110, section 15), after the status.
-fn advice(status: u16) -> &'static str {
-    match status {
-        401 => " (user and password are wanted): write them into the URL, https://USER:PASSWORD@HOST/",
-        402 | 403 | 451 => {
-            " (access is refused): the server does not give this file to you; give another --mirror"
-        }
-        407 => " (the proxy wants user and password): write them into http_proxy or https_proxy",
-        408 | 425 | 429 => " (too slow, or too many requests): try again later or give another --mirror",
-        400..=499 => {
-            " (it does not accept the request): check the URL, and the proxy variables (http_proxy, https_proxy, no_proxy)"
-        }
-        300..=399 => " and does not say where to go instead: check the URL or give another --mirror",
-        501 | 505 => " (it cannot do what is asked): check the URL and the proxy, or give another --mirror",
-        502..=504 => {
-            " (the server or a proxy before it is overloaded or down): try again later or give another --mirror"
-        }
-        _ => ": the server is in trouble; try again later or give another --mirror",
-    }
-}
-
 impl ArchiveError {
     /// Returns a function for `map_err` on file access.
     pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
-    }
-}
-
-/// Suites and codenames of Debian and its derivatives' archives.
-const SUITES: &[&str] = &[
-    "stable",
-    "testing",
-    "unstable",
-    "experimental",
-    "oldstable",
-    "oldoldstable",
-    "sid",
-    "stretch",
-    "buster",
-    "bullseye",
-    "bookworm",
-    "trixie",
-    "forky",
-    "duke",
-    "focal",
-    "jammy",
-    "noble",
-];
-
-/// Returns which suites may have been meant by one that is not there.
-fn near_suites(suite: &str) -> String {
-    let end = suite.find(['-', '/']).unwrap_or(suite.len());
-    let (name, rest) = suite.split_at(end);
-    // One that is not in this archive has no other name.
-    if SUITES.contains(&name) {
-        return String::new();
-    }
-    let near = deb_types::near::nearest(name, SUITES.iter().copied(), 2);
-    let near: Vec<String> = near
-        .into_iter()
-        .take(3)
-        .map(|name| format!("`{name}{rest}`"))
-        .collect();
-    match near.is_empty() {
-        true => String::new(),
-        false => format!("; did you mean {}?", near.join(", ")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn suites_that_are_nearly_meant() {
-        assert_eq!(near_suites("trixi"), "; did you mean `trixie`?");
-        assert_eq!(near_suites("Trixie"), "; did you mean `trixie`?");
-        assert_eq!(
-            near_suites("bokworm-backports"),
-            "; did you mean `bookworm-backports`?"
-        );
-        assert_eq!(near_suites("trixie-backport"), "");
-        assert_eq!(near_suites("whatever"), "");
     }
 }

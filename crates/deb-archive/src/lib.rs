@@ -28,6 +28,7 @@ mod date;
 mod document;
 mod download;
 mod error;
+mod explain;
 mod fetch;
 mod hasher;
 mod index;

@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Result, errno_text, with_causes};
 use super::options::{Action, Call, Options};
-use crate::staging::check_xattrs;
+use crate::staging::{check_limits, check_machine, check_xattrs};
 use deb_arch::Architecture;
 use deb_unpack::DebFile;
 use dpkg_db::{ADMIN, Database};
@@ -66,7 +66,13 @@ pub(super) fn open(call: &Call) -> Result<Target> {
         return Err(fatal(format!("there is no directory '{}'", root.display())));
     }
     if call.action.runs_scripts() {
-        check_xattrs(root).map_err(|error| fatal(with_causes(&error)))?;
+        check_machine()
+            .and_then(|()| check_limits())
+            .and_then(|()| check_xattrs(root))
+            .map_err(|error| match error.hint() {
+                Some(hint) => fatal(format!("{}; {hint}", with_causes(&error))),
+                None => fatal(with_causes(&error)),
+            })?;
     }
     Target::open(root).map_err(|error| fatal(with_causes(&error)))
 }
