@@ -123,6 +123,11 @@ fn with_reporter(
             return Exit::Failure.into();
         }
     };
+    // Threads and the log need what is checked here.
+    if let Err(error) = staging::check_machine().and_then(|()| staging::check_limits()) {
+        error::print(&error, error.hint(), style);
+        return Exit::Failure.into();
+    }
     let cancel = Cancel::new();
     if let Err(error) = cancel.listen(staging::end_late) {
         error::print(&error, None::<&str>, style);

@@ -213,7 +213,6 @@ scenario!(
     let place = |name: &str| archive.work.path(name);
     for (lack, words) in [
         (Lack::Options(place("cache"), "noexec"), ["noexec", "--cache"]),
-        (Lack::Options(place("cache"), "ro"), ["read-only", "cache"]),
         (Lack::Options(place("cache"), "nr_inodes=50"), ["inodes", "cache"]),
         (Lack::Options(place("cache"), "size=1m"), ["not enough space", "cache"]),
         (Lack::Options(place("out"), "nr_inodes=50"), ["inodes", "out"]),
@@ -257,7 +256,10 @@ scenario!(
     /// A native root of the cache that is damaged is found and made anew; one that is copied is not.
     damaged_native_root, CONFIGURE, {
     let archive = Synthetic::with(&[package("plain")?.script("postinst", &seeing("echo fine\n"))])?;
-    let install = |name: &str| archive.install("plain", name).option("--mode=chrootless").end();
+    let install = |name: &str| {
+        let run = archive.install("plain", name).option("--mode=chrootless");
+        run.env("SOURCE_DATE_EPOCH", "1600000000").end()
+    };
     install("whole.tar")?.succeeded();
     let whole = std::fs::read(archive.work.out("whole.tar"))?;
     let roots = archive.work.path("cache/native-root");
@@ -274,15 +276,15 @@ scenario!(
     let healed = install("healed.tar")?;
     healed.succeeded();
     assert!(healed.stderr.contains("is damaged: it is made anew"), "{}", healed.stderr);
-    assert_eq!(std::fs::read(archive.work.out("healed.tar"))?, whole);
-    assert_eq!(std::fs::read(&library)?, intact);
+    assert!(std::fs::read(archive.work.out("healed.tar"))? == whole);
+    assert!(std::fs::read(&library)? == intact);
     std::fs::remove_dir_all(&root)?;
     let done = std::process::Command::new("cp").arg("-a").args([&copy, &root]).status()?;
     assert!(done.success());
     let copied = install("copied.tar")?;
     copied.succeeded();
     assert!(!copied.stderr.contains("damaged"), "{}", copied.stderr);
-    assert_eq!(std::fs::read(archive.work.out("copied.tar"))?, whole);
+    assert!(std::fs::read(archive.work.out("copied.tar"))? == whole);
 });
 
 scenario!(

@@ -47,8 +47,6 @@ impl LintSettings {
 pub fn run(lint: &LintSettings, reporter: Arc<dyn Reporter>, cancel: &Cancel) -> Result<Report, Error> {
     let settings = &lint.settings;
     begin();
-    staging::check_machine()?;
-    staging::check_limits()?;
     let scripts_run = mode::watched()?;
     staging::check_cache(&settings.cache, true)?;
     check_native_tools(settings, scripts_run)?;
