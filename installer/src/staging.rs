@@ -36,7 +36,6 @@ pub use error::Error;
 pub use handed_over::{end_late, entry};
 pub use limits::{check_limits, check_machine};
 pub use preflight::{check_cache, check_xattrs};
-pub(crate) use room::Quota;
 pub use room::{Room, check_room};
 
 use crate::target_spec::TargetSpec;

@@ -77,9 +77,22 @@ pub(crate) fn local_time() -> String {
     )
 }
 
+/// A quota of the user or group, with what is taken of it; 0 stands for no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Quota {
+    /// Bytes that may be taken.
+    pub(crate) bytes: u64,
+    /// Bytes that are taken.
+    pub(crate) used_bytes: u64,
+    /// Files that may be there.
+    pub(crate) files: u64,
+    /// Files that are there.
+    pub(crate) used_files: u64,
+}
+
 /// Returns the quotas of the user and of the group on the filesystem of a file, as far as there are such and the kernel
 /// tells them (quotactl(2), `quotactl_fd`, Linux 5.14).
-pub(crate) fn quotas(file: &File) -> Vec<crate::staging::Quota> {
+pub(crate) fn quotas(file: &File) -> Vec<Quota> {
     // Kinds of quotas and their number in commands (linux/quota.h).
     const GET: libc::c_uint = 0x80_0007;
     let own = [
@@ -102,7 +115,7 @@ pub(crate) fn quotas(file: &File) -> Vec<crate::staging::Quota> {
             )
         };
         if done == 0 {
-            found.push(crate::staging::Quota {
+            found.push(Quota {
                 // Limits of space are in blocks of 1024 bytes.
                 bytes: block.dqb_bhardlimit.saturating_mul(1024),
                 used_bytes: block.dqb_curspace,

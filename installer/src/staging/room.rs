@@ -6,7 +6,8 @@ use std::path::Path;
 use rustix::fs::{FallocateFlags, fallocate, fstatfs, statvfs};
 
 use super::Error;
-use crate::sys;
+use crate::sys::{self, Quota};
+use task_progress::summary::ByteCount;
 
 /// What a number of files needs of a filesystem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub fn check_room(directory: &Path, needed: Room) -> Result<(), Error> {
     }
     let file = tempfile::tempfile_in(directory).map_err(|source| Error::creating(directory, source))?;
     for quota in sys::quotas(&file) {
-        if let Some(what) = quota.lack(needed) {
+        if let Some(what) = lack(quota, needed) {
             return Err(Error::Quota { path: path(), what });
         }
     }
@@ -84,7 +85,7 @@ pub fn check_room(directory: &Path, needed: Room) -> Result<(), Error> {
     match reserved.map_err(|error| error.kind()) {
         Err(io::ErrorKind::QuotaExceeded) => Err(Error::Quota {
             path: path(),
-            what: format!("{} are needed", task_progress::summary::ByteCount(needed.bytes)),
+            what: format!("{} are needed", ByteCount(needed.bytes)),
         }),
         Err(io::ErrorKind::StorageFull) => Err(Error::NoSpace {
             path: path(),
@@ -96,35 +97,19 @@ pub fn check_room(directory: &Path, needed: Room) -> Result<(), Error> {
     }
 }
 
-/// A quota of the user or group, with what is taken of it; 0 stands for no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Quota {
-    /// Bytes that may be taken.
-    pub(crate) bytes: u64,
-    /// Bytes that are taken.
-    pub(crate) used_bytes: u64,
-    /// Files that may be there.
-    pub(crate) files: u64,
-    /// Files that are there.
-    pub(crate) used_files: u64,
-}
-
-impl Quota {
-    /// Returns what of the needed room the quota does not leave, in words.
-    fn lack(self, needed: Room) -> Option<String> {
-        use task_progress::summary::ByteCount;
-        let free = self.bytes.saturating_sub(self.used_bytes);
-        if self.bytes > 0 && free < needed.bytes {
-            return Some(format!(
-                "{} are needed, {} are left",
-                ByteCount(needed.bytes),
-                ByteCount(free)
-            ));
-        }
-        let free = self.files.saturating_sub(self.used_files);
-        (self.files > 0 && free < needed.files)
-            .then(|| format!("{} files are needed, {free} are left", needed.files))
+/// Returns what of the needed room a quota does not leave, in words.
+fn lack(quota: Quota, needed: Room) -> Option<String> {
+    let free = quota.bytes.saturating_sub(quota.used_bytes);
+    if quota.bytes > 0 && free < needed.bytes {
+        return Some(format!(
+            "{} are needed, {} are left",
+            ByteCount(needed.bytes),
+            ByteCount(free)
+        ));
     }
+    let free = quota.files.saturating_sub(quota.used_files);
+    (quota.files > 0 && free < needed.files)
+        .then(|| format!("{} files are needed, {free} are left", needed.files))
 }
 
 #[cfg(test)]
@@ -137,27 +122,27 @@ mod tests {
             bytes: 1 << 20,
             files: 100,
         };
-        assert_eq!(Quota::default().lack(needed), None);
+        assert_eq!(lack(Quota::default(), needed), None);
         let quota = Quota {
             bytes: 3 << 20,
             used_bytes: 1 << 20,
             files: 300,
             used_files: 200,
         };
-        assert_eq!(quota.lack(needed), None);
+        assert_eq!(lack(quota, needed), None);
         let fuller = Quota {
             used_files: 201,
             ..quota
         };
         assert_eq!(
-            fuller.lack(needed).as_deref(),
+            lack(fuller, needed).as_deref(),
             Some("100 files are needed, 99 are left")
         );
         let over = Quota {
             used_bytes: 4 << 20,
             ..quota
         };
-        assert!(over.lack(needed).is_some_and(|what| what.contains("are left")));
+        assert!(lack(over, needed).is_some_and(|what| what.contains("are left")));
     }
 
     #[test]
