@@ -242,19 +242,18 @@ impl Engine<'_, '_> {
                 }
             }
             self.activate_path(&used, key);
-            match self.target.stat(&used).map(|stat| stat.meta.kind) {
-                Ok(FileType::Directory) => {
-                    if self.target.remove_dir(&used).is_err() {
-                        self.messages.warning(&format!(
-                            "while removing {}, directory '{}' not empty so not removed",
-                            self.name(key),
-                            path.display()
-                        ));
-                        left.push(path);
-                    }
+            let kind = self.target.stat(&used).map(|stat| stat.meta.kind).ok();
+            if kind == Some(FileType::Directory) {
+                if self.target.remove_dir(&used).is_err() {
+                    self.messages.warning(&format!(
+                        "while removing {}, directory '{}' not empty so not removed",
+                        self.name(key),
+                        path.display()
+                    ));
+                    left.push(path);
                 }
-                Ok(FileType::Symlink) => self.target.remove(&used)?,
-                _ => {}
+            } else if kind == Some(FileType::Symlink) {
+                self.target.remove(&used)?;
             }
         }
         Ok(())
