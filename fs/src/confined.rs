@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
@@ -97,6 +97,8 @@ pub(crate) struct Confined {
     root: Arc<Dir>,
     /// Directories by their path.
     open: Mutex<Recent<Vec<u8>, OpenDir>>,
+    /// A directory that is not below the root, by the path, in normal form, at which it is seen.
+    elsewhere: Option<(Vec<u8>, Box<Confined>)>,
 }
 
 #[derive(Debug)]
@@ -111,7 +113,23 @@ impl Confined {
         Ok(Self {
             root: Arc::new(Dir::root(root)?),
             open: Mutex::new(Recent::new(descriptors::share(KEPT_OPEN, PART))),
+            elsewhere: None,
         })
+    }
+
+    /// Has the directory at `path` be `directory` of the machine; links that lead there go on to lead below the root.
+    pub(crate) fn set_elsewhere(&mut self, path: &Path, directory: &Path) -> Result<(), Errno> {
+        self.elsewhere = Some((normal(path).into_owned(), Box::new(Self::new(directory)?)));
+        Ok(())
+    }
+
+    /// Returns what holds a path that is not below the root, and the path in it.
+    fn elsewhere(&self, path: &Path) -> Option<(&Self, PathBuf)> {
+        let (place, other) = self.elsewhere.as_ref()?;
+        let path = normal(path);
+        let rest = path.strip_prefix(&place[..])?;
+        (rest.is_empty() || rest.starts_with(b"/"))
+            .then(|| (&**other, PathBuf::from(OsStr::from_bytes(rest))))
     }
 
     pub(crate) fn root(&self) -> &Arc<Dir> {
@@ -120,6 +138,9 @@ impl Confined {
 
     /// Returns the location that `path` names, its last component not followed.
     pub(crate) fn location(&self, path: &Path) -> Result<Location, Errno> {
+        if let Some((other, path)) = self.elsewhere(path) {
+            return other.location(&path);
+        }
         let path = normal(path);
         let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
             _ if path.ends_with(b"..") && (path.len() == 2 || path.ends_with(b"/..")) => {
@@ -137,6 +158,9 @@ impl Confined {
 
     /// Returns the location that `path` leads to when its last component is followed, too.
     pub(crate) fn location_followed(&self, path: &Path) -> Result<Location, AttrError> {
+        if let Some((other, path)) = self.elsewhere(path) {
+            return other.location_followed(&path);
+        }
         let location = self.location(path)?;
         match sys::attr_at(location.fd(), &location.name) {
             Ok(attr) if attr.meta.kind == FileType::Symlink => self.walk(&normal(path), true),
@@ -275,6 +299,9 @@ impl Confined {
 
     /// Forgets the directories below the name `path`, which has come to mean something else.
     pub(crate) fn forget(&self, path: &Path) {
+        if let Some((other, path)) = self.elsewhere(path) {
+            return other.forget(&path);
+        }
         let path = normal(path);
         self.open().retain(|known, kept| {
             let below = known
@@ -286,6 +313,9 @@ impl Confined {
 
     /// Forgets all directories, as one or a link whose path is not known has another name.
     pub(crate) fn forget_all(&self) {
+        if let Some((_, other)) = &self.elsewhere {
+            other.forget_all();
+        }
         self.open().retain(|_, _| false);
     }
 }

@@ -72,6 +72,25 @@ impl Target {
     /// [`Error::NoUserXattrs`] if the directory's filesystem cannot hold fake ownership, [`Error::Io`] if
     /// it cannot be opened or written.
     pub fn open(dir: &Path) -> Result<Self> {
+        Self::of(dir, Self::confine(dir)?)
+    }
+
+    /// Opens the target in an existing directory, with a directory of it that is elsewhere on the machine: whatever is
+    /// at `path` and below in the target's paths is at `directory`. The view of a target does not show it.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), of both directories.
+    pub fn open_with(dir: &Path, path: &Path, directory: &Path) -> Result<Self> {
+        let mut confined = Self::confine(dir)?;
+        Self::confine(directory)?;
+        confined
+            .set_elsewhere(path, directory)
+            .map_err(|e| Error::io("open", directory, e))?;
+        Self::of(dir, confined)
+    }
+
+    /// Opens a directory that can hold fake ownership.
+    fn confine(dir: &Path) -> Result<Confined> {
         let confined = Confined::new(dir).map_err(|e| Error::io("open", dir, e))?;
         let probe = format!("{XATTR_PREFIX}probe");
         let root = sys::FdPath::of(confined.root().as_fd());
@@ -85,6 +104,10 @@ impl Target {
             Ok(()) | Err(Errno::NODATA) => {}
             Err(e) => return Err(Error::io("write", dir, e)),
         }
+        Ok(confined)
+    }
+
+    fn of(dir: &Path, confined: Confined) -> Result<Self> {
         // Directories that are there already may hand down lists.
         let populated = std::fs::read_dir(dir)
             .map_err(|e| Error::io("open", dir, e))?

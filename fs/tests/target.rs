@@ -498,3 +498,31 @@ proptest! {
         compare(&target, &model, "");
     }
 }
+
+#[test]
+fn a_directory_elsewhere() {
+    let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let target = Target::open_with(root.path(), Path::new("/var/lib/dpkg"), other.path()).unwrap();
+    let directory = Meta::of_root(FileType::Directory, 0o755);
+    let file = Meta::of_root(FileType::Regular, 0o644);
+    target
+        .make_dir(Path::new("/var/lib/dpkg/info"), &directory)
+        .unwrap();
+    target
+        .write(Path::new("var/lib//dpkg/info/x.list"), b"/.\n", &file)
+        .unwrap();
+    target
+        .rename(Path::new("/var/lib/dpkg/info"), Path::new("/var/lib/dpkg/old"))
+        .unwrap();
+    assert_eq!(
+        target.read(Path::new("/var/lib/dpkg/old/x.list")).unwrap(),
+        b"/.\n"
+    );
+    assert_eq!(target.read_dir(Path::new("/var/lib/dpkg")).unwrap(), ["old"]);
+    assert_eq!(std::fs::read(other.path().join("old/x.list")).unwrap(), b"/.\n");
+    assert!(target.stat(Path::new("/var/lib/dpkg")).is_ok() && target.stat(Path::new("/var")).is_err());
+    // A name that only begins like it, and the way back, are in the root.
+    target.write(Path::new("/a"), b"x", &file).unwrap();
+    assert!(root.path().join("a").exists() && target.stat(Path::new("/var/lib/dpkg-x")).is_err());
+    assert!(target.read(Path::new("/var/lib/dpkg/../../../../a")).is_err());
+}

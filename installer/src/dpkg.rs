@@ -5,12 +5,14 @@
 //! journal. So a call that fails leaves the states that dpkg leaves, from which another call goes on.
 
 mod audit;
+mod available;
 mod changes;
 mod conffiles;
 mod configure;
 mod conflicts;
 mod deb_files;
 mod disappear;
+mod doubts;
 mod engine;
 mod fault;
 mod filters;
@@ -79,7 +81,18 @@ fn run_with(call: &Call, messages: &Arc<Messages>, cancel: &Cancel) -> Result<bo
     let target = target::open(call)?;
     let architecture = target::architecture(call, &target)?;
     let mut database = target::database(call, &target, architecture.name)?;
+    doubts::about_status(call, &target, architecture.name, messages);
     match call.action {
+        Action::ForgetOldUnavail => {
+            messages.warning(
+                "obsolete '--forget-old-unavail' option; unavailable packages are automatically cleaned up",
+            );
+            Ok(true)
+        }
+        _ if call.action.changes_available() => {
+            let _locks = target::lock(&call.options)?;
+            available::change(call, &target, &database, messages)
+        }
         Action::AddArchitecture | Action::RemoveArchitecture => {
             let _locks = target::lock(&call.options)?;
             change_architectures(call, &target, &mut database, messages)?;

@@ -6,6 +6,7 @@ use rootless_install_tests::in_place::{System, noting, said};
 use rootless_install_tests::scenario;
 use rootless_install_tests::synthetic::package;
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 
 fn plain(name: &str) -> Package {
     Package::new(name, "1.0-1", "all")
@@ -69,7 +70,8 @@ scenario!(
         (plain("bad").entry(entry("./no/such/", Kind::Directory, 0o755)), "its directory '/no' is in no package"),
         (
             plain("bad").link("usr/link", "share").entry(file("./usr/link/below")),
-            "'/usr/link' is no directory",
+            // Links are made last.
+            "its directory '/usr/link' is in no package",
         ),
     ];
     let before = state(&system);
@@ -274,4 +276,62 @@ scenario!(
         system.dpkg(&format!("{mode} -P needing watched watching"), &[])?.succeeded();
         std::fs::remove_file(system.target.join("var/lib/seen"))?;
     }
+});
+
+scenario!(
+    /// A database elsewhere than below the root, fields that are missing or not UTF-8, and the list of available packages.
+    databases_elsewhere_and_odd_fields, CONFIGURE, {
+    let system = System::new()?;
+    let admin = system.archive.work.path("db");
+    std::fs::create_dir(&admin)?;
+    std::fs::set_permissions(&admin, std::fs::Permissions::from_mode(0o777))?;
+    let elsewhere = format!("--instdir={} --admindir={}", system.target.display(), admin.display());
+    let own = system.file("own", &plain("own").file("own", "1", 0o644))?;
+    system.dpkg(&format!("{elsewhere} -i"), &[&own])?.succeeded();
+    assert_eq!(system.read("own"), "1");
+    assert_eq!(system.state("own"), "absent");
+    assert_eq!(std::fs::read_to_string(admin.join("info/own.list"))?, "/.\n/own\n");
+    assert!(std::fs::read_to_string(admin.join("status"))?.contains("Status: install ok installed\n"));
+    let told = said(&system.dpkg(&format!("--admindir={} -l own", admin.display()), &[])?, 0);
+    assert!(told.contains("ii  own 1.0-1 all synthetic package"), "{told}");
+    let scripted = system.file("scripted", &noting(plain("scripted")))?;
+    let told = said(&system.dpkg(&format!("{elsewhere} -i"), &[&scripted])?, 1);
+    assert!(told.contains("admindir must be var/lib/dpkg of instdir"), "{told}");
+    system.dpkg(&format!("{elsewhere} -P own"), &[])?.succeeded();
+    assert!(!system.target.join("own").exists());
+
+    let mut bare = plain("bare");
+    bare.control_override = Some("Package: bare\nVersion: 1\nMaintainer: x\nDepends: dpkg (> 1)\n".to_owned());
+    let bare = system.file("bare", &bare)?;
+    let told = said(&system.dpkg("--force-depends -i", &[&bare])?, 1);
+    let control = system.target.join("var/lib/dpkg/tmp.ci/control");
+    for (line, doubt) in [
+        (4, "'Depends' field, reference to 'dpkg':\n '>' is obsolete, use '>=' or '>>' instead"),
+        (5, "missing 'Description' field"),
+        (5, "missing 'Architecture' field"),
+    ] {
+        let near = format!("'{}' near line {line} package 'bare':\n {doubt}\n", control.display());
+        assert!(told.contains(&format!("dpkg: warning: parsing file {near}")), "{told}");
+    }
+    assert!(told.contains("package architecture () does not match system ("), "{told}");
+    system.dpkg("--force-depends --force-architecture -i", &[&bare])?.succeeded();
+    assert_eq!(system.state("bare"), "install ok installed");
+    let told = said(&system.dpkg("--print-architecture", &[])?, 0);
+    assert!(told.contains("var/lib/dpkg/status' near line") && told.contains("missing 'Architecture'"), "{told}");
+    system.dpkg("-P bare", &[])?.succeeded();
+
+    let available = std::path::PathBuf::from(system.archive.work.path("Packages"));
+    let latin = b"Package: latin\nVersion: 1\nArchitecture: all\nMaintainer: Andr\xe9\nDescription: caf\xe9\nSize: 3\n";
+    std::fs::write(&available, latin)?;
+    let told = said(&system.dpkg("--merge-avail", &[&available.clone().into()])?, 0);
+    assert!(told.contains("Information about 1 package was updated.\n"), "{told}");
+    let shown = system.dpkg("-p latin", &[])?.stdout;
+    let expected = b"Package: latin\nMaintainer: Andr\xe9\nArchitecture: all\nVersion: 1\nSize: 3\nDescription: caf\xe9\n";
+    assert_eq!(shown, expected);
+    let told = said(&system.dpkg("--record-avail", &[&own])?, 0);
+    assert!(told.contains("Recorded info about own from "), "{told}");
+    let told = said(&system.dpkg("-p own", &[])?, 0);
+    assert!(told.contains("Size: "), "{told}");
+    system.dpkg("--clear-avail", &[])?.succeeded();
+    assert_eq!(system.read("var/lib/dpkg/available"), "");
 });

@@ -78,10 +78,7 @@ pub fn load_indexes(
             each.push((number, Cow::Borrowed(source)));
             continue;
         }
-        let wanted = |arch: &&&str| {
-            let only = &source.architectures;
-            only.is_empty() || only.iter().any(|known| known == **arch)
-        };
+        let wanted = |arch: &&&str| source.has_architecture(arch);
         for arch in archs.iter().filter(wanted) {
             let mut own = source.for_architecture(arch);
             own.architectures = vec![(*arch).to_owned()];

@@ -56,6 +56,7 @@ pub fn sources_of(root: &Path) -> Result<Vec<Source>> {
     let mut sources = read_sources(root)?;
     for source in &mut sources {
         source.architectures.clear();
+        source.without_architectures.clear();
         if let Some(SignedBy::Files { files, .. }) = &mut source.signed_by {
             for file in files {
                 let own = root.join(file.strip_prefix("/").unwrap_or(file));

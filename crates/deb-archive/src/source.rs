@@ -41,6 +41,11 @@ pub struct Source {
     pub components: Vec<String>,
     /// The only architectures to read; empty means all that are asked for.
     pub architectures: Vec<String>,
+    /// Architectures that are not read, of those that are asked for (`arch-=`).
+    pub without_architectures: Vec<String>,
+    /// Path of the signed Release file below the suite's directory, or below the archive's root for a flat one, in the
+    /// place of `InRelease`.
+    pub inrelease_path: Option<String>,
     /// Keys that may sign; `None` means the keyring given to `load_indexes`.
     pub signed_by: Option<SignedBy>,
     /// `trusted=yes`: no signature is required, as in apt.
@@ -73,6 +78,14 @@ pub struct SourceList {
 }
 
 impl Source {
+    /// Returns whether an architecture that is asked for is read.
+    pub(super) fn has_architecture(&self, architecture: &str) -> bool {
+        let only = &self.architectures;
+        let without = &self.without_architectures;
+        (only.is_empty() || only.iter().any(|known| known == architecture))
+            && !without.iter().any(|known| known == architecture)
+    }
+
     /// Returns the source for one architecture: `$(ARCH)` in URIs and suites stands for it.
     pub(super) fn for_architecture(&self, architecture: &str) -> Self {
         let fill = |text: &str| text.replace(ARCH, architecture);

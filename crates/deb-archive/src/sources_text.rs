@@ -99,6 +99,7 @@ fn split_word(text: &str) -> (&str, &str) {
 fn one_line_options(text: &str) -> Vec<(String, String)> {
     let mut options = Vec::new();
     let mut rest = text.trim();
+    // Of `arch+=x` the sign is part of the key.
     while let Some((key, after)) = rest.split_once('=') {
         let (value, after) = match after.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
             Some((value, after)) => (value, after.trim_start()),
@@ -129,6 +130,8 @@ fn parse_deb822(text: &str, origin: &str) -> Result<Vec<Source>> {
                 "suites" => entry.suites = words(value),
                 "components" => entry.components = words(value),
                 "architectures" => entry.set("arch", &words(value).join(",")),
+                "architectures-add" => entry.set("arch+", &words(value).join(",")),
+                "architectures-remove" => entry.set("arch-", &words(value).join(",")),
                 "signed-by" if value.contains("-----BEGIN") => {
                     entry.signed_by = Some(SignedBy::Inline(unfold_key(value)));
                 }
@@ -177,6 +180,9 @@ struct SourceEntry {
     suites: Vec<String>,
     components: Vec<String>,
     architectures: Vec<String>,
+    added: Vec<String>,
+    removed: Vec<String>,
+    inrelease_path: Option<String>,
     signed_by: Option<SignedBy>,
     disabled: bool,
     trusted: bool,
@@ -194,13 +200,10 @@ impl SourceEntry {
             "no" | "false" | "without" | "off" | "0" | "disable"
         );
         match name {
-            "arch" => {
-                self.architectures = value
-                    .split(',')
-                    .filter(|a| !a.is_empty())
-                    .map(str::to_owned)
-                    .collect();
-            }
+            "arch" => self.architectures = list(value),
+            "arch+" => self.added.extend(list(value)),
+            "arch-" => self.removed.extend(list(value)),
+            "inrelease-path" => self.inrelease_path = Some(value.to_owned()).filter(|path| !path.is_empty()),
             "signed-by" => self.signed_by = Some(signed_by_words(value)),
             "enabled" => self.disabled = no,
             "trusted" => {
@@ -214,11 +217,29 @@ impl SourceEntry {
             "valid-until-min" => self.valid_until_min = value.parse().unwrap_or(0),
             // As with apt, zero means the default.
             "date-max-future" => self.date_max_future = value.parse().ok().filter(|seconds| *seconds > 0),
+            // Translations and other targets (`lang`, `target`, `pdiffs`, `by-hash`) are not read; what apt would do
+            // without a signature or with a weak one (`allow-insecure`, `allow-weak`,
+            // `allow-downgrade-to-insecure`) it refuses to install from, and so is it refused here.
             _ => {}
         }
     }
 
-    fn finish(self, origin: &str, line: usize) -> Result<Option<Source>> {
+    /// Has the architectures be those of `arch`, with those of `arch+` and without those of `arch-`.
+    fn resolve_architectures(&mut self) {
+        // Without `arch` all are read that are asked for: to add some means nothing.
+        if !self.architectures.is_empty() {
+            self.architectures.append(&mut self.added);
+            let removed = std::mem::take(&mut self.removed);
+            self.architectures.retain(|name| !removed.contains(name));
+            if self.architectures.is_empty() {
+                // None is left.
+                self.disabled = true;
+            }
+        }
+    }
+
+    fn finish(mut self, origin: &str, line: usize) -> Result<Option<Source>> {
+        self.resolve_architectures();
         if self.disabled {
             return Ok(None);
         }
@@ -239,7 +260,9 @@ impl SourceEntry {
             .suites
             .iter()
             .chain(&self.components)
-            .chain(&self.architectures);
+            .chain(&self.architectures)
+            .chain(&self.removed)
+            .chain(&self.inrelease_path);
         for name in names {
             if !is_safe_path(name.trim_end_matches('/')) && name != "/" && name != "./" {
                 return Err(bad(
@@ -259,6 +282,8 @@ impl SourceEntry {
             suites: self.suites,
             components: self.components,
             architectures: self.architectures,
+            without_architectures: self.removed,
+            inrelease_path: self.inrelease_path,
             signed_by: self.signed_by,
             trusted: self.trusted,
             check_valid_until: !self.any_valid_until,
@@ -270,6 +295,16 @@ impl SourceEntry {
             optional: false,
         }))
     }
+}
+
+/// Returns the words of a list with commas.
+fn list(value: &str) -> Vec<String> {
+    value
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn signed_by_words(value: &str) -> SignedBy {
@@ -346,6 +381,62 @@ mod tests {
             fingerprints: vec![],
         };
         assert_eq!(source.signed_by, Some(files));
+    }
+
+    fn options(text: &str) -> Vec<Source> {
+        let line = format!("deb [{text}] http://mirror.example.org/debian t main\n");
+        parse(&line, SourceFormat::OneLine, "test").unwrap()
+    }
+
+    #[test]
+    fn architectures_are_added_and_removed() {
+        assert_eq!(
+            options("arch=amd64,armel arch+=riscv64 arch-=armel")[0].architectures,
+            ["amd64", "riscv64"]
+        );
+        let without = &options("arch-=armel,i386 arch+=riscv64")[0];
+        assert!(without.architectures.is_empty());
+        assert_eq!(without.without_architectures, ["armel", "i386"]);
+        assert!(!without.has_architecture("armel") && without.has_architecture("amd64"));
+        assert_eq!(options("arch=armel arch-=armel"), []);
+        let text = "Types: deb\nURIs: http://mirror.example.org/debian\nSuites: t\nComponents: main\n\
+                    Architectures: amd64 armel\nArchitectures-Add: riscv64\nArchitectures-Remove: armel\n";
+        assert_eq!(one(text).architectures, ["amd64", "riscv64"]);
+    }
+
+    #[test]
+    fn the_release_file_may_be_elsewhere() {
+        let path = |text: &str| options(text).remove(0).inrelease_path;
+        assert_eq!(
+            path("inrelease-path=old/InRelease").as_deref(),
+            Some("old/InRelease")
+        );
+        assert_eq!(path("arch=amd64"), None);
+        let outside = "deb [inrelease-path=../../x] http://mirror.example.org/debian t main\n";
+        let error = parse(outside, SourceFormat::OneLine, "test")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("../../x"), "{error}");
+        let field = "Types: deb\nURIs: file:/srv/a\nSuites: ./\nInRelease-Path: x/y\n";
+        assert_eq!(one(field).inrelease_path.as_deref(), Some("x/y"));
+    }
+
+    #[test]
+    fn options_that_change_nothing_here() {
+        let plain = options("arch=amd64");
+        for option in [
+            "allow-insecure=yes",
+            "allow-weak=yes",
+            "allow-downgrade-to-insecure=yes",
+            "lang=en,de",
+            "lang+=fr",
+            "target=Packages",
+            "target-=Translations",
+            "pdiffs=no",
+            "by-hash=force",
+        ] {
+            assert_eq!(options(&format!("{option} arch=amd64")), plain, "{option}");
+        }
     }
 
     #[test]

@@ -62,8 +62,7 @@ impl<'a> Suite<'a> {
 
     /// Returns the architectures to read, of those asked for.
     pub(super) fn architectures<'b>(&self, release: &Release, archs: &[&'b str]) -> Vec<&'b str> {
-        let only = &self.source.architectures;
-        let here = |arch: &&str| only.is_empty() || only.iter().any(|known| known == arch);
+        let here = |arch: &&str| self.source.has_architecture(arch);
         // An exact path has one index for all of them.
         let all = (!release.all_included && !self.source.components.is_empty()).then_some(ALL);
         archs.iter().copied().filter(here).chain(all).collect()
@@ -89,7 +88,8 @@ pub(super) fn load_release(
 ) -> Result<Release> {
     let directory = suite_path(suite);
     let now = fetcher.options.time.unwrap_or_else(SystemTime::now);
-    let inline_url = join(base, &format!("{directory}InRelease"), suite)?;
+    let name = source.inrelease_path.as_deref().unwrap_or("InRelease");
+    let inline_url = join(base, &format!("{directory}{name}"), suite)?;
     let (text, url, document) = match fetcher.document(&inline_url, RELEASE_LIMIT)? {
         Some(document) => {
             let shown = show(&inline_url);
@@ -99,6 +99,13 @@ pub(super) fn load_release(
                 verify::inline(&document.bytes, keyring, now, &shown)?
             };
             (text, shown, Some(document))
+        }
+        // As with apt there is no other where its path is given.
+        None if source.inrelease_path.is_some() => {
+            return Err(ArchiveError::UnknownSuite {
+                base: show(base),
+                suite: suite.to_owned(),
+            });
         }
         None => match detached_release(fetcher, source, base, suite, &directory, keyring, now) {
             Err(ArchiveError::UnknownSuite { .. }) if source.trusted => {

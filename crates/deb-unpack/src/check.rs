@@ -154,6 +154,7 @@ impl Made {
         if directory {
             self.directories.insert(path.to_owned());
         } else {
+            self.directories.remove(path);
             self.others.insert(path.to_owned());
         }
     }

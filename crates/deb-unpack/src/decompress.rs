@@ -100,6 +100,7 @@ pub(super) fn reader<'a>(
 ) -> io::Result<impl Read + 'a> {
     let data = source.data;
     let inner: Box<dyn Read + 'a> = match compression {
+        Compression::Gzip if data.is_empty() => Box::new(source),
         Compression::None => Box::new(source),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
         Compression::Xz => {

@@ -90,6 +90,12 @@ impl DirectoryLog {
         });
     }
 
+    /// Forgets a directory of the package, in whose place something else of the package is.
+    pub(super) fn replaced(&mut self, place: &Path, path: &Path) {
+        self.paths.remove(path);
+        self.shipped.retain(|shipped| shipped.place != place);
+    }
+
     /// Notes that the directory with this inode was made for the entry `path`.
     pub(super) fn implied(&mut self, ino: u64, path: &Path) {
         self.implied.push((ino, path.to_owned()));

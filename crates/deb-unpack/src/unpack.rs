@@ -119,7 +119,14 @@ impl<'a> Unpacker<'a> {
         let path = &entry.path;
         let directory = entry.kind == EntryKind::Directory;
         // As with dpkg the last one of several stays, symbolic links after all others.
-        if self.placed.contains_key(path) && directory || (!directory && self.directories.ships(path)) {
+        let over_directory = !directory && self.directories.ships(path);
+        if over_directory && matches!(entry.kind, EntryKind::Symlink(_)) {
+            // The directory stays.
+            self.result.list.push(path.clone());
+            return Ok(());
+        }
+        // Another thing takes the place of a directory in which nothing is.
+        if self.placed.contains_key(path) && directory || over_directory && self.lies_under(path) {
             let problem = "it appears twice, as a directory and as something else";
             return Err(self.placement.deb.bad_entry(path, problem));
         }
@@ -160,6 +167,10 @@ impl<'a> Unpacker<'a> {
         }
         self.directories.meet(path);
         let place = place.written();
+        if over_directory {
+            self.directories.replaced(&place, path);
+            self.known.remove(&place);
+        }
         let parent = self.parent_of(&place, path)?;
         self.placement.claim(parent, &place, path, false)?;
         let md5 = match &entry.kind {

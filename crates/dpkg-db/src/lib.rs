@@ -23,9 +23,11 @@
 
 mod accounts;
 mod activation;
+mod available;
 mod conffiles;
 mod control_archive;
 mod database;
+mod doubts;
 mod error;
 mod fields;
 mod files;
@@ -44,12 +46,14 @@ mod unpacking;
 mod upgrading;
 
 pub use accounts::Accounts;
+pub use available::Available;
 pub use conffiles::{Choice, ConffileRules, DPKG_NEW, DPKG_TMP, Question, Strict};
 pub use control_archive::{ControlArchive, ControlFile};
 pub use database::{ADMIN, Database, Noted};
 pub use deb_types::relation::Operator;
 pub use deb_types::version::loose_order as version_order;
 pub use deb_types::{MultiArch, PackageKey};
+pub use doubts::{control_doubts, status_doubts};
 pub use error::DpkgError;
 pub use ownership::{Claim, Contest, Ownership, contest, replaces};
 pub use package::{Conffile, NEW_CONFFILE, Package};

@@ -198,6 +198,13 @@ impl Database {
                 Some(trigger) => self.interests.parse_explicit(trigger, &read_text(target, &path)?),
             }
         }
+        // Older versions of dpkg gave names of foreign packages an architecture.
+        let packages = &self.packages;
+        self.interests.rename(|name| {
+            let (name, architecture) = name.split_once(':')?;
+            let package = packages.get(&PackageKey::new(name, architecture))?;
+            Some(package.info_name())
+        });
         Ok(())
     }
 

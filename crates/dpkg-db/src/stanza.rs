@@ -27,7 +27,7 @@ impl Package {
     }
 
     /// Parses the control file of an archive (deb-control(5)) with all of dpkg's checks. `bad_versions` is
-    /// `--force-bad-version`.
+    /// `--force-bad-version`. Of a control file without `Architecture` the architecture is empty.
     ///
     /// # Errors
     /// A control file that dpkg refuses.
@@ -44,7 +44,9 @@ impl Package {
             _ => Ok(()),
         };
         empty("Version", &package.version)?;
-        empty("Architecture", &package.architecture)?;
+        if package.multi_arch == MultiArch::Same && package.architecture.is_empty() {
+            return Err(package.malformed("Multi-Arch", "is 'same', but there is no architecture"));
+        }
         if package.multi_arch == MultiArch::Same && package.architecture == "all" {
             return Err(package.malformed("Multi-Arch", "is 'same', but the architecture is 'all'"));
         }

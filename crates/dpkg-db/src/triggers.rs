@@ -167,6 +167,16 @@ impl Interests {
             .insert(trigger.to_owned(), text.lines().map(Interest::parse).collect());
     }
 
+    /// Has each interest be of the package that `name` gives for its name; none means that it stays.
+    pub(super) fn rename(&mut self, name: impl Fn(&str) -> Option<String>) {
+        let files = self.files.iter_mut().map(|(_, interest)| interest);
+        for interest in files.chain(self.explicit.values_mut().flatten()) {
+            if let Some(name) = name(&interest.package) {
+                interest.package = name;
+            }
+        }
+    }
+
     /// Returns the contents of `triggers/File`; none when there is no such interest and so no file.
     pub(super) fn file_triggers(&self) -> Option<String> {
         let mut out = String::new();

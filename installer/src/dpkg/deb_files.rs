@@ -2,10 +2,9 @@
 
 use super::engine::Engine;
 use super::fault::{Fault, Result, errno_text};
-use super::options::Action;
+use super::options::{Action, Call};
 use deb_unpack::{DebFile, Job, open_package};
-use dpkg_db::ControlArchive;
-use dpkg_db::{Flag, PackageKey, Status, Want, version_order};
+use dpkg_db::{ControlArchive, Database, Flag, Package, PackageKey, Status, Want, version_order};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +31,7 @@ impl Engine<'_, '_> {
     pub(super) fn archives(&mut self) -> Result {
         let action = self.call.action.name();
         self.messages.log(&format!("startup archives {action}"));
-        let archives = self.archive_files()?;
+        let archives = archive_files(self.call)?;
         for path in &archives {
             match self.process_archive(path) {
                 Err(Fault::Package(problem)) => {
@@ -54,50 +53,6 @@ impl Engine<'_, '_> {
         self.deferred_triggers()
     }
 
-    /// Returns the archives that the arguments name; with `--recursive` those below the directories named.
-    fn archive_files(&self) -> Result<Vec<PathBuf>> {
-        let named: Vec<PathBuf> = self.call.arguments.iter().map(PathBuf::from).collect();
-        let action = self.call.action.name();
-        let fatal = |problem: String| Err(Fault::Call(problem));
-        let archives = if self.options().recursive {
-            if named.is_empty() {
-                return fatal(format!("--{action} --recursive needs at least one path argument"));
-            }
-            let mut found = Vec::new();
-            for path in &named {
-                below(path, &mut found).map_err(|error| {
-                    Fault::Call(format!(
-                        "cannot stat pathname '{}': {}",
-                        path.display(),
-                        errno_text(&error)
-                    ))
-                })?;
-            }
-            if found.is_empty() {
-                return fatal("searched, but found no packages (files matching *.deb)".to_owned());
-            }
-            found
-        } else {
-            named
-        };
-        if archives.is_empty() {
-            return fatal(format!(
-                "--{action} needs at least one package archive file argument"
-            ));
-        }
-        for path in &archives {
-            match std::fs::metadata(path) {
-                Ok(found) if found.is_file() => {}
-                Ok(_) => return fatal(format!("archive '{}' is not a regular file", path.display())),
-                Err(error) => {
-                    let why = errno_text(&error);
-                    return fatal(format!("cannot access archive '{}': {why}", path.display()));
-                }
-            }
-        }
-        Ok(archives)
-    }
-
     /// Unpacks an archive, where its package is selected.
     fn process_archive(&mut self, path: &Path) -> Result {
         let job = Job {
@@ -107,15 +62,10 @@ impl Engine<'_, '_> {
         };
         let (deb, mut control) = open_package(&job)?;
         control.bad_versions = self.forces("bad-version");
-        let new = control.package()?;
         let native = self.database.native();
-        let known = [native, "all"].contains(&new.architecture.as_str())
-            || self.database.foreign().contains(&new.architecture);
-        if !known {
-            let problem = format!(
-                "package architecture ({}) does not match system ({native})",
-                new.architecture
-            );
+        super::doubts::about_control(self.call, &control, native, self.messages);
+        let new = control.package()?;
+        if let Some(problem) = foreign_to(&new, &self.database) {
             self.forcible("architecture", &problem)?;
         }
         let archive = DebArchive {
@@ -186,6 +136,50 @@ impl Engine<'_, '_> {
     }
 }
 
+/// Returns the archives that the arguments name; with `--recursive` those below the directories named.
+pub(super) fn archive_files(call: &Call) -> Result<Vec<PathBuf>> {
+    let named: Vec<PathBuf> = call.arguments.iter().map(PathBuf::from).collect();
+    let action = call.action.name();
+    let fatal = |problem: String| Err(Fault::Call(problem));
+    let archives = if call.options.recursive {
+        if named.is_empty() {
+            return fatal(format!("--{action} --recursive needs at least one path argument"));
+        }
+        let mut found = Vec::new();
+        for path in &named {
+            below(path, &mut found).map_err(|error| {
+                Fault::Call(format!(
+                    "cannot stat pathname '{}': {}",
+                    path.display(),
+                    errno_text(&error)
+                ))
+            })?;
+        }
+        if found.is_empty() {
+            return fatal("searched, but found no packages (files matching *.deb)".to_owned());
+        }
+        found
+    } else {
+        named
+    };
+    if archives.is_empty() {
+        return fatal(format!(
+            "--{action} needs at least one package archive file argument"
+        ));
+    }
+    for path in &archives {
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => return fatal(format!("archive '{}' is not a regular file", path.display())),
+            Err(error) => {
+                let why = errno_text(&error);
+                return fatal(format!("cannot access archive '{}': {why}", path.display()));
+            }
+        }
+    }
+    Ok(archives)
+}
+
 /// Adds the files below `path` whose names end in `.deb` to `found`, in the order of their names.
 fn below(path: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !std::fs::metadata(path)?.is_dir() {
@@ -201,8 +195,15 @@ fn below(path: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     entries.iter().try_for_each(|entry| below(entry, found))
 }
 
+/// Returns the problem of a package whose architecture is none of the system's.
+pub(super) fn foreign_to(package: &Package, database: &Database) -> Option<String> {
+    let (architecture, native) = (&package.architecture, database.native());
+    let known = [native, "all"].contains(&architecture.as_str()) || database.foreign().contains(architecture);
+    (!known).then(|| format!("package architecture ({architecture}) does not match system ({native})"))
+}
+
 /// Returns a file's name as dpkg shows it: whole components of no more than its last thirty characters.
-fn summary(path: &str) -> String {
+pub(super) fn summary(path: &str) -> String {
     let mut rest = path;
     while rest.len() > 30 {
         match rest.split_once('/') {

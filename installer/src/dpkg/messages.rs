@@ -1,6 +1,7 @@
 //! Messages of a call of dpkg: for people on standard output and error, for front ends on descriptors
 //! (`--status-fd`), and for the log (`--log`).
 
+use deb_types::raw_text;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -45,16 +46,18 @@ impl Messages {
         Ok(messages)
     }
 
-    /// Prints a line of progress on standard output.
+    /// Prints a line on standard output; bytes of control data that are not UTF-8 as they are.
     pub(super) fn say(&self, line: &str) {
         let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "{line}");
+        let _ = out.write_all(&raw_text::encode(line));
+        let _ = out.write_all(b"\n");
         let _ = out.flush();
     }
 
     /// Prints a notice on standard error.
     pub(super) fn notice(&self, text: &str) {
-        let _ = writeln!(std::io::stderr(), "dpkg: {text}");
+        let line = format!("dpkg: {text}\n");
+        let _ = std::io::stderr().write_all(&raw_text::encode(&line));
     }
 
     /// Prints a warning on standard error.

@@ -32,6 +32,16 @@ pub enum Action {
     SetSelections,
     /// `--clear-selections`.
     ClearSelections,
+    /// `--record-avail`.
+    RecordAvail,
+    /// `--update-avail`.
+    UpdateAvail,
+    /// `--merge-avail`.
+    MergeAvail,
+    /// `--clear-avail`.
+    ClearAvail,
+    /// `--forget-old-unavail`, which does nothing.
+    ForgetOldUnavail,
     /// `--add-architecture`.
     AddArchitecture,
     /// `--remove-architecture`.
@@ -80,6 +90,11 @@ impl Action {
             Self::GetSelections => "get-selections",
             Self::SetSelections => "set-selections",
             Self::ClearSelections => "clear-selections",
+            Self::RecordAvail => "record-avail",
+            Self::UpdateAvail => "update-avail",
+            Self::MergeAvail => "merge-avail",
+            Self::ClearAvail => "clear-avail",
+            Self::ForgetOldUnavail => "forget-old-unavail",
             Self::AddArchitecture => "add-architecture",
             Self::RemoveArchitecture => "remove-architecture",
             Self::PrintArchitecture => "print-architecture",
@@ -97,6 +112,19 @@ impl Action {
             Self::Help => "help",
             Self::ForceHelp => "force-help",
         }
+    }
+
+    /// Whether it changes the list of available packages.
+    pub fn changes_available(&self) -> bool {
+        matches!(
+            self,
+            Self::RecordAvail | Self::UpdateAvail | Self::MergeAvail | Self::ClearAvail
+        )
+    }
+
+    /// Whether it reads or changes files other than those of the administrative directory.
+    pub fn needs_root(&self) -> bool {
+        self.runs_scripts() || *self == Self::Verify
     }
 
     /// Whether it changes packages, so that scripts may have to run.
@@ -120,8 +148,10 @@ pub enum ScriptMode {
 /// Options of a call.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The target (`--root`, or `--admindir` and `--instdir` that agree).
+    /// The target (`--root`, `--instdir`, or the directory above `--admindir`).
     pub root: PathBuf,
+    /// The administrative directory (`--admindir`), where it is not `var/lib/dpkg` of the target.
+    pub admindir: Option<PathBuf>,
     /// Problems that are ignored (`--force-…`, `--refuse-…`).
     pub forces: Forces,
     /// Whether something is changed; `--no-act` means no.
@@ -170,6 +200,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             root: PathBuf::from("/"),
+            admindir: None,
             forces: Forces::default(),
             act: true,
             pending: false,

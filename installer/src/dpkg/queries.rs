@@ -116,7 +116,7 @@ fn stanzas(call: &Call, target: &Target, database: &Database, messages: &Message
         let text = target
             .read(&Path::new(ADMIN).join("available"))
             .unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
+        let text = deb_types::raw_text::decode(text);
         let stanzas = text
             .split("\n\n")
             .map(str::trim)

@@ -56,7 +56,16 @@ pub(super) fn architecture(call: &Call, target: &Target) -> Result<&'static Arch
 pub(super) fn open(call: &Call) -> Result<Target> {
     let root = &call.options.root;
     let fatal = |problem: String| Fault::Call(problem);
+    let admindir = call.options.admindir.as_deref();
+    if let Some(admindir) = admindir.filter(|admindir| !admindir.is_dir()) {
+        return Err(fatal(format!("there is no directory '{}'", admindir.display())));
+    }
     if root.parent().is_none() {
+        // Questions to a database alone need no files.
+        if let Some(admindir) = admindir.filter(|_| !call.action.needs_root()) {
+            let target = Target::open_with(admindir, Path::new(ADMIN), admindir);
+            return target.map_err(|error| fatal(with_causes(&error)));
+        }
         return Err(fatal(
             "the root directory is not given: use --root=DIR (this machine's own is left to its dpkg)"
                 .to_owned(),
@@ -74,7 +83,11 @@ pub(super) fn open(call: &Call) -> Result<Target> {
                 None => fatal(with_causes(&error)),
             })?;
     }
-    Target::open(root).map_err(|error| fatal(with_causes(&error)))
+    match admindir {
+        Some(admindir) => Target::open_with(root, Path::new(ADMIN), admindir),
+        None => Target::open(root),
+    }
+    .map_err(|error| fatal(with_causes(&error)))
 }
 
 /// Reads the database, or makes one where packages are to be installed.
@@ -91,7 +104,8 @@ pub(super) fn database(call: &Call, target: &Target, architecture: &str) -> Resu
                     | Action::RemoveArchitecture
                     | Action::SetSelections
                     | Action::ClearSelections
-            ));
+            )
+            || call.action.changes_available());
     if changes {
         // What is there stays; `arch` is where the target's own architecture is from now on.
         return Database::create(target, architecture, &[]).map_err(fatal);
@@ -112,7 +126,10 @@ pub(super) fn lock(options: &Options) -> Result<Locks> {
     if !options.act {
         return Ok(Locks(held));
     }
-    let root = &options.root;
+    let (root, admin) = match &options.admindir {
+        Some(admindir) => (admindir, ""),
+        None => (&options.root, "var/lib/dpkg"),
+    };
     let directory = File::open(root).map_err(|error| {
         Fault::Call(format!(
             "cannot open '{}': {}",
@@ -124,7 +141,7 @@ pub(super) fn lock(options: &Options) -> Result<Locks> {
     let front = own.then_some(("lock-frontend", "dpkg frontend lock"));
     for (name, what) in front.into_iter().chain([("lock", "dpkg database lock")]) {
         // Whatever links are in the target, the file is there: the database has made it.
-        let path = Path::new("var/lib/dpkg").join(name);
+        let path = Path::new(admin).join(name);
         let failed = |error: std::io::Error| {
             Fault::Call(format!(
                 "unable to open/create {what} file '{}': {}",
@@ -152,7 +169,10 @@ pub(super) fn lock(options: &Options) -> Result<Locks> {
 
 /// Returns the architecture of the first archive that is for one.
 fn archives_architecture(call: &Call) -> Option<&'static Architecture> {
-    if !matches!(call.action, Action::Install | Action::Unpack) {
+    if !matches!(
+        call.action,
+        Action::Install | Action::Unpack | Action::RecordAvail
+    ) {
         return None;
     }
     call.arguments.iter().find_map(|path| {

@@ -53,7 +53,7 @@ fn entries() {
             "'/p': it appears twice",
         ),
         (
-            Data::default().dir("./p").file("./p", "2"),
+            Data::default().dir("./p").file("./p/x", "1").file("./p", "2"),
             "'/p': it appears twice",
         ),
         (

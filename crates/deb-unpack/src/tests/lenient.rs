@@ -146,3 +146,56 @@ fn bytes_that_are_not_utf8_reach_the_database() {
     again.save(&scene.target).unwrap();
     assert_eq!(status(), before);
 }
+
+#[test]
+fn data_members_of_nothing() {
+    let text = "Package: p\nVersion: 1\nArchitecture: all\nMaintainer: T\nDescription: x\n";
+    let control = compress(&Data::default().file("control", text).finish(), ".gz");
+    for (name, accepted) in [
+        ("data.tar", true),
+        ("data.tar.gz", true),
+        ("data.tar.xz", false),
+        ("data.tar.bz2", false),
+        ("data.tar.lzma", false),
+    ] {
+        let bytes = ar(&[
+            ("debian-binary", b"2.0\n"),
+            ("control.tar.gz", &control),
+            (name, b""),
+        ]);
+        let scene = Scene::new();
+        let path = write(scene.directory.path(), "p.deb", &bytes);
+        match scene.unpack_files(&[path], 1) {
+            Ok(unpacked) => assert!(accepted && unpacked[0].files.list.is_empty(), "{name}"),
+            Err(error) => assert!(!accepted, "{name}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn something_else_in_the_place_of_a_directory() {
+    let scene = Scene::new();
+    let data = Data::default()
+        .dir("./")
+        .dir("./o")
+        .file("./o", "file")
+        .dir("./q")
+        .link("./q", b'2', "o")
+        .link("./v", b'2', "w")
+        .dir("./v");
+    assert_eq!(list(&scene, data), ["/.", "/o", "/o", "/q", "/v", "/q", "/v"]);
+    assert_eq!(scene.text("/o"), "file");
+    let stat = |path: &str| scene.target.stat(Path::new(path)).unwrap().meta;
+    assert_eq!((stat("/o").kind, stat("/o").mode), (FileType::Regular, 0o644));
+    assert_eq!(
+        (stat("/q").kind, stat("/v").kind),
+        (FileType::Directory, FileType::Directory)
+    );
+    // What is not empty, and a directory after a file, dpkg cannot rename.
+    for data in [
+        Data::default().dir("./r").file("./r/x", "x").file("./r", "file"),
+        Data::default().file("./p", "file").dir("./p"),
+    ] {
+        assert!(Scene::new().unpack(&Deb::new("p", data)).is_err());
+    }
+}

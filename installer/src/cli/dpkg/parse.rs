@@ -245,7 +245,7 @@ impl Parser {
         let Some((action, _)) = self.action.take() else {
             return Err("need an action option".to_owned());
         };
-        self.options.root = self.root()?;
+        (self.options.root, self.options.admindir) = self.places();
         match action {
             Ok(action) => Ok(Parsed::Call(Box::new(Call {
                 action,
@@ -259,11 +259,11 @@ impl Parser {
         }
     }
 
-    /// Returns the root directory of the target, whose database must be in `var/lib/dpkg`.
-    fn root(&self) -> Result<PathBuf, String> {
+    /// Returns the root directory of the target, and the administrative directory where it is not `var/lib/dpkg` there.
+    fn places(&self) -> (PathBuf, Option<PathBuf>) {
         let root = self.instdir.clone().or_else(|| self.root.clone());
         let Some(admindir) = &self.admindir else {
-            return Ok(root.unwrap_or_else(|| PathBuf::from("/")));
+            return (root.unwrap_or_else(|| PathBuf::from("/")), None);
         };
         let clean = |path: &Path| path.components().collect::<PathBuf>();
         let above = admindir
@@ -271,13 +271,9 @@ impl Parser {
             .and_then(|path| path.trim_end_matches('/').strip_suffix("/var/lib/dpkg"));
         let above = above.map(|above| PathBuf::from(if above.is_empty() { "/" } else { above }));
         match (root, above) {
-            (None, Some(above)) => Ok(above),
-            (Some(root), Some(above)) if clean(&root) == clean(&above) => Ok(root),
-            _ => Err(format!(
-                "the administrative directory {} is not var/lib/dpkg of the installation directory, \
-                 and no other is supported",
-                admindir.display()
-            )),
+            (None, Some(above)) => (above, None),
+            (Some(root), Some(above)) if clean(&root) == clean(&above) => (root, None),
+            (root, _) => (root.unwrap_or_else(|| PathBuf::from("/")), Some(admindir.clone())),
         }
     }
 }

@@ -67,6 +67,11 @@ pub(super) fn options() -> Vec<OptionSpec> {
         (None, Action::GetSelections),
         (None, Action::SetSelections),
         (None, Action::ClearSelections),
+        (Some('A'), Action::RecordAvail),
+        (None, Action::UpdateAvail),
+        (None, Action::MergeAvail),
+        (None, Action::ClearAvail),
+        (None, Action::ForgetOldUnavail),
         (Some('C'), Action::Audit),
         (Some('l'), Action::List),
         (Some('S'), Action::Search),
@@ -157,15 +162,7 @@ pub(super) fn options() -> Vec<OptionSpec> {
     ] {
         all.push(option(long, short, Value::None, Meaning::Backend));
     }
-    for (long, short) in [
-        ("record-avail", Some('A')),
-        ("update-avail", None),
-        ("merge-avail", None),
-        ("clear-avail", None),
-        ("forget-old-unavail", None),
-        ("yet-to-unpack", None),
-        ("predep-package", None),
-    ] {
+    for (long, short) in [("yet-to-unpack", None), ("predep-package", None)] {
         all.push(option(long, short, Value::None, Meaning::NotDone));
     }
     for long in ["pre-invoke", "post-invoke", "status-logger", "admin"] {

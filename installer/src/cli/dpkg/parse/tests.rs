@@ -132,8 +132,13 @@ fn one_place_for_files_and_database() {
         call("--admindir=/x/var/lib/dpkg --root /t -C").options.root,
         Path::new("/t")
     );
-    let elsewhere = parse_with("--instdir=/t --admindir=/db -C", &Defaults::default());
-    assert!(elsewhere.is_err_and(|problem| problem.contains("/db")));
+    assert_eq!(call("--admindir=/t/var/lib/dpkg/ -C").options.admindir, None);
+    let elsewhere = call("--instdir=/t --admindir=/db -C").options;
+    assert_eq!(elsewhere.root, Path::new("/t"));
+    assert_eq!(elsewhere.admindir.as_deref(), Some(Path::new("/db")));
+    let alone = call("--admindir=/db -C").options;
+    assert_eq!(alone.root, Path::new("/"));
+    assert_eq!(alone.admindir.as_deref(), Some(Path::new("/db")));
     let environment = Defaults {
         root: Some("/e".into()),
         ..Defaults::default()
