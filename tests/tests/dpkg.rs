@@ -194,7 +194,7 @@ scenario!(
     let before = system.read("var/lib/dpkg/info/first.list");
     let told = said(&system.dpkg("-i", &[&second])?, 1);
     assert!(
-        told.contains("trying to overwrite '/usr/share/a', which is also in package first 1.0-1"),
+        told.contains("trying to overwrite '/usr/share/a', which is also in package first (1.0-1)"),
         "{told}"
     );
     assert!(!system.target.join("usr/share/b").exists());

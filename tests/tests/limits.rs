@@ -171,7 +171,7 @@ scenario!(
         Ok(())
     }
     let archive = Synthetic::with(&[package("plain")?.script("postinst", &seeing("echo fine\n"))])?;
-    archive.install("plain", "whole.tar").end()?.succeeded();
+    archive.install("plain", "whole.tar").env("SOURCE_DATE_EPOCH", "1760000000").end()?.succeeded();
     let mut all = Vec::new();
     for part in std::fs::read_dir(archive.work.path("cache"))? {
         let part = part?.path();
@@ -189,7 +189,7 @@ scenario!(
         }
         std::fs::write(path, bytes)?;
     }
-    archive.install("plain", "healed.tar").end()?.succeeded();
+    archive.install("plain", "healed.tar").env("SOURCE_DATE_EPOCH", "1760000000").end()?.succeeded();
     assert_eq!(std::fs::read(archive.work.out("whole.tar"))?, std::fs::read(archive.work.out("healed.tar"))?);
 });
 

@@ -107,6 +107,12 @@ impl Fetcher {
         })
     }
 
+    /// Whether the token of its options was set: nothing more is fetched.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.options.cancel.load(Ordering::Relaxed)
+    }
+
     /// Fetches all `files` and returns their paths in the cache, in the order of `files`.
     ///
     /// # Errors

@@ -190,13 +190,30 @@ impl<'a, 'u> Sysroot<'a, 'u> {
 
     /// Fetches the packages that the store lacks, and unpacks each as it comes.
     fn fetch_and_unpack(&self, files: &[PackageFile]) -> Result<(), SysrootError> {
-        let missing: Vec<PackageFile> = files
-            .iter()
-            .filter(|file| !stored::is_whole(&self.unpacked(file)))
-            .cloned()
-            .collect();
-        if missing.is_empty() {
+        let failed = |path: PathBuf| move |source| SysrootError::Write { path, source };
+        let lock = |writes| {
+            stored::lock(&self.store, writes, &|| self.fetcher.is_stopped()).map_err(|source| {
+                match source.kind() {
+                    std::io::ErrorKind::Interrupted => SysrootError::Fetch(ArchiveError::Interrupted),
+                    _ => failed(self.store.clone())(source),
+                }
+            })
+        };
+        let lacking = || -> Vec<PackageFile> {
+            let broken = |file: &&PackageFile| !stored::is_whole(&self.unpacked(file));
+            files.iter().filter(broken).cloned().collect()
+        };
+        let shared = lock(false)?;
+        if lacking().is_empty() {
             return Ok(());
+        }
+        drop(shared);
+        // Another run may have made them meanwhile.
+        let _alone = lock(true)?;
+        let missing = lacking();
+        for file in &missing {
+            let unpacked = self.unpacked(file);
+            stored::discard(&unpacked).map_err(failed(unpacked))?;
         }
         let (send, receive) = channel::unbounded::<(usize, PathBuf)>();
         std::thread::scope(|scope| {

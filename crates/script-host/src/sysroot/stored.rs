@@ -1,11 +1,17 @@
 //! Unpacked packages of the store, each with a digest beside it, by which damage is found.
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Time between two tries to lock the store.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Returns the path of the digest of a directory.
 fn beside(directory: &Path) -> PathBuf {
@@ -25,24 +31,54 @@ pub(super) fn seal(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a directory is as it was made. One that is not is removed.
+/// Whether a directory is as it was made. Those of older versions have no digest, and are not.
 pub(super) fn is_whole(directory: &Path) -> bool {
-    if !directory.is_dir() {
-        return false;
-    }
     let known = fs::read_to_string(beside(directory)).ok();
-    if known.is_some() && known == digest(directory).ok() {
-        return true;
+    known.is_some() && directory.is_dir() && known == digest(directory).ok()
+}
+
+/// Removes a directory that is not as it was made. Only while the store is [locked](lock) for writing.
+///
+/// # Errors
+/// It cannot be removed.
+pub(super) fn discard(directory: &Path) -> io::Result<()> {
+    if directory.symlink_metadata().is_err() {
+        return Ok(());
     }
-    if known.is_some() {
+    if beside(directory).exists() {
         tracing::warn!(target: task_progress::trace::WARNING, "{} in the cache is damaged: its package is unpacked anew",
             directory.display()
         );
     }
-    if let Err(error) = rootless_install_fs::remove_tree(directory) {
-        tracing::warn!(target: task_progress::trace::WARNING, "cannot remove {}: {error}", directory.display());
+    rootless_install_fs::remove_tree(directory)
+}
+
+/// Locks the store: for all who look whether packages are whole, or for the one who removes and unpacks them.
+/// Waits for other runs, until `stopped` returns true.
+///
+/// # Errors
+/// The store cannot be written, or the wait was stopped.
+pub(super) fn lock(store: &Path, writes: bool, stopped: &dyn Fn() -> bool) -> io::Result<File> {
+    fs::create_dir_all(store)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(store.join("lock"))?;
+    let operation = match writes {
+        true => FlockOperation::NonBlockingLockExclusive,
+        false => FlockOperation::NonBlockingLockShared,
+    };
+    while let Err(error) = flock(&file, operation) {
+        if error != Errno::WOULDBLOCK && error != Errno::INTR {
+            return Err(error.into());
+        }
+        if stopped() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        std::thread::sleep(PATIENCE);
     }
-    false
+    Ok(file)
 }
 
 /// Returns a digest of names, kinds, rights of execution and contents.
@@ -111,11 +147,28 @@ mod tests {
             make();
             damage();
             assert!(!is_whole(&directory));
+            discard(&directory).unwrap();
             assert!(!directory.exists());
         }
         // One without a digest is of an older version, or was not finished.
         make();
         fs::remove_file(beside(&directory)).unwrap();
         assert!(!is_whole(&directory));
+    }
+
+    /// Two runs that find the same damage would remove each other's work.
+    #[test]
+    fn one_run_at_a_time_writes() {
+        let tmp = tempfile::tempdir().unwrap();
+        let never = || false;
+        let stopped = || true;
+        let first = lock(tmp.path(), false, &never).unwrap();
+        let second = lock(tmp.path(), false, &never).unwrap();
+        assert!(lock(tmp.path(), true, &stopped).is_err());
+        drop((first, second));
+        let writer = lock(tmp.path(), true, &never).unwrap();
+        assert!(lock(tmp.path(), false, &stopped).is_err());
+        drop(writer);
+        assert!(lock(tmp.path(), false, &stopped).is_ok());
     }
 }
