@@ -184,7 +184,11 @@ scenario!(
     let system = System::new()?;
     let first = system.file(
         "first",
-        &noting(package("first")?.file("usr/share/a", "first", 0o644)),
+        &noting(
+            package("first")?
+                .file("usr/share/a", "first", 0o644)
+                .file("usr/share/own", "first", 0o644),
+        ),
     )?;
     let second = package("second")?
         .file("usr/share/b", "second", 0o644)

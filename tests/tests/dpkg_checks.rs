@@ -320,7 +320,7 @@ scenario!(
     assert!(told.contains("var/lib/dpkg/status' near line") && told.contains("missing 'Architecture'"), "{told}");
     system.dpkg("-P bare", &[])?.succeeded();
 
-    let available = std::path::PathBuf::from(system.archive.work.path("Packages"));
+    let available = system.archive.work.path("Packages");
     let latin = b"Package: latin\nVersion: 1\nArchitecture: all\nMaintainer: Andr\xe9\nDescription: caf\xe9\nSize: 3\n";
     std::fs::write(&available, latin)?;
     let told = said(&system.dpkg("--merge-avail", &[&available.clone().into()])?, 0);

@@ -10,10 +10,13 @@ use super::error::DpkgError;
 use super::fields::{FIELDS, FieldKind, fields};
 use super::package::Package;
 
+// Names and values of fields.
+type Fields = Vec<(&'static str, String)>;
+
 /// Available packages, with the fields that only they have (`Filename`, `Size` …).
 #[derive(Clone, Debug, Default)]
 pub struct Available {
-    packages: BTreeMap<PackageKey, (Package, Vec<(&'static str, String)>)>,
+    packages: BTreeMap<PackageKey, (Package, Fields)>,
 }
 
 impl Available {

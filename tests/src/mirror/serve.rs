@@ -227,7 +227,7 @@ fn answer(state: &State, asked: &Asked, out: &mut TcpStream) -> std::io::Result<
             }
         }
         Some(Fault::Trickle(pause)) => {
-            for byte in file.take(length).bytes() {
+            for byte in BufReader::new(file.take(length)).bytes() {
                 if state.stop.load(Ordering::SeqCst) {
                     return Ok(false);
                 }
