@@ -24,7 +24,7 @@ use crate::settings::SystemSettings;
 use crate::staging::Staging;
 use apt_solve::{Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
-use deb_archive::PackageFile;
+use deb_archive::{Lock, PackageFile, lock_file};
 use script_host::root_copy;
 use script_host::sysroot::package_file;
 use script_host::unrunnable::OnUnrunnable;
@@ -127,12 +127,20 @@ impl NativeRootSource<'_, '_> {
         let plan = Plan::new(self.tools.universe, &selection);
         let directory = self.cache.join("native-root");
         let path = directory.join(name(self.tools.universe, &plan, self.merged_usr));
+        if sealed::is_whole(&path) {
+            return Ok(path);
+        }
+        // Another run that found the same damage may have made it anew meanwhile, and use it.
+        let alone = lock_file(&self.cache.join("native-root.lock"), Lock::Exclusive, &|| {
+            self.tools.fetcher.is_stopped()
+        })?;
+        if sealed::is_whole(&path) {
+            return Ok(path);
+        }
         if path.is_dir() {
-            if sealed::is_whole(&path) {
-                return Ok(path);
-            }
             self.discard(&path)?;
         }
+        drop(alone);
         let _stage = self.reporter.stage(Stage::Sysroot);
         self.reporter.event(&Event::Detail {
             message: &format!("making the native root: {} packages", plan.packages().count()),

@@ -39,6 +39,8 @@ pub enum Need {
     NoEmulation,
     /// fakeroot, for the benchmark.
     Fakeroot,
+    /// Files of the tests that chattr(1) can make immutable.
+    Immutability,
 }
 
 impl Need {
@@ -94,6 +96,10 @@ impl Need {
                 "foreign programs are emulated, and only root can switch that off",
             ),
             Self::Fakeroot => (which("fakeroot").is_some(), "apt-get install fakeroot"),
+            Self::Immutability => (
+                immutability(),
+                "chattr(1) cannot make a file of the tests immutable; set ROOTLESS_INSTALL_TEST_DIR to another filesystem",
+            ),
         };
         (!met).then(|| mend.to_owned())
     }
@@ -115,6 +121,20 @@ pub fn met(name: &str, needs: &[Need]) -> bool {
         }
     }
     true
+}
+
+fn immutability() -> bool {
+    let Some(file) = crate::program::place()
+        .ok()
+        .and_then(|place| tempfile::NamedTempFile::new_in(place).ok())
+    else {
+        return false;
+    };
+    let change = |change: &str| {
+        let done = Command::new("chattr").arg(change).arg(file.path()).status();
+        done.is_ok_and(|status| status.success())
+    };
+    change("+i") && change("-i")
 }
 
 fn fuse() -> bool {

@@ -37,6 +37,8 @@ pub mod needs {
     pub const CONFIGURE: Needs = to_configure_and(&[]);
     /// The same, and root, who takes parts of the machine away.
     pub const ROOT: Needs = to_configure_and(&[Need::Root]);
+    /// The same, and files that root can make immutable.
+    pub const IMMUTABLE: Needs = to_configure_and(&[Need::Root, Need::Immutability]);
     /// A target from the real archive.
     pub const REAL: Needs = to_configure_and(&[Need::Archive]);
     /// The same, where nothing can be emulated.

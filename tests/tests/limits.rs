@@ -38,13 +38,20 @@ scenario!(
 scenario!(
     /// A write beyond the limit of a file's size is an error of that file, and nothing is left.
     file_size, CONFIGURE, {
-    let noise: Vec<u8> = (0..12_u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
-    let archive = Synthetic::with(&[package("large")?.file("usr/share/noise", noise, 0o644)])?;
+    let half = || vec![0; 70 << 20];
+    let large = package("large")?
+        .file("usr/share/half", half(), 0o644)
+        .file("usr/share/other-half", half(), 0o644);
+    let archive = Synthetic::with(&[large])?;
     let traces = archive.work.traces();
-    // In units of 512 bytes: found before anything is fetched, and while the archive is written.
+    // In units of 512 bytes. Less than any run needs:
     let low = limited(&archive, "large", "low", "ulimit -f 2000").end()?;
     low.failed_with(&["file", "ulimit -f"]);
     assert!(archive.mirror.requests().is_empty(), "{:?}", archive.mirror.requests());
+    archive.work.clean(&traces, &[]);
+    // Enough for each file, and not for the archive of them, which a signal would end (SIGXFSZ).
+    let late = limited(&archive, "large", "late.tar", "ulimit -f 264000").end()?;
+    late.failed_with(&["late.tar", "File too large"]);
     archive.work.clean(&traces, &[]);
 });
 
@@ -194,22 +201,28 @@ scenario!(
 });
 
 scenario!(
-    /// Places that would make a later step fail are found before anything is fetched.
-    unfit_places, ROOT, {
+    /// Directories in which chattr(1) forbids changes are found before anything is fetched.
+    places_that_cannot_be_changed, IMMUTABLE, {
     let archive = Synthetic::with(&[])?;
     let out = archive.work.path("out");
-    let change = |change: &str| -> Result<bool> {
+    let change = |change: &str| -> Result<()> {
         let done = std::process::Command::new("chattr").arg(change).arg(&out).status();
-        Ok(done.is_ok_and(|status| status.success()))
+        assert!(done.is_ok_and(|status| status.success()), "chattr {change}");
+        Ok(())
     };
     for (set, clear, name) in [("+i", "-i", "immutable"), ("+a", "-a", "append-only")] {
-        if !change(set)? {
-            continue;
-        }
+        change(set)?;
         let outcome = archive.install("", "target").end();
         change(clear)?;
         outcome?.failed_with(&[name, &format!("chattr {clear}")]);
     }
+    assert!(archive.mirror.requests().is_empty());
+});
+
+scenario!(
+    /// Places that would make a later step fail are found before anything is fetched.
+    unfit_places, ROOT, {
+    let archive = Synthetic::with(&[])?;
     let place = |name: &str| archive.work.path(name);
     for (lack, words) in [
         (Lack::Options(place("cache"), "noexec"), ["noexec", "--cache"]),

@@ -70,6 +70,8 @@ pub enum Family {
 pub struct Architecture {
     /// Debian's name, as in `dpkg --print-architecture`.
     pub name: &'static str,
+    /// Names that others have for it or its processors, in small letters.
+    pub other_names: &'static [&'static str],
     /// Multiarch triplet, as in `/usr/lib/TRIPLET`.
     pub triplet: &'static str,
     /// Machine that `uname -m` prints on a Debian system of this architecture.
@@ -111,6 +113,16 @@ pub struct Architecture {
 }
 
 impl Architecture {
+    /// Returns the architecture that others call `name`, in letters of either case: other distributions, GNU, the kernel.
+    #[must_use]
+    pub fn by_other_name(name: &str) -> Option<&'static Self> {
+        let is_it = |other: &&str| other.eq_ignore_ascii_case(name);
+        let known = |arch: &&Self| arch.other_names.iter().any(|other| is_it(&other));
+        let by_kernel = |arch: &&Self| [arch.uname, arch.triplet].iter().any(|other| is_it(&other));
+        let mut all = ARCHITECTURES.iter();
+        all.clone().find(known).or_else(|| all.find(by_kernel))
+    }
+
     /// Returns the architecture that Debian calls `name`.
     pub fn by_name(name: &str) -> Option<&'static Self> {
         ARCHITECTURES.iter().find(|arch| arch.name == name)
@@ -204,6 +216,16 @@ mod tests {
             assert_eq!(Architecture::by_name(arch.name), Some(arch));
         }
         assert!(Architecture::by_name("vax").is_none());
+        for arch in ARCHITECTURES {
+            for other in arch.other_names {
+                assert_eq!(Architecture::by_other_name(other), Some(arch));
+                assert!(Architecture::by_name(other).is_none(), "{other} is Debian's own");
+            }
+            let uname = Architecture::by_other_name(arch.uname).expect("known");
+            assert_eq!(uname.bits, arch.bits);
+        }
+        let arm = Architecture::by_other_name("ARMv7l").expect("known");
+        assert_eq!(arm.name, "armhf");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::{Architecture, ByteOrder, Family};
 /// Values of most architectures; a row names the others.
 const USUAL: Architecture = Architecture {
     name: "",
+    other_names: &[],
     triplet: "",
     uname: "",
     family: Family::X86,
@@ -31,6 +32,7 @@ pub static ARCHITECTURES: &[Architecture] = TABLE;
 pub(crate) const TABLE: &[Architecture] = &[
     Architecture {
         name: "amd64",
+        other_names: &["x86_64", "x86-64", "x64", "amd", "intel64", "em64t"],
         triplet: "x86_64-linux-gnu",
         uname: "x86_64",
         family: Family::X86,
@@ -48,6 +50,9 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "arm64",
+        other_names: &[
+            "aarch64", "armv8", "armv8l", "armv8-a", "armv9", "arm64v8", "arm64e",
+        ],
         triplet: "aarch64-linux-gnu",
         uname: "aarch64",
         family: Family::Arm,
@@ -64,6 +69,9 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "armel",
+        other_names: &[
+            "armv4", "armv5", "armv5te", "armv5tel", "armv6", "armv6l", "arm32v5", "arm32v6",
+        ],
         triplet: "arm-linux-gnueabi",
         uname: "armv7l",
         family: Family::Arm,
@@ -79,6 +87,9 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "armhf",
+        other_names: &[
+            "arm", "armv7", "armv7l", "armv7a", "armv7hl", "armv7-a", "arm32", "arm32v7", "armhfp",
+        ],
         triplet: "arm-linux-gnueabihf",
         uname: "armv7l",
         family: Family::Arm,
@@ -94,6 +105,7 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "hppa",
+        other_names: &["parisc", "parisc64"],
         triplet: "hppa-linux-gnu",
         uname: "parisc",
         family: Family::Hppa,
@@ -107,6 +119,9 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "i386",
+        other_names: &[
+            "x86", "x86_32", "x86-32", "ia32", "i286", "i486", "i586", "i686", "386",
+        ],
         triplet: "i386-linux-gnu",
         uname: "i686",
         family: Family::X86,
@@ -124,6 +139,7 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "loong64",
+        other_names: &["loongarch64", "loongarch", "loongson", "la64"],
         triplet: "loongarch64-linux-gnu",
         uname: "loongarch64",
         family: Family::Loongarch,
@@ -138,6 +154,7 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "m68k",
+        other_names: &["68k", "m68000"],
         triplet: "m68k-linux-gnu",
         uname: "m68k",
         family: Family::M68k,
@@ -152,6 +169,7 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "mips64el",
+        other_names: &["mips64le", "mips64", "mipsel64"],
         triplet: "mips64el-linux-gnuabi64",
         uname: "mips64",
         family: Family::Mips,
@@ -166,6 +184,7 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "powerpc",
+        other_names: &["ppc", "ppc32"],
         triplet: "powerpc-linux-gnu",
         uname: "ppc",
         family: Family::Power,
@@ -182,6 +201,7 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "ppc64",
+        other_names: &["powerpc64"],
         triplet: "powerpc64-linux-gnu",
         uname: "ppc64",
         family: Family::Power,
@@ -200,6 +220,7 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "ppc64el",
+        other_names: &["ppc64le", "powerpc64le", "powerpc64el", "power", "power8"],
         triplet: "powerpc64le-linux-gnu",
         uname: "ppc64le",
         family: Family::Power,
@@ -218,6 +239,7 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "riscv64",
+        other_names: &["riscv", "rv64", "rv64gc", "riscv64gc"],
         triplet: "riscv64-linux-gnu",
         uname: "riscv64",
         family: Family::Riscv,
@@ -232,6 +254,7 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "s390x",
+        other_names: &["s390", "systemz", "zarch"],
         triplet: "s390x-linux-gnu",
         uname: "s390x",
         family: Family::S390,
@@ -251,6 +274,7 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "sh4",
+        other_names: &["sh", "superh"],
         triplet: "sh4-linux-gnu",
         uname: "sh4a",
         family: Family::Sh,
@@ -265,6 +289,7 @@ pub(crate) const TABLE: &[Architecture] = &[
     },
     Architecture {
         name: "sparc64",
+        other_names: &["sparc", "sparcv9"],
         triplet: "sparc64-linux-gnu",
         uname: "sparc64",
         family: Family::Sparc,

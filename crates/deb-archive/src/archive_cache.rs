@@ -17,13 +17,12 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::thread;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
 use super::hasher::Hasher;
+use super::lock::{Lock, lock};
 use super::transport::Validators;
 use super::{ArchiveError, Result};
 use deb_index::keep;
@@ -138,15 +137,7 @@ impl ArchiveCache {
                 .create(true)
                 .open(&path)
                 .map_err(ArchiveError::io("create", &path))?;
-            while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                if error != rustix::io::Errno::WOULDBLOCK && error != rustix::io::Errno::INTR {
-                    return Err(ArchiveError::io("lock", &path)(error.into()));
-                }
-                if stop() {
-                    return Err(ArchiveError::Interrupted);
-                }
-                thread::sleep(Duration::from_millis(20));
-            }
+            lock(&file, &path, Lock::Exclusive, stop)?;
             // The former owner of the lock may have renamed the file.
             let ours = file.metadata().map_err(ArchiveError::io("read", &path))?;
             match fs::symlink_metadata(&path) {
@@ -317,7 +308,7 @@ mod tests {
         let known = directory.path().join("hashed").join(sum.hex());
         assert_eq!(find().as_ref(), Some(&path));
         assert!(!known.exists(), "it may change again in this tick");
-        thread::sleep(TICK + Duration::from_secs(1));
+        std::thread::sleep(TICK + Duration::from_secs(1));
         assert_eq!(find().as_ref(), Some(&path));
         assert_eq!(
             fs::read_to_string(&known).unwrap(),

@@ -5,13 +5,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
-use super::{ArchiveError, Result};
+use super::{ArchiveError, Lock, Result, lock_file};
 use deb_index::keep;
 use deb_types::hex;
 
@@ -33,19 +31,8 @@ impl Sighting<'_> {
     /// [`ArchiveError::Older`], unless `accept_older`: then the older date is the one seen last.
     pub(super) fn note(&self, cache: &Path, accept_older: bool, stop: &dyn Fn() -> bool) -> Result<()> {
         let directory = cache.join("seen");
-        fs::create_dir_all(&directory).map_err(ArchiveError::io("create", &directory))?;
         let path = directory.join(hex(&Sha256::digest(self.source.as_bytes())));
-        let lock_path = path.with_extension("lock");
-        let lock = fs::File::create(&lock_path).map_err(ArchiveError::io("create", &lock_path))?;
-        while let Err(error) = flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            if error != rustix::io::Errno::WOULDBLOCK && error != rustix::io::Errno::INTR {
-                return Err(ArchiveError::io("lock", &lock_path)(error.into()));
-            }
-            if stop() {
-                return Err(ArchiveError::Interrupted);
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+        let _alone = lock_file(&path.with_extension("lock"), Lock::Exclusive, stop)?;
         let before = fs::read_to_string(&path).ok();
         let before = before.as_deref().and_then(parse);
         let now = self.date.map(|(date, text)| (seconds(date), text));
@@ -83,6 +70,8 @@ fn parse(text: &str) -> Option<(u64, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
+    use std::time::Duration;
 
     fn note(cache: &Path, source: &str, day: Option<u64>, accept: bool) -> Result<()> {
         let text = day.map(|day| format!("day {day}"));

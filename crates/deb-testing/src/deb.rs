@@ -153,7 +153,7 @@ pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
-/// Compresses data: `.gz`, `.xz`, `.bz2`, `.lzma`, `.zst`; with any other extension it stays as it is.
+/// Compresses data: `.gz`, `.xz`, `.bz2`, `.lzma`, `.lz4`, `.zst`; with any other extension it stays as it is.
 pub fn compress(data: &[u8], extension: &str) -> Vec<u8> {
     match extension {
         ".gz" => {
@@ -175,6 +175,11 @@ pub fn compress(data: &[u8], extension: &str) -> Vec<u8> {
             let options = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
             let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
             let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+            encoder.write_all(data).unwrap();
+            encoder.finish().unwrap()
+        }
+        ".lz4" => {
+            let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
             encoder.write_all(data).unwrap();
             encoder.finish().unwrap()
         }

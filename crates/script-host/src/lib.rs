@@ -11,6 +11,7 @@ pub mod script;
 pub mod session;
 mod sys;
 pub mod sysroot;
+pub mod tree_digest;
 pub mod unrunnable;
 pub mod view;
 

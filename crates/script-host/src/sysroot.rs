@@ -24,7 +24,7 @@ pub use error::SysrootError;
 use apt_solve::{PackageId, Universe, closure};
 use crossbeam::channel;
 use deb_arch::Architecture;
-use deb_archive::{ArchiveError, Fetcher, Index, PackageFile};
+use deb_archive::{ArchiveError, Fetcher, Index, Lock, PackageFile, lock_file};
 use dpkg_db::{Diversion, Diversions};
 use names::{native_name, native_path};
 use owners::{Owners, merged};
@@ -190,30 +190,26 @@ impl<'a, 'u> Sysroot<'a, 'u> {
 
     /// Fetches the packages that the store lacks, and unpacks each as it comes.
     fn fetch_and_unpack(&self, files: &[PackageFile]) -> Result<(), SysrootError> {
-        let failed = |path: PathBuf| move |source| SysrootError::Write { path, source };
-        let lock = |writes| {
-            stored::lock(&self.store, writes, &|| self.fetcher.is_stopped()).map_err(|source| {
-                match source.kind() {
-                    std::io::ErrorKind::Interrupted => SysrootError::Fetch(ArchiveError::Interrupted),
-                    _ => failed(self.store.clone())(source),
-                }
-            })
-        };
+        let lock = |kind| lock_file(&self.store.join("lock"), kind, &|| self.fetcher.is_stopped());
         let lacking = || -> Vec<PackageFile> {
             let broken = |file: &&PackageFile| !stored::is_whole(&self.unpacked(file));
             files.iter().filter(broken).cloned().collect()
         };
-        let shared = lock(false)?;
+        // Two runs that find the same damage would remove each other's work.
+        let shared = lock(Lock::Shared)?;
         if lacking().is_empty() {
             return Ok(());
         }
         drop(shared);
         // Another run may have made them meanwhile.
-        let _alone = lock(true)?;
+        let _alone = lock(Lock::Exclusive)?;
         let missing = lacking();
         for file in &missing {
             let unpacked = self.unpacked(file);
-            stored::discard(&unpacked).map_err(failed(unpacked))?;
+            stored::discard(&unpacked).map_err(|source| SysrootError::Write {
+                path: unpacked,
+                source,
+            })?;
         }
         let (send, receive) = channel::unbounded::<(usize, PathBuf)>();
         std::thread::scope(|scope| {

@@ -17,62 +17,17 @@ pub(super) fn architectures(value: &str) -> Result<Names, String> {
     })
 }
 
-/// Names of architectures elsewhere, and Debian's.
-const OTHER_NAMES: &[(&[&str], &str)] = &[
-    (&["x86_64", "x86-64", "x64", "amd", "intel64", "em64t"], "amd64"),
-    (
-        &[
-            "x86", "x86_32", "x86-32", "ia32", "i286", "i486", "i586", "i686", "386",
-        ],
-        "i386",
-    ),
-    (
-        &[
-            "aarch64", "armv8", "armv8l", "armv8-a", "armv9", "arm64v8", "arm64e",
-        ],
-        "arm64",
-    ),
-    (
-        &[
-            "arm", "armv7", "armv7l", "armv7a", "armv7hl", "armv7-a", "arm32", "arm32v7", "armhfp",
-        ],
-        "armhf",
-    ),
-    (
-        &[
-            "armv4", "armv5", "armv5te", "armv5tel", "armv6", "armv6l", "arm32v5", "arm32v6",
-        ],
-        "armel",
-    ),
-    (&["ppc64le", "powerpc64le", "powerpc64el"], "ppc64el"),
-    (&["ppc", "powerpc", "power"], "ppc64el"),
-    (&["riscv", "rv64", "rv64gc", "riscv64gc"], "riscv64"),
-    (&["s390", "systemz", "zarch"], "s390x"),
-    (&["loongarch64", "loongarch", "loongson", "la64"], "loong64"),
-    (&["mips64le", "mips64", "mipsel64"], "mips64el"),
-    (&["mipsle"], "mipsel"),
-];
-
 /// Returns what is wrong with the name of an architecture that Debian does not have.
 fn unknown_architecture(name: &str) -> String {
-    let lower = name.to_ascii_lowercase();
-    let all = || ARCHITECTURES.iter().map(|arch| arch.name);
-    let elsewhere = OTHER_NAMES
-        .iter()
-        .find(|(names, _)| names.contains(&lower.as_str()))
-        .map(|(_, debian)| *debian);
-    let of_kernel = || {
-        let is_it = |arch: &&Architecture| arch.uname == lower || arch.triplet == lower;
-        ARCHITECTURES.iter().find(is_it).map(|arch| arch.name)
-    };
-    let debian = elsewhere
-        .or_else(of_kernel)
-        .filter(|debian| all().any(|known| known == *debian));
     let shown = task_progress::escape(name);
-    if let Some(debian) = debian {
-        return format!("`{shown}` is not an architecture of Debian's; its name there is `{debian}`");
+    if let Some(arch) = Architecture::by_other_name(name) {
+        return format!(
+            "`{shown}` is not an architecture of Debian's; its name there is `{}`",
+            arch.name
+        );
     }
-    let near = deb_types::near::nearest(&lower, all(), 2);
+    let all = || ARCHITECTURES.iter().map(|arch| arch.name);
+    let near = deb_types::near::nearest(&name.to_ascii_lowercase(), all(), 2);
     let near = match near.first() {
         Some(near) => format!("; did you mean `{near}`?"),
         None => String::new(),
@@ -268,6 +223,7 @@ mod tests {
             ("ppc64le", "`ppc64el`"),
             ("riscv64-linux-gnu", "`riscv64`"),
             ("AArch64", "`arm64`"),
+            ("ppc", "`powerpc`"),
             ("riscv46", "`riscv64`"),
         ] {
             let error = architectures(name).unwrap_err();

@@ -1,6 +1,5 @@
 //! What apt accepts, and what it refuses, that is not to be found in every archive.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use sequoia_openpgp::Cert;
@@ -8,6 +7,7 @@ use sha2::{Digest, Sha512};
 
 use super::super::{ArchiveError, Fetcher, Index, Keyring, Result, load_indexes};
 use super::{Serve, Server, Signing, fetcher, gz, key, keyring, packages, quick, release, sign, sources, xz};
+use deb_testing::compress;
 use deb_types::{FileHash, hex};
 
 const DIRECTORY: &str = "main/binary-riscv64";
@@ -60,33 +60,6 @@ fn is_one(indexes: &[Index], text: &str) {
     assert_eq!(texts, [text.as_bytes()]);
 }
 
-/// The form of an index by the end of its name.
-fn packed(suffix: &str, text: &[u8]) -> Vec<u8> {
-    match suffix {
-        ".xz" => xz(text),
-        ".gz" => gz(text),
-        ".zst" => zstd::encode_all(text, 1).unwrap(),
-        ".bz2" => {
-            let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
-            encoder.write_all(text).unwrap();
-            encoder.finish().unwrap()
-        }
-        ".lzma" => {
-            let options = liblzma::stream::LzmaOptions::new_preset(1).unwrap();
-            let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
-            let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
-            encoder.write_all(text).unwrap();
-            encoder.finish().unwrap()
-        }
-        ".lz4" => {
-            let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
-            encoder.write_all(text).unwrap();
-            encoder.finish().unwrap()
-        }
-        _ => text.to_vec(),
-    }
-}
-
 const FORMS: [&str; 7] = [".xz", ".bz2", ".lzma", ".gz", ".lz4", ".zst", ""];
 
 #[test]
@@ -95,7 +68,7 @@ fn an_index_in_one_compression_only() {
         for size in [1, 3000] {
             let archive = Archive::new();
             let text = packages("one").repeat(size);
-            let bytes = packed(suffix, text.as_bytes());
+            let bytes = compress(text.as_bytes(), suffix);
             let name = format!("{DIRECTORY}/Packages{suffix}");
             let plain = format!("{DIRECTORY}/Packages");
             archive.sign(&release(&[(&plain, text.as_bytes()), (&name, &bytes)], ""));
@@ -116,7 +89,7 @@ fn the_next_form_where_one_cannot_be_had() {
     let forms = FORMS.map(|suffix| {
         (
             format!("{DIRECTORY}/Packages{suffix}"),
-            packed(suffix, text.as_bytes()),
+            compress(text.as_bytes(), suffix),
         )
     });
     let named: Vec<(&str, &[u8])> = forms
@@ -210,7 +183,7 @@ fn trusted_sources_without_a_release_file() {
     let text = packages("one");
     for suffix in FORMS {
         let archive = Archive::new();
-        let bytes = packed(suffix, text.as_bytes());
+        let bytes = compress(text.as_bytes(), suffix);
         archive.server.put(
             &format!("debian/flat/Packages{suffix}"),
             Serve::Well(bytes.clone()),
