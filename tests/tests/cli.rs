@@ -182,7 +182,7 @@ scenario!(
     }
     arguments.extend(["--dry-run".into(), archive.work.out("target").into()]);
     let missing = archive.work.run(arguments).end()?;
-    missing.failed_with(&["there is no suite `stabel`", "did you mean `stable`?"]);
+    missing.failed_with(&["there is no suite `stabel`", "perhaps `stable` is meant"]);
 });
 
 scenario!(

@@ -65,7 +65,7 @@ pub(super) fn near_suites(suite: &str) -> String {
         .collect();
     match near.is_empty() {
         true => String::new(),
-        false => format!("; did you mean {}?", near.join(", ")),
+        false => format!("; perhaps {} is meant", near.join(" or ")),
     }
 }
 
@@ -75,11 +75,11 @@ mod tests {
 
     #[test]
     fn suites_that_are_nearly_meant() {
-        assert_eq!(near_suites("trixi"), "; did you mean `trixie`?");
-        assert_eq!(near_suites("Trixie"), "; did you mean `trixie`?");
+        assert_eq!(near_suites("trixi"), "; perhaps `trixie` is meant");
+        assert_eq!(near_suites("Trixie"), "; perhaps `trixie` is meant");
         assert_eq!(
             near_suites("bokworm-backports"),
-            "; did you mean `bookworm-backports`?"
+            "; perhaps `bookworm-backports` is meant"
         );
         assert_eq!(near_suites("trixie-backport"), "");
         assert_eq!(near_suites("whatever"), "");
