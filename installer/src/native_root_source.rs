@@ -50,6 +50,8 @@ pub(crate) struct NativeRootSource<'a, 'u> {
     pub(crate) sources: &'a [(PathBuf, String)],
     /// The cache directory.
     pub(crate) cache: &'a Path,
+    /// The record by which later calls find it without indexes, if there are to be any.
+    pub(crate) remembered: Option<&'a Remembered>,
     /// Settings of the scripts of its packages. What cannot be run there is an error, whatever they say.
     pub(crate) scripts: &'a ScriptSettings,
     /// The reporter of downloads and warnings.
@@ -109,7 +111,13 @@ impl NativeRootSource<'_, '_> {
     /// The packages cannot be fetched or installed, or the cache cannot be written.
     pub(crate) fn for_run(&self, observed: bool) -> Result<NativeRoot> {
         match &self.tools.directory {
-            None => NativeRoot::of_cache(&self.cached()?, self.cache, observed),
+            None => {
+                let path = self.cached()?;
+                if let Some(remembered) = self.remembered {
+                    remembered.record(&path);
+                }
+                NativeRoot::of_cache(&path, self.cache, observed)
+            }
             Some(path) => {
                 check(path)?;
                 let _stage = self.reporter.stage(Stage::Sysroot);
@@ -122,7 +130,7 @@ impl NativeRootSource<'_, '_> {
     ///
     /// # Errors
     /// The packages cannot be fetched or installed, or the cache cannot be written.
-    pub(crate) fn cached(&self) -> Result<PathBuf> {
+    fn cached(&self) -> Result<PathBuf> {
         let selection = self.choose()?;
         let plan = Plan::new(self.tools.universe, &selection);
         let directory = self.cache.join("native-root");

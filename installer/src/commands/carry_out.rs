@@ -117,6 +117,7 @@ impl CarryOut<'_, '_> {
             merged_usr: system.merged_usr,
             sources,
             cache: &self.settings.cache,
+            remembered: None,
             scripts: &system.scripts,
             reporter: self.reporter,
             cancel: self.cancel,

@@ -135,18 +135,12 @@ impl Host<'_> {
                     merged_usr: MergedUsr::default(),
                     sources: &[],
                     cache: &cache,
+                    remembered: remembered.as_ref(),
                     scripts: &options.scripts,
                     reporter: &reporter,
                     cancel,
                 };
-                Some(match &remembered {
-                    Some(remembered) => {
-                        let root = source.cached()?;
-                        remembered.record(&root);
-                        NativeRoot::of_cache(&root, &cache, false)?
-                    }
-                    None => source.for_run(false)?,
-                })
+                Some(source.for_run(false)?)
             }
             _ => None,
         };
