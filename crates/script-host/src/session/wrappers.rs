@@ -11,18 +11,19 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Directories of programs that are in `PATH`, in a root filesystem with merged or unmerged /usr.
 const PROGRAMS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
 
 /// Has the private directory show wrappers of the cache for the programs of a native root: an empty directory on which
-/// they are mounted, and a link that says where they are. They are made where the cache has none.
+/// they are mounted, and a link that says where they are. They are made where the cache has none, or others than it
+/// should.
 ///
 /// # Errors
 /// A directory or a link cannot be made.
 pub(super) fn share(private: &Path, cache: &Path, list: impl Fn(&str) -> Vec<OsString>) -> io::Result<()> {
-    let names: BTreeSet<OsString> = PROGRAMS.iter().flat_map(|directory| list(directory)).collect();
+    let names = all(list);
     let mut hash = Md5::new();
     for name in &names {
         hash.update(name.as_bytes());
@@ -30,20 +31,17 @@ pub(super) fn share(private: &Path, cache: &Path, list: impl Fn(&str) -> Vec<OsS
     }
     let kept = cache.join(names::WRAPPERS_KEPT);
     let path = kept.join(deb_types::hex(&hash.finalize()));
-    if !path.is_dir() {
+    if !is_whole(&path, &names) {
         fs::create_dir_all(&kept)?;
-        let new = tempfile::Builder::new().prefix(".new-").tempdir_in(&kept)?;
-        for name in &names {
-            symlink(Path::new("..").join(names::SHIM), new.path().join(name))?;
-        }
-        fs::set_permissions(new.path(), fs::Permissions::from_mode(0o755))?;
-        match fs::rename(new.path(), &path) {
-            // Another run has made it meanwhile.
+        let work = tempfile::Builder::new().prefix(".new-").tempdir_in(&kept)?;
+        let new = work.path().join("wrappers");
+        make(&new, &names)?;
+        // Those that are not right: under their name there is nothing from now on.
+        let _ = fs::rename(&path, work.path().join("damaged"));
+        match fs::rename(&new, &path) {
+            // Another run has made them meanwhile.
             Err(_) if path.is_dir() => {}
-            renamed => {
-                renamed?;
-                let _ = new.keep();
-            }
+            renamed => renamed?,
         }
     }
     fs::create_dir(private.join(names::WRAPPERS))?;
@@ -56,19 +54,35 @@ pub(super) fn share(private: &Path, cache: &Path, list: impl Fn(&str) -> Vec<OsS
 /// # Errors
 /// The directory or a link cannot be made.
 pub(super) fn create(private: &Path, list: impl Fn(&str) -> Vec<OsString>) -> io::Result<()> {
-    let wrappers = private.join(names::WRAPPERS);
-    fs::create_dir(&wrappers)?;
-    fs::set_permissions(&wrappers, fs::Permissions::from_mode(0o755))?;
-    for directory in PROGRAMS {
-        for name in list(directory) {
-            match symlink(Path::new("..").join(names::SHIM), wrappers.join(&name)) {
-                // A directory before this one has a program of that name, too.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                made => made?,
-            }
-        }
-    }
-    Ok(())
+    make(&private.join(names::WRAPPERS), &all(list))
+}
+
+/// Returns the names of all programs; several directories may have one of the same name.
+fn all(list: impl Fn(&str) -> Vec<OsString>) -> BTreeSet<OsString> {
+    PROGRAMS.iter().flat_map(|directory| list(directory)).collect()
+}
+
+/// Returns the text of every link.
+fn to_shim() -> PathBuf {
+    Path::new("..").join(names::SHIM)
+}
+
+fn make(directory: &Path, names: &BTreeSet<OsString>) -> io::Result<()> {
+    fs::create_dir(directory)?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
+    names
+        .iter()
+        .try_for_each(|name| symlink(to_shim(), directory.join(name)))
+}
+
+fn is_whole(directory: &Path, names: &BTreeSet<OsString>) -> bool {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return false;
+    };
+    let there: BTreeSet<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
+    let shim = to_shim();
+    let leads = |name: &OsString| fs::read_link(directory.join(name)).is_ok_and(|text| text == shim);
+    there == *names && names.iter().all(leads)
 }
 
 /// Returns the names in a directory of this machine; none where it cannot be read.
@@ -94,7 +108,12 @@ mod tests {
         symlink("usr/bin", root.join("bin")).unwrap();
         let target = Target::open(&root).unwrap();
         let names = |directory: &str| target.read_dir(Path::new(directory)).unwrap_or_default();
-        for session in ["one", "two"] {
+        for session in ["one", "two", "damaged"] {
+            if session == "damaged" {
+                let kept = fs::read_dir(directory.path().join("cache/wrappers")).unwrap();
+                let kept = kept.flatten().next().unwrap().path();
+                fs::remove_file(kept.join("b")).unwrap();
+            }
             let private = directory.path().join(session);
             fs::create_dir(&private).unwrap();
             share(&private, &directory.path().join("cache"), names).unwrap();
