@@ -117,8 +117,8 @@ impl Architecture {
     #[must_use]
     pub fn by_other_name(name: &str) -> Option<&'static Self> {
         let is_it = |other: &&str| other.eq_ignore_ascii_case(name);
-        let known = |arch: &&Self| arch.other_names.iter().any(|other| is_it(&other));
-        let by_kernel = |arch: &&Self| [arch.uname, arch.triplet].iter().any(|other| is_it(&other));
+        let known = |arch: &&Self| arch.other_names.iter().any(is_it);
+        let by_kernel = |arch: &&Self| [arch.uname, arch.triplet].iter().any(is_it);
         let mut all = ARCHITECTURES.iter();
         all.clone().find(known).or_else(|| all.find(by_kernel))
     }
