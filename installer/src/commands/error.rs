@@ -5,6 +5,7 @@ use crate::merge_usr::MergeUsrError;
 use crate::native_root_source::NativeRootError;
 use crate::output;
 use crate::staging;
+use crate::target_spec::TargetSpec;
 use apt_solve::SolveError;
 use deb_archive::ArchiveError;
 use script_host::sysroot::SysrootError;
@@ -48,6 +49,14 @@ pub enum Error {
     /// The result could not be written.
     #[error(transparent)]
     Output(#[from] output::Error),
+    /// The archive that is the target could not be made.
+    #[error("cannot make {target}")]
+    Archived {
+        /// The target.
+        target: TargetSpec,
+        /// The failure.
+        source: output::Error,
+    },
     /// A pipe or device that is the target cannot be written to.
     #[error("cannot open {} for writing", path.display())]
     Stream {
@@ -66,7 +75,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Staging(error) => error.hint(),
-            Self::Output(error) => error.hint(),
+            Self::Output(error) | Self::Archived { source: error, .. } => error.hint(),
             Self::View(error) => error.hint(),
             Self::Install(error) => error.hint(),
             Self::NativeRoot(error) => error.hint(),

@@ -49,14 +49,21 @@ pub(super) fn finish(
             let written = match &settings.target {
                 TargetSpec::Stdout => {
                     let stdout = std::io::stdout().lock();
-                    output::write_tar(target, stdout, &options, reporter, cancel)?
+                    output::write_tar(target, stdout, &options, reporter, cancel)
                 }
                 TargetSpec::Stream { path, .. } => {
                     let stream = open_stream(path, cancel)?;
-                    output::write_tar(target, stream, &options, reporter, cancel)?
+                    output::write_tar(target, stream, &options, reporter, cancel)
                 }
-                _ => output::write_tar(target, staging.create_output()?, &options, reporter, cancel)?,
+                _ => output::write_tar(target, staging.create_output()?, &options, reporter, cancel),
             };
+            let written = written.map_err(|error| match error {
+                output::Error::Cancelled(cancelled) => Error::Cancelled(cancelled),
+                source => Error::Archived {
+                    target: settings.target.clone(),
+                    source,
+                },
+            })?;
             warn_of_sockets(written.sockets, reporter);
             Some(written.bytes)
         }

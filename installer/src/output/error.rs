@@ -44,6 +44,11 @@ impl Error {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     Some("make room, or write it to another filesystem".to_owned())
                 }
+                io::ErrorKind::FileTooLarge => Some(
+                    "raise the limit of the size of files with `ulimit -f unlimited`, or write it to a filesystem \
+                     that takes larger ones"
+                        .to_owned(),
+                ),
                 io::ErrorKind::BrokenPipe => {
                     Some("the program that reads the archive ended before it was complete".to_owned())
                 }

@@ -113,7 +113,10 @@ fn what_makes_no_sense() {
     refused("-D9 -i x", "--debug requires a positive octal argument");
     refused("--status-fd=x -i y", "invalid integer for --status-fd: 'x'");
     refused("--abort-after -1 -i y", "invalid integer for --abort-after: '-1'");
-    refused("-A y", "--record-avail is not done by rootless-install");
+    refused(
+        "--pre-invoke=x -i y",
+        "--pre-invoke is not done by rootless-install",
+    );
     assert!(!call("--dry-run -i y").options.act && call("-i y").options.act);
 }
 
