@@ -50,12 +50,31 @@ fn exists(target: &Target, path: &str) -> Result<bool> {
     }
 }
 
+/// Settings of apt that mmdebstrap has in the target while it installs, files of apt.conf.d with their contents. The
+/// second keeps apt from telling hooks what is going to be installed; releases before 1.5.5 lack it.
+const SETTINGS: [(&str, &[u8]); 2] = [
+    (
+        "/etc/apt/apt.conf.d/00mmdebstrap",
+        b"Apt::Install-Recommends false;\nAcquire::Languages \"none\";\n",
+    ),
+    (
+        "/etc/apt/apt.conf.d/99debconf",
+        b"#clear DPkg::Pre-Install-Pkgs;\n",
+    ),
+];
+
 /// Makes the files that are there before the first package is unpacked. `sources` are files of apt's sources with
-/// their contents; `fetched` is whether any package is installed, for which apt has a directory of archives.
+/// their contents; `fetched` is whether any package is installed, for which apt has a directory of archives;
+/// `preconfigures` is whether apt's hooks are told what is going to be installed.
 ///
 /// # Errors
 /// Those of writing to the target.
-pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) -> Result<()> {
+pub fn prepare(
+    target: &Target,
+    sources: &[(PathBuf, String)],
+    fetched: bool,
+    preconfigures: bool,
+) -> Result<()> {
     target.set_meta(Path::new("/"), &Meta::of_root(FileType::Directory, 0o755))?;
     for path in [
         "/etc/apt/apt.conf.d",
@@ -73,6 +92,9 @@ pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) ->
         directories(target, "/var/cache/apt/archives/partial")?;
     }
     target.set_mode(Path::new("/tmp"), 0o1777)?;
+    for (path, text) in SETTINGS.iter().take(if preconfigures { 1 } else { 2 }) {
+        file(target, path, text, 0o644)?;
+    }
     file(
         target,
         "/etc/fstab",
@@ -133,17 +155,15 @@ pub fn finish(target: &Target, marks: Option<Marks<'_>>) -> Result<()> {
     for path in &fetched {
         file(target, &format!("{path}/lock"), b"", 0o640)?;
     }
-    // `apt-get clean` removes caches from the first, mmdebstrap its settings from the second.
-    for path in ["/var/cache/apt", "/etc/apt/apt.conf.d"] {
-        target.set_mtime(Path::new(path), Timestamp::now())?;
-    }
+    // `apt-get clean` removes caches from it.
+    target.set_mtime(Path::new("/var/cache/apt"), Timestamp::now())?;
     let apt = apt_uid(target);
     for path in &fetched {
         let path = Path::new(path).join("partial");
         target.set_owner(&path, apt, 0)?;
         target.set_mode(&path, 0o700)?;
     }
-    for path in RUN_LEFTOVERS {
+    for path in SETTINGS.iter().map(|(path, _)| *path).chain(RUN_LEFTOVERS) {
         if exists(target, path)? {
             target.remove(Path::new(path))?;
         }
@@ -241,7 +261,7 @@ mod tests {
         for fetched in [true, false] {
             let directory = tempfile::tempdir().unwrap();
             let target = Target::open(directory.path()).unwrap();
-            prepare(&target, &[], fetched).unwrap();
+            prepare(&target, &[], fetched, true).unwrap();
             finish(&target, None).unwrap();
             let there = |path: &str| target.stat(Path::new(path)).is_ok();
             assert_eq!(there("/var/cache/apt/archives/lock"), fetched);
@@ -253,7 +273,7 @@ mod tests {
     fn a_finished_target_has_no_leftovers() {
         let directory = tempfile::tempdir().unwrap();
         let target = Target::open(directory.path()).unwrap();
-        prepare(&target, &[("etc/apt/sources.list".into(), "deb x".into())], true).unwrap();
+        prepare(&target, &[("etc/apt/sources.list".into(), "deb x".into())], true, false).unwrap();
         directories(&target, "/run/user/1").unwrap();
         directories(&target, "/run/lock").unwrap();
         file(&target, "/tmp/left", b"x", 0o644).unwrap();

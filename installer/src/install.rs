@@ -20,10 +20,12 @@ use task_progress::{Cancel, Reporter};
 
 mod debconf;
 mod error;
+mod hooks;
 mod recompress;
 mod steps;
 
 pub use error::InstallError;
+pub use hooks::HookError;
 use error::system_error;
 
 type Result<T> = std::result::Result<T, InstallError>;
@@ -100,7 +102,13 @@ impl Installation<'_, '_> {
 
     fn carry_out(&self, host: ScriptHost<'_, '_>) -> Result<DeferredPackages> {
         self.check_selections()?;
-        bookkeeping::prepare(self.target, &self.sources, !self.plan.phases.is_empty())?;
+        let mmdebstrap = self.selection.mmdebstrap;
+        bookkeeping::prepare(
+            self.target,
+            &self.sources,
+            !self.plan.phases.is_empty(),
+            mmdebstrap.preconfigures(),
+        )?;
         let foreign: Vec<String> = self
             .system
             .foreign

@@ -4,6 +4,7 @@
 //! `archives`, carries a plan out ([`install`], [`configure`]) in a session of the crate `script-host`, and
 //! writes the result ([`output`]). [`dpkg`] is the entry for a call of dpkg on a root filesystem that exists.
 
+mod apt_configuration;
 mod archives;
 pub mod bookkeeping;
 pub mod cli;

@@ -34,10 +34,14 @@ macro_rules! entries {
 }
 
 entries! {
+    /// Package files of a call of apt, while it runs.
+    ARCHIVES = "archives";
     /// Socket of the installer.
     CONTROL = "control";
     /// Description of the target for the library map: see [`Description`](crate::Description).
     DESCRIPTION = "target";
+    /// What apt tells a hook of the packages that it will install, while the hook runs.
+    HOOK_INFORMATION = "hook-information";
     /// Library map, a module of the dynamic loader.
     LIBRARY_MAP = "libraries.so";
     /// Answers for debconf, while it takes them.

@@ -1,5 +1,6 @@
 //! Errors of carrying out a plan.
 
+use super::hooks::HookError;
 use crate::configure::ConfigureError;
 use crate::merge_usr::MergeUsrError;
 use crate::preseed::PreseedError;
@@ -34,6 +35,9 @@ pub enum InstallError {
     /// Answers for debconf could not be given.
     #[error(transparent)]
     Preseed(#[from] PreseedError),
+    /// A hook of the target's apt failed.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// A file of the run could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -65,6 +69,7 @@ impl InstallError {
             Self::MergeUsr(error) => error.hint(),
             Self::Session(error) => error.hint(),
             Self::Preseed(error) => error.hint().map(str::to_owned),
+            Self::Hook(_) => Some("apt would end here as well; the output of the hook is in the log".into()),
             Self::NoSpace { .. } => Some("make room there, or make the target on another filesystem".into()),
             _ => None,
         }

@@ -93,9 +93,11 @@ impl Installation<'_, '_> {
         }
         drop(unpacked);
         for phase in phases {
+            let call = self.begin_apt(phase, session)?;
             self.install_phase(phase, session, database, recompression)?;
+            self.end_apt(call, session)?;
         }
-        Ok(())
+        self.clean_lists(self.selection.mmdebstrap, session)
     }
 
     /// Carries out the steps of a phase after the first.
