@@ -122,6 +122,20 @@ pub fn prepare(
     Ok(())
 }
 
+/// Leaves the traces of a call of apt that installs packages: it fetches them into one directory and makes logs in the
+/// other. It shows where the package apt was extracted before, which brings these directories with times of its own.
+///
+/// # Errors
+/// Those of writing to the target.
+pub fn called(target: &Target) -> Result<()> {
+    for path in ["/var/cache/apt/archives/partial", "/var/log/apt"] {
+        if exists(target, path)? {
+            target.set_mtime(Path::new(path), Timestamp::now())?;
+        }
+    }
+    Ok(())
+}
+
 /// Marks of apt (apt-mark(8)).
 #[derive(Clone, Copy, Debug)]
 pub struct Marks<'a> {

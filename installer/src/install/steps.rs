@@ -93,6 +93,7 @@ impl Installation<'_, '_> {
         }
         drop(unpacked);
         for phase in phases {
+            bookkeeping::called(self.target)?;
             let call = self.begin_apt(phase, session)?;
             self.install_phase(phase, session, database, recompression)?;
             self.end_apt(call, session)?;
