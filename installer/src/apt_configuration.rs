@@ -4,17 +4,17 @@
 //! It is read as in apt's source (`apt-pkg/init.cc`, `contrib/configuration.cc`): apt's own settings first, then the
 //! files of the parts directory in their order, then the main file. A file with a mistake counts up to that mistake.
 
-mod syntax;
-
-pub(crate) use syntax::SyntaxError;
-
+use deb_types::apt_conf::{Statement, SyntaxError, statements};
 use rootless_install_fs::{FileType, Target};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The deepest nesting of included files (`ReadConfigFile` in apt's source).
 const INCLUDES: usize = 10;
 /// The largest file that is read, in bytes.
-const LARGEST: u64 = 16 << 20;
+const LARGEST: u64 = 256 << 10;
+/// The most files that are read: directories may include each other.
+const MOST: usize = 1000;
 
 /// Settings that apt has without any file, as far as a hook might look for them.
 const DEFAULTS: &[(&str, &str)] = &[
@@ -64,10 +64,11 @@ impl Item {
     fn make(&mut self, path: &str) -> &mut Self {
         let mut item = self;
         for name in path.split("::") {
-            let found = item
-                .children
-                .iter()
-                .position(|child| !name.is_empty() && child.tag.eq_ignore_ascii_case(name));
+            let same = |child: &Self| child.tag.eq_ignore_ascii_case(name);
+            let found = match name {
+                "" => None,
+                _ => item.children.iter().position(same),
+            };
             let at = found.unwrap_or_else(|| {
                 item.children.push(Self {
                     tag: name.to_owned(),
@@ -117,7 +118,7 @@ pub(crate) struct Configuration {
 impl Configuration {
     /// Reads the configuration of a target for packages of `architectures`, the target's own first. Returns the
     /// mistakes of its files as well; apt tells of them and goes on.
-    pub(crate) fn of(target: &Target, architectures: &[&str]) -> (Self, Vec<SyntaxError>) {
+    pub(crate) fn of(target: &Target, architectures: &[&str]) -> (Self, Vec<Mistake>) {
         let mut configuration = Self::default();
         configuration.set("APT::Architecture", architectures.first().copied().unwrap_or_default());
         for architecture in architectures {
@@ -127,7 +128,11 @@ impl Configuration {
             configuration.set(name, value);
         }
         let mut wrong = Vec::new();
-        let mut files = Files { target, wrong: &mut wrong };
+        let mut files = Files {
+            target,
+            left: MOST,
+            wrong: &mut wrong,
+        };
         let parts = configuration.directory("Dir::Etc::parts");
         files.read_directory(&mut configuration, &parts, 0);
         let main = configuration.path("Dir::Etc::main");
@@ -190,10 +195,35 @@ impl Configuration {
     }
 }
 
+/// A mistake in a file of configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    file: PathBuf,
+    error: SyntaxError,
+}
+
+impl Mistake {
+    fn new(file: &Path, error: SyntaxError) -> Self {
+        Self {
+            file: file.to_owned(),
+            error,
+        }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SyntaxError { line, what } = &self.error;
+        write!(f, "{}:{line}: {what}", self.file.display())
+    }
+}
+
 /// The files of a target that are being read.
 struct Files<'a> {
     target: &'a Target,
-    wrong: &'a mut Vec<SyntaxError>,
+    /// Number of files that may still be read.
+    left: usize,
+    wrong: &'a mut Vec<Mistake>,
 }
 
 impl Files<'_> {
@@ -211,17 +241,17 @@ impl Files<'_> {
     fn read(&mut self, configuration: &mut Configuration, path: &Path, depth: usize) {
         let stat = self.target.stat_follow(path);
         let is_file = stat.is_ok_and(|stat| stat.meta.kind == FileType::Regular && stat.size <= LARGEST);
-        if !is_file {
+        if !is_file || self.left == 0 {
             return;
         }
+        self.left -= 1;
         let Ok(text) = self.target.read(path) else { return };
         let text = String::from_utf8_lossy(&text);
-        let statements = syntax::statements(&text);
-        for statement in statements {
+        for statement in statements(&text) {
             match statement {
-                Ok(syntax::Statement::Set { name, value }) => configuration.set(&name, &value),
-                Ok(syntax::Statement::Clear { name }) => configuration.clear(&name),
-                Ok(syntax::Statement::Include { path }) if depth < INCLUDES => {
+                Ok(Statement::Set { name, value }) => configuration.set(&name, &value),
+                Ok(Statement::Clear { name }) => configuration.clear(&name),
+                Ok(Statement::Include { path }) if depth < INCLUDES => {
                     let included = Path::new("/").join(path.trim_end_matches('/'));
                     if path.ends_with('/') {
                         self.read_directory(configuration, &included, depth + 1);
@@ -229,11 +259,12 @@ impl Files<'_> {
                         self.read(configuration, &included, depth + 1);
                     }
                 }
-                Ok(syntax::Statement::Include { .. }) => {
-                    self.wrong.push(SyntaxError::new(0, "too many nested includes").in_file(path));
+                Ok(Statement::Include { .. }) => {
+                    let what = "too many nested includes".to_owned();
+                    self.wrong.push(Mistake::new(path, SyntaxError { line: 0, what }));
                 }
                 Err(error) => {
-                    self.wrong.push(error.in_file(path));
+                    self.wrong.push(Mistake::new(path, error));
                     return;
                 }
             }

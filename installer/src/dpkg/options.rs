@@ -1,6 +1,6 @@
 //! A call of dpkg, as its command line has it.
 
-use super::filters::Filters;
+use crate::path_filters::Filters;
 use super::force::Forces;
 use crate::settings::{ArchiveSettings, NativeTools};
 use deb_arch::Architecture;

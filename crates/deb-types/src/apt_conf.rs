@@ -2,64 +2,79 @@
 //! source where that is silent.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+
+/// The most parts of a name. apt knows no limit; no setting has ten.
+const DEEPEST: usize = 64;
 
 /// A statement with its name in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Statement {
+pub enum Statement {
     /// A value, or with a name that ends in `::` a member of a list.
-    Set { name: String, value: String },
+    Set {
+        /// The name.
+        name: String,
+        /// The value.
+        value: String,
+    },
     /// `#clear`.
-    Clear { name: String },
-    /// `#include`, of a directory where the path ends with a slash.
-    Include { path: String },
+    Clear {
+        /// The name whose value and members are removed.
+        name: String,
+    },
+    /// `#include`.
+    Include {
+        /// Path of a file, or of a directory where it ends with a slash.
+        path: String,
+    },
 }
 
 /// A mistake in a file of configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SyntaxError {
-    file: PathBuf,
-    line: usize,
-    what: String,
+pub struct SyntaxError {
+    /// Number of the line, from 1.
+    pub line: usize,
+    /// The mistake, in words.
+    pub what: String,
 }
 
-impl SyntaxError {
-    pub(super) fn new(line: usize, what: impl Into<String>) -> Self {
-        Self {
-            file: PathBuf::new(),
-            line,
-            what: what.into(),
-        }
-    }
-
-    pub(super) fn in_file(self, file: &Path) -> Self {
-        Self {
-            file: file.to_owned(),
-            ..self
-        }
-    }
-}
+impl std::error::Error for SyntaxError {}
 
 impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file.display(), self.line, self.what)
+        write!(f, "line {}: {}", self.line, self.what)
     }
 }
 
 /// Returns the statements of a file in their order; a mistake is the last of them.
-pub(super) fn statements(text: &str) -> Vec<Result<Statement, SyntaxError>> {
+///
+/// ```
+/// use deb_types::apt_conf::{Statement, statements};
+///
+/// let set = |name: &str, value: &str| Ok(Statement::Set { name: name.to_owned(), value: value.to_owned() });
+/// assert_eq!(
+///     statements("APT { Get::Show \"yes\"; List { \"a\"; }; }; // a comment"),
+///     [set("APT::Get::Show", "yes"), set("APT::List::", "a")]
+/// );
+/// ```
+pub fn statements(text: &str) -> Vec<Result<Statement, SyntaxError>> {
     let mut parser = Parser::default();
     let mut in_comment = false;
     for (number, line) in text.lines().enumerate() {
         let line = without_comments(line.replace('\t', "        ").trim(), &mut in_comment);
         if let Err(what) = parser.line(&line) {
-            parser.found.push(Err(SyntaxError::new(number + 1, what)));
+            parser.found.push(Err(SyntaxError {
+                line: number + 1,
+                what,
+            }));
             return parser.found;
         }
     }
     if !parser.pending.is_empty() {
         let last = text.lines().count();
-        parser.found.push(Err(SyntaxError::new(last, "a statement without an end")));
+        parser.found.push(Err(SyntaxError {
+            line: last,
+            what: "a statement without an end".to_owned(),
+        }));
     }
     parser.found
 }
@@ -79,12 +94,7 @@ fn without_comments(line: &str, in_comment: &mut bool) -> String {
     let magic = ["clear", "include", "x-apt-configure-index"];
     let mut rest = cut(rest, "#", |after| magic.iter().any(|word| after.starts_with(word)));
     let mut kept = String::new();
-    let mut from = 0;
-    while let Some(at) = rest.get(from..).and_then(|text| text.find("/*")).map(|at| at + from) {
-        if is_quoted(rest, at) {
-            from = at + 2;
-            continue;
-        }
+    while let Some(at) = unquoted(rest, "/*", |_| false) {
         kept.push_str(&rest[..at]);
         match rest[at + 2..].split_once("*/") {
             Some((_, after)) => rest = after,
@@ -93,21 +103,23 @@ fn without_comments(line: &str, in_comment: &mut bool) -> String {
                 rest = "";
             }
         }
-        from = 0;
     }
     kept + rest
 }
 
 /// Returns `line` up to the first `mark` outside of quotes, unless what follows it is `kept`.
 fn cut<'l>(line: &'l str, mark: &str, kept: impl Fn(&str) -> bool) -> &'l str {
-    let mut marks = line.match_indices(mark);
-    let comment = marks.find(|(at, _)| !is_quoted(line, *at) && !kept(&line[at + mark.len()..]));
-    comment.map_or(line, |(at, _)| &line[..at])
+    unquoted(line, mark, kept).map_or(line, |at| &line[..at])
 }
 
-/// Whether a place in a line is between quotes.
-fn is_quoted(line: &str, at: usize) -> bool {
-    line[..at].bytes().filter(|byte| *byte == b'"').count() % 2 != 0
+/// Returns the place of the first `mark` outside of quotes whose rest of the line is not `kept`.
+fn unquoted(line: &str, mark: &str, kept: impl Fn(&str) -> bool) -> Option<usize> {
+    let mut quoted = false;
+    line.char_indices().find_map(|(at, letter)| {
+        quoted ^= letter == '"';
+        let after = line[at..].strip_prefix(mark)?;
+        (!quoted && !kept(after)).then_some(at)
+    })
 }
 
 #[derive(Default)]
@@ -165,10 +177,15 @@ impl Parser {
         self.blocks.last().map_or("", String::as_str)
     }
 
-    fn within(&self, tag: &str) -> String {
-        match self.block() {
+    /// Returns the full name of a name in the block that is open.
+    fn within(&self, tag: &str) -> Result<String, String> {
+        let name = match self.block() {
             "" => tag.to_owned(),
             block => format!("{block}::{tag}"),
+        };
+        match name.matches("::").count() {
+            0..DEEPEST => Ok(name),
+            _ => Err(format!("a name of more than {DEEPEST} parts")),
         }
     }
 
@@ -180,7 +197,7 @@ impl Parser {
             return Err("more than a name and a value".to_owned());
         }
         if end == '{' {
-            let block = self.within(&tag);
+            let block = self.within(&tag)?;
             if let Some(value) = value {
                 self.found.push(Ok(Statement::Set {
                     name: block.clone(),
@@ -211,7 +228,7 @@ impl Parser {
         if tag.is_empty() && value == "#clear" {
             return Err("#clear of nothing".to_owned());
         }
-        let name = self.within(&tag);
+        let name = self.within(&tag)?;
         if !name.is_empty() {
             self.found.push(Ok(Statement::Set { name, value }));
         }
@@ -347,6 +364,10 @@ Scope "value" { Below "1"; };
         ] {
             assert_eq!(shown(text), said, "{text}");
         }
+        let deep = statements(&"a {".repeat(100_000));
+        assert!(deep.len() <= DEEPEST && deep.last().is_some_and(Result::is_err));
+        let long = format!("a \"{}\";", "\"//\" /* \" \" */".repeat(20_000));
+        assert!(!statements(&long).is_empty());
         for text in ["}", "};};", "\"", "{", "a{{", "[", "\u{fffd};", "%", "a %4;", "/*", "*/", "//", "#clear a"] {
             let _ = statements(text);
         }
