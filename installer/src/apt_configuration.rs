@@ -120,7 +120,10 @@ impl Configuration {
     /// mistakes of its files as well; apt tells of them and goes on.
     pub(crate) fn of(target: &Target, architectures: &[&str]) -> (Self, Vec<Mistake>) {
         let mut configuration = Self::default();
-        configuration.set("APT::Architecture", architectures.first().copied().unwrap_or_default());
+        configuration.set(
+            "APT::Architecture",
+            architectures.first().copied().unwrap_or_default(),
+        );
         for architecture in architectures {
             configuration.set("APT::Architectures::", architecture);
         }
@@ -278,7 +281,9 @@ fn is_part(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
         && name.bytes().all(plain)
-        && name.rsplit_once('.').is_none_or(|(_, extension)| extension == "conf")
+        && name
+            .rsplit_once('.')
+            .is_none_or(|(_, extension)| extension == "conf")
 }
 
 #[cfg(test)]
@@ -303,11 +308,23 @@ mod tests {
     #[test]
     fn parts_are_read_in_their_order_and_the_main_file_last() {
         let (_kept, target) = target(&[
-            ("/etc/apt/apt.conf.d/70b", "DPkg::Pre-Install-Pkgs {\"second\";};\n"),
-            ("/etc/apt/apt.conf.d/05a.conf", "dpkg::pre-install-pkgs:: \"first\";\n"),
-            ("/etc/apt/apt.conf.d/99c.bak", "DPkg::Pre-Install-Pkgs:: \"no\";\n"),
+            (
+                "/etc/apt/apt.conf.d/70b",
+                "DPkg::Pre-Install-Pkgs {\"second\";};\n",
+            ),
+            (
+                "/etc/apt/apt.conf.d/05a.conf",
+                "dpkg::pre-install-pkgs:: \"first\";\n",
+            ),
+            (
+                "/etc/apt/apt.conf.d/99c.bak",
+                "DPkg::Pre-Install-Pkgs:: \"no\";\n",
+            ),
             ("/etc/apt/apt.conf.d/99d~", "DPkg::Pre-Install-Pkgs:: \"no\";\n"),
-            ("/etc/apt/apt.conf", "#include \"/usr/share/more\";\nDPkg::Post-Invoke:: \"last\";\n"),
+            (
+                "/etc/apt/apt.conf",
+                "#include \"/usr/share/more\";\nDPkg::Post-Invoke:: \"last\";\n",
+            ),
             ("/usr/share/more", "DPkg::Post-Invoke:: \"included\";\n"),
         ]);
         let (configuration, wrong) = Configuration::of(&target, &["riscv64"]);
@@ -315,13 +332,19 @@ mod tests {
         assert_eq!(configuration.list("DPkg::Pre-Install-Pkgs"), ["first", "second"]);
         assert_eq!(configuration.list("DPkg::Post-Invoke"), ["included", "last"]);
         assert_eq!(configuration.value("apt::architecture"), "riscv64");
-        assert_eq!(configuration.directory("Dir::Cache::archives"), Path::new("/var/cache/apt/archives/"));
+        assert_eq!(
+            configuration.directory("Dir::Cache::archives"),
+            Path::new("/var/cache/apt/archives/")
+        );
     }
 
     #[test]
     fn a_list_is_cleared_by_a_later_file() {
         let (_kept, target) = target(&[
-            ("/etc/apt/apt.conf.d/70b", "DPkg::Pre-Install-Pkgs {\"a\";};\nDPkg::Tools::Options::b::Version \"3\";\n"),
+            (
+                "/etc/apt/apt.conf.d/70b",
+                "DPkg::Pre-Install-Pkgs {\"a\";};\nDPkg::Tools::Options::b::Version \"3\";\n",
+            ),
             ("/etc/apt/apt.conf.d/99c", "#clear DPkg::Pre-Install-Pkgs;\n"),
             ("/etc/apt/apt.conf.d/99z", "DPkg::Pre-Install-Pkgs:: \"z\";\n"),
         ]);
@@ -333,13 +356,26 @@ mod tests {
     #[test]
     fn a_mistake_is_told_and_what_stands_before_it_counts() {
         let (_kept, target) = target(&[
-            ("/etc/apt/apt.conf.d/10a", "A::B \"1\";\n{ \"x\"; };\nA::C \"2\";\n"),
-            ("/etc/apt/apt.conf.d/20b", "#include \"/etc/apt/apt.conf.d/20b\";\nA::D \"3\";\n"),
+            (
+                "/etc/apt/apt.conf.d/10a",
+                "A::B \"1\";\n{ \"x\"; };\nA::C \"2\";\n",
+            ),
+            (
+                "/etc/apt/apt.conf.d/20b",
+                "#include \"/etc/apt/apt.conf.d/20b\";\nA::D \"3\";\n",
+            ),
         ]);
         let (configuration, wrong) = Configuration::of(&target, &["riscv64"]);
-        assert_eq!((configuration.value("A::B"), configuration.value("A::C")), ("1", ""));
+        assert_eq!(
+            (configuration.value("A::B"), configuration.value("A::C")),
+            ("1", "")
+        );
         assert_eq!(configuration.value("A::D"), "3");
-        assert!(wrong[0].to_string().starts_with("/etc/apt/apt.conf.d/10a:2: "), "{}", wrong[0]);
+        assert!(
+            wrong[0].to_string().starts_with("/etc/apt/apt.conf.d/10a:2: "),
+            "{}",
+            wrong[0]
+        );
         assert!(wrong[1].to_string().contains("nested includes"));
     }
 }

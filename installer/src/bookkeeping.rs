@@ -287,7 +287,13 @@ mod tests {
     fn a_finished_target_has_no_leftovers() {
         let directory = tempfile::tempdir().unwrap();
         let target = Target::open(directory.path()).unwrap();
-        prepare(&target, &[("etc/apt/sources.list".into(), "deb x".into())], true, false).unwrap();
+        prepare(
+            &target,
+            &[("etc/apt/sources.list".into(), "deb x".into())],
+            true,
+            false,
+        )
+        .unwrap();
         directories(&target, "/run/user/1").unwrap();
         directories(&target, "/run/lock").unwrap();
         file(&target, "/tmp/left", b"x", 0o644).unwrap();

@@ -24,9 +24,8 @@ mod hooks;
 mod recompress;
 mod steps;
 
-pub use error::InstallError;
-pub use hooks::HookError;
 use error::system_error;
+pub use error::{HookError, InstallError};
 
 type Result<T> = std::result::Result<T, InstallError>;
 

@@ -33,7 +33,9 @@ exit 3
 "#;
 
 fn told(descriptor: u32, to: &str) -> String {
-    format!("#!/bin/sh\nset -e\ntest \"$APT_HOOK_INFO_FD\" = {descriptor}\ncat /proc/self/fd/{descriptor} >/var/lib/{to}\n")
+    format!(
+        "#!/bin/sh\nset -e\ntest \"$APT_HOOK_INFO_FD\" = {descriptor}\ncat /proc/self/fd/{descriptor} >/var/lib/{to}\n"
+    )
 }
 
 /// An essential package with hooks, in a file of apt.conf.d.
@@ -51,7 +53,10 @@ fn installed() -> Result<[Package; 2]> {
     let mut own = package("own")?
         .field("Pre-Depends", "needed")
         .field("Multi-Arch", "foreign")
-        .script("postinst", "#!/bin/sh\necho own >>/var/lib/order\nls /var/cache/apt/archives >/var/lib/archives\n");
+        .script(
+            "postinst",
+            "#!/bin/sh\necho own >>/var/lib/order\nls /var/cache/apt/archives >/var/lib/archives\n",
+        );
     own.version = "1:2.0-1".to_owned();
     Ok([own, package("needed")?])
 }

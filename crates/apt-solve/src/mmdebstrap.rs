@@ -114,7 +114,10 @@ mod tests {
         let of = |text: &str| text.parse::<Mmdebstrap>();
         assert_eq!(of("1.3.5"), Ok(Mmdebstrap::BOOKWORM));
         assert_eq!(of("1.5.7"), Ok(Mmdebstrap::NEWEST));
-        assert_eq!(of("1.6").map(|release| release.to_string()), Ok("1.6.0".to_owned()));
+        assert_eq!(
+            of("1.6").map(|release| release.to_string()),
+            Ok("1.6.0".to_owned())
+        );
         assert!(of("1.10.0").unwrap() > of("1.5.7").unwrap());
         for wrong in ["", "1", "1.x.2", "1.5.7.1", "1.99999999", "1.5.+7", "a"] {
             assert!(of(wrong).is_err(), "{wrong}");

@@ -92,7 +92,9 @@ fn without_comments(line: &str, in_comment: &mut bool) -> String {
     let rest = cut(rest, "//", |_| false);
     // Directives begin like a comment.
     let magic = ["clear", "include", "x-apt-configure-index"];
-    let mut rest = cut(rest, "#", |after| magic.iter().any(|word| after.starts_with(word)));
+    let mut rest = cut(rest, "#", |after| {
+        magic.iter().any(|word| after.starts_with(word))
+    });
     let mut kept = String::new();
     while let Some(at) = unquoted(rest, "/*", |_| false) {
         kept.push_str(&rest[..at]);
@@ -192,7 +194,11 @@ impl Parser {
     /// Takes a statement in that ends with `end`: a name and a value, or one word.
     fn statement(&mut self, text: &str, end: char) -> Result<(), String> {
         let (tag, rest) = quoted_word(text).ok_or("a malformed name")?;
-        let value = words(rest).or_else(|| quoted_word(rest).filter(|(_, left)| left.is_empty()).map(|(word, _)| word));
+        let value = words(rest).or_else(|| {
+            quoted_word(rest)
+                .filter(|(_, left)| left.is_empty())
+                .map(|(word, _)| word)
+        });
         if value.is_none() && !rest.is_empty() {
             return Err("more than a name and a value".to_owned());
         }
@@ -274,7 +280,10 @@ fn quoted_word(text: &str) -> Option<(String, &str)> {
             }
         };
     }
-    Some((String::from_utf8_lossy(&decoded).into_owned(), text[end..].trim_start()))
+    Some((
+        String::from_utf8_lossy(&decoded).into_owned(),
+        text[end..].trim_start(),
+    ))
 }
 
 /// Returns quoted words joined, with one blank for those between them; none where something is not quoted
@@ -357,9 +366,15 @@ Scope "value" { Below "1"; };
     #[test]
     fn mistakes_end_a_file() {
         for (text, said) in [
-            ("A \"1\";\n{ B; };\nC \"2\";", ["A=1", "line 2: a block without a name"]),
+            (
+                "A \"1\";\n{ B; };\nC \"2\";",
+                ["A=1", "line 2: a block without a name"],
+            ),
             ("A \"1\";\nB \"2", ["A=1", "line 2: a statement without an end"]),
-            ("A \"1\";\nB 2 3;", ["A=1", "line 2: more than a name and a value"]),
+            (
+                "A \"1\";\nB 2 3;",
+                ["A=1", "line 2: more than a name and a value"],
+            ),
             ("A \"1\";\n#clear;", ["A=1", "line 2: #clear of nothing"]),
         ] {
             assert_eq!(shown(text), said, "{text}");
@@ -368,7 +383,21 @@ Scope "value" { Below "1"; };
         assert!(deep.len() <= DEEPEST && deep.last().is_some_and(Result::is_err));
         let long = format!("a \"{}\";", "\"//\" /* \" \" */".repeat(20_000));
         assert!(!statements(&long).is_empty());
-        for text in ["}", "};};", "\"", "{", "a{{", "[", "\u{fffd};", "%", "a %4;", "/*", "*/", "//", "#clear a"] {
+        for text in [
+            "}",
+            "};};",
+            "\"",
+            "{",
+            "a{{",
+            "[",
+            "\u{fffd};",
+            "%",
+            "a %4;",
+            "/*",
+            "*/",
+            "//",
+            "#clear a",
+        ] {
             let _ = statements(text);
         }
     }

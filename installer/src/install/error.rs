@@ -1,6 +1,5 @@
 //! Errors of carrying out a plan.
 
-use super::hooks::HookError;
 use crate::configure::ConfigureError;
 use crate::merge_usr::MergeUsrError;
 use crate::preseed::PreseedError;
@@ -9,7 +8,24 @@ use dpkg_db::DpkgError;
 use rootless_install_fs::Error as TargetError;
 use script_host::SessionError;
 use std::path::PathBuf;
-use task_progress::Cancelled;
+use task_progress::{Cancelled, escape};
+
+/// A hook that failed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the hook `{}` of {list} in the target's configuration of apt {ended}{last_lines}",
+    escape(command)
+)]
+pub struct HookError {
+    /// The list of hooks.
+    pub(super) list: String,
+    /// The command.
+    pub(super) command: String,
+    /// Its end, in words.
+    pub(super) ended: String,
+    /// Last lines of its output, each after a newline.
+    pub(super) last_lines: String,
+}
 
 /// Reason why a plan could not be carried out.
 #[derive(Debug, thiserror::Error)]

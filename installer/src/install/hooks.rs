@@ -8,6 +8,7 @@
 mod archives;
 mod information;
 
+use super::error::HookError;
 use super::{InstallError, Installation, Result};
 use crate::apt_configuration::Configuration;
 use apt_solve::{Mmdebstrap, Phase};
@@ -22,20 +23,6 @@ use task_progress::escape;
 
 /// The list of hooks that are told what is going to be installed.
 const PRE_INSTALL: &str = "DPkg::Pre-Install-Pkgs";
-
-/// A hook that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("the hook `{}` of {list} in the target's configuration of apt {ended}{last_lines}", escape(command))]
-pub struct HookError {
-    /// The list of hooks.
-    list: String,
-    /// The command.
-    command: String,
-    /// Its end, in words.
-    ended: String,
-    /// Last lines of its output, each after a newline.
-    last_lines: String,
-}
 
 /// A call of apt in which packages are installed.
 pub(super) struct AptCall {
@@ -119,8 +106,10 @@ impl Installation<'_, '_> {
         }
         let (configuration, wrong) = Configuration::of(self.target, self.universe.architectures());
         for error in wrong {
-            self.reporter
-                .warn(&format!("the target's configuration of apt: {}", escape(&error.to_string())));
+            self.reporter.warn(&format!(
+                "the target's configuration of apt: {}",
+                escape(&error.to_string())
+            ));
         }
         Some(configuration)
     }
@@ -147,7 +136,11 @@ impl Hooks<'_> {
     fn tell(&self, session: &mut Session<'_>, items: &Items) -> Result<()> {
         let file = session.private().join(names::HOOK_INFORMATION);
         for hook in self.configuration.list(PRE_INSTALL) {
-            let program = hook.split(' ').next().filter(|word| !word.is_empty()).unwrap_or(hook);
+            let program = hook
+                .split(' ')
+                .next()
+                .filter(|word| !word.is_empty())
+                .unwrap_or(hook);
             let option = |name: &str| {
                 let path = format!("DPkg::Tools::Options::{program}::{name}");
                 self.configuration.number(&path)
@@ -197,7 +190,11 @@ impl Hooks<'_> {
         if session.is_observed() {
             return Ok(());
         }
-        let last_lines = ran.outcome.last_lines.iter().map(|line| format!("\n  {}", escape(line)));
+        let last_lines = ran
+            .outcome
+            .last_lines
+            .iter()
+            .map(|line| format!("\n  {}", escape(line)));
         Err(HookError {
             list: list.to_owned(),
             command: hook.to_owned(),

@@ -147,7 +147,7 @@ impl Case {
             None => String::new(),
         };
         Ok(format!(
-            "{}\n{}\n{}\n{}\n{:?}\n{}\n{}\n{debconf}",
+            "{}\n{}\n{}\n{}\n{:?}\n{}\n{}\n{debconf}{}",
             self.architectures.join(","),
             self.suite,
             self.variant,
@@ -155,6 +155,7 @@ impl Case {
             self.merged_usr,
             self.source.join(" "),
             self.reference.join("\n"),
+            self.tools.as_deref().unwrap_or_default(),
         ))
     }
 
@@ -337,6 +338,8 @@ mod tests {
             old[0].archive("http://x"),
             "deb [check-valid-until=no] http://x sid main"
         );
+        let tools = parse("apt", "- s390x stable apt a tools=bookworm").expect("a case");
+        assert_eq!((tools[0].tools(), both[0].tools()), ("bookworm", "testing"));
         let other = parse("variants", "- s390x stable apt - refused=initdb").expect("a case");
         assert_eq!(other[0].in_ci(), None);
         let apart = parse("variants", "- s390x stable apt - ci=alone").expect("a case");
@@ -399,10 +402,11 @@ mod tests {
             "- riscv64 stable minbase - merged-usr=yes",
             "- riscv64 stable minbase - reference=--x",
             "- riscv64 stable minbase - source=trusted=yes",
+            "- riscv64 stable minbase - tools=oldstable",
         ]
         .map(of)
         .into();
-        assert_eq!(all.len(), 8);
+        assert_eq!(all.len(), 9);
         assert_eq!(
             of("- riscv64 stable minbase -"),
             of("- riscv64 stable minbase - ci ours=--x")

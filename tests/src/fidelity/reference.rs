@@ -167,7 +167,12 @@ impl Maker {
         let mut command = limited::limited(work.account(), &fakeroot);
         command
             .arg("mmdebstrap")
-            .args(options(case, "chrootless", &work.path("home"), &work.path("home"))?)
+            .args(options(
+                case,
+                "chrootless",
+                &work.path("home"),
+                &work.path("home"),
+            )?)
             .arg(&case.suite)
             .arg(tar)
             .arg(case.archive(&self.mirror))

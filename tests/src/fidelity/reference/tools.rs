@@ -14,7 +14,8 @@ use crate::program::limited;
 use crate::{Error, Result};
 
 /// Packages of such a root filesystem beside those of minbase.
-const PACKAGES: &str = "mmdebstrap,arch-test,debian-archive-keyring,gpg,libdistro-info-perl,libdpkg-perl,mount";
+const PACKAGES: &str =
+    "mmdebstrap,arch-test,debian-archive-keyring,gpg,libdistro-info-perl,libdpkg-perl,mount";
 
 /// Where the work directory is seen in there.
 pub(super) const WORK: &str = "/work";
@@ -78,7 +79,10 @@ impl Tools {
             return Ok(tools);
         }
         for entry in std::fs::read_dir(&all).at(&all)?.flatten() {
-            let older = entry.file_name().to_string_lossy().starts_with(&format!("{suite}-"));
+            let older = entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(&format!("{suite}-"));
             if older && entry.path().is_dir() {
                 remove(&account, &entry.path(), limit)?;
             }
@@ -94,7 +98,12 @@ impl Tools {
     fn install(&self, account: &Account, suite: &str, archive: &str, limit: Duration) -> Result<()> {
         let mut command = in_namespace(account);
         command
-            .args(["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"])
+            .args([
+                "mmdebstrap",
+                "--mode=root",
+                "--variant=minbase",
+                "--format=directory",
+            ])
             .arg(format!("--include={PACKAGES}"))
             .args([
                 "--customize-hook=mkdir \"$1\"/work",
@@ -115,7 +124,10 @@ impl Tools {
     /// A command in there, with a work directory at [`WORK`]; program and arguments are to be added.
     pub(super) fn command(&self, account: &Account, work: &Path) -> Command {
         let mut command = in_namespace(account);
-        command.args(["/bin/sh", "-c", ENTER, "sh"]).arg(&self.root).arg(work);
+        command
+            .args(["/bin/sh", "-c", ENTER, "sh"])
+            .arg(&self.root)
+            .arg(work);
         command
     }
 }
