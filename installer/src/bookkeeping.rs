@@ -1,6 +1,11 @@
 //! Files of a system beside those of its packages, as an installation with mmdebstrap and apt leaves them: sources,
 //! marks, locks and empty directories.
 
+mod start_stop_daemon;
+
+pub use start_stop_daemon::undivert_start_stop_daemon;
+
+use apt_solve::Mmdebstrap;
 use rootless_install_fs::{Error, FileType, Meta, Target, Timestamp};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -65,7 +70,7 @@ const SETTINGS: [(&str, &[u8]); 2] = [
 
 /// Makes the files that are there before the first package is unpacked. `sources` are files of apt's sources with
 /// their contents; `fetched` is whether any package is installed, for which apt has a directory of archives;
-/// `preconfigures` is whether apt's hooks are told what is going to be installed.
+/// `mmdebstrap` is the release that is imitated.
 ///
 /// # Errors
 /// Those of writing to the target.
@@ -73,7 +78,7 @@ pub fn prepare(
     target: &Target,
     sources: &[(PathBuf, String)],
     fetched: bool,
-    preconfigures: bool,
+    mmdebstrap: Mmdebstrap,
 ) -> Result<()> {
     target.set_meta(Path::new("/"), &Meta::of_root(FileType::Directory, 0o755))?;
     for path in [
@@ -92,15 +97,19 @@ pub fn prepare(
         directories(target, "/var/cache/apt/archives/partial")?;
     }
     target.set_mode(Path::new("/tmp"), 0o1777)?;
-    for (path, text) in SETTINGS.iter().take(if preconfigures { 1 } else { 2 }) {
+    for (path, text) in SETTINGS
+        .iter()
+        .take(if mmdebstrap.preconfigures() { 1 } else { 2 })
+    {
         file(target, path, text, 0o644)?;
     }
-    file(
-        target,
-        "/etc/fstab",
-        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n",
-        0o644,
-    )?;
+    let fstab: &[u8] = if mmdebstrap.fstab_has_columns() {
+        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n#\n\
+          # <file system> <mount point>   <type>  <options>       <dump>  <pass>\n"
+    } else {
+        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n"
+    };
+    file(target, "/etc/fstab", fstab, 0o644)?;
     for (path, text) in sources {
         target.write(
             &Path::new("/").join(path),
@@ -275,7 +284,7 @@ mod tests {
         for fetched in [true, false] {
             let directory = tempfile::tempdir().unwrap();
             let target = Target::open(directory.path()).unwrap();
-            prepare(&target, &[], fetched, true).unwrap();
+            prepare(&target, &[], fetched, Mmdebstrap::BOOKWORM).unwrap();
             finish(&target, None).unwrap();
             let there = |path: &str| target.stat(Path::new(path)).is_ok();
             assert_eq!(there("/var/cache/apt/archives/lock"), fetched);
@@ -291,7 +300,7 @@ mod tests {
             &target,
             &[("etc/apt/sources.list".into(), "deb x".into())],
             true,
-            false,
+            Mmdebstrap::NEWEST,
         )
         .unwrap();
         directories(&target, "/run/user/1").unwrap();

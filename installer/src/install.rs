@@ -106,7 +106,7 @@ impl Installation<'_, '_> {
             self.target,
             &self.sources,
             !self.plan.phases.is_empty(),
-            mmdebstrap.preconfigures(),
+            mmdebstrap,
         )?;
         let foreign: Vec<String> = self
             .system
@@ -161,6 +161,9 @@ impl Installation<'_, '_> {
             automatic,
             architectures: self.universe.architectures(),
         });
+        if mmdebstrap.diverts_start_stop_daemon() {
+            bookkeeping::undivert_start_stop_daemon(self.target)?;
+        }
         bookkeeping::finish(self.target, marks)?;
         Ok(deferred)
     }

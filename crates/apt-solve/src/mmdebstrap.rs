@@ -56,6 +56,16 @@ impl Mmdebstrap {
         self < Self([1, 5, 5])
     }
 
+    /// Whether the fstab that it makes names its columns.
+    pub fn fstab_has_columns(self) -> bool {
+        self >= Self([1, 6, 0])
+    }
+
+    /// Whether dpkg-divert puts start-stop-daemon aside for the time of the run; older releases rename it.
+    pub fn diverts_start_stop_daemon(self) -> bool {
+        self >= Self([1, 6, 0])
+    }
+
     /// Whether apt's hooks run in the target when its lists of packages are updated; in older releases they run on
     /// the machine.
     pub fn updates_in_target(self) -> bool {
