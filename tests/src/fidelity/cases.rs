@@ -1,11 +1,11 @@
 //! The cases: the files `tests/cases/GROUP`, one case or several a line.
 //!
 //! ```text
-//! NAME ARCH[,FOREIGN…][/ARCH…] SUITE VARIANT INCLUDE|- [WORD…]
+//! NAME ARCH[,FOREIGN…][/ARCH…] SUITE[/SUITE…] VARIANT[/VARIANT…] INCLUDE|- [WORD…]
 //! ```
 //!
-//! Architectures split by `/` make a case each; those split by `,` are in one
-//! root filesystem, the first is its own. `{arch}` in INCLUDE stands for that
+//! Architectures, suites and variants split by `/` make a case each, in every combination;
+//! architectures split by `,` are in one root filesystem, the first is its own. `{arch}` in INCLUDE stands for that
 //! one. The words:
 //!
 //! * `ci`: belongs to what continuous integration compares;
@@ -29,7 +29,7 @@ use crate::Result;
 use crate::error::At as _;
 
 /// The groups, in the order of the tables.
-pub const GROUPS: [&str; 7] = [
+pub const GROUPS: [&str; 9] = [
     "variants",
     "architectures",
     "suites",
@@ -37,6 +37,8 @@ pub const GROUPS: [&str; 7] = [
     "chrootless",
     "popular",
     "wide",
+    "matrix",
+    "thousand",
 ];
 
 /// What should come of a case.
@@ -214,8 +216,8 @@ const VARIANTS: [&str; 9] = [
 
 fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let [name, architectures, suite, variant, include, words @ ..] = words.as_slice() else {
-        return Err("a case is NAME ARCHITECTURES SUITE VARIANT INCLUDE|- [WORD…]".to_owned());
+    let [name, architectures, suites, variants, include, words @ ..] = words.as_slice() else {
+        return Err("a case is NAME ARCHITECTURES SUITES VARIANTS INCLUDE|- [WORD…]".to_owned());
     };
     let plain = |what: &str, word: &str| {
         let fits = |letter: char| letter.is_ascii_alphanumeric() || "-.+".contains(letter);
@@ -225,8 +227,10 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         Ok(())
     };
     plain("name", name)?;
-    plain("suite", suite)?;
-    if !VARIANTS.contains(variant) {
+    for suite in suites.split('/') {
+        plain("suite", suite)?;
+    }
+    if let Some(variant) = variants.split('/').find(|variant| !VARIANTS.contains(variant)) {
         return Err(format!(
             "`{variant}` is no variant; there are {}",
             VARIANTS.join(", ")
@@ -236,8 +240,8 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         group: group.to_owned(),
         name: (*name).to_owned(),
         architectures: Vec::new(),
-        suite: (*suite).to_owned(),
-        variant: (*variant).to_owned(),
+        suite: String::new(),
+        variant: String::new(),
         include: String::new(),
         ci: false,
         ci_alone: false,
@@ -269,8 +273,9 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
             _ => return Err(format!("`{word}` means nothing here")),
         }
     }
-    let one = |own: &str| {
+    let one = |own: &str, suite: &str, variant: &str| {
         let mut case = case.clone();
+        (case.suite, case.variant) = (suite.to_owned(), variant.to_owned());
         case.architectures = own.split(',').map(str::to_owned).collect();
         for architecture in &case.architectures {
             plain("architecture", architecture)?;
@@ -280,7 +285,13 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         }
         Ok(case)
     };
-    architectures.split('/').map(one).collect()
+    let of = |own| {
+        let of = move |suite| variants.split('/').map(move |variant| (own, suite, variant));
+        suites.split('/').flat_map(of)
+    };
+    let all = architectures.split('/').flat_map(of);
+    all.map(|(own, suite, variant)| one(own, suite, variant))
+        .collect()
 }
 
 #[cfg(test)]
@@ -318,6 +329,13 @@ mod tests {
         );
         let other = parse("variants", "- s390x stable apt - refused=initdb").expect("a case");
         assert_eq!(other[0].in_ci(), None);
+        let many = parse("matrix", "m i386/amd64 stable/sid apt/buildd -").expect("cases");
+        let ids: Vec<String> = many.iter().map(Case::id).collect();
+        assert_eq!(ids.len(), 8);
+        assert_eq!(
+            (ids[0].as_str(), ids[7].as_str()),
+            ("i386-stable-apt-m", "amd64-sid-buildd-m")
+        );
         let apart = parse("variants", "- s390x stable apt - ci=alone").expect("a case");
         assert!(!apart[0].alone && !apart[0].ci);
         assert!(apart[0].in_ci().is_some_and(|case| case.alone));
@@ -334,7 +352,7 @@ mod tests {
         for (line, said) in [
             (
                 "ssh riscv64 stable minbase",
-                "a case is NAME ARCHITECTURES SUITE VARIANT INCLUDE|- [WORD…]",
+                "a case is NAME ARCHITECTURES SUITES VARIANTS INCLUDE|- [WORD…]",
             ),
             (
                 "- riscv64 stable minbas -",
@@ -417,6 +435,14 @@ mod tests {
             let compared = cases.iter().filter(peer).any(|other| other.ci);
             assert!(compared, "{} is compared for no architecture", case.id());
         }
-        assert!(cases.iter().all(|case| case.alone == (case.group == "wide")));
+        let alone = |group: &str| {
+            let mut cases = cases.iter().filter(|case| case.group == group);
+            cases.all(|case| case.alone)
+        };
+        assert!(GROUPS.iter().all(|group| alone(group) == (*group == "wide")));
+        // What most people install, on three architectures; not all of it is in the archive for each.
+        let thousand = cases.iter().filter(|case| case.group == "thousand");
+        let thousand: BTreeSet<&str> = thousand.flat_map(|case| case.include.split(',')).collect();
+        assert_eq!(thousand.len(), 1000);
     }
 }
