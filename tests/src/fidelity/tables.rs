@@ -257,13 +257,14 @@ fn random(data: &Data<'_>) -> String {
                 Excuse::Content => "content",
                 Excuse::Size => "content and size",
                 Excuse::Existence => "whether it is there",
+                Excuse::Records => "the form of the same records",
             },
             row.reason,
             cases.count(),
-            if data.seen.contains(&row.glob) {
-                "differ"
-            } else {
-                "not compared"
+            match (data.seen.contains(&row.glob), row.packages.as_str()) {
+                (true, _) => "differ",
+                (false, "") => "the same",
+                (false, _) => "not compared",
             },
         );
     }
