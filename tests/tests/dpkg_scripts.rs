@@ -10,8 +10,6 @@ use rootless_install_tests::program::Outcome;
 use rootless_install_tests::scenario;
 use rootless_install_tests::synthetic::{Synthetic, package, read};
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 const CHROOTLESS: &str = "--force-script-chrootless";
 
@@ -29,18 +27,23 @@ fn programs(version: &str, machine: Machine, [preinst, prerm]: [&[u8]; 2]) -> Pa
 fn of_this_machine(version: &str, machine: Machine) -> Result<Package> {
     let [succeeds, fails] = ["/usr/bin/true", "/usr/bin/false"].map(std::fs::read);
     let at = |error: std::io::Error| rootless_install_tests::Error::Machine(error.to_string());
-    Ok(programs(version, machine, [&succeeds.map_err(at)?, &fails.map_err(at)?]))
+    Ok(programs(
+        version,
+        machine,
+        [&succeeds.map_err(at)?, &fails.map_err(at)?],
+    ))
 }
 
 fn of_another(version: &str) -> Package {
-    programs(version, foreign(), [&stub(foreign(), "preinst"), &stub(foreign(), "prerm")])
+    programs(
+        version,
+        foreign(),
+        [&stub(foreign(), "preinst"), &stub(foreign(), "prerm")],
+    )
 }
 
 // Installs, fails to remove, and is refused another version; `call` is a call of dpkg with these words and files.
-fn native_scripts_run(
-    system: &System,
-    call: &dyn Fn(&str, &[&OsString]) -> Result<Outcome>,
-) -> Result<()> {
+fn native_scripts_run(system: &System, call: &dyn Fn(&str, &[&OsString]) -> Result<Outcome>) -> Result<()> {
     let same = system.file("same", &of_another("1.0-1+b1"))?;
     let _ = said(&call("-i", &[&same])?, 0);
     assert_eq!(system.state("programs"), "install ok installed");
@@ -122,11 +125,9 @@ scenario!(
     let watching = noting(package("watching")?).control_file("triggers", b"interest-noawait asked\n", 0o644);
     let watching = system.file("watching", &watching)?;
     let program = system.file("program", &of_another("1.0-1"))?;
-    let inside = system.target.join("usr/lib/sysimage/dpkg");
-    let outside = system.archive.work.path("db");
-    for admin in [&inside, &outside] {
+    for place in ["out/target/usr/lib/sysimage", "db"] {
         for mode in ["", CHROOTLESS] {
-            make_open(admin)?;
+            let admin = &system.archive.work.make_dir(place)?;
             let dpkg = |words: &str, files: &[&OsString]| {
                 system.dpkg(&format!("--admindir={} {mode} {words}", admin.display()), files)
             };
@@ -154,19 +155,12 @@ scenario!(
     }
 });
 
-// Makes a directory that every user may write to.
-fn make_open(directory: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(directory)?;
-    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o777))
-}
-
 scenario!(
     /// The same without namespaces, with FUSE and without.
     a_database_elsewhere_without_namespaces, ROOT, {
     for lack in [Lack::UserNamespaces, Lack::UserNamespacesAndFuse] {
         let system = System::new()?;
-        let admin = system.archive.work.path("db");
-        make_open(&admin)?;
+        let admin = system.archive.work.make_dir("db")?;
         let script = "#!/bin/sh\nset -e\n[ $1 = configure ] || exit 0\n[ -f \"$DPKG_ADMINDIR/info/some.list\" ]\n\
             dpkg-trigger --no-await asked\n\
             echo own >\"$DPKG_ADMINDIR/own\"; chown 33:42 \"$DPKG_ADMINDIR/own\"\n: >\"$DPKG_ROOT/var/lib/there\"\n";

@@ -49,7 +49,11 @@ impl<'s> Shared<'s> {
             Place::Inside(path) => {
                 let path = path.strip_prefix("/").unwrap_or(&path);
                 let root = self.dpkg_root();
-                return if root.as_os_str().is_empty() { Path::new("/").join(path) } else { root.join(path) };
+                return if root.as_os_str().is_empty() {
+                    Path::new("/").join(path)
+                } else {
+                    root.join(path)
+                };
             }
             Place::Outside(target) => target,
         };

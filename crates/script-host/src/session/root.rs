@@ -3,7 +3,10 @@
 use super::shared::Shared;
 use super::{Observer, Result, SessionError, private, serving, wrappers};
 use crate::script::Environment;
-use crate::view::{AdminView, DPKG_ROOT, Machine, NativeRootView, SandboxedOptions, Sink, View, ViewError, ViewOptions, admin_mount_point};
+use crate::view::{
+    AdminView, DPKG_ROOT, Machine, NativeRootView, SandboxedOptions, Sink, View, ViewError, ViewOptions,
+    admin_mount_point,
+};
 use rootless_install_fs::{SERVED, ServeOptions, Target};
 use shim_protocol::{names, paths, variables};
 use std::fs;
@@ -185,7 +188,9 @@ impl Shared<'_> {
         let layered = matches!(self.options.root, ScriptRoot::Native { layered: true, .. });
         let layer = layered.then_some(layer.as_path());
         let native = self.options.root.native_root().map(|_| native_mount.as_path());
-        let admin = self.admin_outside().map(|directory| (directory, admin_mount_point(&self.options.mount_point)));
+        let admin = self
+            .admin_outside()
+            .map(|directory| (directory, admin_mount_point(&self.options.mount_point)));
         for path in std::iter::once(self.options.mount_point.as_path())
             .chain(native)
             .chain(layer)

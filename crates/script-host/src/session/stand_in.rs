@@ -4,8 +4,8 @@
 use super::shared::Shared;
 use super::{ScriptRoot, SessionError};
 use crate::sysroot::{is_native_program, native_names, script_at};
-use deb_arch::elf::{ElfIdentity, IDENTITY_SIZE};
 use deb_arch::Architecture;
+use deb_arch::elf::{ElfIdentity, IDENTITY_SIZE};
 use deb_types::version::without_rebuild;
 use dpkg_db::{Database, Package};
 use rootless_install_fs::Target;
@@ -87,7 +87,9 @@ impl Shared<'_> {
 fn installed_script(root: &Target, package: &Package, arch: &Architecture, script: &str) -> Option<Vec<u8>> {
     let database = Database::load(root, Architecture::native().name).ok()?;
     let names = native_names(package, arch);
-    let installed = names.iter().find_map(|name| database.get(&database.resolve(name)?))?;
+    let installed = names
+        .iter()
+        .find_map(|name| database.get(&database.resolve(name)?))?;
     if without_rebuild(&installed.version) != without_rebuild(&package.version) {
         return None;
     }

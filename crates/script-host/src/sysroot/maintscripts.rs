@@ -85,8 +85,8 @@ pub fn native_script(
     let found = names
         .iter()
         .find_map(|name| best_native_version(universe, name, version));
-    let id =
-        found.ok_or_else(|| format!("package {name} does not exist for {native}, this machine's architecture"))?;
+    let id = found
+        .ok_or_else(|| format!("package {name} does not exist for {native}, this machine's architecture"))?;
     let counterpart = universe.package(id);
     if without_rebuild(counterpart.version) != without_rebuild(version) {
         return Err(format!(
