@@ -34,12 +34,16 @@ macro_rules! entries {
 }
 
 entries! {
+    /// dpkg's administrative directory, mounted here where it is outside of the target.
+    ADMIN = "admindir";
     /// Socket of the installer.
     CONTROL = "control";
     /// Description of the target for the library map: see [`Description`](crate::Description).
     DESCRIPTION = "target";
     /// Library map, a module of the dynamic loader.
     LIBRARY_MAP = "libraries.so";
+    /// Native maintainer scripts, for those that are programs.
+    MAINTSCRIPTS = "maintscripts";
     /// Answers for debconf, while it takes them.
     SELECTIONS = "selections";
     /// Real shells, where the shim stands in for them to trace scripts.
