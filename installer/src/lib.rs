@@ -17,6 +17,7 @@ pub mod lint;
 pub mod local_packages;
 pub mod merge_usr;
 pub mod native_root_source;
+mod native_scripts;
 pub mod output;
 mod path_filters;
 pub mod preseed;

@@ -34,6 +34,8 @@ macro_rules! entries {
 }
 
 entries! {
+    /// dpkg's administrative directory, mounted here where it is outside of the target.
+    ADMIN = "admindir";
     /// Package files of a call of apt, while it runs.
     ARCHIVES = "archives";
     /// Socket of the installer.
@@ -44,6 +46,8 @@ entries! {
     HOOK_INFORMATION = "hook-information";
     /// Library map, a module of the dynamic loader.
     LIBRARY_MAP = "libraries.so";
+    /// Native maintainer scripts, for those that are programs.
+    MAINTSCRIPTS = "maintscripts";
     /// Answers for debconf, while it takes them.
     SELECTIONS = "selections";
     /// Real shells, where the shim stands in for them to trace scripts.
