@@ -1,6 +1,7 @@
 //! The mmdebstrap and apt of a suite: a root filesystem of that suite for this machine, in which the
 //! references of the suite are made. They run natively there, as root of a user namespace of the account's.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -50,14 +51,16 @@ for file in /etc/resolv.conf /etc/hostname; do
 done
 exec chroot "$root" /bin/sh -c 'cd /work && exec "$@"' sh "$@""#;
 
-/// The tools of one suite in one state of the archive.
-#[derive(Clone, Debug)]
+/// The tools of one suite in one state of the archive. While this lives, nobody removes them.
+#[derive(Debug)]
 pub(super) struct Tools {
     root: PathBuf,
+    _used: Flock<File>,
 }
 
 impl Tools {
-    /// Those kept in `dir` below `name`, or new ones: installed by this machine's mmdebstrap from `archive`.
+    /// Those kept in `dir` below `name`, or new ones: installed by this machine's mmdebstrap from `archive`. New ones
+    /// take the place of others of the suite that nobody uses.
     ///
     /// # Errors
     /// When they cannot be installed.
@@ -66,24 +69,27 @@ impl Tools {
         let all = dir.join("tools");
         std::fs::create_dir_all(&all).at(&all)?;
         open_to(&account, &all)?;
-        let tools = Self {
-            root: all.join(format!("{suite}-{name}")),
-        };
         // One process makes them, others wait for it.
         let lock = all.join(format!("{suite}.lock"));
-        let file = std::fs::File::create(&lock).at(&lock)?;
-        let _held = Flock::lock(file, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| std::io::Error::from(errno))
-            .at(&lock)?;
+        let _alone = locked(&lock, FlockArg::LockExclusive)?;
+        let root = all.join(format!("{suite}-{name}"));
+        let tools = Self {
+            _used: locked(&used(&root), FlockArg::LockShared)?,
+            root,
+        };
         if tools.is_complete() {
             return Ok(tools);
         }
+        remove(&account, &tools.root, limit)?;
         for entry in std::fs::read_dir(&all).at(&all)?.flatten() {
             let older = entry
                 .file_name()
                 .to_string_lossy()
                 .starts_with(&format!("{suite}-"));
-            if older && entry.path().is_dir() {
+            if older
+                && entry.path().is_dir()
+                && locked(&used(&entry.path()), FlockArg::LockExclusiveNonblock).is_ok()
+            {
                 remove(&account, &entry.path(), limit)?;
             }
         }
@@ -130,6 +136,20 @@ impl Tools {
             .arg(work);
         command
     }
+}
+
+/// The file that is locked while a root filesystem is used.
+fn used(root: &Path) -> PathBuf {
+    let mut name = root.as_os_str().to_owned();
+    name.push(".used");
+    name.into()
+}
+
+fn locked(path: &Path, how: FlockArg) -> Result<Flock<File>> {
+    let file = File::create(path).at(path)?;
+    Flock::lock(file, how)
+        .map_err(|(_, errno)| std::io::Error::from(errno))
+        .at(path)
 }
 
 fn in_namespace(account: &Account) -> Command {
