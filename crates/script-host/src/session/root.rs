@@ -240,7 +240,10 @@ impl Shared<'_> {
             (None, Some(directory)) => directory.to_owned(),
             (None, None) => private.join(names::SYSROOT),
         });
-        let serve = serving::serve_target(self.options.arch, self.options.foreign, programs);
+        let top = serving::loader_top().map(|top| self.options.target.root_path().join(top));
+        let own_top = top.and_then(|top| top.symlink_metadata().ok());
+        let own_top = own_top.is_some_and(|top| top.is_dir());
+        let serve = serving::serve_target(self.options.arch, self.options.foreign, programs, own_top);
         let admin = admin.map(|(directory, mount_point)| AdminView {
             directory,
             mount_point,
