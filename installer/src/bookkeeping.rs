@@ -1,6 +1,11 @@
 //! Files of a system beside those of its packages, as an installation with mmdebstrap and apt leaves them: sources,
 //! marks, locks and empty directories.
 
+mod start_stop_daemon;
+
+pub use start_stop_daemon::undivert_start_stop_daemon;
+
+use apt_solve::Mmdebstrap;
 use rootless_install_fs::{Error, FileType, Meta, Target, Timestamp};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -50,12 +55,31 @@ fn exists(target: &Target, path: &str) -> Result<bool> {
     }
 }
 
+/// Settings of apt that mmdebstrap has in the target while it installs, files of apt.conf.d with their contents. The
+/// second keeps apt from telling hooks what is going to be installed; releases before 1.5.5 lack it.
+const SETTINGS: [(&str, &[u8]); 2] = [
+    (
+        "/etc/apt/apt.conf.d/00mmdebstrap",
+        b"Apt::Install-Recommends false;\nAcquire::Languages \"none\";\n",
+    ),
+    (
+        "/etc/apt/apt.conf.d/99debconf",
+        b"#clear DPkg::Pre-Install-Pkgs;\n",
+    ),
+];
+
 /// Makes the files that are there before the first package is unpacked. `sources` are files of apt's sources with
-/// their contents; `fetched` is whether any package is installed, for which apt has a directory of archives.
+/// their contents; `fetched` is whether any package is installed, for which apt has a directory of archives;
+/// `mmdebstrap` is the release that is imitated.
 ///
 /// # Errors
 /// Those of writing to the target.
-pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) -> Result<()> {
+pub fn prepare(
+    target: &Target,
+    sources: &[(PathBuf, String)],
+    fetched: bool,
+    mmdebstrap: Mmdebstrap,
+) -> Result<()> {
     target.set_meta(Path::new("/"), &Meta::of_root(FileType::Directory, 0o755))?;
     for path in [
         "/etc/apt/apt.conf.d",
@@ -73,12 +97,19 @@ pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) ->
         directories(target, "/var/cache/apt/archives/partial")?;
     }
     target.set_mode(Path::new("/tmp"), 0o1777)?;
-    file(
-        target,
-        "/etc/fstab",
-        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n",
-        0o644,
-    )?;
+    for (path, text) in SETTINGS
+        .iter()
+        .take(if mmdebstrap.preconfigures() { 1 } else { 2 })
+    {
+        file(target, path, text, 0o644)?;
+    }
+    let fstab: &[u8] = if mmdebstrap.fstab_has_columns() {
+        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n#\n\
+          # <file system> <mount point>   <type>  <options>       <dump>  <pass>\n"
+    } else {
+        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n"
+    };
+    file(target, "/etc/fstab", fstab, 0o644)?;
     for (path, text) in sources {
         target.write(
             &Path::new("/").join(path),
@@ -95,6 +126,20 @@ pub fn prepare(target: &Target, sources: &[(PathBuf, String)], fetched: bool) ->
                 0o644
             };
             file(target, path, &data, mode)?;
+        }
+    }
+    Ok(())
+}
+
+/// Leaves the traces of a call of apt that installs packages: it fetches them into one directory and makes logs in the
+/// other. It shows where the package apt was extracted before, which brings these directories with times of its own.
+///
+/// # Errors
+/// Those of writing to the target.
+pub fn called(target: &Target) -> Result<()> {
+    for path in ["/var/cache/apt/archives/partial", "/var/log/apt"] {
+        if exists(target, path)? {
+            target.set_mtime(Path::new(path), Timestamp::now())?;
         }
     }
     Ok(())
@@ -133,17 +178,15 @@ pub fn finish(target: &Target, marks: Option<Marks<'_>>) -> Result<()> {
     for path in &fetched {
         file(target, &format!("{path}/lock"), b"", 0o640)?;
     }
-    // `apt-get clean` removes caches from the first, mmdebstrap its settings from the second.
-    for path in ["/var/cache/apt", "/etc/apt/apt.conf.d"] {
-        target.set_mtime(Path::new(path), Timestamp::now())?;
-    }
+    // `apt-get clean` removes caches from it.
+    target.set_mtime(Path::new("/var/cache/apt"), Timestamp::now())?;
     let apt = apt_uid(target);
     for path in &fetched {
         let path = Path::new(path).join("partial");
         target.set_owner(&path, apt, 0)?;
         target.set_mode(&path, 0o700)?;
     }
-    for path in RUN_LEFTOVERS {
+    for path in SETTINGS.iter().map(|(path, _)| *path).chain(RUN_LEFTOVERS) {
         if exists(target, path)? {
             target.remove(Path::new(path))?;
         }
@@ -241,7 +284,7 @@ mod tests {
         for fetched in [true, false] {
             let directory = tempfile::tempdir().unwrap();
             let target = Target::open(directory.path()).unwrap();
-            prepare(&target, &[], fetched).unwrap();
+            prepare(&target, &[], fetched, Mmdebstrap::BOOKWORM).unwrap();
             finish(&target, None).unwrap();
             let there = |path: &str| target.stat(Path::new(path)).is_ok();
             assert_eq!(there("/var/cache/apt/archives/lock"), fetched);
@@ -253,7 +296,13 @@ mod tests {
     fn a_finished_target_has_no_leftovers() {
         let directory = tempfile::tempdir().unwrap();
         let target = Target::open(directory.path()).unwrap();
-        prepare(&target, &[("etc/apt/sources.list".into(), "deb x".into())], true).unwrap();
+        prepare(
+            &target,
+            &[("etc/apt/sources.list".into(), "deb x".into())],
+            true,
+            Mmdebstrap::NEWEST,
+        )
+        .unwrap();
         directories(&target, "/run/user/1").unwrap();
         directories(&target, "/run/lock").unwrap();
         file(&target, "/tmp/left", b"x", 0o644).unwrap();

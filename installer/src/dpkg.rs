@@ -15,7 +15,6 @@ mod disappear;
 mod doubts;
 mod engine;
 mod fault;
-mod filters;
 mod force;
 mod messages;
 mod old_files;
@@ -31,7 +30,7 @@ mod target;
 mod triggers;
 mod unpack;
 
-pub use filters::Filters;
+pub use crate::path_filters::Filters;
 pub use force::Forces;
 pub use options::{Action, Call, Options, ScriptMode};
 

@@ -20,11 +20,12 @@ use task_progress::{Cancel, Reporter};
 
 mod debconf;
 mod error;
+mod hooks;
 mod recompress;
 mod steps;
 
-pub use error::InstallError;
 use error::system_error;
+pub use error::{HookError, InstallError};
 
 type Result<T> = std::result::Result<T, InstallError>;
 
@@ -102,7 +103,13 @@ impl Installation<'_, '_> {
 
     fn carry_out(&self, host: ScriptHost<'_, '_>) -> Result<DeferredPackages> {
         self.check_selections()?;
-        bookkeeping::prepare(self.target, &self.sources, !self.plan.phases.is_empty())?;
+        let mmdebstrap = self.selection.mmdebstrap;
+        bookkeeping::prepare(
+            self.target,
+            &self.sources,
+            !self.plan.phases.is_empty(),
+            mmdebstrap,
+        )?;
         let foreign: Vec<String> = self
             .system
             .foreign
@@ -157,6 +164,9 @@ impl Installation<'_, '_> {
             automatic,
             architectures: self.universe.architectures(),
         });
+        if mmdebstrap.diverts_start_stop_daemon() {
+            bookkeeping::undivert_start_stop_daemon(self.target)?;
+        }
         bookkeeping::finish(self.target, marks)?;
         Ok(deferred)
     }

@@ -4,12 +4,14 @@
 //! `archives`, carries a plan out ([`install`], [`configure`]) in a session of the crate `script-host`, and
 //! writes the result ([`output`]). [`dpkg`] is the entry for a call of dpkg on a root filesystem that exists.
 
+mod apt_configuration;
 mod archives;
 pub mod bookkeeping;
 pub mod cli;
 pub mod commands;
 pub mod configure;
 pub mod dpkg;
+mod dpkg_configuration;
 pub mod install;
 pub mod lint;
 pub mod local_packages;
@@ -17,6 +19,7 @@ pub mod merge_usr;
 pub mod native_root_source;
 mod native_scripts;
 pub mod output;
+mod path_filters;
 pub mod preseed;
 pub mod settings;
 pub mod staging;

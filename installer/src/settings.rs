@@ -4,7 +4,7 @@
 use crate::merge_usr::MergedUsr;
 use crate::preseed::Selections;
 use crate::target_spec::TargetSpec;
-use apt_solve::Variant;
+use apt_solve::{Mmdebstrap, Variant};
 use deb_arch::Architecture;
 use script_host::ScriptSettings;
 use std::fmt;
@@ -21,6 +21,8 @@ pub struct Settings {
     pub system: SystemSettings,
     /// The set of packages.
     pub variant: Variant,
+    /// Release of mmdebstrap whose result this one equals; none for that of the suite.
+    pub imitate: Option<Mmdebstrap>,
     /// Packages beside the set: `NAME[:ARCH][=VERSION|/SUITE]`, in the order given.
     pub include: Vec<String>,
     /// Archives that packages come from.
@@ -149,6 +151,9 @@ impl fmt::Display for Settings {
             self.system.merged_usr.name()
         )?;
         writeln!(f, "include: {}", self.include.join(" "))?;
+        if let Some(release) = self.imitate {
+            writeln!(f, "imitates mmdebstrap {release}")?;
+        }
         writeln!(f, "components: {}", self.archives.components.join(" "))?;
         for mirror in &self.archives.mirrors {
             // A URL may hold a password, a log should not.

@@ -2,7 +2,7 @@
 
 use rootless_install_tests::in_place::{System, said};
 use rootless_install_tests::scenario;
-use rootless_install_tests::synthetic::package;
+use rootless_install_tests::synthetic::{Synthetic, package, read};
 
 scenario!(
     /// A directory of one package and a link to a directory of another at the same path are no conflict; a file takes
@@ -136,4 +136,32 @@ scenario!(
     let told = said(&system.dpkg("--configure -a", &[])?, 1);
     assert!(told.contains("cycle found while processing triggers") && told.contains("triggers looping, abandoned"), "{told}");
     assert_eq!(system.state("trigger"), "install ok half-configured");
+});
+
+scenario!(
+    /// What the target's own dpkg.cfg.d leaves out or writes over, from the next call of dpkg on: where a package brings the
+    /// file, that is when it is configured.
+    the_targets_configuration_of_dpkg, CONFIGURE, {
+    let doc = "path-exclude=/usr/share/doc/*\npath-include=/usr/share/doc/*/copyright\n";
+    let lists = package("lists")?
+        .essential()
+        .file("etc/dpkg/dpkg.cfg.d/excludes", doc, 0o644)
+        .control_file("conffiles", b"/etc/dpkg/dpkg.cfg.d/excludes\n", 0o644)
+        .file("usr/share/doc/lists/README", "there before\n", 0o644);
+    let late = package("late")?
+        .file("etc/dpkg/dpkg.cfg.d/writes", "force-overwrite\n", 0o644)
+        .control_file("conffiles", b"/etc/dpkg/dpkg.cfg.d/writes\n", 0o644)
+        .file("usr/share/doc/late/README", "x\n", 0o644)
+        .file("usr/share/doc/late/copyright", "late\n", 0o644)
+        .file("usr/share/same", "late\n", 0o644);
+    let own = package("own")?
+        .field("Pre-Depends", "late")
+        .file("usr/share/same", "own\n", 0o644);
+    let archive = Synthetic::with(&[lists, late, own])?;
+    archive.install("own", "target").end()?.succeeded();
+    let target = archive.work.out("target");
+    assert_eq!(read(&target, "usr/share/doc/lists/README"), "there before\n");
+    assert!(!target.join("usr/share/doc/late/README").exists());
+    assert_eq!(read(&target, "usr/share/doc/late/copyright"), "late\n");
+    assert_eq!(read(&target, "usr/share/same"), "own\n");
 });

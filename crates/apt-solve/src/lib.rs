@@ -52,6 +52,7 @@
 mod closure;
 mod error;
 mod mark;
+mod mmdebstrap;
 mod order;
 mod package;
 mod plan;
@@ -63,6 +64,7 @@ pub use closure::{Closure, best_native_version, closure};
 pub use deb_index::{DEFAULT_PRIORITY, IndexInput, Malformed, Packages};
 pub use deb_types::relation::{Alternatives, Relation};
 pub use error::SolveError;
+pub use mmdebstrap::{Mmdebstrap, NotMmdebstrap};
 pub use package::{DependencyKind, Package, PackageId};
 pub use plan::{Phase, Plan, PlanDisplay};
 pub use request::{Request, Selection, Variant, choose};

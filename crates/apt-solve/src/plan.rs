@@ -34,7 +34,7 @@ impl Plan {
     }
 
     fn make(universe: &Universe<'_>, selection: &Selection) -> Self {
-        let apt_too = selection.variant == Variant::Apt;
+        let apt_too = selection.variant == Variant::Apt && selection.mmdebstrap.apt_comes_first();
         let mut phases = Vec::new();
         if !selection.essential.is_empty() {
             let packages = order(universe, &selection.essential, &HashSet::new(), apt_too).0;

@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::error::SolveError;
 use super::mark::{MarkFailure, Marker};
+use super::mmdebstrap::Mmdebstrap;
 use super::package::PackageId;
 use super::universe::Universe;
 use names::{by_name, resolve};
@@ -28,7 +29,7 @@ pub enum Variant {
     /// The essential packages and those of priority required, apt among them.
     #[default]
     Minbase,
-    /// Minbase and build-essential.
+    /// The essential packages, apt and build-essential; minbase and build-essential in older releases.
     Buildd,
     /// Minbase and packages of priority important.
     Important,
@@ -53,10 +54,11 @@ impl Variant {
 
     /// Returns the lowest priority that is installed without being asked for
     /// (1 required, 2 important, 3 standard), 0 for none.
-    fn lowest_priority(self) -> u8 {
+    fn lowest_priority(self, mmdebstrap: Mmdebstrap) -> u8 {
         match self {
             Self::Extract | Self::Custom | Self::Essential | Self::Apt => 0,
-            Self::Minbase | Self::Buildd => 1,
+            Self::Buildd => u8::from(mmdebstrap.buildd_has_required()),
+            Self::Minbase => 1,
             Self::Important => 2,
             Self::Standard => 3,
         }
@@ -84,6 +86,8 @@ pub struct Request {
     /// Package that counts as installed from the start, and is installed by a separate
     /// call of apt after the essential ones.
     pub assumed: Option<&'static str>,
+    /// Release of mmdebstrap whose variants these are.
+    pub mmdebstrap: Mmdebstrap,
 }
 
 /// The packages chosen.
@@ -91,6 +95,8 @@ pub struct Request {
 pub struct Selection {
     /// The variant that was asked for.
     pub variant: Variant,
+    /// Release of mmdebstrap by which it is installed.
+    pub mmdebstrap: Mmdebstrap,
     /// Packages installed first, all together: the essential packages with
     /// their dependencies, or with the variants `extract` and `custom` all.
     pub essential: Vec<PackageId>,
@@ -175,7 +181,7 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     };
     let variant = request.variant;
     let bare = matches!(variant, Variant::Extract | Variant::Custom);
-    let lowest = variant.lowest_priority();
+    let lowest = variant.lowest_priority(request.mmdebstrap);
     let named = universe.native_candidates(|essential, priority| !bare && (essential || priority <= lowest));
     let (mut essential, mut by_priority): (Vec<_>, Vec<_>) =
         named.into_iter().partition(|id| universe.is_essential(*id));
@@ -187,7 +193,7 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         essential.retain(in_suite);
         by_priority.retain(in_suite);
     }
-    if variant == Variant::Apt {
+    if variant == Variant::Apt && request.mmdebstrap.apt_comes_first() {
         let apt = by_name(universe, "apt", "apt")?;
         if !essential.contains(&apt) {
             essential.push(apt);
@@ -200,6 +206,14 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     marker.settle();
 
     let mut wanted = include;
+    if !bare && variant != Variant::Essential && !request.mmdebstrap.apt_comes_first() {
+        match by_name(universe, "apt", "apt") {
+            Ok(apt) => wanted.push(apt),
+            // An archive need not have it, unless the variant does.
+            Err(error) if variant == Variant::Apt => return Err(error),
+            Err(_) => {}
+        }
+    }
     if variant == Variant::Buildd {
         wanted.push(by_name(universe, "build-essential", "build-essential")?);
     }
@@ -212,6 +226,7 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
 
     Ok(Selection {
         variant,
+        mmdebstrap: request.mmdebstrap,
         automatic: rest.iter().copied().filter(|id| !manual.contains(id)).collect(),
         essential: first,
         assumed,

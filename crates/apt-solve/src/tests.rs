@@ -213,11 +213,16 @@ fn base() -> Vec<&'static str> {
 }
 
 fn planned(variant: Variant, include: &[&str]) -> (Vec<Vec<String>>, String) {
+    planned_as(Mmdebstrap::NEWEST, variant, include)
+}
+
+fn planned_as(mmdebstrap: Mmdebstrap, variant: Variant, include: &[&str]) -> (Vec<Vec<String>>, String) {
     let text = index(&base());
     let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]);
     let request = Request {
         variant,
         include: include.iter().map(ToString::to_string).collect(),
+        mmdebstrap,
         ..Request::default()
     };
     let selection = choose(&universe, &request).unwrap();
@@ -234,18 +239,37 @@ fn planned(variant: Variant, include: &[&str]) -> (Vec<Vec<String>>, String) {
 }
 
 #[test]
+fn the_release_of_mmdebstrap_is_the_suites() {
+    let of = |lines: &[&str]| {
+        let text = index(lines);
+        Mmdebstrap::of_suite(&Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]))
+    };
+    assert_eq!(of(&["mmdebstrap 1.4.3-6 all", "apt 2.6.1"]).to_string(), "1.4.3");
+    assert_eq!(of(&["apt 2.6.1"]), Mmdebstrap::BOOKWORM);
+    assert_eq!(of(&["apt 3.0.3"]), Mmdebstrap::NEWEST);
+    assert_eq!(of(&["mmdebstrap 0~strange all", "apt 3.0.3"]), Mmdebstrap::NEWEST);
+    assert_eq!(of(&["other 1"]), Mmdebstrap::NEWEST);
+}
+
+#[test]
 fn phases_of_the_variants() {
     let (phases, text) = planned(Variant::Essential, &[]);
     assert_eq!(phases, [["libc", "awk", "base-files", "init"]]);
     assert!(text.contains("essential: 4 packages, 40 B"), "{text}");
     assert!(text.contains("total: 4 packages, 40 B to fetch"), "{text}");
-    let (phases, _) = planned(Variant::Apt, &[]);
-    assert_eq!(phases.len(), 1);
-    assert!(phases[0].contains(&"keyring".to_owned()));
+    let (phases, _) = planned(Variant::Apt, &["login"]);
+    assert_eq!(phases.len(), 2);
+    assert!(phases[1].contains(&"keyring".to_owned()));
     let (phases, _) = planned(Variant::Minbase, &[]);
-    assert_eq!(phases[1], ["conf", "libpam", "login"]);
+    assert_eq!(phases[1], ["conf", "libpam", "login", "keyring", "apt"]);
     let (phases, _) = planned(Variant::Important, &["conf"]);
     assert_eq!(phases[1].len(), 5);
+    // Before 1.5.1 apt is no package of other variants, and comes first in its own.
+    let (phases, _) = planned_as(Mmdebstrap::BOOKWORM, Variant::Apt, &[]);
+    assert_eq!(phases.len(), 1);
+    assert!(phases[0].contains(&"keyring".to_owned()));
+    let (phases, _) = planned_as(Mmdebstrap::BOOKWORM, Variant::Minbase, &[]);
+    assert_eq!(phases[1], ["conf", "libpam", "login"]);
     let (phases, text) = planned(Variant::Extract, &["keyring"]);
     assert_eq!(phases, [["keyring"]]);
     assert!(text.starts_with("extract: 1 package"), "{text}");

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use deb_types::apt_conf::{Statement, statements};
 use url::Url;
 
 use super::source::{SignedBy, Source, SourceFormat};
@@ -189,7 +190,7 @@ fn files(root: &Path, file: &str, directory: &str, extensions: &[&str]) -> Resul
 }
 
 /// Returns the names and values of apt.conf(5), names in lower case and with their scopes, later
-/// ones last. Supports the common part of the syntax: comments, `A::B "c";`, `A { B "c"; };`.
+/// ones last. What stands behind a mistake in a file does not count.
 fn settings(root: &Path) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     let directory = "etc/apt/apt.conf.d";
@@ -209,65 +210,12 @@ fn settings(root: &Path) -> Result<Vec<(String, String)>> {
 }
 
 fn parse_settings(text: &str, all: &mut Vec<(String, String)>) {
-    let mut scopes: Vec<String> = Vec::new();
-    let mut words: Vec<String> = Vec::new();
-    let mut chars = text.chars().peekable();
-    let mut word = String::new();
-    let mut line_start = true;
-    while let Some(c) = chars.next() {
-        let comment = match c {
-            '#' => line_start || word.is_empty(),
-            '/' => word.is_empty() && matches!(chars.peek(), Some('/' | '*')),
-            _ => false,
-        };
-        line_start = c == '\n' || (line_start && c.is_whitespace());
-        if comment {
-            if c == '/' && chars.next() == Some('*') {
-                let mut last = ' ';
-                while let Some(next) = chars.next_if(|next| !(last == '*' && *next == '/')) {
-                    last = next;
-                }
-                chars.next();
-            } else {
-                while chars.next_if(|next| *next != '\n').is_some() {}
-            }
-            continue;
-        }
-        match c {
-            '"' => {
-                while let Some(next) = chars.next_if(|next| *next != '"' && *next != '\n') {
-                    word.push(next);
-                }
-                chars.next();
-                words.push(std::mem::take(&mut word));
-            }
-            '{' | ';' | '}' => {
-                if !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                let name = words.first().map(|name| name.to_ascii_lowercase());
-                match (c, name) {
-                    ('{', name) => scopes.push(name.unwrap_or_default()),
-                    ('}', _) => drop(scopes.pop()),
-                    (_, Some(name)) => {
-                        let full = scopes
-                            .iter()
-                            .chain([&name])
-                            .cloned()
-                            .collect::<Vec<_>>()
-                            .join("::");
-                        all.push((full, words.get(1).cloned().unwrap_or_default()));
-                    }
-                    _ => {}
-                }
-                words.clear();
-            }
-            c if c.is_whitespace() => {
-                if !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-            }
-            c => word.push(c),
+    for statement in statements(text) {
+        match statement {
+            Ok(Statement::Set { name, value }) => all.push((name.to_ascii_lowercase(), value)),
+            Ok(Statement::Clear { name }) => all.push((name.to_ascii_lowercase(), String::new())),
+            // Of this machine, where none is usual.
+            Ok(Statement::Include { .. }) | Err(_) => {}
         }
     }
 }

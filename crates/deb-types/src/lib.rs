@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads or writes files.
 
+pub mod apt_conf;
 pub mod control;
 mod file_hash;
 mod hex;

@@ -36,10 +36,14 @@ macro_rules! entries {
 entries! {
     /// dpkg's administrative directory, mounted here where it is outside of the target.
     ADMIN = "admindir";
+    /// Package files of a call of apt, while it runs.
+    ARCHIVES = "archives";
     /// Socket of the installer.
     CONTROL = "control";
     /// Description of the target for the library map: see [`Description`](crate::Description).
     DESCRIPTION = "target";
+    /// What apt tells a hook of the packages that it will install, while the hook runs.
+    HOOK_INFORMATION = "hook-information";
     /// Library map, a module of the dynamic loader.
     LIBRARY_MAP = "libraries.so";
     /// Native maintainer scripts, for those that are programs.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use apt_solve::Variant;
+use apt_solve::{Mmdebstrap, Variant};
 use clap::{ArgAction, Parser};
 
 use super::choices;
@@ -98,6 +98,13 @@ pub struct Args {
     /// Which packages to install beside those of --include
     #[arg(long, value_name = "VARIANT", default_value = "minbase", value_parser = choices::variant())]
     pub variant: Variant,
+
+    /// Release of mmdebstrap whose result is imitated [default: that of the suite]
+    ///
+    /// `mmdebstrap-VERSION`. Releases differ in the packages of a variant, in the order of installation and in the
+    /// hooks of apt that run: `mmdebstrap-1.3.5` makes of Debian 13 what a machine with Debian 12 makes of it.
+    #[arg(long, value_name = "RELEASE", value_parser = values::imitate)]
+    pub imitate: Option<Mmdebstrap>,
 
     /// Packages to install as well, with what they depend on
     ///

@@ -61,7 +61,12 @@ const VARIANTS: &[Choice<Variant>] = &[
         &["required"],
         "essential and packages of priority required, apt among them (or: required)",
     ),
-    (Variant::Buildd, "buildd", &[], "minbase and build-essential"),
+    (
+        Variant::Buildd,
+        "buildd",
+        &[],
+        "essential, apt and build-essential",
+    ),
     (
         Variant::Important,
         "important",

@@ -128,6 +128,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
             },
         },
         variant: args.variant,
+        imitate: args.imitate,
         include: join(args.include),
         archives: ArchiveSettings {
             suite: args.suite,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use apt_solve::{Mmdebstrap, NotMmdebstrap};
 use url::Url;
 
 use deb_arch::{ARCHITECTURES, Architecture};
@@ -37,6 +38,14 @@ fn unknown_architecture(name: &str) -> String {
         "`{shown}` is not an architecture{near}; there are: {}",
         known.join(", ")
     )
+}
+
+/// Parses an `--imitate` value: `mmdebstrap-VERSION`.
+pub(super) fn imitate(value: &str) -> Result<Mmdebstrap, String> {
+    let Some(release) = value.strip_prefix("mmdebstrap-") else {
+        return Err("give it as `mmdebstrap-1.3.5`".to_owned());
+    };
+    release.parse().map_err(|error: NotMmdebstrap| error.to_string())
 }
 
 /// Parses a duration as humantime writes it; a bare number is seconds.

@@ -5,7 +5,7 @@ use crate::archives::Archives;
 use crate::local_packages::LocalPackage;
 use crate::merge_usr;
 use crate::settings::{NativeTools, Settings};
-use apt_solve::{IndexInput, Plan, Request, Selection, Universe, choose};
+use apt_solve::{IndexInput, Mmdebstrap, Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
 use deb_archive::{Index, SourceList};
 use script_host::ScriptRootKind;
@@ -163,6 +163,7 @@ pub(super) fn request(settings: &Settings, universe: &Universe<'_>) -> Result<Re
         include: settings.include.clone(),
         suite: settings.archives.suite.clone(),
         install_recommends: false,
+        mmdebstrap: settings.imitate.unwrap_or_else(|| Mmdebstrap::of_suite(universe)),
         assumed: merge_usr::assumed(universe, settings.system.merged_usr)?,
     })
 }

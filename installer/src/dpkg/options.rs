@@ -1,7 +1,7 @@
 //! A call of dpkg, as its command line has it.
 
-use super::filters::Filters;
 use super::force::Forces;
+use crate::path_filters::Filters;
 use crate::settings::{ArchiveSettings, NativeTools};
 use deb_arch::Architecture;
 use script_host::ScriptSettings;

@@ -8,7 +8,24 @@ use dpkg_db::DpkgError;
 use rootless_install_fs::Error as TargetError;
 use script_host::SessionError;
 use std::path::PathBuf;
-use task_progress::Cancelled;
+use task_progress::{Cancelled, escape};
+
+/// A hook that failed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the hook `{}` of {list} in the target's configuration of apt {ended}{last_lines}",
+    escape(command)
+)]
+pub struct HookError {
+    /// The list of hooks.
+    pub(super) list: String,
+    /// The command.
+    pub(super) command: String,
+    /// Its end, in words.
+    pub(super) ended: String,
+    /// Last lines of its output, each after a newline.
+    pub(super) last_lines: String,
+}
 
 /// Reason why a plan could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +51,9 @@ pub enum InstallError {
     /// Answers for debconf could not be given.
     #[error(transparent)]
     Preseed(#[from] PreseedError),
+    /// A hook of the target's apt failed.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// A file of the run could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -65,6 +85,7 @@ impl InstallError {
             Self::MergeUsr(error) => error.hint(),
             Self::Session(error) => error.hint(),
             Self::Preseed(error) => error.hint().map(str::to_owned),
+            Self::Hook(_) => Some("apt would end here as well; the output of the hook is in the log".into()),
             Self::NoSpace { .. } => Some("make room there, or make the target on another filesystem".into()),
             _ => None,
         }

@@ -4,6 +4,7 @@ use super::recompress::{self, Recompression, Task};
 use super::{Installation, Result};
 use crate::bookkeeping;
 use crate::configure::{Configurer, Run, pending};
+use crate::dpkg_configuration::DpkgConfiguration;
 use apt_solve::{PackageId, Phase, Step};
 use deb_unpack::{
     Context, Expected, Job, Layering, UnpackedPackage, open_package, touched_by_tar, unpack_all,
@@ -93,9 +94,12 @@ impl Installation<'_, '_> {
         }
         drop(unpacked);
         for phase in phases {
+            bookkeeping::called(self.target)?;
+            let call = self.begin_apt(phase, session)?;
             self.install_phase(phase, session, database, recompression)?;
+            self.end_apt(call, session)?;
         }
-        Ok(())
+        self.clean_lists(self.selection.mmdebstrap, session)
     }
 
     /// Carries out the steps of a phase after the first.
@@ -197,7 +201,16 @@ impl Installation<'_, '_> {
             index.packages.forget();
         }
         let _stage = self.reporter.stage(Stage::Unpack);
-        let context = Context::load(self.target, database, layering)?;
+        let mut context = Context::load(self.target, database, layering)?;
+        // The first phase is extracted whole before dpkg, and with it the configuration, is there.
+        let configuration = match layering {
+            Layering::Dpkg => DpkgConfiguration::of(self.target),
+            Layering::TarThenDpkg | Layering::Tar => DpkgConfiguration::default(),
+        };
+        let left_out =
+            |path: &Path, may_hold_others: bool| configuration.filters.leave_out(path, may_hold_others);
+        context.left_out = &left_out;
+        context.forces = configuration.forces;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let report = |index: usize, unpacked: &dpkg_db::Unpacked| {
             if let Some(id) = ids.get(index) {

@@ -19,6 +19,7 @@
 //! * `debconf=FILE`: the selections in `tests/cases/debconf/FILE`, on both sides;
 //! * `merged-usr=yes|no`: whether /usr is merged before packages are unpacked, on both sides;
 //! * `source=OPTION`: an option of the archive's line in sources.list, on both sides;
+//! * `tools=SUITE`: the reference is made by the mmdebstrap and apt of this suite, not the case's own;
 //! * `ours=OPTION`, `reference=OPTION`: one more option of either side.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,11 +31,12 @@ use crate::compare::Random;
 use crate::error::At as _;
 
 /// The groups, in the order of the tables.
-pub const GROUPS: [&str; 9] = [
+pub const GROUPS: [&str; 10] = [
     "variants",
     "architectures",
     "suites",
     "packages",
+    "apt",
     "chrootless",
     "popular",
     "wide",
@@ -84,6 +86,8 @@ pub struct Case {
     pub merged_usr: Option<bool>,
     /// Options of the archive's line in sources.list.
     pub source: Vec<String>,
+    /// The suite whose mmdebstrap and apt make the reference; none for the case's own.
+    pub tools: Option<String>,
     /// More options of this program.
     pub ours: Vec<String>,
     /// More options of mmdebstrap.
@@ -117,11 +121,23 @@ impl Case {
     /// or just the URL where the line needs no options.
     #[must_use]
     pub fn archive(&self, url: &str) -> String {
+        self.archive_of(url, &self.suite)
+    }
+
+    /// The same for another suite of that archive.
+    #[must_use]
+    pub fn archive_of(&self, url: &str, suite: &str) -> String {
         if self.source.is_empty() {
             url.to_owned()
         } else {
-            format!("deb [{}] {url} {} main", self.source.join(" "), self.suite)
+            format!("deb [{}] {url} {suite} main", self.source.join(" "))
         }
+    }
+
+    /// The suite whose mmdebstrap and apt make the reference.
+    #[must_use]
+    pub fn tools(&self) -> &str {
+        self.tools.as_deref().unwrap_or(&self.suite)
     }
 
     /// All that a reference of it depends on, beside the mirror's state.
@@ -134,7 +150,7 @@ impl Case {
             None => String::new(),
         };
         Ok(format!(
-            "{}\n{}\n{}\n{}\n{:?}\n{}\n{}\n{debconf}",
+            "{}\n{}\n{}\n{}\n{:?}\n{}\n{}\n{debconf}{}",
             self.architectures.join(","),
             self.suite,
             self.variant,
@@ -142,6 +158,7 @@ impl Case {
             self.merged_usr,
             self.source.join(" "),
             self.reference.join("\n"),
+            self.tools.as_deref().unwrap_or_default(),
         ))
     }
 
@@ -267,6 +284,7 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         debconf: None,
         merged_usr: None,
         source: Vec::new(),
+        tools: None,
         ours: Vec::new(),
         reference: Vec::new(),
     };
@@ -284,6 +302,10 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
             Some(("merged-usr", "yes")) => case.merged_usr = Some(true),
             Some(("merged-usr", "no")) => case.merged_usr = Some(false),
             Some(("source", option)) if option.contains('=') => case.source.push(option.to_owned()),
+            Some(("tools", suite)) => {
+                plain("suite", suite)?;
+                case.tools = Some(suite.to_owned());
+            }
             Some(("ours", option)) if option.starts_with("--") => case.ours.push(option.to_owned()),
             Some(("reference", option)) if option.starts_with("--") => case.reference.push(option.to_owned()),
             _ => return Err(format!("`{word}` means nothing here")),

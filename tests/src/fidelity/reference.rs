@@ -1,6 +1,6 @@
 //! The root filesystem that a candidate is held against: the same packages from
-//! the same mirror, installed by mmdebstrap with emulation. For tests only; the
-//! program itself knows neither.
+//! the same mirror, installed with emulation by the mmdebstrap and apt of the target's
+//! suite. For tests only; the program itself knows neither.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -17,10 +17,12 @@ use crate::program::{Workplace, limited, passing, place, which};
 use crate::{Error, Result};
 
 use super::cases::Case;
-use super::state::Release;
+use super::state::{Release, States};
 
 mod emulation;
+mod tools;
 pub use emulation::{Emulation, NoEmulation};
+use tools::Tools;
 
 const SECOND: &str = ".second.list.zst";
 
@@ -51,13 +53,17 @@ impl Maker {
     }
 
     /// What tells the reference of a case from all others: the mirror's address
-    /// and state, and what the case is made of.
+    /// and state, that of the tools' suite, and what the case is made of.
     ///
     /// # Errors
-    /// When a file of the case cannot be read.
+    /// When a file of the case cannot be read, or the mirror does not answer.
     pub fn key(&self, case: &Case, release: &Release) -> Result<String> {
+        let tools = match case.tools.as_deref() {
+            Some(_) => self.tools_release(case)?.hash,
+            None => "of the suite".to_owned(),
+        };
         let all = format!(
-            "{}\n{}\n{}\n{}\n{}",
+            "{}\n{}\n{}\n{}\ntools {tools}\n{}",
             crate::listing::FIRST,
             self.mirror,
             release.hash,
@@ -142,6 +148,18 @@ impl Maker {
         Ok(listing)
     }
 
+    /// The Release file of the suite whose mmdebstrap and apt make the reference of a case.
+    fn tools_release(&self, case: &Case) -> Result<Release> {
+        States::default().of(&self.mirror, case.tools())
+    }
+
+    fn tools(&self, case: &Case) -> Result<Tools> {
+        let state = self.tools_release(case)?.hash;
+        let name = state.get(..12).unwrap_or_default();
+        let archive = case.archive_of(&self.mirror, case.tools());
+        Tools::of(&self.dir, case.tools(), name, &archive, self.limit)
+    }
+
     /// What mmdebstrap's mode chrootless makes of a case, as the account and under fakeroot(1).
     ///
     /// # Errors
@@ -151,7 +169,12 @@ impl Maker {
         let mut command = limited::limited(work.account(), &fakeroot);
         command
             .arg("mmdebstrap")
-            .args(options(case, "chrootless", &work.path("home"))?)
+            .args(options(
+                case,
+                "chrootless",
+                &work.path("home"),
+                &work.path("home"),
+            )?)
             .arg(&case.suite)
             .arg(tar)
             .arg(case.archive(&self.mirror))
@@ -175,20 +198,21 @@ impl Maker {
         let account = Account::of_tests()?;
         open_to(&account, work.path())?;
         let tar = work.path().join("root.tar");
-        let mmdebstrap = which("mmdebstrap").unwrap_or_else(|| PathBuf::from("mmdebstrap"));
+        let tools = self.tools(case)?;
+        let inside = Path::new(tools::WORK);
         let _on = emulation::hold()?;
         let started = Instant::now();
-        let mut command = limited::limited(&account, &mmdebstrap);
+        let mut command = tools.command(&account, work.path());
         command
-            .args(options(case, "unshare", work.path())?)
+            .arg("mmdebstrap")
+            .args(options(case, "root", work.path(), inside)?)
             .arg(&case.suite)
-            .arg(&tar)
+            .arg(inside.join("root.tar"))
             .arg(case.archive(&self.mirror))
             // Scripts get it, too: it is that of root in the target.
             .env("HOME", "/root")
-            .env("TMPDIR", work.path())
+            .env("TMPDIR", inside)
             .env("SOURCE_DATE_EPOCH", self.epoch.to_string())
-            .current_dir(work.path())
             .stdout(Stdio::null());
         let done = limited::run("mmdebstrap", &mut command, self.limit)?;
         if !done.status.success() {
@@ -210,7 +234,7 @@ impl Maker {
 fn other_place() -> Result<PathBuf> {
     let shared = Path::new("/dev/shm");
     let room = nix::sys::statvfs::statvfs(shared)
-        .map(|stat| stat.blocks_available() as u64 * stat.fragment_size() as u64)
+        .map(|stat| stat.blocks_available() * stat.fragment_size())
         .unwrap_or_default();
     if room < 6 << 30 {
         place()
@@ -226,8 +250,8 @@ fn fail(what: impl Into<String>) -> Error {
     }
 }
 
-/// The options of mmdebstrap for a case.
-fn options(case: &Case, mode: &str, work: &Path) -> Result<Vec<String>> {
+/// The options of mmdebstrap for a case. It sees the directory `work` as `inside`.
+fn options(case: &Case, mode: &str, work: &Path, inside: &Path) -> Result<Vec<String>> {
     let mut options = vec![
         format!("--mode={mode}"),
         format!("--architectures={}", case.architectures.join(",")),
@@ -239,6 +263,7 @@ fn options(case: &Case, mode: &str, work: &Path) -> Result<Vec<String>> {
     if let Some(file) = &case.debconf {
         let copy = work.join("selections");
         std::fs::write(&copy, std::fs::read(file).at(file)?).at(&copy)?;
+        let copy = inside.join("selections");
         let hook = format!("chroot \"$1\" debconf-set-selections < {}", copy.display());
         options.push(format!("--essential-hook={hook}"));
     }

@@ -347,6 +347,7 @@ mod tests {
             expected,
             debconf: None,
             merged_usr: None,
+            tools: None,
             source: Vec::new(),
             ours: Vec::new(),
             reference: Vec::new(),

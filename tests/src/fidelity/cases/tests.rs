@@ -27,6 +27,8 @@ fn lines_are_read() {
         old[0].archive("http://x"),
         "deb [check-valid-until=no] http://x sid main"
     );
+    let tools = parse("apt", "- s390x stable apt a tools=bookworm").expect("a case");
+    assert_eq!((tools[0].tools(), both[0].tools()), ("bookworm", "testing"));
     let other = parse("variants", "- s390x stable apt - refused=initdb").expect("a case");
     assert_eq!(other[0].in_ci(), None);
     let many = parse("matrix", "m i386/amd64 stable/sid apt/buildd -").expect("cases");
@@ -96,10 +98,11 @@ fn what_a_reference_depends_on_tells_cases_apart() {
         "- riscv64 stable minbase - merged-usr=yes",
         "- riscv64 stable minbase - reference=--x",
         "- riscv64 stable minbase - source=trusted=yes",
+        "- riscv64 stable minbase - tools=oldstable",
     ]
     .map(of)
     .into();
-    assert_eq!(all.len(), 8);
+    assert_eq!(all.len(), 9);
     assert_eq!(
         of("- riscv64 stable minbase -"),
         of("- riscv64 stable minbase - ci ours=--x")
