@@ -12,6 +12,7 @@ mod answers;
 mod control;
 mod disk_modes;
 mod error;
+mod interpreters;
 mod observer;
 mod options;
 mod private;

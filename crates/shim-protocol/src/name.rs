@@ -40,6 +40,10 @@ entries! {
     DESCRIPTION = "target";
     /// Library map, a module of the dynamic loader.
     LIBRARY_MAP = "libraries.so";
+    /// Script that native node reads before all others.
+    NODE_START = "start.js";
+    /// Script that native ruby reads before all others.
+    RUBY_START = "start.rb";
     /// Answers for debconf, while it takes them.
     SELECTIONS = "selections";
     /// Real shells, where the shim stands in for them to trace scripts.

@@ -6,6 +6,7 @@ mod confined;
 mod coreutils;
 mod data;
 mod files;
+mod interpreters;
 mod own_option;
 mod pure;
 mod reading;
@@ -24,6 +25,7 @@ pub(crate) static TABLES: &[&[Tool]] = &[
     accounts::TABLE,
     confined::TABLE,
     pure::TABLE,
+    interpreters::TABLE,
     running_system::TABLE,
     data::TABLE,
     code::TABLE,
