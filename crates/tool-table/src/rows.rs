@@ -194,9 +194,11 @@ const NOTHING_STARTS: &str = "\nWarning: Fake start-stop-daemon called, doing no
 
 const BERKELEY: &str = "a Berkeley DB file in its own byte order";
 const CODE: &str = "code";
+const PROCESSOR: &str = "whether the processor has an extension";
 const FIREBIRD: &str = "databases whose pages are structures in memory";
 const GDBM: &str = "gdbm files, which are structures in memory";
 const LMDB: &str = "an LMDB database, which is mapped into memory";
 const MAPS: &str = "maps as LMDB or Berkeley DB files";
 const NEWS: &str = "an index of articles as structures in memory";
 const TDB: &str = "a TDB file in its own byte order";
+const TOLD: &str = "what it tells of code";

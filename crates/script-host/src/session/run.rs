@@ -1,6 +1,6 @@
 //! Programs that run in a session, one after another.
 
-use super::{Result, Session};
+use super::{Result, ScriptRoot, Session};
 use crate::script::Script;
 use crate::unrunnable::Refusal;
 use crate::view::{Ended, Outcome, View};
@@ -82,7 +82,16 @@ impl Session<'_> {
         let command: Vec<&str> = std::iter::once(path.as_str())
             .chain(arguments.iter().map(String::as_str))
             .collect();
-        let ran = self.run(package, &command, &variables)?;
+        let ran = match self.lacking_interpreter(call.path) {
+            Some(program) => RunResult {
+                outcome: Outcome {
+                    ended: Ended::NoInterpreter(program),
+                    last_lines: Vec::new(),
+                },
+                refusal: None,
+            },
+            None => self.run(package, &command, &variables)?,
+        };
         self.reporter().event(&Event::ScriptFinished {
             package,
             script: &shown,
@@ -90,6 +99,20 @@ impl Session<'_> {
             elapsed: started.elapsed(),
         });
         Ok(ran)
+    }
+
+    /// Returns the program that a script names in its first line (execve(2)) where the target, in which it runs, lacks it.
+    fn lacking_interpreter(&self, script: &Path) -> Option<String> {
+        if !matches!(self.shared.options.root, ScriptRoot::Target) {
+            return None;
+        }
+        let target = self.shared.options.target;
+        let content = target.read(script).ok()?;
+        let line = content.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+        let line = String::from_utf8_lossy(line).into_owned();
+        let program = line.split_whitespace().next()?;
+        let lacking = matches!(target.stat_follow(Path::new(program)), Err(error) if error.is_not_found());
+        lacking.then(|| program.to_owned())
     }
 
     /// Gives a script the permissions that it needs, as dpkg does (`maintscript_set_exec_perms` in its source): it may

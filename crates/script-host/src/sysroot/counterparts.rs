@@ -1,6 +1,6 @@
 //! The native counterparts of the target's programs, found in the sysroot and added to it when they are asked for.
 
-use super::names::{native_name, native_path, renamed_path};
+use super::names::{native_name, native_path, renamed_paths};
 use super::owners::{Origin, merged};
 use super::{Sysroot, SysrootError};
 use apt_solve::best_native_version;
@@ -30,6 +30,21 @@ pub trait Counterparts: Sync {
     /// # Errors
     /// The reason why there is none, in words.
     fn find(&self, path: &Path) -> Result<PathBuf, String>;
+
+    /// Returns the native program that works for the target's machine, as a path of the view: that of the same path, from
+    /// the native package of the same name, which is added.
+    ///
+    /// # Errors
+    /// The reason why there is none, in words.
+    fn find_cross(&self, path: &Path) -> Result<PathBuf, String>;
+}
+
+/// Returns an error with its cause.
+fn in_words(error: SysrootError) -> String {
+    let cause = std::error::Error::source(&error)
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
+    format!("{error}{cause}")
 }
 
 impl Counterparts for Sysroot<'_, '_> {
@@ -48,12 +63,6 @@ impl Counterparts for Sysroot<'_, '_> {
     }
 
     fn find(&self, path: &Path) -> Result<PathBuf, String> {
-        let in_words = |error: SysrootError| {
-            let cause = std::error::Error::source(&error)
-                .map(|cause| format!(": {cause}"))
-                .unwrap_or_default();
-            format!("{error}{cause}")
-        };
         self.follow_diversions().map_err(in_words)?;
         if let Some(script) = self.find_script(path) {
             return script;
@@ -91,7 +100,7 @@ impl Counterparts for Sysroot<'_, '_> {
         names.push(original);
         let tails = names
             .iter()
-            .flat_map(|name| [native_path(name, architecture), renamed_path(name, architecture)]);
+            .flat_map(|name| [native_path(name, architecture)].into_iter().chain(renamed_paths(name, architecture)));
         let found = tails
             .into_iter()
             .find(|tail| std::fs::symlink_metadata(self.tree.join(tail)).is_ok());
@@ -104,6 +113,27 @@ impl Counterparts for Sysroot<'_, '_> {
         let (path, package) = (path.to_string_lossy(), counterpart.name);
         self.reporter
             .event(&Event::SysrootExtended { path: &path, package });
+        Ok(Path::new(paths::SYSROOT).join(tail))
+    }
+
+    fn find_cross(&self, path: &Path) -> Result<PathBuf, String> {
+        let Some(origin) = self.owners.find(self.target, path) else {
+            return Err("no package of the target owns it".into());
+        };
+        let native = Architecture::native();
+        let package = &origin.package;
+        let lacking = || format!("{native}, this machine's architecture, has no {package} with it");
+        let id = best_native_version(self.universe, package, &origin.version).ok_or_else(lacking)?;
+        self.add(&[id])
+            .map_err(|error| format!("package {package}: {}", in_words(error)))?;
+        let tail = origin.path.strip_prefix("/").unwrap_or(&origin.path);
+        if std::fs::symlink_metadata(self.tree.join(tail)).is_err() {
+            return Err(lacking());
+        }
+        self.reporter.event(&Event::SysrootExtended {
+            path: &path.to_string_lossy(),
+            package,
+        });
         Ok(Path::new(paths::SYSROOT).join(tail))
     }
 }
