@@ -91,7 +91,7 @@ instruction set> /usr/bin/s390x-linux-gnu-ld.bfd --version
     cross
 "#,
         ),
-    tool("addr2line ar c++filt dwp elfedit gprof nm objdump ranlib readelf size strings")
+    tool("addr2line ar c++filt dwp elfedit gprof nm objdump ranlib readelf size")
         .outputs(&[
             output("/usr/bin/*-linux-gnu*-addr2line", MACHINE, TOLD).crossed(true),
             output("/usr/bin/*-linux-gnu*-ar", MACHINE, TOLD).crossed(true),
