@@ -20,15 +20,11 @@ pub(crate) fn is_native(text: &[u8]) -> bool {
 
 /// Writes the same suffix for the triplet `target`, with a NUL behind; `false` when there is no room for it.
 pub(crate) fn of_target(native: &[u8], target: &[u8], place: &mut [u8; LONGEST]) -> bool {
-    let mut at = 0;
-    for byte in replace_word(native, NATIVE_TRIPLET, target).flatten().chain([&0]) {
-        let Some(place) = place.get_mut(at) else {
-            return false;
-        };
-        *place = *byte;
-        at += 1;
-    }
-    true
+    let mapped = replace_word(native, NATIVE_TRIPLET, target).flatten();
+    mapped.chain([&0]).enumerate().all(|(at, byte)| {
+        let place = place.get_mut(at);
+        place.map(|place| *place = *byte).is_some()
+    })
 }
 
 #[cfg(test)]

@@ -40,7 +40,9 @@ fn given_by(file: &Metadata) -> Option<Ids> {
 fn with_real_ids() -> bool {
     let [_, _, release, _] = sys::kernel();
     let release = release.to_string_lossy().into_owned();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::parse::<u32>);
     let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0);
     (next(), next()) < (6, 16)
 }

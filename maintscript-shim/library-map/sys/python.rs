@@ -83,7 +83,11 @@ static PROGRAM: AtomicPtr<LinkMap> = AtomicPtr::new(ptr::null_mut());
 /// # Safety
 /// Called by the dynamic loader.
 #[cfg_attr(freestanding, unsafe(no_mangle))]
-pub(crate) unsafe extern "C" fn la_objopen(map: *mut LinkMap, namespace: c_long, _cookie: *mut usize) -> c_uint {
+pub(crate) unsafe extern "C" fn la_objopen(
+    map: *mut LinkMap,
+    namespace: c_long,
+    _cookie: *mut usize,
+) -> c_uint {
     const PROGRAMS: c_long = 0;
     if namespace == PROGRAMS && PROGRAM.load(Ordering::Relaxed).is_null() {
         PROGRAM.store(map, Ordering::Relaxed);
@@ -117,7 +121,13 @@ pub(crate) unsafe extern "C" fn la_preinit(_cookie: *mut usize) {
             };
             if map == first && is_python() {
                 let headers = getauxval(AT_PHDR) as *const Header;
-                change((*map).bias, headers, getauxval(AT_PHNUM) as usize, target, &mut used);
+                change(
+                    (*map).bias,
+                    headers,
+                    getauxval(AT_PHNUM) as usize,
+                    target,
+                    &mut used,
+                );
             } else if base_name(name).starts_with(b"libpython")
                 && let Some((headers, count)) = headers((*map).bias)
             {
@@ -139,7 +149,9 @@ fn is_python() -> bool {
     let mut place = [0_u8; 4096];
     // SAFETY: the path ends with NUL, and the length is that of `place`.
     let length = unsafe { readlink(link.pointer(), place.as_mut_ptr().cast(), place.len()) };
-    let path = usize::try_from(length).ok().and_then(|length| place.get(..length));
+    let path = usize::try_from(length)
+        .ok()
+        .and_then(|length| place.get(..length));
     base_name(path.unwrap_or_default()).starts_with(b"python")
 }
 
@@ -155,7 +167,10 @@ unsafe fn headers(bias: usize) -> Option<(*const Header, usize)> {
     }
     let table = Layout::of_header(head)?.segments(head)?;
     let offset = usize::try_from(table.offset).ok()?;
-    Some(((bias + offset) as *const Header, usize::try_from(table.count).ok()?))
+    Some((
+        (bias + offset) as *const Header,
+        usize::try_from(table.count).ok()?,
+    ))
 }
 
 /// Lets each pointer to a native suffix in the data of an object point to the target's.
@@ -178,7 +193,8 @@ unsafe fn change(bias: usize, headers: *const Header, count: usize, target: &[u8
             let pointed = unsafe { ptr::read(at as *const usize) };
             let place = at;
             at += size_of::<usize>();
-            let Some((start, length)) = data().find(|(start, length)| (*start..start + length).contains(&pointed))
+            let Some((start, length)) =
+                data().find(|(start, length)| (*start..start + length).contains(&pointed))
             else {
                 continue;
             };

@@ -63,7 +63,10 @@ pub(super) fn lua(arch: &Architecture, path: &OsStr) -> Execution {
     let debians = format!("/usr/lib/{triplet}/lua/{version}/?.so");
     let other = format!("/usr/lib/lua/{version}/?.so");
     let (name, places) = match version.as_str() {
-        _ if jit => ("LUA_CPATH", format!("./?.so;{own}/?.so;{debians};{own}/loadall.so")),
+        _ if jit => (
+            "LUA_CPATH",
+            format!("./?.so;{own}/?.so;{debians};{own}/loadall.so"),
+        ),
         "5.1" => (
             "LUA_CPATH",
             format!("./?.so;{own}/?.so;{debians};{other};{own}/loadall.so"),
@@ -80,18 +83,28 @@ pub(super) fn lua(arch: &Architecture, path: &OsStr) -> Execution {
     };
     // The variable with a version in its name would count more than the caller's.
     let callers = env::var_os("LUA_CPATH").is_some();
-    with(if callers { Vec::new() } else { vec![(name, places.into())] })
+    with(if callers {
+        Vec::new()
+    } else {
+        vec![(name, places.into())]
+    })
 }
 
 /// tclsh(1): `auto_path` has the target's directory of packages with compiled modules.
 pub(super) fn tcl(arch: &Architecture) -> Execution {
-    with(vec![("TCLLIBPATH", format!("/usr/lib/tcltk/{}", arch.triplet).into())])
+    with(vec![(
+        "TCLLIBPATH",
+        format!("/usr/lib/tcltk/{}", arch.triplet).into(),
+    )])
 }
 
 /// node(1): the directories that it finds beside its program are the target's. What is compiled into it is changed by a
 /// file that it reads first.
 pub(super) fn node(arch: &Architecture) -> Execution {
-    let places = format!("/usr/lib/{}/nodejs:/usr/share/nodejs:/usr/lib/nodejs", arch.triplet);
+    let places = format!(
+        "/usr/lib/{}/nodejs:/usr/share/nodejs:/usr/lib/nodejs",
+        arch.triplet
+    );
     with(vec![
         ("NODE_PATH", places.into()),
         ("NODE_OPTIONS", format!("--require={NODE_START}").into()),
@@ -108,14 +121,20 @@ pub(super) fn guile(arch: &Architecture, path: &OsStr) -> Execution {
         return with(Vec::new());
     };
     let own = format!("{library}/guile/{version}");
-    let same = arch.is_big_endian() == NATIVE_BIG_ENDIAN && usize::from(arch.bits) == 8 * size_of::<usize>();
+    let same = arch.is_big_endian() == NATIVE_BIG_ENDIAN && u32::from(arch.bits) == usize::BITS;
     let compiled = if same {
-        ("GUILE_SYSTEM_COMPILED_PATH", format!("{own}/ccache:{own}/site-ccache").into())
+        (
+            "GUILE_SYSTEM_COMPILED_PATH",
+            format!("{own}/ccache:{own}/site-ccache").into(),
+        )
     } else {
         ("GUILE_AUTO_COMPILE", "0".into())
     };
     with(vec![
-        ("GUILE_SYSTEM_EXTENSIONS_PATH", format!("{library}:{own}/extensions").into()),
+        (
+            "GUILE_SYSTEM_EXTENSIONS_PATH",
+            format!("{library}:{own}/extensions").into(),
+        ),
         compiled,
     ])
 }
@@ -138,7 +157,10 @@ mod tests {
         assert_eq!(variable("/usr/bin/lua5.4", "LUA_CPATH"), None);
         for old in ["/usr/bin/lua5.1", "/usr/bin/luajit-2.1"] {
             let places = variable(old, "LUA_CPATH").unwrap();
-            assert!(places.contains("/usr/lib/riscv64-linux-gnu/lua/5.1/?.so"), "{places}");
+            assert!(
+                places.contains("/usr/lib/riscv64-linux-gnu/lua/5.1/?.so"),
+                "{places}"
+            );
         }
         let ruby = variable("/usr/bin/ruby3.3", "RUBYLIB").unwrap();
         assert!(ruby.ends_with(":/usr/lib/ruby/3.3.0:/usr/lib/riscv64-linux-gnu/ruby/3.3.0"));

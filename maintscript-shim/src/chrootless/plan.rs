@@ -145,7 +145,12 @@ fn operands(
 fn is_misled(world: &dyn World, root: &[u8], pieces: &[Piece], arguments: &[OsString]) -> bool {
     let places = |used: Use| {
         let of_use = pieces.iter().filter(move |piece| piece.used == used);
-        of_use.map(move |piece| (piece.of(arguments), paths::place(world, root, piece.of(arguments), used)))
+        of_use.map(move |piece| {
+            (
+                piece.of(arguments),
+                paths::place(world, root, piece.of(arguments), used),
+            )
+        })
     };
     let state = |(path, place): (&[u8], Place)| place == Place::Outside && paths::is_state(path);
     places(Use::Read).next().is_some()

@@ -155,7 +155,9 @@ impl Shared<'_> {
             Some(processor) => processor.has(extension),
             None => true,
         };
-        self.options.reporter.event(&Event::ProcessorAsked { extension, has });
+        self.options
+            .reporter
+            .event(&Event::ProcessorAsked { extension, has });
         Output {
             status: i32::from(!has),
             ..Output::default()

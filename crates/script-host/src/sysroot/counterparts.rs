@@ -97,7 +97,8 @@ impl Counterparts for Sysroot<'_, '_> {
         // Of a toolchain's package both may exist, one for the target's machine and one for this machine.
         let mut names = vec![package.clone(), native_name(&package, architecture)];
         names.dedup();
-        let mut reason = format!("package {package} does not exist for {native}, this machine's architecture");
+        let mut reason =
+            format!("package {package} does not exist for {native}, this machine's architecture");
         for name in names {
             let Some(id) = best_native_version(self.universe, &name, &version) else {
                 continue;
