@@ -16,7 +16,7 @@ deny:
 	scripts/deny
 
 package:
-	cargo package --workspace --exclude rootless-install-tests --allow-dirty
+	cargo package --workspace --allow-dirty
 
 test:
 	scripts/test

@@ -31,7 +31,7 @@ pub use error::{Error, Result};
 pub use meta::{FileType, Meta, Stat, Timestamp};
 pub use removal::remove_tree;
 pub use server::{
-    Access, AccessKind, Attribute, Counters, LookupResult, Phantom, PhantomKind, Redirect, SERVED,
+    Access, AccessKind, Attribute, Counters, LookupResult, Parents, Phantom, PhantomKind, Redirect, SERVED,
     ServeOptions, Server, Watch, serve,
 };
 pub use target::traversal::Walk;

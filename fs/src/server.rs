@@ -33,7 +33,7 @@ use reporter::AccessReporter;
 use view::{Invalidation, View};
 
 pub use counters::Counters;
-pub use phantom::{Phantom, PhantomKind, SERVED};
+pub use phantom::{Parents, Phantom, PhantomKind, SERVED};
 pub use redirect::Redirect;
 pub use watch::{Access, AccessKind, Attribute, LookupResult, Watch};
 

@@ -276,7 +276,7 @@ fn what_cannot_be_a_target() {
 
 #[test]
 fn what_cannot_be_served() {
-    use rootless_install_fs::{Phantom, PhantomKind, ServeOptions, serve};
+    use rootless_install_fs::{Parents, Phantom, PhantomKind, ServeOptions, serve};
     let (_tmp, target) = target();
     let null = || fs::File::open("/dev/null").unwrap().into();
     let error = serve(&target, null(), ServeOptions::default()).unwrap_err();
@@ -284,7 +284,7 @@ fn what_cannot_be_served() {
     let phantom = Phantom {
         path: "not/absolute".into(),
         kind: PhantomKind::Directory,
-        with_parents: true,
+        parents: Parents::Shown,
     };
     let options = ServeOptions {
         phantoms: vec![phantom],

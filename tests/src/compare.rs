@@ -21,6 +21,8 @@ pub struct Random {
     pub glob: String,
     /// What of them is.
     pub excuse: Excuse,
+    /// Packages, by commas, two installations of which differ there; empty where none show it.
+    pub packages: String,
     /// Why it is random.
     pub reason: String,
 }
@@ -34,6 +36,8 @@ pub enum Excuse {
     Size,
     /// Whether it is there at all; where it is on both sides, all must agree.
     Existence,
+    /// The bytes of a database and its size, while all keys and values agree.
+    Records,
 }
 
 impl Random {
@@ -43,7 +47,7 @@ impl Random {
     fn explains(&self, path: &str, facts: &[&String]) -> bool {
         let content = |fact: &str| match self.excuse {
             Excuse::Content => fact == "sha256",
-            Excuse::Size => fact == "sha256" || fact == "size",
+            Excuse::Size | Excuse::Records => fact == "sha256" || fact == "size",
             Excuse::Existence => false,
         };
         matches(&self.glob, path) && facts.iter().all(|fact| content(fact))
@@ -213,6 +217,7 @@ mod tests {
         let random = [Random {
             glob: "*/b".to_owned(),
             excuse: Excuse::Content,
+            packages: String::new(),
             reason: "for the test".to_owned(),
         }];
         // A listing that was kept stands for its tar.
@@ -290,6 +295,7 @@ mod tests {
         let row = Random {
             glob: "etc/a".to_owned(),
             excuse: Excuse::Existence,
+            packages: String::new(),
             reason: "for the test".to_owned(),
         };
         let file = |bytes: &[u8]| entry("./etc/a", Kind::File(bytes.to_vec()), 0o644);
@@ -302,6 +308,26 @@ mod tests {
             assert_eq!((both.differences.len(), both.random.len()), (0, 1));
         }
         assert_eq!(found(&one, &other).differences.len(), 1);
+    }
+
+    #[test]
+    fn the_form_of_records_is_excused() {
+        let row = Random {
+            glob: "a.db".to_owned(),
+            excuse: Excuse::Records,
+            packages: String::new(),
+            reason: "for the test".to_owned(),
+        };
+        let listing = |sha256: &str, records: &str| {
+            let facts = [("sha256", sha256), ("records", records)];
+            let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let mut listing = Listing::default();
+            listing.entries.insert("a.db".to_owned(), facts.into());
+            listing
+        };
+        let found = |other| compare(&listing("1", "x"), &other, std::slice::from_ref(&row));
+        assert_eq!(found(listing("2", "x")).differences.len(), 0);
+        assert_eq!(found(listing("2", "y")).differences.len(), 1);
     }
 
     #[test]

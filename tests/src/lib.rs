@@ -32,6 +32,7 @@ pub mod elf;
 pub mod error;
 pub mod fidelity;
 pub mod findings;
+pub mod gdbm;
 pub mod in_place;
 pub mod initramfs;
 pub mod keys;

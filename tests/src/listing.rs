@@ -3,7 +3,7 @@
 //!
 //! The text has one line an entry: the path and `name=value` for each fact,
 //! split by tabs. Lines before the entries start with `#` and say what the
-//! listing is about. An initramfs is listed by its members.
+//! listing is about. An initramfs is listed by its members; of a gdbm database the records are one fact more.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::deb::hex;
 use crate::error::At as _;
-use crate::{Error, Result, initramfs};
+use crate::{Error, Result, gdbm, initramfs};
 
 /// All that is compared of one entry: the name of each fact and its value.
 pub type Facts = BTreeMap<String, String>;
@@ -22,7 +22,8 @@ pub type Facts = BTreeMap<String, String>;
 /// How the name of a listing that is kept ends.
 pub const SUFFIX: &str = ".list.zst";
 
-const FIRST: &str = "# rootless-install listing 1";
+/// First line of a listing that is kept: its form.
+pub const FIRST: &str = "# rootless-install listing 2";
 const STATUS: &str = "var/lib/dpkg/status";
 
 /// The entries of a root filesystem.
@@ -73,11 +74,14 @@ impl Listing {
         let name = name.strip_prefix("./").unwrap_or(&name).trim_end_matches('/');
         let name = if name.is_empty() { "." } else { name };
         let image = initramfs::is_at(name);
-        let (mut facts, data) = facts(entry, image || name == STATUS)?;
+        let database = gdbm::is_at(name);
+        let (mut facts, data) = facts(entry, image || database || name == STATUS)?;
         if name == STATUS {
             let (packages, unfinished) = packages(&data);
             self.set("packages", packages);
             self.set("unfinished", unfinished.join(" "));
+        } else if database && facts.contains_key("sha256") {
+            facts.insert("records".to_owned(), gdbm::records(&data)?);
         } else if image && !data.is_empty() {
             // An image says more by what is in it, and its bytes less.
             let found = initramfs::read(&data)?;

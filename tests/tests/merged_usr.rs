@@ -116,6 +116,22 @@ scenario!(
 });
 
 scenario!(
+    /// A target that has the directory of the native loader itself, as ppc64el's libc6 has /lib64: native
+    /// programs find their loader in it, and it lists what is the target's.
+    a_directory_of_loaders_of_its_own, CONFIGURE, {
+    let loader = package("loader")?
+        .essential()
+        .file("lib64/ld64.so.2", "the target's", 0o755)
+        .script("preinst", "#!/bin/sh -e\nls /lib64 >/loaders\n/bin/dash -c 'cat /lib64/ld64.so.2' >/loader\n");
+    let archive = unmerged(&[loader])?;
+    install(&archive, "no", "tool")?.succeeded();
+    let target = archive.work.out("target");
+    assert_eq!(read(&target, "loaders"), "ld64.so.2\n");
+    assert_eq!(read(&target, "loader"), "the target's");
+    assert_eq!(std::fs::read_dir(target.join("lib64"))?.count(), 1);
+});
+
+scenario!(
     /// What cannot be merged, and what cannot be left unmerged, is an error with the path.
     clashes_are_named, CONFIGURE, {
     let clash = package("clash")?

@@ -12,16 +12,18 @@ mod files;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use super::phantom::{MOUNT, PhantomId, Phantoms};
+use super::phantom::{MOUNT, Parents, PhantomId, Phantoms};
 use crate::confined::{Dir, Location, PART};
 use crate::descriptors;
 use crate::recent::Recent;
+use crate::{FileType, sys};
 
 /// The root of the target, in every view.
 pub(super) const ROOT: u64 = MOUNT + 1;
@@ -157,15 +159,29 @@ impl Nodes {
     /// Returns the phantom that would be seen as `name` in the node `parent`.
     pub(super) fn phantom_in(&self, parent: u64, name: &OsStr) -> Option<PhantomId> {
         let beside = self.table().nodes.get(&parent)?.phantom?;
-        self.phantoms
-            .child(beside, name)
-            .filter(|id| self.phantoms.is_shown(*id))
+        let id = self.phantoms.child(beside, name)?;
+        let shown = match self.phantoms.shown(id) {
+            Parents::Shown => true,
+            Parents::Hidden => false,
+            Parents::HiddenBy(name) => !self.has_directory(name),
+        };
+        shown.then_some(id)
     }
 
-    /// Returns whether the node `parent` may come to have more phantoms.
-    pub(super) fn phantoms_grow(&self, parent: u64) -> bool {
+    /// Returns whether the root directory of the target has a directory of this name.
+    fn has_directory(&self, name: &OsStr) -> bool {
+        let root = self.dir(ROOT);
+        let attr = root.map(|root| sys::attr_at(root.as_fd(), name));
+        matches!(attr, Ok(Ok(attr)) if attr.meta.kind == FileType::Directory)
+    }
+
+    /// Returns whether the node `parent` may come to have a phantom of this name.
+    pub(super) fn may_have_phantom(&self, parent: u64, name: &OsStr) -> bool {
         let beside = self.table().nodes.get(&parent).and_then(|node| node.phantom);
-        beside.is_some_and(|beside| self.phantoms.grows(beside))
+        let depends = |id| matches!(self.phantoms.shown(id), Parents::HiddenBy(_));
+        beside.is_some_and(|beside| {
+            self.phantoms.grows(beside) || self.phantoms.child(beside, name).is_some_and(depends)
+        })
     }
 
     /// Notes that the kernel has looked a phantom up.

@@ -18,11 +18,21 @@ pub const SERVED: &str = "target";
 pub struct Phantom {
     /// Absolute path in the view.
     pub path: PathBuf,
-    /// Whether directories on the way that the target does not have are phantoms themselves; where they
-    /// are not, there is no phantom.
-    pub with_parents: bool,
+    /// Directories on the way that the target does not have.
+    pub parents: Parents,
     /// Type and contents.
     pub kind: PhantomKind,
+}
+
+/// What becomes of directories on the way to a [`Phantom`] that the target does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parents {
+    /// They are phantoms themselves.
+    Shown,
+    /// They are not seen, and nor is what is in them.
+    Hidden,
+    /// They are phantoms, unless the root directory of the target has a directory of this name.
+    HiddenBy(OsString),
 }
 
 /// Type and contents of a [`Phantom`].
@@ -41,10 +51,12 @@ pub enum PhantomKind {
     },
     /// A symbolic link with the text `link`. Where the target has a directory of its own, names that this directory
     /// and those below it lack are looked up in `source`, a directory of this machine that may grow, and are seen as
-    /// links to the same path below `link`.
+    /// links to the same path below `below`.
     Overlay {
-        /// Text of the link: the path of `source` in the view.
-        link: PathBuf,
+        /// Text of the link; with none there is nothing where the target has nothing.
+        link: Option<PathBuf>,
+        /// Absolute path of `source` in the view.
+        below: PathBuf,
         /// The directory of this machine.
         source: PathBuf,
     },
@@ -106,7 +118,7 @@ struct Item {
     /// Whether it is a phantom itself and not merely a directory on the way to one.
     wanted: bool,
     /// Whether it is seen where the target has no entry.
-    shown: bool,
+    shown: Parents,
 }
 
 impl Item {
@@ -116,7 +128,7 @@ impl Item {
             path,
             children: HashMap::new(),
             wanted: false,
-            shown: false,
+            shown: Parents::Hidden,
         }
     }
 }
@@ -124,12 +136,7 @@ impl Item {
 impl Phantoms {
     pub(super) fn new(phantoms: Vec<Phantom>) -> Result<Self> {
         let mut items = vec![Item::directory(PathBuf::from("/"))];
-        for Phantom {
-            path,
-            kind,
-            with_parents,
-        } in phantoms
-        {
+        for Phantom { path, kind, parents } in phantoms {
             let refuse = |reason| Error::Phantom {
                 path: path.clone(),
                 reason,
@@ -147,8 +154,11 @@ impl Phantoms {
                 if at == next {
                     items.push(Item::directory(path));
                 }
-                if let Some(item) = items.get_mut(at.0) {
-                    item.shown |= with_parents;
+                if let Some(item) = items.get_mut(at.0)
+                    && item.shown != Parents::Shown
+                    && parents != Parents::Hidden
+                {
+                    item.shown = parents.clone();
                 }
             }
             let Some(item) = items.get_mut(at.0) else { continue };
@@ -158,7 +168,11 @@ impl Phantoms {
             if !item.children.is_empty() && !matches!(kind, PhantomKind::Directory) {
                 return Err(refuse("phantoms lie below it"));
             }
-            (item.kind, item.wanted, item.shown) = (kind, true, true);
+            item.shown = match kind {
+                PhantomKind::Overlay { link: None, .. } => Parents::Hidden,
+                _ => Parents::Shown,
+            };
+            (item.kind, item.wanted) = (kind, true);
         }
         Ok(Self {
             items,
@@ -186,8 +200,8 @@ impl Phantoms {
     }
 
     /// Returns whether the phantom is seen where the target has no entry.
-    pub(super) fn is_shown(&self, id: PhantomId) -> bool {
-        self.items.get(id.0).is_none_or(|item| item.shown)
+    pub(super) fn shown(&self, id: PhantomId) -> &Parents {
+        self.items.get(id.0).map_or(&Parents::Shown, |item| &item.shown)
     }
 
     /// Returns the phantom that is seen as `name` in a directory.
@@ -201,7 +215,10 @@ impl Phantoms {
     /// Returns the phantom beside the target's own entry `name` of a directory, in which names that the entry lacks are
     /// looked up. The source of an overlay may come to have it later.
     pub(super) fn beside(&self, id: PhantomId, name: &OsStr) -> Option<PhantomId> {
-        let Some(PhantomKind::Overlay { link, source }) = self.kind(id) else {
+        let Some(PhantomKind::Overlay {
+            below: seen, source, ..
+        }) = self.kind(id)
+        else {
             return self.items.get(id.0)?.children.get(name).copied();
         };
         let key = (id, name.to_owned());
@@ -213,8 +230,12 @@ impl Phantoms {
         let next = PhantomId(self.items.len() + below.kinds.len());
         let id = *below.numbers.entry(key).or_insert(next);
         if id == next {
-            let (link, source) = (link.join(name), source.join(name));
-            below.kinds.push(PhantomKind::Overlay { link, source });
+            let (seen, source) = (seen.join(name), source.join(name));
+            below.kinds.push(PhantomKind::Overlay {
+                link: Some(seen.clone()),
+                below: seen,
+                source,
+            });
             below.paths.push(path);
         }
         Some(id)
@@ -248,7 +269,7 @@ mod tests {
         Phantom {
             path: path.into(),
             kind,
-            with_parents: true,
+            parents: Parents::Shown,
         }
     }
 
@@ -278,7 +299,8 @@ mod tests {
         std::fs::create_dir(source.path().join("d")).unwrap();
         std::fs::write(source.path().join("d/file"), "").unwrap();
         let overlay = PhantomKind::Overlay {
-            link: "/elsewhere/lib".into(),
+            link: Some("usr/lib".into()),
+            below: "/elsewhere/lib".into(),
             source: source.path().to_owned(),
         };
         let phantoms = Phantoms::new(vec![phantom("/lib", overlay)]).unwrap();
@@ -286,9 +308,10 @@ mod tests {
         let d = phantoms.child(lib, OsStr::new("d")).unwrap();
         let file = phantoms.child(d, OsStr::new("file")).unwrap();
         let link = |id| match phantoms.kind(id) {
-            Some(PhantomKind::Overlay { link, .. }) => link,
+            Some(PhantomKind::Overlay { link: Some(link), .. }) => link,
             other => panic!("{other:?}"),
         };
+        assert_eq!(link(lib), Path::new("usr/lib"));
         assert_eq!(link(file), Path::new("/elsewhere/lib/d/file"));
         assert_eq!(phantoms.path(file).as_deref(), Some(Path::new("/lib/d/file")));
         assert_eq!(phantoms.path(PhantomId::ROOT).as_deref(), Some(Path::new("/")));
@@ -306,7 +329,7 @@ mod tests {
     #[test]
     fn directories_on_the_way() {
         let alone = |path| Phantom {
-            with_parents: false,
+            parents: Parents::Hidden,
             ..phantom(path, PhantomKind::Directory)
         };
         let phantoms = Phantoms::new(vec![
@@ -320,7 +343,7 @@ mod tests {
                 .unwrap()
                 .into_iter()
                 .try_fold(PhantomId::ROOT, |id, name| phantoms.child(id, name));
-            phantoms.is_shown(id.unwrap())
+            *phantoms.shown(id.unwrap()) == Parents::Shown
         };
         assert!(!shown("/lib") && shown("/lib/x"));
         assert!(shown("/usr") && !shown("/usr/lib") && shown("/usr/lib/x"));

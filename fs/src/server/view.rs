@@ -231,7 +231,7 @@ impl View {
             Ok(attr) => Ok(Some(self.entry(&attr, parent, name, Origin::Found))),
             Err(AttrError::Os(Errno::NOENT)) => match self.nodes.phantom_in(parent, name) {
                 Some(id) => Ok(Some(self.phantom_entry(id))),
-                None if self.nodes.phantoms_grow(parent) => Err(Errno::NOENT),
+                None if self.nodes.may_have_phantom(parent, name) => Err(Errno::NOENT),
                 None => Ok(None),
             },
             Err(error) => Err(error.into()),
@@ -257,11 +257,13 @@ impl View {
 
     fn phantom(&self, id: PhantomId) -> NodeAttr {
         let (kind, mode, size) = match self.phantoms.kind(id) {
-            Some(PhantomKind::Symlink(text) | PhantomKind::Overlay { link: text, .. }) => {
+            Some(PhantomKind::Symlink(text) | PhantomKind::Overlay { link: Some(text), .. }) => {
                 (FileType::Symlink, 0o777, text.as_os_str().len() as u64)
             }
             Some(PhantomKind::File { data, mode }) => (FileType::Regular, mode & 0o777, data.len() as u64),
-            Some(PhantomKind::Directory) | None => (FileType::Directory, 0o755, 0),
+            Some(PhantomKind::Directory | PhantomKind::Overlay { link: None, .. }) | None => {
+                (FileType::Directory, 0o755, 0)
+            }
         };
         let mtime = self.started;
         let meta = Meta {
@@ -311,7 +313,7 @@ impl View {
     pub(super) fn readlink(&self, id: u64) -> Result<OsString> {
         if let Some(phantom) = PhantomId::from_node_id(id) {
             return match self.phantoms.kind(phantom) {
-                Some(PhantomKind::Symlink(text) | PhantomKind::Overlay { link: text, .. }) => {
+                Some(PhantomKind::Symlink(text) | PhantomKind::Overlay { link: Some(text), .. }) => {
                     Ok(text.into_os_string())
                 }
                 _ => Err(Errno::INVAL),

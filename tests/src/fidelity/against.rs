@@ -265,6 +265,7 @@ mod tests {
         let random = [Random {
             glob: "etc/key".to_owned(),
             excuse: Excuse::Content,
+            packages: String::new(),
             reason: "for the test".to_owned(),
         }];
         compared(&paths[0], &paths[1], &random).expect("compared")

@@ -1,11 +1,11 @@
 //! The cases: the files `tests/cases/GROUP`, one case or several a line.
 //!
 //! ```text
-//! NAME ARCH[,FOREIGN…][/ARCH…] SUITE VARIANT INCLUDE|- [WORD…]
+//! NAME ARCH[,FOREIGN…][/ARCH…] SUITE[/SUITE…] VARIANT[/VARIANT…] INCLUDE|- [WORD…]
 //! ```
 //!
-//! Architectures split by `/` make a case each; those split by `,` are in one
-//! root filesystem, the first is its own. `{arch}` in INCLUDE stands for that
+//! Architectures, suites and variants split by `/` make a case each, in every combination;
+//! architectures split by `,` are in one root filesystem, the first is its own. `{arch}` in INCLUDE stands for that
 //! one. The words:
 //!
 //! * `ci`: belongs to what continuous integration compares;
@@ -21,15 +21,16 @@
 //! * `source=OPTION`: an option of the archive's line in sources.list, on both sides;
 //! * `ours=OPTION`, `reference=OPTION`: one more option of either side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{data, lines, wrong};
 use crate::Result;
+use crate::compare::Random;
 use crate::error::At as _;
 
 /// The groups, in the order of the tables.
-pub const GROUPS: [&str; 7] = [
+pub const GROUPS: [&str; 9] = [
     "variants",
     "architectures",
     "suites",
@@ -37,6 +38,8 @@ pub const GROUPS: [&str; 7] = [
     "chrootless",
     "popular",
     "wide",
+    "matrix",
+    "thousand",
 ];
 
 /// What should come of a case.
@@ -192,6 +195,21 @@ pub fn read(dir: &Path) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
+/// The cases in which rows of random entries are to be seen: one for each set of packages that rows name,
+/// on this machine's architecture.
+#[must_use]
+pub fn of_rows(rows: &[Random]) -> Vec<Case> {
+    let native = crate::elf::native().map_or("amd64", |machine| machine.debian);
+    let sets = rows.iter().map(|row| row.packages.as_str());
+    let sets: BTreeSet<&str> = sets.filter(|packages| !packages.is_empty()).collect();
+    let case = |packages: &str| {
+        let name = format!("two-{}", packages.replace(',', "+"));
+        let line = format!("{name} {native} stable minbase {packages}");
+        parse("random", &line).unwrap_or_default()
+    };
+    sets.into_iter().flat_map(case).collect()
+}
+
 /// The cases of the project.
 ///
 /// # Errors
@@ -214,8 +232,8 @@ const VARIANTS: [&str; 9] = [
 
 fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let [name, architectures, suite, variant, include, words @ ..] = words.as_slice() else {
-        return Err("a case is NAME ARCHITECTURES SUITE VARIANT INCLUDE|- [WORD…]".to_owned());
+    let [name, architectures, suites, variants, include, words @ ..] = words.as_slice() else {
+        return Err("a case is NAME ARCHITECTURES SUITES VARIANTS INCLUDE|- [WORD…]".to_owned());
     };
     let plain = |what: &str, word: &str| {
         let fits = |letter: char| letter.is_ascii_alphanumeric() || "-.+".contains(letter);
@@ -225,8 +243,10 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         Ok(())
     };
     plain("name", name)?;
-    plain("suite", suite)?;
-    if !VARIANTS.contains(variant) {
+    for suite in suites.split('/') {
+        plain("suite", suite)?;
+    }
+    if let Some(variant) = variants.split('/').find(|variant| !VARIANTS.contains(variant)) {
         return Err(format!(
             "`{variant}` is no variant; there are {}",
             VARIANTS.join(", ")
@@ -236,8 +256,8 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         group: group.to_owned(),
         name: (*name).to_owned(),
         architectures: Vec::new(),
-        suite: (*suite).to_owned(),
-        variant: (*variant).to_owned(),
+        suite: String::new(),
+        variant: String::new(),
         include: String::new(),
         ci: false,
         ci_alone: false,
@@ -269,8 +289,9 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
             _ => return Err(format!("`{word}` means nothing here")),
         }
     }
-    let one = |own: &str| {
+    let one = |own: &str, suite: &str, variant: &str| {
         let mut case = case.clone();
+        (case.suite, case.variant) = (suite.to_owned(), variant.to_owned());
         case.architectures = own.split(',').map(str::to_owned).collect();
         for architecture in &case.architectures {
             plain("architecture", architecture)?;
@@ -280,143 +301,14 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         }
         Ok(case)
     };
-    architectures.split('/').map(one).collect()
+    let of = |own| {
+        let of = move |suite| variants.split('/').map(move |variant| (own, suite, variant));
+        suites.split('/').flat_map(of)
+    };
+    let all = architectures.split('/').flat_map(of);
+    all.map(|(own, suite, variant)| one(own, suite, variant))
+        .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn lines_are_read() {
-        let line = "kernel riscv64/s390x stable minbase linux-image-{arch},x ci ours=--a=b";
-        let cases = parse("packages", line).expect("cases");
-        assert_eq!(cases.len(), 2);
-        assert_eq!(cases[1].id(), "s390x-stable-minbase-kernel");
-        assert_eq!(cases[1].include, "linux-image-s390x,x");
-        assert!(cases[0].ci && !cases[0].alone);
-        assert_eq!(cases[0].ours, ["--a=b"]);
-        assert_eq!(cases[0].in_ci().as_ref(), Some(&cases[0]));
-        let native = cases[0].for_architecture("amd64");
-        assert_eq!(
-            (native.include.as_str(), native.ci),
-            ("linux-image-amd64,x", false)
-        );
-        let line = "- riscv64,amd64 testing apt - merged-usr=no deferred";
-        let both = parse("variants", line).expect("a case");
-        assert_eq!(both[0].id(), "riscv64,amd64-testing-apt");
-        assert_eq!(both[0].architecture(), "riscv64");
-        assert_eq!(both[0].expected, Expected::Deferred);
-        assert_eq!(both[0].merged_usr, Some(false));
-        assert_eq!(both[0].archive("http://x"), "http://x");
-        let old = parse("suites", "- riscv64 sid apt - source=check-valid-until=no").expect("a case");
-        assert_eq!(
-            old[0].archive("http://x"),
-            "deb [check-valid-until=no] http://x sid main"
-        );
-        let other = parse("variants", "- s390x stable apt - refused=initdb").expect("a case");
-        assert_eq!(other[0].in_ci(), None);
-        let apart = parse("variants", "- s390x stable apt - ci=alone").expect("a case");
-        assert!(!apart[0].alone && !apart[0].ci);
-        assert!(apart[0].in_ci().is_some_and(|case| case.alone));
-        assert_eq!(other[0].expected, Expected::Refused("initdb".to_owned()));
-    }
-
-    #[test]
-    fn wrong_lines_are_named() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        for group in GROUPS {
-            std::fs::write(dir.path().join(group), "# nothing\n").expect("written");
-        }
-        let path = dir.path().join("suites");
-        for (line, said) in [
-            (
-                "ssh riscv64 stable minbase",
-                "a case is NAME ARCHITECTURES SUITE VARIANT INCLUDE|- [WORD…]",
-            ),
-            (
-                "- riscv64 stable minbas -",
-                "`minbas` is no variant; there are extract, ",
-            ),
-            ("- riscv64 stable minbase - often", "`often` means nothing here"),
-            (
-                "- riscv64 stable minbase - refused=",
-                "`refused=` means nothing here",
-            ),
-            (
-                "- riscv64 stable minbase - merged-usr=perhaps",
-                "`merged-usr=perhaps` means nothing here",
-            ),
-            ("- riscv64//s390x stable minbase -", "`` is no architecture"),
-            ("a/b riscv64 stable minbase -", "`a/b` is no name"),
-            (
-                "- riscv64/riscv64 stable minbase -",
-                "riscv64-stable-minbase is there already, at suites:2",
-            ),
-            ("- riscv64 stable minbase - debconf=none", "there is no "),
-        ] {
-            std::fs::write(&path, format!("# cases\n{line}\n")).expect("written");
-            let error = read(dir.path()).expect_err(line).to_string();
-            assert!(
-                error.starts_with(&format!("{}:2: {said}", path.display())),
-                "{line}: {error}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_a_reference_depends_on_tells_cases_apart() {
-        let of = |line: &str| parse("x", line).expect(line)[0].made_of().expect("text");
-        let all: BTreeSet<_> = [
-            "- riscv64 stable minbase -",
-            "- riscv64 stable minbase a",
-            "- riscv64,amd64 stable minbase -",
-            "- riscv64 testing minbase -",
-            "- riscv64 stable apt -",
-            "- riscv64 stable minbase - merged-usr=yes",
-            "- riscv64 stable minbase - reference=--x",
-            "- riscv64 stable minbase - source=trusted=yes",
-        ]
-        .map(of)
-        .into();
-        assert_eq!(all.len(), 8);
-        assert_eq!(
-            of("- riscv64 stable minbase -"),
-            of("- riscv64 stable minbase - ci ours=--x")
-        );
-    }
-
-    #[test]
-    fn the_cases_of_the_project_are_sound() {
-        let cases = all().expect("sound");
-        let count = |group: &str| cases.iter().filter(|case| case.group == group).count();
-        assert!(
-            count("packages") >= 100,
-            "only {} package cases",
-            count("packages")
-        );
-        assert!(count("wide") >= 300);
-        // The bundles have them all, but for one that is a case of its own.
-        let packages = |group: &str| -> std::collections::BTreeSet<String> {
-            let cases = cases.iter().filter(|case| case.group == group);
-            cases
-                .flat_map(|case| case.include.split(',').map(str::to_owned))
-                .collect()
-        };
-        let apart: Vec<String> = (&packages("wide") - &packages("popular")).into_iter().collect();
-        assert_eq!(apart, ["texlive-latex-base"]);
-        assert!(cases.iter().filter(|case| case.ci).count() >= 6);
-        // One that is made alone is compared for another architecture.
-        for case in cases.iter().filter(|case| case.ci_alone) {
-            let peer = |other: &&Case| {
-                let same = |of: fn(&Case) -> &str| of(case) == of(other);
-                same(|case| &case.variant) && same(|case| &case.include) && same(|case| &case.suite)
-            };
-            let compared = cases.iter().filter(peer).any(|other| other.ci);
-            assert!(compared, "{} is compared for no architecture", case.id());
-        }
-        assert!(cases.iter().all(|case| case.alone == (case.group == "wide")));
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
 //! The entries whose content is random by design: `tests/cases/random`.
 //!
-//! One row a line: `GLOB content REASON`, `GLOB content+size REASON` or `GLOB existence
-//! REASON`. A row excuses the bytes of an entry, and its length if it says so, or that
-//! one side does not have it; nothing else.
+//! One row a line: `GLOB EXCUSE PACKAGES REASON`. A row excuses the bytes of an entry (`content`), and its
+//! length if it says so (`content+size`), the form of a database with the same records (`records`), or that
+//! one side does not have it (`existence`); nothing else. PACKAGES, split by commas, are those with which two
+//! references differ there, `-` where no two do.
 
 use std::path::Path;
 
@@ -23,21 +24,23 @@ pub fn read(path: &Path) -> Result<Vec<Random>> {
             Some("content") => Excuse::Content,
             Some("content+size") => Excuse::Size,
             Some("existence") => Excuse::Existence,
+            Some("records") => Excuse::Records,
             Some(other) => {
                 return Err(wrong(
                     path,
                     at,
-                    format!("`{other}` is none of `content`, `content+size`, `existence`"),
+                    format!("`{other}` is none of `content`, `content+size`, `existence`, `records`"),
                 ));
             }
             None => {
                 return Err(wrong(
                     path,
                     at,
-                    "a row is GLOB content|content+size|existence REASON",
+                    "a row is GLOB content|content+size|existence|records PACKAGES|- REASON",
                 ));
             }
         };
+        let packages = words.next().filter(|word| *word != "-").unwrap_or_default();
         let reason = words.collect::<Vec<_>>().join(" ");
         if reason.is_empty() {
             return Err(wrong(path, at, format!("no reason for {glob}")));
@@ -55,6 +58,7 @@ pub fn read(path: &Path) -> Result<Vec<Random>> {
         rows.push(Random {
             glob: glob.to_owned(),
             excuse,
+            packages: packages.to_owned(),
             reason,
         });
     }
@@ -74,9 +78,11 @@ mod tests {
 
     #[test]
     fn rows_are_read() {
-        let rows = of("# a comment\n\netc/key*  content  a key\nx content+size  a  seed\n").expect("rows");
+        let rows =
+            of("# a comment\n\netc/key*  content b,c  a key\nx content+size -  a  seed\n").expect("rows");
         assert_eq!(rows.len(), 2);
         assert_eq!([rows[0].excuse, rows[1].excuse], [Excuse::Content, Excuse::Size]);
+        assert_eq!([rows[0].packages.as_str(), &rows[1].packages], ["b,c", ""]);
         assert_eq!(rows[1].reason, "a seed");
     }
 
@@ -85,18 +91,18 @@ mod tests {
         for (text, said) in [
             (
                 "\netc/key size x\n",
-                "random:2: `size` is none of `content`, `content+size`, `existence`",
+                "random:2: `size` is none of `content`, `content+size`, `existence`, `records`",
             ),
-            ("etc/key content\n", "random:1: no reason for etc/key"),
+            ("etc/key content -\n", "random:1: no reason for etc/key"),
             (
                 "etc/key\n",
-                "random:1: a row is GLOB content|content+size|existence REASON",
+                "random:1: a row is GLOB content|content+size|existence|records PACKAGES|- REASON",
             ),
             (
-                "/etc/key content x\n",
+                "/etc/key content - x\n",
                 "random:1: /etc/key should be relative, without `./`",
             ),
-            ("a content x\na content y\n", "random:2: a is there twice"),
+            ("a content - x\na content - y\n", "random:2: a is there twice"),
         ] {
             assert_eq!(of(text).expect_err("wrong"), said);
         }

@@ -57,7 +57,8 @@ impl Maker {
     /// When a file of the case cannot be read.
     pub fn key(&self, case: &Case, release: &Release) -> Result<String> {
         let all = format!(
-            "{}\n{}\n{}\n{}",
+            "{}\n{}\n{}\n{}\n{}",
+            crate::listing::FIRST,
             self.mirror,
             release.hash,
             self.epoch,
@@ -86,7 +87,7 @@ impl Maker {
         if let (false, Ok(what)) = (again, std::fs::read_to_string(&failed)) {
             return Err(fail(what));
         }
-        match self.make_new(case) {
+        match self.make_new(case, &place()?) {
             Ok(listing) => {
                 listing.write(&path)?;
                 let _ = std::fs::remove_file(&failed);
@@ -114,7 +115,8 @@ impl Maker {
             .find(|other| other.to_string_lossy().ends_with(&end)))
     }
 
-    /// A second reference of a case, made like the first and kept as well.
+    /// A second reference of a case, made like the first and kept as well; on another kind of filesystem
+    /// if the machine has one with room, since each lists directories in an order of its own.
     ///
     /// # Errors
     /// As for [`Self::make`].
@@ -123,7 +125,7 @@ impl Maker {
         if path.is_file() {
             return Listing::read(&path);
         }
-        let listing = self.make_new(case)?;
+        let listing = self.make_new(case, &other_place()?)?;
         listing.write(&path)?;
         Ok(listing)
     }
@@ -165,12 +167,11 @@ impl Maker {
         }
     }
 
-    fn make_new(&self, case: &Case) -> Result<Listing> {
-        let base = place()?;
+    fn make_new(&self, case: &Case, base: &Path) -> Result<Listing> {
         let work = tempfile::Builder::new()
             .prefix(&passing("mmdebstrap"))
-            .tempdir_in(&base)
-            .at(&base)?;
+            .tempdir_in(base)
+            .at(base)?;
         let account = Account::of_tests()?;
         open_to(&account, work.path())?;
         let tar = work.path().join("root.tar");
@@ -202,6 +203,19 @@ impl Maker {
             keep(&tar, &dir.join(format!("{}.reference.tar", case.id())))?;
         }
         Ok(listing)
+    }
+}
+
+/// A tmpfs with room for a large root filesystem and its tar; else the place of all references.
+fn other_place() -> Result<PathBuf> {
+    let shared = Path::new("/dev/shm");
+    let room = nix::sys::statvfs::statvfs(shared)
+        .map(|stat| stat.blocks_available() as u64 * stat.fragment_size() as u64)
+        .unwrap_or_default();
+    if room < 6 << 30 {
+        place()
+    } else {
+        Ok(shared.to_owned())
     }
 }
 

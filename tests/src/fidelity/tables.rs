@@ -95,15 +95,16 @@ pub fn summary(data: &Data<'_>, group: &str) -> String {
         .filter_map(|case| data.records.get(&case.id()))
         .collect();
     let count = |verdict| records.iter().filter(|record| record.verdict == verdict).count();
-    let good = if group == "wide" {
-        Verdict::Installed
-    } else {
-        Verdict::Equal
-    };
-    let mut parts = vec![format!("{} of {} {good}", count(good), cases.len())];
+    let (alone, compared): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.alone);
+    let mut parts = Vec::new();
+    for (cases, good) in [(&compared, Verdict::Equal), (&alone, Verdict::Installed)] {
+        if !cases.is_empty() {
+            parts.push(format!("{} of {} {good}", count(good), cases.len()));
+        }
+    }
     parts.push(format!("{} refused by name", count(Verdict::Refused)));
     parts.push(format!("{} deferred by name", count(Verdict::Deferred)));
-    if group != "wide" {
+    if !compared.is_empty() {
         parts.push(format!("{} silently different", count(Verdict::Differs)));
     }
     for (number, what) in [
@@ -121,6 +122,11 @@ pub fn summary(data: &Data<'_>, group: &str) -> String {
 fn table(data: &Data<'_>, group: &str) -> String {
     let mut out = format!("**{}.**\n\n", summary(data, group));
     let cases = data.cases.iter().filter(|case| case.group == group);
+    match group {
+        "matrix" => return out + &grid::matrix(data, cases),
+        "thousand" => return out + &grid::thousand(data, cases),
+        _ => {}
+    }
     if group == "wide" {
         out += "| package | packages | entries | seconds | outcome |\n|---|--:|--:|--:|---|\n";
         for case in cases {
@@ -251,13 +257,14 @@ fn random(data: &Data<'_>) -> String {
                 Excuse::Content => "content",
                 Excuse::Size => "content and size",
                 Excuse::Existence => "whether it is there",
+                Excuse::Records => "the form of the same records",
             },
             row.reason,
             cases.count(),
-            if data.seen.contains(&row.glob) {
-                "differ"
-            } else {
-                "not compared"
+            match (data.seen.contains(&row.glob), row.packages.as_str()) {
+                (true, _) => "differ",
+                (false, "") => "the same",
+                (false, _) => "not compared",
             },
         );
     }
@@ -362,5 +369,6 @@ fn day(seconds: u64) -> String {
     format!("{year}-{month:02}-{:02}", days + 1)
 }
 
+mod grid;
 #[cfg(test)]
 mod tests;

@@ -230,6 +230,9 @@ impl Shared<'_> {
         let watched = |of: fn(Arc<dyn Observer>) -> Arc<dyn rootless_install_fs::Watch>| {
             self.options.observer.clone().map(of)
         };
+        let top = serving::loader_top().map(|top| self.options.target.root_path().join(top));
+        let own_top = top.and_then(|top| top.symlink_metadata().ok());
+        let own_top = own_top.is_some_and(|top| top.is_dir());
         View::start(ViewOptions {
             target: self.options.target,
             mount_point: &self.options.mount_point,
@@ -237,7 +240,7 @@ impl Shared<'_> {
             native_system: self.native_system.filter(|_| native_root.is_none()),
             serve: ServeOptions {
                 watch: watched(|observer| observer.inside()),
-                ..serving::serve_target(self.options.arch, self.options.foreign, programs)
+                ..serving::serve_target(self.options.arch, self.options.foreign, programs, own_top)
             },
             native_root: native_root.map(|root| NativeRootView {
                 root,

@@ -2,7 +2,7 @@
 
 use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY};
 use deb_arch::Architecture;
-use rootless_install_fs::{Phantom, PhantomKind, Redirect, ServeOptions};
+use rootless_install_fs::{Parents, Phantom, PhantomKind, Redirect, ServeOptions};
 use shim_protocol::{FOREIGN, paths};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ fn phantom(path: &str, kind: PhantomKind) -> Phantom {
     Phantom {
         path: PathBuf::from(path),
         kind,
-        with_parents: true,
+        parents: Parents::Shown,
     }
 }
 
@@ -53,11 +53,13 @@ pub(super) fn serve_native_root() -> ServeOptions {
 }
 
 /// Returns how a target with some foreign architectures is served;
-/// `sysroot` is the native sysroot on this machine; with none nothing is redirected.
+/// `sysroot` is the native sysroot on this machine; with none nothing is redirected. With `own_top` the target has
+/// the directory of [`loader_top`] itself.
 pub(super) fn serve_target(
     target: &Architecture,
     foreign: &[&'static Architecture],
     sysroot: Option<PathBuf>,
+    own_top: bool,
 ) -> ServeOptions {
     let native = Architecture::native();
     let mut phantoms = always();
@@ -71,25 +73,39 @@ pub(super) fn serve_target(
     let in_sysroot = |path: &str| PathBuf::from(format!("{}{path}", paths::SYSROOT));
     let merged = format!("/usr{}", native.loader);
     let libraries = format!("/usr/lib/{}", native.triplet);
-    phantoms.push(phantom(&merged, PhantomKind::Symlink(in_sysroot(&merged))));
-    // Where the target has no such directory, the top looks as base-files wants
-    // it: links into /usr. /lib itself is always the target's own.
+    // A script that merges /usr makes the directory there, if the target has it at the top.
+    phantoms.push(Phantom {
+        parents: loader_top().map_or(Parents::Shown, |top| Parents::HiddenBy(top.into())),
+        ..phantom(&merged, PhantomKind::Symlink(in_sysroot(&merged)))
+    });
+    // Where the target has no such directory, the top looks as base-files wants it: a link into /usr. Where
+    // it has one, since its /usr is not merged (yet) and its own libraries or loader are there, the loader is
+    // seen in that; a script that merges it puts a link of its own in the place. /lib itself is always the
+    // target's own.
     if let Some(top) = loader_top() {
-        phantoms.push(phantom(
-            &format!("/{top}"),
-            PhantomKind::Symlink(Path::new("usr").join(top)),
-        ));
+        let below = in_sysroot(&format!("/usr/{top}"));
+        let overlay = PhantomKind::Overlay {
+            link: (!own_top).then(|| Path::new("usr").join(top)),
+            below,
+            source: sysroot.join("usr").join(top),
+        };
+        phantoms.push(phantom(&format!("/{top}"), overlay));
     }
     // The second is for a target whose /usr is not merged (yet). Where the target
     // has native libraries itself, native tools find theirs beside those.
     for path in [libraries.as_str(), libraries.trim_start_matches("/usr")] {
         let overlay = PhantomKind::Overlay {
-            link: in_sysroot(&libraries),
+            link: Some(in_sysroot(&libraries)),
+            below: in_sysroot(&libraries),
             source: sysroot.join(libraries.trim_start_matches('/')),
         };
         // Of an unmerged target /lib is its own, and a script that merges it replaces it.
         phantoms.push(Phantom {
-            with_parents: path.starts_with("/usr"),
+            parents: if path.starts_with("/usr") {
+                Parents::Shown
+            } else {
+                Parents::Hidden
+            },
             ..phantom(path, overlay)
         });
     }
@@ -123,6 +139,7 @@ mod tests {
             by_name("riscv64"),
             &[by_name("arm64"), by_name("s390x")],
             Some("/x".into()),
+            false,
         );
         let redirect = options.redirect.unwrap();
         let argument = |name| {
@@ -138,6 +155,10 @@ mod tests {
         assert_eq!(argument("riscv64"), "riscv64");
         assert_eq!(argument("arm64"), "riscv64+arm64");
         assert_eq!(argument("s390x"), "riscv64+s390x");
-        assert!(serve_target(by_name("riscv64"), &[], None).redirect.is_none());
+        assert!(
+            serve_target(by_name("riscv64"), &[], None, false)
+                .redirect
+                .is_none()
+        );
     }
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::mount::MsFlags;
-use rootless_install_fs::{ElfIdentity, FileType, Phantom, PhantomKind, Redirect, ServeOptions, Target};
+use rootless_install_fs::{
+    ElfIdentity, FileType, Parents, Phantom, PhantomKind, Redirect, ServeOptions, Target,
+};
 
 use super::{Case, errno, idle, meta};
 use crate::namespace::{Inside, Outside};
@@ -133,7 +135,11 @@ fn phantoms(target: &Target, dir: &Path) -> ServeOptions {
     let phantom = |path: &str, kind| Phantom {
         path: path.into(),
         kind,
-        with_parents: path != "/lib/native",
+        parents: if path == "/lib/native" {
+            Parents::Hidden
+        } else {
+            Parents::Shown
+        },
     };
     let file = |text: &str| PhantomKind::File {
         data: text.into(),

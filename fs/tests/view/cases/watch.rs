@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use rootless_install_fs::{
-    Access, AccessKind, FileType, LookupResult, Phantom, PhantomKind, ServeOptions, Target, Watch,
+    Access, AccessKind, FileType, LookupResult, Parents, Phantom, PhantomKind, ServeOptions, Target, Watch,
 };
 
 use super::{Case, Inside, Outside, errno, meta};
@@ -95,7 +95,7 @@ fn watched(target: &Target, _: &Path) -> ServeOptions {
         phantoms: vec![Phantom {
             path: "/hidden/place".into(),
             kind: PhantomKind::Directory,
-            with_parents: true,
+            parents: Parents::Shown,
         }],
         ..ServeOptions::default()
     }

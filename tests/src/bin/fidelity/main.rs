@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rootless_install_tests::compare::matches;
+use rootless_install_tests::compare::{Random, matches};
 use rootless_install_tests::fidelity::against::Pair;
 use rootless_install_tests::fidelity::cases::{self, Case, GROUPS};
 use rootless_install_tests::fidelity::reference::{Emulation, Maker};
@@ -57,7 +57,10 @@ fn say(line: &str) {
 // Whether all chosen cases ended as expected.
 fn work(options: &Options) -> Result<bool> {
     let all = cases::all()?;
-    let chosen: Vec<Case> = all
+    let random = random::read(&data().join("random"))?;
+    let pairs = cases::of_rows(&random);
+    let from = if options.justify { &pairs } else { &all };
+    let chosen: Vec<Case> = from
         .iter()
         .filter(|case| options.only.is_empty() || options.only.iter().any(|glob| matches(glob, &case.id())))
         .filter(|case| options.groups.is_empty() || options.groups.contains(&case.group))
@@ -96,8 +99,10 @@ fn work(options: &Options) -> Result<bool> {
         needs.push(Need::Archive);
     }
     let against = options.against.is_some();
-    let references =
-        !against && (options.twice || (options.adopt.is_empty() && chosen.iter().any(|case| !case.alone)));
+    let references = !against
+        && (options.twice
+            || options.justify
+            || (options.adopt.is_empty() && chosen.iter().any(|case| !case.alone)));
     if references {
         needs.extend([Need::Mmdebstrap, Need::Emulation]);
     }
@@ -125,7 +130,6 @@ fn work(options: &Options) -> Result<bool> {
         tars: options.keep.then(|| kept().join("tars")),
         limit: Duration::from_secs(options.limit),
     };
-    let random = random::read(&data().join("random"))?;
     if let Some(before) = &options.against {
         let pair = Pair::new(maker, random, &kept(), before)?;
         return in_turns(&chosen, options.jobs, |case| {
@@ -141,12 +145,24 @@ fn work(options: &Options) -> Result<bool> {
     }
     let _emulation = if references { Some(Emulation::on()?) } else { None };
     let fine = in_turns(&chosen, options.jobs, |case| {
-        if options.twice {
+        if options.twice || options.justify {
             twice(&runner, case)
         } else {
             compared(&runner, case)
         }
     })?;
+    if options.justify {
+        let seen = seen();
+        let needed = |row: &&Random| row.packages.is_empty() || seen.contains(&row.glob);
+        let idle: Vec<&Random> = runner.random.iter().filter(|row| !needed(row)).collect();
+        for row in &idle {
+            out(&format!(
+                "tests/cases/random: {} is needed by no two references with {}",
+                row.glob, row.packages
+            ));
+        }
+        return Ok(fine && idle.is_empty());
+    }
     if !options.twice && options.only.is_empty() && options.groups.is_empty() && !options.ci {
         write_tables(&all, &runner.results)?;
     }
@@ -288,17 +304,7 @@ fn adopt(runner: &Runner, all: &[Case], tars: &[String]) -> Result<bool> {
 fn write_tables(all: &[Case], results: &Results) -> Result<()> {
     let rows = random::read(&data().join("random"))?;
     let records = results.all();
-    let mut seen = BTreeSet::new();
-    if let Ok(files) = std::fs::read_dir(kept().join("twice")) {
-        for file in files.flatten() {
-            let text = std::fs::read_to_string(file.path()).unwrap_or_default();
-            seen.extend(
-                text.lines()
-                    .filter_map(|line| line.split('\t').next())
-                    .map(str::to_owned),
-            );
-        }
-    }
+    let seen = seen();
     let data = tables::Data {
         cases: all,
         records: &records,
@@ -316,4 +322,20 @@ fn write_tables(all: &[Case], results: &Results) -> Result<()> {
         say(&format!("tests/cases/random: {glob} excused nothing in any case"));
     }
     Ok(())
+}
+
+/// The globs of rows whose entries differed between two references.
+fn seen() -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    if let Ok(files) = std::fs::read_dir(kept().join("twice")) {
+        for file in files.flatten() {
+            let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+            seen.extend(
+                text.lines()
+                    .filter_map(|line| line.split('\t').next())
+                    .map(str::to_owned),
+            );
+        }
+    }
+    seen
 }

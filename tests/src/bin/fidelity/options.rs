@@ -17,6 +17,8 @@ Without a choice of cases: runs all of them and writes the tables of the documen
   --tables           writes the tables from the results there are, and stops
   --twice            makes a second reference of each chosen case and prints what differs
                      between the two: such content is random by design
+  --justify          does so with the packages of each row of tests/cases/random, for this
+                     machine's architecture; rows that no such pair needs are an error
   --against PROGRAM  runs each chosen case with PROGRAM, another build of this program, in the
                      place of a reference: the same bytes, messages and errors are to come of it
   --adopt [ID=]TAR…  takes tars that were made with the same mirror and options as the
@@ -42,6 +44,7 @@ pub(crate) struct Options {
     pub(crate) list: bool,
     pub(crate) tables: bool,
     pub(crate) twice: bool,
+    pub(crate) justify: bool,
     pub(crate) against: Option<PathBuf>,
     pub(crate) adopt: Vec<String>,
     pub(crate) jobs: usize,
@@ -96,6 +99,7 @@ pub(crate) fn options() -> std::result::Result<Option<Options>, String> {
             "--list" => options.list = true,
             "--tables" => options.tables = true,
             "--twice" => options.twice = true,
+            "--justify" => options.justify = true,
             "--again" => options.again = true,
             "--fallback" => options.fallback = true,
             "--keep" => options.keep = true,
