@@ -12,7 +12,8 @@ use std::process::{Command, ExitStatus, Stdio};
 
 /// Variables that this helper sets for a program, and takes away from what that
 /// program executes.
-const OURS: [&str; 20] = [
+const OURS: [&str; 21] = [
+    "GI_TYPELIB_PATH",
     "GLIBC_TUNABLES",
     "GUILE_AUTO_COMPILE",
     "GUILE_SYSTEM_COMPILED_PATH",

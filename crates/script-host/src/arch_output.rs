@@ -239,6 +239,7 @@ mod tests {
         ("/usr/bin/riscv64-linux-gnu-strings x", "+"),
         ("/usr/libexec/i386-linux-gnu/isa-support/test-SSE2", "?"),
         ("/usr/lib/arm-linux-gnueabihf/isa-support/test-NEON", "?"),
+        ("/usr/lib/sse2-support.0123456789", "?"),
         ("/usr/libexec/gcc/riscv64-linux-gnu/14/cc1plus x", "*"),
         ("/usr/lib/llvm-19/bin/clang x", "*"),
         ("/usr/bin/tcc x", "*"),

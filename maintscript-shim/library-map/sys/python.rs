@@ -101,12 +101,12 @@ pub(crate) unsafe extern "C" fn la_objopen(
 /// Called by the dynamic loader, before the program starts.
 #[cfg_attr(freestanding, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn la_preinit(_cookie: *mut usize) {
-    let text = Text::read();
-    let target = text.description().triplet;
     let mut map = PROGRAM.load(Ordering::Relaxed);
-    if map.is_null() || target.is_empty() {
+    if map.is_null() {
         return;
     }
+    // Of most programs no more than the names of their libraries is looked at.
+    let mut text = None;
     let mut used = 0;
     // SAFETY: the loader's list, whose objects stay while the program is started.
     unsafe {
@@ -119,19 +119,18 @@ pub(crate) unsafe extern "C" fn la_preinit(_cookie: *mut usize) {
                 name if name.is_null() => &[][..],
                 name => CStr::from_ptr(name).to_bytes(),
             };
-            if map == first && is_python() {
-                let headers = getauxval(AT_PHDR) as *const Header;
-                change(
-                    (*map).bias,
-                    headers,
-                    getauxval(AT_PHNUM) as usize,
-                    target,
-                    &mut used,
-                );
-            } else if base_name(name).starts_with(b"libpython")
-                && let Some((headers, count)) = headers((*map).bias)
-            {
-                change((*map).bias, headers, count, target, &mut used);
+            let found = if map == first && is_python() {
+                Some((getauxval(AT_PHDR) as *const Header, getauxval(AT_PHNUM) as usize))
+            } else if base_name(name).starts_with(b"libpython") {
+                headers((*map).bias)
+            } else {
+                None
+            };
+            if let Some((headers, count)) = found {
+                let target = text.get_or_insert_with(Text::read).description().triplet;
+                if !target.is_empty() {
+                    change((*map).bias, headers, count, target, &mut used);
+                }
             }
             map = (*map).next;
         }

@@ -3,7 +3,7 @@
 
 use super::{Execution, modules};
 use crate::base_name;
-use crate::paths::{Architecture, NATIVE_BIG_ENDIAN};
+use crate::paths::Architecture;
 use shim_protocol::paths::{NODE_START, RUBY_START};
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -121,8 +121,7 @@ pub(super) fn guile(arch: &Architecture, path: &OsStr) -> Execution {
         return with(Vec::new());
     };
     let own = format!("{library}/guile/{version}");
-    let same = arch.is_big_endian() == NATIVE_BIG_ENDIAN && u32::from(arch.bits) == usize::BITS;
-    let compiled = if same {
+    let compiled = if modules::has_native_layout(arch) {
         (
             "GUILE_SYSTEM_COMPILED_PATH",
             format!("{own}/ccache:{own}/site-ccache").into(),

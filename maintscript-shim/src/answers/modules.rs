@@ -1,7 +1,7 @@
 //! Tools that load modules or know the machine they run on.
 
 use super::{Execution, Rewrite};
-use crate::paths::{Architecture, NATIVE_TRIPLET, map_triplet};
+use crate::paths::{Architecture, NATIVE_BIG_ENDIAN, NATIVE_TRIPLET, map_triplet};
 use shim_protocol::paths::SYSROOT;
 use std::ffi::OsString;
 use std::fs;
@@ -191,13 +191,24 @@ pub(super) fn python(arch: &Architecture) -> Execution {
     let known = entries("/usr/lib")
         .iter()
         .any(|library| library.join(format!("{data}.py")).exists());
-    let variables = known.then(|| ("_PYTHON_SYSCONFIGDATA_NAME", data.into()));
+    let mut variables: Vec<(&'static str, OsString)> = Vec::new();
+    variables.extend(known.then(|| ("_PYTHON_SYSCONFIGDATA_NAME", data.into())));
+    // Type libraries have numbers and offsets as in memory; the libraries that they name load as native ones.
+    if has_native_layout(arch) {
+        let types = format!("/usr/lib/{}/girepository-1.0", arch.triplet);
+        variables.push(("GI_TYPELIB_PATH", types.into()));
+    }
     Execution {
-        variables: variables.into_iter().collect(),
+        variables,
         libraries: true,
         machine: true,
         ..Execution::default()
     }
+}
+
+/// Returns whether words have the size and the byte order that they have on this machine.
+pub(super) fn has_native_layout(arch: &Architecture) -> bool {
+    arch.is_big_endian() == NATIVE_BIG_ENDIAN && u32::from(arch.bits) == usize::BITS
 }
 
 fn entries(directory: &str) -> Vec<PathBuf> {

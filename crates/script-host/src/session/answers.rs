@@ -147,10 +147,12 @@ impl<'s> Answers<'s> {
 }
 
 impl Shared<'_> {
-    /// Answers for the target's processor a program that asks for an extension by its name, `test-SSE2`.
+    /// Answers for the target's processor a program that asks for an extension by its name, `test-SSE2` or
+    /// `sse2-support.0123456789`.
     fn ask_processor(&self, program: &Path) -> Output {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
-        let extension = name.strip_prefix("test-").unwrap_or(&name);
+        let before = || name.split_once("-support.").map(|(extension, _)| extension);
+        let extension = name.strip_prefix("test-").or_else(before).unwrap_or(&name);
         let has = match &self.options.scripts.processor {
             Some(processor) => processor.has(extension),
             None => true,

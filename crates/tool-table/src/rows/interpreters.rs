@@ -15,6 +15,8 @@ python3.14 -m x /etc/x
     run -m x /etc/x
 s390x$ /usr/bin/python3.13 -V
     executes libraries machine
+riscv64$ /usr/bin/python3.13 -V
+    executes GI_TYPELIB_PATH libraries machine
 "#,
         ),
     tool("perl")
