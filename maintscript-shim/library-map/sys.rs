@@ -1,6 +1,8 @@
 //! The functions that the loader and programs call, and the only module with `unsafe`.
 #![allow(unsafe_code, reason = "calls from and into C, each with its reason")]
 
+#[cfg(freestanding)]
+mod implementation;
 pub(crate) mod python;
 
 use crate::path::{Mapped, Path, map};

@@ -91,9 +91,11 @@ scenario!(
 /// A call of an interpreter, and what it has to print.
 const CALLS: &[(&str, &str)] = &[
     (
-        "python3 -c 'import asyncio, ctypes, sqlite3, bz2, lzma, mmap, _cffi_backend, platform, sysconfig, os\n\
-         print(platform.machine(), sysconfig.get_platform(), os.uname().machine, _cffi_backend.__file__)'",
-        "riscv64 linux-riscv64 riscv64 /usr/lib/python3/dist-packages/_cffi_backend.cpython-3*-riscv64-linux-gnu.so",
+        "python3 -c 'import asyncio, ctypes, sqlite3, bz2, lzma, mmap, _cffi_backend, platform, sysconfig, os, sys\n\
+         print(platform.machine(), sysconfig.get_platform(), os.uname().machine, \
+         sys.implementation._multiarch, _cffi_backend.__file__)'",
+        "riscv64 linux-riscv64 riscv64 riscv64-linux-gnu \
+         /usr/lib/python3/dist-packages/_cffi_backend.cpython-3*-riscv64-linux-gnu.so",
     ),
     (
         "ruby -e 'require \"bcrypt\"; require \"socket\"; puts [RUBY_PLATFORM, RbConfig::CONFIG[\"host_cpu\"], \

@@ -22,15 +22,15 @@ pub(super) fn node(target: &Architecture) -> String {
     format!(
         "'use strict';\n\
          const change = (name, value) => Object.defineProperty(process, name,\n  \
-           Object.assign(Object.getOwnPropertyDescriptor(process, name), {{ value }}));\n\
+           {{ value, configurable: true, enumerable: true, writable: true }});\n\
          const program = process.execPath;\n\
          if (program.startsWith('{sysroot}/')) {{\n  \
            change('execPath', program.slice('{sysroot}'.length));\n  \
            if (process.argv[0] === program) process.argv[0] = process.execPath;\n\
          }}\n\
-         const config = structuredClone(process.config);\n\
-         config.variables.host_arch = config.variables.target_arch = '{name}';\n\
-         change('arch', '{name}');\n\
-         change('config', config);\n"
+         const machine = {{ host_arch: '{name}', target_arch: '{name}' }};\n\
+         const variables = Object.assign({{}}, process.config.variables, machine);\n\
+         change('config', Object.assign({{}}, process.config, {{ variables }}));\n\
+         change('arch', '{name}');\n"
     )
 }
