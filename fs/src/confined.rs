@@ -98,7 +98,7 @@ pub(crate) struct Confined {
     /// Directories by their path.
     open: Mutex<Recent<Vec<u8>, OpenDir>>,
     /// A directory that is not below the root, by the path, in normal form, at which it is seen.
-    elsewhere: Option<(Vec<u8>, Box<Confined>)>,
+    elsewhere: Option<(Vec<u8>, Arc<Confined>)>,
 }
 
 #[derive(Debug)]
@@ -117,10 +117,14 @@ impl Confined {
         })
     }
 
-    /// Has the directory at `path` be `directory` of the machine; links that lead there go on to lead below the root.
-    pub(crate) fn set_elsewhere(&mut self, path: &Path, directory: &Path) -> Result<(), Errno> {
-        self.elsewhere = Some((normal(path).into_owned(), Box::new(Self::new(directory)?)));
-        Ok(())
+    /// Has the directory at `path` be another one; links that lead there go on to lead below the root.
+    pub(crate) fn set_elsewhere(&mut self, path: &Path, directory: Arc<Self>) {
+        self.elsewhere = Some((normal(path).into_owned(), directory));
+    }
+
+    /// Whether a path is not below the root.
+    pub(crate) fn is_elsewhere(&self, path: &Path) -> bool {
+        self.elsewhere(path).is_some()
     }
 
     /// Returns what holds a path that is not below the root, and the path in it.

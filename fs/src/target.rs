@@ -35,9 +35,10 @@ use crate::sys;
 pub struct Target(Arc<Shared>);
 
 struct Shared {
-    confined: Confined,
+    confined: Arc<Confined>,
+    /// The directory that is elsewhere, as a target of its own.
+    elsewhere: Option<Target>,
     path: PathBuf,
-    temporaries: AtomicU64,
     /// Whether there may be directories that hand down access control lists.
     hands_down: AtomicBool,
     observer: RwLock<Option<Weak<dyn Observer>>>,
@@ -72,21 +73,25 @@ impl Target {
     /// [`Error::NoUserXattrs`] if the directory's filesystem cannot hold fake ownership, [`Error::Io`] if
     /// it cannot be opened or written.
     pub fn open(dir: &Path) -> Result<Self> {
-        Self::of(dir, Self::confine(dir)?)
+        Self::of(dir, Self::confine(dir)?, None)
     }
 
     /// Opens the target in an existing directory, with a directory of it that is elsewhere on the machine: whatever is
-    /// at `path` and below in the target's paths is at `directory`. The view of a target does not show it.
+    /// at `path` and below in the target's paths is at `directory`. The view of a target does not show it there;
+    /// [`elsewhere`](Self::elsewhere) has a view of its own.
     ///
     /// # Errors
     /// As for [`open`](Self::open), of both directories.
     pub fn open_with(dir: &Path, path: &Path, directory: &Path) -> Result<Self> {
         let mut confined = Self::confine(dir)?;
-        Self::confine(directory)?;
-        confined
-            .set_elsewhere(path, directory)
-            .map_err(|e| Error::io("open", directory, e))?;
-        Self::of(dir, confined)
+        let elsewhere = Self::of(directory, Self::confine(directory)?, None)?;
+        confined.set_elsewhere(path, Arc::clone(&elsewhere.0.confined));
+        Self::of(dir, confined, Some(elsewhere))
+    }
+
+    /// Returns the directory that is elsewhere on the machine, as a target of its own.
+    pub fn elsewhere(&self) -> Option<&Self> {
+        self.0.elsewhere.as_ref()
     }
 
     /// Opens a directory that can hold fake ownership.
@@ -107,16 +112,16 @@ impl Target {
         Ok(confined)
     }
 
-    fn of(dir: &Path, confined: Confined) -> Result<Self> {
+    fn of(dir: &Path, confined: Confined, elsewhere: Option<Self>) -> Result<Self> {
         // Directories that are there already may hand down lists.
         let populated = std::fs::read_dir(dir)
             .map_err(|e| Error::io("open", dir, e))?
             .next()
             .is_some();
         Ok(Self(Arc::new(Shared {
-            confined,
+            confined: Arc::new(confined),
+            elsewhere,
             path: dir.to_owned(),
-            temporaries: AtomicU64::new(0),
             hands_down: AtomicBool::new(populated),
             observer: RwLock::new(None),
         })))
@@ -135,8 +140,13 @@ impl Target {
         *self.0.observer.write().unwrap_or_else(PoisonError::into_inner) = Some(observer);
     }
 
-    fn observer(&self) -> Option<Arc<dyn Observer>> {
-        let observer = self.0.observer.read().unwrap_or_else(PoisonError::into_inner);
+    /// Returns the observer of what is at `path`.
+    fn observer(&self, path: &Path) -> Option<Arc<dyn Observer>> {
+        let of = match &self.0.elsewhere {
+            Some(elsewhere) if self.0.confined.is_elsewhere(path) => elsewhere,
+            _ => self,
+        };
+        let observer = of.0.observer.read().unwrap_or_else(PoisonError::into_inner);
         observer.as_ref().and_then(Weak::upgrade)
     }
 
@@ -160,8 +170,10 @@ impl Target {
     }
 
     /// Returns a name that no other file has, for a file that is to be renamed.
-    pub(crate) fn temporary_name(&self) -> std::ffi::OsString {
-        let count = self.0.temporaries.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn temporary_name() -> std::ffi::OsString {
+        // Of all targets: two may share a directory.
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
         format!(".rootless-install-{}-{count}", std::process::id()).into()
     }
 
@@ -208,7 +220,7 @@ impl NewFile {
         finish(&self.file, &self.meta).map_err(failed)?;
         self.finished = true;
         // Made by `create` with the mode and size of the moment, and perhaps seen already.
-        if let Some(observer) = self.target.observer()
+        if let Some(observer) = self.target.observer(&self.path)
             && let Ok(stat) = fs::fstat(&self.file)
         {
             observer.inode_changed(sys::DiskStat::from(stat).ino);
@@ -242,7 +254,7 @@ impl Drop for NewFile {
             let _ = self.target.unlink(
                 &self.location,
                 AtFlags::empty(),
-                self.target.observer().as_deref(),
+                self.target.observer(&self.path).as_deref(),
             );
         }
     }

@@ -66,6 +66,8 @@ pub struct ScriptHost<'a, 'u> {
     pub mount_point: PathBuf,
     /// An observer of what scripts do; none outside of lint.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Source of native scripts for those that are programs; none where nothing is to be fetched.
+    pub native_scripts: Option<&'a script_host::NativeScripts<'a>>,
 }
 
 /// The packages that were deferred to the target's own dpkg, each with the reason.
@@ -128,6 +130,7 @@ impl Installation<'_, '_> {
             root: host.root,
             scripts: &self.system.scripts,
             dpkg_version: self.dpkg_version(),
+            native_scripts: host.native_scripts,
             runs_programs: true,
             scratch: host.scratch,
             mount_point: host.mount_point,

@@ -15,6 +15,7 @@ pub mod lint;
 pub mod local_packages;
 pub mod merge_usr;
 pub mod native_root_source;
+mod native_scripts;
 pub mod output;
 pub mod preseed;
 pub mod settings;

@@ -131,6 +131,7 @@ pub fn local_package(path: &Path) -> Result<LocalPackage, LocalError> {
         component: LOCAL.to_owned(),
         architecture: architecture.clone(),
         priority: LOCAL_PRIORITY,
+        authenticated: true,
         packages,
     };
     Ok(LocalPackage {

@@ -256,6 +256,7 @@ impl NativeRootSource<'_, '_> {
             scratch: scratch.directory(),
             mount_point: work.view(),
             observer: None,
+            native_scripts: None,
         })?;
         Ok(())
     }

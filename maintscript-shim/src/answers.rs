@@ -11,7 +11,7 @@ mod modules;
 mod uname;
 
 use crate::base_name;
-use crate::paths::Architecture;
+use crate::paths::{Architecture, admin_directory};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use tool_table::Responder;
@@ -169,7 +169,8 @@ fn dpkg(arch: &Architecture, arguments: &[OsString]) -> Option<Vec<u8>> {
         return Some(line(arch.name));
     }
     if commands.contains(&"--print-foreign-architectures") {
-        let known = std::fs::read_to_string("/var/lib/dpkg/arch").unwrap_or_default();
+        let list = [&admin_directory(b"")[..], b"/arch"].concat();
+        let known = std::fs::read_to_string(OsStr::from_bytes(&list)).unwrap_or_default();
         let foreign = known
             .lines()
             .filter(|name| !name.is_empty() && *name != arch.name);

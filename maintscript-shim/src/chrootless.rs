@@ -15,7 +15,7 @@
 //!
 //! `DPKG_ROOT`; [`ARCHITECTURE`](variables::ARCHITECTURE), else the first line of the root's `var/lib/dpkg/arch`,
 //! else `DPKG_MAINTSCRIPT_ARCH`; [`NO_NAMESPACE`](variables::NO_NAMESPACE) and [`NO_FUSE`](variables::NO_FUSE).
-//! A program in the root has `DPKG_ROOT` empty, `DPKG_ADMINDIR=/var/lib/dpkg`, and the `PATH` without the links: what
+//! A program in the root has `DPKG_ROOT` empty, `DPKG_ADMINDIR` as it is there, and the `PATH` without the links: what
 //! it executes is redirected, and is no violation.
 
 mod call;
@@ -165,7 +165,7 @@ impl Tool<'_> {
                 }
                 self.become_(&plan.arguments, &variables)
             }
-            Action::Leave => self.become_(&plan.arguments, &program::environment_inside(&self.path)),
+            Action::Leave => self.become_(&plan.arguments, &program::environment_inside(root, &self.path)),
             Action::Answer(answer) => {
                 sys::complain(&answer.messages);
                 sys::write_all(1, &answer.output);
@@ -223,11 +223,8 @@ impl Tool<'_> {
                 complain(&[self.name, b": not found in the root"]);
                 return NOT_FOUND;
             };
-            return self.execute(
-                &program,
-                &plan.arguments,
-                &program::environment_inside(&self.path),
-            );
+            let variables = program::environment_inside(root, &self.path);
+            return self.execute(&program, &plan.arguments, &variables);
         };
         complain(&[
             b"rootless-install: ",

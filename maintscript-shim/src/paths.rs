@@ -45,6 +45,18 @@ pub(crate) fn map_triplet(path: &[u8], from: &str, to: &str) -> Vec<u8> {
         .collect()
 }
 
+/// Returns dpkg's administrative directory: the value of `DPKG_ADMINDIR`, else that of a root (dpkg(1)).
+pub(crate) fn admin_directory(root: &[u8]) -> Vec<u8> {
+    admin_or_default(root, std::env::var_os("DPKG_ADMINDIR"))
+}
+
+fn admin_or_default(root: &[u8], variable: Option<OsString>) -> Vec<u8> {
+    let given = variable.map(OsString::into_vec);
+    given
+        .filter(|given| given.starts_with(b"/"))
+        .unwrap_or_else(|| [root, b"/var/lib/dpkg"].concat())
+}
+
 /// A path of a program under the merged /usr.
 pub(crate) fn merged(path: &[u8]) -> Vec<u8> {
     let unmerged = [&b"/bin/"[..], b"/sbin/"]
@@ -64,6 +76,16 @@ pub(crate) fn in_sysroot(arch: &Architecture, path: &OsStr) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_admin_directory_is_the_variables_or_the_roots() {
+        let admin = |root: &str, given: Option<&str>| {
+            String::from_utf8(admin_or_default(root.as_bytes(), given.map(OsString::from))).unwrap()
+        };
+        assert_eq!(admin("/target", None), "/target/var/lib/dpkg");
+        assert_eq!(admin("", Some("")), "/var/lib/dpkg");
+        assert_eq!(admin("/target", Some("/elsewhere")), "/elsewhere");
+    }
 
     #[test]
     fn the_program_may_be_of_another_architecture() {

@@ -169,3 +169,42 @@ scenario!(
         assert!(outcome.elapsed.as_secs() < 60, "{place:?}: {:?}", outcome.elapsed);
     }
 });
+
+// Lines of what /proc shows to scripts, each with the file it is in; its own text last.
+const LOOK: &str = "for file in /proc/[0-9]*/cmdline /proc/[0-9]*/environ /proc/[0-9]*/maps /proc/self/mountinfo \
+    /proc/self/mounts /proc/self/mountstats /proc/self/maps /proc/self/smaps /proc/self/cgroup /proc/mounts \
+    /proc/swaps /proc/cmdline /proc/locks; do\n\
+    { tr '\\0' '\\n' <$file; } 2>/dev/null | sed \"s|^|$file: |\"; done\n\
+    for link in /proc/[0-9]*/cwd /proc/[0-9]*/root /proc/[0-9]*/exe /proc/[0-9]*/fd/*; do\n\
+    echo \"$link: $(readlink $link)\"; done\n";
+
+scenario!(
+    /// Where on the machine the target, the cache and the home of the user are. The kernel shows one thing of them: from
+    /// which directory of their filesystem the private directory and what is in it are mounted.
+    paths_of_the_machine_are_not_seen, CONFIGURE, {
+    for place in [View, NativeRoot] {
+        let attacks = package("attacks")?.script("postinst", &seeing("first", LOOK));
+        let archive = Synthetic::with(&[attacks])?;
+        place.run(&archive, "attacks").end()?.succeeded();
+        let seen = read(&archive.work.out("target"), "var/lib/first");
+        for file in ["self/mountinfo: ", "self/maps: ", "1/cmdline: ", "mounts: "] {
+            assert!(seen.contains(file), "{place:?}: nothing of {file}: {seen}");
+        }
+        // Each place of the run is below this directory.
+        let outside = archive.work.path("");
+        let outside = outside.to_string_lossy();
+        let outside = outside.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+        for line in seen.lines().filter(|line| line.contains(&outside)) {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let root = fields.get(4).is_some_and(|root| root.contains(&outside));
+            let at = fields.get(5).copied().unwrap_or_default();
+            let private = at.starts_with("/.rootless-install") || at.starts_with("/target/.rootless-install")
+                || at == "/usr/sbin/start-stop-daemon";
+            let others = fields.iter().filter(|field| field.contains(&outside)).count();
+            assert!(
+                line.starts_with("/proc/self/mountinfo: ") && root && private && others == 1,
+                "{place:?}: {line}"
+            );
+        }
+    }
+});

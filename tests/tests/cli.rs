@@ -220,6 +220,29 @@ scenario!(
 });
 
 scenario!(
+    /// Sources that may be insecure, and are: a plan is made, and nothing is installed from them.
+    insecure_sources_are_read_and_not_installed_from, CONFIGURE, {
+    let archive = Synthetic::exactly(&Publish::default(), &[package("alone")?])?;
+    let (url, arch) = (archive.mirror.url(), archive.foreign().debian);
+    let run = |options: &str, more: &[&str]| {
+        let mirror = format!("deb {options} {url} stable main");
+        let mut arguments = vec!["--arch", arch, "--variant", "custom", "--include", "alone", "--mirror", &mirror];
+        arguments.extend(more);
+        let target = archive.work.out("target");
+        let target = target.to_string_lossy();
+        arguments.push(&target);
+        archive.work.run(arguments).end()
+    };
+    // Nobody has its key.
+    run("", &["--dry-run"])?.failed_with(&["key", "--keyring"]);
+    let planned = run("[allow-insecure=yes]", &["--dry-run"])?;
+    let said = &planned.succeeded().stderr;
+    assert!(said.contains("warning: ") && said.contains("the repository is not signed"), "{said}");
+    run("[allow-insecure=yes]", &[])?.failed_with(&["package alone", "cannot be authenticated", "trusted=yes"]);
+    assert_eq!(archive.work.names("out")?, [""; 0]);
+});
+
+scenario!(
     /// A directory of keyrings, sources that apt accepts, and a Release file that is older than the last one.
     archives_as_apt_takes_them, PROGRAM, {
     let alone = [package("alone")?];

@@ -1,7 +1,8 @@
 //! A machine where an ordinary user can make no user namespace: scripts run on it, confined, with
 //! its own tools.
 
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rootless_install_tests::compare::{Facts, entries};
 use rootless_install_tests::machine::Lack;
@@ -234,3 +235,109 @@ scenario!(
     assert!(!target.join("var/lib/saved").exists());
     assert!(!read(&target, "var/lib/meant").is_empty());
 });
+
+// How long the end of a run may take whose view cannot be unmounted: five seconds, and what a busy machine adds.
+const END: Duration = Duration::from_secs(12);
+
+scenario!(
+    /// A fusermount3 that cannot unmount, or never ends: the run ends, with a warning.
+    a_view_that_stays_mounted_stops_nothing, ROOT, {
+    for refusal in ["exit 1", "exec sleep 86383"] {
+        let archive = sleeping("#!/bin/sh\n[ $1 = configure ] && echo it ran >\"$DPKG_ROOT/var/lib/ran\"\n")?;
+        // The time is that of the last script's end, and of the program's.
+        let caller = format!(
+            "real=$(command -v fusermount3); mkdir \"$HOME/bin\"\n\
+             printf '#!/bin/sh\\ncase \" $* \" in *\" -u \"*) date +%%s >\"%s/asked\"; {refusal};; esac\\nexec %s \"$@\"\\n' \
+                 \"$HOME\" \"$real\" >\"$HOME/bin/fusermount3\"\n\
+             chmod 755 \"$HOME/bin/fusermount3\"; PATH=$HOME/bin:$PATH; export PATH\n\
+             \"$@\"; status=$?; echo \"took $(($(date +%s) - $(cat \"$HOME/asked\"))) s\" >&2\n\
+             exit $status"
+        );
+        let run = archive.install("sleepy", "target").through(caller);
+        let outcome = run.without(Lack::UserNamespaces).limit(Duration::from_secs(60)).end()?;
+        let said = &outcome.succeeded().stderr;
+        assert!(said.contains("warning: fusermount3 could not unmount "), "{refusal}: {said}");
+        let took = said.lines().find_map(|line| line.strip_prefix("took ")?.strip_suffix(" s")?.parse().ok());
+        assert!(took.is_some_and(|took| Duration::from_secs(took) < END), "{refusal}: {said}");
+        assert_eq!(read(&archive.work.out("target"), "var/lib/ran"), "it ran\n");
+    }
+});
+
+scenario!(
+    /// A process in a mount namespace with a copy of the view's mount, as a container that starts meanwhile: the run ends,
+    /// and leaves nothing.
+    a_copy_of_the_mount_stops_nothing, ROOT, {
+    let archive = sleeping("#!/bin/sh\n[ $1 = configure ] || exit 0\nsleep 86382\n: >\"$DPKG_ROOT/var/lib/ran\"\n")?;
+    let traces = archive.work.traces();
+    let run = archive.install("sleepy", "target").through(with_mounts("\"$@\"; status=$?"));
+    let running = run.without(Lack::UserNamespaces).limit(Duration::from_secs(60)).start()?;
+    let script = process("sleep 86382")?;
+    let mut holder = Holder::of_mounts(&script, "86381")?;
+    let woken = Instant::now();
+    Command::new("/usr/bin/env").args(["kill", &script]).status()?;
+    let outcome = running.wait()?;
+    let took = woken.elapsed();
+    let held = holder.0.try_wait()?.is_none();
+    drop(holder);
+    outcome.succeeded();
+    assert!(held, "the copy was gone before");
+    assert!(took < END, "{took:?}: {}", outcome.stderr);
+    assert!(outcome.stderr.contains("mounts: 0"), "{}", outcome.stderr);
+    archive.work.clean(&traces, &["target"]);
+    assert!(archive.work.out("target").join("var/lib/ran").exists());
+});
+
+// A process that stays in a copy of another one's mount namespace.
+struct Holder(Child);
+
+impl Holder {
+    fn of_mounts(process: &str, nap: &str) -> Result<Self> {
+        let namespace = format!("--mount=/proc/{process}/ns/mnt");
+        let held = Command::new("nsenter")
+            .args([&namespace, "--", "unshare", "--mount", "--propagation", "private"])
+            .args([
+                "sh",
+                "-c",
+                "grep -c fuse.rootless /proc/self/mountinfo; exec sleep \"$0\"",
+                nap,
+            ])
+            .stdout(Stdio::piped())
+            .spawn();
+        let machine = |error: std::io::Error| rootless_install_tests::Error::Machine(error.to_string());
+        let mut child = held.map_err(machine)?;
+        let mut count = [0; 2];
+        let read = child
+            .stdout
+            .take()
+            .map(|mut out| std::io::Read::read_exact(&mut out, &mut count));
+        assert_eq!(
+            (read.is_some_and(|read| read.is_ok()), &count),
+            (true, b"1\n"),
+            "no copy is held"
+        );
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+// The id of a process with this command line, when there is one.
+fn process(words: &str) -> Result<String> {
+    let line = format!("{}\0", words.replace(' ', "\0"));
+    let until = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < until {
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            if std::fs::read(entry.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes()) {
+                return Ok(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Err(rootless_install_tests::Error::Machine(format!(
+        "{words} does not run"
+    )))
+}

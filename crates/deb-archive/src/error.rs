@@ -257,19 +257,25 @@ pub enum ArchiveError {
     },
     /// `Valid-Until` is in the past.
     #[error(
-        "{url}: valid until {valid_until} only, so this mirror is out of date; try another mirror, or mark the source with [check-valid-until=no] if this state of the archive is wanted"
+        "{url}: the Release file is expired (invalid since {since}): valid until {valid_until} only, so this mirror is out of date; try another mirror, or mark the source with [check-valid-until=no] if this state of the archive is wanted"
     )]
     Expired {
         /// The Release file.
         url: String,
+        /// Time that has passed since then.
+        since: String,
         /// The field's text.
         valid_until: String,
     },
     /// `Date` is in the future.
-    #[error("{url}: made on {date}, which is in the future; check this machine's clock")]
+    #[error(
+        "{url}: the Release file is not valid yet (invalid for another {another}): made on {date}, which is in the future; check this machine's clock"
+    )]
     NotYetValid {
         /// The Release file.
         url: String,
+        /// Time until then.
+        another: String,
         /// The field's text.
         date: String,
     },
@@ -336,12 +342,32 @@ pub enum ArchiveError {
         problem: deb_index::Malformed,
     },
     /// A `Filename` that points outside the archive.
-    #[error("package {package}: its Filename `{}` is not a plain path inside the archive; refused", filename.escape_debug())]
+    #[error("package {package}: its Filename `{}` leads out of the archive, or is no path; refused", filename.escape_debug())]
     BadFilename {
         /// Display name of the package.
         package: String,
         /// The field.
         filename: String,
+    },
+    /// A package of a source that may be insecure, and is.
+    #[error(
+        "package {package}: it cannot be authenticated, since the repository {base} is not signed well enough; give its key (--keyring, signed-by), or mark the source with [trusted=yes] to install from it all the same"
+    )]
+    Unauthenticated {
+        /// Display name of the package.
+        package: String,
+        /// URL of the archive's root.
+        base: String,
+    },
+    /// A source that may be insecure is so only now.
+    #[error(
+        "{url}: the repository is no longer signed: {reason}; mark the source with [allow-downgrade-to-insecure=yes] if that is right"
+    )]
+    NoLongerSigned {
+        /// The Release file.
+        url: String,
+        /// What is wrong with its signature.
+        reason: String,
     },
     /// A package without a URL.
     #[error("package {package}: no URL is known for it")]

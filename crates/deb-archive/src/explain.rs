@@ -7,6 +7,24 @@ pub(super) fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
+/// Returns a span of time as apt writes it: `120d 23h 4min 24s`.
+pub(super) fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let parts = [
+        (seconds / 86_400, "d"),
+        (seconds / 3600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ];
+    let first = parts.iter().position(|(count, _)| *count > 0).unwrap_or(3);
+    let parts: Vec<String> = parts
+        .iter()
+        .skip(first)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    parts.join(" ")
+}
+
 /// What an HTTP status means for the user (RFC 9110, section 15), after the status.
 pub(super) fn advice(status: u16) -> &'static str {
     match status {
@@ -72,6 +90,17 @@ pub(super) fn near_suites(suite: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_are_as_apt_writes_them() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (61, "1min 1s"),
+            (86_400 * 120 + 3600 * 23 + 24, "120d 23h 0min 24s"),
+        ] {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
+    }
 
     #[test]
     fn suites_that_are_nearly_meant() {

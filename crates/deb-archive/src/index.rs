@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use url::Url;
 
 use super::index_file::IndexFile;
-use super::package_file::join;
+use super::package_file::{join, show};
 use super::suite_release::{ALL, Suite, load_release};
 use super::{ArchiveError, Fetcher, Keyring, PackageFile, Result, Source};
 use deb_index::{DEFAULT_PRIORITY, IndexInput, Packages};
@@ -33,6 +33,8 @@ pub struct Index {
     pub architecture: String,
     /// apt's priority of its packages (apt_preferences(5)).
     pub priority: i16,
+    /// Whether its packages can be authenticated; no package is fetched where they cannot.
+    pub authenticated: bool,
     /// The index: paragraphs as in deb-control(5), with Filename, Size, SHA256.
     pub packages: Packages,
 }
@@ -43,8 +45,14 @@ impl Index {
     ///
     /// # Errors
     /// [`ArchiveError::BadFilename`] for a path that leads out of the archive
-    /// root or is malformed.
+    /// root or is malformed, [`ArchiveError::Unauthenticated`] for a package of a source that may be insecure, and is.
     pub fn package_file(&self, name: &str, filename: &str, size: u64, hash: FileHash) -> Result<PackageFile> {
+        if !self.authenticated {
+            return Err(ArchiveError::Unauthenticated {
+                package: name.to_owned(),
+                base: show(&self.base),
+            });
+        }
         let url = join(&self.base, filename, name)?;
         Ok(PackageFile {
             urls: vec![url],
@@ -62,9 +70,9 @@ impl Index {
 /// A source with `Signed-By` uses that instead of `keyring`.
 ///
 /// # Errors
-/// [`ArchiveError`], also when an archive does not have a component its source
-/// names, and when no source has one of the architectures. For a source that is
-/// `optional`, missing suites, components and architectures are left out, and so
+/// [`ArchiveError`], also when no source has the first of the architectures, or any of
+/// the components. Other components and architectures that are not there are left out with
+/// a warning, as with apt. For a source that is `optional`, missing suites are left out, too, and so
 /// is, with a warning, an index that is not the one its Release file names.
 pub fn load_indexes(
     fetcher: &Fetcher,
@@ -109,33 +117,43 @@ pub fn load_indexes(
         }
     })?;
     let mut wanted: Vec<IndexFile<'_>> = Vec::new();
+    let mut skipped = Vec::new();
     for (suite, release) in suites.iter().zip(&releases) {
         let Some(release) = release else { continue };
-        for component in suite.components(release)? {
+        let (components, lacking) = suite.components(release);
+        skipped.extend(lacking);
+        for component in components {
             for arch in suite.architectures(release, archs) {
                 let index = IndexFile::new(suite, release, component, arch);
                 wanted.extend(index.filter(|index| !wanted.iter().any(|known| known.is_same(index))));
             }
         }
     }
-    for arch in archs {
+    if wanted.is_empty() && !skipped.is_empty() {
+        return Err(skipped.swap_remove(0));
+    }
+    for lacking in skipped {
+        fetcher.warn_once(&format!("{lacking}; it is left out"));
+    }
+    for (number, arch) in archs.iter().enumerate() {
         let offered = |index: &IndexFile<'_>| index.arch == *arch;
-        if !wanted.iter().any(offered)
-            && let Some(release) = releases.iter().flatten().next()
-        {
-            let available = release
-                .architectures
-                .iter()
-                .filter(|known| *known != ALL)
-                .cloned()
-                .collect();
-            let (url, architecture) = (release.url.clone(), (*arch).to_owned());
-            return Err(ArchiveError::UnknownArchitecture {
-                url,
-                architecture,
-                available,
-            });
+        if wanted.iter().any(offered) {
+            continue;
         }
+        let Some(release) = releases.iter().flatten().next() else {
+            continue;
+        };
+        let known = release.architectures.iter().filter(|known| *known != ALL);
+        let lacking = ArchiveError::UnknownArchitecture {
+            url: release.url.clone(),
+            architecture: (*arch).to_owned(),
+            available: known.cloned().collect(),
+        };
+        // As with apt others are left out; but without its own architecture nothing can be installed.
+        if number == 0 {
+            return Err(lacking);
+        }
+        fetcher.warn_once(&format!("{lacking}; it is left out"));
     }
     fetcher
         .progress
@@ -161,6 +179,7 @@ pub fn load_indexes(
             component: index.component.to_owned(),
             architecture: index.arch.to_owned(),
             priority: DEFAULT_PRIORITY,
+            authenticated: index.release.authenticated,
             packages,
         }))
     })?;

@@ -20,20 +20,24 @@ pub struct PackageFile {
 }
 
 /// Returns the URL of `path` below the archive root `base`. As with apt, which puts one behind the other,
-/// slashes at the beginning, doubled ones and `.` segments do not matter.
+/// slashes at the beginning, doubled ones and `.` segments do not matter, and `..` takes one segment back.
 ///
 /// # Errors
-/// [`ArchiveError::BadFilename`], naming `package`, for a path that is empty, has `..` segments, blanks or
-/// control characters.
+/// [`ArchiveError::BadFilename`], naming `package`, for a path that is empty, leads out of the archive by `..`, or has
+/// blanks or control characters.
 pub(super) fn join(base: &Url, path: &str, package: &str) -> Result<Url> {
     let bad = || ArchiveError::BadFilename {
         package: package.to_owned(),
         filename: path.to_owned(),
     };
-    let segments: Vec<&str> = path
-        .split('/')
-        .filter(|segment| !matches!(*segment, "" | "."))
-        .collect();
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop().ok_or_else(bad)?),
+            segment => segments.push(segment),
+        }
+    }
     if path.ends_with('/') || !is_safe_path(&segments.join("/")) {
         return Err(bad());
     }
@@ -93,6 +97,11 @@ mod tests {
                 "pool/main/b/b.deb",
                 "http://mirror.example.org/debian/pool/main/b/b.deb",
             ),
+            (
+                "pool/../pool/b.deb",
+                "http://mirror.example.org/debian/pool/b.deb",
+            ),
+            ("a/b/../../b.deb", "http://mirror.example.org/debian/b.deb"),
             ("./b.deb", "http://mirror.example.org/debian/b.deb"),
             ("/pool/b.deb", "http://mirror.example.org/debian/pool/b.deb"),
             ("//pool//b.deb", "http://mirror.example.org/debian/pool/b.deb"),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use super::source::Source;
-use super::{ArchiveError, Result, date};
+use super::{ArchiveError, Result, date, explain};
 use deb_types::FileHash;
 use deb_types::control::{Item, next_item};
 
@@ -38,6 +38,8 @@ pub(super) struct Release {
     /// Whether the indexes must be taken without a checksum: nothing names one that counts, and the user trusts the
     /// source all the same.
     pub(super) unhashed: bool,
+    /// Whether its packages can be authenticated: a good signature and strong checksums, or the user's word.
+    pub(super) authenticated: bool,
 }
 
 /// What a Release file says of a file; the size belongs to the checksum.
@@ -48,8 +50,8 @@ struct ReleaseEntry {
 }
 
 impl Release {
-    /// Parses verified text. Without a checksum that counts it is of use only if the source is `trusted`.
-    pub(super) fn parse(text: &[u8], url: &str, trusted: bool) -> Result<Self> {
+    /// Parses verified text. Without a checksum that counts it is of use only if the source `takes_weak` ones.
+    pub(super) fn parse(text: &[u8], url: &str, takes_weak: bool) -> Result<Self> {
         let bad = |reason: String| ArchiveError::BadRelease {
             url: url.to_owned(),
             reason,
@@ -94,7 +96,7 @@ impl Release {
             }
         }
         let unhashed = !files.values().any(|entry| entry.hash().is_some());
-        if unhashed && !trusted {
+        if unhashed && !takes_weak {
             return Err(bad("it names no file with a SHA-256 or SHA-512".into()));
         }
         let architectures = words("architectures");
@@ -115,6 +117,7 @@ impl Release {
             version: get("version"),
             files,
             unhashed,
+            authenticated: true,
         })
     }
 
@@ -133,6 +136,7 @@ impl Release {
             version: String::new(),
             files: HashMap::new(),
             unhashed: true,
+            authenticated: true,
         }
     }
 
@@ -159,26 +163,34 @@ impl Release {
             return Ok(warnings);
         }
         if source.check_valid_until && !self.valid_until.is_empty() {
-            let mut until = date::parse(&self.valid_until).ok_or_else(|| ArchiveError::BadRelease {
-                url: self.url.clone(),
-                reason: format!("`{}` is no date in Valid-Until", self.valid_until.escape_debug()),
-            })?;
-            if let Some((made, _)) = self.date() {
-                until = until.max(made + source.valid_until_min);
+            let mut until = date::parse(&self.valid_until);
+            if until.is_none() && !source.takes_weak() {
+                return Err(ArchiveError::BadRelease {
+                    url: self.url.clone(),
+                    reason: format!("`{}` is no date in Valid-Until", self.valid_until.escape_debug()),
+                });
             }
-            if until < now {
-                let valid_until = self.valid_until.clone();
+            if let Some((made, _)) = self.date() {
+                until = until.map(|until| until.max(made + source.valid_until_min));
+            }
+            if let Some(since) = until.and_then(|until| now.duration_since(until).ok())
+                && !since.is_zero()
+            {
                 return Err(ArchiveError::Expired {
                     url: self.url.clone(),
-                    valid_until,
+                    valid_until: self.valid_until.clone(),
+                    since: explain::span(since),
                 });
             }
         }
         let tolerance = source.date_max_future.unwrap_or(CLOCK_TOLERANCE);
-        if self.date().is_some_and(|(made, _)| made > now + tolerance) {
+        if let Some((made, _)) = self.date()
+            && made > now + tolerance
+        {
             return Err(ArchiveError::NotYetValid {
                 url: self.url.clone(),
                 date: self.date.clone(),
+                another: explain::span(made.duration_since(now).unwrap_or_default()),
             });
         }
         Ok(warnings)

@@ -56,6 +56,19 @@ impl Sighting<'_> {
     }
 }
 
+/// Whether a Release file of a source was seen before.
+///
+/// # Errors
+/// The lock cannot be had.
+pub(super) fn was_seen(cache: &Path, source: &str, stop: &dyn Fn() -> bool) -> Result<bool> {
+    let path = cache.join("seen").join(hex(&Sha256::digest(source.as_bytes())));
+    if !path.exists() {
+        return Ok(false);
+    }
+    let _alone = lock_file(&path.with_extension("lock"), Lock::Shared, stop)?;
+    Ok(fs::read_to_string(&path).is_ok_and(|text| parse(&text).is_some()))
+}
+
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

@@ -50,6 +50,13 @@ pub struct Source {
     pub signed_by: Option<SignedBy>,
     /// `trusted=yes`: no signature is required, as in apt.
     pub trusted: bool,
+    /// Whether the source may be without a good signature, and with weak checksums only. Its packages are known then, but
+    /// cannot be authenticated ([`ArchiveError::Unauthenticated`](super::ArchiveError)).
+    pub allow_insecure: bool,
+    /// The same for weak checksums only.
+    pub allow_weak: bool,
+    /// Whether a source that was signed when it was seen last may be without a signature, where `allow_insecure` says so.
+    pub allow_downgrade: bool,
     /// Whether a Release file past its `Valid-Until` is refused.
     pub check_valid_until: bool,
     /// Shortest time for which a Release file is valid, whatever its `Valid-Until` says.
@@ -84,6 +91,11 @@ impl Source {
         let without = &self.without_architectures;
         (only.is_empty() || only.iter().any(|known| known == architecture))
             && !without.iter().any(|known| known == architecture)
+    }
+
+    /// Whether checksums need not be strong.
+    pub(super) fn takes_weak(&self) -> bool {
+        self.trusted || self.allow_insecure || self.allow_weak
     }
 
     /// Returns the source for one architecture: `$(ARCH)` in URIs and suites stands for it.

@@ -186,6 +186,9 @@ struct SourceEntry {
     signed_by: Option<SignedBy>,
     disabled: bool,
     trusted: bool,
+    allow_insecure: bool,
+    allow_weak: bool,
+    allow_downgrade: bool,
     any_valid_until: bool,
     any_date: bool,
     valid_until_min: u64,
@@ -199,6 +202,10 @@ impl SourceEntry {
             value.to_ascii_lowercase().as_str(),
             "no" | "false" | "without" | "off" | "0" | "disable"
         );
+        let yes = matches!(
+            value.to_ascii_lowercase().as_str(),
+            "yes" | "true" | "with" | "on" | "1" | "enable"
+        );
         match name {
             "arch" => self.architectures = list(value),
             "arch+" => self.added.extend(list(value)),
@@ -206,20 +213,16 @@ impl SourceEntry {
             "inrelease-path" => self.inrelease_path = Some(value.to_owned()).filter(|path| !path.is_empty()),
             "signed-by" => self.signed_by = Some(signed_by_words(value)),
             "enabled" => self.disabled = no,
-            "trusted" => {
-                self.trusted = matches!(
-                    value.to_ascii_lowercase().as_str(),
-                    "yes" | "true" | "with" | "on" | "1" | "enable"
-                );
-            }
+            "trusted" => self.trusted = yes,
+            "allow-insecure" => self.allow_insecure = yes,
+            "allow-weak" => self.allow_weak = yes,
+            "allow-downgrade-to-insecure" => self.allow_downgrade = yes,
             "check-valid-until" => self.any_valid_until = no,
             "check-date" => self.any_date = no,
             "valid-until-min" => self.valid_until_min = value.parse().unwrap_or(0),
             // As with apt, zero means the default.
             "date-max-future" => self.date_max_future = value.parse().ok().filter(|seconds| *seconds > 0),
-            // Translations and other targets (`lang`, `target`, `pdiffs`, `by-hash`) are not read; what apt would do
-            // without a signature or with a weak one (`allow-insecure`, `allow-weak`,
-            // `allow-downgrade-to-insecure`) it refuses to install from, and so is it refused here.
+            // Translations and other targets (`lang`, `target`, `pdiffs`, `by-hash`) are not read.
             _ => {}
         }
     }
@@ -286,6 +289,9 @@ impl SourceEntry {
             inrelease_path: self.inrelease_path,
             signed_by: self.signed_by,
             trusted: self.trusted,
+            allow_insecure: self.allow_insecure,
+            allow_weak: self.allow_weak,
+            allow_downgrade: self.allow_downgrade,
             check_valid_until: !self.any_valid_until,
             valid_until_min: Duration::from_secs(self.valid_until_min.min(u64::from(u32::MAX))),
             check_date: !self.any_date,
@@ -425,9 +431,7 @@ mod tests {
     fn options_that_change_nothing_here() {
         let plain = options("arch=amd64");
         for option in [
-            "allow-insecure=yes",
-            "allow-weak=yes",
-            "allow-downgrade-to-insecure=yes",
+            "allow-insecure=no",
             "lang=en,de",
             "lang+=fr",
             "target=Packages",
@@ -437,6 +441,19 @@ mod tests {
         ] {
             assert_eq!(options(&format!("{option} arch=amd64")), plain, "{option}");
         }
+    }
+
+    #[test]
+    fn what_may_be_insecure() {
+        let flags = |source: &Source| [source.allow_insecure, source.allow_weak, source.allow_downgrade];
+        let of = |text: &str| flags(&options(text)[0]);
+        assert_eq!(of("allow-insecure=yes"), [true, false, false]);
+        assert_eq!(
+            of("allow-weak=true allow-downgrade-to-insecure=1"),
+            [false, true, true]
+        );
+        let field = "Types: deb\nURIs: file:/srv/a\nSuites: ./\nAllow-Insecure: yes\n";
+        assert_eq!(flags(&one(field)), [true, false, false]);
     }
 
     #[test]

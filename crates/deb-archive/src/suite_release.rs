@@ -1,13 +1,15 @@
 //! Suites of sources and their Release files: fetched, verified, and checked to be those asked for.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use url::Url;
 
+use super::archive_cache::Document;
 use super::package_file::{join, show};
 use super::release::Release;
-use super::seen::Sighting;
+use super::seen::{Sighting, was_seen};
 use super::{ArchiveError, Fetcher, Keyring, Result, Source, verify};
 
 /// The architecture of packages that fit any.
@@ -40,24 +42,25 @@ impl<'a> Suite<'a> {
         }
     }
 
-    /// Returns the components to read: an empty name for an exact path.
-    pub(super) fn components(&self, release: &Release) -> Result<Vec<&'a str>> {
+    /// Returns the components to read, an empty name for an exact path; and an error for each that is not there. As with
+    /// apt these are left out.
+    pub(super) fn components(&self, release: &Release) -> (Vec<&'a str>, Vec<ArchiveError>) {
         if self.source.components.is_empty() {
-            return Ok(vec![""]);
+            return (vec![""], Vec::new());
         }
-        let mut found = Vec::new();
+        let (mut found, mut lacking) = (Vec::new(), Vec::new());
         for component in &self.source.components {
             if release.has_component(component) {
                 found.push(component.as_str());
             } else if !self.source.optional {
-                return Err(ArchiveError::UnknownComponent {
+                lacking.push(ArchiveError::UnknownComponent {
                     url: release.url.clone(),
                     component: component.clone(),
                     available: release.components.clone(),
                 });
             }
         }
-        Ok(found)
+        (found, lacking)
     }
 
     /// Returns the architectures to read, of those asked for.
@@ -78,7 +81,19 @@ pub(super) fn suite_path(suite: &str) -> String {
     }
 }
 
-/// Fetches, verifies and checks the Release file of one suite. A trusted source may have none.
+/// A Release file as it was fetched.
+struct Fetched {
+    text: Vec<u8>,
+    /// URL to show.
+    url: String,
+    /// The file, where it may answer in the place of the server.
+    document: Option<(Url, Arc<Document>)>,
+    /// What is wrong with its signature, where the source may be insecure.
+    doubt: Option<ArchiveError>,
+}
+
+/// Fetches, verifies and checks the Release file of one suite. A trusted source may have none, and so may one that may be
+/// insecure.
 pub(super) fn load_release(
     fetcher: &Fetcher,
     source: &Source,
@@ -88,53 +103,53 @@ pub(super) fn load_release(
 ) -> Result<Release> {
     let directory = suite_path(suite);
     let now = fetcher.options.time.unwrap_or_else(SystemTime::now);
-    let name = source.inrelease_path.as_deref().unwrap_or("InRelease");
-    let inline_url = join(base, &format!("{directory}{name}"), suite)?;
-    let (text, url, document) = match fetcher.document(&inline_url, RELEASE_LIMIT)? {
-        Some(document) => {
-            let shown = show(&inline_url);
-            let text = if source.trusted {
-                verify::unverified(&document.bytes, &shown)?
-            } else {
-                verify::inline(&document.bytes, keyring, now, &shown)?
-            };
-            (text, shown, Some(document))
+    let stop = || fetcher.options.cancel.load(Ordering::Relaxed);
+    let named = show(&join(base, &format!("{directory}Release"), suite)?);
+    let fetched = match fetch_release(fetcher, source, (base, suite, &directory), keyring, now) {
+        Err(ArchiveError::UnknownSuite { .. }) if source.trusted => return Ok(Release::absent(&named)),
+        Err(ArchiveError::UnknownSuite { .. }) if source.allow_insecure => {
+            let doubt = "it has no Release file".to_owned();
+            accept_insecure(fetcher, source, &named, &named, doubt, &stop)?;
+            let mut absent = Release::absent(&named);
+            absent.authenticated = false;
+            return Ok(absent);
         }
-        // As with apt there is no other where its path is given.
-        None if source.inrelease_path.is_some() => {
-            return Err(ArchiveError::UnknownSuite {
-                base: show(base),
-                suite: suite.to_owned(),
-            });
-        }
-        None => match detached_release(fetcher, source, base, suite, &directory, keyring, now) {
-            Err(ArchiveError::UnknownSuite { .. }) if source.trusted => {
-                return Ok(Release::absent(&show(&inline_url)));
-            }
-            other => {
-                let (text, url) = other?;
-                (text, url, None)
-            }
-        },
+        fetched => fetched?,
     };
-    let release = Release::parse(&text, &url, source.trusted)?;
+    let Fetched {
+        text,
+        url,
+        document,
+        doubt,
+    } = fetched;
+    let insecure = doubt.is_some();
+    if let Some(doubt) = doubt {
+        accept_insecure(fetcher, source, &named, &url, doubt.to_string(), &stop)?;
+    }
+    let mut release = Release::parse(&text, &url, source.takes_weak())?;
+    if release.unhashed && !source.trusted {
+        fetcher.warn_once(&format!(
+            "{url}: the repository provides only weak security information; nothing is installed from it"
+        ));
+    }
+    release.authenticated = source.trusted || !(insecure || release.unhashed);
     for warning in release.check(suite, source, now)? {
         fetcher.warn_once(&warning);
     }
     // Whoever needs no signature could write any date for those who do.
-    let trust = if source.trusted { " (trusted)" } else { "" };
+    let trust = match (source.trusted, insecure) {
+        (true, _) => " (trusted)",
+        (_, true) => " (insecure)",
+        _ => "",
+    };
     let sighting = Sighting {
-        source: &format!(
-            "{}{trust}",
-            show(&join(base, &format!("{directory}Release"), suite)?)
-        ),
+        source: &format!("{named}{trust}"),
         url: &url,
         date: release.date(),
     };
-    let stop = || fetcher.options.cancel.load(Ordering::Relaxed);
     sighting.note(&fetcher.options.cache, fetcher.options.allow_older, &stop)?;
     // Only now: what was refused must not answer in the place of the server.
-    if let Some(document) = document {
+    if let Some((inline_url, document)) = document {
         fetcher
             .cache
             .store_release(inline_url.as_str(), &document.validators, &document.bytes)?;
@@ -142,31 +157,106 @@ pub(super) fn load_release(
     Ok(release)
 }
 
-/// Fetches and verifies Release with its detached signature in Release.gpg, for archives without InRelease.
-/// Returns the text and the URL to show.
-fn detached_release(
+/// Warns of a source that may be insecure and is.
+///
+/// # Errors
+/// [`ArchiveError::NoLongerSigned`] for one that was signed when it was seen last.
+fn accept_insecure(
     fetcher: &Fetcher,
     source: &Source,
-    base: &Url,
-    suite: &str,
-    directory: &str,
+    named: &str,
+    url: &str,
+    doubt: String,
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
+    if !source.allow_downgrade && was_seen(&fetcher.options.cache, named, stop)? {
+        return Err(ArchiveError::NoLongerSigned {
+            url: url.to_owned(),
+            reason: doubt,
+        });
+    }
+    fetcher.warn_once(&format!(
+        "{url}: the repository is not signed, so nothing is installed from it: {doubt}"
+    ));
+    Ok(())
+}
+
+/// Whether an error is one of a signature, without which a source may be that may be insecure.
+fn is_of_the_signature(error: &ArchiveError) -> bool {
+    matches!(
+        error,
+        ArchiveError::NotSigned { .. }
+            | ArchiveError::NoKeyring { .. }
+            | ArchiveError::UnknownKey { .. }
+            | ArchiveError::RevokedKey { .. }
+            | ArchiveError::ExpiredKey { .. }
+            | ArchiveError::ExpiredSignature { .. }
+            | ArchiveError::WeakSignature { .. }
+            | ArchiveError::Altered { .. }
+    )
+}
+
+/// Fetches the Release file of a suite and verifies its signature.
+fn fetch_release(
+    fetcher: &Fetcher,
+    source: &Source,
+    (base, suite, directory): (&Url, &str, &str),
     keyring: &Keyring,
     now: SystemTime,
-) -> Result<(Vec<u8>, String)> {
-    let url = join(base, &format!("{directory}Release"), suite)?;
-    let Some(text) = fetcher.document(&url, RELEASE_LIMIT)? else {
-        return Err(ArchiveError::UnknownSuite {
-            base: show(base),
-            suite: suite.to_owned(),
-        });
+) -> Result<Fetched> {
+    let name = source.inrelease_path.as_deref().unwrap_or("InRelease");
+    let inline_url = join(base, &format!("{directory}{name}"), suite)?;
+    let unknown = || ArchiveError::UnknownSuite {
+        base: show(base),
+        suite: suite.to_owned(),
     };
-    let shown = show(&url);
-    if !source.trusted {
-        let signature_url = join(base, &format!("{directory}Release.gpg"), suite)?;
-        let signature = fetcher
-            .document(&signature_url, SIGNATURE_LIMIT)?
-            .ok_or_else(|| ArchiveError::NotSigned { url: shown.clone() })?;
-        verify::detached(&text.bytes, &signature.bytes, keyring, now, &shown)?;
+    if let Some(document) = fetcher.document(&inline_url, RELEASE_LIMIT)? {
+        let url = show(&inline_url);
+        let verified = match source.trusted {
+            true => verify::unverified(&document.bytes, &url),
+            false => verify::inline(&document.bytes, keyring, now, &url),
+        };
+        let (text, doubt) = match verified {
+            Err(error) if source.allow_insecure && is_of_the_signature(&error) => {
+                (verify::unverified(&document.bytes, &url)?, Some(error))
+            }
+            text => (text?, None),
+        };
+        return Ok(Fetched {
+            text,
+            url,
+            document: Some((inline_url, document)),
+            doubt,
+        });
     }
-    Ok((text.bytes.clone(), shown))
+    // As with apt there is no other where its path is given.
+    if source.inrelease_path.is_some() {
+        return Err(unknown());
+    }
+    // Release with its detached signature in Release.gpg.
+    let release_url = join(base, &format!("{directory}Release"), suite)?;
+    let text = fetcher
+        .document(&release_url, RELEASE_LIMIT)?
+        .ok_or_else(unknown)?;
+    let url = show(&release_url);
+    let verified = match source.trusted {
+        true => Ok(()),
+        false => {
+            let signature_url = join(base, &format!("{directory}Release.gpg"), suite)?;
+            match fetcher.document(&signature_url, SIGNATURE_LIMIT)? {
+                Some(signature) => verify::detached(&text.bytes, &signature.bytes, keyring, now, &url),
+                None => Err(ArchiveError::NotSigned { url: url.clone() }),
+            }
+        }
+    };
+    let doubt = match verified {
+        Err(error) if source.allow_insecure && is_of_the_signature(&error) => Some(error),
+        verified => verified.map(|()| None)?,
+    };
+    Ok(Fetched {
+        text: text.bytes.clone(),
+        url,
+        document: None,
+        doubt,
+    })
 }

@@ -4,6 +4,7 @@
 mod as_apt;
 mod downloads;
 mod indexes;
+mod insecure;
 mod signatures;
 
 use std::collections::HashMap;

@@ -16,8 +16,8 @@ pub mod unrunnable;
 pub mod view;
 
 pub use session::{
-    Native, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind, ScriptSettings,
-    Session, SessionError, open,
+    Native, NativeScripts, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind,
+    ScriptSettings, Session, SessionError, open,
 };
 
 /// The example of README.md, compiled as a test.

@@ -78,6 +78,8 @@ pub struct Environment {
     /// `DPKG_ROOT`, the path at which scripts see the target; empty where it is their root directory, else
     /// they run outside of it (dpkg(1), `--force-script-chrootless`).
     pub root: String,
+    /// `DPKG_ADMINDIR`, the path at which scripts see dpkg's administrative directory.
+    pub admin: String,
     /// Directory of the chrootless wrappers, which comes first in `PATH`.
     pub wrappers: Option<String>,
     /// Further variables.
@@ -124,7 +126,7 @@ impl Environment {
             ("DPKG_MAINTSCRIPT_DEBUG", "0".to_owned()),
             ("DPKG_RUNNING_VERSION", self.dpkg_version.clone()),
             ("DPKG_ROOT", self.root.clone()),
-            ("DPKG_ADMINDIR", format!("{}{}", self.root, dpkg_db::ADMIN)),
+            ("DPKG_ADMINDIR", self.admin.clone()),
             ("DPKG_FORCE", force),
         ]
         .into_iter()

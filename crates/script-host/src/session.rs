@@ -8,6 +8,7 @@
 //! It is opened on a target that is being made as well as on one that exists: the view is made when the first
 //! program runs, and anew where the target has changed so that an old one would not show it.
 
+mod admin;
 mod answers;
 mod control;
 mod disk_modes;
@@ -21,6 +22,7 @@ mod root;
 mod run;
 mod serving;
 mod shared;
+mod stand_in;
 mod wrappers;
 
 pub use error::SessionError;
@@ -29,6 +31,7 @@ pub use options::{Native, Options, Processor, ScriptSettings};
 pub use private::check_native_system;
 pub use root::{ScriptRoot, ScriptRootKind};
 pub use run::{RunResult, ScriptCall};
+pub use stand_in::NativeScripts;
 
 use crate::arch_output;
 use crate::script::Environment;

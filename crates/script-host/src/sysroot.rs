@@ -20,6 +20,8 @@ mod unpack;
 
 pub use counterparts::Counterparts;
 pub use error::SysrootError;
+pub use maintscripts::{NativeScript, native_script};
+pub(crate) use maintscripts::{is_native_program, native_names, script_at};
 
 use apt_solve::{PackageId, Universe, closure};
 use crossbeam::channel;

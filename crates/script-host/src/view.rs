@@ -33,7 +33,7 @@ pub use output::Sink;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use sandboxed::Sandboxed;
 pub use sandboxed::SandboxedOptions;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -97,6 +97,8 @@ pub struct ViewOptions<'a> {
     pub serve: ServeOptions,
     /// Root directory of scripts; none means the target.
     pub native_root: Option<NativeRootView<'a>>,
+    /// dpkg's administrative directory, where it is outside of the target; scripts see it at [`shim_protocol::paths::ADMIN`].
+    pub admin: Option<AdminView<'a>>,
     /// Receiver of each line that scripts write, as it comes.
     pub sink: Sink,
 }
@@ -112,6 +114,21 @@ pub struct NativeRootView<'a> {
     pub layer: Option<&'a Path>,
     /// Phantoms and threads of its server.
     pub serve: ServeOptions,
+}
+
+/// An administrative directory outside of the target.
+pub struct AdminView<'a> {
+    /// The directory.
+    pub directory: &'a Target,
+    /// An empty directory of this run, its mount point.
+    pub mount_point: PathBuf,
+    /// How programs in it are executed.
+    pub serve: ServeOptions,
+}
+
+/// Returns the mount point of an administrative directory outside of the target, beside that of the target.
+pub fn admin_mount_point(view: &Path) -> PathBuf {
+    view.with_extension("admindir")
 }
 
 /// The end of a command.

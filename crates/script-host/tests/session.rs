@@ -184,6 +184,7 @@ impl Example {
             foreign: &[],
             root,
             scripts: &scripts,
+            native_scripts: None,
             dpkg_version: "1.22.21".to_owned(),
             runs_programs,
             scratch: &self.scratch(),

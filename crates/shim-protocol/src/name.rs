@@ -34,12 +34,16 @@ macro_rules! entries {
 }
 
 entries! {
+    /// dpkg's administrative directory, mounted here where it is outside of the target.
+    ADMIN = "admindir";
     /// Socket of the installer.
     CONTROL = "control";
     /// Description of the target for the library map: see [`Description`](crate::Description).
     DESCRIPTION = "target";
     /// Library map, a module of the dynamic loader.
     LIBRARY_MAP = "libraries.so";
+    /// Native maintainer scripts, for those that are programs.
+    MAINTSCRIPTS = "maintscripts";
     /// Script that native node reads before all others.
     NODE_START = "start.js";
     /// Script that native ruby reads before all others.

@@ -27,7 +27,7 @@ impl Target {
     pub fn write(&self, path: &Path, data: &[u8], meta: &Meta) -> Result<()> {
         wrong_type("write", path, meta.kind, FileType::Regular)?;
         let location = self.location("write", path)?;
-        self.put(&location, data, meta, self.observer().as_deref())
+        self.put(&location, data, meta, self.observer(path).as_deref())
             .map_err(|e| Error::io("write", path, e))?;
         // It may have been a link to a directory.
         self.confined().forget(path);
@@ -42,7 +42,7 @@ impl Target {
         wrong_type("create", path, meta.kind, FileType::Regular)?;
         let location = self.location("create", path)?;
         let file = create_at(&location, meta).map_err(|e| Error::io("create", path, e))?;
-        self.note_entry(&location);
+        self.note_entry(path, &location);
         let (target, path) = (self.clone(), path.to_owned());
         Ok(NewFile {
             file,
@@ -67,7 +67,7 @@ impl Target {
             .and_then(|lists| sys::access::give_at(location.fd(), &location.name, &lists))
             .map_err(failed)?;
         sys::set_mtime_at(location.fd(), &location.name, meta.mtime).map_err(failed)?;
-        self.note_entry(&location);
+        self.note_entry(path, &location);
         Ok(())
     }
 
@@ -82,7 +82,7 @@ impl Target {
         self.make_symlink_at(&location, text.as_os_str(), meta)
             .map_err(failed)?;
         sys::set_mtime_at(location.fd(), &location.name, meta.mtime).map_err(failed)?;
-        self.note_entry(&location);
+        self.note_entry(path, &location);
         Ok(())
     }
 
@@ -104,7 +104,7 @@ impl Target {
         let location = self.location("make the node", path)?;
         let lists = self.lists_for(&location, meta).map_err(failed)?;
         make_file_at(&location, b"", meta, &lists).map_err(failed)?;
-        self.note_entry(&location);
+        self.note_entry(path, &location);
         Ok(())
     }
 
@@ -117,8 +117,8 @@ impl Target {
         let to = self.location("make the link", new)?;
         fs::linkat(from.fd(), &from.name, to.fd(), &to.name, AtFlags::empty())
             .map_err(|e| Error::io("make the link", new, e))?;
-        self.note_entry(&to);
-        self.note_inode(&to);
+        self.note_entry(new, &to);
+        self.note_inode(new, &to);
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl Target {
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let old = self.location("rename", from)?;
         let new = self.location("rename to", to)?;
-        self.rename_at(&old, &new, RenameFlags::empty(), self.observer().as_deref())
+        self.rename_at(&old, &new, RenameFlags::empty(), self.observer(to).as_deref())
             .map_err(|e| Error::io("rename", from, e))?;
         self.confined().forget(from);
         self.confined().forget(to);
@@ -142,7 +142,7 @@ impl Target {
     /// [`Error::Io`].
     pub fn remove(&self, path: &Path) -> Result<()> {
         let location = self.location("remove", path)?;
-        self.unlink(&location, AtFlags::empty(), self.observer().as_deref())
+        self.unlink(&location, AtFlags::empty(), self.observer(path).as_deref())
             .map_err(|e| Error::io("remove", path, e))?;
         self.confined().forget(path);
         Ok(())
@@ -154,7 +154,7 @@ impl Target {
     /// [`Error::Io`].
     pub fn remove_dir(&self, path: &Path) -> Result<()> {
         let location = self.location("remove the directory", path)?;
-        self.unlink(&location, AtFlags::REMOVEDIR, self.observer().as_deref())
+        self.unlink(&location, AtFlags::REMOVEDIR, self.observer(path).as_deref())
             .map_err(|e| Error::io("remove the directory", path, e))?;
         self.confined().forget(path);
         Ok(())
@@ -201,7 +201,7 @@ impl Target {
         let location = self.location("set the time of", path)?;
         sys::set_mtime_at(location.fd(), &location.name, mtime)
             .map_err(|e| Error::io("set the time of", path, e))?;
-        self.note_inode(&location);
+        self.note_inode(path, &location);
         Ok(())
     }
 
@@ -215,12 +215,12 @@ impl Target {
             meta.mode = 0o777;
         }
         let failed = |e| Error::io(ACTION, path, e);
-        self.store(&location, &now, &meta, self.observer().as_deref())
+        self.store(&location, &now, &meta, self.observer(path).as_deref())
             .map_err(failed)?;
         if let Some(mtime) = mtime {
             sys::set_mtime_at(location.fd(), &location.name, mtime).map_err(failed)?;
         }
-        self.note_inode(&location);
+        self.note_inode(path, &location);
         Ok(())
     }
 }
@@ -262,7 +262,7 @@ impl Target {
     ) -> rustix::io::Result<()> {
         let temporary = Location {
             dir: location.dir.clone(),
-            name: self.temporary_name(),
+            name: Self::temporary_name(),
         };
         let lists = self.lists_for(location, meta)?;
         make_file_at(&temporary, data, meta, &lists)?;
@@ -282,7 +282,7 @@ impl Target {
     ) -> rustix::io::Result<()> {
         let temporary = Location {
             dir: to.dir.clone(),
-            name: self.temporary_name(),
+            name: Self::temporary_name(),
         };
         fs::linkat(
             from.fd(),
@@ -391,14 +391,14 @@ impl Target {
         Ok(())
     }
 
-    fn note_entry(&self, location: &Location) {
-        if let Some(observer) = self.observer() {
+    fn note_entry(&self, path: &Path, location: &Location) {
+        if let Some(observer) = self.observer(path) {
             observer.entry_changed(location.dir.ino(), &location.name);
         }
     }
 
-    pub(super) fn note_inode(&self, location: &Location) {
-        if let Some(observer) = self.observer()
+    pub(super) fn note_inode(&self, path: &Path, location: &Location) {
+        if let Some(observer) = self.observer(path)
             && let Ok(stat) = sys::stat_at(location.fd(), &location.name)
         {
             observer.inode_changed(stat.ino);

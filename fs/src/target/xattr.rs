@@ -57,7 +57,7 @@ impl Target {
             .set(name, value, XattrFlags::empty(), |_| false)
             .map_err(|e| Error::io("set an attribute of", path, e))?;
         self.note_attribute(name);
-        self.note_inode(&location);
+        self.note_inode(path, &location);
         Ok(())
     }
 
@@ -70,7 +70,7 @@ impl Target {
         Subject::at(location.clone())
             .remove(name)
             .map_err(|e| Error::io("remove an attribute of", path, e))?;
-        self.note_inode(&location);
+        self.note_inode(path, &location);
         Ok(())
     }
 }

@@ -4,14 +4,16 @@ use super::error::Error;
 use super::prepare::{Chosen, Prepared, Universes, request};
 use crate::install::{DeferredPackages, Installation, ScriptHost};
 use crate::native_root_source::{NativeRoot, NativeRootSource};
-use crate::settings::Settings;
+use crate::native_scripts::NativeScripts;
+use crate::settings::{NativeTools, Settings};
 use crate::staging::{Room, Staging};
 use deb_archive::{PackageFile, target_files};
+use dpkg_db::Package;
 use rootless_install_fs::Target;
 use script_host::sysroot::package_file;
 use script_host::{Native, Observer, ScriptRootKind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use task_progress::{Cancel, Reporter, Stage};
 
 /// All that carrying a plan out needs.
@@ -68,7 +70,18 @@ impl CarryOut<'_, '_> {
             reporter: Arc::clone(self.reporter),
             cancel,
         };
+        let scripts = NativeScripts {
+            cache: &settings.cache,
+            settings: &settings.archives,
+            existing: None,
+            arch: settings.system.arch,
+            reporter: self.reporter,
+            cancel,
+            loaded: OnceLock::new(),
+        };
+        let native_scripts = |package: &Package, script: &str| scripts.script(package, script);
         Ok(installation.run(ScriptHost {
+            native_scripts: (settings.native_tools == NativeTools::Packages).then_some(&native_scripts),
             root: prepared
                 .scripts_run
                 .root(native_root.as_ref().map(NativeRoot::files)),

@@ -9,6 +9,7 @@ use super::relations::groups;
 use crate::archives::Archives;
 use crate::merge_usr::MergedUsr;
 use crate::native_root_source::{NativeRoot, NativeRootSource, Remembered};
+use crate::native_scripts::NativeScripts;
 use crate::settings::NativeTools;
 use crate::staging::Staging;
 use apt_solve::{IndexInput, Request, Universe, Variant};
@@ -23,7 +24,7 @@ use script_host::{Native, ScriptRootKind, Session, SessionError};
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use task_progress::{Cancel, Reporter};
 
 /// A call that changes packages, and its target: what sessions are opened with.
@@ -144,7 +145,18 @@ impl Host<'_> {
             }
             _ => None,
         };
+        let scripts = NativeScripts {
+            cache: &cache,
+            settings: &options.archives,
+            existing: Some(target),
+            arch: architecture,
+            reporter: &reporter,
+            cancel,
+            loaded: OnceLock::new(),
+        };
+        let native_scripts = |package: &Package, script: &str| scripts.script(package, script);
         let session = script_host::Options {
+            native_scripts: (options.native == NativeTools::Packages).then_some(&native_scripts),
             target,
             arch: architecture,
             foreign: &foreign,

@@ -23,13 +23,6 @@ impl Engine<'_, '_> {
         if self.target.stat_follow(path).is_err() {
             return Ok(false);
         }
-        if let Some(admindir) = &self.options().admindir {
-            // As dpkg, but that it runs them where the directory is elsewhere below the root.
-            return Err(Fault::Package(format!(
-                "admindir must be var/lib/dpkg of instdir for scripts to run, and not '{}'",
-                admindir.display()
-            )));
-        }
         self.record()?;
         if script.file() == "preinst" {
             let text = self.target.read(path)?;

@@ -72,7 +72,10 @@ pub(super) fn remove_dead(directory: &Path) -> io::Result<()> {
 
 /// Removes a work directory. A view that was mounted without namespaces outlives its run.
 fn remove_with_view(directory: &Path) -> io::Result<()> {
-    script_host::view::unmount_stale(&directory.join(VIEW));
+    let view = directory.join(VIEW);
+    for mount_point in [script_host::view::admin_mount_point(&view), view] {
+        script_host::view::unmount_stale(&mount_point);
+    }
     remove_tree(directory)
 }
 

@@ -38,7 +38,8 @@ pub(crate) fn place(world: &dyn World, root: &[u8], path: &[u8], used: Use) -> P
         Cow::Owned([&world.directory(), &b"/"[..], path].concat())
     };
     let plain = normal(&whole);
-    if is_below(&plain, root) || may_be_outside(&plain, used) {
+    let admin = normal(&crate::paths::admin_directory(root));
+    if is_below(&plain, root) || is_below(&plain, &admin) || may_be_outside(&plain, used) {
         return Place::Right;
     }
     let kept = path.starts_with(b"/") && !whole.windows(3).any(|part| part == b"/..");

@@ -78,10 +78,13 @@ pub(crate) fn reads_root(program: &[u8]) -> bool {
 }
 
 /// The environment of a program that has the root as its root directory.
-pub(crate) fn environment_inside(path: &[u8]) -> Variables {
+pub(crate) fn environment_inside(root: &[u8], path: &[u8]) -> Variables {
+    let admin = crate::paths::admin_directory(root);
+    // One outside of the root has the same path there.
+    let inside = admin.strip_prefix(root).filter(|rest| rest.starts_with(b"/"));
     environment(&[
         ("DPKG_ROOT", OsStr::new("")),
-        ("DPKG_ADMINDIR", OsStr::new("/var/lib/dpkg")),
+        ("DPKG_ADMINDIR", OsStr::from_bytes(inside.unwrap_or(&admin))),
         ("PATH", OsStr::from_bytes(path)),
     ])
 }

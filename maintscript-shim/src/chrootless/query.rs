@@ -198,7 +198,7 @@ pub(super) fn machine(
         Asked::Dpkg if has("--print-architecture") => Some(Answer::line(arch()?.name.as_bytes())),
         Asked::Dpkg if has("--print-foreign-architectures") => {
             let own = arch()?.name.as_bytes();
-            let known = world.read(&[root, b"/var/lib/dpkg/arch"].concat());
+            let known = world.read(&[&crate::paths::admin_directory(root)[..], b"/arch"].concat());
             let lines = known.split(|&b| b == b'\n');
             let foreign = lines.filter(|name| !name.is_empty() && *name != own);
             Some(Answer {
@@ -238,7 +238,7 @@ fn told(tool: &str, arch: &Architecture, arguments: &[OsString]) -> Option<Answe
 /// package whose script runs (dpkg(1), DPKG_MAINTSCRIPT_ARCH), where it is of one.
 fn architecture(world: &dyn World, root: &[u8]) -> Option<&'static Architecture> {
     let variable = |name| std::env::var_os(name).and_then(|value| crate::paths::target(&value));
-    let list = world.read(&[root, b"/var/lib/dpkg/arch"].concat());
+    let list = world.read(&[&crate::paths::admin_directory(root)[..], b"/arch"].concat());
     let first = list.split(|&b| b == b'\n').next().unwrap_or_default();
     variable(shim_protocol::variables::ARCHITECTURE)
         .or_else(|| crate::paths::target(OsStr::from_bytes(first)))

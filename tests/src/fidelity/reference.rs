@@ -210,7 +210,7 @@ impl Maker {
 fn other_place() -> Result<PathBuf> {
     let shared = Path::new("/dev/shm");
     let room = nix::sys::statvfs::statvfs(shared)
-        .map(|stat| stat.blocks_available() as u64 * stat.fragment_size() as u64)
+        .map(|stat| stat.blocks_available() * stat.fragment_size())
         .unwrap_or_default();
     if room < 6 << 30 {
         place()

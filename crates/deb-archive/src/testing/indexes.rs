@@ -151,13 +151,14 @@ fn suites_components_and_architectures_that_are_not_there() {
         matches!(&error, ArchiveError::UnknownSuite { suite, .. } if suite == "nonsense"),
         "{error}"
     );
-    let error = archive
-        .load_with("", "trixie main nonsense", &["riscv64"])
-        .unwrap_err();
+    // As with apt what is not there is left out, as long as there is something.
+    let main = archive.load_with("", "trixie main", &["riscv64"]).unwrap().len();
+    let with = |rest, archs: &[&str]| archive.load_with("", rest, archs);
+    assert_eq!(with("trixie main nonsense", &["riscv64"]).unwrap().len(), main);
+    assert_eq!(with("trixie main", &["riscv64", "vax"]).unwrap().len(), main);
+    let error = with("trixie nonsense", &["riscv64"]).unwrap_err();
     assert!(error.to_string().contains("main, contrib"), "{error}");
-    let error = archive
-        .load_with("", "trixie main", &["riscv64", "vax"])
-        .unwrap_err();
+    let error = with("trixie main", &["vax", "riscv64"]).unwrap_err();
     assert!(
         matches!(&error, ArchiveError::UnknownArchitecture { .. }),
         "{error}"

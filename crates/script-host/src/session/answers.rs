@@ -60,9 +60,12 @@ impl<'s> Answers<'s> {
         match request {
             Request::Counterpart { path } => {
                 let path = as_path(path);
+                let named = shared.with_admin(path);
                 let found = match shared.counterparts {
-                    Some(counterparts) => counterparts.find(path),
-                    None => Err("the system given with --native-sysroot does not have it".into()),
+                    Some(counterparts) => counterparts.find(&named),
+                    None => shared
+                        .native_script(&named)
+                        .unwrap_or_else(|| Err("the native system does not have it".into())),
                 };
                 found.map_or_else(
                     |reason| refuse(path, reason),

@@ -1,6 +1,6 @@
 //! Options of a session.
 
-use super::{Observer, ScriptRoot};
+use super::{NativeScripts, Observer, ScriptRoot};
 use crate::unrunnable::OnUnrunnable;
 use apt_solve::Universe;
 use deb_arch::Architecture;
@@ -58,6 +58,9 @@ pub struct Options<'a> {
     pub foreign: &'a [&'static Architecture],
     /// The root directory of scripts.
     pub root: ScriptRoot<'a>,
+    /// Source of native scripts for those that are programs, where scripts run outside of the target and no native root
+    /// has them; none where nothing is to be fetched.
+    pub native_scripts: Option<&'a NativeScripts<'a>>,
     /// Settings of scripts.
     pub scripts: &'a ScriptSettings,
     /// Version of the target's dpkg, for `DPKG_RUNNING_VERSION`.

@@ -6,7 +6,7 @@ use rootless_install_fs::{FileType, Meta, Stat, Target};
 use shim_protocol::{Device, Record};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -16,12 +16,6 @@ impl Shared<'_> {
         if matches!(self.options.root, ScriptRoot::Target) {
             return Err("nothing is recorded in this mode: the kernel lets a script do it".to_owned());
         }
-        let root = self.dpkg_root();
-        let inside = |bytes| {
-            let path = Path::new(OsStr::from_bytes(bytes));
-            inside(&root, path).ok_or_else(|| format!("{} is not in the root", path.display()))
-        };
-        let target = self.options.target;
         let failed = |error: rootless_install_fs::Error| error.to_string();
         match *record {
             Record::Owner {
@@ -30,7 +24,8 @@ impl Shared<'_> {
                 gid,
                 follow,
             } => {
-                let (path, now) = find(target, inside(path)?, follow)?;
+                let (target, path) = self.recorded_at(path)?;
+                let (path, now) = find(target, &path, follow)?;
                 let (uid, gid) = (uid.unwrap_or(now.meta.uid), gid.unwrap_or(now.meta.gid));
                 target.set_owner(&path, uid, gid).map_err(failed)
             }
@@ -40,8 +35,10 @@ impl Shared<'_> {
                 group_only,
                 follow,
             } => {
-                let (_, from) = find(target, inside(reference)?, true)?;
-                let (path, now) = find(target, inside(path)?, follow)?;
+                let (target, reference) = self.recorded_at(reference)?;
+                let (_, from) = find(target, &reference, true)?;
+                let (target, path) = self.recorded_at(path)?;
+                let (path, now) = find(target, &path, follow)?;
                 let uid = if group_only { now.meta.uid } else { from.meta.uid };
                 target.set_owner(&path, uid, from.meta.gid).map_err(failed)
             }
@@ -56,12 +53,14 @@ impl Shared<'_> {
                     Device::Block => FileType::BlockDevice { major, minor },
                     Device::Character => FileType::CharDevice { major, minor },
                 };
+                let (target, path) = self.recorded_at(path)?;
                 target
-                    .make_node(inside(path)?, &Meta::of_root(kind, mode))
+                    .make_node(&path, &Meta::of_root(kind, mode))
                     .map_err(failed)
             }
             Record::Capability { path, value } => {
-                let (path, _) = find(target, inside(path)?, true)?;
+                let (target, path) = self.recorded_at(path)?;
+                let (path, _) = find(target, &path, true)?;
                 let name = OsStr::new("security.capability");
                 match value {
                     [] => target.remove_xattr(&path, name).map_err(failed),
@@ -72,8 +71,25 @@ impl Shared<'_> {
     }
 }
 
+impl<'s> Shared<'s> {
+    /// Returns what holds a path that scripts see, and the path there: the target, or an administrative directory outside of
+    /// it.
+    fn recorded_at(&self, path: &[u8]) -> Result<(&'s Target, PathBuf)> {
+        let path = Path::new(OsStr::from_bytes(path));
+        if let Some(admin) = self.admin_outside()
+            && let Ok(below) = path.strip_prefix(self.admin_directory())
+        {
+            return Ok((admin, Path::new("/").join(below)));
+        }
+        match inside(&self.dpkg_root(), path) {
+            Some(path) => Ok((self.options.target, path.to_owned())),
+            None => Err(format!("{} is not in the root", path.display())),
+        }
+    }
+}
+
 /// Finds a file. With `follow`, a link at the end of the path is followed, and the path returned is the file's own.
-fn find(target: &Target, path: &Path, follow: bool) -> Result<(std::path::PathBuf, Stat)> {
+fn find(target: &Target, path: &Path, follow: bool) -> Result<(PathBuf, Stat)> {
     /// The kernel's limit (path_resolution(7)).
     const MOST_LINKS: usize = 40;
     let failed = |error: rootless_install_fs::Error| error.to_string();

@@ -3,7 +3,10 @@
 use super::shared::Shared;
 use super::{Observer, Result, SessionError, private, serving, wrappers};
 use crate::script::Environment;
-use crate::view::{DPKG_ROOT, Machine, NativeRootView, SandboxedOptions, Sink, View, ViewError, ViewOptions};
+use crate::view::{
+    AdminView, DPKG_ROOT, Machine, NativeRootView, SandboxedOptions, Sink, View, ViewError, ViewOptions,
+    admin_mount_point,
+};
 use rootless_install_fs::{SERVED, ServeOptions, Target};
 use shim_protocol::{names, paths, variables};
 use std::fs;
@@ -125,6 +128,7 @@ impl Shared<'_> {
             dpkg_version: self.options.dpkg_version.clone(),
             source_date_epoch: self.options.scripts.source_date_epoch,
             root: text(&self.dpkg_root())?,
+            admin: text(&self.admin_directory())?,
             wrappers,
             extra,
         })
@@ -160,10 +164,13 @@ impl Shared<'_> {
                     .and_then(|()| fs::set_permissions(&temporary, fs::Permissions::from_mode(0o1777)))
             }
         };
-        made.map_err(|source| SessionError::Write {
-            path: private,
-            source,
-        })
+        let in_namespaces = !matches!(self.options.root, ScriptRoot::Machine { .. });
+        let admin = self.admin_outside().filter(|_| in_namespaces);
+        made.and_then(|()| admin.map_or(Ok(()), |_| fs::create_dir(private.join(names::ADMIN))))
+            .map_err(|source| SessionError::Write {
+                path: private,
+                source,
+            })
     }
 
     fn prepare_observer(&self, private: &Path, root: &Target) -> std::io::Result<()> {
@@ -181,9 +188,13 @@ impl Shared<'_> {
         let layered = matches!(self.options.root, ScriptRoot::Native { layered: true, .. });
         let layer = layered.then_some(layer.as_path());
         let native = self.options.root.native_root().map(|_| native_mount.as_path());
+        let admin = self
+            .admin_outside()
+            .map(|directory| (directory, admin_mount_point(&self.options.mount_point)));
         for path in std::iter::once(self.options.mount_point.as_path())
             .chain(native)
             .chain(layer)
+            .chain(admin.as_ref().map(|(_, path)| path.as_path()))
         {
             match fs::create_dir(path) {
                 // A view before this one has left it.
@@ -205,19 +216,21 @@ impl Shared<'_> {
             return Ok(View::in_sandbox(SandboxedOptions {
                 target: self.options.target,
                 mount_point: fuse.then_some(self.options.mount_point.as_path()),
+                admin: admin.map(|(directory, _)| directory),
                 control: Some(self.private().join(names::CONTROL)),
                 readable: vec![self.private()],
                 writable: vec![self.options.scratch.join("tmp")],
                 sink,
             })?);
         }
-        Ok(self.in_namespaces(&native_mount, layer, sink)?)
+        Ok(self.in_namespaces(&native_mount, layer, admin, sink)?)
     }
 
     fn in_namespaces(
         &self,
         native_mount: &Path,
         layer: Option<&Path>,
+        admin: Option<(&Target, PathBuf)>,
         sink: Sink,
     ) -> std::result::Result<View, ViewError> {
         let native_root = self.options.root.native_root();
@@ -227,12 +240,23 @@ impl Shared<'_> {
             (None, Some(directory)) => directory.to_owned(),
             (None, None) => private.join(names::SYSROOT),
         });
-        let watched = |of: fn(Arc<dyn Observer>) -> Arc<dyn rootless_install_fs::Watch>| {
-            self.options.observer.clone().map(of)
-        };
         let top = serving::loader_top().map(|top| self.options.target.root_path().join(top));
         let own_top = top.and_then(|top| top.symlink_metadata().ok());
         let own_top = own_top.is_some_and(|top| top.is_dir());
+        let serve = serving::serve_target(self.options.arch, self.options.foreign, programs, own_top);
+        let admin = admin.map(|(directory, mount_point)| AdminView {
+            directory,
+            mount_point,
+            // Scripts in it that are programs.
+            serve: ServeOptions {
+                phantoms: Vec::new(),
+                redirect: serve.redirect.clone(),
+                ..ServeOptions::default()
+            },
+        });
+        let watched = |of: fn(Arc<dyn Observer>) -> Arc<dyn rootless_install_fs::Watch>| {
+            self.options.observer.clone().map(of)
+        };
         View::start(ViewOptions {
             target: self.options.target,
             mount_point: &self.options.mount_point,
@@ -240,7 +264,7 @@ impl Shared<'_> {
             native_system: self.native_system.filter(|_| native_root.is_none()),
             serve: ServeOptions {
                 watch: watched(|observer| observer.inside()),
-                ..serving::serve_target(self.options.arch, self.options.foreign, programs, own_top)
+                ..serve
             },
             native_root: native_root.map(|root| NativeRootView {
                 root,
@@ -251,6 +275,7 @@ impl Shared<'_> {
                     ..serving::serve_native_root()
                 },
             }),
+            admin,
             sink,
         })
     }

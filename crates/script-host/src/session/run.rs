@@ -1,6 +1,6 @@
 //! Programs that run in a session, one after another.
 
-use super::{Result, ScriptRoot, Session};
+use super::{Result, ScriptRoot, Session, SessionError};
 use crate::script::Script;
 use crate::unrunnable::Refusal;
 use crate::view::{Ended, Outcome, View};
@@ -77,20 +77,28 @@ impl Session<'_> {
             variables.retain(|(name, _)| name != "DPKG_MAINTSCRIPT_DEBUG");
             variables.push(("DPKG_MAINTSCRIPT_DEBUG".to_owned(), "1".to_owned()));
         }
-        let path = format!("{}{}", self.environment.root, call.path.display());
-        let arguments = call.script.arguments();
-        let command: Vec<&str> = std::iter::once(path.as_str())
-            .chain(arguments.iter().map(String::as_str))
-            .collect();
-        let ran = match self.lacking_interpreter(call.path) {
-            Some(program) => RunResult {
+        let ran = match self.shared.stand_in(call.path)? {
+            None => match self.lacking_interpreter(call.path) {
+                Some(program) => RunResult {
+                    outcome: Outcome {
+                        ended: Ended::NoInterpreter(program),
+                        last_lines: Vec::new(),
+                    },
+                    refusal: None,
+                },
+                None => self.execute(call, &self.shared.seen(call.path), &variables)?,
+            },
+            Some(Ok(native)) => self.execute(call, &native, &variables)?,
+            Some(Err(reason)) => RunResult {
                 outcome: Outcome {
-                    ended: Ended::NoInterpreter(program),
+                    ended: Ended::NotRun(reason.clone()),
                     last_lines: Vec::new(),
                 },
-                refusal: None,
+                refusal: Some(Refusal {
+                    tool: call.path.to_owned(),
+                    reason,
+                }),
             },
-            None => self.run(package, &command, &variables)?,
         };
         self.reporter().event(&Event::ScriptFinished {
             package,
@@ -113,6 +121,23 @@ impl Session<'_> {
         let program = line.split_whitespace().next()?;
         let lacking = matches!(target.stat_follow(Path::new(program)), Err(error) if error.is_not_found());
         lacking.then(|| program.to_owned())
+    }
+
+    /// Runs a maintainer script by the path at which scripts see it.
+    fn execute(
+        &mut self,
+        call: &ScriptCall<'_>,
+        path: &Path,
+        variables: &[(String, String)],
+    ) -> Result<RunResult> {
+        let path = path.to_str().ok_or_else(|| SessionError::NotUtf8 {
+            path: path.to_owned(),
+        })?;
+        let arguments = call.script.arguments();
+        let command: Vec<&str> = std::iter::once(path)
+            .chain(arguments.iter().map(String::as_str))
+            .collect();
+        self.run(call.package, &command, variables)
     }
 
     /// Gives a script the permissions that it needs, as dpkg does (`maintscript_set_exec_perms` in its source): it may

@@ -56,6 +56,7 @@ impl<'s> Shared<'s> {
         let (target, arch) = (self.options.target, self.options.arch);
         if matches!(self.options.root, ScriptRoot::Machine { fuse: false }) {
             disk_modes::take_over_all(target)?;
+            self.admin_outside().map_or(Ok(()), disk_modes::take_over_all)?;
         }
         let native = Architecture::native();
         if arch != native || self.options.foreign.iter().any(|arch| *arch != native) {

@@ -194,17 +194,20 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     let handlers = register(&handlers, private);
     let fuse = mount_served(target)?;
     let native_fuse = native_root.map(mount_served).transpose()?;
+    let admin = points.admin.as_deref();
+    let admin_fuse = admin.map(mount_served).transpose()?;
     // Paths outside are reachable only while this process is the user, and the
     // view only after that: the kernel refuses FUSE requests of an unmapped user.
     let open = |path| open_path(path).context("open the view");
     let mounted = (open(target)?, native_root.map(open).transpose()?);
+    let admin = admin.map(open).transpose()?;
     let memory = points.layer.as_deref().map(layers::memory).transpose()?;
     let binds = sources(&points)?;
     let handled = handlers.is_some();
     FromAgent::Mounted { handled }
         .send(socket)
         .context("talk to the installer")?;
-    for fuse in std::iter::once(fuse).chain(native_fuse) {
+    for fuse in std::iter::once(fuse).chain(native_fuse).chain(admin_fuse) {
         send_descriptor(socket, fuse.as_fd()).context("hand the FUSE descriptor over")?;
     }
     expect(socket, &ToAgent::Serving)?;
@@ -212,6 +215,7 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     let served = |mount| served(mount).context("reach the target in the view");
     let target = served(&mounted.0)?;
     let native = mounted.1.as_ref().map(served).transpose()?;
+    let admin = admin.as_ref().map(served).transpose()?;
     let native = match (native, memory) {
         (Some(lower), Some(memory)) => {
             Some(layers::over(&lower, &memory).context("mount a layer over the native root")?)
@@ -221,6 +225,9 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     let root = native.as_ref().unwrap_or(&target);
     nix::unistd::fchdir(root).context("enter the view")?;
     mounts::bind_all(&binds, &target, root)?;
+    if let Some(admin) = &admin {
+        mounts::bind_admin(admin, native.is_some())?;
+    }
     Ok(Made {
         handlers,
         with_target: native.is_some(),

@@ -7,7 +7,7 @@
 //!                                  ◄──    Points
 //! Unshared                         ──►    writes the id maps
 //!                                  ◄──    Mapped     (with handlers to register)
-//! Mounted, then the FUSE descriptor ──►   starts the server (with a native root: two)
+//! Mounted, then the FUSE descriptor ──►   starts the server (one for each mount)
 //!                                  ◄──    Serving
 //! Ready                            ──►
 //!                                  ◄──    Run        ┐
@@ -39,6 +39,8 @@ pub(super) struct MountPoints {
     pub(super) native_root: Option<PathBuf>,
     /// Mount point of the layer over the native root; none where scripts write to that itself.
     pub(super) layer: Option<PathBuf>,
+    /// Mount point of dpkg's administrative directory, where it is outside of the target.
+    pub(super) admin: Option<PathBuf>,
 }
 
 /// From the installer to the agent.
@@ -138,7 +140,7 @@ fn texts(parts: Vec<Vec<u8>>) -> io::Result<Vec<String>> {
 }
 
 impl MountPoints {
-    fn parts(&self) -> [&[u8]; 6] {
+    fn parts(&self) -> [&[u8]; 7] {
         fn bytes(path: &Path) -> &[u8] {
             path.as_os_str().as_bytes()
         }
@@ -149,6 +151,7 @@ impl MountPoints {
             self.native_system.as_deref().map_or(b"", bytes),
             self.native_root.as_deref().map_or(b"", bytes),
             self.layer.as_deref().map_or(b"", bytes),
+            self.admin.as_deref().map_or(b"", bytes),
         ]
     }
 
@@ -157,12 +160,13 @@ impl MountPoints {
         let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
         let optional = |bytes: &Vec<u8>| (!bytes.is_empty()).then(|| path(bytes));
         match parts {
-            [target, private, native_system, native_root, layer] => Ok(Self {
+            [target, private, native_system, native_root, layer, admin] => Ok(Self {
                 target: path(target),
                 private: path(private),
                 native_system: optional(native_system),
                 native_root: optional(native_root),
                 layer: optional(layer),
+                admin: optional(admin),
             }),
             _ => Err(malformed()),
         }
@@ -320,7 +324,8 @@ mod tests {
                 private: "/private".into(),
                 native_system: path.clone(),
                 native_root: path.clone(),
-                layer: path,
+                layer: path.clone(),
+                admin: path,
             })
         });
         let all = short.into_iter().chain(mapped).chain(points);

@@ -66,9 +66,13 @@ impl Namespaces {
                 .native_root
                 .as_ref()
                 .and_then(|native| native.layer.map(Path::to_owned)),
+            admin: options.admin.as_ref().map(|admin| admin.mount_point.clone()),
         });
         let native = options.native_root.map(|native| (native.root, native.serve));
-        let served = std::iter::once((options.target, options.serve)).chain(native);
+        let admin = options.admin.map(|admin| (admin.directory, admin.serve));
+        let served = std::iter::once((options.target, options.serve))
+            .chain(native)
+            .chain(admin);
         let begun = points.send(&mut socket).map_err(ViewError::Lost);
         match begun.and_then(|()| set_up(&mut socket, &agent, (&range, &mapper), handlers, served)) {
             Ok(servers) => {

@@ -4,7 +4,7 @@
 use super::deadline::Deadline;
 use super::fusermount::{self, Mount};
 use super::output::MARK;
-use super::{Ended, Sink, ViewError, io_error, output::Collector, sandbox};
+use super::{Ended, Sink, ViewError, admin_mount_point, io_error, output::Collector, sandbox};
 use crate::limits;
 use rootless_install_fs::{SERVED, ServeOptions, Server, Target};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -22,6 +22,8 @@ pub struct SandboxedOptions<'a> {
     /// An empty directory, the mount point; `None` where there is no FUSE, and scripts see the
     /// directory on the disk.
     pub mount_point: Option<&'a Path>,
+    /// dpkg's administrative directory where it is outside of the target; it is mounted, too, where the target is.
+    pub admin: Option<&'a Target>,
     /// Socket on which the shim asks.
     pub control: Option<PathBuf>,
     /// Directories of this run that scripts may read.
@@ -39,52 +41,61 @@ pub(super) struct Sandboxed {
     control: Option<PathBuf>,
     readable: Vec<PathBuf>,
     writable: Vec<PathBuf>,
-    mount: Option<Mount>,
+    mounts: Vec<Mount>,
 }
 
 impl Sandboxed {
     pub(super) fn start(options: SandboxedOptions<'_>) -> Result<(Self, Collector, Vec<Server>), ViewError> {
         let (reader, writer) = std::io::pipe().map_err(io_error("make a pipe"))?;
         let mut servers = Vec::new();
-        let mut mount = None;
+        let mut mounts = Vec::new();
+        let mut writable = options.writable;
         if let Some(path) = options.mount_point {
-            let (mounted, fuse) = fusermount::mount(path)?;
-            let serve = ServeOptions {
-                root: Some((nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())),
-                ..ServeOptions::default()
+            let admin = options.admin.map(|admin| (admin, admin_mount_point(path)));
+            let mut mount = |(target, path): (&Target, PathBuf)| {
+                let (mounted, fuse) = fusermount::mount(&path)?;
+                mounts.push(mounted);
+                let serve = ServeOptions {
+                    root: Some((nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())),
+                    ..ServeOptions::default()
+                };
+                servers.push(rootless_install_fs::serve(target, fuse, serve).map_err(ViewError::Serve)?);
+                writable.push(path.join(SERVED));
+                Ok(())
             };
-            servers.push(rootless_install_fs::serve(options.target, fuse, serve).map_err(ViewError::Serve)?);
-            mount = Some(mounted);
+            let target = (options.target, path.to_owned());
+            let mounted = std::iter::once(target).chain(admin).try_for_each(&mut mount);
+            if let Err(error) = mounted {
+                mounts.iter().for_each(Mount::unmount);
+                return Err(error);
+            }
+        } else {
+            let directories = std::iter::once(options.target).chain(options.admin);
+            writable.extend(directories.map(|directory| directory.root_path().to_owned()));
         }
         let directory = match options.mount_point {
             Some(path) => path.join(SERVED),
             None => options.target.root_path().to_owned(),
         };
-        let mut writable = options.writable;
-        writable.push(directory.clone());
         let sandboxed = Self {
             writer,
             directory,
             control: options.control,
             readable: options.readable,
             writable,
-            mount,
+            mounts,
         };
         Ok((sandboxed, Collector::new(reader, options.sink), servers))
     }
 
     /// Unmounts, so that servers end.
     pub(super) fn unmount(&self) {
-        if let Some(mount) = &self.mount {
-            mount.unmount();
-        }
+        self.mounts.iter().for_each(Mount::unmount);
     }
 
     /// Breaks the connection to the server, wherever it is still mounted.
     pub(super) fn abort(&self) {
-        if let Some(mount) = &self.mount {
-            mount.abort();
-        }
+        self.mounts.iter().for_each(Mount::abort);
     }
 
     pub(super) fn run(

@@ -9,6 +9,7 @@ use nix::mount::{MsFlags, mount};
 use rootless_install_fs::SERVED;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 use shim_protocol::names::{SYSROOT, WRAPPERS, WRAPPERS_KEPT};
+use shim_protocol::paths;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -176,6 +177,18 @@ pub(super) fn bind_all(binds: &[Bind], target: &OwnedFd, root: &OwnedFd) -> Resu
         read_only(to).context("protect the native sysroot")?;
     }
     Ok(())
+}
+
+/// Mounts dpkg's administrative directory in the root directory of scripts, which is the working directory, and with
+/// `with_target` in the target below it, too.
+pub(super) fn bind_admin(directory: &OwnedFd, with_target: bool) -> Result<()> {
+    let seen = Path::new(paths::ADMIN.trim_start_matches('/'));
+    let target = Path::new(DPKG_ROOT.trim_start_matches('/'));
+    let inside = with_target.then(|| target.join(seen));
+    std::iter::once(seen.to_owned())
+        .chain(inside)
+        .try_for_each(|to| bind(&descriptor_path(directory), &to, MsFlags::empty()))
+        .context("mount the administrative directory")
 }
 
 fn bind(from: &Path, to: &Path, deep: MsFlags) -> nix::Result<()> {
