@@ -185,6 +185,10 @@ unsafe fn change(bias: usize, headers: *const Header, count: usize, target: &[u8
             .filter(|header| u64::from(header.kind) == PT_LOAD && header.flags & PF_X == 0)
             .map(move |header| (bias + header.address, header.in_file))
     };
+    // Most words point nowhere, which is to be seen at once: there are some hundred thousand.
+    let all = data().fold((usize::MAX, 0), |(low, high), (start, length)| {
+        (low.min(start), high.max(start + length))
+    });
     for (start, length) in data() {
         let mut at = start.next_multiple_of(size_of::<usize>());
         while at + size_of::<usize>() <= start + length {
@@ -192,6 +196,9 @@ unsafe fn change(bias: usize, headers: *const Header, count: usize, target: &[u8
             let pointed = unsafe { ptr::read(at as *const usize) };
             let place = at;
             at += size_of::<usize>();
+            if !(all.0..all.1).contains(&pointed) {
+                continue;
+            }
             let Some((start, length)) =
                 data().find(|(start, length)| (*start..start + length).contains(&pointed))
             else {
