@@ -2,6 +2,7 @@
 //! is executed here.
 
 use super::call::{self, Piece, Use};
+use super::misled;
 use super::owner::{self, Base, Known};
 use super::paths::{self, Place, World};
 use super::query;
@@ -112,7 +113,7 @@ fn operands(
         _ => None,
     };
     let call = call::read(shape, &arguments);
-    let misled = is_misled(world, root, &call.pieces, &arguments);
+    let misled = misled::is_misled(world, root, &call.pieces, &arguments);
     let mut plan = Plan::new(RUN, arguments);
     if misled {
         plan.action = Action::Answer(query::Answer::nothing(0, ""));
@@ -137,25 +138,6 @@ fn operands(
     }
     plan.arguments.extend(closing);
     plan
-}
-
-/// Whether a call would bring the outer system's state into the root: the script has seen a file there that the root
-/// lacks (the preinst of ucf looks for lists that it kept before), and in the root would not have made the call. One
-/// that names a file of the root itself knows what it does.
-fn is_misled(world: &dyn World, root: &[u8], pieces: &[Piece], arguments: &[OsString]) -> bool {
-    let places = |used: Use| {
-        let of_use = pieces.iter().filter(move |piece| piece.used == used);
-        of_use.map(move |piece| {
-            (
-                piece.of(arguments),
-                paths::place(world, root, piece.of(arguments), used),
-            )
-        })
-    };
-    let state = |(path, place): (&[u8], Place)| place == Place::Outside && paths::is_state(path);
-    places(Use::Read).next().is_some()
-        && places(Use::Read).all(state)
-        && places(Use::Write).any(|(_, place)| matches!(place, Place::Inside(_)))
 }
 
 /// Changes one part of the command line, and notes it.
