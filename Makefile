@@ -1,6 +1,6 @@
 # The commands of every day; each is a script or some cargo commands.
 
-.PHONY: all setup check deny package test bench fidelity dpkg-tests fuzz clean
+.PHONY: all setup check deny package test bench fidelity dpkg-tests fuzz pjdfstest clean
 
 all:
 	cargo build --release
@@ -30,6 +30,10 @@ fidelity:
 # Each parser with mutated inputs, for five minutes each; may be stopped and begun again.
 fuzz:
 	scripts/fuzz $(FUZZ)
+
+# The assertions of pjdfstest on a tmpfs and in the view.
+pjdfstest:
+	scripts/pjdfstest
 
 dpkg-tests:
 	scripts/dpkg-tests $(DPKG_TESTS)

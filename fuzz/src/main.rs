@@ -33,6 +33,12 @@ fn main() -> ExitCode {
         Ok(Command::Fuzz(options)) => supervise::run(&options),
         Ok(Command::Work(work)) => worker::run(&work).map(|()| true),
         Ok(Command::Replay { target, files }) => worker::replay(target, &files),
+        Ok(Command::List) => {
+            use std::io::Write as _;
+            let names: Vec<&str> = targets::ALL.iter().map(|spec| spec.name).collect();
+            let listed = writeln!(std::io::stdout(), "{}", names.join("\n"));
+            listed.map(|()| true).map_err(|error| error.to_string())
+        }
         Ok(Command::Tables) => totals::write_table().map(|()| true),
         Err(problem) => Err(problem),
     };

@@ -8,6 +8,7 @@ use crate::targets::{self, Spec};
 
 const HELP: &str = "fuzz [--seconds N] [TARGET…]     each target for N seconds (300), one after the other
 fuzz --replay TARGET FILE…       reads these inputs once
+fuzz --list                      names the targets
 fuzz --tables                    writes docs/fuzzing.md from the totals";
 
 /// What is to be done.
@@ -19,6 +20,7 @@ pub(crate) enum Command {
         target: &'static Spec,
         files: Vec<PathBuf>,
     },
+    List,
     Tables,
 }
 
@@ -62,6 +64,7 @@ impl Options {
         };
         match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["--tables"] => Ok(Command::Tables),
+            ["--list"] => Ok(Command::List),
             ["--work", target, time, scratch] => Ok(Command::Work(Work {
                 target: known(target)?,
                 time: seconds(time)?,

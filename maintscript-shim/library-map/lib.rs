@@ -9,6 +9,9 @@
 //! where the library is a link that a script has made. So execution and loading
 //! are redirected alike, and every read of the file still gives the target's bytes.
 //!
+//! In python it does so, too, with the suffixes of compiled modules, by which python knows its own ones ([`suffix`]):
+//! [`la_preinit`](sys::python::la_preinit).
+//!
 //! The same object, loaded before all others (ld.so(8), `LD_PRELOAD`), answers
 //! uname(2) for the target in programs that ask themselves.
 //!
@@ -18,5 +21,7 @@
 #![cfg_attr(freestanding, no_std)]
 
 mod path;
+#[cfg_attr(not(freestanding), allow(dead_code, reason = "used by what is exported"))]
+mod suffix;
 #[cfg_attr(not(freestanding), allow(dead_code, reason = "what is exported"))]
 mod sys;

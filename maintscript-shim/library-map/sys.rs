@@ -1,6 +1,10 @@
 //! The functions that the loader and programs call, and the only module with `unsafe`.
 #![allow(unsafe_code, reason = "calls from and into C, each with its reason")]
 
+#[cfg(freestanding)]
+mod implementation;
+pub(crate) mod python;
+
 use crate::path::{Mapped, Path, map};
 use core::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 use shim_protocol::{Description, LONGEST_PATH, Reply, Request, paths};
@@ -225,9 +229,22 @@ pub(crate) unsafe extern "C" fn la_objsearch(
     static FOUND: Place = Place(core::cell::UnsafeCell::new(Path::new()));
     // SAFETY: the loader passes a string.
     let path = unsafe { CStr::from_ptr(name) }.to_bytes();
-    if path.first() != Some(&b'/') {
+    // A name without a slash is looked for by the loader, which asks about each place.
+    if !path.contains(&b'/') {
         return name;
     }
+    let mut absolute = Path::new();
+    if path.first() != Some(&b'/') {
+        let mut relative = Path::new();
+        match relative.push(path).then(|| resolve(&relative)).flatten() {
+            Some(resolved) => absolute = resolved,
+            None => return name,
+        }
+    }
+    let path = match absolute.bytes() {
+        [] => path,
+        resolved => resolved,
+    };
     let text = Text::read();
     // SAFETY: the loader's lock is held, so nobody else is here, and the last
     // answer has been copied.

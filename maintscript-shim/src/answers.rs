@@ -5,6 +5,7 @@
 mod compiler;
 mod depmod;
 mod getconf;
+mod interpreters;
 mod localedef;
 mod modules;
 mod uname;
@@ -79,8 +80,8 @@ enum Form {
     Installer,
 }
 
-/// Returns a responder's answer for a target, to a tool's arguments.
-fn form(responder: Responder, arch: &Architecture, arguments: &[OsString]) -> Form {
+/// Returns a responder's answer for a target, to the arguments of the tool at `path`.
+fn form(responder: Responder, arch: &Architecture, path: &OsStr, arguments: &[OsString]) -> Form {
     match responder {
         Responder::Text(text) => Form::Prints(Some(text.into())),
         Responder::Uname => Form::Prints(uname::uname(arch, arguments)),
@@ -99,8 +100,13 @@ fn form(responder: Responder, arch: &Architecture, arguments: &[OsString]) -> Fo
         Responder::Fontconfig => Form::Executes(modules::fontconfig(arch)),
         Responder::Machine => Form::Executes(modules::machine()),
         Responder::Bash => Form::Executes(modules::bash(arch)),
-        Responder::Perl => Form::Executes(modules::perl(arch)),
+        Responder::Perl => Form::Executes(modules::perl(arch, arguments)),
         Responder::Python => Form::Executes(modules::python(arch)),
+        Responder::Ruby => Form::Executes(interpreters::ruby(arch, path, arguments)),
+        Responder::Lua => Form::Executes(interpreters::lua(arch, path)),
+        Responder::Tcl => Form::Executes(interpreters::tcl(arch)),
+        Responder::Node => Form::Executes(interpreters::node(arch)),
+        Responder::Guile => Form::Executes(interpreters::guile(arch, path)),
     }
 }
 
@@ -108,13 +114,13 @@ fn form(responder: Responder, arch: &Architecture, arguments: &[OsString]) -> Fo
 /// `arguments` by the name `called`: one program may be several tools.
 pub(crate) fn answer(arch: &Architecture, path: &OsStr, called: &OsStr, arguments: &[OsString]) -> Answer {
     let as_it_is = || Answer::Execute(Execution::default());
-    let Some(kind) = kind(arch, path) else {
+    let Some(kind) = kind(path) else {
         return as_it_is();
     };
     let Some(known) = row(arch, base_name(path)).or_else(|| row(arch, base_name(called))) else {
         return as_it_is();
     };
-    match (form(known.responder, arch, arguments), kind) {
+    match (form(known.responder, arch, path, arguments), kind) {
         (Form::Prints(Some(output)), Kind::Program) => Answer::Done { output, status: 0 },
         (Form::Installer, Kind::Program) => Answer::Ldconfig,
         (Form::Executes(execution), _) => Answer::Execute(execution),
@@ -135,11 +141,11 @@ fn row(arch: &Architecture, name: &[u8]) -> Option<&'static tool_table::Answer> 
 enum Kind {
     /// Those of a directory of programs.
     Program,
-    /// Those of a library's directory.
+    /// Those of a library's or another program's own directory.
     Helper,
 }
 
-fn kind(arch: &Architecture, path: &OsStr) -> Option<Kind> {
+fn kind(path: &OsStr) -> Option<Kind> {
     let bytes = path.as_bytes();
     let name = base_name(path);
     let directory = bytes.get(..bytes.len() - name.len()).unwrap_or_default();
@@ -148,11 +154,8 @@ fn kind(arch: &Architecture, path: &OsStr) -> Option<Kind> {
         return Some(Kind::Program);
     }
     let below = directory.strip_prefix(b"/usr").unwrap_or(directory);
-    let library = below.strip_prefix(b"/lib/").is_some_and(|rest| {
-        rest.strip_prefix(arch.triplet.as_bytes())
-            .is_some_and(|rest| rest.starts_with(b"/"))
-    });
-    (library || below.starts_with(b"/libexec/")).then_some(Kind::Helper)
+    let helper = below.starts_with(b"/lib/") || below.starts_with(b"/libexec/");
+    helper.then_some(Kind::Helper)
 }
 
 fn line(text: &str) -> Vec<u8> {
@@ -221,7 +224,7 @@ mod tests {
         let arguments: Vec<_> = execution.arguments.iter().map(|a| a.to_string_lossy()).collect();
         words.extend(arguments.iter().map(|argument| &**argument));
         // Those depend on what is installed on this machine.
-        let depends = |name: &str| matches!(name, "PERL5LIB" | "PYTHONPATH" | "_PYTHON_SYSCONFIGDATA_NAME");
+        let depends = |name: &str| matches!(name, "PERL5LIB" | "_PYTHON_SYSCONFIGDATA_NAME");
         let names = execution.variables.iter().map(|(name, _)| *name);
         words.extend(names.filter(|name| !depends(name)));
         for (name, on) in [

@@ -21,6 +21,7 @@
 mod call;
 mod capability;
 pub(crate) mod inner;
+mod misled;
 mod owner;
 mod paths;
 mod plan;

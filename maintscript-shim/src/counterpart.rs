@@ -34,6 +34,15 @@ pub(crate) struct Counterpart {
     pub(crate) reported: Option<Vec<u8>>,
 }
 
+/// What is done in the place of a program of the target.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A native program is executed.
+    Execute(Counterpart),
+    /// The installer has done it.
+    Done(Done),
+}
+
 /// Path of the counterpart in the view, asking the installer to extend the
 /// sysroot where it is not there yet. The error is the installer's reason.
 ///
@@ -44,7 +53,7 @@ pub(crate) fn find(
     called: &OsStr,
     real: &Path,
     arguments: &[OsString],
-) -> Result<Counterpart, OsString> {
+) -> Result<Found, OsString> {
     let mut reported = None;
     let merged = merged(called.as_bytes());
     let names = [real.as_os_str().as_bytes(), &merged];
@@ -66,22 +75,28 @@ pub(crate) fn find(
         })? {
             Reply::Counterpart => {}
             Reply::CounterpartReported => reported = Some(program.to_vec()),
-            _ => return Err(senseless()),
+            Reply::Execute(path) => {
+                return Ok(Found::Execute(Counterpart {
+                    path: OsString::from_vec(path),
+                    reported,
+                }));
+            }
+            reply => return done(reply).map(Found::Done).ok_or_else(senseless),
         }
     }
     let native = in_sysroot(arch, real.as_os_str());
     if fs::metadata(&native).is_ok() {
-        return Ok(Counterpart {
+        return Ok(Found::Execute(Counterpart {
             path: native,
             reported,
-        });
+        }));
     }
     let path = real.as_os_str().as_bytes();
     match ask(&Request::Counterpart { path })? {
-        Reply::Execute(path) => Ok(Counterpart {
+        Reply::Execute(path) => Ok(Found::Execute(Counterpart {
             path: OsString::from_vec(path),
             reported,
-        }),
+        })),
         _ => Err(senseless()),
     }
 }

@@ -12,14 +12,27 @@ use std::process::{Command, ExitStatus, Stdio};
 
 /// Variables that this helper sets for a program, and takes away from what that
 /// program executes.
-const OURS: [&str; 8] = [
+const OURS: [&str; 21] = [
+    "GI_TYPELIB_PATH",
     "GLIBC_TUNABLES",
+    "GUILE_AUTO_COMPILE",
+    "GUILE_SYSTEM_COMPILED_PATH",
+    "GUILE_SYSTEM_EXTENSIONS_PATH",
     "GVBINDIR",
-    "LD_PRELOAD",
     "HOSTTYPE",
+    "LD_PRELOAD",
+    "LUA_CPATH",
+    "LUA_CPATH_5_2",
+    "LUA_CPATH_5_3",
+    "LUA_CPATH_5_4",
+    "LUA_CPATH_5_5",
     "MACHTYPE",
+    "NODE_OPTIONS",
+    "NODE_PATH",
     "PERL5LIB",
-    "PYTHONPATH",
+    "RUBYLIB",
+    "RUBYOPT",
+    "TCLLIBPATH",
     "_PYTHON_SYSCONFIGDATA_NAME",
 ];
 /// With an audit library the loader sets thread-local storage up before it knows the

@@ -22,6 +22,7 @@
 mod answers;
 mod chrootless;
 mod counterpart;
+mod credentials;
 mod elf;
 mod execution;
 mod loader;
@@ -30,7 +31,7 @@ mod sys;
 mod traced;
 
 use answers::{Answer, Execution};
-use counterpart::{Counterpart, Done};
+use counterpart::{Counterpart, Done, Found};
 use paths::Architecture;
 use shim_protocol::HANDLERS;
 use shim_protocol::paths::CONTROL;
@@ -84,6 +85,7 @@ fn execute(
     rest: &[OsString],
 ) -> i32 {
     let resolved = counterpart::resolve(path);
+    let program = resolved.clone();
     // A script outside of its root has executed a program of it: there it has another name.
     let inside = chrootless::inner::inside(&resolved);
     let called = inside
@@ -120,15 +122,17 @@ fn execute(
         Answer::Execute(planned) => execution = planned,
     }
     match counterpart::find(made_for, &called, &real, rest) {
-        Ok(Counterpart {
+        Ok(Found::Done(done)) => tell(&real, Ok(done)),
+        Ok(Found::Execute(Counterpart {
             path: native,
             reported,
-        }) => {
+        })) => {
             if let Some(program) = reported
                 && let Some(status) = sys::wait_for_child()
             {
                 return report_end(&program, status);
             }
+            credentials::take(&program);
             match execution::run(arch, &native, name, rest, execution) {
                 Ok(status) => status,
                 Err(error) => {

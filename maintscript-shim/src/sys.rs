@@ -1,4 +1,4 @@
-//! The only place with `unsafe`: the C library's `write`, `execve`, `uname` and `socket`.
+//! The only place with `unsafe`: the C library's `write`, `execve`, `uname`, `socket` and those for ids.
 #![allow(unsafe_code, reason = "calls into the C library, each with its reason")]
 
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
@@ -16,6 +16,9 @@ unsafe extern "C" {
     fn fork() -> c_int;
     fn waitpid(process: c_int, status: *mut c_int, options: c_int) -> c_int;
     fn uname(fields: *mut Utsname) -> c_int;
+    fn geteuid() -> u32;
+    fn setresuid(real: u32, effective: u32, saved: u32) -> c_int;
+    fn setresgid(real: u32, effective: u32, saved: u32) -> c_int;
     fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
 }
 
@@ -127,6 +130,31 @@ pub(crate) fn connect(control: &Path) -> io::Result<UnixStream> {
     }
     // SAFETY: the descriptor has just been made for this process, and nobody else has its number.
     Ok(unsafe { UnixStream::from_raw_fd(made) })
+}
+
+/// A user and a group, where they change.
+pub(crate) type Ids = (Option<u32>, Option<u32>);
+
+/// The effective user of this process.
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: no arguments.
+    unsafe { geteuid() }
+}
+
+/// Changes the effective and saved ids of this process, and the real ones where that is asked for. One that may not
+/// keeps its own.
+pub(crate) fn set_ids((user, group): Ids, real: bool) {
+    // setresuid(2): the id stays.
+    const STAYS: u32 = u32::MAX;
+    let with = |id: u32| if real { id } else { STAYS };
+    if let Some(group) = group {
+        // SAFETY: three numbers.
+        unsafe { setresgid(with(group), group, group) };
+    }
+    if let Some(user) = user {
+        // SAFETY: three numbers.
+        unsafe { setresuid(with(user), user, user) };
+    }
 }
 
 /// The kernel's name, host name, release and version, in that order.

@@ -233,3 +233,120 @@ scenario!(
         archive.work.run(arguments).end()?.failed_with(&words);
     }
 });
+
+scenario!(
+    /// A program that a package ships without the right to execute it, which its script gives it.
+    programs_that_scripts_make_executable, CONFIGURE, {
+    let [native, foreign] = architectures()?;
+    let path = "usr/bin/later";
+    let mut packages = Vec::new();
+    for machine in [native, foreign] {
+        let content = match machine == native {
+            true => std::fs::read("/usr/bin/true").at("/usr/bin/true")?,
+            false => stub(foreign, path),
+        };
+        packages.push(
+            Package::new("later", "1.0-1", machine.debian)
+                .field("Depends", "libc6")
+                .file(path, content, 0o644)
+                .script(
+                    "postinst",
+                    "#!/bin/sh\nset -e\nif later; then exit 1; fi\nchmod a+x /usr/bin/later\nlater\n",
+                ),
+        );
+    }
+    installed(&packages)?;
+});
+
+const IDS: &str = "#define _GNU_SOURCE\n#include <stdio.h>\n#include <unistd.h>\n\
+    int main(void) { uid_t r, e, s; gid_t R, E, S; getresuid(&r, &e, &s); getresgid(&R, &E, &S);\n\
+    printf(\"%d %d %d %d\\n\", (int)e, (int)s, (int)E, (int)S); return 0; }\n";
+
+scenario!(
+    /// A set-id program has the target's ids when root executes it; another user's process keeps its own.
+    set_id_programs_have_their_ids, CONFIGURE, {
+    let [native, foreign] = architectures()?;
+    let work = tempfile::tempdir()?;
+    let (from, to) = (work.path().join("ids.c"), work.path().join("ids"));
+    std::fs::write(&from, IDS).at(&from)?;
+    let done = std::process::Command::new("cc").arg(&from).arg("-o").arg(&to).output().at("cc")?;
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let path = "usr/bin/ids";
+    let mut packages = Vec::new();
+    for machine in [native, foreign] {
+        let content = match machine == native {
+            true => std::fs::read(&to).at(&to)?,
+            false => stub(foreign, path),
+        };
+        packages.push(
+            Package::new("ids", "1.0-1", machine.debian)
+                .field("Depends", "libc6")
+                .file(path, content, 0o755),
+        );
+    }
+    let script = "#!/bin/sh\nset -e\nexec >/var/lib/seen\nids\n\
+                  for mode in 2755 4755 6755 2745 0755; do\n\
+                  chown 7:8 /usr/bin/ids\nchmod $mode /usr/bin/ids\nids\ndone\n\
+                  chown 0:8 /usr/bin/ids\nchmod 6755 /usr/bin/ids\nids\n";
+    packages.push(package("calls")?.field("Depends", "ids").script("postinst", script));
+    let archive = installed(&packages)?;
+    assert_eq!(
+        read(&archive.work.out("target"), "var/lib/seen"),
+        "0 0 0 0\n0 0 8 8\n7 7 0 0\n7 7 8 8\n0 0 0 0\n0 0 0 0\n0 0 8 8\n"
+    );
+});
+
+scenario!(
+    /// What strips and assembles is the native package for the target's machine, and not that for this machine.
+    cross_tools_stand_in, CONFIGURE, {
+    let [native, foreign] = architectures()?;
+    let of = |machine: rootless_install_tests::elf::Machine| {
+        format!("binutils-{}", machine.triplet.replace('_', "-"))
+    };
+    let path = |machine: rootless_install_tests::elf::Machine, tool: &str| {
+        format!("usr/bin/{}-{tool}", machine.triplet)
+    };
+    let echo = std::fs::read("/usr/bin/echo").at("/usr/bin/echo")?;
+    let printf = std::fs::read("/usr/bin/printf").at("/usr/bin/printf")?;
+    let mut cross = Package::new(&of(foreign), "1.0-1", native.debian).field("Depends", "libc6");
+    let mut targets = Package::new(&of(foreign), "1.0-1", foreign.debian).field("Depends", "libc6");
+    let mut others = Package::new(&of(native), "1.0-1", native.debian).field("Depends", "libc6");
+    for tool in ["strip", "readelf"] {
+        let (name, own) = (path(foreign, tool), path(native, tool));
+        cross = cross.file(&name, echo.clone(), 0o755);
+        targets = targets.file(&name, stub(foreign, &name), 0o755).link(
+            &format!("usr/bin/{tool}"),
+            &format!("{}-{tool}", foreign.triplet),
+        );
+        others = others.file(&own, printf.clone(), 0o755);
+    }
+    let calls = package("calls")?.field("Depends", &of(foreign)).script(
+        "postinst",
+        "#!/bin/sh\nset -e\nexec >/var/lib/seen\nstrip a b\nreadelf --version x\n",
+    );
+    let archive = Synthetic::with(&[cross, targets, others, calls])?;
+    archive.install("calls", "target").end()?.succeeded();
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    assert_eq!(seen, "a b\n--version x\n");
+});
+
+scenario!(
+    /// A package that needs an extension of the processor asks for the target's, of which --target-cpu tells.
+    the_processor_is_the_targets, CONFIGURE, {
+    let [_, foreign] = architectures()?;
+    let path = format!("usr/libexec/{}/isa-support/test-Zext", foreign.triplet);
+    // There is none for this machine.
+    let asked = package("isa-support")?.file(&path, stub(foreign, &path), 0o755);
+    let needs = package("zext-support")?
+        .field("Pre-Depends", "isa-support")
+        .script("preinst", &format!("#!/bin/sh\nexec /{path}\n"));
+    let archive = Synthetic::with(&[asked, needs])?;
+    let outcome = archive.install("zext-support", "target").end()?;
+    outcome.succeeded();
+    assert!(outcome.stderr.contains("taken to have Zext"), "{}", outcome.stderr);
+    let with = |cpu: &str, name: &str| archive.install("zext-support", name).option(cpu).end();
+    with("--target-cpu=other,zEXT", "with")?.succeeded();
+    let without = with("--target-cpu=none", "without")?;
+    without.failed_with(&["zext-support", "preinst"]);
+    with("--target-cpu=a b/c", "wrong")?.failed_with(&["b/c", "not the name of an extension"]);
+});

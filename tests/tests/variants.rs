@@ -218,3 +218,12 @@ scenario!(
     assert!(own.keys().all(|path| target.join(path).exists()));
     assert!(!target.join("usr/lib").join(&library).exists());
 });
+
+scenario!(
+    /// A script whose interpreter no package has brought: the program that is missing is named.
+    custom_without_a_shell, CONFIGURE, {
+    let own = package("own")?.script("preinst", "#! /bin/sh -e\n:\n");
+    let archive = Synthetic::with(&[own])?;
+    let run = archive.work.run(arguments(&archive, "custom", "own", &[])).end()?;
+    run.failed_with(&["own", "preinst", "/bin/sh", "dash"]);
+});

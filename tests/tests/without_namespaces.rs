@@ -220,6 +220,22 @@ scenario!(
     archive.work.clean(&traces, &["target"]);
 });
 
+scenario!(
+    /// A script that finds a file of the machine, and would keep it in the target, as the preinst of ucf does: in the
+    /// target it would have found none.
+    state_of_the_machine_stays_outside, ROOT, {
+    let script = "#!/bin/sh\nset -e\n[ ! -e \"$DPKG_ROOT/etc/nsswitch.conf\" ]\n[ -e /etc/nsswitch.conf ]\n\
+        if [ -e /etc/nsswitch.conf ]; then\ncp -f /etc/nsswitch.conf /var/lib/none/saved\n\
+        cp -f /etc/nsswitch.conf /var/lib/saved\nfi\n\
+        cp /etc/nsswitch.conf \"$DPKG_ROOT/var/lib/meant\"\n";
+    let archive = Synthetic::with(&[package("misled")?.script("preinst", script)])?;
+    let run = archive.install("misled", "target").without(Lack::UserNamespaces);
+    run.end()?.succeeded();
+    let target = archive.work.out("target");
+    assert!(!target.join("var/lib/saved").exists());
+    assert!(!read(&target, "var/lib/meant").is_empty());
+});
+
 // How long the end of a run may take whose view cannot be unmounted: five seconds, and what a busy machine adds.
 const END: Duration = Duration::from_secs(12);
 

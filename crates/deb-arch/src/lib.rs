@@ -150,6 +150,20 @@ impl Architecture {
             (_, ByteOrder::Big) => "be32d8",
         }
     }
+
+    /// Returns Node.js' name of the processor (`process.arch`, the documentation of process).
+    pub fn node_name(&self) -> &'static str {
+        match self.family {
+            Family::X86 if self.bits == 64 => "x64",
+            Family::X86 => "ia32",
+            Family::Arm if self.bits == 64 => "arm64",
+            Family::Arm => "arm",
+            Family::Power if self.bits == 64 => "ppc64",
+            Family::Power => "ppc",
+            Family::Loongarch => "loong64",
+            _ => self.gnu_cpu,
+        }
+    }
 }
 
 /// The architecture this program was built for.
@@ -271,6 +285,22 @@ mod tests {
             ("i386", "le32d4"),
         ] {
             assert_eq!(Architecture::by_name(name).unwrap().fontconfig_name(), layout);
+        }
+    }
+
+    #[test]
+    fn names_of_node() {
+        for (name, node) in [
+            ("amd64", "x64"),
+            ("i386", "ia32"),
+            ("arm64", "arm64"),
+            ("armhf", "arm"),
+            ("ppc64el", "ppc64"),
+            ("riscv64", "riscv64"),
+            ("loong64", "loong64"),
+            ("s390x", "s390x"),
+        ] {
+            assert_eq!(Architecture::by_name(name).unwrap().node_name(), node);
         }
     }
 }

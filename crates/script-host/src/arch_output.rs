@@ -23,6 +23,11 @@ pub(crate) enum Verdict {
     Run,
     /// The native counterpart does the same once its output is converted.
     Convert,
+    /// The native cross tool for the target does it. Where there is none it would be wrong for the reason given, or
+    /// the native counterpart does the same.
+    Cross(Option<String>),
+    /// It asks whether the target's processor has an extension.
+    Processor,
     /// Its output would be wrong, for this reason.
     Refuse(String),
 }
@@ -43,6 +48,11 @@ fn judge_between(
     match output::judge(program, &arguments, differences(native, target)) {
         output::Verdict::Run => Verdict::Run,
         output::Verdict::Convert => Verdict::Convert,
+        output::Verdict::Cross(output, carried) => {
+            let or_native = output.remedy == (Remedy::Cross { or_native: true });
+            Verdict::Cross((!or_native).then(|| reason(output, carried, native)))
+        }
+        output::Verdict::Processor => Verdict::Processor,
         output::Verdict::Refuse(output, carried) => Verdict::Refuse(reason(output, carried, native)),
     }
 }
@@ -121,7 +131,7 @@ mod tests {
     }
 
     // A command line of each row, and the architectures for which amd64 refuses it
-    // (`*` all others, `~` converts).
+    // (`*` all others, `~` converts, `+` leaves it to a cross tool, `?` answers for the processor).
     const COMMANDS: &[(&str, &str)] = &[
         ("/usr/lib/postgresql/17/bin/initdb -D x", "s390x armhf i386"),
         (
@@ -210,10 +220,26 @@ mod tests {
         ("/usr/bin/riscv64-linux-gnu-gfortran-14 x.c", "*"),
         ("/usr/bin/riscv64-linux-gnu-gnatmake-14 x", "*"),
         ("/usr/bin/riscv64-linux-gnu-gdc-14 x", "*"),
-        ("/usr/bin/riscv64-linux-gnu-as x", "*"),
-        ("/usr/bin/riscv64-linux-gnu-ld.bfd x", "*"),
-        ("/usr/bin/riscv64-linux-gnu-strip x", "*"),
-        ("/usr/bin/riscv64-linux-gnu-objcopy x", "*"),
+        ("/usr/bin/riscv64-linux-gnu-as x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-ld.bfd x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-gold x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-strip x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-objcopy x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-addr2line x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-ar x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-c++filt x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-dwp x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-elfedit x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-gprof x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-nm x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-objdump x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-ranlib x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-readelf x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-size x", "+"),
+        ("/usr/bin/riscv64-linux-gnu-strings x", "+"),
+        ("/usr/libexec/i386-linux-gnu/isa-support/test-SSE2", "?"),
+        ("/usr/lib/arm-linux-gnueabihf/isa-support/test-NEON", "?"),
+        ("/usr/lib/sse2-support.0123456789", "?"),
         ("/usr/libexec/gcc/riscv64-linux-gnu/14/cc1plus x", "*"),
         ("/usr/lib/llvm-19/bin/clang x", "*"),
         ("/usr/bin/tcc x", "*"),
@@ -240,12 +266,19 @@ mod tests {
                 match judge_between(program, &arguments, arch("amd64"), arch(other)) {
                     Verdict::Run => {}
                     Verdict::Convert => found.push(format!("~{other}")),
+                    Verdict::Cross(_) => found.push(format!("+{other}")),
+                    Verdict::Processor => found.push(format!("?{other}")),
                     Verdict::Refuse(_) => found.push(other.to_owned()),
                 }
             }
-            let mut expected: Vec<&str> = match *refused {
-                "*" => others.to_vec(),
-                named => named.split(' ').filter(|name| !name.is_empty()).collect(),
+            let mut expected: Vec<String> = match *refused {
+                "*" => others.map(str::to_owned).to_vec(),
+                "+" | "?" => others.map(|name| format!("{refused}{name}")).to_vec(),
+                named => named
+                    .split(' ')
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
             };
             expected.sort_unstable();
             found.sort_unstable();

@@ -16,7 +16,7 @@ pub mod unrunnable;
 pub mod view;
 
 pub use session::{
-    Native, NativeScripts, Observer, Options, RunResult, ScriptCall, ScriptRoot, ScriptRootKind,
+    Native, NativeScripts, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind,
     ScriptSettings, Session, SessionError, open,
 };
 

@@ -161,6 +161,10 @@ impl fmt::Display for ScriptFailure {
             Ended::NotRun(reason) => {
                 write!(f, "package {package}: {script} could not be executed: {reason}")?
             }
+            Ended::NoInterpreter(_) => {
+                let reason = escape(&outcome.ended.to_string()).to_string();
+                write!(f, "package {package}: {script} could not be executed: {reason}")?
+            }
             Ended::Exited(_) => write!(f, "package {package}: {script} failed with {}", outcome.ended)?,
             ended => write!(f, "package {package}: {script} was ended by {ended}")?,
         }
@@ -183,6 +187,10 @@ impl ScriptFailure {
                 humantime::format_duration(Duration::from_secs(limit.as_secs()))
             )),
             Ended::Cancelled => None,
+            Ended::NoInterpreter(program) => Some(match program.rsplit('/').next() {
+                Some("sh") => format!("{} is in dash, which has to be installed, too", escape(program)),
+                _ => format!("a package that has {} has to be installed, too", escape(program)),
+            }),
             _ => Some(
                 "the whole output of the script is in the log; --keep-failed leaves the target as it is"
                     .into(),

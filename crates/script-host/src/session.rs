@@ -13,6 +13,7 @@ mod answers;
 mod control;
 mod disk_modes;
 mod error;
+mod interpreters;
 mod observer;
 mod options;
 mod private;
@@ -26,7 +27,7 @@ mod wrappers;
 
 pub use error::SessionError;
 pub use observer::Observer;
-pub use options::{Native, Options, ScriptSettings};
+pub use options::{Native, Options, Processor, ScriptSettings};
 pub use private::check_native_system;
 pub use root::{ScriptRoot, ScriptRootKind};
 pub use run::{RunResult, ScriptCall};

@@ -140,6 +140,8 @@ pub enum Ended {
     Signalled(i32),
     /// It could not be executed.
     NotRun(String),
+    /// It is a script, and the target lacks this program that reads it.
+    NoInterpreter(String),
     /// It took longer than the time allowed and was killed.
     TimedOut(Duration),
     /// The run was cancelled and the command killed.
@@ -152,6 +154,9 @@ impl std::fmt::Display for Ended {
             Self::Exited(status) => write!(f, "exit status {status}"),
             Self::Signalled(signal) => write!(f, "signal {signal}"),
             Self::NotRun(reason) => f.write_str(reason),
+            Self::NoInterpreter(program) => {
+                write!(f, "it is a script for {program}, and there is no such program")
+            }
             Self::TimedOut(limit) => write!(f, "the time limit of {}", humantime::format_duration(*limit)),
             Self::Cancelled => f.write_str("the interruption of the run"),
         }

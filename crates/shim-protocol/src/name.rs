@@ -48,6 +48,10 @@ entries! {
     LIBRARY_MAP = "libraries.so";
     /// Native maintainer scripts, for those that are programs.
     MAINTSCRIPTS = "maintscripts";
+    /// Script that native node reads before all others.
+    NODE_START = "start.js";
+    /// Script that native ruby reads before all others.
+    RUBY_START = "start.rb";
     /// Answers for debconf, while it takes them.
     SELECTIONS = "selections";
     /// Real shells, where the shim stands in for them to trace scripts.

@@ -193,6 +193,13 @@ pub enum Event<'a> {
         /// The package that was added for it.
         package: &'a str,
     },
+    /// A script asked whether the target's processor has an extension.
+    ProcessorAsked {
+        /// Name of the extension.
+        extension: &'a str,
+        /// The answer.
+        has: bool,
+    },
     /// Progress on writing the output.
     OutputAdvanced {
         /// Bytes written (before compression) since the last such event.

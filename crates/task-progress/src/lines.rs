@@ -94,6 +94,7 @@ pub(super) fn line(event: &Event<'_>, verbosity: Verbosity, style: Style) -> Opt
         Event::DownloadRetried { .. }
         | Event::ScriptStarted { .. }
         | Event::ScriptFinished { .. }
+        | Event::ProcessorAsked { .. }
         | Event::Detail { .. }
             if verbose =>
         {
@@ -151,6 +152,11 @@ pub(super) fn detail(event: &Event<'_>) -> Option<String> {
         Event::SysrootExtended { path, package } => {
             format!("  native sysroot: added {} for {}", escape(package), escape(path))
         }
+        Event::ProcessorAsked { extension, has } => format!(
+            "  the target's processor is taken to be {} {}",
+            if has { "one with" } else { "one without" },
+            escape(extension)
+        ),
         Event::Warning { message } => format!("warning: {}", escape(message)),
         Event::Note { message } | Event::Detail { message } => format!("{}", escape(message)),
         Event::Summary { summary } => summary.to_string(),

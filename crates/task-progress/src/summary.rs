@@ -38,6 +38,8 @@ pub struct Summary {
     pub warnings: usize,
     /// Packages left for the target's own dpkg, each with the reason.
     pub deferred: Vec<(String, String)>,
+    /// Extensions of the target's processor that scripts asked for, each with the answer.
+    pub processor: Vec<(String, bool)>,
     /// Differences caused by this machine's limits, a sentence each.
     pub lost: Vec<String>,
 }
@@ -72,6 +74,14 @@ impl fmt::Display for Summary {
             if self.peak_memory_children > 0 {
                 write!(f, ", largest child {}", ByteCount(self.peak_memory_children))?;
             }
+        }
+        for (extension, has) in &self.processor {
+            let has = if *has { "have" } else { "lack" };
+            write!(
+                f,
+                "\nthe target's processor was taken to {has} {} (--target-cpu)",
+                super::escape(extension)
+            )?;
         }
         for lost in &self.lost {
             write!(f, "\nnot as elsewhere: {lost}")?;

@@ -60,6 +60,12 @@ impl Reporter for Tally {
                 }
                 Event::ScriptFinished { .. } => sums.scripts += 1,
                 Event::Warning { .. } => sums.warnings += 1,
+                Event::ProcessorAsked { extension, has } => {
+                    let asked = (extension.to_owned(), has);
+                    if !sums.processor.contains(&asked) {
+                        sums.processor.push(asked);
+                    }
+                }
                 _ => {}
             }
         }
@@ -96,7 +102,15 @@ mod tests {
             package: "a",
             bytes: 100,
         });
+        for _ in 0..2 {
+            tally.event(&Event::ProcessorAsked {
+                extension: "SSE2",
+                has: true,
+            });
+        }
         let summary = tally.summary();
+        assert_eq!(summary.processor, [("SSE2".to_owned(), true)]);
+        assert!(summary.to_string().contains("taken to have SSE2"));
         assert_eq!(summary.stages, [(stage, Duration::from_secs(3))]);
         assert_eq!(
             (

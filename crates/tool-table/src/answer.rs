@@ -52,6 +52,16 @@ pub enum Responder {
     Perl,
     /// python(1): its modules and `sysconfig`.
     Python,
+    /// ruby(1): its modules, `RbConfig` and `RUBY_PLATFORM`.
+    Ruby,
+    /// lua(1): its modules.
+    Lua,
+    /// tclsh(1): its packages.
+    Tcl,
+    /// node(1): its modules and `process.arch`.
+    Node,
+    /// guile(1): its modules, and what they are compiled to.
+    Guile,
 }
 
 impl Answer {

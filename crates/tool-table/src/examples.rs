@@ -91,6 +91,8 @@ mod tests {
                 let outcome = |traits| match output::judge(program.as_bytes(), &arguments, traits) {
                     Verdict::Run => "run",
                     Verdict::Convert => "convert",
+                    Verdict::Cross(..) => "cross",
+                    Verdict::Processor => "processor",
                     Verdict::Refuse(..) => "refuse",
                 };
                 assert_eq!(outcome(traits), example.outcome, "{:?}", example.words);

@@ -32,6 +32,15 @@ pub enum Remedy {
     /// The program is run, and what it wrote is brought into the target's form: gdbm files named `index.db` below
     /// `/var/cache/man`.
     ConvertGdbm,
+    /// The program of the same name that works for the target's machine, from the native package of the same name
+    /// (cross binutils), is executed.
+    Cross {
+        /// Whether the native counterpart does the same where there is none.
+        or_native: bool,
+    },
+    /// The program tells by its exit status whether the processor can do what its name says. The installer answers for
+    /// the target's.
+    Processor,
 }
 
 /// Data of a program that depends on the architecture.
@@ -69,6 +78,10 @@ pub enum Verdict {
     Run,
     /// It does, when what it wrote is converted afterwards.
     Convert,
+    /// The cross tool does it.
+    Cross(&'static Output, u8),
+    /// It asks for the processor; the installer answers.
+    Processor,
     /// It would be wrong: this output, in which these traits differ.
     Refuse(&'static Output, u8),
 }
@@ -88,10 +101,13 @@ pub fn judge(program: &[u8], arguments: &[&[u8]], differing: u8) -> Verdict {
     let mut verdict = Verdict::Run;
     for output in outputs_of(program) {
         let carried = output.carries & differing;
-        if carried == 0 || !output.is_written_by(arguments) {
+        if carried == 0 {
             continue;
         }
         match output.remedy {
+            Remedy::Cross { .. } => return Verdict::Cross(output, carried),
+            Remedy::Processor => return Verdict::Processor,
+            _ if !output.is_written_by(arguments) => continue,
             Remedy::Refuse => return Verdict::Refuse(output, carried),
             Remedy::ConvertGdbm => verdict = Verdict::Convert,
         }
@@ -111,6 +127,20 @@ impl Output {
 
     pub(crate) const fn by(self, packages: &'static [&'static str]) -> Self {
         Self { packages, ..self }
+    }
+
+    pub(crate) const fn crossed(self, or_native: bool) -> Self {
+        Self {
+            remedy: Remedy::Cross { or_native },
+            ..self
+        }
+    }
+
+    pub(crate) const fn answered(self) -> Self {
+        Self {
+            remedy: Remedy::Processor,
+            ..self
+        }
     }
 
     pub(crate) const fn converted(self) -> Self {

@@ -6,6 +6,7 @@ mod confined;
 mod coreutils;
 mod data;
 mod files;
+mod interpreters;
 mod own_option;
 mod pure;
 mod reading;
@@ -24,6 +25,7 @@ pub(crate) static TABLES: &[&[Tool]] = &[
     accounts::TABLE,
     confined::TABLE,
     pure::TABLE,
+    interpreters::TABLE,
     running_system::TABLE,
     data::TABLE,
     code::TABLE,
@@ -192,9 +194,11 @@ const NOTHING_STARTS: &str = "\nWarning: Fake start-stop-daemon called, doing no
 
 const BERKELEY: &str = "a Berkeley DB file in its own byte order";
 const CODE: &str = "code";
+const PROCESSOR: &str = "whether the processor has an extension";
 const FIREBIRD: &str = "databases whose pages are structures in memory";
 const GDBM: &str = "gdbm files, which are structures in memory";
 const LMDB: &str = "an LMDB database, which is mapped into memory";
 const MAPS: &str = "maps as LMDB or Berkeley DB files";
 const NEWS: &str = "an index of articles as structures in memory";
 const TDB: &str = "a TDB file in its own byte order";
+const TOLD: &str = "what it tells of code";

@@ -218,7 +218,7 @@ impl Filesystem for Adapter {
         };
         self.reporter
             .node(&self.view, req.pid(), ino.0, AccessKind::Attributes(attribute));
-        reply_attr(reply, self.view.setattr(ino.0, &changes));
+        reply_attr(reply, self.view.setattr(ino.0, &changes, caller(req)));
     }
 
     fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {

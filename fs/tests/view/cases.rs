@@ -4,6 +4,7 @@ mod change;
 mod execute;
 mod lists;
 mod native;
+mod posix;
 mod random;
 mod watch;
 
@@ -55,6 +56,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(execute::all());
     cases.extend(lists::all());
     cases.extend(native::all());
+    cases.extend(posix::all());
     cases.extend(random::all());
     cases.extend(watch::all());
     cases

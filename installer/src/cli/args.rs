@@ -192,6 +192,13 @@ pub struct Args {
     #[arg(long, value_name = "WHAT", default_value = "fail", value_parser = choices::on_unrunnable())]
     pub on_unrunnable: OnUnrunnable,
 
+    /// Extensions that the target's processor has, for packages that need some [default: all]
+    ///
+    /// Names of isa-support's packages between commas or blanks, such as `SSE2,SSE3` or `NEON`; `none` is the
+    /// architecture's baseline. May be given more than once.
+    #[arg(long, value_name = "EXTENSION,...", value_parser = values::extensions, action = ArgAction::Append)]
+    pub target_cpu: Vec<Names>,
+
     /// Keep a log of everything here
     ///
     /// [default: a new file in the cache, named when something fails]

@@ -13,7 +13,7 @@ use crate::preseed::{PreseedError, Selections};
 use crate::settings::{ArchiveSettings, NativeTools, Settings, SystemSettings};
 use crate::target_spec::{TargetError, TargetSpec};
 use deb_arch::Architecture;
-use script_host::ScriptSettings;
+use script_host::{Processor, ScriptSettings};
 use task_progress::Verbosity;
 
 /// Error of an argument that has no meaning.
@@ -120,6 +120,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
             scripts: ScriptSettings {
                 timeout: Some(args.script_timeout),
                 on_unrunnable: args.on_unrunnable,
+                processor: processor(args.target_cpu),
                 source_date_epoch: environment
                     .source_date_epoch
                     .as_deref()
@@ -160,6 +161,16 @@ fn is_device(path: &Path) -> bool {
 }
 
 /// Returns all names once each, in the order of their first mention.
+/// Returns the target's processor; none where all extensions are taken for granted.
+fn processor(extensions: Vec<Names>) -> Option<Processor> {
+    let mut all = join(extensions);
+    if all.is_empty() {
+        return None;
+    }
+    all.retain(|name| name != "none");
+    Some(Processor(all))
+}
+
 fn join(lists: Vec<Names>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for name in lists.into_iter().flat_map(|names| names.0) {

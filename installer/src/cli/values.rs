@@ -108,6 +108,20 @@ pub(super) fn components(value: &str) -> Result<Names, String> {
     })
 }
 
+/// Parses a `--target-cpu` value: names of extensions between commas or blanks.
+pub(super) fn extensions(value: &str) -> Result<Names, String> {
+    names(value, |name| {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b".-_+".contains(&byte);
+        match name.bytes().all(good) {
+            true => Ok(()),
+            false => Err(format!(
+                "`{}` is not the name of an extension; give them as `SSE2,SSE3`, or `none`",
+                task_progress::escape(name)
+            )),
+        }
+    })
+}
+
 /// Parses an `--include` value: packages between commas or blanks, each
 /// `NAME[:ARCH][=VERSION|/SUITE]` as apt-get(8) takes them.
 pub(super) fn packages(value: &str) -> Result<Names, String> {

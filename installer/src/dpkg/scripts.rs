@@ -84,7 +84,9 @@ impl Engine<'_, '_> {
             (None, Ended::Exited(0)) => None,
             (None, Ended::Exited(status)) => Some(format!("subprocess returned error exit status {status}")),
             (None, Ended::Signalled(signal)) => Some(format!("subprocess was killed by signal ({signal})")),
-            (None, Ended::NotRun(reason)) => Some(format!("could not be executed: {reason}")),
+            (None, ended @ (Ended::NotRun(_) | Ended::NoInterpreter(_))) => {
+                Some(format!("could not be executed: {ended}"))
+            }
             (None, ended) => Some(format!("subprocess was ended by {ended}")),
         })
     }

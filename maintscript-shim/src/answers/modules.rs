@@ -1,7 +1,7 @@
 //! Tools that load modules or know the machine they run on.
 
 use super::{Execution, Rewrite};
-use crate::paths::{Architecture, NATIVE_TRIPLET, map_triplet};
+use crate::paths::{Architecture, NATIVE_BIG_ENDIAN, NATIVE_TRIPLET, map_triplet};
 use shim_protocol::paths::SYSROOT;
 use std::ffi::OsString;
 use std::fs;
@@ -127,7 +127,7 @@ fn system_type(arch: &Architecture) -> (&'static str, String) {
 
 /// perl(1): compiled modules are found where the target has them, and `Config` is
 /// the target's. A native perl of another version has its own only.
-pub(super) fn perl(arch: &Architecture) -> Execution {
+pub(super) fn perl(arch: &Architecture, arguments: &[OsString]) -> Execution {
     let base = format!("/usr/lib/{}/perl-base", arch.triplet);
     let [target, native] =
         [&base, &format!("{SYSROOT}/usr/lib/{NATIVE_TRIPLET}/perl-base")].map(|directory| {
@@ -149,8 +149,19 @@ pub(super) fn perl(arch: &Architecture) -> Execution {
         libraries: !variables.is_empty(),
         variables,
         machine: true,
+        rewrite: version_text(arguments, &["-v"]),
         ..Execution::default()
     }
+}
+
+/// Returns the change of what an interpreter tells of its version, which has the system type in it.
+pub(super) fn version_text(arguments: &[OsString], options: &[&str]) -> Option<Rewrite> {
+    let [only] = arguments else { return None };
+    options.iter().any(|option| only == option).then_some(Rewrite {
+        text: of_the_target,
+        file: None,
+        without: &[],
+    })
 }
 
 /// Directories named by the version of perl's interface, as 5.40.
@@ -172,26 +183,20 @@ fn perl_version(config: &str) -> Option<String> {
     line.split('\'').nth(1).map(str::to_owned)
 }
 
-/// python(1): `sysconfig` reads the target's variables, and the compiled modules of
-/// the standard library are the native ones. Nothing of this is code in python:
-/// names that the interpreter has seen show in the byte code it writes.
+/// python(1): `sysconfig` reads the target's variables. Compiled modules are found by the target's suffixes, which the
+/// library map gives it, and load as native ones. Nothing of this is code in python: names that the interpreter has
+/// seen show in the byte code it writes.
 pub(super) fn python(arch: &Architecture) -> Execution {
     let data = format!("_sysconfigdata__{}", arch.triplet);
-    let mut variables = Vec::new();
-    let mut places = Vec::new();
-    for library in entries("/usr/lib") {
-        if library.join(format!("{data}.py")).exists() {
-            variables.push(("_PYTHON_SYSCONFIGDATA_NAME", data.clone().into()));
-        }
-        let modules = library.join("lib-dynload");
-        if modules.exists() {
-            places.push(format!("{SYSROOT}{}", modules.display()));
-        }
-    }
-    if let Ok(places) = std::env::join_paths(&places)
-        && !places.is_empty()
-    {
-        variables.push(("PYTHONPATH", places));
+    let known = entries("/usr/lib")
+        .iter()
+        .any(|library| library.join(format!("{data}.py")).exists());
+    let mut variables: Vec<(&'static str, OsString)> = Vec::new();
+    variables.extend(known.then(|| ("_PYTHON_SYSCONFIGDATA_NAME", data.into())));
+    // Type libraries have numbers and offsets as in memory; the libraries that they name load as native ones.
+    if has_native_layout(arch) {
+        let types = format!("/usr/lib/{}/girepository-1.0", arch.triplet);
+        variables.push(("GI_TYPELIB_PATH", types.into()));
     }
     Execution {
         variables,
@@ -199,6 +204,11 @@ pub(super) fn python(arch: &Architecture) -> Execution {
         machine: true,
         ..Execution::default()
     }
+}
+
+/// Returns whether words have the size and the byte order that they have on this machine.
+pub(super) fn has_native_layout(arch: &Architecture) -> bool {
+    arch.is_big_endian() == NATIVE_BIG_ENDIAN && u32::from(arch.bits) == usize::BITS
 }
 
 fn entries(directory: &str) -> Vec<PathBuf> {

@@ -72,6 +72,13 @@ pub(crate) fn is_below(path: &[u8], directory: &[u8]) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
+/// Whether a path is one where packages keep their state and configuration (file-hierarchy(7)).
+pub(crate) fn is_state(path: &[u8]) -> bool {
+    const STATE: [&[u8]; 5] = [b"/etc", b"/var/cache", b"/var/lib", b"/var/log", b"/var/spool"];
+    let plain = normal(path);
+    STATE.iter().any(|directory| is_below(&plain, directory))
+}
+
 /// Whether a path does not belong to a root: processes, devices, and temporary files.
 fn may_be_outside(path: &[u8], used: Use) -> bool {
     // Temporary files of a script and of the tools it runs have to be the same ones. The kernel's

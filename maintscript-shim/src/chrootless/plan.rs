@@ -2,6 +2,7 @@
 //! is executed here.
 
 use super::call::{self, Piece, Use};
+use super::misled;
 use super::owner::{self, Base, Known};
 use super::paths::{self, Place, World};
 use super::query;
@@ -112,7 +113,11 @@ fn operands(
         _ => None,
     };
     let call = call::read(shape, &arguments);
+    let misled = misled::is_misled(world, root, &call.pieces, &arguments);
     let mut plan = Plan::new(RUN, arguments);
+    if misled {
+        plan.action = Action::Answer(query::Answer::nothing(0, ""));
+    }
     for piece in &call.pieces {
         // rm(1) refuses `/`, and would not refuse the root's path.
         let named = piece.of(&plan.arguments);

@@ -15,6 +15,7 @@ impl World for Example {
     fn exists(&self, path: &[u8]) -> bool {
         let known = [
             "/only/outside",
+            "/var/lib/only/outside",
             "/etc/conf",
             "/target/etc/conf",
             "/target/etc/passwd",

@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread::Scope;
+use task_progress::Event;
 
 /// Answers the shim while a session is open.
 pub(super) struct Answers<'s> {
@@ -75,6 +76,18 @@ impl<'s> Answers<'s> {
                 let program = as_path(program);
                 match arch_output::judge(program, &words(arguments), shared.options.arch) {
                     Verdict::Run => Reply::Counterpart,
+                    Verdict::Cross(otherwise) => {
+                        let found = match shared.counterparts {
+                            Some(counterparts) => counterparts.find_cross(program),
+                            None => Err("the system given with --native-sysroot does not have it".into()),
+                        };
+                        match (found, otherwise) {
+                            (Ok(path), _) => Reply::Execute(path.into_os_string().into_encoded_bytes()),
+                            (Err(_), None) => Reply::Counterpart,
+                            (Err(lacking), Some(reason)) => refuse(program, format!("{reason}; {lacking}")),
+                        }
+                    }
+                    Verdict::Processor => done(shared.ask_processor(program)),
                     Verdict::Refuse(reason) => refuse(program, reason),
                     Verdict::Convert => {
                         arch_output::into_native(shared.options.target, shared.options.arch);
@@ -137,6 +150,25 @@ impl<'s> Answers<'s> {
 }
 
 impl Shared<'_> {
+    /// Answers for the target's processor a program that asks for an extension by its name, `test-SSE2` or
+    /// `sse2-support.0123456789`.
+    fn ask_processor(&self, program: &Path) -> Output {
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        let before = || name.split_once("-support.").map(|(extension, _)| extension);
+        let extension = name.strip_prefix("test-").or_else(before).unwrap_or(&name);
+        let has = match &self.options.scripts.processor {
+            Some(processor) => processor.has(extension),
+            None => true,
+        };
+        self.options
+            .reporter
+            .event(&Event::ProcessorAsked { extension, has });
+        Output {
+            status: i32::from(!has),
+            ..Output::default()
+        }
+    }
+
     /// Reports a script that does something outside of `DPKG_ROOT`.
     fn violated(&self, violation: &Violation<'_>) {
         let [tool, subject] = [violation.tool, violation.subject].map(String::from_utf8_lossy);

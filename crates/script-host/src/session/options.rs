@@ -18,8 +18,22 @@ pub struct ScriptSettings {
     pub timeout: Option<Duration>,
     /// Fate of a package whose script needs a program that cannot be run.
     pub on_unrunnable: OnUnrunnable,
+    /// Extensions of the target's processor, for packages that need some; none means all.
+    pub processor: Option<Processor>,
     /// `SOURCE_DATE_EPOCH` in seconds since 1970; none leaves it unset.
     pub source_date_epoch: Option<i64>,
+}
+
+/// Extensions that a processor has beside its architecture's baseline, by the names of the packages isa-support.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Processor(pub Vec<String>);
+
+impl Processor {
+    /// Returns whether it has an extension. Names are the same in capitals and small letters; every processor of the
+    /// architecture has its baseline.
+    pub fn has(&self, extension: &str) -> bool {
+        extension.ends_with("-baseline") || self.0.iter().any(|known| known.eq_ignore_ascii_case(extension))
+    }
 }
 
 /// Source of native tools: packages, or a native system.

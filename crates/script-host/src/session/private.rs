@@ -1,6 +1,7 @@
 //! The private directory: files of this program that scripts find beside the target's own.
 
 use super::SessionError;
+use super::interpreters;
 use super::serving::loader_top;
 use crate::sysroot::SysrootError;
 use crate::view::START_STOP_DAEMON;
@@ -42,12 +43,15 @@ pub(super) fn create(
         machine: target.uname.as_bytes(),
     }
     .encode(&mut |piece| description.extend_from_slice(piece));
+    let [ruby, node] = [interpreters::ruby(target), interpreters::node(target)];
     let mut files: Vec<(&str, &[u8], u32)> = Vec::new();
     if redirected {
         files.extend([
             (names::SHIM, maintscript_shim::PROGRAM, 0o755),
             (names::LIBRARY_MAP, maintscript_shim::LIBRARY_MAP, 0o644),
             (names::DESCRIPTION, &description, 0o644),
+            (names::RUBY_START, ruby.as_bytes(), 0o644),
+            (names::NODE_START, node.as_bytes(), 0o644),
         ]);
     }
     if chrootless || target == Architecture::native() {

@@ -1,6 +1,6 @@
 //! Programs that run in a session, one after another.
 
-use super::{Result, Session, SessionError};
+use super::{Result, ScriptRoot, Session, SessionError};
 use crate::script::Script;
 use crate::unrunnable::Refusal;
 use crate::view::{Ended, Outcome, View};
@@ -78,7 +78,16 @@ impl Session<'_> {
             variables.push(("DPKG_MAINTSCRIPT_DEBUG".to_owned(), "1".to_owned()));
         }
         let ran = match self.shared.stand_in(call.path)? {
-            None => self.execute(call, &self.shared.seen(call.path), &variables)?,
+            None => match self.lacking_interpreter(call.path) {
+                Some(program) => RunResult {
+                    outcome: Outcome {
+                        ended: Ended::NoInterpreter(program),
+                        last_lines: Vec::new(),
+                    },
+                    refusal: None,
+                },
+                None => self.execute(call, &self.shared.seen(call.path), &variables)?,
+            },
             Some(Ok(native)) => self.execute(call, &native, &variables)?,
             Some(Err(reason)) => RunResult {
                 outcome: Outcome {
@@ -98,6 +107,20 @@ impl Session<'_> {
             elapsed: started.elapsed(),
         });
         Ok(ran)
+    }
+
+    /// Returns the program that a script names in its first line (execve(2)) where the target, in which it runs, lacks it.
+    fn lacking_interpreter(&self, script: &Path) -> Option<String> {
+        if !matches!(self.shared.options.root, ScriptRoot::Target) {
+            return None;
+        }
+        let target = self.shared.options.target;
+        let content = target.read(script).ok()?;
+        let line = content.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+        let line = String::from_utf8_lossy(line).into_owned();
+        let program = line.split_whitespace().next()?;
+        let lacking = matches!(target.stat_follow(Path::new(program)), Err(error) if error.is_not_found());
+        lacking.then(|| program.to_owned())
     }
 
     /// Runs a maintainer script by the path at which scripts see it.

@@ -9,6 +9,9 @@ use shim_protocol::names;
 use std::path::Path;
 use task_progress::Stage;
 
+/// Directory of the cache for unpacked native packages; the number is that of their form.
+const NATIVE_PACKAGES: &str = "native-2";
+
 /// The part of a session that stays the same while it is open.
 pub(super) struct Shared<'s> {
     pub(super) options: &'s Options<'s>,
@@ -37,7 +40,7 @@ impl<'s> Shared<'s> {
         let _stage = options.reporter.stage(Stage::Sysroot);
         let sysroot = Sysroot::new(SysrootOptions {
             tree,
-            store: options.cache.join("native"),
+            store: options.cache.join(NATIVE_PACKAGES),
             arch: options.arch,
             target: options.target,
             universe: native.universe,

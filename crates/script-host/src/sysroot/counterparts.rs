@@ -1,6 +1,6 @@
 //! The native counterparts of the target's programs, found in the sysroot and added to it when they are asked for.
 
-use super::names::{native_name, native_path, renamed_path};
+use super::names::{native_name, native_path, renamed_paths};
 use super::owners::{Origin, merged};
 use super::{Sysroot, SysrootError};
 use apt_solve::best_native_version;
@@ -30,6 +30,21 @@ pub trait Counterparts: Sync {
     /// # Errors
     /// The reason why there is none, in words.
     fn find(&self, path: &Path) -> Result<PathBuf, String>;
+
+    /// Returns the native program that works for the target's machine, as a path of the view: that of the same path, from
+    /// the native package of the same name, which is added.
+    ///
+    /// # Errors
+    /// The reason why there is none, in words.
+    fn find_cross(&self, path: &Path) -> Result<PathBuf, String>;
+}
+
+/// Returns an error with its cause.
+fn in_words(error: SysrootError) -> String {
+    let cause = std::error::Error::source(&error)
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
+    format!("{error}{cause}")
 }
 
 impl Counterparts for Sysroot<'_, '_> {
@@ -48,12 +63,6 @@ impl Counterparts for Sysroot<'_, '_> {
     }
 
     fn find(&self, path: &Path) -> Result<PathBuf, String> {
-        let in_words = |error: SysrootError| {
-            let cause = std::error::Error::source(&error)
-                .map(|cause| format!(": {cause}"))
-                .unwrap_or_default();
-            format!("{error}{cause}")
-        };
         self.follow_diversions().map_err(in_words)?;
         if let Some(script) = self.find_script(path) {
             return script;
@@ -68,42 +77,73 @@ impl Counterparts for Sysroot<'_, '_> {
             architecture,
         } = origin;
         let native = Architecture::native();
-        let names = [package.clone(), native_name(&package, architecture)];
-        let found = names
-            .iter()
-            .find_map(|name| best_native_version(self.universe, name, &version));
-        let Some(id) = found else {
-            return Err(format!(
-                "package {package} does not exist for {native}, this machine's architecture"
-            ));
-        };
-        let counterpart = self.universe.package(id);
-        self.add(&[id])
-            .map_err(|error| format!("package {package}: {}", in_words(error)))?;
         // Diverted in the tree as in the target, or a copy of the file at its package's path.
-        let mut names = vec![merged(path)];
+        let mut places = vec![merged(path)];
         let diverted = self.diverted.lock().unwrap_or_else(PoisonError::into_inner);
         let away = diverted
             .iter()
             .filter(|one| merged(&one.from) == original && one.package.as_ref() != Some(&package));
-        names.extend(away.map(|one| merged(&one.to)));
+        places.extend(away.map(|one| merged(&one.to)));
         drop(diverted);
-        names.push(original);
-        let tails = names
+        places.push(original);
+        let tails: Vec<PathBuf> = places
             .iter()
-            .flat_map(|name| [native_path(name, architecture), renamed_path(name, architecture)]);
-        let found = tails
-            .into_iter()
-            .find(|tail| std::fs::symlink_metadata(self.tree.join(tail)).is_ok());
-        let Some(tail) = found else {
-            return Err(format!(
+            .flat_map(|place| {
+                [native_path(place, architecture)]
+                    .into_iter()
+                    .chain(renamed_paths(place, architecture))
+            })
+            .collect();
+        // Of a toolchain's package both may exist, one for the target's machine and one for this machine.
+        let mut names = vec![package.clone(), native_name(&package, architecture)];
+        names.dedup();
+        let mut reason =
+            format!("package {package} does not exist for {native}, this machine's architecture");
+        for name in names {
+            let Some(id) = best_native_version(self.universe, &name, &version) else {
+                continue;
+            };
+            let counterpart = self.universe.package(id);
+            self.add(&[id])
+                .map_err(|error| format!("package {package}: {}", in_words(error)))?;
+            let there = |tail: &&PathBuf| std::fs::symlink_metadata(self.tree.join(tail)).is_ok();
+            if let Some(tail) = tails.iter().find(there) {
+                self.reporter.event(&Event::SysrootExtended {
+                    path: &path.to_string_lossy(),
+                    package: counterpart.name,
+                });
+                return Ok(Path::new(paths::SYSROOT).join(tail));
+            }
+            reason = format!(
                 "package {} {} for {native} does not have it (the target has {package} {version})",
                 counterpart.name, counterpart.version
-            ));
+            );
+        }
+        Err(reason)
+    }
+
+    fn find_cross(&self, path: &Path) -> Result<PathBuf, String> {
+        let Some(origin) = self.owners.find(self.target, path) else {
+            return Err("no package of the target owns it".into());
         };
-        let (path, package) = (path.to_string_lossy(), counterpart.name);
-        self.reporter
-            .event(&Event::SysrootExtended { path: &path, package });
+        let native = Architecture::native();
+        let package = &origin.package;
+        let lacking = || format!("{native}, this machine's architecture, has no {package} with it");
+        let tail = origin.path.strip_prefix("/").unwrap_or(&origin.path);
+        let is_there = || std::fs::symlink_metadata(self.tree.join(tail)).is_ok();
+        if is_there() {
+            return Ok(Path::new(paths::SYSROOT).join(tail));
+        }
+        let id = best_native_version(self.universe, package, &origin.version).ok_or_else(lacking)?;
+        self.add(&[id])
+            .map_err(|error| format!("package {package}: {}", in_words(error)))?;
+        if !is_there() {
+            return Err(lacking());
+        }
+        self.reporter.event(&Event::SysrootExtended {
+            path: &path.to_string_lossy(),
+            package,
+        });
         Ok(Path::new(paths::SYSROOT).join(tail))
     }
 }

@@ -14,12 +14,13 @@ pub(super) fn native_path(path: &Path, architecture: &Architecture) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(relative))
 }
 
-/// Returns the same with Debian's name of the architecture mapped, too.
-pub(super) fn renamed_path(path: &Path, architecture: &Architecture) -> PathBuf {
+/// Returns the same with another name of the architecture mapped, too: Debian's, that of uname(2), GNU's, or that
+/// of Node.js (`napi-v6-linux-glibc-x64`).
+pub(super) fn renamed_paths(path: &Path, architecture: &Architecture) -> impl Iterator<Item = PathBuf> {
     let path = native_path(path, architecture);
-    let native = Architecture::native().name;
-    let mapped = map_word(&path, architecture.name, native);
-    PathBuf::from(OsStr::from_bytes(&mapped))
+    let names = |arch: &Architecture| [arch.name, arch.uname, arch.gnu_cpu, arch.node_name()];
+    let pairs = names(architecture).into_iter().zip(names(Architecture::native()));
+    pairs.map(move |(from, to)| PathBuf::from(OsStr::from_bytes(&map_word(&path, from, to))))
 }
 
 fn map_word(path: &Path, from: &str, to: &str) -> Vec<u8> {
@@ -34,4 +35,25 @@ fn map_word(path: &Path, from: &str, to: &str) -> Vec<u8> {
 pub(super) fn native_name(package: &str, architecture: &Architecture) -> String {
     let form = |arch: &Architecture| arch.triplet.replace('_', "-");
     package.replace(&form(architecture), &form(Architecture::native()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_with_other_names_of_the_architecture() {
+        let arch = Architecture::by_name("riscv64").unwrap();
+        let native = Architecture::native();
+        let path = Path::new("/usr/lib/riscv64-linux-gnu/nodejs/x/linux-glibc-riscv64/x.node");
+        let expected = |name: &str| {
+            let triplet = native.triplet;
+            PathBuf::from(format!("usr/lib/{triplet}/nodejs/x/linux-glibc-{name}/x.node"))
+        };
+        if native != arch {
+            let found: Vec<PathBuf> = renamed_paths(path, arch).collect();
+            assert!(found.contains(&expected(native.node_name())), "{found:?}");
+            assert!(found.contains(&expected(native.name)), "{found:?}");
+        }
+    }
 }

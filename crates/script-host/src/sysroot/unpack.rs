@@ -9,6 +9,9 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+/// Mode of every file: who may execute a program is decided by that of the target, which scripts change.
+const MODE: u32 = 0o755;
+
 /// Unpacks `deb`, called `name` in errors, as the directory `to`, which appears only when it is whole.
 /// Another run may do the same at the same time: the first one wins.
 pub(super) fn unpack(deb: &Path, name: &str, to: &Path) -> Result<(), SysrootError> {
@@ -44,14 +47,13 @@ pub(super) fn unpack(deb: &Path, name: &str, to: &Path) -> Result<(), SysrootErr
                 EntryKind::Directory => make_directories(&root, &path),
                 EntryKind::File => {
                     // Never through a link, never over another entry.
-                    let mode = 0o644 | (entry.mode & 0o111);
                     let mut out = OpenOptions::new()
                         .write(true)
                         .create_new(true)
-                        .mode(mode)
+                        .mode(MODE)
                         .open(&destination)?;
                     io::copy(contents, &mut out)?;
-                    out.set_permissions(fs::Permissions::from_mode(mode))
+                    out.set_permissions(fs::Permissions::from_mode(MODE))
                 }
                 EntryKind::Symlink(text) => symlink(within(text, &path), &destination),
                 EntryKind::Hardlink(original) => match kept(original) {

@@ -51,7 +51,7 @@ instruction set> /usr/bin/mono-sgen --aot x
     refuse
 "#,
         ),
-    tool("gcc g++ cpp gfortran gnat gdc as ld strip objcopy cc")
+    tool("gcc g++ cpp gfortran gnat gdc cc")
         .answer("gcc* g++* cpp* cc", Responder::Compiler)
         .outputs(&[
             output("/usr/bin/*-linux-gnu*-gcc-#", MACHINE, CODE),
@@ -64,10 +64,6 @@ instruction set> /usr/bin/mono-sgen --aot x
             output("/usr/bin/*-linux-gnu*-gfortran-#", MACHINE, CODE),
             output("/usr/bin/*-linux-gnu*-gnat*-#", MACHINE, CODE),
             output("/usr/bin/*-linux-gnu*-gdc-#", MACHINE, CODE),
-            output("/usr/bin/*-linux-gnu*-as", MACHINE, CODE),
-            output("/usr/bin/*-linux-gnu*-ld.*", MACHINE, CODE),
-            output("/usr/bin/*-linux-gnu*-strip", MACHINE, CODE),
-            output("/usr/bin/*-linux-gnu*-objcopy", MACHINE, CODE),
             output("/usr/libexec/gcc/*/#/cc1*", MACHINE, CODE),
         ])
         .shown(
@@ -76,6 +72,44 @@ i386$ /usr/bin/gcc-14 -dumpmachine
     prints "i686-linux-gnu\n"
 instruction set> /usr/bin/s390x-linux-gnu-gcc-14
     refuse
+"#,
+        ),
+    // GNU binutils: the packages for other machines have the same programs by the same names.
+    tool("as ld strip objcopy")
+        .outputs(&[
+            output("/usr/bin/*-linux-gnu*-as", MACHINE, CODE).crossed(false),
+            output("/usr/bin/*-linux-gnu*-ld.*", MACHINE, CODE).crossed(false),
+            output("/usr/bin/*-linux-gnu*-gold", MACHINE, CODE).crossed(false),
+            output("/usr/bin/*-linux-gnu*-strip", MACHINE, CODE).crossed(false),
+            output("/usr/bin/*-linux-gnu*-objcopy", MACHINE, CODE).crossed(false),
+        ])
+        .shown(
+            r#"
+instruction set> /usr/bin/s390x-linux-gnu-strip x
+    cross
+instruction set> /usr/bin/s390x-linux-gnu-ld.bfd --version
+    cross
+"#,
+        ),
+    tool("addr2line ar c++filt dwp elfedit gprof nm objdump ranlib readelf size")
+        .outputs(&[
+            output("/usr/bin/*-linux-gnu*-addr2line", MACHINE, TOLD).crossed(true),
+            output("/usr/bin/*-linux-gnu*-ar", MACHINE, TOLD).crossed(true),
+            output("/usr/bin/*-linux-gnu*-c++filt", MACHINE, TOLD).crossed(true),
+            output("/usr/bin/*-linux-gnu*-dwp", MACHINE, TOLD).crossed(true),
+            output("/usr/bin/*-linux-gnu*-elfedit", MACHINE, TOLD).crossed(true),
+            output("/usr/bin/*-linux-gnu*-gprof", MACHINE, TOLD).crossed(true),
+            output("/usr/bin/*-linux-gnu*-nm", MACHINE, TOLD).crossed(true),
+            output("/usr/bin/*-linux-gnu*-objdump", MACHINE, TOLD).crossed(true),
+            output("/usr/bin/*-linux-gnu*-ranlib", MACHINE, TOLD).crossed(true),
+            output("/usr/bin/*-linux-gnu*-readelf", MACHINE, TOLD).crossed(true),
+            output("/usr/bin/*-linux-gnu*-size", MACHINE, TOLD).crossed(true),
+            output("/usr/bin/*-linux-gnu*-strings", MACHINE, TOLD).crossed(true),
+        ])
+        .shown(
+            r#"
+instruction set> /usr/bin/s390x-linux-gnu-objdump -d x
+    cross
 "#,
         ),
     tool("clang")

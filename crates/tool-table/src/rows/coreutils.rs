@@ -195,6 +195,10 @@ cp -s /usr/share/x /etc/x
     run -s /usr/share/x /target/etc/x | path /etc/x 1
 cp /only/outside /target/x
     run /only/outside /target/x | path /only/outside 0
+cp -f /var/lib/only/outside /var/lib/only/saved
+    0 "" | path /var/lib/only/outside 0 | path /var/lib/only/saved 1
+cp /var/lib/only/outside /target/x
+    run /var/lib/only/outside /target/x | path /var/lib/only/outside 0
 "#,
         ),
     tool("mv")

@@ -38,50 +38,6 @@ sh /usr/share/x
     run /usr/share/x
 "#,
         ),
-    tool("ruby lua tclsh")
-        .versioned()
-        .root(Method::Pure, "the script that it runs is the caller's")
-        .shown(
-            r#"
-ruby3.3 /etc/x
-    run /etc/x
-"#,
-        ),
-    tool("python")
-        .versioned()
-        .root(Method::Pure, "the script that it runs is the caller's")
-        .answer("python3*", Responder::Python)
-        .shown(
-            r#"
-python3.14 -m x /etc/x
-    run -m x /etc/x
-s390x$ /usr/bin/python3.13 -V
-    executes libraries machine
-"#,
-        ),
-    tool("perl")
-        .versioned()
-        .root(Method::Pure, "the script that it runs is the caller's")
-        .answer("perl*", Responder::Perl)
-        .shown(
-            r#"
-perl5.40.1 /etc/x
-    run /etc/x
-s390x$ /usr/bin/perl -v
-    executes machine
-"#,
-        ),
-    tool("bash")
-        .root(Method::Pure, "the script that it runs is the caller's")
-        .answer("bash", Responder::Bash)
-        .shown(
-            r#"
-bash /usr/share/x
-    run /usr/share/x
-s390x$ /usr/bin/bash -c x
-    executes HOSTTYPE MACHTYPE
-"#,
-        ),
     tool(
         "env nice ionice nohup setsid timeout flock stdbuf time chrt taskset setarch \
              eatmydata",

@@ -144,4 +144,20 @@ shutdown now
     0 "" | outer-query shutdown 1
 "#,
         ),
+    // isa-support: a package that needs an extension asks before it is unpacked.
+    tool("isa-support")
+        .outputs(&[
+            output("/usr/libexec/*/isa-support/test-*", MACHINE, PROCESSOR).answered(),
+            output("/usr/lib/*/isa-support/test-*", MACHINE, PROCESSOR).answered(),
+            // Before Debian 12 the preinst wrote it.
+            output("/usr/lib/*-support.*", MACHINE, PROCESSOR).answered(),
+        ])
+        .shown(
+            r#"
+instruction set> /usr/libexec/i386-linux-gnu/isa-support/test-SSE2
+    processor
+instruction set> /usr/lib/sse2-support.0123456789
+    processor
+"#,
+        ),
 ];

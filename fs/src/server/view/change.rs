@@ -21,7 +21,7 @@ use crate::target::{create_at, dress};
 
 impl View {
     /// `SETATTR`.
-    pub(in crate::server) fn setattr(&self, id: u64, changes: &Changes) -> Result<NodeAttr> {
+    pub(in crate::server) fn setattr(&self, id: u64, changes: &Changes, caller: Caller) -> Result<NodeAttr> {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
         }
@@ -30,24 +30,43 @@ impl View {
             gid: changes.gid.map(|gid| self.inside(0, gid).1),
             ..*changes
         };
+        let (uid, gid) = self.inside(caller.uid, caller.gid);
+        let caller = Caller { uid, gid, ..caller };
         match self.nodes.location(id) {
-            Ok(location) => self.setattr_at(id, &location, changes),
-            Err(errno) => self.setattr_of(id, changes, errno),
+            Ok(location) => self.setattr_at(id, &location, changes, caller),
+            Err(errno) => self.setattr_of(id, changes, caller, errno),
         }
     }
 
-    fn setattr_at(&self, id: u64, location: &Location, changes: &Changes) -> Result<NodeAttr> {
+    fn setattr_at(
+        &self,
+        id: u64,
+        location: &Location,
+        changes: &Changes,
+        caller: Caller,
+    ) -> Result<NodeAttr> {
         if let Some(size) = changes.size {
             fs::ftruncate(&*self.writable(id)?, size)?;
         }
-        if changes.mode.is_some() || changes.uid.is_some() || changes.gid.is_some() {
+        let moves_ctime = changes.is_of_owner_or_mode() || changes.is_none();
+        if moves_ctime || changes.size.is_some() && caller.uid != 0 {
             let now = sys::attr_at(location.fd(), &location.name)?;
             let mut meta = now.meta;
             changes.apply(&mut meta);
+            changes.take_group_bit(&now.meta, &mut meta, caller)?;
             if meta != now.meta {
                 self.target
                     .store(location, &now, &meta, Some(&OwnChanges(self)))?;
                 self.note_replaced(id, location, &now)?;
+            } else if moves_ctime {
+                // It was asked for, and the disk's time of the change is the one that is seen.
+                fs::chownat(
+                    location.fd(),
+                    &location.name,
+                    None,
+                    None,
+                    AtFlags::SYMLINK_NOFOLLOW,
+                )?;
             }
         }
         if let Some(times) = changes.times() {
@@ -81,7 +100,7 @@ impl View {
     }
 
     /// `SETATTR` of a file without a name.
-    fn setattr_of(&self, id: u64, changes: &Changes, errno: Errno) -> Result<NodeAttr> {
+    fn setattr_of(&self, id: u64, changes: &Changes, caller: Caller, errno: Errno) -> Result<NodeAttr> {
         let file = self.nodes.file(id, changes.size.is_some()).map_err(|_| errno)?;
         if let Some(size) = changes.size {
             fs::ftruncate(&*file, size)?;
@@ -89,8 +108,11 @@ impl View {
         let now = sys::attr_of(file.as_fd())?;
         let mut meta = now.meta;
         changes.apply(&mut meta);
+        changes.take_group_bit(&now.meta, &mut meta, caller)?;
         if meta != now.meta {
             sys::store_of(file.as_fd(), &now, &meta)?;
+        } else if changes.is_of_owner_or_mode() || changes.is_none() {
+            fs::fchown(&*file, None, None)?;
         }
         if let Some(times) = changes.times() {
             fs::futimens(&*file, &times)?;
