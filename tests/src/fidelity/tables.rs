@@ -36,13 +36,18 @@ pub fn all(data: &Data<'_>) -> BTreeMap<String, String> {
     tables
 }
 
-/// Puts tables into a document.
+/// Puts tables into a document: those that are chosen, or all if none is. What stands in the place of the others is kept.
 ///
 /// # Errors
 /// When a mark has no end, or names no table.
-pub fn put(document: &str, tables: &BTreeMap<String, String>) -> std::result::Result<String, String> {
+pub fn put(
+    document: &str,
+    tables: &BTreeMap<String, String>,
+    chosen: &[String],
+) -> std::result::Result<String, String> {
     let mut out = String::new();
-    let mut inside: Option<&str> = None;
+    // The table that the line is in, and whether its lines are kept.
+    let mut inside: Option<(&str, bool)> = None;
     for line in document.lines() {
         let mark = |which: &str| {
             let rest = line.trim().strip_prefix(&format!("<!-- {which} table: "))?;
@@ -53,32 +58,38 @@ pub fn put(document: &str, tables: &BTreeMap<String, String>) -> std::result::Re
                 let table = tables
                     .get(name)
                     .ok_or_else(|| format!("there is no table {name}"))?;
-                out += &format!("{line}\n\n{}\n\n", table.trim());
-                inside = Some(name);
+                if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
+                    out += &format!("{line}\n\n{}\n\n", table.trim());
+                    inside = Some((name, false));
+                } else {
+                    out += &format!("{line}\n");
+                    inside = Some((name, true));
+                }
             }
-            (Some(name), _, Some(open)) => return Err(format!("table {name} begins inside of {open}")),
-            (_, Some(name), Some(open)) if name == open => {
+            (Some(name), _, Some((open, _))) => return Err(format!("table {name} begins inside of {open}")),
+            (_, Some(name), Some((open, _))) if name == open => {
                 out += &format!("{line}\n");
                 inside = None;
             }
             (_, Some(name), _) => return Err(format!("table {name} ends and did not begin")),
-            (None, None, None) => out += &format!("{line}\n"),
-            (None, None, Some(_)) => {}
+            (None, None, None | Some((_, true))) => out += &format!("{line}\n"),
+            (None, None, Some((_, false))) => {}
         }
     }
     match inside {
-        Some(name) => Err(format!("table {name} has no end")),
+        Some((name, _)) => Err(format!("table {name} has no end")),
         None => Ok(out),
     }
 }
 
-/// Writes the tables into a document.
+/// Writes tables into a document; see [`put`].
 ///
 /// # Errors
 /// When it cannot be read or written, or its marks make no sense.
-pub fn write(path: &Path, tables: &BTreeMap<String, String>) -> Result<()> {
+pub fn write(path: &Path, tables: &BTreeMap<String, String>, chosen: &[String]) -> Result<()> {
     let old = std::fs::read_to_string(path).at(path)?;
-    let new = put(&old, tables).map_err(|what| Error::Machine(format!("{}: {what}", path.display())))?;
+    let new =
+        put(&old, tables, chosen).map_err(|what| Error::Machine(format!("{}: {what}", path.display())))?;
     if new != old {
         std::fs::write(path, new).at(path)?;
     }
@@ -120,8 +131,9 @@ pub fn summary(data: &Data<'_>, group: &str) -> String {
 }
 
 fn table(data: &Data<'_>, group: &str) -> String {
-    let mut out = format!("**{}.**\n\n", summary(data, group));
     let cases = data.cases.iter().filter(|case| case.group == group);
+    let records = cases.clone().filter_map(|case| data.records.get(&case.id()));
+    let mut out = format!("**{}.** {}\n\n", summary(data, group), circumstances(records));
     match group {
         "matrix" => return out + &grid::matrix(data, cases),
         "thousand" => return out + &grid::thousand(data, cases),
@@ -284,6 +296,35 @@ pub fn idle<'a>(data: &Data<'a>) -> Vec<&'a str> {
         .filter(|row| !used(&row.glob) && !data.seen.contains(&row.glob))
         .map(|row| row.glob.as_str())
         .collect()
+}
+
+/// When records were made, from which state of the archive, and by how many builds of the program; in a sentence.
+fn circumstances<'a>(records: impl Iterator<Item = &'a Record>) -> String {
+    let records: Vec<&Record> = records.collect();
+    let list = |value: fn(&Record) -> String| {
+        let values: BTreeSet<String> = records.iter().map(|record| value(record)).collect();
+        values.into_iter().collect::<Vec<_>>()
+    };
+    let (days, archives) = (
+        list(|record| day(record.when)),
+        list(|record| record.release.clone()),
+    );
+    let (Some(first), Some(last)) = (days.first(), days.last()) else {
+        return String::new();
+    };
+    let when = if first == last {
+        first.clone()
+    } else {
+        format!("{first} to {last}")
+    };
+    let builds = match list(|record| record.program.clone()).len() {
+        1 => "one build".to_owned(),
+        several => format!("{several} builds"),
+    };
+    format!(
+        "Run {when} with {builds} of the program; archive: {}.",
+        archives.join("; ")
+    )
 }
 
 fn state(data: &Data<'_>) -> String {

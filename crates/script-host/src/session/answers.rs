@@ -65,7 +65,7 @@ impl<'s> Answers<'s> {
                     Some(counterparts) => counterparts.find(&named),
                     None => shared
                         .native_script(&named)
-                        .unwrap_or_else(|| Err("the native system does not have it".into())),
+                        .unwrap_or_else(|| Err(shared.lacking().into())),
                 };
                 found.map_or_else(
                     |reason| refuse(path, reason),
@@ -79,7 +79,7 @@ impl<'s> Answers<'s> {
                     Verdict::Cross(otherwise) => {
                         let found = match shared.counterparts {
                             Some(counterparts) => counterparts.find_cross(program),
-                            None => Err("the system given with --native-sysroot does not have it".into()),
+                            None => Err(shared.lacking().into()),
                         };
                         match (found, otherwise) {
                             (Ok(path), _) => Reply::Execute(path.into_os_string().into_encoded_bytes()),
@@ -150,6 +150,14 @@ impl<'s> Answers<'s> {
 }
 
 impl Shared<'_> {
+    /// Says that the native programs that a session has lack one.
+    fn lacking(&self) -> &'static str {
+        match self.native_system {
+            Some(_) => "the system given with --native-sysroot does not have it",
+            None => "the native system does not have it",
+        }
+    }
+
     /// Answers for the target's processor a program that asks for an extension by its name, `test-SSE2` or
     /// `sse2-support.0123456789`.
     fn ask_processor(&self, program: &Path) -> Output {

@@ -91,7 +91,7 @@ fn work(options: &Options) -> Result<bool> {
         return Ok(true);
     }
     if options.tables {
-        write_tables(&all, &results)?;
+        write_tables(&all, &results, &options.groups)?;
         return Ok(true);
     }
     let mut needs: Vec<Need> = Need::TO_CONFIGURE.to_vec();
@@ -164,7 +164,7 @@ fn work(options: &Options) -> Result<bool> {
         return Ok(fine && idle.is_empty());
     }
     if !options.twice && options.only.is_empty() && options.groups.is_empty() && !options.ci {
-        write_tables(&all, &runner.results)?;
+        write_tables(&all, &runner.results, &[])?;
     }
     Ok(fine)
 }
@@ -301,7 +301,8 @@ fn adopt(runner: &Runner, all: &[Case], tars: &[String]) -> Result<bool> {
     Ok(fine)
 }
 
-fn write_tables(all: &[Case], results: &Results) -> Result<()> {
+// Writes the tables of groups, or all if none is named.
+fn write_tables(all: &[Case], results: &Results, groups: &[String]) -> Result<()> {
     let rows = random::read(&data().join("random"))?;
     let records = results.all();
     let seen = seen();
@@ -313,9 +314,12 @@ fn write_tables(all: &[Case], results: &Results) -> Result<()> {
     };
     let made = tables::all(&data);
     for name in ["fidelity.md", "popular.md"] {
-        tables::write(&workspace().join("docs").join(name), &made)?;
+        tables::write(&workspace().join("docs").join(name), &made, groups)?;
     }
-    for group in GROUPS {
+    for group in GROUPS
+        .iter()
+        .filter(|group| groups.is_empty() || groups.iter().any(|name| name == *group))
+    {
         say(&format!("{group}: {}", tables::summary(&data, group)));
     }
     for glob in tables::idle(&data) {

@@ -14,7 +14,8 @@ Without a choice of cases: runs all of them and writes the tables of the documen
   --group GROUP      cases of a group; may be given more than once
   --ci               cases that continuous integration runs
   --list             prints the chosen cases, how they ended last, and stops
-  --tables           writes the tables from the results there are, and stops
+  --tables           writes the tables from the results there are, and stops; with --group those of
+                     the groups only
   --twice            makes a second reference of each chosen case and prints what differs
                      between the two: such content is random by design
   --justify          does so with the packages of each row of tests/cases/random, for this

@@ -60,7 +60,7 @@ fn every_case_has_a_row() {
     let (tables, idle) = tables(|_| {});
     let packages = &tables["packages"];
     let said = "**1 of 5 equal, 1 refused by name, 0 deferred by name, 1 silently different, \
-                1 without a reference, 1 not run.**\n";
+                1 without a reference, 1 not run.** Run 2025-10-09 with ";
     assert!(packages.starts_with(said), "{packages}");
     for row in [
         "| ssh | riscv64 | stable | minbase | `openssh-server sudo` | 77 | 5,440 | 0 | 6 a | 7.5 | 61.0 | equal |",
@@ -106,7 +106,7 @@ fn what_is_not_expected_is_shown() {
 #[test]
 fn prose_is_kept() {
     let (tables, _) = tables(|_| {});
-    let once = put(DOCUMENT, &tables).expect("put");
+    let once = put(DOCUMENT, &tables, &[]).expect("put");
     assert!(!once.contains("\nold\n"));
     for prose in [
         "# Title\n\nProse before.\n\n",
@@ -117,9 +117,21 @@ fn prose_is_kept() {
     }
     assert!(once.contains("| ssh | riscv64 |"));
     assert_eq!(
-        put(&once, &tables).expect("again"),
+        put(&once, &tables, &[]).expect("again"),
         once,
         "the same tables change nothing"
+    );
+}
+
+#[test]
+fn tables_that_are_not_chosen_are_kept() {
+    let (tables, _) = tables(|_| {});
+    let one = put(DOCUMENT, &tables, &["random".to_owned()]).expect("put");
+    assert!(one.contains("\nold\n") && one.contains("| `never` |"), "{one}");
+    let other = put(DOCUMENT, &tables, &["packages".to_owned()]).expect("put");
+    assert!(
+        !other.contains("\nold\n") && !other.contains("| `never` |"),
+        "{other}"
     );
 }
 
@@ -138,7 +150,7 @@ fn marks_that_make_no_sense_are_errors() {
             "table a begins inside of a",
         ),
     ] {
-        assert_eq!(put(document, &tables).expect_err(said), said);
+        assert_eq!(put(document, &tables, &[]).expect_err(said), said);
     }
 }
 
@@ -149,7 +161,7 @@ fn the_documents_have_every_table() {
     let text = ["fidelity.md", "popular.md"]
         .map(|name| std::fs::read_to_string(docs.join(name)).expect(name))
         .concat();
-    put(&text, &tables).expect("sound marks");
+    put(&text, &tables, &[]).expect("sound marks");
     for name in tables.keys() {
         let mark = format!("<!-- begin table: {name} -->");
         assert!(text.contains(&mark), "{mark} is in no document");
