@@ -72,7 +72,7 @@ fn work(given: Option<String>, only_tables: bool) -> Result<()> {
         let report = std::fs::read_to_string(&path).at(&path)?;
         made.insert(suite.to_owned(), table(&report, &states.of(&mirror, suite)?)?);
     }
-    tables::write(&workspace().join("docs/lint-findings.md"), &made)
+    tables::write(&workspace().join("docs/lint-findings.md"), &made, &[])
 }
 
 // Runs lint on a suite, and keeps its report.
