@@ -153,8 +153,9 @@ fn work(options: &Options) -> Result<bool> {
     })?;
     if options.justify {
         let seen = seen();
-        let needed = |row: &&Random| row.packages.is_empty() || seen.contains(&row.glob);
-        let idle: Vec<&Random> = runner.random.iter().filter(|row| !needed(row)).collect();
+        let compared = |row: &&Random| chosen.iter().any(|case| case.include == row.packages);
+        let rows = runner.random.iter().filter(compared);
+        let idle: Vec<&Random> = rows.filter(|row| !seen.contains(&row.glob)).collect();
         for row in &idle {
             out(&format!(
                 "tests/cases/random: {} is needed by no two references with {}",
