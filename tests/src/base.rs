@@ -98,7 +98,7 @@ pub fn packages() -> Result<Vec<Package>> {
 }
 
 /// The base packages, those for the foreign architecture as they were before /usr
-/// was merged: base-files has no links, and dash is in `/bin`.
+/// was merged: base-files has no links and no `/usr/lib64`, and dash is in `/bin`.
 ///
 /// # Errors
 /// As [`packages`].
@@ -111,7 +111,7 @@ pub fn unmerged() -> Result<Vec<Package>> {
     let mut files = base_files(foreign).dir("bin").dir("sbin").dir("lib");
     files
         .entries
-        .retain(|entry| !matches!(entry.kind, Kind::Symlink(_)));
+        .retain(|entry| !matches!(entry.kind, Kind::Symlink(_)) && entry.name != "./usr/lib64/");
     packages.push(files);
     packages.push(
         package("dash", foreign)

@@ -122,13 +122,16 @@ scenario!(
     let loader = package("loader")?
         .essential()
         .file("lib64/ld64.so.2", "the target's", 0o755)
-        .script("preinst", "#!/bin/sh -e\nls /lib64 >/loaders\n/bin/dash -c 'cat /lib64/ld64.so.2' >/loader\n");
+        .script("preinst", "#!/bin/sh -e\nls /lib64 >/loaders\n/bin/dash -c 'cat /lib64/ld64.so.2' >/loader\n\
+                 mkdir /usr/lib64\necho moved >/usr/lib64/own\n");
     let archive = unmerged(&[loader])?;
     install(&archive, "no", "tool")?.succeeded();
     let target = archive.work.out("target");
     assert_eq!(read(&target, "loaders"), "ld64.so.2\n");
     assert_eq!(read(&target, "loader"), "the target's");
     assert_eq!(std::fs::read_dir(target.join("lib64"))?.count(), 1);
+    // What merges it finds no directory in the way.
+    assert_eq!(read(&target, "usr/lib64/own"), "moved\n");
 });
 
 scenario!(

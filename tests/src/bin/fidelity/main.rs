@@ -152,6 +152,7 @@ fn work(options: &Options) -> Result<bool> {
         }
     })?;
     if options.justify {
+        write_tables(&all, &runner.results, &["random".to_owned()])?;
         let seen = seen();
         let compared = |row: &&Random| chosen.iter().any(|case| case.include == row.packages);
         let rows = runner.random.iter().filter(compared);
@@ -323,7 +324,7 @@ fn write_tables(all: &[Case], results: &Results, groups: &[String]) -> Result<()
     {
         say(&format!("{group}: {}", tables::summary(&data, group)));
     }
-    for glob in tables::idle(&data) {
+    for glob in tables::idle(&data).iter().filter(|_| groups.is_empty()) {
         say(&format!("tests/cases/random: {glob} excused nothing in any case"));
     }
     Ok(())

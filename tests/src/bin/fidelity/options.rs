@@ -19,7 +19,8 @@ Without a choice of cases: runs all of them and writes the tables of the documen
   --twice            makes a second reference of each chosen case and prints what differs
                      between the two: such content is random by design
   --justify          does so with the packages of each row of tests/cases/random, for this
-                     machine's architecture; rows that no such pair needs are an error
+                     machine's architecture; writes the table of
+                     these rows; one that no such pair needs is an error
   --against PROGRAM  runs each chosen case with PROGRAM, another build of this program, in the
                      place of a reference: the same bytes, messages and errors are to come of it
   --adopt [ID=]TAR…  takes tars that were made with the same mirror and options as the
