@@ -122,6 +122,15 @@ const CALLS: &[(&str, &str)] = &[
         "node -e 'console.log(process.arch, os.arch(), process.execPath, typeof require(\"iconv\").Iconv)'",
         "riscv64 riscv64 /usr/bin/node function",
     ),
+    (
+        "Rscript -e 'cat(R.version$platform, version$arch, R.Version()$system, Sys.info()[[\"machine\"]], \
+         nlevels(factor(1:2)), \"\\n\")'",
+        "riscv64-unknown-linux-gnu riscv64 riscv64, linux-gnu riscv64 2",
+    ),
+    (
+        "ocamlc -config | grep -E '^(architecture|c_compiler|host|int_size)' | tr '\\n' ' '",
+        "c_compiler: riscv64-linux-gnu-gcc architecture: riscv* int_size: 63 host: riscv64-unknown-linux-gnu",
+    ),
 ];
 
 scenario!(
@@ -136,7 +145,7 @@ scenario!(
         .field(
             "Depends",
             "python3, python3-cffi-backend, ruby, ruby-bcrypt, lua5.4, lua-lpeg, tcl, tcl-thread, libdbi-perl, \
-             php-cli, php-gmp, nodejs, node-iconv",
+             php-cli, php-gmp, nodejs, node-iconv, r-base-core, ocaml",
         )
         .script("postinst", &script);
     let archive = real.work.make_dir("archive")?;

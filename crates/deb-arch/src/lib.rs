@@ -151,6 +151,19 @@ impl Architecture {
         }
     }
 
+    /// Returns LuaJIT's name of the processor (`lj_arch.h` in its source).
+    pub fn luajit_name(&self) -> &'static str {
+        match self.family {
+            Family::X86 if self.bits == 64 => "x64",
+            Family::X86 => "x86",
+            Family::Arm if self.bits == 64 => "arm64",
+            Family::Arm => "arm",
+            Family::Power if self.bits == 64 => "ppc64",
+            Family::Power => "ppc",
+            _ => self.uname,
+        }
+    }
+
     /// Returns Node.js' name of the processor (`process.arch`, the documentation of process).
     pub fn node_name(&self) -> &'static str {
         match self.family {

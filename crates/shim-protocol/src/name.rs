@@ -50,6 +50,8 @@ entries! {
     MAINTSCRIPTS = "maintscripts";
     /// Script that native node reads before all others.
     NODE_START = "start.js";
+    /// Script that native R reads in the place of its site profile.
+    R_START = "start.R";
     /// Script that native ruby reads before all others.
     RUBY_START = "start.rb";
     /// Answers for debconf, while it takes them.

@@ -74,7 +74,7 @@ fn listed(arguments: &[OsString], file: String) -> Execution {
 }
 
 /// Text with the target's triplet and system type for the native ones.
-fn of_the_target(arch: &Architecture, text: &[u8]) -> Vec<u8> {
+pub(super) fn of_the_target(arch: &Architecture, text: &[u8]) -> Vec<u8> {
     let text = map_triplet(text, NATIVE_TRIPLET, arch.triplet);
     map_triplet(
         &text,

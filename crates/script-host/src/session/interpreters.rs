@@ -34,3 +34,30 @@ pub(super) fn node(target: &Architecture) -> String {
          change('arch', '{name}');\n"
     )
 }
+
+/// R's: what `R.Version()` says is what the target's packages name in `R_PLATFORM` (`/etc/R/Renviron`). It removes all
+/// trace of itself, and reads the site profile (Startup in R's manual), in whose place it is.
+pub(super) const R: &str = r#"local({
+  platform <- Sys.getenv("R_PLATFORM")
+  parts <- strsplit(platform, "-", fixed = TRUE)[[1L]]
+  if (length(parts) >= 3L) {
+    values <- .Internal(Version())
+    values$platform <- platform
+    values$arch <- parts[[1L]]
+    values$os <- paste(parts[-(1:2)], collapse = "-")
+    values$system <- paste(values$arch, values$os, sep = ", ")
+    set <- function(name, value) {
+      unlockBinding(name, baseenv())
+      assign(name, value, envir = baseenv())
+      lockBinding(name, baseenv())
+    }
+    told <- eval(substitute(function() values, list(values = values)), baseenv())
+    environment(told) <- .BaseNamespaceEnv
+    set("R.Version", told)
+    for (name in c("R.version", "version")) set(name, structure(values, class = "simple.list"))
+  }
+  Sys.unsetenv("R_PROFILE")
+  site <- file.path(R.home("etc"), "Rprofile.site")
+  if (file.exists(site)) sys.source(site, envir = baseenv())
+})
+"#;

@@ -52,6 +52,7 @@ pub(super) fn create(
             (names::DESCRIPTION, &description, 0o644),
             (names::RUBY_START, ruby.as_bytes(), 0o644),
             (names::NODE_START, node.as_bytes(), 0o644),
+            (names::R_START, interpreters::R.as_bytes(), 0o644),
         ]);
     }
     if chrootless || target == Architecture::native() {
