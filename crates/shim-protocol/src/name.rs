@@ -42,6 +42,8 @@ entries! {
     CONTROL = "control";
     /// Description of the target for the library map: see [`Description`](crate::Description).
     DESCRIPTION = "target";
+    /// Script that native guile reads before all others, whose name it knows.
+    GUILE_START = "init.scm";
     /// What apt tells a hook of the packages that it will install, while the hook runs.
     HOOK_INFORMATION = "hook-information";
     /// Library map, a module of the dynamic loader.

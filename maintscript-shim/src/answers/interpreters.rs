@@ -4,6 +4,7 @@
 use super::{Execution, Rewrite, modules};
 use crate::base_name;
 use crate::paths::Architecture;
+use shim_protocol::PHANTOM_DIRECTORY;
 use shim_protocol::paths::{NODE_START, R_START, RUBY_START};
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -199,6 +200,7 @@ pub(super) fn guile(arch: &Architecture, path: &OsStr) -> Execution {
         ("GUILE_AUTO_COMPILE", "0".into())
     };
     with(vec![
+        ("GUILE_LOAD_PATH", PHANTOM_DIRECTORY.into()),
         (
             "GUILE_SYSTEM_EXTENSIONS_PATH",
             format!("{library}:{own}/extensions").into(),

@@ -105,9 +105,9 @@ s390x$ /usr/bin/node -e x
 guile -s /etc/x
     run -s /etc/x
 riscv64$ /usr/lib/riscv64-linux-gnu/guile/3.0/bin/guile -s x
-    executes GUILE_SYSTEM_EXTENSIONS_PATH GUILE_SYSTEM_COMPILED_PATH libraries machine
+    executes GUILE_LOAD_PATH GUILE_SYSTEM_EXTENSIONS_PATH GUILE_SYSTEM_COMPILED_PATH libraries machine
 s390x$ /usr/lib/s390x-linux-gnu/guile/3.0/bin/guile -s x
-    executes GUILE_SYSTEM_EXTENSIONS_PATH GUILE_AUTO_COMPILE libraries machine
+    executes GUILE_LOAD_PATH GUILE_SYSTEM_EXTENSIONS_PATH GUILE_AUTO_COMPILE libraries machine
 "#,
         ),
     // Their modules are at the same paths for every machine, so that loading them is redirected without more.
