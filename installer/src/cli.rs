@@ -12,6 +12,7 @@ pub mod error;
 pub mod exit;
 pub mod lint;
 pub mod resolve;
+pub mod state;
 mod values;
 
 use std::ffi::OsString;

@@ -193,9 +193,6 @@ impl ArchiveCache {
     /// Keeps a verified answer. Text and validators are one file, so that
     /// concurrent runs cannot mix them.
     pub(super) fn store_release(&self, url: &str, validators: &Validators, bytes: &[u8]) -> Result<()> {
-        if validators == &Validators::default() {
-            return Ok(());
-        }
         let path = self.release_path(url);
         let mut text = format!("release: 2\nsha256: {}\n", hex(&Sha256::digest(bytes))).into_bytes();
         for (name, value) in [

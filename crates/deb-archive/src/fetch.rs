@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::archive_cache::{self, ArchiveCache, Document};
+use super::snapshot::Snapshot;
 use super::transport::{Transport, TransportOptions};
 use super::{ArchiveError, DownloadProgress, PackageFile, Result};
 use deb_index::Packages;
@@ -37,6 +38,10 @@ pub struct FetchOptions {
     pub time: Option<SystemTime>,
     /// Accepts a Release file that is older than the one seen last.
     pub allow_older: bool,
+    /// Nothing is asked of the network: what is not in the cache or on this machine cannot be had.
+    pub offline: bool,
+    /// The moment at which archives are read; none for their state of today.
+    pub snapshot: Option<Snapshot>,
     /// Once this is true, downloads end with [`ArchiveError::Interrupted`].
     pub cancel: Arc<AtomicBool>,
 }
@@ -55,6 +60,8 @@ impl FetchOptions {
             https_proxy: None,
             time: None,
             allow_older: false,
+            offline: false,
+            snapshot: None,
             cancel: Arc::default(),
         }
     }
@@ -94,6 +101,7 @@ impl Fetcher {
             read_timeout: options.timeout,
             http_proxy: options.http_proxy.clone(),
             https_proxy: options.https_proxy.clone(),
+            offline: options.offline,
         });
         let cache = ArchiveCache::new(options.cache.clone());
         Ok(Self {

@@ -9,6 +9,7 @@ use apt_solve::{Mmdebstrap, Variant};
 use clap::{ArgAction, Parser};
 
 use super::choices;
+use super::state::StateArgs;
 use super::values::{self, Names};
 use crate::merge_usr::MergedUsr;
 use crate::settings::Mode;
@@ -140,6 +141,10 @@ pub struct Args {
     /// an old state with known faults that somebody serves again.
     #[arg(long)]
     pub allow_older_release: bool,
+
+    /// Which state of archives is read.
+    #[command(flatten)]
+    pub state: StateArgs,
 
     /// How long a mirror may take for its next bytes before another attempt is made
     ///
