@@ -7,6 +7,7 @@
 mod apt_configuration;
 mod archives;
 pub mod bookkeeping;
+pub mod cache;
 pub mod cli;
 pub mod commands;
 pub mod configure;

@@ -69,3 +69,60 @@ scenario!(
     let run = archive.work.run(with_options(&archive, "one", "bad", &["--snapshot", "yesterday"])).end()?;
     run.failed_with(&["yesterday", "2026-09-12"]);
 });
+
+scenario!(
+    /// What is in the cache is shown, damage is found and healed, and what is not to be kept goes, but not while a run uses it.
+    the_cache_is_looked_after, CONFIGURE, {
+    let archive = Synthetic::with(&[package("one")?])?;
+    archive.install("one", "first").end()?.succeeded();
+    let place = archive.work.path("cache").display().to_string();
+    let cache = |words: &[&str]| archive.work.run_plain([&["cache"], words, &["--cache", &place]].concat()).end();
+    let listed = cache(&["list", "--json"])?;
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&listed.succeeded().text()).unwrap();
+    let entries = |kind: &str| rows.iter().find(|row| row["kind"] == kind).map(|row| row["entries"].clone());
+    assert!(entries("downloads").is_some() && entries("native-packages").is_some() && entries("logs") == Some(1.into()));
+    assert!(cache(&["list"])?.succeeded().text().contains("packages and indexes"));
+    cache(&["verify"])?.succeeded();
+    // A byte of a package and of a native tool is another.
+    let file = |below: &str| -> Result<std::path::PathBuf> {
+        let mut found: Vec<_> = walk(&archive.work.path("cache").join(below)).unwrap();
+        found.retain(|path| path.extension().is_none());
+        found.sort();
+        Ok(found.remove(0))
+    };
+    for damaged in [file("by-hash")?, file("native-2")?] {
+        let mut content = std::fs::read(&damaged)?;
+        let middle = content.len() / 2;
+        content[middle] ^= 1;
+        std::fs::remove_file(&damaged)?;
+        std::fs::write(&damaged, content)?;
+    }
+    let found = cache(&["verify"])?;
+    assert_eq!(found.status.code(), Some(3));
+    assert_eq!(found.text().matches("damaged, and taken out: ").count(), 2, "{}", found.text());
+    archive.install("one", "second").end()?.succeeded();
+    cache(&["verify"])?.succeeded();
+    assert!(cache(&["prune", "--keep", "1d"])?.succeeded().text().contains("nothing to take out"));
+    let all = cache(&["prune", "--keep", "0B", "--dry-run"])?;
+    assert!(all.succeeded().text().contains("would be freed"));
+    assert!(archive.work.path("cache").join("native-2").read_dir()?.next().is_some());
+    cache(&["prune", "--keep", "0B"])?.succeeded();
+    assert!(walk(&archive.work.path("cache").join("by-hash")).unwrap().is_empty());
+    archive.install("one", "third").end()?.succeeded();
+    cache(&["prune", "--keep", "soon"])?.failed_with(&["14d"]);
+    archive.work.run_plain(["cache", "list", "--cache", "none"]).end()?.failed_with(&["no cache at none"]);
+});
+
+/// The files below a directory.
+fn walk(directory: &std::path::Path) -> std::io::Result<Vec<std::path::PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        match path.symlink_metadata()?.is_dir() {
+            true => found.extend(walk(&path)?),
+            false if path.is_symlink() => {}
+            false => found.push(path),
+        }
+    }
+    Ok(found)
+}

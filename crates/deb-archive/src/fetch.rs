@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::archive_cache::{self, ArchiveCache, Document};
+use super::lock::{Lock, lock_file};
 use super::snapshot::Snapshot;
 use super::transport::{Transport, TransportOptions};
 use super::{ArchiveError, DownloadProgress, PackageFile, Result};
@@ -77,6 +78,8 @@ pub struct Fetcher {
     pub(super) memo: Mutex<HashMap<String, Option<Arc<Document>>>>,
     /// Indexes without a checksum by URL, for the same reason.
     pub(super) unhashed: Mutex<HashMap<String, Option<Packages>>>,
+    /// Nothing is taken out of the cache as long as this is open.
+    _in_use: std::fs::File,
     /// Warnings given so far.
     warned: Mutex<HashSet<String>>,
 }
@@ -96,6 +99,8 @@ impl Fetcher {
     /// [`ArchiveError::Io`] if the cache cannot be written.
     pub fn new(options: FetchOptions, progress: Arc<dyn DownloadProgress>) -> Result<Self> {
         archive_cache::prepare(&options.cache)?;
+        let stop = || options.cancel.load(Ordering::Relaxed);
+        let in_use = lock_file(&options.cache.join(archive_cache::IN_USE), Lock::Shared, &stop)?;
         let transport = Transport::new(TransportOptions {
             connect_timeout: options.connect_timeout,
             read_timeout: options.timeout,
@@ -111,6 +116,7 @@ impl Fetcher {
             transport,
             memo: Mutex::default(),
             unhashed: Mutex::default(),
+            _in_use: in_use,
             warned: Mutex::default(),
         })
     }

@@ -52,6 +52,7 @@ mod verify;
 #[cfg(test)]
 mod testing;
 
+pub use archive_cache::{IN_USE, TABLES, is_whole_download};
 pub use error::ArchiveError;
 pub use fetch::{FetchOptions, Fetcher};
 pub use index::{Index, load_indexes};
