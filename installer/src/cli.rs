@@ -1,6 +1,6 @@
 //! The command: options in, exit status out.
 //!
-//! [`args`] says what can be given, [`resolve`] makes [`Settings`] of it, the [`commands`] act by
+//! [`args`] and [`more`] say what can be given, [`mmdebstrap`] what under that name, [`resolve`] makes [`Settings`] of it, the [`commands`] act by
 //! them, [`error`] prints what went wrong, [`exit`] has the exit statuses and [`environment`] the environment
 //! variables that matter.
 
@@ -10,7 +10,10 @@ pub mod dpkg;
 pub mod environment;
 pub mod error;
 pub mod exit;
+mod hook_helper;
 pub mod lint;
+pub mod mmdebstrap;
+pub mod more;
 pub mod resolve;
 mod values;
 
@@ -21,10 +24,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
 
-pub use args::Args;
+pub use args::{Args, Cli};
 pub use exit::Exit;
 
 use crate::commands;
@@ -34,6 +36,9 @@ use script_host::view::privileges;
 use task_progress::Cancel;
 use task_progress::log::{LogFile, default_path};
 use task_progress::{Event, Reporter, Style, Tee, Verbosity, escape_path};
+
+/// First argument with which a hook asks for what a special hook does (mmdebstrap calls itself so).
+const HOOK_HELPER: &str = "--hook-helper";
 
 /// Runs the command with `arguments` (the first is its own name).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -48,8 +53,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(words) = dpkg::words(&arguments) {
         return dpkg::main(&words, &environment);
     }
-    let args = match Args::try_parse_from(&arguments) {
-        Ok(args) => args,
+    if arguments.get(1).is_some_and(|first| first == HOOK_HELPER) {
+        return hook_helper::main(arguments.get(2..).unwrap_or_default(), style);
+    }
+    if let Some(words) = mmdebstrap::words(&arguments) {
+        return mmdebstrap::main(words, &environment, style);
+    }
+    make(&arguments, &environment, style)
+}
+
+/// Makes a root filesystem, as a command line of `rootless-install` asks for it.
+fn make(arguments: &[OsString], environment: &environment::Environment, style: Style) -> ExitCode {
+    let given = match Cli::read(arguments) {
+        Ok(given) => given,
         Err(mut error) => {
             print_usage(&mut error, style);
             return if error.use_stderr() {
@@ -60,7 +76,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             .into();
         }
     };
-    match resolve::resolve(args, &environment) {
+    match given.resolve(environment) {
         Ok(settings) => run(&settings, style),
         Err(error) => {
             error::print(&error, error.hint(), style);

@@ -1,6 +1,6 @@
 //! The commands, a file each: what they do once their settings are known.
 //!
-//! [`install`] goes through all stages: `prepare`, `carry_out` and `finish`. [`lint`] goes through the first
+//! [`install`] goes through all stages: `set_up`, `prepare`, `carry_out` and `finish`. [`lint`] goes through the first
 //! two, with an observer of scripts.
 
 mod carry_out;
@@ -10,5 +10,6 @@ pub mod install;
 pub mod lint;
 mod mode;
 mod prepare;
+mod set_up;
 
 pub use error::Error;

@@ -36,6 +36,17 @@ impl DpkgConfiguration {
         configuration
     }
 
+    /// Returns what a text says of paths, as mmdebstrap reads it for what it extracts itself: lines with `=` only.
+    pub(crate) fn filters_of(text: &str) -> Self {
+        let mut configuration = Self::default();
+        for line in text.lines() {
+            if line.starts_with("path-exclude=") || line.starts_with("path-include=") {
+                configuration.line(line);
+            }
+        }
+        configuration
+    }
+
     fn read(&mut self, target: &Target, path: &Path) {
         let stat = target.stat_follow(path);
         if stat.is_ok_and(|stat| stat.meta.kind == FileType::Regular && stat.size <= LARGEST)

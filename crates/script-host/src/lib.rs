@@ -16,8 +16,9 @@ pub mod unrunnable;
 pub mod view;
 
 pub use session::{
-    Native, NativeScripts, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind,
-    ScriptSettings, Session, SessionError, open,
+    AnswerHook, HookPlace, HookPlaceOptions, Native, NativeScripts, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind,
+    ScriptSettings, Session, SessionError, ask,
+    open, with_hook_place,
 };
 
 /// The example of README.md, compiled as a test.

@@ -13,6 +13,7 @@ mod answers;
 mod control;
 mod disk_modes;
 mod error;
+mod hook_place;
 mod interpreters;
 mod observer;
 mod options;
@@ -26,6 +27,7 @@ mod stand_in;
 mod wrappers;
 
 pub use error::SessionError;
+pub use hook_place::{AnswerHook, HookPlace, HookPlaceOptions, ask, with_hook_place};
 pub use observer::Observer;
 pub use options::{Native, Options, Processor, ScriptSettings};
 pub use private::check_native_system;

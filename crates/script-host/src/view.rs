@@ -33,6 +33,7 @@ pub use output::Sink;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use sandboxed::Sandboxed;
 pub use sandboxed::SandboxedOptions;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -99,8 +100,19 @@ pub struct ViewOptions<'a> {
     pub native_root: Option<NativeRootView<'a>>,
     /// dpkg's administrative directory, where it is outside of the target; scripts see it at [`shim_protocol::paths::ADMIN`].
     pub admin: Option<AdminView<'a>>,
+    /// How programs run around the target; none where they run in it, or in a native root.
+    pub around: Option<Around<'a>>,
     /// Receiver of each line that scripts write, as it comes.
     pub sink: Sink,
+}
+
+/// Programs that run around the target: in the machine's own root directory, with the user's rights there and as root
+/// of the target, which they see at its mount point ([`SERVED`](rootless_install_fs::SERVED) is mounted over it).
+pub struct Around<'a> {
+    /// Their working directory.
+    pub directory: &'a Path,
+    /// Their standard input.
+    pub input: OwnedFd,
 }
 
 /// A native root, in which scripts run; they see the target at [`DPKG_ROOT`].

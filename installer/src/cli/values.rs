@@ -84,7 +84,7 @@ pub(super) fn suite(value: &str) -> Result<String, String> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b".-_+~".contains(&byte))
     };
-    if value.split('/').all(good) {
+    if value.is_empty() || value.split('/').all(good) {
         Ok(value.to_owned())
     } else {
         Err("not the name of a suite; give one as `stable`, `trixie` or `sid`".to_owned())
@@ -182,13 +182,13 @@ fn names(value: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<Name
 /// parsed when archives are opened.
 pub(super) fn mirror(value: &str) -> Result<String, String> {
     let trimmed = value.trim();
-    if trimmed.starts_with("deb-src") {
-        return Err("`deb-src` is for source packages; give a line that begins with `deb`".to_owned());
-    }
-    if trimmed.starts_with("deb ") || trimmed.starts_with("deb\t") {
+    if trimmed.starts_with("deb ") || trimmed.starts_with("deb\t") || trimmed.starts_with("deb-src ") {
         return Ok(trimmed.to_owned());
     }
     let path = Path::new(value);
+    if value.is_empty() || value.contains('\n') || path.is_file() && !value.contains("://") {
+        return Ok(value.to_owned());
+    }
     if path
         .extension()
         .is_some_and(|end| end == "list" || end == "sources")
@@ -274,7 +274,8 @@ mod tests {
     #[test]
     fn suites() {
         assert!(suite("stable").is_ok() && suite("trixie-backports").is_ok() && suite("a/b").is_ok());
-        for bad in ["", "../x", "a//b", "/a", "a b", "a/../b"] {
+        assert!(suite("").is_ok());
+        for bad in ["../x", "a//b", "/a", "a b", "a/../b"] {
             assert!(suite(bad).is_err(), "{bad:?}");
         }
     }
@@ -287,6 +288,7 @@ mod tests {
         assert!(mirror("ftp://mirror.example.org/").is_err_and(|error| error.contains("ftp")));
         assert!(mirror("/nowhere/x.sources").is_err());
         assert!(mirror("debian").is_err());
-        assert!(mirror("deb-src http://mirror.example.org/ sid main").is_err());
+        assert!(mirror("deb-src http://mirror.example.org/ sid main").is_ok());
+        assert!(mirror("").is_ok() && mirror("Types: deb\n").is_ok());
     }
 }

@@ -1,5 +1,6 @@
 //! Errors of the commands.
 
+use crate::hooks::moments::MomentError;
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
 use crate::native_root_source::NativeRootError;
@@ -8,6 +9,7 @@ use crate::staging;
 use crate::target_spec::TargetSpec;
 use apt_solve::SolveError;
 use deb_archive::ArchiveError;
+use script_host::SessionError;
 use script_host::sysroot::SysrootError;
 use script_host::view::ViewError;
 use task_progress::Cancelled;
@@ -34,6 +36,12 @@ pub enum Error {
     /// Packages could not be unpacked or configured.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// A hook of the user's failed.
+    #[error(transparent)]
+    Hook(#[from] crate::hooks::moments::MomentError),
+    /// A file of `--include` is no package.
+    #[error(transparent)]
+    Local(#[from] crate::local_packages::LocalError),
     /// There is no native root for scripts in chrootless mode.
     #[error(transparent)]
     NativeRoot(#[from] NativeRootError),
@@ -70,6 +78,12 @@ pub enum Error {
     Print(#[source] std::io::Error),
 }
 
+impl From<SessionError> for Error {
+    fn from(error: SessionError) -> Self {
+        Self::Install(error.into())
+    }
+}
+
 impl Error {
     /// Returns advice to the user.
     pub fn hint(&self) -> Option<String> {
@@ -81,7 +95,9 @@ impl Error {
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
-            Self::Archive(_)
+            Self::Hook(_)
+            | Self::Local(_)
+            | Self::Archive(_)
             | Self::Solve(_)
             | Self::Cancelled(_)
             | Self::Target(_)
@@ -98,6 +114,7 @@ impl Error {
             | Self::Archive(ArchiveError::Interrupted) => true,
             Self::Install(error) => error.is_cancelled(),
             Self::NativeRoot(error) => error.is_cancelled(),
+            Self::Hook(MomentError::Session(SessionError::Cancelled(_))) => true,
             Self::Sysroot(SysrootError::Fetch(ArchiveError::Interrupted)) => true,
             _ => false,
         }

@@ -276,6 +276,7 @@ impl Shared<'_> {
                 },
             }),
             admin,
+            around: None,
             sink,
         })
     }

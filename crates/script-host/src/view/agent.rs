@@ -8,6 +8,7 @@
 //! Sources: user_namespaces(7), mount_namespaces(7), pid_namespaces(7),
 //! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
 
+mod around;
 mod layers;
 mod mounts;
 mod scripts;
@@ -16,8 +17,10 @@ pub(super) use layers::try_layers;
 
 use super::handlers;
 use super::message::{FromAgent, MountPoints, ToAgent};
+use super::namespaces::{receive_descriptor, send_descriptor};
 use super::seccomp::{self, Keyrings};
 use crate::sys::{self, Forked};
+use around::Around;
 use caps::{CapSet, Capability, CapsHashSet};
 use mounts::{mount_served, open_path, private_mounts, served, sources};
 use nix::mount::{MntFlags, umount2};
@@ -27,7 +30,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
@@ -87,7 +90,12 @@ pub(super) fn run() -> ExitCode {
         Ok((made, Forked::Child)) => {
             // Not to be found among the descriptors of process 1.
             drop(made.handlers);
-            enter(made.with_target).and_then(|()| scripts::serve(&mut socket))
+            match made.around {
+                Some(around) => around
+                    .enter()
+                    .and_then(|()| scripts::serve(&mut socket, Some(&around))),
+                None => enter(made.with_target).and_then(|()| scripts::serve(&mut socket, None)),
+            }
         }
         Err(failure) => Err(failure),
     };
@@ -160,6 +168,8 @@ struct Made {
     handlers: Option<OwnedFd>,
     /// Whether scripts see the target below their root.
     with_target: bool,
+    /// The place around the target in which programs run; none for scripts in it, or in a native root.
+    around: Option<Around>,
 }
 
 /// Makes the view.
@@ -171,6 +181,14 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
         ToAgent::Points(points) => points,
         _ => return Err(unexpected()),
     };
+    let around = match &points.around {
+        Some(directory) => {
+            let input = receive_descriptor(socket).map_err(|error| io::Error::other(error.to_string()));
+            let input = input.context("hear from the installer")?;
+            Some(Around::new(directory, &points, input))
+        }
+        None => None,
+    };
     unshare(CloneFlags::CLONE_NEWUSER).context("make a user namespace")?;
     FromAgent::Unshared
         .send(socket)
@@ -178,12 +196,16 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     let ToAgent::Mapped { handlers } = ToAgent::receive(socket).context("hear from the installer")? else {
         return Err(unexpected());
     };
+    let network = match &around {
+        Some(_) => CloneFlags::empty(),
+        None => CloneFlags::CLONE_NEWNET,
+    };
     unshare(
         CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWPID
             | CloneFlags::CLONE_NEWIPC
             | CloneFlags::CLONE_NEWUTS
-            | CloneFlags::CLONE_NEWNET,
+            | network,
     )
     .context("make mount, pid, ipc, uts and network namespaces")?;
     // Where there are no control groups, there is no name of one to be seen.
@@ -211,7 +233,9 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
         send_descriptor(socket, fuse.as_fd()).context("hand the FUSE descriptor over")?;
     }
     expect(socket, &ToAgent::Serving)?;
-    become_root()?;
+    if around.is_none() {
+        become_root()?;
+    }
     let served = |mount| served(mount).context("reach the target in the view");
     let target = served(&mounted.0)?;
     let native = mounted.1.as_ref().map(served).transpose()?;
@@ -231,6 +255,7 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     Ok(Made {
         handlers,
         with_target: native.is_some(),
+        around,
     })
 }
 
@@ -256,15 +281,6 @@ fn unexpected() -> Failure {
         action: "follow the protocol".to_owned(),
         error: io::Error::other("unexpected message"),
     }
-}
-
-fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Result<()> {
-    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-    let payload = [io::IoSlice::new(b"F")];
-    let raw = [descriptor.as_raw_fd()];
-    let control = [ControlMessage::ScmRights(&raw)];
-    sendmsg::<()>(socket.as_raw_fd(), &payload, &control, MsgFlags::empty(), None)?;
-    Ok(())
 }
 
 /// Takes the identity of the target's root user, which is nobody outside.

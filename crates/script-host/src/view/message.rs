@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! agent                                   installer
-//!                                  ◄──    Points
+//!                                  ◄──    Points     (and around a target the standard input)
 //! Unshared                         ──►    writes the id maps
 //!                                  ◄──    Mapped     (with handlers to register)
 //! Mounted, then the FUSE descriptor ──►   starts the server (one for each mount)
@@ -41,6 +41,9 @@ pub(super) struct MountPoints {
     pub(super) layer: Option<PathBuf>,
     /// Mount point of dpkg's administrative directory, where it is outside of the target.
     pub(super) admin: Option<PathBuf>,
+    /// Working directory of programs that run around the target, in the machine's own root directory; none where they run
+    /// in the target or in a native root.
+    pub(super) around: Option<PathBuf>,
 }
 
 /// From the installer to the agent.
@@ -140,7 +143,7 @@ fn texts(parts: Vec<Vec<u8>>) -> io::Result<Vec<String>> {
 }
 
 impl MountPoints {
-    fn parts(&self) -> [&[u8]; 7] {
+    fn parts(&self) -> [&[u8]; 8] {
         fn bytes(path: &Path) -> &[u8] {
             path.as_os_str().as_bytes()
         }
@@ -152,6 +155,7 @@ impl MountPoints {
             self.native_root.as_deref().map_or(b"", bytes),
             self.layer.as_deref().map_or(b"", bytes),
             self.admin.as_deref().map_or(b"", bytes),
+            self.around.as_deref().map_or(b"", bytes),
         ]
     }
 
@@ -160,13 +164,14 @@ impl MountPoints {
         let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
         let optional = |bytes: &Vec<u8>| (!bytes.is_empty()).then(|| path(bytes));
         match parts {
-            [target, private, native_system, native_root, layer, admin] => Ok(Self {
+            [target, private, native_system, native_root, layer, admin, around] => Ok(Self {
                 target: path(target),
                 private: path(private),
                 native_system: optional(native_system),
                 native_root: optional(native_root),
                 layer: optional(layer),
                 admin: optional(admin),
+                around: optional(around),
             }),
             _ => Err(malformed()),
         }

@@ -10,7 +10,7 @@ use super::{AGENT_MARKER, Ended, LAYERS_MARKER, PROBE_MARKER, ViewError, ViewOpt
 use crate::limits;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -38,6 +38,10 @@ impl Namespaces {
     /// Makes them, mounts the target there and serves it.
     pub(super) fn start(options: ViewOptions<'_>) -> Result<(Self, Collector, Vec<Server>), ViewError> {
         let (range, mapper) = probe()?;
+        let range = match &options.around {
+            Some(_) => range.with_own_user(),
+            None => range,
+        };
         let (mut socket, theirs) = UnixStream::pair().map_err(io_error("make a socket pair"))?;
         let (reader, writer) = io::pipe().map_err(io_error("make a pipe"))?;
         let errors = writer.try_clone().map_err(io_error("copy a descriptor"))?;
@@ -67,13 +71,18 @@ impl Namespaces {
                 .as_ref()
                 .and_then(|native| native.layer.map(Path::to_owned)),
             admin: options.admin.as_ref().map(|admin| admin.mount_point.clone()),
+            around: options.around.as_ref().map(|around| around.directory.to_owned()),
         });
+        let input = options.around.map(|around| around.input);
         let native = options.native_root.map(|native| (native.root, native.serve));
         let admin = options.admin.map(|admin| (admin.directory, admin.serve));
         let served = std::iter::once((options.target, options.serve))
             .chain(native)
             .chain(admin);
-        let begun = points.send(&mut socket).map_err(ViewError::Lost);
+        let begun = points
+            .send(&mut socket)
+            .and_then(|()| input.map_or(Ok(()), |input| send_descriptor(&socket, input.as_fd())))
+            .map_err(ViewError::Lost);
         match begun.and_then(|()| set_up(&mut socket, &agent, (&range, &mapper), handlers, served)) {
             Ok(servers) => {
                 let threads: Vec<i32> = servers.iter().flat_map(Server::threads).copied().collect();
@@ -308,6 +317,16 @@ fn receive(socket: &mut UnixStream) -> Result<FromAgent, ViewError> {
         FromAgent::Failed { action, reason, .. } => Err(ViewError::SetUp { action, reason }),
         message => Ok(message),
     }
+}
+
+/// Sends a descriptor to the other side.
+pub(super) fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+    let payload = [io::IoSlice::new(b"F")];
+    let raw = [descriptor.as_raw_fd()];
+    let control = [ControlMessage::ScmRights(&raw)];
+    sendmsg::<()>(socket.as_raw_fd(), &payload, &control, MsgFlags::empty(), None)?;
+    Ok(())
 }
 
 pub(super) fn receive_descriptor(socket: &UnixStream) -> Result<OwnedFd, ViewError> {
