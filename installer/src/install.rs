@@ -12,7 +12,7 @@ use deb_archive::Index;
 use dpkg_db::{Database, PackageKey};
 use rootless_install_fs::Target;
 use script_host::unrunnable::Deferred;
-use script_host::{Native, Observer, ScriptRoot};
+use script_host::{Native, Observer, ScriptRoot, Surroundings};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,6 +142,7 @@ impl Installation<'_, '_> {
             scratch: host.scratch,
             mount_point: host.mount_point,
             cache: self.cache,
+            surroundings: Surroundings::default(),
             observer: host.observer,
             reporter: Arc::clone(&self.reporter),
             cancel: self.cancel,

@@ -16,8 +16,9 @@ pub mod unrunnable;
 pub mod view;
 
 pub use session::{
-    Native, NativeScripts, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind,
-    ScriptSettings, Session, SessionError, open,
+    BindMount, Dpkg, DpkgAnswer, DpkgCall, Native, NativeScripts, Network, Observer, Options, Processor,
+    RunResult, ScriptCall, ScriptRoot, ScriptRootKind, ScriptSettings, Session, SessionError, Surroundings,
+    open,
 };
 
 /// The example of README.md, compiled as a test.
