@@ -15,6 +15,7 @@ pub mod lint;
 pub mod mmdebstrap;
 pub mod more;
 pub mod resolve;
+pub mod run;
 mod values;
 
 use std::ffi::OsString;
@@ -50,6 +51,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if arguments.get(1).is_some_and(|first| first == lint::NAME) {
         return lint::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }
+    if arguments
+        .get(1)
+        .is_some_and(|first| first == run::RUN || first == run::SHELL)
+    {
+        return run::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
     if let Some(words) = dpkg::words(&arguments) {
         return dpkg::main(&words, &environment);
     }
@@ -77,7 +84,7 @@ fn make(arguments: &[OsString], environment: &environment::Environment, style: S
         }
     };
     match given.resolve(environment) {
-        Ok(settings) => run(&settings, style),
+        Ok(settings) => install(&settings, style),
         Err(error) => {
             error::print(&error, error.hint(), style);
             Exit::Usage.into()
@@ -104,7 +111,7 @@ fn print_usage(error: &mut clap::Error, style: Style) {
 }
 
 /// Does what the settings ask for, telling the user about it on standard error.
-pub fn run(settings: &Settings, style: Style) -> ExitCode {
+pub fn install(settings: &Settings, style: Style) -> ExitCode {
     with_reporter(settings, style, |reporter, cancel, log| {
         let mut summary = commands::install::run(settings, Arc::clone(&reporter), cancel)?;
         summary.log = log.map(Path::to_owned);
@@ -132,23 +139,10 @@ fn with_reporter(
     style: Style,
     work: impl FnOnce(Arc<dyn Reporter>, &Cancel, Option<&Path>) -> Result<Exit, commands::Error>,
 ) -> ExitCode {
-    let was_root = match privileges::give_up() {
-        Ok(was_root) => was_root,
-        Err(error) => {
-            error::print(&error, None::<&str>, style);
-            return Exit::Failure.into();
-        }
+    let (was_root, cancel) = match begin(style) {
+        Ok(begun) => begun,
+        Err(exit) => return exit.into(),
     };
-    // Threads and the log need what is checked here.
-    if let Err(error) = staging::check_machine().and_then(|()| staging::check_limits()) {
-        error::print(&error, error.hint(), style);
-        return Exit::Failure.into();
-    }
-    let cancel = Cancel::new();
-    if let Err(error) = cancel.listen(staging::end_late) {
-        error::print(&error, None::<&str>, style);
-        return Exit::Failure.into();
-    }
     let console = task_progress::for_stderr(settings.verbosity, style);
     if was_root {
         console
@@ -166,21 +160,66 @@ fn with_reporter(
     match work(reporter, &cancel, path.as_deref()) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let hint = error.hint();
             if let Some(log) = &log {
-                log.write(&error::message(&error, hint.as_deref(), Style::default()));
+                log.write(&error::message(&error, error.hint().as_deref(), Style::default()));
             }
-            error::print(&error, hint, style);
+            let exit = failed(&error, &cancel, style);
             if let Some(log) = log
                 && (settings.verbosity >= Verbosity::Normal || !error.is_cancelled())
             {
                 let _ = writeln!(std::io::stderr(), "log: {}", escape_path(log.path()));
             }
-            match cancel.signal() {
-                Some(signal) if error.is_cancelled() => Exit::Signal(signal).into(),
-                _ => Exit::Failure.into(),
-            }
+            exit
         }
+    }
+}
+
+/// Does some work of which the user is told on standard error, and which a signal stops.
+fn with_console(
+    verbosity: Verbosity,
+    style: Style,
+    work: impl FnOnce(Arc<dyn Reporter>, &Cancel) -> Result<Exit, commands::Error>,
+) -> ExitCode {
+    let cancel = match begin(style) {
+        Ok((_, cancel)) => cancel,
+        Err(exit) => return exit.into(),
+    };
+    let reporter: Arc<dyn Reporter> = Arc::from(task_progress::for_stderr(verbosity, style));
+    task_progress::trace::listen(&reporter);
+    match work(reporter, &cancel) {
+        Ok(exit) => exit.into(),
+        Err(error) => failed(&error, &cancel, style),
+    }
+}
+
+/// Gives up what root has, checks what every command needs of the machine, and listens to signals. Returns whether this was
+/// root, and the token that signals cancel.
+fn begin(style: Style) -> Result<(bool, Cancel), Exit> {
+    let was_root = privileges::give_up().map_err(|error| {
+        error::print(&error, None::<&str>, style);
+        Exit::Failure
+    })?;
+    // Threads and the log need what is checked here.
+    staging::check_machine()
+        .and_then(|()| staging::check_limits())
+        .map_err(|error| {
+            error::print(&error, error.hint(), style);
+            Exit::Failure
+        })?;
+    let cancel = Cancel::new();
+    cancel.listen(staging::end_late).map_err(|error| {
+        error::print(&error, None::<&str>, style);
+        Exit::Failure
+    })?;
+    Ok((was_root, cancel))
+}
+
+/// Prints the error of a command, and returns the exit status.
+fn failed(error: &commands::Error, cancel: &Cancel, style: Style) -> ExitCode {
+    error::print(error, error.hint(), style);
+    match cancel.signal() {
+        Some(signal) if error.is_cancelled() => Exit::Signal(signal).into(),
+        _ => Exit::Failure.into(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! of which unpacks or configures some packages. Meanwhile later packages are recompressed (`recompress`).
 
 use crate::bookkeeping::{self, Given};
+use crate::dpkg::InSession;
 use crate::hooks::{Moment, moments::RunHooks};
 use crate::merge_usr;
 use crate::settings::SystemSettings;
@@ -13,7 +14,7 @@ use deb_archive::Index;
 use dpkg_db::{Database, PackageKey};
 use rootless_install_fs::Target;
 use script_host::unrunnable::Deferred;
-use script_host::{Native, Observer, ScriptRoot};
+use script_host::{Dpkg, Native, Observer, ScriptRoot, Surroundings};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -138,12 +139,14 @@ impl Installation<'_, '_> {
         }
         let mut database = Database::create(self.target, self.system.arch.name, &foreign)?;
         let recompression = self.recompression(host.scratch);
+        let dpkg = self.dpkg();
         let options = self.session_options(
             host.root,
             host.native_scripts,
             host.scratch,
             host.mount_point,
             host.observer,
+            self.answers_dpkg().then_some(&dpkg),
         );
         let deferred = script_host::open(options, host.native, |session| {
             std::thread::scope(|scope| {
@@ -174,7 +177,15 @@ impl Installation<'_, '_> {
         if let Some(hooks) = self.moments
             && moments.iter().any(|moment| hooks.has(*moment))
         {
-            let options = self.session_options(host.root, host.native_scripts, host.scratch, host.mount_point, None);
+            let dpkg = self.dpkg();
+            let options = self.session_options(
+                host.root,
+                host.native_scripts,
+                host.scratch,
+                host.mount_point,
+                None,
+                self.answers_dpkg().then_some(&dpkg),
+            );
             script_host::open(options, host.native, |session| {
                 for moment in moments {
                     hooks.run(*moment, Some(session.unrunnable()))?;
@@ -186,6 +197,20 @@ impl Installation<'_, '_> {
         Ok(Vec::new())
     }
 
+    /// Whether calls of dpkg by hooks are answered here: this machine does not execute the target's own.
+    fn answers_dpkg(&self) -> bool {
+        self.moments.is_some() && self.system.is_redirected()
+    }
+
+    fn dpkg(&self) -> InSession<'_> {
+        InSession {
+            target: self.target,
+            architecture: self.system.arch,
+            bound: Vec::new(),
+            cancel: self.cancel,
+        }
+    }
+
     fn session_options<'o>(
         &'o self,
         root: ScriptRoot<'o>,
@@ -193,6 +218,7 @@ impl Installation<'_, '_> {
         scratch: &'o Path,
         mount_point: PathBuf,
         observer: Option<Arc<dyn Observer>>,
+        dpkg: Option<&'o InSession<'o>>,
     ) -> script_host::Options<'o> {
         script_host::Options {
             target: self.target,
@@ -206,6 +232,10 @@ impl Installation<'_, '_> {
             scratch,
             mount_point,
             cache: self.cache,
+            surroundings: Surroundings {
+                dpkg: dpkg.map(|dpkg| dpkg as &dyn Dpkg),
+                ..Surroundings::default()
+            },
             observer,
             reporter: Arc::clone(&self.reporter),
             cancel: self.cancel,

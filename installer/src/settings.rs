@@ -228,6 +228,30 @@ impl fmt::Display for Settings {
     }
 }
 
+/// Parses a duration as humantime writes it; a bare number is seconds.
+///
+/// # Errors
+/// The problem, in words.
+pub(crate) fn duration(value: &str) -> Result<Duration, String> {
+    match value.parse::<u64>() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(value)
+            .map_err(|error| format!("{error}; give it as `90s`, `10min` or `1h 30min`")),
+    }
+}
+
+/// Parses `--download-timeout`: a duration of at least a second and at most a day.
+///
+/// # Errors
+/// The problem, in words.
+pub(crate) fn download_timeout(value: &str) -> Result<Duration, String> {
+    let duration = duration(value)?;
+    if (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&duration) {
+        return Ok(duration);
+    }
+    Err("less than a second, or more than a day; give it as `30s` or `5min`".to_owned())
+}
+
 /// Returns `text` without the user information of the URL in it (RFC 3986, section 3.2.1).
 fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {

@@ -12,7 +12,8 @@ use std::process::{Command, ExitStatus, Stdio};
 
 /// Variables that this helper sets for a program, and takes away from what that
 /// program executes.
-const OURS: [&str; 21] = [
+const OURS: [&str; 22] = [
+    "APT_CONFIG",
     "GI_TYPELIB_PATH",
     "GLIBC_TUNABLES",
     "GUILE_AUTO_COMPILE",
@@ -175,7 +176,8 @@ fn environment(arch: &Architecture, mut variables: Variables, how: &Execution, e
     variables
 }
 
-fn take_back(variables: &mut Variables) {
+/// Takes away what this helper has set in the environment of a program for that program alone.
+pub(crate) fn take_back(variables: &mut Variables) {
     // Nobody else's: no library of a caller would find its place here.
     variables.retain(|(name, _)| name != "LD_AUDIT");
     variables.retain(|(name, value)| name != "LOCPATH" || !value.as_bytes().starts_with(LOCALES.as_bytes()));

@@ -34,6 +34,8 @@ macro_rules! entries {
 }
 
 entries! {
+    /// Configuration with which native programs of apt work for the target.
+    APT_CONFIGURATION = "apt.conf";
     /// dpkg's administrative directory, mounted here where it is outside of the target.
     ADMIN = "admindir";
     /// Package files of a call of apt, while it runs.
@@ -42,6 +44,8 @@ entries! {
     CONTROL = "control";
     /// Description of the target for the library map: see [`Description`](crate::Description).
     DESCRIPTION = "target";
+    /// Empty file that is there where the installer does what dpkg(1) does.
+    DPKG = "dpkg";
     /// What apt tells a hook of the packages that it will install, while the hook runs.
     HOOK_INFORMATION = "hook-information";
     /// Socket on which hooks ask for files to be brought into the target, or out of it.
@@ -52,6 +56,8 @@ entries! {
     MAINTSCRIPTS = "maintscripts";
     /// Script that native node reads before all others.
     NODE_START = "start.js";
+    /// resolv.conf(5) of programs that have this machine's network.
+    RESOLVER = "resolv.conf";
     /// Script that native ruby reads before all others.
     RUBY_START = "start.rb";
     /// Answers for debconf, while it takes them.

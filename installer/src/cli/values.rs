@@ -6,6 +6,8 @@ use std::time::Duration;
 use apt_solve::{Mmdebstrap, NotMmdebstrap};
 use url::Url;
 
+pub(super) use crate::settings::download_timeout;
+use crate::settings::duration;
 use deb_arch::{ARCHITECTURES, Architecture};
 
 /// Parses an `--arch` value: names between commas or blanks.
@@ -46,24 +48,6 @@ pub(super) fn imitate(value: &str) -> Result<Mmdebstrap, String> {
         return Err("give it as `mmdebstrap-1.3.5`".to_owned());
     };
     release.parse().map_err(|error: NotMmdebstrap| error.to_string())
-}
-
-/// Parses a duration as humantime writes it; a bare number is seconds.
-fn duration(value: &str) -> Result<Duration, String> {
-    match value.parse::<u64>() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => humantime::parse_duration(value)
-            .map_err(|error| format!("{error}; give it as `90s`, `10min` or `1h 30min`")),
-    }
-}
-
-/// Parses `--download-timeout`: a duration of at least a second and at most a day.
-pub(super) fn download_timeout(value: &str) -> Result<Duration, String> {
-    let duration = duration(value)?;
-    if (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&duration) {
-        return Ok(duration);
-    }
-    Err("less than a second, or more than a day; give it as `30s` or `5min`".to_owned())
 }
 
 /// Parses `--script-timeout`: a duration of at least a second.

@@ -1,6 +1,7 @@
 //! Errors of the commands.
 
 use crate::hooks::moments::MomentError;
+use super::run::RunError;
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
 use crate::native_root_source::NativeRootError;
@@ -45,6 +46,15 @@ pub enum Error {
     /// There is no native root for scripts in chrootless mode.
     #[error(transparent)]
     NativeRoot(#[from] NativeRootError),
+    /// A session on a target could not be opened, or not go on.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The database of dpkg of a target cannot be used.
+    #[error(transparent)]
+    Database(#[from] dpkg_db::DpkgError),
+    /// A command cannot be run in a target.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// There is no native sysroot.
     #[error(transparent)]
     Sysroot(#[from] SysrootError),
@@ -78,12 +88,6 @@ pub enum Error {
     Print(#[source] std::io::Error),
 }
 
-impl From<SessionError> for Error {
-    fn from(error: SessionError) -> Self {
-        Self::Install(error.into())
-    }
-}
-
 impl Error {
     /// Returns advice to the user.
     pub fn hint(&self) -> Option<String> {
@@ -91,6 +95,8 @@ impl Error {
             Self::Staging(error) => error.hint(),
             Self::Output(error) | Self::Archived { source: error, .. } => error.hint(),
             Self::View(error) => error.hint(),
+            Self::Session(error) => error.hint(),
+            Self::Run(error) => error.hint(),
             Self::Install(error) => error.hint(),
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
@@ -98,6 +104,7 @@ impl Error {
             Self::Hook(_)
             | Self::Local(_)
             | Self::Archive(_)
+            | Self::Database(_)
             | Self::Solve(_)
             | Self::Cancelled(_)
             | Self::Target(_)
@@ -114,8 +121,10 @@ impl Error {
             | Self::Archive(ArchiveError::Interrupted) => true,
             Self::Install(error) => error.is_cancelled(),
             Self::NativeRoot(error) => error.is_cancelled(),
-            Self::Hook(MomentError::Session(SessionError::Cancelled(_))) => true,
-            Self::Sysroot(SysrootError::Fetch(ArchiveError::Interrupted)) => true,
+            Self::Hook(MomentError::Session(SessionError::Cancelled(_)))
+            | Self::Session(SessionError::Cancelled(_))
+            | Self::Session(SessionError::Sysroot(SysrootError::Fetch(ArchiveError::Interrupted)))
+            | Self::Sysroot(SysrootError::Fetch(ArchiveError::Interrupted)) => true,
             _ => false,
         }
     }

@@ -158,7 +158,7 @@ fn stanzas(call: &Call, target: &Target, database: &Database, messages: &Message
         }
     }
     if !all && of_status {
-        eprintln!("Use dpkg --info (= dpkg-deb --info) to examine archive files.");
+        messages.tell("Use dpkg --info (= dpkg-deb --info) to examine archive files.\n");
     }
     Ok(all)
 }
@@ -314,8 +314,8 @@ pub(super) fn select(database: &mut Database, messages: &Messages, clear: bool) 
         }
         return Ok(());
     }
-    let text = std::io::read_to_string(std::io::stdin())
-        .map_err(|error| Fault::Call(format!("read error on standard input: {error}")))?;
+    let text = messages.read_input().map(deb_types::raw_text::decode);
+    let text = text.map_err(|error| Fault::Call(format!("read error on standard input: {error}")))?;
     for line in text.lines().map(str::trim) {
         let mut words = line.split_whitespace();
         let (Some(name), want) = (words.next().filter(|name| !name.starts_with('#')), words.next()) else {

@@ -89,7 +89,7 @@ where
         scratch,
         mount_point,
         directory: &settings.hook_context.directory,
-        sink: Box::new(move |_, line| sink.note(line)),
+        sink: Box::new(move |_, line| sink.note(last_state(line))),
         answer: &answer,
     };
     with_hook_place(options, |place| {
@@ -209,6 +209,12 @@ impl RunHooks for Moments<'_> {
     }
 }
 
+/// Returns what a terminal would show of a line in the end: programs write over their progress.
+fn last_state(line: &str) -> &str {
+    let line = line.trim_end_matches('\r');
+    line.rsplit('\r').next().unwrap_or(line)
+}
+
 /// Whether a hook's text is executed as it is: it is a program, or has nothing that a shell would read otherwise.
 fn is_program(directory: &Path, text: &OsStr) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(byte);
@@ -219,6 +225,13 @@ fn is_program(directory: &Path, text: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn progress_is_shown_as_it_ends() {
+        assert_eq!(last_state("(1%\r(2%\r(done)\r"), "(done)");
+        assert_eq!(last_state("plain"), "plain");
+        assert_eq!(last_state(""), "");
+    }
 
     #[test]
     fn programs_are_executed_without_a_shell() {

@@ -132,6 +132,10 @@ impl HookPlaceOptions<'_> {
             serve,
             native_root: None,
             admin: None,
+            host_network: true,
+            read_only: false,
+            binds: Vec::new(),
+            resolver: None,
             around: Some(Around {
                 directory: self.directory,
                 input,

@@ -83,6 +83,17 @@ pub(super) fn create(
     })
 }
 
+/// Adds files that everybody may read.
+pub(super) fn add(private: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), SessionError> {
+    for (name, contents) in files {
+        let path = private.join(name);
+        fs::write(&path, contents)
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o644)))
+            .map_err(|source| SessionError::Write { path, source })?;
+    }
+    Ok(())
+}
+
 /// Checks that a directory can be the native sysroot: it has a merged /usr with the
 /// native dynamic loader.
 ///

@@ -1,6 +1,6 @@
 //! Runs commands as process 1 of the view, one after another, and reaps the processes that they leave behind.
 
-use super::{Context, Result, unexpected};
+use super::{Context, Result, commands, unexpected};
 use crate::limits;
 use crate::view::message::{FromAgent, ToAgent};
 use crate::view::spawn::spawn;
@@ -35,8 +35,15 @@ pub(super) fn serve(socket: &mut UnixStream, around: Option<&Around>) -> Result<
                 };
                 outcome.send(socket).context("talk to the installer")?;
             }
+            Ok(ToAgent::Command(command)) => {
+                processor::stay_on(None, all.as_ref());
+                let Some(outcome) = commands::run(socket, &command)? else {
+                    return Ok(ExitCode::SUCCESS);
+                };
+                outcome.send(socket).context("talk to the installer")?;
+            }
             // Nothing runs any more: the command ended before this arrived.
-            Ok(ToAgent::Kill | ToAgent::Spread) => {}
+            Ok(ToAgent::Kill | ToAgent::Spread | ToAgent::Signal(_)) => {}
             Ok(_) => return Err(unexpected()),
             Err(_) => return Ok(ExitCode::SUCCESS),
         }
@@ -77,6 +84,20 @@ fn run_command(
         Ok(child) => Pid::from_raw(i32::try_from(child.id()).unwrap_or(-1)),
         Err(error) => return Ok(Some(FromAgent::NotRun(error.to_string()))),
     };
+    let outcome = accompany(socket, child, all)?;
+    if outcome.is_some() {
+        let mark = [output::MARK, b"\n"].concat();
+        let _ = io::stdout().write_all(&mark).and_then(|()| io::stdout().flush());
+    }
+    Ok(outcome)
+}
+
+/// Waits for the end of a child while the installer may speak; `None` when the installer went away meanwhile.
+pub(super) fn accompany(
+    socket: &mut UnixStream,
+    child: Pid,
+    all: Option<&CpuSet>,
+) -> Result<Option<FromAgent>> {
     let handle = rustix::process::Pid::from_raw(child.as_raw())
         .ok_or_else(|| io::Error::other("no process id"))
         .and_then(|pid| {
@@ -92,8 +113,6 @@ fn run_command(
                 _ => continue,
             };
             reap();
-            let mark = [output::MARK, b"\n"].concat();
-            let _ = io::stdout().write_all(&mark).and_then(|()| io::stdout().flush());
             return Ok(Some(outcome));
         }
         if spoken {
@@ -101,6 +120,12 @@ fn run_command(
                 // -1: everything in the namespace but process 1 (kill(2)).
                 Ok(ToAgent::Kill) => {
                     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+                }
+                // The process group of the command.
+                Ok(ToAgent::Signal(number)) => {
+                    if let Ok(signal) = Signal::try_from(number) {
+                        let _ = kill(Pid::from_raw(-child.as_raw()), signal);
+                    }
                 }
                 Ok(ToAgent::Spread) => all.into_iter().for_each(processor::spread_all),
                 Ok(_) => return Err(unexpected()),
