@@ -107,9 +107,44 @@ pub(super) fn extensions(value: &str) -> Result<Names, String> {
 }
 
 /// Parses an `--include` value: packages between commas or blanks, each
-/// `NAME[:ARCH][=VERSION|/SUITE]` as apt-get(8) takes them.
+/// `NAME[:ARCH][=VERSION|/SUITE]`, a glob, a task, or a file, as apt-get(8) takes them; or a pattern or a file as a whole.
 pub(super) fn packages(value: &str) -> Result<Names, String> {
+    if value.starts_with(['?', '~', '!', '(']) {
+        return Ok(Names(vec![value.to_owned()]));
+    }
+    if is_file(value) {
+        return file(value).map(|path| Names(vec![path]));
+    }
+    let Names(mut found) = words(value)?;
+    for item in &mut found {
+        if is_file(item) {
+            *item = file(item)?;
+        }
+    }
+    Ok(Names(found))
+}
+
+/// Whether an item of `--include` is a path, by mmdebstrap's rule.
+fn is_file(item: &str) -> bool {
+    ["/", "./", "../"].iter().any(|begin| item.starts_with(begin))
+}
+
+/// Returns the absolute path of a package file.
+fn file(path: &str) -> Result<String, String> {
+    let shown = task_progress::escape(path);
+    let found = std::fs::canonicalize(path).map_err(|error| format!("`{shown}`: {error}"))?;
+    if !found.is_file() {
+        return Err(format!("`{shown}` is no file"));
+    }
+    let found = found.into_os_string().into_string();
+    found.map_err(|_| format!("`{shown}`: its path is not text in UTF-8"))
+}
+
+fn words(value: &str) -> Result<Names, String> {
     names(value, |name| {
+        if is_file(name) || name.contains(['*', '?', '[', '^', '$', '|']) {
+            return Ok(());
+        }
         let base = name.find([':', '=', '/']).map_or(name, |end| &name[..end]);
         // Policy 5.6.1; apt also takes names in use that are shorter.
         let valid = base
@@ -250,9 +285,17 @@ mod tests {
         );
         let error = packages("libc6:x86_64").unwrap_err();
         assert!(error.contains("`amd64`"), "{error}");
-        for bad in ["", ",", "../etc", "A", "a=", "a:", "-f", "a\x1bb", "a;b"] {
+        for bad in ["", ",", "../etc", "A", "a=", "a:", "-f", "a\x1bb", "a;b", "/nowhere/a.deb"] {
             assert!(packages(bad).is_err(), "{bad:?}");
         }
+        let whole = |value: &str| packages(value).map(|names| names.0);
+        assert_eq!(whole("?or(~na, ~nb)"), Ok(vec!["?or(~na, ~nb)".to_owned()]));
+        assert_eq!(whole("libc6*,a-,b+"), Ok(["libc6*", "a-", "b+"].map(str::to_owned).to_vec()));
+        let directory = tempfile::tempdir().unwrap();
+        let deb = directory.path().join("a b.deb");
+        std::fs::write(&deb, "").unwrap();
+        let path = deb.to_str().unwrap();
+        assert_eq!(whole(path), Ok(vec![path.to_owned()]));
     }
 
     #[test]
