@@ -95,9 +95,7 @@ impl Observer for Observers {
     }
 
     fn moved(&self, ino: u64, from: (u64, &OsStr), to: (u64, &OsStr)) {
-        self.0
-            .iter()
-            .for_each(|observer| observer.moved(ino, from, to));
+        self.0.iter().for_each(|observer| observer.moved(ino, from, to));
     }
 }
 

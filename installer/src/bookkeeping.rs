@@ -5,8 +5,8 @@ mod start_stop_daemon;
 
 pub use start_stop_daemon::undivert_start_stop_daemon;
 
-use apt_solve::Mmdebstrap;
 use crate::settings::{Settings, Skip};
+use apt_solve::Mmdebstrap;
 use rootless_install_fs::{Error, FileType, Meta, Target, Timestamp};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -242,7 +242,10 @@ pub fn finish(target: &Target, skip: &Skip) -> Result<()> {
         .iter()
         .filter(|path| !path.ends_with(".bin") && !skip.covers("cleanup/reproducible"));
     let settings = SETTINGS.iter().map(|(path, _)| path);
-    for path in settings.filter(|_| !skip.covers("cleanup/mmdebstrap")).chain(leftovers) {
+    for path in settings
+        .filter(|_| !skip.covers("cleanup/mmdebstrap"))
+        .chain(leftovers)
+    {
         if exists(target, path)? {
             target.remove(Path::new(path))?;
         }

@@ -10,10 +10,19 @@ use rootless_install_tests::synthetic::{Synthetic, package, read};
 
 /// A call of mmdebstrap with this archive's architecture and keys; `MIRROR` in words is its URL.
 fn call<'a>(archive: &'a Synthetic, words: &[&str]) -> Run<'a> {
-    let mut all: Vec<OsString> = ["mmdebstrap".into(), "--cache".into(), archive.work.path("cache").into()].to_vec();
+    let mut all: Vec<OsString> = [
+        "mmdebstrap".into(),
+        "--cache".into(),
+        archive.work.path("cache").into(),
+    ]
+    .to_vec();
     all.push(format!("--keyring={}", archive.keyring().display()).into());
     all.push(format!("--architectures={}", archive.foreign().debian).into());
-    all.extend(words.iter().map(|word| word.replace("MIRROR", &archive.mirror.url()).into()));
+    all.extend(
+        words
+            .iter()
+            .map(|word| word.replace("MIRROR", &archive.mirror.url()).into()),
+    );
     archive.work.run_plain(all)
 }
 
@@ -120,4 +129,30 @@ scenario!(
         assert_eq!(status.contains(&format!("Package: {package}\n")), there, "{package}");
     }
     assert!(target.join("dev/pts").is_dir() && !target.join("dev/null").exists());
+});
+
+scenario!(
+    /// mmdebstrap's manual page, the table of options in docs/mmdebstrap.md, and what is accepted.
+    every_option_of_the_manual_page_is_taken, MMDEBSTRAP, {
+    let archive = Synthetic::with(&[])?;
+    let page = std::process::Command::new("zcat").arg("/usr/share/man/man1/mmdebstrap.1.gz").output()?;
+    let page = String::from_utf8_lossy(&page.stdout).replace("\\-", "-");
+    // Items of the list of options begin with them in bold.
+    let items = page.lines().filter_map(|line| line.strip_prefix(".IP \"\\fB"));
+    let options: std::collections::BTreeSet<String> = items
+        .flat_map(|item| item.split([',', '|', ' ', '\\', '=']))
+        .filter(|word| word.starts_with("--"))
+        .map(str::to_owned)
+        .collect();
+    assert!(options.len() > 20 && options.contains("--aptopt"), "{options:?}");
+    let document = std::fs::read_to_string(rootless_install_tests::program::workspace().join("docs/mmdebstrap.md"))?;
+    let rows = document.lines().filter(|line| line.starts_with("| `-")).collect::<Vec<_>>().join("\n");
+    for option in &options {
+        assert!(rows.contains(&format!("`{option}`")), "{option} is not in the table");
+        // An option that is known is not the one that is at fault.
+        let done = archive.work.run_plain(["mmdebstrap", "--nothing-of-the-kind", option]).end()?;
+        assert!(done.stderr.contains("--nothing-of-the-kind"), "{}", done.stderr);
+        let done = archive.work.run_plain(["mmdebstrap", option, "--nothing-of-the-kind"]).end()?;
+        assert!(!done.stderr.contains(&format!("unknown option: {option}")), "{}", done.stderr);
+    }
 });

@@ -220,7 +220,8 @@ impl<'a> Universe<'a> {
 
     /// Returns the candidate of each package of the target's own architecture, by name.
     pub(crate) fn native_names(&self) -> impl Iterator<Item = PackageId> {
-        self.every_candidate().filter(|id| self.slot_arch(self.slot_of(*id)) == 0)
+        self.every_candidate()
+            .filter(|id| self.slot_arch(self.slot_of(*id)) == 0)
     }
 
     pub(crate) fn slots_len(&self) -> usize {

@@ -159,7 +159,8 @@ fn read_root(root: &Path) -> Result<MachineSources> {
     };
     let is_off =
         |name: &str| get(name).is_some_and(|value| matches!(value.as_str(), "false" | "no" | "0" | "off"));
-    let is_on = |name: &str| get(name).map(|value| matches!(value.as_str(), "true" | "yes" | "1" | "on" | "with"));
+    let is_on =
+        |name: &str| get(name).map(|value| matches!(value.as_str(), "true" | "yes" | "1" | "on" | "with"));
     let proxy = |name| get(name).filter(|value| !value.is_empty() && !value.eq_ignore_ascii_case("direct"));
     let (mut keyrings, mut inline_key) = (Vec::new(), None);
     let signed_by = main.as_ref().and_then(|(source, _)| source.signed_by.clone());

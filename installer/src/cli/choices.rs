@@ -137,9 +137,24 @@ pub enum OutputFormat {
 pub(super) fn output_format() -> impl TypedValueParser<Value = OutputFormat> {
     parser(&[
         (OutputFormat::Auto, "auto", &[], "By the target's name"),
-        (OutputFormat::Directory, "directory", &["dir"], "A directory (or: dir)"),
-        (OutputFormat::Tar, "tar", &[], "A tar archive, compressed by the end of its name"),
-        (OutputFormat::Null, "null", &[], "Nothing is written; the target's name does not matter"),
+        (
+            OutputFormat::Directory,
+            "directory",
+            &["dir"],
+            "A directory (or: dir)",
+        ),
+        (
+            OutputFormat::Tar,
+            "tar",
+            &[],
+            "A tar archive, compressed by the end of its name",
+        ),
+        (
+            OutputFormat::Null,
+            "null",
+            &[],
+            "Nothing is written; the target's name does not matter",
+        ),
     ])
 }
 

@@ -52,8 +52,9 @@ pub(super) fn main(words: &[OsString], style: Style) -> ExitCode {
     match done {
         Ok(()) => Exit::Success.into(),
         Err(failed) => {
-            let hint = matches!(failed, HelperError::Socket(_))
-                .then_some("call it from a hook, with `<&\"$MMDEBSTRAP_HOOKSOCK\" >&\"$MMDEBSTRAP_HOOKSOCK\"`");
+            let hint = matches!(failed, HelperError::Socket(_)).then_some(
+                "call it from a hook, with `<&\"$MMDEBSTRAP_HOOKSOCK\" >&\"$MMDEBSTRAP_HOOKSOCK\"`",
+            );
             error::print(&failed, hint, style);
             Exit::Failure.into()
         }

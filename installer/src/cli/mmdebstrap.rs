@@ -147,7 +147,10 @@ fn answer(asked: Asked) -> ExitCode {
     let text = match asked {
         Asked::Help => command.render_help().to_string(),
         Asked::Man => command.render_long_help().to_string(),
-        Asked::Version => format!("mmdebstrap {RELEASE} (rootless-install {})\n", env!("CARGO_PKG_VERSION")),
+        Asked::Version => format!(
+            "mmdebstrap {RELEASE} (rootless-install {})\n",
+            env!("CARGO_PKG_VERSION")
+        ),
     };
     // Who closes the pipe has read enough.
     let _ = io::stdout().write_all(text.as_bytes());
@@ -202,9 +205,12 @@ impl Call {
                     let option = find(&String::from_utf8_lossy(name))?;
                     let shown = || format!("--{}", option.name);
                     let value = match (option.takes, value) {
-                        (Takes::Value, None) => Some(words.next().cloned().ok_or_else(|| {
-                            MmdebstrapError::Value(shown())
-                        })?),
+                        (Takes::Value, None) => Some(
+                            words
+                                .next()
+                                .cloned()
+                                .ok_or_else(|| MmdebstrapError::Value(shown()))?,
+                        ),
                         (Takes::Value, value) => value,
                         (_, Some(_)) => return Err(MmdebstrapError::NoValue(shown())),
                         (_, None) => None,
@@ -274,7 +280,10 @@ impl Call {
         let mut mirrors: Vec<OsString> = Vec::new();
         match &suite {
             None => {
-                let _ = writeln!(io::stderr(), "no SUITE is given: sources are read from standard input");
+                let _ = writeln!(
+                    io::stderr(),
+                    "no SUITE is given: sources are read from standard input"
+                );
                 mirrors.push(read()?);
             }
             Some(suite) => {
@@ -283,7 +292,8 @@ impl Call {
                 }
                 if mirrors.is_empty() {
                     let components = components(&self.options);
-                    mirrors.extend(suites::sources(&suite.to_string_lossy(), &components).map(OsString::from));
+                    mirrors
+                        .extend(suites::sources(&suite.to_string_lossy(), &components).map(OsString::from));
                 }
             }
         }

@@ -303,8 +303,11 @@ fn of_directory(directory: &OsStr) -> Result<Vec<Hook>, MoreError> {
         path: path.to_owned(),
         source,
     };
-    let entries: io::Result<Vec<OsString>> = fs::read_dir(path)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect());
+    let entries: io::Result<Vec<OsString>> = fs::read_dir(path).and_then(|entries| {
+        entries
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .collect()
+    });
     let mut names = entries.map_err(failed)?;
     names.sort();
     let mut hooks = Vec::new();
@@ -338,7 +341,7 @@ fn skip(given: &[String]) -> Result<Skip, MoreError> {
         .filter(|word| !word.is_empty());
     for word in words {
         if !SKIPS.contains(&word) {
-            let near = deb_types::near::nearest(word, SKIPS.into_iter(), 2);
+            let near = deb_types::near::nearest(word, SKIPS, 2);
             let near = near.first().map(|near| format!("; did you mean `{near}`?"));
             return Err(MoreError::Step {
                 word: word.to_owned(),

@@ -285,12 +285,26 @@ mod tests {
         );
         let error = packages("libc6:x86_64").unwrap_err();
         assert!(error.contains("`amd64`"), "{error}");
-        for bad in ["", ",", "../etc", "A", "a=", "a:", "-f", "a\x1bb", "a;b", "/nowhere/a.deb"] {
+        for bad in [
+            "",
+            ",",
+            "../etc",
+            "A",
+            "a=",
+            "a:",
+            "-f",
+            "a\x1bb",
+            "a;b",
+            "/nowhere/a.deb",
+        ] {
             assert!(packages(bad).is_err(), "{bad:?}");
         }
         let whole = |value: &str| packages(value).map(|names| names.0);
         assert_eq!(whole("?or(~na, ~nb)"), Ok(vec!["?or(~na, ~nb)".to_owned()]));
-        assert_eq!(whole("libc6*,a-,b+"), Ok(["libc6*", "a-", "b+"].map(str::to_owned).to_vec()));
+        assert_eq!(
+            whole("libc6*,a-,b+"),
+            Ok(["libc6*", "a-", "b+"].map(str::to_owned).to_vec())
+        );
         let directory = tempfile::tempdir().unwrap();
         let deb = directory.path().join("a b.deb");
         std::fs::write(&deb, "").unwrap();

@@ -1,7 +1,7 @@
 //! Errors of the commands.
 
-use crate::hooks::moments::MomentError;
 use super::run::RunError;
+use crate::hooks::moments::MomentError;
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
 use crate::native_root_source::NativeRootError;

@@ -4,7 +4,10 @@
 use super::error::Error;
 use crate::archives::Archives;
 use crate::bookkeeping::{self, Given};
-use crate::hooks::{Moment, moments::{Moments, RunHooks as _}};
+use crate::hooks::{
+    Moment,
+    moments::{Moments, RunHooks as _},
+};
 use crate::local_packages::{LocalPackage, local_package};
 use crate::settings::Settings;
 use apt_solve::Mmdebstrap;
@@ -47,7 +50,13 @@ impl SetUp {
         let (lists, _) = archives.sources(&settings.archives)?;
         let release = settings.imitate.unwrap_or(Mmdebstrap::NEWEST);
         if !settings.skip.has("setup") {
-            bookkeeping::prepare(target, &target_files(&lists), &Given::of(settings), false, release)?;
+            bookkeeping::prepare(
+                target,
+                &target_files(&lists),
+                &Given::of(settings),
+                false,
+                release,
+            )?;
             set_up.prepared_as = Some(release);
         }
         if let Some(hooks) = hooks {

@@ -34,12 +34,16 @@ pub(super) fn write(
     set("Dir", &shown);
     set("DPkg::Chroot-Directory", &shown);
     set("Dir::State::Status", &format!("{shown}/var/lib/dpkg/status"));
-    let (directories, files): (Vec<&PathBuf>, Vec<&PathBuf>) = keyrings.iter().partition(|path| path.is_dir());
+    let (directories, files): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        keyrings.iter().partition(|path| path.is_dir());
     let or = |given: Option<&&PathBuf>, machine: &str| {
         given.map_or_else(|| machine.to_owned(), |path| path.to_string_lossy().into_owned())
     };
     set("Dir::Etc::Trusted", &or(files.last(), "/etc/apt/trusted.gpg"));
-    set("Dir::Etc::TrustedParts", &or(directories.last(), "/etc/apt/trusted.gpg.d/"));
+    set(
+        "Dir::Etc::TrustedParts",
+        &or(directories.last(), "/etc/apt/trusted.gpg.d/"),
+    );
     set("pkgCacheGen::ForceEssential", ",");
     // Another user cannot reach the target, which is below a directory of the user's own.
     set("APT::Sandbox::User", "root");

@@ -116,7 +116,9 @@ impl<'t> Placing<'t> {
     }
 
     fn make_parents(&self, path: &Path) -> Result<()> {
-        let Some(parent) = path.parent() else { return Ok(()) };
+        let Some(parent) = path.parent() else {
+            return Ok(());
+        };
         match self.target.stat_follow(parent) {
             Err(error) if error.is_not_found() => {
                 self.make_parents(parent)?;
@@ -189,7 +191,10 @@ fn placed<R: Read>(member: &mut tar::Entry<'_, R>, archive: &Path) -> Result<(Pl
         for extension in extensions {
             let extension = extension.map_err(failed)?;
             if let Some(name) = extension.key_bytes().strip_prefix(b"SCHILY.xattr.") {
-                xattrs.push((OsStr::from_bytes(name).to_owned(), extension.value_bytes().to_vec()));
+                xattrs.push((
+                    OsStr::from_bytes(name).to_owned(),
+                    extension.value_bytes().to_vec(),
+                ));
             }
             if let (Ok("mtime"), Ok(value)) = (extension.key(), extension.value()) {
                 let fraction = value.split_once('.').map_or("", |(_, fraction)| fraction);
@@ -284,7 +289,9 @@ struct Archive<'a, W: Write> {
 impl<W: Write> Archive<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.written += bytes.len() as u64;
-        self.sink.write_all(bytes).map_err(SpecialError::outside("write", self.to))
+        self.sink
+            .write_all(bytes)
+            .map_err(SpecialError::outside("write", self.to))
     }
 
     fn append(&mut self, path: &Path, name: &Path) -> Result<()> {

@@ -122,7 +122,10 @@ mod tests {
         assert_eq!(get("APT_CONFIG"), None);
         assert_eq!(get("MINE"), Some("1"));
         assert_eq!(get("LANG"), Some("C.UTF-8"));
-        assert_eq!(get("PATH").map(|path| path.starts_with("/opt/bin:/usr/local/sbin:")), Some(true));
+        assert_eq!(
+            get("PATH").map(|path| path.starts_with("/opt/bin:/usr/local/sbin:")),
+            Some(true)
+        );
         assert_eq!(get("MMDEBSTRAP_INCLUDE"), Some("a,?or(~nx%2C~ny%25)"));
         assert_eq!(get("MMDEBSTRAP_APT_CONFIG"), Some("/r/apt.conf"));
         assert_eq!(get("MMDEBSTRAP_ESSENTIAL"), Some("/var/cache/apt/archives/a.deb"));

@@ -51,8 +51,11 @@ fn read_below(
     }
     take(name, &placed, From::Nothing)?;
     if found.is_dir() {
-        let entries: io::Result<Vec<OsString>> = fs::read_dir(path)
-            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect());
+        let entries: io::Result<Vec<OsString>> = fs::read_dir(path).and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.file_name()))
+                .collect()
+        });
         let mut names = entries.map_err(failed("list"))?;
         names.sort();
         for child in names {
@@ -177,7 +180,8 @@ impl<'t> Outside<'t> {
                 io::copy(&mut self.target.open_file(from)?, &mut file).map_err(failed("write"))?;
             }
             FileType::Symlink => {
-                std::os::unix::fs::symlink(self.target.read_link(from)?, to).map_err(failed("make the link"))?;
+                std::os::unix::fs::symlink(self.target.read_link(from)?, to)
+                    .map_err(failed("make the link"))?;
             }
             FileType::Fifo => nix::unistd::mkfifo(to, nix::sys::stat::Mode::from_bits_truncate(mode))
                 .map_err(|errno| failed("make the pipe")(errno.into()))?,
@@ -215,5 +219,10 @@ fn set_time(path: &Path, time: Timestamp) -> io::Result<()> {
             tv_nsec: time.nsec.into(),
         },
     };
-    Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    Ok(rustix::fs::utimensat(
+        CWD,
+        path,
+        &times,
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?)
 }

@@ -194,7 +194,9 @@ impl Special<'_> {
             (false, Some(name)) => PathBuf::from(name),
             _ => PathBuf::new(),
         };
-        outside::read(&from, &name, &mut |name, placed, from| placing.place(name, placed, from))?;
+        outside::read(&from, &name, &mut |name, placed, from| {
+            placing.place(name, placed, from)
+        })?;
         Ok(placing.finish()?)
     }
 

@@ -231,9 +231,7 @@ impl Installation<'_, '_> {
         // The first phase is extracted whole before dpkg, and with it the configuration, is there; what the user gives is.
         let configuration = match layering {
             Layering::Dpkg => DpkgConfiguration::of(self.target),
-            Layering::TarThenDpkg | Layering::Tar => {
-                DpkgConfiguration::filters_of(&self.given.dpkg_options)
-            }
+            Layering::TarThenDpkg | Layering::Tar => DpkgConfiguration::filters_of(&self.given.dpkg_options),
         };
         let left_out =
             |path: &Path, may_hold_others: bool| configuration.filters.leave_out(path, may_hold_others);

@@ -37,7 +37,9 @@ pub(super) fn item<'u, 'a>(
             reason,
         };
         let pattern = Pattern::parse(text).map_err(bad)?;
-        let found = universe.every_candidate().filter(|id| pattern.matches(universe, *id));
+        let found = universe
+            .every_candidate()
+            .filter(|id| pattern.matches(universe, *id));
         return some(found.collect(), text).map(Item::Install);
     }
     let unknown = match resolve(universe, marker, text) {
@@ -49,7 +51,11 @@ pub(super) fn item<'u, 'a>(
         if let Some(name) = text.strip_suffix(sign)
             && let Ok(Item::Install(found)) = item(universe, marker, name)
         {
-            return Ok(if leave { Item::Leave(found) } else { Item::Install(found) });
+            return Ok(if leave {
+                Item::Leave(found)
+            } else {
+                Item::Install(found)
+            });
         }
     }
     if let Some(task) = text.strip_suffix('^') {
@@ -67,7 +73,10 @@ pub(super) fn item<'u, 'a>(
         true => expression,
         false => self::expression(name).unwrap_or(expression),
     };
-    let names: Vec<&str> = universe.names().filter(|name| expression.is_match(name)).collect();
+    let names: Vec<&str> = universe
+        .names()
+        .filter(|name| expression.is_match(name))
+        .collect();
     let mut found: Vec<PackageId> = names
         .into_iter()
         .filter_map(|name| universe.candidate(name, architecture))

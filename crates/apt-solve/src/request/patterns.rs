@@ -103,9 +103,7 @@ impl Pattern {
                 let names = package.provides.iter().map(|relation| relation.name);
                 pattern.names_any(universe, names)
             }
-            Self::Relates(kind, pattern) => {
-                pattern.names_any(universe, related(package, kind).into_iter())
-            }
+            Self::Relates(kind, pattern) => pattern.names_any(universe, related(package, kind).into_iter()),
         }
     }
 
@@ -215,7 +213,10 @@ impl<'t> Parser<'t> {
         if self.take("~") {
             return self.short();
         }
-        Err(format!("a pattern begins with `?`, `~`, `!` or `(`, and not as `{}`", self.rest))
+        Err(format!(
+            "a pattern begins with `?`, `~`, `!` or `(`, and not as `{}`",
+            self.rest
+        ))
     }
 
     fn close(&mut self) -> Result<(), String> {
@@ -299,7 +300,9 @@ impl<'t> Parser<'t> {
             .filter(|(_, letter)| self.rest.starts_with(letter))
             .collect();
         words.sort_by_key(|(_, letter)| std::cmp::Reverse(letter.len()));
-        let (word, letter) = *words.first().ok_or_else(|| format!("there is no pattern `~{}`", self.rest))?;
+        let (word, letter) = *words
+            .first()
+            .ok_or_else(|| format!("there is no pattern `~{}`", self.rest))?;
         self.take(letter);
         if let Some(pattern) = simple(word) {
             return Ok(pattern);
@@ -346,16 +349,23 @@ fn simple(word: &str) -> Option<Pattern> {
     Some(match word {
         "essential" => Pattern::Essential,
         "true" => Pattern::Always(true),
-        "false" | "installed" | "upgradable" | "garbage" | "automatic" | "config-files" | "broken" | "obsolete"
-        | "virtual" => Pattern::Always(false),
+        "false" | "installed" | "upgradable" | "garbage" | "automatic" | "config-files" | "broken"
+        | "obsolete" | "virtual" => Pattern::Always(false),
         _ => return None,
     })
 }
 
 fn relation(word: &str) -> Option<&'static str> {
-    ["provides", "depends", "pre-depends", "recommends", "conflicts", "breaks"]
-        .into_iter()
-        .find(|kind| *kind == word)
+    [
+        "provides",
+        "depends",
+        "pre-depends",
+        "recommends",
+        "conflicts",
+        "breaks",
+    ]
+    .into_iter()
+    .find(|kind| *kind == word)
 }
 
 fn of_text(word: &str, text: &str) -> Parsed {
@@ -384,7 +394,11 @@ fn expression(text: &str) -> Result<Regex, String> {
 
 /// `any` and `native` stand for architectures, and so do globs.
 fn wildcard(text: &str) -> Result<Regex, String> {
-    let text = if matches!(text, "any" | "native") { "*" } else { text };
+    let text = if matches!(text, "any" | "native") {
+        "*"
+    } else {
+        text
+    };
     expression(&glob(text))
 }
 

@@ -54,7 +54,10 @@ fn patterns_choose_by_what_packages_have() {
         ("~dgold", &["bar", "foo"]),
         ("?depends(?exact-name(baz))", &["bar", "foo"]),
         ("?task(minimal)", &["baz"]),
-        ("?narrow(?archive(^s$),?architecture(riscv64),~nruby)", &["ruby3.1"]),
+        (
+            "?narrow(?archive(^s$),?architecture(riscv64),~nruby)",
+            &["ruby3.1"],
+        ),
     ] {
         assert_eq!(names(&[pattern]).unwrap(), expected, "{pattern}");
     }

@@ -212,7 +212,10 @@ fn listen(listener: &UnixListener, answer: &AnswerHook<'_>) {
 ///
 /// # Errors
 /// Those of the socket.
-pub fn ask(stream: &mut (impl Read + Write), words: &[OsString]) -> io::Result<std::result::Result<(), String>> {
+pub fn ask(
+    stream: &mut (impl Read + Write),
+    words: &[OsString],
+) -> io::Result<std::result::Result<(), String>> {
     let mut request = Vec::new();
     for word in words {
         request.extend_from_slice(word.as_bytes());
@@ -239,7 +242,9 @@ fn receive(stream: &mut UnixStream) -> io::Result<Option<Vec<OsString>>> {
     };
     let words = request.strip_suffix(b"\0").unwrap_or(&request);
     let words = words.split(|byte| *byte == 0);
-    Ok(Some(words.map(|word| OsStr::from_bytes(word).to_owned()).collect()))
+    Ok(Some(
+        words.map(|word| OsStr::from_bytes(word).to_owned()).collect(),
+    ))
 }
 
 fn receive_frame(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>> {

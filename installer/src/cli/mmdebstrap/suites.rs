@@ -14,7 +14,14 @@ const OLD: [&str; 9] = [
 const UBUNTU: [&str; 6] = ["trusty", "xenial", "zesty", "artful", "bionic", "cosmic"];
 const KALI: [&str; 3] = ["kali-dev", "kali-rolling", "kali-bleeding-edge"];
 const DEBIAN: [&str; 8] = [
-    "unstable", "stable", "oldstable", "stretch", "buster", "bullseye", "bookworm", "trixie",
+    "unstable",
+    "stable",
+    "oldstable",
+    "stretch",
+    "buster",
+    "bullseye",
+    "bookworm",
+    "trixie",
 ];
 
 /// Returns lines of sources for a suite; none without one.
@@ -23,10 +30,15 @@ pub(super) fn sources(suite: &str, components: &[String]) -> Option<String> {
         return None;
     }
     let known = |file: &str| series(&fs::read_to_string(file).unwrap_or_default());
-    let ubuntu = UBUNTU.contains(&suite) || known("/usr/share/distro-info/ubuntu.csv").iter().any(|s| s == suite);
+    let ubuntu = UBUNTU.contains(&suite)
+        || known("/usr/share/distro-info/ubuntu.csv")
+            .iter()
+            .any(|s| s == suite);
     let debian = DEBIAN.contains(&suite)
         || OLD.contains(&suite)
-        || known("/usr/share/distro-info/debian.csv").iter().any(|s| s == suite);
+        || known("/usr/share/distro-info/debian.csv")
+            .iter()
+            .any(|s| s == suite);
     Some(lines(suite, &components.join(" "), ubuntu, debian))
 }
 
@@ -38,7 +50,10 @@ fn lines(suite: &str, components: &str, ubuntu: bool, debian: bool) -> String {
                 "http://archive.ubuntu.com/ubuntu",
                 "http://security.ubuntu.com/ubuntu",
             ),
-            _ => ("http://ports.ubuntu.com/ubuntu-ports", "http://ports.ubuntu.com/ubuntu-ports"),
+            _ => (
+                "http://ports.ubuntu.com/ubuntu-ports",
+                "http://ports.ubuntu.com/ubuntu-ports",
+            ),
         };
         return [
             line(main, suite),
@@ -88,6 +103,9 @@ mod tests {
         assert!(lines("kali-rolling", "main", false, false).contains("kali.org"));
         assert_eq!(lines("noble", "main", true, false).lines().count(), 3);
         assert_eq!(sources("", &[]), None);
-        assert_eq!(series("version,codename,series\n13,Trixie,trixie,x\n"), ["trixie"]);
+        assert_eq!(
+            series("version,codename,series\n13,Trixie,trixie,x\n"),
+            ["trixie"]
+        );
     }
 }

@@ -3,7 +3,10 @@ use super::*;
 fn words_of(line: &[&str], input: &str) -> Result<Vec<String>, MmdebstrapError> {
     let words: Vec<OsString> = line.iter().map(OsString::from).collect();
     let words = Call::read(&words)?.into_words(&mut input.as_bytes())?;
-    Ok(words.into_iter().map(|word| word.into_string().unwrap()).collect())
+    Ok(words
+        .into_iter()
+        .map(|word| word.into_string().unwrap())
+        .collect())
 }
 
 #[test]
@@ -81,7 +84,9 @@ fn what_is_wrong_is_named() {
 
 #[test]
 fn options_that_do_nothing_are_known() {
-    let all: Vec<OsString> = ["--merged-usr", "--resolve-deps", "trixie"].map(OsString::from).to_vec();
+    let all: Vec<OsString> = ["--merged-usr", "--resolve-deps", "trixie"]
+        .map(OsString::from)
+        .to_vec();
     let call = Call::read(&all).unwrap();
     assert_eq!(call.nothing, ["merged-usr", "resolve-deps"]);
     assert!(!call.options.iter().any(|option| option == "--merged-usr"));
@@ -102,6 +107,10 @@ fn options_are_those_of_the_program() {
         .collect();
     for option in OPTIONS {
         let own = matches!(option.name, "help" | "man" | "version") || option.takes == Takes::NothingToDo;
-        assert!(own || names.iter().any(|name| name == option.name), "{}", option.name);
+        assert!(
+            own || names.iter().any(|name| name == option.name),
+            "{}",
+            option.name
+        );
     }
 }

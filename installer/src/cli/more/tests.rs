@@ -42,13 +42,22 @@ fn hooks_are_in_the_order_of_the_command_line() {
     let settings = settings(&given).unwrap();
     let of = |moment| -> Vec<(String, bool)> {
         let hooks = settings.hooks.iter().filter(|hook| hook.moment == moment);
-        let name = |hook: &Hook| Path::new(&hook.text).file_name().unwrap().to_string_lossy().into_owned();
+        let name = |hook: &Hook| {
+            Path::new(&hook.text)
+                .file_name()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        };
         hooks.map(|hook| (name(hook), hook.chrooted)).collect()
     };
     let plain = |names: &[&str]| -> Vec<(String, bool)> {
         names.iter().map(|name| ((*name).to_owned(), false)).collect()
     };
-    assert_eq!(of(Moment::Setup), plain(&["before", "setup01-a.sh", "setup02", "after"]));
+    assert_eq!(
+        of(Moment::Setup),
+        plain(&["before", "setup01-a.sh", "setup02", "after"])
+    );
     assert_eq!(of(Moment::Extract), []);
     let mut customize = plain(&["one", "customize"]);
     customize.push(("two".to_owned(), true));
@@ -68,7 +77,10 @@ fn options_of_apt_and_dpkg_are_lines_or_files() {
         "t",
     ])
     .unwrap();
-    assert_eq!(settings.apt_options, "Apt::Install-Recommends \"true\";\nA::B \"1\";\n");
+    assert_eq!(
+        settings.apt_options,
+        "Apt::Install-Recommends \"true\";\nA::B \"1\";\n"
+    );
     assert_eq!(settings.dpkg_options, "path-exclude=/usr/share/doc/*\n");
 }
 
@@ -76,7 +88,10 @@ fn options_of_apt_and_dpkg_are_lines_or_files() {
 fn formats_and_steps() {
     let target = |words: &[&str]| settings(words).map(|settings| settings.target);
     assert_eq!(target(&["--format=null", "x"]).unwrap(), TargetSpec::Nothing);
-    assert_eq!(target(&["--format=dir", "x.tar"]).unwrap(), TargetSpec::Directory("x.tar".into()));
+    assert_eq!(
+        target(&["--format=dir", "x.tar"]).unwrap(),
+        TargetSpec::Directory("x.tar".into())
+    );
     let tar = TargetSpec::Tar {
         path: "x".into(),
         compression: Compression::None,
@@ -86,7 +101,10 @@ fn formats_and_steps() {
     let all = settings(&["--skip=cleanup/apt,setup", "--skip", " output/dev", "x"]).unwrap();
     assert_eq!(all.skip.0, ["cleanup/apt", "setup", "output/dev"]);
     let error = settings(&["--skip=cleanup/atp", "x"]).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("did you mean `cleanup/apt`"), "{error}");
+    assert!(
+        error.to_string().contains("did you mean `cleanup/apt`"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -48,7 +48,9 @@ impl Scene {
 
     fn file(&self, path: &str, text: &str) {
         let meta = Meta::of_root(FileType::Regular, 0o640);
-        self.target.write(Path::new(path), text.as_bytes(), &meta).unwrap();
+        self.target
+            .write(Path::new(path), text.as_bytes(), &meta)
+            .unwrap();
     }
 
     fn read(&self, path: &str) -> String {
@@ -67,7 +69,10 @@ fn commands_are_told_from_programs() {
     ] {
         assert_eq!(is_special(OsStr::new(text)), special, "{text}");
     }
-    assert_eq!(words(OsStr::new("upload 'a b' c\\ d")).unwrap(), ["upload", "a b", "c d"]);
+    assert_eq!(
+        words(OsStr::new("upload 'a b' c\\ d")).unwrap(),
+        ["upload", "a b", "c d"]
+    );
     assert!(words(OsStr::new("upload 'a")).is_err());
 }
 
@@ -83,10 +88,19 @@ fn trees_are_copied_in_with_what_they_have() {
     scene.run("copy-in tree /etc").unwrap();
     let stat = |path: &str| scene.target.stat(Path::new(path)).unwrap();
     let here = fs::metadata(tree.join("file")).unwrap();
-    assert_eq!((stat("/etc/tree/file").meta.mode, stat("/etc/tree/file").meta.uid), (0o4750, here.uid()));
+    assert_eq!(
+        (stat("/etc/tree/file").meta.mode, stat("/etc/tree/file").meta.uid),
+        (0o4750, here.uid())
+    );
     assert_eq!(stat("/etc/tree/file").ino, stat("/etc/tree/other").ino);
-    assert_eq!(scene.target.read_link(Path::new("/etc/tree/link")).unwrap(), Path::new("/nowhere"));
-    assert_eq!(stat("/etc/tree").meta.mtime.sec, fs::metadata(&tree).unwrap().mtime());
+    assert_eq!(
+        scene.target.read_link(Path::new("/etc/tree/link")).unwrap(),
+        Path::new("/nowhere")
+    );
+    assert_eq!(
+        stat("/etc/tree").meta.mtime.sec,
+        fs::metadata(&tree).unwrap().mtime()
+    );
     // Only what is in it, over what is there.
     scene.file("/etc/file", "old");
     scene.run("sync-in tree /etc").unwrap();
@@ -138,11 +152,23 @@ fn archives_go_in_and_out() {
     let other = Scene::new();
     fs::create_dir(other.work("below")).unwrap();
     fs::copy(scene.work("below/etc.tar"), other.work("below/etc.tar")).unwrap();
-    other.run_without("tar-in below/etc.tar /usr", &["tar-in/mknod"]).unwrap();
+    other
+        .run_without("tar-in below/etc.tar /usr", &["tar-in/mknod"])
+        .unwrap();
     assert!(other.target.stat(Path::new("/usr/etc/null")).is_err());
     assert_eq!(other.read("/usr/etc/passwd"), "root:x:0:0\n");
-    fs::write(other.work("no.tar"), "this is no archive at all, and shorter than a block").unwrap();
-    assert!(other.run("tar-in no.tar /usr").unwrap_err().in_words().contains("no.tar"));
+    fs::write(
+        other.work("no.tar"),
+        "this is no archive at all, and shorter than a block",
+    )
+    .unwrap();
+    assert!(
+        other
+            .run("tar-in no.tar /usr")
+            .unwrap_err()
+            .in_words()
+            .contains("no.tar")
+    );
 }
 
 #[test]
@@ -175,7 +201,10 @@ fn what_is_copied_out_belongs_to_the_user() {
     scene.run("copy-out /etc/d made/for/it").unwrap();
     let found = fs::metadata(scene.work("made/for/it/d/f")).unwrap();
     assert_eq!(found.mode() & 0o7777, 0o755);
-    assert_eq!(fs::metadata(scene.work("made/for/it/d")).unwrap().mode() & 0o777, 0o700);
+    assert_eq!(
+        fs::metadata(scene.work("made/for/it/d")).unwrap().mode() & 0o777,
+        0o700
+    );
     assert_eq!(
         fs::read_link(scene.work("made/for/it/d/l")).unwrap(),
         Path::new("/etc/shadow")
@@ -186,7 +215,13 @@ fn what_is_copied_out_belongs_to_the_user() {
     assert_eq!(fs::read(scene.work("flat/f")).unwrap(), b"x");
     let null = Meta::of_root(FileType::CharDevice { major: 1, minor: 3 }, 0o666);
     scene.target.make_node(Path::new("/etc/d/null"), &null).unwrap();
-    assert!(scene.run("copy-out /etc/d made").unwrap_err().in_words().contains("device"));
+    assert!(
+        scene
+            .run("copy-out /etc/d made")
+            .unwrap_err()
+            .in_words()
+            .contains("device")
+    );
 }
 
 #[test]
@@ -209,5 +244,11 @@ fn what_is_wrong_is_said() {
         assert!(error.contains(said), "{hook}: {error}");
     }
     scene.link("/etc/loop", "loop");
-    assert!(scene.run("download /etc/loop x").unwrap_err().in_words().contains("too many links"));
+    assert!(
+        scene
+            .run("download /etc/loop x")
+            .unwrap_err()
+            .in_words()
+            .contains("too many links")
+    );
 }

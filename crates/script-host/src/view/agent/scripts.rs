@@ -1,11 +1,11 @@
 //! Runs commands as process 1 of the view, one after another, and reaps the processes that they leave behind.
 
+use super::around::Around;
 use super::{Context, Result, commands, unexpected};
 use crate::limits;
 use crate::view::message::{FromAgent, ToAgent};
 use crate::view::spawn::spawn;
 use crate::view::{output, processor};
-use super::around::Around;
 use nix::sched::CpuSet;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -30,7 +30,8 @@ pub(super) fn serve(socket: &mut UnixStream, around: Option<&Around>) -> Result<
                 processor,
             }) => {
                 processor::stay_on(processor, all.as_ref());
-                let Some(outcome) = run_command(socket, &arguments, &environment, all.as_ref(), around)? else {
+                let Some(outcome) = run_command(socket, &arguments, &environment, all.as_ref(), around)?
+                else {
                     return Ok(ExitCode::SUCCESS);
                 };
                 outcome.send(socket).context("talk to the installer")?;
