@@ -37,16 +37,16 @@ const TOLD: [&str; 9] = [
 /// Exit status of dpkg for errors that are no package's.
 const TROUBLE: i32 = 2;
 
-/// Has the installer do what dpkg does with these arguments. Returns the exit status; none where the native counterpart
+/// Has the installer do what dpkg, or dpkg-query, does with these arguments. Returns the exit status; none where the native counterpart
 /// serves.
-pub(crate) fn run(arguments: &[OsString]) -> Option<i32> {
-    let words = || arguments.iter().filter_map(|argument| argument.to_str());
-    if words().any(|word| WITHOUT_TARGET.iter().any(|action| word.starts_with(action)))
+pub(crate) fn run(program: &[u8], arguments: &[OsString]) -> Option<i32> {
+    let mut words = arguments.iter().filter_map(|argument| argument.to_str());
+    if words.any(|word| WITHOUT_TARGET.iter().any(|action| word.starts_with(action)))
         || std::fs::metadata(DPKG).is_err()
     {
         return None;
     }
-    let reply = converse(arguments).map_err(|error| format!("the installer does not answer: {error}"));
+    let reply = converse(program, arguments).map_err(|error| format!("the installer does not answer: {error}"));
     match reply.as_deref().map(Reply::decode) {
         Ok(Ok(Reply::Done {
             output,
@@ -71,7 +71,7 @@ fn trouble(problem: &[u8]) -> i32 {
 }
 
 /// Holds the whole conversation, and returns the reply.
-fn converse(arguments: &[OsString]) -> io::Result<Vec<u8>> {
+fn converse(program: &[u8], arguments: &[OsString]) -> io::Result<Vec<u8>> {
     let (mut ours, theirs) = UnixStream::pair()?;
     let mut variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     execution::take_back(&mut variables);
@@ -85,7 +85,8 @@ fn converse(arguments: &[OsString]) -> io::Result<Vec<u8>> {
     let named = named_descriptors(arguments);
     let numbers: Vec<String> = named.iter().map(RawFd::to_string).collect();
     let descriptors = joined(numbers.iter().map(String::as_bytes));
-    let arguments = joined(arguments.iter().map(|argument| argument.as_bytes()));
+    let words = arguments.iter().map(|argument| argument.as_bytes());
+    let arguments = joined(std::iter::once(program).chain(words));
     let directory = std::env::current_dir().unwrap_or_else(|_| "/".into());
     let request = encoded(&Request::Dpkg {
         directory: directory.as_os_str().as_bytes(),
