@@ -125,7 +125,9 @@ impl InSession<'_> {
         if directory.join(&options.root).components().nth(1).is_some() {
             return refuse("root", &options.root);
         }
-        if let Some(admindir) = options.admindir.take() {
+        let own: PathBuf = Path::new(dpkg_db::ADMIN).components().collect();
+        let other = |admindir: &PathBuf| directory.join(admindir).components().collect::<PathBuf>() != own;
+        if let Some(admindir) = options.admindir.take().filter(other) {
             return refuse("admindir", &admindir);
         }
         if let Some(arch) = options.arch.filter(|arch| *arch != self.architecture) {
