@@ -4,8 +4,11 @@
 //! the maintainer scripts that the installer names are run here, with the terminal, the working directory and the
 //! environment that dpkg would hand down ([`shim_protocol::dialogue`]).
 
+mod pipes;
+
 use crate::counterpart::{encoded, joined, strings};
 use crate::{complain, execution, sys};
+use pipes::Pipes;
 use shim_protocol::dialogue::{Ended, LONGEST, Run};
 use shim_protocol::paths::{CONTROL, DPKG};
 use shim_protocol::{Reply, Request};
@@ -95,26 +98,34 @@ fn converse(program: &[u8], arguments: &[OsString]) -> io::Result<Vec<u8>> {
         arguments: strings(&arguments),
     });
     let nothing = std::fs::File::open("/dev/null")?;
-    let standard = |number: RawFd| match sys::is_open(number) {
+    let standard = [0, 1, 2].map(|number| match sys::is_open(number) {
         true => number,
         false => nothing.as_raw_fd(),
-    };
-    let mut sent = vec![standard(0), standard(1), standard(2), theirs.as_raw_fd()];
-    sent.extend(named);
+    });
+    let (mut pipes, sent) = Pipes::of(standard, named, theirs.as_raw_fd())?;
     let mut stream = sys::connect(Path::new(CONTROL))?;
     let begun = sys::send_with(&stream, &request, &sent)?;
     stream.write_all(request.get(begun..).unwrap_or_default())?;
     stream.shutdown(std::net::Shutdown::Write)?;
     drop(theirs);
-    while let Some(message) = hear(&mut ours)? {
+    pipes.are_sent();
+    loop {
+        pipes.pass_on_until(&ours)?;
+        let Some(message) = hear(&mut ours)? else { break };
         let ended = match Run::decode(&message) {
-            Ok(run) => execute(&run, &variables),
+            Ok(run) => {
+                pipes.pause()?;
+                execute(&run, &variables)
+            }
             Err(_) => return Err(io::ErrorKind::InvalidData.into()),
         };
         ours.write_all(&ended.encode())?;
     }
+    // The installer has closed its ends before it replies.
     let mut reply = Vec::new();
+    pipes.pass_on_until(&stream)?;
     stream.read_to_end(&mut reply)?;
+    pipes.pause()?;
     Ok(reply)
 }
 
