@@ -270,7 +270,7 @@ mod tests {
             let (path, given) = example.words.split_first().unwrap();
             let got = match answer(arch, OsStr::new(path), OsStr::new(path), &arguments(given)) {
                 Answer::Done { output, .. } => format!("prints {:?}", String::from_utf8_lossy(&output)),
-                Answer::Ldconfig => String::from("installer"),
+                Answer::Ldconfig | Answer::Dpkg => String::from("installer"),
                 Answer::Execute(execution) => shown(&execution),
             };
             if got != example.outcome {

@@ -16,8 +16,8 @@ const CHUNK: usize = 4096;
 pub(super) struct Pipes {
     /// What the installer writes, and the file that it is for.
     outputs: Vec<(PipeReader, RawFd)>,
-    /// What the installer reads: both ends, and the file that it comes from, until its end.
-    input: Option<(PipeReader, PipeWriter, RawFd)>,
+    /// What the installer reads: both ends, that of this process until the end of the file, and the file.
+    input: Option<(PipeReader, Option<PipeWriter>, RawFd)>,
     /// The installer's ends, until they are sent.
     unsent: Vec<PipeWriter>,
 }
@@ -45,7 +45,7 @@ impl Pipes {
         }
         let (reader, writer) = io::pipe()?;
         let sent = reader.as_raw_fd();
-        self.input = Some((reader, writer, file));
+        self.input = Some((reader, Some(writer), file));
         Ok(sent)
     }
 
@@ -70,7 +70,8 @@ impl Pipes {
         loop {
             let mut waiting = vec![(other.as_raw_fd(), false)];
             waiting.extend(self.outputs.iter().map(|(reader, _)| (reader.as_raw_fd(), false)));
-            waiting.extend(self.input.iter().map(|(_, writer, _)| (writer.as_raw_fd(), true)));
+            let writer = self.input.iter().flat_map(|(_, writer, _)| writer);
+            waiting.extend(writer.map(|writer| (writer.as_raw_fd(), true)));
             let ready = sys::wait_for(&waiting, true)?;
             let is_ready = |at: usize| ready.get(at).copied().unwrap_or(false);
             let count = self.outputs.len();
@@ -106,8 +107,10 @@ impl Pipes {
         if let Some((reader, _, file)) = &mut self.input {
             let mut chunk = [0; CHUNK];
             while sys::wait_for(&[(reader.as_raw_fd(), false)], false)?.contains(&true) {
-                let length = reader.read(&mut chunk)?;
-                sys::step_back(*file, length);
+                match reader.read(&mut chunk)? {
+                    0 => break,
+                    length => sys::step_back(*file, length),
+                }
             }
         }
         Ok(())
@@ -115,13 +118,13 @@ impl Pipes {
 
     /// Gives the installer more of the input.
     fn feed(&mut self) -> io::Result<()> {
-        let Some((_, writer, file)) = &mut self.input else {
+        let Some((_, end, file)) = &mut self.input else {
             return Ok(());
         };
         let mut chunk = [0; CHUNK];
-        match sys::read(*file, &mut chunk) {
-            Ok(0) | Err(_) => self.input = None,
-            Ok(length) => writer.write_all(chunk.get(..length).unwrap_or_default())?,
+        match (sys::read(*file, &mut chunk), &mut *end) {
+            (Ok(length @ 1..), Some(writer)) => writer.write_all(chunk.get(..length).unwrap_or_default())?,
+            _ => *end = None,
         }
         Ok(())
     }
@@ -165,7 +168,7 @@ mod tests {
         sys::write_all(sent[4], b"status");
         pipes.feed().unwrap();
         let mut line = [0; 5];
-        sys::read(sent[0], &mut line).unwrap();
+        assert_eq!(sys::read(sent[0], &mut line).unwrap(), 5);
         assert_eq!(&line, b"line\n");
         (&theirs).write_all(b"x").unwrap();
         pipes.pass_on_until(&ours).unwrap();
