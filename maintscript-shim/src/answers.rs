@@ -50,6 +50,8 @@ pub(crate) struct Execution {
     /// It is told the name without its directory, as it writes it somewhere and is
     /// called so.
     pub(crate) by_name: bool,
+    /// It is told the path at which it is, as it finds other programs beside it.
+    pub(crate) by_path: bool,
     /// A first run, with these arguments, for the native tools of this run; nothing
     /// comes of its failure.
     pub(crate) first: Option<Vec<OsString>>,
@@ -94,7 +96,10 @@ fn form(responder: Responder, arch: &Architecture, path: &OsStr, arguments: &[Os
             None => Form::Installer(|| Answer::Dpkg),
         },
         Responder::Apt => Form::Executes(apt::apt(arch, path)),
-        Responder::Compiler => Form::Prints(compiler::machine(arch, arguments)),
+        Responder::Compiler => match compiler::machine(arch, arguments) {
+            Some(output) => Form::Prints(Some(output)),
+            None => Form::Executes(compiler::cross(arch, path, arguments)),
+        },
         Responder::Ldconfig => Form::Installer(|| Answer::Ldconfig),
         Responder::Getconf => Form::Executes(getconf::getconf(arguments)),
         Responder::Localedef => Form::Executes(localedef::localedef(arch, arguments)),
@@ -265,7 +270,7 @@ mod tests {
             let (path, given) = example.words.split_first().unwrap();
             let got = match answer(arch, OsStr::new(path), OsStr::new(path), &arguments(given)) {
                 Answer::Done { output, .. } => format!("prints {:?}", String::from_utf8_lossy(&output)),
-                Answer::Ldconfig => String::from("installer"),
+                Answer::Ldconfig | Answer::Dpkg => String::from("installer"),
                 Answer::Execute(execution) => shown(&execution),
             };
             if got != example.outcome {

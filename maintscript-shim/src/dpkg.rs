@@ -4,8 +4,11 @@
 //! the maintainer scripts that the installer names are run here, with the terminal, the working directory and the
 //! environment that dpkg would hand down ([`shim_protocol::dialogue`]).
 
+mod pipes;
+
 use crate::counterpart::{encoded, joined, strings};
 use crate::{complain, execution, sys};
+use pipes::Pipes;
 use shim_protocol::dialogue::{Ended, LONGEST, Run};
 use shim_protocol::paths::{CONTROL, DPKG};
 use shim_protocol::{Reply, Request};
@@ -37,16 +40,16 @@ const TOLD: [&str; 9] = [
 /// Exit status of dpkg for errors that are no package's.
 const TROUBLE: i32 = 2;
 
-/// Has the installer do what dpkg does with these arguments. Returns the exit status; none where the native counterpart
+/// Has the installer do what dpkg, or dpkg-query, does with these arguments. Returns the exit status; none where the native counterpart
 /// serves.
-pub(crate) fn run(arguments: &[OsString]) -> Option<i32> {
-    let words = || arguments.iter().filter_map(|argument| argument.to_str());
-    if words().any(|word| WITHOUT_TARGET.iter().any(|action| word.starts_with(action)))
+pub(crate) fn run(program: &[u8], arguments: &[OsString]) -> Option<i32> {
+    let mut words = arguments.iter().filter_map(|argument| argument.to_str());
+    if words.any(|word| WITHOUT_TARGET.iter().any(|action| word.starts_with(action)))
         || std::fs::metadata(DPKG).is_err()
     {
         return None;
     }
-    let reply = converse(arguments).map_err(|error| format!("the installer does not answer: {error}"));
+    let reply = converse(program, arguments).map_err(|error| format!("the installer does not answer: {error}"));
     match reply.as_deref().map(Reply::decode) {
         Ok(Ok(Reply::Done {
             output,
@@ -71,7 +74,7 @@ fn trouble(problem: &[u8]) -> i32 {
 }
 
 /// Holds the whole conversation, and returns the reply.
-fn converse(arguments: &[OsString]) -> io::Result<Vec<u8>> {
+fn converse(program: &[u8], arguments: &[OsString]) -> io::Result<Vec<u8>> {
     let (mut ours, theirs) = UnixStream::pair()?;
     let mut variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     execution::take_back(&mut variables);
@@ -85,7 +88,8 @@ fn converse(arguments: &[OsString]) -> io::Result<Vec<u8>> {
     let named = named_descriptors(arguments);
     let numbers: Vec<String> = named.iter().map(RawFd::to_string).collect();
     let descriptors = joined(numbers.iter().map(String::as_bytes));
-    let arguments = joined(arguments.iter().map(|argument| argument.as_bytes()));
+    let words = arguments.iter().map(|argument| argument.as_bytes());
+    let arguments = joined(std::iter::once(program).chain(words));
     let directory = std::env::current_dir().unwrap_or_else(|_| "/".into());
     let request = encoded(&Request::Dpkg {
         directory: directory.as_os_str().as_bytes(),
@@ -94,26 +98,34 @@ fn converse(arguments: &[OsString]) -> io::Result<Vec<u8>> {
         arguments: strings(&arguments),
     });
     let nothing = std::fs::File::open("/dev/null")?;
-    let standard = |number: RawFd| match sys::is_open(number) {
+    let standard = [0, 1, 2].map(|number| match sys::is_open(number) {
         true => number,
         false => nothing.as_raw_fd(),
-    };
-    let mut sent = vec![standard(0), standard(1), standard(2), theirs.as_raw_fd()];
-    sent.extend(named);
+    });
+    let (mut pipes, sent) = Pipes::of(standard, named, theirs.as_raw_fd())?;
     let mut stream = sys::connect(Path::new(CONTROL))?;
     let begun = sys::send_with(&stream, &request, &sent)?;
     stream.write_all(request.get(begun..).unwrap_or_default())?;
     stream.shutdown(std::net::Shutdown::Write)?;
     drop(theirs);
-    while let Some(message) = hear(&mut ours)? {
+    pipes.are_sent();
+    loop {
+        pipes.pass_on_until(&ours)?;
+        let Some(message) = hear(&mut ours)? else { break };
         let ended = match Run::decode(&message) {
-            Ok(run) => execute(&run, &variables),
+            Ok(run) => {
+                pipes.pause()?;
+                execute(&run, &variables)
+            }
             Err(_) => return Err(io::ErrorKind::InvalidData.into()),
         };
         ours.write_all(&ended.encode())?;
     }
+    // The installer has closed its ends before it replies.
     let mut reply = Vec::new();
+    pipes.pass_on_until(&stream)?;
     stream.read_to_end(&mut reply)?;
+    pipes.pause()?;
     Ok(reply)
 }
 

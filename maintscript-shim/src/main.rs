@@ -120,7 +120,7 @@ fn execute(
             }
         }
         Answer::Dpkg => {
-            if let Some(status) = dpkg::run(rest) {
+            if let Some(status) = dpkg::run(base_name(real.as_os_str()), rest) {
                 return status;
             }
         }

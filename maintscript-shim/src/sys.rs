@@ -25,6 +25,10 @@ unsafe extern "C" {
     fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn sendmsg(socket: c_int, message: *const Message, flags: c_int) -> isize;
     fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
+    #[link_name = "read"]
+    fn read_bytes(fd: c_int, data: *mut c_void, length: usize) -> isize;
+    fn poll(descriptors: *mut Polled, count: std::ffi::c_ulong, timeout: c_int) -> c_int;
+    fn lseek(fd: c_int, offset: i64, whence: c_int) -> i64;
     fn signal(number: c_int, handler: usize) -> usize;
     fn prctl(option: c_int, ...) -> c_int;
     fn syscall(number: std::ffi::c_long, ...) -> std::ffi::c_long;
@@ -249,6 +253,54 @@ pub(crate) fn send_with(stream: &UnixStream, bytes: &[u8], descriptors: &[c_int]
     // SAFETY: the message has the kernel's layout, and all that it points to lives here.
     let sent = unsafe { sendmsg(stream.as_raw_fd(), &raw const message, MSG_NOSIGNAL) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// `struct pollfd`.
+#[repr(C)]
+struct Polled {
+    descriptor: c_int,
+    events: i16,
+    ready: i16,
+}
+
+/// Returns which descriptors can be read, or written where it says so, or have an end; waits for one where that is asked for.
+pub(crate) fn wait_for(descriptors: &[(c_int, bool)], waits: bool) -> io::Result<Vec<bool>> {
+    const POLLIN: i16 = 1;
+    const POLLOUT: i16 = 4;
+    let mut polled: Vec<Polled> = descriptors
+        .iter()
+        .map(|(descriptor, writes)| Polled {
+            descriptor: *descriptor,
+            events: if *writes { POLLOUT } else { POLLIN },
+            ready: 0,
+        })
+        .collect();
+    let timeout = if waits { -1 } else { 0 };
+    loop {
+        // SAFETY: pointer and count describe `polled`.
+        let done = unsafe { poll(polled.as_mut_ptr(), polled.len() as std::ffi::c_ulong, timeout) };
+        let error = io::Error::last_os_error();
+        match done {
+            0.. => return Ok(polled.iter().map(|one| one.ready != 0).collect()),
+            _ if error.kind() == io::ErrorKind::Interrupted => {}
+            _ => return Err(error),
+        }
+    }
+}
+
+/// Reads from a descriptor.
+pub(crate) fn read(descriptor: c_int, bytes: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: pointer and length describe `bytes`.
+    let read = unsafe { read_bytes(descriptor, bytes.as_mut_ptr().cast(), bytes.len()) };
+    usize::try_from(read).map_err(|_| io::Error::last_os_error())
+}
+
+/// Moves the offset of a file back, so that these bytes are read again.
+pub(crate) fn step_back(descriptor: c_int, length: usize) {
+    const SEEK_CUR: c_int = 1;
+    let length = i64::try_from(length).unwrap_or(0);
+    // SAFETY: numbers only.
+    unsafe { lseek(descriptor, -length, SEEK_CUR) };
 }
 
 /// Whether a descriptor is open.

@@ -19,7 +19,7 @@
 //! | `f` | PROGRAM REASON | the program cannot be executed |
 //! | `l` | DIRECTORY (ARGUMENT)* | run the target's ldconfig(8) from that working directory |
 //! | `o` | DIRECTORY (VARIABLE)* "" PROGRAM (ARGUMENT)* | do what the target's dynamic loader does for a program, or when it is the program; a variable is `LD_NAME=VALUE` |
-//! | `d` | DIRECTORY (VARIABLE)* "" (DESCRIPTOR)* "" (ARGUMENT)* | do what dpkg(1) does, with the descriptors that come along; a variable is `NAME=VALUE` |
+//! | `d` | DIRECTORY (VARIABLE)* "" (DESCRIPTOR)* "" PROGRAM (ARGUMENT)* | do what dpkg(1) or dpkg-query(1) does, with the descriptors that come along; a variable is `NAME=VALUE` |
 //! | `v` | KIND TOOL SUBJECT HELPED PROCESS | a script does not keep to the contract of `DPKG_ROOT`: a [`Violation`] |
 //! | `w` | PATH UID GID FOLLOW | record an owner: chown(2), or lchown(2) when FOLLOW is `0`; an id that stays is `-` |
 //! | `r` | PATH REFERENCE GROUP FOLLOW | record the owner of another file, or its group only |

@@ -49,7 +49,7 @@ pub enum Request<'a> {
         /// Command line without the program.
         arguments: Strings<'a>,
     },
-    /// Do what dpkg(1) does. Descriptors come with the first byte: standard input, output and error, the [dialogue](crate::dialogue)
+    /// Do what dpkg(1) or dpkg-query(1) does. Descriptors come with the first byte: standard input, output and error, the [dialogue](crate::dialogue)
     /// about scripts, and those of `descriptors`.
     Dpkg {
         /// Working directory of the caller.
@@ -58,7 +58,7 @@ pub enum Request<'a> {
         environment: Strings<'a>,
         /// Decimal numbers of the descriptors that the arguments name, in the order in which they come.
         descriptors: Strings<'a>,
-        /// Command line without the program.
+        /// Name of the program, `dpkg` or `dpkg-query`, and the rest of its command line.
         arguments: Strings<'a>,
     },
     /// A script does not keep to the contract of `DPKG_ROOT`.

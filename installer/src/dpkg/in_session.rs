@@ -10,7 +10,7 @@ use super::messages::Messages;
 use super::options::Call;
 use super::parse::{Defaults, Parsed, parse};
 use super::places::{Places, ViewPlaces};
-use super::{act_on, queries, status};
+use super::{act_on, queries, query_words, status};
 use crate::dpkg_configuration;
 use deb_arch::Architecture;
 use rootless_install_fs::{FileType, Meta, Target};
@@ -50,14 +50,19 @@ impl Dpkg for InSession<'_> {
             source_date_epoch: number("SOURCE_DATE_EPOCH"),
             frontend_locked: variable("DPKG_FRONTEND_LOCKED").is_some(),
         };
-        let words = configured(self.target).chain(call.arguments);
-        let parsed = parse(words, &defaults);
+        let parsed = match call.program.as_bytes() {
+            b"dpkg-query" => query_words::parse(call.arguments, &defaults).map(|call| Parsed::Call(Box::new(call))),
+            _ => parse(configured(self.target).chain(call.arguments), &defaults),
+        };
         let listeners = call.named.into_iter().map(|(_, descriptor)| descriptor).collect();
         let debug = match &parsed {
             Ok(Parsed::Call(call)) => call.options.debug,
             _ => 0,
         };
         let messages = Arc::new(Messages::with(call.standard, listeners, debug));
+        if matches!(&parsed, Ok(Parsed::Call(call)) if call.action.is_query()) || call.program == "dpkg-query" {
+            messages.speak_as_query();
+        }
         match parsed {
             Ok(Parsed::Backend(_)) => DpkgAnswer::Native,
             Ok(Parsed::Call(parsed)) => {
@@ -65,9 +70,11 @@ impl Dpkg for InSession<'_> {
                 DpkgAnswer::Done(status(done, &messages))
             }
             Err(problem) => {
-                messages.notice(&format!(
-                    "error: {problem}\n\nType dpkg --help for help about installing and deinstalling packages."
-                ));
+                let advice = match call.program == "dpkg-query" {
+                    true => "Use --help for help about querying packages.",
+                    false => "Type dpkg --help for help about installing and deinstalling packages.",
+                };
+                messages.notice(&format!("error: {problem}\n\n{advice}"));
                 DpkgAnswer::Done(2)
             }
         }
@@ -118,7 +125,9 @@ impl InSession<'_> {
         if directory.join(&options.root).components().nth(1).is_some() {
             return refuse("root", &options.root);
         }
-        if let Some(admindir) = options.admindir.take() {
+        let own: PathBuf = Path::new(dpkg_db::ADMIN).components().collect();
+        let other = |admindir: &PathBuf| directory.join(admindir).components().collect::<PathBuf>() != own;
+        if let Some(admindir) = options.admindir.take().filter(other) {
             return refuse("admindir", &admindir);
         }
         if let Some(arch) = options.arch.filter(|arch| *arch != self.architecture) {

@@ -5,6 +5,7 @@ use deb_types::raw_text;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use task_progress::{Event, Reporter, escape_bytes};
 
@@ -13,6 +14,8 @@ use task_progress::{Event, Reporter, escape_bytes};
 pub(super) struct Messages {
     /// Standard input, output and error of the caller; none where they are those of this process.
     standard: Option<[File; 3]>,
+    /// Whether it speaks as dpkg-query(1), which dpkg executes.
+    as_query: AtomicBool,
     /// Descriptors of front ends.
     listeners: Mutex<Vec<File>>,
     /// The log; none without `--log`.
@@ -46,10 +49,16 @@ impl Messages {
     pub(super) fn with(standard: [OwnedFd; 3], listeners: Vec<OwnedFd>, debug: u32) -> Self {
         Self {
             standard: Some(standard.map(File::from)),
+            as_query: AtomicBool::default(),
             listeners: Mutex::new(listeners.into_iter().map(File::from).collect()),
             log: Mutex::default(),
             debug,
         }
+    }
+
+    /// From now on speaks as dpkg-query(1).
+    pub(super) fn speak_as_query(&self) {
+        self.as_query.store(true, Ordering::Relaxed);
     }
 
     /// Opens the log, or says why it cannot be opened.
@@ -85,6 +94,21 @@ impl Messages {
         self.out(&[&raw_text::encode(line)[..], b"\n"].concat());
     }
 
+    /// Prints text on standard output as it is.
+    pub(super) fn print(&self, text: &str) {
+        self.out(&raw_text::encode(text));
+    }
+
+    /// Returns the number of columns of the terminal that standard output is; none for another file.
+    pub(super) fn columns(&self) -> Option<usize> {
+        let size = match &self.standard {
+            Some([_, out, _]) => rustix::termios::tcgetwinsize(out),
+            None => rustix::termios::tcgetwinsize(io::stdout()),
+        };
+        let columns = usize::from(size.ok()?.ws_col);
+        Some(if columns == 0 { 80 } else { columns })
+    }
+
     /// Reads a line of standard input; it is empty at the end of the file.
     pub(super) fn read_line(&self) -> io::Result<String> {
         let mut line = String::new();
@@ -116,7 +140,11 @@ impl Messages {
 
     /// Prints a notice on standard error.
     pub(super) fn notice(&self, text: &str) {
-        self.tell(&format!("dpkg: {text}\n"));
+        let name = match self.as_query.load(Ordering::Relaxed) {
+            true => "dpkg-query",
+            false => "dpkg",
+        };
+        self.tell(&format!("{name}: {text}\n"));
     }
 
     /// Prints a warning on standard error.

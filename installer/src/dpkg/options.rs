@@ -59,6 +59,14 @@ pub enum Action {
     Status,
     /// `--list`.
     List,
+    /// `--show` of dpkg-query(1).
+    Show,
+    /// `--control-list` of dpkg-query(1).
+    ControlList,
+    /// `--control-show` of dpkg-query(1).
+    ControlShow,
+    /// `--control-path` of dpkg-query(1).
+    ControlPath,
     /// `--listfiles`.
     ListFiles,
     /// `--search`.
@@ -104,6 +112,10 @@ impl Action {
             Self::CompareVersions => "compare-versions",
             Self::Status => "status",
             Self::List => "list",
+            Self::Show => "show",
+            Self::ControlList => "control-list",
+            Self::ControlShow => "control-show",
+            Self::ControlPath => "control-path",
             Self::ListFiles => "listfiles",
             Self::Search => "search",
             Self::Verify => "verify",
@@ -120,6 +132,22 @@ impl Action {
         matches!(
             self,
             Self::RecordAvail | Self::UpdateAvail | Self::MergeAvail | Self::ClearAvail
+        )
+    }
+
+    /// Whether dpkg has dpkg-query(1) do it.
+    pub fn is_query(&self) -> bool {
+        matches!(
+            self,
+            Self::Status
+                | Self::PrintAvail
+                | Self::List
+                | Self::ListFiles
+                | Self::Search
+                | Self::Show
+                | Self::ControlList
+                | Self::ControlShow
+                | Self::ControlPath
         )
     }
 
@@ -157,6 +185,8 @@ pub struct Options {
     pub frontend_locked: bool,
     /// Meaning of paths of archives and other files that are read.
     pub places: Places,
+    /// `--showformat` of dpkg-query(1).
+    pub format: String,
     /// Problems that are ignored (`--force-…`, `--refuse-…`).
     pub forces: Forces,
     /// Whether something is changed; `--no-act` means no.
@@ -212,6 +242,7 @@ impl Default for Options {
             admindir: None,
             frontend_locked: false,
             places: Places::default(),
+            format: "${binary:Package}\\t${Version}\\n".to_owned(),
             forces: Forces::default(),
             act: true,
             pending: false,

@@ -31,6 +31,8 @@ pub struct DpkgCall {
     pub directory: PathBuf,
     /// Variables of the environment that concern dpkg.
     pub environment: Vec<(OsString, OsString)>,
+    /// Name of the program: `dpkg` or `dpkg-query`.
+    pub program: OsString,
     /// Command line without the program.
     pub arguments: Vec<OsString>,
     /// Standard input, output and error.
@@ -158,12 +160,15 @@ impl Shared<'_> {
                 filter: script_filter(self.options.surroundings.network),
             }),
         };
+        let mut arguments = arguments.iter().map(text);
+        let program = arguments.next().ok_or("the program has no name")?;
         Ok(dpkg.call(
             &mut session,
             DpkgCall {
                 directory: PathBuf::from(text(directory)),
                 environment: environment.iter().filter_map(variable).collect(),
-                arguments: arguments.iter().map(text).collect(),
+                program,
+                arguments: arguments.collect(),
                 standard,
                 named,
             },
