@@ -1,6 +1,6 @@
 //! The command: options in, exit status out.
 //!
-//! [`args`] says what can be given, [`resolve`] makes [`Settings`] of it, the [`commands`] act by
+//! [`args`] and [`more`] say what can be given, [`mmdebstrap`] what under that name, [`resolve`] makes [`Settings`] of it, the [`commands`] act by
 //! them, [`error`] prints what went wrong, [`exit`] has the exit statuses and [`environment`] the environment
 //! variables that matter.
 
@@ -11,8 +11,12 @@ pub mod dpkg;
 pub mod environment;
 pub mod error;
 pub mod exit;
+mod hook_helper;
 pub mod lint;
+pub mod mmdebstrap;
+pub mod more;
 pub mod resolve;
+pub mod run;
 pub mod state;
 mod values;
 
@@ -23,10 +27,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
 
-pub use args::Args;
+pub use args::{Args, Cli};
 pub use exit::Exit;
 
 use crate::commands;
@@ -36,6 +39,9 @@ use script_host::view::privileges;
 use task_progress::Cancel;
 use task_progress::log::{LogFile, default_path};
 use task_progress::{Event, Reporter, Style, Tee, Verbosity, escape_path};
+
+/// First argument with which a hook asks for what a special hook does (mmdebstrap calls itself so).
+const HOOK_HELPER: &str = "--hook-helper";
 
 /// Runs the command with `arguments` (the first is its own name).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -50,11 +56,28 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if arguments.get(1).is_some_and(|first| first == cache::NAME) {
         return cache::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }
+    if arguments
+        .get(1)
+        .is_some_and(|first| first == run::RUN || first == run::SHELL)
+    {
+        return run::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
     if let Some(words) = dpkg::words(&arguments) {
         return dpkg::main(&words, &environment);
     }
-    let args = match Args::try_parse_from(&arguments) {
-        Ok(args) => args,
+    if arguments.get(1).is_some_and(|first| first == HOOK_HELPER) {
+        return hook_helper::main(arguments.get(2..).unwrap_or_default(), style);
+    }
+    if let Some(words) = mmdebstrap::words(&arguments) {
+        return mmdebstrap::main(words, &environment, style);
+    }
+    make(&arguments, &environment, style)
+}
+
+/// Makes a root filesystem, as a command line of `rootless-install` asks for it.
+fn make(arguments: &[OsString], environment: &environment::Environment, style: Style) -> ExitCode {
+    let given = match Cli::read(arguments) {
+        Ok(given) => given,
         Err(mut error) => {
             print_usage(&mut error, style);
             return if error.use_stderr() {
@@ -65,8 +88,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             .into();
         }
     };
-    match resolve::resolve(args, &environment) {
-        Ok(settings) => run(&settings, style),
+    match given.resolve(environment) {
+        Ok(settings) => install(&settings, style),
         Err(error) => {
             error::print(&error, error.hint(), style);
             Exit::Usage.into()
@@ -93,7 +116,7 @@ fn print_usage(error: &mut clap::Error, style: Style) {
 }
 
 /// Does what the settings ask for, telling the user about it on standard error.
-pub fn run(settings: &Settings, style: Style) -> ExitCode {
+pub fn install(settings: &Settings, style: Style) -> ExitCode {
     with_reporter(settings, style, |reporter, cancel, log| {
         let mut summary = commands::install::run(settings, Arc::clone(&reporter), cancel)?;
         summary.log = log.map(Path::to_owned);
@@ -122,23 +145,10 @@ fn with_reporter(
     style: Style,
     work: impl FnOnce(Arc<dyn Reporter>, &Cancel, Option<&Path>) -> Result<Exit, commands::Error>,
 ) -> ExitCode {
-    let was_root = match privileges::give_up() {
-        Ok(was_root) => was_root,
-        Err(error) => {
-            error::print(&error, None::<&str>, style);
-            return Exit::Failure.into();
-        }
+    let (was_root, cancel) = match begin(style) {
+        Ok(begun) => begun,
+        Err(exit) => return exit.into(),
     };
-    // Threads and the log need what is checked here.
-    if let Err(error) = staging::check_machine().and_then(|()| staging::check_limits()) {
-        error::print(&error, error.hint(), style);
-        return Exit::Failure.into();
-    }
-    let cancel = Cancel::new();
-    if let Err(error) = cancel.listen(staging::end_late) {
-        error::print(&error, None::<&str>, style);
-        return Exit::Failure.into();
-    }
     let console = task_progress::for_stderr(settings.verbosity, style);
     if was_root {
         console
@@ -156,21 +166,66 @@ fn with_reporter(
     match work(reporter, &cancel, path.as_deref()) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let hint = error.hint();
             if let Some(log) = &log {
-                log.write(&error::message(&error, hint.as_deref(), Style::default()));
+                log.write(&error::message(&error, error.hint().as_deref(), Style::default()));
             }
-            error::print(&error, hint, style);
+            let exit = failed(&error, &cancel, style);
             if let Some(log) = log
                 && (settings.verbosity >= Verbosity::Normal || !error.is_cancelled())
             {
                 let _ = writeln!(std::io::stderr(), "log: {}", escape_path(log.path()));
             }
-            match cancel.signal() {
-                Some(signal) if error.is_cancelled() => Exit::Signal(signal).into(),
-                _ => Exit::Failure.into(),
-            }
+            exit
         }
+    }
+}
+
+/// Does some work of which the user is told on standard error, and which a signal stops.
+fn with_console(
+    verbosity: Verbosity,
+    style: Style,
+    work: impl FnOnce(Arc<dyn Reporter>, &Cancel) -> Result<Exit, commands::Error>,
+) -> ExitCode {
+    let cancel = match begin(style) {
+        Ok((_, cancel)) => cancel,
+        Err(exit) => return exit.into(),
+    };
+    let reporter: Arc<dyn Reporter> = Arc::from(task_progress::for_stderr(verbosity, style));
+    task_progress::trace::listen(&reporter);
+    match work(reporter, &cancel) {
+        Ok(exit) => exit.into(),
+        Err(error) => failed(&error, &cancel, style),
+    }
+}
+
+/// Gives up what root has, checks what every command needs of the machine, and listens to signals. Returns whether this was
+/// root, and the token that signals cancel.
+fn begin(style: Style) -> Result<(bool, Cancel), Exit> {
+    let was_root = privileges::give_up().map_err(|error| {
+        error::print(&error, None::<&str>, style);
+        Exit::Failure
+    })?;
+    // Threads and the log need what is checked here.
+    staging::check_machine()
+        .and_then(|()| staging::check_limits())
+        .map_err(|error| {
+            error::print(&error, error.hint(), style);
+            Exit::Failure
+        })?;
+    let cancel = Cancel::new();
+    cancel.listen(staging::end_late).map_err(|error| {
+        error::print(&error, None::<&str>, style);
+        Exit::Failure
+    })?;
+    Ok((was_root, cancel))
+}
+
+/// Prints the error of a command, and returns the exit status.
+fn failed(error: &commands::Error, cancel: &Cancel, style: Style) -> ExitCode {
+    error::print(error, error.hint(), style);
+    match cancel.signal() {
+        Some(signal) if error.is_cancelled() => Exit::Signal(signal).into(),
+        _ => Exit::Failure.into(),
     }
 }
 

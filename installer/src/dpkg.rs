@@ -16,30 +16,42 @@ mod doubts;
 mod engine;
 mod fault;
 mod force;
+mod in_session;
 mod messages;
 mod old_files;
+mod option_table;
 mod options;
 mod ownership;
+mod parse;
 mod paths;
+mod places;
 mod purge;
 mod queries;
+mod query_words;
 mod relations;
 mod remove;
 mod scripts;
+mod show;
 mod target;
 mod triggers;
 mod unpack;
 
 pub use crate::path_filters::Filters;
 pub use force::Forces;
+pub use in_session::InSession;
 pub use options::{Action, Call, Options, ScriptMode};
+pub use parse::{Defaults, Parsed, parse};
+pub use places::{Places, ViewPlaces};
+pub(crate) use target::recorded_architecture;
 
+use changes::Host;
 use deb_arch::Architecture;
 use dpkg_db::{Database, Status};
 use engine::Engine;
 use fault::{Fault, Result, with_causes};
 use messages::Messages;
 use rootless_install_fs::Target;
+use std::fs::File;
 use std::sync::Arc;
 use task_progress::{Cancel, Reporter};
 
@@ -47,16 +59,25 @@ use task_progress::{Cancel, Reporter};
 /// failed, 2 for any other error.
 pub fn run(call: &Call, cancel: &Cancel) -> u8 {
     let options = &call.options;
-    let messages = match Messages::new(&options.status_fds, options.log.as_deref(), options.debug) {
+    let messages = match Messages::new(&options.status_fds, options.debug) {
         Ok(messages) => Arc::new(messages),
         Err(problem) => {
             eprintln!("dpkg: error: {problem}");
             return 2;
         }
     };
+    if let Some(log) = &options.log {
+        let opened = File::options().append(true).create(true).open(log);
+        messages.open_log(&log.display().to_string(), opened);
+    }
     let reporter: Arc<dyn Reporter> = Arc::clone(&messages) as _;
     task_progress::trace::listen(&reporter);
-    match run_with(call, &messages, cancel) {
+    status(run_with(call, &messages, cancel), &messages)
+}
+
+/// Returns the exit status of a call, and says what went wrong.
+fn status(done: Result<bool>, messages: &Messages) -> u8 {
+    match done {
         Ok(true) => 0,
         Ok(false) => 1,
         Err(Fault::Package(problem) | Fault::Call(problem)) => {
@@ -78,9 +99,27 @@ fn run_with(call: &Call, messages: &Arc<Messages>, cancel: &Cancel) -> Result<bo
         return Ok(true);
     }
     let target = target::open(call)?;
-    let architecture = target::architecture(call, &target)?;
-    let mut database = target::database(call, &target, architecture.name)?;
-    doubts::about_status(call, &target, architecture.name, messages);
+    let host = Host {
+        call,
+        messages,
+        cancel,
+        target: &target,
+        architecture: target::architecture(call, &target)?,
+    };
+    act_on(&host, |host, database| host.change_packages(database))
+}
+
+/// Does the action of a call on its target; `change` does one that changes packages.
+fn act_on<'h>(host: &Host<'h>, change: impl FnOnce(&Host<'h>, Database) -> Result<bool>) -> Result<bool> {
+    let Host {
+        call,
+        messages,
+        target,
+        architecture,
+        ..
+    } = *host;
+    let mut database = target::database(call, target, architecture.name)?;
+    doubts::about_status(call, target, architecture.name, messages);
     match call.action {
         Action::ForgetOldUnavail => {
             messages.warning(
@@ -89,34 +128,27 @@ fn run_with(call: &Call, messages: &Arc<Messages>, cancel: &Cancel) -> Result<bo
             Ok(true)
         }
         _ if call.action.changes_available() => {
-            let _locks = target::lock(&call.options)?;
-            available::change(call, &target, &database, messages)
+            let _locks = target::lock(&call.options, target)?;
+            available::change(call, target, &database, messages)
         }
         Action::AddArchitecture | Action::RemoveArchitecture => {
-            let _locks = target::lock(&call.options)?;
-            change_architectures(call, &target, &mut database, messages)?;
+            let _locks = target::lock(&call.options, target)?;
+            change_architectures(call, target, &mut database, messages)?;
             Ok(true)
         }
         Action::SetSelections | Action::ClearSelections => {
-            let _locks = target::lock(&call.options)?;
+            let _locks = target::lock(&call.options, target)?;
             queries::select(&mut database, messages, call.action == Action::ClearSelections)?;
             if call.options.act {
-                database.save(&target)?;
+                database.save(target)?;
             }
             Ok(true)
         }
         _ if call.action.runs_scripts() => {
-            let _locks = target::lock(&call.options)?;
-            let host = changes::Host {
-                call,
-                messages,
-                cancel,
-                target: &target,
-                architecture,
-            };
-            host.change_packages(database)
+            let _locks = target::lock(&call.options, target)?;
+            change(host, database)
         }
-        _ => queries::answer(call, &target, &database, messages),
+        _ => queries::answer(call, target, &database, messages),
     }
 }
 
@@ -182,11 +214,14 @@ impl Engine<'_, '_> {
             false => Ok(()),
         };
         if !self.failed.is_empty() {
-            eprintln!("Errors were encountered while processing:");
-            self.failed.iter().for_each(|name| eprintln!(" {name}"));
+            self.messages.tell("Errors were encountered while processing:\n");
+            self.failed
+                .iter()
+                .for_each(|name| self.messages.tell(&format!(" {name}\n")));
         }
         if halted {
-            eprintln!("Processing was halted because there were too many errors.");
+            self.messages
+                .tell("Processing was halted because there were too many errors.\n");
         } else {
             done?;
         }

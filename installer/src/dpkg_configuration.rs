@@ -26,39 +26,26 @@ impl DpkgConfiguration {
     /// Reads the configuration of a target. Lines that dpkg would not understand are left out.
     pub(crate) fn of(target: &Target) -> Self {
         let mut configuration = Self::default();
-        let mut names = target.read_dir(Path::new(PARTS)).unwrap_or_default();
-        names.sort();
-        let parts = names.iter().filter(|name| name.to_str().is_some_and(is_part));
-        for name in parts {
-            configuration.read(target, &Path::new(PARTS).join(name));
+        for (option, value) in lines(target) {
+            configuration.option(&option, &value);
         }
-        configuration.read(target, Path::new(MAIN));
         configuration
     }
 
-    fn read(&mut self, target: &Target, path: &Path) {
-        let stat = target.stat_follow(path);
-        if stat.is_ok_and(|stat| stat.meta.kind == FileType::Regular && stat.size <= LARGEST)
-            && let Ok(text) = target.read(path)
-        {
-            for line in String::from_utf8_lossy(&text).lines() {
-                self.line(line.trim());
+    /// Returns what a text says of paths, as mmdebstrap reads it for what it extracts itself: lines with `=` only.
+    pub(crate) fn filters_of(text: &str) -> Self {
+        let mut configuration = Self::default();
+        for line in text.lines() {
+            let filter = line.split_once('=').map(|(option, value)| (option, value.trim()));
+            if let Some((option @ ("path-exclude" | "path-include"), pattern)) = filter {
+                configuration.option(option, pattern);
             }
         }
+        configuration
     }
 
-    /// Takes in a line: an option, and its value after `=` or blanks, which may be in quotes.
-    fn line(&mut self, line: &str) {
-        if line.is_empty() || line.starts_with('#') {
-            return;
-        }
-        let (option, value) = match line.find(|letter: char| letter == '=' || letter.is_ascii_whitespace()) {
-            Some(at) => (&line[..at], &line[at + 1..]),
-            None => (line, ""),
-        };
-        let value = value.strip_prefix('=').unwrap_or(value).trim();
-        let unquoted = |mark: char| value.strip_prefix(mark)?.strip_suffix(mark);
-        let value = unquoted('"').or_else(|| unquoted('\'')).unwrap_or(value);
+    /// Takes in an option.
+    fn option(&mut self, option: &str, value: &str) {
         match option {
             "path-exclude" => self.filters.add(Path::new(value), false),
             "path-include" => self.filters.add(Path::new(value), true),
@@ -94,6 +81,46 @@ impl DpkgConfiguration {
     }
 }
 
+/// Returns the lines of a target's configuration, in the order in which dpkg reads them: an option, and its value, which
+/// may be empty.
+pub(crate) fn lines(target: &Target) -> Vec<(String, String)> {
+    let mut names = target.read_dir(Path::new(PARTS)).unwrap_or_default();
+    names.sort();
+    let parts = names.iter().filter(|name| name.to_str().is_some_and(is_part));
+    let files = parts.map(|name| Path::new(PARTS).join(name)).chain([MAIN.into()]);
+    files
+        .flat_map(|path| {
+            let stat = target.stat_follow(&path);
+            let plain = stat.is_ok_and(|stat| stat.meta.kind == FileType::Regular && stat.size <= LARGEST);
+            let text = if plain {
+                target.read(&path).unwrap_or_default()
+            } else {
+                Vec::new()
+            };
+            let text = String::from_utf8_lossy(&text).into_owned();
+            text.lines()
+                .filter_map(|text| line(text.trim()))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Reads a line: an option, and its value after `=` or blanks, which may be in quotes. None for one that says nothing.
+fn line(line: &str) -> Option<(String, String)> {
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let (option, value) = match line.find(|letter: char| letter == '=' || letter.is_ascii_whitespace()) {
+        Some(at) => (&line[..at], &line[at + 1..]),
+        None => (line, ""),
+    };
+    let value = value.trim_start();
+    let value = value.strip_prefix('=').unwrap_or(value).trim();
+    let unquoted = |mark: char| value.strip_prefix(mark)?.strip_suffix(mark);
+    let value = unquoted('"').or_else(|| unquoted('\'')).unwrap_or(value);
+    Some((option.to_owned(), value.to_owned()))
+}
+
 /// Whether dpkg reads a file of this name in its directory of configuration.
 fn is_part(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -107,8 +134,13 @@ mod tests {
     #[test]
     fn every_form_of_a_line_is_read() {
         let mut configuration = DpkgConfiguration::default();
-        configuration.line("path-exclude\u{3000}x");
-        for line in [
+        let mut read = |text: &str| {
+            if let Some((option, value)) = line(text) {
+                configuration.option(&option, &value);
+            }
+        };
+        read("path-exclude\u{3000}x");
+        for text in [
             "# path-exclude=/usr/*",
             "path-exclude=/usr/share/doc/*",
             "path-include \"/usr/share/doc/*/copyright\"",
@@ -119,7 +151,7 @@ mod tests {
             "no-debsig",
             "log /var/log/dpkg.log",
         ] {
-            configuration.line(line);
+            read(text);
         }
         let left_out = |path: &str| configuration.filters.leave_out(Path::new(path), false);
         assert!(left_out("/usr/share/doc/a/README") && !left_out("/usr/share/doc/a/copyright"));

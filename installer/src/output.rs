@@ -101,16 +101,16 @@ pub fn write_tar<W: Write>(
     archive.finish()
 }
 
-/// Makes the device nodes in `/dev`, with the time `source_date_epoch` or now.
+/// Makes the entries of `/dev`, with the time `source_date_epoch` or now; `nodes` is whether device nodes are among them.
 ///
 /// # Errors
 /// Those of changing the target.
-pub fn make_devices(target: &Target, source_date_epoch: Option<i64>) -> Result<(), Error> {
+pub fn make_devices(target: &Target, source_date_epoch: Option<i64>, nodes: bool) -> Result<(), Error> {
     let time = match source_date_epoch {
         Some(sec) => Timestamp { sec, nsec: 0 },
         None => Timestamp::now(),
     };
-    devices::make(target, time)
+    devices::make(target, time, nodes)
 }
 
 /// Sets each time in `target` that is later than `epoch` (seconds since 1970) to it, as [`write_tar`] does in

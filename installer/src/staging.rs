@@ -91,7 +91,7 @@ impl Staging {
                 preflight::check_file(&parent.join(&name))?;
                 (Destination::File(parent.join(&name)), parent, name)
             }
-            TargetSpec::Stdout | TargetSpec::Stream { .. } => {
+            TargetSpec::Stdout | TargetSpec::Stream { .. } | TargetSpec::Nothing => {
                 let parent = fs::canonicalize(temporary).map_err(|source| Error::Temporary {
                     path: temporary.to_owned(),
                     source,
@@ -222,6 +222,11 @@ impl Staging {
         let to = to.clone();
         self.keep = false;
         Ok(Some(to))
+    }
+
+    /// Throws everything away: the result is not wanted.
+    pub fn discard(mut self) {
+        self.keep = false;
     }
 
     fn output(&self) -> PathBuf {

@@ -32,6 +32,8 @@ pub enum TargetSpec {
     },
     /// An uncompressed tar archive on standard output.
     Stdout,
+    /// Nothing: what is made is thrown away.
+    Nothing,
 }
 
 /// Reason why an argument is no target.
@@ -127,18 +129,18 @@ impl TargetSpec {
         })
     }
 
-    /// Returns the path of the result; none for standard output.
+    /// Returns the path of the result; none for standard output and nothing.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Directory(path) | Self::Tar { path, .. } | Self::Stream { path, .. } => Some(path),
-            Self::Stdout => None,
+            Self::Stdout | Self::Nothing => None,
         }
     }
 
-    /// Returns the compression of the archive; none for a directory.
+    /// Returns the compression of the archive; none for a directory, and for nothing.
     pub fn compression(&self) -> Option<Compression> {
         match self {
-            Self::Directory(_) => None,
+            Self::Directory(_) | Self::Nothing => None,
             Self::Tar { compression, .. } | Self::Stream { compression, .. } => Some(*compression),
             Self::Stdout => Some(Compression::None),
         }
@@ -149,6 +151,7 @@ impl fmt::Display for TargetSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path() {
             Some(path) => write!(f, "{}", path.display()),
+            None if *self == Self::Nothing => f.write_str("nothing"),
             None => f.write_str("standard output"),
         }
     }

@@ -2,6 +2,7 @@
 //! system ([`tool_table::Answer`]). Everything else is executed as it is. The rows and their reasons are repeated in
 //! `docs/semantics.md`.
 
+mod apt;
 mod compiler;
 mod depmod;
 mod getconf;
@@ -27,6 +28,8 @@ pub(crate) enum Answer {
     },
     /// The installer runs ldconfig on the target.
     Ldconfig,
+    /// The installer may do what dpkg does.
+    Dpkg,
     /// The native counterpart is executed.
     Execute(Execution),
 }
@@ -47,6 +50,8 @@ pub(crate) struct Execution {
     /// It is told the name without its directory, as it writes it somewhere and is
     /// called so.
     pub(crate) by_name: bool,
+    /// It is told the path at which it is, as it finds other programs beside it.
+    pub(crate) by_path: bool,
     /// A first run, with these arguments, for the native tools of this run; nothing
     /// comes of its failure.
     pub(crate) first: Option<Vec<OsString>>,
@@ -76,8 +81,8 @@ enum Form {
     Prints(Option<Vec<u8>>),
     /// The counterpart is executed, but not simply.
     Executes(Execution),
-    /// The installer does it.
-    Installer,
+    /// The installer does it, or the answer says that it may.
+    Installer(fn() -> Answer),
 }
 
 /// Returns a responder's answer for a target, to the arguments of the tool at `path`.
@@ -86,9 +91,16 @@ fn form(responder: Responder, arch: &Architecture, path: &OsStr, arguments: &[Os
         Responder::Text(text) => Form::Prints(Some(text.into())),
         Responder::Uname => Form::Prints(uname::uname(arch, arguments)),
         Responder::Arch => Form::Prints(arguments.is_empty().then(|| line(arch.uname))),
-        Responder::Dpkg => Form::Prints(dpkg(arch, arguments)),
-        Responder::Compiler => Form::Prints(compiler::machine(arch, arguments)),
-        Responder::Ldconfig => Form::Installer,
+        Responder::Dpkg => match dpkg(arch, arguments) {
+            Some(output) => Form::Prints(Some(output)),
+            None => Form::Installer(|| Answer::Dpkg),
+        },
+        Responder::Apt => Form::Executes(apt::apt(arch, path)),
+        Responder::Compiler => match compiler::machine(arch, arguments) {
+            Some(output) => Form::Prints(Some(output)),
+            None => Form::Executes(compiler::cross(arch, path, arguments)),
+        },
+        Responder::Ldconfig => Form::Installer(|| Answer::Ldconfig),
         Responder::Getconf => Form::Executes(getconf::getconf(arguments)),
         Responder::Localedef => Form::Executes(localedef::localedef(arch, arguments)),
         Responder::Depmod => Form::Executes(depmod::depmod(arch)),
@@ -101,7 +113,12 @@ fn form(responder: Responder, arch: &Architecture, path: &OsStr, arguments: &[Os
         Responder::Machine => Form::Executes(modules::machine()),
         Responder::Bash => Form::Executes(modules::bash(arch)),
         Responder::Perl => Form::Executes(modules::perl(arch, arguments)),
-        Responder::Python => Form::Executes(modules::python(arch)),
+        Responder::Python => {
+            // python3-apt is a module.
+            let mut execution = modules::python(arch);
+            execution.variables.extend(apt::variable());
+            Form::Executes(execution)
+        }
         Responder::Ruby => Form::Executes(interpreters::ruby(arch, path, arguments)),
         Responder::Lua => Form::Executes(interpreters::lua(arch, path)),
         Responder::Ocaml => Form::Executes(interpreters::ocaml(arguments)),
@@ -124,9 +141,9 @@ pub(crate) fn answer(arch: &Architecture, path: &OsStr, called: &OsStr, argument
     };
     match (form(known.responder, arch, path, arguments), kind) {
         (Form::Prints(Some(output)), Kind::Program) => Answer::Done { output, status: 0 },
-        (Form::Installer, Kind::Program) => Answer::Ldconfig,
+        (Form::Installer(answer), Kind::Program) => answer(),
         (Form::Executes(execution), _) => Answer::Execute(execution),
-        (Form::Prints(_) | Form::Installer, _) => as_it_is(),
+        (Form::Prints(_) | Form::Installer(_), _) => as_it_is(),
     }
 }
 
@@ -255,7 +272,7 @@ mod tests {
             let (path, given) = example.words.split_first().unwrap();
             let got = match answer(arch, OsStr::new(path), OsStr::new(path), &arguments(given)) {
                 Answer::Done { output, .. } => format!("prints {:?}", String::from_utf8_lossy(&output)),
-                Answer::Ldconfig => String::from("installer"),
+                Answer::Ldconfig | Answer::Dpkg => String::from("installer"),
                 Answer::Execute(execution) => shown(&execution),
             };
             if got != example.outcome {
@@ -289,6 +306,5 @@ mod tests {
     #[test]
     fn others_are_executed_as_they_are() {
         assert!(is_plain(&executed("riscv64", "/usr/bin/sed", &["p"])));
-        assert!(is_plain(&executed("riscv64", "/usr/bin/dpkg", &["-l"])));
     }
 }

@@ -174,11 +174,11 @@ fn done(reply: Reply<Vec<u8>>) -> Option<Done> {
 }
 
 /// Strings with a NUL behind each. A program's arguments have none in them.
-fn joined<'a>(all: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+pub(crate) fn joined<'a>(all: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     all.flat_map(|one| one.iter().copied().chain([0])).collect()
 }
 
-fn strings(joined: &[u8]) -> Strings<'_> {
+pub(crate) fn strings(joined: &[u8]) -> Strings<'_> {
     Strings::new(joined).unwrap_or_default()
 }
 

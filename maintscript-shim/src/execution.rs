@@ -12,7 +12,9 @@ use std::process::{Command, ExitStatus, Stdio};
 
 /// Variables that this helper sets for a program, and takes away from what that
 /// program executes.
-const OURS: [&str; 21] = [
+const OURS: [&str; 23] = [
+    "APT_CONFIG",
+    "CPLUS_INCLUDE_PATH",
     "GI_TYPELIB_PATH",
     "GLIBC_TUNABLES",
     "GUILE_AUTO_COMPILE",
@@ -70,10 +72,10 @@ pub(crate) fn run(
     }
     let mut arguments = how.arguments;
     arguments.extend(rest.iter().cloned());
-    let path = if how.by_name {
-        OsStr::from_bytes(base_name(path))
-    } else {
-        path
+    let path = match how {
+        Execution { by_name: true, .. } => OsStr::from_bytes(base_name(path)),
+        Execution { by_path: true, .. } => native,
+        _ => path,
     };
     let Some(rewrite) = how.rewrite else {
         let Some(after) = how.after else {
@@ -175,7 +177,8 @@ fn environment(arch: &Architecture, mut variables: Variables, how: &Execution, e
     variables
 }
 
-fn take_back(variables: &mut Variables) {
+/// Takes away what this helper has set in the environment of a program for that program alone.
+pub(crate) fn take_back(variables: &mut Variables) {
     // Nobody else's: no library of a caller would find its place here.
     variables.retain(|(name, _)| name != "LD_AUDIT");
     variables.retain(|(name, value)| name != "LOCPATH" || !value.as_bytes().starts_with(LOCALES.as_bytes()));

@@ -23,6 +23,7 @@ mod answers;
 mod chrootless;
 mod counterpart;
 mod credentials;
+mod dpkg;
 mod elf;
 mod execution;
 mod loader;
@@ -39,10 +40,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Exit status of a shell for "command not found" and of this helper for "no
-/// native counterpart".
+/// Exit status of a shell for "command not found".
 const NOT_FOUND: i32 = 127;
-/// Exit status of a shell for "found but cannot be executed".
+/// Exit status of a shell for "found but cannot be executed", as a program without a native counterpart.
 const NOT_EXECUTABLE: i32 = 126;
 
 /// Runs PATH with its arguments; returns the exit status when nothing could be
@@ -119,6 +119,11 @@ fn execute(
                 return tell(&real, done);
             }
         }
+        Answer::Dpkg => {
+            if let Some(status) = dpkg::run(base_name(real.as_os_str()), rest) {
+                return status;
+            }
+        }
         Answer::Execute(planned) => execution = planned,
     }
     match counterpart::find(made_for, &called, &real, rest) {
@@ -157,7 +162,7 @@ fn execute(
                 b": ",
                 reason.as_bytes(),
             ]);
-            NOT_FOUND
+            NOT_EXECUTABLE
         }
     }
 }

@@ -16,8 +16,9 @@ pub mod unrunnable;
 pub mod view;
 
 pub use session::{
-    NATIVE_PACKAGES, Native, NativeScripts, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot,
-    ScriptRootKind, ScriptSettings, Session, SessionError, open,
+    AnswerHook, BindMount, Dpkg, DpkgAnswer, DpkgCall, HookPlace, HookPlaceOptions, NATIVE_PACKAGES, Native,
+    NativeScripts, Network, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind,
+    ScriptSettings, Session, SessionError, Surroundings, ask, open, with_hook_place,
 };
 
 pub use sysroot::is_whole as is_whole_native_package;

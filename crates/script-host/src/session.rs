@@ -12,12 +12,15 @@ mod admin;
 mod answers;
 mod control;
 mod disk_modes;
+mod dpkg;
 mod error;
+mod hook_place;
 mod interpreters;
 mod observer;
 mod options;
 mod private;
 mod record;
+mod resolver;
 mod root;
 mod run;
 mod serving;
@@ -25,9 +28,11 @@ mod shared;
 mod stand_in;
 mod wrappers;
 
+pub use dpkg::{Dpkg, DpkgAnswer, DpkgCall};
 pub use error::SessionError;
+pub use hook_place::{AnswerHook, HookPlace, HookPlaceOptions, ask, with_hook_place};
 pub use observer::Observer;
-pub use options::{Native, Options, Processor, ScriptSettings};
+pub use options::{BindMount, Native, Network, Options, Processor, ScriptSettings, Surroundings};
 pub use private::check_native_system;
 pub use root::{ScriptRoot, ScriptRootKind};
 pub use run::{RunResult, ScriptCall};
@@ -56,6 +61,8 @@ pub struct Session<'s> {
     view: Option<View>,
     /// Directories that the view shows and that the target lacked when it was made.
     lacking: Vec<&'static str>,
+    /// The process in which programs run, where the session is the answer to a call of dpkg in the view.
+    caller: Option<dpkg::Caller>,
 }
 
 /// Sets a flag when it is dropped, also by a panic.
@@ -113,6 +120,7 @@ pub fn open<T, E: From<SessionError>>(
             environment,
             view: None,
             lacking: Vec::new(),
+            caller: None,
         };
         let done = work(&mut session);
         drop(session);

@@ -4,6 +4,7 @@
 use std::io;
 use std::mem::zeroed;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -243,4 +244,49 @@ pub(crate) fn give_descriptor(listener: &OwnedFd, id: u64, given: BorrowedFd<'_>
     } else {
         Ok(i64::from(number))
     }
+}
+
+/// Most descriptors that come with a message.
+const MOST_RECEIVED: usize = 16;
+
+/// Reads some bytes of a socket, with the descriptors that came along.
+pub(crate) fn receive_with(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+    let mut payload = [io::IoSliceMut::new(bytes)];
+    let mut space = nix::cmsg_space!([RawFd; MOST_RECEIVED]);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let received = recvmsg::<()>(socket.as_raw_fd(), &mut payload, Some(&mut space), flags)?;
+    let mut descriptors = Vec::new();
+    for control in received.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(raw) = control {
+            descriptors.extend(raw.into_iter().map(adopt));
+        }
+    }
+    Ok((received.bytes, descriptors))
+}
+
+/// Has a command run as a user with groups, and with `terminal` as the controlling terminal of a session of its own.
+pub(crate) fn run_as(command: &mut Command, ids: (u32, u32, Vec<u32>), terminal: Option<OwnedFd>) {
+    let (uid, gid, groups) = ids;
+    let become_user = move || {
+        // SAFETY: between fork and exec these are system calls with numbers, and with memory that this closure owns.
+        let done = unsafe {
+            if let Some(terminal) = &terminal {
+                libc::setsid();
+                if libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY as _, 0) != 0 {
+                    return Err(io::Error::last_os_error());
+                }
+            }
+            libc::setgroups(groups.len(), groups.as_ptr()) == 0
+                && libc::setresgid(gid, gid, gid) == 0
+                && libc::setresuid(uid, uid, uid) == 0
+        };
+        if done {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    };
+    // SAFETY: the closure makes system calls only.
+    unsafe { command.pre_exec(become_user) };
 }

@@ -13,6 +13,7 @@ use dpkg_db::PackageKey;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use task_progress::escape_path;
@@ -63,6 +64,8 @@ pub struct Unrunnable {
     mode: OnUnrunnable,
     attempts: Mutex<Attempts>,
     ended: Condvar,
+    /// Whether who tries goes on, and is not stopped.
+    goes_on: AtomicBool,
     deferred: Mutex<BTreeMap<PackageKey, Deferred>>,
 }
 
@@ -110,9 +113,17 @@ impl Unrunnable {
         let mut attempts = lock(&self.attempts);
         tracing::debug!("{} cannot be run: {}", refusal.tool.display(), refusal.reason);
         attempts.first.get_or_insert(refusal);
+        if self.goes_on.load(Ordering::Acquire) {
+            return;
+        }
         let now = attempts.scripts;
         let still = |attempts: &mut Attempts| attempts.scripts == now;
         drop(self.ended.wait_timeout_while(attempts, PATIENCE, still));
+    }
+
+    /// From now on who tries goes on: a user's command is told, and decides itself.
+    pub fn let_go_on(&self) {
+        self.goes_on.store(true, Ordering::Release);
     }
 
     /// Whether the running script has tried, and is to be stopped.

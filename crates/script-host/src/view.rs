@@ -7,6 +7,7 @@
 //! ends, so do the namespaces, their mounts and every process in them.
 
 mod agent;
+pub mod command;
 mod deadline;
 mod error;
 mod fusermount;
@@ -22,17 +23,21 @@ mod sandboxed;
 mod seccomp;
 mod spawn;
 
+use crate::session::Network;
 use crate::sys::Inherited;
+use command::{Command, CommandEnd, Signals};
 pub use error::ViewError;
 use error::io_error;
 pub use fusermount::unmount_stale;
-use namespaces::{Namespaces, receive_descriptor};
+use message::BindPoint;
+use namespaces::Namespaces;
 pub use namespaces::{has_layers, probe};
 use output::Collector;
 pub use output::Sink;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use sandboxed::Sandboxed;
 pub use sandboxed::SandboxedOptions;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -99,8 +104,62 @@ pub struct ViewOptions<'a> {
     pub native_root: Option<NativeRootView<'a>>,
     /// dpkg's administrative directory, where it is outside of the target; scripts see it at [`shim_protocol::paths::ADMIN`].
     pub admin: Option<AdminView<'a>>,
+    /// How programs run around the target; none where they run in it, or in a native root.
+    pub around: Option<Around<'a>>,
+    /// Whether programs have the machine's network.
+    pub host_network: bool,
+    /// Whether the target is seen read-only.
+    pub read_only: bool,
+    /// Directories and files of the machine that are seen in the target.
+    pub binds: Vec<BoundView>,
+    /// Path of the target at which the file [`RESOLVER`](shim_protocol::names::RESOLVER) of the private directory is seen.
+    pub resolver: Option<PathBuf>,
     /// Receiver of each line that scripts write, as it comes.
     pub sink: Sink,
+}
+
+/// Programs that run around the target: in the machine's own root directory, with the user's rights there and as root
+/// of the target, which they see at its mount point ([`SERVED`](rootless_install_fs::SERVED) is mounted over it).
+pub struct Around<'a> {
+    /// Their working directory.
+    pub directory: &'a Path,
+    /// Their standard input.
+    pub input: OwnedFd,
+}
+
+/// A directory or file of the machine that is seen in the target.
+pub struct BoundView {
+    /// The directory, or that of the file.
+    directory: Target,
+    point: BindPoint,
+}
+
+impl BoundView {
+    /// Binds `source` at the path `to` of the target; `mount_point` is an empty directory of this run.
+    ///
+    /// # Errors
+    /// The source cannot be opened.
+    pub fn new(
+        source: &Path,
+        to: PathBuf,
+        read_only: bool,
+        mount_point: PathBuf,
+    ) -> Result<Self, rootless_install_fs::Error> {
+        let file = source.file_name().filter(|_| !source.is_dir());
+        let directory = match file {
+            Some(_) => source.parent().unwrap_or(Path::new("/")),
+            None => source,
+        };
+        Ok(Self {
+            directory: Target::open(directory)?,
+            point: BindPoint {
+                mount_point,
+                file: file.map(std::ffi::OsStr::to_owned),
+                to,
+                read_only,
+            },
+        })
+    }
 }
 
 /// A native root, in which scripts run; they see the target at [`DPKG_ROOT`].
@@ -244,6 +303,19 @@ impl View {
         Ok(Outcome { ended, last_lines })
     }
 
+    /// Runs a user's command in the view, with the standard input, output and error of this process, and waits for its end.
+    ///
+    /// # Errors
+    /// [`ViewError::Lost`] when the agent does not answer any more, and where there are no namespaces.
+    pub fn command(&mut self, command: Command, signals: &Signals) -> Result<CommandEnd, ViewError> {
+        match &mut self.backend {
+            Backend::Namespaces(namespaces) => namespaces.command(command, signals),
+            Backend::Sandboxed(_) => Err(ViewError::NoUserNamespaces(
+                "a command runs in a view only".to_owned(),
+            )),
+        }
+    }
+
     /// The target's FUSE server.
     pub fn server(&self) -> Option<&Server> {
         self.servers.first()
@@ -264,6 +336,21 @@ impl Drop for View {
         }
         self.servers.clear();
     }
+}
+
+/// Returns the filter of system calls (seccomp(2)), eight bytes an instruction, that keeps a script from a view's network;
+/// empty where there is none, or where the system calls of this machine are not known.
+pub(crate) fn script_filter(network: Network) -> Vec<u8> {
+    if network == Network::None {
+        return Vec::new();
+    }
+    let program = seccomp::without_network().compile().unwrap_or_default();
+    let bytes = |one: &libc::sock_filter| {
+        let [a, b] = one.code.to_ne_bytes();
+        let [c, d, e, f] = one.k.to_ne_bytes();
+        [a, b, one.jt, one.jf, c, d, e, f]
+    };
+    program.iter().flat_map(bytes).collect()
 }
 
 /// Runs the agent or the sandbox where this program was executed as one, and returns the exit status; `None` means

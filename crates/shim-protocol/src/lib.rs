@@ -19,6 +19,7 @@
 //! | `f` | PROGRAM REASON | the program cannot be executed |
 //! | `l` | DIRECTORY (ARGUMENT)* | run the target's ldconfig(8) from that working directory |
 //! | `o` | DIRECTORY (VARIABLE)* "" PROGRAM (ARGUMENT)* | do what the target's dynamic loader does for a program, or when it is the program; a variable is `LD_NAME=VALUE` |
+//! | `d` | DIRECTORY (VARIABLE)* "" (DESCRIPTOR)* "" PROGRAM (ARGUMENT)* | do what dpkg(1) or dpkg-query(1) does, with the descriptors that come along; a variable is `NAME=VALUE` |
 //! | `v` | KIND TOOL SUBJECT HELPED PROCESS | a script does not keep to the contract of `DPKG_ROOT`: a [`Violation`] |
 //! | `w` | PATH UID GID FOLLOW | record an owner: chown(2), or lchown(2) when FOLLOW is `0`; an id that stays is `-` |
 //! | `r` | PATH REFERENCE GROUP FOLLOW | record the owner of another file, or its group only |
@@ -56,6 +57,7 @@
 #![no_std]
 
 mod description;
+pub mod dialogue;
 mod message;
 mod name;
 mod record;
@@ -75,8 +77,8 @@ pub use violation::{Violation, ViolationKind};
 /// that is connected with [`paths::CONTROL`]. No such protocol exists (unix(7)).
 pub const CONTROL_LINE: i32 = 0x5249;
 
-/// Longest request in bytes: some command lines name many directories.
-pub const LONGEST_REQUEST: usize = 128 << 10;
+/// Longest request in bytes: some command lines name many directories or packages.
+pub const LONGEST_REQUEST: usize = 1 << 20;
 /// Most bytes of a command line in a request to judge it.
 pub const LONGEST_ARGUMENTS: usize = 64 << 10;
 /// Longest path in bytes, with its NUL (`PATH_MAX`).

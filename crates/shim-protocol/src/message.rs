@@ -49,6 +49,18 @@ pub enum Request<'a> {
         /// Command line without the program.
         arguments: Strings<'a>,
     },
+    /// Do what dpkg(1) or dpkg-query(1) does. Descriptors come with the first byte: standard input, output and error, the [dialogue](crate::dialogue)
+    /// about scripts, and those of `descriptors`.
+    Dpkg {
+        /// Working directory of the caller.
+        directory: &'a [u8],
+        /// Variables that concern dpkg, `NAME=VALUE`.
+        environment: Strings<'a>,
+        /// Decimal numbers of the descriptors that the arguments name, in the order in which they come.
+        descriptors: Strings<'a>,
+        /// Name of the program, `dpkg` or `dpkg-query`, and the rest of its command line.
+        arguments: Strings<'a>,
+    },
     /// A script does not keep to the contract of `DPKG_ROOT`.
     Violation(Violation<'a>),
     /// Record what the kernel refuses.
@@ -102,6 +114,19 @@ impl<'a> Request<'a> {
                 fields(sink, b"o", &[directory]);
                 sink(environment.as_bytes());
                 fields(sink, b"", &[b"", program]);
+                sink(arguments.as_bytes());
+            }
+            Self::Dpkg {
+                directory,
+                environment,
+                descriptors,
+                arguments,
+            } => {
+                fields(sink, b"d", &[directory]);
+                sink(environment.as_bytes());
+                sink(b"\0");
+                sink(descriptors.as_bytes());
+                sink(b"\0");
                 sink(arguments.as_bytes());
             }
             Self::Violation(violation) => fields(
@@ -158,6 +183,12 @@ impl<'a> Request<'a> {
                 directory: fields.path()?,
                 environment: fields.0.next_list().ok_or(CUT)?,
                 program: fields.text()?,
+                arguments: fields.rest(),
+            },
+            b'd' => Self::Dpkg {
+                directory: fields.path()?,
+                environment: fields.0.next_list().ok_or(CUT)?,
+                descriptors: fields.0.next_list().ok_or(CUT)?,
                 arguments: fields.rest(),
             },
             b'v' => Self::Violation(Violation {

@@ -34,6 +34,8 @@ macro_rules! entries {
 }
 
 entries! {
+    /// Configuration with which native programs of apt work for the target.
+    APT_CONFIGURATION = "apt.conf";
     /// dpkg's administrative directory, mounted here where it is outside of the target.
     ADMIN = "admindir";
     /// Package files of a call of apt, while it runs.
@@ -44,8 +46,12 @@ entries! {
     DESCRIPTION = "target";
     /// Script that native guile reads before all others, whose name it knows.
     GUILE_START = "init.scm";
+    /// Empty file that is there where the installer does what dpkg(1) does.
+    DPKG = "dpkg";
     /// What apt tells a hook of the packages that it will install, while the hook runs.
     HOOK_INFORMATION = "hook-information";
+    /// Socket on which hooks ask for files to be brought into the target, or out of it.
+    HOOKS = "hooks";
     /// Library map, a module of the dynamic loader.
     LIBRARY_MAP = "libraries.so";
     /// Native maintainer scripts, for those that are programs.
@@ -54,6 +60,8 @@ entries! {
     NODE_START = "start.js";
     /// Script that native R reads in the place of its site profile.
     R_START = "start.R";
+    /// resolv.conf(5) of programs that have this machine's network.
+    RESOLVER = "resolv.conf";
     /// Script that native ruby reads before all others.
     RUBY_START = "start.rb";
     /// Answers for debconf, while it takes them.

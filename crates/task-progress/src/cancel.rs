@@ -11,7 +11,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -19,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use signal_hook::consts::{
-    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH,
+    SIGXCPU, SIGXFSZ,
 };
 use signal_hook::iterator::Signals;
 
@@ -72,6 +74,8 @@ struct TokenState {
     next: AtomicU64,
     actions: Mutex<BTreeMap<u64, Callback>>,
     sleepers: Condvar,
+    /// Receiver of signals that do not stop the run.
+    diverted: Mutex<Option<UnixStream>>,
 }
 
 impl TokenState {
@@ -116,7 +120,9 @@ impl Cancel {
         let cancel = self.clone();
         thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
-                cancel.cancel(signal);
+                if !cancel.is_diverted(signal) {
+                    cancel.cancel(signal);
+                }
             }
         })?;
         let cancel = self.clone();
@@ -126,6 +132,36 @@ impl Cancel {
             late(cancelled);
         })?;
         Ok(())
+    }
+
+    /// Sends the numbers of signals, a byte each, to `receiver` until the returned guard is dropped; they do not stop the
+    /// run then. A change of the terminal's window (SIGWINCH) sends [`WINDOW`].
+    ///
+    /// # Errors
+    /// Those of sigaction(2).
+    pub fn divert(&self, receiver: UnixStream) -> io::Result<Diverted> {
+        let window = signal_hook::low_level::pipe::register(SIGWINCH, receiver.try_clone()?)?;
+        *self.diverted() = Some(receiver);
+        Ok(Diverted {
+            cancel: self.clone(),
+            window,
+        })
+    }
+
+    fn diverted(&self) -> MutexGuard<'_, Option<UnixStream>> {
+        self.0
+            .diverted
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Diverts a signal, where somebody wants it.
+    fn is_diverted(&self, signal: i32) -> bool {
+        let mut diverted = self.diverted();
+        let number = u8::try_from(signal).unwrap_or_default();
+        diverted
+            .as_mut()
+            .is_some_and(|receiver| receiver.write_all(&[number]).is_ok())
     }
 
     /// Waits until the run is to stop.
@@ -230,6 +266,24 @@ pub fn end_now(cancelled: Cancelled) -> ! {
     signal_hook::low_level::exit(cancelled.signal.saturating_add(128))
 }
 
+/// The byte that says that the terminal's window has another size; no signal has this number.
+pub const WINDOW: u8 = b'X';
+
+/// Keeps signals [diverted](Cancel::divert).
+#[must_use = "signals stop the run again when this is dropped"]
+#[derive(Debug)]
+pub struct Diverted {
+    cancel: Cancel,
+    window: signal_hook::SigId,
+}
+
+impl Drop for Diverted {
+    fn drop(&mut self) {
+        signal_hook::low_level::unregister(self.window);
+        *self.cancel.diverted() = None;
+    }
+}
+
 /// Keeps an action registered.
 #[must_use = "the action is forgotten when this is dropped"]
 #[derive(Debug)]
@@ -256,6 +310,21 @@ fn is_ignored(status: &str, signal: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn diverted_signals_do_not_stop_the_run() {
+        let cancel = Cancel::new();
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let diverted = cancel.divert(theirs).unwrap();
+        assert!(cancel.is_diverted(SIGTERM));
+        signal_hook::low_level::raise(SIGWINCH).unwrap();
+        let mut bytes = [0; 2];
+        ours.read_exact(&mut bytes).unwrap();
+        assert_eq!(bytes, [15, WINDOW]);
+        drop(diverted);
+        assert!(!cancel.is_diverted(SIGTERM) && !cancel.is_cancelled());
+    }
     use std::sync::atomic::AtomicUsize;
 
     #[test]

@@ -35,7 +35,7 @@ pub mod trace;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-pub use cancel::{Cancel, Cancelled, OnCancel, end_now};
+pub use cancel::{Cancel, Cancelled, Diverted, OnCancel, WINDOW, end_now};
 pub use escape::{ascii, escape, escape_bytes, escape_path};
 pub use summary::Summary;
 pub use tally::Tally;

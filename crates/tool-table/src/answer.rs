@@ -20,8 +20,10 @@ pub enum Responder {
     Uname,
     /// arch(1): the same as `uname -m`.
     Arch,
-    /// dpkg(1): its architectures are compiled in.
+    /// dpkg(1): its architectures are compiled in, and where the installer does its work that is asked.
     Dpkg,
+    /// apt(8) and other programs of its library: the architecture is compiled in.
+    Apt,
     /// Compilers: the options that print their machine.
     Compiler,
     /// ldconfig(8): the installer, since the kind of libraries and of its cache are compiled in.

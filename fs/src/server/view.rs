@@ -95,14 +95,33 @@ pub(super) struct Entry {
     pub(super) generation: u64,
 }
 
-/// A name that may mean something else after the request being answered. The kernel is told later, since it holds
-/// the directory's lock until it has the answer.
+/// A change of which the kernel is told later, by a thread of its own.
 #[derive(Debug)]
-pub(super) struct Invalidation {
-    /// Node of the directory.
-    pub(super) parent: u64,
-    /// The name in it.
-    pub(super) name: OsString,
+pub(super) enum Invalidation {
+    /// A name that may mean something else after the request being answered: the kernel holds the directory's lock until it
+    /// has the answer.
+    Name {
+        /// Node of the directory.
+        parent: u64,
+        /// The name in it.
+        name: OsString,
+    },
+    /// A file that a request to another view of the target has changed.
+    Inode {
+        /// Its number on disk.
+        ino: u64,
+        /// Told when the kernel has been told.
+        done: Sender<()>,
+    },
+    /// A name that a request to another view has changed.
+    Entry {
+        /// Number of the directory on disk.
+        parent: u64,
+        /// The name in it.
+        name: OsString,
+        /// Told when the kernel has been told.
+        done: Sender<()>,
+    },
 }
 
 /// The state of a served view.
@@ -199,6 +218,11 @@ impl View {
     pub(super) fn set_notifier(&self, notifier: Notifier) {
         // There is one connection, so there is one notifier.
         let _ = self.notifier.set(notifier);
+    }
+
+    /// Has all phantoms seen.
+    pub(super) fn show_all(&self) {
+        self.phantoms.set_bare(false);
     }
 
     pub(super) fn counters(&self) -> Counters {

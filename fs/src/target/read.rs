@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -49,6 +49,21 @@ impl Target {
         let text = read_link_at(location.fd(), &location.name, attr.on_disk)
             .map_err(|e| Error::io("read the link", path, e))?;
         Ok(PathBuf::from(OsString::from_vec(text)))
+    }
+
+    /// Returns the path on this machine of the file that a path leads to, links followed within the target. It need not be
+    /// there, but its directory has to. It is what the file is called now, and nobody keeps it so.
+    ///
+    /// # Errors
+    /// As [`stat`](Self::stat).
+    pub fn real_path(&self, path: &Path) -> Result<PathBuf> {
+        let location = self.location_followed("find", path)?;
+        let open = format!("/proc/self/fd/{}", location.fd().as_fd().as_raw_fd());
+        let directory = std::fs::read_link(open).map_err(|error| {
+            let errno = rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO);
+            Error::io("find", path, errno)
+        })?;
+        Ok(directory.join(&location.name))
     }
 
     /// Reads the contents of a regular file, links followed.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::environment::Environment;
-use super::{Exit, error, print_usage, values};
+use super::{Exit, error, print_usage};
 use crate::cache::{self, Entry, Keep, Kind};
 use task_progress::summary::ByteCount;
 use task_progress::{Cancel, Style, escape_path};
@@ -261,7 +261,7 @@ fn keep(text: &str) -> Result<Keep, String> {
     if unit.is_empty() {
         return Err(bad());
     }
-    let time: Duration = values::duration(text).map_err(|_| bad())?;
+    let time: Duration = crate::settings::duration(text).map_err(|_| bad())?;
     Ok(Keep::Used(time))
 }
 

@@ -101,8 +101,9 @@ pub(super) fn mode() -> impl TypedValueParser<Value = Mode> {
         (
             Mode::Auto,
             "auto",
-            &[],
-            "redirect, or chrootless where this machine does not let an ordinary user make namespaces",
+            &["root", "sudo", "unshare", "fakeroot", "fakechroot", "proot"],
+            "redirect, or chrootless where this machine does not let an ordinary user make namespaces (or, as mmdebstrap \
+             has them: root, sudo, unshare, fakeroot, fakechroot, proot)",
         ),
         (
             Mode::Redirect,
@@ -115,6 +116,44 @@ pub(super) fn mode() -> impl TypedValueParser<Value = Mode> {
             "chrootless",
             &[],
             "Outside of the target, with DPKG_ROOT, as dpkg --force-script-chrootless runs them",
+        ),
+    ])
+}
+
+/// Value of `--format` of the command that makes a root filesystem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// By the target's name.
+    Auto,
+    /// A directory.
+    Directory,
+    /// A tar archive.
+    Tar,
+    /// Nothing.
+    Null,
+}
+
+/// `--format`.
+pub(super) fn output_format() -> impl TypedValueParser<Value = OutputFormat> {
+    parser(&[
+        (OutputFormat::Auto, "auto", &[], "By the target's name"),
+        (
+            OutputFormat::Directory,
+            "directory",
+            &["dir"],
+            "A directory (or: dir)",
+        ),
+        (
+            OutputFormat::Tar,
+            "tar",
+            &[],
+            "A tar archive, compressed by the end of its name",
+        ),
+        (
+            OutputFormat::Null,
+            "null",
+            &[],
+            "Nothing is written; the target's name does not matter",
         ),
     ])
 }

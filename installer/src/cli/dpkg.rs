@@ -4,17 +4,13 @@
 //! `--native-sysroot`, `--cache`, `--mirror`, `--suite`, `--components`, `--keyring`, `--allow-older-release`, `--download-timeout`,
 //! `--script-timeout`. Front ends that cannot pass these on take them from the environment variable `ROOTLESS_INSTALL_OPTIONS`, between blanks.
 
-mod parse;
-mod table;
-
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use super::environment::Environment;
-use crate::dpkg::{self, Call};
-use parse::{Defaults, Parsed, parse};
+use crate::dpkg::{self, Call, Defaults, Parsed, parse};
 use script_host::view::privileges;
 use task_progress::Cancel;
 
@@ -51,9 +47,13 @@ pub fn main(words: &[OsString], environment: &Environment) -> ExitCode {
             .source_date_epoch
             .as_ref()
             .and_then(|epoch| epoch.to_str()?.parse().ok()),
+        frontend_locked: std::env::var_os("DPKG_FRONTEND_LOCKED").is_some(),
     };
     match parse(ours.chain(words.iter().cloned()), &defaults) {
-        Ok(Parsed::Call(call)) => run(*call, environment),
+        Ok(Parsed::Call(call)) => match call.options.unsupported() {
+            Some(option) => fail(&format!("--{option} is not done by rootless-install")),
+            None => run(*call, environment),
+        },
         Ok(Parsed::Backend(arguments)) => {
             let error = std::process::Command::new("dpkg-deb").args(arguments).exec();
             fail(&format!("unable to execute dpkg-deb: {error}"))

@@ -6,6 +6,8 @@ use std::time::Duration;
 use apt_solve::{Mmdebstrap, NotMmdebstrap};
 use url::Url;
 
+pub(super) use crate::settings::download_timeout;
+use crate::settings::duration;
 use deb_arch::{ARCHITECTURES, Architecture};
 
 /// Parses an `--arch` value: names between commas or blanks.
@@ -48,24 +50,6 @@ pub(super) fn imitate(value: &str) -> Result<Mmdebstrap, String> {
     release.parse().map_err(|error: NotMmdebstrap| error.to_string())
 }
 
-/// Parses a duration as humantime writes it; a bare number is seconds.
-pub(super) fn duration(value: &str) -> Result<Duration, String> {
-    match value.parse::<u64>() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => humantime::parse_duration(value)
-            .map_err(|error| format!("{error}; give it as `90s`, `10min` or `1h 30min`")),
-    }
-}
-
-/// Parses `--download-timeout`: a duration of at least a second and at most a day.
-pub(super) fn download_timeout(value: &str) -> Result<Duration, String> {
-    let duration = duration(value)?;
-    if (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&duration) {
-        return Ok(duration);
-    }
-    Err("less than a second, or more than a day; give it as `30s` or `5min`".to_owned())
-}
-
 /// Parses `--script-timeout`: a duration of at least a second.
 pub(super) fn timeout(value: &str) -> Result<Duration, String> {
     let duration = duration(value)?;
@@ -84,7 +68,7 @@ pub(super) fn suite(value: &str) -> Result<String, String> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b".-_+~".contains(&byte))
     };
-    if value.split('/').all(good) {
+    if value.is_empty() || value.split('/').all(good) {
         Ok(value.to_owned())
     } else {
         Err("not the name of a suite; give one as `stable`, `trixie` or `sid`".to_owned())
@@ -123,9 +107,44 @@ pub(super) fn extensions(value: &str) -> Result<Names, String> {
 }
 
 /// Parses an `--include` value: packages between commas or blanks, each
-/// `NAME[:ARCH][=VERSION|/SUITE]` as apt-get(8) takes them.
+/// `NAME[:ARCH][=VERSION|/SUITE]`, a glob, a task, or a file, as apt-get(8) takes them; or a pattern or a file as a whole.
 pub(super) fn packages(value: &str) -> Result<Names, String> {
+    if value.starts_with(['?', '~', '!', '(']) {
+        return Ok(Names(vec![value.to_owned()]));
+    }
+    if is_file(value) {
+        return file(value).map(|path| Names(vec![path]));
+    }
+    let Names(mut found) = words(value)?;
+    for item in &mut found {
+        if is_file(item) {
+            *item = file(item)?;
+        }
+    }
+    Ok(Names(found))
+}
+
+/// Whether an item of `--include` is a path, by mmdebstrap's rule.
+fn is_file(item: &str) -> bool {
+    ["/", "./", "../"].iter().any(|begin| item.starts_with(begin))
+}
+
+/// Returns the absolute path of a package file.
+fn file(path: &str) -> Result<String, String> {
+    let shown = task_progress::escape(path);
+    let found = std::fs::canonicalize(path).map_err(|error| format!("`{shown}`: {error}"))?;
+    if !found.is_file() {
+        return Err(format!("`{shown}` is no file"));
+    }
+    let found = found.into_os_string().into_string();
+    found.map_err(|_| format!("`{shown}`: its path is not text in UTF-8"))
+}
+
+fn words(value: &str) -> Result<Names, String> {
     names(value, |name| {
+        if is_file(name) || name.contains(['*', '?', '[', '^', '$', '|']) {
+            return Ok(());
+        }
         let base = name.find([':', '=', '/']).map_or(name, |end| &name[..end]);
         // Policy 5.6.1; apt also takes names in use that are shorter.
         let valid = base
@@ -182,13 +201,13 @@ fn names(value: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<Name
 /// parsed when archives are opened.
 pub(super) fn mirror(value: &str) -> Result<String, String> {
     let trimmed = value.trim();
-    if trimmed.starts_with("deb-src") {
-        return Err("`deb-src` is for source packages; give a line that begins with `deb`".to_owned());
-    }
-    if trimmed.starts_with("deb ") || trimmed.starts_with("deb\t") {
+    if trimmed.starts_with("deb ") || trimmed.starts_with("deb\t") || trimmed.starts_with("deb-src ") {
         return Ok(trimmed.to_owned());
     }
     let path = Path::new(value);
+    if value.is_empty() || value.contains('\n') || path.is_file() && !value.contains("://") {
+        return Ok(value.to_owned());
+    }
     if path
         .extension()
         .is_some_and(|end| end == "list" || end == "sources")
@@ -266,15 +285,38 @@ mod tests {
         );
         let error = packages("libc6:x86_64").unwrap_err();
         assert!(error.contains("`amd64`"), "{error}");
-        for bad in ["", ",", "../etc", "A", "a=", "a:", "-f", "a\x1bb", "a;b"] {
+        for bad in [
+            "",
+            ",",
+            "../etc",
+            "A",
+            "a=",
+            "a:",
+            "-f",
+            "a\x1bb",
+            "a;b",
+            "/nowhere/a.deb",
+        ] {
             assert!(packages(bad).is_err(), "{bad:?}");
         }
+        let whole = |value: &str| packages(value).map(|names| names.0);
+        assert_eq!(whole("?or(~na, ~nb)"), Ok(vec!["?or(~na, ~nb)".to_owned()]));
+        assert_eq!(
+            whole("libc6*,a-,b+"),
+            Ok(["libc6*", "a-", "b+"].map(str::to_owned).to_vec())
+        );
+        let directory = tempfile::tempdir().unwrap();
+        let deb = directory.path().join("a b.deb");
+        std::fs::write(&deb, "").unwrap();
+        let path = deb.to_str().unwrap();
+        assert_eq!(whole(path), Ok(vec![path.to_owned()]));
     }
 
     #[test]
     fn suites() {
         assert!(suite("stable").is_ok() && suite("trixie-backports").is_ok() && suite("a/b").is_ok());
-        for bad in ["", "../x", "a//b", "/a", "a b", "a/../b"] {
+        assert!(suite("").is_ok());
+        for bad in ["../x", "a//b", "/a", "a b", "a/../b"] {
             assert!(suite(bad).is_err(), "{bad:?}");
         }
     }
@@ -287,6 +329,7 @@ mod tests {
         assert!(mirror("ftp://mirror.example.org/").is_err_and(|error| error.contains("ftp")));
         assert!(mirror("/nowhere/x.sources").is_err());
         assert!(mirror("debian").is_err());
-        assert!(mirror("deb-src http://mirror.example.org/ sid main").is_err());
+        assert!(mirror("deb-src http://mirror.example.org/ sid main").is_ok());
+        assert!(mirror("").is_ok() && mirror("Types: deb\n").is_ok());
     }
 }

@@ -1,5 +1,7 @@
 //! Errors of the commands.
 
+use super::run::RunError;
+use crate::hooks::moments::MomentError;
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
 use crate::native_root_source::NativeRootError;
@@ -8,6 +10,7 @@ use crate::staging;
 use crate::target_spec::TargetSpec;
 use apt_solve::SolveError;
 use deb_archive::ArchiveError;
+use script_host::SessionError;
 use script_host::sysroot::SysrootError;
 use script_host::view::ViewError;
 use task_progress::Cancelled;
@@ -34,9 +37,24 @@ pub enum Error {
     /// Packages could not be unpacked or configured.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// A hook of the user's failed.
+    #[error(transparent)]
+    Hook(#[from] crate::hooks::moments::MomentError),
+    /// A file of `--include` is no package.
+    #[error(transparent)]
+    Local(#[from] crate::local_packages::LocalError),
     /// There is no native root for scripts in chrootless mode.
     #[error(transparent)]
     NativeRoot(#[from] NativeRootError),
+    /// A session on a target could not be opened, or not go on.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The database of dpkg of a target cannot be used.
+    #[error(transparent)]
+    Database(#[from] dpkg_db::DpkgError),
+    /// A command cannot be run in a target.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// There is no native sysroot.
     #[error(transparent)]
     Sysroot(#[from] SysrootError),
@@ -77,11 +95,16 @@ impl Error {
             Self::Staging(error) => error.hint(),
             Self::Output(error) | Self::Archived { source: error, .. } => error.hint(),
             Self::View(error) => error.hint(),
+            Self::Session(error) => error.hint(),
+            Self::Run(error) => error.hint(),
             Self::Install(error) => error.hint(),
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
-            Self::Archive(_)
+            Self::Hook(_)
+            | Self::Local(_)
+            | Self::Archive(_)
+            | Self::Database(_)
             | Self::Solve(_)
             | Self::Cancelled(_)
             | Self::Target(_)
@@ -98,7 +121,10 @@ impl Error {
             | Self::Archive(ArchiveError::Interrupted) => true,
             Self::Install(error) => error.is_cancelled(),
             Self::NativeRoot(error) => error.is_cancelled(),
-            Self::Sysroot(SysrootError::Fetch(ArchiveError::Interrupted)) => true,
+            Self::Hook(MomentError::Session(SessionError::Cancelled(_)))
+            | Self::Session(SessionError::Cancelled(_))
+            | Self::Session(SessionError::Sysroot(SysrootError::Fetch(ArchiveError::Interrupted)))
+            | Self::Sysroot(SysrootError::Fetch(ArchiveError::Interrupted)) => true,
             _ => false,
         }
     }

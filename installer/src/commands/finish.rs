@@ -33,7 +33,13 @@ pub(super) fn finish(
 ) -> Result<Output, Error> {
     let _stage = reporter.stage(Stage::Output);
     let source_date_epoch = settings.system.scripts.source_date_epoch;
-    output::make_devices(target, source_date_epoch)?;
+    if settings.target == TargetSpec::Nothing {
+        staging.discard();
+        return Ok(Output::default());
+    }
+    if !settings.skip.has("output/dev") {
+        output::make_devices(target, source_date_epoch, !settings.skip.has("output/mknod"))?;
+    }
     let bytes = match settings.target.compression() {
         None => {
             if let Some(epoch) = source_date_epoch {

@@ -9,7 +9,6 @@ use deb_unpack::{Job, open_package};
 use dpkg_db::{ADMIN, Available, Database};
 use rootless_install_fs::{FileType, Meta, Target};
 use std::ffi::OsStr;
-use std::io::Read;
 use std::path::Path;
 
 /// Does such an action. Returns whether each archive was recorded.
@@ -60,8 +59,10 @@ pub(super) fn change(call: &Call, target: &Target, database: &Database, messages
             messages.say(&format!("{doing} available packages info, using {shown}."));
             let mut text = Vec::new();
             let read = match source == "-" {
-                true => std::io::stdin().read_to_end(&mut text).map(|_| ()),
-                false => std::fs::read(source).map(|read| text = read),
+                true => messages.read_input().map(|read| text = read),
+                false => {
+                    std::fs::read(call.options.places.on_machine(Path::new(source))).map(|read| text = read)
+                }
             };
             read.map_err(|error| {
                 let why = errno_text(&error);
@@ -82,8 +83,10 @@ pub(super) fn change(call: &Call, target: &Target, database: &Database, messages
     }
     write(call, target, &path, &available.text(native))?;
     if !failed.is_empty() {
-        eprintln!("Errors were encountered while processing:");
-        failed.iter().for_each(|name| eprintln!(" {}", name.display()));
+        messages.tell("Errors were encountered while processing:\n");
+        failed
+            .iter()
+            .for_each(|name| messages.tell(&format!(" {}\n", name.display())));
     }
     Ok(failed.is_empty())
 }
@@ -97,7 +100,7 @@ fn record(
     messages: &Messages,
 ) -> std::result::Result<(), String> {
     let job = Job {
-        path: archive.to_owned(),
+        path: call.options.places.on_machine(archive),
         expected: None,
         recompressed: None,
     };

@@ -1,30 +1,23 @@
 //! Actions that change packages: the session that they work in, with its native tools and native root, and the
 //! engine that uses it.
 
-use super::engine::{DPKG_VERSION, Engine};
+use super::engine::Engine;
 use super::fault::{Fault, Result};
 use super::messages::Messages;
 use super::options::{Action, Call, ScriptMode};
 use super::relations::groups;
-use crate::archives::Archives;
-use crate::merge_usr::MergedUsr;
-use crate::native_root_source::{NativeRoot, NativeRootSource, Remembered};
-use crate::native_scripts::NativeScripts;
-use crate::settings::NativeTools;
-use crate::staging::Staging;
-use apt_solve::{IndexInput, Request, Universe, Variant};
+use crate::existing_target::ExistingTarget;
+use apt_solve::{Request, Variant};
 use deb_arch::Architecture;
-use deb_archive::ArchiveError;
 use deb_unpack::DebFile;
 use dpkg_db::{Database, Package, Status};
 use rootless_install_fs::Target;
-use script_host::sysroot::SysrootError;
 use script_host::view::{self, Machine};
-use script_host::{Native, ScriptRootKind, Session, SessionError};
+use script_host::{ScriptRootKind, Session, Surroundings};
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use task_progress::{Cancel, Reporter};
 
 /// A call that changes packages, and its target: what sessions are opened with.
@@ -64,15 +57,7 @@ impl Host<'_> {
         runs_programs: bool,
         work: impl FnOnce(&mut Session<'_>, D) -> Result<T>,
     ) -> Result<T> {
-        let Self {
-            call,
-            messages,
-            cancel,
-            target,
-            architecture,
-        } = *self;
-        let known_packages: &Database = database.borrow();
-        let options = &call.options;
+        let options = &self.call.options;
         let cache = options
             .cache
             .clone()
@@ -80,130 +65,31 @@ impl Host<'_> {
         let cache = cache.ok_or_else(|| {
             Fault::Call("there is no place for the cache: use --cache, or set HOME".to_owned())
         })?;
-        let reporter: Arc<dyn Reporter> = Arc::clone(messages) as _;
-        let foreign: Vec<&'static Architecture> = known_packages
-            .foreign()
-            .iter()
-            .filter_map(|name| Architecture::by_name(name))
-            .collect();
-        let native = Architecture::native();
-        let redirected = architecture != native || foreign.iter().any(|arch| *arch != native);
-        let scripts_run = match runs_programs {
-            true => scripts_run(options.script_mode(), messages)?,
+        let reporter: Arc<dyn Reporter> = Arc::clone(self.messages) as _;
+        let kind = match runs_programs {
+            true => scripts_run(options.script_mode(), self.messages)?,
             false => ScriptRootKind::Target,
         };
-        // Native tools are packages of an archive, and a native root is made of such.
-        let archives = (runs_programs && scripts_run.needs_native(redirected))
-            .then(|| Archives::open(&cache, &options.archives, Arc::clone(&reporter), cancel))
-            .transpose()
-            .map_err(unfetched)?;
-        let sources = match &archives {
-            Some(archives) if options.native == NativeTools::Packages => Some(
-                archives
-                    .sources_for(target, &options.archives)
-                    .map_err(unfetched)?,
-            ),
+        let native_root = match kind {
+            ScriptRootKind::Native => Some(native_root_request(self.call, self.target, database.borrow())),
             _ => None,
         };
-        let request = native_root_request(call, target, known_packages);
-        // The native root of an earlier call needs no indexes.
-        let remembered = sources
-            .as_ref()
-            .filter(|_| scripts_run == ScriptRootKind::Native)
-            .map(|(sources, _)| Remembered::new(&cache, sources, &request));
-        let known = remembered.as_ref().and_then(Remembered::find);
-        let indexes = match (&archives, &sources) {
-            (Some(archives), Some((sources, keyring))) if known.is_none() => archives
-                .indexes(sources, keyring, &[native.name])
-                .map_err(unfetched)?,
-            _ => Vec::new(),
-        };
-        let inputs: Vec<IndexInput<'_>> = indexes.iter().map(IndexInput::from).collect();
-        let universe = Universe::new(&inputs, native.name, &[]);
-        let scratch = Staging::scratch(&cache.join("run"))?;
-        let tools = archives.as_ref().map(|archives| Native {
-            universe: &universe,
-            indexes: &indexes,
-            fetcher: &archives.fetcher,
-            directory: options.native.directory().cloned(),
-        });
-        let native_root = match (&tools, known) {
-            (_, Some(known)) => Some(NativeRoot::of_cache(&known, &cache, false)?),
-            (Some(tools), None) if scripts_run == ScriptRootKind::Native => {
-                let source = NativeRootSource {
-                    tools,
-                    request,
-                    merged_usr: MergedUsr::default(),
-                    sources: &[],
-                    cache: &cache,
-                    remembered: remembered.as_ref(),
-                    scripts: &options.scripts,
-                    reporter: &reporter,
-                    cancel,
-                };
-                Some(source.for_run(false)?)
-            }
-            _ => None,
-        };
-        let scripts = NativeScripts {
+        ExistingTarget {
+            target: self.target,
+            architecture: self.architecture,
             cache: &cache,
-            settings: &options.archives,
-            existing: Some(target),
-            arch: architecture,
-            reporter: &reporter,
-            cancel,
-            loaded: OnceLock::new(),
-        };
-        let native_scripts = |package: &Package, script: &str| scripts.script(package, script);
-        let session = script_host::Options {
-            native_scripts: (options.native == NativeTools::Packages).then_some(&native_scripts),
-            target,
-            arch: architecture,
-            foreign: &foreign,
-            root: scripts_run.root(native_root.as_ref().map(NativeRoot::files)),
+            archives: &options.archives,
+            native: &options.native,
             scripts: &options.scripts,
-            dpkg_version: dpkg_version(known_packages),
+            kind,
+            native_root,
             runs_programs,
-            scratch: scratch.directory(),
-            mount_point: scratch.view(),
-            cache: &cache,
-            observer: None,
-            reporter: Arc::clone(&reporter),
-            cancel,
-        };
-        let native = tools.filter(|_| redirected);
-        script_host::open(session, native, |session| {
-            learn_installed(session, target, database.borrow())?;
-            work(session, database)
-        })
+            surroundings: Surroundings::default(),
+            reporter: &reporter,
+            cancel: self.cancel,
+        }
+        .open(database, work)
     }
-}
-
-/// Returns the error of a session whose native packages cannot be fetched.
-fn unfetched(error: ArchiveError) -> SessionError {
-    SysrootError::from(error).into()
-}
-
-/// Returns the version of the target's dpkg, for `DPKG_RUNNING_VERSION`.
-fn dpkg_version(database: &Database) -> String {
-    let dpkg = database.resolve("dpkg").and_then(|key| database.get(&key));
-    let version = dpkg.map(|package| package.version.clone());
-    version
-        .filter(|version| !version.is_empty())
-        .unwrap_or_else(|| DPKG_VERSION.to_owned())
-}
-
-/// Records in the session which packages own the target's paths.
-fn learn_installed(session: &Session<'_>, target: &Target, database: &Database) -> Result {
-    if !session.learns() {
-        return Ok(());
-    }
-    for package in database.packages() {
-        let list = database.list(target, &package.key())?;
-        let learnt = session.learn(&package.name, &package.version, &package.architecture, &list);
-        learnt?;
-    }
-    Ok(())
 }
 
 /// Returns the way in which scripts run on this machine.
@@ -235,7 +121,8 @@ fn native_root_request(call: &Call, target: &Target, database: &Database) -> Req
     let mut with_scripts: Vec<Package> = installed.into_iter().filter(has_scripts).cloned().collect();
     if matches!(call.action, Action::Install | Action::Unpack) {
         for path in &call.arguments {
-            let control = DebFile::open(Path::new(path)).and_then(|deb| deb.control());
+            let control =
+                DebFile::open(&call.options.places.on_machine(Path::new(path))).and_then(|deb| deb.control());
             let package = control.as_ref().ok().and_then(|control| control.package().ok());
             let (Ok(control), Some(package)) = (control, package) else {
                 continue;
@@ -307,7 +194,8 @@ fn needs_scripts(call: &Call, target: &Target, database: &Database) -> bool {
         return true;
     }
     call.arguments.iter().any(|path| {
-        let control = DebFile::open(Path::new(path)).and_then(|deb| deb.control());
+        let control =
+            DebFile::open(&call.options.places.on_machine(Path::new(path))).and_then(|deb| deb.control());
         control.ok().is_none_or(|control| {
             let new = control.package().ok();
             let first = new.is_some_and(|new| !database.packages().any(|have| have.name == new.name));

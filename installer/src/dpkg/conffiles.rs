@@ -3,7 +3,6 @@
 use super::messages::Messages;
 use super::options::Options;
 use dpkg_db::{Choice, ConffileRules, DpkgError, Question};
-use std::io::{BufRead, Write};
 
 /// The user's choices about conffiles.
 pub(super) struct Rules<'r> {
@@ -37,24 +36,22 @@ impl<'r> Rules<'r> {
         };
         let name = question.path.rsplit('/').next().unwrap_or_default();
         loop {
-            eprint!(
+            self.messages.tell(&format!(
                 "   What would you like to do about it ?  Your options are:\n    \
                  Y or I  : install the package maintainer's version\n    \
                  N or O  : keep your currently-installed version\n \
                  The default action is to keep your current version.\n\
                  *** {name} (Y/I/N/O) [default=N] ? "
-            );
-            let _ = std::io::stderr().flush();
-            let mut line = String::new();
-            match std::io::stdin().lock().read_line(&mut line) {
-                Ok(0) => return Err(failed("end of file on stdin at conffile prompt")),
+            ));
+            let line = match self.messages.read_line() {
+                Ok(line) if line.is_empty() => return Err(failed("end of file on stdin at conffile prompt")),
                 Err(error) => {
                     return Err(failed(&format!(
                         "read error on stdin at conffile prompt: {error}"
                     )));
                 }
-                Ok(_) => {}
-            }
+                Ok(line) => line,
+            };
             match line
                 .trim()
                 .chars()
@@ -89,37 +86,37 @@ impl ConffileRules for Rules<'_> {
             u8::from(question.edited),
             u8::from(question.updated)
         ));
-        eprintln!(
-            "\nConfiguration file '{}' (actually '{}')",
+        self.messages.tell(&format!(
+            "\nConfiguration file '{}' (actually '{}')\n",
             question.path,
             outside(question.place)
-        );
+        ));
         if question.local {
-            eprintln!(
+            self.messages.tell(
                 " ==> File on system created by you or by a script.\n \
-                 ==> File also in package provided by package maintainer."
+                 ==> File also in package provided by package maintainer.\n",
             );
         } else {
-            eprintln!(
-                "{}",
+            self.messages.tell(&format!(
+                "{}\n",
                 match (question.edited, question.deleted) {
                     (false, _) => "     Not modified since installation.",
                     (true, false) => " ==> Modified (by you or by a script) since installation.",
                     (true, true) => " ==> Deleted (by you or by a script) since installation.",
                 }
-            );
-            eprintln!(
-                "{}",
+            ));
+            self.messages.tell(&format!(
+                "{}\n",
                 if question.updated {
                     " ==> Package distributor has shipped an updated version."
                 } else {
                     "     Version in package is the same as at last installation."
                 }
-            );
+            ));
         }
         let choice = match self.forced() {
             Some((choice, said)) => {
-                eprintln!(" ==> {said}");
+                self.messages.tell(&format!(" ==> {said}\n"));
                 choice
             }
             None => self.ask(question)?,
@@ -134,9 +131,9 @@ impl ConffileRules for Rules<'_> {
     }
 
     fn missing(&mut self, path: &str) {
-        eprintln!(
-            "\nConfiguration file '{path}', does not exist on system.\nInstalling new config file as you requested."
-        );
+        self.messages.tell(&format!(
+            "\nConfiguration file '{path}', does not exist on system.\nInstalling new config file as you requested.\n"
+        ));
     }
 
     fn replacing(&mut self, path: &str) {

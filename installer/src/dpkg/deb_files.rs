@@ -3,6 +3,7 @@
 use super::engine::Engine;
 use super::fault::{Fault, Result, errno_text};
 use super::options::{Action, Call};
+use super::places::Places;
 use deb_unpack::{DebFile, Job, open_package};
 use dpkg_db::{ControlArchive, Database, Flag, Package, PackageKey, Status, Want, version_order};
 use std::ffi::OsStr;
@@ -56,7 +57,7 @@ impl Engine<'_, '_> {
     /// Unpacks an archive, where its package is selected.
     fn process_archive(&mut self, path: &Path) -> Result {
         let job = Job {
-            path: path.to_owned(),
+            path: self.options().places.on_machine(path),
             expected: None,
             recompressed: None,
         };
@@ -147,7 +148,7 @@ pub(super) fn archive_files(call: &Call) -> Result<Vec<PathBuf>> {
         }
         let mut found = Vec::new();
         for path in &named {
-            below(path, &mut found).map_err(|error| {
+            below(&call.options.places, path, &mut found).map_err(|error| {
                 Fault::Call(format!(
                     "cannot stat pathname '{}': {}",
                     path.display(),
@@ -168,7 +169,7 @@ pub(super) fn archive_files(call: &Call) -> Result<Vec<PathBuf>> {
         ));
     }
     for path in &archives {
-        match std::fs::metadata(path) {
+        match std::fs::metadata(call.options.places.on_machine(path)) {
             Ok(found) if found.is_file() => {}
             Ok(_) => return fatal(format!("archive '{}' is not a regular file", path.display())),
             Err(error) => {
@@ -181,18 +182,19 @@ pub(super) fn archive_files(call: &Call) -> Result<Vec<PathBuf>> {
 }
 
 /// Adds the files below `path` whose names end in `.deb` to `found`, in the order of their names.
-fn below(path: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    if !std::fs::metadata(path)?.is_dir() {
+fn below(places: &Places, path: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let here = places.on_machine(path);
+    if !std::fs::metadata(&here)?.is_dir() {
         if path.extension() == Some(OsStr::new("deb")) {
             found.push(path.to_owned());
         }
         return Ok(());
     }
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(path)?
-        .map(|entry| Ok(entry?.path()))
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(&here)?
+        .map(|entry| Ok(path.join(entry?.file_name())))
         .collect::<std::io::Result<_>>()?;
     entries.sort();
-    entries.iter().try_for_each(|entry| below(entry, found))
+    entries.iter().try_for_each(|entry| below(places, entry, found))
 }
 
 /// Returns the problem of a package whose architecture is none of the system's.

@@ -11,7 +11,7 @@ use script_host::Session;
 use std::collections::HashMap;
 
 /// The version of dpkg whose behaviour this is.
-pub(super) const DPKG_VERSION: &str = "1.22.0";
+pub(super) use crate::existing_target::DPKG_VERSION;
 
 /// A call that changes packages.
 pub(super) struct Engine<'e, 's> {

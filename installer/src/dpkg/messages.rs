@@ -3,14 +3,19 @@
 
 use deb_types::raw_text;
 use std::fs::File;
-use std::io::Write;
-use std::path::Path;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use task_progress::{Event, Reporter, escape_bytes};
 
 /// Destinations of messages.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
+    /// Standard input, output and error of the caller; none where they are those of this process.
+    standard: Option<[File; 3]>,
+    /// Whether it speaks as dpkg-query(1), which dpkg executes.
+    as_query: AtomicBool,
     /// Descriptors of front ends.
     listeners: Mutex<Vec<File>>,
     /// The log; none without `--log`.
@@ -23,11 +28,11 @@ pub(super) struct Messages {
 const SCRIPTS: u32 = 0o2;
 
 impl Messages {
-    /// Duplicates the descriptors and opens the log.
+    /// Takes copies of descriptors of this process for front ends.
     ///
     /// # Errors
     /// A descriptor that is not open.
-    pub(super) fn new(descriptors: &[i32], log: Option<&Path>, debug: u32) -> Result<Self, String> {
+    pub(super) fn new(descriptors: &[i32], debug: u32) -> Result<Self, String> {
         let messages = Self {
             debug,
             ..Self::default()
@@ -37,27 +42,109 @@ impl Messages {
                 .map_err(|error| format!("cannot use the status descriptor {descriptor}: {error}"))?;
             lock(&messages.listeners).push(File::from(copy));
         }
-        if let Some(path) = log {
-            match File::options().append(true).create(true).open(path) {
-                Ok(file) => *lock(&messages.log) = Some(file),
-                Err(error) => messages.notice(&format!("cannot open log '{}': {error}", path.display())),
-            }
-        }
         Ok(messages)
+    }
+
+    /// Speaks with another process through its standard input, output and error, and with its front ends.
+    pub(super) fn with(standard: [OwnedFd; 3], listeners: Vec<OwnedFd>, debug: u32) -> Self {
+        Self {
+            standard: Some(standard.map(File::from)),
+            as_query: AtomicBool::default(),
+            listeners: Mutex::new(listeners.into_iter().map(File::from).collect()),
+            log: Mutex::default(),
+            debug,
+        }
+    }
+
+    /// From now on speaks as dpkg-query(1).
+    pub(super) fn speak_as_query(&self) {
+        self.as_query.store(true, Ordering::Relaxed);
+    }
+
+    /// Opens the log, or says why it cannot be opened.
+    pub(super) fn open_log(&self, path: &str, opened: io::Result<File>) {
+        match opened {
+            Ok(file) => *lock(&self.log) = Some(file),
+            Err(error) => self.notice(&format!("cannot open log '{path}': {error}")),
+        }
+    }
+
+    /// Writes bytes to standard output. Nobody who reads them is no reason to stop.
+    fn out(&self, bytes: &[u8]) {
+        let _ = match &self.standard {
+            Some([_, out, _]) => (&*out).write_all(bytes),
+            None => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes).and_then(|()| out.flush())
+            }
+        };
+    }
+
+    /// Writes text to standard error; bytes of control data that are not UTF-8 as they are.
+    pub(super) fn tell(&self, text: &str) {
+        let bytes = raw_text::encode(text);
+        let _ = match &self.standard {
+            Some([_, _, error]) => (&*error).write_all(&bytes),
+            None => io::stderr().write_all(&bytes),
+        };
     }
 
     /// Prints a line on standard output; bytes of control data that are not UTF-8 as they are.
     pub(super) fn say(&self, line: &str) {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(&raw_text::encode(line));
-        let _ = out.write_all(b"\n");
-        let _ = out.flush();
+        self.out(&[&raw_text::encode(line)[..], b"\n"].concat());
+    }
+
+    /// Prints text on standard output as it is.
+    pub(super) fn print(&self, text: &str) {
+        self.out(&raw_text::encode(text));
+    }
+
+    /// Returns the number of columns of the terminal that standard output is; none for another file.
+    pub(super) fn columns(&self) -> Option<usize> {
+        let size = match &self.standard {
+            Some([_, out, _]) => rustix::termios::tcgetwinsize(out),
+            None => rustix::termios::tcgetwinsize(io::stdout()),
+        };
+        let columns = usize::from(size.ok()?.ws_col);
+        Some(if columns == 0 { 80 } else { columns })
+    }
+
+    /// Reads a line of standard input; it is empty at the end of the file.
+    pub(super) fn read_line(&self) -> io::Result<String> {
+        let mut line = String::new();
+        match &self.standard {
+            None => {
+                io::stdin().read_line(&mut line)?;
+            }
+            Some([input, ..]) => {
+                // Nothing after the line is taken: the caller may read on.
+                let (mut byte, mut bytes) = ([0], Vec::new());
+                while !bytes.ends_with(b"\n") && (&*input).read(&mut byte)? > 0 {
+                    bytes.extend_from_slice(&byte);
+                }
+                line = String::from_utf8_lossy(&bytes).into_owned();
+            }
+        }
+        Ok(line)
+    }
+
+    /// Reads all of standard input.
+    pub(super) fn read_input(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match &self.standard {
+            None => io::stdin().lock().read_to_end(&mut bytes)?,
+            Some([input, ..]) => (&*input).read_to_end(&mut bytes)?,
+        };
+        Ok(bytes)
     }
 
     /// Prints a notice on standard error.
     pub(super) fn notice(&self, text: &str) {
-        let line = format!("dpkg: {text}\n");
-        let _ = std::io::stderr().write_all(&raw_text::encode(&line));
+        let name = match self.as_query.load(Ordering::Relaxed) {
+            true => "dpkg-query",
+            false => "dpkg",
+        };
+        self.tell(&format!("{name}: {text}\n"));
     }
 
     /// Prints a warning on standard error.
@@ -90,12 +177,7 @@ impl Messages {
 impl Reporter for Messages {
     fn event(&self, event: &Event<'_>) {
         match event {
-            Event::ScriptOutput { output, .. } => {
-                let mut out = std::io::stdout().lock();
-                let _ = out.write_all(output);
-                let _ = out.write_all(b"\n");
-                let _ = out.flush();
-            }
+            Event::ScriptOutput { output, .. } => self.out(&[output, &b"\n"[..]].concat()),
             Event::Warning { message } => self.warning(message),
             Event::Trace {
                 level,
@@ -103,14 +185,10 @@ impl Reporter for Messages {
                 message,
             } if self.debug != 0 => {
                 let message = escape_bytes(message.as_bytes());
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "D{:06o}: {level} {target}: {message}",
-                    self.debug
-                );
+                self.tell(&format!("D{:06o}: {level} {target}: {message}\n", self.debug));
             }
             Event::ScriptStarted { package, script } if self.debugs_scripts() => {
-                let _ = writeln!(std::io::stderr(), "D{SCRIPTS:06o}: {package}: {script}");
+                self.tell(&format!("D{SCRIPTS:06o}: {package}: {script}\n"));
             }
             Event::ScriptFinished {
                 package,
@@ -119,10 +197,7 @@ impl Reporter for Messages {
                 ..
             } if self.debugs_scripts() => {
                 let failure = escape_bytes(failure.as_bytes());
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "D{SCRIPTS:06o}: {package}: {script}: {failure}"
-                );
+                self.tell(&format!("D{SCRIPTS:06o}: {package}: {script}: {failure}\n"));
             }
             _ => {}
         }

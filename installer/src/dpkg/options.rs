@@ -1,6 +1,7 @@
 //! A call of dpkg, as its command line has it.
 
 use super::force::Forces;
+use super::places::Places;
 use crate::path_filters::Filters;
 use crate::settings::{ArchiveSettings, NativeTools};
 use deb_arch::Architecture;
@@ -58,6 +59,14 @@ pub enum Action {
     Status,
     /// `--list`.
     List,
+    /// `--show` of dpkg-query(1).
+    Show,
+    /// `--control-list` of dpkg-query(1).
+    ControlList,
+    /// `--control-show` of dpkg-query(1).
+    ControlShow,
+    /// `--control-path` of dpkg-query(1).
+    ControlPath,
     /// `--listfiles`.
     ListFiles,
     /// `--search`.
@@ -103,6 +112,10 @@ impl Action {
             Self::CompareVersions => "compare-versions",
             Self::Status => "status",
             Self::List => "list",
+            Self::Show => "show",
+            Self::ControlList => "control-list",
+            Self::ControlShow => "control-show",
+            Self::ControlPath => "control-path",
             Self::ListFiles => "listfiles",
             Self::Search => "search",
             Self::Verify => "verify",
@@ -119,6 +132,22 @@ impl Action {
         matches!(
             self,
             Self::RecordAvail | Self::UpdateAvail | Self::MergeAvail | Self::ClearAvail
+        )
+    }
+
+    /// Whether dpkg has dpkg-query(1) do it.
+    pub fn is_query(&self) -> bool {
+        matches!(
+            self,
+            Self::Status
+                | Self::PrintAvail
+                | Self::List
+                | Self::ListFiles
+                | Self::Search
+                | Self::Show
+                | Self::ControlList
+                | Self::ControlShow
+                | Self::ControlPath
         )
     }
 
@@ -152,6 +181,12 @@ pub struct Options {
     pub root: PathBuf,
     /// The administrative directory (`--admindir`), where it is not `var/lib/dpkg` of the target.
     pub admindir: Option<PathBuf>,
+    /// Whether the caller holds the lock of front ends (`DPKG_FRONTEND_LOCKED`).
+    pub frontend_locked: bool,
+    /// Meaning of paths of archives and other files that are read.
+    pub places: Places,
+    /// `--showformat` of dpkg-query(1).
+    pub format: String,
     /// Problems that are ignored (`--force-…`, `--refuse-…`).
     pub forces: Forces,
     /// Whether something is changed; `--no-act` means no.
@@ -177,6 +212,10 @@ pub struct Options {
     pub status_fds: Vec<i32>,
     /// `--log`; none for no log.
     pub log: Option<PathBuf>,
+    /// `--pre-invoke`: commands of the shell that run before packages are changed.
+    pub pre_invoke: Vec<String>,
+    /// `--post-invoke`: those that run after it.
+    pub post_invoke: Vec<String>,
     /// `--path-exclude` and `--path-include`.
     pub filters: Filters,
     /// `--ignore-depends`: packages on which dependencies are ignored.
@@ -201,6 +240,9 @@ impl Default for Options {
         Self {
             root: PathBuf::from("/"),
             admindir: None,
+            frontend_locked: false,
+            places: Places::default(),
+            format: "${binary:Package}\\t${Version}\\n".to_owned(),
             forces: Forces::default(),
             act: true,
             pending: false,
@@ -213,6 +255,8 @@ impl Default for Options {
             abort_after: 50,
             status_fds: Vec::new(),
             log: None,
+            pre_invoke: Vec::new(),
+            post_invoke: Vec::new(),
             filters: Filters::default(),
             ignore_depends: Vec::new(),
             debug: 0,
@@ -229,6 +273,17 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Returns the name of an option that has a meaning only where a program in a view of the target calls dpkg.
+    pub fn unsupported(&self) -> Option<&'static str> {
+        let given = [
+            ("pre-invoke", &self.pre_invoke),
+            ("post-invoke", &self.post_invoke),
+        ];
+        given
+            .into_iter()
+            .find_map(|(name, commands)| (!commands.is_empty()).then_some(name))
+    }
+
     /// Returns the way in which scripts run.
     pub fn script_mode(&self) -> ScriptMode {
         if self.forces.has("script-chrootless") {

@@ -126,7 +126,7 @@ pub(super) fn list_files(
         }
     }
     if !all {
-        eprintln!("Use dpkg --contents (= dpkg-deb --contents) to list archive files contents.");
+        messages.tell("Use dpkg --contents (= dpkg-deb --contents) to list archive files contents.\n");
     }
     Ok(all)
 }

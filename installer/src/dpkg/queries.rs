@@ -7,7 +7,7 @@ use super::options::{Action, Call};
 use deb_arch::Architecture;
 use deb_types::relation::{is_architecture, is_name};
 use deb_types::version::{DpkgVersion, parse_as_dpkg};
-use dpkg_db::{ADMIN, Database, Package, PackageKey, Status, Want, version_order};
+use dpkg_db::{ADMIN, Database, Package, PackageKey, Want, version_order};
 use rootless_install_fs::Target;
 use std::cmp::Ordering;
 use std::path::Path;
@@ -84,20 +84,10 @@ pub(super) fn answer(call: &Call, target: &Target, database: &Database, messages
                 messages.say(&format!("{name}{}{}", "\t".repeat(tabs), package.want));
             }
         }
-        Action::List => {
-            messages.say(
-                "Desired=Unknown/Install/Remove/Purge/Hold\n\
-                 | Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n\
-                 |/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n\
-                 ||/ Name Version Architecture Description",
-            );
-            let shown = |package: &&Package| {
-                is_named(package, native, &patterns)
-                    && (!patterns.is_empty() || package.status != Status::NotInstalled)
-            };
-            for package in database.packages().filter(shown) {
-                messages.say(&line(package, native));
-            }
+        Action::List => return Ok(super::show::list(&patterns, database, messages)),
+        Action::Show => return super::show::show(call, &patterns, target, database, messages),
+        Action::ControlList | Action::ControlShow | Action::ControlPath => {
+            return super::show::control(call, &patterns, target, database, messages);
         }
         Action::Status | Action::PrintAvail => return stanzas(call, target, database, messages),
         Action::ListFiles => return super::paths::list_files(call, target, database, messages),
@@ -158,13 +148,13 @@ fn stanzas(call: &Call, target: &Target, database: &Database, messages: &Message
         }
     }
     if !all && of_status {
-        eprintln!("Use dpkg --info (= dpkg-deb --info) to examine archive files.");
+        messages.tell("Use dpkg --info (= dpkg-deb --info) to examine archive files.\n");
     }
     Ok(all)
 }
 
 /// Whether the name of a package matches one of some patterns (glob(7)); all do where there are none.
-fn is_named(package: &Package, native: &str, patterns: &[String]) -> bool {
+pub(super) fn is_named(package: &Package, native: &str, patterns: &[String]) -> bool {
     let names = [
         package.name.clone(),
         package.display_name(native),
@@ -176,40 +166,6 @@ fn is_named(package: &Package, native: &str, patterns: &[String]) -> bool {
                 .iter()
                 .any(|name| glibc_tools::fnmatch(pattern.as_bytes(), name.as_bytes()))
         })
-}
-
-/// Returns the line of `--list` for a package.
-fn line(package: &Package, native: &str) -> String {
-    let want = match package.want {
-        Want::Unknown => 'u',
-        Want::Install => 'i',
-        Want::Hold => 'h',
-        Want::Deinstall => 'r',
-        Want::Purge => 'p',
-    };
-    let status = match package.status {
-        Status::NotInstalled => 'n',
-        Status::ConfigFiles => 'c',
-        Status::HalfInstalled => 'H',
-        Status::Unpacked => 'U',
-        Status::HalfConfigured => 'F',
-        Status::TriggersAwaited => 'W',
-        Status::TriggersPending => 't',
-        Status::Installed => 'i',
-    };
-    let flag = if package.flag == dpkg_db::Flag::ReinstReq {
-        'R'
-    } else {
-        ' '
-    };
-    let synopsis = package.field("Description").and_then(|text| text.lines().next());
-    format!(
-        "{want}{status}{flag} {} {} {} {}",
-        package.display_name(native),
-        package.version,
-        package.architecture,
-        synopsis.unwrap_or("(no description available)")
-    )
 }
 
 /// `--validate-THING STRING`. Returns whether a version is valid; other names that are not are errors.
@@ -314,8 +270,8 @@ pub(super) fn select(database: &mut Database, messages: &Messages, clear: bool) 
         }
         return Ok(());
     }
-    let text = std::io::read_to_string(std::io::stdin())
-        .map_err(|error| Fault::Call(format!("read error on standard input: {error}")))?;
+    let text = messages.read_input().map(deb_types::raw_text::decode);
+    let text = text.map_err(|error| Fault::Call(format!("read error on standard input: {error}")))?;
     for line in text.lines().map(str::trim) {
         let mut words = line.split_whitespace();
         let (Some(name), want) = (words.next().filter(|name| !name.starts_with('#')), words.next()) else {

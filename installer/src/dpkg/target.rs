@@ -11,12 +11,32 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use std::fs::File;
 use std::path::Path;
 
-/// Returns the target's own architecture: that of its database (`arch-native`, the first line of `arch`,
-/// the package dpkg), else `--arch`, else that of the first archive that has one, else this machine's.
+/// Returns the target's own architecture: that of its database, else `--arch`, else that of the first archive that has one,
+/// else this machine's.
 ///
 /// # Errors
 /// A name that is no architecture, and an `--arch` that differs from the database.
 pub(super) fn architecture(call: &Call, target: &Target) -> Result<&'static Architecture> {
+    let known = recorded_architecture(target).map_err(Fault::Call)?;
+    match (known, call.options.arch) {
+        (Some(found), given) => match given.filter(|given| *given != found) {
+            Some(given) => Err(Fault::Call(format!(
+                "the target is for {}, not for {}",
+                found.name, given.name
+            ))),
+            None => Ok(found),
+        },
+        (None, Some(given)) => Ok(given),
+        (None, None) => Ok(archives_architecture(call).unwrap_or_else(Architecture::native)),
+    }
+}
+
+/// Returns the architecture that a target's database says: `arch-native`, the first line of `arch`, the package dpkg. None
+/// where it says none.
+///
+/// # Errors
+/// A name that is no architecture, in words.
+pub(crate) fn recorded_architecture(target: &Target) -> Result<Option<&'static Architecture>, String> {
     let text = |name: &str| {
         let text = target.read(&Path::new(ADMIN).join(name)).unwrap_or_default();
         String::from_utf8_lossy(&text).into_owned()
@@ -31,21 +51,12 @@ pub(super) fn architecture(call: &Call, target: &Target) -> Result<&'static Arch
             .map(str::to_owned)
     };
     let known = [first_line(text("arch-native")), first_line(text("arch"))];
-    let known = known.into_iter().find(|name| !name.is_empty()).or_else(of_dpkg);
-    match (known, call.options.arch) {
-        (Some(name), given) => {
-            let found = Architecture::by_name(&name)
-                .ok_or_else(|| Fault::Call(format!("the target is for '{name}', which is not supported")))?;
-            match given.filter(|given| *given != found) {
-                Some(given) => Err(Fault::Call(format!(
-                    "the target is for {}, not for {}",
-                    found.name, given.name
-                ))),
-                None => Ok(found),
-            }
-        }
-        (None, Some(given)) => Ok(given),
-        (None, None) => Ok(archives_architecture(call).unwrap_or_else(Architecture::native)),
+    let Some(name) = known.into_iter().find(|name| !name.is_empty()).or_else(of_dpkg) else {
+        return Ok(None);
+    };
+    match Architecture::by_name(&name) {
+        Some(found) => Ok(Some(found)),
+        None => Err(format!("the target is for '{name}', which is not supported")),
     }
 }
 
@@ -121,14 +132,14 @@ pub(super) struct Locks(#[allow(dead_code, reason = "they are held")] Vec<File>)
 ///
 /// # Errors
 /// Another process holds one of them.
-pub(super) fn lock(options: &Options) -> Result<Locks> {
+pub(super) fn lock(options: &Options, target: &Target) -> Result<Locks> {
     let mut held = Vec::new();
     if !options.act {
         return Ok(Locks(held));
     }
     let (root, admin) = match &options.admindir {
-        Some(admindir) => (admindir, ""),
-        None => (&options.root, "var/lib/dpkg"),
+        Some(admindir) => (admindir.as_path(), ""),
+        None => (target.root_path(), "var/lib/dpkg"),
     };
     let directory = File::open(root).map_err(|error| {
         Fault::Call(format!(
@@ -137,8 +148,7 @@ pub(super) fn lock(options: &Options) -> Result<Locks> {
             errno_text(&error)
         ))
     })?;
-    let own = std::env::var_os("DPKG_FRONTEND_LOCKED").is_none();
-    let front = own.then_some(("lock-frontend", "dpkg frontend lock"));
+    let front = (!options.frontend_locked).then_some(("lock-frontend", "dpkg frontend lock"));
     for (name, what) in front.into_iter().chain([("lock", "dpkg database lock")]) {
         // Whatever links are in the target, the file is there: the database has made it.
         let path = Path::new(admin).join(name);
@@ -176,7 +186,10 @@ fn archives_architecture(call: &Call) -> Option<&'static Architecture> {
         return None;
     }
     call.arguments.iter().find_map(|path| {
-        let control = DebFile::open(Path::new(path)).ok()?.control().ok()?;
+        let control = DebFile::open(&call.options.places.on_machine(Path::new(path)))
+            .ok()?
+            .control()
+            .ok()?;
         Architecture::by_name(&control.package().ok()?.architecture)
     })
 }

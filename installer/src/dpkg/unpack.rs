@@ -231,7 +231,7 @@ impl Engine<'_, '_> {
         }
         progress.placed = true;
         let job = Job {
-            path: archive.path.clone(),
+            path: self.options().places.on_machine(&archive.path),
             expected: None,
             recompressed: None,
         };

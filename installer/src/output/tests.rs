@@ -368,7 +368,7 @@ fn devices_replace_whatever_was_there() -> Tested {
             }
             _ => fs::write(dir.path().join("away/mark"), "x")?,
         }
-        make_devices(&target, Some(epoch))?;
+        make_devices(&target, Some(epoch), true)?;
         clamp_times(&target, epoch, &Cancel::new())?;
         let seen = of_target(&target)?;
         let in_dev: Vec<_> = seen

@@ -1,8 +1,61 @@
 //! Compilers.
+//!
+//! The compiler of the target is executed as the suite's cross compiler for its machine, from the native sysroot. That has
+//! programs of its own beside it, but no libraries and headers: those are the target's, where the target's own compiler
+//! has them.
 
-use super::line;
+use super::{Execution, Rewrite, line};
+use crate::base_name;
 use crate::paths::Architecture;
-use std::ffi::OsString;
+use shim_protocol::paths::SYSROOT;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Directories of headers of C++ that the driver's own compiler would look in, in order (cpp(1)).
+const CXX_HEADERS: &str = "CPLUS_INCLUDE_PATH";
+
+/// Executes the cross compiler for `path`, a driver with its version behind its name: gcc(1), g++(1), cpp(1), gfortran(1).
+pub(super) fn cross(arch: &Architecture, path: &OsStr, arguments: &[OsString]) -> Execution {
+    let name = String::from_utf8_lossy(base_name(path)).into_owned();
+    let version = name
+        .rsplit('-')
+        .next()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let Some(version) = version else {
+        return Execution::default();
+    };
+    let own = format!("/usr/lib/gcc/{}/{version}/", arch.triplet);
+    let mut execution = Execution {
+        by_path: true,
+        ..Execution::default()
+    };
+    if Path::new(&own).is_dir() {
+        execution.arguments.push(format!("-B{own}").into());
+    }
+    let headers = [
+        format!("/usr/include/c++/{version}"),
+        format!("/usr/include/{}/c++/{version}", arch.triplet),
+        format!("/usr/include/c++/{version}/backward"),
+    ];
+    let callers = std::env::var_os(CXX_HEADERS).filter(|paths| !paths.is_empty());
+    if callers.is_none() && Path::new(&headers[0]).is_dir() {
+        execution.variables.push((CXX_HEADERS, headers.join(":").into()));
+    }
+    let tells = |argument: &OsString| argument.as_bytes().starts_with(b"-print-");
+    if arguments.iter().any(tells) {
+        execution.rewrite = Some(Rewrite {
+            text: |_, text| {
+                let text = String::from_utf8_lossy(text);
+                let text = text.replace(SYSROOT, "");
+                text.replace("/gcc-cross/", "/gcc/").into_bytes()
+            },
+            file: None,
+            without: &[],
+        });
+    }
+    execution
+}
 
 /// gcc(1), clang(1): the options that print the machine programs are compiled for.
 pub(super) fn machine(arch: &Architecture, arguments: &[OsString]) -> Option<Vec<u8>> {
@@ -19,6 +72,28 @@ pub(super) fn machine(arch: &Architecture, arguments: &[OsString]) -> Option<Vec
 #[cfg(test)]
 mod tests {
     use super::super::tests::told;
+
+    #[test]
+    fn drivers_find_the_libraries_of_the_target() {
+        let executed =
+            super::super::tests::executed("riscv64", "/usr/bin/riscv64-linux-gnu-gcc-14", &["x.c"]);
+        assert!(executed.by_path && executed.rewrite.is_none());
+        let asks = super::super::tests::executed(
+            "riscv64",
+            "/usr/bin/riscv64-linux-gnu-g++-14",
+            &["-print-file-name=libc.so"],
+        );
+        let text = asks.rewrite.map(|rewrite| rewrite.text).unwrap();
+        let arch = crate::paths::target(std::ffi::OsStr::new("riscv64")).unwrap();
+        let told = format!(
+            "{}/usr/lib/gcc-cross/riscv64-linux-gnu/14/x",
+            shim_protocol::paths::SYSROOT
+        );
+        assert_eq!(
+            text(arch, told.as_bytes()),
+            b"/usr/lib/gcc/riscv64-linux-gnu/14/x"
+        );
+    }
 
     #[test]
     fn machines_of_compilers() {

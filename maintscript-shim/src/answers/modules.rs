@@ -125,11 +125,17 @@ pub(super) fn perl(arch: &Architecture, arguments: &[OsString]) -> Execution {
             perl_version(&fs::read_to_string(format!("{directory}/Config.pm")).unwrap_or_default())
         });
     let mut variables = Vec::new();
-    if target.is_some() && target == native {
-        // In the order of perl's own list.
-        let mut places = versions(&format!("/usr/lib/{}/perl5", arch.triplet));
+    if let (true, Some(version)) = (target == native, target) {
+        // In the order of perl's own list. In the middle of an upgrade there are directories of another version, too.
+        let own = interface(&version);
+        let of_version = |directory: &str| {
+            let found = versions(&format!("/usr/lib/{}/{directory}", arch.triplet));
+            let is_own = |path: &PathBuf| path.file_name().is_some_and(|name| name == own);
+            found.into_iter().filter(is_own).collect::<Vec<_>>()
+        };
+        let mut places = of_version("perl5");
         places.push(base.into());
-        places.extend(versions(&format!("/usr/lib/{}/perl", arch.triplet)));
+        places.extend(of_version("perl"));
         variables.extend(
             std::env::join_paths(places)
                 .ok()
@@ -153,6 +159,14 @@ pub(super) fn version_text(arguments: &[OsString], options: &[&str]) -> Option<R
         file: None,
         without: &[],
     })
+}
+
+/// The version of perl's interface, as 5.40 of 5.40.1.
+fn interface(version: &str) -> &str {
+    match version.match_indices('.').nth(1) {
+        Some((at, _)) => version.get(..at).unwrap_or(version),
+        None => version,
+    }
 }
 
 /// Directories named by the version of perl's interface, as 5.40.

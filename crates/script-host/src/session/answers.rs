@@ -2,12 +2,13 @@
 
 use super::control::{Control, Reply, done, refused};
 use super::shared::Shared;
-use super::{Result, ScriptRoot, SessionError};
+use super::{DpkgAnswer, Result, ScriptRoot, SessionError};
 use crate::arch_output::{self, Verdict};
 use crate::unrunnable::Refusal;
 use glibc_tools::{Output, ldconfig, ldd};
 use shim_protocol::{Request, Strings, Violation, names};
 use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -42,13 +43,15 @@ impl<'s> Answers<'s> {
             return Ok(None);
         }
         let path = self.shared.private().join(names::CONTROL);
-        match Control::listen(scope, &path, |request| self.answer(request)) {
+        match Control::listen(scope, &path, |request, descriptors| {
+            self.answer(request, descriptors)
+        }) {
             Ok(control) => Ok(Some(control)),
             Err(source) => Err(SessionError::Write { path, source }),
         }
     }
 
-    fn answer(&self, request: Request<'_>) -> Reply {
+    fn answer(&self, request: Request<'_>, descriptors: Vec<OwnedFd>) -> Reply {
         let shared = self.shared;
         let refuse = |tool: &Path, reason: String| {
             shared.unrunnable.refuse(Refusal {
@@ -101,6 +104,19 @@ impl<'s> Answers<'s> {
                     Err(reason) => refuse(as_path(program), reason),
                 }
             }
+            Request::Dpkg {
+                directory,
+                environment,
+                descriptors: numbers,
+                arguments,
+            } => match shared.call_dpkg(directory, environment, numbers, arguments, descriptors) {
+                Ok(DpkgAnswer::Done(status)) => done(Output {
+                    status: i32::from(status),
+                    ..Output::default()
+                }),
+                Ok(DpkgAnswer::Native) => Reply::Counterpart,
+                Err(reason) => refused(reason),
+            },
             Request::Violation(violation) => {
                 shared.violated(&violation);
                 Reply::Counterpart

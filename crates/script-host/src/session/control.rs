@@ -7,7 +7,8 @@ use nix::sys::socket::{Backlog, getsockopt, listen, sockopt::PeerCredentials};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use shim_protocol::{LONGEST_REQUEST, Request, Violation};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -122,7 +123,7 @@ impl<'scope> Control<'scope> {
     pub(super) fn listen<'env>(
         scope: &'scope Scope<'scope, 'env>,
         path: &Path,
-        answer: impl Fn(Request<'_>) -> Reply + Send + Sync + 'scope,
+        answer: impl Fn(Request<'_>, Vec<OwnedFd>) -> Reply + Send + Sync + 'scope,
     ) -> io::Result<Self> {
         let answer = Arc::new(answer);
         let listener = Arc::new(bind(path)?);
@@ -163,7 +164,7 @@ impl<'scope> Control<'scope> {
 
 /// A socket's address holds 107 bytes (unix(7)), which a path below a user's
 /// cache may exceed; the name in /proc of its directory is short.
-fn bind(path: &Path) -> io::Result<UnixListener> {
+pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -177,15 +178,22 @@ fn short(directory: &std::fs::File) -> PathBuf {
 }
 
 /// Hears one request and answers it. None where the other side does not take part.
-fn converse(stream: &UnixStream, places: &Places, answer: &dyn Fn(Request<'_>) -> Reply) -> Option<()> {
+fn converse(
+    stream: &UnixStream,
+    places: &Places,
+    answer: &dyn Fn(Request<'_>, Vec<OwnedFd>) -> Reply,
+) -> Option<()> {
     stream.set_nonblocking(true).ok()?;
-    let request = hear(stream, places)?;
+    let (request, descriptors) = hear(stream, places)?;
     let reply = match Request::decode(&request) {
-        Ok(Request::Violation(violation)) => answer(Request::Violation(Violation {
-            process: peer(stream).unwrap_or(violation.process),
-            ..violation
-        })),
-        Ok(request) => answer(request),
+        Ok(Request::Violation(violation)) => {
+            let violation = Violation {
+                process: peer(stream).unwrap_or(violation.process),
+                ..violation
+            };
+            answer(Request::Violation(violation), descriptors)
+        }
+        Ok(request) => answer(request, descriptors),
         Err(reason) => refused(reason.to_string()),
     };
     let mut bytes = Vec::new();
@@ -203,19 +211,29 @@ fn converse(stream: &UnixStream, places: &Places, answer: &dyn Fn(Request<'_>) -
     Some(())
 }
 
-fn hear(stream: &UnixStream, places: &Places) -> Option<Vec<u8>> {
-    let (mut request, since) = (Vec::new(), Instant::now());
+/// Most descriptors that come with a request.
+const MOST_DESCRIPTORS: usize = 16;
+
+/// Hears a request, and the descriptors that come along.
+fn hear(stream: &UnixStream, places: &Places) -> Option<(Vec<u8>, Vec<OwnedFd>)> {
+    let (mut request, mut descriptors, since) = (Vec::new(), Vec::new(), Instant::now());
     let mut chunk = [0; 4096];
     loop {
         places.wait_for(stream, PollFlags::IN, since)?;
-        match (&*stream).read(&mut chunk) {
-            Ok(0) => return Some(request),
-            Ok(length) => request.extend_from_slice(chunk.get(..length)?),
+        match crate::sys::receive_with(stream, &mut chunk) {
+            Ok((0, _)) => return Some((request, descriptors)),
+            Ok((length, more)) => {
+                request.extend_from_slice(chunk.get(..length)?);
+                descriptors.extend(more);
+            }
             Err(error) if is_passing(&error) => {}
             Err(_) => return None,
         }
         if request.len() > LONGEST_REQUEST {
-            return Some(request);
+            return Some((request, Vec::new()));
+        }
+        if descriptors.len() > MOST_DESCRIPTORS {
+            return None;
         }
     }
 }
@@ -247,6 +265,7 @@ impl Drop for Control<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
 
     fn ask(path: &Path, request: &[u8]) -> Vec<u8> {
         let mut stream = UnixStream::connect(path).unwrap();
@@ -262,7 +281,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("control");
         std::thread::scope(|scope| {
-            let control = Control::listen(scope, &path, |request| match request {
+            let control = Control::listen(scope, &path, |request, _| match request {
                 Request::Counterpart { path } => Reply::Execute(path.to_vec()),
                 Request::Ldconfig { arguments, .. } => done(Output {
                     stdout: arguments.as_bytes().to_vec(),
@@ -294,7 +313,7 @@ mod tests {
         let path = dir.path().join("control");
         let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
         std::thread::scope(|scope| {
-            let control = Control::listen(scope, &path, |_| Reply::Counterpart).unwrap();
+            let control = Control::listen(scope, &path, |_, _| Reply::Counterpart).unwrap();
             let idle: Vec<UnixStream> = (0..MOST * 2)
                 .map(|_| UnixStream::connect(&path).unwrap())
                 .collect();

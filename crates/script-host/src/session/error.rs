@@ -34,6 +34,9 @@ pub enum SessionError {
         /// The path.
         path: PathBuf,
     },
+    /// The process that called dpkg has ended, or does not keep to the protocol.
+    #[error("the process that called dpkg is gone")]
+    CallerGone,
     /// The user stopped the work.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -46,7 +49,7 @@ impl SessionError {
             Self::View(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
             Self::NotUtf8 { .. } => Some("make the target somewhere else".into()),
-            Self::Target(_) | Self::Write { .. } | Self::Cancelled(_) => None,
+            Self::Target(_) | Self::Write { .. } | Self::CallerGone | Self::Cancelled(_) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Options of a session.
 
-use super::{NativeScripts, Observer, ScriptRoot};
+use super::{Dpkg, NativeScripts, Observer, ScriptRoot};
 use crate::unrunnable::OnUnrunnable;
 use apt_solve::Universe;
 use deb_arch::Architecture;
@@ -48,6 +48,42 @@ pub struct Native<'a, 'u> {
     pub directory: Option<PathBuf>,
 }
 
+/// Network of programs. Maintainer scripts have none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// None but the loopback interface.
+    #[default]
+    None,
+    /// That of this machine.
+    Host,
+}
+
+/// A directory or file of this machine that is seen in the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindMount {
+    /// Absolute path on this machine.
+    pub source: PathBuf,
+    /// Absolute path in the target, which need not be there.
+    pub destination: PathBuf,
+    /// Whether it is seen read-only.
+    pub read_only: bool,
+}
+
+/// What a view has beside the target; by default nothing.
+#[derive(Clone, Default)]
+pub struct Surroundings<'a> {
+    /// Does what dpkg(1) does, where programs are redirected; none where the native dpkg does it.
+    pub dpkg: Option<&'a dyn Dpkg>,
+    /// Network of programs.
+    pub network: Network,
+    /// Whether the target is seen read-only.
+    pub read_only: bool,
+    /// Directories and files of this machine.
+    pub binds: Vec<BindMount>,
+    /// Contents of /etc/resolv.conf (resolv.conf(5)) that programs see, whatever the target has.
+    pub resolver: Option<Vec<u8>>,
+}
+
 /// Options of a session, for [`open`](super::open).
 pub struct Options<'a> {
     /// The target.
@@ -73,6 +109,8 @@ pub struct Options<'a> {
     pub mount_point: PathBuf,
     /// The cache directory, in which unpacked native packages are kept.
     pub cache: &'a Path,
+    /// What a view has beside the target.
+    pub surroundings: Surroundings<'a>,
     /// An observer of what scripts do.
     pub observer: Option<Arc<dyn Observer>>,
     /// The reporter, which gets scripts and their output.

@@ -1,11 +1,11 @@
 //! The root directory of scripts, and the target as they see it from there.
 
 use super::shared::Shared;
-use super::{Observer, Result, SessionError, private, serving, wrappers};
+use super::{Network, Observer, Result, SessionError, private, resolver, serving, wrappers};
 use crate::script::Environment;
 use crate::view::{
-    AdminView, DPKG_ROOT, Machine, NativeRootView, SandboxedOptions, Sink, View, ViewError, ViewOptions,
-    admin_mount_point,
+    AdminView, BoundView, DPKG_ROOT, Machine, NativeRootView, SandboxedOptions, Sink, View, ViewError,
+    ViewOptions, admin_mount_point,
 };
 use rootless_install_fs::{SERVED, ServeOptions, Target};
 use shim_protocol::{names, paths, variables};
@@ -145,6 +145,7 @@ impl Shared<'_> {
         let with_shim = self.redirected || chrootless;
         let private = self.private();
         private::create(&private, with_shim, self.options.arch, chrootless)?;
+        private::add(&private, &self.own_files())?;
         let made = match self.options.root {
             ScriptRoot::Target => Ok(()),
             ScriptRoot::Native { root, .. } => {
@@ -171,6 +172,21 @@ impl Shared<'_> {
                 path: private,
                 source,
             })
+    }
+
+    /// Returns further files of the private directory.
+    fn own_files(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let surroundings = &self.options.surroundings;
+        let mut files = Vec::new();
+        if self.redirected && !self.options.root.is_chrootless() {
+            let architecture = format!("APT::Architecture \"{}\";\n", self.options.arch.name);
+            files.push((names::APT_CONFIGURATION, architecture.into_bytes()));
+            if surroundings.dpkg.is_some() {
+                files.push((names::DPKG, Vec::new()));
+            }
+        }
+        files.extend(surroundings.resolver.clone().map(|text| (names::RESOLVER, text)));
+        files
     }
 
     fn prepare_observer(&self, private: &Path, root: &Target) -> std::io::Result<()> {
@@ -254,6 +270,38 @@ impl Shared<'_> {
                 ..ServeOptions::default()
             },
         });
+        let surroundings = &self.options.surroundings;
+        let resolver = surroundings.resolver.as_deref();
+        let resolver = resolver.map(|text| resolver::place(self.options.target, text));
+        let mut serve = serve;
+        let mut resolver_mount = None;
+        match resolver {
+            Some(resolver::Place::Mount(path)) => resolver_mount = Some(path),
+            Some(resolver::Place::Phantom(phantom)) => serve.phantoms.push(phantom),
+            None => {}
+        }
+        let mut binds = Vec::new();
+        for (number, bind) in surroundings.binds.iter().enumerate() {
+            let mount_point = self.options.mount_point.with_extension(format!("bind{number}"));
+            match fs::create_dir(&mount_point) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(ViewError::Io {
+                        action: "make a directory for a mount",
+                        source: error,
+                    });
+                }
+                _ => {}
+            }
+            let destination = self.options.target.stat_follow(&bind.destination);
+            if destination.is_err() {
+                serve
+                    .phantoms
+                    .push(serving::mount_point(&bind.destination, bind.source.is_dir()));
+            }
+            let to = bind.destination.clone();
+            let bound = BoundView::new(&bind.source, to, bind.read_only, mount_point);
+            binds.push(bound.map_err(ViewError::Serve)?);
+        }
         let watched = |of: fn(Arc<dyn Observer>) -> Arc<dyn rootless_install_fs::Watch>| {
             self.options.observer.clone().map(of)
         };
@@ -276,6 +324,11 @@ impl Shared<'_> {
                 },
             }),
             admin,
+            around: None,
+            host_network: surroundings.network == Network::Host,
+            read_only: surroundings.read_only,
+            binds,
+            resolver: resolver_mount,
             sink,
         })
     }

@@ -3,6 +3,7 @@
 use super::{Result, ScriptRoot, Session, SessionError};
 use crate::script::Script;
 use crate::unrunnable::Refusal;
+use crate::view::command::{Command, CommandEnd, Signals};
 use crate::view::{Ended, Outcome, View};
 use std::path::Path;
 use std::time::Instant;
@@ -174,6 +175,20 @@ impl Session<'_> {
         let cancel = self.shared.options.cancel;
         let limit = self.shared.options.scripts.timeout;
         cancel.check()?;
+        if self.caller.is_some() {
+            // What the caller tried before is no script's.
+            unrunnable.script_ended();
+            let ended = self.run_in_caller(command, variables);
+            let refusal = unrunnable.script_ended();
+            let ended = ended.transpose()?.unwrap_or(Ended::Cancelled);
+            return Ok(RunResult {
+                outcome: Outcome {
+                    ended,
+                    last_lines: Vec::new(),
+                },
+                refusal,
+            });
+        }
         let mut view = self.take_view()?;
         let stop = || cancel.is_cancelled() || unrunnable.tried();
         let outcome = view.run(package, command, variables, limit, &stop);
@@ -184,6 +199,20 @@ impl Session<'_> {
         self.view = (!killed).then_some(view);
         cancel.check()?;
         Ok(RunResult { outcome, refusal })
+    }
+
+    /// Runs a user's command, with the standard input, output and error of this process, and waits for its end. A program
+    /// that cannot be run does not stop it.
+    ///
+    /// # Errors
+    /// Those of [`run_script`](Self::run_script).
+    pub fn run_command(&mut self, command: Command, signals: &Signals) -> Result<CommandEnd> {
+        self.shared.options.cancel.check()?;
+        self.shared.unrunnable.let_go_on();
+        let mut view = self.take_view()?;
+        let ended = view.command(command, signals)?;
+        self.view = Some(view);
+        Ok(ended)
     }
 
     /// Returns the view of the last program, or a new one.

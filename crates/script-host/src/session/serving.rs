@@ -41,6 +41,22 @@ fn always() -> Vec<Phantom> {
     ]
 }
 
+/// Returns the phantom on which a directory or file of this machine is mounted.
+pub(super) fn mount_point(path: &Path, directory: bool) -> Phantom {
+    let kind = match directory {
+        true => PhantomKind::Directory,
+        false => PhantomKind::File {
+            data: Vec::new(),
+            mode: 0o644,
+        },
+    };
+    Phantom {
+        path: path.to_owned(),
+        kind,
+        parents: Parents::Shown,
+    }
+}
+
 /// Returns how a native root is served.
 pub(super) fn serve_native_root() -> ServeOptions {
     let mut phantoms = always();

@@ -134,9 +134,19 @@ impl Counterparts for Sysroot<'_, '_> {
         if is_there() {
             return Ok(Path::new(paths::SYSROOT).join(tail));
         }
-        let id = best_native_version(self.universe, package, &origin.version).ok_or_else(lacking)?;
-        self.add(&[id])
-            .map_err(|error| format!("package {package}: {}", in_words(error)))?;
+        // The package of a compiler for another machine has that in its name; of some the target's has it, too.
+        let machine = origin.architecture.triplet.replace('_', "-");
+        let names = [package.clone(), format!("{package}-{machine}")];
+        for name in &names {
+            let Some(id) = best_native_version(self.universe, name, &origin.version) else {
+                continue;
+            };
+            self.add(&[id])
+                .map_err(|error| format!("package {name}: {}", in_words(error)))?;
+            if is_there() {
+                break;
+            }
+        }
         if !is_there() {
             return Err(lacking());
         }

@@ -8,6 +8,8 @@
 //! Sources: user_namespaces(7), mount_namespaces(7), pid_namespaces(7),
 //! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
 
+mod around;
+mod commands;
 mod layers;
 mod mounts;
 mod scripts;
@@ -15,9 +17,10 @@ mod scripts;
 pub(super) use layers::try_layers;
 
 use super::handlers;
-use super::message::{FromAgent, MountPoints, ToAgent};
+use super::message::{FromAgent, MountPoints, ToAgent, receive_descriptors, send_descriptors};
 use super::seccomp::{self, Keyrings};
 use crate::sys::{self, Forked};
+use around::Around;
 use caps::{CapSet, Capability, CapsHashSet};
 use mounts::{mount_served, open_path, private_mounts, served, sources};
 use nix::mount::{MntFlags, umount2};
@@ -27,7 +30,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
@@ -87,7 +90,13 @@ pub(super) fn run() -> ExitCode {
         Ok((made, Forked::Child)) => {
             // Not to be found among the descriptors of process 1.
             drop(made.handlers);
-            enter(made.with_target).and_then(|()| scripts::serve(&mut socket))
+            match made.around {
+                Some(around) => around
+                    .enter()
+                    .and_then(|()| scripts::serve(&mut socket, Some(&around))),
+                None => enter(made.with_target, made.host_network, made.read_only)
+                    .and_then(|()| scripts::serve(&mut socket, None)),
+            }
         }
         Err(failure) => Err(failure),
     };
@@ -160,6 +169,12 @@ struct Made {
     handlers: Option<OwnedFd>,
     /// Whether scripts see the target below their root.
     with_target: bool,
+    /// The place around the target in which programs run; none for scripts in it, or in a native root.
+    around: Option<Around>,
+    /// Whether they have the machine's network.
+    host_network: bool,
+    /// Whether their root is read-only.
+    read_only: bool,
 }
 
 /// Makes the view.
@@ -171,6 +186,13 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
         ToAgent::Points(points) => points,
         _ => return Err(unexpected()),
     };
+    let around = match &points.around {
+        Some(directory) => {
+            let [input] = receive_descriptors(socket).context("hear from the installer")?;
+            Some(Around::new(directory, &points, input))
+        }
+        None => None,
+    };
     unshare(CloneFlags::CLONE_NEWUSER).context("make a user namespace")?;
     FromAgent::Unshared
         .send(socket)
@@ -178,12 +200,16 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     let ToAgent::Mapped { handlers } = ToAgent::receive(socket).context("hear from the installer")? else {
         return Err(unexpected());
     };
+    let network = match points.host_network {
+        true => CloneFlags::empty(),
+        false => CloneFlags::CLONE_NEWNET,
+    };
     unshare(
         CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWPID
             | CloneFlags::CLONE_NEWIPC
             | CloneFlags::CLONE_NEWUTS
-            | CloneFlags::CLONE_NEWNET,
+            | network,
     )
     .context("make mount, pid, ipc, uts and network namespaces")?;
     // Where there are no control groups, there is no name of one to be seen.
@@ -196,22 +222,36 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     let native_fuse = native_root.map(mount_served).transpose()?;
     let admin = points.admin.as_deref();
     let admin_fuse = admin.map(mount_served).transpose()?;
+    let bound = points.binds.iter();
+    let bound_fuse = bound
+        .map(|bind| mount_served(&bind.mount_point))
+        .collect::<Result<Vec<_>>>()?;
     // Paths outside are reachable only while this process is the user, and the
     // view only after that: the kernel refuses FUSE requests of an unmapped user.
     let open = |path| open_path(path).context("open the view");
     let mounted = (open(target)?, native_root.map(open).transpose()?);
     let admin = admin.map(open).transpose()?;
+    let bound = points.binds.iter();
+    let bound = bound
+        .map(|bind| open(&bind.mount_point))
+        .collect::<Result<Vec<_>>>()?;
     let memory = points.layer.as_deref().map(layers::memory).transpose()?;
     let binds = sources(&points)?;
     let handled = handlers.is_some();
     FromAgent::Mounted { handled }
         .send(socket)
         .context("talk to the installer")?;
-    for fuse in std::iter::once(fuse).chain(native_fuse).chain(admin_fuse) {
-        send_descriptor(socket, fuse.as_fd()).context("hand the FUSE descriptor over")?;
+    for fuse in std::iter::once(fuse)
+        .chain(native_fuse)
+        .chain(admin_fuse)
+        .chain(bound_fuse)
+    {
+        send_descriptors(socket, &[fuse.as_fd()]).context("hand the FUSE descriptor over")?;
     }
     expect(socket, &ToAgent::Serving)?;
-    become_root()?;
+    if around.is_none() {
+        become_root()?;
+    }
     let served = |mount| served(mount).context("reach the target in the view");
     let target = served(&mounted.0)?;
     let native = mounted.1.as_ref().map(served).transpose()?;
@@ -228,9 +268,15 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     if let Some(admin) = &admin {
         mounts::bind_admin(admin, native.is_some())?;
     }
+    for (bind, mount) in points.binds.iter().zip(&bound) {
+        mounts::bind_served(bind, mount)?;
+    }
     Ok(Made {
         handlers,
         with_target: native.is_some(),
+        around,
+        host_network: points.host_network,
+        read_only: points.read_only,
     })
 }
 
@@ -258,15 +304,6 @@ fn unexpected() -> Failure {
     }
 }
 
-fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Result<()> {
-    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-    let payload = [io::IoSlice::new(b"F")];
-    let raw = [descriptor.as_raw_fd()];
-    let control = [ControlMessage::ScmRights(&raw)];
-    sendmsg::<()>(socket.as_raw_fd(), &payload, &control, MsgFlags::empty(), None)?;
-    Ok(())
-}
-
 /// Takes the identity of the target's root user, which is nobody outside.
 fn become_root() -> Result<()> {
     nix::unistd::setgroups(&[]).context("drop supplementary groups")?;
@@ -278,7 +315,7 @@ fn become_root() -> Result<()> {
 
 /// Process 1: mounts what belongs to a running system, changes the root
 /// directory, and gives up every right that is not needed.
-fn enter(with_target: bool) -> Result<()> {
+fn enter(with_target: bool, host_network: bool, read_only: bool) -> Result<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("follow the agent's end")?;
     mounts::running_system(with_target)?;
     // A view without a network still has itself.
@@ -288,8 +325,13 @@ fn enter(with_target: bool) -> Result<()> {
         nix::sys::socket::SockFlag::SOCK_CLOEXEC,
         None,
     );
-    if let Ok(socket) = socket {
+    if let Ok(socket) = socket
+        && !host_network
+    {
         sys::loopback_up(&socket).context("set up the loopback interface")?;
+    }
+    if read_only {
+        mounts::read_only(Path::new(".")).context("make the target read-only")?;
     }
     nix::unistd::pivot_root(".", ".").context("change the root directory")?;
     umount2(".", MntFlags::MNT_DETACH).context("leave the machine's root directory")?;

@@ -1,6 +1,7 @@
 //! A FUSE mount without a user namespace: made by fusermount3(1), which is set-user-id root.
 
-use super::{ViewError, io_error, receive_descriptor};
+use super::message::receive_descriptors;
+use super::{ViewError, io_error};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,8 @@ pub(super) fn mount(path: &Path) -> Result<(Mount, OwnedFd), ViewError> {
                     path: path.to_owned(),
                     connection: connection(path),
                 };
-                return receive_descriptor(&ours).map(|fuse| (mount, fuse));
+                let [fuse] = receive_descriptors(&ours).map_err(ViewError::Lost)?;
+                return Ok((mount, fuse));
             }
             Ok(output) => refused = String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -31,6 +31,27 @@ pub struct IdRange {
     gid: Vec<Range>,
 }
 
+impl IdRange {
+    /// Returns the same ids, but for the first: the target's root is this user.
+    #[must_use]
+    pub fn with_own_user(&self) -> Self {
+        let own = |own: u32, ids: &[Range]| {
+            let mut all = vec![(own, 1)];
+            let mut rest = ids.iter();
+            if let Some((first, count)) = rest.next() {
+                all.push((first + 1, count - 1));
+            }
+            all.extend(rest);
+            all.retain(|(_, count)| *count > 0);
+            all
+        };
+        Self {
+            uid: own(nix::unistd::getuid().as_raw(), &self.uid),
+            gid: own(nix::unistd::getgid().as_raw(), &self.gid),
+        }
+    }
+}
+
 /// Writer of the maps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mapper {

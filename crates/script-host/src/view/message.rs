@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! agent                                   installer
-//!                                  ◄──    Points
+//!                                  ◄──    Points     (and around a target the standard input)
 //! Unshared                         ──►    writes the id maps
 //!                                  ◄──    Mapped     (with handlers to register)
 //! Mounted, then the FUSE descriptor ──►   starts the server (one for each mount)
@@ -14,6 +14,10 @@
 //! Exited | Signalled | NotRun      ──►               │ repeated
 //!                                  ◄──    Spread     │ (while one runs)
 //!                                  ◄──    Kill       ┘ (while one runs)
+//!                                  ◄──    Command, then three descriptors ┐
+//! Terminal, then its descriptor    ──►    (where it gets one)             │ repeated
+//! Exited | Signalled | NotRun | NotFound ──►                              │
+//!                                  ◄──    Signal (while one runs)         ┘
 //! ```
 //!
 //! `Failed` may stand in place of anything the agent says; the end of the
@@ -21,9 +25,12 @@
 //! A frame is a count and that many strings, each with its length, all `u32`
 //! little endian.
 
-use std::ffi::OsStr;
+use super::command::{Command, Standard, User};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// Directories of the machine of which the view is made. They are no arguments of the agent, which scripts can read.
@@ -41,6 +48,30 @@ pub(super) struct MountPoints {
     pub(super) layer: Option<PathBuf>,
     /// Mount point of dpkg's administrative directory, where it is outside of the target.
     pub(super) admin: Option<PathBuf>,
+    /// Working directory of programs that run around the target, in the machine's own root directory; none where they run
+    /// in the target or in a native root.
+    pub(super) around: Option<PathBuf>,
+    /// Whether programs have the machine's network.
+    pub(super) host_network: bool,
+    /// Whether the target is seen read-only.
+    pub(super) read_only: bool,
+    /// Directories and files of the machine that are seen in the target.
+    pub(super) binds: Vec<BindPoint>,
+    /// Path of the target at which the file [`RESOLVER`](shim_protocol::names::RESOLVER) of the private directory is seen.
+    pub(super) resolver: Option<PathBuf>,
+}
+
+/// A directory or file of the machine that is seen in the target, served as the target is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BindPoint {
+    /// Mount point of its directory.
+    pub(super) mount_point: PathBuf,
+    /// Name of the file in that directory; none for the directory itself.
+    pub(super) file: Option<OsString>,
+    /// Path of the target.
+    pub(super) to: PathBuf,
+    /// Whether it is seen read-only.
+    pub(super) read_only: bool,
 }
 
 /// From the installer to the agent.
@@ -64,6 +95,10 @@ pub(super) enum ToAgent {
         /// Number of the processor it runs on; none means all.
         processor: Option<usize>,
     },
+    /// Run a user's command and say how it ended. Its standard input, output and error follow.
+    Command(Command),
+    /// Send this signal to the command.
+    Signal(i32),
     /// Let what runs in the view have every processor again.
     Spread,
     /// Kill everything that runs in the view, except the agent.
@@ -82,12 +117,16 @@ pub(super) enum FromAgent {
     },
     /// The view is ready for commands.
     Ready,
+    /// The command has a terminal, whose other end follows.
+    Terminal,
     /// The command ended with this status.
     Exited(i32),
     /// The command was ended by this signal.
     Signalled(i32),
     /// The command could not be executed.
     NotRun(String),
+    /// There is no such command.
+    NotFound,
     /// The view could not be set up.
     Failed {
         /// The action that failed.
@@ -139,38 +178,164 @@ fn texts(parts: Vec<Vec<u8>>) -> io::Result<Vec<String>> {
     texts.collect::<Result<_, _>>().map_err(io::Error::other)
 }
 
+fn flag(on: bool) -> &'static [u8] {
+    if on { b"1" } else { b"0" }
+}
+
+fn path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+fn optional(bytes: &[u8]) -> Option<PathBuf> {
+    (!bytes.is_empty()).then(|| path(bytes))
+}
+
 impl MountPoints {
-    fn parts(&self) -> [&[u8]; 7] {
+    fn parts(&self) -> Vec<&[u8]> {
         fn bytes(path: &Path) -> &[u8] {
             path.as_os_str().as_bytes()
         }
-        [
-            b"points",
+        let mut parts = vec![
+            &b"points"[..],
             bytes(&self.target),
             bytes(&self.private),
             self.native_system.as_deref().map_or(b"", bytes),
             self.native_root.as_deref().map_or(b"", bytes),
             self.layer.as_deref().map_or(b"", bytes),
             self.admin.as_deref().map_or(b"", bytes),
-        ]
+            self.around.as_deref().map_or(b"", bytes),
+            self.resolver.as_deref().map_or(b"", bytes),
+            flag(self.host_network),
+            flag(self.read_only),
+        ];
+        for bind in &self.binds {
+            parts.push(bytes(&bind.mount_point));
+            parts.push(bind.file.as_ref().map_or(b"", |name| name.as_bytes()));
+            parts.push(bytes(&bind.to));
+            parts.push(flag(bind.read_only));
+        }
+        parts
     }
 
     /// Reads the parts after the first.
     fn read(parts: &[Vec<u8>]) -> io::Result<Self> {
-        let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
-        let optional = |bytes: &Vec<u8>| (!bytes.is_empty()).then(|| path(bytes));
         match parts {
-            [target, private, native_system, native_root, layer, admin] => Ok(Self {
-                target: path(target),
-                private: path(private),
-                native_system: optional(native_system),
-                native_root: optional(native_root),
-                layer: optional(layer),
-                admin: optional(admin),
-            }),
+            [
+                target,
+                private,
+                native_system,
+                native_root,
+                layer,
+                admin,
+                around,
+                resolver,
+                host_network,
+                read_only,
+                binds @ ..,
+            ] => {
+                let binds = binds.chunks(4).map(|bind| match bind {
+                    [mount_point, file, to, read_only] => Ok(BindPoint {
+                        mount_point: path(mount_point),
+                        file: optional(file).map(PathBuf::into_os_string),
+                        to: path(to),
+                        read_only: read_only == b"1",
+                    }),
+                    _ => Err(malformed()),
+                });
+                Ok(Self {
+                    target: path(target),
+                    private: path(private),
+                    native_system: optional(native_system),
+                    native_root: optional(native_root),
+                    layer: optional(layer),
+                    admin: optional(admin),
+                    around: optional(around),
+                    resolver: optional(resolver),
+                    host_network: host_network == b"1",
+                    read_only: read_only == b"1",
+                    binds: binds.collect::<io::Result<_>>()?,
+                })
+            }
             _ => Err(malformed()),
         }
     }
+}
+
+impl Command {
+    fn parts(&self) -> Vec<Vec<u8>> {
+        let numbers = |numbers: &[u32]| {
+            let texts: Vec<String> = numbers.iter().map(u32::to_string).collect();
+            texts.join(",").into_bytes()
+        };
+        let standard = self.standard.map(|standard| match standard {
+            Standard::Given => b'=',
+            Standard::Terminal => b't',
+        });
+        let mut parts = vec![
+            b"command".to_vec(),
+            standard.to_vec(),
+            self.directory.as_os_str().as_bytes().to_vec(),
+            numbers(&[self.user.uid, self.user.gid]),
+            numbers(&self.user.groups),
+            self.arguments.len().to_string().into_bytes(),
+        ];
+        let words = self
+            .arguments
+            .iter()
+            .chain(self.environment.iter().flat_map(|(name, value)| [name, value]));
+        parts.extend(words.map(|word| word.as_bytes().to_vec()));
+        parts
+    }
+
+    /// Reads the parts after the first.
+    fn read(parts: Vec<Vec<u8>>) -> Option<Self> {
+        let mut parts = parts.into_iter();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
+        let numbers = |bytes: Vec<u8>| -> Option<Vec<u32>> {
+            let text = text(bytes)?;
+            let words = text.split(',').filter(|word| !word.is_empty());
+            words.map(|word| word.parse().ok()).collect()
+        };
+        let standard: [u8; 3] = parts.next()?.try_into().ok()?;
+        let standard = standard.map(|kind| match kind {
+            b't' => Standard::Terminal,
+            _ => Standard::Given,
+        });
+        let directory = path(&parts.next()?);
+        let [uid, gid] = numbers(parts.next()?)?.try_into().ok()?;
+        let groups = numbers(parts.next()?)?;
+        let count: usize = text(parts.next()?)?.parse().ok()?;
+        let mut words = parts.map(OsString::from_vec);
+        let arguments: Vec<OsString> = words.by_ref().take(count).collect();
+        let mut environment = Vec::new();
+        while let Some(name) = words.next() {
+            environment.push((name, words.next()?));
+        }
+        Some(Self {
+            arguments,
+            environment,
+            directory,
+            user: User { uid, gid, groups },
+            standard,
+        })
+    }
+}
+
+/// Sends descriptors, with a byte.
+pub(super) fn send_descriptors(socket: &UnixStream, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+    let payload = [io::IoSlice::new(b"F")];
+    let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    let control = [ControlMessage::ScmRights(&raw)];
+    sendmsg::<()>(socket.as_raw_fd(), &payload, &control, MsgFlags::empty(), None)?;
+    Ok(())
+}
+
+/// Receives as many descriptors as `N`, with a byte.
+pub(super) fn receive_descriptors<const N: usize>(socket: &UnixStream) -> io::Result<[OwnedFd; N]> {
+    let mut byte = [0];
+    let received = crate::sys::receive_with(socket, &mut byte)?.1;
+    received.try_into().map_err(|_| malformed())
 }
 
 fn malformed() -> io::Error {
@@ -192,6 +357,8 @@ impl ToAgent {
                 write_frame(out, &parts)
             }
             Self::Serving => write_frame(out, &["serving"]),
+            Self::Command(command) => write_frame(out, &command.parts()),
+            Self::Signal(number) => write_frame(out, &["signal", &number.to_string()]),
             Self::Kill => write_frame(out, &["kill"]),
             Self::Spread => write_frame(out, &["spread"]),
             Self::Run {
@@ -214,11 +381,15 @@ impl ToAgent {
     /// # Errors
     /// The end of the stream, or a malformed frame.
     pub(super) fn receive(input: &mut impl Read) -> io::Result<Self> {
-        let parts = read_frame(input)?;
+        let mut parts = read_frame(input)?;
         if let [kind, points @ ..] = parts.as_slice()
             && kind == b"points"
         {
             return MountPoints::read(points).map(Self::Points);
+        }
+        if parts.first().is_some_and(|kind| kind == b"command") {
+            let command = Command::read(parts.split_off(1)).ok_or_else(malformed)?;
+            return Ok(Self::Command(command));
         }
         let mut parts = texts(parts)?.into_iter();
         match parts.next().as_deref() {
@@ -227,6 +398,10 @@ impl ToAgent {
             }),
             Some("serving") => Ok(Self::Serving),
             Some("kill") => Ok(Self::Kill),
+            Some("signal") => {
+                let number = parts.next().and_then(|number| number.parse().ok());
+                number.map(Self::Signal).ok_or_else(malformed)
+            }
             Some("spread") => Ok(Self::Spread),
             Some("run") => {
                 let processor = match parts.next().ok_or_else(malformed)?.as_str() {
@@ -261,9 +436,11 @@ impl FromAgent {
             Self::Unshared => write_frame(out, &["unshared"]),
             Self::Mounted { handled } => write_frame(out, &["mounted", if *handled { "1" } else { "0" }]),
             Self::Ready => write_frame(out, &["ready"]),
+            Self::Terminal => write_frame(out, &["terminal"]),
             Self::Exited(status) => write_frame(out, &["exited", &status.to_string()]),
             Self::Signalled(signal) => write_frame(out, &["signalled", &signal.to_string()]),
             Self::NotRun(reason) => write_frame(out, &["not-run", reason]),
+            Self::NotFound => write_frame(out, &["not-found"]),
             Self::Failed {
                 action,
                 reason,
@@ -286,8 +463,10 @@ impl FromAgent {
                 handled: *handled == "1",
             }),
             ["ready"] => Ok(Self::Ready),
+            ["terminal"] => Ok(Self::Terminal),
             ["exited", status] => Ok(Self::Exited(number(status)?)),
             ["signalled", signal] => Ok(Self::Signalled(number(signal)?)),
+            ["not-found"] => Ok(Self::NotFound),
             ["not-run", reason] => Ok(Self::NotRun((*reason).to_owned())),
             ["failed", action, reason, errno] => Ok(Self::Failed {
                 action: (*action).to_owned(),
@@ -315,7 +494,24 @@ mod tests {
             environment: Vec::new(),
             processor: None,
         };
-        let short = [ToAgent::Serving, ToAgent::Spread, ToAgent::Kill];
+        let command = ToAgent::Command(Command {
+            arguments: vec!["sh".into(), OsString::from_vec(b"\xff".to_vec()), OsString::new()],
+            environment: vec![("A".into(), OsString::new()), ("B".into(), "=".into())],
+            directory: "/tmp".into(),
+            user: User {
+                uid: 1000,
+                gid: 100,
+                groups: vec![100, 4],
+            },
+            standard: [Standard::Terminal, Standard::Given, Standard::Given],
+        });
+        let short = [
+            ToAgent::Serving,
+            ToAgent::Spread,
+            ToAgent::Kill,
+            ToAgent::Signal(15),
+            command,
+        ];
         let mapped =
             [Vec::new(), vec!["|0|".into(), "|1|".into()]].map(|handlers| ToAgent::Mapped { handlers });
         let points = [None, Some(PathBuf::from(OsStr::from_bytes(b"/na\xefve")))].map(|path| {
@@ -325,7 +521,19 @@ mod tests {
                 native_system: path.clone(),
                 native_root: path.clone(),
                 layer: path.clone(),
-                admin: path,
+                admin: path.clone(),
+                host_network: path.is_some(),
+                read_only: path.is_none(),
+                binds: path
+                    .iter()
+                    .map(|path| BindPoint {
+                        mount_point: "/m".into(),
+                        file: Some("f".into()),
+                        to: path.clone(),
+                        read_only: true,
+                    })
+                    .collect(),
+                resolver: path,
             })
         });
         let all = short.into_iter().chain(mapped).chain(points);
@@ -340,15 +548,20 @@ mod tests {
             errno: 1,
         };
         let mounted = [true, false].map(|handled| FromAgent::Mounted { handled });
-        for message in [FromAgent::Unshared, FromAgent::Ready, failed]
-            .into_iter()
-            .chain(mounted)
-            .chain([
-                FromAgent::Exited(-1),
-                FromAgent::Signalled(9),
-                FromAgent::NotRun("x".into()),
-            ])
-        {
+        for message in [
+            FromAgent::Unshared,
+            FromAgent::Ready,
+            FromAgent::Terminal,
+            FromAgent::NotFound,
+            failed,
+        ]
+        .into_iter()
+        .chain(mounted)
+        .chain([
+            FromAgent::Exited(-1),
+            FromAgent::Signalled(9),
+            FromAgent::NotRun("x".into()),
+        ]) {
             let mut wire = Vec::new();
             message.send(&mut wire).unwrap();
             assert_eq!(FromAgent::receive(&mut wire.as_slice()).unwrap(), message);

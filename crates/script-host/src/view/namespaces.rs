@@ -1,19 +1,20 @@
 //! The namespaces of a view, and the conversation with the agent that holds them.
 
 use super::agent::FUSE_FAILED;
+use super::command::{self, Command, CommandEnd};
 use super::deadline::Deadline;
 use super::idmap::{self, IdRange, Mapper};
-use super::message::{FromAgent, MountPoints, ToAgent};
+use super::message::{FromAgent, MountPoints, ToAgent, receive_descriptors, send_descriptors};
 use super::output::Collector;
 use super::processor::{self, Processors};
 use super::{AGENT_MARKER, Ended, LAYERS_MARKER, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
 use crate::limits;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -38,10 +39,14 @@ impl Namespaces {
     /// Makes them, mounts the target there and serves it.
     pub(super) fn start(options: ViewOptions<'_>) -> Result<(Self, Collector, Vec<Server>), ViewError> {
         let (range, mapper) = probe()?;
+        let range = match &options.around {
+            Some(_) => range.with_own_user(),
+            None => range,
+        };
         let (mut socket, theirs) = UnixStream::pair().map_err(io_error("make a socket pair"))?;
         let (reader, writer) = io::pipe().map_err(io_error("make a pipe"))?;
         let errors = writer.try_clone().map_err(io_error("copy a descriptor"))?;
-        let mut agent = Command::new("/proc/self/exe")
+        let mut agent = process::Command::new("/proc/self/exe")
             .arg(AGENT_MARKER)
             .env_clear()
             .envs(limits::for_scripts())
@@ -67,13 +72,27 @@ impl Namespaces {
                 .as_ref()
                 .and_then(|native| native.layer.map(Path::to_owned)),
             admin: options.admin.as_ref().map(|admin| admin.mount_point.clone()),
+            around: options.around.as_ref().map(|around| around.directory.to_owned()),
+            host_network: options.host_network,
+            read_only: options.read_only,
+            binds: options.binds.iter().map(|bind| bind.point.clone()).collect(),
+            resolver: options.resolver,
         });
+        let input = options.around.map(|around| around.input);
         let native = options.native_root.map(|native| (native.root, native.serve));
         let admin = options.admin.map(|admin| (admin.directory, admin.serve));
+        let bound = options
+            .binds
+            .iter()
+            .map(|bind| (&bind.directory, ServeOptions::default()));
         let served = std::iter::once((options.target, options.serve))
             .chain(native)
-            .chain(admin);
-        let begun = points.send(&mut socket).map_err(ViewError::Lost);
+            .chain(admin)
+            .chain(bound);
+        let begun = points
+            .send(&mut socket)
+            .and_then(|()| input.map_or(Ok(()), |input| send_descriptors(&socket, &[input.as_fd()])))
+            .map_err(ViewError::Lost);
         match begun.and_then(|()| set_up(&mut socket, &agent, (&range, &mapper), handlers, served)) {
             Ok(servers) => {
                 let threads: Vec<i32> = servers.iter().flat_map(Server::threads).copied().collect();
@@ -128,6 +147,16 @@ impl Namespaces {
             other => return Err(unexpected(&other)),
         };
         Ok(killed.unwrap_or(ended))
+    }
+
+    /// Runs a user's command and waits for its end.
+    pub(super) fn command(
+        &mut self,
+        command: Command,
+        signals: &command::Signals,
+    ) -> Result<CommandEnd, ViewError> {
+        self.processors.spread();
+        command::run(&mut self.socket, command, signals)
     }
 
     /// Ends everything in them.
@@ -185,7 +214,7 @@ fn try_namespaces((range, mapper): &(IdRange, Mapper)) -> Result<(), ViewError> 
         return Ok(());
     }
     let failed = io_error("try to make a user namespace");
-    let mut tried = Command::new("/proc/self/exe")
+    let mut tried = process::Command::new("/proc/self/exe")
         .arg(PROBE_MARKER)
         .env_clear()
         .stdin(Stdio::piped())
@@ -234,7 +263,7 @@ pub fn has_layers() -> bool {
 static LAYERS: OnceLock<bool> = OnceLock::new();
 
 fn try_layers() -> bool {
-    let tried = Command::new("/proc/self/exe")
+    let tried = process::Command::new("/proc/self/exe")
         .arg(LAYERS_MARKER)
         .env_clear()
         .stdin(Stdio::null())
@@ -265,7 +294,7 @@ fn set_up<'t>(
     };
     let servers = served
         .map(|(target, mut serve)| {
-            let fuse = receive_descriptor(socket)?;
+            let [fuse] = receive_descriptors(socket).map_err(ViewError::Lost)?;
             // Handlers of the kernel do it.
             serve.redirect = serve.redirect.filter(|_| !handled);
             rootless_install_fs::serve(target, fuse, serve).map_err(ViewError::Serve)
@@ -308,27 +337,4 @@ fn receive(socket: &mut UnixStream) -> Result<FromAgent, ViewError> {
         FromAgent::Failed { action, reason, .. } => Err(ViewError::SetUp { action, reason }),
         message => Ok(message),
     }
-}
-
-pub(super) fn receive_descriptor(socket: &UnixStream) -> Result<OwnedFd, ViewError> {
-    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
-    let mut byte = [0];
-    let mut payload = [io::IoSliceMut::new(&mut byte)];
-    let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
-    let received = recvmsg::<()>(
-        socket.as_fd().as_raw_fd(),
-        &mut payload,
-        Some(&mut space),
-        MsgFlags::MSG_CMSG_CLOEXEC,
-    )
-    .map_err(|error| ViewError::Lost(error.into()))?;
-    let lost = |_| ViewError::Lost(io::ErrorKind::InvalidData.into());
-    for control in received.cmsgs().map_err(lost)? {
-        if let ControlMessageOwned::ScmRights(descriptors) = control
-            && let [descriptor] = descriptors.as_slice()
-        {
-            return Ok(crate::sys::adopt(*descriptor));
-        }
-    }
-    Err(ViewError::Lost(io::Error::other("no descriptor arrived")))
 }

@@ -11,7 +11,7 @@ mod calls;
 mod policy;
 
 pub(super) use calls::{Call, Interface, called};
-pub(super) use policy::{Keyrings, Limits, sandbox, view};
+pub(super) use policy::{Keyrings, Limits, sandbox, view, without_network};
 
 use calls::{INTERFACES, X32};
 use libc::sock_filter;

@@ -52,16 +52,17 @@ instruction set> /usr/bin/mono-sgen --aot x
 "#,
         ),
     tool("gcc g++ cpp gfortran gnat gdc cc")
-        .answer("gcc* g++* cpp* cc", Responder::Compiler)
+        .answer("gcc* g++* cpp* gfortran* cc", Responder::Compiler)
         .outputs(&[
-            output("/usr/bin/*-linux-gnu*-gcc-#", MACHINE, CODE),
-            output("/usr/bin/*-linux-gnu*-g++-#", MACHINE, CODE),
+            output("/usr/bin/*-linux-gnu*-gcc-#", MACHINE, CODE).crossed(false),
+            output("/usr/bin/*-linux-gnu*-g++-#", MACHINE, CODE).crossed(false),
             output(
                 "/usr/bin/*-linux-gnu*-cpp-#",
                 MACHINE,
                 "what depends on the machine it compiles for",
-            ),
-            output("/usr/bin/*-linux-gnu*-gfortran-#", MACHINE, CODE),
+            )
+            .crossed(false),
+            output("/usr/bin/*-linux-gnu*-gfortran-#", MACHINE, CODE).crossed(false),
             output("/usr/bin/*-linux-gnu*-gnat*-#", MACHINE, CODE),
             output("/usr/bin/*-linux-gnu*-gdc-#", MACHINE, CODE),
             output("/usr/libexec/gcc/*/#/cc1*", MACHINE, CODE),
@@ -71,7 +72,7 @@ instruction set> /usr/bin/mono-sgen --aot x
 i386$ /usr/bin/gcc-14 -dumpmachine
     prints "i686-linux-gnu\n"
 instruction set> /usr/bin/s390x-linux-gnu-gcc-14
-    refuse
+    cross
 "#,
         ),
     // GNU binutils: the packages for other machines have the same programs by the same names.

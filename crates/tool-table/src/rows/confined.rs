@@ -200,6 +200,7 @@ dbus-uuidgen --ensure=/target/etc/machine-id
         ),
     tool("apt-get apt-cache apt-config apt-key apt-mark apt")
         .root(confined("-o=T -c=T"), "sources and caches are those of the root")
+        .answer("apt apt-* aptitude* synaptic packagekitd", Responder::Apt)
         .shown(
             r#"
 apt-get check

@@ -103,7 +103,7 @@ riscv64$ /usr/sbin/ldconfig -X
             Method::Installer(Asked::Dpkg),
             "its architecture is compiled in; the rest honours DPKG_ROOT (dpkg(1))",
         )
-        .answer("dpkg", Responder::Dpkg)
+        .answer("dpkg dpkg-query", Responder::Dpkg)
         .shown(
             r#"
 dpkg --print-architecture

@@ -3,12 +3,12 @@
 //! Sources: mount(2), mount_namespaces(7), move_mount(2), `Documentation/filesystems/fuse.rst`.
 
 use super::{Context, Result};
-use crate::view::message::MountPoints;
+use crate::view::message::{BindPoint, MountPoints};
 use crate::view::{DPKG_ROOT, PHANTOM_DIRECTORY, START_STOP_DAEMON};
 use nix::mount::{MsFlags, mount};
 use rootless_install_fs::SERVED;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
-use shim_protocol::names::{SYSROOT, WRAPPERS, WRAPPERS_KEPT};
+use shim_protocol::names::{RESOLVER, SYSROOT, WRAPPERS, WRAPPERS_KEPT};
 use shim_protocol::paths;
 use std::fs::{self, File};
 use std::io;
@@ -63,6 +63,13 @@ pub(super) fn sources(points: &MountPoints) -> Result<Vec<Bind>> {
         binds.push(Bind {
             from: From::Outside(File::open(&starter).context(action)?.into()),
             to: Path::new("usr/sbin").join(START_STOP_DAEMON),
+            kind: BindKind::ReadOnly,
+        });
+    }
+    if let Some(to) = &points.resolver {
+        binds.push(Bind {
+            from: From::Outside(File::open(private.join(RESOLVER)).context(action)?.into()),
+            to: to.strip_prefix("/").unwrap_or(to).to_owned(),
             kind: BindKind::ReadOnly,
         });
     }
@@ -191,6 +198,23 @@ pub(super) fn bind_admin(directory: &OwnedFd, with_target: bool) -> Result<()> {
         .context("mount the administrative directory")
 }
 
+/// Mounts a directory of the machine, or a file in it, which is served as the target is, in the root directory of
+/// scripts, which is the working directory. `mount` is where its directory is mounted.
+pub(super) fn bind_served(point: &BindPoint, mount: &OwnedFd) -> Result<()> {
+    let to = point.to.strip_prefix("/").unwrap_or(&point.to);
+    let action = format!("mount {}", point.to.display());
+    let directory = served(mount).context(&action)?;
+    let from = match &point.file {
+        None => descriptor_path(&directory),
+        Some(name) => descriptor_path(&directory).join(name),
+    };
+    bind(&from, to, MsFlags::empty()).context(&action)?;
+    match point.read_only {
+        true => read_only(to).context(&action),
+        false => Ok(()),
+    }
+}
+
 fn bind(from: &Path, to: &Path, deep: MsFlags) -> nix::Result<()> {
     mount(
         Some(from),
@@ -201,9 +225,15 @@ fn bind(from: &Path, to: &Path, deep: MsFlags) -> nix::Result<()> {
     )
 }
 
+/// Mounts a file over another one, read-only.
+pub(super) fn bind_file(from: &Path, to: &Path) -> nix::Result<()> {
+    bind(from, to, MsFlags::empty())?;
+    read_only(to)
+}
+
 /// Remounts read-only, without set-id programs and devices. Options that the
 /// machine's own mount has are locked and must be kept (mount_namespaces(7)).
-fn read_only(path: &Path) -> nix::Result<()> {
+pub(super) fn read_only(path: &Path) -> nix::Result<()> {
     use nix::sys::statvfs::{FsFlags, statvfs};
     let here = statvfs(path)?.flags();
     let kept = [

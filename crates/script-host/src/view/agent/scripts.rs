@@ -1,6 +1,7 @@
 //! Runs commands as process 1 of the view, one after another, and reaps the processes that they leave behind.
 
-use super::{Context, Result, unexpected};
+use super::around::Around;
+use super::{Context, Result, commands, unexpected};
 use crate::limits;
 use crate::view::message::{FromAgent, ToAgent};
 use crate::view::spawn::spawn;
@@ -13,10 +14,11 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-/// Runs commands until the installer is gone.
-pub(super) fn serve(socket: &mut UnixStream) -> Result<ExitCode> {
+/// Runs commands until the installer is gone, in the view or `around` the target.
+pub(super) fn serve(socket: &mut UnixStream, around: Option<&Around>) -> Result<ExitCode> {
     FromAgent::Ready.send(socket).context("talk to the installer")?;
     let all = processor::allowed();
     limits::restore();
@@ -28,13 +30,21 @@ pub(super) fn serve(socket: &mut UnixStream) -> Result<ExitCode> {
                 processor,
             }) => {
                 processor::stay_on(processor, all.as_ref());
-                let Some(outcome) = run_command(socket, &arguments, &environment, all.as_ref())? else {
+                let Some(outcome) = run_command(socket, &arguments, &environment, all.as_ref(), around)?
+                else {
+                    return Ok(ExitCode::SUCCESS);
+                };
+                outcome.send(socket).context("talk to the installer")?;
+            }
+            Ok(ToAgent::Command(command)) => {
+                processor::stay_on(None, all.as_ref());
+                let Some(outcome) = commands::run(socket, &command)? else {
                     return Ok(ExitCode::SUCCESS);
                 };
                 outcome.send(socket).context("talk to the installer")?;
             }
             // Nothing runs any more: the command ended before this arrived.
-            Ok(ToAgent::Kill | ToAgent::Spread) => {}
+            Ok(ToAgent::Kill | ToAgent::Spread | ToAgent::Signal(_)) => {}
             Ok(_) => return Err(unexpected()),
             Err(_) => return Ok(ExitCode::SUCCESS),
         }
@@ -47,6 +57,7 @@ fn run_command(
     arguments: &[String],
     environment: &[(String, String)],
     all: Option<&CpuSet>,
+    around: Option<&Around>,
 ) -> Result<Option<FromAgent>> {
     let [program, rest @ ..] = arguments else {
         return Ok(Some(FromAgent::NotRun("no program is named".to_owned())));
@@ -54,19 +65,40 @@ fn run_command(
     // dpkg's working directory is the root that it installs into.
     let root = environment.iter().find(|(name, _)| name == "DPKG_ROOT");
     let directory = root.map_or("", |(_, root)| root.as_str());
-    let directory = if directory.is_empty() { "/" } else { directory };
+    let directory = match around {
+        Some(around) => around.directory(),
+        None if directory.is_empty() => Path::new("/"),
+        None => Path::new(directory),
+    };
+    let (input, variable) = around.map(Around::prepare).transpose()?.unzip();
+    let input = std::cell::Cell::new(input);
     let started = spawn(program.as_ref(), rest, |command: &mut Command| {
         command
             .current_dir(directory)
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .envs(variable.iter().flatten().cloned())
+            .stdin(input.take().unwrap_or_else(Stdio::null))
             .process_group(0);
     });
     let child = match started {
         Ok(child) => Pid::from_raw(i32::try_from(child.id()).unwrap_or(-1)),
         Err(error) => return Ok(Some(FromAgent::NotRun(error.to_string()))),
     };
+    let outcome = accompany(socket, child, all)?;
+    if outcome.is_some() {
+        let mark = [output::MARK, b"\n"].concat();
+        let _ = io::stdout().write_all(&mark).and_then(|()| io::stdout().flush());
+    }
+    Ok(outcome)
+}
+
+/// Waits for the end of a child while the installer may speak; `None` when the installer went away meanwhile.
+pub(super) fn accompany(
+    socket: &mut UnixStream,
+    child: Pid,
+    all: Option<&CpuSet>,
+) -> Result<Option<FromAgent>> {
     let handle = rustix::process::Pid::from_raw(child.as_raw())
         .ok_or_else(|| io::Error::other("no process id"))
         .and_then(|pid| {
@@ -82,8 +114,6 @@ fn run_command(
                 _ => continue,
             };
             reap();
-            let mark = [output::MARK, b"\n"].concat();
-            let _ = io::stdout().write_all(&mark).and_then(|()| io::stdout().flush());
             return Ok(Some(outcome));
         }
         if spoken {
@@ -91,6 +121,12 @@ fn run_command(
                 // -1: everything in the namespace but process 1 (kill(2)).
                 Ok(ToAgent::Kill) => {
                     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+                }
+                // The process group of the command.
+                Ok(ToAgent::Signal(number)) => {
+                    if let Ok(signal) = Signal::try_from(number) {
+                        let _ = kill(Pid::from_raw(-child.as_raw()), signal);
+                    }
                 }
                 Ok(ToAgent::Spread) => all.into_iter().for_each(processor::spread_all),
                 Ok(_) => return Err(unexpected()),

@@ -91,6 +91,14 @@ pub(crate) fn view(keyrings: Keyrings) -> Policy {
     policy
 }
 
+/// Returns the policy for scripts without a network in a view that has one. They have it in addition to that of the view.
+pub(crate) fn without_network() -> Policy {
+    let mut policy = Policy::default();
+    let families = [AF_INET, AF_INET6].map(|family| deny(EACCES, [is(0, number(family))]));
+    policy.rule(Call::Socket, families.into());
+    policy
+}
+
 /// Returns the policy for scripts beside the user's own processes and files.
 pub(crate) fn sandbox(limits: Limits) -> Policy {
     let mut policy = Policy::default();

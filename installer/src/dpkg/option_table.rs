@@ -1,6 +1,6 @@
 //! dpkg's options (dpkg(1); `cmdinfos` in its source), and those of this program.
 
-use crate::dpkg::Action;
+use super::options::Action;
 
 /// Form of an option's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +165,10 @@ pub(super) fn options() -> Vec<OptionSpec> {
     for (long, short) in [("yet-to-unpack", None), ("predep-package", None)] {
         all.push(option(long, short, Value::None, Meaning::NotDone));
     }
-    for long in ["pre-invoke", "post-invoke", "status-logger", "admin"] {
+    for long in ["pre-invoke", "post-invoke"] {
+        all.push(option(long, None, Value::Given, Meaning::Setting));
+    }
+    for long in ["status-logger", "admin"] {
         all.push(option(long, None, Value::Given, Meaning::NotDone));
     }
     all

@@ -8,15 +8,14 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::table::{Meaning, OptionSpec, Value, options};
-use crate::cli::values::download_timeout;
-use crate::dpkg::{Action, Call, Options};
-use crate::settings::NativeTools;
+use super::option_table::{Meaning, OptionSpec, Value, options};
+use super::options::{Action, Call, Options};
+use crate::settings::{NativeTools, download_timeout};
 use deb_arch::Architecture;
 
 /// A command line.
 #[derive(Clone, Debug)]
-pub(super) enum Parsed {
+pub enum Parsed {
     /// A call of dpkg.
     Call(Box<Call>),
     /// A call of dpkg-deb, with its arguments.
@@ -27,10 +26,7 @@ pub(super) enum Parsed {
 ///
 /// # Errors
 /// The problem, in dpkg's words.
-pub(super) fn parse(
-    words: impl IntoIterator<Item = OsString>,
-    environment: &Defaults,
-) -> Result<Parsed, String> {
+pub fn parse(words: impl IntoIterator<Item = OsString>, environment: &Defaults) -> Result<Parsed, String> {
     let mut parser = Parser {
         known: options(),
         options: Options::default(),
@@ -40,6 +36,7 @@ pub(super) fn parse(
         instdir: None,
     };
     parser.options.scripts.source_date_epoch = environment.source_date_epoch;
+    parser.options.frontend_locked = environment.frontend_locked;
     let mut words = words.into_iter().peekable();
     let is_option = |word: &OsString| word.as_bytes().starts_with(b"-") && word.len() > 1;
     while let Some(word) = words.next_if(is_option) {
@@ -57,13 +54,15 @@ pub(super) fn parse(
 
 /// Values of the environment, which options override (dpkg(1), "ENVIRONMENT").
 #[derive(Clone, Debug, Default)]
-pub(super) struct Defaults {
+pub struct Defaults {
     /// `DPKG_ROOT`.
-    pub(super) root: Option<PathBuf>,
+    pub root: Option<PathBuf>,
     /// `DPKG_ADMINDIR`.
-    pub(super) admindir: Option<PathBuf>,
+    pub admindir: Option<PathBuf>,
     /// `SOURCE_DATE_EPOCH`.
-    pub(super) source_date_epoch: Option<i64>,
+    pub source_date_epoch: Option<i64>,
+    /// `DPKG_FRONTEND_LOCKED`: whether the caller holds the lock of front ends.
+    pub frontend_locked: bool,
 }
 
 /// State of parsing.
@@ -161,6 +160,8 @@ impl Parser {
         match name {
             "pending" => options.pending = true,
             "recursive" => options.recursive = true,
+            "pre-invoke" => options.pre_invoke.push(text(name, value)?.to_owned()),
+            "post-invoke" => options.post_invoke.push(text(name, value)?.to_owned()),
             "refuse-downgrade-short" => {
                 options.forces.set("downgrade", false);
             }
