@@ -15,6 +15,7 @@ mod hook_helper;
 pub mod lint;
 pub mod mmdebstrap;
 pub mod more;
+pub mod plan;
 pub mod resolve;
 pub mod run;
 pub mod state;
@@ -52,6 +53,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if arguments.get(1).is_some_and(|first| first == lint::NAME) {
         return lint::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
+    if arguments.get(1).is_some_and(|first| first == plan::PLAN) {
+        return plan::plan(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
+    if arguments.get(1).is_some_and(|first| first == plan::DIFF) {
+        return plan::diff(arguments.get(1..).unwrap_or_default(), style);
     }
     if arguments.get(1).is_some_and(|first| first == cache::NAME) {
         return cache::main(arguments.get(1..).unwrap_or_default(), &environment, style);

@@ -22,6 +22,7 @@ pub mod merge_usr;
 pub mod native_root_source;
 mod native_scripts;
 pub mod output;
+pub mod package_lock;
 mod path_filters;
 pub mod preseed;
 pub mod settings;

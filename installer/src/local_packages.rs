@@ -132,6 +132,7 @@ pub fn local_package(path: &Path) -> Result<LocalPackage, LocalError> {
         architecture: architecture.clone(),
         priority: LOCAL_PRIORITY,
         authenticated: true,
+        release: None,
         packages,
     };
     Ok(LocalPackage {

@@ -1,6 +1,7 @@
 //! `Packages` indexes of sources.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -35,8 +36,23 @@ pub struct Index {
     pub priority: i16,
     /// Whether its packages can be authenticated; no package is fetched where they cannot.
     pub authenticated: bool,
+    /// The Release file that names it; none where there is none.
+    pub release: Option<Arc<ReleaseState>>,
     /// The index: paragraphs as in deb-control(5), with Filename, Size, SHA256.
     pub packages: Packages,
+}
+
+/// A Release file as it was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseState {
+    /// URL, without user and password.
+    pub url: String,
+    /// `Date`, as written.
+    pub date: String,
+    /// SHA-256 of the file in hexadecimal.
+    pub sha256: String,
+    /// URL of the archive's states of the past, with `@SNAPSHOTID@` in it, where one is known.
+    pub snapshots: Option<String>,
 }
 
 impl Index {
@@ -194,6 +210,7 @@ pub fn load_indexes(
             architecture: index.arch.to_owned(),
             priority: DEFAULT_PRIORITY,
             authenticated: index.release.authenticated,
+            release: index.release.state(),
             packages,
         }))
     })?;

@@ -3,8 +3,11 @@
 //! What apt goes on with is gone on with, and said.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::index::ReleaseState;
+use super::snapshot;
 use super::source::Source;
 use super::{ArchiveError, Result, date, explain};
 use deb_types::FileHash;
@@ -37,6 +40,8 @@ pub(super) struct Release {
     pub(super) label: String,
     /// `Snapshots`: a URL of this archive's states of the past.
     pub(super) snapshots: String,
+    /// SHA-256 of the file as it was fetched, in hexadecimal; empty where there is none.
+    pub(super) sha256: String,
     /// Files by their paths below the Release file.
     files: HashMap<String, ReleaseEntry>,
     /// Whether the indexes must be taken without a checksum: nothing names one that counts, and the user trusts the
@@ -121,6 +126,7 @@ impl Release {
             version: get("version"),
             label: get("label"),
             snapshots: get("snapshots"),
+            sha256: String::new(),
             files,
             unhashed,
             authenticated: true,
@@ -142,6 +148,7 @@ impl Release {
             version: String::new(),
             label: String::new(),
             snapshots: String::new(),
+            sha256: String::new(),
             files: HashMap::new(),
             unhashed: true,
             authenticated: true,
@@ -202,6 +209,18 @@ impl Release {
             });
         }
         Ok(warnings)
+    }
+
+    /// Returns what others may want to know of it; none where there is no file.
+    pub(super) fn state(&self) -> Option<Arc<ReleaseState>> {
+        (!self.sha256.is_empty()).then(|| {
+            Arc::new(ReleaseState {
+                url: self.url.clone(),
+                date: self.date.clone(),
+                sha256: self.sha256.clone(),
+                snapshots: snapshot::template(self).map(str::to_owned),
+            })
+        })
     }
 
     /// Returns `Date` and its text, if it can be read.

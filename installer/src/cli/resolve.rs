@@ -11,6 +11,7 @@ use super::environment::Environment;
 use super::more::MoreError;
 use super::values::Names;
 use crate::hooks::HookContext;
+use crate::package_lock::LockError;
 use crate::preseed::{PreseedError, Selections};
 use crate::settings::{ArchiveSettings, NativeTools, Settings, Skip, SystemSettings};
 use crate::target_spec::{TargetError, TargetSpec};
@@ -53,6 +54,9 @@ pub enum SettingsError {
     /// An option of mmdebstrap has a value without a meaning.
     #[error(transparent)]
     More(#[from] MoreError),
+    /// `--locked` has no lock, or one that cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The archive would be written on a terminal.
     #[error("standard output is a terminal; the archive would be shown on it")]
     Terminal,
@@ -70,6 +74,7 @@ impl SettingsError {
             ),
             Self::NativeSysroot(_) => Some("leave the option out to have one made"),
             Self::Preseed(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
             Self::More(error) => error.hint(),
             Self::NoSuite => Some("name one with --suite, or give sources that name theirs with --mirror"),
             Self::Target(_) | Self::CurrentDirectory(_) => None,
@@ -151,6 +156,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
             suite: args.suite,
             components,
             mirrors: args.mirror,
+            lists: None,
             keyrings,
             http_proxy: None,
             https_proxy: None,
@@ -172,6 +178,9 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         log: args.log,
         keep_failed: args.keep_failed,
         dry_run: args.dry_run,
+        plan_as_lock: false,
+        lock: None,
+        locked: None,
         verbosity: match (args.quiet, args.debug, args.verbose) {
             (true, ..) => Verbosity::Quiet,
             (_, true, _) => Verbosity::Debug,

@@ -37,6 +37,9 @@ pub enum Error {
     /// Packages could not be unpacked or configured.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// A lock cannot be written, or carried out.
+    #[error(transparent)]
+    Lock(#[from] crate::package_lock::LockError),
     /// A hook of the user's failed.
     #[error(transparent)]
     Hook(#[from] crate::hooks::moments::MomentError),
@@ -97,6 +100,7 @@ impl Error {
             Self::View(error) => error.hint(),
             Self::Session(error) => error.hint(),
             Self::Run(error) => error.hint(),
+            Self::Lock(error) => error.hint().map(str::to_owned),
             Self::Install(error) => error.hint(),
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
