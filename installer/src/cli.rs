@@ -13,6 +13,7 @@ pub mod error;
 pub mod exit;
 mod hook_helper;
 pub mod lint;
+pub mod mirror;
 pub mod mmdebstrap;
 pub mod more;
 pub mod plan;
@@ -59,6 +60,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     if arguments.get(1).is_some_and(|first| first == plan::DIFF) {
         return plan::diff(arguments.get(1..).unwrap_or_default(), style);
+    }
+    if arguments.get(1).is_some_and(|first| first == mirror::NAME) {
+        return mirror::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }
     if arguments.get(1).is_some_and(|first| first == cache::NAME) {
         return cache::main(arguments.get(1..).unwrap_or_default(), &environment, style);

@@ -19,6 +19,7 @@ pub mod install;
 pub mod lint;
 pub mod local_packages;
 pub mod merge_usr;
+pub mod mirror;
 pub mod native_root_source;
 mod native_scripts;
 pub mod output;

@@ -133,6 +133,7 @@ pub fn local_package(path: &Path) -> Result<LocalPackage, LocalError> {
         priority: LOCAL_PRIORITY,
         authenticated: true,
         release: None,
+        files: Vec::new(),
         packages,
     };
     Ok(LocalPackage {

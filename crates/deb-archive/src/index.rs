@@ -38,13 +38,30 @@ pub struct Index {
     pub authenticated: bool,
     /// The Release file that names it; none where there is none.
     pub release: Option<Arc<ReleaseState>>,
+    /// Files that the archive has of it, in the order to try; none for an index without packages.
+    pub files: Vec<ArchiveFile>,
     /// The index: paragraphs as in deb-control(5), with Filename, Size, SHA256.
     pub packages: Packages,
+}
+
+/// A file of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchiveFile {
+    /// Path below the archive's root.
+    pub path: String,
+    /// The file.
+    pub file: PackageFile,
 }
 
 /// A Release file as it was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseState {
+    /// Its directory below the archive's root, with a slash in the end; empty for the root.
+    pub directory: String,
+    /// The file, or the file and its signature, by their names.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Whether indexes are also there by their checksums.
+    pub by_hash: bool,
     /// URL, without user and password.
     pub url: String,
     /// `Date`, as written.
@@ -211,6 +228,7 @@ pub fn load_indexes(
             priority: DEFAULT_PRIORITY,
             authenticated: index.release.authenticated,
             release: index.release.state(),
+            files: index.files(),
             packages,
         }))
     })?;

@@ -52,10 +52,10 @@ mod verify;
 #[cfg(test)]
 mod testing;
 
-pub use archive_cache::{IN_USE, TABLES, is_whole_download};
+pub use archive_cache::{IN_USE, TABLES, hash_of, is_whole_download};
 pub use error::ArchiveError;
 pub use fetch::{FetchOptions, Fetcher};
-pub use index::{Index, ReleaseState, load_indexes};
+pub use index::{ArchiveFile, Index, ReleaseState, load_indexes};
 pub use keyring::Keyring;
 pub use lock::{Lock, lock_file};
 pub use machine_sources::{MachineSources, machine_sources, sources_in, sources_of, target_sources};

@@ -145,6 +145,12 @@ pub(super) fn load_release(
     let mut release = Release::parse(&text, &url, source.takes_weak())?;
     if let Some((_, document)) = documents.first() {
         release.sha256 = hex(&Sha256::digest(&document.bytes));
+        release.directory.clone_from(&directory);
+        let name = |url: &Url| url.path().rsplit('/').next().unwrap_or_default().to_owned();
+        let named = documents
+            .iter()
+            .map(|(url, document)| (name(url), Arc::clone(document)));
+        release.documents = named.collect();
     }
     if release.unhashed && !source.trusted {
         fetcher.warn_once(&format!(

@@ -108,6 +108,12 @@ impl Cli {
 }
 
 impl Given {
+    /// Returns a command line whose target is no target of an installation.
+    pub(super) fn of_directory(mut self) -> Self {
+        self.args.target = "/dev/null".into();
+        self
+    }
+
     /// Returns the command line of a plan, which makes nothing.
     pub(super) fn of_plan(mut self) -> Self {
         self.args.dry_run = true;

@@ -4,6 +4,7 @@ use super::run::RunError;
 use crate::hooks::moments::MomentError;
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
+use crate::mirror::MirrorError;
 use crate::native_root_source::NativeRootError;
 use crate::output;
 use crate::staging;
@@ -37,6 +38,9 @@ pub enum Error {
     /// Packages could not be unpacked or configured.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// A mirror cannot be made or read.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
     /// A lock cannot be written, or carried out.
     #[error(transparent)]
     Lock(#[from] crate::package_lock::LockError),
@@ -100,6 +104,7 @@ impl Error {
             Self::View(error) => error.hint(),
             Self::Session(error) => error.hint(),
             Self::Run(error) => error.hint(),
+            Self::Mirror(error) => error.hint().map(str::to_owned),
             Self::Lock(error) => error.hint().map(str::to_owned),
             Self::Install(error) => error.hint(),
             Self::NativeRoot(error) => error.hint(),
@@ -122,7 +127,10 @@ impl Error {
         match self {
             Self::Cancelled(_)
             | Self::Output(output::Error::Cancelled(_))
-            | Self::Archive(ArchiveError::Interrupted) => true,
+            | Self::Archive(ArchiveError::Interrupted)
+            | Self::Mirror(MirrorError::Cancelled(_) | MirrorError::Archive(ArchiveError::Interrupted)) => {
+                true
+            }
             Self::Install(error) => error.is_cancelled(),
             Self::NativeRoot(error) => error.is_cancelled(),
             Self::Hook(MomentError::Session(SessionError::Cancelled(_)))

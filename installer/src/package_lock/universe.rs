@@ -126,6 +126,7 @@ impl PackageLock {
                 priority: known.priority,
                 authenticated: true,
                 release: None,
+                files: Vec::new(),
                 packages,
             })
         });
