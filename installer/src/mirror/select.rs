@@ -8,7 +8,9 @@ use super::state::{MirrorFile, MirrorState};
 use super::{MirrorError, MirrorSettings, Result};
 use crate::archives::Archives;
 use crate::merge_usr;
-use apt_solve::{IndexInput, Mmdebstrap, PackageId, Plan, Request, Universe, choose, closure};
+use apt_solve::{
+    IndexInput, Mmdebstrap, PackageId, Plan, Request, Universe, best_native_version, choose, closure,
+};
 use deb_arch::Architecture;
 use deb_archive::{ArchiveError, ArchiveFile, Index, PackageFile, SourceList};
 use script_host::sysroot::package_file;
@@ -77,7 +79,10 @@ impl Selected {
     /// Returns what is asked for, to be compared with what was.
     pub(super) fn request(&self, mirror: &MirrorSettings) -> Vec<String> {
         let settings = &mirror.settings;
-        let mut words = vec![format!("variant {}", settings.variant.as_str())];
+        let mut words = vec![
+            "selection 1".to_owned(),
+            format!("variant {}", settings.variant.as_str()),
+        ];
         words.extend(
             architectures(mirror)
                 .iter()
@@ -158,49 +163,66 @@ impl Selected {
     fn packages(&self, mirror: &MirrorSettings) -> Result<Vec<(&Index, String, PackageFile)>> {
         let settings = &mirror.settings;
         let native = Architecture::native().name;
-        let mut names: BTreeSet<String> = BTreeSet::new();
+        let mut versions: BTreeSet<(String, String)> = BTreeSet::new();
         let mut found = Vec::new();
         let foreign = settings.system.architectures().any(|arch| arch.name != native);
+        // The order of architectures has this machine's behind the others, whose tools it has.
         for arch in architectures(mirror) {
-            let own: Vec<Index> = self
-                .indexes
+            let readable = |index: &&Index| index.architecture == "all" || index.architecture == arch;
+            let all: Vec<Index> = self.indexes.iter().filter(readable).cloned().collect();
+            let asked = settings.system.architectures().any(|known| known.name == arch);
+            let tools = arch == native && mirror.native_tools && foreign && !mirror.all;
+            // debootstrap reads one suite alone, which has older versions than those of its updates.
+            let first: Vec<Index> = all
                 .iter()
-                .filter(|index| index.architecture == "all" || index.architecture == arch)
+                .filter(|index| self.is_of_first(index))
                 .cloned()
                 .collect();
-            let inputs: Vec<IndexInput<'_>> = own.iter().map(IndexInput::from).collect();
-            let universe = Universe::new(&inputs, arch, &[]);
-            let asked = settings.system.architectures().any(|known| known.name == arch);
-            let ids: Vec<PackageId> = match (mirror.all, asked) {
-                (true, _) => universe.all().collect(),
-                (_, true) => self.chosen(mirror, &universe, arch)?,
-                (_, false) => Vec::new(),
-            };
-            names.extend(ids.iter().map(|id| universe.package(*id).name.to_owned()));
-            let mut all: BTreeSet<PackageId> = ids.into_iter().collect();
-            // The order of architectures has this machine's behind the others, whose tools it has.
-            if arch == native && mirror.native_tools && foreign && !mirror.all {
-                let roots: Vec<PackageId> = names
-                    .iter()
-                    .filter_map(|name| universe.candidate(name, arch))
-                    .collect();
-                all.extend(closure(&universe, &roots).packages);
-            }
-            for id in all {
-                let package = universe.package(id);
-                let file = package_file(&universe, &own, id)?;
-                let same = |index: &&Index| {
-                    own.get(package.index).is_some_and(|own| {
-                        (&own.base, &own.suite, &own.component, &own.architecture)
-                            == (&index.base, &index.suite, &index.component, &index.architecture)
-                    })
+            let alone = first.len() < all.len() && !mirror.all;
+            for (own, all_suites) in [(all, true), (first, false)] {
+                if !all_suites && !alone {
+                    continue;
+                }
+                let inputs: Vec<IndexInput<'_>> = own.iter().map(IndexInput::from).collect();
+                let universe = Universe::new(&inputs, arch, &[]);
+                let ids: Vec<PackageId> = match (mirror.all, asked) {
+                    (true, _) => universe.all().collect(),
+                    (_, true) if all_suites => self.chosen(mirror, &universe, arch)?,
+                    // What only other suites have is not missed.
+                    (_, true) => self.chosen(mirror, &universe, arch).unwrap_or_default(),
+                    (_, false) => Vec::new(),
                 };
-                if let Some(index) = self.indexes.iter().find(same) {
-                    found.push((index, package.filename.to_owned(), file));
+                let version = |id: &PackageId| {
+                    let package = universe.package(*id);
+                    (package.name.to_owned(), package.version.to_owned())
+                };
+                versions.extend(ids.iter().map(version));
+                let mut ids: BTreeSet<PackageId> = ids.into_iter().collect();
+                if tools {
+                    ids.extend(tools_for(&universe, &versions));
+                }
+                for id in ids {
+                    let package = universe.package(id);
+                    let file = package_file(&universe, &own, id)?;
+                    let same = |index: &&Index| {
+                        own.get(package.index).is_some_and(|own| {
+                            (&own.base, &own.suite, &own.component, &own.architecture)
+                                == (&index.base, &index.suite, &index.component, &index.architecture)
+                        })
+                    };
+                    if let Some(index) = self.indexes.iter().find(same) {
+                        found.push((index, package.filename.to_owned(), file));
+                    }
                 }
             }
         }
         Ok(found)
+    }
+
+    /// Whether an index is of the first suite of the sources.
+    fn is_of_first(&self, index: &Index) -> bool {
+        let first = self.indexes.first();
+        first.is_some_and(|first| first.base == index.base && first.suite == index.suite)
     }
 
     /// Returns the packages that an installation for an architecture would have.
@@ -291,6 +313,24 @@ impl Selected {
         }
         Ok(())
     }
+}
+
+/// Returns the native tools for packages of these names and versions, as the native sysroot takes them: each with what it
+/// depends on, by itself.
+fn tools_for(universe: &Universe<'_>, versions: &BTreeSet<(String, String)>) -> BTreeSet<PackageId> {
+    let native = universe.native();
+    let essential: Vec<PackageId> = universe.essential().collect();
+    let mut all: BTreeSet<PackageId> = closure(universe, &essential).packages.into_iter().collect();
+    for (name, version) in versions {
+        let candidate = universe.candidate(name, native);
+        for id in candidate
+            .into_iter()
+            .chain(best_native_version(universe, name, version))
+        {
+            all.extend(closure(universe, &[id]).packages);
+        }
+    }
+    all
 }
 
 /// Returns the architectures of a mirror; this machine's is the last one where it is there for its tools.
