@@ -29,6 +29,7 @@ use super::nodes::{Nodes, Origin, ROOT};
 use super::phantom::{MOUNT, PhantomId, PhantomKind, Phantoms, SERVED};
 use super::redirect::Redirections;
 use crate::confined::{Location, read_link_at};
+use crate::marker::MARKER;
 use crate::meta::{FileType, Meta, Timestamp};
 use crate::sys::{self, Attr, AttrError};
 use crate::target::Target;
@@ -226,6 +227,9 @@ impl View {
                 .child(phantom, name)
                 .map(|id| self.phantom_entry(id)));
         }
+        if is_marker(parent, name) {
+            return Ok(None);
+        }
         let dir = self.nodes.dir(parent)?;
         match sys::attr_at(dir.as_fd(), name) {
             Ok(attr) => Ok(Some(self.entry(&attr, parent, name, Origin::Found))),
@@ -337,9 +341,17 @@ impl View {
         if PhantomId::from_node_id(parent).is_some() {
             return Err(Errno::ROFS);
         }
+        if is_marker(parent, name) {
+            return Err(Errno::PERM);
+        }
         Ok(Location {
             dir: self.nodes.dir(parent)?,
             name: name.to_owned(),
         })
     }
+}
+
+/// Whether a name is that of the marker, which is not in the target.
+fn is_marker(parent: u64, name: &OsStr) -> bool {
+    parent == ROOT && name == MARKER
 }
