@@ -6,11 +6,14 @@
 
 pub mod args;
 mod choices;
+mod console;
 pub mod dpkg;
 pub mod environment;
 pub mod error;
 pub mod exit;
+mod image_args;
 pub mod lint;
+mod pack;
 pub mod resolve;
 mod values;
 
@@ -48,6 +51,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(words) = dpkg::words(&arguments) {
         return dpkg::main(&words, &environment);
     }
+    if let Some((name, command)) = on_targets(&arguments) {
+        return command(name, arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
         Err(mut error) => {
@@ -67,6 +73,24 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Exit::Usage.into()
         }
     }
+}
+
+/// Words that are commands, but for `lint` and `dpkg`.
+pub(crate) const WORDS: &[&str] = &[
+    "pack", "unpack", "check", "stat", "chown", "chmod", "mknod", "setcap", "mount", "umount", "adopt", "rm",
+];
+
+/// A command on targets: it gets its name, the arguments that begin with it, the environment and the style.
+type OnTargets = fn(&'static str, &[OsString], &environment::Environment, Style) -> ExitCode;
+
+/// Returns the command on targets that the first argument names.
+fn on_targets(arguments: &[OsString]) -> Option<(&'static str, OnTargets)> {
+    let first = arguments.get(1)?;
+    let name = WORDS.iter().find(|word| first == *word)?;
+    let command: OnTargets = match *name {
+        _ => pack::main,
+    };
+    Some((name, command))
 }
 
 /// Prints an error of the command line, or the help or version that was asked for: these go to standard output.

@@ -9,6 +9,8 @@ mod finish;
 pub mod install;
 pub mod lint;
 mod mode;
+pub mod pack;
 mod prepare;
 
 pub use error::Error;
+pub(crate) use install::begin;

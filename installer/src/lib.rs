@@ -12,6 +12,7 @@ pub mod commands;
 pub mod configure;
 pub mod dpkg;
 mod dpkg_configuration;
+pub mod finished;
 pub mod install;
 pub mod lint;
 pub mod local_packages;

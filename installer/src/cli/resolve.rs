@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::args::Args;
 use super::environment::Environment;
 use super::values::Names;
+use crate::output;
 use crate::preseed::{PreseedError, Selections};
 use crate::settings::{ArchiveSettings, NativeTools, Settings, SystemSettings};
 use crate::target_spec::{TargetError, TargetSpec};
@@ -45,6 +46,9 @@ pub enum SettingsError {
     /// `--debconf-selections` has a file that cannot be used.
     #[error(transparent)]
     Preseed(#[from] PreseedError),
+    /// An option has no meaning for the result's format.
+    #[error(transparent)]
+    Image(#[from] output::Error),
     /// The archive would be written on a terminal.
     #[error("standard output is a terminal; the archive would be shown on it")]
     Terminal,
@@ -62,7 +66,7 @@ impl SettingsError {
             ),
             Self::NativeSysroot(_) => Some("leave the option out to have one made"),
             Self::Preseed(error) => error.hint(),
-            Self::Target(_) | Self::CurrentDirectory(_) => None,
+            Self::Target(_) | Self::Image(_) | Self::CurrentDirectory(_) => None,
         }
     }
 }
@@ -72,9 +76,13 @@ impl SettingsError {
 /// # Errors
 /// [`SettingsError`] where an argument has no meaning.
 pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, SettingsError> {
-    let target = TargetSpec::find(&args.target)?;
+    let target = TargetSpec::find(&args.target, args.image.format)?;
+    let image = args.image.options(&args.target);
+    if let Some(format) = target.format() {
+        image.check(format)?;
+    }
     let terminal = match &target {
-        TargetSpec::Stdout => std::io::stdout().is_terminal(),
+        TargetSpec::Stdout { .. } => std::io::stdout().is_terminal(),
         // Opening a pipe would wait for its reader.
         TargetSpec::Stream { path, .. } => {
             is_device(path) && File::open(path).is_ok_and(|file| file.is_terminal())
@@ -112,6 +120,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         .filter_map(|name| Architecture::by_name(name));
     Ok(Settings {
         target,
+        image,
         system: SystemSettings {
             arch: architectures.next().unwrap_or_else(Architecture::native),
             foreign: architectures.collect(),
@@ -191,7 +200,7 @@ fn native_tools(value: &OsStr) -> Result<NativeTools, SettingsError> {
     }
 }
 
-fn source_date_epoch(value: &OsStr) -> Result<i64, SettingsError> {
+pub(super) fn source_date_epoch(value: &OsStr) -> Result<i64, SettingsError> {
     value
         .to_str()
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))

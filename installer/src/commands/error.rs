@@ -1,5 +1,6 @@
 //! Errors of the commands.
 
+use crate::finished::FinishedError;
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
 use crate::native_root_source::NativeRootError;
@@ -65,6 +66,17 @@ pub enum Error {
         /// The failure.
         source: std::io::Error,
     },
+    /// The marker of a target could not be written.
+    #[error("cannot write {} in {}", rootless_install_fs::MARKER, path.display())]
+    Marker {
+        /// The target's directory.
+        path: std::path::PathBuf,
+        /// The failure.
+        source: std::io::Error,
+    },
+    /// A directory that was to be a finished target cannot be used.
+    #[error(transparent)]
+    Finished(#[from] FinishedError),
     /// The plan could not be printed.
     #[error("cannot write the plan to standard output")]
     Print(#[source] std::io::Error),
@@ -75,6 +87,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Staging(error) => error.hint(),
+            Self::Finished(error) => error.hint(),
             Self::Output(error) | Self::Archived { source: error, .. } => error.hint(),
             Self::View(error) => error.hint(),
             Self::Install(error) => error.hint(),
@@ -85,6 +98,7 @@ impl Error {
             | Self::Solve(_)
             | Self::Cancelled(_)
             | Self::Target(_)
+            | Self::Marker { .. }
             | Self::Stream { .. }
             | Self::Print(_) => None,
         }

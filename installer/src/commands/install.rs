@@ -6,6 +6,7 @@ use super::finish::finish;
 use super::mode;
 use super::prepare::Prepared;
 use crate::native_root_source;
+use crate::output::Output as _;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{self, Staging};
 use rootless_install_fs::Target;
@@ -55,6 +56,9 @@ fn make(
     cancel: &Cancel,
 ) -> Result<Summary, Error> {
     let (scripts_run, lost) = mode::decide(settings, &**reporter)?;
+    if let Some(format) = settings.target.format() {
+        format.check(&settings.image)?;
+    }
     let executes = settings.system.is_redirected() || scripts_run != ScriptRootKind::Target;
     staging::check_cache(&settings.cache, executes)?;
     check_native_tools(settings, scripts_run)?;
@@ -93,7 +97,7 @@ fn make(
 }
 
 /// Sets the file mode creation mask of the process, before it makes files.
-pub(super) fn begin() {
+pub(crate) fn begin() {
     // Accounts that scripts change to have to read what the run makes; modes in the target are faked.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 }
