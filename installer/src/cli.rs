@@ -5,6 +5,8 @@
 //! variables that matter.
 
 pub mod args;
+mod change;
+mod check;
 mod choices;
 mod console;
 pub mod dpkg;
@@ -14,6 +16,9 @@ pub mod exit;
 mod image_args;
 pub mod lint;
 mod pack;
+mod rm;
+mod stat;
+mod unpack;
 pub mod resolve;
 mod values;
 
@@ -81,14 +86,19 @@ pub(crate) const WORDS: &[&str] = &[
 ];
 
 /// A command on targets: it gets its name, the arguments that begin with it, the environment and the style.
-type OnTargets = fn(&'static str, &[OsString], &environment::Environment, Style) -> ExitCode;
+type OnTargets = fn(&str, &[OsString], &environment::Environment, Style) -> ExitCode;
 
 /// Returns the command on targets that the first argument names.
 fn on_targets(arguments: &[OsString]) -> Option<(&'static str, OnTargets)> {
     let first = arguments.get(1)?;
     let name = WORDS.iter().find(|word| first == *word)?;
     let command: OnTargets = match *name {
-        _ => pack::main,
+        "pack" => pack::main,
+        "unpack" => unpack::main,
+        "check" => check::main,
+        "stat" => stat::main,
+        "rm" => rm::main,
+        _ => change::main,
     };
     Some((name, command))
 }

@@ -4,12 +4,18 @@
 //! two, with an observer of scripts.
 
 mod carry_out;
+pub mod change;
+pub mod check;
 mod error;
 mod finish;
 pub mod install;
 pub mod lint;
 mod mode;
+pub mod mode_change;
 pub mod pack;
+pub mod rm;
+pub mod stat;
+pub mod unpack;
 mod prepare;
 
 pub use error::Error;

@@ -199,7 +199,7 @@ impl TargetSpec {
 }
 
 /// Returns the parts of an argument that names a container image.
-fn transport(argument: &OsStr) -> Option<(Layout, PathBuf, Option<String>)> {
+pub(crate) fn transport(argument: &OsStr) -> Option<(Layout, PathBuf, Option<String>)> {
     let bytes = argument.as_bytes();
     let (rest, layout) = TRANSPORTS
         .iter()

@@ -55,6 +55,7 @@
 
 #![no_std]
 
+pub mod capability;
 mod description;
 mod message;
 mod name;

@@ -1,6 +1,7 @@
 //! Errors of the commands.
 
 use crate::finished::FinishedError;
+use crate::input;
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
 use crate::native_root_source::NativeRootError;
@@ -74,12 +75,48 @@ pub enum Error {
         /// The failure.
         source: std::io::Error,
     },
+    /// An archive could not be unpacked.
+    #[error(transparent)]
+    Input(input::Error),
+    /// A file cannot be changed in that way.
+    #[error("{} {what}", path.display())]
+    Change {
+        /// Path in the target.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// An owner is none of the target's.
+    #[error("{}: {what}", path.display())]
+    Owner {
+        /// The target.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A target could not be removed.
+    #[error("cannot remove all of {}", path.display())]
+    Removal {
+        /// The target.
+        path: std::path::PathBuf,
+        /// The first failure.
+        source: std::io::Error,
+    },
     /// A directory that was to be a finished target cannot be used.
     #[error(transparent)]
     Finished(#[from] FinishedError),
     /// The plan could not be printed.
-    #[error("cannot write the plan to standard output")]
+    #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
+}
+
+impl From<input::Error> for Error {
+    fn from(error: input::Error) -> Self {
+        match error {
+            input::Error::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            error => Self::Input(error),
+        }
+    }
 }
 
 impl Error {
@@ -88,6 +125,7 @@ impl Error {
         match self {
             Self::Staging(error) => error.hint(),
             Self::Finished(error) => error.hint(),
+            Self::Input(error) => error.hint(),
             Self::Output(error) | Self::Archived { source: error, .. } => error.hint(),
             Self::View(error) => error.hint(),
             Self::Install(error) => error.hint(),
@@ -99,6 +137,9 @@ impl Error {
             | Self::Cancelled(_)
             | Self::Target(_)
             | Self::Marker { .. }
+            | Self::Removal { .. }
+            | Self::Change { .. }
+            | Self::Owner { .. }
             | Self::Stream { .. }
             | Self::Print(_) => None,
         }
