@@ -15,6 +15,7 @@ pub mod error;
 pub mod exit;
 mod image_args;
 pub mod lint;
+mod mount;
 mod pack;
 mod rm;
 mod stat;
@@ -98,6 +99,8 @@ fn on_targets(arguments: &[OsString]) -> Option<(&'static str, OnTargets)> {
         "check" => check::main,
         "stat" => stat::main,
         "rm" => rm::main,
+        "mount" => mount::main,
+        "umount" => mount::unmount,
         _ => change::main,
     };
     Some((name, command))

@@ -12,6 +12,7 @@ pub mod install;
 pub mod lint;
 mod mode;
 pub mod mode_change;
+pub mod mount;
 pub mod pack;
 pub mod rm;
 pub mod stat;

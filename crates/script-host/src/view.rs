@@ -10,6 +10,7 @@ mod agent;
 mod deadline;
 mod error;
 mod fusermount;
+mod mounted;
 mod handlers;
 pub mod idmap;
 mod message;
@@ -26,6 +27,7 @@ use crate::sys::Inherited;
 pub use error::ViewError;
 use error::io_error;
 pub use fusermount::unmount_stale;
+pub use mounted::{Mounted, run_with_mount, unmount};
 use namespaces::{Namespaces, receive_descriptor};
 pub use namespaces::{has_layers, probe};
 use output::Collector;
@@ -289,6 +291,9 @@ pub fn agent_entry() -> Option<ExitCode> {
     }
     if marker == LAYERS_MARKER {
         return Some(agent::try_layers(Path::new("/dev")));
+    }
+    if marker == mounted::MARKER {
+        return Some(agent::run_command(arguments));
     }
     if marker == sandbox::MARKER {
         return Some(sandbox::run(arguments));

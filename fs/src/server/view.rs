@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crossbeam::channel::Sender;
-use fuser::Notifier;
+use fuser::{INodeNo, Notifier};
 use rustix::fs;
 use rustix::io::Errno;
 
@@ -117,6 +117,8 @@ pub(super) struct View {
     redirect: Option<Redirections>,
     /// User and group of this machine that are the target's root; none where the mount has the target's ids.
     root: Option<(u32, u32)>,
+    /// Whether the target is the root of the mount itself.
+    at_root: bool,
     /// Invalidations to be sent after the answer.
     later: Sender<Invalidation>,
     notifier: OnceLock<Notifier>,
@@ -130,6 +132,7 @@ impl View {
         phantoms: Phantoms,
         redirect: Option<Redirections>,
         root: Option<(u32, u32)>,
+        at_root: bool,
         later: Sender<Invalidation>,
     ) -> Self {
         let phantoms = Arc::new(phantoms);
@@ -145,6 +148,7 @@ impl View {
             listings: Listings::default(),
             redirect,
             root,
+            at_root,
             later,
             notifier: OnceLock::new(),
             started: Timestamp {
@@ -153,6 +157,14 @@ impl View {
             },
             count: RunningCounters::default(),
         }
+    }
+
+    /// Returns the number by which the kernel knows a node.
+    fn named(&self, id: u64) -> INodeNo {
+        INodeNo(match id {
+            ROOT if self.at_root => MOUNT,
+            id => id,
+        })
     }
 
     /// Returns whether the ids that the kernel knows are this machine's.
@@ -217,7 +229,7 @@ impl View {
 
     /// `LOOKUP`; `None` where there is nothing, `ENOENT` where there may be something later.
     pub(super) fn lookup(&self, parent: u64, name: &OsStr) -> Result<Option<Entry>> {
-        if parent == MOUNT && name == SERVED {
+        if parent == MOUNT && name == SERVED && !self.at_root {
             let shown = self.getattr(ROOT)?;
             return Ok(Some(Entry { shown, generation: 0 }));
         }

@@ -13,6 +13,8 @@ pub enum Exit {
     Usage,
     /// 3: `lint` has findings.
     Findings,
+    /// That of a command that was run.
+    OfCommand(u8),
     /// 128 + the signal's number: the user stopped the run; nothing is left.
     Signal(i32),
 }
@@ -25,6 +27,7 @@ impl Exit {
             Self::Failure => 1,
             Self::Usage => 2,
             Self::Findings => 3,
+            Self::OfCommand(status) => status,
             Self::Signal(signal) => u8::try_from(signal).unwrap_or(0).saturating_add(128),
         }
     }

@@ -94,6 +94,18 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// A target cannot be mounted at a path.
+    #[error("cannot mount at {}: it is no directory", path.display())]
+    NotMountable {
+        /// The path.
+        path: std::path::PathBuf,
+    },
+    /// No target is mounted at a path.
+    #[error("no target is mounted at {}", path.display())]
+    NotMounted {
+        /// The path.
+        path: std::path::PathBuf,
+    },
     /// A target could not be removed.
     #[error("cannot remove all of {}", path.display())]
     Removal {
@@ -138,6 +150,8 @@ impl Error {
             | Self::Target(_)
             | Self::Marker { .. }
             | Self::Removal { .. }
+            | Self::NotMountable { .. }
+            | Self::NotMounted { .. }
             | Self::Change { .. }
             | Self::Owner { .. }
             | Self::Stream { .. }

@@ -10,9 +10,11 @@
 
 mod layers;
 mod mounts;
+mod private_mount;
 mod scripts;
 
 pub(super) use layers::try_layers;
+pub(super) use private_mount::run_command;
 
 use super::handlers;
 use super::message::{FromAgent, MountPoints, ToAgent};

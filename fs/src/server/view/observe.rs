@@ -2,8 +2,6 @@
 
 use std::ffi::OsStr;
 
-use fuser::INodeNo;
-
 use super::View;
 use crate::server::phantom::PhantomKind;
 use crate::target::Observer;
@@ -17,7 +15,7 @@ impl Observer for View {
         if let Some(notifier) = self.notifier.get()
             && self.nodes.knows(id)
         {
-            let _ = notifier.inval_inode(INodeNo(id), 0, 0);
+            let _ = notifier.inval_inode(self.named(id), 0, 0);
         }
     }
 
@@ -32,9 +30,9 @@ impl Observer for View {
             matches!(self.phantoms.kind(id), Some(PhantomKind::Directory)) && self.nodes.knows_phantom(id)
         });
         if !keep {
-            let _ = notifier.inval_entry(INodeNo(parent), name);
+            let _ = notifier.inval_entry(self.named(parent), name);
         }
-        let _ = notifier.inval_inode(INodeNo(parent), 0, 0);
+        let _ = notifier.inval_inode(self.named(parent), 0, 0);
     }
 
     fn leaving(&self, ino: u64, parent: u64, name: &OsStr, last: bool) {
