@@ -4,6 +4,7 @@
 //! them, [`error`] prints what went wrong, [`exit`] has the exit statuses and [`environment`] the environment
 //! variables that matter.
 
+mod adopt;
 pub mod args;
 mod change;
 mod check;
@@ -99,6 +100,7 @@ fn on_targets(arguments: &[OsString]) -> Option<(&'static str, OnTargets)> {
         "check" => check::main,
         "stat" => stat::main,
         "rm" => rm::main,
+        "adopt" => adopt::main,
         "mount" => mount::main,
         "umount" => mount::unmount,
         _ => change::main,

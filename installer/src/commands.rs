@@ -3,6 +3,7 @@
 //! [`install`] goes through all stages: `prepare`, `carry_out` and `finish`. [`lint`] goes through the first
 //! two, with an observer of scripts.
 
+pub mod adopt;
 mod carry_out;
 pub mod change;
 pub mod check;

@@ -27,7 +27,7 @@ use crate::sys::Inherited;
 pub use error::ViewError;
 use error::io_error;
 pub use fusermount::unmount_stale;
-pub use mounted::{Mounted, run_with_mount, unmount};
+pub use mounted::{Mounted, run_with_ids, run_with_mount, unmount};
 use namespaces::{Namespaces, receive_descriptor};
 pub use namespaces::{has_layers, probe};
 use output::Collector;

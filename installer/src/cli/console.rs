@@ -66,13 +66,25 @@ pub(super) fn run(
     style: Style,
     work: impl FnOnce(&Arc<dyn Reporter>, &Cancel) -> Result<Exit, commands::Error>,
 ) -> ExitCode {
+    match privileges::give_up() {
+        Ok(_) => run_as_it_is(verbosity, style, work),
+        Err(error) => {
+            error::print(&error, None::<&str>, style);
+            Exit::Failure.into()
+        }
+    }
+}
+
+/// As [`run`], with the capabilities that the process has.
+pub(super) fn run_as_it_is(
+    verbosity: Verbosity,
+    style: Style,
+    work: impl FnOnce(&Arc<dyn Reporter>, &Cancel) -> Result<Exit, commands::Error>,
+) -> ExitCode {
     let failed = |error: &dyn std::error::Error, hint: Option<String>| -> ExitCode {
         error::print(error, hint, style);
         Exit::Failure.into()
     };
-    if let Err(error) = privileges::give_up() {
-        return failed(&error, None);
-    }
     if let Err(error) = staging::check_limits() {
         return failed(&error, error.hint());
     }

@@ -94,6 +94,40 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// A file could not be taken over.
+    #[error("cannot take over {}", path.display())]
+    Adopt {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The failure.
+        source: std::io::Error,
+    },
+    /// The process with the subordinate ids has failed, and said why.
+    #[error("{} was not taken over", path.display())]
+    AdoptFailed {
+        /// The directory.
+        path: std::path::PathBuf,
+    },
+    /// A file belongs to a user of this machine who is not the user's own.
+    #[error("{} belongs to another user of this machine, and not to an id of yours", path.display())]
+    Foreign {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// A file of fakeroot's has a line that is none.
+    #[error("{} is not what `fakeroot -s` writes: {line:?}", path.display())]
+    Fakeroot {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The line.
+        line: String,
+    },
+    /// A file of fakeroot's knows nothing of a directory.
+    #[error("what fakeroot has written is of other files than those in {}: it knows them by device and inode, so a copy has lost them", path.display())]
+    NotFakeroots {
+        /// The directory.
+        path: std::path::PathBuf,
+    },
     /// A target cannot be mounted at a path.
     #[error("cannot mount at {}: it is no directory", path.display())]
     NotMountable {
@@ -144,12 +178,19 @@ impl Error {
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
+            Self::Foreign { .. } => {
+                Some("root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes".to_owned())
+            }
             Self::Archive(_)
             | Self::Solve(_)
             | Self::Cancelled(_)
             | Self::Target(_)
             | Self::Marker { .. }
             | Self::Removal { .. }
+            | Self::Adopt { .. }
+            | Self::AdoptFailed { .. }
+            | Self::Fakeroot { .. }
+            | Self::NotFakeroots { .. }
             | Self::NotMountable { .. }
             | Self::NotMounted { .. }
             | Self::Change { .. }

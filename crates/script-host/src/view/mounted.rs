@@ -91,6 +91,33 @@ pub fn run_with_mount(
     read_only: bool,
     command: &[OsString],
 ) -> Result<ExitStatus, ViewError> {
+    in_namespace(read_only, path, command, |socket| {
+        let Ok(fuse) = receive_descriptor(socket) else { return Ok(None) };
+        let serve = ServeOptions {
+            at_root: true,
+            ..ServeOptions::default()
+        };
+        let server = rootless_install_fs::serve(target, fuse, serve).map_err(ViewError::Serve)?;
+        let _ = socket.write_all(b"+");
+        Ok(Some(server))
+    })
+}
+
+/// Runs a command as root of a user namespace in which the user is root, and the user's subordinate ids are the others.
+/// Returns its exit status.
+///
+/// # Errors
+/// Those of making the namespace and of mapping ids.
+pub fn run_with_ids(command: &[OsString]) -> Result<ExitStatus, ViewError> {
+    in_namespace(false, Path::new(""), command, |_| Ok(None))
+}
+
+fn in_namespace(
+    read_only: bool,
+    path: &Path,
+    command: &[OsString],
+    serve: impl FnOnce(&mut UnixStream) -> Result<Option<Server>, ViewError>,
+) -> Result<ExitStatus, ViewError> {
     let (range, mapper) = probe()?;
     let own = range.with_own(nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
     let (mut socket, theirs) = UnixStream::pair().map_err(io_error("make a socket pair"))?;
@@ -103,26 +130,16 @@ pub fn run_with_mount(
         .arg(path)
         .args(command)
         .spawn()
-        .map_err(io_error("start the process that has the mount"))?;
+        .map_err(io_error("start a process in a namespace"))?;
     drop(theirs);
-    let pid = child.id();
     // Where it has ended before, it has said why.
-    let mut served = || -> Result<Option<Server>, ViewError> {
-        if socket.read_exact(&mut [0]).is_err() {
-            return Ok(None);
-        }
-        idmap::write(pid, &own, &mapper)?;
-        let _ = socket.write_all(b"+");
-        let Ok(fuse) = receive_descriptor(&socket) else { return Ok(None) };
-        let serve = ServeOptions {
-            at_root: true,
-            ..ServeOptions::default()
-        };
-        let server = rootless_install_fs::serve(target, fuse, serve).map_err(ViewError::Serve)?;
-        let _ = socket.write_all(b"+");
-        Ok(Some(server))
+    let server = match socket.read_exact(&mut [0]) {
+        Ok(()) => idmap::write(child.id(), &own, &mapper).and_then(|()| {
+            let _ = socket.write_all(b"+");
+            serve(&mut socket)
+        }),
+        Err(_) => Ok(None),
     };
-    let server = served();
     if server.is_err() {
         let _ = child.kill();
     }

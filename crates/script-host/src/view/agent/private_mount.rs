@@ -1,4 +1,5 @@
-//! A command of the user's with a target mounted in a mount namespace of its own, in which root is the user.
+//! A command of the user's in a user namespace in which root is the user, perhaps with a target mounted in a mount namespace
+//! of its own.
 
 use super::{Context, Result, mount_served, private_mounts, send_descriptor, unexpected};
 use crate::sys;
@@ -17,8 +18,8 @@ const NOT_FOUND: u8 = 127;
 /// Status of a command that cannot be executed, or has no mount.
 const NOT_EXECUTED: u8 = 126;
 
-/// Becomes the command. Arguments are the number of the socket's descriptor, `ro` or `rw`, the mount point, and the
-/// command. The conversation over the socket is a byte in either direction: the namespace is there and its ids are
+/// Becomes the command. Arguments are the number of the socket's descriptor, `ro` or `rw`, the mount point (empty
+/// for none), and the command. The conversation over the socket is a byte in either direction: the namespace is there and its ids are
 /// mapped; then the descriptor of the mount, and a byte when it is served.
 pub(in crate::view) fn run_command(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let number = arguments.next().and_then(|number| number.to_str()?.parse().ok());
@@ -47,6 +48,9 @@ fn set_up(socket: &mut UnixStream, point: &Path, read_only: bool) -> Result<()> 
     unshare(CloneFlags::CLONE_NEWUSER).context("make a user namespace")?;
     socket.write_all(b"u").context("talk to the program")?;
     hear(socket)?;
+    if point.as_os_str().is_empty() {
+        return Ok(());
+    }
     unshare(CloneFlags::CLONE_NEWNS).context("make a mount namespace")?;
     private_mounts().context("make the mounts private")?;
     let fuse = mount_served(point)?;
