@@ -4,14 +4,24 @@
 //! two, with an observer of scripts. [`run`] opens a session on a target
 //! that exists.
 
+pub mod adopt;
 mod carry_out;
+pub mod change;
+pub mod check;
 mod error;
 mod finish;
 pub mod install;
 pub mod lint;
 mod mode;
+pub mod mode_change;
+pub mod mount;
+pub mod pack;
+pub mod rm;
+pub mod stat;
+pub mod unpack;
 mod prepare;
 pub mod run;
 mod set_up;
 
 pub use error::Error;
+pub(crate) use install::begin;

@@ -3,6 +3,7 @@
 
 use crate::hooks::{Hook, HookContext};
 use crate::merge_usr::MergedUsr;
+use crate::output::ImageOptions;
 use crate::preseed::Selections;
 use crate::target_spec::TargetSpec;
 use apt_solve::{Mmdebstrap, Variant};
@@ -18,6 +19,8 @@ use task_progress::{Verbosity, escape, escape_path};
 pub struct Settings {
     /// Form and path of the result.
     pub target: TargetSpec,
+    /// Options of the result, where it is an image.
+    pub image: ImageOptions,
     /// Settings of the system in it.
     pub system: SystemSettings,
     /// The set of packages.

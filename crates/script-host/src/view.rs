@@ -11,6 +11,7 @@ pub mod command;
 mod deadline;
 mod error;
 mod fusermount;
+mod mounted;
 mod handlers;
 pub mod idmap;
 mod message;
@@ -30,6 +31,7 @@ pub use error::ViewError;
 use error::io_error;
 pub use fusermount::unmount_stale;
 use message::BindPoint;
+pub use mounted::{Mounted, run_with_ids, run_with_mount, unmount};
 use namespaces::Namespaces;
 pub use namespaces::{has_layers, probe};
 use output::Collector;
@@ -376,6 +378,9 @@ pub fn agent_entry() -> Option<ExitCode> {
     }
     if marker == LAYERS_MARKER {
         return Some(agent::try_layers(Path::new("/dev")));
+    }
+    if marker == mounted::MARKER {
+        return Some(agent::run_command(arguments));
     }
     if marker == sandbox::MARKER {
         return Some(sandbox::run(arguments));

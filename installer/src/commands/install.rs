@@ -8,6 +8,7 @@ use super::prepare::Prepared;
 use super::set_up::SetUp;
 use crate::hooks::moments::{RunHooks, with_hooks};
 use crate::native_root_source;
+use crate::output::Output as _;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{self, Staging};
 use crate::target_spec::TargetSpec;
@@ -49,7 +50,7 @@ fn print_plan(settings: &Settings, reporter: &Arc<dyn Reporter>, cancel: &Cancel
     let (universes, chosen) = prepared.choose(settings, false, &**reporter)?;
     let plan = chosen.plan.display(&universes.target);
     let written = match settings.target {
-        TargetSpec::Stdout => write!(std::io::stderr().lock(), "{plan}"),
+        TargetSpec::Stdout { .. } => write!(std::io::stderr().lock(), "{plan}"),
         _ => write!(std::io::stdout().lock(), "{plan}"),
     };
     written.map_err(Error::Print)
@@ -64,6 +65,9 @@ fn make(
 ) -> Result<Summary, Error> {
     let (scripts_run, lost) = mode::decide(settings, &**reporter)?;
     mode::check_hooks(settings, scripts_run)?;
+    if let Some(format) = settings.target.format() {
+        format.check(&settings.image)?;
+    }
     let executes = settings.system.is_redirected() || scripts_run != ScriptRootKind::Target;
     staging::check_cache(&settings.cache, executes)?;
     check_native_tools(settings, scripts_run)?;
@@ -121,7 +125,7 @@ fn make(
 const HOOK_ROOT: &str = "hooks";
 
 /// Sets the file mode creation mask of the process, before it makes files.
-pub(super) fn begin() {
+pub(crate) fn begin() {
     // Accounts that scripts change to have to read what the run makes; modes in the target are faked.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 }
