@@ -29,6 +29,8 @@ pub struct Settings {
     pub imitate: Option<Mmdebstrap>,
     /// Packages beside the set: `NAME[:ARCH][=VERSION|/SUITE]`, in the order given.
     pub include: Vec<String>,
+    /// Packages that the target has already: names, versions and architectures.
+    pub present: Vec<(String, String, String)>,
     /// Whether recommended packages are installed as well.
     pub install_recommends: bool,
     /// Archives that packages come from.

@@ -1,6 +1,7 @@
 //! `Packages` indexes of sources.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -35,6 +36,8 @@ pub struct Index {
     pub priority: i16,
     /// Whether its packages can be authenticated; no package is fetched where they cannot.
     pub authenticated: bool,
+    /// The Release file, where it is signed in itself (`InRelease`).
+    pub release_file: Option<Arc<Vec<u8>>>,
     /// The index: paragraphs as in deb-control(5), with Filename, Size, SHA256.
     pub packages: Packages,
 }
@@ -180,6 +183,7 @@ pub fn load_indexes(
             architecture: index.arch.to_owned(),
             priority: DEFAULT_PRIORITY,
             authenticated: index.release.authenticated,
+            release_file: index.release.file.clone(),
             packages,
         }))
     })?;

@@ -21,6 +21,7 @@
 //!
 //! Follows sources.list(5), apt-secure(8) and the Debian repository format.
 
+mod apt_lists;
 mod archive_cache;
 mod clear_signed;
 mod compression;
@@ -53,6 +54,7 @@ mod testing;
 
 pub use error::ArchiveError;
 pub use fetch::{FetchOptions, Fetcher};
+pub use apt_lists::apt_lists;
 pub use index::{Index, load_indexes};
 pub use keyring::Keyring;
 pub use lock::{Lock, lock_file};

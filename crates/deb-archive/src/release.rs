@@ -2,6 +2,7 @@
 //!
 //! What apt goes on with is gone on with, and said.
 
+use std::sync::Arc;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
@@ -40,6 +41,8 @@ pub(super) struct Release {
     pub(super) unhashed: bool,
     /// Whether its packages can be authenticated: a good signature and strong checksums, or the user's word.
     pub(super) authenticated: bool,
+    /// The file itself, where it is signed in itself.
+    pub(super) file: Option<Arc<Vec<u8>>>,
 }
 
 /// What a Release file says of a file; the size belongs to the checksum.
@@ -118,6 +121,7 @@ impl Release {
             files,
             unhashed,
             authenticated: true,
+            file: None,
         })
     }
 
@@ -137,6 +141,7 @@ impl Release {
             files: HashMap::new(),
             unhashed: true,
             authenticated: true,
+            file: None,
         }
     }
 

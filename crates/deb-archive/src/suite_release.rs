@@ -150,6 +150,7 @@ pub(super) fn load_release(
     sighting.note(&fetcher.options.cache, fetcher.options.allow_older, &stop)?;
     // Only now: what was refused must not answer in the place of the server.
     if let Some((inline_url, document)) = document {
+        release.file = Some(Arc::new(document.bytes.clone()));
         fetcher
             .cache
             .store_release(inline_url.as_str(), &document.validators, &document.bytes)?;

@@ -155,6 +155,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         variant: args.variant,
         imitate: args.imitate,
         include: join(args.include),
+        present: Vec::new(),
         install_recommends: false,
         archives: ArchiveSettings {
             suite: args.suite,

@@ -42,7 +42,7 @@ pub enum Error {
     /// A hook of the user's failed.
     #[error(transparent)]
     Hook(#[from] crate::hooks::moments::MomentError),
-    /// A file of `--include` is no package.
+    /// A file of `--include` is no package, or a package that hooks have installed cannot be understood.
     #[error(transparent)]
     Local(#[from] crate::local_packages::LocalError),
     /// There is no native root for scripts in chrootless mode.
