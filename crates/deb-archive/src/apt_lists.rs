@@ -21,7 +21,9 @@ pub fn apt_lists(indexes: &[Index]) -> Vec<(String, Cow<'_, [u8]>)> {
         }
     };
     for index in indexes {
-        let Some(release) = &index.release_file else { continue };
+        let Some(release) = &index.release_file else {
+            continue;
+        };
         let directory = suite_path(&index.suite);
         let path = match index.component.as_str() {
             "" => format!("{directory}Packages"),
@@ -88,7 +90,10 @@ mod tests {
                 "127.0.0.1:8080_a%5fb_dists_x%7ey_InRelease",
             ),
             ("file:///srv/repo/Packages", "_srv_repo_Packages"),
-            ("https://mirror.example.org/a%20b/Packages", "mirror.example.org_a%20b_Packages"),
+            (
+                "https://mirror.example.org/a%20b/Packages",
+                "mirror.example.org_a%20b_Packages",
+            ),
         ] {
             assert_eq!(name(&Url::parse(url).unwrap()), expected, "{url}");
         }

@@ -2,8 +2,8 @@
 //!
 //! What apt goes on with is gone on with, and said.
 
-use std::sync::Arc;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::source::Source;
@@ -34,6 +34,10 @@ pub(super) struct Release {
     date: String,
     valid_until: String,
     version: String,
+    /// `Label`.
+    pub(super) label: String,
+    /// `Snapshots`: a URL of this archive's states of the past.
+    pub(super) snapshots: String,
     /// Files by their paths below the Release file.
     files: HashMap<String, ReleaseEntry>,
     /// Whether the indexes must be taken without a checksum: nothing names one that counts, and the user trusts the
@@ -118,6 +122,8 @@ impl Release {
             date: get("date"),
             valid_until: get("valid-until"),
             version: get("version"),
+            label: get("label"),
+            snapshots: get("snapshots"),
             files,
             unhashed,
             authenticated: true,
@@ -138,6 +144,8 @@ impl Release {
             date: String::new(),
             valid_until: String::new(),
             version: String::new(),
+            label: String::new(),
+            snapshots: String::new(),
             files: HashMap::new(),
             unhashed: true,
             authenticated: true,

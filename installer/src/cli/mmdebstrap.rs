@@ -295,7 +295,12 @@ impl Call {
             }
         }
         let mut words = vec![OsString::from("rootless-install")];
-        if target == "/dev/null" && !self.options.iter().any(|word| word.as_bytes().starts_with(b"--format=")) {
+        if target == "/dev/null"
+            && !self
+                .options
+                .iter()
+                .any(|word| word.as_bytes().starts_with(b"--format="))
+        {
             words.push(OsString::from("--format=null"));
         }
         if !self.has_variant {

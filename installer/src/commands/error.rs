@@ -1,8 +1,8 @@
 //! Errors of the commands.
 
 use super::run::RunError;
-use crate::hooks::moments::MomentError;
 use crate::finished::FinishedError;
+use crate::hooks::moments::MomentError;
 use crate::input;
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
@@ -198,9 +198,10 @@ impl Error {
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
-            Self::Foreign { .. } => {
-                Some("root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes".to_owned())
-            }
+            Self::Foreign { .. } => Some(
+                "root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes"
+                    .to_owned(),
+            ),
             Self::Hook(_)
             | Self::Local(_)
             | Self::Archive(_)
