@@ -225,7 +225,7 @@ scenario!(
     let done = run(&system, &options, &words).through("printf 'y\\nfor script\\nmore\\n' | \"$@\"").end()?;
     let text = said(&done, 0);
     assert!(text.contains("*** asking.conf") && text.contains("configure said for script"), "{text}");
-    assert!(text.ends_with("left more\n"), "{text}");
+    assert!(text.contains("left more\n"), "{text}");
     assert_eq!(system.read("etc/asking.conf"), "second\n");
     let _ = said(&shell_script(&system, "", "dpkg -P asking")?, 0);
     assert!(system.state("asking").contains("not-installed") || system.state("asking") == "absent");
@@ -277,8 +277,10 @@ scenario!(
     words.extend(["--bind".into(), format!("{}:/mnt:ro", archive.work.path("home").display()).into()]);
     words.push(archive.work.out("own").into());
     words.extend(["--", "sh", "-c", "dpkg --force-bad-path --unpack /mnt/own.deb; dpkg --print-architecture; dpkg --compare-versions 2 gt 1 && echo newer"].map(OsString::from));
-    let text = said(&archive.work.run_plain(words).end()?, 0);
-    assert_eq!(text, format!("{native}\nnewer\n"));
+    let done = archive.work.run_plain(words).end()?;
+    // It looks for programs that this target lacks, as it does anywhere.
+    assert!(done.stderr.contains("dpkg: warning: 'diff' not found"), "{}", done.stderr);
+    assert_eq!(done.text(), format!("{native}\nnewer\n"));
 });
 
 scenario!(
