@@ -2,7 +2,7 @@
 //!
 //! The adapter decodes requests and encodes replies; the view carries them out and needs no mount; nodes are the
 //! files that the kernel knows. The kernel checks permissions (`default_permissions`) and may keep every answer for
-//! ever: nothing else writes the target, and changes made through the [`Target`] are invalidated.
+//! ever: nothing else writes the target, and changes made through the [`Target`], or another view of it, are invalidated.
 
 mod adapter;
 mod counters;
@@ -48,8 +48,13 @@ pub struct ServeOptions {
     /// namespace, made by fusermount3(1), where nobody else may enter. The kernel checks no
     /// permissions there.
     pub root: Option<(u32, u32)>,
+    /// Whether the target is the root of the mount itself, and not [`SERVED`] in it: for mounts that people look at.
+    pub at_root: bool,
     /// Number of requests that are answered at the same time; 0 means as many as there are processors, up to 4.
     pub threads: usize,
+    /// Whether only phantoms that are directories themselves are seen at first, as in a target that has nothing yet
+    /// ([`Server::show_all`]).
+    pub bare: bool,
     /// Receiver of accesses; none means that nobody watches.
     pub watch: Option<Arc<dyn Watch>>,
 }
@@ -112,6 +117,11 @@ impl Server {
         self.view.counters()
     }
 
+    /// Has all phantoms seen from now on ([`ServeOptions::bare`]).
+    pub fn show_all(&self) {
+        self.view.show_all();
+    }
+
     /// Returns the ids of the threads that answer requests (gettid(2)); none where /proc does not have them.
     pub fn threads(&self) -> &[i32] {
         &self.threads
@@ -147,7 +157,7 @@ impl Drop for Server {
 ///
 /// The mount's ids are the target's: it belongs in a user namespace that maps them, with `user_id=0`,
 /// `group_id=0`, `allow_other` and `default_permissions`. The server may run outside that namespace. A
-/// target has one view at a time: a second one takes over the notifications of the first.
+/// target may have several views: each is told of what changes through another.
 ///
 /// # Errors
 /// [`Error::Phantom`] for a phantom or interpreter that cannot be shown, [`Error::Serve`] if the
@@ -159,9 +169,10 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         source,
     };
     let phantoms = Phantoms::new(options.phantoms)?;
+    phantoms.set_bare(options.bare);
     let redirect = options.redirect.as_ref().map(Redirections::new).transpose()?;
     let (later, invalidations) = crossbeam::channel::unbounded();
-    let view = Arc::new(View::new(target.clone(), phantoms, redirect, options.root, later));
+    let view = Arc::new(View::new(target.clone(), phantoms, redirect, options.root, options.at_root, later));
 
     let mut config = fuser::Config::default();
     let count = match options.threads {
@@ -169,7 +180,7 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         n => n,
     };
     config.n_threads = Some(count);
-    let adapter = Adapter::new(view.clone(), AccessReporter::new(options.watch));
+    let adapter = Adapter::new(view.clone(), AccessReporter::new(options.watch), options.at_root);
     let session = Session::from_fd(adapter, fuse_fd, SessionACL::All, config).map_err(failed)?;
     let notifier = session.notifier();
     view.set_notifier(notifier.clone());
@@ -178,7 +189,10 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
     target.observe(observer);
     thread::Builder::new()
         .name("fuse-notify".into())
-        .spawn(move || invalidate(&notifier, &invalidations))
+        .spawn({
+            let view = Arc::downgrade(&view);
+            move || invalidate(&view, &notifier, &invalidations)
+        })
         .map_err(failed)?;
     let before = threads();
     let session = session.spawn().map_err(failed)?;
@@ -223,9 +237,22 @@ fn threads() -> Vec<i32> {
 }
 
 /// Sends the kernel the invalidations that had to wait for an answer. Ends with the view.
-fn invalidate(notifier: &Notifier, invalidations: &Receiver<Invalidation>) {
-    for Invalidation { parent, name } in invalidations {
-        // Nothing to forget, or no view any more: both are fine.
-        let _ = notifier.inval_entry(INodeNo(parent), &name);
+fn invalidate(view: &Weak<View>, notifier: &Notifier, invalidations: &Receiver<Invalidation>) {
+    for invalidation in invalidations {
+        match (invalidation, view.upgrade()) {
+            // Nothing to forget, or no view any more: both are fine.
+            (Invalidation::Name { parent, name }, _) => {
+                let _ = notifier.inval_entry(INodeNo(parent), &name);
+            }
+            (Invalidation::Inode { ino, done }, Some(view)) => {
+                view.inode_changed(ino);
+                let _ = done.try_send(());
+            }
+            (Invalidation::Entry { parent, name, done }, Some(view)) => {
+                view.entry_changed(parent, &name);
+                let _ = done.try_send(());
+            }
+            (_, None) => {}
+        }
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod xattr;
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,7 +41,7 @@ struct Shared {
     path: PathBuf,
     /// Whether there may be directories that hand down access control lists.
     hands_down: AtomicBool,
-    observer: RwLock<Option<Weak<dyn Observer>>>,
+    observers: RwLock<Vec<Weak<dyn Observer>>>,
 }
 
 /// Observer of changes: the server, for its own records and the kernel's caches.
@@ -58,6 +58,45 @@ pub(crate) trait Observer: Send + Sync {
     fn stayed(&self, ino: u64, parent: u64, name: &OsStr);
     /// A file has another name.
     fn moved(&self, ino: u64, from: (u64, &OsStr), to: (u64, &OsStr));
+    /// As [`inode_changed`](Self::inode_changed), by a request to another view, which the kernel holds locks for.
+    fn inode_changed_by_request(&self, ino: u64) {
+        self.inode_changed(ino);
+    }
+    /// As [`entry_changed`](Self::entry_changed), by a request to another view, which the kernel holds locks for.
+    fn entry_changed_by_request(&self, parent: u64, name: &OsStr) {
+        self.entry_changed(parent, name);
+    }
+}
+
+/// Observers of one target: it has several views.
+struct Observers(Vec<Arc<dyn Observer>>);
+
+impl Observer for Observers {
+    fn inode_changed(&self, ino: u64) {
+        self.0.iter().for_each(|observer| observer.inode_changed(ino));
+    }
+
+    fn entry_changed(&self, parent: u64, name: &OsStr) {
+        self.0
+            .iter()
+            .for_each(|observer| observer.entry_changed(parent, name));
+    }
+
+    fn leaving(&self, ino: u64, parent: u64, name: &OsStr, last: bool) {
+        self.0
+            .iter()
+            .for_each(|observer| observer.leaving(ino, parent, name, last));
+    }
+
+    fn stayed(&self, ino: u64, parent: u64, name: &OsStr) {
+        self.0
+            .iter()
+            .for_each(|observer| observer.stayed(ino, parent, name));
+    }
+
+    fn moved(&self, ino: u64, from: (u64, &OsStr), to: (u64, &OsStr)) {
+        self.0.iter().for_each(|observer| observer.moved(ino, from, to));
+    }
 }
 
 impl std::fmt::Debug for Target {
@@ -123,7 +162,7 @@ impl Target {
             elsewhere,
             path: dir.to_owned(),
             hands_down: AtomicBool::new(populated),
-            observer: RwLock::new(None),
+            observers: RwLock::new(Vec::new()),
         })))
     }
 
@@ -137,17 +176,37 @@ impl Target {
     }
 
     pub(crate) fn observe(&self, observer: Weak<dyn Observer>) {
-        *self.0.observer.write().unwrap_or_else(PoisonError::into_inner) = Some(observer);
+        let mut observers = self.0.observers.write().unwrap_or_else(PoisonError::into_inner);
+        observers.retain(|observer| observer.strong_count() > 0);
+        observers.push(observer);
     }
 
-    /// Returns the observer of what is at `path`.
+    /// Returns the observer of what is at `path`; several are one.
     fn observer(&self, path: &Path) -> Option<Arc<dyn Observer>> {
         let of = match &self.0.elsewhere {
             Some(elsewhere) if self.0.confined.is_elsewhere(path) => elsewhere,
             _ => self,
         };
-        let observer = of.0.observer.read().unwrap_or_else(PoisonError::into_inner);
-        observer.as_ref().and_then(Weak::upgrade)
+        let mut observers = of.observers();
+        match observers.len() {
+            0 | 1 => observers.pop(),
+            _ => Some(Arc::new(Observers(observers))),
+        }
+    }
+
+    fn observers(&self) -> Vec<Arc<dyn Observer>> {
+        let observers = self.0.observers.read().unwrap_or_else(PoisonError::into_inner);
+        observers.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Returns the observers but that at the address `own`.
+    pub(crate) fn other_observers(&self, own: *const ()) -> Vec<Arc<dyn Observer>> {
+        if self.0.observers.read().is_ok_and(|observers| observers.len() < 2) {
+            return Vec::new();
+        }
+        let mut observers = self.observers();
+        observers.retain(|observer| Arc::as_ptr(observer).cast::<()>() != own);
+        observers
     }
 
     /// Notes that an attribute was set.
@@ -226,6 +285,17 @@ impl NewFile {
             observer.inode_changed(sys::DiskStat::from(stat).ino);
         }
         Ok(())
+    }
+
+    /// Adds a hole of `bytes` bytes, which are read as zeroes and take no space where the disk can do that.
+    ///
+    /// # Errors
+    /// That the file would become too large.
+    pub fn add_hole(&mut self, bytes: u64) -> io::Result<()> {
+        let end = self.file.stream_position()?.checked_add(bytes);
+        let end = end.ok_or(io::ErrorKind::FileTooLarge)?;
+        self.file.set_len(end)?;
+        self.file.seek(io::SeekFrom::Start(end)).map(|_| ())
     }
 
     /// Sets another mode, owner and time than was given to [`Target::create`]; the type stays.

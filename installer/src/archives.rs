@@ -3,7 +3,7 @@
 use crate::settings::ArchiveSettings;
 use deb_archive::{
     ArchiveError, FetchOptions, Fetcher, Index, Keyring, MachineSources, Source, SourceList, default_sources,
-    load_indexes, machine_sources, parse_mirror_argument, sources_of, target_sources,
+    load_indexes, machine_sources, parse_mirror_argument, sources_in, sources_of, target_sources,
 };
 use nix::sys::resource::{Resource, getrlimit};
 use rootless_install_fs::Target;
@@ -22,7 +22,7 @@ pub(crate) struct Archives {
 }
 
 impl Archives {
-    /// Makes the fetcher, with this machine's proxies; downloads go to `cache`.
+    /// Makes the fetcher, with the proxies that the settings have, or else this machine's; downloads go to `cache`.
     ///
     /// # Errors
     /// Those of reading apt's configuration and of the client for https.
@@ -34,8 +34,9 @@ impl Archives {
     ) -> Result<Self, ArchiveError> {
         let machine = machine_sources()?;
         let mut options = FetchOptions::new(cache);
-        options.http_proxy.clone_from(&machine.http_proxy);
-        options.https_proxy.clone_from(&machine.https_proxy);
+        let proxy = |own: &Option<String>, machine: &Option<String>| own.clone().or_else(|| machine.clone());
+        options.http_proxy = proxy(&settings.http_proxy, &machine.http_proxy);
+        options.https_proxy = proxy(&settings.https_proxy, &machine.https_proxy);
         // Each download has a socket, a file and what resolving a name takes.
         let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
         options.jobs = usize::try_from(files / 16)
@@ -102,6 +103,33 @@ impl Archives {
         Ok((sources, keyring))
     }
 
+    /// Returns the sources of a target that is being made, from its own files, and the keys for those that name none: those
+    /// given, the target's and this machine's.
+    ///
+    /// # Errors
+    /// A source that cannot be understood, or none at all.
+    pub(crate) fn sources_written(
+        &self,
+        target: &Target,
+        settings: &ArchiveSettings,
+    ) -> Result<(Vec<Source>, Keyring), ArchiveError> {
+        let root = target.root_path();
+        let own = target_sources(root)?;
+        let mut sources = sources_in(root)?;
+        if sources.is_empty() {
+            return Err(ArchiveError::NoSources);
+        }
+        for source in &mut sources {
+            source.check_valid_until &= own.check_valid_until;
+            source.check_date &= own.check_date;
+            source.allow_insecure |= own.allow_insecure;
+        }
+        let mut both = self.machine.clone();
+        both.keyrings.extend(own.keyrings);
+        let keyring = Keyring::load(&settings.keyrings)?.and(Keyring::of_machine(&both)?);
+        Ok((sources, keyring))
+    }
+
     /// Fetches and verifies the indexes of some sources for some architectures.
     ///
     /// # Errors
@@ -116,10 +144,11 @@ impl Archives {
     }
 }
 
-/// Returns the sources that the settings name.
+/// Returns the sources that the settings name; an empty name is none.
 fn given(settings: &ArchiveSettings) -> Result<Vec<SourceList>, ArchiveError> {
     let parse = |mirror: &String| parse_mirror_argument(mirror, &settings.suite, &settings.components);
-    settings.mirrors.iter().map(parse).collect()
+    let named = settings.mirrors.iter().filter(|mirror| !mirror.is_empty());
+    named.map(parse).collect()
 }
 
 /// Passes the progress of downloads on to a reporter.

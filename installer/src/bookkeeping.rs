@@ -5,6 +5,7 @@ mod start_stop_daemon;
 
 pub use start_stop_daemon::undivert_start_stop_daemon;
 
+use crate::settings::{Settings, Skip};
 use apt_solve::Mmdebstrap;
 use rootless_install_fs::{Error, FileType, Meta, Target, Timestamp};
 use std::fs;
@@ -68,6 +69,39 @@ const SETTINGS: [(&str, &[u8]); 2] = [
     ),
 ];
 
+/// What the user gives for the configuration of a target, and what is left out.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Text for a file of apt's configuration; empty for none.
+    pub apt_options: String,
+    /// Text for a file of dpkg's configuration; empty for none.
+    pub dpkg_options: String,
+    /// Steps that are left out.
+    pub skip: Skip,
+}
+
+impl Given {
+    /// Returns what the settings have of it.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            apt_options: settings.apt_options.clone(),
+            dpkg_options: settings.dpkg_options.clone(),
+            skip: settings.skip.clone(),
+        }
+    }
+}
+
+/// Makes a directory, if it is not there, and its parents.
+///
+/// # Errors
+/// Those of writing to the target.
+pub fn make_directory(target: &Target, path: &str) -> Result<()> {
+    if exists(target, path)? {
+        return Ok(());
+    }
+    directories(target, path)
+}
+
 /// Makes the files that are there before the first package is unpacked. `sources` are files of apt's sources with
 /// their contents; `fetched` is whether any package is installed, for which apt has a directory of archives;
 /// `mmdebstrap` is the release that is imitated.
@@ -77,6 +111,7 @@ const SETTINGS: [(&str, &[u8]); 2] = [
 pub fn prepare(
     target: &Target,
     sources: &[(PathBuf, String)],
+    given: &Given,
     fetched: bool,
     mmdebstrap: Mmdebstrap,
 ) -> Result<()> {
@@ -103,13 +138,15 @@ pub fn prepare(
     {
         file(target, path, text, 0o644)?;
     }
-    let fstab: &[u8] = if mmdebstrap.fstab_has_columns() {
-        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n#\n\
-          # <file system> <mount point>   <type>  <options>       <dump>  <pass>\n"
-    } else {
-        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n"
-    };
-    file(target, "/etc/fstab", fstab, 0o644)?;
+    for (path, text) in [
+        ("/etc/apt/apt.conf.d/99mmdebstrap", &given.apt_options),
+        ("/etc/dpkg/dpkg.cfg.d/99mmdebstrap", &given.dpkg_options),
+    ] {
+        if !text.is_empty() {
+            file(target, path, text.as_bytes(), 0o644)?;
+        }
+    }
+    file(target, "/etc/fstab", fstab(mmdebstrap), 0o644)?;
     for (path, text) in sources {
         target.write(
             &Path::new("/").join(path),
@@ -127,6 +164,35 @@ pub fn prepare(
             };
             file(target, path, &data, mode)?;
         }
+    }
+    Ok(())
+}
+
+fn fstab(mmdebstrap: Mmdebstrap) -> &'static [u8] {
+    if mmdebstrap.fstab_has_columns() {
+        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n#\n\
+          # <file system> <mount point>   <type>  <options>       <dump>  <pass>\n"
+    } else {
+        b"# UNCONFIGURED FSTAB FOR BASE SYSTEM\n"
+    }
+}
+
+/// Brings the files of [`prepare`] for one release to what another release has, where nobody has changed them meanwhile:
+/// they were made before it was known which one is imitated.
+///
+/// # Errors
+/// Those of writing to the target.
+pub fn settle(target: &Target, before: Mmdebstrap, fetched: bool, mmdebstrap: Mmdebstrap) -> Result<()> {
+    if fetched {
+        make_directory(target, "/var/cache/apt/archives/partial")?;
+    }
+    let fstab_now = target.read(Path::new("/etc/fstab")).unwrap_or_default();
+    if fstab_now == fstab(before) && fstab(before) != fstab(mmdebstrap) {
+        file(target, "/etc/fstab", fstab(mmdebstrap), 0o644)?;
+    }
+    let [_, (path, text)] = SETTINGS;
+    if mmdebstrap.preconfigures() && target.read(Path::new(path)).is_ok_and(|now| now == text) {
+        target.remove(Path::new(path))?;
     }
     Ok(())
 }
@@ -154,20 +220,50 @@ pub struct Marks<'a> {
     pub architectures: &'a [&'a str],
 }
 
-/// Cleans up and writes marks and locks, after the last package is configured. `marks` is `None` where apt would not
-/// have been called to install anything.
+/// Writes apt's record of marks, after the last package is configured.
 ///
 /// # Errors
 /// Those of writing to the target.
-pub fn finish(target: &Target, marks: Option<Marks<'_>>) -> Result<()> {
-    if let Some(marks) = marks {
-        file(
-            target,
-            "/var/lib/apt/extended_states",
-            extended_states(marks.automatic, marks.architectures).as_bytes(),
-            0o644,
-        )?;
+pub fn mark(target: &Target, marks: Marks<'_>) -> Result<()> {
+    let text = extended_states(marks.automatic, marks.architectures);
+    file(target, "/var/lib/apt/extended_states", text.as_bytes(), 0o644)
+}
+
+/// Cleans up and writes locks, after all that is done in the target, but for what is left out.
+///
+/// # Errors
+/// Those of writing to the target.
+pub fn finish(target: &Target, skip: &Skip) -> Result<()> {
+    if skip.has("cleanup") {
+        return Ok(());
     }
+    clean_apt(target, skip)?;
+    let leftovers = RUN_LEFTOVERS
+        .iter()
+        .filter(|path| !path.ends_with(".bin") && !skip.covers("cleanup/reproducible"));
+    let settings = SETTINGS.iter().map(|(path, _)| path);
+    for path in settings
+        .filter(|_| !skip.covers("cleanup/mmdebstrap"))
+        .chain(leftovers)
+    {
+        if exists(target, path)? {
+            target.remove(Path::new(path))?;
+        }
+    }
+    if !skip.covers("cleanup/reproducible/machine-id") && exists(target, "/etc/machine-id")? {
+        file(target, "/etc/machine-id", b"", 0o644)?;
+    }
+    if !skip.covers("cleanup/run") {
+        empty(target, "/run", &["lock"])?;
+    }
+    if !skip.covers("cleanup/tmp") {
+        empty(target, "/tmp", &[])?;
+    }
+    Ok(())
+}
+
+/// Cleans up after apt as `apt-get update` without sources and `apt-get clean` do: lists, packages, and caches of both.
+fn clean_apt(target: &Target, skip: &Skip) -> Result<()> {
     let kept = ["/var/lib/apt/lists", "/var/cache/apt/archives"];
     let mut fetched = Vec::new();
     for path in kept {
@@ -186,16 +282,22 @@ pub fn finish(target: &Target, marks: Option<Marks<'_>>) -> Result<()> {
         target.set_owner(&path, apt, 0)?;
         target.set_mode(&path, 0o700)?;
     }
-    for path in SETTINGS.iter().map(|(path, _)| *path).chain(RUN_LEFTOVERS) {
-        if exists(target, path)? {
-            target.remove(Path::new(path))?;
+    let lists = !skip.covers("cleanup/apt/lists");
+    let cache = !skip.covers("cleanup/apt/cache");
+    for (path, cleaned) in [("/var/lib/apt/lists", lists), ("/var/cache/apt/archives", cache)] {
+        if cleaned {
+            empty(target, path, &["lock", "partial"])?;
+            empty(target, &format!("{path}/partial"), &[])?;
         }
     }
-    if exists(target, "/etc/machine-id")? {
-        file(target, "/etc/machine-id", b"", 0o644)?;
+    if cache {
+        for path in RUN_LEFTOVERS.iter().filter(|path| path.ends_with(".bin")) {
+            if exists(target, path)? {
+                target.remove(Path::new(path))?;
+            }
+        }
     }
-    empty(target, "/run", &["lock"])?;
-    empty(target, "/tmp", &[])
+    Ok(())
 }
 
 /// Returns the user id of `_apt`.
@@ -284,8 +386,8 @@ mod tests {
         for fetched in [true, false] {
             let directory = tempfile::tempdir().unwrap();
             let target = Target::open(directory.path()).unwrap();
-            prepare(&target, &[], fetched, Mmdebstrap::BOOKWORM).unwrap();
-            finish(&target, None).unwrap();
+            prepare(&target, &[], &Given::default(), fetched, Mmdebstrap::BOOKWORM).unwrap();
+            finish(&target, &Skip::default()).unwrap();
             let there = |path: &str| target.stat(Path::new(path)).is_ok();
             assert_eq!(there("/var/cache/apt/archives/lock"), fetched);
             assert!(there("/var/cache/apt") && there("/var/lib/apt/lists/lock"));
@@ -299,6 +401,7 @@ mod tests {
         prepare(
             &target,
             &[("etc/apt/sources.list".into(), "deb x".into())],
+            &Given::default(),
             true,
             Mmdebstrap::NEWEST,
         )
@@ -309,11 +412,7 @@ mod tests {
         file(&target, "/var/log/dpkg.log", b"x", 0o644).unwrap();
         file(&target, "/var/cache/apt/pkgcache.bin", b"x", 0o644).unwrap();
         file(&target, "/etc/machine-id", b"x", 0o444).unwrap();
-        let marks = Marks {
-            automatic: &[],
-            architectures: &[],
-        };
-        finish(&target, Some(marks)).unwrap();
+        finish(&target, &Skip::default()).unwrap();
         assert_eq!(target.read_dir(Path::new("/run")).unwrap(), ["lock"]);
         assert!(target.read_dir(Path::new("/tmp")).unwrap().is_empty());
         assert!(target.read(Path::new("/etc/machine-id")).unwrap().is_empty());

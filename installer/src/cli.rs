@@ -1,16 +1,29 @@
 //! The command: options in, exit status out.
 //!
-//! [`args`] says what can be given, [`resolve`] makes [`Settings`] of it, the [`commands`] act by
+//! [`args`] and [`more`] say what can be given, [`mmdebstrap`] what under that name, [`resolve`] makes [`Settings`] of it, the [`commands`] act by
 //! them, [`error`] prints what went wrong, [`exit`] has the exit statuses and [`environment`] the environment
 //! variables that matter.
 
+mod adopt;
 pub mod args;
+mod change;
+mod check;
 mod choices;
+mod console;
 pub mod dpkg;
 pub mod environment;
 pub mod error;
 pub mod exit;
+mod hook_helper;
+mod image_args;
 pub mod lint;
+pub mod mmdebstrap;
+pub mod more;
+mod mount;
+mod pack;
+mod rm;
+mod stat;
+mod unpack;
 pub mod resolve;
 pub mod run;
 mod values;
@@ -22,10 +35,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
 
-pub use args::Args;
+pub use args::{Args, Cli};
 pub use exit::Exit;
 
 use crate::commands;
@@ -35,6 +47,9 @@ use script_host::view::privileges;
 use task_progress::Cancel;
 use task_progress::log::{LogFile, default_path};
 use task_progress::{Event, Reporter, Style, Tee, Verbosity, escape_path};
+
+/// First argument with which a hook asks for what a special hook does (mmdebstrap calls itself so).
+const HOOK_HELPER: &str = "--hook-helper";
 
 /// Runs the command with `arguments` (the first is its own name).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -55,8 +70,22 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(words) = dpkg::words(&arguments) {
         return dpkg::main(&words, &environment);
     }
-    let args = match Args::try_parse_from(&arguments) {
-        Ok(args) => args,
+    if arguments.get(1).is_some_and(|first| first == HOOK_HELPER) {
+        return hook_helper::main(arguments.get(2..).unwrap_or_default(), style);
+    }
+    if let Some(words) = mmdebstrap::words(&arguments) {
+        return mmdebstrap::main(words, &environment, style);
+    }
+    if let Some((name, command)) = on_targets(&arguments) {
+        return command(name, arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
+    make(&arguments, &environment, style)
+}
+
+/// Makes a root filesystem, as a command line of `rootless-install` asks for it.
+fn make(arguments: &[OsString], environment: &environment::Environment, style: Style) -> ExitCode {
+    let given = match Cli::read(arguments) {
+        Ok(given) => given,
         Err(mut error) => {
             print_usage(&mut error, style);
             return if error.use_stderr() {
@@ -67,13 +96,39 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             .into();
         }
     };
-    match resolve::resolve(args, &environment) {
+    match given.resolve(environment) {
         Ok(settings) => install(&settings, style),
         Err(error) => {
             error::print(&error, error.hint(), style);
             Exit::Usage.into()
         }
     }
+}
+
+/// Words that are commands, but for `lint` and `dpkg`.
+pub(crate) const WORDS: &[&str] = &[
+    "pack", "unpack", "check", "stat", "chown", "chmod", "mknod", "setcap", "mount", "umount", "adopt", "rm",
+];
+
+/// A command on targets: it gets its name, the arguments that begin with it, the environment and the style.
+type OnTargets = fn(&str, &[OsString], &environment::Environment, Style) -> ExitCode;
+
+/// Returns the command on targets that the first argument names.
+fn on_targets(arguments: &[OsString]) -> Option<(&'static str, OnTargets)> {
+    let first = arguments.get(1)?;
+    let name = WORDS.iter().find(|word| first == *word)?;
+    let command: OnTargets = match *name {
+        "pack" => pack::main,
+        "unpack" => unpack::main,
+        "check" => check::main,
+        "stat" => stat::main,
+        "rm" => rm::main,
+        "adopt" => adopt::main,
+        "mount" => mount::main,
+        "umount" => mount::unmount,
+        _ => change::main,
+    };
+    Some((name, command))
 }
 
 /// Prints an error of the command line, or the help or version that was asked for: these go to standard output.

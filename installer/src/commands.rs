@@ -1,16 +1,27 @@
 //! The commands, a file each: what they do once their settings are known.
 //!
-//! [`install`] goes through all stages: `prepare`, `carry_out` and `finish`. [`lint`] goes through the first
+//! [`install`] goes through all stages: `set_up`, `prepare`, `carry_out` and `finish`. [`lint`] goes through the first
 //! two, with an observer of scripts. [`run`] opens a session on a target
 //! that exists.
 
+pub mod adopt;
 mod carry_out;
+pub mod change;
+pub mod check;
 mod error;
 mod finish;
 pub mod install;
 pub mod lint;
 mod mode;
+pub mod mode_change;
+pub mod mount;
+pub mod pack;
+pub mod rm;
+pub mod stat;
+pub mod unpack;
 mod prepare;
 pub mod run;
+mod set_up;
 
 pub use error::Error;
+pub(crate) use install::begin;

@@ -32,6 +32,18 @@ impl DpkgConfiguration {
         configuration
     }
 
+    /// Returns what a text says of paths, as mmdebstrap reads it for what it extracts itself: lines with `=` only.
+    pub(crate) fn filters_of(text: &str) -> Self {
+        let mut configuration = Self::default();
+        for line in text.lines() {
+            let filter = line.split_once('=').map(|(option, value)| (option, value.trim()));
+            if let Some((option @ ("path-exclude" | "path-include"), pattern)) = filter {
+                configuration.option(option, pattern);
+            }
+        }
+        configuration
+    }
+
     /// Takes in an option.
     fn option(&mut self, option: &str, value: &str) {
         match option {

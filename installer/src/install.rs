@@ -4,15 +4,17 @@
 //! session is opened and they are configured. After that the steps of the other phases follow one another, each
 //! of which unpacks or configures some packages. Meanwhile later packages are recompressed (`recompress`).
 
-use crate::bookkeeping;
+use crate::bookkeeping::{self, Given};
+use crate::dpkg::InSession;
+use crate::hooks::{Moment, moments::RunHooks};
 use crate::merge_usr;
 use crate::settings::SystemSettings;
-use apt_solve::{PackageId, Plan, Selection, Universe, Variant};
+use apt_solve::{Mmdebstrap, PackageId, Plan, Selection, Universe, Variant};
 use deb_archive::Index;
 use dpkg_db::{Database, PackageKey};
 use rootless_install_fs::Target;
 use script_host::unrunnable::Deferred;
-use script_host::{Native, Observer, ScriptRoot, Surroundings};
+use script_host::{Dpkg, Native, Observer, ScriptRoot, Surroundings};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +49,12 @@ pub struct Installation<'a, 'u> {
     pub debs: HashMap<PackageId, PathBuf>,
     /// Files of apt's sources: paths in the target, and contents.
     pub sources: Vec<(PathBuf, String)>,
+    /// What the user gives for the target's configuration, and what is left out.
+    pub given: Given,
+    /// The release of mmdebstrap whose files the target has already; none where it is empty.
+    pub prepared_as: Option<Mmdebstrap>,
+    /// Hooks of the user's.
+    pub moments: Option<&'a dyn RunHooks>,
     /// The cache directory.
     pub cache: &'a Path,
     /// The reporter of progress and script output.
@@ -104,12 +112,12 @@ impl Installation<'_, '_> {
     fn carry_out(&self, host: ScriptHost<'_, '_>) -> Result<DeferredPackages> {
         self.check_selections()?;
         let mmdebstrap = self.selection.mmdebstrap;
-        bookkeeping::prepare(
-            self.target,
-            &self.sources,
-            !self.plan.phases.is_empty(),
-            mmdebstrap,
-        )?;
+        let fetched = !self.plan.phases.is_empty();
+        match self.prepared_as {
+            Some(release) => bookkeeping::settle(self.target, release, fetched, mmdebstrap)?,
+            None if self.given.skip.has("setup") => {}
+            None => bookkeeping::prepare(self.target, &self.sources, &self.given, fetched, mmdebstrap)?,
+        }
         let foreign: Vec<String> = self
             .system
             .foreign
@@ -125,28 +133,21 @@ impl Installation<'_, '_> {
         )?;
         // Where dpkg is not run, its database is the one that mmdebstrap prepares.
         if self.selection.variant == Variant::Extract || self.plan.phases.is_empty() {
-            self.extract(&Database::prepare(self.target, self.system.arch.name, &foreign)?)?;
-            return Ok(Vec::new());
+            let database = Database::prepare(self.target, self.system.arch.name, &foreign)?;
+            self.extract(&database)?;
+            return self.without_installing(host);
         }
         let mut database = Database::create(self.target, self.system.arch.name, &foreign)?;
         let recompression = self.recompression(host.scratch);
-        let options = script_host::Options {
-            target: self.target,
-            arch: self.system.arch,
-            foreign: &self.system.foreign,
-            root: host.root,
-            scripts: &self.system.scripts,
-            dpkg_version: self.dpkg_version(),
-            native_scripts: host.native_scripts,
-            runs_programs: true,
-            scratch: host.scratch,
-            mount_point: host.mount_point,
-            cache: self.cache,
-            surroundings: Surroundings::default(),
-            observer: host.observer,
-            reporter: Arc::clone(&self.reporter),
-            cancel: self.cancel,
-        };
+        let dpkg = self.dpkg();
+        let options = self.session_options(
+            host.root,
+            host.native_scripts,
+            host.scratch,
+            host.mount_point,
+            host.observer,
+            self.answers_dpkg().then_some(&dpkg),
+        );
         let deferred = script_host::open(options, host.native, |session| {
             std::thread::scope(|scope| {
                 let _stopped = recompression.until_dropped();
@@ -159,17 +160,98 @@ impl Installation<'_, '_> {
             })?;
             Ok::<_, InstallError>(session.unrunnable().deferred())
         })?;
-        let automatic: Option<Vec<(String, String)>> =
-            (!self.selection.rest.is_empty() || self.selection.assumed.is_some()).then(|| self.automatic());
-        let marks = automatic.as_deref().map(|automatic| bookkeeping::Marks {
-            automatic,
-            architectures: self.universe.architectures(),
-        });
         if mmdebstrap.diverts_start_stop_daemon() {
             bookkeeping::undivert_start_stop_daemon(self.target)?;
         }
-        bookkeeping::finish(self.target, marks)?;
+        bookkeeping::finish(self.target, &self.given.skip)?;
         Ok(deferred)
+    }
+
+    /// Runs the hooks of a target in which nothing is configured, and finishes it. Of the variant `extract`, those after
+    /// the extraction; where there is nothing to install, the others as well.
+    fn without_installing(&self, host: ScriptHost<'_, '_>) -> Result<DeferredPackages> {
+        let moments: &[Moment] = match self.selection.variant {
+            Variant::Extract => &[Moment::Extract],
+            _ => &[Moment::Extract, Moment::Essential, Moment::Customize],
+        };
+        if let Some(hooks) = self.moments
+            && moments.iter().any(|moment| hooks.has(*moment))
+        {
+            let dpkg = self.dpkg();
+            let options = self.session_options(
+                host.root,
+                host.native_scripts,
+                host.scratch,
+                host.mount_point,
+                None,
+                self.answers_dpkg().then_some(&dpkg),
+            );
+            script_host::open(options, host.native, |session| {
+                for moment in moments {
+                    hooks.run(*moment, Some(session.unrunnable()))?;
+                }
+                Ok::<_, InstallError>(())
+            })?;
+        }
+        bookkeeping::finish(self.target, &self.given.skip)?;
+        Ok(Vec::new())
+    }
+
+    /// Whether calls of dpkg by hooks are answered here: this machine does not execute the target's own.
+    fn answers_dpkg(&self) -> bool {
+        self.moments.is_some() && self.system.is_redirected()
+    }
+
+    fn dpkg(&self) -> InSession<'_> {
+        InSession {
+            target: self.target,
+            architecture: self.system.arch,
+            bound: Vec::new(),
+            cancel: self.cancel,
+        }
+    }
+
+    fn session_options<'o>(
+        &'o self,
+        root: ScriptRoot<'o>,
+        native_scripts: Option<&'o script_host::NativeScripts<'o>>,
+        scratch: &'o Path,
+        mount_point: PathBuf,
+        observer: Option<Arc<dyn Observer>>,
+        dpkg: Option<&'o InSession<'o>>,
+    ) -> script_host::Options<'o> {
+        script_host::Options {
+            target: self.target,
+            arch: self.system.arch,
+            foreign: &self.system.foreign,
+            root,
+            scripts: &self.system.scripts,
+            dpkg_version: self.dpkg_version(),
+            native_scripts,
+            runs_programs: true,
+            scratch,
+            mount_point,
+            cache: self.cache,
+            surroundings: Surroundings {
+                dpkg: dpkg.map(|dpkg| dpkg as &dyn Dpkg),
+                ..Surroundings::default()
+            },
+            observer,
+            reporter: Arc::clone(&self.reporter),
+            cancel: self.cancel,
+        }
+    }
+
+    /// Writes apt's marks, where apt would have been called to install anything.
+    fn write_marks(&self) -> Result<()> {
+        if self.selection.rest.is_empty() && self.selection.assumed.is_none() {
+            return Ok(());
+        }
+        let marks = bookkeeping::Marks {
+            automatic: &self.automatic(),
+            architectures: self.universe.architectures(),
+        };
+        Ok(bookkeeping::mark(self.target, marks)?)
     }
 
     /// Returns the names and architectures of the packages that apt marks as automatically installed.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use rootless_install_fs::Target;
 use sha2::{Digest, Sha256};
 
+use crate::bookkeeping::Given;
 use crate::install::{Installation, ScriptHost};
 use crate::merge_usr::MergedUsr;
 use crate::settings::SystemSettings;
@@ -245,6 +246,9 @@ impl NativeRootSource<'_, '_> {
             selection,
             debs: plan.packages().zip(debs).collect(),
             sources: self.sources.to_vec(),
+            given: Given::default(),
+            prepared_as: None,
+            moments: None,
             cache: self.cache,
             reporter: Arc::new(Quiet(Arc::clone(self.reporter))),
             cancel: self.cancel,

@@ -1,7 +1,9 @@
 //! Settings: one value, made once from the command line and the environment, checked once, and handed down
 //! whole to where each part acts.
 
+use crate::hooks::{Hook, HookContext};
 use crate::merge_usr::MergedUsr;
+use crate::output::ImageOptions;
 use crate::preseed::Selections;
 use crate::target_spec::TargetSpec;
 use apt_solve::{Mmdebstrap, Variant};
@@ -17,6 +19,8 @@ use task_progress::{Verbosity, escape, escape_path};
 pub struct Settings {
     /// Form and path of the result.
     pub target: TargetSpec,
+    /// Options of the result, where it is an image.
+    pub image: ImageOptions,
     /// Settings of the system in it.
     pub system: SystemSettings,
     /// The set of packages.
@@ -25,6 +29,8 @@ pub struct Settings {
     pub imitate: Option<Mmdebstrap>,
     /// Packages beside the set: `NAME[:ARCH][=VERSION|/SUITE]`, in the order given.
     pub include: Vec<String>,
+    /// Whether recommended packages are installed as well.
+    pub install_recommends: bool,
     /// Archives that packages come from.
     pub archives: ArchiveSettings,
     /// The cache directory, absolute; it may not exist yet.
@@ -35,6 +41,18 @@ pub struct Settings {
     pub mode: Mode,
     /// Source of native tools.
     pub native_tools: NativeTools,
+    /// Programs that run at moments of the installation, in their order.
+    pub hooks: Vec<Hook>,
+    /// What hooks are told of this call.
+    pub hook_context: HookContext,
+    /// Time limit of one hook; none means no limit.
+    pub hook_timeout: Option<Duration>,
+    /// Text of the target's file of apt's configuration for the options given; empty for none.
+    pub apt_options: String,
+    /// Text of the target's file of dpkg's configuration for the options given; empty for none.
+    pub dpkg_options: String,
+    /// Steps that are left out.
+    pub skip: Skip,
     /// File of the log; none for a new one in the cache.
     pub log: Option<PathBuf>,
     /// Whether the work directory of a failed run is kept.
@@ -43,6 +61,26 @@ pub struct Settings {
     pub dry_run: bool,
     /// Amount of messages on standard error.
     pub verbosity: Verbosity,
+}
+
+/// Steps of an installation that are left out, by mmdebstrap's names for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skip(pub Vec<String>);
+
+impl Skip {
+    /// Whether a step is left out, by its own name.
+    pub fn has(&self, step: &str) -> bool {
+        self.0.iter().any(|skipped| skipped == step)
+    }
+
+    /// Whether a step is left out, by its own name or that of one it is part of: `cleanup` for `cleanup/apt/lists`.
+    pub fn covers(&self, step: &str) -> bool {
+        let part_of = |skipped: &String| {
+            step.strip_prefix(skipped.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.0.iter().any(part_of)
+    }
 }
 
 /// Settings of a system that packages are installed in.
@@ -71,6 +109,10 @@ pub struct ArchiveSettings {
     pub mirrors: Vec<String>,
     /// Files or directories of keys, beside those of this machine's apt.
     pub keyrings: Vec<PathBuf>,
+    /// Proxy for http; none for this machine's.
+    pub http_proxy: Option<String>,
+    /// Proxy for https; none for this machine's.
+    pub https_proxy: Option<String>,
     /// Accepts a Release file that is older than the one seen last.
     pub allow_older: bool,
     /// Time limit for each wait for a server, over which it must also send fast enough.
@@ -84,6 +126,8 @@ impl Default for ArchiveSettings {
             components: vec!["main".to_owned()],
             mirrors: Vec::new(),
             keyrings: Vec::new(),
+            http_proxy: None,
+            https_proxy: None,
             allow_older: false,
             download_timeout: Duration::from_secs(30),
         }
@@ -169,6 +213,13 @@ impl fmt::Display for Settings {
         for selections in &self.system.selections {
             writeln!(f, "answers for debconf: {}", escape_path(&selections.path))?;
         }
+        for hook in &self.hooks {
+            let text = hook.text.to_string_lossy();
+            writeln!(f, "{} hook: {}", hook.moment.name(), escape(&text))?;
+        }
+        if !self.skip.0.is_empty() {
+            writeln!(f, "left out: {}", escape(&self.skip.0.join(" ")))?;
+        }
         match &self.native_tools {
             NativeTools::Packages => writeln!(f, "native sysroot: auto")?,
             NativeTools::Directory(path) => writeln!(f, "native sysroot: {}", escape_path(path))?,
@@ -219,6 +270,14 @@ fn without_password(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_a_step_are_left_out_with_it() {
+        let skip = Skip(vec!["cleanup/apt".to_owned(), "output/dev".to_owned()]);
+        assert!(skip.covers("cleanup/apt/lists") && skip.covers("cleanup/apt"));
+        assert!(!skip.covers("cleanup") && !skip.covers("cleanup/aptitude"));
+        assert!(skip.has("output/dev") && !skip.has("cleanup/apt/lists"));
+    }
 
     #[test]
     fn passwords_stay_out_of_logs() {

@@ -50,6 +50,17 @@ pub enum SolveError {
         /// All suites that were read, and their codenames.
         known: Vec<String>,
     },
+    /// No package is what is asked for.
+    #[error("no package matches {0:?}")]
+    NothingMatches(String),
+    /// A pattern cannot be understood.
+    #[error("the pattern {pattern:?} cannot be understood: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong, in words.
+        reason: String,
+    },
     /// Several requests cannot be met.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<SolveError>),

@@ -186,6 +186,23 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
     }
 
+    /// Rules a package out, unless it is there already.
+    pub(crate) fn leave_out(&mut self, id: PackageId) {
+        let slot = self.universe.slot_of(id);
+        let state = self.state(slot);
+        if state.chosen.is_none() {
+            self.set(
+                slot,
+                SlotState {
+                    candidate: None,
+                    ..state
+                },
+            );
+            self.discarded
+                .insert(slot, "it was asked not to be installed".to_owned());
+        }
+    }
+
     /// Prefers the versions of a suite for every dependency of a package that
     /// no candidate satisfies, as `name/suite` does for apt.
     pub(crate) fn prefer_suite(&mut self, id: PackageId, in_suite: &dyn Fn(PackageId) -> bool) {

@@ -1,6 +1,8 @@
 //! Requests, and the choice of packages for them.
 
+mod items;
 mod names;
+mod patterns;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,7 +12,8 @@ use super::mark::{MarkFailure, Marker};
 use super::mmdebstrap::Mmdebstrap;
 use super::package::PackageId;
 use super::universe::Universe;
-use names::{by_name, resolve};
+use items::{Item, item};
+use names::by_name;
 
 /// Stack size in bytes for functions that are recursive along chains of dependencies.
 const STACK: usize = 64 << 20;
@@ -76,7 +79,8 @@ impl fmt::Display for Variant {
 pub struct Request {
     /// Set of packages to begin with.
     pub variant: Variant,
-    /// Further packages: `name`, `name:arch`, `name=version` or `name/suite`.
+    /// Further packages: `name`, `name:arch`, `name=version` or `name/suite`, with a `-` after it one that is not to be
+    /// installed; a task with a `^` after it; a glob, a regular expression or a pattern (apt-patterns(7)).
     pub include: Vec<String>,
     /// Suite asked for, by suite name or codename; empty means any. Where
     /// several suites are loaded, the variant's packages are those of this suite.
@@ -157,11 +161,17 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         marker.assume(id);
     }
     let mut include = Vec::new();
-    let mut unknown = Vec::new();
+    let (mut unknown, mut left) = (Vec::new(), Vec::new());
     for text in &request.include {
-        match resolve(universe, &mut marker, text) {
-            Ok(id) if include.contains(&id) => {}
-            Ok(id) => include.push(id),
+        match item(universe, &mut marker, text) {
+            Ok(Item::Install(found)) => {
+                for id in found {
+                    if !include.contains(&id) {
+                        include.push(id);
+                    }
+                }
+            }
+            Ok(Item::Leave(found)) => left.extend(found),
             Err(error) => unknown.push(error),
         }
     }
@@ -169,6 +179,10 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         0 => {}
         1 => return unknown.pop().map_or(Ok(Selection::default()), Err),
         _ => return Err(SolveError::Several(unknown)),
+    }
+    include.retain(|id| !left.contains(id));
+    if matches!(request.variant, Variant::Extract | Variant::Custom) {
+        left.iter().for_each(|id| marker.leave_out(*id));
     }
     // A package belongs to the suite if any of its versions does: the one that is
     // installed may be from the suite's security updates.
@@ -218,6 +232,11 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         wanted.push(by_name(universe, "build-essential", "build-essential")?);
     }
     wanted.extend(by_priority);
+    // The essential packages are there already, so what apt is told to leave is of the others.
+    for id in &left {
+        marker.leave_out(*id);
+    }
+    wanted.retain(|id| !left.contains(id));
     let mut seen = HashSet::new();
     wanted.retain(|id| seen.insert(*id));
     let manual: HashSet<PackageId> = wanted.iter().copied().collect();

@@ -1,5 +1,7 @@
 //! Small archives and the choices from them.
 
+mod items;
+
 use super::*;
 use deb_index::{Malformed, Packages};
 

@@ -209,6 +209,21 @@ impl<'a> Universe<'a> {
         self.names.iter().map(|(name, _)| *name)
     }
 
+    /// Returns the candidate of each package, by name.
+    pub(crate) fn every_candidate(&self) -> impl Iterator<Item = PackageId> {
+        let mut all: Vec<PackageId> = (0..self.slots_len() as u32)
+            .map(|slot| self.slot_candidate(Slot(slot)))
+            .collect();
+        all.sort_by_key(|id| self.package(*id).name);
+        all.into_iter()
+    }
+
+    /// Returns the candidate of each package of the target's own architecture, by name.
+    pub(crate) fn native_names(&self) -> impl Iterator<Item = PackageId> {
+        self.every_candidate()
+            .filter(|id| self.slot_arch(self.slot_of(*id)) == 0)
+    }
+
     pub(crate) fn slots_len(&self) -> usize {
         self.slots.len()
     }

@@ -105,6 +105,9 @@ pub enum ArchiveError {
     /// No mirror was given, and this machine's apt has none.
     #[error("this machine's apt sources name no Debian archive; say where it is with --mirror URL")]
     NoMirror,
+    /// The target has no sources of packages.
+    #[error("there are no sources of packages: name a mirror, or write them in a setup hook")]
+    NoSources,
     /// The archive has neither InRelease nor Release for the suite.
     #[error(
         "{base}: there is no suite `{suite}` (neither InRelease nor Release is there, nor an index){}; check the suite's name and the mirror's address",

@@ -25,6 +25,10 @@ pub struct MachineSources {
     pub check_valid_until: bool,
     /// False with `Acquire::Check-Date "false"`.
     pub check_date: bool,
+    /// True with `Acquire::AllowInsecureRepositories "true"`.
+    pub allow_insecure: bool,
+    /// `APT::Install-Recommends`; none where no file says it.
+    pub install_recommends: Option<bool>,
     /// `Acquire::http::Proxy`.
     pub http_proxy: Option<String>,
     /// `Acquire::https::Proxy`.
@@ -58,32 +62,69 @@ pub fn sources_of(root: &Path) -> Result<Vec<Source>> {
     for source in &mut sources {
         source.architectures.clear();
         source.without_architectures.clear();
-        if let Some(SignedBy::Files { files, .. }) = &mut source.signed_by {
-            for file in files {
-                let own = root.join(file.strip_prefix("/").unwrap_or(file));
-                if own.is_file() {
-                    *file = own;
-                }
-            }
-        }
+        keys_in(root, source);
     }
     Ok(sources)
 }
 
-fn read_sources(root: &Path) -> Result<Vec<Source>> {
+/// Returns all sources of apt in a root filesystem that is being made, as its apt would read them. Keyring files that exist in
+/// the root filesystem are named with its path in front, others are this machine's.
+///
+/// # Errors
+/// [`ArchiveError::Io`] if apt's files are there and cannot be read; [`ArchiveError::BadSource`] for one that cannot be
+/// understood.
+pub fn sources_in(root: &Path) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for path in files(
+    for (path, format) in sources_files(root)? {
+        let text = fs::read(&path).map_err(ArchiveError::io("read", &path))?;
+        let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+        sources.extend(sources_text::parse(
+            &String::from_utf8_lossy(&text),
+            format,
+            &format!("/{shown}"),
+        )?);
+    }
+    for source in &mut sources {
+        keys_in(root, source);
+    }
+    Ok(sources)
+}
+
+/// Names keyring files that exist in a root filesystem with its path in front.
+fn keys_in(root: &Path, source: &mut Source) {
+    if let Some(SignedBy::Files { files, .. }) = &mut source.signed_by {
+        for file in files {
+            let own = root.join(file.strip_prefix("/").unwrap_or(file));
+            if own.is_file() {
+                *file = own;
+            }
+        }
+    }
+}
+
+/// Returns the files of sources in a root filesystem with their formats, in apt's order.
+fn sources_files(root: &Path) -> Result<Vec<(PathBuf, SourceFormat)>> {
+    let paths = files(
         root,
         "etc/apt/sources.list",
         "etc/apt/sources.list.d",
         &["list", "sources"],
-    )? {
+    )?;
+    let format = |path: PathBuf| {
         let deb822 = path.extension().is_some_and(|extension| extension == "sources");
         let format = if deb822 {
             SourceFormat::Deb822
         } else {
             SourceFormat::OneLine
         };
+        (path, format)
+    };
+    Ok(paths.into_iter().map(format).collect())
+}
+
+fn read_sources(root: &Path) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for (path, format) in sources_files(root)? {
         let text = fs::read(&path).map_err(ArchiveError::io("read", &path))?;
         // A broken file of a third party is left to apt.
         match sources_text::parse(
@@ -118,6 +159,8 @@ fn read_root(root: &Path) -> Result<MachineSources> {
     };
     let is_off =
         |name: &str| get(name).is_some_and(|value| matches!(value.as_str(), "false" | "no" | "0" | "off"));
+    let is_on =
+        |name: &str| get(name).map(|value| matches!(value.as_str(), "true" | "yes" | "1" | "on" | "with"));
     let proxy = |name| get(name).filter(|value| !value.is_empty() && !value.eq_ignore_ascii_case("direct"));
     let (mut keyrings, mut inline_key) = (Vec::new(), None);
     let signed_by = main.as_ref().and_then(|(source, _)| source.signed_by.clone());
@@ -152,6 +195,8 @@ fn read_root(root: &Path) -> Result<MachineSources> {
     Ok(MachineSources {
         check_valid_until: checks(|source| source.check_valid_until) && !is_off("acquire::check-valid-until"),
         check_date: checks(|source| source.check_date) && !is_off("acquire::check-date"),
+        allow_insecure: is_on("acquire::allowinsecurerepositories") == Some(true),
+        install_recommends: is_on("apt::install-recommends"),
         mirror: main.as_ref().map(|(_, uri)| uri.clone()),
         security: find("debian-security").map(|(_, uri)| uri),
         keyrings,

@@ -10,8 +10,8 @@ use super::suite_release::load_release;
 use super::{ArchiveError, Fetcher, Keyring, MachineSources, Result, Source, SourceFormat, SourceList};
 
 /// Parses one `--mirror`: an http, https or file URL (then `suite` and
-/// `components` make the line), a line `deb …`, or the path of a `.sources` or
-/// `.list` file (other names: by their content).
+/// `components` make the line), a line `deb …` or `deb-src …`, several lines, or the path of a
+/// `.sources` or `.list` file (other names: by their content).
 ///
 /// # Errors
 /// [`ArchiveError::BadMirror`], [`ArchiveError::BadSource`], [`ArchiveError::Io`].
@@ -20,7 +20,19 @@ pub fn parse_mirror_argument(argument: &str, suite: &str, components: &[String])
         argument: argument.to_owned(),
         reason,
     };
-    if argument.starts_with("deb ") || argument.starts_with("deb-src ") {
+    if argument.contains('\n') {
+        let format = guess_format(argument).ok_or_else(|| bad("the text holds no apt sources".into()))?;
+        return parse_sources_text(argument, format, None, "--mirror");
+    }
+    if argument.starts_with("deb-src ") {
+        return Ok(SourceList {
+            format: SourceFormat::OneLine,
+            file_name: None,
+            text: format!("{argument}\n"),
+            sources: Vec::new(),
+        });
+    }
+    if argument.starts_with("deb ") {
         return parse_sources_text(&format!("{argument}\n"), SourceFormat::OneLine, None, "--mirror");
     }
     let is_url = argument.contains("://") || argument.starts_with("file:/") || argument.starts_with("copy:/");
@@ -233,7 +245,7 @@ mod tests {
             ("http://", "no URI"),
             ("", "neither"),
             ("http://mirror.example.org/a b", "blanks"),
-            ("deb-src http://mirror.example.org/debian a b", "enabled"),
+            ("what\nis this\n", "no apt sources"),
         ] {
             let error = parse_mirror_argument(argument, "trixie", &["main".into()])
                 .unwrap_err()

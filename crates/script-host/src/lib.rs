@@ -16,9 +16,9 @@ pub mod unrunnable;
 pub mod view;
 
 pub use session::{
-    BindMount, Dpkg, DpkgAnswer, DpkgCall, Native, NativeScripts, Network, Observer, Options, Processor,
-    RunResult, ScriptCall, ScriptRoot, ScriptRootKind, ScriptSettings, Session, SessionError, Surroundings,
-    open,
+    AnswerHook, BindMount, Dpkg, DpkgAnswer, DpkgCall, HookPlace, HookPlaceOptions, Native, NativeScripts,
+    Network, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind, ScriptSettings,
+    Session, SessionError, Surroundings, ask, open, with_hook_place,
 };
 
 /// The example of README.md, compiled as a test.

@@ -14,6 +14,7 @@ mod control;
 mod disk_modes;
 mod dpkg;
 mod error;
+mod hook_place;
 mod interpreters;
 mod observer;
 mod options;
@@ -29,6 +30,7 @@ mod wrappers;
 
 pub use dpkg::{Dpkg, DpkgAnswer, DpkgCall};
 pub use error::SessionError;
+pub use hook_place::{AnswerHook, HookPlace, HookPlaceOptions, ask, with_hook_place};
 pub use observer::Observer;
 pub use options::{BindMount, Native, Network, Options, Processor, ScriptSettings, Surroundings};
 pub use private::check_native_system;

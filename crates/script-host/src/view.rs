@@ -11,6 +11,7 @@ pub mod command;
 mod deadline;
 mod error;
 mod fusermount;
+mod mounted;
 mod handlers;
 pub mod idmap;
 mod message;
@@ -30,6 +31,7 @@ pub use error::ViewError;
 use error::io_error;
 pub use fusermount::unmount_stale;
 use message::BindPoint;
+pub use mounted::{Mounted, run_with_ids, run_with_mount, unmount};
 use namespaces::Namespaces;
 pub use namespaces::{has_layers, probe};
 use output::Collector;
@@ -37,6 +39,7 @@ pub use output::Sink;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use sandboxed::Sandboxed;
 pub use sandboxed::SandboxedOptions;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -103,6 +106,8 @@ pub struct ViewOptions<'a> {
     pub native_root: Option<NativeRootView<'a>>,
     /// dpkg's administrative directory, where it is outside of the target; scripts see it at [`shim_protocol::paths::ADMIN`].
     pub admin: Option<AdminView<'a>>,
+    /// How programs run around the target; none where they run in it, or in a native root.
+    pub around: Option<Around<'a>>,
     /// Whether programs have the machine's network.
     pub host_network: bool,
     /// Whether the target is seen read-only.
@@ -113,6 +118,15 @@ pub struct ViewOptions<'a> {
     pub resolver: Option<PathBuf>,
     /// Receiver of each line that scripts write, as it comes.
     pub sink: Sink,
+}
+
+/// Programs that run around the target: in the machine's own root directory, with the user's rights there and as root
+/// of the target, which they see at its mount point ([`SERVED`](rootless_install_fs::SERVED) is mounted over it).
+pub struct Around<'a> {
+    /// Their working directory.
+    pub directory: &'a Path,
+    /// Their standard input.
+    pub input: OwnedFd,
 }
 
 /// A directory or file of the machine that is seen in the target.
@@ -364,6 +378,9 @@ pub fn agent_entry() -> Option<ExitCode> {
     }
     if marker == LAYERS_MARKER {
         return Some(agent::try_layers(Path::new("/dev")));
+    }
+    if marker == mounted::MARKER {
+        return Some(agent::run_command(arguments));
     }
     if marker == sandbox::MARKER {
         return Some(sandbox::run(arguments));

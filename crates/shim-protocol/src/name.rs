@@ -48,6 +48,8 @@ entries! {
     DPKG = "dpkg";
     /// What apt tells a hook of the packages that it will install, while the hook runs.
     HOOK_INFORMATION = "hook-information";
+    /// Socket on which hooks ask for files to be brought into the target, or out of it.
+    HOOKS = "hooks";
     /// Library map, a module of the dynamic loader.
     LIBRARY_MAP = "libraries.so";
     /// Native maintainer scripts, for those that are programs.

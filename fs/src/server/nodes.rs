@@ -28,6 +28,9 @@ use crate::{FileType, sys};
 /// The root of the target, in every view.
 pub(super) const ROOT: u64 = MOUNT + 1;
 
+/// Bit of the ids of files whose numbers on disk mean something else.
+const MOVED: u64 = 1 << 61;
+
 /// Most directories that are kept open.
 const DIRS_OPEN: usize = 256;
 
@@ -115,8 +118,16 @@ impl Nodes {
         match ino {
             ino if ino == self.root.ino() => ROOT,
             // tmpfs hands out small numbers, perhaps those.
-            MOUNT | ROOT => (1 << 61) | ino,
+            MOUNT | ROOT => MOVED | ino,
             ino => ino,
+        }
+    }
+
+    /// Returns the number on disk of a node that is no phantom.
+    pub(super) fn ino(&self, id: u64) -> u64 {
+        match id {
+            ROOT => self.root.ino(),
+            id => id & !MOVED,
         }
     }
 
@@ -178,7 +189,8 @@ impl Nodes {
     /// Returns whether the node `parent` may come to have a phantom of this name.
     pub(super) fn may_have_phantom(&self, parent: u64, name: &OsStr) -> bool {
         let beside = self.table().nodes.get(&parent).and_then(|node| node.phantom);
-        let depends = |id| matches!(self.phantoms.shown(id), Parents::HiddenBy(_));
+        let bare = self.phantoms.is_bare();
+        let depends = |id| bare || matches!(self.phantoms.shown(id), Parents::HiddenBy(_));
         beside.is_some_and(|beside| {
             self.phantoms.grows(beside) || self.phantoms.child(beside, name).is_some_and(depends)
         })

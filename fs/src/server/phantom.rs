@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use crate::error::{Error, Result};
@@ -98,6 +99,8 @@ impl PhantomId {
 #[derive(Debug)]
 pub(super) struct Phantoms {
     items: Vec<Item>,
+    /// Whether only directories that are phantoms themselves are seen.
+    bare: AtomicBool,
     /// Phantoms met so far below overlays; numbered after the items.
     below: RwLock<Below>,
 }
@@ -176,6 +179,7 @@ impl Phantoms {
         }
         Ok(Self {
             items,
+            bare: AtomicBool::new(false),
             below: RwLock::default(),
         })
     }
@@ -201,7 +205,22 @@ impl Phantoms {
 
     /// Returns whether the phantom is seen where the target has no entry.
     pub(super) fn shown(&self, id: PhantomId) -> &Parents {
-        self.items.get(id.0).map_or(&Parents::Shown, |item| &item.shown)
+        match self.items.get(id.0) {
+            Some(item) if self.is_bare() && !(item.wanted && matches!(item.kind, PhantomKind::Directory)) => {
+                &Parents::Hidden
+            }
+            Some(item) => &item.shown,
+            None => &Parents::Shown,
+        }
+    }
+
+    /// Has only those phantoms seen that are directories themselves, or all.
+    pub(super) fn set_bare(&self, bare: bool) {
+        self.bare.store(bare, Ordering::Release);
+    }
+
+    pub(super) fn is_bare(&self) -> bool {
+        self.bare.load(Ordering::Acquire)
     }
 
     /// Returns the phantom that is seen as `name` in a directory.

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crossbeam::channel::Sender;
-use fuser::Notifier;
+use fuser::{INodeNo, Notifier};
 use rustix::fs;
 use rustix::io::Errno;
 
@@ -29,6 +29,7 @@ use super::nodes::{Nodes, Origin, ROOT};
 use super::phantom::{MOUNT, PhantomId, PhantomKind, Phantoms, SERVED};
 use super::redirect::Redirections;
 use crate::confined::{Location, read_link_at};
+use crate::marker::MARKER;
 use crate::meta::{FileType, Meta, Timestamp};
 use crate::sys::{self, Attr, AttrError};
 use crate::target::Target;
@@ -95,14 +96,33 @@ pub(super) struct Entry {
     pub(super) generation: u64,
 }
 
-/// A name that may mean something else after the request being answered. The kernel is told later, since it holds
-/// the directory's lock until it has the answer.
+/// A change of which the kernel is told later, by a thread of its own.
 #[derive(Debug)]
-pub(super) struct Invalidation {
-    /// Node of the directory.
-    pub(super) parent: u64,
-    /// The name in it.
-    pub(super) name: OsString,
+pub(super) enum Invalidation {
+    /// A name that may mean something else after the request being answered: the kernel holds the directory's lock until it
+    /// has the answer.
+    Name {
+        /// Node of the directory.
+        parent: u64,
+        /// The name in it.
+        name: OsString,
+    },
+    /// A file that a request to another view of the target has changed.
+    Inode {
+        /// Its number on disk.
+        ino: u64,
+        /// Told when the kernel has been told.
+        done: Sender<()>,
+    },
+    /// A name that a request to another view has changed.
+    Entry {
+        /// Number of the directory on disk.
+        parent: u64,
+        /// The name in it.
+        name: OsString,
+        /// Told when the kernel has been told.
+        done: Sender<()>,
+    },
 }
 
 /// The state of a served view.
@@ -116,6 +136,8 @@ pub(super) struct View {
     redirect: Option<Redirections>,
     /// User and group of this machine that are the target's root; none where the mount has the target's ids.
     root: Option<(u32, u32)>,
+    /// Whether the target is the root of the mount itself.
+    at_root: bool,
     /// Invalidations to be sent after the answer.
     later: Sender<Invalidation>,
     notifier: OnceLock<Notifier>,
@@ -129,6 +151,7 @@ impl View {
         phantoms: Phantoms,
         redirect: Option<Redirections>,
         root: Option<(u32, u32)>,
+        at_root: bool,
         later: Sender<Invalidation>,
     ) -> Self {
         let phantoms = Arc::new(phantoms);
@@ -144,6 +167,7 @@ impl View {
             listings: Listings::default(),
             redirect,
             root,
+            at_root,
             later,
             notifier: OnceLock::new(),
             started: Timestamp {
@@ -152,6 +176,14 @@ impl View {
             },
             count: RunningCounters::default(),
         }
+    }
+
+    /// Returns the number by which the kernel knows a node.
+    fn named(&self, id: u64) -> INodeNo {
+        INodeNo(match id {
+            ROOT if self.at_root => MOUNT,
+            id => id,
+        })
     }
 
     /// Returns whether the ids that the kernel knows are this machine's.
@@ -201,6 +233,11 @@ impl View {
         let _ = self.notifier.set(notifier);
     }
 
+    /// Has all phantoms seen.
+    pub(super) fn show_all(&self) {
+        self.phantoms.set_bare(false);
+    }
+
     pub(super) fn counters(&self) -> Counters {
         self.count.now()
     }
@@ -216,7 +253,7 @@ impl View {
 
     /// `LOOKUP`; `None` where there is nothing, `ENOENT` where there may be something later.
     pub(super) fn lookup(&self, parent: u64, name: &OsStr) -> Result<Option<Entry>> {
-        if parent == MOUNT && name == SERVED {
+        if parent == MOUNT && name == SERVED && !self.at_root {
             let shown = self.getattr(ROOT)?;
             return Ok(Some(Entry { shown, generation: 0 }));
         }
@@ -225,6 +262,9 @@ impl View {
                 .phantoms
                 .child(phantom, name)
                 .map(|id| self.phantom_entry(id)));
+        }
+        if is_marker(parent, name) {
+            return Ok(None);
         }
         let dir = self.nodes.dir(parent)?;
         match sys::attr_at(dir.as_fd(), name) {
@@ -337,9 +377,17 @@ impl View {
         if PhantomId::from_node_id(parent).is_some() {
             return Err(Errno::ROFS);
         }
+        if is_marker(parent, name) {
+            return Err(Errno::PERM);
+        }
         Ok(Location {
             dir: self.nodes.dir(parent)?,
             name: name.to_owned(),
         })
     }
+}
+
+/// Whether a name is that of the marker, which is not in the target.
+fn is_marker(parent: u64, name: &OsStr) -> bool {
+    parent == ROOT && name == MARKER
 }

@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use apt_solve::{Mmdebstrap, Variant};
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::choices;
+use super::environment::Environment;
+use super::image_args::ImageArgs;
+use super::more::{self, MoreArgs};
+use super::resolve::{self, SettingsError};
 use super::values::{self, Names};
 use crate::merge_usr::MergedUsr;
-use crate::settings::Mode;
+use crate::settings::{Mode, Settings};
 use script_host::unrunnable::OnUnrunnable;
 
 const LONG_ABOUT: &str = "\
@@ -31,11 +35,16 @@ Examples:
   rootless-install --variant buildd - | podman import - buildd";
 
 const AFTER_LONG_HELP: &str = "\
-Other commands (a target of such a name is ./lint or ./dpkg):
+Other commands (a target of such a name is ./lint, ./pack, …):
   rootless-install lint  report what maintainer scripts do outside DPKG_ROOT;
                          see `rootless-install lint --help`
   rootless-install dpkg  dpkg for a root filesystem that exists, also by the name dpkg;
                          see `rootless-install dpkg --help`
+  rootless-install mmdebstrap
+                         mmdebstrap's command line, also by the name mmdebstrap;
+                         see `rootless-install mmdebstrap --help`
+  rootless-install pack, unpack, check, stat, chown, chmod, mknod, setcap, mount, umount, adopt, rm
+                         with a target that is there; see `rootless-install COMMAND --help`
 
 Environment:
   SOURCE_DATE_EPOCH      no time in the result is later than this (seconds since 1970);
@@ -57,7 +66,7 @@ Examples:
   rootless-install --arch arm64 --suite trixie --include openssh-server,sudo arm64.tar.xz
   rootless-install --variant buildd - | podman import - buildd";
 
-/// The arguments as given; [`Settings`](crate::settings::Settings) are what they mean.
+/// The command that makes a root filesystem.
 #[derive(Debug, Parser)]
 #[command(
     name = "rootless-install",
@@ -66,16 +75,64 @@ Examples:
     long_about = LONG_ABOUT,
     after_help = AFTER_HELP,
     after_long_help = AFTER_LONG_HELP,
+    infer_long_args = true,
     max_term_width = 100
 )]
+pub struct Cli {
+    #[command(flatten)]
+    args: Args,
+    #[command(flatten)]
+    more: MoreArgs,
+}
+
+/// A command line that clap has read.
+#[derive(Debug)]
+pub struct Given {
+    args: Args,
+    more: MoreArgs,
+    matches: ArgMatches,
+}
+
+impl Cli {
+    /// Reads a command line, of which the first word is the program's name.
+    ///
+    /// # Errors
+    /// clap's, of which help and version are two.
+    pub fn read(words: &[OsString]) -> Result<Given, clap::Error> {
+        let matches = Self::command().try_get_matches_from(words)?;
+        let Self { args, more } = Self::from_arg_matches(&matches)?;
+        Ok(Given { args, more, matches })
+    }
+}
+
+impl Given {
+    /// Returns the settings that the command line and the environment mean.
+    ///
+    /// # Errors
+    /// [`SettingsError`] where an argument has no meaning.
+    pub fn resolve(self, environment: &Environment) -> Result<Settings, SettingsError> {
+        let mut settings = resolve::resolve(self.args, environment)?;
+        more::resolve(&mut settings, self.more, &self.matches)?;
+        Ok(settings)
+    }
+}
+
+/// The arguments as given; [`Settings`](crate::settings::Settings) are what they mean.
+#[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to make: a directory, NAME.tar[.gz|.xz|.zst], or `-`
+    /// What to make: a directory, NAME.tar[.gz|.xz|.zst], an image, or `-`
     ///
     /// A directory must not exist yet or be empty; what a stopped run left beside it is
-    /// removed first. An archive of that name is replaced when the new one is complete.
-    /// `-` writes an uncompressed tar archive on standard output.
+    /// removed first. An archive or an image of that name is replaced when the new one is
+    /// complete: .tar[.gz|.xz|.zst], .cpio[.gz|.xz|.zst], .squashfs, .ext2, .ext3, .ext4, .erofs,
+    /// .oci (an archive of an OCI image), or oci:DIR[:TAG], oci-archive:FILE[:TAG] and
+    /// docker-archive:FILE[:NAME:TAG]. `-` writes an uncompressed tar archive on standard output.
     #[arg(value_name = "TARGET")]
     pub target: OsString,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a comment would be its help")]
+    pub image: ImageArgs,
 
     /// Architecture to install, and foreign ones after it [default: this machine's]
     ///
@@ -92,6 +149,8 @@ pub struct Args {
     pub arch: Vec<Names>,
 
     /// Suite or codename to install
+    ///
+    /// An empty one has every suite of the sources that --mirror gives.
     #[arg(long, value_name = "SUITE", default_value = "stable", value_parser = values::suite)]
     pub suite: String,
 
@@ -109,7 +168,9 @@ pub struct Args {
     /// Packages to install as well, with what they depend on
     ///
     /// Names between commas or blanks; may be given more than once. Each is NAME,
-    /// NAME:ARCH, NAME=VERSION or NAME/SUITE.
+    /// NAME:ARCH, NAME=VERSION or NAME/SUITE, all of them perhaps with a `-` at the end for one that is not to be
+    /// installed; a name with `*`, `?` or `[` is a pattern (glob(7)); ./FILE.deb is a package of your own. A value that
+    /// begins with `?`, `~`, `!` or `(` is a pattern of apt (apt-patterns(7)) as a whole.
     #[arg(long, value_name = "PKG,...", value_parser = values::packages, action = ArgAction::Append)]
     pub include: Vec<Names>,
 
@@ -202,7 +263,7 @@ pub struct Args {
     /// Keep a log of everything here
     ///
     /// [default: a new file in the cache, named when something fails]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "logfile", value_name = "FILE")]
     pub log: Option<PathBuf>,
 
     /// Keep the work directory when something fails, to look at it
@@ -216,27 +277,32 @@ pub struct Args {
     pub dry_run: bool,
 
     /// Tell about every script, and where the log is; twice: what the log has besides
-    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, action = ArgAction::Count, overrides_with_all = ["quiet", "debug"])]
     pub verbose: u8,
 
+    /// Tell what the log has, too
+    #[arg(short, long, overrides_with_all = ["quiet", "verbose"])]
+    pub debug: bool,
+
     /// Print nothing but warnings and errors
-    #[arg(short, long, visible_alias = "silent")]
+    ///
+    /// Of this option, --verbose and --debug the last one counts.
+    #[arg(short, long, visible_alias = "silent", short_alias = 's', overrides_with_all = ["verbose", "debug"])]
     pub quiet: bool,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn definition_is_consistent() {
-        Args::command().debug_assert();
+        Cli::command().debug_assert();
     }
 
     #[test]
     fn unknown_architecture_lists_the_valid_ones() {
-        let error = Args::try_parse_from(["rootless-install", "--arch", "vax", "t"])
+        let error = Cli::try_parse_from(["rootless-install", "--arch", "vax", "t"])
             .map(|_| ())
             .map_err(|error| error.to_string());
         assert!(error.is_err_and(|text| text.contains("vax") && text.contains("riscv64")));

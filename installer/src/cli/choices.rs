@@ -2,7 +2,9 @@
 
 use crate::lint::Format;
 use crate::merge_usr::MergedUsr;
+use crate::output::{Compression, Format as Output, Generation, Layout};
 use crate::settings::Mode;
+use crate::target_spec::Form;
 use apt_solve::Variant;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use script_host::unrunnable::OnUnrunnable;
@@ -101,8 +103,9 @@ pub(super) fn mode() -> impl TypedValueParser<Value = Mode> {
         (
             Mode::Auto,
             "auto",
-            &[],
-            "redirect, or chrootless where this machine does not let an ordinary user make namespaces",
+            &["root", "sudo", "unshare", "fakeroot", "fakechroot", "proot"],
+            "redirect, or chrootless where this machine does not let an ordinary user make namespaces (or, as mmdebstrap \
+             has them: root, sudo, unshare, fakeroot, fakechroot, proot)",
         ),
         (
             Mode::Redirect,
@@ -166,3 +169,74 @@ mod tests {
         }
     }
 }
+
+/// `--format` of a result.
+pub(super) fn form() -> impl TypedValueParser<Value = Form> {
+    parser(FORMS)
+}
+
+const FORMS: &[Choice<Form>] = &[
+    (Form::Auto, "auto", &[], "What the name of TARGET says"),
+    (Form::Directory, "directory", &["dir"], "A directory"),
+    (
+        Form::File(Output::Tar(Compression::None)),
+        "tar",
+        &[],
+        "A tar archive, compressed as the name ends",
+    ),
+    (
+        Form::File(Output::Cpio(Compression::None)),
+        "cpio",
+        &[],
+        "A cpio archive as the kernel reads it, compressed as the name ends; without capabilities",
+    ),
+    (
+        Form::File(Output::Squashfs),
+        "squashfs",
+        &["sqfs"],
+        "A squashfs image (needs squashfs-tools-ng)",
+    ),
+    (
+        Form::File(Output::Ext(Generation::Ext2)),
+        "ext2",
+        &[],
+        "An ext2 image (needs e2fsprogs)",
+    ),
+    (
+        Form::File(Output::Ext(Generation::Ext3)),
+        "ext3",
+        &[],
+        "An ext3 image (needs e2fsprogs)",
+    ),
+    (
+        Form::File(Output::Ext(Generation::Ext4)),
+        "ext4",
+        &[],
+        "An ext4 image (needs e2fsprogs)",
+    ),
+    (
+        Form::File(Output::Erofs),
+        "erofs",
+        &[],
+        "An EROFS image (needs erofs-utils 1.7)",
+    ),
+    (
+        Form::File(Output::Container(Layout::OciDirectory)),
+        "oci",
+        &[],
+        "A directory with an OCI image",
+    ),
+    (
+        Form::File(Output::Container(Layout::OciArchive)),
+        "oci-archive",
+        &[],
+        "An archive of an OCI image",
+    ),
+    (
+        Form::File(Output::Container(Layout::DockerArchive)),
+        "docker-archive",
+        &["docker"],
+        "An archive that `docker load` reads",
+    ),
+    (Form::Null, "null", &[], "Nothing: all is done, and thrown away"),
+];

@@ -12,7 +12,7 @@ use crate::commands::lint::LintSettings;
 use crate::lint::Format;
 use crate::local_packages::{LocalError, LocalPackage, local_package};
 use crate::settings::Settings;
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueHint};
+use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches, ValueHint};
 use script_host::unrunnable::OnUnrunnable;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -128,7 +128,9 @@ fn run(config: &LintSettings, style: Style) -> ExitCode {
 /// Returns the command line: that of an installation with other arguments, and options of its own.
 pub fn command() -> Command {
     let hidden = |command: Command, name| command.mut_arg(name, |arg| arg.hide(true));
-    let command = UNUSED.into_iter().fold(Args::command(), hidden);
+    let installation =
+        Args::augment_args(Command::new("rootless-install").version(env!("CARGO_PKG_VERSION")));
+    let command = UNUSED.into_iter().fold(installation.max_term_width(100), hidden);
     command
         .name("rootless-install lint")
         .bin_name("rootless-install lint")

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 
 use super::args::Args;
 use super::environment::Environment;
+use super::more::MoreError;
 use super::values::Names;
+use crate::hooks::HookContext;
+use crate::output;
 use crate::preseed::{PreseedError, Selections};
-use crate::settings::{ArchiveSettings, NativeTools, Settings, SystemSettings};
+use crate::settings::{ArchiveSettings, NativeTools, Settings, Skip, SystemSettings};
 use crate::target_spec::{TargetError, TargetSpec};
 use deb_arch::Architecture;
 use script_host::{Processor, ScriptSettings};
@@ -45,6 +48,15 @@ pub enum SettingsError {
     /// `--debconf-selections` has a file that cannot be used.
     #[error(transparent)]
     Preseed(#[from] PreseedError),
+    /// There is no suite of which sources could be made.
+    #[error("the suite is empty: there is none to take packages from")]
+    NoSuite,
+    /// An option of mmdebstrap has a value without a meaning.
+    #[error(transparent)]
+    More(#[from] MoreError),
+    /// An option has no meaning for the result's format.
+    #[error(transparent)]
+    Image(#[from] output::Error),
     /// The archive would be written on a terminal.
     #[error("standard output is a terminal; the archive would be shown on it")]
     Terminal,
@@ -62,7 +74,9 @@ impl SettingsError {
             ),
             Self::NativeSysroot(_) => Some("leave the option out to have one made"),
             Self::Preseed(error) => error.hint(),
-            Self::Target(_) | Self::CurrentDirectory(_) => None,
+            Self::More(error) => error.hint(),
+            Self::NoSuite => Some("name one with --suite, or give sources that name theirs with --mirror"),
+            Self::Target(_) | Self::Image(_) | Self::CurrentDirectory(_) => None,
         }
     }
 }
@@ -72,9 +86,18 @@ impl SettingsError {
 /// # Errors
 /// [`SettingsError`] where an argument has no meaning.
 pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, SettingsError> {
-    let target = TargetSpec::find(&args.target)?;
+    // A URL needs a suite, a source line has its own.
+    let needs_suite = |mirror: &String| mirror.contains("://") && !mirror.contains([' ', '\n']);
+    if args.suite.is_empty() && (args.mirror.is_empty() || args.mirror.iter().any(needs_suite)) {
+        return Err(SettingsError::NoSuite);
+    }
+    let target = TargetSpec::find(&args.target, args.image.format)?;
+    let image = args.image.options(&args.target);
+    if let Some(format) = target.format() {
+        image.check(format)?;
+    }
     let terminal = match &target {
-        TargetSpec::Stdout => std::io::stdout().is_terminal(),
+        TargetSpec::Stdout { .. } => std::io::stdout().is_terminal(),
         // Opening a pipe would wait for its reader.
         TargetSpec::Stream { path, .. } => {
             is_device(path) && File::open(path).is_ok_and(|file| file.is_terminal())
@@ -112,6 +135,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         .filter_map(|name| Architecture::by_name(name));
     Ok(Settings {
         target,
+        image,
         system: SystemSettings {
             arch: architectures.next().unwrap_or_else(Architecture::native),
             foreign: architectures.collect(),
@@ -131,11 +155,14 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         variant: args.variant,
         imitate: args.imitate,
         include: join(args.include),
+        install_recommends: false,
         archives: ArchiveSettings {
             suite: args.suite,
             components,
             mirrors: args.mirror,
             keyrings,
+            http_proxy: None,
+            https_proxy: None,
             allow_older: args.allow_older_release,
             download_timeout: args.download_timeout,
         },
@@ -143,13 +170,20 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         temporary: environment.temporary(),
         mode: args.mode,
         native_tools: native_tools(&args.native_sysroot)?,
+        hooks: Vec::new(),
+        hook_context: HookContext::default(),
+        hook_timeout: None,
+        apt_options: String::new(),
+        dpkg_options: String::new(),
+        skip: Skip::default(),
         log: args.log,
         keep_failed: args.keep_failed,
         dry_run: args.dry_run,
-        verbosity: match (args.quiet, args.verbose) {
-            (true, _) => Verbosity::Quiet,
-            (_, 0) => Verbosity::Normal,
-            (_, 1) => Verbosity::Verbose,
+        verbosity: match (args.quiet, args.debug, args.verbose) {
+            (true, ..) => Verbosity::Quiet,
+            (_, true, _) => Verbosity::Debug,
+            (_, _, 0) => Verbosity::Normal,
+            (_, _, 1) => Verbosity::Verbose,
             _ => Verbosity::Debug,
         },
     })
@@ -160,7 +194,6 @@ fn is_device(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.file_type().is_char_device())
 }
 
-/// Returns all names once each, in the order of their first mention.
 /// Returns the target's processor; none where all extensions are taken for granted.
 fn processor(extensions: Vec<Names>) -> Option<Processor> {
     let mut all = join(extensions);
@@ -171,6 +204,7 @@ fn processor(extensions: Vec<Names>) -> Option<Processor> {
     Some(Processor(all))
 }
 
+/// Returns all names once each, in the order of their first mention.
 fn join(lists: Vec<Names>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for name in lists.into_iter().flat_map(|names| names.0) {
@@ -191,7 +225,7 @@ fn native_tools(value: &OsStr) -> Result<NativeTools, SettingsError> {
     }
 }
 
-fn source_date_epoch(value: &OsStr) -> Result<i64, SettingsError> {
+pub(super) fn source_date_epoch(value: &OsStr) -> Result<i64, SettingsError> {
     value
         .to_str()
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
@@ -202,15 +236,16 @@ fn source_date_epoch(value: &OsStr) -> Result<i64, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Cli;
     use apt_solve::Variant;
-    use clap::Parser;
     use std::time::Duration;
 
     fn resolve(arguments: &[&str], environment: &Environment) -> Result<Settings, SettingsError> {
         let mut all = vec!["rootless-install"];
         all.extend(arguments);
-        let args = Args::try_parse_from(all).unwrap_or_else(|error| panic!("{error}"));
-        super::resolve(args, environment)
+        let all: Vec<std::ffi::OsString> = all.into_iter().map(Into::into).collect();
+        let given = Cli::read(&all).unwrap_or_else(|error| panic!("{error}"));
+        given.resolve(environment)
     }
 
     fn home() -> Environment {

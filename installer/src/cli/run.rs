@@ -320,6 +320,8 @@ fn resolve(matches: &ArgMatches, shell: bool, environment: &Environment) -> Resu
                 .flatten()
                 .cloned()
                 .collect(),
+            http_proxy: None,
+            https_proxy: None,
             allow_older: matches.get_flag("allow-older-release"),
             download_timeout: matches
                 .get_one("download-timeout")

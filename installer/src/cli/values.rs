@@ -50,6 +50,42 @@ pub(super) fn imitate(value: &str) -> Result<Mmdebstrap, String> {
     release.parse().map_err(|error: NotMmdebstrap| error.to_string())
 }
 
+/// Parses a size: a number of bytes, or of units of 1024 (`K`, `M`, `G`, `T`).
+pub(super) fn size(value: &str) -> Result<u64, String> {
+    let wrong = || "not a size; give it as `2G`, `800M` or in bytes".to_owned();
+    let upper = value.to_ascii_uppercase();
+    let number = upper.trim_end_matches("IB").trim_end_matches('B');
+    let (number, shift) = match number.strip_suffix(['K', 'M', 'G', 'T']) {
+        Some(rest) => {
+            let unit = number.as_bytes().last().copied().unwrap_or_default();
+            let power = b"KMGT".iter().position(|known| *known == unit).unwrap_or_default();
+            (rest, 10 * (power as u32 + 1))
+        }
+        None => (number, 0),
+    };
+    if !number.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    // The largest file that the kernel has.
+    let most = i64::MAX.cast_unsigned() >> shift;
+    match number <= most {
+        true => Ok(number << shift),
+        false => Err(wrong()),
+    }
+}
+
+/// Parses a UUID (RFC 9562).
+pub(super) fn uuid(value: &str) -> Result<String, String> {
+    let lower = value.to_ascii_lowercase();
+    let lengths = lower.split('-').map(str::len);
+    let digits = |c: char| c.is_ascii_hexdigit() || c == '-';
+    match lengths.eq([8, 4, 4, 4, 12]) && lower.chars().all(digits) {
+        true => Ok(lower),
+        false => Err("not a UUID; give it as `uuidgen` prints it".to_owned()),
+    }
+}
+
 /// Parses `--script-timeout`: a duration of at least a second.
 pub(super) fn timeout(value: &str) -> Result<Duration, String> {
     let duration = duration(value)?;
@@ -68,7 +104,7 @@ pub(super) fn suite(value: &str) -> Result<String, String> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b".-_+~".contains(&byte))
     };
-    if value.split('/').all(good) {
+    if value.is_empty() || value.split('/').all(good) {
         Ok(value.to_owned())
     } else {
         Err("not the name of a suite; give one as `stable`, `trixie` or `sid`".to_owned())
@@ -107,9 +143,44 @@ pub(super) fn extensions(value: &str) -> Result<Names, String> {
 }
 
 /// Parses an `--include` value: packages between commas or blanks, each
-/// `NAME[:ARCH][=VERSION|/SUITE]` as apt-get(8) takes them.
+/// `NAME[:ARCH][=VERSION|/SUITE]`, a glob, a task, or a file, as apt-get(8) takes them; or a pattern or a file as a whole.
 pub(super) fn packages(value: &str) -> Result<Names, String> {
+    if value.starts_with(['?', '~', '!', '(']) {
+        return Ok(Names(vec![value.to_owned()]));
+    }
+    if is_file(value) {
+        return file(value).map(|path| Names(vec![path]));
+    }
+    let Names(mut found) = words(value)?;
+    for item in &mut found {
+        if is_file(item) {
+            *item = file(item)?;
+        }
+    }
+    Ok(Names(found))
+}
+
+/// Whether an item of `--include` is a path, by mmdebstrap's rule.
+fn is_file(item: &str) -> bool {
+    ["/", "./", "../"].iter().any(|begin| item.starts_with(begin))
+}
+
+/// Returns the absolute path of a package file.
+fn file(path: &str) -> Result<String, String> {
+    let shown = task_progress::escape(path);
+    let found = std::fs::canonicalize(path).map_err(|error| format!("`{shown}`: {error}"))?;
+    if !found.is_file() {
+        return Err(format!("`{shown}` is no file"));
+    }
+    let found = found.into_os_string().into_string();
+    found.map_err(|_| format!("`{shown}`: its path is not text in UTF-8"))
+}
+
+fn words(value: &str) -> Result<Names, String> {
     names(value, |name| {
+        if is_file(name) || name.contains(['*', '?', '[', '^', '$', '|']) {
+            return Ok(());
+        }
         let base = name.find([':', '=', '/']).map_or(name, |end| &name[..end]);
         // Policy 5.6.1; apt also takes names in use that are shorter.
         let valid = base
@@ -166,13 +237,13 @@ fn names(value: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<Name
 /// parsed when archives are opened.
 pub(super) fn mirror(value: &str) -> Result<String, String> {
     let trimmed = value.trim();
-    if trimmed.starts_with("deb-src") {
-        return Err("`deb-src` is for source packages; give a line that begins with `deb`".to_owned());
-    }
-    if trimmed.starts_with("deb ") || trimmed.starts_with("deb\t") {
+    if trimmed.starts_with("deb ") || trimmed.starts_with("deb\t") || trimmed.starts_with("deb-src ") {
         return Ok(trimmed.to_owned());
     }
     let path = Path::new(value);
+    if value.is_empty() || value.contains('\n') || path.is_file() && !value.contains("://") {
+        return Ok(value.to_owned());
+    }
     if path
         .extension()
         .is_some_and(|end| end == "list" || end == "sources")
@@ -202,6 +273,27 @@ pub(super) fn mirror(value: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("512", Some(512)),
+            ("2k", Some(2048)),
+            ("800M", Some(800 << 20)),
+            ("2GiB", Some(2 << 30)),
+            ("8388607T", Some(8_388_607 << 40)),
+            ("99999999T", None),
+            ("-1", None),
+            ("1.5G", None),
+            ("G", None),
+            ("", None),
+        ] {
+            assert_eq!(size(text).ok(), bytes, "{text}");
+        }
+        assert!(uuid("11111111-2222-4333-8444-55555555555A").is_ok_and(|uuid| uuid.ends_with('a')));
+        assert!(uuid("11111111-2222-4333-8444").is_err() && uuid("x").is_err());
+    }
 
     #[test]
     fn timeouts() {
@@ -250,15 +342,38 @@ mod tests {
         );
         let error = packages("libc6:x86_64").unwrap_err();
         assert!(error.contains("`amd64`"), "{error}");
-        for bad in ["", ",", "../etc", "A", "a=", "a:", "-f", "a\x1bb", "a;b"] {
+        for bad in [
+            "",
+            ",",
+            "../etc",
+            "A",
+            "a=",
+            "a:",
+            "-f",
+            "a\x1bb",
+            "a;b",
+            "/nowhere/a.deb",
+        ] {
             assert!(packages(bad).is_err(), "{bad:?}");
         }
+        let whole = |value: &str| packages(value).map(|names| names.0);
+        assert_eq!(whole("?or(~na, ~nb)"), Ok(vec!["?or(~na, ~nb)".to_owned()]));
+        assert_eq!(
+            whole("libc6*,a-,b+"),
+            Ok(["libc6*", "a-", "b+"].map(str::to_owned).to_vec())
+        );
+        let directory = tempfile::tempdir().unwrap();
+        let deb = directory.path().join("a b.deb");
+        std::fs::write(&deb, "").unwrap();
+        let path = deb.to_str().unwrap();
+        assert_eq!(whole(path), Ok(vec![path.to_owned()]));
     }
 
     #[test]
     fn suites() {
         assert!(suite("stable").is_ok() && suite("trixie-backports").is_ok() && suite("a/b").is_ok());
-        for bad in ["", "../x", "a//b", "/a", "a b", "a/../b"] {
+        assert!(suite("").is_ok());
+        for bad in ["../x", "a//b", "/a", "a b", "a/../b"] {
             assert!(suite(bad).is_err(), "{bad:?}");
         }
     }
@@ -271,6 +386,7 @@ mod tests {
         assert!(mirror("ftp://mirror.example.org/").is_err_and(|error| error.contains("ftp")));
         assert!(mirror("/nowhere/x.sources").is_err());
         assert!(mirror("debian").is_err());
-        assert!(mirror("deb-src http://mirror.example.org/ sid main").is_err());
+        assert!(mirror("deb-src http://mirror.example.org/ sid main").is_ok());
+        assert!(mirror("").is_ok() && mirror("Types: deb\n").is_ok());
     }
 }

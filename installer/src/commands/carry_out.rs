@@ -2,11 +2,14 @@
 
 use super::error::Error;
 use super::prepare::{Chosen, Prepared, Universes, request};
+use crate::bookkeeping::Given;
+use crate::hooks::moments::RunHooks;
 use crate::install::{DeferredPackages, Installation, ScriptHost};
 use crate::native_root_source::{NativeRoot, NativeRootSource};
 use crate::native_scripts::NativeScripts;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{Room, Staging};
+use apt_solve::Mmdebstrap;
 use deb_archive::{PackageFile, target_files};
 use dpkg_db::Package;
 use rootless_install_fs::Target;
@@ -26,6 +29,10 @@ pub(super) struct CarryOut<'i, 'p> {
     pub(super) staging: &'i Staging,
     /// The target in it, still empty.
     pub(super) target: &'i Target,
+    /// The release of mmdebstrap whose files the target has already; none where it is empty.
+    pub(super) prepared_as: Option<Mmdebstrap>,
+    /// Hooks of the user's.
+    pub(super) moments: Option<&'i dyn RunHooks>,
     /// An empty directory of this run in the cache.
     pub(super) scratch: &'i Path,
     /// An observer of what scripts do; none outside of lint.
@@ -66,6 +73,9 @@ impl CarryOut<'_, '_> {
             selection: &chosen.selection,
             debs: chosen.plan.packages().zip(debs).collect(),
             sources,
+            given: Given::of(settings),
+            prepared_as: self.prepared_as,
+            moments: self.moments,
             cache: &settings.cache,
             reporter: Arc::clone(self.reporter),
             cancel,

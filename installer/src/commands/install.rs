@@ -5,9 +5,13 @@ use super::error::Error;
 use super::finish::finish;
 use super::mode;
 use super::prepare::Prepared;
+use super::set_up::SetUp;
+use crate::hooks::moments::{RunHooks, with_hooks};
 use crate::native_root_source;
+use crate::output::Output as _;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{self, Staging};
+use crate::target_spec::TargetSpec;
 use rootless_install_fs::Target;
 use script_host::ScriptRootKind;
 use std::io::Write;
@@ -39,12 +43,17 @@ pub fn run(settings: &Settings, reporter: Arc<dyn Reporter>, cancel: &Cancel) ->
     }
 }
 
-/// Prints the plan on standard output.
+/// Prints the plan on standard output; where an archive would be written there, on standard error.
 fn print_plan(settings: &Settings, reporter: &Arc<dyn Reporter>, cancel: &Cancel) -> Result<(), Error> {
-    let prepared = Prepared::load(settings, mode::wanted(settings), &[], reporter, cancel)?;
+    let SetUp { settings, local, .. } = &SetUp::without_files(settings)?;
+    let prepared = Prepared::load(settings, mode::wanted(settings), local, None, reporter, cancel)?;
     let (universes, chosen) = prepared.choose(settings, false, &**reporter)?;
     let plan = chosen.plan.display(&universes.target);
-    write!(std::io::stdout().lock(), "{plan}").map_err(Error::Print)
+    let written = match settings.target {
+        TargetSpec::Stdout { .. } => write!(std::io::stderr().lock(), "{plan}"),
+        _ => write!(std::io::stdout().lock(), "{plan}"),
+    };
+    written.map_err(Error::Print)
 }
 
 /// Makes the target. `reporter` passes events on to `tally`.
@@ -55,27 +64,47 @@ fn make(
     cancel: &Cancel,
 ) -> Result<Summary, Error> {
     let (scripts_run, lost) = mode::decide(settings, &**reporter)?;
+    mode::check_hooks(settings, scripts_run)?;
+    if let Some(format) = settings.target.format() {
+        format.check(&settings.image)?;
+    }
     let executes = settings.system.is_redirected() || scripts_run != ScriptRootKind::Target;
     staging::check_cache(&settings.cache, executes)?;
     check_native_tools(settings, scripts_run)?;
     let staging = create_staging(settings)?;
-    let prepared = Prepared::load(settings, scripts_run, &[], reporter, cancel)?;
-    let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
     let target = Target::open(&staging.root())?;
     let scratch = Staging::scratch(&settings.cache.join("run"))?;
-    let deferred = CarryOut {
+    let root = staging.directory().join(HOOK_ROOT);
+    let deferred = with_hooks(
         settings,
-        prepared: &prepared,
-        universes: &universes,
-        chosen: &chosen,
-        staging: &staging,
-        target: &target,
-        scratch: scratch.directory(),
-        observer: None,
+        &target,
+        scratch.directory(),
+        root,
         reporter,
         cancel,
-    }
-    .run()?;
+        |moments| {
+            let set_up = SetUp::run(settings, &target, moments, reporter, cancel)?;
+            let settings = &set_up.settings;
+            let written = set_up.written.then_some(&target);
+            let prepared = Prepared::load(settings, scripts_run, &set_up.local, written, reporter, cancel)?;
+            let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
+            CarryOut {
+                settings,
+                prepared: &prepared,
+                universes: &universes,
+                chosen: &chosen,
+                staging: &staging,
+                target: &target,
+                prepared_as: set_up.prepared_as,
+                moments: moments.map(|moments| moments as &dyn RunHooks),
+                scratch: scratch.directory(),
+                observer: None,
+                reporter,
+                cancel,
+            }
+            .run()
+        },
+    )?;
     let output = thread::scope(|scope| {
         scope.spawn(|| drop(scratch));
         finish(settings, staging, &target, &**reporter, cancel)
@@ -92,8 +121,11 @@ fn make(
     })
 }
 
+/// Name of the directory at which hooks see the target, in the work directory.
+const HOOK_ROOT: &str = "hooks";
+
 /// Sets the file mode creation mask of the process, before it makes files.
-pub(super) fn begin() {
+pub(crate) fn begin() {
     // Accounts that scripts change to have to read what the run makes; modes in the target are faked.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 }

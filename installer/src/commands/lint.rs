@@ -51,7 +51,7 @@ pub fn run(lint: &LintSettings, reporter: Arc<dyn Reporter>, cancel: &Cancel) ->
     staging::check_cache(&settings.cache, true)?;
     check_native_tools(settings, scripts_run)?;
     let staging = Staging::throw_away(&settings.cache.join("run"))?;
-    let prepared = Prepared::load(settings, scripts_run, &lint.local, &reporter, cancel)?;
+    let prepared = Prepared::load(settings, scripts_run, &lint.local, None, &reporter, cancel)?;
     let (universes, chosen) = prepared.choose(settings, true, &*reporter)?;
     let target = Target::open(&staging.root())?;
     let observer = Arc::new(Lint::new(LintContext {
@@ -73,6 +73,8 @@ pub fn run(lint: &LintSettings, reporter: Arc<dyn Reporter>, cancel: &Cancel) ->
         chosen: &chosen,
         staging: &staging,
         target: &target,
+        prepared_as: None,
+        moments: None,
         scratch: scratch.directory(),
         observer: Some(Arc::clone(&observer) as Arc<dyn Observer>),
         reporter: &reporter,

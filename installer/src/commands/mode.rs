@@ -36,6 +36,20 @@ pub(super) fn decide(
     Ok((ScriptRootKind::Machine(machine), lost))
 }
 
+/// Checks that hooks can run where scripts run in this way.
+///
+/// # Errors
+/// The machine lacks namespaces, in which hooks see the target.
+pub(super) fn check_hooks(settings: &Settings, scripts_run: ScriptRootKind) -> Result<(), Error> {
+    match scripts_run {
+        ScriptRootKind::Machine(_) if !settings.hooks.is_empty() => {
+            view::probe()?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Returns the way in which scripts can be watched.
 ///
 /// # Errors

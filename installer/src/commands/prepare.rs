@@ -8,6 +8,7 @@ use crate::settings::{NativeTools, Settings};
 use apt_solve::{IndexInput, Mmdebstrap, Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
 use deb_archive::{Index, SourceList};
+use rootless_install_fs::Target;
 use script_host::ScriptRootKind;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ pub(super) struct Chosen {
 
 impl Prepared {
     /// Loads the indexes for the target and, where native tools are packages, for this machine. `local` are
-    /// packages of the user's own.
+    /// packages of the user's own, `written` the sources that the target has, where these are what counts.
     ///
     /// # Errors
     /// Those of sources and indexes.
@@ -55,6 +56,7 @@ impl Prepared {
         settings: &Settings,
         scripts_run: ScriptRootKind,
         local: &[LocalPackage],
+        written: Option<&Target>,
         reporter: &Arc<dyn Reporter>,
         cancel: &Cancel,
     ) -> Result<Self, Error> {
@@ -63,11 +65,18 @@ impl Prepared {
         let native = Architecture::native().name;
         let (lists, indexes) = {
             let _stage = reporter.stage(Stage::Indexes);
-            let (lists, keyring) = archives.sources(&settings.archives)?;
-            let sources: Vec<_> = lists
-                .iter()
-                .flat_map(|list| list.sources.iter().cloned())
-                .collect();
+            let (lists, sources, keyring) = match written {
+                Some(target) => {
+                    let (sources, keyring) = archives.sources_written(target, &settings.archives)?;
+                    (Vec::new(), sources, keyring)
+                }
+                None => {
+                    let (lists, keyring) = archives.sources(&settings.archives)?;
+                    let sources = lists.iter().flat_map(|list| list.sources.iter().cloned());
+                    let sources = sources.collect();
+                    (lists, sources, keyring)
+                }
+            };
             let mut architectures = own.clone();
             if settings.native_tools == NativeTools::Packages
                 && scripts_run.needs_native(settings.system.is_redirected())
@@ -162,7 +171,7 @@ pub(super) fn request(settings: &Settings, universe: &Universe<'_>) -> Result<Re
         variant: settings.variant,
         include: settings.include.clone(),
         suite: settings.archives.suite.clone(),
-        install_recommends: false,
+        install_recommends: settings.install_recommends,
         mmdebstrap: settings.imitate.unwrap_or_else(|| Mmdebstrap::of_suite(universe)),
         assumed: merge_usr::assumed(universe, settings.system.merged_usr)?,
     })

@@ -1,7 +1,8 @@
 //! `run` and `shell`: a command in the view of a target that exists.
 
 use super::error::Error;
-use crate::dpkg::{InSession, recorded_architecture};
+use crate::dpkg::InSession;
+use crate::finished;
 use crate::existing_target::ExistingTarget;
 use crate::settings::{ArchiveSettings, NativeTools};
 use crate::staging;
@@ -183,7 +184,7 @@ pub fn run(
 }
 
 fn architecture(settings: &RunSettings, target: &Target) -> Result<&'static Architecture, RunError> {
-    let recorded = recorded_architecture(target).map_err(RunError::Refused)?;
+    let recorded = finished::architecture(target).map_err(|error| RunError::Refused(error.to_string()))?;
     match (recorded, settings.arch) {
         (Some(found), Some(given)) if found != given => Err(RunError::Architecture {
             found: found.name,

@@ -1,6 +1,7 @@
 //! Errors of carrying out a plan.
 
 use crate::configure::ConfigureError;
+use crate::hooks::moments::MomentError;
 use crate::merge_usr::MergeUsrError;
 use crate::preseed::PreseedError;
 use deb_unpack::DebError;
@@ -54,6 +55,9 @@ pub enum InstallError {
     /// A hook of the target's apt failed.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// A hook of the user's failed.
+    #[error(transparent)]
+    UserHook(#[from] MomentError),
     /// A file of the run could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -105,6 +109,7 @@ impl InstallError {
             self,
             Self::Cancelled(_)
                 | Self::Session(SessionError::Cancelled(_))
+                | Self::UserHook(MomentError::Session(SessionError::Cancelled(_)))
                 | Self::Configure(ConfigureError::Session(SessionError::Cancelled(_)))
                 | Self::Configure(ConfigureError::Cancelled(_))
         )

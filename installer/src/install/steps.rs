@@ -5,6 +5,7 @@ use super::{Installation, Result};
 use crate::bookkeeping;
 use crate::configure::{Configurer, Run, pending};
 use crate::dpkg_configuration::DpkgConfiguration;
+use crate::hooks::Moment;
 use apt_solve::{PackageId, Phase, Step};
 use deb_unpack::{
     Context, Expected, Job, Layering, UnpackedPackage, open_package, touched_by_tar, unpack_all,
@@ -18,6 +19,13 @@ use task_progress::{Event, Stage};
 
 /// `DPKG_FORCE` of packages beside the essential ones, as apt's dpkg has it.
 const FORCE: &str = "security-mac,downgrade";
+
+/// Files of dpkg's database that a hook may change.
+const DATABASE: [&str; 3] = [
+    "/var/lib/dpkg/status",
+    "/var/lib/dpkg/diversions",
+    "/var/lib/dpkg/statoverride",
+];
 
 impl Installation<'_, '_> {
     /// Unpacks the packages and configures none, as the variant `extract` does. They are not in the database.
@@ -52,7 +60,7 @@ impl Installation<'_, '_> {
                 self.target.set_mtime(path, Timestamp::now())?;
             }
         }
-        Ok(bookkeeping::finish(self.target, None)?)
+        Ok(())
     }
 
     /// Installs the packages, the first phase as a whole and then step by step. `begin_recompression` is called when
@@ -78,6 +86,7 @@ impl Installation<'_, '_> {
             self.learn(session, &first.packages, &unpacked)?;
         }
         begin_recompression();
+        self.run_hooks(Moment::Extract, session, database)?;
         if first.is_some() {
             let _stage = self.reporter.stage(Stage::Configure);
             // mmdebstrap installs these with --force-depends.
@@ -93,13 +102,30 @@ impl Installation<'_, '_> {
             self.preselect(session)?;
         }
         drop(unpacked);
+        self.run_hooks(Moment::Essential, session, database)?;
         for phase in phases {
             bookkeeping::called(self.target)?;
             let call = self.begin_apt(phase, session)?;
             self.install_phase(phase, session, database, recompression)?;
             self.end_apt(call, session)?;
         }
+        self.write_marks()?;
+        self.run_hooks(Moment::Customize, session, database)?;
         self.clean_lists(self.selection.mmdebstrap, session)
+    }
+
+    /// Runs the user's hooks of a moment, and takes in what they have changed of dpkg's database.
+    fn run_hooks(&self, moment: Moment, session: &Session<'_>, database: &mut Database) -> Result<()> {
+        let Some(hooks) = self.moments.filter(|moments| moments.has(moment)) else {
+            return Ok(());
+        };
+        let state = || DATABASE.map(|path| self.target.read(Path::new(path)).ok());
+        let before = state();
+        hooks.run(moment, Some(session.unrunnable()))?;
+        if state() != before {
+            *database = Database::load(self.target, self.system.arch.name)?;
+        }
+        Ok(())
     }
 
     /// Carries out the steps of a phase after the first.
@@ -202,10 +228,10 @@ impl Installation<'_, '_> {
         }
         let _stage = self.reporter.stage(Stage::Unpack);
         let mut context = Context::load(self.target, database, layering)?;
-        // The first phase is extracted whole before dpkg, and with it the configuration, is there.
+        // The first phase is extracted whole before dpkg, and with it the configuration, is there; what the user gives is.
         let configuration = match layering {
             Layering::Dpkg => DpkgConfiguration::of(self.target),
-            Layering::TarThenDpkg | Layering::Tar => DpkgConfiguration::default(),
+            Layering::TarThenDpkg | Layering::Tar => DpkgConfiguration::filters_of(&self.given.dpkg_options),
         };
         let left_out =
             |path: &Path, may_hold_others: bool| configuration.filters.leave_out(path, may_hold_others);

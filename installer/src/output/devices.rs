@@ -47,11 +47,11 @@ pub const DEVICES: &[(&str, Device)] = &[
 ];
 
 /// Replaces `/dev` by a directory with the entries of [`DEVICES`], all owned by root and with the modification time
-/// `time`.
+/// `time`. Device nodes are left out without `nodes`.
 ///
 /// # Errors
 /// Those of changing the target.
-pub fn make(target: &Target, time: Timestamp) -> Result<(), Error> {
+pub fn make(target: &Target, time: Timestamp, nodes: bool) -> Result<(), Error> {
     let meta = |kind, mode| Meta {
         kind,
         mode,
@@ -74,6 +74,7 @@ pub fn make(target: &Target, time: Timestamp) -> Result<(), Error> {
     for (name, device) in DEVICES {
         let path = dev.join(name);
         match *device {
+            Device::Char { .. } if !nodes => {}
             Device::Char { major, minor } => {
                 target.make_node(&path, &meta(FileType::CharDevice { major, minor }, 0o666))?;
             }

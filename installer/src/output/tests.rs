@@ -6,7 +6,9 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::process::Command;
 
-use rootless_install_fs::Meta;
+use rootless_install_fs::{FileType, Meta};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use task_progress::Silent;
 
@@ -33,6 +35,7 @@ fn archive(target: &Target, source_date_epoch: Option<i64>) -> Result<Vec<u8>, E
     let options = TarOptions {
         compression: Compression::None,
         source_date_epoch,
+        ..TarOptions::default()
     };
     let mut out = Vec::new();
     let written = write_tar(target, &mut out, &options, &Silent, &Cancel::new())?;
@@ -368,7 +371,7 @@ fn devices_replace_whatever_was_there() -> Tested {
             }
             _ => fs::write(dir.path().join("away/mark"), "x")?,
         }
-        make_devices(&target, Some(epoch))?;
+        make_devices(&target, Some(epoch), true)?;
         clamp_times(&target, epoch, &Cancel::new())?;
         let seen = of_target(&target)?;
         let in_dev: Vec<_> = seen

@@ -164,7 +164,7 @@ impl<'scope> Control<'scope> {
 
 /// A socket's address holds 107 bytes (unix(7)), which a path below a user's
 /// cache may exceed; the name in /proc of its directory is short.
-fn bind(path: &Path) -> io::Result<UnixListener> {
+pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };

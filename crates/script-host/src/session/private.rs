@@ -9,6 +9,7 @@ use deb_arch::Architecture;
 use rootless_install_fs::{Error as TargetError, FileType, Meta, Target};
 use shim_protocol::{Description, names};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -16,6 +17,9 @@ use std::path::Path;
 /// that is being made. For a redirected target the shim answers the same.
 static NOTHING_STARTS: &str =
     "#!/bin/sh\necho\necho \"Warning: Fake start-stop-daemon called, doing nothing\"\n";
+
+/// File that says that the private directory is complete.
+const MADE: &str = "made";
 
 /// Directories of a native system that have programs and libraries.
 const NATIVE_DIRECTORIES: [&str; 7] = [
@@ -57,14 +61,20 @@ pub(super) fn create(
         files.push((START_STOP_DAEMON, NOTHING_STARTS.as_bytes(), 0o755));
     }
     let write = || -> std::io::Result<()> {
-        fs::create_dir(private)?;
+        match fs::create_dir(private) {
+            // A place for hooks has it, with all that is in it.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && private.join(MADE).exists() => {
+                return Ok(());
+            }
+            made => made?,
+        }
         fs::set_permissions(private, fs::Permissions::from_mode(0o755))?;
         for (name, contents, mode) in files {
             let file = private.join(name);
             fs::write(&file, contents)?;
             fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;
         }
-        Ok(())
+        fs::write(private.join(MADE), "")
     };
     write().map_err(|source| SessionError::Write {
         path: private.to_owned(),
@@ -113,7 +123,10 @@ pub(super) fn create_mount_points(sysroot: &Path) -> Result<(), SessionError> {
             fs::create_dir_all(sysroot.join(name))?;
         }
         for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
-            std::os::unix::fs::symlink(Path::new("usr").join(name), sysroot.join(name))?;
+            match std::os::unix::fs::symlink(Path::new("usr").join(name), sysroot.join(name)) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => made?,
+            }
         }
         Ok(())
     };

@@ -329,6 +329,7 @@ impl Shared<'_> {
                 },
             }),
             admin,
+            around: None,
             host_network: surroundings.network == Network::Host,
             read_only: surroundings.read_only,
             binds,

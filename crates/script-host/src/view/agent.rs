@@ -8,17 +8,21 @@
 //! Sources: user_namespaces(7), mount_namespaces(7), pid_namespaces(7),
 //! pivot_root(2), capabilities(7), `Documentation/filesystems/fuse.rst`.
 
+mod around;
 mod commands;
 mod layers;
 mod mounts;
+mod private_mount;
 mod scripts;
 
 pub(super) use layers::try_layers;
+pub(super) use private_mount::run_command;
 
 use super::handlers;
-use super::message::{FromAgent, MountPoints, ToAgent, send_descriptors};
+use super::message::{FromAgent, MountPoints, ToAgent, receive_descriptors, send_descriptors};
 use super::seccomp::{self, Keyrings};
 use crate::sys::{self, Forked};
+use around::Around;
 use caps::{CapSet, Capability, CapsHashSet};
 use mounts::{mount_served, open_path, private_mounts, served, sources};
 use nix::mount::{MntFlags, umount2};
@@ -88,8 +92,13 @@ pub(super) fn run() -> ExitCode {
         Ok((made, Forked::Child)) => {
             // Not to be found among the descriptors of process 1.
             drop(made.handlers);
-            enter(made.with_target, made.host_network, made.read_only)
-                .and_then(|()| scripts::serve(&mut socket))
+            match made.around {
+                Some(around) => around
+                    .enter()
+                    .and_then(|()| scripts::serve(&mut socket, Some(&around))),
+                None => enter(made.with_target, made.host_network, made.read_only)
+                    .and_then(|()| scripts::serve(&mut socket, None)),
+            }
         }
         Err(failure) => Err(failure),
     };
@@ -162,6 +171,8 @@ struct Made {
     handlers: Option<OwnedFd>,
     /// Whether scripts see the target below their root.
     with_target: bool,
+    /// The place around the target in which programs run; none for scripts in it, or in a native root.
+    around: Option<Around>,
     /// Whether they have the machine's network.
     host_network: bool,
     /// Whether their root is read-only.
@@ -176,6 +187,13 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     let points = match ToAgent::receive(socket).context("hear from the installer")? {
         ToAgent::Points(points) => points,
         _ => return Err(unexpected()),
+    };
+    let around = match &points.around {
+        Some(directory) => {
+            let [input] = receive_descriptors(socket).context("hear from the installer")?;
+            Some(Around::new(directory, &points, input))
+        }
+        None => None,
     };
     unshare(CloneFlags::CLONE_NEWUSER).context("make a user namespace")?;
     FromAgent::Unshared
@@ -233,7 +251,9 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
         send_descriptors(socket, &[fuse.as_fd()]).context("hand the FUSE descriptor over")?;
     }
     expect(socket, &ToAgent::Serving)?;
-    become_root()?;
+    if around.is_none() {
+        become_root()?;
+    }
     let served = |mount| served(mount).context("reach the target in the view");
     let target = served(&mounted.0)?;
     let native = mounted.1.as_ref().map(served).transpose()?;
@@ -256,6 +276,7 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
     Ok(Made {
         handlers,
         with_target: native.is_some(),
+        around,
         host_network: points.host_network,
         read_only: points.read_only,
     })

@@ -31,6 +31,29 @@ pub struct IdRange {
     gid: Vec<Range>,
 }
 
+impl IdRange {
+    /// Returns the same ids, but for the first, in whose place are the user's own: the target's root is the user.
+    #[must_use]
+    pub fn with_own(&self, uid: u32, gid: u32) -> Self {
+        let map = |own: u32, ranges: &[Range]| {
+            let mut map = vec![(own, 1)];
+            let mut left = WANTED - 1;
+            for &(first, count) in ranges {
+                let count = count.min(left);
+                if count > 0 {
+                    map.push((first, count));
+                }
+                left -= count;
+            }
+            map
+        };
+        Self {
+            uid: map(uid, &self.uid),
+            gid: map(gid, &self.gid),
+        }
+    }
+}
+
 /// Writer of the maps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mapper {

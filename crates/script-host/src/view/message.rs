@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! agent                                   installer
-//!                                  ◄──    Points
+//!                                  ◄──    Points     (and around a target the standard input)
 //! Unshared                         ──►    writes the id maps
 //!                                  ◄──    Mapped     (with handlers to register)
 //! Mounted, then the FUSE descriptor ──►   starts the server (one for each mount)
@@ -48,6 +48,9 @@ pub(super) struct MountPoints {
     pub(super) layer: Option<PathBuf>,
     /// Mount point of dpkg's administrative directory, where it is outside of the target.
     pub(super) admin: Option<PathBuf>,
+    /// Working directory of programs that run around the target, in the machine's own root directory; none where they run
+    /// in the target or in a native root.
+    pub(super) around: Option<PathBuf>,
     /// Whether programs have the machine's network.
     pub(super) host_network: bool,
     /// Whether the target is seen read-only.
@@ -200,6 +203,7 @@ impl MountPoints {
             self.native_root.as_deref().map_or(b"", bytes),
             self.layer.as_deref().map_or(b"", bytes),
             self.admin.as_deref().map_or(b"", bytes),
+            self.around.as_deref().map_or(b"", bytes),
             self.resolver.as_deref().map_or(b"", bytes),
             flag(self.host_network),
             flag(self.read_only),
@@ -223,6 +227,7 @@ impl MountPoints {
                 native_root,
                 layer,
                 admin,
+                around,
                 resolver,
                 host_network,
                 read_only,
@@ -244,6 +249,7 @@ impl MountPoints {
                     native_root: optional(native_root),
                     layer: optional(layer),
                     admin: optional(admin),
+                    around: optional(around),
                     resolver: optional(resolver),
                     host_network: host_network == b"1",
                     read_only: read_only == b"1",

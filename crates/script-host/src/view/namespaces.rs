@@ -4,14 +4,14 @@ use super::agent::FUSE_FAILED;
 use super::command::{self, Command, CommandEnd};
 use super::deadline::Deadline;
 use super::idmap::{self, IdRange, Mapper};
-use super::message::{FromAgent, MountPoints, ToAgent, receive_descriptors};
+use super::message::{FromAgent, MountPoints, ToAgent, receive_descriptors, send_descriptors};
 use super::output::Collector;
 use super::processor::{self, Processors};
 use super::{AGENT_MARKER, Ended, LAYERS_MARKER, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
 use crate::limits;
 use rootless_install_fs::{ServeOptions, Server, Target};
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{self, Child, Stdio};
@@ -39,6 +39,10 @@ impl Namespaces {
     /// Makes them, mounts the target there and serves it.
     pub(super) fn start(options: ViewOptions<'_>) -> Result<(Self, Collector, Vec<Server>), ViewError> {
         let (range, mapper) = probe()?;
+        let range = match &options.around {
+            Some(_) => range.with_own(nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw()),
+            None => range,
+        };
         let (mut socket, theirs) = UnixStream::pair().map_err(io_error("make a socket pair"))?;
         let (reader, writer) = io::pipe().map_err(io_error("make a pipe"))?;
         let errors = writer.try_clone().map_err(io_error("copy a descriptor"))?;
@@ -68,11 +72,13 @@ impl Namespaces {
                 .as_ref()
                 .and_then(|native| native.layer.map(Path::to_owned)),
             admin: options.admin.as_ref().map(|admin| admin.mount_point.clone()),
+            around: options.around.as_ref().map(|around| around.directory.to_owned()),
             host_network: options.host_network,
             read_only: options.read_only,
             binds: options.binds.iter().map(|bind| bind.point.clone()).collect(),
             resolver: options.resolver,
         });
+        let input = options.around.map(|around| around.input);
         let native = options.native_root.map(|native| (native.root, native.serve));
         let admin = options.admin.map(|admin| (admin.directory, admin.serve));
         let bound = options
@@ -83,7 +89,10 @@ impl Namespaces {
             .chain(native)
             .chain(admin)
             .chain(bound);
-        let begun = points.send(&mut socket).map_err(ViewError::Lost);
+        let begun = points
+            .send(&mut socket)
+            .and_then(|()| input.map_or(Ok(()), |input| send_descriptors(&socket, &[input.as_fd()])))
+            .map_err(ViewError::Lost);
         match begun.and_then(|()| set_up(&mut socket, &agent, (&range, &mapper), handlers, served)) {
             Ok(servers) => {
                 let threads: Vec<i32> = servers.iter().flat_map(Server::threads).copied().collect();

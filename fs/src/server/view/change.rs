@@ -73,6 +73,7 @@ impl View {
             fs::utimensat(location.fd(), &location.name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
         }
         let attr = sys::attr_at(location.fd(), &location.name)?;
+        self.tell_others_of(attr.ino);
         Ok(self.shown(id, &attr))
     }
 
@@ -118,6 +119,7 @@ impl View {
             fs::futimens(&*file, &times)?;
         }
         let attr = sys::attr_of(file.as_fd())?;
+        self.tell_others_of(attr.ino);
         Ok(self.shown(id, &attr))
     }
 
@@ -166,6 +168,7 @@ impl View {
 
     fn made(&self, parent: u64, location: &Location) -> Result<Entry> {
         let attr = sys::attr_at(location.fd(), &location.name)?;
+        self.tell_others(location);
         Ok(self.entry(&attr, parent, &location.name, Origin::Made))
     }
 
@@ -232,6 +235,8 @@ impl View {
         let to = self.location_in(parent, name)?;
         fs::linkat(from.fd(), &from.name, to.fd(), &to.name, AtFlags::empty())?;
         let attr = sys::attr_at(to.fd(), &to.name)?;
+        self.tell_others(&to);
+        self.tell_others_of(attr.ino);
         Ok(self.entry(&attr, parent, name, Origin::Found))
     }
 
@@ -276,8 +281,8 @@ impl View {
     /// Tells the kernel to look a name up again, once it has the answer to this request.
     fn tell_later(&self, parent: u64, name: &OsStr) {
         // Without a receiver there is no kernel to tell.
-        let _ = self.later.send(Invalidation {
-            parent,
+        let _ = self.later.send(Invalidation::Name {
+            parent: self.named(parent).0,
             name: name.to_owned(),
         });
     }

@@ -121,6 +121,7 @@ impl View {
         let dressed = dress(&file, &meta).and_then(|()| give_of(file.as_fd(), &lists));
         self.or_unlink(&location, dressed)?;
         let attr = sys::attr_of(file.as_fd())?;
+        self.tell_others(&location);
         let entry = self.entry(&attr, parent, name, Origin::Made);
         self.nodes.made(entry.shown.id, Arc::new(file));
         Ok((entry, Opened::BY_NODE))
@@ -176,6 +177,7 @@ impl View {
         let file = self.writable(id)?;
         file.write_all_at(data, offset)
             .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+        self.tell_others_of(self.nodes.ino(id));
         u32::try_from(data.len()).map_err(|_| Errno::INVAL)
     }
 
@@ -192,7 +194,9 @@ impl View {
             FallocateFlags::from_bits_retain(mode.cast_unsigned()),
             offset,
             len,
-        )
+        )?;
+        self.tell_others_of(self.nodes.ino(id));
+        Ok(())
     }
 
     /// `LSEEK`, which the kernel asks only for data and holes.
@@ -219,6 +223,7 @@ impl View {
         // The answer has 32 bits, and the kernel asks again for the rest.
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(1 << 30);
         let copied = fs::copy_file_range(&*source, Some(&mut source_at), &*sink, Some(&mut sink_at), len)?;
+        self.tell_others_of(self.nodes.ino(to.0));
         u32::try_from(copied).map_err(|_| Errno::IO)
     }
 }

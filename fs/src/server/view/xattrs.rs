@@ -50,12 +50,15 @@ impl View {
         let stranger = |meta: &Meta| uid != 0 && gid != meta.gid;
         self.subject(id)?.set(name, value, flags, stranger)?;
         self.target.note_attribute(name);
+        self.tell_others_of(self.nodes.ino(id));
         Ok(())
     }
 
     /// `REMOVEXATTR`.
     pub(in crate::server) fn removexattr(&self, id: u64, name: &OsStr) -> Result<()> {
-        self.subject(id)?.remove(name)
+        self.subject(id)?.remove(name)?;
+        self.tell_others_of(self.nodes.ino(id));
+        Ok(())
     }
 
     /// Returns the file of a node, for its extended attributes; `EROFS` for a phantom.

@@ -225,6 +225,12 @@ fn bind(from: &Path, to: &Path, deep: MsFlags) -> nix::Result<()> {
     )
 }
 
+/// Mounts a file over another one, read-only.
+pub(super) fn bind_file(from: &Path, to: &Path) -> nix::Result<()> {
+    bind(from, to, MsFlags::empty())?;
+    read_only(to)
+}
+
 /// Remounts read-only, without set-id programs and devices. Options that the
 /// machine's own mount has are locked and must be kept (mount_namespaces(7)).
 pub(super) fn read_only(path: &Path) -> nix::Result<()> {

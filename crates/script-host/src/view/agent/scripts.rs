@@ -1,5 +1,6 @@
 //! Runs commands as process 1 of the view, one after another, and reaps the processes that they leave behind.
 
+use super::around::Around;
 use super::{Context, Result, commands, unexpected};
 use crate::limits;
 use crate::view::message::{FromAgent, ToAgent};
@@ -13,10 +14,11 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-/// Runs commands until the installer is gone.
-pub(super) fn serve(socket: &mut UnixStream) -> Result<ExitCode> {
+/// Runs commands until the installer is gone, in the view or `around` the target.
+pub(super) fn serve(socket: &mut UnixStream, around: Option<&Around>) -> Result<ExitCode> {
     FromAgent::Ready.send(socket).context("talk to the installer")?;
     let all = processor::allowed();
     limits::restore();
@@ -28,7 +30,8 @@ pub(super) fn serve(socket: &mut UnixStream) -> Result<ExitCode> {
                 processor,
             }) => {
                 processor::stay_on(processor, all.as_ref());
-                let Some(outcome) = run_command(socket, &arguments, &environment, all.as_ref())? else {
+                let Some(outcome) = run_command(socket, &arguments, &environment, all.as_ref(), around)?
+                else {
                     return Ok(ExitCode::SUCCESS);
                 };
                 outcome.send(socket).context("talk to the installer")?;
@@ -54,6 +57,7 @@ fn run_command(
     arguments: &[String],
     environment: &[(String, String)],
     all: Option<&CpuSet>,
+    around: Option<&Around>,
 ) -> Result<Option<FromAgent>> {
     let [program, rest @ ..] = arguments else {
         return Ok(Some(FromAgent::NotRun("no program is named".to_owned())));
@@ -61,13 +65,20 @@ fn run_command(
     // dpkg's working directory is the root that it installs into.
     let root = environment.iter().find(|(name, _)| name == "DPKG_ROOT");
     let directory = root.map_or("", |(_, root)| root.as_str());
-    let directory = if directory.is_empty() { "/" } else { directory };
+    let directory = match around {
+        Some(around) => around.directory(),
+        None if directory.is_empty() => Path::new("/"),
+        None => Path::new(directory),
+    };
+    let (input, variable) = around.map(Around::prepare).transpose()?.unzip();
+    let input = std::cell::Cell::new(input);
     let started = spawn(program.as_ref(), rest, |command: &mut Command| {
         command
             .current_dir(directory)
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .envs(variable.iter().flatten().cloned())
+            .stdin(input.take().unwrap_or_else(Stdio::null))
             .process_group(0);
     });
     let child = match started {

@@ -1,0 +1,66 @@
+//! Items of a request: signs, tasks, globs, expressions and patterns.
+
+use super::pick;
+
+const LINES: &[&str] = &[
+    "apt 1; Priority: required; Section: admin",
+    "bar 2; Depends: foo | baz; Description: a bar of gold",
+    "baz 1; Task: minimal, web-server",
+    "foo 1; Section: libs; Source: foosrc",
+    "foo- 1",
+    "g++ 1",
+    "ruby3.1 1; Task: web-server",
+];
+
+fn names(items: &[&str]) -> Result<Vec<String>, String> {
+    pick(LINES, items)
+}
+
+#[test]
+fn a_sign_says_what_becomes_of_a_package() {
+    // The name itself comes first.
+    assert_eq!(names(&["g++"]).unwrap(), ["g++"]);
+    assert_eq!(names(&["foo-"]).unwrap(), ["foo-"]);
+    assert_eq!(names(&["baz+"]).unwrap(), ["baz"]);
+    assert_eq!(names(&["ba*", "bar-"]).unwrap(), ["baz"]);
+    // An alternative is taken where the first one is not to be installed.
+    assert_eq!(names(&["bar"]).unwrap(), ["bar", "foo"]);
+    let lines = &["bar 2; Depends: foo | baz", "baz 1", "foo 1"];
+    assert_eq!(pick(lines, &["bar", "foo-"]).unwrap(), ["bar", "baz"]);
+    let error = pick(&["bar 2; Depends: foo", "foo 1"], &["bar", "foo-"]).unwrap_err();
+    assert!(error.contains("asked not to be installed"), "{error}");
+    assert!(names(&["nothing-"]).unwrap_err().contains("nothing-"));
+}
+
+#[test]
+fn several_packages_are_named_at_once() {
+    assert_eq!(names(&["web-server^"]).unwrap(), ["baz", "ruby3.1"]);
+    assert_eq!(names(&["ruby*"]).unwrap(), ["ruby3.1"]);
+    assert_eq!(names(&["ba[rz]"]).unwrap(), ["bar", "baz"]);
+    assert_eq!(names(&["^(baz|foo)$"]).unwrap(), ["baz", "foo"]);
+    assert_eq!(names(&["b?z:riscv64"]).unwrap(), ["baz"]);
+    assert!(names(&["x*"]).is_err());
+    assert!(names(&["none^"]).unwrap_err().contains("none^"));
+}
+
+#[test]
+fn patterns_choose_by_what_packages_have() {
+    for (pattern, expected) in [
+        ("?priority(required)", &["apt"][..]),
+        ("~prequired|~nbaz", &["apt", "baz"]),
+        ("?and(?section(libs), ?not(?essential))", &["foo"]),
+        ("~nba !~nbar", &["baz"]),
+        ("?source-package(foosrc)", &["foo"]),
+        ("~dgold", &["bar", "foo"]),
+        ("?depends(?exact-name(baz))", &["bar", "foo"]),
+        ("?task(minimal)", &["baz"]),
+        (
+            "?narrow(?archive(^s$),?architecture(riscv64),~nruby)",
+            &["ruby3.1"],
+        ),
+    ] {
+        assert_eq!(names(&[pattern]).unwrap(), expected, "{pattern}");
+    }
+    assert!(names(&["~nzzz"]).unwrap_err().contains("no package matches"));
+    assert!(names(&["?origin(x)"]).unwrap_err().contains("?origin"));
+}

@@ -1,0 +1,99 @@
+//! The place around a target: programs run in the machine's own root directory, with the rights of the user who runs the
+//! installer, who is root of the namespace; the target is mounted at its mount point, with /proc and /dev.
+
+use super::mounts::{bind_file, running_system};
+use super::{Context, Result};
+use crate::view::START_STOP_DAEMON;
+use crate::view::message::MountPoints;
+use nix::mount::{MsFlags, mount};
+use nix::sys::signal::Signal;
+use shim_protocol::names;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// Least and greatest number of the descriptor of the socket for hooks: a shell redirects those of one digit only.
+const SOCKET: std::ops::RangeInclusive<i32> = 3..=9;
+
+/// Name of the variable that tells the number of that descriptor.
+const SOCKET_VARIABLE: &str = "MMDEBSTRAP_HOOKSOCK";
+
+pub(super) struct Around {
+    /// Working directory of programs.
+    directory: PathBuf,
+    target: PathBuf,
+    private: PathBuf,
+    input: OwnedFd,
+    socket: std::cell::Cell<Option<i32>>,
+}
+
+impl Around {
+    pub(super) fn new(directory: &Path, points: &MountPoints, input: OwnedFd) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            target: points.target.clone(),
+            private: points.private.clone(),
+            input,
+            socket: std::cell::Cell::new(None),
+        }
+    }
+
+    /// Process 1: mounts what belongs to a running system in the target, which is the working directory.
+    pub(super) fn enter(&self) -> Result<()> {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("follow the agent's end")?;
+        running_system(false)?;
+        // A container that masks parts of its own keeps that, and programs see processes that they cannot reach.
+        let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        let _ = mount(Some("proc"), "/proc", Some("proc"), safe, None::<&str>);
+        self.socket.set(self.connect().context("reach the installer")?);
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+        match nix::unistd::chdir(&self.directory) {
+            // It may be a directory that is gone.
+            Err(_) => nix::unistd::chdir("/").context("enter a directory"),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Connects to the socket for hooks, if there is one, by a descriptor that programs inherit. Returns its number.
+    fn connect(&self) -> io::Result<Option<i32>> {
+        // Its path may be longer than an address can be.
+        nix::unistd::chdir(&self.private)?;
+        if !Path::new(names::HOOKS).exists() {
+            return Ok(None);
+        }
+        let stream = UnixStream::connect(names::HOOKS)?;
+        let inherited = nix::fcntl::fcntl(&stream, nix::fcntl::FcntlArg::F_DUPFD(*SOCKET.start()))?;
+        if !SOCKET.contains(&inherited) {
+            return Err(io::Error::other("too many descriptors are open"));
+        }
+        Ok(Some(inherited))
+    }
+
+    /// Prepares the place for a program: starting services does nothing in the target, once it has what starts them.
+    /// Returns the program's standard input, and a variable for its environment.
+    pub(super) fn prepare(&self) -> Result<(Stdio, Option<(&'static str, String)>)> {
+        let starter = self.private.join(START_STOP_DAEMON);
+        let seen = self.target.join("usr/sbin").join(START_STOP_DAEMON);
+        if starter.exists() && seen.is_file() && !is_mounted(&seen) {
+            bind_file(&starter, &seen).context("mount start-stop-daemon")?;
+        }
+        let input = self.input.try_clone().context("copy a descriptor")?;
+        let variable = self
+            .socket
+            .get()
+            .map(|number| (SOCKET_VARIABLE, number.to_string()));
+        Ok((input.into(), variable))
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+/// Whether something is mounted on a file: it is on another filesystem than its directory.
+fn is_mounted(file: &Path) -> bool {
+    let device = |path: &Path| rustix::fs::stat(path).map(|found| found.st_dev).ok();
+    device(file) != file.parent().and_then(device)
+}

@@ -1,0 +1,107 @@
+//! The stage that comes first where the user has given hooks for it, or options of apt: the target gets its directories
+//! and configuration, hooks change them, and what is there then is what the installation goes by.
+
+use super::error::Error;
+use crate::archives::Archives;
+use crate::bookkeeping::{self, Given};
+use crate::hooks::{
+    Moment,
+    moments::{Moments, RunHooks as _},
+};
+use crate::local_packages::{LocalPackage, local_package};
+use crate::settings::Settings;
+use apt_solve::Mmdebstrap;
+use deb_archive::{target_files, target_sources};
+use rootless_install_fs::Target;
+use std::path::Path;
+use std::sync::Arc;
+use task_progress::{Cancel, Reporter};
+
+/// What the stage has found.
+pub(super) struct SetUp {
+    /// The settings, with what the target's own configuration says.
+    pub(super) settings: Settings,
+    /// The release of mmdebstrap whose files the target has; none where it has none yet.
+    pub(super) prepared_as: Option<Mmdebstrap>,
+    /// Whether the sources are those that the target has.
+    pub(super) written: bool,
+    /// Packages of the user's own.
+    pub(super) local: Vec<LocalPackage>,
+}
+
+impl SetUp {
+    /// Does what the stage is for; nothing, where there is nothing to be done before packages are chosen.
+    ///
+    /// # Errors
+    /// Those of sources, of a hook, and of writing to the target; a file of `--include` that is no package.
+    pub(super) fn run(
+        settings: &Settings,
+        target: &Target,
+        moments: Option<&Moments<'_>>,
+        reporter: &Arc<dyn Reporter>,
+        cancel: &Cancel,
+    ) -> Result<Self, Error> {
+        let mut set_up = Self::without_files(settings)?;
+        let hooks = moments.filter(|moments| moments.has(Moment::Setup));
+        if hooks.is_none() && settings.apt_options.is_empty() {
+            return Ok(set_up);
+        }
+        let archives = Archives::open(&settings.cache, &settings.archives, Arc::clone(reporter), cancel)?;
+        let (lists, _) = archives.sources(&settings.archives)?;
+        let release = settings.imitate.unwrap_or(Mmdebstrap::NEWEST);
+        if !settings.skip.has("setup") {
+            bookkeeping::prepare(
+                target,
+                &target_files(&lists),
+                &Given::of(settings),
+                false,
+                release,
+            )?;
+            set_up.prepared_as = Some(release);
+        }
+        if let Some(hooks) = hooks {
+            bookkeeping::make_directory(target, "/tmp")?;
+            hooks.write_apt_config(settings)?;
+            hooks.run(Moment::Setup, None)?;
+        }
+        cancel.check()?;
+        set_up.read(target)?;
+        set_up.written = true;
+        Ok(set_up)
+    }
+
+    /// Returns what the settings say by themselves.
+    ///
+    /// # Errors
+    /// A file of `--include` that is no package.
+    pub(super) fn without_files(settings: &Settings) -> Result<Self, Error> {
+        let mut settings = settings.clone();
+        let mut local = Vec::new();
+        for item in &mut settings.include {
+            if item.starts_with('/') {
+                let package = local_package(Path::new(item))?;
+                *item = match package.architecture.as_str() {
+                    "all" => format!("{}={}", package.name, package.version),
+                    arch => format!("{}:{arch}={}", package.name, package.version),
+                };
+                local.push(package);
+            }
+        }
+        Ok(Self {
+            settings,
+            prepared_as: None,
+            written: false,
+            local,
+        })
+    }
+
+    /// Takes in what the target's configuration of apt says.
+    fn read(&mut self, target: &Target) -> Result<(), Error> {
+        let own = target_sources(target.root_path())?;
+        let settings = &mut self.settings;
+        settings.install_recommends = own.install_recommends.unwrap_or(false);
+        settings.archives.http_proxy = own.http_proxy;
+        settings.archives.https_proxy = own.https_proxy;
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! The hooks of a run, each at its moment.
+
+use super::environment::environment;
+use super::special::{Special, is_special, words};
+use super::{Hook, HookContext, HookError, Moment, apt_config};
+use crate::settings::Settings;
+use rootless_install_fs::Target;
+use script_host::unrunnable::Unrunnable;
+use script_host::{HookPlace, HookPlaceOptions, RunResult, SessionError, with_hook_place};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use task_progress::{Cancel, Event, Reporter, escape};
+
+/// Reason why the hooks of a moment could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum MomentError {
+    /// A hook failed.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+    /// The place for hooks is lost, or the run was stopped.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The target could not be read or written.
+    #[error(transparent)]
+    Target(#[from] rootless_install_fs::Error),
+}
+
+type Result<T> = std::result::Result<T, MomentError>;
+
+/// Runs hooks at the moments of an installation.
+pub trait RunHooks: Sync {
+    /// Whether there are hooks of a moment.
+    fn has(&self, moment: Moment) -> bool;
+
+    /// Runs the hooks of a moment. `unrunnable` is the record of programs of the session that is open, if one is.
+    ///
+    /// # Errors
+    /// The first hook that fails.
+    fn run(&self, moment: Moment, unrunnable: Option<&Unrunnable>) -> Result<()>;
+}
+
+/// Hooks, with what they need of a run.
+pub struct Moments<'h> {
+    hooks: &'h [Hook],
+    context: &'h HookContext,
+    target: &'h Target,
+    place: Mutex<&'h mut HookPlace>,
+    limit: Option<Duration>,
+    reporter: &'h dyn Reporter,
+    cancel: &'h Cancel,
+}
+
+/// Makes a place for the hooks of the settings, and does some work with them; with none where there are no hooks.
+/// `scratch` is the directory of the run, `mount_point` the path at which hooks see the target.
+///
+/// # Errors
+/// Those of the work, and of making the place.
+pub fn with_hooks<T, E>(
+    settings: &Settings,
+    target: &Target,
+    scratch: &Path,
+    mount_point: PathBuf,
+    reporter: &Arc<dyn Reporter>,
+    cancel: &Cancel,
+    work: impl FnOnce(Option<&Moments<'_>>) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E>
+where
+    E: From<SessionError>,
+{
+    if settings.hooks.is_empty() {
+        return work(None);
+    }
+    let special = Special {
+        target,
+        directory: &settings.hook_context.directory,
+        skip_devices: &settings.hook_context.skip_devices,
+    };
+    let answer = |words: &[OsString]| special.run(words).map_err(|error| error.in_words());
+    let sink = Arc::clone(reporter);
+    let options = HookPlaceOptions {
+        target,
+        arch: settings.system.arch,
+        foreign: &settings.system.foreign,
+        redirected: settings.system.is_redirected(),
+        native_system: settings.native_tools.directory().map(PathBuf::as_path),
+        scratch,
+        mount_point,
+        directory: &settings.hook_context.directory,
+        sink: Box::new(move |_, line| sink.note(last_state(line))),
+        answer: &answer,
+    };
+    with_hook_place(options, |place| {
+        work(Some(&Moments {
+            hooks: &settings.hooks,
+            context: &settings.hook_context,
+            target,
+            place: Mutex::new(place),
+            limit: settings.hook_timeout,
+            reporter: &**reporter,
+            cancel,
+        }))
+    })
+}
+
+impl Moments<'_> {
+    /// Writes a configuration for the machine's apt to the target, whose /tmp is there.
+    ///
+    /// # Errors
+    /// Those of writing it.
+    pub fn write_apt_config(&self, settings: &Settings) -> Result<()> {
+        let root = self.root();
+        apt_config::write(
+            self.target,
+            &root,
+            settings.system.arch,
+            &settings.system.foreign,
+            &settings.archives.keyrings,
+        )?;
+        Ok(())
+    }
+
+    /// Returns the path at which hooks see the target.
+    fn root(&self) -> PathBuf {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.root().to_owned()
+    }
+
+    fn execute(
+        &self,
+        place: &mut HookPlace,
+        hook: &Hook,
+        variables: &[(String, String)],
+        unrunnable: Option<&Unrunnable>,
+    ) -> Result<()> {
+        let not_text = || HookError::new(hook, "is not text in UTF-8", &[]);
+        let text = hook.text.to_str().ok_or_else(not_text)?;
+        let root = place.root().to_str().ok_or_else(not_text)?.to_owned();
+        let command: Vec<&str> = if hook.chrooted {
+            vec!["chroot", &root, "sh", "-c", text]
+        } else if is_program(&self.context.directory, &hook.text) {
+            vec![text, &root]
+        } else {
+            vec!["sh", "-c", text, "exec", &root]
+        };
+        let name = format!("{} hook", hook.moment.name());
+        let ran = place.run(&name, &command, variables, self.limit, self.cancel, unrunnable)?;
+        let ended = match (&ran.refusal, ran.failure()) {
+            (Some(refusal), _) => format!(
+                "executes {}, which cannot be run here: {}",
+                refusal.tool.display(),
+                refusal.reason
+            ),
+            (None, Some(failure)) => format!("failed with {failure}"),
+            (None, None) => return Ok(()),
+        };
+        let RunResult { outcome, .. } = ran;
+        Err(HookError::new(hook, ended, &outcome.last_lines).into())
+    }
+}
+
+impl RunHooks for Moments<'_> {
+    fn has(&self, moment: Moment) -> bool {
+        self.hooks.iter().any(|hook| hook.moment == moment)
+    }
+
+    fn run(&self, moment: Moment, unrunnable: Option<&Unrunnable>) -> Result<()> {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        if moment != Moment::Setup {
+            place.has_programs();
+        }
+        let apt_config = place.root().join(apt_config::FILE.trim_start_matches('/'));
+        let apt_config = self
+            .target
+            .stat(Path::new(apt_config::FILE))
+            .is_ok()
+            .then_some(apt_config);
+        let variables = environment(
+            self.context,
+            moment,
+            apt_config.as_deref(),
+            &[],
+            std::env::vars_os(),
+        );
+        for hook in self.hooks.iter().filter(|hook| hook.moment == moment) {
+            let shown = escape(&hook.text.to_string_lossy()).to_string();
+            self.reporter.event(&Event::Note {
+                message: &format!("  {} hook: {shown}", moment.name()),
+            });
+            if is_special(&hook.text) && !hook.chrooted {
+                let special = Special {
+                    target: self.target,
+                    directory: &self.context.directory,
+                    skip_devices: &self.context.skip_devices,
+                };
+                words(&hook.text)
+                    .and_then(|words| special.run(&words))
+                    .map_err(|error| HookError::new(hook, format!("failed: {}", error.in_words()), &[]))?;
+            } else {
+                self.execute(&mut place, hook, &variables, unrunnable)?;
+            }
+            if self.target.read_dir(Path::new("/"))?.is_empty() {
+                return Err(HookError::new(hook, "has removed the target", &[]).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns what a terminal would show of a line in the end: programs write over their progress.
+fn last_state(line: &str) -> &str {
+    let line = line.trim_end_matches('\r');
+    line.rsplit('\r').next().unwrap_or(line)
+}
+
+/// Whether a hook's text is executed as it is: it is a program, or has nothing that a shell would read otherwise.
+fn is_program(directory: &Path, text: &OsStr) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(byte);
+    text.as_bytes().iter().all(plain)
+        || nix::unistd::access(&directory.join(text), nix::unistd::AccessFlags::X_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_shown_as_it_ends() {
+        assert_eq!(last_state("(1%\r(2%\r(done)\r"), "(done)");
+        assert_eq!(last_state("plain"), "plain");
+        assert_eq!(last_state(""), "");
+    }
+
+    #[test]
+    fn programs_are_executed_without_a_shell() {
+        let directory = tempfile::tempdir().unwrap();
+        let is = |text: &str| is_program(directory.path(), OsStr::new(text));
+        assert!(is("./hook.sh") && is("/opt/a-b_c") && is("true"));
+        assert!(!is("echo a") && !is("rm \"$1\"") && !is("caf\u{e9}"));
+        let program = directory.path().join("my hook");
+        std::fs::write(&program, "#!/bin/sh\n").unwrap();
+        assert!(!is("my hook"));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).unwrap();
+        assert!(is("my hook"));
+    }
+}
