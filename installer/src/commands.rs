@@ -21,6 +21,7 @@ pub mod stat;
 pub mod unpack;
 mod prepare;
 pub mod run;
+pub mod run_archive;
 mod set_up;
 
 pub use error::Error;
