@@ -172,7 +172,14 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
     phantoms.set_bare(options.bare);
     let redirect = options.redirect.as_ref().map(Redirections::new).transpose()?;
     let (later, invalidations) = crossbeam::channel::unbounded();
-    let view = Arc::new(View::new(target.clone(), phantoms, redirect, options.root, options.at_root, later));
+    let view = Arc::new(View::new(
+        target.clone(),
+        phantoms,
+        redirect,
+        options.root,
+        options.at_root,
+        later,
+    ));
 
     let mut config = fuser::Config::default();
     let count = match options.threads {

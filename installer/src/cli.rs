@@ -6,6 +6,7 @@
 
 mod adopt;
 pub mod args;
+pub mod cache;
 mod change;
 mod check;
 mod choices;
@@ -21,11 +22,12 @@ pub mod mmdebstrap;
 pub mod more;
 mod mount;
 mod pack;
-mod rm;
-mod stat;
-mod unpack;
 pub mod resolve;
+mod rm;
 pub mod run;
+mod stat;
+pub mod state;
+mod unpack;
 mod values;
 
 use std::ffi::OsString;
@@ -66,6 +68,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .is_some_and(|first| first == run::RUN || first == run::SHELL)
     {
         return run::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
+    if arguments.get(1).is_some_and(|first| first == cache::NAME) {
+        return cache::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }
     if let Some(words) = dpkg::words(&arguments) {
         return dpkg::main(&words, &environment);
@@ -167,6 +172,7 @@ pub fn install(settings: &Settings, style: Style) -> ExitCode {
         }
         if !settings.dry_run {
             reporter.event(&Event::Summary { summary: &summary });
+            crate::cache::tidy(&settings.cache, &*reporter);
         }
         Ok(Exit::Success)
     })

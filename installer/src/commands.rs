@@ -16,13 +16,13 @@ mod mode;
 pub mod mode_change;
 pub mod mount;
 pub mod pack;
-pub mod rm;
-pub mod stat;
-pub mod unpack;
 mod prepare;
+pub mod rm;
 pub mod run;
 pub mod run_archive;
 mod set_up;
+pub mod stat;
+pub mod unpack;
 
 pub use error::Error;
 pub(crate) use install::begin;

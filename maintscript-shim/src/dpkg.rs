@@ -49,7 +49,8 @@ pub(crate) fn run(program: &[u8], arguments: &[OsString]) -> Option<i32> {
     {
         return None;
     }
-    let reply = converse(program, arguments).map_err(|error| format!("the installer does not answer: {error}"));
+    let reply =
+        converse(program, arguments).map_err(|error| format!("the installer does not answer: {error}"));
     match reply.as_deref().map(Reply::decode) {
         Ok(Ok(Reply::Done {
             output,

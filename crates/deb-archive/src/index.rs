@@ -1,6 +1,7 @@
 //! `Packages` indexes of sources.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -35,6 +36,8 @@ pub struct Index {
     pub priority: i16,
     /// Whether its packages can be authenticated; no package is fetched where they cannot.
     pub authenticated: bool,
+    /// The Release file, where it is signed in itself (`InRelease`).
+    pub release_file: Option<Arc<Vec<u8>>>,
     /// The index: paragraphs as in deb-control(5), with Filename, Size, SHA256.
     pub packages: Packages,
 }
@@ -103,7 +106,7 @@ pub fn load_indexes(
                 suites.push(Suite {
                     number,
                     source,
-                    base,
+                    base: Cow::Borrowed(base),
                     name: suite,
                     keyring: keyring.clone(),
                 });
@@ -111,11 +114,25 @@ pub fn load_indexes(
         }
     }
     let releases = fetcher.parallel(&suites, |suite, _| {
-        match load_release(fetcher, suite.source, suite.base, suite.name, &suite.keyring) {
-            Err(ArchiveError::UnknownSuite { .. }) if suite.source.optional => Ok(None),
-            other => other.map(Some),
+        match load_release(fetcher, suite.source, &suite.base, suite.name, &suite.keyring) {
+            Err(ArchiveError::UnknownSuite { .. } | ArchiveError::Offline { .. })
+                if suite.source.optional =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+            Ok(release) => suite.of_the_past(fetcher, release).map(Some),
         }
     })?;
+    for (suite, found) in suites.iter_mut().zip(&releases) {
+        if let Some((_, Some(base))) = found {
+            suite.base = Cow::Owned(base.clone());
+        }
+    }
+    let releases: Vec<_> = releases
+        .into_iter()
+        .map(|found| found.map(|(release, _)| release))
+        .collect();
     let mut wanted: Vec<IndexFile<'_>> = Vec::new();
     let mut skipped = Vec::new();
     for (suite, release) in suites.iter().zip(&releases) {
@@ -172,7 +189,7 @@ pub fn load_indexes(
         };
         Ok(Some(Index {
             source: index.suite.number,
-            base: index.suite.base.clone(),
+            base: index.suite.base.clone().into_owned(),
             suite: index.suite.name.to_owned(),
             codename: index.release.codename.clone(),
             release_archive: index.release.suite.clone(),
@@ -180,6 +197,7 @@ pub fn load_indexes(
             architecture: index.arch.to_owned(),
             priority: DEFAULT_PRIORITY,
             authenticated: index.release.authenticated,
+            release_file: index.release.file.clone(),
             packages,
         }))
     })?;

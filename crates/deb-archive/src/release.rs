@@ -3,6 +3,7 @@
 //! What apt goes on with is gone on with, and said.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::source::Source;
@@ -33,6 +34,10 @@ pub(super) struct Release {
     date: String,
     valid_until: String,
     version: String,
+    /// `Label`.
+    pub(super) label: String,
+    /// `Snapshots`: a URL of this archive's states of the past.
+    pub(super) snapshots: String,
     /// Files by their paths below the Release file.
     files: HashMap<String, ReleaseEntry>,
     /// Whether the indexes must be taken without a checksum: nothing names one that counts, and the user trusts the
@@ -40,6 +45,8 @@ pub(super) struct Release {
     pub(super) unhashed: bool,
     /// Whether its packages can be authenticated: a good signature and strong checksums, or the user's word.
     pub(super) authenticated: bool,
+    /// The file itself, where it is signed in itself.
+    pub(super) file: Option<Arc<Vec<u8>>>,
 }
 
 /// What a Release file says of a file; the size belongs to the checksum.
@@ -115,9 +122,12 @@ impl Release {
             date: get("date"),
             valid_until: get("valid-until"),
             version: get("version"),
+            label: get("label"),
+            snapshots: get("snapshots"),
             files,
             unhashed,
             authenticated: true,
+            file: None,
         })
     }
 
@@ -134,9 +144,12 @@ impl Release {
             date: String::new(),
             valid_until: String::new(),
             version: String::new(),
+            label: String::new(),
+            snapshots: String::new(),
             files: HashMap::new(),
             unhashed: true,
             authenticated: true,
+            file: None,
         }
     }
 

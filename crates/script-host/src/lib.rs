@@ -16,10 +16,12 @@ pub mod unrunnable;
 pub mod view;
 
 pub use session::{
-    AnswerHook, BindMount, Dpkg, DpkgAnswer, DpkgCall, HookPlace, HookPlaceOptions, Native, NativeScripts,
-    Network, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind, ScriptSettings,
-    Session, SessionError, Surroundings, ask, open, with_hook_place,
+    AnswerHook, BindMount, Dpkg, DpkgAnswer, DpkgCall, HookPlace, HookPlaceOptions, NATIVE_PACKAGES, Native,
+    NativeScripts, Network, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind,
+    ScriptSettings, Session, SessionError, Surroundings, ask, open, with_hook_place,
 };
+
+pub use sysroot::is_whole as is_whole_native_package;
 
 /// The example of README.md, compiled as a test.
 #[cfg(doctest)]

@@ -46,6 +46,8 @@ entries! {
     DESCRIPTION = "target";
     /// Empty file that is there where the installer does what dpkg(1) does.
     DPKG = "dpkg";
+    /// Script that native guile reads before all others, whose name it knows.
+    GUILE_START = "init.scm";
     /// What apt tells a hook of the packages that it will install, while the hook runs.
     HOOK_INFORMATION = "hook-information";
     /// Socket on which hooks ask for files to be brought into the target, or out of it.
@@ -58,6 +60,8 @@ entries! {
     NODE_START = "start.js";
     /// resolv.conf(5) of programs that have this machine's network.
     RESOLVER = "resolv.conf";
+    /// Script that native R reads in the place of its site profile.
+    R_START = "start.R";
     /// Script that native ruby reads before all others.
     RUBY_START = "start.rb";
     /// Answers for debconf, while it takes them.

@@ -13,6 +13,7 @@ use super::environment::Environment;
 use super::image_args::ImageArgs;
 use super::more::{self, MoreArgs};
 use super::resolve::{self, SettingsError};
+use super::state::StateArgs;
 use super::values::{self, Names};
 use crate::merge_usr::MergedUsr;
 use crate::settings::{Mode, Settings};
@@ -201,6 +202,10 @@ pub struct Args {
     /// an old state with known faults that somebody serves again.
     #[arg(long)]
     pub allow_older_release: bool,
+
+    /// Which state of archives is read.
+    #[command(flatten)]
+    pub state: StateArgs,
 
     /// How long a mirror may take for its next bytes before another attempt is made
     ///

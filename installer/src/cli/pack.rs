@@ -62,7 +62,8 @@ fn resolve(
     let args: PackArgs = console::parse(name, arguments, style)?;
     let wrong = |error: &SettingsError| console::usage(error, error.hint(), style);
     let output = TargetSpec::find(&args.out, args.image.format).map_err(|error| wrong(&error.into()))?;
-    let (TargetSpec::Directory(_) | TargetSpec::Nothing, Form::Auto | Form::Directory | Form::Null) = (&output, args.image.format)
+    let (TargetSpec::Directory(_) | TargetSpec::Nothing, Form::Auto | Form::Directory | Form::Null) =
+        (&output, args.image.format)
     else {
         let stdout = matches!(output, TargetSpec::Stdout { .. });
         if stdout && std::io::stdout().is_terminal() {
@@ -81,7 +82,11 @@ fn resolve(
         };
         return Ok((settings, args.messages));
     };
-    Err(console::usage(&NoFormat(args.out), Some("a directory is copied with `cp -a`"), style))
+    Err(console::usage(
+        &NoFormat(args.out),
+        Some("a directory is copied with `cp -a`"),
+        style,
+    ))
 }
 
 /// The name of the result says no format.

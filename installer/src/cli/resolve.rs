@@ -155,6 +155,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         variant: args.variant,
         imitate: args.imitate,
         include: join(args.include),
+        present: Vec::new(),
         install_recommends: false,
         archives: ArchiveSettings {
             suite: args.suite,
@@ -165,6 +166,8 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
             https_proxy: None,
             allow_older: args.allow_older_release,
             download_timeout: args.download_timeout,
+            offline: args.state.offline,
+            snapshot: args.state.snapshot(),
         },
         cache: std::path::absolute(cache).map_err(SettingsError::CurrentDirectory)?,
         temporary: environment.temporary(),

@@ -343,6 +343,8 @@ fn resolve(matches: &ArgMatches, shell: bool, environment: &Environment) -> Resu
                 .collect(),
             http_proxy: None,
             https_proxy: None,
+            offline: false,
+            snapshot: None,
             allow_older: matches.get_flag("allow-older-release"),
             download_timeout: matches
                 .get_one("download-timeout")

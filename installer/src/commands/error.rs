@@ -1,8 +1,8 @@
 //! Errors of the commands.
 
 use super::run::RunError;
-use crate::hooks::moments::MomentError;
 use crate::finished::FinishedError;
+use crate::hooks::moments::MomentError;
 use crate::input;
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
@@ -42,7 +42,7 @@ pub enum Error {
     /// A hook of the user's failed.
     #[error(transparent)]
     Hook(#[from] crate::hooks::moments::MomentError),
-    /// A file of `--include` is no package.
+    /// A file of `--include` is no package, or a package that hooks have installed cannot be understood.
     #[error(transparent)]
     Local(#[from] crate::local_packages::LocalError),
     /// There is no native root for scripts in chrootless mode.
@@ -198,9 +198,10 @@ impl Error {
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
-            Self::Foreign { .. } => {
-                Some("root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes".to_owned())
-            }
+            Self::Foreign { .. } => Some(
+                "root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes"
+                    .to_owned(),
+            ),
             Self::Hook(_)
             | Self::Local(_)
             | Self::Archive(_)

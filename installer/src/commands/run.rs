@@ -2,8 +2,8 @@
 
 use super::error::Error;
 use crate::dpkg::InSession;
-use crate::finished;
 use crate::existing_target::ExistingTarget;
+use crate::finished;
 use crate::settings::{ArchiveSettings, NativeTools};
 use crate::staging;
 use crate::target_accounts::Account;

@@ -51,7 +51,9 @@ impl Dpkg for InSession<'_> {
             frontend_locked: variable("DPKG_FRONTEND_LOCKED").is_some(),
         };
         let parsed = match call.program.as_bytes() {
-            b"dpkg-query" => query_words::parse(call.arguments, &defaults).map(|call| Parsed::Call(Box::new(call))),
+            b"dpkg-query" => {
+                query_words::parse(call.arguments, &defaults).map(|call| Parsed::Call(Box::new(call)))
+            }
             _ => parse(configured(self.target).chain(call.arguments), &defaults),
         };
         let listeners = call.named.into_iter().map(|(_, descriptor)| descriptor).collect();
@@ -60,7 +62,8 @@ impl Dpkg for InSession<'_> {
             _ => 0,
         };
         let messages = Arc::new(Messages::with(call.standard, listeners, debug));
-        if matches!(&parsed, Ok(Parsed::Call(call)) if call.action.is_query()) || call.program == "dpkg-query" {
+        if matches!(&parsed, Ok(Parsed::Call(call)) if call.action.is_query()) || call.program == "dpkg-query"
+        {
             messages.speak_as_query();
         }
         match parsed {

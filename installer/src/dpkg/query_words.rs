@@ -37,7 +37,9 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>, defaults: &Defaul
         if word == "--" {
             break;
         }
-        let found = ACTIONS.iter().find(|(short, long, _)| word == *long || word == *short);
+        let found = ACTIONS
+            .iter()
+            .find(|(short, long, _)| word == *long || word == *short);
         if let Some((_, long, new)) = found {
             match &action {
                 Some(old) if old != new => {
@@ -55,12 +57,18 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>, defaults: &Defaul
                 _ if !short.is_empty() => bytes.strip_prefix(short.as_bytes())?,
                 _ => return None,
             };
-            Some((*long, OsStr::from_bytes(rest.strip_prefix(b"=").unwrap_or(rest)).to_owned(), rest.is_empty()))
+            Some((
+                *long,
+                OsStr::from_bytes(rest.strip_prefix(b"=").unwrap_or(rest)).to_owned(),
+                rest.is_empty(),
+            ))
         });
         match with_value {
             Some((name, value, next)) => {
                 let value = match next {
-                    true => words.next().ok_or_else(|| format!("{name} option takes a value"))?,
+                    true => words
+                        .next()
+                        .ok_or_else(|| format!("{name} option takes a value"))?,
                     false => value,
                 };
                 match name {
@@ -89,9 +97,18 @@ mod tests {
     #[test]
     fn as_scripts_call_it() {
         let call = |line: &str| parse(line.split(' ').map(OsString::from), &Defaults::default());
-        for line in ["-W -f=${Status} bash", "-f ${Status} --show bash", "--showformat=${Status} -W bash", "-W -f${Status} bash"] {
+        for line in [
+            "-W -f=${Status} bash",
+            "-f ${Status} --show bash",
+            "--showformat=${Status} -W bash",
+            "-W -f${Status} bash",
+        ] {
             let call = call(line).unwrap();
-            assert_eq!((call.action, call.options.format.as_str()), (Action::Show, "${Status}"), "{line}");
+            assert_eq!(
+                (call.action, call.options.format.as_str()),
+                (Action::Show, "${Status}"),
+                "{line}"
+            );
             assert_eq!(call.arguments, ["bash"]);
         }
         assert_eq!(call("--control-path bash md5sums").unwrap().arguments.len(), 2);

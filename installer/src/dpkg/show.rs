@@ -13,14 +13,11 @@ const LEAST: [usize; 4] = [14, 12, 12, 33];
 
 /// Returns the packages that patterns name, and prints for which there are none; those that are not installed where they
 /// are named.
-fn named<'d>(
-    patterns: &[String],
-    database: &'d Database,
-    messages: &Messages,
-) -> (Vec<&'d Package>, bool) {
+fn named<'d>(patterns: &[String], database: &'d Database, messages: &Messages) -> (Vec<&'d Package>, bool) {
     let native = database.native();
     let shown = |package: &&Package| {
-        is_named(package, native, patterns) && (!patterns.is_empty() || package.status != Status::NotInstalled)
+        is_named(package, native, patterns)
+            && (!patterns.is_empty() || package.status != Status::NotInstalled)
     };
     let mut found: Vec<&Package> = database.packages().filter(shown).collect();
     found.sort_by_key(|package| (package.display_name(native), package.architecture.clone()));
@@ -47,7 +44,9 @@ pub(super) fn list(patterns: &[String], database: &Database, messages: &Messages
                 package.display_name(native),
                 or_none(&package.version),
                 or_none(&package.architecture),
-                synopsis(package).unwrap_or("(no description available)").to_owned(),
+                synopsis(package)
+                    .unwrap_or("(no description available)")
+                    .to_owned(),
             ];
             (abbreviation(package), cells)
         })
@@ -112,7 +111,9 @@ pub(super) fn control(
 ) -> Result<bool> {
     let action = call.action.name();
     let [name, rest @ ..] = words else {
-        return Err(Fault::Call(format!("--{action} needs at least one package name argument")));
+        return Err(Fault::Call(format!(
+            "--{action} needs at least one package name argument"
+        )));
     };
     let found = database.resolve(name).and_then(|key| database.get(&key));
     let Some(package) = found.filter(|package| package.status > Status::NotInstalled) else {
@@ -134,10 +135,14 @@ pub(super) fn control(
         }
         (Action::ControlPath, [kind]) => {
             let found = files.iter().find(|(known, _)| known == kind);
-            found.into_iter().for_each(|(_, path)| messages.say(&path.display().to_string()));
+            found
+                .into_iter()
+                .for_each(|(_, path)| messages.say(&path.display().to_string()));
         }
         (Action::ControlPath, []) => {
-            files.iter().for_each(|(_, path)| messages.say(&path.display().to_string()));
+            files
+                .iter()
+                .for_each(|(_, path)| messages.say(&path.display().to_string()));
         }
         _ => files.iter().for_each(|(kind, _)| messages.say(kind)),
     }
@@ -150,7 +155,9 @@ fn control_files(package: &Package, target: &Target) -> Vec<(String, PathBuf)> {
     let directory = directory.parent().unwrap_or(Path::new("/"));
     let beginning = format!("{}.", package.info_name());
     let names = target.read_dir(directory).unwrap_or_default();
-    let kinds = names.iter().filter_map(|name| name.to_str()?.strip_prefix(&beginning));
+    let kinds = names
+        .iter()
+        .filter_map(|name| name.to_str()?.strip_prefix(&beginning));
     kinds
         .filter(|kind| !kind.contains('.') && *kind != "list")
         .map(|kind| (kind.to_owned(), package.info_path(kind)))
@@ -215,7 +222,11 @@ impl Format {
                 let (name, width) = match inside.split_once(';') {
                     Some((name, width)) => match width.parse() {
                         Ok(width) => (name, width),
-                        Err(_) => return Err(format!("error in show format: invalid integer for width '{width}'")),
+                        Err(_) => {
+                            return Err(format!(
+                                "error in show format: invalid integer for width '{width}'"
+                            ));
+                        }
                     },
                     None => (inside, 0),
                 };
@@ -330,7 +341,13 @@ mod tests {
         let text = |text: &str| Piece::Text(text.to_owned());
         assert_eq!(
             pieces(r"[${Package;-20}]\t${Version}\n"),
-            [text("["), field("Package", -20), text("]\t"), field("Version", 0), text("\n")]
+            [
+                text("["),
+                field("Package", -20),
+                text("]\t"),
+                field("Version", 0),
+                text("\n")
+            ]
         );
         assert!(Format::parse("${Package").is_err() && Format::parse("${Package;x}").is_err());
     }
@@ -338,7 +355,10 @@ mod tests {
     #[test]
     fn fields_of_several_lines() {
         let stanza = "Package: a\nConffiles:\n /etc/a 1\n /etc/b 2\nDescription: x\n y\n";
-        assert_eq!(control_field(stanza, "conffiles").unwrap(), "\n /etc/a 1\n /etc/b 2");
+        assert_eq!(
+            control_field(stanza, "conffiles").unwrap(),
+            "\n /etc/a 1\n /etc/b 2"
+        );
         assert_eq!(control_field(stanza, "Description").unwrap(), "x\n y");
         assert_eq!(control_field(stanza, "Version"), None);
     }

@@ -18,7 +18,10 @@ const CXX_HEADERS: &str = "CPLUS_INCLUDE_PATH";
 /// Executes the cross compiler for `path`, a driver with its version behind its name: gcc(1), g++(1), cpp(1), gfortran(1).
 pub(super) fn cross(arch: &Architecture, path: &OsStr, arguments: &[OsString]) -> Execution {
     let name = String::from_utf8_lossy(base_name(path)).into_owned();
-    let version = name.rsplit('-').next().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let version = name
+        .rsplit('-')
+        .next()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let Some(version) = version else {
         return Execution::default();
     };
@@ -72,13 +75,24 @@ mod tests {
 
     #[test]
     fn drivers_find_the_libraries_of_the_target() {
-        let executed = super::super::tests::executed("riscv64", "/usr/bin/riscv64-linux-gnu-gcc-14", &["x.c"]);
+        let executed =
+            super::super::tests::executed("riscv64", "/usr/bin/riscv64-linux-gnu-gcc-14", &["x.c"]);
         assert!(executed.by_path && executed.rewrite.is_none());
-        let asks = super::super::tests::executed("riscv64", "/usr/bin/riscv64-linux-gnu-g++-14", &["-print-file-name=libc.so"]);
+        let asks = super::super::tests::executed(
+            "riscv64",
+            "/usr/bin/riscv64-linux-gnu-g++-14",
+            &["-print-file-name=libc.so"],
+        );
         let text = asks.rewrite.map(|rewrite| rewrite.text).unwrap();
         let arch = crate::paths::target(std::ffi::OsStr::new("riscv64")).unwrap();
-        let told = format!("{}/usr/lib/gcc-cross/riscv64-linux-gnu/14/x", shim_protocol::paths::SYSROOT);
-        assert_eq!(text(arch, told.as_bytes()), b"/usr/lib/gcc/riscv64-linux-gnu/14/x");
+        let told = format!(
+            "{}/usr/lib/gcc-cross/riscv64-linux-gnu/14/x",
+            shim_protocol::paths::SYSROOT
+        );
+        assert_eq!(
+            text(arch, told.as_bytes()),
+            b"/usr/lib/gcc/riscv64-linux-gnu/14/x"
+        );
     }
 
     #[test]

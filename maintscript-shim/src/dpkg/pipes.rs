@@ -25,7 +25,11 @@ pub(super) struct Pipes {
 impl Pipes {
     /// Returns pipes for standard input, output and error and the descriptors of front ends, as far as these are regular
     /// files, and the descriptors for the installer, the dialogue's among them.
-    pub(super) fn of(standard: [RawFd; 3], named: Vec<RawFd>, dialogue: RawFd) -> io::Result<(Self, Vec<RawFd>)> {
+    pub(super) fn of(
+        standard: [RawFd; 3],
+        named: Vec<RawFd>,
+        dialogue: RawFd,
+    ) -> io::Result<(Self, Vec<RawFd>)> {
         let mut pipes = Self::default();
         let [input, output, error] = standard;
         let mut sent = vec![pipes.for_input(input)?];
@@ -93,7 +97,11 @@ impl Pipes {
     /// itself.
     pub(super) fn pause(&mut self) -> io::Result<()> {
         loop {
-            let waiting: Vec<_> = self.outputs.iter().map(|(reader, _)| (reader.as_raw_fd(), false)).collect();
+            let waiting: Vec<_> = self
+                .outputs
+                .iter()
+                .map(|(reader, _)| (reader.as_raw_fd(), false))
+                .collect();
             let ready = sys::wait_for(&waiting, false)?;
             if !ready.contains(&true) {
                 break;

@@ -122,14 +122,7 @@ impl<'a> Commands<'a> {
         }
     }
 
-    fn device(
-        &mut self,
-        path: &Path,
-        name: &[u8],
-        kind: &str,
-        major: u32,
-        minor: u32,
-    ) -> Result<(), Error> {
+    fn device(&mut self, path: &Path, name: &[u8], kind: &str, major: u32, minor: u32) -> Result<(), Error> {
         let numbers = format!("{kind} {major} {minor}");
         self.line(path, &[b"mknod", name, numbers.as_bytes()])
     }
