@@ -19,6 +19,7 @@ pub mod pack;
 mod prepare;
 pub mod rm;
 pub mod run;
+pub mod run_archive;
 mod set_up;
 pub mod stat;
 pub mod unpack;

@@ -31,5 +31,4 @@ pub mod settings;
 pub mod staging;
 mod sys;
 mod target_accounts;
-mod target_lock;
 pub mod target_spec;

@@ -24,7 +24,6 @@ mod sandboxed;
 mod seccomp;
 mod spawn;
 
-use crate::session::Network;
 use crate::sys::Inherited;
 use command::{Command, CommandEnd, Signals};
 pub use error::ViewError;
@@ -87,6 +86,16 @@ impl Machine {
             scopes: sandbox::scopes(),
         }
     }
+}
+
+/// Network of programs. Maintainer scripts have none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// None but the loopback interface.
+    #[default]
+    None,
+    /// That of this machine.
+    Host,
 }
 
 /// Options of a view.
