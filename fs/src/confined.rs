@@ -17,6 +17,7 @@ use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::descriptors;
+use crate::marker::MARKER;
 use crate::meta::FileType;
 use crate::recent::Recent;
 use crate::sys::{self, AttrError};
@@ -146,6 +147,7 @@ impl Confined {
             return other.location(&path);
         }
         let path = normal(path);
+        self.is_no_marker(&path)?;
         let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
             _ if path.ends_with(b"..") && (path.len() == 2 || path.ends_with(b"/..")) => {
                 (&path[..], &b"."[..])
@@ -169,6 +171,14 @@ impl Confined {
         match sys::attr_at(location.fd(), &location.name) {
             Ok(attr) if attr.meta.kind == FileType::Symlink => self.walk(&normal(path), true),
             _ => Ok(location),
+        }
+    }
+
+    /// Refuses the name of the marker, which is not in the target.
+    fn is_no_marker(&self, path: &[u8]) -> Result<(), Errno> {
+        match path == MARKER.as_bytes() {
+            true => Err(Errno::PERM),
+            false => Ok(()),
         }
     }
 
@@ -264,6 +274,9 @@ impl Confined {
             if name == b".." {
                 stack.pop();
                 continue;
+            }
+            if stack.is_empty() {
+                self.is_no_marker(&name)?;
             }
             let dir: Arc<Dir> = stack.last().unwrap_or(&self.root).clone();
             let name = OsString::from_vec(name);

@@ -19,6 +19,7 @@ mod confined;
 mod descriptors;
 pub mod encoding;
 mod error;
+mod marker;
 mod meta;
 mod recent;
 mod removal;
@@ -28,6 +29,7 @@ mod target;
 
 pub use deb_arch::ElfIdentity;
 pub use error::{Error, Result};
+pub use marker::{MARKER, Marker, find_target};
 pub use meta::{FileType, Meta, Stat, Timestamp};
 pub use removal::remove_tree;
 pub use server::{

@@ -48,6 +48,8 @@ pub struct ServeOptions {
     /// namespace, made by fusermount3(1), where nobody else may enter. The kernel checks no
     /// permissions there.
     pub root: Option<(u32, u32)>,
+    /// Whether the target is the root of the mount itself, and not [`SERVED`] in it: for mounts that people look at.
+    pub at_root: bool,
     /// Number of requests that are answered at the same time; 0 means as many as there are processors, up to 4.
     pub threads: usize,
     /// Whether only phantoms that are directories themselves are seen at first, as in a target that has nothing yet
@@ -170,7 +172,14 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
     phantoms.set_bare(options.bare);
     let redirect = options.redirect.as_ref().map(Redirections::new).transpose()?;
     let (later, invalidations) = crossbeam::channel::unbounded();
-    let view = Arc::new(View::new(target.clone(), phantoms, redirect, options.root, later));
+    let view = Arc::new(View::new(
+        target.clone(),
+        phantoms,
+        redirect,
+        options.root,
+        options.at_root,
+        later,
+    ));
 
     let mut config = fuser::Config::default();
     let count = match options.threads {
@@ -178,7 +187,7 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         n => n,
     };
     config.n_threads = Some(count);
-    let adapter = Adapter::new(view.clone(), AccessReporter::new(options.watch));
+    let adapter = Adapter::new(view.clone(), AccessReporter::new(options.watch), options.at_root);
     let session = Session::from_fd(adapter, fuse_fd, SessionACL::All, config).map_err(failed)?;
     let notifier = session.notifier();
     view.set_notifier(notifier.clone());

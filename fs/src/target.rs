@@ -7,7 +7,7 @@ pub(crate) mod xattr;
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -285,6 +285,17 @@ impl NewFile {
             observer.inode_changed(sys::DiskStat::from(stat).ino);
         }
         Ok(())
+    }
+
+    /// Adds a hole of `bytes` bytes, which are read as zeroes and take no space where the disk can do that.
+    ///
+    /// # Errors
+    /// That the file would become too large.
+    pub fn add_hole(&mut self, bytes: u64) -> io::Result<()> {
+        let end = self.file.stream_position()?.checked_add(bytes);
+        let end = end.ok_or(io::ErrorKind::FileTooLarge)?;
+        self.file.set_len(end)?;
+        self.file.seek(io::SeekFrom::Start(end)).map(|_| ())
     }
 
     /// Sets another mode, owner and time than was given to [`Target::create`]; the type stays.

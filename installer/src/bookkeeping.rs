@@ -220,6 +220,21 @@ pub struct Marks<'a> {
     pub architectures: &'a [&'a str],
 }
 
+/// Directory of apt's lists.
+pub const LISTS: &str = "/var/lib/apt/lists";
+
+/// Writes a list of apt's.
+///
+/// # Errors
+/// Those of writing to the target.
+pub fn write_list(target: &Target, name: &str, text: &[u8]) -> Result<()> {
+    target.write(
+        &Path::new(LISTS).join(name),
+        text,
+        &Meta::of_root(FileType::Regular, 0o644),
+    )
+}
+
 /// Writes apt's record of marks, after the last package is configured.
 ///
 /// # Errors

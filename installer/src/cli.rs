@@ -4,22 +4,32 @@
 //! them, [`error`] prints what went wrong, [`exit`] has the exit statuses and [`environment`] the environment
 //! variables that matter.
 
+mod adopt;
 pub mod args;
 pub mod cache;
+mod change;
+mod check;
 mod choices;
+mod console;
 pub mod dpkg;
 pub mod environment;
 pub mod error;
 pub mod exit;
 mod hook_helper;
+mod image_args;
 pub mod lint;
 pub mod mirror;
 pub mod mmdebstrap;
 pub mod more;
+mod mount;
+mod pack;
 pub mod plan;
 pub mod resolve;
+mod rm;
 pub mod run;
+mod stat;
 pub mod state;
+mod unpack;
 mod values;
 
 use std::ffi::OsString;
@@ -64,14 +74,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if arguments.get(1).is_some_and(|first| first == mirror::NAME) {
         return mirror::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }
-    if arguments.get(1).is_some_and(|first| first == cache::NAME) {
-        return cache::main(arguments.get(1..).unwrap_or_default(), &environment, style);
-    }
     if arguments
         .get(1)
         .is_some_and(|first| first == run::RUN || first == run::SHELL)
     {
         return run::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
+    if arguments.get(1).is_some_and(|first| first == cache::NAME) {
+        return cache::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }
     if let Some(words) = dpkg::words(&arguments) {
         return dpkg::main(&words, &environment);
@@ -81,6 +91,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     if let Some(words) = mmdebstrap::words(&arguments) {
         return mmdebstrap::main(words, &environment, style);
+    }
+    if let Some((name, command)) = on_targets(&arguments) {
+        return command(name, arguments.get(1..).unwrap_or_default(), &environment, style);
     }
     make(&arguments, &environment, style)
 }
@@ -106,6 +119,32 @@ fn make(arguments: &[OsString], environment: &environment::Environment, style: S
             Exit::Usage.into()
         }
     }
+}
+
+/// Words that are commands, but for `lint` and `dpkg`.
+pub(crate) const WORDS: &[&str] = &[
+    "pack", "unpack", "check", "stat", "chown", "chmod", "mknod", "setcap", "mount", "umount", "adopt", "rm",
+];
+
+/// A command on targets: it gets its name, the arguments that begin with it, the environment and the style.
+type OnTargets = fn(&str, &[OsString], &environment::Environment, Style) -> ExitCode;
+
+/// Returns the command on targets that the first argument names.
+fn on_targets(arguments: &[OsString]) -> Option<(&'static str, OnTargets)> {
+    let first = arguments.get(1)?;
+    let name = WORDS.iter().find(|word| first == *word)?;
+    let command: OnTargets = match *name {
+        "pack" => pack::main,
+        "unpack" => unpack::main,
+        "check" => check::main,
+        "stat" => stat::main,
+        "rm" => rm::main,
+        "adopt" => adopt::main,
+        "mount" => mount::main,
+        "umount" => mount::unmount,
+        _ => change::main,
+    };
+    Some((name, command))
 }
 
 /// Prints an error of the command line, or the help or version that was asked for: these go to standard output.

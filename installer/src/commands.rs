@@ -4,14 +4,25 @@
 //! two, with an observer of scripts. [`run`] opens a session on a target
 //! that exists.
 
+pub mod adopt;
 mod carry_out;
+pub mod change;
+pub mod check;
 mod error;
 mod finish;
 pub mod install;
 pub mod lint;
 mod mode;
+pub mod mode_change;
+pub mod mount;
+pub mod pack;
 mod prepare;
+pub mod rm;
 pub mod run;
+pub mod run_archive;
 mod set_up;
+pub mod stat;
+pub mod unpack;
 
 pub use error::Error;
+pub(crate) use install::begin;

@@ -42,7 +42,6 @@ pub use in_session::InSession;
 pub use options::{Action, Call, Options, ScriptMode};
 pub use parse::{Defaults, Parsed, parse};
 pub use places::{Places, ViewPlaces};
-pub(crate) use target::recorded_architecture;
 
 use changes::Host;
 use deb_arch::Architecture;

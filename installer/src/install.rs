@@ -164,6 +164,9 @@ impl Installation<'_, '_> {
         if mmdebstrap.diverts_start_stop_daemon() {
             bookkeeping::undivert_start_stop_daemon(self.target)?;
         }
+        if self.given.skip.covers("cleanup/apt/lists") {
+            self.write_lists()?;
+        }
         bookkeeping::finish(self.target, &self.given.skip)?;
         Ok(deferred)
     }
@@ -178,6 +181,7 @@ impl Installation<'_, '_> {
         if let Some(hooks) = self.moments
             && moments.iter().any(|moment| hooks.has(*moment))
         {
+            self.write_lists()?;
             let dpkg = self.dpkg();
             let options = self.session_options(
                 host.root,

@@ -4,6 +4,7 @@
 //! `archives`, carries a plan out ([`install`], [`configure`]) in a session of the crate `script-host`, and
 //! writes the result ([`output`]). [`dpkg`] is the entry for a call of dpkg on a root filesystem that exists.
 
+pub mod accounts;
 mod apt_configuration;
 mod archives;
 pub mod bookkeeping;
@@ -14,7 +15,9 @@ pub mod configure;
 pub mod dpkg;
 mod dpkg_configuration;
 mod existing_target;
+pub mod finished;
 pub mod hooks;
+pub mod input;
 pub mod install;
 pub mod lint;
 pub mod local_packages;
@@ -30,5 +33,4 @@ pub mod settings;
 pub mod staging;
 mod sys;
 mod target_accounts;
-mod target_lock;
 pub mod target_spec;

@@ -11,6 +11,8 @@ use deb_archive::Index;
 use deb_index::{Malformed, Packages};
 use deb_types::control::paragraphs;
 use deb_unpack::{DebError, DebFile};
+use dpkg_db::Database;
+use rootless_install_fs::Target;
 
 /// Suite and component of such an index.
 const LOCAL: &str = "local";
@@ -18,6 +20,10 @@ const LOCAL: &str = "local";
 /// Priority of such an index, higher than that of any source: apt prefers its version even where it is older
 /// (apt_preferences(5)).
 const LOCAL_PRIORITY: i16 = 1001;
+
+/// Suite and component of what is installed, as apt calls it, and its priority (apt_preferences(5)).
+const INSTALLED: &str = "now";
+const INSTALLED_PRIORITY: i16 = 100;
 
 /// Reason why a file cannot be installed.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +37,9 @@ pub enum LocalError {
         /// The reason.
         source: io::Error,
     },
+    /// The target's database cannot be read.
+    #[error(transparent)]
+    Database(#[from] dpkg_db::DpkgError),
     /// The file is no package.
     #[error(transparent)]
     Deb(#[from] DebError),
@@ -142,6 +151,54 @@ pub fn local_package(path: &Path) -> Result<LocalPackage, LocalError> {
         version,
         architecture,
     })
+}
+
+/// Returns the packages that a target's dpkg has installed. None of them is fetched: they are there.
+///
+/// # Errors
+/// [`LocalError`].
+pub fn installed_packages(target: &Target, native: &str) -> Result<Vec<LocalPackage>, LocalError> {
+    let database = Database::load(target, native)?;
+    let installed = database
+        .packages()
+        .filter(|package| package.status == dpkg_db::Status::Installed);
+    installed
+        .map(|package| {
+            let key = package.key();
+            let stanza = database.stanza(package);
+            let fields = paragraphs(&stanza).next().and_then(Result::ok);
+            let version = fields.and_then(|fields| fields.get("Version")).unwrap_or("");
+            // An index has these of every package.
+            let text = format!(
+                "{}\nFilename: ./{}\nSize: 0\nSHA256: {}\n",
+                stanza.trim_end(),
+                key.name,
+                "0".repeat(64)
+            );
+            let path = PathBuf::from(format!("/var/lib/dpkg/status, {}", key.name));
+            let packages = Packages::parse(text).map_err(|source| LocalError::Control { path, source })?;
+            let index = Index {
+                source: usize::MAX,
+                base: Url::from_directory_path("/").map_err(|()| LocalError::Name { path: "/".into() })?,
+                suite: INSTALLED.to_owned(),
+                codename: INSTALLED.to_owned(),
+                release_archive: INSTALLED.to_owned(),
+                component: INSTALLED.to_owned(),
+                architecture: key.architecture.clone(),
+                priority: INSTALLED_PRIORITY,
+                authenticated: true,
+                release: None,
+                files: Vec::new(),
+                packages,
+            };
+            Ok(LocalPackage {
+                index,
+                name: key.name.clone(),
+                version: version.to_owned(),
+                architecture: key.architecture,
+            })
+        })
+        .collect()
 }
 
 /// A writer that hashes.

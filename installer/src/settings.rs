@@ -3,6 +3,7 @@
 
 use crate::hooks::{Hook, HookContext};
 use crate::merge_usr::MergedUsr;
+use crate::output::ImageOptions;
 use crate::package_lock::PackageLock;
 use crate::preseed::Selections;
 use crate::target_spec::TargetSpec;
@@ -21,6 +22,8 @@ use task_progress::{Verbosity, escape, escape_path};
 pub struct Settings {
     /// Form and path of the result.
     pub target: TargetSpec,
+    /// Options of the result, where it is an image.
+    pub image: ImageOptions,
     /// Settings of the system in it.
     pub system: SystemSettings,
     /// The set of packages.
@@ -29,6 +32,8 @@ pub struct Settings {
     pub imitate: Option<Mmdebstrap>,
     /// Packages beside the set: `NAME[:ARCH][=VERSION|/SUITE]`, in the order given.
     pub include: Vec<String>,
+    /// Packages that the target has already: names, versions and architectures.
+    pub present: Vec<(String, String, String)>,
     /// Whether recommended packages are installed as well.
     pub install_recommends: bool,
     /// Archives that packages come from.

@@ -56,7 +56,10 @@ const MARKER: &[u8] = b"work directory of rootless-install; it may be removed wh
 /// Destination of a result. Paths are absolute, so that they do not depend on the current directory later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Destination {
+    /// The target itself.
     Directory(PathBuf),
+    /// A directory that is made of the target.
+    OutputDirectory(PathBuf),
     File(PathBuf),
     Stdout,
 }
@@ -80,18 +83,35 @@ impl Staging {
     /// # Errors
     /// An error for each obstacle; nothing is left behind then.
     pub fn create(target: &TargetSpec, temporary: &Path) -> Result<Self, Error> {
+        Self::make(target, temporary, true)
+    }
+
+    /// As [`Staging::create`], for an archive or an image of a target that is elsewhere: any filesystem will do.
+    ///
+    /// # Errors
+    /// Those of [`Staging::create`].
+    pub fn for_output(target: &TargetSpec, temporary: &Path) -> Result<Self, Error> {
+        Self::make(target, temporary, false)
+    }
+
+    fn make(target: &TargetSpec, temporary: &Path, holds_target: bool) -> Result<Self, Error> {
         let (destination, parent, name) = match target {
             TargetSpec::Directory(path) => {
                 let (parent, name) = preflight::locate(path)?;
                 preflight::check_directory(&parent.join(&name))?;
                 (Destination::Directory(parent.join(&name)), parent, name)
             }
-            TargetSpec::Tar { path, .. } => {
+            TargetSpec::File { path, format } if format.is_directory() => {
+                let (parent, name) = preflight::locate(path)?;
+                preflight::check_directory(&parent.join(&name))?;
+                (Destination::OutputDirectory(parent.join(&name)), parent, name)
+            }
+            TargetSpec::File { path, .. } => {
                 let (parent, name) = preflight::locate(path)?;
                 preflight::check_file(&parent.join(&name))?;
                 (Destination::File(parent.join(&name)), parent, name)
             }
-            TargetSpec::Stdout | TargetSpec::Stream { .. } | TargetSpec::Nothing => {
+            TargetSpec::Stdout { .. } | TargetSpec::Stream { .. } | TargetSpec::Nothing => {
                 let parent = fs::canonicalize(temporary).map_err(|source| Error::Temporary {
                     path: temporary.to_owned(),
                     source,
@@ -105,7 +125,9 @@ impl Staging {
         }
         let prefix = prefix(&name);
         leftover::remove(&parent, &prefix, destination != Destination::Stdout)?;
-        check_xattrs(&parent)?;
+        if holds_target {
+            check_xattrs(&parent)?;
+        }
         check_room(&parent, Room::LEAST)?;
         let (directory, lock) = make_directory(&parent, &prefix)?;
         let staging = Self {
@@ -175,13 +197,14 @@ impl Staging {
         check_room(&self.directory, target)
     }
 
-    /// Opens the file that becomes the archive.
+    /// Makes a directory for files of this run.
     ///
     /// # Errors
-    /// Those of creating it.
-    pub fn create_output(&self) -> Result<File, Error> {
-        let path = self.output();
-        File::create_new(&path).map_err(|source| Error::at(&path, source))
+    /// Those of making it.
+    pub fn make_scratch(&self) -> Result<PathBuf, Error> {
+        let path = self.directory.join("scratch");
+        fs::create_dir(&path).map_err(|source| Error::at(&path, source))?;
+        Ok(path)
     }
 
     /// Keeps the work directory of a run that fails: it stays when this is dropped before [`Staging::commit`].
@@ -197,14 +220,16 @@ impl Staging {
     pub fn commit(mut self) -> Result<Option<PathBuf>, Error> {
         let (from, to) = match &self.destination {
             Destination::Directory(path) => (self.root(), path),
-            Destination::File(path) => (self.output(), path),
+            Destination::OutputDirectory(path) | Destination::File(path) => (self.output(), path),
             Destination::Stdout => return Ok(None),
         };
         // rename(2) replaces a directory only if it is empty, and never anything
         // else by a directory: no check is needed that could be overtaken.
         let renamed = fs::rename(&from, to).or_else(|error| match &self.destination {
             // It can be removed where it is empty only.
-            Destination::Directory(_) if fs::remove_dir(to.join(LOST_AND_FOUND)).is_ok() => {
+            Destination::Directory(_) | Destination::OutputDirectory(_)
+                if fs::remove_dir(to.join(LOST_AND_FOUND)).is_ok() =>
+            {
                 fs::rename(&from, to)
             }
             _ => Err(error),
@@ -224,12 +249,8 @@ impl Staging {
         Ok(Some(to))
     }
 
-    /// Throws everything away: the result is not wanted.
-    pub fn discard(mut self) {
-        self.keep = false;
-    }
-
-    fn output(&self) -> PathBuf {
+    /// Returns the path of what becomes the result where that is not the target itself; nothing is there yet.
+    pub fn output(&self) -> PathBuf {
         self.directory.join("output")
     }
 }

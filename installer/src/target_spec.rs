@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use crate::output::Compression;
+use crate::output::{Compression, Format, Layout};
 use surprises::{command, other_format, scheme};
 
 /// Form and path of the result.
@@ -16,25 +16,50 @@ use surprises::{command, other_format, scheme};
 pub enum TargetSpec {
     /// A directory that does not exist yet, or is empty.
     Directory(PathBuf),
-    /// A tar archive in a file.
-    Tar {
+    /// An archive or an image in a file; a container image may be a directory.
+    File {
         /// The file.
         path: PathBuf,
-        /// Compression, by the end of the name.
-        compression: Compression,
+        /// Its format.
+        format: Format,
     },
-    /// A tar archive that is written to a pipe or a device.
+    /// An archive or an image that is written to a pipe or a device.
     Stream {
         /// The pipe or device.
         path: PathBuf,
-        /// Compression, by the end of the name.
-        compression: Compression,
+        /// Its format.
+        format: Format,
     },
-    /// An uncompressed tar archive on standard output.
-    Stdout,
-    /// Nothing: what is made is thrown away.
+    /// An archive or an image on standard output.
+    Stdout {
+        /// Its format.
+        format: Format,
+    },
+    /// Nothing: the target is made and thrown away.
     Nothing,
 }
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// What the target's name says.
+    #[default]
+    Auto,
+    /// A directory.
+    Directory,
+    /// Nothing.
+    Null,
+    /// An archive or an image; its compression is by the end of the name.
+    File(Format),
+}
+
+/// Prefixes of container images, as skopeo(1) and podman(1) name them (containers-transports(5)): a path comes after it,
+/// and perhaps a tag or a name.
+const TRANSPORTS: [(&str, Layout); 3] = [
+    ("oci:", Layout::OciDirectory),
+    ("oci-archive:", Layout::OciArchive),
+    ("docker-archive:", Layout::DockerArchive),
+];
 
 /// Reason why an argument is no target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +68,10 @@ pub enum TargetError {
     #[error("the target's name is empty")]
     Empty,
     /// The name has the suffix of a format that is not supported.
-    #[error("cannot write the format `{end}`: give {near}, or for a directory of that name add a `/`")]
+    #[error(
+        "cannot write the format `{end}`: give {near}, say what to write with --format, or for a directory of that name \
+         add a `/`"
+    )]
     Format {
         /// The suffix.
         end: String,
@@ -60,8 +88,8 @@ pub enum TargetError {
     },
     /// The argument begins with a scheme.
     #[error(
-        "`{scheme}:` is no kind of target: give a directory, NAME.tar, NAME.tar.gz, NAME.tar.xz, NAME.tar.zst or `-`; \
-         a directory of that name is ./{argument}"
+        "`{scheme}:` is no kind of target: give a directory, NAME.tar, NAME.tar.gz, NAME.tar.xz, NAME.tar.zst, \
+         oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or `-`; a directory of that name is ./{argument}"
     )]
     Scheme {
         /// The scheme.
@@ -72,8 +100,8 @@ pub enum TargetError {
 }
 
 impl TargetSpec {
-    /// Parses the argument: `-`, a name that ends in `.tar` and perhaps `.gz`,
-    /// `.xz` or `.zst`, or a directory. A name that ends in `/` is a directory.
+    /// Parses the argument: `-`, a name that ends as [`Format::of_name`] has it, one that begins as
+    /// containers-transports(5) has it (`oci:DIRECTORY[:TAG]`), or a directory. A name that ends in `/` is a directory.
     ///
     /// # Errors
     /// [`TargetError`] where the user cannot mean a directory of that name.
@@ -83,22 +111,24 @@ impl TargetSpec {
             return Err(TargetError::Empty);
         }
         if bytes == b"-" {
-            return Ok(Self::Stdout);
+            let format = Format::Tar(Compression::None);
+            return Ok(Self::Stdout { format });
+        }
+        if let Some((layout, path, _)) = transport(argument) {
+            return match path.as_os_str().is_empty() {
+                true => Err(TargetError::Empty),
+                false => Ok(Self::File {
+                    path,
+                    format: Format::Container(layout),
+                }),
+            };
         }
         let path = PathBuf::from(argument);
         if bytes.ends_with(b"/") {
             return Ok(Self::Directory(path));
         }
-        let lower = bytes.to_ascii_lowercase();
-        for (end, compression) in [
-            (".tar", Compression::None),
-            (".tar.gz", Compression::Gzip),
-            (".tar.xz", Compression::Xz),
-            (".tar.zst", Compression::Zstd),
-        ] {
-            if lower.ends_with(end.as_bytes()) {
-                return Ok(Self::Tar { path, compression });
-            }
+        if let Some(format) = Format::of_name(bytes) {
+            return Ok(Self::File { path, format });
         }
         let text = argument.to_string_lossy();
         match other_format(&text)
@@ -110,41 +140,80 @@ impl TargetSpec {
         }
     }
 
-    /// As [`TargetSpec::parse`], but a pipe or a character device that is there is written to, whatever its name.
+    /// As [`TargetSpec::parse`], but `form` decides what is made, and a pipe or a character device that is there is
+    /// written to, whatever its name.
     ///
     /// # Errors
     /// Those of [`TargetSpec::parse`].
-    pub fn find(argument: &OsStr) -> Result<Self, TargetError> {
-        let parsed = Self::parse(argument);
+    pub fn find(argument: &OsStr, form: Form) -> Result<Self, TargetError> {
+        let bytes = argument.as_bytes();
+        let parsed = match form {
+            Form::Auto => Self::parse(argument),
+            _ if bytes.is_empty() => Err(TargetError::Empty),
+            Form::Null => return Ok(Self::Nothing),
+            Form::Directory => return Ok(Self::Directory(PathBuf::from(argument))),
+            Form::File(format) => {
+                let format = format.compressed_as(bytes);
+                match bytes == b"-" {
+                    true => Ok(Self::Stdout { format }),
+                    false => Ok(Self::File {
+                        path: PathBuf::from(argument),
+                        format,
+                    }),
+                }
+            }
+        };
         let kind = std::fs::metadata(argument).map(|found| found.file_type());
         if !kind.is_ok_and(|kind| kind.is_fifo() || kind.is_char_device()) {
             return parsed;
         }
         Ok(Self::Stream {
             path: PathBuf::from(argument),
-            compression: match parsed {
-                Ok(Self::Tar { compression, .. }) => compression,
-                _ => Compression::None,
+            format: match parsed {
+                Ok(Self::File { format, .. }) => format,
+                _ => Format::Tar(Compression::None),
             },
         })
     }
 
-    /// Returns the path of the result; none for standard output and nothing.
+    /// Returns the name or tag of a container image in an argument: `TAG` of `oci:DIRECTORY:TAG`.
+    pub fn image_name(argument: &OsStr) -> Option<String> {
+        transport(argument)?.2
+    }
+
+    /// Returns the path of the result; none for standard output, and for nothing.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Directory(path) | Self::Tar { path, .. } | Self::Stream { path, .. } => Some(path),
-            Self::Stdout | Self::Nothing => None,
+            Self::Directory(path) | Self::File { path, .. } | Self::Stream { path, .. } => Some(path),
+            Self::Stdout { .. } | Self::Nothing => None,
         }
     }
 
-    /// Returns the compression of the archive; none for a directory, and for nothing.
-    pub fn compression(&self) -> Option<Compression> {
+    /// Returns the format of the archive or image; none for a directory.
+    pub fn format(&self) -> Option<Format> {
         match self {
             Self::Directory(_) | Self::Nothing => None,
-            Self::Tar { compression, .. } | Self::Stream { compression, .. } => Some(*compression),
-            Self::Stdout => Some(Compression::None),
+            Self::File { format, .. } | Self::Stream { format, .. } | Self::Stdout { format } => {
+                Some(*format)
+            }
         }
     }
+}
+
+/// Returns the parts of an argument that names a container image.
+pub(crate) fn transport(argument: &OsStr) -> Option<(Layout, PathBuf, Option<String>)> {
+    let bytes = argument.as_bytes();
+    let (rest, layout) = TRANSPORTS
+        .iter()
+        .find_map(|(prefix, layout)| Some((bytes.strip_prefix(prefix.as_bytes())?, *layout)))?;
+    let mut parts = rest.splitn(2, |byte| *byte == b':');
+    let path = PathBuf::from(OsStr::from_bytes(parts.next().unwrap_or_default()));
+    let name = parts.next().filter(|name| !name.is_empty());
+    Some((
+        layout,
+        path,
+        name.map(|name| String::from_utf8_lossy(name).into_owned()),
+    ))
 }
 
 impl fmt::Display for TargetSpec {
@@ -158,93 +227,4 @@ impl fmt::Display for TargetSpec {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(argument: &str) -> Result<TargetSpec, TargetError> {
-        TargetSpec::parse(OsStr::new(argument))
-    }
-
-    #[test]
-    fn forms() {
-        let directory = |path: &str| Ok(TargetSpec::Directory(path.into()));
-        let tar = |path: &str, compression| {
-            Ok(TargetSpec::Tar {
-                path: path.into(),
-                compression,
-            })
-        };
-        assert_eq!(parse("-"), Ok(TargetSpec::Stdout));
-        assert_eq!(parse("target/"), directory("target/"));
-        assert_eq!(parse("target"), directory("target"));
-        assert_eq!(parse("a.tar"), tar("a.tar", Compression::None));
-        assert_eq!(parse("a.tar/"), directory("a.tar/"));
-        assert_eq!(parse("d/a.TAR.gz"), tar("d/a.TAR.gz", Compression::Gzip));
-        assert_eq!(parse("a.tar.xz"), tar("a.tar.xz", Compression::Xz));
-        assert_eq!(parse("a.tar.zst"), tar("a.tar.zst", Compression::Zstd));
-        assert_eq!(parse("a.squashfs/"), directory("a.squashfs/"));
-        for name in [
-            "debian.13",
-            "trixie-arm64",
-            "target.d",
-            "x.tmp",
-            "mint",
-            "line",
-            "./help",
-            "d/version",
-            "a:b/",
-        ] {
-            assert_eq!(parse(name), directory(name));
-        }
-        assert_eq!(parse(""), Err(TargetError::Empty));
-    }
-
-    #[test]
-    fn surprises_are_refused_with_the_nearest() {
-        for (name, said) in [
-            ("a.tar.bz2", "a.tar.xz"),
-            ("a.tar.gzz", "a.tar.gz"),
-            ("d.tar/a.tar.q", "d.tar/a.tar.zst"),
-            ("a.squashfs", "give a.tar,"),
-            ("image.oci", "give image.tar,"),
-            ("rootfs.cpio.gz", "give rootfs.tar.gz,"),
-            ("disk.img.xz", "give disk.tar.xz,"),
-            ("y.tz2", "give y.tar.xz,"),
-            ("A.TGZ", "give A.tar.gz,"),
-            ("a.tra", "give a.tar,"),
-            ("oci:x", "`oci:` is no kind of target"),
-            ("docker://x/y", "`docker:` is no kind of target"),
-            ("file:///tmp/x", "./file:///tmp/x"),
-            ("help", "rootless-install --help"),
-            ("version", "rootless-install --version"),
-            ("Help", "rootless-install --help"),
-            ("install", "rootless-install TARGET"),
-            ("simulate", "--dry-run"),
-            ("remove", "rootless-install dpkg"),
-            ("lnit", "rootless-install lint"),
-            ("lints", "rootless-install lint"),
-            ("dkpg", "rootless-install dpkg"),
-            ("LINT", "rootless-install lint"),
-            ("shell", "./shell"),
-        ] {
-            match parse(name) {
-                Err(error) => assert!(error.to_string().contains(said), "{name}: {error}"),
-                Ok(spec) => panic!("{name}: {spec:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn devices_and_pipes_are_written_to() {
-        let null = TargetSpec::find(OsStr::new("/dev/null"));
-        let compression = Compression::None;
-        assert_eq!(
-            null,
-            Ok(TargetSpec::Stream {
-                path: "/dev/null".into(),
-                compression
-            })
-        );
-        assert_eq!(TargetSpec::find(OsStr::new("x")), parse("x"));
-    }
-}
+mod tests;

@@ -19,7 +19,6 @@
 //! it executes is redirected, and is no violation.
 
 mod call;
-mod capability;
 pub(crate) mod inner;
 mod misled;
 mod owner;

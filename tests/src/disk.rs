@@ -11,6 +11,9 @@ use crate::Result;
 use crate::deb::hex;
 use crate::error::At as _;
 
+/// What a directory has for those who come upon it.
+pub const MARKER: &str = "README.rootless-install";
+
 /// What keeps the target's own owner, mode and kind of a file.
 pub const RECORD: &str = "user.containers.override_stat";
 
@@ -26,7 +29,14 @@ pub fn entries(root: &Path) -> Result<BTreeMap<String, String>> {
         let mode = facts.permissions().mode();
         let content = if facts.is_dir() {
             for entry in std::fs::read_dir(&path).at(&path)? {
-                left.push(entry.at(&path)?.path());
+                let found = entry.at(&path)?.path();
+                // It is beside the root filesystem, not of it.
+                if found
+                    .strip_prefix(root)
+                    .is_ok_and(|name| name != Path::new(MARKER))
+                {
+                    left.push(found);
+                }
             }
             String::new()
         } else if facts.is_symlink() {

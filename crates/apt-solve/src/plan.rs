@@ -37,7 +37,8 @@ impl Plan {
         let apt_too = selection.variant == Variant::Apt && selection.mmdebstrap.apt_comes_first();
         let mut phases = Vec::new();
         if !selection.essential.is_empty() {
-            let packages = order(universe, &selection.essential, &HashSet::new(), apt_too).0;
+            let present = selection.present.iter().copied().collect();
+            let packages = order(universe, &selection.essential, &present, apt_too).0;
             // mmdebstrap extracts all of these before it runs `dpkg --install`
             // with all of them, Pre-Depends or not.
             let mut steps = vec![Step::Unpack(packages.clone())];
@@ -52,7 +53,8 @@ impl Plan {
                 steps,
             });
         }
-        let mut installed: HashSet<PackageId> = selection.essential.iter().copied().collect();
+        let there = selection.essential.iter().chain(&selection.present);
+        let mut installed: HashSet<PackageId> = there.copied().collect();
         if let Some(assumed) = selection.assumed {
             let (packages, steps) = order(universe, &[assumed], &installed, apt_too);
             phases.push(Phase {

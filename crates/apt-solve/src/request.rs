@@ -105,6 +105,8 @@ pub struct Request {
     /// Package that counts as installed from the start, and is installed by a separate
     /// call of apt after the essential ones.
     pub assumed: Option<&'static str>,
+    /// Packages that are installed already: names, versions and architectures.
+    pub present: Vec<(String, String, String)>,
     /// Release of mmdebstrap whose variants these are.
     pub mmdebstrap: Mmdebstrap,
 }
@@ -119,6 +121,8 @@ pub struct Selection {
     /// Packages installed first, all together: the essential packages with
     /// their dependencies, or with the variants `extract` and `custom` all.
     pub essential: Vec<PackageId>,
+    /// Packages that are installed already.
+    pub present: Vec<PackageId>,
     /// Package installed after these by a separate call of apt ([`Request::assumed`]).
     pub assumed: Option<PackageId>,
     /// Packages installed last.
@@ -175,6 +179,20 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     if let Some(id) = assumed {
         marker.assume(id);
     }
+    let present: Vec<PackageId> = request
+        .present
+        .iter()
+        .filter_map(|(name, version, architecture)| {
+            let architecture = match architecture.as_str() {
+                "all" => universe.native(),
+                architecture => architecture,
+            };
+            let versions = universe.by_name(name, architecture);
+            let same = |id: &&PackageId| universe.package(**id).version == version;
+            versions.iter().find(same).copied()
+        })
+        .collect();
+    present.iter().for_each(|id| marker.assume(*id));
     let mut include = Vec::new();
     let (mut unknown, mut left) = (Vec::new(), Vec::new());
     for text in &request.include {
@@ -263,6 +281,7 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         mmdebstrap: request.mmdebstrap,
         automatic: rest.iter().copied().filter(|id| !manual.contains(id)).collect(),
         essential: first,
+        present,
         assumed,
         rest,
     })

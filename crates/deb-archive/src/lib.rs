@@ -21,6 +21,7 @@
 //!
 //! Follows sources.list(5), apt-secure(8) and the Debian repository format.
 
+mod apt_lists;
 mod archive_cache;
 mod clear_signed;
 mod compression;
@@ -52,6 +53,7 @@ mod verify;
 #[cfg(test)]
 mod testing;
 
+pub use apt_lists::apt_lists;
 pub use archive_cache::{IN_USE, TABLES, hash_of, is_whole_download};
 pub use error::ArchiveError;
 pub use fetch::{FetchOptions, Fetcher};

@@ -14,6 +14,7 @@ mod fusermount;
 mod handlers;
 pub mod idmap;
 mod message;
+mod mounted;
 mod namespaces;
 mod output;
 pub mod privileges;
@@ -23,13 +24,13 @@ mod sandboxed;
 mod seccomp;
 mod spawn;
 
-use crate::session::Network;
 use crate::sys::Inherited;
 use command::{Command, CommandEnd, Signals};
 pub use error::ViewError;
 use error::io_error;
 pub use fusermount::unmount_stale;
 use message::BindPoint;
+pub use mounted::{Mounted, run_with_ids, run_with_mount, unmount};
 use namespaces::Namespaces;
 pub use namespaces::{has_layers, probe};
 use output::Collector;
@@ -85,6 +86,16 @@ impl Machine {
             scopes: sandbox::scopes(),
         }
     }
+}
+
+/// Network of programs. Maintainer scripts have none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// None but the loopback interface.
+    #[default]
+    None,
+    /// That of this machine.
+    Host,
 }
 
 /// Options of a view.
@@ -376,6 +387,9 @@ pub fn agent_entry() -> Option<ExitCode> {
     }
     if marker == LAYERS_MARKER {
         return Some(agent::try_layers(Path::new("/dev")));
+    }
+    if marker == mounted::MARKER {
+        return Some(agent::run_command(arguments));
     }
     if marker == sandbox::MARKER {
         return Some(sandbox::run(arguments));

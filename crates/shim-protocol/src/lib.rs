@@ -56,6 +56,7 @@
 
 #![no_std]
 
+pub mod capability;
 mod description;
 pub mod dialogue;
 mod message;

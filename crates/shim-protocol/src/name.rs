@@ -44,10 +44,10 @@ entries! {
     CONTROL = "control";
     /// Description of the target for the library map: see [`Description`](crate::Description).
     DESCRIPTION = "target";
-    /// Script that native guile reads before all others, whose name it knows.
-    GUILE_START = "init.scm";
     /// Empty file that is there where the installer does what dpkg(1) does.
     DPKG = "dpkg";
+    /// Script that native guile reads before all others, whose name it knows.
+    GUILE_START = "init.scm";
     /// What apt tells a hook of the packages that it will install, while the hook runs.
     HOOK_INFORMATION = "hook-information";
     /// Socket on which hooks ask for files to be brought into the target, or out of it.
@@ -58,10 +58,10 @@ entries! {
     MAINTSCRIPTS = "maintscripts";
     /// Script that native node reads before all others.
     NODE_START = "start.js";
-    /// Script that native R reads in the place of its site profile.
-    R_START = "start.R";
     /// resolv.conf(5) of programs that have this machine's network.
     RESOLVER = "resolv.conf";
+    /// Script that native R reads in the place of its site profile.
+    R_START = "start.R";
     /// Script that native ruby reads before all others.
     RUBY_START = "start.rb";
     /// Answers for debconf, while it takes them.

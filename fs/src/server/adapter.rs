@@ -19,6 +19,8 @@ use rustix::fs::AtFlags;
 
 use convert::{attr, caller, device, errno, fuse_kind, maker, new_time, nothing};
 
+use super::nodes::ROOT;
+use super::phantom::MOUNT;
 use super::reporter::AccessReporter;
 use super::view::{Changes, Entry, NodeAttr, View};
 use super::watch::{AccessKind, Attribute, LookupResult};
@@ -44,10 +46,12 @@ pub(super) struct Adapter {
     no_open: bool,
     /// Whether the kernel opens directories without a request.
     no_opendir: bool,
+    /// Whether the target is the root of the mount itself.
+    at_root: bool,
 }
 
 impl Adapter {
-    pub(super) fn new(view: Arc<View>, reporter: AccessReporter) -> Self {
+    pub(super) fn new(view: Arc<View>, reporter: AccessReporter, at_root: bool) -> Self {
         Self {
             names: if reporter.sees_all() {
                 Duration::ZERO
@@ -58,6 +62,15 @@ impl Adapter {
             reporter,
             no_open: false,
             no_opendir: false,
+            at_root,
+        }
+    }
+
+    /// Returns the id of a node that the kernel names.
+    fn id(&self, ino: INodeNo) -> u64 {
+        match ino.0 {
+            MOUNT if self.at_root => ROOT,
+            id => id,
         }
     }
 
@@ -157,14 +170,15 @@ impl Filesystem for Adapter {
 
     fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         self.view.count_request();
-        let result = self.view.lookup(parent.0, name);
+        let result = self.view.lookup(self.id(parent), name);
         if self.reporter.sees_all() {
             let found = match &result {
                 Ok(Some(entry)) => self.found(entry),
                 Ok(None) | Err(_) => LookupResult::Nothing,
             };
             let kind = AccessKind::Lookup { found: &found };
-            self.reporter.entry(&self.view, req.pid(), parent.0, name, kind);
+            self.reporter
+                .entry(&self.view, req.pid(), self.id(parent), name, kind);
         }
         match result {
             Ok(None) => reply.entry(&self.names, &nothing(), Generation(0)),
@@ -174,12 +188,12 @@ impl Filesystem for Adapter {
     }
 
     fn forget(&self, _: &Request, ino: INodeNo, nlookup: u64) {
-        self.view.forget(ino.0, nlookup);
+        self.view.forget(self.id(ino), nlookup);
     }
 
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         self.view.count_request();
-        reply_attr(reply, self.view.getattr(ino.0));
+        reply_attr(reply, self.view.getattr(self.id(ino)));
     }
 
     fn setattr(
@@ -216,16 +230,20 @@ impl Filesystem for Adapter {
             Changes { mode: Some(_), .. } => Attribute::Mode,
             _ => Attribute::Times,
         };
-        self.reporter
-            .node(&self.view, req.pid(), ino.0, AccessKind::Attributes(attribute));
-        reply_attr(reply, self.view.setattr(ino.0, &changes, caller(req)));
+        self.reporter.node(
+            &self.view,
+            req.pid(),
+            self.id(ino),
+            AccessKind::Attributes(attribute),
+        );
+        reply_attr(reply, self.view.setattr(self.id(ino), &changes, caller(req)));
     }
 
     fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
         self.view.count_request();
         self.reporter
-            .node(&self.view, req.pid(), ino.0, AccessKind::ReadLink);
-        match self.view.readlink(ino.0) {
+            .node(&self.view, req.pid(), self.id(ino), AccessKind::ReadLink);
+        match self.view.readlink(self.id(ino)) {
             Ok(text) => reply.data(text.as_bytes()),
             Err(e) => reply.error(errno(e)),
         }
@@ -243,7 +261,7 @@ impl Filesystem for Adapter {
     ) {
         self.view.count_request();
         self.reporter
-            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
+            .entry(&self.view, req.pid(), self.id(parent), name, AccessKind::Create);
         let (major, minor) = device(rdev);
         let kind = match mode & S_IFMT {
             0 | 0o100_000 => FileType::Regular,
@@ -255,38 +273,43 @@ impl Filesystem for Adapter {
         };
         self.reply_entry(
             reply,
-            self.view.mknod(parent.0, name, kind, mode, maker(req, umask)),
+            self.view
+                .mknod(self.id(parent), name, kind, mode, maker(req, umask)),
         );
     }
 
     fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
         self.view.count_request();
         self.reporter
-            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
-        self.reply_entry(reply, self.view.mkdir(parent.0, name, mode, maker(req, umask)));
+            .entry(&self.view, req.pid(), self.id(parent), name, AccessKind::Create);
+        self.reply_entry(
+            reply,
+            self.view.mkdir(self.id(parent), name, mode, maker(req, umask)),
+        );
     }
 
     fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         self.view.count_request();
         self.reporter
-            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Remove);
-        reply_empty(reply, self.view.remove(parent.0, name, AtFlags::empty()));
+            .entry(&self.view, req.pid(), self.id(parent), name, AccessKind::Remove);
+        reply_empty(reply, self.view.remove(self.id(parent), name, AtFlags::empty()));
     }
 
     fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         self.view.count_request();
         self.reporter
-            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Remove);
-        reply_empty(reply, self.view.remove(parent.0, name, AtFlags::REMOVEDIR));
+            .entry(&self.view, req.pid(), self.id(parent), name, AccessKind::Remove);
+        reply_empty(reply, self.view.remove(self.id(parent), name, AtFlags::REMOVEDIR));
     }
 
     fn symlink(&self, req: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
         self.view.count_request();
         self.reporter
-            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
+            .entry(&self.view, req.pid(), self.id(parent), name, AccessKind::Create);
         self.reply_entry(
             reply,
-            self.view.symlink(parent.0, name, target.as_os_str(), caller(req)),
+            self.view
+                .symlink(self.id(parent), name, target.as_os_str(), caller(req)),
         );
     }
 
@@ -301,35 +324,37 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         self.view.count_request();
-        if let Some(to) = self.reporter.path_in(&self.view, newparent.0, newname) {
+        if let Some(to) = self.reporter.path_in(&self.view, self.id(newparent), newname) {
             let kind = AccessKind::Rename { to: &to };
-            self.reporter.entry(&self.view, req.pid(), parent.0, name, kind);
+            self.reporter
+                .entry(&self.view, req.pid(), self.id(parent), name, kind);
         }
         let flags = rustix::fs::RenameFlags::from_bits_retain(flags.bits());
         reply_empty(
             reply,
-            self.view.rename((parent.0, name), (newparent.0, newname), flags),
+            self.view
+                .rename((self.id(parent), name), (self.id(newparent), newname), flags),
         );
     }
 
     fn link(&self, req: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
         self.view.count_request();
-        if let Some(to) = self.reporter.path_in(&self.view, newparent.0, newname) {
+        if let Some(to) = self.reporter.path_in(&self.view, self.id(newparent), newname) {
             self.reporter
-                .node(&self.view, req.pid(), ino.0, AccessKind::Link { to: &to });
+                .node(&self.view, req.pid(), self.id(ino), AccessKind::Link { to: &to });
         }
-        self.reply_entry(reply, self.view.link(ino.0, newparent.0, newname));
+        self.reply_entry(reply, self.view.link(self.id(ino), self.id(newparent), newname));
     }
 
     fn open(&self, req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         self.view.count_request();
         self.reporter
-            .node(&self.view, req.pid(), ino.0, AccessKind::of_open(flags.0));
+            .node(&self.view, req.pid(), self.id(ino), AccessKind::of_open(flags.0));
         if self.no_open {
             // Success, and not asked again.
             return reply.error(Errno::ENOSYS);
         }
-        match self.view.open(ino.0, flags.0) {
+        match self.view.open(self.id(ino), flags.0) {
             Ok(opened) => reply.opened(FileHandle(opened.fh), opened.flags),
             Err(e) => reply.error(errno(e)),
         }
@@ -348,7 +373,7 @@ impl Filesystem for Adapter {
     ) {
         self.view.count_request();
         let mut reply = Some(reply);
-        let read = self.view.read(ino.0, fh.0, offset, size, |data| {
+        let read = self.view.read(self.id(ino), fh.0, offset, size, |data| {
             if let Some(reply) = reply.take() {
                 reply.data(data);
             }
@@ -371,7 +396,7 @@ impl Filesystem for Adapter {
         reply: ReplyWrite,
     ) {
         self.view.count_request();
-        match self.view.write(ino.0, offset, data) {
+        match self.view.write(self.id(ino), offset, data) {
             Ok(len) => reply.written(len),
             Err(e) => reply.error(errno(e)),
         }
@@ -406,7 +431,8 @@ impl Filesystem for Adapter {
     }
 
     fn opendir(&self, req: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        self.reporter.node(&self.view, req.pid(), ino.0, AccessKind::List);
+        self.reporter
+            .node(&self.view, req.pid(), self.id(ino), AccessKind::List);
         if self.no_opendir {
             // Success, and not asked again.
             return reply.error(Errno::ENOSYS);
@@ -420,12 +446,12 @@ impl Filesystem for Adapter {
 
     fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
         self.view.count_request();
-        let result = self.view.list(ino.0, offset, |listed| {
+        let result = self.view.list(self.id(ino), offset, |listed| {
             // A regular file on disk may stand for something else.
             let kind = match listed.kind {
                 FileType::Regular => self
                     .view
-                    .listed_attr(ino.0, &listed)?
+                    .listed_attr(self.id(ino), &listed)?
                     .map(|shown| shown.meta.kind),
                 kind => Some(kind),
             };
@@ -447,11 +473,11 @@ impl Filesystem for Adapter {
         mut reply: ReplyDirectoryPlus,
     ) {
         self.view.count_request();
-        let result = self.view.list(ino.0, offset, |listed| {
-            let Some(shown) = self.view.listed_attr(ino.0, &listed)? else {
+        let result = self.view.list(self.id(ino), offset, |listed| {
+            let Some(shown) = self.view.listed_attr(self.id(ino), &listed)? else {
                 return Ok(false);
             };
-            let generation = self.view.remember_listed(ino.0, &listed, &shown);
+            let generation = self.view.remember_listed(self.id(ino), &listed, &shown);
             let id = INodeNo(shown.id);
             let full = reply.add(
                 id,
@@ -505,25 +531,28 @@ impl Filesystem for Adapter {
     ) {
         self.view.count_request();
         let kind = AccessKind::Attributes(Attribute::Extended);
-        self.reporter.node(&self.view, req.pid(), ino.0, kind);
-        reply_empty(reply, self.view.setxattr(ino.0, name, value, flags, caller(req)));
+        self.reporter.node(&self.view, req.pid(), self.id(ino), kind);
+        reply_empty(
+            reply,
+            self.view.setxattr(self.id(ino), name, value, flags, caller(req)),
+        );
     }
 
     fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
         self.view.count_request();
-        reply_xattr(reply, size, self.view.getxattr(ino.0, name));
+        reply_xattr(reply, size, self.view.getxattr(self.id(ino), name));
     }
 
     fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
         self.view.count_request();
-        reply_xattr(reply, size, self.view.listxattr(ino.0));
+        reply_xattr(reply, size, self.view.listxattr(self.id(ino)));
     }
 
     fn removexattr(&self, req: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         self.view.count_request();
         let kind = AccessKind::Attributes(Attribute::Extended);
-        self.reporter.node(&self.view, req.pid(), ino.0, kind);
-        reply_empty(reply, self.view.removexattr(ino.0, name));
+        self.reporter.node(&self.view, req.pid(), self.id(ino), kind);
+        reply_empty(reply, self.view.removexattr(self.id(ino), name));
     }
 
     fn create(
@@ -538,8 +567,11 @@ impl Filesystem for Adapter {
     ) {
         self.view.count_request();
         self.reporter
-            .entry(&self.view, req.pid(), parent.0, name, AccessKind::Create);
-        match self.view.create(parent.0, name, mode, flags, maker(req, umask)) {
+            .entry(&self.view, req.pid(), self.id(parent), name, AccessKind::Create);
+        match self
+            .view
+            .create(self.id(parent), name, mode, flags, maker(req, umask))
+        {
             Ok((entry, opened)) => reply.created(
                 &self.names,
                 &attr(&entry.shown),
@@ -562,12 +594,12 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         self.view.count_request();
-        reply_empty(reply, self.view.fallocate(ino.0, offset, length, mode));
+        reply_empty(reply, self.view.fallocate(self.id(ino), offset, length, mode));
     }
 
     fn lseek(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
         self.view.count_request();
-        match self.view.lseek(ino.0, offset, whence) {
+        match self.view.lseek(self.id(ino), offset, whence) {
             Ok(offset) => reply.offset(offset),
             Err(e) => reply.error(errno(e)),
         }

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crossbeam::channel::Sender;
-use fuser::Notifier;
+use fuser::{INodeNo, Notifier};
 use rustix::fs;
 use rustix::io::Errno;
 
@@ -29,6 +29,7 @@ use super::nodes::{Nodes, Origin, ROOT};
 use super::phantom::{MOUNT, PhantomId, PhantomKind, Phantoms, SERVED};
 use super::redirect::Redirections;
 use crate::confined::{Location, read_link_at};
+use crate::marker::MARKER;
 use crate::meta::{FileType, Meta, Timestamp};
 use crate::sys::{self, Attr, AttrError};
 use crate::target::Target;
@@ -135,6 +136,8 @@ pub(super) struct View {
     redirect: Option<Redirections>,
     /// User and group of this machine that are the target's root; none where the mount has the target's ids.
     root: Option<(u32, u32)>,
+    /// Whether the target is the root of the mount itself.
+    at_root: bool,
     /// Invalidations to be sent after the answer.
     later: Sender<Invalidation>,
     notifier: OnceLock<Notifier>,
@@ -148,6 +151,7 @@ impl View {
         phantoms: Phantoms,
         redirect: Option<Redirections>,
         root: Option<(u32, u32)>,
+        at_root: bool,
         later: Sender<Invalidation>,
     ) -> Self {
         let phantoms = Arc::new(phantoms);
@@ -163,6 +167,7 @@ impl View {
             listings: Listings::default(),
             redirect,
             root,
+            at_root,
             later,
             notifier: OnceLock::new(),
             started: Timestamp {
@@ -171,6 +176,14 @@ impl View {
             },
             count: RunningCounters::default(),
         }
+    }
+
+    /// Returns the number by which the kernel knows a node.
+    fn named(&self, id: u64) -> INodeNo {
+        INodeNo(match id {
+            ROOT if self.at_root => MOUNT,
+            id => id,
+        })
     }
 
     /// Returns whether the ids that the kernel knows are this machine's.
@@ -240,7 +253,7 @@ impl View {
 
     /// `LOOKUP`; `None` where there is nothing, `ENOENT` where there may be something later.
     pub(super) fn lookup(&self, parent: u64, name: &OsStr) -> Result<Option<Entry>> {
-        if parent == MOUNT && name == SERVED {
+        if parent == MOUNT && name == SERVED && !self.at_root {
             let shown = self.getattr(ROOT)?;
             return Ok(Some(Entry { shown, generation: 0 }));
         }
@@ -249,6 +262,9 @@ impl View {
                 .phantoms
                 .child(phantom, name)
                 .map(|id| self.phantom_entry(id)));
+        }
+        if is_marker(parent, name) {
+            return Ok(None);
         }
         let dir = self.nodes.dir(parent)?;
         match sys::attr_at(dir.as_fd(), name) {
@@ -361,9 +377,17 @@ impl View {
         if PhantomId::from_node_id(parent).is_some() {
             return Err(Errno::ROFS);
         }
+        if is_marker(parent, name) {
+            return Err(Errno::PERM);
+        }
         Ok(Location {
             dir: self.nodes.dir(parent)?,
             name: name.to_owned(),
         })
     }
+}
+
+/// Whether a name is that of the marker, which is not in the target.
+fn is_marker(parent: u64, name: &OsStr) -> bool {
+    parent == ROOT && name == MARKER
 }

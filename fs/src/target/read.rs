@@ -13,6 +13,7 @@ use rustix::fs::{self, Mode, OFlags, RawDir};
 use super::Target;
 use crate::confined::{Location, read_link_at};
 use crate::error::{Error, Result};
+use crate::marker::MARKER;
 use crate::meta::{FileType, Stat};
 use crate::sys;
 
@@ -94,6 +95,7 @@ impl Target {
     pub fn read_dir(&self, path: &Path) -> Result<Vec<OsString>> {
         let location = self.location_followed("list", path)?;
         let failed = |e| Error::io("list", path, e);
+        let is_root = location.name == "." && location.dir.ino() == self.confined().root().ino();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = fs::openat(location.fd(), &location.name, flags, Mode::empty()).map_err(failed)?;
         let mut buffer = vec![MaybeUninit::uninit(); DIR_BUFFER];
@@ -102,7 +104,8 @@ impl Target {
         while let Some(entry) = entries.next() {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
+            let marker = is_root && name == MARKER.as_bytes();
+            if name != b"." && name != b".." && !marker {
                 names.push(OsStr::from_bytes(name).to_owned());
             }
         }

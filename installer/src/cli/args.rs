@@ -10,6 +10,7 @@ use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::choices;
 use super::environment::Environment;
+use super::image_args::ImageArgs;
 use super::more::{self, MoreArgs};
 use super::resolve::{self, SettingsError};
 use super::state::StateArgs;
@@ -35,7 +36,7 @@ Examples:
   rootless-install --variant buildd - | podman import - buildd";
 
 const AFTER_LONG_HELP: &str = "\
-Other commands (a target of such a name is ./lint, ./dpkg or ./mmdebstrap):
+Other commands (a target of such a name is ./lint, ./pack, …):
   rootless-install lint  report what maintainer scripts do outside DPKG_ROOT;
                          see `rootless-install lint --help`
   rootless-install dpkg  dpkg for a root filesystem that exists, also by the name dpkg;
@@ -43,6 +44,8 @@ Other commands (a target of such a name is ./lint, ./dpkg or ./mmdebstrap):
   rootless-install mmdebstrap
                          mmdebstrap's command line, also by the name mmdebstrap;
                          see `rootless-install mmdebstrap --help`
+  rootless-install pack, unpack, check, stat, chown, chmod, mknod, setcap, mount, umount, adopt, rm
+                         with a target that is there; see `rootless-install COMMAND --help`
 
 Environment:
   SOURCE_DATE_EPOCH      no time in the result is later than this (seconds since 1970);
@@ -136,13 +139,19 @@ impl Given {
 /// The arguments as given; [`Settings`](crate::settings::Settings) are what they mean.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to make: a directory, NAME.tar[.gz|.xz|.zst], or `-`
+    /// What to make: a directory, NAME.tar[.gz|.xz|.zst], an image, or `-`
     ///
     /// A directory must not exist yet or be empty; what a stopped run left beside it is
-    /// removed first. An archive of that name is replaced when the new one is complete.
-    /// `-` writes an uncompressed tar archive on standard output.
+    /// removed first. An archive or an image of that name is replaced when the new one is
+    /// complete: .tar[.gz|.xz|.zst], .cpio[.gz|.xz|.zst], .squashfs, .ext2, .ext3, .ext4, .erofs,
+    /// .oci (an archive of an OCI image), or oci:DIR[:TAG], oci-archive:FILE[:TAG] and
+    /// docker-archive:FILE[:NAME:TAG]. `-` writes an uncompressed tar archive on standard output.
     #[arg(value_name = "TARGET")]
     pub target: OsString,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a comment would be its help")]
+    pub image: ImageArgs,
 
     /// Architecture to install, and foreign ones after it [default: this machine's]
     ///

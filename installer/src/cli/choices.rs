@@ -2,7 +2,9 @@
 
 use crate::lint::Format;
 use crate::merge_usr::MergedUsr;
+use crate::output::{Compression, Format as Output, Generation, Layout};
 use crate::settings::Mode;
+use crate::target_spec::Form;
 use apt_solve::Variant;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use script_host::unrunnable::OnUnrunnable;
@@ -120,44 +122,6 @@ pub(super) fn mode() -> impl TypedValueParser<Value = Mode> {
     ])
 }
 
-/// Value of `--format` of the command that makes a root filesystem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputFormat {
-    /// By the target's name.
-    Auto,
-    /// A directory.
-    Directory,
-    /// A tar archive.
-    Tar,
-    /// Nothing.
-    Null,
-}
-
-/// `--format`.
-pub(super) fn output_format() -> impl TypedValueParser<Value = OutputFormat> {
-    parser(&[
-        (OutputFormat::Auto, "auto", &[], "By the target's name"),
-        (
-            OutputFormat::Directory,
-            "directory",
-            &["dir"],
-            "A directory (or: dir)",
-        ),
-        (
-            OutputFormat::Tar,
-            "tar",
-            &[],
-            "A tar archive, compressed by the end of its name",
-        ),
-        (
-            OutputFormat::Null,
-            "null",
-            &[],
-            "Nothing is written; the target's name does not matter",
-        ),
-    ])
-}
-
 /// `--on-unrunnable`.
 pub(super) fn on_unrunnable() -> impl TypedValueParser<Value = OnUnrunnable> {
     parser(&[
@@ -205,3 +169,74 @@ mod tests {
         }
     }
 }
+
+/// `--format` of a result.
+pub(super) fn form() -> impl TypedValueParser<Value = Form> {
+    parser(FORMS)
+}
+
+const FORMS: &[Choice<Form>] = &[
+    (Form::Auto, "auto", &[], "What the name of TARGET says"),
+    (Form::Directory, "directory", &["dir"], "A directory"),
+    (
+        Form::File(Output::Tar(Compression::None)),
+        "tar",
+        &[],
+        "A tar archive, compressed as the name ends",
+    ),
+    (
+        Form::File(Output::Cpio(Compression::None)),
+        "cpio",
+        &[],
+        "A cpio archive as the kernel reads it, compressed as the name ends; without capabilities",
+    ),
+    (
+        Form::File(Output::Squashfs),
+        "squashfs",
+        &["sqfs"],
+        "A squashfs image (needs squashfs-tools-ng)",
+    ),
+    (
+        Form::File(Output::Ext(Generation::Ext2)),
+        "ext2",
+        &[],
+        "An ext2 image (needs e2fsprogs)",
+    ),
+    (
+        Form::File(Output::Ext(Generation::Ext3)),
+        "ext3",
+        &[],
+        "An ext3 image (needs e2fsprogs)",
+    ),
+    (
+        Form::File(Output::Ext(Generation::Ext4)),
+        "ext4",
+        &[],
+        "An ext4 image (needs e2fsprogs)",
+    ),
+    (
+        Form::File(Output::Erofs),
+        "erofs",
+        &[],
+        "An EROFS image (needs erofs-utils 1.7)",
+    ),
+    (
+        Form::File(Output::Container(Layout::OciDirectory)),
+        "oci",
+        &[],
+        "A directory with an OCI image",
+    ),
+    (
+        Form::File(Output::Container(Layout::OciArchive)),
+        "oci-archive",
+        &[],
+        "An archive of an OCI image",
+    ),
+    (
+        Form::File(Output::Container(Layout::DockerArchive)),
+        "docker-archive",
+        &["docker"],
+        "An archive that `docker load` reads",
+    ),
+    (Form::Null, "null", &[], "Nothing: all is done, and thrown away"),
+];

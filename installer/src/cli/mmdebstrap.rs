@@ -143,14 +143,11 @@ fn answer(asked: Asked) -> ExitCode {
     let mut command = Cli::command()
         .name(NAME)
         .bin_name(NAME)
-        .override_usage("mmdebstrap [OPTION…] [SUITE [TARGET [MIRROR…]]]");
+        .override_usage("mmdebstrap [OPTION...] [SUITE [TARGET [MIRROR...]]]");
     let text = match asked {
         Asked::Help => command.render_help().to_string(),
         Asked::Man => command.render_long_help().to_string(),
-        Asked::Version => format!(
-            "mmdebstrap {RELEASE} (rootless-install {})\n",
-            env!("CARGO_PKG_VERSION")
-        ),
+        Asked::Version => format!("mmdebstrap {RELEASE}\n"),
     };
     // Who closes the pipe has read enough.
     let _ = io::stdout().write_all(text.as_bytes());
@@ -298,6 +295,14 @@ impl Call {
             }
         }
         let mut words = vec![OsString::from("rootless-install")];
+        if target == "/dev/null"
+            && !self
+                .options
+                .iter()
+                .any(|word| word.as_bytes().starts_with(b"--format="))
+        {
+            words.push(OsString::from("--format=null"));
+        }
         if !self.has_variant {
             words.push(OsString::from("--variant=important"));
         }

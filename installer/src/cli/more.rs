@@ -1,10 +1,9 @@
 //! Options of the command that makes a root filesystem which are mmdebstrap's (mmdebstrap(1), OPTIONS): hooks, options of
 //! apt and dpkg, the format, and what is left out.
 
-use super::choices::{self, OutputFormat};
 use super::resolve::SettingsError;
 use crate::hooks::{Hook, HookContext, Moment};
-use crate::output::Compression;
+use crate::output::Format;
 use crate::settings::{Mode, Settings, Skip};
 use crate::target_spec::TargetSpec;
 use clap::{ArgAction, ArgMatches};
@@ -129,10 +128,6 @@ pub struct MoreArgs {
     #[arg(long, value_name = "STEP,...", action = ArgAction::Append)]
     pub skip: Vec<String>,
 
-    /// Form of the result, whatever its name
-    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = choices::output_format())]
-    pub format: OutputFormat,
-
     /// Word of --mode, for hooks
     #[arg(long, hide = true)]
     pub hook_mode: Option<String>,
@@ -214,7 +209,10 @@ pub fn resolve(settings: &mut Settings, args: MoreArgs, matches: &ArgMatches) ->
     settings.hooks = hooks(matches)?;
     settings.hook_timeout = Some(args.hook_timeout);
     settings.skip = skip(&args.skip)?;
-    settings.target = target(args.format, &settings.target, matches)?;
+    let given = matches.get_one::<OsString>("target");
+    if matches!(settings.target, TargetSpec::Directory(_)) && given.is_some_and(|target| target == "-") {
+        return Err(MoreError::Stdout { format: "directory" }.into());
+    }
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let mode = args.hook_mode.as_deref().map_or("unshare", |mode| match mode {
         "root" | "sudo" => "root",
@@ -229,7 +227,7 @@ pub fn resolve(settings: &mut Settings, args: MoreArgs, matches: &ArgMatches) ->
         mode: mode.to_owned(),
         suite: Some(settings.archives.suite.clone()).filter(|suite| !suite.is_empty()),
         include: settings.include.clone(),
-        format: format_name(args.format, &settings.target),
+        format: format_name(&settings.target),
         verbosity: HookContext::verbosity_of(settings.verbosity),
         directory,
         skip_devices: settings.skip.0.clone(),
@@ -353,38 +351,11 @@ fn skip(given: &[String]) -> Result<Skip, MoreError> {
     Ok(Skip(all))
 }
 
-/// Returns the target in a format that was asked for, whatever its name is.
-fn target(
-    format: OutputFormat,
-    found: &TargetSpec,
-    matches: &ArgMatches,
-) -> Result<TargetSpec, SettingsError> {
-    let given = matches.get_one::<OsString>("target").map(PathBuf::from);
-    let path = given.unwrap_or_default();
-    let is_stdout = path.as_os_str() == "-";
-    Ok(match format {
-        OutputFormat::Auto => found.clone(),
-        OutputFormat::Null => TargetSpec::Nothing,
-        OutputFormat::Directory if is_stdout => {
-            return Err(MoreError::Stdout { format: "directory" }.into());
-        }
-        OutputFormat::Directory => TargetSpec::Directory(path),
-        OutputFormat::Tar if is_stdout => TargetSpec::Stdout,
-        OutputFormat::Tar => match found {
-            TargetSpec::Directory(_) => TargetSpec::Tar {
-                path,
-                compression: Compression::None,
-            },
-            found => found.clone(),
-        },
-    })
-}
-
-fn format_name(format: OutputFormat, target: &TargetSpec) -> &'static str {
-    match (format, target) {
-        (OutputFormat::Null, _) | (_, TargetSpec::Nothing) => "null",
-        (_, TargetSpec::Directory(_)) => "directory",
-        _ => "tar",
+fn format_name(target: &TargetSpec) -> &'static str {
+    match target {
+        TargetSpec::Directory(_) => "directory",
+        TargetSpec::Nothing => "null",
+        target => target.format().map_or("tar", Format::name),
     }
 }
 

@@ -11,6 +11,7 @@ use super::environment::Environment;
 use super::more::MoreError;
 use super::values::Names;
 use crate::hooks::HookContext;
+use crate::output;
 use crate::package_lock::LockError;
 use crate::preseed::{PreseedError, Selections};
 use crate::settings::{ArchiveSettings, NativeTools, Settings, Skip, SystemSettings};
@@ -57,6 +58,9 @@ pub enum SettingsError {
     /// `--locked` has no lock, or one that cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// An option has no meaning for the result's format.
+    #[error(transparent)]
+    Image(#[from] output::Error),
     /// The archive would be written on a terminal.
     #[error("standard output is a terminal; the archive would be shown on it")]
     Terminal,
@@ -77,7 +81,7 @@ impl SettingsError {
             Self::Lock(error) => error.hint(),
             Self::More(error) => error.hint(),
             Self::NoSuite => Some("name one with --suite, or give sources that name theirs with --mirror"),
-            Self::Target(_) | Self::CurrentDirectory(_) => None,
+            Self::Target(_) | Self::Image(_) | Self::CurrentDirectory(_) => None,
         }
     }
 }
@@ -87,14 +91,18 @@ impl SettingsError {
 /// # Errors
 /// [`SettingsError`] where an argument has no meaning.
 pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, SettingsError> {
-    let target = TargetSpec::find(&args.target)?;
     // A URL needs a suite, a source line has its own.
     let needs_suite = |mirror: &String| mirror.contains("://") && !mirror.contains([' ', '\n']);
     if args.suite.is_empty() && (args.mirror.is_empty() || args.mirror.iter().any(needs_suite)) {
         return Err(SettingsError::NoSuite);
     }
+    let target = TargetSpec::find(&args.target, args.image.format)?;
+    let image = args.image.options(&args.target);
+    if let Some(format) = target.format() {
+        image.check(format)?;
+    }
     let terminal = match &target {
-        TargetSpec::Stdout => std::io::stdout().is_terminal(),
+        TargetSpec::Stdout { .. } => std::io::stdout().is_terminal(),
         // Opening a pipe would wait for its reader.
         TargetSpec::Stream { path, .. } => {
             is_device(path) && File::open(path).is_ok_and(|file| file.is_terminal())
@@ -132,6 +140,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         .filter_map(|name| Architecture::by_name(name));
     Ok(Settings {
         target,
+        image,
         system: SystemSettings {
             arch: architectures.next().unwrap_or_else(Architecture::native),
             foreign: architectures.collect(),
@@ -151,6 +160,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         variant: args.variant,
         imitate: args.imitate,
         include: join(args.include),
+        present: Vec::new(),
         install_recommends: false,
         archives: ArchiveSettings {
             suite: args.suite,
@@ -227,7 +237,7 @@ fn native_tools(value: &OsStr) -> Result<NativeTools, SettingsError> {
     }
 }
 
-fn source_date_epoch(value: &OsStr) -> Result<i64, SettingsError> {
+pub(super) fn source_date_epoch(value: &OsStr) -> Result<i64, SettingsError> {
     value
         .to_str()
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))

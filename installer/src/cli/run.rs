@@ -5,8 +5,11 @@ use super::error;
 use super::exit::Exit;
 use super::values::{self, Names};
 use crate::commands::run::{Program, RunSettings};
+use crate::commands::run_archive::ArchiveTarget;
 use crate::commands::{self, Error};
+use crate::input::Input;
 use crate::settings::{ArchiveSettings, NativeTools};
+use crate::target_spec::{Form, TargetSpec};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use deb_arch::Architecture;
@@ -67,7 +70,7 @@ pub fn main(arguments: &[OsString], environment: &Environment, style: Style) -> 
         }
     };
     match resolve(&matches, shell, environment) {
-        Ok(settings) => run(&settings, verbosity(&matches), style),
+        Ok((settings, archive)) => run(&settings, archive.as_ref(), verbosity(&matches), style),
         Err(mistake) => {
             error::print(&mistake, None::<&str>, style);
             Exit::Usage.into()
@@ -83,7 +86,12 @@ fn verbosity(matches: &ArgMatches) -> Verbosity {
     }
 }
 
-fn run(settings: &RunSettings, verbosity: Verbosity, style: Style) -> ExitCode {
+fn run(
+    settings: &RunSettings,
+    archive: Option<&ArchiveTarget>,
+    verbosity: Verbosity,
+    style: Style,
+) -> ExitCode {
     super::with_console(verbosity, style, |reporter, cancel| {
         let name = match &settings.program {
             Program::Command(words) => words.first().map(OsString::as_os_str),
@@ -93,7 +101,11 @@ fn run(settings: &RunSettings, verbosity: Verbosity, style: Style) -> ExitCode {
         let complain = |why: &str| {
             let _ = writeln!(std::io::stderr(), "rootless-install: {}: {why}", escape(&name));
         };
-        Ok::<_, Error>(match commands::run::run(settings, &reporter, cancel)? {
+        let end = match archive {
+            Some(archive) => commands::run_archive::run(archive, settings, &reporter, cancel)?,
+            None => commands::run::run(settings, &reporter, cancel)?,
+        };
+        Ok::<_, Error>(match end {
             CommandEnd::Exited(status) => Exit::Command(u8::try_from(status).unwrap_or(1)),
             CommandEnd::Signalled(signal) => Exit::Signal(signal),
             CommandEnd::NotFound => {
@@ -143,7 +155,12 @@ pub fn command_line(shell: bool) -> Command {
                 .value_name("TARGET")
                 .required(true)
                 .value_parser(value_parser!(PathBuf))
-                .help("The target: a directory that this program made, or dpkg"),
+                .help("The target: a directory that this program made, or dpkg; or an archive of one")
+                .long_help(
+                    "The target: a directory that this program made, or dpkg; or an archive of one\n\n\
+                     An archive (a tar, also compressed, and what else `rootless-install unpack` reads) is unpacked, and \
+                     written again when the command has succeeded; a shell need not.",
+                ),
         )
         .arg(words)
         .arg(option("user", "NAME|UID[:GROUP]", "User of the target [default: root]"))
@@ -179,6 +196,10 @@ pub fn command_line(shell: bool) -> Command {
                 .long("read-only")
                 .action(ArgAction::SetTrue)
                 .help("The target cannot be changed; several such commands may run at a time"),
+        )
+        .arg(
+            option("output", "OUT", "Another archive to write, instead of the one that is TARGET")
+                .value_parser(value_parser!(OsString)),
         )
         .arg(option("arch", "ARCH", "Architecture of a target whose database says none"))
         .arg(
@@ -227,7 +248,11 @@ pub fn command_line(shell: bool) -> Command {
 }
 
 /// Returns the settings that arguments and environment mean.
-fn resolve(matches: &ArgMatches, shell: bool, environment: &Environment) -> Result<RunSettings, Mistake> {
+fn resolve(
+    matches: &ArgMatches,
+    shell: bool,
+    environment: &Environment,
+) -> Result<(RunSettings, Option<ArchiveTarget>), Mistake> {
     let mistake = |text: String| Mistake(text);
     let words = |name: &str| -> Vec<OsString> {
         matches
@@ -283,7 +308,7 @@ fn resolve(matches: &ArgMatches, shell: bool, environment: &Environment) -> Resu
         })
     });
     let command = words("command");
-    Ok(RunSettings {
+    let settings = RunSettings {
         target: here(&target)?,
         program: match shell {
             true => Program::Shell(command),
@@ -322,6 +347,8 @@ fn resolve(matches: &ArgMatches, shell: bool, environment: &Environment) -> Resu
                 .collect(),
             http_proxy: None,
             https_proxy: None,
+            offline: false,
+            snapshot: None,
             allow_older: matches.get_flag("allow-older-release"),
             download_timeout: matches
                 .get_one("download-timeout")
@@ -334,7 +361,60 @@ fn resolve(matches: &ArgMatches, shell: bool, environment: &Environment) -> Resu
             source_date_epoch: epoch.transpose()?,
             ..ScriptSettings::default()
         },
-    })
+    };
+    let archive = archive(matches, &settings, environment)?;
+    Ok((settings, archive))
+}
+
+/// Returns the archive that is the target; none for a directory.
+fn archive(
+    matches: &ArgMatches,
+    settings: &RunSettings,
+    environment: &Environment,
+) -> Result<Option<ArchiveTarget>, Mistake> {
+    let given = matches.get_one::<PathBuf>("target").cloned().unwrap_or_default();
+    let output = matches.get_one::<OsString>("output");
+    let input = Input::parse(given.as_os_str());
+    if given.is_dir() || (input == Input::File(given.clone()) && !given.exists()) {
+        return match output {
+            Some(_) => Err(Mistake(format!(
+                "--output: {} is no archive, and a directory is changed where it is",
+                given.display()
+            ))),
+            None => Ok(None),
+        };
+    }
+    if input == Input::Stdin {
+        return Err(Mistake(
+            "the target cannot come from standard input, which is that of the command; make a directory of it with \
+             `rootless-install unpack`"
+                .to_owned(),
+        ));
+    }
+    let wanted = output.map_or(given.as_os_str(), OsString::as_os_str);
+    let output = match settings.read_only {
+        true => None,
+        false => {
+            let found = TargetSpec::find(wanted, Form::Auto).map_err(|error| Mistake(error.to_string()))?;
+            if found.format().is_none() || matches!(found, TargetSpec::Stdout { .. }) {
+                let wanted = wanted.display();
+                return Err(Mistake(format!(
+                    "{wanted} says no format that could be written: name an archive with --output"
+                )));
+            }
+            Some(found)
+        }
+    };
+    let beside = match &output {
+        Some(TargetSpec::File { path, .. }) => absolute(path).ok(),
+        _ => None,
+    };
+    let parent = beside.as_deref().and_then(Path::parent).map(Path::to_owned);
+    Ok(Some(ArchiveTarget {
+        input,
+        output,
+        parent: parent.unwrap_or_else(|| environment.temporary()),
+    }))
 }
 
 /// Reads `SRC[:DST[:ro]]`. A colon that belongs to a name cannot be given.
@@ -395,7 +475,7 @@ fn variable(given: &OsStr) -> Option<Result<(OsString, OsString), Mistake>> {
 mod tests {
     use super::*;
 
-    fn given(words: &[&str]) -> Result<RunSettings, Mistake> {
+    fn given(words: &[&str]) -> Result<(RunSettings, Option<ArchiveTarget>), Mistake> {
         let environment = Environment {
             home: Some("/home/u".into()),
             ..Environment::default()
@@ -404,7 +484,7 @@ mod tests {
         let matches = command_line(shell)
             .try_get_matches_from(words)
             .unwrap_or_else(|error| panic!("{error}"));
-        resolve(&matches, shell, &environment)
+        resolve(&matches, shell, &environment).map(|(settings, _)| settings)
     }
 
     #[test]

@@ -50,6 +50,45 @@ pub(super) fn imitate(value: &str) -> Result<Mmdebstrap, String> {
     release.parse().map_err(|error: NotMmdebstrap| error.to_string())
 }
 
+/// Parses a size: a number of bytes, or of units of 1024 (`K`, `M`, `G`, `T`).
+pub(super) fn size(value: &str) -> Result<u64, String> {
+    let wrong = || "not a size; give it as `2G`, `800M` or in bytes".to_owned();
+    let upper = value.to_ascii_uppercase();
+    let number = upper.trim_end_matches("IB").trim_end_matches('B');
+    let (number, shift) = match number.strip_suffix(['K', 'M', 'G', 'T']) {
+        Some(rest) => {
+            let unit = number.as_bytes().last().copied().unwrap_or_default();
+            let power = b"KMGT"
+                .iter()
+                .position(|known| *known == unit)
+                .unwrap_or_default();
+            (rest, 10 * (power as u32 + 1))
+        }
+        None => (number, 0),
+    };
+    if !number.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    // The largest file that the kernel has.
+    let most = i64::MAX.cast_unsigned() >> shift;
+    match number <= most {
+        true => Ok(number << shift),
+        false => Err(wrong()),
+    }
+}
+
+/// Parses a UUID (RFC 9562).
+pub(super) fn uuid(value: &str) -> Result<String, String> {
+    let lower = value.to_ascii_lowercase();
+    let lengths = lower.split('-').map(str::len);
+    let digits = |c: char| c.is_ascii_hexdigit() || c == '-';
+    match lengths.eq([8, 4, 4, 4, 12]) && lower.chars().all(digits) {
+        true => Ok(lower),
+        false => Err("not a UUID; give it as `uuidgen` prints it".to_owned()),
+    }
+}
+
 /// Parses `--script-timeout`: a duration of at least a second.
 pub(super) fn timeout(value: &str) -> Result<Duration, String> {
     let duration = duration(value)?;
@@ -237,6 +276,27 @@ pub(super) fn mirror(value: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("512", Some(512)),
+            ("2k", Some(2048)),
+            ("800M", Some(800 << 20)),
+            ("2GiB", Some(2 << 30)),
+            ("8388607T", Some(8_388_607 << 40)),
+            ("99999999T", None),
+            ("-1", None),
+            ("1.5G", None),
+            ("G", None),
+            ("", None),
+        ] {
+            assert_eq!(size(text).ok(), bytes, "{text}");
+        }
+        assert!(uuid("11111111-2222-4333-8444-55555555555A").is_ok_and(|uuid| uuid.ends_with('a')));
+        assert!(uuid("11111111-2222-4333-8444").is_err() && uuid("x").is_err());
+    }
 
     #[test]
     fn timeouts() {

@@ -1,7 +1,9 @@
 //! Errors of the commands.
 
 use super::run::RunError;
+use crate::finished::FinishedError;
 use crate::hooks::moments::MomentError;
+use crate::input;
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
 use crate::mirror::MirrorError;
@@ -47,7 +49,7 @@ pub enum Error {
     /// A hook of the user's failed.
     #[error(transparent)]
     Hook(#[from] crate::hooks::moments::MomentError),
-    /// A file of `--include` is no package.
+    /// A file of `--include` is no package, or a package that hooks have installed cannot be understood.
     #[error(transparent)]
     Local(#[from] crate::local_packages::LocalError),
     /// There is no native root for scripts in chrootless mode.
@@ -90,9 +92,102 @@ pub enum Error {
         /// The failure.
         source: std::io::Error,
     },
+    /// The marker of a target could not be written.
+    #[error("cannot write {} in {}", rootless_install_fs::MARKER, path.display())]
+    Marker {
+        /// The target's directory.
+        path: std::path::PathBuf,
+        /// The failure.
+        source: std::io::Error,
+    },
+    /// An archive could not be unpacked.
+    #[error(transparent)]
+    Input(input::Error),
+    /// A file cannot be changed in that way.
+    #[error("{} {what}", path.display())]
+    Change {
+        /// Path in the target.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// An owner is none of the target's.
+    #[error("{}: {what}", path.display())]
+    Owner {
+        /// The target.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file could not be taken over.
+    #[error("cannot take over {}", path.display())]
+    Adopt {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The failure.
+        source: std::io::Error,
+    },
+    /// The process with the subordinate ids has failed, and said why.
+    #[error("{} was not taken over", path.display())]
+    AdoptFailed {
+        /// The directory.
+        path: std::path::PathBuf,
+    },
+    /// A file belongs to a user of this machine who is not the user's own.
+    #[error("{} belongs to another user of this machine, and not to an id of yours", path.display())]
+    Foreign {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// A file of fakeroot's has a line that is none.
+    #[error("{} is not what `fakeroot -s` writes: {line:?}", path.display())]
+    Fakeroot {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The line.
+        line: String,
+    },
+    /// A file of fakeroot's knows nothing of a directory.
+    #[error("what fakeroot has written is of other files than those in {}: it knows them by device and inode, so a copy has lost them", path.display())]
+    NotFakeroots {
+        /// The directory.
+        path: std::path::PathBuf,
+    },
+    /// A target cannot be mounted at a path.
+    #[error("cannot mount at {}: it is no directory", path.display())]
+    NotMountable {
+        /// The path.
+        path: std::path::PathBuf,
+    },
+    /// No target is mounted at a path.
+    #[error("no target is mounted at {}", path.display())]
+    NotMounted {
+        /// The path.
+        path: std::path::PathBuf,
+    },
+    /// A target could not be removed.
+    #[error("cannot remove all of {}", path.display())]
+    Removal {
+        /// The target.
+        path: std::path::PathBuf,
+        /// The first failure.
+        source: std::io::Error,
+    },
+    /// A directory that was to be a finished target cannot be used.
+    #[error(transparent)]
+    Finished(#[from] FinishedError),
     /// The plan could not be printed.
-    #[error("cannot write the plan to standard output")]
+    #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
+}
+
+impl From<input::Error> for Error {
+    fn from(error: input::Error) -> Self {
+        match error {
+            input::Error::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            error => Self::Input(error),
+        }
+    }
 }
 
 impl Error {
@@ -100,6 +195,8 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Staging(error) => error.hint(),
+            Self::Finished(error) => error.hint(),
+            Self::Input(error) => error.hint(),
             Self::Output(error) | Self::Archived { source: error, .. } => error.hint(),
             Self::View(error) => error.hint(),
             Self::Session(error) => error.hint(),
@@ -110,6 +207,10 @@ impl Error {
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
+            Self::Foreign { .. } => Some(
+                "root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes"
+                    .to_owned(),
+            ),
             Self::Hook(_)
             | Self::Local(_)
             | Self::Archive(_)
@@ -117,6 +218,16 @@ impl Error {
             | Self::Solve(_)
             | Self::Cancelled(_)
             | Self::Target(_)
+            | Self::Marker { .. }
+            | Self::Removal { .. }
+            | Self::Adopt { .. }
+            | Self::AdoptFailed { .. }
+            | Self::Fakeroot { .. }
+            | Self::NotFakeroots { .. }
+            | Self::NotMountable { .. }
+            | Self::NotMounted { .. }
+            | Self::Change { .. }
+            | Self::Owner { .. }
             | Self::Stream { .. }
             | Self::Print(_) => None,
         }

@@ -1,11 +1,11 @@
 //! The last stage: the configured target becomes the result.
 
 use super::error::Error;
-use crate::output::{self, TarOptions};
+use crate::output::{self, Format, Output as _, Sink, Source};
 use crate::settings::Settings;
 use crate::staging::Staging;
 use crate::target_spec::TargetSpec;
-use rootless_install_fs::Target;
+use rootless_install_fs::{Marker, Target};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -33,45 +33,33 @@ pub(super) fn finish(
 ) -> Result<Output, Error> {
     let _stage = reporter.stage(Stage::Output);
     let source_date_epoch = settings.system.scripts.source_date_epoch;
-    if settings.target == TargetSpec::Nothing {
-        staging.discard();
-        return Ok(Output::default());
-    }
     if !settings.skip.has("output/dev") {
         output::make_devices(target, source_date_epoch, !settings.skip.has("output/mknod"))?;
     }
-    let bytes = match settings.target.compression() {
+    let bytes = match settings.target.format() {
         None => {
+            if matches!(settings.target, TargetSpec::Directory(_)) {
+                Marker::write(&staging.root()).map_err(|source| Error::Marker {
+                    path: staging.root(),
+                    source,
+                })?;
+            }
             if let Some(epoch) = source_date_epoch {
                 output::clamp_times(target, epoch, cancel)?;
             }
             None
         }
-        Some(compression) => {
-            let options = TarOptions {
-                compression,
+        Some(format) => {
+            let source = Source {
+                target,
+                options: &settings.image,
                 source_date_epoch,
+                architecture: settings.system.arch.name,
+                scratch: &staging.make_scratch()?,
+                reporter,
+                cancel,
             };
-            let written = match &settings.target {
-                TargetSpec::Stdout => {
-                    let stdout = std::io::stdout().lock();
-                    output::write_tar(target, stdout, &options, reporter, cancel)
-                }
-                TargetSpec::Stream { path, .. } => {
-                    let stream = open_stream(path, cancel)?;
-                    output::write_tar(target, stream, &options, reporter, cancel)
-                }
-                _ => output::write_tar(target, staging.create_output()?, &options, reporter, cancel),
-            };
-            let written = written.map_err(|error| match error {
-                output::Error::Cancelled(cancelled) => Error::Cancelled(cancelled),
-                source => Error::Archived {
-                    target: settings.target.clone(),
-                    source,
-                },
-            })?;
-            warn_of_sockets(written.sockets, reporter);
-            Some(written.bytes)
+            Some(write_output(&settings.target, format, &source, &staging)?)
         }
     };
     cancel.check()?;
@@ -79,6 +67,35 @@ pub(super) fn finish(
         path: staging.commit()?,
         bytes,
     })
+}
+
+/// Writes a target as an archive or an image to where `spec` says, a file of which is in the work directory until that is
+/// committed. Returns its size. What it lacks of the target is warned of.
+///
+/// # Errors
+/// Those of opening a pipe, and of writing.
+pub(super) fn write_output(
+    spec: &TargetSpec,
+    format: Format,
+    source: &Source<'_>,
+    staging: &Staging,
+) -> Result<u64, Error> {
+    let mut sink = match spec {
+        TargetSpec::Stdout { .. } => Sink::Stream(Box::new(std::io::stdout().lock())),
+        TargetSpec::Stream { path, .. } => Sink::Stream(Box::new(open_stream(path, source.cancel)?)),
+        _ => Sink::Path(staging.output()),
+    };
+    let written = format.write(source, &mut sink).map_err(|error| match error {
+        output::Error::Cancelled(cancelled) => Error::Cancelled(cancelled),
+        source => Error::Archived {
+            target: spec.clone(),
+            source,
+        },
+    })?;
+    for loss in written.losses() {
+        source.reporter.warn(&loss);
+    }
+    Ok(written.bytes)
 }
 
 /// Opens a pipe or a device for writing. A pipe is waited for until it has a reader (fifo(7)).
@@ -105,13 +122,4 @@ fn open_stream(path: &Path, cancel: &Cancel) -> Result<File, Error> {
             Err(error) => return Err(failed(error)),
         }
     }
-}
-
-fn warn_of_sockets(number: u64, reporter: &dyn Reporter) {
-    let subject = match number {
-        0 => return,
-        1 => "1 socket was".to_owned(),
-        count => format!("{count} sockets were"),
-    };
-    reporter.warn(&format!("{subject} left out: a tar archive cannot hold sockets"));
 }

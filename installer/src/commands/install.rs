@@ -6,14 +6,16 @@ use super::finish::finish;
 use super::mode;
 use super::prepare::Prepared;
 use super::set_up::SetUp;
-use crate::hooks::moments::{RunHooks, with_hooks};
+use crate::hooks::moments::{MomentOptions, RunHooks, with_hooks};
 use crate::native_root_source;
+use crate::output::Output as _;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{self, Staging};
 use crate::target_spec::TargetSpec;
 use rootless_install_fs::Target;
 use script_host::ScriptRootKind;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use task_progress::{Cancel, Reporter, Summary, Tally};
@@ -57,7 +59,7 @@ fn print_plan(settings: &Settings, reporter: &Arc<dyn Reporter>, cancel: &Cancel
     }
     let plan = chosen.plan.display(&universes.target);
     let written = match settings.target {
-        TargetSpec::Stdout => write!(std::io::stderr().lock(), "{plan}"),
+        TargetSpec::Stdout { .. } => write!(std::io::stderr().lock(), "{plan}"),
         _ => write!(std::io::stdout().lock(), "{plan}"),
     };
     written.map_err(Error::Print)
@@ -72,6 +74,9 @@ fn make(
 ) -> Result<Summary, Error> {
     let (scripts_run, lost) = mode::decide(settings, &**reporter)?;
     mode::check_hooks(settings, scripts_run)?;
+    if let Some(format) = settings.target.format() {
+        format.check(&settings.image)?;
+    }
     let executes = settings.system.is_redirected() || scripts_run != ScriptRootKind::Target;
     staging::check_cache(&settings.cache, executes)?;
     check_native_tools(settings, scripts_run)?;
@@ -79,44 +84,50 @@ fn make(
     let target = Target::open(&staging.root())?;
     let scratch = Staging::scratch(&settings.cache.join("run"))?;
     let root = staging.directory().join(HOOK_ROOT);
-    let deferred = with_hooks(
-        settings,
-        &target,
-        scratch.directory(),
-        root,
+    let hooks = MomentOptions {
+        hooks: &settings.hooks,
+        context: &settings.hook_context,
+        limit: settings.hook_timeout,
+        target: &target,
+        arch: settings.system.arch,
+        foreign: &settings.system.foreign,
+        redirected: settings.system.is_redirected(),
+        native_system: settings.native_tools.directory().map(PathBuf::as_path),
+        keyrings: &settings.archives.keyrings,
+        scratch: scratch.directory(),
         reporter,
         cancel,
-        |moments| {
-            let set_up = SetUp::run(settings, &target, moments, reporter, cancel)?;
-            let settings = &set_up.settings;
-            let written = set_up.written.then_some(&target);
-            let prepared = Prepared::load(settings, scripts_run, &set_up.local, written, reporter, cancel)?;
-            let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
-            let lock = settings
-                .lock
-                .as_ref()
-                .map(|path| (path, prepared.lock(settings, &universes, &chosen)));
-            let deferred = CarryOut {
-                settings,
-                prepared: &prepared,
-                universes: &universes,
-                chosen: &chosen,
-                staging: &staging,
-                target: &target,
-                prepared_as: set_up.prepared_as,
-                moments: moments.map(|moments| moments as &dyn RunHooks),
-                scratch: scratch.directory(),
-                observer: None,
-                reporter,
-                cancel,
-            }
-            .run()?;
-            if let Some((path, lock)) = lock {
-                lock.write(path)?;
-            }
-            Ok::<_, Error>(deferred)
-        },
-    )?;
+    };
+    let deferred = with_hooks(hooks, root, |moments| {
+        let set_up = SetUp::run(settings, &target, moments, reporter, cancel)?;
+        let settings = &set_up.settings;
+        let written = set_up.written.then_some(&target);
+        let prepared = Prepared::load(settings, scripts_run, &set_up.local, written, reporter, cancel)?;
+        let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
+        let lock = settings
+            .lock
+            .as_ref()
+            .map(|path| (path, prepared.lock(settings, &universes, &chosen)));
+        let deferred = CarryOut {
+            settings,
+            prepared: &prepared,
+            universes: &universes,
+            chosen: &chosen,
+            staging: &staging,
+            target: &target,
+            prepared_as: set_up.prepared_as,
+            moments: moments.map(|moments| moments as &dyn RunHooks),
+            scratch: scratch.directory(),
+            observer: None,
+            reporter,
+            cancel,
+        }
+        .run()?;
+        if let Some((path, lock)) = lock {
+            lock.write(path)?;
+        }
+        Ok::<_, Error>(deferred)
+    })?;
     let output = thread::scope(|scope| {
         scope.spawn(|| drop(scratch));
         finish(settings, staging, &target, &**reporter, cancel)
@@ -137,7 +148,7 @@ fn make(
 const HOOK_ROOT: &str = "hooks";
 
 /// Sets the file mode creation mask of the process, before it makes files.
-pub(super) fn begin() {
+pub(crate) fn begin() {
     // Accounts that scripts change to have to read what the run makes; modes in the target are faked.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 }

@@ -204,6 +204,7 @@ pub(super) fn request(settings: &Settings, universe: &Universe<'_>) -> Result<Re
         suite: settings.archives.suite.clone(),
         install_recommends: settings.install_recommends,
         mmdebstrap: settings.imitate.unwrap_or_else(|| Mmdebstrap::of_suite(universe)),
+        present: settings.present.clone(),
         assumed: merge_usr::assumed(universe, settings.system.merged_usr)?,
     })
 }

@@ -1,12 +1,12 @@
 //! `run` and `shell`: a command in the view of a target that exists.
 
 use super::error::Error;
-use crate::dpkg::{InSession, recorded_architecture};
+use crate::dpkg::InSession;
 use crate::existing_target::ExistingTarget;
+use crate::finished;
 use crate::settings::{ArchiveSettings, NativeTools};
 use crate::staging;
 use crate::target_accounts::Account;
-use crate::target_lock::{LockError, TargetLock, Use};
 use deb_arch::Architecture;
 use dpkg_db::Database;
 use rootless_install_fs::Target;
@@ -71,8 +71,11 @@ pub enum RunError {
         path: PathBuf,
     },
     /// Another program works in the target.
-    #[error(transparent)]
-    Lock(#[from] LockError),
+    #[error("{} is in use: it can be read by several commands of this program, or changed by one", path.display())]
+    InUse {
+        /// The target.
+        path: PathBuf,
+    },
     /// The target's architecture is not known.
     #[error("{} is not known to be for any architecture: it has no database of dpkg that says one", path.display())]
     NoArchitecture {
@@ -90,6 +93,15 @@ pub enum RunError {
     /// The target is for an architecture that is not supported, or has no such user; in words.
     #[error("{0}")]
     Refused(String),
+    /// There is no place to unpack an archive.
+    #[error("cannot make a directory in {}", path.display())]
+    Directory {
+        /// Its parent.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// Signals cannot be passed on.
     #[error("cannot pass signals on")]
     Signals(#[source] std::io::Error),
@@ -100,7 +112,7 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoArchitecture { .. } => Some("name it with --arch".to_owned()),
-            Self::Lock(LockError::InUse { .. }) => {
+            Self::InUse { .. } => {
                 Some("wait for its end, or look at the target with --read-only while others do".to_owned())
             }
             _ => None,
@@ -123,17 +135,15 @@ pub fn run(
         return Err(RunError::NoTarget { path: root.clone() }.into());
     }
     view::probe()?;
-    let wanted = if settings.read_only {
-        Use::Read
-    } else {
-        Use::Change
-    };
-    let _lock = TargetLock::take(root, wanted).map_err(RunError::from)?;
     if !settings.read_only {
         staging::check_xattrs(root)?;
     }
     staging::check_cache(&settings.cache, true)?;
     let target = Target::open(root)?;
+    let _held = finished::hold(&target, !settings.read_only).map_err(|error| match error {
+        finished::FinishedError::Busy { path } => RunError::InUse { path },
+        error => RunError::Refused(error.to_string()),
+    })?;
     let architecture = architecture(settings, &target)?;
     let database = Database::load(&target, architecture.name)?;
     let account = match &settings.user {
@@ -183,7 +193,7 @@ pub fn run(
 }
 
 fn architecture(settings: &RunSettings, target: &Target) -> Result<&'static Architecture, RunError> {
-    let recorded = recorded_architecture(target).map_err(RunError::Refused)?;
+    let recorded = finished::architecture(target).map_err(|error| RunError::Refused(error.to_string()))?;
     match (recorded, settings.arch) {
         (Some(found), Some(given)) if found != given => Err(RunError::Architecture {
             found: found.name,

@@ -8,7 +8,7 @@ use crate::hooks::{
     Moment,
     moments::{Moments, RunHooks as _},
 };
-use crate::local_packages::{LocalPackage, local_package};
+use crate::local_packages::{LocalPackage, installed_packages, local_package};
 use crate::settings::Settings;
 use apt_solve::Mmdebstrap;
 use deb_archive::{target_files, target_sources};
@@ -61,7 +61,7 @@ impl SetUp {
         }
         if let Some(hooks) = hooks {
             bookkeeping::make_directory(target, "/tmp")?;
-            hooks.write_apt_config(settings)?;
+            hooks.write_apt_config()?;
             hooks.run(Moment::Setup, None)?;
         }
         cancel.check()?;
@@ -97,6 +97,16 @@ impl SetUp {
 
     /// Takes in what the target's configuration of apt says.
     fn read(&mut self, target: &Target) -> Result<(), Error> {
+        let arch = self.settings.system.arch.name;
+        for package in &installed_packages(target, arch)? {
+            let key = (
+                package.name.clone(),
+                package.version.clone(),
+                package.architecture.clone(),
+            );
+            self.settings.present.push(key);
+            self.local.push(package.clone());
+        }
         let own = target_sources(target.root_path())?;
         let settings = &mut self.settings;
         settings.install_recommends = own.install_recommends.unwrap_or(false);

@@ -93,7 +93,10 @@ impl Engine<'_, '_> {
             return;
         }
         if let Err(error) = self.target.remove_dir(used) {
-            let why = super::fault::with_causes(&error);
+            let why = match error.io_kind() {
+                Some(std::io::ErrorKind::DirectoryNotEmpty) => "Directory not empty".to_owned(),
+                _ => super::fault::with_causes(&error),
+            };
             self.messages.warning(&format!(
                 "unable to delete old directory '{}': {why}",
                 path.display()

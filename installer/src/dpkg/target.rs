@@ -2,6 +2,7 @@
 
 use super::fault::{Fault, Result, errno_text, with_causes};
 use super::options::{Action, Call, Options};
+use crate::finished;
 use crate::staging::{check_limits, check_machine, check_xattrs};
 use deb_arch::Architecture;
 use deb_unpack::DebFile;
@@ -17,7 +18,14 @@ use std::path::Path;
 /// # Errors
 /// A name that is no architecture, and an `--arch` that differs from the database.
 pub(super) fn architecture(call: &Call, target: &Target) -> Result<&'static Architecture> {
-    let known = recorded_architecture(target).map_err(Fault::Call)?;
+    let known = finished::architecture(target).map_err(|error| {
+        Fault::Call(match error {
+            finished::FinishedError::Architecture { name, .. } => {
+                format!("the target is for '{name}', which is not supported")
+            }
+            error => with_causes(&error),
+        })
+    })?;
     match (known, call.options.arch) {
         (Some(found), given) => match given.filter(|given| *given != found) {
             Some(given) => Err(Fault::Call(format!(
@@ -28,35 +36,6 @@ pub(super) fn architecture(call: &Call, target: &Target) -> Result<&'static Arch
         },
         (None, Some(given)) => Ok(given),
         (None, None) => Ok(archives_architecture(call).unwrap_or_else(Architecture::native)),
-    }
-}
-
-/// Returns the architecture that a target's database says: `arch-native`, the first line of `arch`, the package dpkg. None
-/// where it says none.
-///
-/// # Errors
-/// A name that is no architecture, in words.
-pub(crate) fn recorded_architecture(target: &Target) -> Result<Option<&'static Architecture>, String> {
-    let text = |name: &str| {
-        let text = target.read(&Path::new(ADMIN).join(name)).unwrap_or_default();
-        String::from_utf8_lossy(&text).into_owned()
-    };
-    let first_line = |text: String| text.lines().next().map(str::trim).unwrap_or_default().to_owned();
-    let of_dpkg = || {
-        let status = text("status");
-        let mut stanzas = status.split("\n\n");
-        let own = stanzas.find(|stanza| stanza.lines().any(|line| line == "Package: dpkg"))?;
-        own.lines()
-            .find_map(|line| line.strip_prefix("Architecture: "))
-            .map(str::to_owned)
-    };
-    let known = [first_line(text("arch-native")), first_line(text("arch"))];
-    let Some(name) = known.into_iter().find(|name| !name.is_empty()).or_else(of_dpkg) else {
-        return Ok(None);
-    };
-    match Architecture::by_name(&name) {
-        Some(found) => Ok(Some(found)),
-        None => Err(format!("the target is for '{name}', which is not supported")),
     }
 }
 

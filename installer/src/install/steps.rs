@@ -7,12 +7,14 @@ use crate::configure::{Configurer, Run, pending};
 use crate::dpkg_configuration::DpkgConfiguration;
 use crate::hooks::Moment;
 use apt_solve::{PackageId, Phase, Step};
+use deb_archive::{Index, apt_lists};
 use deb_unpack::{
     Context, Expected, Job, Layering, UnpackedPackage, open_package, touched_by_tar, unpack_all,
 };
-use dpkg_db::{Database, PackageKey};
+use dpkg_db::{Database, PackageKey, Status};
 use rootless_install_fs::{FileType, Timestamp};
 use script_host::Session;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use task_progress::{Event, Stage};
 
@@ -102,11 +104,27 @@ impl Installation<'_, '_> {
         self.clean_lists(self.selection.mmdebstrap, session)
     }
 
+    /// Gives the target's apt the lists that an update would have got it, once, as hooks and the user may want them.
+    pub(super) fn write_lists(&self) -> Result<()> {
+        let mark = Path::new(bookkeeping::LISTS).join("auxfiles");
+        if self.target.stat(&mark).is_ok() {
+            return Ok(());
+        }
+        let own = self.universe.architectures();
+        let fits = |index: &&Index| index.architecture == "all" || own.contains(&index.architecture.as_str());
+        let indexes: Vec<Index> = self.indexes.iter().filter(fits).cloned().collect();
+        for (name, text) in apt_lists(&indexes) {
+            bookkeeping::write_list(self.target, &name, &text)?;
+        }
+        Ok(bookkeeping::make_directory(self.target, &mark.to_string_lossy())?)
+    }
+
     /// Runs the user's hooks of a moment, and takes in what they have changed of dpkg's database.
     fn run_hooks(&self, moment: Moment, session: &Session<'_>, database: &mut Database) -> Result<()> {
         let Some(hooks) = self.moments.filter(|moments| moments.has(moment)) else {
             return Ok(());
         };
+        self.write_lists()?;
         let state = || DATABASE.map(|path| self.target.read(Path::new(path)).ok());
         let before = state();
         hooks.run(moment, Some(session.unrunnable()))?;
@@ -124,11 +142,25 @@ impl Installation<'_, '_> {
         database: &mut Database,
         recompression: &Recompression,
     ) -> Result<()> {
+        // A hook may have installed some.
+        let there: HashSet<PackageId> = match self.moments {
+            Some(_) => phase
+                .packages
+                .iter()
+                .copied()
+                .filter(|id| self.is_there(database, *id))
+                .collect(),
+            None => HashSet::new(),
+        };
+        let lacking = |ids: &[PackageId]| -> Vec<PackageId> {
+            ids.iter().copied().filter(|id| !there.contains(id)).collect()
+        };
         for step in &phase.steps {
             self.cancel.check()?;
             database.begin_run();
             match step {
                 Step::Unpack(ids) => {
+                    let ids = lacking(ids);
                     let mut rest = ids.as_slice();
                     while !rest.is_empty() {
                         let together = database.room_for_packages().clamp(1, rest.len());
@@ -139,7 +171,7 @@ impl Installation<'_, '_> {
                 }
                 Step::Configure(ids) => {
                     let _stage = self.reporter.stage(Stage::Configure);
-                    let keys: Vec<PackageKey> = ids.iter().map(|id| self.key(*id)).collect();
+                    let keys: Vec<PackageKey> = lacking(ids).iter().map(|id| self.key(*id)).collect();
                     Configurer::new(session, database, FORCE).configure(&keys, Run::Configure)?;
                 }
                 Step::ConfigurePending => {
@@ -152,6 +184,15 @@ impl Installation<'_, '_> {
             database.save(self.target)?;
         }
         Ok(())
+    }
+
+    /// Whether this version of a package is installed.
+    fn is_there(&self, database: &Database, id: PackageId) -> bool {
+        let version = self.universe.package(id).version;
+        let found = database.get(&self.key(id));
+        found.is_some_and(|package| {
+            package.status == Status::Installed && package.field("Version") == Some(version)
+        })
     }
 
     /// Runs the preinst scripts of some packages, then unpacks these together.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use task_progress::Cancelled;
+use task_progress::summary::ByteCount;
 
 /// Reason why there is no result.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +29,95 @@ pub enum Error {
         /// Number of bytes that are missing.
         missing: u64,
     },
-    /// The archive could not be written.
+    /// The result could not be written.
     #[error("cannot write the archive")]
     Write(#[source] io::Error),
+    /// The program that makes the format is not installed.
+    #[error("{makes} are made by the program {program}, which is not installed")]
+    NoMaker {
+        /// The program.
+        program: &'static str,
+        /// Debian's package of it.
+        package: &'static str,
+        /// What it makes.
+        makes: &'static str,
+    },
+    /// The program that makes the format is too old.
+    #[error("the program {program} of this machine is too old: version {needed} is needed")]
+    OldMaker {
+        /// The program.
+        program: &'static str,
+        /// Debian's package of it.
+        package: &'static str,
+        /// The first version that will do.
+        needed: &'static str,
+    },
+    /// The program that makes the format could not be started.
+    #[error("cannot run {program}")]
+    MakerNotStarted {
+        /// The program.
+        program: &'static str,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The program that makes the format failed.
+    #[error("{program} failed ({status}): {said}")]
+    MakerFailed {
+        /// The program.
+        program: &'static str,
+        /// How it ended.
+        status: String,
+        /// The end of what it said.
+        said: String,
+    },
+    /// The size that was asked for is too small.
+    #[error("a size of {} is too small: {} are needed", ByteCount(*size), ByteCount(*needed))]
+    TooSmall {
+        /// The size in bytes.
+        size: u64,
+        /// The size that is enough.
+        needed: u64,
+    },
+    /// A file is larger than the format can have.
+    #[error("{path} of the target is too large: {format} holds files of less than {most}")]
+    TooLarge {
+        /// Path in the target.
+        path: PathBuf,
+        /// The format.
+        format: &'static str,
+        /// The limit.
+        most: &'static str,
+    },
+    /// A file cannot be named to the program that makes the format.
+    #[error(
+        "{path:?} of the target: {program} can be told no name with a newline, and no path of 8000 bytes"
+    )]
+    Name {
+        /// Path in the target.
+        path: PathBuf,
+        /// The program.
+        program: &'static str,
+    },
+    /// The format does not have an option.
+    #[error("{option} has no meaning for this format: it is for {of}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// The formats that have it.
+        of: &'static str,
+    },
+    /// A label is too long.
+    #[error("the label is too long: this filesystem has room for {longest} bytes")]
+    Label {
+        /// The greatest number of bytes.
+        longest: usize,
+    },
+    /// An option of container images has a value that has no meaning.
+    #[error("{what}")]
+    Container {
+        /// What is wrong.
+        what: String,
+    },
     /// The user stopped the run.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -54,6 +141,15 @@ impl Error {
                 }
                 _ => None,
             },
+            Self::NoMaker { package, .. } => {
+                Some(format!("install it: `apt install {package}`, or write another format"))
+            }
+            Self::OldMaker { package, .. } => Some(format!(
+                "install a newer package {package}, or write another format"
+            )),
+            Self::TooSmall { needed, .. } => Some(format!("give --size {needed}, or leave it out")),
+            Self::Name { .. } => Some("rename or remove it, or write another format".to_owned()),
+            Self::TooLarge { .. } => Some("write another format".to_owned()),
             Self::Shrunk { .. } => Some("do not change the target while it is written".to_owned()),
             _ => None,
         }

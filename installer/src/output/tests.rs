@@ -6,7 +6,9 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::process::Command;
 
-use rootless_install_fs::Meta;
+use rootless_install_fs::{FileType, Meta};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use task_progress::Silent;
 
@@ -33,6 +35,7 @@ fn archive(target: &Target, source_date_epoch: Option<i64>) -> Result<Vec<u8>, E
     let options = TarOptions {
         compression: Compression::None,
         source_date_epoch,
+        ..TarOptions::default()
     };
     let mut out = Vec::new();
     let written = write_tar(target, &mut out, &options, &Silent, &Cancel::new())?;

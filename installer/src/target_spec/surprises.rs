@@ -2,6 +2,7 @@
 //! there is.
 
 use super::TargetError;
+use crate::output::Format;
 use deb_types::near::distance;
 
 /// Suffixes of archives and images, and the suffix of the nearest format that is written: a directory of such a name
@@ -32,34 +33,26 @@ const OTHER_FORMATS: &[(&str, &str)] = &[
     (".7z", ".tar.xz"),
     (".zip", ".tar.gz"),
     (".rar", ".tar.xz"),
-    (".cpio", ".tar"),
     (".pax", ".tar"),
     (".ar", ".tar"),
     (".deb", ".tar"),
     (".rpm", ".tar"),
-    (".oci", ".tar"),
-    (".docker", ".tar"),
+    (".docker", ".docker.tar"),
     (".sif", ".tar"),
-    (".squashfs", ".tar"),
-    (".sqfs", ".tar"),
-    (".sqsh", ".tar"),
-    (".sfs", ".tar"),
-    (".snap", ".tar"),
-    (".ext2", ".tar"),
-    (".ext3", ".tar"),
-    (".ext4", ".tar"),
-    (".btrfs", ".tar"),
-    (".xfs", ".tar"),
-    (".f2fs", ".tar"),
-    (".erofs", ".tar"),
-    (".cramfs", ".tar"),
-    (".romfs", ".tar"),
+    (".sqsh", ".squashfs"),
+    (".sfs", ".squashfs"),
+    (".snap", ".squashfs"),
+    (".btrfs", ".ext4"),
+    (".xfs", ".ext4"),
+    (".f2fs", ".ext4"),
+    (".cramfs", ".squashfs"),
+    (".romfs", ".squashfs"),
     (".jffs2", ".tar"),
     (".ubifs", ".tar"),
     (".ubi", ".tar"),
-    (".img", ".tar"),
-    (".image", ".tar"),
-    (".raw", ".tar"),
+    (".img", ".ext4"),
+    (".image", ".ext4"),
+    (".raw", ".ext4"),
     (".wic", ".tar"),
     (".dmg", ".tar"),
     (".qcow", ".tar"),
@@ -97,9 +90,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "the target is the only argument: `rootless-install TARGET`",
     ),
     (
-        &[
-            "dry-run", "plan", "simulate", "list", "show", "info", "search", "ls",
-        ],
+        &["dry-run", "plan", "simulate", "list", "show", "info", "search"],
         "what would be installed is printed by `rootless-install --dry-run TARGET`",
     ),
     (
@@ -108,7 +99,6 @@ const COMMANDS: &[(&[&str], &str)] = &[
             "purge",
             "remove",
             "uninstall",
-            "unpack",
             "apt",
             "apt-get",
             "dpkg-deb",
@@ -118,12 +108,24 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "a root filesystem that exists is changed by `rootless-install dpkg`",
     ),
     (
+        &["export", "save", "tar", "image"],
+        "a root filesystem that exists is written by `rootless-install pack`",
+    ),
+    (
+        &["import", "extract", "load"],
+        "an archive becomes a directory by `rootless-install unpack`",
+    ),
+    (
+        &["delete", "rmdir"],
+        "a root filesystem is removed by `rootless-install rm`",
+    ),
+    (
         &["upgrade", "update", "dist-upgrade", "full-upgrade"],
         "apt upgrades a root filesystem that exists, with `rootless-install dpkg` as its dpkg",
     ),
     (
-        &["check", "analyse", "analyze"],
-        "there is `rootless-install lint`",
+        &["analyse", "analyze"],
+        "there are `rootless-install check` and `rootless-install lint`",
     ),
     (
         &[
@@ -133,13 +135,10 @@ const COMMANDS: &[(&[&str], &str)] = &[
             "completions",
             "config",
             "debug",
-            "delete",
             "download",
             "enter",
             "exec",
-            "export",
             "fetch",
-            "import",
             "run",
             "shell",
             "start",
@@ -170,11 +169,23 @@ pub(super) fn other_format(name: &str) -> Option<TargetError> {
         .find(|(end, _)| lower.ends_with(end) && lower.len() > end.len())?;
     let mut stem = name.get(..name.len() - end.len())?;
     let mut end = (*end).to_owned();
-    // An image that is compressed: rootfs.cpio.gz.
+    // An image that is compressed: disk.img.xz.
     let inner = stem.to_ascii_lowercase();
-    if let Some((inner, _)) = OTHER_FORMATS.iter().find(|(other, _)| inner.ends_with(other)) {
+    if let Some((inner, near)) = OTHER_FORMATS.iter().find(|(other, _)| inner.ends_with(other)) {
         stem = stem.get(..stem.len() - inner.len())?;
-        end = format!("{inner}{end}");
+        return Some(error(&format!("{inner}{end}"), &format!("{stem}{near}")));
+    }
+    // What is written, with another compression: rootfs.cpio.lz4.
+    if let Some(written) = Format::endings().find(|written| inner.ends_with(written)) {
+        end = format!("{written}{end}");
+        stem = stem.get(..stem.len() - written.len())?;
+        let near = near.trim_start_matches(".tar");
+        let compressed = format!("{stem}{written}{near}");
+        let near = match Format::of_name(compressed.as_bytes()) {
+            Some(_) => compressed,
+            None => format!("{stem}{written}"),
+        };
+        return Some(error(&end, &near));
     }
     Some(error(&end, &format!("{stem}{near}")))
 }
@@ -213,6 +224,13 @@ pub(super) fn command(name: &str) -> Option<TargetError> {
         };
         (lower.len() != command.len() || swapped()) && distance(command, &lower, 1).is_some()
     };
+    // Words that differ by a letter may well be names of directories.
+    let exchanged = |command: &str| lower.len() == command.len() && misspelt(command);
+    for command in crate::cli::WORDS {
+        if lower == *command || exchanged(command) {
+            return Some(error(&format!("there is `rootless-install {command}`")));
+        }
+    }
     for (command, near) in [
         ("lint", "there is `rootless-install lint`"),
         ("dpkg", "there is `rootless-install dpkg`"),

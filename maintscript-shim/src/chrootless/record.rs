@@ -1,12 +1,13 @@
 //! Owners, devices and capabilities that the kernel refuses: recorded by the installer.
 
 use super::call::{self, Call};
+use super::complain;
 use super::owner::{self, Base};
 use super::paths::World;
 use super::program::Home;
 use super::report::Line;
-use super::{capability, complain};
 use crate::counterpart::encoded;
+use shim_protocol::capability;
 use shim_protocol::{Device, Record, Reply, Request, variables};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -260,7 +261,7 @@ impl Asked<'_> {
             let value = match word {
                 b"-q" => continue,
                 b"-r" => Vec::new(),
-                _ => capability::attribute(word)?,
+                _ => capability::attribute(word)?.to_vec(),
             };
             record.messages.push(message_of(Record::Capability {
                 path: &self.absolute(words.next()?),

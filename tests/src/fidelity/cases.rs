@@ -20,7 +20,8 @@
 //! * `merged-usr=yes|no`: whether /usr is merged before packages are unpacked, on both sides;
 //! * `source=OPTION`: an option of the archive's line in sources.list, on both sides;
 //! * `tools=SUITE`: the reference is made by the mmdebstrap and apt of this suite, not the case's own;
-//! * `ours=OPTION`, `reference=OPTION`: one more option of either side.
+//! * `ours=OPTION`, `reference=OPTION`: one more option of either side;
+//! * `both=OPTION`: one more of both, in which `%20` stands for a blank, and so for any letter by its number.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -31,13 +32,14 @@ use crate::compare::Random;
 use crate::error::At as _;
 
 /// The groups, in the order of the tables.
-pub const GROUPS: [&str; 10] = [
+pub const GROUPS: [&str; 11] = [
     "variants",
     "architectures",
     "suites",
     "packages",
     "apt",
     "chrootless",
+    "commands",
     "popular",
     "wide",
     "matrix",
@@ -247,6 +249,18 @@ const VARIANTS: [&str; 9] = [
     "standard",
 ];
 
+/// Returns a text in which letters may be written by their numbers.
+fn decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut out = parts.next()?.to_owned();
+    for part in parts {
+        let number = u8::from_str_radix(part.get(..2)?, 16).ok()?;
+        out.push(char::from(number));
+        out.push_str(part.get(2..)?);
+    }
+    Some(out)
+}
+
 fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [name, architectures, suites, variants, include, words @ ..] = words.as_slice() else {
@@ -307,6 +321,11 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
                 case.tools = Some(suite.to_owned());
             }
             Some(("ours", option)) if option.starts_with("--") => case.ours.push(option.to_owned()),
+            Some(("both", option)) if option.starts_with("--") => {
+                let option = decoded(option).ok_or_else(|| format!("`{word}` has a % without a number"))?;
+                case.ours.push(option.clone());
+                case.reference.push(option);
+            }
             Some(("reference", option)) if option.starts_with("--") => case.reference.push(option.to_owned()),
             _ => return Err(format!("`{word}` means nothing here")),
         }

@@ -2,6 +2,7 @@
 
 use super::{Dpkg, NativeScripts, Observer, ScriptRoot};
 use crate::unrunnable::OnUnrunnable;
+use crate::view::Network;
 use apt_solve::Universe;
 use deb_arch::Architecture;
 use deb_archive::{Fetcher, Index};
@@ -46,16 +47,6 @@ pub struct Native<'a, 'u> {
     pub fetcher: &'a Fetcher,
     /// Root of a native system that is used instead of packages.
     pub directory: Option<PathBuf>,
-}
-
-/// Network of programs. Maintainer scripts have none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Network {
-    /// None but the loopback interface.
-    #[default]
-    None,
-    /// That of this machine.
-    Host,
 }
 
 /// A directory or file of this machine that is seen in the target.

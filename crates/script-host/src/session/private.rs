@@ -33,13 +33,12 @@ const NATIVE_DIRECTORIES: [&str; 7] = [
 ];
 
 /// Makes the directory that appears in the view as [`PHANTOM_DIRECTORY`](crate::view::PHANTOM_DIRECTORY), with
-/// the shim in it where programs are redirected (`redirected`), and a start-stop-daemon where the target's own
-/// programs are executed.
+/// the shim in it where programs are redirected (`redirected`), and a start-stop-daemon with `no_daemons`.
 pub(super) fn create(
     private: &Path,
     redirected: bool,
     target: &Architecture,
-    chrootless: bool,
+    no_daemons: bool,
 ) -> Result<(), SessionError> {
     let mut description = Vec::new();
     Description {
@@ -64,7 +63,7 @@ pub(super) fn create(
             (names::R_START, interpreters::R.as_bytes(), 0o644),
         ]);
     }
-    if chrootless || target == Architecture::native() {
+    if no_daemons {
         files.push((START_STOP_DAEMON, NOTHING_STARTS.as_bytes(), 0o755));
     }
     let write = || -> std::io::Result<()> {

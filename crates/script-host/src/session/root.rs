@@ -7,6 +7,7 @@ use crate::view::{
     AdminView, BoundView, DPKG_ROOT, Machine, NativeRootView, SandboxedOptions, Sink, View, ViewError,
     ViewOptions, admin_mount_point,
 };
+use deb_arch::Architecture;
 use rootless_install_fs::{SERVED, ServeOptions, Target};
 use shim_protocol::{names, paths, variables};
 use std::fs;
@@ -144,7 +145,11 @@ impl Shared<'_> {
         let chrootless = self.options.root.is_chrootless();
         let with_shim = self.redirected || chrootless;
         let private = self.private();
-        private::create(&private, with_shim, self.options.arch, chrootless)?;
+        // Where a user's commands run, dpkg of a target of this machine's architecture can replace its own; it is mounted over
+        // that otherwise.
+        let of_user = self.options.surroundings.dpkg.is_some();
+        let own_programs = self.options.arch == Architecture::native() && !of_user;
+        private::create(&private, with_shim, self.options.arch, chrootless || own_programs)?;
         private::add(&private, &self.own_files())?;
         let made = match self.options.root {
             ScriptRoot::Target => Ok(()),

@@ -12,9 +12,11 @@ mod around;
 mod commands;
 mod layers;
 mod mounts;
+mod private_mount;
 mod scripts;
 
 pub(super) use layers::try_layers;
+pub(super) use private_mount::run_command;
 
 use super::handlers;
 use super::message::{FromAgent, MountPoints, ToAgent, receive_descriptors, send_descriptors};

@@ -18,6 +18,9 @@ pub(super) fn is_installed() -> bool {
         .any(|directory| PROGRAMS.iter().any(|program| directory.join(program).is_file()))
 }
 
+/// Options of all mounts.
+pub(super) const OPTIONS: &str = "subtype=rootless-install,nodev,nosuid";
+
 /// Time that the program has to unmount.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -34,6 +37,14 @@ pub(super) struct Mount {
 /// # Errors
 /// [`ViewError::NoFuse`] when the program is not there or refuses.
 pub(super) fn mount(path: &Path) -> Result<(Mount, OwnedFd), ViewError> {
+    mount_with(path, &format!("fsname=rootless-install,{OPTIONS}"))
+}
+
+/// As [`mount`], with other options.
+///
+/// # Errors
+/// Those of [`mount`].
+pub(super) fn mount_with(path: &Path, options: &str) -> Result<(Mount, OwnedFd), ViewError> {
     let mut refused = "fusermount3 is not installed".to_owned();
     for program in PROGRAMS {
         let (ours, theirs) = UnixStream::pair().map_err(io_error("make a socket pair"))?;
@@ -41,11 +52,7 @@ pub(super) fn mount(path: &Path) -> Result<(Mount, OwnedFd), ViewError> {
         // The program gets its end by number (the protocol of libfuse).
         crate::sys::hand_down(&mut command, theirs.as_fd());
         let ran = command
-            .args([
-                "-o",
-                "fsname=rootless-install,subtype=rootless-install,nodev,nosuid",
-                "--",
-            ])
+            .args(["-o", options, "--"])
             .arg(path)
             .env("_FUSE_COMMFD", theirs.as_raw_fd().to_string())
             .stdin(Stdio::null())
@@ -76,6 +83,28 @@ pub fn unmount_stale(path: &Path) {
     if error.and_then(|error| error.raw_os_error()) == Some(libc::ENOTCONN) {
         let _ = PROGRAMS.iter().any(|program| unmount(program, path));
     }
+}
+
+/// Unmounts what a user has mounted, unless it is in use and not `lazy`.
+///
+/// # Errors
+/// What the program says.
+pub(super) fn unmount_by_user(path: &Path, lazy: bool) -> Result<(), String> {
+    let mut refused = "fusermount3 is not installed".to_owned();
+    for program in PROGRAMS {
+        let mut command = Command::new(program);
+        command.arg("-u").stdin(Stdio::null());
+        if lazy {
+            command.arg("-z");
+        }
+        match command.arg("--").arg(path).output() {
+            Ok(output) if output.status.success() => return Ok(()),
+            Ok(output) => return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => refused = error.to_string(),
+        }
+    }
+    Err(refused)
 }
 
 fn unmount(program: &str, path: &Path) -> bool {

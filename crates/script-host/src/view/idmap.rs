@@ -32,22 +32,24 @@ pub struct IdRange {
 }
 
 impl IdRange {
-    /// Returns the same ids, but for the first: the target's root is this user.
+    /// Returns the same ids, but for the first, in whose place are the user's own: the target's root is the user.
     #[must_use]
-    pub fn with_own_user(&self) -> Self {
-        let own = |own: u32, ids: &[Range]| {
-            let mut all = vec![(own, 1)];
-            let mut rest = ids.iter();
-            if let Some((first, count)) = rest.next() {
-                all.push((first + 1, count - 1));
+    pub fn with_own(&self, uid: u32, gid: u32) -> Self {
+        let map = |own: u32, ranges: &[Range]| {
+            let mut map = vec![(own, 1)];
+            let mut left = WANTED - 1;
+            for &(first, count) in ranges {
+                let count = count.min(left);
+                if count > 0 {
+                    map.push((first, count));
+                }
+                left -= count;
             }
-            all.extend(rest);
-            all.retain(|(_, count)| *count > 0);
-            all
+            map
         };
         Self {
-            uid: own(nix::unistd::getuid().as_raw(), &self.uid),
-            gid: own(nix::unistd::getgid().as_raw(), &self.gid),
+            uid: map(uid, &self.uid),
+            gid: map(gid, &self.gid),
         }
     }
 }

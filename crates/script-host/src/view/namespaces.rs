@@ -40,7 +40,7 @@ impl Namespaces {
     pub(super) fn start(options: ViewOptions<'_>) -> Result<(Self, Collector, Vec<Server>), ViewError> {
         let (range, mapper) = probe()?;
         let range = match &options.around {
-            Some(_) => range.with_own_user(),
+            Some(_) => range.with_own(nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw()),
             None => range,
         };
         let (mut socket, theirs) = UnixStream::pair().map_err(io_error("make a socket pair"))?;

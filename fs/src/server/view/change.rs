@@ -282,7 +282,7 @@ impl View {
     fn tell_later(&self, parent: u64, name: &OsStr) {
         // Without a receiver there is no kernel to tell.
         let _ = self.later.send(Invalidation::Name {
-            parent,
+            parent: self.named(parent).0,
             name: name.to_owned(),
         });
     }

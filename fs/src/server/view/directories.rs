@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{self, Mode, OFlags, RawDir};
 
 use super::listing::Name;
-use super::{NodeAttr, Result, View};
+use super::{NodeAttr, Result, View, is_marker};
 use crate::meta::FileType;
 use crate::server::nodes::Origin;
 use crate::server::phantom::PhantomId;
@@ -75,6 +75,9 @@ impl View {
         let mut names = Vec::new();
         while let Some(entry) = entries.next() {
             let entry = entry?;
+            if is_marker(id, OsStr::from_bytes(entry.file_name().to_bytes())) {
+                continue;
+            }
             names.push(Name {
                 name: OsStr::from_bytes(entry.file_name().to_bytes()).to_owned(),
                 ino: entry.ino(),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam::channel::Sender;
-use fuser::INodeNo;
 
 use super::{Invalidation, View};
 use crate::confined::Location;
@@ -21,7 +20,7 @@ impl Observer for View {
         if let Some(notifier) = self.notifier.get()
             && self.nodes.knows(id)
         {
-            let _ = notifier.inval_inode(INodeNo(id), 0, 0);
+            let _ = notifier.inval_inode(self.named(id), 0, 0);
         }
     }
 
@@ -36,9 +35,9 @@ impl Observer for View {
             matches!(self.phantoms.kind(id), Some(PhantomKind::Directory)) && self.nodes.knows_phantom(id)
         });
         if !keep {
-            let _ = notifier.inval_entry(INodeNo(parent), name);
+            let _ = notifier.inval_entry(self.named(parent), name);
         }
-        let _ = notifier.inval_inode(INodeNo(parent), 0, 0);
+        let _ = notifier.inval_inode(self.named(parent), 0, 0);
     }
 
     fn leaving(&self, ino: u64, parent: u64, name: &OsStr, last: bool) {

@@ -92,6 +92,8 @@ pub const OPTIONS: &[MmdebstrapOption] = &[
     value("target-cpu"),
     value("debconf-selections"),
     value("download-timeout"),
+    value("snapshot"),
+    flag("offline", None),
     flag("keep-failed", None),
     flag("allow-older-release", None),
 ];

@@ -92,9 +92,9 @@ fn formats_and_steps() {
         target(&["--format=dir", "x.tar"]).unwrap(),
         TargetSpec::Directory("x.tar".into())
     );
-    let tar = TargetSpec::Tar {
+    let tar = TargetSpec::File {
         path: "x".into(),
-        compression: Compression::None,
+        format: Format::Tar(crate::output::Compression::None),
     };
     assert_eq!(target(&["--format=tar", "x"]).unwrap(), tar);
     assert!(target(&["--format=directory", "-"]).is_err());

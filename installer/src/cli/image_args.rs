@@ -1,0 +1,81 @@
+//! Options of the result's format, which all commands that write one have.
+
+use super::{choices, values};
+use crate::output::{ContainerConfig, ImageOptions};
+use crate::target_spec::{Form, TargetSpec};
+use clap::{ArgAction, Args};
+use std::ffi::OsStr;
+
+/// Options of the result's format.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Format of the result")]
+pub struct ImageArgs {
+    /// What to make, whatever the name
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = choices::form())]
+    pub format: Form,
+
+    /// Size of an ext2, ext3 or ext4 image, as 2G or 800M [default: as much as is needed]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub size: Option<u64>,
+
+    /// Space that is left free in an ext2, ext3 or ext4 image whose size is not given [default: 0]
+    #[arg(long, value_name = "SIZE", value_parser = values::size, conflicts_with = "size")]
+    pub free: Option<u64>,
+
+    /// Label of the filesystem: ext2, ext3, ext4, erofs
+    #[arg(long, value_name = "LABEL")]
+    pub fs_label: Option<String>,
+
+    /// UUID of the filesystem [default: one that the content decides]
+    #[arg(long, value_name = "UUID", value_parser = values::uuid)]
+    pub fs_uuid: Option<String>,
+
+    /// Name of a container image, NAME[:TAG]; in an OCI layout its tag
+    #[arg(long, value_name = "NAME[:TAG]")]
+    pub oci_name: Option<String>,
+
+    /// A word of the command that the container always executes; more than once for its arguments
+    #[arg(long, value_name = "WORD", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub oci_entrypoint: Vec<String>,
+
+    /// A word of the command, or of the entry point's arguments, where the user gives none [default: the shell]
+    #[arg(long, value_name = "WORD", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub oci_cmd: Vec<String>,
+
+    /// A variable of the container's environment
+    #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append)]
+    pub oci_env: Vec<String>,
+
+    /// User that the container runs as
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub oci_user: Option<String>,
+
+    /// Working directory of the container
+    #[arg(long, value_name = "DIR")]
+    pub oci_workdir: Option<String>,
+
+    /// A label of the container image
+    #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append)]
+    pub oci_label: Vec<String>,
+}
+
+impl ImageArgs {
+    /// Returns the options, completed from the argument that names the result.
+    pub fn options(self, target: &OsStr) -> ImageOptions {
+        ImageOptions {
+            size: self.size,
+            free: self.free,
+            label: self.fs_label,
+            uuid: self.fs_uuid,
+            container: ContainerConfig {
+                entrypoint: self.oci_entrypoint,
+                cmd: self.oci_cmd,
+                env: self.oci_env,
+                user: self.oci_user,
+                workdir: self.oci_workdir,
+                labels: self.oci_label,
+                name: self.oci_name.or_else(|| TargetSpec::image_name(target)),
+            },
+        }
+    }
+}

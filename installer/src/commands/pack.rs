@@ -1,0 +1,62 @@
+//! `pack`: a finished target as an archive or an image.
+
+use super::error::Error;
+use super::finish::write_output;
+use crate::finished;
+use crate::output::{ImageOptions, Output as _, Source};
+use crate::staging::Staging;
+use crate::target_spec::TargetSpec;
+use deb_arch::Architecture;
+use std::path::PathBuf;
+use std::sync::Arc;
+use task_progress::{Cancel, Reporter, Stage, Summary, Tally};
+
+/// Settings of the command.
+#[derive(Clone, Debug)]
+pub struct PackSettings {
+    /// The target's directory.
+    pub target: PathBuf,
+    /// Form and path of the result.
+    pub output: TargetSpec,
+    /// Options of the result.
+    pub image: ImageOptions,
+    /// Latest time in the result, in seconds since 1970.
+    pub source_date_epoch: Option<i64>,
+    /// Parent of the work directory when the result is written to a stream.
+    pub temporary: PathBuf,
+}
+
+/// Writes the target. Nothing is left behind where that fails.
+///
+/// # Errors
+/// Those of opening the target, and of writing.
+pub fn run(settings: &PackSettings, reporter: &Arc<dyn Reporter>, cancel: &Cancel) -> Result<Summary, Error> {
+    let tally = Tally::new(Arc::clone(reporter));
+    let target = finished::open(&settings.target)?;
+    let _hold = finished::hold(&target, false)?;
+    let architecture = finished::architecture(&target)?.unwrap_or_else(Architecture::native);
+    let Some(format) = settings.output.format() else {
+        return Ok(tally.summary());
+    };
+    format.check(&settings.image)?;
+    let staging = Staging::for_output(&settings.output, &settings.temporary)?;
+    let source = Source {
+        target: &target,
+        options: &settings.image,
+        source_date_epoch: settings.source_date_epoch,
+        architecture: architecture.name,
+        scratch: &staging.make_scratch()?,
+        reporter: &tally,
+        cancel,
+    };
+    let bytes = {
+        let _stage = reporter.stage(Stage::Output);
+        write_output(&settings.output, format, &source, &staging)?
+    };
+    cancel.check()?;
+    Ok(Summary {
+        output: staging.commit()?,
+        output_bytes: Some(bytes),
+        ..tally.summary()
+    })
+}

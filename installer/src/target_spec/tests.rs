@@ -1,0 +1,128 @@
+use super::*;
+use crate::output::Generation;
+
+fn parse(argument: &str) -> Result<TargetSpec, TargetError> {
+    TargetSpec::parse(OsStr::new(argument))
+}
+
+fn file(path: &str, format: Format) -> Result<TargetSpec, TargetError> {
+    Ok(TargetSpec::File {
+        path: path.into(),
+        format,
+    })
+}
+
+#[test]
+fn forms() {
+    let directory = |path: &str| Ok(TargetSpec::Directory(path.into()));
+    let tar = |path, compression| file(path, Format::Tar(compression));
+    let format = Format::Tar(Compression::None);
+    assert_eq!(parse("-"), Ok(TargetSpec::Stdout { format }));
+    assert_eq!(parse("target/"), directory("target/"));
+    assert_eq!(parse("target"), directory("target"));
+    assert_eq!(parse("a.tar"), tar("a.tar", Compression::None));
+    assert_eq!(parse("a.tar/"), directory("a.tar/"));
+    assert_eq!(parse("d/a.TAR.gz"), tar("d/a.TAR.gz", Compression::Gzip));
+    assert_eq!(parse("a.tar.xz"), tar("a.tar.xz", Compression::Xz));
+    assert_eq!(parse("a.tar.zst"), tar("a.tar.zst", Compression::Zstd));
+    assert_eq!(parse("a.squashfs"), file("a.squashfs", Format::Squashfs));
+    assert_eq!(parse("a.squashfs/"), directory("a.squashfs/"));
+    for name in [
+        "debian.13",
+        "trixie-arm64",
+        "target.d",
+        "x.tmp",
+        "mint",
+        "line",
+        "./help",
+        "d/version",
+        "a:b/",
+        ".ext4",
+    ] {
+        assert_eq!(parse(name), directory(name));
+    }
+    assert_eq!(parse(""), Err(TargetError::Empty));
+}
+
+#[test]
+fn container_images_as_other_tools_name_them() {
+    let image = |path, layout| file(path, Format::Container(layout));
+    assert_eq!(parse("oci:x"), image("x", Layout::OciDirectory));
+    assert_eq!(parse("oci:d/x:latest"), image("d/x", Layout::OciDirectory));
+    assert_eq!(parse("oci-archive:x.tar"), image("x.tar", Layout::OciArchive));
+    assert_eq!(parse("docker-archive:x:a/b:c"), image("x", Layout::DockerArchive));
+    let name = |argument: &str| TargetSpec::image_name(OsStr::new(argument));
+    assert_eq!(name("docker-archive:x:a/b:c").as_deref(), Some("a/b:c"));
+    assert_eq!((name("oci:x"), name("oci:x:"), name("x.tar")), (None, None, None));
+    assert_eq!(parse("oci:"), Err(TargetError::Empty));
+}
+
+#[test]
+fn the_format_can_be_said() {
+    let find = |argument: &str, form| TargetSpec::find(OsStr::new(argument), form);
+    let ext4 = Format::Ext(Generation::Ext4);
+    assert_eq!(find("disk.img", Form::File(ext4)), file("disk.img", ext4));
+    assert_eq!(
+        find("-", Form::File(ext4)),
+        Ok(TargetSpec::Stdout { format: ext4 })
+    );
+    let tar = |compression| Format::Tar(compression);
+    let form = Form::File(tar(Compression::None));
+    assert_eq!(find("x.gz", form), file("x.gz", tar(Compression::Gzip)));
+    assert_eq!(
+        find("a.tar", Form::Directory),
+        Ok(TargetSpec::Directory("a.tar".into()))
+    );
+    assert_eq!(find("-", Form::Null), Ok(TargetSpec::Nothing));
+    assert_eq!(find("", form), Err(TargetError::Empty));
+}
+
+#[test]
+fn surprises_are_refused_with_the_nearest() {
+    for (name, said) in [
+        ("a.tar.bz2", "a.tar.xz"),
+        ("a.tar.gzz", "a.tar.gz"),
+        ("d.tar/a.tar.q", "d.tar/a.tar.zst"),
+        ("a.sfs", "give a.squashfs,"),
+        ("disk.btrfs", "give disk.ext4,"),
+        ("rootfs.cpio.lz4", "give rootfs.cpio.zst,"),
+        ("disk.img.xz", "give disk.ext4,"),
+        ("disk.img", "--format"),
+        ("y.tz2", "give y.tar.xz,"),
+        ("A.TGZ", "give A.tar.gz,"),
+        ("a.tra", "give a.tar,"),
+        ("docker://x/y", "`docker:` is no kind of target"),
+        ("file:///tmp/x", "./file:///tmp/x"),
+        ("help", "rootless-install --help"),
+        ("version", "rootless-install --version"),
+        ("Help", "rootless-install --help"),
+        ("install", "rootless-install TARGET"),
+        ("simulate", "--dry-run"),
+        ("remove", "rootless-install dpkg"),
+        ("lnit", "rootless-install lint"),
+        ("lints", "rootless-install lint"),
+        ("dkpg", "rootless-install dpkg"),
+        ("LINT", "rootless-install lint"),
+        ("pakc", "rootless-install pack"),
+        ("Unpack", "rootless-install unpack"),
+    ] {
+        match parse(name) {
+            Err(error) => assert!(error.to_string().contains(said), "{name}: {error}"),
+            Ok(spec) => panic!("{name}: {spec:?}"),
+        }
+    }
+}
+
+#[test]
+fn devices_and_pipes_are_written_to() {
+    let null = TargetSpec::find(OsStr::new("/dev/null"), Form::Auto);
+    let format = Format::Tar(Compression::None);
+    assert_eq!(
+        null,
+        Ok(TargetSpec::Stream {
+            path: "/dev/null".into(),
+            format
+        })
+    );
+    assert_eq!(TargetSpec::find(OsStr::new("x"), Form::Auto), parse("x"));
+}
