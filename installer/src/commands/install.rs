@@ -6,7 +6,7 @@ use super::finish::finish;
 use super::mode;
 use super::prepare::Prepared;
 use super::set_up::SetUp;
-use crate::hooks::moments::{RunHooks, with_hooks};
+use crate::hooks::moments::{MomentOptions, RunHooks, with_hooks};
 use crate::native_root_source;
 use crate::output::Output as _;
 use crate::settings::{NativeTools, Settings};
@@ -15,6 +15,7 @@ use crate::target_spec::TargetSpec;
 use rootless_install_fs::Target;
 use script_host::ScriptRootKind;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use task_progress::{Cancel, Reporter, Summary, Tally};
@@ -75,36 +76,42 @@ fn make(
     let target = Target::open(&staging.root())?;
     let scratch = Staging::scratch(&settings.cache.join("run"))?;
     let root = staging.directory().join(HOOK_ROOT);
-    let deferred = with_hooks(
-        settings,
-        &target,
-        scratch.directory(),
-        root,
+    let hooks = MomentOptions {
+        hooks: &settings.hooks,
+        context: &settings.hook_context,
+        limit: settings.hook_timeout,
+        target: &target,
+        arch: settings.system.arch,
+        foreign: &settings.system.foreign,
+        redirected: settings.system.is_redirected(),
+        native_system: settings.native_tools.directory().map(PathBuf::as_path),
+        keyrings: &settings.archives.keyrings,
+        scratch: scratch.directory(),
         reporter,
         cancel,
-        |moments| {
-            let set_up = SetUp::run(settings, &target, moments, reporter, cancel)?;
-            let settings = &set_up.settings;
-            let written = set_up.written.then_some(&target);
-            let prepared = Prepared::load(settings, scripts_run, &set_up.local, written, reporter, cancel)?;
-            let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
-            CarryOut {
-                settings,
-                prepared: &prepared,
-                universes: &universes,
-                chosen: &chosen,
-                staging: &staging,
-                target: &target,
-                prepared_as: set_up.prepared_as,
-                moments: moments.map(|moments| moments as &dyn RunHooks),
-                scratch: scratch.directory(),
-                observer: None,
-                reporter,
-                cancel,
-            }
-            .run()
-        },
-    )?;
+    };
+    let deferred = with_hooks(hooks, root, |moments| {
+        let set_up = SetUp::run(settings, &target, moments, reporter, cancel)?;
+        let settings = &set_up.settings;
+        let written = set_up.written.then_some(&target);
+        let prepared = Prepared::load(settings, scripts_run, &set_up.local, written, reporter, cancel)?;
+        let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
+        CarryOut {
+            settings,
+            prepared: &prepared,
+            universes: &universes,
+            chosen: &chosen,
+            staging: &staging,
+            target: &target,
+            prepared_as: set_up.prepared_as,
+            moments: moments.map(|moments| moments as &dyn RunHooks),
+            scratch: scratch.directory(),
+            observer: None,
+            reporter,
+            cancel,
+        }
+        .run()
+    })?;
     let output = thread::scope(|scope| {
         scope.spawn(|| drop(scratch));
         finish(settings, staging, &target, &**reporter, cancel)

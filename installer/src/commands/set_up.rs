@@ -61,7 +61,7 @@ impl SetUp {
         }
         if let Some(hooks) = hooks {
             bookkeeping::make_directory(target, "/tmp")?;
-            hooks.write_apt_config(settings)?;
+            hooks.write_apt_config()?;
             hooks.run(Moment::Setup, None)?;
         }
         cancel.check()?;

@@ -3,7 +3,7 @@
 use super::environment::environment;
 use super::special::{Special, is_special, words};
 use super::{Hook, HookContext, HookError, Moment, apt_config};
-use crate::settings::Settings;
+use deb_arch::Architecture;
 use rootless_install_fs::Target;
 use script_host::unrunnable::Unrunnable;
 use script_host::{HookPlace, HookPlaceOptions, RunResult, SessionError, with_hook_place};
@@ -42,65 +42,77 @@ pub trait RunHooks: Sync {
     fn run(&self, moment: Moment, unrunnable: Option<&Unrunnable>) -> Result<()>;
 }
 
-/// Hooks, with what they need of a run.
+/// Hooks, and the place in which they run.
 pub struct Moments<'h> {
-    hooks: &'h [Hook],
-    context: &'h HookContext,
-    target: &'h Target,
+    options: MomentOptions<'h>,
     place: Mutex<&'h mut HookPlace>,
-    limit: Option<Duration>,
-    reporter: &'h dyn Reporter,
-    cancel: &'h Cancel,
 }
 
-/// Makes a place for the hooks of the settings, and does some work with them; with none where there are no hooks.
-/// `scratch` is the directory of the run, `mount_point` the path at which hooks see the target.
+/// Hooks of a run, and the target that they are for.
+#[derive(Clone, Copy)]
+pub struct MomentOptions<'o> {
+    /// The hooks, in their order.
+    pub hooks: &'o [Hook],
+    /// What they are told of the call.
+    pub context: &'o HookContext,
+    /// Time limit of one; none means no limit.
+    pub limit: Option<Duration>,
+    /// The target.
+    pub target: &'o Target,
+    /// Its architecture.
+    pub arch: &'static Architecture,
+    /// Its foreign architectures.
+    pub foreign: &'o [&'static Architecture],
+    /// Whether native programs stand in for the target's.
+    pub redirected: bool,
+    /// Root of a native system that is used instead of packages.
+    pub native_system: Option<&'o Path>,
+    /// Files and directories of keys that were given.
+    pub keyrings: &'o [PathBuf],
+    /// The directory of the run that its session has, too.
+    pub scratch: &'o Path,
+    /// The reporter, which gets what hooks write.
+    pub reporter: &'o Arc<dyn Reporter>,
+    /// The token that stops them.
+    pub cancel: &'o Cancel,
+}
+
+/// Makes a place for hooks, and does some work with them; with none where there are no hooks. `mount_point` is the path at
+/// which hooks see the target.
 ///
 /// # Errors
 /// Those of the work, and of making the place.
-pub fn with_hooks<T, E>(
-    settings: &Settings,
-    target: &Target,
-    scratch: &Path,
+pub fn with_hooks<T, E: From<SessionError>>(
+    options: MomentOptions<'_>,
     mount_point: PathBuf,
-    reporter: &Arc<dyn Reporter>,
-    cancel: &Cancel,
     work: impl FnOnce(Option<&Moments<'_>>) -> std::result::Result<T, E>,
-) -> std::result::Result<T, E>
-where
-    E: From<SessionError>,
-{
-    if settings.hooks.is_empty() {
+) -> std::result::Result<T, E> {
+    if options.hooks.is_empty() {
         return work(None);
     }
     let special = Special {
-        target,
-        directory: &settings.hook_context.directory,
-        skip_devices: &settings.hook_context.skip_devices,
+        target: options.target,
+        directory: &options.context.directory,
+        skip_devices: &options.context.skip_devices,
     };
     let answer = |words: &[OsString]| special.run(words).map_err(|error| error.in_words());
-    let sink = Arc::clone(reporter);
-    let options = HookPlaceOptions {
-        target,
-        arch: settings.system.arch,
-        foreign: &settings.system.foreign,
-        redirected: settings.system.is_redirected(),
-        native_system: settings.native_tools.directory().map(PathBuf::as_path),
-        scratch,
+    let sink = Arc::clone(options.reporter);
+    let place = HookPlaceOptions {
+        target: options.target,
+        arch: options.arch,
+        foreign: options.foreign,
+        redirected: options.redirected,
+        native_system: options.native_system,
+        scratch: options.scratch,
         mount_point,
-        directory: &settings.hook_context.directory,
+        directory: &options.context.directory,
         sink: Box::new(move |_, line| sink.note(last_state(line))),
         answer: &answer,
     };
-    with_hook_place(options, |place| {
+    with_hook_place(place, |place| {
         work(Some(&Moments {
-            hooks: &settings.hooks,
-            context: &settings.hook_context,
-            target,
+            options,
             place: Mutex::new(place),
-            limit: settings.hook_timeout,
-            reporter: &**reporter,
-            cancel,
         }))
     })
 }
@@ -110,15 +122,15 @@ impl Moments<'_> {
     ///
     /// # Errors
     /// Those of writing it.
-    pub fn write_apt_config(&self, settings: &Settings) -> Result<()> {
-        let root = self.root();
-        apt_config::write(
-            self.target,
-            &root,
-            settings.system.arch,
-            &settings.system.foreign,
-            &settings.archives.keyrings,
-        )?;
+    pub fn write_apt_config(&self) -> Result<()> {
+        let MomentOptions {
+            target,
+            arch,
+            foreign,
+            keyrings,
+            ..
+        } = self.options;
+        apt_config::write(target, &self.root(), arch, foreign, keyrings)?;
         Ok(())
     }
 
@@ -140,13 +152,20 @@ impl Moments<'_> {
         let root = place.root().to_str().ok_or_else(not_text)?.to_owned();
         let command: Vec<&str> = if hook.chrooted {
             vec!["chroot", &root, "sh", "-c", text]
-        } else if is_program(&self.context.directory, &hook.text) {
+        } else if is_program(&self.options.context.directory, &hook.text) {
             vec![text, &root]
         } else {
             vec!["sh", "-c", text, "exec", &root]
         };
         let name = format!("{} hook", hook.moment.name());
-        let ran = place.run(&name, &command, variables, self.limit, self.cancel, unrunnable)?;
+        let ran = place.run(
+            &name,
+            &command,
+            variables,
+            self.options.limit,
+            self.options.cancel,
+            unrunnable,
+        )?;
         let ended = match (&ran.refusal, ran.failure()) {
             (Some(refusal), _) => format!(
                 "executes {}, which cannot be run here: {}",
@@ -163,7 +182,7 @@ impl Moments<'_> {
 
 impl RunHooks for Moments<'_> {
     fn has(&self, moment: Moment) -> bool {
-        self.hooks.iter().any(|hook| hook.moment == moment)
+        self.options.hooks.iter().any(|hook| hook.moment == moment)
     }
 
     fn run(&self, moment: Moment, unrunnable: Option<&Unrunnable>) -> Result<()> {
@@ -173,27 +192,28 @@ impl RunHooks for Moments<'_> {
         }
         let apt_config = place.root().join(apt_config::FILE.trim_start_matches('/'));
         let apt_config = self
+            .options
             .target
             .stat(Path::new(apt_config::FILE))
             .is_ok()
             .then_some(apt_config);
         let variables = environment(
-            self.context,
+            self.options.context,
             moment,
             apt_config.as_deref(),
             &[],
             std::env::vars_os(),
         );
-        for hook in self.hooks.iter().filter(|hook| hook.moment == moment) {
+        for hook in self.options.hooks.iter().filter(|hook| hook.moment == moment) {
             let shown = escape(&hook.text.to_string_lossy()).to_string();
-            self.reporter.event(&Event::Note {
+            self.options.reporter.event(&Event::Note {
                 message: &format!("  {} hook: {shown}", moment.name()),
             });
             if is_special(&hook.text) && !hook.chrooted {
                 let special = Special {
-                    target: self.target,
-                    directory: &self.context.directory,
-                    skip_devices: &self.context.skip_devices,
+                    target: self.options.target,
+                    directory: &self.options.context.directory,
+                    skip_devices: &self.options.context.skip_devices,
                 };
                 words(&hook.text)
                     .and_then(|words| special.run(&words))
@@ -201,7 +221,7 @@ impl RunHooks for Moments<'_> {
             } else {
                 self.execute(&mut place, hook, &variables, unrunnable)?;
             }
-            if self.target.read_dir(Path::new("/"))?.is_empty() {
+            if self.options.target.read_dir(Path::new("/"))?.is_empty() {
                 return Err(HookError::new(hook, "has removed the target", &[]).into());
             }
         }

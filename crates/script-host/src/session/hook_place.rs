@@ -272,7 +272,7 @@ mod tests {
         let path = directory.path().join("hooks");
         let listener = UnixListener::bind(&path).unwrap();
         let answer = |words: &[OsString]| match words {
-            [one, two] if one == "upload" && two == "" => Ok(()),
+            [one, two] if one == "upload" && two.is_empty() => Ok(()),
             words => Err(format!("{} words", words.len())),
         };
         std::thread::scope(|scope| {

@@ -522,6 +522,7 @@ mod tests {
                 native_root: path.clone(),
                 layer: path.clone(),
                 admin: path.clone(),
+                around: Some("/work".into()),
                 host_network: path.is_some(),
                 read_only: path.is_none(),
                 binds: path
