@@ -105,8 +105,14 @@ mod tests {
     #[test]
     fn the_target_does_not_have_it() {
         let directory = tempfile::tempdir().unwrap();
-        let old = rustix::fs::Timespec { tv_sec: 1_000_000, tv_nsec: 5 };
-        let times = Timestamps { last_access: old, last_modification: old };
+        let old = rustix::fs::Timespec {
+            tv_sec: 1_000_000,
+            tv_nsec: 5,
+        };
+        let times = Timestamps {
+            last_access: old,
+            last_modification: old,
+        };
         utimensat(CWD, directory.path(), &times, AtFlags::empty()).unwrap();
         Marker::write(directory.path()).unwrap();
         Marker::write(directory.path()).unwrap();
@@ -123,7 +129,9 @@ mod tests {
         assert!(target.read(Path::new("/l")).is_err());
         assert!(Marker::is_in(directory.path()));
         // Elsewhere the name is one as any other.
-        target.make_dir(Path::new("/d"), &Meta::of_root(FileType::Directory, 0o755)).unwrap();
+        target
+            .make_dir(Path::new("/d"), &Meta::of_root(FileType::Directory, 0o755))
+            .unwrap();
         target.write(&Path::new("/d").join(MARKER), b"x", &file).unwrap();
         assert_eq!(target.read_dir(Path::new("/d")).unwrap(), [MARKER]);
     }

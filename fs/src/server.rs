@@ -163,7 +163,14 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
     let phantoms = Phantoms::new(options.phantoms)?;
     let redirect = options.redirect.as_ref().map(Redirections::new).transpose()?;
     let (later, invalidations) = crossbeam::channel::unbounded();
-    let view = Arc::new(View::new(target.clone(), phantoms, redirect, options.root, options.at_root, later));
+    let view = Arc::new(View::new(
+        target.clone(),
+        phantoms,
+        redirect,
+        options.root,
+        options.at_root,
+        later,
+    ));
 
     let mut config = fuser::Config::default();
     let count = match options.threads {

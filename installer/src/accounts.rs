@@ -28,7 +28,9 @@ impl Table {
         for line in String::from_utf8_lossy(&text).lines() {
             let fields: Vec<&str> = line.split(':').collect();
             let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok());
-            let (Some(name), Some(id)) = (fields.first(), number(2)) else { continue };
+            let (Some(name), Some(id)) = (fields.first(), number(2)) else {
+                continue;
+            };
             // The first of several lines counts.
             table.by_name.entry((*name).to_owned()).or_insert(id);
             table.by_id.entry(id).or_insert_with(|| (*name).to_owned());
@@ -42,7 +44,12 @@ impl Table {
     /// Returns the number of a name, or of a number.
     fn id(&self, name: &str) -> Option<u32> {
         let number = name.strip_prefix('+').unwrap_or(name);
-        let parsed = || number.parse().ok().filter(|_| number.starts_with(|first: char| first.is_ascii_digit()));
+        let parsed = || {
+            number
+                .parse()
+                .ok()
+                .filter(|_| number.starts_with(|first: char| first.is_ascii_digit()))
+        };
         match name.starts_with('+') {
             true => parsed(),
             false => self.by_name.get(name).copied().or_else(parsed),
@@ -70,12 +77,20 @@ impl Names {
 
     /// Returns the name of a user; the number where it has none.
     pub fn user(&self, uid: u32) -> String {
-        self.users.by_id.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
+        self.users
+            .by_id
+            .get(&uid)
+            .cloned()
+            .unwrap_or_else(|| uid.to_string())
     }
 
     /// Returns the name of a group; the number where it has none.
     pub fn group(&self, gid: u32) -> String {
-        self.groups.by_id.get(&gid).cloned().unwrap_or_else(|| gid.to_string())
+        self.groups
+            .by_id
+            .get(&gid)
+            .cloned()
+            .unwrap_or_else(|| gid.to_string())
     }
 
     /// Parses an owner as chown(1) does: `USER`, `USER:GROUP`, `USER:` with the user's login group, or `:GROUP`.
@@ -108,7 +123,9 @@ impl Names {
             ),
         };
         match (uid, gid) {
-            (None, None) => Err(format!("{text:?} is no owner: give USER, USER:GROUP, USER: or :GROUP")),
+            (None, None) => Err(format!(
+                "{text:?} is no owner: give USER, USER:GROUP, USER: or :GROUP"
+            )),
             _ => Ok(Owner { uid, gid }),
         }
     }
@@ -143,6 +160,9 @@ mod tests {
         for wrong in ["", ":", "nobody", "root:nogroup", "5:", "-1", "+x"] {
             assert!(names.owner(wrong).is_err(), "{wrong}");
         }
-        assert_eq!((names.user(33), names.group(35)), ("www-data".into(), "35".into()));
+        assert_eq!(
+            (names.user(33), names.group(35)),
+            ("www-data".into(), "35".into())
+        );
     }
 }

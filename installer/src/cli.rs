@@ -18,10 +18,10 @@ mod image_args;
 pub mod lint;
 mod mount;
 mod pack;
+pub mod resolve;
 mod rm;
 mod stat;
 mod unpack;
-pub mod resolve;
 mod values;
 
 use std::ffi::OsString;

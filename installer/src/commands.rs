@@ -15,10 +15,10 @@ mod mode;
 pub mod mode_change;
 pub mod mount;
 pub mod pack;
+mod prepare;
 pub mod rm;
 pub mod stat;
 pub mod unpack;
-mod prepare;
 
 pub use error::Error;
 pub(crate) use install::begin;

@@ -22,13 +22,17 @@ pub enum FinishedError {
         source: io::Error,
     },
     /// The directory is no target.
-    #[error("{path} is not a root filesystem made by this program: it has neither a README.rootless-install nor dpkg's database")]
+    #[error(
+        "{path} is not a root filesystem made by this program: it has neither a README.rootless-install nor dpkg's database"
+    )]
     NotOne {
         /// The path.
         path: PathBuf,
     },
     /// A path is in no target.
-    #[error("{path} is not in a root filesystem made by this program: no directory above it has a README.rootless-install")]
+    #[error(
+        "{path} is not in a root filesystem made by this program: no directory above it has a README.rootless-install"
+    )]
     Outside {
         /// The path.
         path: PathBuf,
@@ -67,11 +71,11 @@ impl FinishedError {
                 path.display()
             )),
             Self::Outside { .. } => Some("name the root filesystem with --root".to_owned()),
-            Self::Busy { .. } => Some("wait until it has ended; a mounted target is unmounted by `rootless-install umount`".to_owned()),
-            Self::Missing { .. }
-            | Self::Dots { .. }
-            | Self::Target(_)
-            | Self::Architecture { .. } => None,
+            Self::Busy { .. } => Some(
+                "wait until it has ended; a mounted target is unmounted by `rootless-install umount`"
+                    .to_owned(),
+            ),
+            Self::Missing { .. } | Self::Dots { .. } | Self::Target(_) | Self::Architecture { .. } => None,
         }
     }
 }
@@ -90,7 +94,9 @@ pub fn open(path: &Path) -> Result<Target, FinishedError> {
         source,
     })?;
     if !is_target(path) {
-        return Err(FinishedError::NotOne { path: path.to_owned() });
+        return Err(FinishedError::NotOne {
+            path: path.to_owned(),
+        });
     }
     Ok(Target::open(path)?)
 }
@@ -119,10 +125,17 @@ pub fn of_path(root: Option<&Path>, path: &Path) -> Result<(Target, PathBuf), Fi
     // Of a path without `/` the directories above are those of the working directory.
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let Some((directory, inside)) = find_target(&absolute) else {
-        return Err(FinishedError::Outside { path: path.to_owned() });
+        return Err(FinishedError::Outside {
+            path: path.to_owned(),
+        });
     };
-    if inside.components().any(|part| part == std::path::Component::ParentDir) {
-        return Err(FinishedError::Dots { path: path.to_owned() });
+    if inside
+        .components()
+        .any(|part| part == std::path::Component::ParentDir)
+    {
+        return Err(FinishedError::Dots {
+            path: path.to_owned(),
+        });
     }
     Ok((Target::open(&directory)?, inside))
 }
@@ -179,7 +192,9 @@ pub fn hold(target: &Target, writes: bool) -> Result<Hold, FinishedError> {
     };
     match flock(&directory, how) {
         Ok(()) => Ok(Hold(directory)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(FinishedError::Busy { path: path.to_owned() }),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(FinishedError::Busy {
+            path: path.to_owned(),
+        }),
         Err(errno) => Err(failed(errno.into())),
     }
 }

@@ -228,7 +228,8 @@ impl Staging {
         let renamed = fs::rename(&from, to).or_else(|error| match &self.destination {
             // It can be removed where it is empty only.
             Destination::Directory(_) | Destination::OutputDirectory(_)
-                if fs::remove_dir(to.join(LOST_AND_FOUND)).is_ok() => {
+                if fs::remove_dir(to.join(LOST_AND_FOUND)).is_ok() =>
+            {
                 fs::rename(&from, to)
             }
             _ => Err(error),

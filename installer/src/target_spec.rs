@@ -193,7 +193,9 @@ impl TargetSpec {
     pub fn format(&self) -> Option<Format> {
         match self {
             Self::Directory(_) | Self::Nothing => None,
-            Self::File { format, .. } | Self::Stream { format, .. } | Self::Stdout { format } => Some(*format),
+            Self::File { format, .. } | Self::Stream { format, .. } | Self::Stdout { format } => {
+                Some(*format)
+            }
         }
     }
 }
@@ -207,7 +209,11 @@ pub(crate) fn transport(argument: &OsStr) -> Option<(Layout, PathBuf, Option<Str
     let mut parts = rest.splitn(2, |byte| *byte == b':');
     let path = PathBuf::from(OsStr::from_bytes(parts.next().unwrap_or_default()));
     let name = parts.next().filter(|name| !name.is_empty());
-    Some((layout, path, name.map(|name| String::from_utf8_lossy(name).into_owned())))
+    Some((
+        layout,
+        path,
+        name.map(|name| String::from_utf8_lossy(name).into_owned()),
+    ))
 }
 
 impl fmt::Display for TargetSpec {

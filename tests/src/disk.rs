@@ -31,7 +31,10 @@ pub fn entries(root: &Path) -> Result<BTreeMap<String, String>> {
             for entry in std::fs::read_dir(&path).at(&path)? {
                 let found = entry.at(&path)?.path();
                 // It is beside the root filesystem, not of it.
-                if found.strip_prefix(root).is_ok_and(|name| name != Path::new(MARKER)) {
+                if found
+                    .strip_prefix(root)
+                    .is_ok_and(|name| name != Path::new(MARKER))
+                {
                     left.push(found);
                 }
             }

@@ -72,7 +72,10 @@ pub fn attribute(text: &[u8]) -> Option<[u8; LENGTH]> {
             rest = rest.get(1..)?;
             let end = rest.find(['=', '+', '-']).unwrap_or(rest.len());
             let (flags, next) = rest.split_at_checked(end)?;
-            if flags.chars().any(|flag| !"eip".contains(flag.to_ascii_lowercase())) {
+            if flags
+                .chars()
+                .any(|flag| !"eip".contains(flag.to_ascii_lowercase()))
+            {
                 return None;
             }
             for (set, flag) in sets.iter_mut().zip(['e', 'i', 'p']) {
@@ -119,7 +122,10 @@ pub fn sets(attribute: &[u8]) -> Option<Sets> {
         Some(u32::from_le_bytes(bytes.try_into().ok()?))
     };
     let first = word(0)?;
-    if !matches!((first & 0xff00_0000, attribute.len()), (REVISION, LENGTH) | (0x0300_0000, 24)) {
+    if !matches!(
+        (first & 0xff00_0000, attribute.len()),
+        (REVISION, LENGTH) | (0x0300_0000, 24)
+    ) {
         return None;
     }
     let set = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
@@ -139,7 +145,9 @@ fn chosen(names: &str, rest: &str) -> Option<u64> {
         let (prefix, name) = name.split_at_checked(4)?;
         let known = |known: &&str| known.eq_ignore_ascii_case(name);
         let number = NAMES.iter().position(known)?;
-        prefix.eq_ignore_ascii_case("cap_").then_some(bits | 1u64 << number)
+        prefix
+            .eq_ignore_ascii_case("cap_")
+            .then_some(bits | 1u64 << number)
     })
 }
 
@@ -187,7 +195,10 @@ mod tests {
     fn attributes_have_sets() {
         let of = |text: &str| sets(&attribute(text.as_bytes()).unwrap()).unwrap();
         let raw = of("cap_net_raw+ep");
-        assert_eq!((raw.effective, raw.permitted, raw.inheritable), (true, 1 << 13, 0));
+        assert_eq!(
+            (raw.effective, raw.permitted, raw.inheritable),
+            (true, 1 << 13, 0)
+        );
         assert_eq!(of("cap_bpf=i").inheritable, 1 << 39);
         assert_eq!((sets(b""), sets(&[0; 20])), (None, None));
     }

@@ -177,7 +177,8 @@ impl Filesystem for Adapter {
                 Ok(None) | Err(_) => LookupResult::Nothing,
             };
             let kind = AccessKind::Lookup { found: &found };
-            self.reporter.entry(&self.view, req.pid(), self.id(parent), name, kind);
+            self.reporter
+                .entry(&self.view, req.pid(), self.id(parent), name, kind);
         }
         match result {
             Ok(None) => reply.entry(&self.names, &nothing(), Generation(0)),
@@ -229,8 +230,12 @@ impl Filesystem for Adapter {
             Changes { mode: Some(_), .. } => Attribute::Mode,
             _ => Attribute::Times,
         };
-        self.reporter
-            .node(&self.view, req.pid(), self.id(ino), AccessKind::Attributes(attribute));
+        self.reporter.node(
+            &self.view,
+            req.pid(),
+            self.id(ino),
+            AccessKind::Attributes(attribute),
+        );
         reply_attr(reply, self.view.setattr(self.id(ino), &changes, caller(req)));
     }
 
@@ -268,7 +273,8 @@ impl Filesystem for Adapter {
         };
         self.reply_entry(
             reply,
-            self.view.mknod(self.id(parent), name, kind, mode, maker(req, umask)),
+            self.view
+                .mknod(self.id(parent), name, kind, mode, maker(req, umask)),
         );
     }
 
@@ -276,7 +282,10 @@ impl Filesystem for Adapter {
         self.view.count_request();
         self.reporter
             .entry(&self.view, req.pid(), self.id(parent), name, AccessKind::Create);
-        self.reply_entry(reply, self.view.mkdir(self.id(parent), name, mode, maker(req, umask)));
+        self.reply_entry(
+            reply,
+            self.view.mkdir(self.id(parent), name, mode, maker(req, umask)),
+        );
     }
 
     fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -299,7 +308,8 @@ impl Filesystem for Adapter {
             .entry(&self.view, req.pid(), self.id(parent), name, AccessKind::Create);
         self.reply_entry(
             reply,
-            self.view.symlink(self.id(parent), name, target.as_os_str(), caller(req)),
+            self.view
+                .symlink(self.id(parent), name, target.as_os_str(), caller(req)),
         );
     }
 
@@ -316,12 +326,14 @@ impl Filesystem for Adapter {
         self.view.count_request();
         if let Some(to) = self.reporter.path_in(&self.view, self.id(newparent), newname) {
             let kind = AccessKind::Rename { to: &to };
-            self.reporter.entry(&self.view, req.pid(), self.id(parent), name, kind);
+            self.reporter
+                .entry(&self.view, req.pid(), self.id(parent), name, kind);
         }
         let flags = rustix::fs::RenameFlags::from_bits_retain(flags.bits());
         reply_empty(
             reply,
-            self.view.rename((self.id(parent), name), (self.id(newparent), newname), flags),
+            self.view
+                .rename((self.id(parent), name), (self.id(newparent), newname), flags),
         );
     }
 
@@ -419,7 +431,8 @@ impl Filesystem for Adapter {
     }
 
     fn opendir(&self, req: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        self.reporter.node(&self.view, req.pid(), self.id(ino), AccessKind::List);
+        self.reporter
+            .node(&self.view, req.pid(), self.id(ino), AccessKind::List);
         if self.no_opendir {
             // Success, and not asked again.
             return reply.error(Errno::ENOSYS);
@@ -519,7 +532,10 @@ impl Filesystem for Adapter {
         self.view.count_request();
         let kind = AccessKind::Attributes(Attribute::Extended);
         self.reporter.node(&self.view, req.pid(), self.id(ino), kind);
-        reply_empty(reply, self.view.setxattr(self.id(ino), name, value, flags, caller(req)));
+        reply_empty(
+            reply,
+            self.view.setxattr(self.id(ino), name, value, flags, caller(req)),
+        );
     }
 
     fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
@@ -552,7 +568,10 @@ impl Filesystem for Adapter {
         self.view.count_request();
         self.reporter
             .entry(&self.view, req.pid(), self.id(parent), name, AccessKind::Create);
-        match self.view.create(self.id(parent), name, mode, flags, maker(req, umask)) {
+        match self
+            .view
+            .create(self.id(parent), name, mode, flags, maker(req, umask))
+        {
             Ok((entry, opened)) => reply.created(
                 &self.names,
                 &attr(&entry.shown),

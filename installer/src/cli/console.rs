@@ -44,7 +44,9 @@ impl Messages {
 pub(super) fn parse<T: Parser>(name: &str, arguments: &[OsString], style: Style) -> Result<T, ExitCode> {
     let full = format!("rootless-install {name}");
     let command = T::command().bin_name(full).max_term_width(100);
-    let parsed = command.try_get_matches_from(arguments).and_then(|matches| T::from_arg_matches(&matches));
+    let parsed = command
+        .try_get_matches_from(arguments)
+        .and_then(|matches| T::from_arg_matches(&matches));
     parsed.map_err(|mut error| {
         super::print_usage(&mut error, style);
         match error.kind() {

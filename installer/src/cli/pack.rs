@@ -12,7 +12,8 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use task_progress::{Event, Style};
+use task_progress::Style;
+use task_progress::summary::ByteCount;
 
 /// Writes a target as an archive or an image, with the owners, modes, devices and capabilities that its users see
 ///
@@ -45,8 +46,10 @@ struct PackArgs {
 pub(super) fn main(name: &str, arguments: &[OsString], environment: &Environment, style: Style) -> ExitCode {
     match resolve(name, arguments, environment, style) {
         Ok((settings, messages)) => console::run(messages.verbosity(), style, |reporter, cancel| {
-            let summary = pack::run(&settings, reporter, cancel)?;
-            reporter.event(&Event::Summary { summary: &summary });
+            let (path, bytes) = pack::run(&settings, &**reporter, cancel)?;
+            if let Some(path) = path {
+                reporter.note(&format!("made {}, {}", path.display(), ByteCount(bytes)));
+            }
             Ok(Exit::Success)
         }),
         Err(exit) => exit,
@@ -62,7 +65,8 @@ fn resolve(
     let args: PackArgs = console::parse(name, arguments, style)?;
     let wrong = |error: &SettingsError| console::usage(error, error.hint(), style);
     let output = TargetSpec::find(&args.out, args.image.format).map_err(|error| wrong(&error.into()))?;
-    let (TargetSpec::Directory(_) | TargetSpec::Nothing, Form::Auto | Form::Directory | Form::Null) = (&output, args.image.format)
+    let (TargetSpec::Directory(_) | TargetSpec::Nothing, Form::Auto | Form::Directory | Form::Null) =
+        (&output, args.image.format)
     else {
         let stdout = matches!(output, TargetSpec::Stdout { .. });
         if stdout && std::io::stdout().is_terminal() {
@@ -81,7 +85,11 @@ fn resolve(
         };
         return Ok((settings, args.messages));
     };
-    Err(console::usage(&NoFormat(args.out), Some("a directory is copied with `cp -a`"), style))
+    Err(console::usage(
+        &NoFormat(args.out),
+        Some("a directory is copied with `cp -a`"),
+        style,
+    ))
 }
 
 /// The name of the result says no format.

@@ -47,7 +47,11 @@ pub(super) fn main(name: &str, arguments: &[OsString], _: &Environment, style: S
     };
     console::run(args.messages.verbosity(), style, |reporter, cancel| {
         let done = unpack::run(&settings, &**reporter, cancel)?;
-        reporter.note(&format!("made {} of {} members", settings.target.display(), done.members));
+        reporter.note(&format!(
+            "made {} of {} members",
+            settings.target.display(),
+            done.members
+        ));
         Ok(Exit::Success)
     })
 }

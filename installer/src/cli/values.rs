@@ -65,7 +65,10 @@ pub(super) fn size(value: &str) -> Result<u64, String> {
     let (number, shift) = match number.strip_suffix(['K', 'M', 'G', 'T']) {
         Some(rest) => {
             let unit = number.as_bytes().last().copied().unwrap_or_default();
-            let power = b"KMGT".iter().position(|known| *known == unit).unwrap_or_default();
+            let power = b"KMGT"
+                .iter()
+                .position(|known| *known == unit)
+                .unwrap_or_default();
             (rest, 10 * (power as u32 + 1))
         }
         None => (number, 0),

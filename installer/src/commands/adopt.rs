@@ -83,7 +83,10 @@ pub fn run(settings: &AdoptSettings, reporter: &dyn Reporter, cancel: &Cancel) -
     if !OF_ROOT.iter().any(|name| directory.join(name).is_dir()) && !settings.in_namespace {
         return Err(Error::Change {
             path: directory.clone(),
-            what: format!("is no root filesystem: it has none of the directories {}", OF_ROOT.join(", ")),
+            what: format!(
+                "is no root filesystem: it has none of the directories {}",
+                OF_ROOT.join(", ")
+            ),
         });
     }
     if settings.in_namespace {
@@ -100,7 +103,12 @@ pub fn run(settings: &AdoptSettings, reporter: &dyn Reporter, cancel: &Cancel) -
         Some(_) => {
             let absolute = fs::canonicalize(directory).map_err(failed)?;
             let program = std::env::current_exe().map_err(failed)?;
-            let command: [OsString; 4] = [program.into(), "adopt".into(), IN_NAMESPACE.into(), absolute.into()];
+            let command: [OsString; 4] = [
+                program.into(),
+                "adopt".into(),
+                IN_NAMESPACE.into(),
+                absolute.into(),
+            ];
             match view::run_with_ids(&command)?.success() {
                 true => Ok(()),
                 // It has said why.
@@ -140,7 +148,9 @@ fn others(directory: &Path, own: u32) -> Result<Option<PathBuf>, Error> {
 }
 
 fn foreign(path: &Path) -> Error {
-    Error::Foreign { path: path.to_owned() }
+    Error::Foreign {
+        path: path.to_owned(),
+    }
 }
 
 struct Adopting {
@@ -182,7 +192,8 @@ impl Adopting {
                 continue;
             }
             if seen.mode() & 0o700 != 0o700 && self.ids == Ids::Own {
-                fs::set_permissions(&on_disk, fs::Permissions::from_mode(seen.mode() & 0o7777 | 0o700)).map_err(failed)?;
+                fs::set_permissions(&on_disk, fs::Permissions::from_mode(seen.mode() & 0o7777 | 0o700))
+                    .map_err(failed)?;
             }
             left.push((path.clone(), Some(seen)));
             for entry in fs::read_dir(&on_disk).map_err(failed)? {
@@ -228,7 +239,8 @@ impl Adopting {
         meta.mtime = mtime(seen);
         let listed = self.fakeroot.as_ref().and_then(|known| known.get(seen));
         if let Some(listed) = listed.filter(|_| !recorded) {
-            (meta.kind, meta.mode, meta.uid, meta.gid) = (listed.kind.unwrap_or(kind), listed.mode, listed.uid, listed.gid);
+            (meta.kind, meta.mode, meta.uid, meta.gid) =
+                (listed.kind.unwrap_or(kind), listed.mode, listed.uid, listed.gid);
         }
         self.record(path, kind, &meta)?;
         for (name, value) in &attributes.moved {
@@ -283,4 +295,3 @@ fn kind(seen: &fs::Metadata) -> FileType {
         _ => FileType::Regular,
     }
 }
-

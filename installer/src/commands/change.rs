@@ -136,9 +136,14 @@ impl Changing<'_> {
             }
             Change::Capability(_) if meta.kind != FileType::Regular => Err(Error::Change {
                 path: path.to_owned(),
-                what: format!("is {}: only regular files have capabilities", meta.kind.description()),
+                what: format!(
+                    "is {}: only regular files have capabilities",
+                    meta.kind.description()
+                ),
             }),
-            Change::Capability(Some(value)) => Ok(self.target.set_xattr(path, OsStr::new(CAPABILITY), value)?),
+            Change::Capability(Some(value)) => {
+                Ok(self.target.set_xattr(path, OsStr::new(CAPABILITY), value)?)
+            }
             Change::Capability(None) => self.remove_capability(path),
             Change::Node { .. } => Ok(()),
         }
@@ -154,7 +159,11 @@ impl Changing<'_> {
     }
 
     fn remove_capability(&self, path: &Path) -> Result<(), Error> {
-        let has = self.target.xattrs(path)?.iter().any(|(name, _)| name == CAPABILITY);
+        let has = self
+            .target
+            .xattrs(path)?
+            .iter()
+            .any(|(name, _)| name == CAPABILITY);
         match has {
             true => Ok(self.target.remove_xattr(path, OsStr::new(CAPABILITY))?),
             false => Ok(()),

@@ -100,7 +100,14 @@ impl Report {
         });
     }
 
-    fn add_of(&mut self, kind: Kind, package: &str, path: &str, what: impl Into<String>, mend: impl Into<String>) {
+    fn add_of(
+        &mut self,
+        kind: Kind,
+        package: &str,
+        path: &str,
+        what: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
         self.findings.push(Finding {
             kind,
             path: path.to_owned(),
@@ -159,7 +166,10 @@ pub fn run(settings: &CheckSettings, reporter: &dyn Reporter, cancel: &Cancel) -
     disk::check(&target, &mut report, cancel)?;
     reporter.detail(&format!("looked at {} files", report.files));
     database::check(&target, settings.quick, &mut report, cancel)?;
-    reporter.detail(&format!("compared {} files of {} packages", report.compared, report.packages));
+    reporter.detail(&format!(
+        "compared {} files of {} packages",
+        report.compared, report.packages
+    ));
     report
         .findings
         .sort_by(|a, b| (a.kind, &a.path, &a.package).cmp(&(b.kind, &b.path, &b.package)));

@@ -178,9 +178,10 @@ impl Error {
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
-            Self::Foreign { .. } => {
-                Some("root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes".to_owned())
-            }
+            Self::Foreign { .. } => Some(
+                "root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes"
+                    .to_owned(),
+            ),
             Self::Archive(_)
             | Self::Solve(_)
             | Self::Cancelled(_)

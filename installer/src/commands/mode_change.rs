@@ -7,7 +7,10 @@ pub struct ModeChange(Change);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Change {
     /// A mode, and whether it says the set-id bits of directories.
-    Absolute { mode: u32, all: bool },
+    Absolute {
+        mode: u32,
+        all: bool,
+    },
     Clauses(Vec<Clause>),
 }
 
@@ -77,7 +80,9 @@ impl ModeChange {
             // As GNU chmod: four digits do not take a directory's set-id bits.
             Change::Absolute { mode, all } if directory && !all => mode | (now & 0o6000),
             Change::Absolute { mode, .. } => *mode,
-            Change::Clauses(clauses) => clauses.iter().fold(now, |mode, clause| clause.apply(mode, directory)),
+            Change::Clauses(clauses) => clauses
+                .iter()
+                .fold(now, |mode, clause| clause.apply(mode, directory)),
         }
     }
 }
@@ -132,7 +137,11 @@ impl Clause {
             '-' => now & !bits,
             _ => {
                 // A directory keeps set-id bits that are not said.
-                let kept = if directory { self.who & 0o6000 & !self.bits } else { 0 };
+                let kept = if directory {
+                    self.who & 0o6000 & !self.bits
+                } else {
+                    0
+                };
                 now & !(self.who & !kept) | bits
             }
         }
@@ -167,7 +176,11 @@ mod tests {
             ("u+x-w", 0o600, false, 0o500),
         ] {
             let change = ModeChange::parse(text).unwrap();
-            assert_eq!(format!("{:o}", change.apply(now, directory)), format!("{then:o}"), "{text}");
+            assert_eq!(
+                format!("{:o}", change.apply(now, directory)),
+                format!("{then:o}"),
+                "{text}"
+            );
         }
         for wrong in ["", "8", "77777", "u", "u+q", "x+u", "u+x,", "+ug"] {
             assert!(ModeChange::parse(wrong).is_err(), "{wrong}");

@@ -111,9 +111,9 @@ fn plain(field: &str) -> String {
         ("\\043", "#"),
         ("\\134", "\\"),
     ];
-    escapes
-        .iter()
-        .fold(field.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))
+    escapes.iter().fold(field.to_owned(), |text, (escaped, plain)| {
+        text.replace(escaped, plain)
+    })
 }
 
 #[cfg(test)]

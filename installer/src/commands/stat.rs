@@ -94,7 +94,9 @@ impl Showing<'_> {
             }
             _ => stat.size.to_string(),
         };
-        let seconds = u64::try_from(meta.mtime.sec).unwrap_or_default().min(253_402_300_799);
+        let seconds = u64::try_from(meta.mtime.sec)
+            .unwrap_or_default()
+            .min(253_402_300_799);
         let time = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds));
         let mut line = format!(
             "{}{:<2}{:>3} {user:<8} {group:<8} {size:>9} {time} {}",
@@ -138,7 +140,9 @@ impl Showing<'_> {
             "mtime": meta.mtime.sec,
             "mtime_nsec": meta.mtime.nsec,
         });
-        let Some(fields) = value.as_object_mut() else { return String::new() };
+        let Some(fields) = value.as_object_mut() else {
+            return String::new();
+        };
         if let Some((major, minor)) = device {
             fields.insert("device".to_owned(), json!([major, minor]));
         }
@@ -244,7 +248,11 @@ mod tests {
 
     #[test]
     fn capabilities_are_what_setcap_takes() {
-        for text in ["cap_net_raw=ep", "cap_chown,cap_bpf=p", "cap_chown=eip cap_net_raw=ep"] {
+        for text in [
+            "cap_net_raw=ep",
+            "cap_chown,cap_bpf=p",
+            "cap_chown=eip cap_net_raw=ep",
+        ] {
             let value = capability::attribute(text.as_bytes()).unwrap();
             assert_eq!(capabilities_text(&value), text);
         }

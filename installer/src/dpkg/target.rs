@@ -18,12 +18,14 @@ use std::path::Path;
 /// # Errors
 /// A name that is no architecture, and an `--arch` that differs from the database.
 pub(super) fn architecture(call: &Call, target: &Target) -> Result<&'static Architecture> {
-    let known = finished::architecture(target).map_err(|error| Fault::Call(match error {
-        finished::FinishedError::Architecture { name, .. } => {
-            format!("the target is for '{name}', which is not supported")
-        }
-        error => with_causes(&error),
-    }))?;
+    let known = finished::architecture(target).map_err(|error| {
+        Fault::Call(match error {
+            finished::FinishedError::Architecture { name, .. } => {
+                format!("the target is for '{name}', which is not supported")
+            }
+            error => with_causes(&error),
+        })
+    })?;
     match (known, call.options.arch) {
         (Some(found), given) => match given.filter(|given| *given != found) {
             Some(given) => Err(Fault::Call(format!(

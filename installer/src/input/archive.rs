@@ -28,7 +28,9 @@ pub(super) fn read(
     for entry in archive.entries().map_err(damaged(path))? {
         let mut entry = entry.map_err(damaged(path))?;
         number += 1;
-        let Some((member, holes)) = member(path, &mut entry)? else { continue };
+        let Some((member, holes)) = member(path, &mut entry)? else {
+            continue;
+        };
         if takes(&member, tree)? {
             continue;
         }
@@ -70,7 +72,9 @@ fn member<R: Read>(
                 b"SCHILY.devmajor" => major = number(),
                 b"SCHILY.devminor" => minor = number(),
                 b"GNU.sparse.name" => name = value.to_vec(),
-                b"GNU.sparse.realsize" => holes = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()),
+                b"GNU.sparse.realsize" => {
+                    holes = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok())
+                }
                 b"GNU.sparse.major" => sparse = value == b"1",
                 b"GNU.sparse.map" | b"GNU.sparse.numblocks" => {
                     return Err(Error::Member {
@@ -87,11 +91,19 @@ fn member<R: Read>(
         }
     }
     let header = entry.header();
-    let link = || entry.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default();
+    let link = || {
+        entry
+            .link_name_bytes()
+            .map(std::borrow::Cow::into_owned)
+            .unwrap_or_default()
+    };
     let device = |number: Option<u32>, field: io::Result<Option<u32>>| {
         number.or_else(|| field.ok().flatten()).unwrap_or_default()
     };
-    let (major, minor) = (device(major, header.device_major()), device(minor, header.device_minor()));
+    let (major, minor) = (
+        device(major, header.device_major()),
+        device(minor, header.device_minor()),
+    );
     let kind = match header.entry_type() {
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => Kind::Regular,
         EntryType::Link => Kind::HardLink(link()),
@@ -106,7 +118,10 @@ fn member<R: Read>(
         other => {
             return Err(Error::Member {
                 name: shown(&name),
-                what: format!("is of the type {:?}, which is not known", char::from(other.as_byte())),
+                what: format!(
+                    "is of the type {:?}, which is not known",
+                    char::from(other.as_byte())
+                ),
             });
         }
     };
@@ -124,7 +139,11 @@ fn member<R: Read>(
     };
     let (uid, gid) = (id("an owner", header.uid())?, id("a group", header.gid())?);
     let whole = || Timestamp {
-        sec: header.mtime().ok().and_then(|sec| i64::try_from(sec).ok()).unwrap_or_default(),
+        sec: header
+            .mtime()
+            .ok()
+            .and_then(|sec| i64::try_from(sec).ok())
+            .unwrap_or_default(),
         nsec: 0,
     };
     let member = Member {
@@ -187,7 +206,11 @@ impl<R: Read> Pieces<R> {
                     return Err(wrong());
                 }
                 let before = number.unwrap_or_default().checked_mul(10);
-                number = Some(before.and_then(|before| before.checked_add(digit)).ok_or_else(wrong)?);
+                number = Some(
+                    before
+                        .and_then(|before| before.checked_add(digit))
+                        .ok_or_else(wrong)?,
+                );
             }
         };
         // Byte by byte from the archive would be slow.
@@ -232,7 +255,9 @@ impl<R: Read> Content for Pieces<R> {
         if length == 0 {
             return Ok(Piece::End);
         }
-        let most = usize::try_from(begin + length - self.at).unwrap_or(usize::MAX).min(buffer.len());
+        let most = usize::try_from(begin + length - self.at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let got = self.data.read(buffer.get_mut(..most).unwrap_or_default())?;
         if got == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -100,24 +100,29 @@ impl Image {
     /// Reads a file of JSON.
     fn json(&self, name: &Path) -> Result<Value, Error> {
         let path = self.directory.join(name);
-        let file = File::open(&path).map_err(|error| {
-            self.wrong(format!("it has no {}: {error}", name.display()))
-        })?;
+        let file = File::open(&path)
+            .map_err(|error| self.wrong(format!("it has no {}: {error}", name.display())))?;
         let mut text = Vec::new();
-        file.take(MOST_JSON).read_to_end(&mut text).map_err(damaged(&path))?;
+        file.take(MOST_JSON)
+            .read_to_end(&mut text)
+            .map_err(damaged(&path))?;
         serde_json::from_slice(&text).map_err(|error| self.wrong(format!("{}: {error}", name.display())))
     }
 
     /// Returns the name of the file that a descriptor means, whose digest is verified.
     fn blob(&self, descriptor: &Value) -> Result<PathBuf, Error> {
-        let digest = descriptor.get("digest").and_then(Value::as_str).unwrap_or_default();
+        let digest = descriptor
+            .get("digest")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let hex = digest.strip_prefix("sha256:").unwrap_or_default();
         if deb_types::parse_hex::<32>(hex).is_none() {
             return Err(self.wrong(format!("{digest:?} is no SHA-256 digest")));
         }
         let name = PathBuf::from("blobs/sha256").join(hex);
         let path = self.directory.join(&name);
-        let mut file = File::open(&path).map_err(|error| self.wrong(format!("it lacks the blob {digest}: {error}")))?;
+        let mut file =
+            File::open(&path).map_err(|error| self.wrong(format!("it lacks the blob {digest}: {error}")))?;
         let mut hasher = Hasher(Sha256::new());
         io::copy(&mut file, &mut hasher).map_err(damaged(&path))?;
         match deb_types::hex(&hasher.0.finalize()) == hex.to_ascii_lowercase() {
@@ -148,7 +153,11 @@ impl Image {
 
     /// Returns the descriptor of an index that is meant.
     fn chosen(&self, index: &Value, name: Option<&str>) -> Result<Value, Error> {
-        let all = index.get("manifests").and_then(Value::as_array).cloned().unwrap_or_default();
+        let all = index
+            .get("manifests")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         let named = |descriptor: &&Value| {
             let pointer = descriptor.pointer("/annotations/org.opencontainers.image.ref.name");
             name.is_none() || pointer.and_then(Value::as_str) == name
@@ -175,9 +184,16 @@ impl Image {
         };
         let mut found = all.iter().filter(named);
         let (Some(image), None) = (found.next(), found.next()) else {
-            return Err(self.wrong("it has no image of that name, or several: say which by docker-archive:FILE:NAME:TAG"));
+            return Err(self.wrong(
+                "it has no image of that name, or several: say which by docker-archive:FILE:NAME:TAG",
+            ));
         };
-        for layer in image.get("Layers").and_then(Value::as_array).into_iter().flatten() {
+        for layer in image
+            .get("Layers")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let name = relative(&self.path, Path::new(layer.as_str().unwrap_or_default()))?;
             layers::apply(&self.directory.join(name), tree)?;
         }

@@ -21,15 +21,20 @@ pub(super) fn apply(path: &Path, tree: &mut Tree<'_>) -> Result<(), Error> {
         source,
     })?;
     let reader = decompressed(Box::new(file)).map_err(damaged(path))?;
-    archive::read(path, reader, tree, |member, tree| whiteout(member, tree))
+    archive::read(path, reader, tree, whiteout)
 }
 
 /// Removes what a member says, if it is of that kind.
 fn whiteout(member: &Member, tree: &mut Tree<'_>) -> Result<bool, Error> {
     let name = member.name.strip_suffix(b"/").unwrap_or(&member.name);
-    let at = name.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let at = name
+        .iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(0, |slash| slash + 1);
     let (directory, last) = name.split_at(at);
-    let Some(removed) = last.strip_prefix(WHITEOUT) else { return Ok(false) };
+    let Some(removed) = last.strip_prefix(WHITEOUT) else {
+        return Ok(false);
+    };
     let failed = |source| Error::Put {
         name: shown(&member.name),
         source,

@@ -112,7 +112,9 @@ pub(super) fn decompressed<'r>(reader: Box<dyn Read + 'r>) -> io::Result<BufRead
     let begin = reader.fill_buf()?;
     let reader: Box<dyn Read + 'r> = match begin {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(reader)),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => {
+            Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(reader))
+        }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(reader)?),
         _ => return Ok(reader),
     };

@@ -127,7 +127,9 @@ impl<'a> Tree<'a> {
             mtime: member.mtime,
         };
         match &member.kind {
-            Kind::Directory => self.directory(&path, &meta(FileType::Directory)).map_err(failed)?,
+            Kind::Directory => self
+                .directory(&path, &meta(FileType::Directory))
+                .map_err(failed)?,
             _ if path == Path::new("/") => return Err(wrong(member, "is the root, but no directory")),
             Kind::HardLink(to) => return self.link(member, &path, to),
             Kind::Regular => {
@@ -215,7 +217,9 @@ impl<'a> Tree<'a> {
     }
 
     fn make_parents(&mut self, path: &Path) -> Result<(), rootless_install_fs::Error> {
-        let Some(parent) = path.parent() else { return Ok(()) };
+        let Some(parent) = path.parent() else {
+            return Ok(());
+        };
         if parent == Path::new("/") || self.target.stat_follow(parent).is_ok() {
             return Ok(());
         }
@@ -223,7 +227,8 @@ impl<'a> Tree<'a> {
         for directory in above.into_iter().rev().skip(1) {
             match self.target.stat_follow(directory) {
                 Err(error) if error.is_not_found() => {
-                    self.target.make_dir(directory, &Meta::of_root(FileType::Directory, 0o755))?;
+                    self.target
+                        .make_dir(directory, &Meta::of_root(FileType::Directory, 0o755))?;
                 }
                 found => {
                     found?;
@@ -270,7 +275,10 @@ impl<'a> Tree<'a> {
             }
             Ok(_) => {}
             Err(error) if error.is_not_found() => {
-                return Err(wrong(member, &format!("is a hard link to {}, which is not there", shown(to))));
+                return Err(wrong(
+                    member,
+                    &format!("is a hard link to {}, which is not there", shown(to)),
+                ));
             }
             Err(error) => return Err(failed(error)),
         }
@@ -346,7 +354,9 @@ impl<'a> Tree<'a> {
 
 /// Whether a target cannot have an attribute, or not on that kind of file.
 fn is_unsupported(error: &rootless_install_fs::Error) -> bool {
-    let rootless_install_fs::Error::Io { source, .. } = error else { return false };
+    let rootless_install_fs::Error::Io { source, .. } = error else {
+        return false;
+    };
     let codes = [libc::EOPNOTSUPP, libc::EPERM, libc::EINVAL, libc::ELOOP];
     source.raw_os_error().is_some_and(|code| codes.contains(&code))
 }

@@ -34,7 +34,6 @@ pub struct Selection<'a> {
     pub directories_time: Option<i64>,
 }
 
-
 /// Writes all of `target` to `sink` as a pax archive: names begin with `./`, owners are numbers, extended attributes
 /// are `SCHILY.xattr.*` records, and each further name of a file is a hard link to the first.
 ///
@@ -307,4 +306,3 @@ const BATCHES_AHEAD: usize = 4;
 /// Size of a block in bytes: headers and contents are padded to it.
 pub(super) const BLOCK: usize = 512;
 static ZEROES: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
-

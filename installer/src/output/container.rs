@@ -8,7 +8,9 @@ mod config;
 mod layers;
 
 use super::compress::Encoder;
-use super::{Compression, Error, ImageOptions, Output, Selection, Sink, Source, TarOptions, Written, write_selected};
+use super::{
+    Compression, Error, ImageOptions, Output, Selection, Sink, Source, TarOptions, Written, write_selected,
+};
 use layers::Layers;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -244,7 +246,10 @@ impl Directory {
         let mut archive = tar::Builder::new(Encoder::new(sink, Compression::None).map_err(Error::Write)?);
         let mut directories = Vec::new();
         for name in &self.names {
-            let above = Path::new(name).ancestors().skip(1).filter(|path| !path.as_os_str().is_empty());
+            let above = Path::new(name)
+                .ancestors()
+                .skip(1)
+                .filter(|path| !path.as_os_str().is_empty());
             for directory in above.collect::<Vec<_>>().into_iter().rev() {
                 if !directories.contains(&directory) {
                     directories.push(directory);

@@ -68,7 +68,11 @@ impl Output for Cpio {
     fn write(&self, source: &Source<'_>, sink: &mut Sink<'_>) -> Result<Written, Error> {
         let files = source.files()?;
         let found = &files.found;
-        let last: HashMap<u64, usize> = found.iter().enumerate().map(|(at, (_, stat))| (stat.ino, at)).collect();
+        let last: HashMap<u64, usize> = found
+            .iter()
+            .enumerate()
+            .map(|(at, (_, stat))| (stat.ino, at))
+            .collect();
         let mut numbers: HashMap<u64, u32> = HashMap::new();
         let mut archive = Archive {
             sink: Encoder::new(sink.writer()?, self.0).map_err(Error::Write)?,
@@ -215,6 +219,9 @@ mod tests {
         assert_eq!(bytes.len(), 112);
         assert!(bytes.starts_with(b"07070100000001000081A4"));
         assert!(header.encode(b"abcd").len().is_multiple_of(4));
-        assert_eq!((name(Path::new("/")), name(Path::new("/etc/x"))), (&b"."[..], &b"etc/x"[..]));
+        assert_eq!(
+            (name(Path::new("/")), name(Path::new("/etc/x"))),
+            (&b"."[..], &b"etc/x"[..])
+        );
     }
 }

@@ -89,7 +89,9 @@ pub enum Error {
         most: &'static str,
     },
     /// A file cannot be named to the program that makes the format.
-    #[error("{path:?} of the target: {program} can be told no name with a newline, and no path of 8000 bytes")]
+    #[error(
+        "{path:?} of the target: {program} can be told no name with a newline, and no path of 8000 bytes"
+    )]
     Name {
         /// Path in the target.
         path: PathBuf,

@@ -105,7 +105,9 @@ impl Output for Ext {
         let script = commands.finish()?;
         making.fill(&script)?;
         let sockets = files.found.iter();
-        let sockets = sockets.filter(|(_, stat)| stat.meta.kind == FileType::Socket).count() as u64;
+        let sockets = sockets
+            .filter(|(_, stat)| stat.meta.kind == FileType::Socket)
+            .count() as u64;
         Ok(Written {
             entries: files.found.len() as u64 - sockets,
             uncompressed: 0,
@@ -143,7 +145,8 @@ impl Making<'_> {
             if blocks >= wanted && inodes >= self.need.inodes {
                 return Ok(());
             }
-            let missing = wanted.saturating_sub(blocks) * BLOCK + self.need.inodes.saturating_sub(inodes) * 256;
+            let missing =
+                wanted.saturating_sub(blocks) * BLOCK + self.need.inodes.saturating_sub(inodes) * 256;
             // What mke2fs takes of each further block is less than a sixteenth.
             let needed = (size + missing + missing / 16).next_multiple_of(STEP);
             if options.size.is_some() {
@@ -174,7 +177,10 @@ impl Making<'_> {
             .env("MKE2FS_SYNC", "0")
             .args(["-q", "-F", "-b", "4096", "-m", "0", "-t", generation])
             .args(["-N", &inodes.to_string(), "-U", &self.uuid])
-            .args(["-E", &format!("hash_seed={},lazy_itable_init=0,root_owner=0:0", self.uuid)]);
+            .args([
+                "-E",
+                &format!("hash_seed={},lazy_itable_init=0,root_owner=0:0", self.uuid),
+            ]);
         if let Some(label) = &self.source.options.label {
             call.args(["-L", label]);
         }
@@ -196,7 +202,10 @@ impl Making<'_> {
         call.args(["-w", "-f"]).args([script, &self.image]);
         // It goes on after an error, and ends well all the same. Its first line is its version.
         let said = call.messages()?;
-        let mut lines = said.lines().filter(|line| !line.starts_with("debugfs 1.")).peekable();
+        let mut lines = said
+            .lines()
+            .filter(|line| !line.starts_with("debugfs 1."))
+            .peekable();
         if lines.peek().is_none() {
             return Ok(());
         }

@@ -88,7 +88,10 @@ impl Format {
         let lower = name.to_ascii_lowercase();
         let file = lower.rsplit(|byte| *byte == b'/').next().unwrap_or(&lower);
         let fits = |end: &str| file.len() > end.len() && file.ends_with(end.as_bytes());
-        ENDINGS.iter().find(|(end, _)| fits(end)).map(|(_, format)| *format)
+        ENDINGS
+            .iter()
+            .find(|(end, _)| fits(end))
+            .map(|(_, format)| *format)
     }
 
     /// Returns the ends of names, those that [`of_name`](Self::of_name) knows.
@@ -154,7 +157,13 @@ impl Output for Tar {
             source_date_epoch: source.source_date_epoch,
             ..TarOptions::default()
         };
-        write_tar(source.target, sink.writer()?, &options, source.reporter, source.cancel)
+        write_tar(
+            source.target,
+            sink.writer()?,
+            &options,
+            source.reporter,
+            source.cancel,
+        )
     }
 }
 

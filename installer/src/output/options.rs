@@ -60,7 +60,10 @@ impl Source<'_> {
             Some(epoch) => epoch,
             None => {
                 let files = self.target.walk().filter_map(Result::ok);
-                files.map(|(_, stat)| stat.meta.mtime.sec).max().unwrap_or_default()
+                files
+                    .map(|(_, stat)| stat.meta.mtime.sec)
+                    .max()
+                    .unwrap_or_default()
             }
         }
     }
@@ -88,7 +91,13 @@ impl Source<'_> {
             ..TarOptions::default()
         };
         // Nobody is told of this: it is not the result that is written.
-        let _: Written = write_tar(self.target, &mut hasher, &options, &task_progress::Silent, self.cancel)?;
+        let _: Written = write_tar(
+            self.target,
+            &mut hasher,
+            &options,
+            &task_progress::Silent,
+            self.cancel,
+        )?;
         let digest = hasher.0.finalize();
         let mut bytes = [0; 16];
         bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);

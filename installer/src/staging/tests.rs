@@ -86,8 +86,18 @@ fn archives_are_replaced_when_complete() -> Tested {
 #[test]
 fn standard_output_has_its_work_directory_elsewhere() -> Tested {
     let dir = Fixture::new();
-    let one = Staging::create(&TargetSpec::Stdout { format: crate::output::Format::Squashfs }, dir.0.path())?;
-    let two = Staging::create(&TargetSpec::Stdout { format: crate::output::Format::Squashfs }, dir.0.path())?;
+    let one = Staging::create(
+        &TargetSpec::Stdout {
+            format: crate::output::Format::Squashfs,
+        },
+        dir.0.path(),
+    )?;
+    let two = Staging::create(
+        &TargetSpec::Stdout {
+            format: crate::output::Format::Squashfs,
+        },
+        dir.0.path(),
+    )?;
     assert_ne!(one.root(), two.root());
     assert_eq!(one.commit()?, None);
     drop(two);

@@ -90,9 +90,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "the target is the only argument: `rootless-install TARGET`",
     ),
     (
-        &[
-            "dry-run", "plan", "simulate", "list", "show", "info", "search",
-        ],
+        &["dry-run", "plan", "simulate", "list", "show", "info", "search"],
         "what would be installed is printed by `rootless-install --dry-run TARGET`",
     ),
     (

@@ -62,11 +62,17 @@ fn the_format_can_be_said() {
     let find = |argument: &str, form| TargetSpec::find(OsStr::new(argument), form);
     let ext4 = Format::Ext(Generation::Ext4);
     assert_eq!(find("disk.img", Form::File(ext4)), file("disk.img", ext4));
-    assert_eq!(find("-", Form::File(ext4)), Ok(TargetSpec::Stdout { format: ext4 }));
+    assert_eq!(
+        find("-", Form::File(ext4)),
+        Ok(TargetSpec::Stdout { format: ext4 })
+    );
     let tar = |compression| Format::Tar(compression);
     let form = Form::File(tar(Compression::None));
     assert_eq!(find("x.gz", form), file("x.gz", tar(Compression::Gzip)));
-    assert_eq!(find("a.tar", Form::Directory), Ok(TargetSpec::Directory("a.tar".into())));
+    assert_eq!(
+        find("a.tar", Form::Directory),
+        Ok(TargetSpec::Directory("a.tar".into()))
+    );
     assert_eq!(find("-", Form::Null), Ok(TargetSpec::Nothing));
     assert_eq!(find("", form), Err(TargetError::Empty));
 }

@@ -1,11 +1,11 @@
 //! Owners, devices and capabilities that the kernel refuses: recorded by the installer.
 
 use super::call::{self, Call};
+use super::complain;
 use super::owner::{self, Base};
 use super::paths::World;
 use super::program::Home;
 use super::report::Line;
-use super::complain;
 use crate::counterpart::encoded;
 use shim_protocol::capability;
 use shim_protocol::{Device, Record, Reply, Request, variables};

@@ -92,7 +92,9 @@ pub fn run_with_mount(
     command: &[OsString],
 ) -> Result<ExitStatus, ViewError> {
     in_namespace(read_only, path, command, |socket| {
-        let Ok(fuse) = receive_descriptor(socket) else { return Ok(None) };
+        let Ok(fuse) = receive_descriptor(socket) else {
+            return Ok(None);
+        };
         let serve = ServeOptions {
             at_root: true,
             ..ServeOptions::default()

@@ -107,7 +107,9 @@ fn shifted(mut value: Vec<u8>) -> Vec<u8> {
     const USER: u16 = 2;
     const GROUP: u16 = 8;
     for entry in value.get_mut(4..).unwrap_or_default().chunks_exact_mut(8) {
-        let [tag, tag2, _, _, id @ ..] = entry else { continue };
+        let [tag, tag2, _, _, id @ ..] = entry else {
+            continue;
+        };
         let tag = u16::from_le_bytes([*tag, *tag2]);
         if (tag == USER || tag == GROUP)
             && let Ok(bytes) = <[u8; 4]>::try_from(&*id)
@@ -130,7 +132,9 @@ mod tests {
         rooted.extend_from_slice(&100_000u32.to_le_bytes());
         assert_eq!(without_root(&rooted).unwrap(), plain);
         assert_eq!(without_root(b"x"), None);
-        let list = [2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 4, 0, 34, 0, 0, 0];
+        let list = [
+            2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 4, 0, 34, 0, 0, 0,
+        ];
         let then = shifted(list.to_vec());
         assert_eq!(then[..16], list[..16]);
         assert_eq!(then[16], 33);

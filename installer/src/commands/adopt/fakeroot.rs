@@ -45,7 +45,11 @@ impl Fakeroot {
 
 /// Parses `dev=HEX,ino=N,mode=OCTAL,uid=N,gid=N,nlink=N,rdev=N`.
 fn parse(line: &str) -> Option<((u64, u64), Known)> {
-    let fields: HashMap<&str, &str> = line.trim().split(',').filter_map(|field| field.split_once('=')).collect();
+    let fields: HashMap<&str, &str> = line
+        .trim()
+        .split(',')
+        .filter_map(|field| field.split_once('='))
+        .collect();
     let number = |name: &str, radix| u64::from_str_radix(fields.get(name)?, radix).ok();
     let small = |name: &str, radix| u32::try_from(number(name, radix)?).ok();
     let mode = small("mode", 8)?;
@@ -81,7 +85,9 @@ mod tests {
             gid: 42,
         };
         assert_eq!(parse(line), Some(((0xfe01, 1234), known)));
-        let device = parse("dev=1,ino=2,mode=20666,uid=0,gid=0,nlink=1,rdev=259").unwrap().1;
+        let device = parse("dev=1,ino=2,mode=20666,uid=0,gid=0,nlink=1,rdev=259")
+            .unwrap()
+            .1;
         assert_eq!(device.kind, Some(FileType::CharDevice { major: 1, minor: 3 }));
         assert_eq!((parse(""), parse("dev=x,ino=1,mode=1,uid=0,gid=0")), (None, None));
     }

@@ -43,18 +43,31 @@ pub(super) fn check(target: &Target, quick: bool, report: &mut Report, cancel: &
     states(target, &database, report);
     strays(target, &database, report);
     let diversions = Diversions::load(target).unwrap_or_else(|error| {
-        report.add(Kind::Database, Path::new(dpkg_db::DIVERSIONS), with_causes(&error), "");
+        report.add(
+            Kind::Database,
+            Path::new(dpkg_db::DIVERSIONS),
+            with_causes(&error),
+            "",
+        );
         Diversions::default()
     });
     let accounts = Accounts::load(target).unwrap_or_default();
     if let Err(error) = StatOverrides::load(target, &accounts) {
-        report.add(Kind::Database, Path::new(dpkg_db::STATOVERRIDE), with_causes(&error), "");
+        report.add(
+            Kind::Database,
+            Path::new(dpkg_db::STATOVERRIDE),
+            with_causes(&error),
+            "",
+        );
     }
     if !quick {
         let filters = DpkgConfiguration::of(target).filters;
         let left_out = |path: &Path| filters.leave_out(path, false);
         for package in database.packages() {
-            let there = !matches!(package.status, Status::NotInstalled | Status::ConfigFiles | Status::HalfInstalled);
+            let there = !matches!(
+                package.status,
+                Status::NotInstalled | Status::ConfigFiles | Status::HalfInstalled
+            );
             if there {
                 files(target, package, &diversions, &left_out, report, cancel)?;
             }
@@ -81,14 +94,24 @@ fn leftovers(target: &Target, report: &mut Report) {
     for directory in ["updates", "tmp.ci", "reassemble"] {
         let path = admin.join(directory);
         if !names(&path).is_empty() && directory != "reassemble" {
-            report.add(Kind::Leftover, &path, "has what a call of dpkg that did not end has noted", mend);
+            report.add(
+                Kind::Leftover,
+                &path,
+                "has what a call of dpkg that did not end has noted",
+                mend,
+            );
         }
     }
     for directory in [admin.to_owned(), admin.join("triggers"), admin.join("info")] {
         for name in names(&directory) {
             let text = name.to_string_lossy();
             if text.ends_with("-new") || text.ends_with(".new") {
-                report.add(Kind::Leftover, &directory.join(&name), "is a file that dpkg was about to rename", mend);
+                report.add(
+                    Kind::Leftover,
+                    &directory.join(&name),
+                    "is a file that dpkg was about to rename",
+                    mend,
+                );
             }
         }
     }
@@ -116,7 +139,13 @@ fn states(target: &Target, database: &Database, report: &mut Report) {
             report.add_of(Kind::Package, &name, "", what, mend);
         }
         if target.stat(&package.info_path("list")).is_err() {
-            report.add_of(Kind::Database, &name, "", "has no list of its files", "install it again");
+            report.add_of(
+                Kind::Database,
+                &name,
+                "",
+                "has no list of its files",
+                "install it again",
+            );
         }
     }
 }
@@ -133,7 +162,12 @@ fn strays(target: &Target, database: &Database, report: &mut Report) {
         // Package names have dots, kinds of files none.
         let package = text.rsplit_once('.').map_or(&*text, |(package, _)| package);
         if !known.contains(package) {
-            report.add(Kind::Database, &directory.join(&name), "is of no package of the database", "remove it");
+            report.add(
+                Kind::Database,
+                &directory.join(&name),
+                "is of no package of the database",
+                "remove it",
+            );
         }
     }
 }
@@ -148,12 +182,20 @@ fn files(
     cancel: &Cancel,
 ) -> Result<(), Error> {
     let path = package.info_path("md5sums");
-    let Ok(sums) = target.read(&path) else { return Ok(()) };
+    let Ok(sums) = target.read(&path) else {
+        return Ok(());
+    };
     let sums = String::from_utf8_lossy(&sums).into_owned();
     for line in sums.lines() {
         cancel.check()?;
         let Some((sum, name)) = line.split_once("  ") else {
-            report.add_of(Kind::Database, &package.name, &path.to_string_lossy(), "has a line that is none", "install it again");
+            report.add_of(
+                Kind::Database,
+                &package.name,
+                &path.to_string_lossy(),
+                "has a line that is none",
+                "install it again",
+            );
             continue;
         };
         let named = Path::new("/").join(name);
@@ -163,11 +205,20 @@ fn files(
         let used = diversions.used(&named, &package.name);
         let shown = used.to_string_lossy();
         // An administrator's changes of these are meant to be.
-        let conffile = package.conffiles.iter().any(|conffile| Path::new(&conffile.path) == named);
+        let conffile = package
+            .conffiles
+            .iter()
+            .any(|conffile| Path::new(&conffile.path) == named);
         match target.stat(used) {
             Err(error) if error.is_not_found() && conffile => {}
             Err(error) if error.is_not_found() => {
-                report.add_of(Kind::Missing, &package.name, &shown, "is not there", "install the package again");
+                report.add_of(
+                    Kind::Missing,
+                    &package.name,
+                    &shown,
+                    "is not there",
+                    "install the package again",
+                );
             }
             // Told with the disk's.
             Err(_) => {}
@@ -179,8 +230,16 @@ fn files(
                 report.compared += 1;
                 match dpkg_db::md5_of(target, used) {
                     Ok(found) if found == sum || conffile => {}
-                    Ok(_) => report.add_of(Kind::Changed, &package.name, &shown, "has another content than its package brought", ""),
-                    Err(error) => report.add_of(Kind::Changed, &package.name, &shown, with_causes(&error), ""),
+                    Ok(_) => report.add_of(
+                        Kind::Changed,
+                        &package.name,
+                        &shown,
+                        "has another content than its package brought",
+                        "",
+                    ),
+                    Err(error) => {
+                        report.add_of(Kind::Changed, &package.name, &shown, with_causes(&error), "")
+                    }
                 }
             }
         }

@@ -40,7 +40,12 @@ pub(super) fn check(target: &Target, report: &mut Report, cancel: &Cancel) -> Re
                     left.extend(names.filter(|name| !marker(name)).map(|name| path.join(name)));
                 }
                 Err(error) => {
-                    report.add(Kind::Stray, &path, format!("cannot be listed: {error}"), "give yourself the right: chmod u+rwx");
+                    report.add(
+                        Kind::Stray,
+                        &path,
+                        format!("cannot be listed: {error}"),
+                        "give yourself the right: chmod u+rwx",
+                    );
                 }
             }
         }
@@ -50,9 +55,17 @@ pub(super) fn check(target: &Target, report: &mut Report, cancel: &Cancel) -> Re
 }
 
 fn file(target: &Target, path: &Path, on_disk: &Path, found: &fs::Metadata, report: &mut Report) {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     if name.starts_with(TEMPORARY) {
-        report.add(Kind::Leftover, path, "is a file of a run that was killed", "remove it");
+        report.add(
+            Kind::Leftover,
+            path,
+            "is a file of a run that was killed",
+            "remove it",
+        );
     } else if OF_DPKG.iter().any(|end| name.ends_with(end)) {
         report.add(
             Kind::Leftover,
@@ -71,7 +84,12 @@ fn file(target: &Target, path: &Path, on_disk: &Path, found: &fs::Metadata, repo
     }
     let kind = found.file_type();
     if kind.is_char_device() || kind.is_block_device() || kind.is_fifo() || kind.is_socket() {
-        report.add(Kind::Stray, path, "is a device, pipe or socket on the disk itself", "remove it");
+        report.add(
+            Kind::Stray,
+            path,
+            "is a device, pipe or socket on the disk itself",
+            "remove it",
+        );
         return;
     }
     // Links have no mode, and can carry no attribute.
@@ -79,7 +97,10 @@ fn file(target: &Target, path: &Path, on_disk: &Path, found: &fs::Metadata, repo
         report.add(
             Kind::Stray,
             path,
-            format!("has the mode {:04o} on the disk, with which others could write to it or become you", found.mode() & 0o7777),
+            format!(
+                "has the mode {:04o} on the disk, with which others could write to it or become you",
+                found.mode() & 0o7777
+            ),
             "chmod go-w,a-st, and set what its users see with `rootless-install chmod`",
         );
     }
@@ -88,9 +109,20 @@ fn file(target: &Target, path: &Path, on_disk: &Path, found: &fs::Metadata, repo
     }
     match target.stat(path) {
         Ok(stat) => {
-            let special = !matches!(stat.meta.kind, FileType::Regular | FileType::Directory | FileType::Symlink);
+            let special = !matches!(
+                stat.meta.kind,
+                FileType::Regular | FileType::Directory | FileType::Symlink
+            );
             if special && stat.size > 0 {
-                report.add(Kind::Record, path, format!("is {} to its users, and has a content", stat.meta.kind.description()), "");
+                report.add(
+                    Kind::Record,
+                    path,
+                    format!(
+                        "is {} to its users, and has a content",
+                        stat.meta.kind.description()
+                    ),
+                    "",
+                );
             }
             if stat.meta.kind == FileType::Symlink && stat.size == 0 {
                 report.add(Kind::Record, path, "is a link to nothing", "remove it");
@@ -116,22 +148,45 @@ fn attributes(path: &Path, on_disk: &Path, report: &mut Report) {
         Err(Errno::OPNOTSUPP) => return,
         Err(errno) => {
             let why = std::io::Error::from(errno);
-            return report.add(Kind::Record, path, format!("has attributes that cannot be read: {why}"), "");
+            return report.add(
+                Kind::Record,
+                path,
+                format!("has attributes that cannot be read: {why}"),
+                "",
+            );
         }
     };
     list.truncate(length);
-    for name in list.split(|byte| *byte == 0).filter(|name| name.starts_with(XATTR_PREFIX.as_bytes())) {
+    for name in list
+        .split(|byte| *byte == 0)
+        .filter(|name| name.starts_with(XATTR_PREFIX.as_bytes()))
+    {
         let shown = String::from_utf8_lossy(name).into_owned();
         let mut value = vec![0; 1 << 16];
         let length = rustix::fs::lgetxattr(on_disk, name, &mut value).unwrap_or_default();
         value.truncate(length);
         match xattr_from_disk(name) {
             None if shown.strip_prefix(XATTR_PREFIX) == Some("probe") => {
-                report.add(Kind::Leftover, path, format!("has the attribute {shown} of a run that was killed"), format!("setfattr -x {shown}"));
+                report.add(
+                    Kind::Leftover,
+                    path,
+                    format!("has the attribute {shown} of a run that was killed"),
+                    format!("setfattr -x {shown}"),
+                );
             }
-            None => report.add(Kind::Record, path, format!("has the attribute {shown}, which means none"), format!("setfattr -x {shown}")),
+            None => report.add(
+                Kind::Record,
+                path,
+                format!("has the attribute {shown}, which means none"),
+                format!("setfattr -x {shown}"),
+            ),
             Some(b"security.capability") if capability::sets(&value).is_none() => {
-                report.add(Kind::Record, path, "has capabilities that are none", "set them with `rootless-install setcap`");
+                report.add(
+                    Kind::Record,
+                    path,
+                    "has capabilities that are none",
+                    "set them with `rootless-install setcap`",
+                );
             }
             Some(_) => {}
         }
@@ -140,8 +195,12 @@ fn attributes(path: &Path, on_disk: &Path, report: &mut Report) {
 
 /// Looks for work directories of runs that were killed, beside the target.
 fn beside(target: &Target, report: &mut Report) {
-    let Ok(root) = fs::canonicalize(target.root_path()) else { return };
-    let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else { return };
+    let Ok(root) = fs::canonicalize(target.root_path()) else {
+        return;
+    };
+    let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else {
+        return;
+    };
     let prefix = [b".", name.as_bytes(), b".rootless-install-"].concat();
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if !entry.file_name().as_bytes().starts_with(&prefix) {
@@ -150,14 +209,18 @@ fn beside(target: &Target, report: &mut Report) {
         let path = entry.path();
         let marker = fs::File::open(path.join("lock"));
         let alive = marker.is_ok_and(|marker| {
-            rustix::fs::flock(&marker, rustix::fs::FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+            rustix::fs::flock(&marker, rustix::fs::FlockOperation::NonBlockingLockShared)
+                == Err(Errno::WOULDBLOCK)
         });
         if !alive {
             report.add(
                 Kind::Leftover,
                 &path,
                 "is the work directory of a run that was killed",
-                format!("the next run for {} removes it; or `rm -r`", name.to_string_lossy()),
+                format!(
+                    "the next run for {} removes it; or `rm -r`",
+                    name.to_string_lossy()
+                ),
             );
         }
     }

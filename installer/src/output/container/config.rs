@@ -61,7 +61,9 @@ pub(super) fn with_tag(name: &str) -> String {
 /// Returns the time of the image (RFC 3339).
 pub(super) fn created(source: &Source<'_>) -> String {
     // The year 9999 is the last that the form has.
-    let seconds = u64::try_from(source.time()).unwrap_or_default().min(253_402_300_799);
+    let seconds = u64::try_from(source.time())
+        .unwrap_or_default()
+        .min(253_402_300_799);
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
@@ -100,7 +102,9 @@ pub(super) fn json(source: &Source<'_>, created: &str, layers: &[(&str, &str)]) 
     }
     if !given.labels.is_empty() {
         let labels = given.labels.iter().filter_map(|label| label.split_once('='));
-        let labels: Map<String, Value> = labels.map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        let labels: Map<String, Value> = labels
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .collect();
         config.insert("Labels".to_owned(), Value::Object(labels));
     }
     let (architecture, variant) = architecture(source.architecture);

@@ -39,7 +39,10 @@ impl Layers {
             return Ok(layers);
         };
         let base = base(&database);
-        for package in database.packages().filter(|package| package.status == Status::Installed) {
+        for package in database
+            .packages()
+            .filter(|package| package.status == Status::Installed)
+        {
             source.cancel.check()?;
             let layer = match base.contains(package.name.as_str()) {
                 true => BASE,
@@ -54,7 +57,9 @@ impl Layers {
     /// Returns the numbers of the layers that have files, and what is in them.
     pub(super) fn kept(&self) -> impl Iterator<Item = (usize, &'static str)> {
         let filled: BTreeSet<usize> = self.of.values().copied().chain([REST]).collect();
-        filled.into_iter().map(|layer| (layer, NAMES.get(layer).copied().unwrap_or_default()))
+        filled
+            .into_iter()
+            .map(|layer| (layer, NAMES.get(layer).copied().unwrap_or_default()))
     }
 
     pub(super) fn is_last(&self, layer: usize) -> bool {
@@ -79,7 +84,9 @@ impl Layers {
         let sums = text("md5sums");
         let sums = String::from_utf8_lossy(&sums);
         for line in sums.lines() {
-            let Some((sum, path)) = line.split_once("  ") else { continue };
+            let Some((sum, path)) = line.split_once("  ") else {
+                continue;
+            };
             let path = Path::new("/").join(path);
             let same = |stat: &Stat| {
                 stat.meta.kind == FileType::Regular
@@ -126,7 +133,11 @@ impl Layers {
 /// Returns the names of the base packages: those that are essential or required, and what they depend on. Of alternatives
 /// the first that is installed counts.
 fn base(database: &Database) -> HashSet<&str> {
-    let installed = || database.packages().filter(|package| package.status == Status::Installed);
+    let installed = || {
+        database
+            .packages()
+            .filter(|package| package.status == Status::Installed)
+    };
     let mut providers: HashMap<&str, Vec<&Package>> = HashMap::new();
     for package in installed() {
         providers.entry(&package.name).or_default().insert(0, package);

@@ -33,7 +33,9 @@ pub(in crate::view) fn run_command(mut arguments: impl Iterator<Item = OsString>
         return ExitCode::from(NOT_EXECUTED);
     }
     drop(socket);
-    let Some(program) = arguments.next() else { return ExitCode::from(2) };
+    let Some(program) = arguments.next() else {
+        return ExitCode::from(2);
+    };
     // It returns where that fails only.
     let error = Command::new(&program).args(arguments).exec();
     let shown = task_progress::escape_path(Path::new(&program)).to_string();
