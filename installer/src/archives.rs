@@ -42,6 +42,8 @@ impl Archives {
             .unwrap_or(usize::MAX)
             .clamp(1, options.jobs);
         options.allow_older = settings.allow_older;
+        options.offline = settings.offline;
+        options.snapshot.clone_from(&settings.snapshot);
         options.timeout = settings.download_timeout;
         options.connect_timeout = options.connect_timeout.min(settings.download_timeout);
         let flag: Arc<AtomicBool> = Arc::clone(&options.cancel);

@@ -6,6 +6,7 @@
 
 mod adopt;
 pub mod args;
+pub mod cache;
 mod change;
 mod check;
 mod choices;
@@ -21,6 +22,7 @@ mod pack;
 pub mod resolve;
 mod rm;
 mod stat;
+pub mod state;
 mod unpack;
 mod values;
 
@@ -54,6 +56,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if arguments.get(1).is_some_and(|first| first == lint::NAME) {
         return lint::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
+    if arguments.get(1).is_some_and(|first| first == cache::NAME) {
+        return cache::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }
     if let Some(words) = dpkg::words(&arguments) {
         return dpkg::main(&words, &environment);
@@ -144,6 +149,7 @@ pub fn run(settings: &Settings, style: Style) -> ExitCode {
         }
         if !settings.dry_run {
             reporter.event(&Event::Summary { summary: &summary });
+            crate::cache::tidy(&settings.cache, &*reporter);
         }
         Ok(Exit::Success)
     })

@@ -26,6 +26,7 @@ mod steps;
 
 use error::system_error;
 pub use error::{HookError, InstallError};
+pub use recompress::KEPT as RECOMPRESSED;
 
 type Result<T> = std::result::Result<T, InstallError>;
 

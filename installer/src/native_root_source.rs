@@ -11,6 +11,7 @@ mod sealed;
 
 pub use error::NativeRootError;
 pub(crate) use remembered::Remembered;
+pub use sealed::is_whole;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

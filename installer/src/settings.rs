@@ -7,6 +7,7 @@ use crate::preseed::Selections;
 use crate::target_spec::TargetSpec;
 use apt_solve::{Mmdebstrap, Variant};
 use deb_arch::Architecture;
+use deb_archive::Snapshot;
 use script_host::ScriptSettings;
 use std::fmt;
 use std::path::PathBuf;
@@ -78,6 +79,10 @@ pub struct ArchiveSettings {
     pub allow_older: bool,
     /// Time limit for each wait for a server, over which it must also send fast enough.
     pub download_timeout: Duration,
+    /// Whether the network is left alone.
+    pub offline: bool,
+    /// The moment at which archives are read; none for today.
+    pub snapshot: Option<Snapshot>,
 }
 
 impl Default for ArchiveSettings {
@@ -89,6 +94,8 @@ impl Default for ArchiveSettings {
             keyrings: Vec::new(),
             allow_older: false,
             download_timeout: Duration::from_secs(30),
+            offline: false,
+            snapshot: None,
         }
     }
 }
@@ -167,6 +174,12 @@ impl fmt::Display for Settings {
         }
         if self.archives.allow_older {
             writeln!(f, "older Release files are accepted")?;
+        }
+        if self.archives.offline {
+            writeln!(f, "offline")?;
+        }
+        if let Some(snapshot) = &self.archives.snapshot {
+            writeln!(f, "archives as of {}", snapshot.id)?;
         }
         writeln!(f, "cache: {}", escape_path(&self.cache))?;
         for selections in &self.system.selections {

@@ -104,6 +104,8 @@ fn form(responder: Responder, arch: &Architecture, path: &OsStr, arguments: &[Os
         Responder::Python => Form::Executes(modules::python(arch)),
         Responder::Ruby => Form::Executes(interpreters::ruby(arch, path, arguments)),
         Responder::Lua => Form::Executes(interpreters::lua(arch, path)),
+        Responder::Ocaml => Form::Executes(interpreters::ocaml(arguments)),
+        Responder::R => Form::Executes(interpreters::r()),
         Responder::Tcl => Form::Executes(interpreters::tcl(arch)),
         Responder::Node => Form::Executes(interpreters::node(arch)),
         Responder::Guile => Form::Executes(interpreters::guile(arch, path)),

@@ -122,6 +122,19 @@ const CALLS: &[(&str, &str)] = &[
         "node -e 'console.log(process.arch, os.arch(), process.execPath, typeof require(\"iconv\").Iconv)'",
         "riscv64 riscv64 /usr/bin/node function",
     ),
+    (
+        "Rscript -e 'cat(R.version$platform, version$arch, R.Version()$system, Sys.info()[[\"machine\"]], \
+         nlevels(factor(1:2)), \"\\n\")'",
+        "riscv64-unknown-linux-gnu riscv64 riscv64, linux-gnu riscv64 2",
+    ),
+    (
+        "guile -c '(use-modules (ice-9 match)) (display (list %host-type (%site-ccache-dir) (car %load-path)))'",
+        "(riscv64-unknown-linux-gnu /usr/lib/riscv64-linux-gnu/guile/3.0/site-ccache /usr/share/guile/3.0)",
+    ),
+    (
+        "ocamlc -config | grep -E '^(architecture|c_compiler|host|int_size)' | tr '\\n' ' '",
+        "c_compiler: riscv64-linux-gnu-gcc architecture: riscv* int_size: 63 host: riscv64-unknown-linux-gnu",
+    ),
 ];
 
 scenario!(
@@ -136,7 +149,7 @@ scenario!(
         .field(
             "Depends",
             "python3, python3-cffi-backend, ruby, ruby-bcrypt, lua5.4, lua-lpeg, tcl, tcl-thread, libdbi-perl, \
-             php-cli, php-gmp, nodejs, node-iconv",
+             php-cli, php-gmp, nodejs, node-iconv, r-base-core, ocaml, guile-3.0",
         )
         .script("postinst", &script);
     let archive = real.work.make_dir("archive")?;

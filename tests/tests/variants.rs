@@ -118,16 +118,25 @@ scenario!(
         .control_file("conffiles", b"/etc/files.conf\n", 0o644)
         .script("preinst", "#!/bin/sh\nexit 1\n")
         .script("postinst", "#!/bin/sh\nexit 1\n");
-    let more = package("more")?.file("usr/share/more/file", "more\n", 0o644);
-    let archive = Synthetic::with(&[files, more])?;
+    // To tar the second of two files at one path counts, and a conffile that dpkg would remove is nothing.
+    let more = package("more")?
+        .file("etc/shared", "of more\n", 0o644)
+        .file("usr/share/more/file", "more\n", 0o644)
+        .control_file("conffiles", b"remove-on-upgrade /etc/files.conf\n/etc/shared\n", 0o644);
+    let other = package("other")?
+        .field("Depends", "more")
+        .file("etc/shared", "of other\n", 0o644)
+        .control_file("conffiles", b"/etc/shared\n/etc/nowhere\n", 0o644);
+    let archive = Synthetic::with(&[files, more, other])?;
     let run = archive
         .work
-        .run(arguments(&archive, "extract", "files", &[]))
+        .run(arguments(&archive, "extract", "files,other", &[]))
         .end()?;
     run.succeeded();
     let target = archive.work.out("target");
     assert_eq!(read(&target, "etc/files.conf"), "x = 1\n");
     assert_eq!(read(&target, "usr/share/more/file"), "more\n");
+    assert_eq!(read(&target, "etc/shared"), "of other\n");
     assert_eq!(read(&target, "var/lib/dpkg/status"), "");
     for name in ["lock", "info/format", "info/files.list", "triggers/Unincorp"] {
         assert!(!target.join("var/lib/dpkg").join(name).exists(), "{name}");

@@ -11,12 +11,14 @@
 //!   itself, essential, of the target's architecture, of higher priority,
 //!   mentioned later in the indexes;
 //! * the only solution of a dependency of a requested package counts as
-//!   requested itself, and packages it conflicts with are ruled out.
+//!   requested itself; packages it conflicts with are ruled out, and those chosen before
+//!   give way.
 //!
 //! Where a choice leads to a failure further down, all its marks are undone
 //! and the next one is tried.
 
 mod conflicts;
+mod displaced;
 mod solutions;
 
 use std::collections::HashMap;
@@ -73,6 +75,8 @@ pub(crate) struct Marker<'u, 'a> {
     discarded: HashMap<Slot, String>,
     recommends: bool,
     steps: usize,
+    /// Whether a chosen package gave way to another.
+    displaced: bool,
 }
 
 impl<'u, 'a> Marker<'u, 'a> {
@@ -92,6 +96,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             discarded: HashMap::new(),
             recommends,
             steps: 0,
+            displaced: false,
         }
     }
 
@@ -114,6 +119,11 @@ impl<'u, 'a> Marker<'u, 'a> {
             if before.chosen.is_none() && self.state(slot).chosen.is_some() {
                 self.order.retain(|s| *s != slot);
                 self.unwanted.values_mut().for_each(|v| v.retain(|s| *s != slot));
+            }
+            if let Some(id) = before.chosen
+                && !self.order.contains(&slot)
+            {
+                self.note(slot, id);
             }
             if let Some(place) = self.states.get_mut(slot.0 as usize) {
                 *place = before;
@@ -238,7 +248,10 @@ impl<'u, 'a> Marker<'u, 'a> {
             let slot = self.universe.slot_of(*id);
             self.mark(slot, 0).map_err(|failure| (*id, failure))?;
         }
-        Ok(())
+        match self.displaced {
+            true => self.mend(wanted),
+            false => Ok(()),
+        }
     }
 
     fn choose(&mut self, slot: Slot, id: PackageId) {
@@ -254,9 +267,18 @@ impl<'u, 'a> Marker<'u, 'a> {
             },
         );
         if state.chosen.is_none() {
-            self.order.push(slot);
-            for (_, relation) in self.universe.package(id).negatives() {
-                self.unwanted.entry(relation.name).or_default().push(slot);
+            self.order.retain(|known| *known != slot);
+            self.note(slot, id);
+        }
+    }
+
+    /// Puts a slot that is chosen behind the others.
+    fn note(&mut self, slot: Slot, id: PackageId) {
+        self.order.push(slot);
+        for (_, relation) in self.universe.package(id).negatives() {
+            let known = self.unwanted.entry(relation.name).or_default();
+            if !known.contains(&slot) {
+                known.push(slot);
             }
         }
     }
@@ -286,6 +308,9 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
         if depth > DEEPEST {
             return Err(MarkFailure::new("the chain of dependencies is too long".into()));
+        }
+        if state.protected {
+            self.make_way(slot, id);
         }
         if state.chosen.is_none() {
             self.check(id)?;
@@ -404,6 +429,7 @@ impl<'u, 'a> Marker<'u, 'a> {
 
     fn try_solution(&mut self, slot: Slot, id: PackageId, single: bool, depth: usize) -> Marked {
         if single {
+            self.make_way(slot, id);
             self.check(id)?;
             self.choose(slot, id);
             self.protect(slot);

@@ -432,3 +432,40 @@ fn mentions_are_the_same_from_the_table_and_from_the_text() {
     let mixed = format!("{main}{}", index(&["c 1 s390x; Depends: a"]));
     assert_eq!(found(&[input(&mixed, "s", "riscv64")]), expected);
 }
+
+#[test]
+fn what_was_chosen_before_gives_way_to_what_has_to_be() {
+    let lines = &[
+        "office 1; Depends: base, gui",
+        "base 1; Depends: plain | gui, tool",
+        "plain 1; Depends: only-plain; Conflicts: gui",
+        "gui 1; Conflicts: plain",
+        "only-plain 1",
+        "tool 1; Depends: plain | gui | none",
+        "lone 1; Depends: plain",
+        "both 1; Depends: lone | tool, gui",
+        "neither 1; Depends: lone, gui",
+    ];
+    assert_eq!(
+        pick(lines, &["office"]).unwrap(),
+        ["base", "gui", "office", "tool"]
+    );
+    // Whatever the order, and where only one of the two excludes the other.
+    let one_sided: Vec<String> = lines
+        .iter()
+        .map(|line| line.replace("gui 1; Conflicts: plain", "gui 1"))
+        .collect();
+    let one_sided: Vec<&str> = one_sided.iter().map(String::as_str).collect();
+    assert_eq!(
+        pick(&one_sided, &["base", "gui"]).unwrap(),
+        ["base", "gui", "tool"]
+    );
+    assert_eq!(
+        pick(&one_sided, &["office"]).unwrap(),
+        ["base", "gui", "office", "tool"]
+    );
+    // What needed the one that gave way is replaced, too, or nothing can be done.
+    assert_eq!(pick(lines, &["both"]).unwrap(), ["both", "gui", "tool"]);
+    let error = pick(lines, &["neither"]).unwrap_err();
+    assert!(error.contains("plain"), "{error}");
+}

@@ -151,6 +151,25 @@ impl Architecture {
         }
     }
 
+    /// Returns the parts of the name that GNU's configure gives to the system, joined by `-`: processor, vendor, system.
+    pub fn system_type(&self) -> [&'static str; 3] {
+        let (_, system) = self.triplet.split_once('-').unwrap_or_default();
+        [self.gnu_cpu, self.gnu_vendor, system]
+    }
+
+    /// Returns LuaJIT's name of the processor (`lj_arch.h` in its source).
+    pub fn luajit_name(&self) -> &'static str {
+        match self.family {
+            Family::X86 if self.bits == 64 => "x64",
+            Family::X86 => "x86",
+            Family::Arm if self.bits == 64 => "arm64",
+            Family::Arm => "arm",
+            Family::Power if self.bits == 64 => "ppc64",
+            Family::Power => "ppc",
+            _ => self.uname,
+        }
+    }
+
     /// Returns Node.js' name of the processor (`process.arch`, the documentation of process).
     pub fn node_name(&self) -> &'static str {
         match self.family {

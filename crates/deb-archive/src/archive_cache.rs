@@ -31,6 +31,28 @@ use deb_types::{FileHash, hex};
 /// Longest tick of a filesystem's clock: changes of a file that are further apart have different times.
 const TICK: Duration = Duration::from_secs(2);
 
+/// Name of the lock in a cache that is shared by all who use it, and belongs to whoever takes something out alone.
+pub const IN_USE: &str = "in-use.lock";
+
+/// Directory of the tables of indexes. Its number changes with the layout.
+pub const TABLES: &str = "parsed-1";
+
+/// Whether a file of a cache is what its name says, which is its checksum: `by-hash/sha256/ab/abcd…`.
+///
+/// # Errors
+/// It cannot be read.
+pub fn is_whole_download(path: &Path) -> io::Result<bool> {
+    let name = |path: Option<&Path>| Some(path?.file_name()?.to_str()?.to_owned());
+    let algorithm = name(path.parent().and_then(Path::parent)).unwrap_or_default();
+    let sum = name(Some(path)).unwrap_or_default();
+    let Some(hash) = FileHash::of_field(&algorithm.to_ascii_uppercase(), &sum) else {
+        return Ok(false);
+    };
+    let mut hasher = Hasher::of(&hash);
+    hash_into(&mut File::open(path)?, &mut hasher)?;
+    Ok(hasher.finish() == hash.bytes())
+}
+
 /// A small file fetched whole.
 #[derive(Clone, Debug)]
 pub(super) struct Document {
@@ -160,9 +182,9 @@ impl ArchiveCache {
         Ok(path)
     }
 
-    /// Returns the path of an index's table. The directory's number changes with the table's layout.
+    /// Returns the path of an index's table.
     pub(super) fn parsed(&self, hash: &FileHash) -> PathBuf {
-        self.root.join("parsed-1").join(hash.hex())
+        self.root.join(TABLES).join(hash.hex())
     }
 
     fn release_path(&self, url: &str) -> PathBuf {
@@ -193,9 +215,6 @@ impl ArchiveCache {
     /// Keeps a verified answer. Text and validators are one file, so that
     /// concurrent runs cannot mix them.
     pub(super) fn store_release(&self, url: &str, validators: &Validators, bytes: &[u8]) -> Result<()> {
-        if validators == &Validators::default() {
-            return Ok(());
-        }
         let path = self.release_path(url);
         let mut text = format!("release: 2\nsha256: {}\n", hex(&Sha256::digest(bytes))).into_bytes();
         for (name, value) in [

@@ -21,6 +21,12 @@ impl Fetcher {
             return Ok(known);
         }
         let cached = self.cache.load_release(&key);
+        if self.options.offline
+            && matches!(url.scheme(), "http" | "https")
+            && let Some(document) = cached
+        {
+            return Ok(Some(Arc::new(document)));
+        }
         let found = self.small_file(url, limit, cached.as_ref())?;
         if let Ok(mut memo) = self.memo.lock() {
             memo.insert(key, found.clone());

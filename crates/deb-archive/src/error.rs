@@ -69,6 +69,22 @@ pub enum ArchiveError {
         /// The last failure.
         reason: String,
     },
+    /// The network is not to be used, and the cache does not have it.
+    #[error("{name} is not in the cache, and --offline was given; make it once without --offline ({url})")]
+    Offline {
+        /// Display name.
+        name: String,
+        /// URL of the file.
+        url: String,
+    },
+    /// Nothing says where states of the past are to be had.
+    #[error(
+        "{url}: no snapshot service is known for this archive; give its URL with --snapshot-url, with @SNAPSHOTID@ in it"
+    )]
+    NoSnapshots {
+        /// The Release file.
+        url: String,
+    },
     /// The server sends, but hardly anything.
     #[error(
         "{url}: too slow: {rate} bytes a second over {}, at least {least} are waited for; give another --mirror, or a longer --download-timeout",

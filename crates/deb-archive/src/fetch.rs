@@ -9,6 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::archive_cache::{self, ArchiveCache, Document};
+use super::lock::{Lock, lock_file};
+use super::snapshot::Snapshot;
 use super::transport::{Transport, TransportOptions};
 use super::{ArchiveError, DownloadProgress, PackageFile, Result};
 use deb_index::Packages;
@@ -37,6 +39,10 @@ pub struct FetchOptions {
     pub time: Option<SystemTime>,
     /// Accepts a Release file that is older than the one seen last.
     pub allow_older: bool,
+    /// Nothing is asked of the network: what is not in the cache or on this machine cannot be had.
+    pub offline: bool,
+    /// The moment at which archives are read; none for their state of today.
+    pub snapshot: Option<Snapshot>,
     /// Once this is true, downloads end with [`ArchiveError::Interrupted`].
     pub cancel: Arc<AtomicBool>,
 }
@@ -55,6 +61,8 @@ impl FetchOptions {
             https_proxy: None,
             time: None,
             allow_older: false,
+            offline: false,
+            snapshot: None,
             cancel: Arc::default(),
         }
     }
@@ -70,6 +78,8 @@ pub struct Fetcher {
     pub(super) memo: Mutex<HashMap<String, Option<Arc<Document>>>>,
     /// Indexes without a checksum by URL, for the same reason.
     pub(super) unhashed: Mutex<HashMap<String, Option<Packages>>>,
+    /// Nothing is taken out of the cache as long as this is open.
+    _in_use: std::fs::File,
     /// Warnings given so far.
     warned: Mutex<HashSet<String>>,
 }
@@ -89,11 +99,14 @@ impl Fetcher {
     /// [`ArchiveError::Io`] if the cache cannot be written.
     pub fn new(options: FetchOptions, progress: Arc<dyn DownloadProgress>) -> Result<Self> {
         archive_cache::prepare(&options.cache)?;
+        let stop = || options.cancel.load(Ordering::Relaxed);
+        let in_use = lock_file(&options.cache.join(archive_cache::IN_USE), Lock::Shared, &stop)?;
         let transport = Transport::new(TransportOptions {
             connect_timeout: options.connect_timeout,
             read_timeout: options.timeout,
             http_proxy: options.http_proxy.clone(),
             https_proxy: options.https_proxy.clone(),
+            offline: options.offline,
         });
         let cache = ArchiveCache::new(options.cache.clone());
         Ok(Self {
@@ -103,6 +116,7 @@ impl Fetcher {
             transport,
             memo: Mutex::default(),
             unhashed: Mutex::default(),
+            _in_use: in_use,
             warned: Mutex::default(),
         })
     }

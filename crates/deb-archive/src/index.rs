@@ -103,7 +103,7 @@ pub fn load_indexes(
                 suites.push(Suite {
                     number,
                     source,
-                    base,
+                    base: Cow::Borrowed(base),
                     name: suite,
                     keyring: keyring.clone(),
                 });
@@ -111,11 +111,25 @@ pub fn load_indexes(
         }
     }
     let releases = fetcher.parallel(&suites, |suite, _| {
-        match load_release(fetcher, suite.source, suite.base, suite.name, &suite.keyring) {
-            Err(ArchiveError::UnknownSuite { .. }) if suite.source.optional => Ok(None),
-            other => other.map(Some),
+        match load_release(fetcher, suite.source, &suite.base, suite.name, &suite.keyring) {
+            Err(ArchiveError::UnknownSuite { .. } | ArchiveError::Offline { .. })
+                if suite.source.optional =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+            Ok(release) => suite.of_the_past(fetcher, release).map(Some),
         }
     })?;
+    for (suite, found) in suites.iter_mut().zip(&releases) {
+        if let Some((_, Some(base))) = found {
+            suite.base = Cow::Owned(base.clone());
+        }
+    }
+    let releases: Vec<_> = releases
+        .into_iter()
+        .map(|found| found.map(|(release, _)| release))
+        .collect();
     let mut wanted: Vec<IndexFile<'_>> = Vec::new();
     let mut skipped = Vec::new();
     for (suite, release) in suites.iter().zip(&releases) {
@@ -172,7 +186,7 @@ pub fn load_indexes(
         };
         Ok(Some(Index {
             source: index.suite.number,
-            base: index.suite.base.clone(),
+            base: index.suite.base.clone().into_owned(),
             suite: index.suite.name.to_owned(),
             codename: index.release.codename.clone(),
             release_archive: index.release.suite.clone(),

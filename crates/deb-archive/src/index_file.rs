@@ -74,7 +74,7 @@ impl<'a> IndexFile<'a> {
             let urls: Result<Vec<Url>> = by_hash
                 .into_iter()
                 .chain([format!("{root}{name}")])
-                .map(|path| join(suite.base, &path, suite.name))
+                .map(|path| join(&suite.base, &path, suite.name))
                 .collect();
             Some(IndexForm {
                 compression,

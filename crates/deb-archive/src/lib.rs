@@ -41,6 +41,7 @@ mod paragraphs;
 mod rate;
 mod release;
 mod seen;
+mod snapshot;
 mod source;
 mod source_lists;
 mod sources_text;
@@ -51,6 +52,7 @@ mod verify;
 #[cfg(test)]
 mod testing;
 
+pub use archive_cache::{IN_USE, TABLES, is_whole_download};
 pub use error::ArchiveError;
 pub use fetch::{FetchOptions, Fetcher};
 pub use index::{Index, load_indexes};
@@ -58,6 +60,7 @@ pub use keyring::Keyring;
 pub use lock::{Lock, lock_file};
 pub use machine_sources::{MachineSources, machine_sources, sources_of, target_sources};
 pub use package_file::PackageFile;
+pub use snapshot::Snapshot;
 pub use source::{SignedBy, Source, SourceFormat, SourceList};
 pub use source_lists::{default_sources, parse_mirror_argument, parse_sources_text, target_files};
 

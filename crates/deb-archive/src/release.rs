@@ -33,6 +33,10 @@ pub(super) struct Release {
     date: String,
     valid_until: String,
     version: String,
+    /// `Label`.
+    pub(super) label: String,
+    /// `Snapshots`: a URL of this archive's states of the past.
+    pub(super) snapshots: String,
     /// Files by their paths below the Release file.
     files: HashMap<String, ReleaseEntry>,
     /// Whether the indexes must be taken without a checksum: nothing names one that counts, and the user trusts the
@@ -115,6 +119,8 @@ impl Release {
             date: get("date"),
             valid_until: get("valid-until"),
             version: get("version"),
+            label: get("label"),
+            snapshots: get("snapshots"),
             files,
             unhashed,
             authenticated: true,
@@ -134,6 +140,8 @@ impl Release {
             date: String::new(),
             valid_until: String::new(),
             version: String::new(),
+            label: String::new(),
+            snapshots: String::new(),
             files: HashMap::new(),
             unhashed: true,
             authenticated: true,

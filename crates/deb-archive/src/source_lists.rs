@@ -125,7 +125,7 @@ pub fn default_sources(
                 list.text.push_str(&more.text);
                 list.sources.extend(more.sources);
             }
-            Err(ArchiveError::UnknownSuite { .. }) => {}
+            Err(ArchiveError::UnknownSuite { .. } | ArchiveError::Offline { .. }) => {}
             Err(error) => return Err(error),
         }
     }

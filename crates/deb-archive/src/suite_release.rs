@@ -1,5 +1,6 @@
 //! Suites of sources and their Release files: fetched, verified, and checked to be those asked for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
@@ -26,7 +27,7 @@ pub(super) struct Suite<'a> {
     pub(super) number: usize,
     pub(super) source: &'a Source,
     /// Archive root.
-    pub(super) base: &'a Url,
+    pub(super) base: Cow<'a, Url>,
     /// Name as the source gives it.
     pub(super) name: &'a str,
     /// Keys its Release file may be signed with.
@@ -37,7 +38,7 @@ impl<'a> Suite<'a> {
     /// Returns the error for a suite that is not there.
     pub(super) fn unknown(&self) -> ArchiveError {
         ArchiveError::UnknownSuite {
-            base: show(self.base),
+            base: show(&self.base),
             suite: self.name.to_owned(),
         }
     }
@@ -63,6 +64,19 @@ impl<'a> Suite<'a> {
         (found, lacking)
     }
 
+    /// Returns the Release file to read in the place of today's, and the archive's root, where a state of the past is asked
+    /// for. It counts as valid: who asks for it knows its age.
+    pub(super) fn of_the_past(&self, fetcher: &Fetcher, today: Release) -> Result<(Release, Option<Url>)> {
+        let Some(snapshot) = &fetcher.options.snapshot else {
+            return Ok((today, None));
+        };
+        let base = snapshot.of(&today)?;
+        let mut source = self.source.clone();
+        source.check_valid_until = false;
+        let release = load_release(fetcher, &source, &base, self.name, &self.keyring)?;
+        Ok((release, Some(base)))
+    }
+
     /// Returns the architectures to read, of those asked for.
     pub(super) fn architectures<'b>(&self, release: &Release, archs: &[&'b str]) -> Vec<&'b str> {
         let here = |arch: &&str| self.source.has_architecture(arch);
@@ -86,8 +100,8 @@ struct Fetched {
     text: Vec<u8>,
     /// URL to show.
     url: String,
-    /// The file, where it may answer in the place of the server.
-    document: Option<(Url, Arc<Document>)>,
+    /// The files, which may answer in the place of the server.
+    documents: Vec<(Url, Arc<Document>)>,
     /// What is wrong with its signature, where the source may be insecure.
     doubt: Option<ArchiveError>,
 }
@@ -119,7 +133,7 @@ pub(super) fn load_release(
     let Fetched {
         text,
         url,
-        document,
+        documents,
         doubt,
     } = fetched;
     let insecure = doubt.is_some();
@@ -133,7 +147,12 @@ pub(super) fn load_release(
         ));
     }
     release.authenticated = source.trusted || !(insecure || release.unhashed);
-    for warning in release.check(suite, source, now)? {
+    let checked = match release.check(suite, source, now) {
+        // Whoever is without the network wants the state that there is.
+        Err(error @ ArchiveError::Expired { .. }) if fetcher.options.offline => vec![error.to_string()],
+        checked => checked?,
+    };
+    for warning in checked {
         fetcher.warn_once(&warning);
     }
     // Whoever needs no signature could write any date for those who do.
@@ -149,10 +168,9 @@ pub(super) fn load_release(
     };
     sighting.note(&fetcher.options.cache, fetcher.options.allow_older, &stop)?;
     // Only now: what was refused must not answer in the place of the server.
-    if let Some((inline_url, document)) = document {
-        fetcher
-            .cache
-            .store_release(inline_url.as_str(), &document.validators, &document.bytes)?;
+    for (url, document) in documents {
+        let Document { bytes, validators } = &*document;
+        fetcher.cache.store_release(url.as_str(), validators, bytes)?;
     }
     Ok(release)
 }
@@ -210,7 +228,12 @@ fn fetch_release(
         base: show(base),
         suite: suite.to_owned(),
     };
-    if let Some(document) = fetcher.document(&inline_url, RELEASE_LIMIT)? {
+    let inline = match fetcher.document(&inline_url, RELEASE_LIMIT) {
+        // The cache may have the other form.
+        Err(ArchiveError::Offline { .. }) if source.inrelease_path.is_none() => None,
+        inline => inline?,
+    };
+    if let Some(document) = inline {
         let url = show(&inline_url);
         let verified = match source.trusted {
             true => verify::unverified(&document.bytes, &url),
@@ -225,7 +248,7 @@ fn fetch_release(
         return Ok(Fetched {
             text,
             url,
-            document: Some((inline_url, document)),
+            documents: vec![(inline_url, document)],
             doubt,
         });
     }
@@ -239,12 +262,17 @@ fn fetch_release(
         .document(&release_url, RELEASE_LIMIT)?
         .ok_or_else(unknown)?;
     let url = show(&release_url);
+    let mut documents = vec![(release_url, Arc::clone(&text))];
     let verified = match source.trusted {
         true => Ok(()),
         false => {
             let signature_url = join(base, &format!("{directory}Release.gpg"), suite)?;
             match fetcher.document(&signature_url, SIGNATURE_LIMIT)? {
-                Some(signature) => verify::detached(&text.bytes, &signature.bytes, keyring, now, &url),
+                Some(signature) => {
+                    let verified = verify::detached(&text.bytes, &signature.bytes, keyring, now, &url);
+                    documents.push((signature_url, signature));
+                    verified
+                }
                 None => Err(ArchiveError::NotSigned { url: url.clone() }),
             }
         }
@@ -256,7 +284,7 @@ fn fetch_release(
     Ok(Fetched {
         text: text.bytes.clone(),
         url,
-        document: None,
+        documents,
         doubt,
     })
 }

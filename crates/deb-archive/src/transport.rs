@@ -62,6 +62,8 @@ pub(super) enum RequestError {
         reason: &'static str,
     },
     Local(io::Error),
+    /// The network is not to be used.
+    Offline,
     Fatal(ArchiveError),
 }
 
@@ -71,7 +73,7 @@ impl RequestError {
         match self {
             Self::Unreachable(_) => true,
             Self::Status { status, .. } => *status >= 500 || matches!(*status, 408 | 425 | 429),
-            Self::NotFound | Self::Redirect { .. } | Self::Local(_) | Self::Fatal(_) => false,
+            Self::NotFound | Self::Redirect { .. } | Self::Local(_) | Self::Offline | Self::Fatal(_) => false,
         }
     }
 
@@ -91,6 +93,10 @@ impl RequestError {
                 reason,
             },
             Self::Local(error) => ArchiveError::io("read", url.path())(error),
+            Self::Offline => ArchiveError::Offline {
+                name: name.to_owned(),
+                url: shown,
+            },
             Self::Fatal(error) => error,
         }
     }
@@ -107,6 +113,8 @@ pub(super) struct TransportOptions {
     pub(super) http_proxy: Option<String>,
     /// Proxy for https URLs where the environment names none.
     pub(super) https_proxy: Option<String>,
+    /// Whether the network must not be used.
+    pub(super) offline: bool,
 }
 
 /// Makes requests; the HTTP client is set up when the first URL needs it.
@@ -136,6 +144,7 @@ impl Transport {
         validators: &Validators,
     ) -> std::result::Result<TransportReply, RequestError> {
         match url.scheme() {
+            "http" | "https" if self.options.offline => Err(RequestError::Offline),
             "http" | "https" => self.get_http(url, offset, validators),
             "file" | "copy" => get_local(url, offset),
             _ => Err(RequestError::Redirect {
@@ -393,6 +402,7 @@ mod tests {
                 read_timeout: Duration::from_secs(1),
                 http_proxy: http_proxy.map(str::to_owned),
                 https_proxy: None,
+                offline: false,
             })
         };
         let url = |text| Url::parse(text).unwrap();

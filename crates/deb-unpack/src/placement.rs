@@ -9,7 +9,7 @@ use dpkg_db::{ControlArchive, DPKG_NEW, DPKG_TMP, Ownership, Package, with_suffi
 use rootless_install_fs::{FileType, Meta, Stat, Target};
 
 use super::claims::Claims;
-use super::context::Context;
+use super::context::{Context, Layering};
 use super::error::DebError;
 use super::file::DebFile;
 
@@ -49,10 +49,16 @@ impl<'a> Placement<'a> {
         target: &'a Target,
         context: &'a Context<'a>,
     ) -> Result<Self, DebError> {
-        let conffiles = control.conffiles().map_err(|source| DebError::Database {
-            path: deb.path().to_owned(),
-            source,
-        })?;
+        // To tar a conffile is a file.
+        let conffiles = match context.layering {
+            Layering::Tar => Vec::new(),
+            Layering::Dpkg | Layering::TarThenDpkg => {
+                control.conffiles().map_err(|source| DebError::Database {
+                    path: deb.path().to_owned(),
+                    source,
+                })?
+            }
+        };
         Ok(Self {
             deb,
             package,

@@ -16,9 +16,11 @@ pub mod unrunnable;
 pub mod view;
 
 pub use session::{
-    Native, NativeScripts, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind,
-    ScriptSettings, Session, SessionError, open,
+    NATIVE_PACKAGES, Native, NativeScripts, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot,
+    ScriptRootKind, ScriptSettings, Session, SessionError, open,
 };
+
+pub use sysroot::is_whole as is_whole_native_package;
 
 /// The example of README.md, compiled as a test.
 #[cfg(doctest)]

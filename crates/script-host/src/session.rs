@@ -31,6 +31,7 @@ pub use options::{Native, Options, Processor, ScriptSettings};
 pub use private::check_native_system;
 pub use root::{ScriptRoot, ScriptRootKind};
 pub use run::{RunResult, ScriptCall};
+pub use shared::NATIVE_PACKAGES;
 pub use stand_in::NativeScripts;
 
 use crate::arch_output;

@@ -22,6 +22,7 @@ pub use counterparts::Counterparts;
 pub use error::SysrootError;
 pub use maintscripts::{NativeScript, native_script};
 pub(crate) use maintscripts::{is_native_program, native_names, script_at};
+pub use stored::is_whole;
 
 use apt_solve::{PackageId, Universe, closure};
 use crossbeam::channel;

@@ -42,6 +42,8 @@ entries! {
     CONTROL = "control";
     /// Description of the target for the library map: see [`Description`](crate::Description).
     DESCRIPTION = "target";
+    /// Script that native guile reads before all others, whose name it knows.
+    GUILE_START = "init.scm";
     /// What apt tells a hook of the packages that it will install, while the hook runs.
     HOOK_INFORMATION = "hook-information";
     /// Library map, a module of the dynamic loader.
@@ -50,6 +52,8 @@ entries! {
     MAINTSCRIPTS = "maintscripts";
     /// Script that native node reads before all others.
     NODE_START = "start.js";
+    /// Script that native R reads in the place of its site profile.
+    R_START = "start.R";
     /// Script that native ruby reads before all others.
     RUBY_START = "start.rb";
     /// Answers for debconf, while it takes them.

@@ -62,6 +62,10 @@ pub enum Responder {
     Node,
     /// guile(1): its modules, and what they are compiled to.
     Guile,
+    /// R(1): its packages' libraries, and `R.version`.
+    R,
+    /// ocamlc(1): what `-config` tells.
+    Ocaml,
 }
 
 impl Answer {

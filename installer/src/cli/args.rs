@@ -10,6 +10,7 @@ use clap::{ArgAction, Parser};
 
 use super::choices;
 use super::image_args::ImageArgs;
+use super::state::StateArgs;
 use super::values::{self, Names};
 use crate::merge_usr::MergedUsr;
 use crate::settings::Mode;
@@ -149,6 +150,10 @@ pub struct Args {
     /// an old state with known faults that somebody serves again.
     #[arg(long)]
     pub allow_older_release: bool,
+
+    /// Which state of archives is read.
+    #[command(flatten)]
+    pub state: StateArgs,
 
     /// How long a mirror may take for its next bytes before another attempt is made
     ///

@@ -147,6 +147,8 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
             keyrings,
             allow_older: args.allow_older_release,
             download_timeout: args.download_timeout,
+            offline: args.state.offline,
+            snapshot: args.state.snapshot(),
         },
         cache: std::path::absolute(cache).map_err(SettingsError::CurrentDirectory)?,
         temporary: environment.temporary(),

@@ -49,7 +49,7 @@ pub(super) fn imitate(value: &str) -> Result<Mmdebstrap, String> {
 }
 
 /// Parses a duration as humantime writes it; a bare number is seconds.
-fn duration(value: &str) -> Result<Duration, String> {
+pub(super) fn duration(value: &str) -> Result<Duration, String> {
     match value.parse::<u64>() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),
         Err(_) => humantime::parse_duration(value)

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Directory of recompressed packages in the cache. Another form has another name.
-const KEPT: &str = "quick-1";
+pub const KEPT: &str = "quick-1";
 /// Directory of recompressed packages in the scratch directory of a run.
 const TEMPORARY: &str = "recompressed";
 /// Number of bytes of recompressed packages that may wait to be unpacked.

@@ -9,10 +9,9 @@ use apt_solve::{PackageId, Phase, Step};
 use deb_unpack::{
     Context, Expected, Job, Layering, UnpackedPackage, open_package, touched_by_tar, unpack_all,
 };
-use dpkg_db::{DPKG_NEW, Database, PackageKey};
+use dpkg_db::{Database, PackageKey};
 use rootless_install_fs::{FileType, Timestamp};
 use script_host::Session;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use task_progress::{Event, Stage};
 
@@ -29,17 +28,6 @@ impl Installation<'_, '_> {
                 Layering::Tar,
                 &Recompression::default(),
             )?;
-            for package in &unpacked {
-                for (path, _) in package.control.conffiles()? {
-                    let path = Path::new(&path);
-                    let mut waiting = OsString::from(path);
-                    waiting.push(DPKG_NEW);
-                    let directory = path.parent().unwrap_or(Path::new("/"));
-                    let before = self.target.stat_follow(directory)?.meta.mtime;
-                    self.target.rename(Path::new(&waiting), path)?;
-                    self.target.set_mtime(directory, before)?;
-                }
-            }
             let is_directory = |path: &Path| {
                 let stat = self.target.stat(path);
                 stat.is_ok_and(|stat| stat.meta.kind == FileType::Directory)
@@ -211,6 +199,8 @@ impl Installation<'_, '_> {
             |path: &Path, may_hold_others: bool| configuration.filters.leave_out(path, may_hold_others);
         context.left_out = &left_out;
         context.forces = configuration.forces;
+        // tar writes over what is there.
+        context.forces.overwrite |= layering == Layering::Tar;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let report = |index: usize, unpacked: &dpkg_db::Unpacked| {
             if let Some(id) = ids.get(index) {

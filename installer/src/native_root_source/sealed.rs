@@ -30,7 +30,7 @@ fn write(root: &Path, look: &str, content: &str) -> io::Result<()> {
 }
 
 /// Whether a root filesystem is as it was sealed.
-pub(super) fn is_whole(root: &Path) -> bool {
+pub fn is_whole(root: &Path) -> bool {
     let mut seal = [0; LENGTH];
     let Ok(LENGTH) = getxattr(root, SEAL, &mut seal[..]) else {
         return false;

@@ -1,10 +1,11 @@
 //! Interpreters whose native counterparts look for compiled modules in directories of this machine. They are told the
 //! target's, in which the modules load as native ones, and know the target's machine.
 
-use super::{Execution, modules};
+use super::{Execution, Rewrite, modules};
 use crate::base_name;
 use crate::paths::Architecture;
-use shim_protocol::paths::{NODE_START, RUBY_START};
+use shim_protocol::PHANTOM_DIRECTORY;
+use shim_protocol::paths::{NODE_START, R_START, RUBY_START};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -81,13 +82,82 @@ pub(super) fn lua(arch: &Architecture, path: &OsStr) -> Execution {
             format!("{own}/?.so;{debians};{other};{own}/loadall.so;./?.so"),
         ),
     };
+    let mut variables = Vec::new();
     // The variable with a version in its name would count more than the caller's.
-    let callers = env::var_os("LUA_CPATH").is_some();
-    with(if callers {
-        Vec::new()
-    } else {
-        vec![(name, places.into())]
-    })
+    if env::var_os("LUA_CPATH").is_none() {
+        variables.push((name, places.into()));
+    }
+    if jit {
+        variables.push(("LUA_INIT", jit_machine(arch).into()));
+    }
+    with(variables)
+}
+
+/// What luajit(1) runs first: `jit.arch` and `ffi.arch` are compiled in.
+fn jit_machine(arch: &Architecture) -> String {
+    let name = arch.luajit_name();
+    format!("jit.arch='{name}' do local o,f=pcall(require,'ffi') if o then f.arch='{name}' end end")
+}
+
+/// R(1): what is compiled into it is changed by a profile that it reads in the place of the site's, which that reads.
+pub(super) fn r() -> Execution {
+    with(vec![("R_PROFILE", R_START.into())])
+}
+
+/// Lines of `ocamlc -config` that tell of the machine, and the variables of the target's `Makefile.config` with their values.
+const OCAML: &[(&str, &str)] = &[
+    ("architecture", "ARCH"),
+    ("asm_cfi_supported", "ASM_CFI_SUPPORTED"),
+    ("function_sections", "FUNCTION_SECTIONS"),
+    ("host", "HOST"),
+    ("model", "MODEL"),
+    ("native_compiler", "NATIVE_COMPILER"),
+    ("system", "SYSTEM"),
+    ("target", "TARGET"),
+];
+
+/// ocamlc(1): what `-config` tells is compiled in.
+pub(super) fn ocaml(arguments: &[OsString]) -> Execution {
+    let asked = matches!(arguments, [only] if only == "-config");
+    Execution {
+        rewrite: asked.then_some(Rewrite {
+            text: |arch, text| {
+                ocaml_configuration(arch, text, |library| {
+                    std::fs::read_to_string(format!("{library}/Makefile.config")).unwrap_or_default()
+                })
+            },
+            file: None,
+            without: &[],
+        }),
+        ..modules::load()
+    }
+}
+
+/// Returns the lines `text` of a native `ocamlc -config` as the target's says them, whose `Makefile.config` in the
+/// directory of its standard library `read` returns.
+fn ocaml_configuration(arch: &Architecture, text: &[u8], read: impl Fn(&str) -> String) -> Vec<u8> {
+    let text = modules::of_the_target(arch, text);
+    let text = String::from_utf8_lossy(&text);
+    let library = text
+        .lines()
+        .find_map(|line| line.strip_prefix("standard_library: "));
+    let makefile = library.map(read).unwrap_or_default();
+    let value = |key: &str| match key {
+        "word_size" => Some(arch.bits.to_string()),
+        "int_size" => Some((arch.bits - 1).to_string()),
+        _ => {
+            let (_, name) = OCAML.iter().find(|(known, _)| *known == key)?;
+            let mut lines = makefile.lines();
+            lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.trim().to_owned()))
+        }
+    };
+    let lines = text.lines().map(|line| {
+        let changed = line
+            .split_once(": ")
+            .and_then(|(key, _)| Some(format!("{key}: {}\n", value(key)?)));
+        changed.unwrap_or_else(|| format!("{line}\n"))
+    });
+    lines.collect::<String>().into_bytes()
 }
 
 /// tclsh(1): `auto_path` has the target's directory of packages with compiled modules.
@@ -130,6 +200,7 @@ pub(super) fn guile(arch: &Architecture, path: &OsStr) -> Execution {
         ("GUILE_AUTO_COMPILE", "0".into())
     };
     with(vec![
+        ("GUILE_LOAD_PATH", PHANTOM_DIRECTORY.into()),
         (
             "GUILE_SYSTEM_EXTENSIONS_PATH",
             format!("{library}:{own}/extensions").into(),
@@ -146,6 +217,30 @@ mod tests {
         let variables = executed("riscv64", tool, &[]).variables;
         let found = variables.into_iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value.into_string().unwrap())
+    }
+
+    #[test]
+    fn what_ocamlc_tells_of_the_machine() {
+        let arch = crate::paths::target("armhf".as_ref()).unwrap();
+        let native = crate::paths::NATIVE_TRIPLET;
+        let text = format!(
+            "standard_library: /usr/lib/{native}/ocaml\nc_compiler: {native}-gcc\narchitecture: x\nint_size: 63\nword_size: 64\nos_type: Unix\n"
+        );
+        let told = super::ocaml_configuration(arch, text.as_bytes(), |library| {
+            assert_eq!(library, "/usr/lib/arm-linux-gnueabihf/ocaml");
+            "ARCH=arm\nNOT=x\n".to_owned()
+        });
+        let expected = "standard_library: /usr/lib/arm-linux-gnueabihf/ocaml\nc_compiler: arm-linux-gnueabihf-gcc\narchitecture: arm\nint_size: 31\nword_size: 32\nos_type: Unix\n";
+        assert_eq!(String::from_utf8(told).unwrap(), expected);
+        let asked = |arguments: &[&str]| executed("armhf", "/usr/bin/ocamlc.opt", arguments).rewrite;
+        assert!(asked(&["-config"]).is_some() && asked(&["-c", "x.ml"]).is_none());
+    }
+
+    #[test]
+    fn luajit_names_the_targets_processor() {
+        let code = variable("/usr/bin/luajit-2.1", "LUA_INIT").unwrap();
+        assert!(code.starts_with("jit.arch='riscv64'"), "{code}");
+        assert_eq!(variable("/usr/bin/lua5.1", "LUA_INIT"), None);
     }
 
     #[test]

@@ -74,12 +74,12 @@ fn listed(arguments: &[OsString], file: String) -> Execution {
 }
 
 /// Text with the target's triplet and system type for the native ones.
-fn of_the_target(arch: &Architecture, text: &[u8]) -> Vec<u8> {
+pub(super) fn of_the_target(arch: &Architecture, text: &[u8]) -> Vec<u8> {
     let text = map_triplet(text, NATIVE_TRIPLET, arch.triplet);
     map_triplet(
         &text,
-        &system_type(Architecture::native()).1,
-        &system_type(arch).1,
+        &Architecture::native().system_type().join("-"),
+        &arch.system_type().join("-"),
     )
 }
 
@@ -109,20 +109,11 @@ const NATIVE_FORM: &str = Architecture::native().fontconfig_name();
 
 /// bash(1): HOSTTYPE and MACHTYPE are compiled in, but yield to the environment.
 pub(super) fn bash(arch: &Architecture) -> Execution {
-    let (cpu, system) = system_type(arch);
+    let system = arch.system_type().join("-");
     Execution {
-        variables: vec![("HOSTTYPE", cpu.into()), ("MACHTYPE", system.into())],
+        variables: vec![("HOSTTYPE", arch.gnu_cpu.into()), ("MACHTYPE", system.into())],
         ..Execution::default()
     }
-}
-
-/// The processor, and the whole name that GNU's configure gives to the system.
-fn system_type(arch: &Architecture) -> (&'static str, String) {
-    let (_, rest) = arch.triplet.split_once('-').unwrap_or_default();
-    (
-        arch.gnu_cpu,
-        format!("{}-{}-{rest}", arch.gnu_cpu, arch.gnu_vendor),
-    )
 }
 
 /// perl(1): compiled modules are found where the target has them, and `Config` is
@@ -245,7 +236,7 @@ mod tests {
             file.unwrap(),
             "/usr/lib/s390x-linux-gnu/gtk-3.0/3.0.0/immodules.cache"
         );
-        let system = system_type(Architecture::native()).1;
+        let system = Architecture::native().system_type().join("-");
         let path = "/usr/lib/s390x-linux-gnu/libgtk2.0-0t64/gtk-query-immodules-2.0";
         let header = format!("# ModulesPath = /usr/lib/{NATIVE_TRIPLET}/gtk-2.0/{system}/immodules\n");
         let (text, _) = rewritten("s390x", path, &[], &header);

@@ -43,7 +43,11 @@ pub(super) fn create(
         machine: target.uname.as_bytes(),
     }
     .encode(&mut |piece| description.extend_from_slice(piece));
-    let [ruby, node] = [interpreters::ruby(target), interpreters::node(target)];
+    let [ruby, node, guile] = [
+        interpreters::ruby(target),
+        interpreters::node(target),
+        interpreters::guile(target),
+    ];
     let mut files: Vec<(&str, &[u8], u32)> = Vec::new();
     if redirected {
         files.extend([
@@ -51,7 +55,9 @@ pub(super) fn create(
             (names::LIBRARY_MAP, maintscript_shim::LIBRARY_MAP, 0o644),
             (names::DESCRIPTION, &description, 0o644),
             (names::RUBY_START, ruby.as_bytes(), 0o644),
+            (names::GUILE_START, guile.as_bytes(), 0o644),
             (names::NODE_START, node.as_bytes(), 0o644),
+            (names::R_START, interpreters::R.as_bytes(), 0o644),
         ]);
     }
     if chrootless || target == Architecture::native() {

@@ -23,8 +23,9 @@ pub(super) fn seal(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a directory is as it was made. Those of older versions have no digest, and are not.
-pub(super) fn is_whole(directory: &Path) -> bool {
+/// Whether the directory of an unpacked native package in the cache is as it was made. Those of older versions have no
+/// digest, and are not.
+pub fn is_whole(directory: &Path) -> bool {
     let known = fs::read_to_string(beside(directory)).ok();
     known.is_some() && directory.is_dir() && known == tree_digest::of_contents(directory).ok()
 }

@@ -70,6 +70,8 @@ s390x$ /usr/bin/lua5.4 -e x
     executes LUA_CPATH_5_4 libraries machine
 s390x$ /usr/bin/lua5.1 -e x
     executes LUA_CPATH libraries machine
+s390x$ /usr/bin/luajit -e x
+    executes LUA_CPATH LUA_INIT libraries machine
 "#,
         ),
     tool("tclsh wish expect")
@@ -103,23 +105,42 @@ s390x$ /usr/bin/node -e x
 guile -s /etc/x
     run -s /etc/x
 riscv64$ /usr/lib/riscv64-linux-gnu/guile/3.0/bin/guile -s x
-    executes GUILE_SYSTEM_EXTENSIONS_PATH GUILE_SYSTEM_COMPILED_PATH libraries machine
+    executes GUILE_LOAD_PATH GUILE_SYSTEM_EXTENSIONS_PATH GUILE_SYSTEM_COMPILED_PATH libraries machine
 s390x$ /usr/lib/s390x-linux-gnu/guile/3.0/bin/guile -s x
-    executes GUILE_SYSTEM_EXTENSIONS_PATH GUILE_AUTO_COMPILE libraries machine
+    executes GUILE_LOAD_PATH GUILE_SYSTEM_EXTENSIONS_PATH GUILE_AUTO_COMPILE libraries machine
 "#,
         ),
     // Their modules are at the same paths for every machine, so that loading them is redirected without more.
-    tool("php R Rscript ocamlrun pike")
+    tool("R")
+        .root(Method::Pure, CALLERS)
+        .answer("R", Responder::R)
+        .shown(
+            r#"
+R /etc/x
+    run /etc/x
+s390x$ /usr/lib/R/bin/exec/R -e x
+    executes R_PROFILE libraries machine
+"#,
+        ),
+    tool("ocamlc")
+        .answer("ocamlc ocamlc.opt ocamlc.byte", Responder::Ocaml)
+        .shown(
+            r#"
+s390x$ /usr/bin/ocamlc.opt -config
+    executes libraries machine rewritten
+s390x$ /usr/bin/ocamlc.opt -c x.ml
+    executes libraries machine
+"#,
+        ),
+    tool("php Rscript ocamlrun pike")
         .versioned()
         .root(Method::Pure, CALLERS)
-        .answer("php* R ocamlrun* pike*", Responder::Modules)
+        .answer("php* ocamlrun* pike*", Responder::Modules)
         .shown(
             r#"
 php8.4 /etc/x
     run /etc/x
 s390x$ /usr/bin/php8.4 -r x
-    executes libraries machine
-s390x$ /usr/lib/R/bin/exec/R -e x
     executes libraries machine
 "#,
         ),
