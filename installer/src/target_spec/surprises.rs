@@ -2,6 +2,7 @@
 //! there is.
 
 use super::TargetError;
+use crate::command_names::ON_TARGETS;
 use crate::output::Format;
 use deb_types::near::distance;
 
@@ -226,7 +227,7 @@ pub(super) fn command(name: &str) -> Option<TargetError> {
     };
     // Words that differ by a letter may well be names of directories.
     let exchanged = |command: &str| lower.len() == command.len() && misspelt(command);
-    for command in crate::cli::WORDS {
+    for command in ON_TARGETS {
         if lower == *command || exchanged(command) {
             return Some(error(&format!("there is `rootless-install {command}`")));
         }
