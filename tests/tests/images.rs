@@ -154,7 +154,7 @@ scenario!(
     let listed = Command::new("cpio").args(["-itvn", "--quiet"]).stdin(cpio).env("LC_ALL", "C").output()?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     for line in ["-rwsr-xr-x   2 0        0", "drwxr-s---   2 1000     1001", "crw-rw-rw-   1 0        0          1,   3"] {
-        assert!(listed.contains(line), "{line}: {listed}");
+        assert!(listed.contains(line), "{line}: {}", listed.get(..2000).unwrap_or(&listed));
     }
     assert_eq!(listed.lines().count(), of_tar.len());
     for (ending, input) in [
