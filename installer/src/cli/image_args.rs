@@ -11,7 +11,13 @@ use std::ffi::OsStr;
 #[command(next_help_heading = "Format of the result")]
 pub struct ImageArgs {
     /// What to make, whatever the name
-    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = choices::form())]
+    #[arg(
+        id = "result_format",
+        long = "format",
+        value_name = "FORMAT",
+        default_value = "auto",
+        value_parser = choices::form()
+    )]
     pub format: Form,
 
     /// Size of an ext2, ext3 or ext4 image, as 2G or 800M [default: as much as is needed]

@@ -233,6 +233,7 @@ impl Selected {
             include: settings.include.clone(),
             suite: settings.archives.suite.clone(),
             install_recommends: settings.install_recommends,
+            present: Vec::new(),
             mmdebstrap: settings.imitate.unwrap_or_else(|| Mmdebstrap::of_suite(universe)),
             assumed: merge_usr::assumed(universe, settings.system.merged_usr)?,
         };
