@@ -432,8 +432,6 @@ fn the_defaults_have_updates_and_security_where_they_are() {
         install_recommends: None,
         http_proxy: None,
         https_proxy: None,
-        install_recommends: None,
-        allow_insecure: false,
     };
     let defaults = |suite: &str| {
         let fetcher = fetcher(archive.cache.path());
