@@ -262,6 +262,7 @@ impl NativeRootSource<'_, '_> {
             mount_point: work.view(),
             observer: None,
             native_scripts: None,
+            dpkg: None,
         })?;
         Ok(())
     }

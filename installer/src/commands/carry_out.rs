@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::prepare::{Chosen, Prepared, Universes, request};
 use crate::bookkeeping::Given;
+use crate::dpkg::InSession;
 use crate::hooks::moments::RunHooks;
 use crate::install::{DeferredPackages, Installation, ScriptHost};
 use crate::native_root_source::{NativeRoot, NativeRootSource};
@@ -91,7 +92,16 @@ impl CarryOut<'_, '_> {
             loaded: OnceLock::new(),
         };
         let native_scripts = |package: &Package, script: &str| scripts.script(package, script);
+        let dpkg = InSession {
+            target: self.target,
+            architecture: settings.system.arch,
+            bound: Vec::new(),
+            cancel,
+        };
+        // Where this machine executes the target's own dpkg, hooks have that.
+        let answers = self.moments.is_some() && settings.system.is_redirected();
         Ok(installation.run(ScriptHost {
+            dpkg: answers.then_some(&dpkg),
             native_scripts: (settings.native_tools == NativeTools::Packages).then_some(&native_scripts),
             root: prepared
                 .scripts_run
