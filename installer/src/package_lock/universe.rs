@@ -229,11 +229,9 @@ fn fields(stanza: &str) -> BTreeMap<String, String> {
         let (item, after) = next_item(rest);
         rest = after;
         match item {
-            Item::Field { name, value } => {
-                if !LEFT_OUT.contains(&name.to_ascii_lowercase().as_str()) {
-                    let value: Vec<&str> = value.split_whitespace().collect();
-                    found.insert(name.to_owned(), value.join(" "));
-                }
+            Item::Field { name, value } if !LEFT_OUT.contains(&name.to_ascii_lowercase().as_str()) => {
+                let value: Vec<&str> = value.split_whitespace().collect();
+                found.insert(name.to_owned(), value.join(" "));
             }
             Item::End | Item::Blank => return found,
             _ => {}
