@@ -248,7 +248,11 @@ pub fn command_line(shell: bool) -> Command {
 }
 
 /// Returns the settings that arguments and environment mean.
-fn resolve(matches: &ArgMatches, shell: bool, environment: &Environment) -> Result<(RunSettings, Option<ArchiveTarget>), Mistake> {
+fn resolve(
+    matches: &ArgMatches,
+    shell: bool,
+    environment: &Environment,
+) -> Result<(RunSettings, Option<ArchiveTarget>), Mistake> {
     let mistake = |text: String| Mistake(text);
     let words = |name: &str| -> Vec<OsString> {
         matches

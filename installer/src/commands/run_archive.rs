@@ -56,7 +56,9 @@ pub fn run(
         return Ok(end);
     };
     if end != CommandEnd::Exited(0) && !matches!(settings.program, Program::Shell(_)) {
-        reporter.warn(&format!("the command did not succeed, so {output} is not written"));
+        reporter.warn(&format!(
+            "the command did not succeed, so {output} is not written"
+        ));
         return Ok(end);
     }
     let packing = PackSettings {

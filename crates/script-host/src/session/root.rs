@@ -3,11 +3,11 @@
 use super::shared::Shared;
 use super::{Network, Observer, Result, SessionError, private, resolver, serving, wrappers};
 use crate::script::Environment;
-use deb_arch::Architecture;
 use crate::view::{
     AdminView, BoundView, DPKG_ROOT, Machine, NativeRootView, SandboxedOptions, Sink, View, ViewError,
     ViewOptions, admin_mount_point,
 };
+use deb_arch::Architecture;
 use rootless_install_fs::{SERVED, ServeOptions, Target};
 use shim_protocol::{names, paths, variables};
 use std::fs;
