@@ -109,9 +109,10 @@ update_once() {
 	updated=yes
 }
 
-# What tests use and the program does not: mmdebstrap with emulation, and for root
+# What tests use and the program does not: mmdebstrap with emulation, readers of images, and for root
 # an ordinary user.
 install_reference_tools() {
+	install_packages cpio skopeo umoci
 	install_packages mmdebstrap arch-test qemu-user-static binfmt-support fakeroot attr libcap2-bin gzip xz-utils zstd
 	if [ "$(id -u)" -eq 0 ]; then
 		id ritest >/dev/null 2>&1 || useradd --create-home --shell /bin/sh ritest

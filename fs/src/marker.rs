@@ -22,23 +22,24 @@ const FIRST_LINE: &str = "This directory is a root filesystem made by rootless-i
 
 const TEXT: &str = "
 Everything in it belongs to whoever made it. The owners, modes, devices and
-capabilities that its own users are to see are kept in extended attributes of the
-files (user.containers.override_stat, user.rootless-install.*), so
+capabilities that its own users are to see are kept in extended attributes of
+the files (user.containers.override_stat, user.rootless-install.*), so
 
   tar, cp, rsync, mkfs -d, mksquashfs, docker build ...
 
-called on this directory, also by root, take the wrong owners and modes and plain
-files for devices. Use instead:
+called on this directory, also by root, take the wrong owners and modes, and
+plain files for devices. Use instead:
 
-  rootless-install pack DIRECTORY NAME.tar      (or .squashfs, .ext4, .cpio, ...)
-  rootless-install stat DIRECTORY/PATH          what its users see
-  rootless-install chown|chmod|mknod|setcap     change that
-  rootless-install mount DIRECTORY DIR          all of it, as a filesystem
-  rootless-install check DIRECTORY              whether it is whole
-  rootless-install rm DIRECTORY                 remove it
+  rootless-install pack DIRECTORY NAME.tar     (.squashfs, .ext4, .cpio, ...)
+  rootless-install stat DIRECTORY/PATH         what its users see
+  rootless-install chown|chmod|mknod|setcap    change that
+  rootless-install mount DIRECTORY DIR         all of it, as a filesystem
+  rootless-install check DIRECTORY             whether it is whole
+  rootless-install rm DIRECTORY                remove it
 
-Where you find this file in an archive, an image or a copy, it was not made that
-way, and its owners are wrong. This file is not part of the root filesystem.
+Where you find this file in an archive, an image or a copy, that was not made
+so, and the owners in it are wrong. This file is not part of the root
+filesystem.
 ";
 
 /// The marker of one directory.

@@ -42,6 +42,7 @@ use clap::error::{ContextKind, ErrorKind};
 pub use args::{Args, Cli};
 pub use exit::Exit;
 
+use crate::command_names::ON_TARGETS;
 use crate::commands;
 use crate::settings::Settings;
 use crate::staging;
@@ -110,18 +111,13 @@ fn make(arguments: &[OsString], environment: &environment::Environment, style: S
     }
 }
 
-/// Words that are commands, but for `lint` and `dpkg`.
-pub(crate) const WORDS: &[&str] = &[
-    "pack", "unpack", "check", "stat", "chown", "chmod", "mknod", "setcap", "mount", "umount", "adopt", "rm",
-];
-
 /// A command on targets: it gets its name, the arguments that begin with it, the environment and the style.
 type OnTargets = fn(&str, &[OsString], &environment::Environment, Style) -> ExitCode;
 
 /// Returns the command on targets that the first argument names.
 fn on_targets(arguments: &[OsString]) -> Option<(&'static str, OnTargets)> {
     let first = arguments.get(1)?;
-    let name = WORDS.iter().find(|word| first == *word)?;
+    let name = ON_TARGETS.iter().find(|word| first == *word)?;
     let command: OnTargets = match *name {
         "pack" => pack::main,
         "unpack" => unpack::main,

@@ -10,6 +10,7 @@ mod archives;
 pub mod bookkeeping;
 pub mod cache;
 pub mod cli;
+mod command_names;
 pub mod commands;
 pub mod configure;
 pub mod dpkg;

@@ -1,6 +1,6 @@
 //! Making the result of the finished target: a directory, an archive or an image.
 //!
-//! A [`Format`] is an [`Output`]: it writes a target to a [`Sink`].
+//! A [`Format`] is an [`Output`]: it writes a [`Source`], a finished target, to a [`Sink`].
 //!
 //! Everything is read through [`Target`], never through a mount, and in one order: a directory, then its entries,
 //! sorted by the bytes of their names, as `tar --sort=name` does. Nothing in the result depends on the order in
@@ -21,24 +21,73 @@ mod files;
 mod format;
 pub mod header;
 mod maker;
-mod options;
 mod sink;
+mod source;
 mod squashfs;
 
 use rootless_install_fs::{Target, Timestamp};
-use task_progress::Cancel;
+use std::path::Path;
+use task_progress::{Cancel, Reporter};
 
 pub use archive::{Selection, TarOptions, write_selected, write_tar};
 pub use compress::Compression;
 pub use container::{ContainerConfig, Layout};
 pub use error::Error;
 pub use ext::Generation;
-pub use format::{Format, Output, Source};
-pub use options::ImageOptions;
+pub use format::Format;
 pub use sink::Sink;
 
 use archive::BLOCK;
 use files::Files;
+
+/// A finished target, and all that a format needs beside it.
+pub struct Source<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// Options of images.
+    pub options: &'a ImageOptions,
+    /// Latest time in the result, in seconds since 1970; none for no limit.
+    pub source_date_epoch: Option<i64>,
+    /// Debian's name of the target's architecture.
+    pub architecture: &'a str,
+    /// A directory for files of this run, on the filesystem of the result.
+    pub scratch: &'a Path,
+    /// Receiver of progress.
+    pub reporter: &'a dyn Reporter,
+    /// The user's will to stop.
+    pub cancel: &'a Cancel,
+}
+
+/// A way to write a finished target: everything in the order of [`Target::walk`], with its fake ownership. The same
+/// target gives the same bytes.
+pub trait Output {
+    /// Checks what can be known before the target is there: options, and the program that is needed.
+    ///
+    /// # Errors
+    /// The reason why [`write`](Self::write) would fail.
+    fn check(&self, options: &ImageOptions) -> Result<(), Error>;
+
+    /// Writes the target.
+    ///
+    /// # Errors
+    /// Those of reading the target and of writing, [`Error::Cancelled`].
+    fn write(&self, source: &Source<'_>, sink: &mut Sink<'_>) -> Result<Written, Error>;
+}
+
+/// Options of images; which format has which is said at each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageOptions {
+    /// Size in bytes of ext2, ext3 and ext4; none for as much as is needed.
+    pub size: Option<u64>,
+    /// Bytes that are left free, where the size is not given.
+    pub free: Option<u64>,
+    /// The filesystem's label: ext2, ext3, ext4, EROFS.
+    pub label: Option<String>,
+    /// The filesystem's UUID; none for one that the content decides: ext2, ext3, ext4, EROFS.
+    pub uuid: Option<String>,
+    /// Configuration of a container image.
+    pub container: ContainerConfig,
+}
 
 /// Size of a result that was written, and what it lacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

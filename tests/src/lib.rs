@@ -9,6 +9,7 @@
 //! * [`fidelity`] holds root filesystems against references, which mmdebstrap makes with emulation,
 //!   case by case; [`compare`] is the comparison, [`listing`] and [`initramfs`] are what is compared,
 //!   and [`disk`] is for directories;
+//! * [`filled`] is a target with a file of every kind;
 //! * [`attack`] is a script that means harm;
 //! * [`in_place`] calls the program as dpkg;
 //! * [`bench`](mod@bench) measures what a root filesystem takes, beside others;
@@ -31,6 +32,7 @@ mod documents;
 pub mod elf;
 pub mod error;
 pub mod fidelity;
+pub mod filled;
 pub mod findings;
 pub mod gdbm;
 pub mod in_place;

@@ -41,7 +41,14 @@ pub enum Need {
     Fakeroot,
     /// Files of the tests that chattr(1) can make immutable.
     Immutability,
+    /// Programs that make images, and others that read them.
+    Images,
 }
+
+/// The programs of [`Need::Images`].
+const IMAGES: [&str; 8] = [
+    "tar2sqfs", "sqfs2tar", "mke2fs", "debugfs", "e2fsck", "cpio", "skopeo", "umoci",
+];
 
 impl Need {
     /// Everything the program itself asks for.
@@ -96,6 +103,10 @@ impl Need {
                 "foreign programs are emulated, and only root can switch that off",
             ),
             Self::Fakeroot => (which("fakeroot").is_some(), "apt-get install fakeroot"),
+            Self::Images => (
+                IMAGES.iter().all(|program| which(program).is_some()),
+                "apt-get install squashfs-tools-ng e2fsprogs cpio skopeo umoci",
+            ),
             Self::Immutability => (
                 immutability(),
                 "chattr(1) cannot make a file of the tests immutable; set ROOTLESS_INSTALL_TEST_DIR to another filesystem",

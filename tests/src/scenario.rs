@@ -33,6 +33,15 @@ pub mod needs {
         first: &[Need::Program],
         besides: &[],
     };
+    /// The program, programs that make images, and others that read them.
+    pub const IMAGES: Needs = Needs {
+        first: &[Need::Program],
+        besides: &[Need::Images],
+    };
+    /// A target whose scripts run, and the same.
+    pub const CONFIGURE_IMAGES: Needs = to_configure_and(&[Need::Images]);
+    /// A target whose scripts run, and fakeroot.
+    pub const CONFIGURE_FAKEROOT: Needs = to_configure_and(&[Need::Fakeroot]);
     /// A target whose scripts run.
     pub const CONFIGURE: Needs = to_configure_and(&[]);
     /// The same, and root, who takes parts of the machine away.

@@ -139,10 +139,11 @@ scenario!(
         ("version", "rootless-install --version"),
         ("lnit", "rootless-install lint"),
         ("install", "rootless-install TARGET"),
-        ("oci:x", "`oci:` is no kind of target"),
         ("docker://x", "`docker:` is no kind of target"),
-        ("image.oci", "image.tar"),
-        ("rootfs.cpio.gz", "rootfs.tar.gz"),
+        ("disk.img", "--format"),
+        ("disk.btrfs", "disk.ext4"),
+        ("rootfs.cpio.lz4", "rootfs.cpio.zst"),
+        ("pakc", "rootless-install pack"),
         ("y.tz2", "y.tar.xz"),
     ] {
         let outcome = work.run([target]).end()?;

@@ -321,6 +321,18 @@ scenario!(
     assert!(text.contains("Setting up sudo (") && text.contains("APT::Architecture \"riscv64\""), "{text}");
     let owner = records(&target)?.get("usr/bin/sudo").cloned().unwrap_or_default();
     assert!(owner.contains("4755"), "{owner}");
+    // The command has the machine's network, and its scripts have none.
+    let script = "#!/usr/bin/perl\nuse Socket;\nsocket(S, AF_INET, SOCK_STREAM, 0) ? print \"socket\\n\" : print \"none: $!\\n\";\n";
+    let net = Package::new("net", "1.0-1", "all").script("postinst", script);
+    let net = real.work.write("home/net.deb", &net.build()?)?;
+    let probe = "perl -MSocket -e 'socket(S, AF_INET, SOCK_STREAM, 0) and print \"has one\\n\"'";
+    let bind = format!("cat >/tmp/net.deb && {probe} && dpkg -i /tmp/net.deb && dpkg -P net && rm /tmp/net.deb");
+    let mut words: Vec<String> = ["run", "--cache"].map(str::to_owned).to_vec();
+    words.extend([real.work.path("cache").display().to_string(), target.display().to_string()]);
+    words.extend(["--", "sh", "-c", &bind].map(str::to_owned));
+    let through = format!("\"$@\" <'{}'", net.display());
+    let text = said(&real.work.run_plain(words).through(through).end()?, 0);
+    assert!(text.contains("has one\n") && text.contains("none: Permission denied"), "{text}");
     let listed = said(&command("apt list --installed 2>/dev/null; dpkg -l sudo | tail -n 1")?, 0);
     assert!(listed.contains("sudo/") && listed.contains("ii  sudo"), "{listed}");
     let _ = said(&command("apt-get purge -y sudo && ! test -e /etc/sudoers && dpkg --audit")?, 0);

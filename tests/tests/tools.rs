@@ -331,6 +331,29 @@ scenario!(
 });
 
 scenario!(
+    /// A compiler is the one for the target's machine, from a package of another name, and is told where the target's
+    /// libraries are.
+    compilers_stand_in, CONFIGURE, {
+    let [native, foreign] = architectures()?;
+    let name = format!("usr/bin/{}-gcc-9", foreign.triplet);
+    let echo = std::fs::read("/usr/bin/echo").at("/usr/bin/echo")?;
+    let cross = format!("gcc-9-{}", foreign.triplet.replace('_', "-"));
+    let cross = Package::new(&cross, "1.0-1cross1", native.debian).field("Depends", "libc6").file(&name, echo, 0o755);
+    let own = Package::new("gcc-9", "1.0-1", foreign.debian)
+        .field("Depends", "libc6")
+        .file(&name, stub(foreign, &name), 0o755)
+        .link("usr/bin/gcc", &format!("{}-gcc-9", foreign.triplet))
+        .file(&format!("usr/lib/gcc/{}/9/crtbegin.o", foreign.triplet), "", 0o644);
+    let calls = package("calls")?
+        .field("Depends", "gcc-9")
+        .script("postinst", "#!/bin/sh\nset -e\nexec >/var/lib/seen\ngcc -c x.c\ngcc -dumpmachine\n");
+    let archive = Synthetic::with(&[cross, own, calls])?;
+    archive.install("calls", "target").end()?.succeeded();
+    let seen = read(&archive.work.out("target"), "var/lib/seen");
+    assert_eq!(seen, format!("-B/usr/lib/gcc/{0}/9/ -c x.c\n{0}\n", foreign.triplet));
+});
+
+scenario!(
     /// A package that needs an extension of the processor asks for the target's, of which --target-cpu tells.
     the_processor_is_the_targets, CONFIGURE, {
     let [_, foreign] = architectures()?;

@@ -190,6 +190,7 @@ impl Example {
             scratch: &self.scratch(),
             mount_point: self.directory.path().join("view"),
             cache: &cache,
+            surroundings: script_host::Surroundings::default(),
             observer,
             reporter: self.lines.clone(),
             cancel: &Cancel::new(),

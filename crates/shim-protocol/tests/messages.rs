@@ -51,6 +51,18 @@ fn requests() -> Vec<Request<'static>> {
             program: b"ld.so",
             arguments: strings(b"\0-x\0"),
         },
+        Request::Dpkg {
+            directory: b"/mnt",
+            environment: strings(b"DPKG_ROOT=\0DPKG_FRONTEND_LOCKED=1\0"),
+            descriptors: strings(b"5\x0017\0"),
+            arguments: strings(b"dpkg\0--status-fd\x005\0-i\0a b.deb\0\0"),
+        },
+        Request::Dpkg {
+            directory: b"/",
+            environment: strings(b""),
+            descriptors: strings(b""),
+            arguments: strings(b"dpkg-query\0"),
+        },
         Request::Loader {
             directory: b"/x",
             environment: strings(b""),
@@ -278,4 +290,43 @@ fn paths_are_below_the_private_directory() {
         paths::SYSROOT,
         format!("{}/{}", shim_protocol::PHANTOM_DIRECTORY, names::SYSROOT)
     );
+}
+
+#[test]
+fn the_dialogue_about_scripts_comes_back() {
+    use shim_protocol::dialogue::{Ended, Run};
+    let runs = [
+        Run {
+            filter: b"\0\x01filter\0",
+            command: strings(b"/var/lib/dpkg/info/a.postinst\0configure\0\0"),
+            environment: strings(b"DPKG_ROOT=\0"),
+        },
+        Run {
+            filter: b"",
+            command: strings(b"/bin/sh\0"),
+            environment: strings(b""),
+        },
+    ];
+    for run in runs {
+        let mut bytes = Vec::new();
+        run.encode(&mut |piece| bytes.extend_from_slice(piece));
+        assert_eq!(Run::decode(&bytes), Ok(run));
+        for length in 0..bytes.len() {
+            let _ = Run::decode(bytes.get(..length).unwrap());
+        }
+    }
+    for hostile in [
+        &b""[..],
+        b"9\0",
+        b"0\x009\0a\0",
+        b"9999\x001\0a\0",
+        b"x\x001\0a\0",
+        b"0\x001\0a",
+    ] {
+        assert!(Run::decode(hostile).is_err(), "{hostile:?}");
+    }
+    for ended in [Ended::Exited(-1), Ended::Signalled(9), Ended::NotRun(2)] {
+        assert_eq!(Ended::decode(ended.encode()), Ok(ended));
+    }
+    assert!(Ended::decode(*b"?0000").is_err());
 }

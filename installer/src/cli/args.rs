@@ -41,6 +41,9 @@ Other commands (a target of such a name is ./lint, ./pack, …):
                          see `rootless-install lint --help`
   rootless-install dpkg  dpkg for a root filesystem that exists, also by the name dpkg;
                          see `rootless-install dpkg --help`
+  rootless-install run, shell
+                         a command, or a shell, in a target that is there: apt, for one;
+                         see `rootless-install run --help`
   rootless-install mmdebstrap
                          mmdebstrap's command line, also by the name mmdebstrap;
                          see `rootless-install mmdebstrap --help`

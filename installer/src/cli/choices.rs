@@ -158,18 +158,6 @@ pub(super) fn format() -> impl TypedValueParser<Value = Format> {
     ])
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_variants_agree() {
-        for (variant, word, ..) in VARIANTS {
-            assert_eq!(variant.as_str(), *word);
-        }
-    }
-}
-
 /// `--format` of a result.
 pub(super) fn form() -> impl TypedValueParser<Value = Form> {
     parser(FORMS)
@@ -240,3 +228,15 @@ const FORMS: &[Choice<Form>] = &[
     ),
     (Form::Null, "null", &[], "Nothing: all is done, and thrown away"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_variants_agree() {
+        for (variant, word, ..) in VARIANTS {
+            assert_eq!(variant.as_str(), *word);
+        }
+    }
+}

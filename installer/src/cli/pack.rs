@@ -12,7 +12,8 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use task_progress::{Event, Style};
+use task_progress::Style;
+use task_progress::summary::ByteCount;
 
 /// Writes a target as an archive or an image, with the owners, modes, devices and capabilities that its users see
 ///
@@ -45,8 +46,10 @@ struct PackArgs {
 pub(super) fn main(name: &str, arguments: &[OsString], environment: &Environment, style: Style) -> ExitCode {
     match resolve(name, arguments, environment, style) {
         Ok((settings, messages)) => console::run(messages.verbosity(), style, |reporter, cancel| {
-            let summary = pack::run(&settings, reporter, cancel)?;
-            reporter.event(&Event::Summary { summary: &summary });
+            let (path, bytes) = pack::run(&settings, &**reporter, cancel)?;
+            if let Some(path) = path {
+                reporter.note(&format!("made {}, {}", path.display(), ByteCount(bytes)));
+            }
             Ok(Exit::Success)
         }),
         Err(exit) => exit,

@@ -474,7 +474,7 @@ fn variable(given: &OsStr) -> Option<Result<(OsString, OsString), Mistake>> {
 mod tests {
     use super::*;
 
-    fn given(words: &[&str]) -> Result<(RunSettings, Option<ArchiveTarget>), Mistake> {
+    fn given(words: &[&str]) -> Result<RunSettings, Mistake> {
         let environment = Environment {
             home: Some("/home/u".into()),
             ..Environment::default()

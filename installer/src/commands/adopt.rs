@@ -220,7 +220,11 @@ impl Adopting {
             path: on_disk.to_owned(),
             source,
         };
-        if self.ids != Ids::Own && (seen.uid() == OVERFLOW || seen.gid() == OVERFLOW) {
+        // The id is Debian's nobody, too; only of a user whom the namespace does not have nothing can be changed.
+        if self.ids != Ids::Own
+            && (seen.uid() == OVERFLOW || seen.gid() == OVERFLOW)
+            && lchown(on_disk, Some(seen.uid()), Some(seen.gid())).is_err()
+        {
             return Err(foreign(on_disk));
         }
         let attributes = Attributes::take(on_disk, self.ids == Ids::FromOne).map_err(failed)?;

@@ -8,8 +8,7 @@ use crate::staging::Staging;
 use crate::target_spec::TargetSpec;
 use deb_arch::Architecture;
 use std::path::PathBuf;
-use std::sync::Arc;
-use task_progress::{Cancel, Reporter, Stage, Summary, Tally};
+use task_progress::{Cancel, Reporter, Stage};
 
 /// Settings of the command.
 #[derive(Clone, Debug)]
@@ -26,17 +25,21 @@ pub struct PackSettings {
     pub temporary: PathBuf,
 }
 
-/// Writes the target. Nothing is left behind where that fails.
+/// Writes the target. Nothing is left behind where that fails. Returns the path of the result, none for a stream, and
+/// its size in bytes.
 ///
 /// # Errors
 /// Those of opening the target, and of writing.
-pub fn run(settings: &PackSettings, reporter: &Arc<dyn Reporter>, cancel: &Cancel) -> Result<Summary, Error> {
-    let tally = Tally::new(Arc::clone(reporter));
+pub fn run(
+    settings: &PackSettings,
+    reporter: &dyn Reporter,
+    cancel: &Cancel,
+) -> Result<(Option<PathBuf>, u64), Error> {
     let target = finished::open(&settings.target)?;
     let _hold = finished::hold(&target, false)?;
     let architecture = finished::architecture(&target)?.unwrap_or_else(Architecture::native);
     let Some(format) = settings.output.format() else {
-        return Ok(tally.summary());
+        return Ok((None, 0));
     };
     format.check(&settings.image)?;
     let staging = Staging::for_output(&settings.output, &settings.temporary)?;
@@ -46,7 +49,7 @@ pub fn run(settings: &PackSettings, reporter: &Arc<dyn Reporter>, cancel: &Cance
         source_date_epoch: settings.source_date_epoch,
         architecture: architecture.name,
         scratch: &staging.make_scratch()?,
-        reporter: &tally,
+        reporter,
         cancel,
     };
     let bytes = {
@@ -54,9 +57,5 @@ pub fn run(settings: &PackSettings, reporter: &Arc<dyn Reporter>, cancel: &Cance
         write_output(&settings.output, format, &source, &staging)?
     };
     cancel.check()?;
-    Ok(Summary {
-        output: staging.commit()?,
-        output_bytes: Some(bytes),
-        ..tally.summary()
-    })
+    Ok((staging.commit()?, bytes))
 }

@@ -68,6 +68,6 @@ pub fn run(
         source_date_epoch: settings.scripts.source_date_epoch,
         temporary: archive.parent.clone(),
     };
-    pack::run(&packing, reporter, cancel)?;
+    pack::run(&packing, &**reporter, cancel)?;
     Ok(end)
 }

@@ -21,7 +21,7 @@ pub(super) fn apply(path: &Path, tree: &mut Tree<'_>) -> Result<(), Error> {
         source,
     })?;
     let reader = decompressed(Box::new(file)).map_err(damaged(path))?;
-    archive::read(path, reader, tree, |member, tree| whiteout(member, tree))
+    archive::read(path, reader, tree, whiteout)
 }
 
 /// Removes what a member says, if it is of that kind.

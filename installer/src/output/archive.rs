@@ -112,7 +112,7 @@ pub fn write_selected<W: Write>(
 
 /// Returns the name of the member for a path: `./usr/bin` for `/usr/bin`, with a `/` at the end for a directory, as
 /// GNU tar writes them.
-fn member_name(path: &Path, directory: bool) -> Vec<u8> {
+pub(super) fn member_name(path: &Path, directory: bool) -> Vec<u8> {
     let path = path.as_os_str().as_bytes();
     let mut name = b"./".to_vec();
     name.extend_from_slice(path.strip_prefix(b"/").unwrap_or(path));

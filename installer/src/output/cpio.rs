@@ -138,7 +138,12 @@ impl<W: Write> Archive<W> {
             mode: kind | meta.mode,
             uid: meta.uid,
             gid: meta.gid,
-            nlink,
+            // What the disk counts of a directory is the disk's affair.
+            nlink: if meta.kind == FileType::Directory {
+                2
+            } else {
+                nlink
+            },
             mtime: u32::try_from(time.max(0)).unwrap_or(u32::MAX),
             size: u32::try_from(size).map_err(|_| Error::TooLarge {
                 path: path.to_owned(),

@@ -1,48 +1,11 @@
 //! Formats of a result that is one file, or a directory of an image: all made from a finished target.
 
-use super::container::{Container, Layout};
+use super::container::{Container, ContainerConfig, Layout};
 use super::cpio::Cpio;
 use super::erofs::Erofs;
 use super::ext::{Ext, Generation};
 use super::squashfs::Squashfs;
-use super::{Compression, Error, ImageOptions, Sink, TarOptions, Written, write_tar};
-use rootless_install_fs::Target;
-use std::path::Path;
-use task_progress::{Cancel, Reporter};
-
-/// A finished target, and all that a format needs beside it.
-pub struct Source<'a> {
-    /// The target.
-    pub target: &'a Target,
-    /// Options of images.
-    pub options: &'a ImageOptions,
-    /// Latest time in the result, in seconds since 1970; none for no limit.
-    pub source_date_epoch: Option<i64>,
-    /// Debian's name of the target's architecture.
-    pub architecture: &'a str,
-    /// A directory for files of this run, on the filesystem of the result.
-    pub scratch: &'a Path,
-    /// Receiver of progress.
-    pub reporter: &'a dyn Reporter,
-    /// The user's will to stop.
-    pub cancel: &'a Cancel,
-}
-
-/// A way to write a finished target: everything in the order of [`Target::walk`], with its fake ownership. The same
-/// target gives the same bytes.
-pub trait Output {
-    /// Checks what can be known before the target is there: options, and the program that is needed.
-    ///
-    /// # Errors
-    /// The reason why [`write`](Self::write) would fail.
-    fn check(&self, options: &ImageOptions) -> Result<(), Error>;
-
-    /// Writes the target.
-    ///
-    /// # Errors
-    /// Those of reading the target and of writing, [`Error::Cancelled`].
-    fn write(&self, source: &Source<'_>, sink: &mut Sink<'_>) -> Result<Written, Error>;
-}
+use super::{Compression, Error, ImageOptions, Output, Sink, Source, TarOptions, Written, write_tar};
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +119,37 @@ impl Output for Format {
 
     fn write(&self, source: &Source<'_>, sink: &mut Sink<'_>) -> Result<Written, Error> {
         self.writer().write(source, sink)
+    }
+}
+
+impl ImageOptions {
+    /// Checks that a format has the options that are given.
+    ///
+    /// # Errors
+    /// [`Error::Option`].
+    pub fn check(&self, format: Format) -> Result<(), Error> {
+        let sized = matches!(format, Format::Ext(_));
+        let named = sized || format == Format::Erofs;
+        let container = matches!(format, Format::Container(_));
+        let sizes = "ext2, ext3 and ext4";
+        let names = "ext2, ext3, ext4 and erofs";
+        let has_container = self.container != ContainerConfig::default();
+        for (given, option, has, of) in [
+            (self.size.is_some(), "--size", sized, sizes),
+            (self.free.is_some(), "--free", sized, sizes),
+            (self.label.is_some(), "--fs-label", named, names),
+            (self.uuid.is_some(), "--fs-uuid", named, names),
+            (has_container, "--oci-…", container, "container images"),
+        ] {
+            if given && !has {
+                return Err(Error::Option { option, of });
+            }
+        }
+        let longest = if sized { 16 } else { 15 };
+        if self.label.as_ref().is_some_and(|label| label.len() > longest) {
+            return Err(Error::Label { longest });
+        }
+        self.container.check()
     }
 }
 

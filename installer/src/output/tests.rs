@@ -1,13 +1,15 @@
 mod lists;
 
+use super::archive::member_name;
 use super::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::process::Command;
 
 use rootless_install_fs::{FileType, Meta};
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use task_progress::Silent;

@@ -75,7 +75,7 @@ fn archives_are_replaced_when_complete() -> Tested {
     let dir = Fixture::new();
     fs::write(dir.path("a.tar"), "old")?;
     let staging = dir.create("a.tar")?;
-    staging.create_output()?.write_all(b"new")?;
+    fs::File::create_new(staging.output())?.write_all(b"new")?;
     assert_eq!(fs::read(dir.path("a.tar"))?, b"old");
     staging.commit()?;
     assert_eq!(fs::read(dir.path("a.tar"))?, b"new");

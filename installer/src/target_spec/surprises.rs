@@ -2,6 +2,7 @@
 //! there is.
 
 use super::TargetError;
+use crate::command_names::ON_TARGETS;
 use crate::output::Format;
 use deb_types::near::distance;
 
@@ -136,15 +137,14 @@ const COMMANDS: &[(&[&str], &str)] = &[
             "config",
             "debug",
             "download",
-            "enter",
-            "exec",
             "fetch",
-            "run",
-            "shell",
-            "start",
             "test",
         ],
         "there are `rootless-install TARGET`, `rootless-install lint` and `rootless-install dpkg`",
+    ),
+    (
+        &["chroot", "enter", "exec", "login", "run", "shell", "start"],
+        "there are `rootless-install run TARGET -- COMMAND` and `rootless-install shell TARGET`",
     ),
 ];
 
@@ -226,7 +226,7 @@ pub(super) fn command(name: &str) -> Option<TargetError> {
     };
     // Words that differ by a letter may well be names of directories.
     let exchanged = |command: &str| lower.len() == command.len() && misspelt(command);
-    for command in crate::cli::WORDS {
+    for command in ON_TARGETS {
         if lower == *command || exchanged(command) {
             return Some(error(&format!("there is `rootless-install {command}`")));
         }

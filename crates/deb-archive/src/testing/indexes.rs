@@ -428,6 +428,8 @@ fn the_defaults_have_updates_and_security_where_they_are() {
         inline_key: None,
         check_valid_until: true,
         check_date: true,
+        allow_insecure: false,
+        install_recommends: None,
         http_proxy: None,
         https_proxy: None,
     };

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// Longest line that debugfs reads.
 const LONGEST: usize = 8000;
+/// Largest number of a device that debugfs takes.
+const LARGEST: u32 = 65_535;
 /// Directory that mke2fs makes.
 const LOST_AND_FOUND: &str = "/lost+found";
 
@@ -123,8 +125,15 @@ impl<'a> Commands<'a> {
     }
 
     fn device(&mut self, path: &Path, name: &[u8], kind: &str, major: u32, minor: u32) -> Result<(), Error> {
-        let numbers = format!("{kind} {major} {minor}");
-        self.line(path, &[b"mknod", name, numbers.as_bytes()])
+        if major <= LARGEST && minor <= LARGEST {
+            let numbers = format!("{kind} {major} {minor}");
+            return self.line(path, &[b"mknod", name, numbers.as_bytes()]);
+        }
+        // As the kernel has larger numbers (new_encode_dev in linux/kdev_t.h), which are too large for debugfs's command.
+        let encoded = (minor & 0xff) | (major & 0xfff) << 8 | (minor & 0xf_ff00) << 12;
+        self.line(path, &[b"mknod", name, format!("{kind} 0 0").as_bytes()])?;
+        self.field(path, name, "block[0]", "0")?;
+        self.field(path, name, "block[1]", &encoded.to_string())
     }
 
     /// Sets the owner, the mode and the attributes of a file.

@@ -1,56 +1,9 @@
-//! Options of images.
+//! What all formats ask of a finished target: its time, its UUID.
 
-use super::container::ContainerConfig;
-use super::{Compression, Error, Format, Source, TarOptions, Written, write_tar};
+use super::{Compression, Error, Source, TarOptions, Written, write_tar};
 use rootless_install_fs::Timestamp;
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
-
-/// Options of images; which format has which is said at each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ImageOptions {
-    /// Size in bytes of ext2, ext3 and ext4; none for as much as is needed.
-    pub size: Option<u64>,
-    /// Bytes that are left free, where the size is not given.
-    pub free: Option<u64>,
-    /// The filesystem's label: ext2, ext3, ext4, EROFS.
-    pub label: Option<String>,
-    /// The filesystem's UUID; none for one that the content decides: ext2, ext3, ext4, EROFS.
-    pub uuid: Option<String>,
-    /// Configuration of a container image.
-    pub container: ContainerConfig,
-}
-
-impl ImageOptions {
-    /// Checks that a format has the options that are given.
-    ///
-    /// # Errors
-    /// [`Error::Option`].
-    pub fn check(&self, format: Format) -> Result<(), Error> {
-        let sized = matches!(format, Format::Ext(_));
-        let named = sized || format == Format::Erofs;
-        let container = matches!(format, Format::Container(_));
-        let sizes = "ext2, ext3 and ext4";
-        let names = "ext2, ext3, ext4 and erofs";
-        let has_container = self.container != ContainerConfig::default();
-        for (given, option, has, of) in [
-            (self.size.is_some(), "--size", sized, sizes),
-            (self.free.is_some(), "--free", sized, sizes),
-            (self.label.is_some(), "--fs-label", named, names),
-            (self.uuid.is_some(), "--fs-uuid", named, names),
-            (has_container, "--oci-…", container, "container images"),
-        ] {
-            if given && !has {
-                return Err(Error::Option { option, of });
-            }
-        }
-        let longest = if sized { 16 } else { 15 };
-        if self.label.as_ref().is_some_and(|label| label.len() > longest) {
-            return Err(Error::Label { longest });
-        }
-        self.container.check()
-    }
-}
 
 impl Source<'_> {
     /// Returns the time that stands for now, in seconds since 1970: the latest that is allowed, else that of the target's

@@ -1,0 +1,6 @@
+//! Names of commands, which a target cannot have without `./`.
+
+/// Commands on finished targets.
+pub(crate) const ON_TARGETS: &[&str] = &[
+    "pack", "unpack", "check", "stat", "chown", "chmod", "mknod", "setcap", "mount", "umount", "adopt", "rm",
+];
