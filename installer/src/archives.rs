@@ -66,6 +66,9 @@ impl Archives {
         settings: &ArchiveSettings,
     ) -> Result<(Vec<SourceList>, Keyring), ArchiveError> {
         let keyring = Keyring::load(&settings.keyrings)?.and(Keyring::of_machine(&self.machine)?);
+        if let Some(lists) = &settings.lists {
+            return Ok((lists.clone(), keyring));
+        }
         let lists = match settings.mirrors.as_slice() {
             [] => vec![default_sources(
                 &self.fetcher,

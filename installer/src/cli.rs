@@ -18,10 +18,12 @@ pub mod exit;
 mod hook_helper;
 mod image_args;
 pub mod lint;
+pub mod mirror;
 pub mod mmdebstrap;
 pub mod more;
 mod mount;
 mod pack;
+pub mod plan;
 pub mod resolve;
 mod rm;
 pub mod run;
@@ -64,14 +66,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if arguments.get(1).is_some_and(|first| first == lint::NAME) {
         return lint::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }
+    if arguments.get(1).is_some_and(|first| first == plan::PLAN) {
+        return plan::plan(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
+    if arguments.get(1).is_some_and(|first| first == plan::DIFF) {
+        return plan::diff(arguments.get(1..).unwrap_or_default(), style);
+    }
+    if arguments.get(1).is_some_and(|first| first == mirror::NAME) {
+        return mirror::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
+    if arguments.get(1).is_some_and(|first| first == cache::NAME) {
+        return cache::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
     if arguments
         .get(1)
         .is_some_and(|first| first == run::RUN || first == run::SHELL)
     {
         return run::main(arguments.get(1..).unwrap_or_default(), &environment, style);
-    }
-    if arguments.get(1).is_some_and(|first| first == cache::NAME) {
-        return cache::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }
     if let Some(words) = dpkg::words(&arguments) {
         return dpkg::main(&words, &environment);

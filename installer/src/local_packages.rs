@@ -142,6 +142,8 @@ pub fn local_package(path: &Path) -> Result<LocalPackage, LocalError> {
         priority: LOCAL_PRIORITY,
         authenticated: true,
         release_file: None,
+        release: None,
+        files: Vec::new(),
         packages,
     };
     Ok(LocalPackage {
@@ -187,6 +189,8 @@ pub fn installed_packages(target: &Target, native: &str) -> Result<Vec<LocalPack
                 priority: INSTALLED_PRIORITY,
                 authenticated: true,
                 release_file: None,
+                release: None,
+                files: Vec::new(),
                 packages,
             };
             Ok(LocalPackage {

@@ -44,6 +44,13 @@ pub enum MergedUsr {
 }
 
 impl MergedUsr {
+    /// Returns the value of a name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Self::Auto, Self::Yes, Self::No]
+            .into_iter()
+            .find(|value| value.name() == name)
+    }
+
     /// Returns its name on the command line.
     pub fn name(self) -> &'static str {
         match self {

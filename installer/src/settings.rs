@@ -4,14 +4,16 @@
 use crate::hooks::{Hook, HookContext};
 use crate::merge_usr::MergedUsr;
 use crate::output::ImageOptions;
+use crate::package_lock::PackageLock;
 use crate::preseed::Selections;
 use crate::target_spec::TargetSpec;
 use apt_solve::{Mmdebstrap, Variant};
 use deb_arch::Architecture;
-use deb_archive::Snapshot;
+use deb_archive::{Snapshot, SourceList};
 use script_host::ScriptSettings;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use task_progress::{Verbosity, escape, escape_path};
 
@@ -62,6 +64,12 @@ pub struct Settings {
     pub keep_failed: bool,
     /// Whether the plan is only printed.
     pub dry_run: bool,
+    /// Whether it is printed as a lock.
+    pub plan_as_lock: bool,
+    /// File of the lock that is written; none for no lock.
+    pub lock: Option<PathBuf>,
+    /// The lock whose packages are installed.
+    pub locked: Option<Arc<PackageLock>>,
     /// Amount of messages on standard error.
     pub verbosity: Verbosity,
 }
@@ -110,6 +118,8 @@ pub struct ArchiveSettings {
     pub components: Vec<String>,
     /// URLs, one-line sources or sources files; empty for those of this machine's apt.
     pub mirrors: Vec<String>,
+    /// Sources in the place of those; none where there is no lock.
+    pub lists: Option<Vec<SourceList>>,
     /// Files or directories of keys, beside those of this machine's apt.
     pub keyrings: Vec<PathBuf>,
     /// Proxy for http; none for this machine's.
@@ -132,6 +142,7 @@ impl Default for ArchiveSettings {
             suite: "stable".to_owned(),
             components: vec!["main".to_owned()],
             mirrors: Vec::new(),
+            lists: None,
             keyrings: Vec::new(),
             http_proxy: None,
             https_proxy: None,
@@ -217,6 +228,9 @@ impl fmt::Display for Settings {
         }
         if self.archives.allow_older {
             writeln!(f, "older Release files are accepted")?;
+        }
+        if let Some(lock) = &self.locked {
+            writeln!(f, "packages of the lock {}", escape_path(&lock.path))?;
         }
         if self.archives.offline {
             writeln!(f, "offline")?;

@@ -41,6 +41,21 @@ pub enum Variant {
 }
 
 impl Variant {
+    /// Returns the variant of a name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        let all = [
+            Self::Extract,
+            Self::Custom,
+            Self::Essential,
+            Self::Apt,
+            Self::Minbase,
+            Self::Buildd,
+            Self::Important,
+            Self::Standard,
+        ];
+        all.into_iter().find(|variant| variant.as_str() == name)
+    }
+
     /// Returns the variant's name.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -173,6 +173,11 @@ impl<'a> Universe<'a> {
         })
     }
 
+    /// Returns all versions of all packages.
+    pub fn all(&self) -> impl Iterator<Item = PackageId> + use<> {
+        (0..u32::try_from(self.records.len()).unwrap_or(u32::MAX)).map(PackageId)
+    }
+
     fn stanza(&self, record: &VersionRecord<'a>) -> &'a str {
         let index = self.indexes.get(record.index as usize);
         index.map_or("", |index| index.packages.stanza(record.stanza))

@@ -48,9 +48,17 @@ pub fn is_whole_download(path: &Path) -> io::Result<bool> {
     let Some(hash) = FileHash::of_field(&algorithm.to_ascii_uppercase(), &sum) else {
         return Ok(false);
     };
-    let mut hasher = Hasher::of(&hash);
+    Ok(hash_of(path, &hash)? == hash.bytes())
+}
+
+/// Returns a file's checksum by the algorithm of `like`.
+///
+/// # Errors
+/// It cannot be read.
+pub fn hash_of(path: &Path, like: &FileHash) -> io::Result<Vec<u8>> {
+    let mut hasher = Hasher::of(like);
     hash_into(&mut File::open(path)?, &mut hasher)?;
-    Ok(hasher.finish() == hash.bytes())
+    Ok(hasher.finish())
 }
 
 /// A small file fetched whole.

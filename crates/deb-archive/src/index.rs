@@ -38,8 +38,40 @@ pub struct Index {
     pub authenticated: bool,
     /// The Release file, where it is signed in itself (`InRelease`).
     pub release_file: Option<Arc<Vec<u8>>>,
+    /// The Release file that names it; none where there is none.
+    pub release: Option<Arc<ReleaseState>>,
+    /// Files that the archive has of it, in the order to try; none for an index without packages.
+    pub files: Vec<ArchiveFile>,
     /// The index: paragraphs as in deb-control(5), with Filename, Size, SHA256.
     pub packages: Packages,
+}
+
+/// A file of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchiveFile {
+    /// Path below the archive's root.
+    pub path: String,
+    /// The file.
+    pub file: PackageFile,
+}
+
+/// A Release file as it was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseState {
+    /// Its directory below the archive's root, with a slash in the end; empty for the root.
+    pub directory: String,
+    /// The file, or the file and its signature, by their names.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Whether indexes are also there by their checksums.
+    pub by_hash: bool,
+    /// URL, without user and password.
+    pub url: String,
+    /// `Date`, as written.
+    pub date: String,
+    /// SHA-256 of the file in hexadecimal.
+    pub sha256: String,
+    /// URL of the archive's states of the past, with `@SNAPSHOTID@` in it, where one is known.
+    pub snapshots: Option<String>,
 }
 
 impl Index {
@@ -198,6 +230,8 @@ pub fn load_indexes(
             priority: DEFAULT_PRIORITY,
             authenticated: index.release.authenticated,
             release_file: index.release.file.clone(),
+            release: index.release.state(),
+            files: index.files(),
             packages,
         }))
     })?;

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::compression::Compression;
 use super::hasher::Hasher;
+use super::index::ArchiveFile;
 use super::package_file::{join, show};
 use super::release::Release;
 use super::suite_release::{Suite, suite_path};
@@ -45,6 +46,8 @@ struct IndexForm {
     urls: Vec<Url>,
     /// Name to show.
     name: String,
+    /// Path below the archive's root.
+    path: String,
     /// Size and checksum of the file as it is sent; none in a source without checksums.
     sum: Option<(u64, FileHash)>,
 }
@@ -79,6 +82,7 @@ impl<'a> IndexFile<'a> {
             Some(IndexForm {
                 compression,
                 urls: urls.ok()?,
+                path: format!("{root}{name}"),
                 name: format!("{} {name}", suite.name),
                 sum,
             })
@@ -104,6 +108,23 @@ impl<'a> IndexFile<'a> {
             .first()
             .and_then(|form| form.sum)
             .map_or(0, |(size, _)| size)
+    }
+
+    /// Returns the files that the Release file names for it.
+    pub(super) fn files(&self) -> Vec<ArchiveFile> {
+        let named = |form: &IndexForm| {
+            let (size, hash) = form.sum?;
+            Some(ArchiveFile {
+                path: form.path.clone(),
+                file: PackageFile {
+                    urls: form.urls.clone(),
+                    name: form.name.clone(),
+                    size,
+                    hash,
+                },
+            })
+        };
+        self.forms.iter().filter_map(named).collect()
     }
 
     /// The same index asked for twice.

@@ -54,14 +54,14 @@ mod verify;
 mod testing;
 
 pub use apt_lists::apt_lists;
-pub use archive_cache::{IN_USE, TABLES, is_whole_download};
+pub use archive_cache::{IN_USE, TABLES, hash_of, is_whole_download};
 pub use error::ArchiveError;
 pub use fetch::{FetchOptions, Fetcher};
-pub use index::{Index, load_indexes};
+pub use index::{ArchiveFile, Index, ReleaseState, load_indexes};
 pub use keyring::Keyring;
 pub use lock::{Lock, lock_file};
 pub use machine_sources::{MachineSources, machine_sources, sources_in, sources_of, target_sources};
-pub use package_file::PackageFile;
+pub use package_file::{PackageFile, join as archive_path};
 pub use snapshot::Snapshot;
 pub use source::{SignedBy, Source, SourceFormat, SourceList};
 pub use source_lists::{default_sources, parse_mirror_argument, parse_sources_text, target_files};

@@ -25,7 +25,7 @@ pub struct PackageFile {
 /// # Errors
 /// [`ArchiveError::BadFilename`], naming `package`, for a path that is empty, leads out of the archive by `..`, or has
 /// blanks or control characters.
-pub(super) fn join(base: &Url, path: &str, package: &str) -> Result<Url> {
+pub fn join(base: &Url, path: &str, package: &str) -> Result<Url> {
     let bad = || ArchiveError::BadFilename {
         package: package.to_owned(),
         filename: path.to_owned(),

@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::archive_cache::Document;
+use super::index::ReleaseState;
+use super::snapshot;
 use super::source::Source;
 use super::{ArchiveError, Result, date, explain};
 use deb_types::FileHash;
@@ -38,6 +41,12 @@ pub(super) struct Release {
     pub(super) label: String,
     /// `Snapshots`: a URL of this archive's states of the past.
     pub(super) snapshots: String,
+    /// SHA-256 of the file as it was fetched, in hexadecimal; empty where there is none.
+    pub(super) sha256: String,
+    /// Its directory below the archive's root.
+    pub(super) directory: String,
+    /// The files that were fetched, by their names.
+    pub(super) documents: Vec<(String, Arc<Document>)>,
     /// Files by their paths below the Release file.
     files: HashMap<String, ReleaseEntry>,
     /// Whether the indexes must be taken without a checksum: nothing names one that counts, and the user trusts the
@@ -124,6 +133,9 @@ impl Release {
             version: get("version"),
             label: get("label"),
             snapshots: get("snapshots"),
+            sha256: String::new(),
+            directory: String::new(),
+            documents: Vec::new(),
             files,
             unhashed,
             authenticated: true,
@@ -146,6 +158,9 @@ impl Release {
             version: String::new(),
             label: String::new(),
             snapshots: String::new(),
+            sha256: String::new(),
+            directory: String::new(),
+            documents: Vec::new(),
             files: HashMap::new(),
             unhashed: true,
             authenticated: true,
@@ -207,6 +222,25 @@ impl Release {
             });
         }
         Ok(warnings)
+    }
+
+    /// Returns what others may want to know of it; none where there is no file.
+    pub(super) fn state(&self) -> Option<Arc<ReleaseState>> {
+        (!self.sha256.is_empty()).then(|| {
+            Arc::new(ReleaseState {
+                directory: self.directory.clone(),
+                files: self
+                    .documents
+                    .iter()
+                    .map(|(name, document)| (name.clone(), document.bytes.clone()))
+                    .collect(),
+                by_hash: self.by_hash,
+                url: self.url.clone(),
+                date: self.date.clone(),
+                sha256: self.sha256.clone(),
+                snapshots: snapshot::template(self).map(str::to_owned),
+            })
+        })
     }
 
     /// Returns `Date` and its text, if it can be read.

@@ -67,23 +67,32 @@ impl Snapshot {
     /// # Errors
     /// [`ArchiveError::NoSnapshots`] where nothing says which service has it.
     pub(super) fn of(&self, release: &Release) -> Result<Url> {
-        let own = Some(release.snapshots.as_str()).filter(|template| template.contains(ID));
-        let known = KNOWN.iter().find(|(label, _)| *label == release.label);
-        let template = self.template.as_deref().or(own).or(known.map(|(_, url)| *url));
-        let none = || ArchiveError::NoSnapshots {
-            url: release.url.clone(),
-        };
-        let mut url = Url::parse(&template.ok_or_else(none)?.replace(ID, &self.id)).map_err(|_| none())?;
-        if !matches!(url.scheme(), "http" | "https" | "file") {
-            return Err(none());
-        }
+        let url = self
+            .url(template(release))
+            .ok_or_else(|| ArchiveError::NoSnapshots {
+                url: release.url.clone(),
+            })?;
+        tracing::debug!("{}: its state {} is at {}", release.url, self.id, show(&url));
+        Ok(url)
+    }
+
+    /// Returns the root of an archive at that moment, whose own template is `own`; none where there is no template.
+    pub fn url(&self, own: Option<&str>) -> Option<Url> {
+        let template = self.template.as_deref().or(own)?;
+        let mut url = Url::parse(&template.replace(ID, &self.id)).ok()?;
         if !url.path().ends_with('/') {
             let path = format!("{}/", url.path());
             url.set_path(&path);
         }
-        tracing::debug!("{}: its state {} is at {}", release.url, self.id, show(&url));
-        Ok(url)
+        matches!(url.scheme(), "http" | "https" | "file").then_some(url)
     }
+}
+
+/// Returns the URL of an archive's states of the past: the one that its Release file names, or one that is known.
+pub(super) fn template(release: &Release) -> Option<&str> {
+    let own = Some(release.snapshots.as_str()).filter(|template| template.contains(ID));
+    let known = KNOWN.iter().find(|(label, _)| *label == release.label);
+    own.or(known.map(|(_, url)| *url))
 }
 
 #[cfg(test)]

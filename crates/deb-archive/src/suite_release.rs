@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
+use deb_types::hex;
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::archive_cache::Document;
@@ -141,6 +143,15 @@ pub(super) fn load_release(
         accept_insecure(fetcher, source, &named, &url, doubt.to_string(), &stop)?;
     }
     let mut release = Release::parse(&text, &url, source.takes_weak())?;
+    if let Some((_, document)) = documents.first() {
+        release.sha256 = hex(&Sha256::digest(&document.bytes));
+        release.directory.clone_from(&directory);
+        let name = |url: &Url| url.path().rsplit('/').next().unwrap_or_default().to_owned();
+        let named = documents
+            .iter()
+            .map(|(url, document)| (name(url), Arc::clone(document)));
+        release.documents = named.collect();
+    }
     if release.unhashed && !source.trusted {
         fetcher.warn_once(&format!(
             "{url}: the repository provides only weak security information; nothing is installed from it"

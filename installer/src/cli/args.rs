@@ -103,20 +103,38 @@ impl Cli {
     /// # Errors
     /// clap's, of which help and version are two.
     pub fn read(words: &[OsString]) -> Result<Given, clap::Error> {
-        let matches = Self::command().try_get_matches_from(words)?;
+        Self::of(Self::command().try_get_matches_from(words)?)
+    }
+
+    /// Takes what clap has read, with this command line or one that has more.
+    pub(super) fn of(matches: ArgMatches) -> Result<Given, clap::Error> {
         let Self { args, more } = Self::from_arg_matches(&matches)?;
         Ok(Given { args, more, matches })
     }
 }
 
 impl Given {
+    /// Returns a command line whose target is no target of an installation.
+    pub(super) fn of_directory(mut self) -> Self {
+        self.args.target = "/dev/null".into();
+        self
+    }
+
+    /// Returns the command line of a plan, which makes nothing.
+    pub(super) fn of_plan(mut self) -> Self {
+        self.args.dry_run = true;
+        self
+    }
+
     /// Returns the settings that the command line and the environment mean.
     ///
     /// # Errors
     /// [`SettingsError`] where an argument has no meaning.
     pub fn resolve(self, environment: &Environment) -> Result<Settings, SettingsError> {
+        let state = self.args.state.clone();
         let mut settings = resolve::resolve(self.args, environment)?;
         more::resolve(&mut settings, self.more, &self.matches)?;
+        state.apply(&mut settings)?;
         Ok(settings)
     }
 }

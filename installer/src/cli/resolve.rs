@@ -12,6 +12,7 @@ use super::more::MoreError;
 use super::values::Names;
 use crate::hooks::HookContext;
 use crate::output;
+use crate::package_lock::LockError;
 use crate::preseed::{PreseedError, Selections};
 use crate::settings::{ArchiveSettings, NativeTools, Settings, Skip, SystemSettings};
 use crate::target_spec::{TargetError, TargetSpec};
@@ -57,6 +58,9 @@ pub enum SettingsError {
     /// An option has no meaning for the result's format.
     #[error(transparent)]
     Image(#[from] output::Error),
+    /// `--locked` has no lock, or one that cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The archive would be written on a terminal.
     #[error("standard output is a terminal; the archive would be shown on it")]
     Terminal,
@@ -74,6 +78,7 @@ impl SettingsError {
             ),
             Self::NativeSysroot(_) => Some("leave the option out to have one made"),
             Self::Preseed(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
             Self::More(error) => error.hint(),
             Self::NoSuite => Some("name one with --suite, or give sources that name theirs with --mirror"),
             Self::Target(_) | Self::Image(_) | Self::CurrentDirectory(_) => None,
@@ -161,6 +166,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
             suite: args.suite,
             components,
             mirrors: args.mirror,
+            lists: None,
             keyrings,
             http_proxy: None,
             https_proxy: None,
@@ -182,6 +188,9 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         log: args.log,
         keep_failed: args.keep_failed,
         dry_run: args.dry_run,
+        plan_as_lock: false,
+        lock: None,
+        locked: None,
         verbosity: match (args.quiet, args.debug, args.verbose) {
             (true, ..) => Verbosity::Quiet,
             (_, true, _) => Verbosity::Debug,

@@ -354,6 +354,7 @@ fn resolve(
                 .get_one("download-timeout")
                 .copied()
                 .unwrap_or(Duration::from_secs(30)),
+            ..ArchiveSettings::default()
         },
         native,
         scripts: ScriptSettings {

@@ -7,10 +7,11 @@ use crate::hooks::moments::RunHooks;
 use crate::install::{DeferredPackages, Installation, ScriptHost};
 use crate::native_root_source::{NativeRoot, NativeRootSource};
 use crate::native_scripts::NativeScripts;
+use crate::package_lock::LockError;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{Room, Staging};
 use apt_solve::Mmdebstrap;
-use deb_archive::{PackageFile, target_files};
+use deb_archive::{ArchiveError, PackageFile, target_files};
 use dpkg_db::Package;
 use rootless_install_fs::Target;
 use script_host::sysroot::package_file;
@@ -105,12 +106,18 @@ impl CarryOut<'_, '_> {
     /// Fetches the package files of the plan, in its order.
     fn fetch(&self) -> Result<Vec<PathBuf>, Error> {
         let universe = &self.universes.target;
-        let files = self
+        let mut files = self
             .chosen
             .plan
             .packages()
             .map(|id| package_file(universe, &self.prepared.target, id))
             .collect::<Result<Vec<PackageFile>, _>>()?;
+        if let (Some(lock), Some(snapshot)) = (&self.settings.locked, &self.settings.archives.snapshot) {
+            for (file, id) in files.iter_mut().zip(self.chosen.plan.packages()) {
+                let package = universe.package(id);
+                lock.add_snapshot(package.index, snapshot, package.filename, file)?;
+            }
+        }
         let (fetched, fetcher) = (files.len(), &self.prepared.archives.fetcher);
         self.staging.check_room(
             Room::of_packages(fetched, self.chosen.installed_size(universe)),
@@ -121,7 +128,25 @@ impl CarryOut<'_, '_> {
             },
         )?;
         let _stage = self.reporter.stage(Stage::Download);
-        Ok(self.prepared.archives.fetcher.fetch(&files)?)
+        match fetcher.fetch(&files) {
+            Err(ArchiveError::NotFound { .. } | ArchiveError::Offline { .. })
+                if self.settings.locked.is_some() =>
+            {
+                // Whoever has a lock wants to know all that is not there.
+                let gone = files.iter().filter(|file| {
+                    let found = fetcher.fetch(std::slice::from_ref(*file));
+                    matches!(
+                        found,
+                        Err(ArchiveError::NotFound { .. } | ArchiveError::Offline { .. })
+                    )
+                });
+                Err(LockError::Gone {
+                    packages: gone.map(|file| file.name.clone()).collect(),
+                }
+                .into())
+            }
+            fetched => Ok(fetched?),
+        }
     }
 
     /// Returns the run's native root, where scripts run in one.

@@ -6,6 +6,7 @@ use crate::hooks::moments::MomentError;
 use crate::input;
 use crate::install::InstallError;
 use crate::merge_usr::MergeUsrError;
+use crate::mirror::MirrorError;
 use crate::native_root_source::NativeRootError;
 use crate::output;
 use crate::staging;
@@ -39,6 +40,12 @@ pub enum Error {
     /// Packages could not be unpacked or configured.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// A mirror cannot be made or read.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// A lock cannot be written, or carried out.
+    #[error(transparent)]
+    Lock(#[from] crate::package_lock::LockError),
     /// A hook of the user's failed.
     #[error(transparent)]
     Hook(#[from] crate::hooks::moments::MomentError),
@@ -194,6 +201,8 @@ impl Error {
             Self::View(error) => error.hint(),
             Self::Session(error) => error.hint(),
             Self::Run(error) => error.hint(),
+            Self::Mirror(error) => error.hint().map(str::to_owned),
+            Self::Lock(error) => error.hint().map(str::to_owned),
             Self::Install(error) => error.hint(),
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
@@ -229,7 +238,10 @@ impl Error {
         match self {
             Self::Cancelled(_)
             | Self::Output(output::Error::Cancelled(_))
-            | Self::Archive(ArchiveError::Interrupted) => true,
+            | Self::Archive(ArchiveError::Interrupted)
+            | Self::Mirror(MirrorError::Cancelled(_) | MirrorError::Archive(ArchiveError::Interrupted)) => {
+                true
+            }
             Self::Install(error) => error.is_cancelled(),
             Self::NativeRoot(error) => error.is_cancelled(),
             Self::Hook(MomentError::Session(SessionError::Cancelled(_)))

@@ -49,6 +49,14 @@ fn print_plan(settings: &Settings, reporter: &Arc<dyn Reporter>, cancel: &Cancel
     let SetUp { settings, local, .. } = &SetUp::without_files(settings)?;
     let prepared = Prepared::load(settings, mode::wanted(settings), local, None, reporter, cancel)?;
     let (universes, chosen) = prepared.choose(settings, false, &**reporter)?;
+    let lock = (settings.plan_as_lock || settings.lock.is_some())
+        .then(|| prepared.lock(settings, &universes, &chosen));
+    if let (Some(lock), Some(path)) = (&lock, &settings.lock) {
+        lock.write(path)?;
+    }
+    if let Some(lock) = lock.filter(|_| settings.plan_as_lock) {
+        return lock.print(std::io::stdout().lock()).map_err(Error::Print);
+    }
     let plan = chosen.plan.display(&universes.target);
     let written = match settings.target {
         TargetSpec::Stdout { .. } => write!(std::io::stderr().lock(), "{plan}"),
@@ -96,7 +104,11 @@ fn make(
         let written = set_up.written.then_some(&target);
         let prepared = Prepared::load(settings, scripts_run, &set_up.local, written, reporter, cancel)?;
         let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
-        CarryOut {
+        let lock = settings
+            .lock
+            .as_ref()
+            .map(|path| (path, prepared.lock(settings, &universes, &chosen)));
+        let deferred = CarryOut {
             settings,
             prepared: &prepared,
             universes: &universes,
@@ -110,7 +122,11 @@ fn make(
             reporter,
             cancel,
         }
-        .run()
+        .run()?;
+        if let Some((path, lock)) = lock {
+            lock.write(path)?;
+        }
+        Ok::<_, Error>(deferred)
     })?;
     let output = thread::scope(|scope| {
         scope.spawn(|| drop(scratch));

@@ -4,6 +4,7 @@ use super::error::Error;
 use crate::archives::Archives;
 use crate::local_packages::LocalPackage;
 use crate::merge_usr;
+use crate::package_lock::PackageLock;
 use crate::settings::{NativeTools, Settings};
 use apt_solve::{IndexInput, Mmdebstrap, Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
@@ -78,18 +79,28 @@ impl Prepared {
                 }
             };
             let mut architectures = own.clone();
+            if settings.locked.is_some() {
+                // Only native tools come from the sources as they are.
+                architectures.clear();
+            }
             if settings.native_tools == NativeTools::Packages
                 && scripts_run.needs_native(settings.system.is_redirected())
                 && !architectures.contains(&native)
             {
                 architectures.push(native);
             }
-            let indexes = archives.indexes(&sources, &keyring, &architectures)?;
+            let indexes = match architectures.as_slice() {
+                [] => Vec::new(),
+                some => archives.indexes(&sources, &keyring, some)?,
+            };
             (lists, indexes)
         };
         cancel.check()?;
         let mut target: Vec<Index> = local.iter().map(|package| package.index.clone()).collect();
-        target.extend(for_architectures(&indexes, &own));
+        match &settings.locked {
+            Some(lock) => target = lock.indexes()?,
+            None => target.extend(for_architectures(&indexes, &own)),
+        }
         let native = for_architectures(&indexes, &[native]);
         Ok(Self {
             archives,
@@ -115,7 +126,27 @@ impl Prepared {
         let _stage = reporter.stage(Stage::Choose);
         let universes = self.universes(settings, installs);
         let chosen = Chosen::of(&universes.target, settings)?;
+        if let Some(lock) = &settings.locked {
+            lock.check_plan(&universes.target, &chosen.plan)?;
+        }
         Ok((universes, chosen))
+    }
+
+    /// Returns the lock of what was chosen.
+    pub(super) fn lock(
+        &self,
+        settings: &Settings,
+        universes: &Universes<'_>,
+        chosen: &Chosen,
+    ) -> PackageLock {
+        PackageLock::of(
+            settings,
+            &self.lists,
+            &self.target,
+            &universes.target,
+            &chosen.plan,
+            chosen.selection.mmdebstrap,
+        )
     }
 
     fn universes(&self, settings: &Settings, installs: bool) -> Universes<'_> {

@@ -1,0 +1,255 @@
+//! Between locks and the packages to choose from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use url::Url;
+
+use super::{
+    FORM, LockError, LockedIndex, LockedPackage, LockedRequest, LockedSource, PackageLock, releases,
+};
+use crate::settings::Settings;
+use apt_solve::{Mmdebstrap, Plan, Universe};
+use deb_archive::{ArchiveError, Index, PackageFile, Snapshot, SourceFormat, SourceList, archive_path};
+use deb_index::Packages;
+use deb_types::FileHash;
+use deb_types::control::{Item, next_item};
+
+/// Fields of a paragraph that a lock has no use for, or has elsewhere; in lower case.
+const LEFT_OUT: &[&str] = &[
+    "package",
+    "version",
+    "architecture",
+    "filename",
+    "size",
+    "md5sum",
+    "sha1",
+    "sha256",
+    "sha512",
+    "description",
+    "description-md5",
+    "homepage",
+    "maintainer",
+    "original-maintainer",
+    "bugs",
+    "tag",
+    "build-ids",
+    "ghc-package",
+    "ruby-versions",
+    "python-version",
+];
+
+impl PackageLock {
+    /// Returns the lock of a plan that was made by `settings` from `universe`, which was made from `indexes`.
+    pub fn of(
+        settings: &Settings,
+        lists: &[SourceList],
+        indexes: &[Index],
+        universe: &Universe<'_>,
+        plan: &Plan,
+        mmdebstrap: Mmdebstrap,
+    ) -> Self {
+        let mut ids: Vec<_> = plan.packages().collect();
+        ids.sort_unstable();
+        let used: BTreeSet<usize> = ids.iter().map(|id| universe.package(*id).index).collect();
+        let positions: BTreeMap<usize, usize> =
+            used.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        let packages = ids.iter().map(|id| {
+            let package = universe.package(*id);
+            let hash = |hash: FileHash| format!("{}:{}", hash.field().to_ascii_lowercase(), hash.hex());
+            LockedPackage {
+                name: package.name.to_owned(),
+                version: package.version.to_owned(),
+                architecture: package.architecture.to_owned(),
+                index: positions.get(&package.index).copied().unwrap_or(0),
+                filename: package.filename.to_owned(),
+                size: package.size,
+                hash: package.hash.map(hash).unwrap_or_default(),
+                fields: fields(package.stanza),
+            }
+        });
+        Self {
+            form: FORM,
+            request: LockedRequest {
+                architectures: settings
+                    .system
+                    .architectures()
+                    .map(|arch| arch.name.to_owned())
+                    .collect(),
+                suite: settings.archives.suite.clone(),
+                variant: settings.variant.as_str().to_owned(),
+                include: settings.include.clone(),
+                merged_usr: settings.system.merged_usr.name().to_owned(),
+                recommends: settings.install_recommends,
+                mmdebstrap: mmdebstrap.to_string(),
+            },
+            sources: lists
+                .iter()
+                .map(|list| LockedSource {
+                    deb822: list.format == SourceFormat::Deb822,
+                    name: list.file_name.clone(),
+                    lines: list.text.lines().map(str::to_owned).collect(),
+                })
+                .collect(),
+            releases: releases(indexes),
+            indexes: used
+                .iter()
+                .filter_map(|index| indexes.get(*index))
+                .map(locked_index)
+                .collect(),
+            packages: packages.collect(),
+            path: std::path::PathBuf::new(),
+        }
+    }
+
+    /// Returns indexes with the lock's packages and no others.
+    ///
+    /// # Errors
+    /// [`LockError::Value`].
+    pub fn indexes(&self) -> Result<Vec<Index>, LockError> {
+        let each = self.indexes.iter().enumerate().map(|(number, known)| {
+            let mut text = String::new();
+            for package in self.packages.iter().filter(|package| package.index == number) {
+                text.push_str(&self.paragraph(package)?);
+            }
+            let packages = Packages::parse(text)
+                .map_err(|error| self.wrong(format!("a package's fields cannot be understood: {error}")))?;
+            let base =
+                Url::parse(&known.base).map_err(|_| self.wrong(format!("`{}` is no URL", known.base)))?;
+            Ok(Index {
+                source: number,
+                base,
+                suite: known.suite.clone(),
+                codename: known.codename.clone(),
+                release_archive: known.archive.clone(),
+                component: known.component.clone(),
+                architecture: known.architecture.clone(),
+                priority: known.priority,
+                authenticated: true,
+                release_file: None,
+                release: None,
+                files: Vec::new(),
+                packages,
+            })
+        });
+        each.collect()
+    }
+
+    /// Returns a package's paragraph, as an index has it.
+    fn paragraph(&self, package: &LockedPackage) -> Result<String, LockError> {
+        let hash = self
+            .packages_hash(package)
+            .ok_or_else(|| self.wrong("a package has no checksum"))?;
+        let size = package.size.to_string();
+        let hash_text = hash.hex();
+        let own = [
+            ("Package", package.name.as_str()),
+            ("Version", &package.version),
+            ("Architecture", &package.architecture),
+            ("Filename", &package.filename),
+            ("Size", &size),
+            (hash.field(), &hash_text),
+        ];
+        let more = package
+            .fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut text = String::new();
+        for (name, value) in own.into_iter().chain(more) {
+            let sound =
+                !name.is_empty() && !name.contains(|c: char| c.is_control() || c.is_whitespace() || c == ':');
+            if !sound || value.contains('\n') {
+                return Err(self.wrong(format!("package {}: `{name}` is no field", package.name)));
+            }
+            text.push_str(&format!("{name}: {value}\n"));
+        }
+        text.push('\n');
+        Ok(text)
+    }
+
+    /// Returns a package's checksum.
+    pub(super) fn packages_hash(&self, package: &LockedPackage) -> Option<FileHash> {
+        let (algorithm, sum) = package.hash.split_once(':')?;
+        FileHash::of_field(&algorithm.to_ascii_uppercase(), sum)
+    }
+
+    /// Fails unless a plan has the lock's packages, all of them and no others.
+    ///
+    /// # Errors
+    /// [`LockError::Unfit`].
+    pub fn check_plan(&self, universe: &Universe<'_>, plan: &Plan) -> Result<(), LockError> {
+        let name =
+            |name: &str, version: &str, architecture: &str| format!("{name} {version} ({architecture})");
+        let planned: BTreeSet<String> = plan
+            .packages()
+            .map(|id| universe.package(id))
+            .map(|package| name(package.name, package.version, package.architecture))
+            .collect();
+        let locked = self
+            .packages
+            .iter()
+            .map(|package| name(&package.name, &package.version, &package.architecture));
+        let missing: Vec<String> = locked.filter(|package| !planned.contains(package)).collect();
+        match missing.as_slice() {
+            [] => Ok(()),
+            [first, ..] => Err(LockError::Unfit {
+                path: self.path.clone(),
+                what: format!("by what it asks for {first} would not be installed"),
+            }),
+        }
+    }
+
+    /// Adds the place where a snapshot service has a package, to be asked after its own.
+    ///
+    /// # Errors
+    /// That of a `Filename` that leads out of the archive.
+    pub fn add_snapshot(
+        &self,
+        index: usize,
+        snapshot: &Snapshot,
+        filename: &str,
+        file: &mut PackageFile,
+    ) -> Result<(), ArchiveError> {
+        let own = self
+            .indexes
+            .get(index)
+            .and_then(|index| index.snapshots.as_deref());
+        if let Some(root) = snapshot.url(own) {
+            file.urls.push(archive_path(&root, filename, &file.name)?);
+        }
+        Ok(())
+    }
+}
+
+fn locked_index(index: &Index) -> LockedIndex {
+    LockedIndex {
+        base: index.base.to_string(),
+        suite: index.suite.clone(),
+        archive: index.release_archive.clone(),
+        codename: index.codename.clone(),
+        component: index.component.clone(),
+        architecture: index.architecture.clone(),
+        priority: index.priority,
+        snapshots: index
+            .release
+            .as_ref()
+            .and_then(|release| release.snapshots.clone()),
+    }
+}
+
+/// Returns the fields of a paragraph that count, each in one line.
+fn fields(stanza: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut rest = stanza;
+    loop {
+        let (item, after) = next_item(rest);
+        rest = after;
+        match item {
+            Item::Field { name, value } if !LEFT_OUT.contains(&name.to_ascii_lowercase().as_str()) => {
+                let value: Vec<&str> = value.split_whitespace().collect();
+                found.insert(name.to_owned(), value.join(" "));
+            }
+            Item::End | Item::Blank => return found,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Partial mirrors: made, renewed, checked, installed from.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rootless_install_tests::archive::{Publish, SUITE};
+use rootless_install_tests::base;
+use rootless_install_tests::program::Outcome;
+use rootless_install_tests::synthetic::{Synthetic, package, read};
+use rootless_install_tests::{Result, scenario};
+
+fn publish(archive: &Synthetic, version: &str, seconds: u64) -> Result<()> {
+    let mut packages = base::packages()?;
+    let mut one = package("one")?.field("Depends", "two");
+    one.version = version.to_owned();
+    packages.extend([one, package("two")?, package("three")?]);
+    let names = [archive.native().debian, archive.foreign().debian];
+    Publish::default().write(archive.archive(), &names, &packages)?;
+    let release = archive.archive().join("dists").join(SUITE).join("InRelease");
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(seconds);
+    std::fs::File::options()
+        .write(true)
+        .open(release)
+        .unwrap()
+        .set_modified(later)
+        .unwrap();
+    Ok(())
+}
+
+fn mirror(archive: &Synthetic, more: &[&str]) -> Result<Outcome> {
+    let mut words: Vec<OsString> = vec!["mirror".into()];
+    words.extend(archive.options());
+    words.extend(["--variant", "essential", "--include", "one", "--cache"].map(OsString::from));
+    words.push(archive.work.path("cache").into());
+    words.extend(more.iter().map(OsString::from));
+    words.push(archive.work.out("mirror").into());
+    archive.work.run_plain(words).end()
+}
+
+fn summary(outcome: &Outcome) -> serde_json::Value {
+    serde_json::from_str(&outcome.succeeded().text()).unwrap()
+}
+
+scenario!(
+    /// A mirror has what an installation needs, for foreign architectures too; a renewal takes what is unchanged by hard
+    /// link and leaves the former state; nothing new costs a request.
+    made_renewed_and_installed_from, CONFIGURE, {
+    let archive = Synthetic::with(&[])?;
+    publish(&archive, "1.0-1", 0)?;
+    let planned = summary(&mirror(&archive, &["--json", "--dry-run"])?);
+    assert!(!archive.work.out("mirror").exists());
+    let first = summary(&mirror(&archive, &["--json"])?);
+    assert_eq!((&first["new"], &first["files"]), (&planned["new"], &planned["files"]));
+    let name = "archive";
+    let root = archive.work.out("mirror").join(name);
+    assert!(root.join(format!("dists/{SUITE}/InRelease")).exists(), "{first}");
+    let pool = |package: &str, version: &str| {
+        let file = format!("{package}_{version}_{}.deb", archive.foreign().debian);
+        walk(&root).into_iter().find(|path| path.ends_with(&file))
+    };
+    assert!(pool("one", "1.0-1").is_some() && pool("two", "1.0-1").is_some() && pool("three", "1.0-1").is_none());
+    // Nothing but the mirror is needed, and another cache.
+    let source = format!("deb file:{} {SUITE} main", root.display());
+    let keyring = archive.keyring();
+    let other_cache = archive.work.out("other-cache");
+    let install = |target: &str| -> Result<Outcome> {
+        let target = archive.work.out(target);
+        let words: [&std::ffi::OsStr; 14] = [
+            "--cache".as_ref(), other_cache.as_os_str(), "--arch".as_ref(), archive.foreign().debian.as_ref(),
+            "--variant".as_ref(), "essential".as_ref(), "--include".as_ref(), "one".as_ref(), "--mirror".as_ref(),
+            source.as_ref(), "--keyring".as_ref(), keyring.as_os_str(), "--offline".as_ref(), target.as_os_str(),
+        ];
+        archive.work.run_plain(words).end()
+    };
+    install("first")?.succeeded();
+    archive.mirror.forget();
+    assert_eq!(summary(&mirror(&archive, &["--json"])?)["unchanged"], true);
+    assert_eq!(archive.mirror.requests().len(), 1, "{:?}", archive.mirror.requests());
+    let two = std::fs::metadata(pool("two", "1.0-1").unwrap()).unwrap().ino();
+    publish(&archive, "2.0-1", 60)?;
+    let second = summary(&mirror(&archive, &["--json"])?);
+    assert!(second["kept"].as_u64() > Some(0) && second["new"].as_u64() > Some(0), "{second}");
+    assert!(pool("one", "2.0-1").is_some() && pool("one", "1.0-1").is_none());
+    assert_eq!(std::fs::metadata(pool("two", "1.0-1").unwrap()).unwrap().ino(), two);
+    mirror(&archive, &["--verify"])?.succeeded();
+    // Damage is found and mended.
+    let damaged = pool("two", "1.0-1").unwrap();
+    std::fs::remove_file(&damaged).unwrap();
+    std::fs::write(&damaged, "other").unwrap();
+    let found = mirror(&archive, &["--verify"])?;
+    assert_eq!(found.status.code(), Some(3));
+    assert!(found.text().contains("two_1.0-1") && found.text().contains("other content"), "{}", found.text());
+    mirror(&archive, &[])?.succeeded();
+    mirror(&archive, &["--verify"])?.succeeded();
+    mirror(&archive, &["--prune"])?.succeeded();
+    install("second")?.succeeded();
+    assert!(read(&archive.work.out("second"), "var/lib/dpkg/status").contains("Version: 2.0-1\n"));
+    mirror(&archive, &["--all"])?.succeeded();
+    assert!(pool("three", "1.0-1").is_some());
+});
+
+scenario!(
+    /// A run that is killed leaves the former state; what is no mirror is not touched, and a missing package is named.
+    what_ends_badly, CONFIGURE, {
+    let archive = Synthetic::with(&[])?;
+    publish(&archive, "1.0-1", 0)?;
+    std::fs::create_dir(archive.work.out("mirror")).unwrap();
+    mirror(&archive, &[])?.failed_with(&["not a mirror", "does not exist yet"]);
+    std::fs::remove_dir(archive.work.out("mirror")).unwrap();
+    mirror(&archive, &["--include", "nothing"])?.failed_with(&["nothing", archive.foreign().debian]);
+    mirror(&archive, &[])?.succeeded();
+    publish(&archive, "2.0-1", 60)?;
+    let slow = format!("one_2.0-1_{}.deb", archive.foreign().debian);
+    archive.mirror.fault(&slow, rootless_install_tests::mirror::Fault::Silent);
+    let mut words: Vec<OsString> = vec!["mirror".into()];
+    words.extend(archive.options());
+    words.extend(["--variant", "essential", "--include", "one", "--cache"].map(OsString::from));
+    words.push(archive.work.path("cache").into());
+    words.push(archive.work.out("mirror").into());
+    let mut running = archive.work.run_plain(words).start()?;
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while running.alive() && !archive.work.out(".mirror.2").exists() && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    mirror(&archive, &[])?.failed_with(&["another run"]);
+    running.signal(nix::sys::signal::Signal::SIGKILL)?;
+    running.wait()?;
+    mirror(&archive, &["--verify"])?.succeeded();
+    let kept = std::fs::read_to_string(archive.work.out("mirror/mirror.json")).unwrap();
+    assert!(kept.contains("one_1.0-1") && !kept.contains("one_2.0-1"));
+});
+
+fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match path.is_dir() {
+            true => found.extend(walk(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
