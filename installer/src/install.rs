@@ -55,6 +55,8 @@ pub struct Installation<'a, 'u> {
     pub prepared_as: Option<Mmdebstrap>,
     /// Hooks of the user's.
     pub moments: Option<&'a dyn RunHooks>,
+    /// Answers calls of dpkg by hooks; none where there are no hooks, or the target's own dpkg is executed.
+    pub dpkg: Option<&'a dyn Dpkg>,
     /// The cache directory.
     pub cache: &'a Path,
     /// The reporter of progress and script output.
@@ -77,8 +79,6 @@ pub struct ScriptHost<'a, 'u> {
     pub observer: Option<Arc<dyn Observer>>,
     /// Source of native scripts for those that are programs; none where nothing is to be fetched.
     pub native_scripts: Option<&'a script_host::NativeScripts<'a>>,
-    /// Answers calls of dpkg by hooks; none where nobody but this program does its work.
-    pub dpkg: Option<&'a dyn Dpkg>,
 }
 
 /// The packages that were deferred to the target's own dpkg, each with the reason.
@@ -147,7 +147,7 @@ impl Installation<'_, '_> {
             host.scratch,
             host.mount_point,
             host.observer,
-            host.dpkg,
+            self.dpkg,
         );
         let deferred = script_host::open(options, host.native, |session| {
             std::thread::scope(|scope| {
@@ -188,7 +188,7 @@ impl Installation<'_, '_> {
                 host.scratch,
                 host.mount_point,
                 None,
-                host.dpkg,
+                self.dpkg,
             );
             script_host::open(options, host.native, |session| {
                 for moment in moments {

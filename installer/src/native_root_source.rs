@@ -250,6 +250,7 @@ impl NativeRootSource<'_, '_> {
             given: Given::default(),
             prepared_as: None,
             moments: None,
+            dpkg: None,
             cache: self.cache,
             reporter: Arc::new(Quiet(Arc::clone(self.reporter))),
             cancel: self.cancel,
@@ -262,7 +263,6 @@ impl NativeRootSource<'_, '_> {
             mount_point: work.view(),
             observer: None,
             native_scripts: None,
-            dpkg: None,
         })?;
         Ok(())
     }

@@ -16,7 +16,7 @@ use deb_archive::{ArchiveError, PackageFile, target_files};
 use dpkg_db::Package;
 use rootless_install_fs::Target;
 use script_host::sysroot::package_file;
-use script_host::{Native, Observer, ScriptRootKind};
+use script_host::{Dpkg, Native, Observer, ScriptRootKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use task_progress::{Cancel, Reporter, Stage};
@@ -66,6 +66,13 @@ impl CarryOut<'_, '_> {
             directory: settings.native_tools.directory().cloned(),
         });
         let native_root = self.native_root(tools.as_ref(), &sources)?;
+        let dpkg = InSession {
+            target: self.target,
+            architecture: settings.system.arch,
+            bound: Vec::new(),
+            cancel,
+        };
+        let answered = self.moments.is_some() && settings.system.is_redirected();
         let installation = Installation {
             target: self.target,
             system: &settings.system,
@@ -78,6 +85,7 @@ impl CarryOut<'_, '_> {
             given: Given::of(settings),
             prepared_as: self.prepared_as,
             moments: self.moments,
+            dpkg: answered.then_some(&dpkg as &dyn Dpkg),
             cache: &settings.cache,
             reporter: Arc::clone(self.reporter),
             cancel,
@@ -92,16 +100,7 @@ impl CarryOut<'_, '_> {
             loaded: OnceLock::new(),
         };
         let native_scripts = |package: &Package, script: &str| scripts.script(package, script);
-        let dpkg = InSession {
-            target: self.target,
-            architecture: settings.system.arch,
-            bound: Vec::new(),
-            cancel,
-        };
-        // Where this machine executes the target's own dpkg, hooks have that.
-        let answers = self.moments.is_some() && settings.system.is_redirected();
         Ok(installation.run(ScriptHost {
-            dpkg: answers.then_some(&dpkg),
             native_scripts: (settings.native_tools == NativeTools::Packages).then_some(&native_scripts),
             root: prepared
                 .scripts_run
