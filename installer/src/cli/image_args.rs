@@ -36,7 +36,7 @@ pub struct ImageArgs {
     #[arg(long, value_name = "UUID", value_parser = values::uuid)]
     pub fs_uuid: Option<String>,
 
-    /// Name of a container image, NAME[:TAG]; in an OCI layout its tag
+    /// Name of a container image, perhaps with `:TAG`; in an OCI layout its tag
     #[arg(long, value_name = "NAME[:TAG]")]
     pub oci_name: Option<String>,
 
