@@ -76,7 +76,8 @@ impl Account {
 
     /// Returns the root user of a target, whatever its accounts are.
     pub(crate) fn root(target: &Target) -> Self {
-        Self::find(target, "0").unwrap_or_else(|_| Self {
+        let known = Self::find(target, "0").ok().filter(|account| account.name != "0");
+        known.unwrap_or_else(|| Self {
             name: "root".to_owned(),
             uid: 0,
             gid: 0,

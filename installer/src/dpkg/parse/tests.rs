@@ -114,9 +114,15 @@ fn what_makes_no_sense() {
     refused("--status-fd=x -i y", "invalid integer for --status-fd: 'x'");
     refused("--abort-after -1 -i y", "invalid integer for --abort-after: '-1'");
     refused(
-        "--pre-invoke=x -i y",
-        "--pre-invoke is not done by rootless-install",
+        "--status-logger=x -i y",
+        "--status-logger is not done by rootless-install",
     );
+    // In a view of the target only.
+    assert_eq!(
+        call("--pre-invoke=x -i y").options.unsupported(),
+        Some("pre-invoke")
+    );
+    assert_eq!(call("-i y").options.unsupported(), None);
     assert!(!call("--dry-run -i y").options.act && call("-i y").options.act);
 }
 
