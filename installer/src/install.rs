@@ -5,7 +5,6 @@
 //! of which unpacks or configures some packages. Meanwhile later packages are recompressed (`recompress`).
 
 use crate::bookkeeping::{self, Given};
-use crate::dpkg::InSession;
 use crate::hooks::{Moment, moments::RunHooks};
 use crate::merge_usr;
 use crate::settings::SystemSettings;
@@ -56,6 +55,8 @@ pub struct Installation<'a, 'u> {
     pub prepared_as: Option<Mmdebstrap>,
     /// Hooks of the user's.
     pub moments: Option<&'a dyn RunHooks>,
+    /// Answers hooks' calls of dpkg, where this machine does not execute the target's own.
+    pub dpkg: Option<&'a dyn Dpkg>,
     /// The cache directory.
     pub cache: &'a Path,
     /// The reporter of progress and script output.
@@ -140,14 +141,12 @@ impl Installation<'_, '_> {
         }
         let mut database = Database::create(self.target, self.system.arch.name, &foreign)?;
         let recompression = self.recompression(host.scratch);
-        let dpkg = self.dpkg();
         let options = self.session_options(
             host.root,
             host.native_scripts,
             host.scratch,
             host.mount_point,
             host.observer,
-            self.answers_dpkg().then_some(&dpkg),
         );
         let deferred = script_host::open(options, host.native, |session| {
             std::thread::scope(|scope| {
@@ -182,14 +181,12 @@ impl Installation<'_, '_> {
             && moments.iter().any(|moment| hooks.has(*moment))
         {
             self.write_lists()?;
-            let dpkg = self.dpkg();
             let options = self.session_options(
                 host.root,
                 host.native_scripts,
                 host.scratch,
                 host.mount_point,
                 None,
-                self.answers_dpkg().then_some(&dpkg),
             );
             script_host::open(options, host.native, |session| {
                 for moment in moments {
@@ -202,20 +199,6 @@ impl Installation<'_, '_> {
         Ok(Vec::new())
     }
 
-    /// Whether calls of dpkg by hooks are answered here: this machine does not execute the target's own.
-    fn answers_dpkg(&self) -> bool {
-        self.moments.is_some() && self.system.is_redirected()
-    }
-
-    fn dpkg(&self) -> InSession<'_> {
-        InSession {
-            target: self.target,
-            architecture: self.system.arch,
-            bound: Vec::new(),
-            cancel: self.cancel,
-        }
-    }
-
     fn session_options<'o>(
         &'o self,
         root: ScriptRoot<'o>,
@@ -223,7 +206,6 @@ impl Installation<'_, '_> {
         scratch: &'o Path,
         mount_point: PathBuf,
         observer: Option<Arc<dyn Observer>>,
-        dpkg: Option<&'o InSession<'o>>,
     ) -> script_host::Options<'o> {
         script_host::Options {
             target: self.target,
@@ -238,7 +220,7 @@ impl Installation<'_, '_> {
             mount_point,
             cache: self.cache,
             surroundings: Surroundings {
-                dpkg: dpkg.map(|dpkg| dpkg as &dyn Dpkg),
+                dpkg: self.dpkg,
                 ..Surroundings::default()
             },
             observer,

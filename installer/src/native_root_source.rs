@@ -250,6 +250,7 @@ impl NativeRootSource<'_, '_> {
             given: Given::default(),
             prepared_as: None,
             moments: None,
+            dpkg: None,
             cache: self.cache,
             reporter: Arc::new(Quiet(Arc::clone(self.reporter))),
             cancel: self.cancel,

@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::prepare::{Chosen, Prepared, Universes, request};
 use crate::bookkeeping::Given;
+use crate::dpkg::InSession;
 use crate::hooks::moments::RunHooks;
 use crate::install::{DeferredPackages, Installation, ScriptHost};
 use crate::native_root_source::{NativeRoot, NativeRootSource};
@@ -15,7 +16,7 @@ use deb_archive::{ArchiveError, PackageFile, target_files};
 use dpkg_db::Package;
 use rootless_install_fs::Target;
 use script_host::sysroot::package_file;
-use script_host::{Native, Observer, ScriptRootKind};
+use script_host::{Dpkg, Native, Observer, ScriptRootKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use task_progress::{Cancel, Reporter, Stage};
@@ -65,6 +66,13 @@ impl CarryOut<'_, '_> {
             directory: settings.native_tools.directory().cloned(),
         });
         let native_root = self.native_root(tools.as_ref(), &sources)?;
+        let dpkg = InSession {
+            target: self.target,
+            architecture: settings.system.arch,
+            bound: Vec::new(),
+            cancel,
+        };
+        let answered = self.moments.is_some() && settings.system.is_redirected();
         let installation = Installation {
             target: self.target,
             system: &settings.system,
@@ -77,6 +85,7 @@ impl CarryOut<'_, '_> {
             given: Given::of(settings),
             prepared_as: self.prepared_as,
             moments: self.moments,
+            dpkg: answered.then_some(&dpkg as &dyn Dpkg),
             cache: &settings.cache,
             reporter: Arc::clone(self.reporter),
             cancel,
