@@ -139,7 +139,7 @@ impl Given {
     }
 }
 
-/// The arguments as given; [`Settings`](crate::settings::Settings) are what they mean.
+/// The arguments as given; [`Settings`] are what they mean.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to make: a directory, NAME.tar[.gz|.xz|.zst], an image, or `-`
