@@ -75,14 +75,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if arguments.get(1).is_some_and(|first| first == mirror::NAME) {
         return mirror::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }
-    if arguments.get(1).is_some_and(|first| first == cache::NAME) {
-        return cache::main(arguments.get(1..).unwrap_or_default(), &environment, style);
-    }
     if arguments
         .get(1)
         .is_some_and(|first| first == run::RUN || first == run::SHELL)
     {
         return run::main(arguments.get(1..).unwrap_or_default(), &environment, style);
+    }
+    if arguments.get(1).is_some_and(|first| first == cache::NAME) {
+        return cache::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }
     if let Some(words) = dpkg::words(&arguments) {
         return dpkg::main(&words, &environment);

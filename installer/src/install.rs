@@ -55,7 +55,7 @@ pub struct Installation<'a, 'u> {
     pub prepared_as: Option<Mmdebstrap>,
     /// Hooks of the user's.
     pub moments: Option<&'a dyn RunHooks>,
-    /// Answers hooks' calls of dpkg, where this machine does not execute the target's own.
+    /// Answers calls of dpkg by hooks; none where there are no hooks, or the target's own dpkg is executed.
     pub dpkg: Option<&'a dyn Dpkg>,
     /// The cache directory.
     pub cache: &'a Path,
@@ -147,6 +147,7 @@ impl Installation<'_, '_> {
             host.scratch,
             host.mount_point,
             host.observer,
+            self.dpkg,
         );
         let deferred = script_host::open(options, host.native, |session| {
             std::thread::scope(|scope| {
@@ -187,6 +188,7 @@ impl Installation<'_, '_> {
                 host.scratch,
                 host.mount_point,
                 None,
+                self.dpkg,
             );
             script_host::open(options, host.native, |session| {
                 for moment in moments {
@@ -206,6 +208,7 @@ impl Installation<'_, '_> {
         scratch: &'o Path,
         mount_point: PathBuf,
         observer: Option<Arc<dyn Observer>>,
+        dpkg: Option<&'o dyn Dpkg>,
     ) -> script_host::Options<'o> {
         script_host::Options {
             target: self.target,
@@ -220,7 +223,7 @@ impl Installation<'_, '_> {
             mount_point,
             cache: self.cache,
             surroundings: Surroundings {
-                dpkg: self.dpkg,
+                dpkg,
                 ..Surroundings::default()
             },
             observer,

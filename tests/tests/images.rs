@@ -167,8 +167,8 @@ scenario!(
         let input = format!("{input}{}", work.out(&format!("i.{ending}")).display());
         let again = work.out(&format!("again-{ending}"));
         run(&work, &[&"unpack", &input, &again])?.succeeded();
-        pack(&work, &again, &format!("again.{ending}.tar"), &[])?;
-        let compared = compare_files(&tar, &work.out(&format!("again.{ending}.tar")))?;
+        pack(&work, &again, &format!("again-{ending}.packed.tar"), &[])?;
+        let compared = compare_files(&tar, &work.out(&format!("again-{ending}.packed.tar")))?;
         let lost = if ending == "cpio" { 1 } else { 0 };
         assert_eq!(compared.differences.len(), lost, "{ending}: {compared}");
     }

@@ -319,7 +319,7 @@ scenario!(
     let kept = work.write("out/kept", b"kept")?;
     symlink(&kept, target.join("link"))?;
     symlink(&target, work.out("link"))?;
-    std::fs::set_permissions(target.join("usr"), std::fs::Permissions::from_mode(0o0))?;
+    std::fs::set_permissions(target.join("usr"), std::fs::Permissions::from_mode(0o000))?;
     run(&work, &[&"rm", &work.path("home")])?.failed_with(&["not a root filesystem"]);
     run(&work, &[&"rm", &work.out("none")])?.failed_with(&["no directory"]);
     run(&work, &[&"rm", &work.out("link")])?.failed_with(&["cannot remove"]);

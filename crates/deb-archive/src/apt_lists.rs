@@ -21,7 +21,8 @@ pub fn apt_lists(indexes: &[Index]) -> Vec<(String, Cow<'_, [u8]>)> {
         }
     };
     for index in indexes {
-        let Some(release) = &index.release_file else {
+        let release = index.release.as_ref().and_then(|release| release.files.first());
+        let Some((_, release)) = release.filter(|(name, _)| name == "InRelease") else {
             continue;
         };
         let directory = suite_path(&index.suite);

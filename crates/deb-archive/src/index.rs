@@ -36,8 +36,6 @@ pub struct Index {
     pub priority: i16,
     /// Whether its packages can be authenticated; no package is fetched where they cannot.
     pub authenticated: bool,
-    /// The Release file, where it is signed in itself (`InRelease`).
-    pub release_file: Option<Arc<Vec<u8>>>,
     /// The Release file that names it; none where there is none.
     pub release: Option<Arc<ReleaseState>>,
     /// Files that the archive has of it, in the order to try; none for an index without packages.
@@ -229,7 +227,6 @@ pub fn load_indexes(
             architecture: index.arch.to_owned(),
             priority: DEFAULT_PRIORITY,
             authenticated: index.release.authenticated,
-            release_file: index.release.file.clone(),
             release: index.release.state(),
             files: index.files(),
             packages,

@@ -54,8 +54,6 @@ pub(super) struct Release {
     pub(super) unhashed: bool,
     /// Whether its packages can be authenticated: a good signature and strong checksums, or the user's word.
     pub(super) authenticated: bool,
-    /// The file itself, where it is signed in itself.
-    pub(super) file: Option<Arc<Vec<u8>>>,
 }
 
 /// What a Release file says of a file; the size belongs to the checksum.
@@ -139,7 +137,6 @@ impl Release {
             files,
             unhashed,
             authenticated: true,
-            file: None,
         })
     }
 
@@ -164,7 +161,6 @@ impl Release {
             files: HashMap::new(),
             unhashed: true,
             authenticated: true,
-            file: None,
         }
     }
 

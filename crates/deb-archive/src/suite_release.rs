@@ -181,9 +181,6 @@ pub(super) fn load_release(
     // Only now: what was refused must not answer in the place of the server.
     for (url, document) in documents {
         let Document { bytes, validators } = &*document;
-        if url.path().ends_with("InRelease") {
-            release.file = Some(Arc::new(bytes.clone()));
-        }
         fetcher.cache.store_release(url.as_str(), validators, bytes)?;
     }
     Ok(release)

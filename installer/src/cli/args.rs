@@ -147,8 +147,8 @@ pub struct Args {
     /// A directory must not exist yet or be empty; what a stopped run left beside it is
     /// removed first. An archive or an image of that name is replaced when the new one is
     /// complete: .tar[.gz|.xz|.zst], .cpio[.gz|.xz|.zst], .squashfs, .ext2, .ext3, .ext4, .erofs,
-    /// .oci (an archive of an OCI image), or oci:DIR[:TAG], oci-archive:FILE[:TAG] and
-    /// docker-archive:FILE[:NAME:TAG]. `-` writes an uncompressed tar archive on standard output.
+    /// .oci (an archive of an OCI image), or oci:DIR, oci-archive:FILE and
+    /// docker-archive:FILE, each perhaps with `:TAG` after it. `-` writes an uncompressed tar archive on standard output.
     #[arg(value_name = "TARGET")]
     pub target: OsString,
 

@@ -11,7 +11,13 @@ use std::ffi::OsStr;
 #[command(next_help_heading = "Format of the result")]
 pub struct ImageArgs {
     /// What to make, whatever the name
-    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = choices::form())]
+    #[arg(
+        id = "result_format",
+        long = "format",
+        value_name = "FORMAT",
+        default_value = "auto",
+        value_parser = choices::form()
+    )]
     pub format: Form,
 
     /// Size of an ext2, ext3 or ext4 image, as 2G or 800M [default: as much as is needed]
@@ -30,7 +36,7 @@ pub struct ImageArgs {
     #[arg(long, value_name = "UUID", value_parser = values::uuid)]
     pub fs_uuid: Option<String>,
 
-    /// Name of a container image, NAME[:TAG]; in an OCI layout its tag
+    /// Name of a container image, perhaps with `:TAG`; in an OCI layout its tag
     #[arg(long, value_name = "NAME[:TAG]")]
     pub oci_name: Option<String>,
 

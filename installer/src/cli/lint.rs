@@ -46,7 +46,25 @@ Examples:
   rootless-install lint --format json --all mariadb-server >findings.json";
 
 /// Options of an installation that lint does not have.
-const UNUSED: [&str; 5] = ["mode", "native_sysroot", "on_unrunnable", "dry_run", "merged_usr"];
+const UNUSED: [&str; 17] = [
+    "mode",
+    "native_sysroot",
+    "on_unrunnable",
+    "dry_run",
+    "merged_usr",
+    "result_format",
+    "size",
+    "free",
+    "fs_label",
+    "fs_uuid",
+    "oci_name",
+    "oci_entrypoint",
+    "oci_cmd",
+    "oci_env",
+    "oci_user",
+    "oci_workdir",
+    "oci_label",
+];
 
 /// Error of an argument that has no meaning.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +168,8 @@ pub fn command() -> Command {
                 .num_args(1..)
                 .value_hint(ValueHint::Other)
         })
+        // Its result is a report, which has formats of its own.
+        .mut_arg("result_format", |arg| arg.long("result-format"))
         .arg(
             Arg::new("format")
                 .long("format")

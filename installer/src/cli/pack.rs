@@ -31,7 +31,7 @@ struct PackArgs {
     target: PathBuf,
 
     /// What to make: NAME.tar[.gz|.xz|.zst], .cpio[.gz|.xz|.zst], .squashfs, .ext2, .ext3, .ext4, .erofs, .oci,
-    /// oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG], or `-`
+    /// oci:DIR, oci-archive:FILE, docker-archive:FILE (each perhaps with `:TAG` after it), or `-`
     #[arg(value_name = "OUT")]
     out: OsString,
 

@@ -55,12 +55,12 @@ pub enum SettingsError {
     /// An option of mmdebstrap has a value without a meaning.
     #[error(transparent)]
     More(#[from] MoreError),
-    /// An option has no meaning for the result's format.
-    #[error(transparent)]
-    Image(#[from] output::Error),
     /// `--locked` has no lock, or one that cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// An option has no meaning for the result's format.
+    #[error(transparent)]
+    Image(#[from] output::Error),
     /// The archive would be written on a terminal.
     #[error("standard output is a terminal; the archive would be shown on it")]
     Terminal,

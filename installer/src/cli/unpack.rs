@@ -22,8 +22,8 @@ Examples:
   rootless-install unpack oci-archive:image.oci target/
   podman export mine | rootless-install unpack - target/")]
 struct UnpackArgs {
-    /// The archive: a tar (also .gz, .xz, .zst), a cpio archive, a squashfs image, oci:DIR[:TAG], oci-archive:FILE[:TAG],
-    /// docker-archive:FILE[:NAME:TAG], or `-` for standard input
+    /// The archive: a tar (also .gz, .xz, .zst), a cpio archive, a squashfs image, oci:DIR, oci-archive:FILE or
+    /// docker-archive:FILE (each perhaps with `:TAG` after it), or `-` for standard input
     #[arg(value_name = "IN")]
     input: OsString,
 

@@ -4,7 +4,7 @@ use super::error::Error;
 use crate::archives::Archives;
 use crate::local_packages::LocalPackage;
 use crate::merge_usr;
-use crate::package_lock::PackageLock;
+use crate::package_lock::{LockedRequest, PackageLock};
 use crate::settings::{NativeTools, Settings};
 use apt_solve::{IndexInput, Mmdebstrap, Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
@@ -139,13 +139,22 @@ impl Prepared {
         universes: &Universes<'_>,
         chosen: &Chosen,
     ) -> PackageLock {
+        let architectures = settings.system.architectures();
+        let request = LockedRequest {
+            architectures: architectures.map(|arch| arch.name.to_owned()).collect(),
+            suite: settings.archives.suite.clone(),
+            variant: settings.variant.as_str().to_owned(),
+            include: settings.include.clone(),
+            merged_usr: settings.system.merged_usr.name().to_owned(),
+            recommends: settings.install_recommends,
+            mmdebstrap: chosen.selection.mmdebstrap.to_string(),
+        };
         PackageLock::of(
-            settings,
+            request,
             &self.lists,
             &self.target,
             &universes.target,
             &chosen.plan,
-            chosen.selection.mmdebstrap,
         )
     }
 

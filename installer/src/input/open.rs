@@ -134,6 +134,8 @@ fn squashfs(path: &Path, tree: &mut Tree<'_>) -> Result<(), Error> {
     let absolute = std::path::absolute(path).map_err(damaged(path))?;
     let mut errors = tempfile::tempfile().map_err(|error| failed(error.to_string()))?;
     let started = Command::new(SQFS2TAR)
+        // Else the root's own owner, mode and time are left out.
+        .args(["--root-becomes", "."])
         .arg(absolute)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -233,8 +233,8 @@ impl Selected {
             include: settings.include.clone(),
             suite: settings.archives.suite.clone(),
             install_recommends: settings.install_recommends,
-            mmdebstrap: settings.imitate.unwrap_or_else(|| Mmdebstrap::of_suite(universe)),
             present: Vec::new(),
+            mmdebstrap: settings.imitate.unwrap_or_else(|| Mmdebstrap::of_suite(universe)),
             assumed: merge_usr::assumed(universe, settings.system.merged_usr)?,
         };
         let selection = choose(universe, &request).map_err(|source| MirrorError::Solve {

@@ -7,8 +7,7 @@ use url::Url;
 use super::{
     FORM, LockError, LockedIndex, LockedPackage, LockedRequest, LockedSource, PackageLock, releases,
 };
-use crate::settings::Settings;
-use apt_solve::{Mmdebstrap, Plan, Universe};
+use apt_solve::{Plan, Universe};
 use deb_archive::{ArchiveError, Index, PackageFile, Snapshot, SourceFormat, SourceList, archive_path};
 use deb_index::Packages;
 use deb_types::FileHash;
@@ -39,14 +38,13 @@ const LEFT_OUT: &[&str] = &[
 ];
 
 impl PackageLock {
-    /// Returns the lock of a plan that was made by `settings` from `universe`, which was made from `indexes`.
+    /// Returns the lock of a plan that was made for `request` from `universe`, which was made from `indexes`.
     pub fn of(
-        settings: &Settings,
+        request: LockedRequest,
         lists: &[SourceList],
         indexes: &[Index],
         universe: &Universe<'_>,
         plan: &Plan,
-        mmdebstrap: Mmdebstrap,
     ) -> Self {
         let mut ids: Vec<_> = plan.packages().collect();
         ids.sort_unstable();
@@ -69,19 +67,7 @@ impl PackageLock {
         });
         Self {
             form: FORM,
-            request: LockedRequest {
-                architectures: settings
-                    .system
-                    .architectures()
-                    .map(|arch| arch.name.to_owned())
-                    .collect(),
-                suite: settings.archives.suite.clone(),
-                variant: settings.variant.as_str().to_owned(),
-                include: settings.include.clone(),
-                merged_usr: settings.system.merged_usr.name().to_owned(),
-                recommends: settings.install_recommends,
-                mmdebstrap: mmdebstrap.to_string(),
-            },
+            request,
             sources: lists
                 .iter()
                 .map(|list| LockedSource {
@@ -125,7 +111,6 @@ impl PackageLock {
                 architecture: known.architecture.clone(),
                 priority: known.priority,
                 authenticated: true,
-                release_file: None,
                 release: None,
                 files: Vec::new(),
                 packages,
