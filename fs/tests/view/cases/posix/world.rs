@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{self as sys, CWD, FileType, Mode};
 use rustix::io::{Errno, Result};
@@ -109,6 +110,11 @@ pub(super) fn make(path: &Path, kind: &str) {
 
 pub(super) fn give(path: &Path, (uid, gid, _): Who) {
     lchown(path, Some(uid), Some(gid)).unwrap();
+    // A link is another file on disk then, which the kernel is told after the answer: until then, numbers that are used
+    // again can be taken for it.
+    if path.is_symlink() {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 pub(super) fn give_ids(path: &Path, uid: u32, gid: u32) {
