@@ -47,6 +47,11 @@ Other commands (a target of such a name is ./lint, ./pack, …):
   rootless-install mmdebstrap
                          mmdebstrap's command line, also by the name mmdebstrap;
                          see `rootless-install mmdebstrap --help`
+  rootless-install plan, diff
+                         what would be installed, also as a lock; what differs between two locks
+  rootless-install mirror
+                         a partial mirror; see `rootless-install mirror --help`
+  rootless-install cache what is kept between runs; see `rootless-install cache --help`
   rootless-install pack, unpack, check, stat, chown, chmod, mknod, setcap, mount, umount, adopt, rm
                          with a target that is there; see `rootless-install COMMAND --help`
 

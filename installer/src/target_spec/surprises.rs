@@ -92,7 +92,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["dry-run", "plan", "simulate", "list", "show", "info", "search"],
-        "what would be installed is printed by `rootless-install --dry-run TARGET`",
+        "what would be installed is printed by `rootless-install plan`",
     ),
     (
         &[
@@ -122,7 +122,15 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &["upgrade", "update", "dist-upgrade", "full-upgrade"],
-        "apt upgrades a root filesystem that exists, with `rootless-install dpkg` as its dpkg",
+        "apt upgrades a root filesystem that exists: `rootless-install run TARGET -- apt-get full-upgrade`",
+    ),
+    (
+        &["boot", "vm"],
+        "an image is written by `rootless-install pack`, and started by a virtual machine",
+    ),
+    (
+        &["push", "publish"],
+        "an image is written to a registry by tools such as skopeo, from `rootless-install pack TARGET oci:DIR`",
     ),
     (
         &["analyse", "analyze"],

@@ -205,6 +205,8 @@ dbus-uuidgen --ensure=/target/etc/machine-id
             r#"
 apt-get check
     chroot check | no-root-option apt-get 1
+s390x$ /usr/bin/apt-get check
+    executes
 "#,
         ),
     tool(
