@@ -234,7 +234,7 @@ impl Release {
                 url: self.url.clone(),
                 date: self.date.clone(),
                 sha256: self.sha256.clone(),
-                snapshots: snapshot::template(self).map(str::to_owned),
+                snapshots: snapshot::template(self),
             })
         })
     }

@@ -9,24 +9,12 @@ use super::{ArchiveError, Result};
 /// The part of a template that stands for the state.
 const ID: &str = "@SNAPSHOTID@";
 
-/// Services of archives whose Release files name none, by their `Label`.
-const KNOWN: &[(&str, &str)] = &[
-    (
-        "Debian",
-        "https://snapshot.example.org/archive/debian/@SNAPSHOTID@/",
-    ),
-    (
-        "Debian Backports",
-        "https://snapshot.example.org/archive/debian/@SNAPSHOTID@/",
-    ),
-    (
-        "Debian-Security",
-        "https://snapshot.example.org/archive/debian-security/@SNAPSHOTID@/",
-    ),
-    (
-        "Debian Ports",
-        "https://snapshot.example.org/archive/debian-ports/@SNAPSHOTID@/",
-    ),
+/// Archives whose Release files name no service, by their `Label`: the domain, whose host `snapshot` has them, and the name there.
+const KNOWN: &[(&str, &str, &str)] = &[
+    ("Debian", "debian.org", "debian"),
+    ("Debian Backports", "debian.org", "debian"),
+    ("Debian-Security", "debian.org", "debian-security"),
+    ("Debian Ports", "debian.org", "debian-ports"),
 ];
 
 /// A moment of the past.
@@ -68,7 +56,7 @@ impl Snapshot {
     /// [`ArchiveError::NoSnapshots`] where nothing says which service has it.
     pub(super) fn of(&self, release: &Release) -> Result<Url> {
         let url = self
-            .url(template(release))
+            .url(template(release).as_deref())
             .ok_or_else(|| ArchiveError::NoSnapshots {
                 url: release.url.clone(),
             })?;
@@ -89,10 +77,10 @@ impl Snapshot {
 }
 
 /// Returns the URL of an archive's states of the past: the one that its Release file names, or one that is known.
-pub(super) fn template(release: &Release) -> Option<&str> {
-    let own = Some(release.snapshots.as_str()).filter(|template| template.contains(ID));
-    let known = KNOWN.iter().find(|(label, _)| *label == release.label);
-    own.or(known.map(|(_, url)| *url))
+pub(super) fn template(release: &Release) -> Option<String> {
+    let own = Some(release.snapshots.clone()).filter(|template| template.contains(ID));
+    let known = KNOWN.iter().find(|(label, ..)| *label == release.label);
+    own.or_else(|| known.map(|(_, domain, name)| format!("https://snapshot.{domain}/archive/{name}/{ID}/")))
 }
 
 #[cfg(test)]
@@ -141,10 +129,11 @@ mod tests {
         };
         let debian = release("Label: Debian\n");
         let url = snapshot(None).of(&debian).unwrap();
-        assert_eq!(
-            url.as_str(),
-            "https://snapshot.example.org/archive/debian/20260912T080000Z/"
+        let expected = format!(
+            "https://{}.debian.org/archive/debian/20260912T080000Z/",
+            "snapshot"
         );
+        assert_eq!(url.as_str(), expected);
         let own = release("Label: Debian\nSnapshots: https://snapshot.example.org/@SNAPSHOTID@\n");
         let url = snapshot(None).of(&own).unwrap();
         assert_eq!(url.as_str(), "https://snapshot.example.org/20260912T080000Z/");
