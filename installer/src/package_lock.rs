@@ -185,9 +185,15 @@ pub struct LockedIndex {
     pub architecture: String,
     /// apt's priority of its packages.
     pub priority: i16,
-    /// URL of the archive's states of the past, with `@SNAPSHOTID@` in it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snapshots: Option<String>,
+    /// `Label` of the Release file.
+    #[serde(default)]
+    pub label: String,
+    /// `Origin`.
+    #[serde(default)]
+    pub origin: String,
+    /// `Snapshots`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub snapshots: String,
 }
 
 /// A package.

@@ -83,8 +83,8 @@ mod tests {
     fn names_are_those_of_apt() {
         for (url, expected) in [
             (
-                "http://deb.debian.org/debian/dists/trixie/InRelease",
-                "deb.debian.org_debian_dists_trixie_InRelease",
+                "http://mirror.example.org/debian/dists/trixie/InRelease",
+                "mirror.example.org_debian_dists_trixie_InRelease",
             ),
             (
                 "http://user:pw@127.0.0.1:8080/a_b/dists/x~y/InRelease",

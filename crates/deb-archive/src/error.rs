@@ -79,7 +79,7 @@ pub enum ArchiveError {
     },
     /// Nothing says where states of the past are to be had.
     #[error(
-        "{url}: no snapshot service is known for this archive; give its URL with --snapshot-url, with @SNAPSHOTID@ in it"
+        "{url}: neither the Release file nor apt's configuration (Acquire::Snapshots::URI) says where snapshots of this archive are; give the URL with --snapshot-url, with @SNAPSHOTID@ in it"
     )]
     NoSnapshots {
         /// The Release file.

@@ -8,7 +8,7 @@ use url::Url;
 use super::index_file::IndexFile;
 use super::package_file::{join, show};
 use super::suite_release::{ALL, Suite, load_release};
-use super::{ArchiveError, Fetcher, Keyring, PackageFile, Result, Source};
+use super::{ArchiveError, ArchiveIdentity, Fetcher, Keyring, PackageFile, Result, Source};
 use deb_index::{DEFAULT_PRIORITY, IndexInput, Packages};
 use deb_types::FileHash;
 
@@ -68,8 +68,8 @@ pub struct ReleaseState {
     pub date: String,
     /// SHA-256 of the file in hexadecimal.
     pub sha256: String,
-    /// URL of the archive's states of the past, with `@SNAPSHOTID@` in it, where one is known.
-    pub snapshots: Option<String>,
+    /// What it says of the archive.
+    pub identity: ArchiveIdentity,
 }
 
 impl Index {

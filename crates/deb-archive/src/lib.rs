@@ -62,7 +62,7 @@ pub use keyring::Keyring;
 pub use lock::{Lock, lock_file};
 pub use machine_sources::{MachineSources, machine_sources, sources_in, sources_of, target_sources};
 pub use package_file::{PackageFile, join as archive_path};
-pub use snapshot::Snapshot;
+pub use snapshot::{ArchiveIdentity, Snapshot, SnapshotServices};
 pub use source::{SignedBy, Source, SourceFormat, SourceList};
 pub use source_lists::{default_sources, parse_mirror_argument, parse_sources_text, target_files};
 

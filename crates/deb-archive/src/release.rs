@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::archive_cache::Document;
 use super::index::ReleaseState;
-use super::snapshot;
+use super::snapshot::ArchiveIdentity;
 use super::source::Source;
 use super::{ArchiveError, Result, date, explain};
 use deb_types::FileHash;
@@ -37,10 +37,8 @@ pub(super) struct Release {
     date: String,
     valid_until: String,
     version: String,
-    /// `Label`.
-    pub(super) label: String,
-    /// `Snapshots`: a URL of this archive's states of the past.
-    pub(super) snapshots: String,
+    /// What it says of the archive.
+    pub(super) identity: ArchiveIdentity,
     /// SHA-256 of the file as it was fetched, in hexadecimal; empty where there is none.
     pub(super) sha256: String,
     /// Its directory below the archive's root.
@@ -129,8 +127,11 @@ impl Release {
             date: get("date"),
             valid_until: get("valid-until"),
             version: get("version"),
-            label: get("label"),
-            snapshots: get("snapshots"),
+            identity: ArchiveIdentity {
+                label: get("label"),
+                origin: get("origin"),
+                snapshots: get("snapshots"),
+            },
             sha256: String::new(),
             directory: String::new(),
             documents: Vec::new(),
@@ -153,8 +154,7 @@ impl Release {
             date: String::new(),
             valid_until: String::new(),
             version: String::new(),
-            label: String::new(),
-            snapshots: String::new(),
+            identity: ArchiveIdentity::default(),
             sha256: String::new(),
             directory: String::new(),
             documents: Vec::new(),
@@ -234,7 +234,7 @@ impl Release {
                 url: self.url.clone(),
                 date: self.date.clone(),
                 sha256: self.sha256.clone(),
-                snapshots: snapshot::template(self),
+                identity: self.identity.clone(),
             })
         })
     }

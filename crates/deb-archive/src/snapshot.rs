@@ -1,29 +1,87 @@
 //! States of an archive of the past, as a snapshot service has them (sources.list(5), `Snapshot`).
 
+use std::process::{Command, Stdio};
+
 use url::Url;
 
 use super::package_file::show;
-use super::release::Release;
 use super::{ArchiveError, Result};
 
 /// The part of a template that stands for the state.
 const ID: &str = "@SNAPSHOTID@";
 
-/// Archives whose Release files name no service, by their `Label`: the domain, whose host `snapshot` has them, and the name there.
-const KNOWN: &[(&str, &str, &str)] = &[
-    ("Debian", "debian.org", "debian"),
-    ("Debian Backports", "debian.org", "debian"),
-    ("Debian-Security", "debian.org", "debian-security"),
-    ("Debian Ports", "debian.org", "debian-ports"),
-];
+/// Archives by what their Release files say of themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ArchiveIdentity {
+    /// `Label`.
+    pub label: String,
+    /// `Origin`.
+    pub origin: String,
+    /// `Snapshots`: a URL of the archive's states of the past, with `@SNAPSHOTID@` in it.
+    pub snapshots: String,
+}
+
+/// Snapshot services that apt knows (apt.conf(5), `Acquire::Snapshots::URI`): scopes in lower case, such as
+/// `override::label::debian-security`, and URLs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotServices(Vec<(String, String)>);
+
+impl SnapshotServices {
+    /// Returns those of this machine's apt, its files and what is compiled into it; none where there is no apt.
+    pub fn of_machine() -> Self {
+        let told = Command::new("apt-config")
+            .arg("dump")
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .output();
+        match told {
+            Ok(told) if told.status.success() => Self::parse(&String::from_utf8_lossy(&told.stdout)),
+            _ => Self::default(),
+        }
+    }
+
+    /// Parses lines of `NAME "VALUE";`.
+    fn parse(text: &str) -> Self {
+        let line = |line: &str| {
+            let (name, value) = line.split_once(' ')?;
+            let name = name.to_ascii_lowercase();
+            let scope = name.strip_prefix("acquire::snapshots::uri::")?;
+            let value = value.strip_suffix(';')?.trim_matches('"');
+            (!value.is_empty()).then(|| (scope.to_owned(), value.to_owned()))
+        };
+        Self(text.lines().filter_map(line).collect())
+    }
+
+    /// Returns the URL for an archive, as apt finds it.
+    fn template<'a>(&'a self, archive: &'a ArchiveIdentity) -> Option<&'a str> {
+        let configured = |scope: &str, name: &str| {
+            let wanted = format!("{scope}{}", name.to_ascii_lowercase());
+            let found = self
+                .0
+                .iter()
+                .rev()
+                .find(|(known, _)| *known == wanted && !name.is_empty());
+            found.map(|(_, url)| url.as_str())
+        };
+        let (label, origin) = (&archive.label, &archive.origin);
+        configured("override::label::", label)
+            .or_else(|| configured("override::origin::", origin))
+            .or_else(|| Some(archive.snapshots.as_str()).filter(|own| !own.is_empty()))
+            .or_else(|| configured("label::", label))
+            .or_else(|| configured("origin::", origin))
+            .filter(|url| url.contains(ID))
+    }
+}
 
 /// A moment of the past.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// The moment as snapshot services write it, such as `20260912T080000Z`.
     pub id: String,
-    /// URL of archives at that moment, with `@SNAPSHOTID@` in it; none for the one that each Release file names.
+    /// URL of archives at that moment, with `@SNAPSHOTID@` in it; none for what each archive or apt names.
     pub template: Option<String>,
+    /// Services that apt knows.
+    pub services: SnapshotServices,
 }
 
 impl Snapshot {
@@ -50,37 +108,27 @@ impl Snapshot {
         within.then(|| format!("{date}T{clock}Z"))
     }
 
-    /// Returns the root of an archive at that moment, whose Release file of today is `release`.
+    /// Returns the root of an archive at that moment; `url` names the archive.
     ///
     /// # Errors
     /// [`ArchiveError::NoSnapshots`] where nothing says which service has it.
-    pub(super) fn of(&self, release: &Release) -> Result<Url> {
-        let url = self
-            .url(template(release).as_deref())
-            .ok_or_else(|| ArchiveError::NoSnapshots {
-                url: release.url.clone(),
-            })?;
-        tracing::debug!("{}: its state {} is at {}", release.url, self.id, show(&url));
-        Ok(url)
-    }
-
-    /// Returns the root of an archive at that moment, whose own template is `own`; none where there is no template.
-    pub fn url(&self, own: Option<&str>) -> Option<Url> {
-        let template = self.template.as_deref().or(own)?;
-        let mut url = Url::parse(&template.replace(ID, &self.id)).ok()?;
-        if !url.path().ends_with('/') {
-            let path = format!("{}/", url.path());
-            url.set_path(&path);
+    pub fn root(&self, archive: &ArchiveIdentity, url: &str) -> Result<Url> {
+        let none = || ArchiveError::NoSnapshots { url: url.to_owned() };
+        let template = self
+            .template
+            .as_deref()
+            .or_else(|| self.services.template(archive));
+        let mut root = Url::parse(&template.ok_or_else(none)?.replace(ID, &self.id)).map_err(|_| none())?;
+        if !matches!(root.scheme(), "http" | "https" | "file") {
+            return Err(none());
         }
-        matches!(url.scheme(), "http" | "https" | "file").then_some(url)
+        if !root.path().ends_with('/') {
+            let path = format!("{}/", root.path());
+            root.set_path(&path);
+        }
+        tracing::debug!("{url}: its state {} is at {}", self.id, show(&root));
+        Ok(root)
     }
-}
-
-/// Returns the URL of an archive's states of the past: the one that its Release file names, or one that is known.
-pub(super) fn template(release: &Release) -> Option<String> {
-    let own = Some(release.snapshots.clone()).filter(|template| template.contains(ID));
-    let known = KNOWN.iter().find(|(label, ..)| *label == release.label);
-    own.or_else(|| known.map(|(_, domain, name)| format!("https://snapshot.{domain}/archive/{name}/{ID}/")))
 }
 
 #[cfg(test)]
@@ -113,40 +161,54 @@ mod tests {
 
     #[test]
     fn services_of_archives() {
-        let snapshot = |template: Option<&str>| Snapshot {
-            id: "20260912T080000Z".to_owned(),
-            template: template.map(str::to_owned),
-        };
-        let hash = "1".repeat(64);
-        let release = |fields: &str| {
-            let text = format!("Suite: stable\n{fields}SHA256:\n {hash} 5 main/binary-riscv64/Packages\n");
-            Release::parse(
-                text.as_bytes(),
-                "http://mirror.example.org/dists/stable/InRelease",
-                false,
-            )
-            .unwrap()
-        };
-        let debian = release("Label: Debian\n");
-        let url = snapshot(None).of(&debian).unwrap();
-        let expected = format!(
-            "https://{}.debian.org/archive/debian/20260912T080000Z/",
-            "snapshot"
+        let services = SnapshotServices::parse(
+            "APT \"\";\nAcquire::Snapshots \"\";\n\
+             Acquire::Snapshots::URI::Origin::Debian \"https://snapshot.example.org/debian/@SNAPSHOTID@/\";\n\
+             Acquire::Snapshots::URI::Override::Label::Debian-Security \"https://snapshot.example.org/security/@SNAPSHOTID@\";\n\
+             Acquire::Snapshots::URI::Label::Shut \"no\";\n",
         );
-        assert_eq!(url.as_str(), expected);
-        let own = release("Label: Debian\nSnapshots: https://snapshot.example.org/@SNAPSHOTID@\n");
-        let url = snapshot(None).of(&own).unwrap();
-        assert_eq!(url.as_str(), "https://snapshot.example.org/20260912T080000Z/");
-        let url = snapshot(Some("http://mirror.example.org/@SNAPSHOTID@/debian/"))
-            .of(&own)
-            .unwrap();
-        assert_eq!(url.as_str(), "http://mirror.example.org/20260912T080000Z/debian/");
-        for fields in [
-            "",
-            "Snapshots: ssh://mirror.example.org/@SNAPSHOTID@\n",
-            "Snapshots: no\n",
+        let archive = |label: &str, origin: &str, snapshots: &str| ArchiveIdentity {
+            label: label.to_owned(),
+            origin: origin.to_owned(),
+            snapshots: snapshots.to_owned(),
+        };
+        let root = |template: Option<&str>, archive: &ArchiveIdentity| {
+            let snapshot = Snapshot {
+                id: "20260912T080000Z".to_owned(),
+                template: template.map(str::to_owned),
+                services: services.clone(),
+            };
+            snapshot
+                .root(archive, "http://mirror.example.org/dists/x")
+                .map(String::from)
+        };
+        let own = "https://own.example.org/@SNAPSHOTID@";
+        for (archive, expected) in [
+            (
+                archive("Debian", "Debian", ""),
+                "https://snapshot.example.org/debian/20260912T080000Z/",
+            ),
+            (
+                archive("Debian", "Debian", own),
+                "https://own.example.org/20260912T080000Z/",
+            ),
+            (
+                archive("Debian-Security", "Debian", own),
+                "https://snapshot.example.org/security/20260912T080000Z/",
+            ),
         ] {
-            let error = snapshot(None).of(&release(fields)).unwrap_err();
+            assert_eq!(root(None, &archive).unwrap(), expected);
+            let given = root(Some("http://mirror.example.org/@SNAPSHOTID@/d"), &archive);
+            assert_eq!(given.unwrap(), "http://mirror.example.org/20260912T080000Z/d/");
+        }
+        for none in [
+            archive("", "", ""),
+            archive("Other", "Other", ""),
+            archive("Shut", "", ""),
+            archive("", "", "no"),
+            archive("", "", "ssh://mirror.example.org/@SNAPSHOTID@"),
+        ] {
+            let error = root(None, &none).unwrap_err();
             assert!(error.to_string().contains("mirror.example.org"), "{error}");
         }
     }

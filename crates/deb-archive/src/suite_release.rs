@@ -72,7 +72,7 @@ impl<'a> Suite<'a> {
         let Some(snapshot) = &fetcher.options.snapshot else {
             return Ok((today, None));
         };
-        let base = snapshot.of(&today)?;
+        let base = snapshot.root(&today.identity, &today.url)?;
         let mut source = self.source.clone();
         source.check_valid_until = false;
         let release = load_release(fetcher, &source, &base, self.name, &self.keyring)?;

@@ -11,7 +11,7 @@ use crate::package_lock::{LockError, PackageLock};
 use crate::settings::Settings;
 use apt_solve::Variant;
 use deb_arch::Architecture;
-use deb_archive::Snapshot;
+use deb_archive::{Snapshot, SnapshotServices};
 
 /// Options whose values are in a lock.
 const IN_LOCK: [&str; 8] = [
@@ -36,13 +36,14 @@ pub struct StateArgs {
 
     /// Archives as they were at this moment: `2026-09-12T08:00Z`, UTC
     ///
-    /// Packages come from the snapshot service that an archive's Release file names, or Debian's.
+    /// Packages come from the snapshot service that an archive's Release file or apt's configuration
+    /// (Acquire::Snapshots::URI) names, or that of --snapshot-url.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub snapshot: Option<String>,
 
     /// Where snapshots are, with @SNAPSHOTID@ in the place of the moment
     ///
-    /// For archives whose Release files do not name a service, and for a nearer one.
+    /// Where nothing names a service, or for a nearer one.
     #[arg(long, value_name = "URL", value_parser = template, requires = "snapshot")]
     pub snapshot_url: Option<String>,
 
@@ -107,9 +108,14 @@ impl StateArgs {
     /// Returns the moment at which archives are read.
     pub(super) fn snapshot(&self) -> Option<Snapshot> {
         let id = self.snapshot.clone()?;
+        let template = self.snapshot_url.clone();
         Some(Snapshot {
             id,
-            template: self.snapshot_url.clone(),
+            services: match template {
+                Some(_) => SnapshotServices::default(),
+                None => SnapshotServices::of_machine(),
+            },
+            template,
         })
     }
 }

@@ -8,7 +8,9 @@ use super::{
     FORM, LockError, LockedIndex, LockedPackage, LockedRequest, LockedSource, PackageLock, releases,
 };
 use apt_solve::{Plan, Universe};
-use deb_archive::{ArchiveError, Index, PackageFile, Snapshot, SourceFormat, SourceList, archive_path};
+use deb_archive::{
+    ArchiveError, ArchiveIdentity, Index, PackageFile, Snapshot, SourceFormat, SourceList, archive_path,
+};
 use deb_index::Packages;
 use deb_types::FileHash;
 use deb_types::control::{Item, next_item};
@@ -186,7 +188,7 @@ impl PackageLock {
     /// Adds the place where a snapshot service has a package, to be asked after its own.
     ///
     /// # Errors
-    /// That of a `Filename` that leads out of the archive.
+    /// No service is known for the archive, or a `Filename` leads out of it.
     pub fn add_snapshot(
         &self,
         index: usize,
@@ -194,18 +196,25 @@ impl PackageLock {
         filename: &str,
         file: &mut PackageFile,
     ) -> Result<(), ArchiveError> {
-        let own = self
-            .indexes
-            .get(index)
-            .and_then(|index| index.snapshots.as_deref());
-        if let Some(root) = snapshot.url(own) {
-            file.urls.push(archive_path(&root, filename, &file.name)?);
-        }
+        let Some(index) = self.indexes.get(index) else {
+            return Ok(());
+        };
+        let archive = ArchiveIdentity {
+            label: index.label.clone(),
+            origin: index.origin.clone(),
+            snapshots: index.snapshots.clone(),
+        };
+        let root = snapshot.root(&archive, &index.base)?;
+        file.urls.push(archive_path(&root, filename, &file.name)?);
         Ok(())
     }
 }
 
 fn locked_index(index: &Index) -> LockedIndex {
+    let release = index.release.as_deref();
+    let identity = release
+        .map(|release| release.identity.clone())
+        .unwrap_or_default();
     LockedIndex {
         base: index.base.to_string(),
         suite: index.suite.clone(),
@@ -214,10 +223,9 @@ fn locked_index(index: &Index) -> LockedIndex {
         component: index.component.clone(),
         architecture: index.architecture.clone(),
         priority: index.priority,
-        snapshots: index
-            .release
-            .as_ref()
-            .and_then(|release| release.snapshots.clone()),
+        label: identity.label,
+        origin: identity.origin,
+        snapshots: identity.snapshots,
     }
 }
 

@@ -1,6 +1,10 @@
-//! The sources that mmdebstrap has for a suite where no mirror is given: those of the vendor whose suite it is.
+//! The sources that mmdebstrap has for a suite where no mirror is given: those of the vendor whose suite it is. Debian's
+//! are on the mirror that this machine's apt uses.
 
 use std::fs;
+
+use deb_archive::machine_sources;
+use url::Url;
 
 /// Suites of Debian that have no updates.
 const MOVING: [&str; 3] = ["testing", "unstable", "sid"];
@@ -39,10 +43,24 @@ pub(super) fn sources(suite: &str, components: &[String]) -> Option<String> {
         || known("/usr/share/distro-info/debian.csv")
             .iter()
             .any(|s| s == suite);
-    Some(lines(suite, &components.join(" "), ubuntu, debian))
+    let machine = machine_sources().ok();
+    let archive = |url: Option<&Url>| url.map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let [main, security] = [
+        archive(machine.as_ref().and_then(|machine| machine.mirror.as_ref())),
+        archive(machine.as_ref().and_then(|machine| machine.security.as_ref())),
+    ];
+    let debians = (main.as_deref(), security.as_deref());
+    lines(suite, &components.join(" "), ubuntu, debian, debians)
 }
 
-fn lines(suite: &str, components: &str, ubuntu: bool, debian: bool) -> String {
+/// Returns the lines, with the mirrors of Debian and of its security updates; none where there is no mirror.
+fn lines(
+    suite: &str,
+    components: &str,
+    ubuntu: bool,
+    debian: bool,
+    (main, updates): (Option<&str>, Option<&str>),
+) -> Option<String> {
     let line = |mirror: &str, suite: &str| format!("deb {mirror} {suite} {components}\n");
     if ubuntu {
         let (main, security) = match deb_arch::Architecture::native().name {
@@ -55,17 +73,17 @@ fn lines(suite: &str, components: &str, ubuntu: bool, debian: bool) -> String {
                 "http://ports.ubuntu.com/ubuntu-ports",
             ),
         };
-        return [
+        let all = [
             line(main, suite),
             line(main, &format!("{suite}-updates")),
             line(security, &format!("{suite}-security")),
-        ]
-        .concat();
+        ];
+        return Some(all.concat());
     }
     if KALI.contains(&suite) {
-        return line("https://http.kali.org/kali", suite);
+        return Some(line("https://http.kali.org/kali", suite));
     }
-    let main = "http://deb.debian.org/debian";
+    let main = main?;
     let mut text = line(main, suite);
     if debian && !MOVING.contains(&suite) {
         let security = if OLD.contains(&suite) || suite == "buster" {
@@ -74,9 +92,9 @@ fn lines(suite: &str, components: &str, ubuntu: bool, debian: bool) -> String {
             format!("{suite}-security")
         };
         text.push_str(&line(main, &format!("{suite}-updates")));
-        text.push_str(&line("http://security.debian.org/debian-security", &security));
+        text.extend(updates.map(|updates| line(updates, &security)));
     }
-    text
+    Some(text)
 }
 
 /// Returns the suites of a file of distro-info: its third column.
@@ -91,17 +109,27 @@ mod tests {
 
     #[test]
     fn sources_are_those_of_the_vendor() {
-        let of = |suite: &str| lines(suite, "main contrib", false, true);
+        let debians = (
+            Some("http://mirror.example.org/debian"),
+            Some("http://mirror.example.org/debian-security"),
+        );
+        let of = |suite: &str| lines(suite, "main contrib", false, true, debians).unwrap();
         assert_eq!(
             of("trixie"),
-            "deb http://deb.debian.org/debian trixie main contrib\n\
-             deb http://deb.debian.org/debian trixie-updates main contrib\n\
-             deb http://security.debian.org/debian-security trixie-security main contrib\n"
+            "deb http://mirror.example.org/debian trixie main contrib\n\
+             deb http://mirror.example.org/debian trixie-updates main contrib\n\
+             deb http://mirror.example.org/debian-security trixie-security main contrib\n"
         );
-        assert_eq!(of("sid"), "deb http://deb.debian.org/debian sid main contrib\n");
+        assert_eq!(
+            of("sid"),
+            "deb http://mirror.example.org/debian sid main contrib\n"
+        );
         assert!(of("buster").contains(" buster/updates "));
-        assert!(lines("kali-rolling", "main", false, false).contains("kali.org"));
-        assert_eq!(lines("noble", "main", true, false).lines().count(), 3);
+        let kali = lines("kali-rolling", "main", false, false, debians).unwrap();
+        assert!(kali.contains("kali.org"));
+        let ubuntu = lines("noble", "main", true, false, (None, None)).unwrap();
+        assert_eq!(ubuntu.lines().count(), 3);
+        assert_eq!(lines("trixie", "main", false, true, (None, None)), None);
         assert_eq!(sources("", &[]), None);
         assert_eq!(
             series("version,codename,series\n13,Trixie,trixie,x\n"),
