@@ -1,8 +1,13 @@
-//! Users and groups of a target by number and by name, for commands that show or take owners.
+//! Users and groups of a target (passwd(5), group(5)): by number and by name, for commands that show or take owners, and the
+//! account that a program runs as.
+
+mod account;
 
 use rootless_install_fs::Target;
 use std::collections::HashMap;
 use std::path::Path;
+
+pub(crate) use account::Account;
 
 /// Names of users and groups.
 #[derive(Debug, Default)]
@@ -20,20 +25,27 @@ struct Table {
     groups: HashMap<u32, u32>,
 }
 
+/// Returns the fields of each line of passwd(5) or group(5).
+fn lines(target: &Target, path: &str) -> Vec<Vec<String>> {
+    let text = target.read(Path::new(path)).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    text.lines()
+        .map(|line| line.split(':').map(str::to_owned).collect())
+        .collect()
+}
+
 impl Table {
     /// Reads passwd(5) or group(5): the name and the number are in the same fields.
     fn read(target: &Target, path: &str) -> Self {
-        let text = target.read(Path::new(path)).unwrap_or_default();
         let mut table = Self::default();
-        for line in String::from_utf8_lossy(&text).lines() {
-            let fields: Vec<&str> = line.split(':').collect();
+        for fields in lines(target, path) {
             let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok());
             let (Some(name), Some(id)) = (fields.first(), number(2)) else {
                 continue;
             };
             // The first of several lines counts.
-            table.by_name.entry((*name).to_owned()).or_insert(id);
-            table.by_id.entry(id).or_insert_with(|| (*name).to_owned());
+            table.by_name.entry(name.clone()).or_insert(id);
+            table.by_id.entry(id).or_insert_with(|| name.clone());
             if let Some(group) = number(3) {
                 table.groups.entry(id).or_insert(group);
             }

@@ -33,5 +33,4 @@ pub mod preseed;
 pub mod settings;
 pub mod staging;
 mod sys;
-mod target_accounts;
 pub mod target_spec;

@@ -1,12 +1,12 @@
 //! `run` and `shell`: a command in the view of a target that exists.
 
 use super::error::Error;
+use crate::accounts::Account;
 use crate::dpkg::InSession;
 use crate::existing_target::ExistingTarget;
 use crate::finished;
 use crate::settings::{ArchiveSettings, NativeTools};
 use crate::staging;
-use crate::target_accounts::Account;
 use deb_arch::Architecture;
 use dpkg_db::Database;
 use rootless_install_fs::Target;

@@ -1,7 +1,7 @@
-//! Accounts of a target (passwd(5), group(5)).
+//! The account that a program runs as.
 
+use super::lines;
 use rootless_install_fs::Target;
-use std::path::Path;
 
 /// A user of a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,19 +110,11 @@ fn field(fields: &[String], at: usize) -> &str {
     fields.get(at).map_or("", String::as_str)
 }
 
-/// Returns the fields of each line.
-fn lines(target: &Target, path: &str) -> Vec<Vec<String>> {
-    let text = target.read(Path::new(path)).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    text.lines()
-        .map(|line| line.split(':').map(str::to_owned).collect())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rootless_install_fs::{FileType, Meta};
+    use std::path::Path;
 
     #[test]
     fn users_by_name_and_number() {
