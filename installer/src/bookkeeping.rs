@@ -290,9 +290,13 @@ fn clean_apt(target: &Target, skip: &Skip) -> Result<()> {
         file(target, &format!("{path}/lock"), b"", 0o640)?;
     }
     // `apt-get clean` removes caches from it.
-    target.set_mtime(Path::new("/var/cache/apt"), Timestamp::now())?;
+    if exists(target, "/var/cache/apt")? {
+        target.set_mtime(Path::new("/var/cache/apt"), Timestamp::now())?;
+    }
     let apt = apt_uid(target);
     for path in &fetched {
+        // apt makes it anew where a hook has removed it.
+        make_directory(target, &format!("{path}/partial"))?;
         let path = Path::new(path).join("partial");
         target.set_owner(&path, apt, 0)?;
         target.set_mode(&path, 0o700)?;

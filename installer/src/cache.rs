@@ -86,6 +86,9 @@ pub struct Entry {
 /// Name of the lock that runs share as long as they use the cache.
 pub const IN_USE: &str = deb_archive::IN_USE;
 
+/// Directory of work directories.
+const WORK: &str = "run";
+
 /// Where entries of a kind are: the directory, and how many directories deep below it.
 const PLACES: &[(Kind, &str, u8)] = &[
     (Kind::Downloads, "by-hash", 2),
@@ -98,7 +101,7 @@ const PLACES: &[(Kind, &str, u8)] = &[
     (Kind::NativeRoots, WRAPPERS_KEPT, 0),
     (Kind::Recompressed, RECOMPRESSED, 1),
     (Kind::Logs, "log", 0),
-    (Kind::Work, "run", 0),
+    (Kind::Work, WORK, 0),
 ];
 
 /// Returns all entries of a cache. One that vanishes meanwhile is left out; what the program does not know is, too.

@@ -103,15 +103,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn make(arguments: &[OsString], environment: &environment::Environment, style: Style) -> ExitCode {
     let given = match Cli::read(arguments) {
         Ok(given) => given,
-        Err(mut error) => {
-            print_usage(&mut error, style);
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Success
-            }
-            .into();
-        }
+        Err(mut error) => return clap_exit(&mut error, style),
     };
     match given.resolve(environment) {
         Ok(settings) => install(&settings, style),
@@ -141,6 +133,15 @@ fn on_targets(arguments: &[OsString]) -> Option<(&'static str, OnTargets)> {
         _ => change::main,
     };
     Some((name, command))
+}
+
+/// Prints what clap says of a command line, and returns the exit status.
+fn clap_exit(error: &mut clap::Error, style: Style) -> ExitCode {
+    print_usage(error, style);
+    match error.use_stderr() {
+        true => Exit::Usage.into(),
+        false => Exit::Success.into(),
+    }
 }
 
 /// Prints an error of the command line, or the help or version that was asked for: these go to standard output.

@@ -88,6 +88,9 @@ pub enum MirrorError {
     /// DIR is something else.
     #[error("{0} is not a mirror of this program")]
     NoMirror(PathBuf),
+    /// A package file is asked for.
+    #[error("--include {0}: a mirror has packages of archives, not files")]
+    File(PathBuf),
     /// Another run renews it.
     #[error("another run is at work on the mirror {0}")]
     Busy(PathBuf),
@@ -142,6 +145,7 @@ pub fn renew(mirror: &MirrorSettings, reporter: &Arc<dyn Reporter>, cancel: &Can
         let _stage = reporter.stage(Stage::Choose);
         if let Some(before) = &before
             && before.is_of(&selected.releases(), &selected.request(mirror))
+            && !tree.is_damaged()
             && !tree.lacks(before)
         {
             return Ok(Renewal {
@@ -176,8 +180,8 @@ pub fn renew(mirror: &MirrorSettings, reporter: &Arc<dyn Reporter>, cancel: &Can
         .map(|file| file.size)
         .sum();
     renewal.kept = renewal.files - renewal.new;
+    let missing = selected.write_documents(missing, &next)?;
     selected.fetch(&archives, &state, &missing, &next)?;
-    selected.write_documents(&next)?;
     cancel.check()?;
     tree.finish(&next, &state)?;
     Ok(renewal)
@@ -193,6 +197,9 @@ pub fn verify(directory: &Path, cancel: &Cancel) -> Result<(Vec<Fault>, usize)> 
         .current()?
         .ok_or_else(|| MirrorError::NoMirror(directory.to_owned()))?;
     let faults = tree.faults(&state, cancel)?;
+    if !faults.is_empty() {
+        tree.note_damage();
+    }
     Ok((faults, state.files.len()))
 }
 

@@ -8,8 +8,8 @@ mod compare;
 mod universe;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -227,11 +227,12 @@ impl PackageLock {
             path: path.to_owned(),
             source,
         };
-        let size = fs::metadata(path).map_err(failed)?.len();
-        if size > LARGEST {
+        let mut text = Vec::new();
+        let file = File::open(path).map_err(failed)?;
+        file.take(LARGEST + 1).read_to_end(&mut text).map_err(failed)?;
+        if text.len() as u64 > LARGEST {
             return Err(failed(io::Error::other("it is too large for a lock")));
         }
-        let text = fs::read(path).map_err(failed)?;
         let bad = |error: serde_json::Error| LockError::Syntax {
             path: path.to_owned(),
             line: error.line(),
@@ -256,22 +257,18 @@ impl PackageLock {
         Ok(lock)
     }
 
-    /// Writes the lock; the file appears whole, or as it was.
+    /// Writes the lock to a file that was begun; it appears whole, or as it was.
     ///
     /// # Errors
     /// [`LockError::Write`].
-    pub fn write(&self, path: &Path) -> Result<(), LockError> {
+    pub fn write(&self, to: LockFile) -> Result<(), LockError> {
+        let LockFile { mut file, path } = to;
         let failed = |source| LockError::Write {
-            path: path.to_owned(),
+            path: path.clone(),
             source,
         };
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let mut file = tempfile::Builder::new()
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(parent.unwrap_or(Path::new(".")))
-            .map_err(failed)?;
         self.print(&mut file).map_err(failed)?;
-        file.persist(path).map(drop).map_err(|error| failed(error.error))
+        file.persist(&path).map(drop).map_err(|error| failed(error.error))
     }
 
     /// Writes the lock as text.
@@ -335,6 +332,39 @@ impl PackageLock {
                 .map_err(|error| self.wrong(error.to_string()))
         };
         self.sources.iter().map(list).collect()
+    }
+}
+
+/// A file that is to become a lock: where it cannot, that is known before anything else is done.
+#[derive(Debug)]
+pub struct LockFile {
+    file: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl LockFile {
+    /// Begins it, beside its place.
+    ///
+    /// # Errors
+    /// [`LockError::Write`].
+    pub fn begin(path: &Path) -> Result<Self, LockError> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let made = match path.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => tempfile::Builder::new()
+                .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+                .tempfile_in(parent.unwrap_or(Path::new("."))),
+        };
+        match made {
+            Ok(file) => Ok(Self {
+                file,
+                path: path.to_owned(),
+            }),
+            Err(source) => Err(LockError::Write {
+                path: path.to_owned(),
+                source,
+            }),
+        }
     }
 }
 

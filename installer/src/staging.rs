@@ -76,6 +76,17 @@ pub struct Staging {
     _lock: File,
 }
 
+/// Removes the scratch directories of dead runs in `parent`; those of runs that live have a lock.
+///
+/// # Errors
+/// Those of removing.
+pub fn remove_dead_runs(parent: &Path) -> Result<(), Error> {
+    match parent.is_dir() {
+        true => leftover::remove(parent, &prefix(OsStr::new("run")), false),
+        false => Ok(()),
+    }
+}
+
 impl Staging {
     /// Checks that `target` can be made, removes the work directories of dead runs for it, and creates one. Its parent
     /// is that of the target, or `temporary` when the target is standard output.

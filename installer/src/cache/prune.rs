@@ -3,13 +3,14 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use deb_archive::{ArchiveError, Lock, lock_file};
 use task_progress::Reporter;
 use task_progress::summary::ByteCount;
 
-use super::{Entry, IN_USE, Kind, entries, unused_for};
+use super::{Entry, IN_USE, Kind, WORK, entries, unused_for};
+use crate::staging;
 
 /// Size in bytes beyond which a run shrinks its cache.
 const LARGE: u64 = 30 << 30;
@@ -67,7 +68,9 @@ pub fn prune(
     for entry in all {
         let goes = match (entry.kind, keep) {
             (Kind::Old, _) => true,
-            (Kind::Work | Kind::Partial, _) if unused_for(&entry) > LEFT => true,
+            // Those of dead runs go below, by their locks.
+            (Kind::Work, _) => false,
+            (Kind::Partial, _) if unused_for(&entry) > LEFT => true,
             (_, Keep::Used(time)) => unused_for(&entry) > time,
             (_, Keep::Bytes(bytes)) => left > bytes,
         };
@@ -84,11 +87,14 @@ pub fn prune(
         left = left.saturating_sub(entry.bytes);
         pruned.entries.push(entry);
     }
+    if !dry_run && let Err(error) = staging::remove_dead_runs(&cache.join(WORK)) {
+        tracing::debug!("what dead runs have left stays: {error}");
+    }
     Ok(pruned)
 }
 
 /// Removes an entry. What other entries say of it goes first, so that nothing tells of what is not there.
-fn remove(entry: &Entry) -> io::Result<()> {
+pub(super) fn remove(entry: &Entry) -> io::Result<()> {
     if entry.kind == Kind::NativePackages {
         gone(fs::remove_file(entry.path.with_extension("digest")))?;
     }
@@ -109,36 +115,33 @@ fn gone(result: io::Result<()>) -> io::Result<()> {
 /// Looks at the cache once a day, at the end of a run: old logs go, and what was used longest ago where it is too large,
 /// which is said. Nothing is done while another run uses it, and no failure matters.
 pub fn tidy(cache: &Path, reporter: &dyn Reporter) {
+    tidy_beyond(LARGE, cache, reporter);
+}
+
+fn tidy_beyond(large: u64, cache: &Path, reporter: &dyn Reporter) {
     let note = cache.join(TIDIED);
     let recent = fs::metadata(&note).and_then(|meta| meta.modified());
     if recent.is_ok_and(|then| then.elapsed().unwrap_or_default() < LEFT) {
         return;
     }
-    let first = fs::symlink_metadata(&note).is_err();
-    if fs::write(&note, "").is_err() || first {
+    if fs::write(&note, "").is_err() {
         return;
     }
-    let now = SystemTime::now();
-    for entry in entries(cache).unwrap_or_default() {
-        let age = now.duration_since(entry.used).unwrap_or_default();
-        if entry.kind == Kind::Logs && age > LOGS {
-            let _ = remove(&entry);
-        }
+    let Ok(all) = entries(cache) else { return };
+    let is_old = |entry: &Entry| entry.kind == Kind::Logs && unused_for(entry) > LOGS;
+    let (old, rest): (Vec<Entry>, Vec<Entry>) = all.into_iter().partition(is_old);
+    for entry in &old {
+        let _ = remove(entry);
     }
-    let total: u64 = entries(cache)
-        .unwrap_or_default()
-        .iter()
-        .map(|entry| entry.bytes)
-        .sum();
-    if total <= LARGE {
+    if rest.iter().map(|entry| entry.bytes).sum::<u64>() <= large {
         return;
     }
-    if let Ok(pruned) = prune(cache, Keep::Bytes(LARGE / 10 * 8), false, &|| true)
+    if let Ok(pruned) = prune(cache, Keep::Bytes(large / 10 * 8), false, &|| true)
         && !pruned.entries.is_empty()
     {
         reporter.note(&format!(
             "the cache was larger than {}: {} that were not used for the longest time are taken out (see `rootless-install cache`)",
-            ByteCount(LARGE),
+            ByteCount(large),
             ByteCount(pruned.bytes())
         ));
     }
@@ -148,6 +151,8 @@ pub fn tidy(cache: &Path, reporter: &dyn Reporter) {
 mod tests {
     use super::super::tests::cache;
     use super::*;
+    use task_progress::lines::Lines;
+    use task_progress::{Style, Verbosity};
 
     #[test]
     fn by_age_and_by_size() {
@@ -180,6 +185,26 @@ mod tests {
             names(Keep::Bytes(0), false).1,
             [false, false, false, false, false, false, true]
         );
+    }
+
+    #[test]
+    fn once_a_day_old_logs_go_and_what_is_too_much() {
+        let lines = Lines::new(std::io::sink(), Verbosity::default(), Style::default());
+        let files = [
+            ("by-hash/sha256/ab/ab01", 100_000, 1),
+            ("by-hash/sha256/ab/ab02", 100_000, 5),
+            ("log/old.log", 10, 31),
+            ("log/new.log", 10, 1),
+        ];
+        let left = |large: u64| {
+            let cache = cache(&files);
+            tidy_beyond(large, cache.path(), &lines);
+            // The second one of a day does nothing.
+            tidy_beyond(0, cache.path(), &lines);
+            files.map(|(name, ..)| cache.path().join(name).exists())
+        };
+        assert_eq!(left(1 << 30), [true, true, false, true]);
+        assert_eq!(left(180_000), [true, false, false, true]);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Damage in the cache: what is not what its name or its seal says is taken out, and made or fetched anew when it is
 //! needed.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use deb_archive::{ArchiveError, Lock, is_whole_download, lock_file};
 
+use super::prune::remove;
 use super::{IN_USE, Kind, entries};
 use crate::native_root_source;
 
@@ -48,11 +48,7 @@ pub fn verify(cache: &Path, stop: &dyn Fn() -> bool) -> Result<(Vec<Damage>, usi
         if whole {
             continue;
         }
-        let removed = match path.is_dir() {
-            true => rootless_install_fs::remove_tree(path),
-            false => fs::remove_file(path),
-        };
-        removed.map_err(failed(path, "remove"))?;
+        remove(&entry).map_err(failed(path, "remove"))?;
         damaged.push(Damage {
             path: entry.path,
             kind: entry.kind,

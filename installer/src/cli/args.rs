@@ -138,8 +138,8 @@ impl Given {
     pub fn resolve(self, environment: &Environment) -> Result<Settings, SettingsError> {
         let state = self.args.state.clone();
         let mut settings = resolve::resolve(self.args, environment)?;
-        more::resolve(&mut settings, self.more, &self.matches)?;
         state.apply(&mut settings)?;
+        more::resolve(&mut settings, self.more, &self.matches)?;
         Ok(settings)
     }
 }

@@ -4,12 +4,11 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use super::environment::Environment;
-use super::{Exit, error, print_usage};
+use super::{Exit, console, error, values};
 use crate::cache::{self, Entry, Keep, Kind};
 use task_progress::summary::ByteCount;
 use task_progress::{Cancel, Style, escape_path};
@@ -72,13 +71,9 @@ enum Action {
 
 /// Runs the command with these words, of which the first is its own.
 pub fn main(words: &[OsString], environment: &Environment, style: Style) -> ExitCode {
-    let args = match CacheArgs::try_parse_from(words) {
+    let args: CacheArgs = match console::parse(NAME, words, style) {
         Ok(args) => args,
-        Err(mut error) => {
-            print_usage(&mut error, style);
-            let usage = error.use_stderr();
-            return if usage { Exit::Usage } else { Exit::Success }.into();
-        }
+        Err(exit) => return exit,
     };
     let cancel = Cancel::new();
     let done = cancel
@@ -234,56 +229,44 @@ fn json(out: &mut dyn Write, value: &impl serde::Serialize) -> Result<(), Failur
     Ok(writeln!(out)?)
 }
 
-/// Parses a duration with a unit, or a size.
+/// Parses a duration with a unit, or a size with one.
 fn keep(text: &str) -> Result<Keep, String> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let factor: Option<u64> = match unit.trim() {
-        "B" => Some(1),
-        "kB" | "KB" => Some(1000),
-        "MB" => Some(1_000_000),
-        "GB" => Some(1_000_000_000),
-        "TB" => Some(1_000_000_000_000),
-        "K" | "KiB" => Some(1 << 10),
-        "M" | "MiB" => Some(1 << 20),
-        "G" | "GiB" => Some(1 << 30),
-        "T" | "TiB" => Some(1 << 40),
-        _ => None,
-    };
     let bad = || "give a time as `14d` or a size as `5GiB`".to_owned();
-    if let Some(factor) = factor {
-        let bytes = number
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(factor));
-        return bytes.map(Keep::Bytes).ok_or_else(bad);
-    }
-    if unit.is_empty() {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(bad());
     }
-    let time: Duration = crate::settings::duration(text).map_err(|_| bad())?;
-    Ok(Keep::Used(time))
+    let size = || values::size(text).map(Keep::Bytes);
+    let time = || crate::settings::duration(text).map(Keep::Used);
+    // `30m` are minutes, `30M` is a size.
+    let kept = match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => size().or_else(|_| time()),
+        false => time().or_else(|_| size()),
+    };
+    kept.map_err(|_| bad())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn times_and_sizes() {
         let days = |days: u64| Keep::Used(Duration::from_secs(days * 86_400));
         for (text, expected) in [
             ("14d", days(14)),
+            ("1440m", days(1)),
+            ("5M", Keep::Bytes(5 << 20)),
             ("2weeks", days(14)),
             ("1day 24h", days(2)),
             ("5GiB", Keep::Bytes(5 << 30)),
             ("5G", Keep::Bytes(5 << 30)),
-            ("5GB", Keep::Bytes(5_000_000_000)),
+            ("5GB", Keep::Bytes(5 << 30)),
             ("0B", Keep::Bytes(0)),
         ] {
             assert_eq!(keep(text), Ok(expected), "{text}");
         }
-        for text in ["", "5", "GiB", "-1d", "99999999999GiB", "5 apples"] {
+        for text in ["", "5", "GiB", "-1d", "99999999999GiB", "5GBBB", "5 apples"] {
             assert!(keep(text).is_err(), "{text}");
         }
     }

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, CommandFactory, ValueHint};
 
 use super::environment::Environment;
-use super::{Cli, Exit, error, print_usage, with_reporter};
+use super::{Cli, Exit, clap_exit, error, with_reporter};
 use crate::commands;
 use crate::mirror::{self, MirrorSettings, Renewal};
 use task_progress::Style;
@@ -37,18 +39,29 @@ Examples:
   rootless-install mirror --verify /srv/mirror
   rootless-install --mirror 'deb file:/srv/mirror/debian trixie main' --arch riscv64 target/";
 
-/// Options of an installation that mean nothing here.
-const UNUSED: [&str; 10] = [
-    "mode",
-    "native_sysroot",
-    "on_unrunnable",
-    "debconf_selections",
-    "script_timeout",
-    "target_cpu",
-    "keep_failed",
-    "lock",
-    "locked",
-    "format",
+/// Options of an installation that mean something here; all others are refused.
+const USED: [&str; 21] = [
+    "target",
+    "arch",
+    "suite",
+    "variant",
+    "include",
+    "components",
+    "mirror",
+    "keyring",
+    "imitate",
+    "merged_usr",
+    "allow_older_release",
+    "download_timeout",
+    "offline",
+    "snapshot",
+    "snapshot_url",
+    "cache",
+    "log",
+    "dry_run",
+    "verbose",
+    "debug",
+    "quiet",
 ];
 
 /// Runs the command with these words, of which the first is its own.
@@ -56,14 +69,17 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
     let flag = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
-    let mut command = Cli::command();
-    for name in UNUSED {
-        command = command.mut_args(|arg| match arg.get_id() == name {
-            true => arg.hide(true),
-            false => arg,
-        });
-    }
-    let command = command
+    let mut command = Cli::command().mut_args(|arg| match USED.contains(&arg.get_id().as_str()) {
+        true => arg,
+        false => arg.hide(true),
+    });
+    let unused: Vec<String> = command
+        .get_arguments()
+        .map(|arg| arg.get_id().as_str())
+        .filter(|id| !USED.contains(id) && !matches!(*id, "help" | "version"))
+        .map(str::to_owned)
+        .collect();
+    command = command
         .name("rootless-install mirror")
         .bin_name("rootless-install mirror")
         .about(ABOUT)
@@ -85,9 +101,19 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
         .arg(flag("verify", "Check every file, and change nothing").conflicts_with_all(["prune", "all"]))
         .arg(flag("prune", "Remove the former state").conflicts_with("all"))
         .arg(flag("json", "Print what was done as JSON"));
-    let matches = match command.try_get_matches_from(words) {
+    let read = command.try_get_matches_from_mut(words).and_then(|matches| {
+        let given = |id: &&String| matches.value_source(id) == Some(ValueSource::CommandLine);
+        match unused.iter().find(given) {
+            Some(id) => {
+                let text = format!("--{} means nothing for a mirror", id.replace('_', "-"));
+                Err(command.error(ErrorKind::ArgumentConflict, text))
+            }
+            None => Ok(matches),
+        }
+    });
+    let matches = match read {
         Ok(matches) => matches,
-        Err(mut error) => return usage(&mut error, style),
+        Err(mut error) => return clap_exit(&mut error, style),
     };
     let flag = |name: &str| matches.get_flag(name);
     let (all, verify, prune, json) = (flag("all"), flag("verify"), flag("prune"), flag("json"));
@@ -100,7 +126,7 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
             error::print(&error, error.hint(), style);
             return Exit::Usage.into();
         }
-        Err(mut error) => return usage(&mut error, style),
+        Err(mut error) => return clap_exit(&mut error, style),
     };
     with_reporter(&settings.clone(), style, |reporter, cancel, _| {
         let mut out = io::stdout().lock();
@@ -145,14 +171,6 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
         printed.map_err(commands::Error::Print)?;
         Ok(Exit::Success)
     })
-}
-
-fn usage(error: &mut clap::Error, style: Style) -> ExitCode {
-    print_usage(error, style);
-    match error.use_stderr() {
-        true => Exit::Usage.into(),
-        false => Exit::Success.into(),
-    }
 }
 
 fn as_json(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()> {

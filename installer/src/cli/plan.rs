@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, CommandFactory, Parser};
 
 use super::environment::Environment;
-use super::{Cli, Exit, error, install, print_usage};
+use super::{Cli, Exit, clap_exit, console, error, install};
 use crate::package_lock::{PackageLock, compare};
 use task_progress::Style;
 
@@ -42,7 +42,7 @@ pub fn plan(words: &[OsString], environment: &Environment, style: Style) -> Exit
     });
     let (given, json) = match given {
         Ok(given) => given,
-        Err(mut error) => return usage(&mut error, style),
+        Err(mut error) => return clap_exit(&mut error, style),
     };
     match given.of_plan().resolve(environment) {
         Ok(mut settings) => {
@@ -58,14 +58,6 @@ pub fn plan(words: &[OsString], environment: &Environment, style: Style) -> Exit
     }
 }
 
-fn usage(error: &mut clap::Error, style: Style) -> ExitCode {
-    print_usage(error, style);
-    match error.use_stderr() {
-        true => Exit::Usage.into(),
-        false => Exit::Success.into(),
-    }
-}
-
 const AFTER_DIFF: &str = "\
 Lines begin with `+` for packages that only the second one has, `-` for those that only the first
 one has, `^` for newer versions, `v` for older ones, and `!` for another file of the same version.
@@ -74,7 +66,7 @@ Exit status: 0 where the packages are the same, 3 where they are not, 1 and 2 fo
 
 /// Compares two locks, as --lock writes them
 #[derive(Debug, Parser)]
-#[command(name = "rootless-install diff", bin_name = "rootless-install diff", after_help = AFTER_DIFF)]
+#[command(after_help = AFTER_DIFF)]
 struct DiffArgs {
     /// The first lock
     first: PathBuf,
@@ -87,9 +79,9 @@ struct DiffArgs {
 
 /// Compares two locks. `words` begin with the command's own.
 pub fn diff(words: &[OsString], style: Style) -> ExitCode {
-    let args = match DiffArgs::try_parse_from(words) {
+    let args: DiffArgs = match console::parse(DIFF, words, style) {
         Ok(args) => args,
-        Err(mut error) => return usage(&mut error, style),
+        Err(exit) => return exit,
     };
     let read = PackageLock::read(&args.first).and_then(|first| Ok((first, PackageLock::read(&args.second)?)));
     let (first, second) = match read {

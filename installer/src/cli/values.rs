@@ -54,7 +54,10 @@ pub(super) fn imitate(value: &str) -> Result<Mmdebstrap, String> {
 pub(super) fn size(value: &str) -> Result<u64, String> {
     let wrong = || "not a size; give it as `2G`, `800M` or in bytes".to_owned();
     let upper = value.to_ascii_uppercase();
-    let number = upper.trim_end_matches("IB").trim_end_matches('B');
+    let number = upper
+        .strip_suffix("IB")
+        .or(upper.strip_suffix('B'))
+        .unwrap_or(&upper);
     let (number, shift) = match number.strip_suffix(['K', 'M', 'G', 'T']) {
         Some(rest) => {
             let unit = number.as_bytes().last().copied().unwrap_or_default();

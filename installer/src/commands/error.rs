@@ -176,6 +176,12 @@ pub enum Error {
     /// A directory that was to be a finished target cannot be used.
     #[error(transparent)]
     Finished(#[from] FinishedError),
+    /// Options of apt cannot be looked at.
+    #[error("cannot write options of apt to a temporary directory")]
+    Planned {
+        /// The failure.
+        source: std::io::Error,
+    },
     /// The plan could not be printed.
     #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
@@ -229,6 +235,7 @@ impl Error {
             | Self::Change { .. }
             | Self::Owner { .. }
             | Self::Stream { .. }
+            | Self::Planned { .. }
             | Self::Print(_) => None,
         }
     }

@@ -9,6 +9,7 @@ use super::set_up::SetUp;
 use crate::hooks::moments::{MomentOptions, RunHooks, with_hooks};
 use crate::native_root_source;
 use crate::output::Output as _;
+use crate::package_lock::LockFile;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{self, Staging};
 use crate::target_spec::TargetSpec;
@@ -46,13 +47,14 @@ pub fn run(settings: &Settings, reporter: Arc<dyn Reporter>, cancel: &Cancel) ->
 
 /// Prints the plan on standard output; where an archive would be written there, on standard error.
 fn print_plan(settings: &Settings, reporter: &Arc<dyn Reporter>, cancel: &Cancel) -> Result<(), Error> {
-    let SetUp { settings, local, .. } = &SetUp::without_files(settings)?;
+    let file = settings.lock.as_deref().map(LockFile::begin).transpose()?;
+    let SetUp { settings, local, .. } = &SetUp::planned(settings)?;
     let prepared = Prepared::load(settings, mode::wanted(settings), local, None, reporter, cancel)?;
     let (universes, chosen) = prepared.choose(settings, false, &**reporter)?;
-    let lock = (settings.plan_as_lock || settings.lock.is_some())
-        .then(|| prepared.lock(settings, &universes, &chosen));
-    if let (Some(lock), Some(path)) = (&lock, &settings.lock) {
-        lock.write(path)?;
+    let lock =
+        (settings.plan_as_lock || file.is_some()).then(|| prepared.lock(settings, &universes, &chosen));
+    if let (Some(lock), Some(file)) = (&lock, file) {
+        lock.write(file)?;
     }
     if let Some(lock) = lock.filter(|_| settings.plan_as_lock) {
         return lock.print(std::io::stdout().lock()).map_err(Error::Print);
@@ -80,6 +82,7 @@ fn make(
     let executes = settings.system.is_redirected() || scripts_run != ScriptRootKind::Target;
     staging::check_cache(&settings.cache, executes)?;
     check_native_tools(settings, scripts_run)?;
+    let lock_file = settings.lock.as_deref().map(LockFile::begin).transpose()?;
     let staging = create_staging(settings)?;
     let target = Target::open(&staging.root())?;
     let scratch = Staging::scratch(&settings.cache.join("run"))?;
@@ -98,16 +101,15 @@ fn make(
         reporter,
         cancel,
     };
-    let deferred = with_hooks(hooks, root, |moments| {
+    let (deferred, lock) = with_hooks(hooks, root, |moments| {
         let set_up = SetUp::run(settings, &target, moments, reporter, cancel)?;
         let settings = &set_up.settings;
         let written = set_up.written.then_some(&target);
         let prepared = Prepared::load(settings, scripts_run, &set_up.local, written, reporter, cancel)?;
         let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
-        let lock = settings
-            .lock
+        let lock = lock_file
             .as_ref()
-            .map(|path| (path, prepared.lock(settings, &universes, &chosen)));
+            .map(|_| prepared.lock(settings, &universes, &chosen));
         let deferred = CarryOut {
             settings,
             prepared: &prepared,
@@ -123,15 +125,15 @@ fn make(
             cancel,
         }
         .run()?;
-        if let Some((path, lock)) = lock {
-            lock.write(path)?;
-        }
-        Ok::<_, Error>(deferred)
+        Ok::<_, Error>((deferred, lock))
     })?;
     let output = thread::scope(|scope| {
         scope.spawn(|| drop(scratch));
         finish(settings, staging, &target, &**reporter, cancel)
     })?;
+    if let (Some(lock), Some(file)) = (lock, lock_file) {
+        lock.write(file)?;
+    }
     let deferred = deferred.iter();
     Ok(Summary {
         output: output.path,

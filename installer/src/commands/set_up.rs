@@ -70,6 +70,23 @@ impl SetUp {
         Ok(set_up)
     }
 
+    /// Returns what a run would find, where nothing is made and no hook runs.
+    ///
+    /// # Errors
+    /// Those of [`without_files`](Self::without_files), and of reading options of apt.
+    pub(super) fn planned(settings: &Settings) -> Result<Self, Error> {
+        let mut set_up = Self::without_files(settings)?;
+        if !settings.apt_options.is_empty() {
+            let failed = |source| Error::Planned { source };
+            let root = tempfile::tempdir().map_err(failed)?;
+            let directory = root.path().join("etc/apt/apt.conf.d");
+            std::fs::create_dir_all(&directory).map_err(failed)?;
+            std::fs::write(directory.join("99mmdebstrap"), &settings.apt_options).map_err(failed)?;
+            set_up.configure(root.path())?;
+        }
+        Ok(set_up)
+    }
+
     /// Returns what the settings say by themselves.
     ///
     /// # Errors
@@ -107,9 +124,17 @@ impl SetUp {
             self.settings.present.push(key);
             self.local.push(package.clone());
         }
-        let own = target_sources(target.root_path())?;
+        self.configure(target.root_path())
+    }
+
+    /// Takes in the configuration of apt below a root.
+    fn configure(&mut self, root: &Path) -> Result<(), Error> {
+        let own = target_sources(root)?;
         let settings = &mut self.settings;
-        settings.install_recommends = own.install_recommends.unwrap_or(false);
+        // What a lock says was so when it was made.
+        if settings.locked.is_none() {
+            settings.install_recommends = own.install_recommends.unwrap_or(false);
+        }
         settings.archives.http_proxy = own.http_proxy;
         settings.archives.https_proxy = own.https_proxy;
         Ok(())

@@ -1,7 +1,8 @@
 //! What a mirror has: Release files, indexes, and the packages that are chosen from these for each architecture.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 
 use super::state::{MirrorFile, MirrorState};
@@ -13,7 +14,9 @@ use apt_solve::{
 };
 use deb_arch::Architecture;
 use deb_archive::{ArchiveError, ArchiveFile, Index, PackageFile, SourceList};
+use deb_types::{FileHash, hex};
 use script_host::sysroot::package_file;
+use sha2::{Digest, Sha256};
 use task_progress::Cancel;
 
 /// Indexes, and the names of their archives in the mirror.
@@ -28,6 +31,9 @@ impl Selected {
     /// Loads the indexes of the sources for all architectures, and this machine's where it has to have native tools.
     pub(super) fn load(mirror: &MirrorSettings, archives: &Archives, cancel: &Cancel) -> Result<Self> {
         let settings = &mirror.settings;
+        if let Some(file) = settings.include.iter().find(|item| item.starts_with('/')) {
+            return Err(MirrorError::File(file.into()));
+        }
         let (lists, keyring) = archives.sources(&settings.archives)?;
         let sources: Vec<_> = lists
             .iter()
@@ -76,33 +82,55 @@ impl Selected {
             .collect()
     }
 
-    /// Returns what is asked for, to be compared with what was.
+    /// Returns what is asked for, to be compared with what was. Sources may have passwords, and a mirror is read by others.
     pub(super) fn request(&self, mirror: &MirrorSettings) -> Vec<String> {
         let settings = &mirror.settings;
+        let sources: String = self.lists.iter().map(|list| list.text.as_str()).collect();
         let mut words = vec![
-            "selection 1".to_owned(),
+            // Another number where the same request has other files.
+            "selection 2".to_owned(),
+            format!("sources sha256:{}", hex(&Sha256::digest(sources.as_bytes()))),
+            format!("suite {}", settings.archives.suite),
             format!("variant {}", settings.variant.as_str()),
+            format!("recommends {}", settings.install_recommends),
+            format!("merged /usr {}", settings.system.merged_usr.name()),
+            format!("all {}", mirror.all),
+            format!("native tools {}", mirror.native_tools),
         ];
-        words.extend(
-            architectures(mirror)
-                .iter()
-                .map(|arch| format!("architecture {arch}")),
-        );
+        words.extend(settings.imitate.map(|release| format!("mmdebstrap {release}")));
+        let each = settings.system.architectures();
+        words.extend(each.map(|arch| format!("architecture {}", arch.name)));
         words.extend(settings.include.iter().map(|item| format!("include {item}")));
-        words.extend(
-            self.lists
-                .iter()
-                .flat_map(|list| list.text.lines())
-                .map(|line| format!("source {line}")),
-        );
-        words.push(format!("recommends {}", settings.install_recommends));
-        words.push(format!("all {}", mirror.all));
         words
     }
 
-    /// Returns the state: all files but Release files.
+    /// Returns the Release files, by their paths.
+    fn documents(&self) -> BTreeMap<String, &[u8]> {
+        let mut all = BTreeMap::new();
+        for index in &self.indexes {
+            for (name, bytes) in index.release.iter().flat_map(|release| &release.files) {
+                let directory = index
+                    .release
+                    .as_ref()
+                    .map_or("", |release| release.directory.as_str());
+                all.insert(
+                    format!("{}/{directory}{name}", self.name(index)),
+                    bytes.as_slice(),
+                );
+            }
+        }
+        all
+    }
+
+    /// Returns the state: all files.
     pub(super) fn state(&self, mirror: &MirrorSettings) -> Result<MirrorState> {
         let mut state = MirrorState::new(self.request(mirror), self.releases());
+        for (path, bytes) in self.documents() {
+            let hash = FileHash::Sha256(Sha256::digest(bytes).into());
+            state
+                .files
+                .insert(path, MirrorFile::new(bytes.len() as u64, hash));
+        }
         for index in &self.indexes {
             let Some(ArchiveFile { path, file }) = index.files.first() else {
                 continue;
@@ -301,18 +329,22 @@ impl Selected {
         }
     }
 
-    /// Writes the Release files.
-    pub(super) fn write_documents(&self, next: &Path) -> Result<()> {
-        for index in &self.indexes {
-            let Some(release) = &index.release else { continue };
-            for (name, bytes) in &release.files {
-                let path = next.join(self.name(index)).join(&release.directory).join(name);
-                let parent = path.parent().unwrap_or(next);
-                fs::create_dir_all(parent).map_err(MirrorError::io("create", parent))?;
-                fs::write(&path, bytes).map_err(MirrorError::io("write", &path))?;
-            }
+    /// Writes the Release files of those that are `missing`, and returns the others.
+    pub(super) fn write_documents(&self, missing: Vec<String>, next: &Path) -> Result<Vec<String>> {
+        let documents = self.documents();
+        let mut others = Vec::new();
+        for path in missing {
+            let Some(bytes) = documents.get(&path) else {
+                others.push(path);
+                continue;
+            };
+            let to = next.join(&path);
+            let parent = to.parent().unwrap_or(next);
+            fs::create_dir_all(parent).map_err(MirrorError::io("create", parent))?;
+            let written = File::create_new(&to).and_then(|mut file| file.write_all(bytes));
+            written.map_err(MirrorError::io("write", &to))?;
         }
-        Ok(())
+        Ok(others)
     }
 }
 
@@ -350,12 +382,17 @@ fn architectures(mirror: &MirrorSettings) -> Vec<&'static str> {
     names
 }
 
-/// Returns a path without empty and `.` segments.
+/// Returns a path without empty and `.` segments, and without `..`, which takes one back: no index is read that leads
+/// out of the archive.
 fn plain(path: &str) -> String {
-    let parts: Vec<&str> = path
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect();
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
     parts.join("/")
 }
 

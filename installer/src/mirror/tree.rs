@@ -30,14 +30,16 @@ impl Tree {
         let (Some(parent), Some(name)) = (link.parent(), link.file_name()) else {
             return Err(no_mirror());
         };
+        // Without a slash in the end, which would follow the link.
         let tree = Self {
+            link: parent.join(name),
             parent: parent.to_owned(),
             name: name.to_owned(),
-            link: link.clone(),
         };
+        let link = &tree.link;
         match link.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(tree),
-            Err(error) => Err(MirrorError::io("read", &link)(error)),
+            Err(error) => Err(MirrorError::io("read", link)(error)),
             Ok(_) if tree.target().is_some() => Ok(tree),
             Ok(_) => Err(no_mirror()),
         }
@@ -49,6 +51,19 @@ impl Tree {
 
     pub(super) fn lock(&self) -> PathBuf {
         self.beside("lock")
+    }
+
+    /// Notes that files of the present state are not as they should be, so that the next renewal looks at each.
+    pub(super) fn note_damage(&self) {
+        let note = self.beside("damaged");
+        if let Err(error) = File::create(&note) {
+            tracing::debug!("{} cannot be written: {error}", note.display());
+        }
+    }
+
+    /// Whether damage was noted.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.beside("damaged").symlink_metadata().is_ok()
     }
 
     fn beside(&self, end: &str) -> PathBuf {
@@ -142,7 +157,9 @@ impl Tree {
         let name = next.file_name().unwrap_or_default();
         let _ = fs::remove_file(&link);
         symlink(name, &link).map_err(MirrorError::io("create", &link))?;
-        fs::rename(&link, &self.link).map_err(MirrorError::io("create", &self.link))
+        fs::rename(&link, &self.link).map_err(MirrorError::io("create", &self.link))?;
+        let _ = fs::remove_file(self.beside("damaged"));
+        Ok(())
     }
 
     /// Returns what is wrong with the files of the present state.
@@ -178,8 +195,12 @@ fn is_whole(path: &Path, file: &MirrorFile) -> io::Result<bool> {
 pub(super) fn place(from: &Path, to: &Path) -> Result<()> {
     let parent = to.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent).map_err(MirrorError::io("create", parent))?;
-    if fs::hard_link(from, to).is_ok() {
-        return Ok(());
+    match fs::hard_link(from, to) {
+        Ok(()) => Ok(()),
+        // To copy would write through the link that is there.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(MirrorError::Clash(to.to_string_lossy().into_owned()))
+        }
+        Err(_) => fs::copy(from, to).map(drop).map_err(MirrorError::io("write", to)),
     }
-    fs::copy(from, to).map(drop).map_err(MirrorError::io("write", to))
 }
