@@ -21,6 +21,7 @@ use task_progress::{Cancel, Reporter};
 
 mod debconf;
 mod error;
+mod essential_files;
 mod hooks;
 mod recompress;
 mod steps;
@@ -182,6 +183,7 @@ impl Installation<'_, '_> {
             && moments.iter().any(|moment| hooks.has(*moment))
         {
             self.write_lists()?;
+            let essential = self.bring_essential()?;
             let options = self.session_options(
                 host.root,
                 host.native_scripts,
@@ -192,10 +194,11 @@ impl Installation<'_, '_> {
             );
             script_host::open(options, host.native, |session| {
                 for moment in moments {
-                    hooks.run(*moment, Some(session.unrunnable()))?;
+                    hooks.run(*moment, &essential, Some(session.unrunnable()))?;
                 }
                 Ok::<_, InstallError>(())
             })?;
+            self.remove_essential(&essential)?;
         }
         bookkeeping::finish(self.target, &self.given.skip)?;
         Ok(Vec::new())

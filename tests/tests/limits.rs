@@ -306,7 +306,8 @@ scenario!(
     namespaces_of_others, ROOT, {
     let sees = package("sees")?.script("postinst", "#!/bin/sh\nchown 33:65534 /usr/bin/..\n");
     let archive = Synthetic::with(&[sees])?;
-    let run = archive.install("sees", "range");
+    let hook = "--customize-hook=[ \"$(id -u)\" = 0 ] && chown 7:8 \"$1/etc\" && [ \"$(stat -c %u:%g \"$1/etc\")\" = 7:8 ]";
+    let run = archive.install("sees", "range").option(hook);
     let outcome = run.through("exec unshare --user --mount --map-root-user --map-auto \"$@\"").end()?;
     outcome.succeeded();
     assert!(!outcome.stderr.contains("chrootless mode"), "{}", outcome.stderr);

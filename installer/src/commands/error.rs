@@ -182,6 +182,14 @@ pub enum Error {
         /// The failure.
         source: std::io::Error,
     },
+    /// Hooks have no place at which they see the target.
+    #[error("cannot create a directory for hooks in {}", directory.display())]
+    HookRoot {
+        /// The directory for temporary files.
+        directory: std::path::PathBuf,
+        /// The failure.
+        source: std::io::Error,
+    },
     /// The plan could not be printed.
     #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
@@ -236,6 +244,7 @@ impl Error {
             | Self::Owner { .. }
             | Self::Stream { .. }
             | Self::Planned { .. }
+            | Self::HookRoot { .. }
             | Self::Print(_) => None,
         }
     }

@@ -86,7 +86,7 @@ fn make(
     let staging = create_staging(settings)?;
     let target = Target::open(&staging.root())?;
     let scratch = Staging::scratch(&settings.cache.join("run"))?;
-    let root = staging.directory().join(HOOK_ROOT);
+    let root = HookRoot::of(settings, &staging)?;
     let hooks = MomentOptions {
         hooks: &settings.hooks,
         context: &settings.hook_context,
@@ -101,7 +101,7 @@ fn make(
         reporter,
         cancel,
     };
-    let (deferred, lock) = with_hooks(hooks, root, |moments| {
+    let (deferred, lock) = with_hooks(hooks, root.path(), |moments| {
         let set_up = SetUp::run(settings, &target, moments, reporter, cancel)?;
         let settings = &set_up.settings;
         let written = set_up.written.then_some(&target);
@@ -146,8 +146,36 @@ fn make(
     })
 }
 
-/// Name of the directory at which hooks see the target, in the work directory.
-const HOOK_ROOT: &str = "hooks";
+/// The directory at which hooks see the target.
+enum HookRoot {
+    /// In the work directory.
+    Beside(PathBuf),
+    /// In the directory for temporary files, where mmdebstrap makes what becomes an archive (mmdebstrap(1), TMPDIR).
+    Temporary(tempfile::TempDir),
+}
+
+impl HookRoot {
+    fn of(settings: &Settings, staging: &Staging) -> Result<Self, Error> {
+        if settings.hooks.is_empty() || matches!(settings.target, TargetSpec::Directory(_)) {
+            return Ok(Self::Beside(staging.directory().join("hooks")));
+        }
+        let made = std::path::absolute(&settings.temporary).and_then(|parent| {
+            let mut name = tempfile::Builder::new();
+            name.prefix("mmdebstrap.").rand_bytes(10).tempdir_in(parent)
+        });
+        made.map(Self::Temporary).map_err(|source| Error::HookRoot {
+            directory: settings.temporary.clone(),
+            source,
+        })
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Beside(path) => path.clone(),
+            Self::Temporary(directory) => directory.path().to_owned(),
+        }
+    }
+}
 
 /// Sets the file mode creation mask of the process, before it makes files.
 pub(crate) fn begin() {

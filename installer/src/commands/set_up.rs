@@ -62,7 +62,7 @@ impl SetUp {
         if let Some(hooks) = hooks {
             bookkeeping::make_directory(target, "/tmp")?;
             hooks.write_apt_config()?;
-            hooks.run(Moment::Setup, None)?;
+            hooks.run(Moment::Setup, &[], None)?;
         }
         cancel.check()?;
         set_up.read(target)?;

@@ -35,11 +35,12 @@ pub trait RunHooks: Sync {
     /// Whether there are hooks of a moment.
     fn has(&self, moment: Moment) -> bool;
 
-    /// Runs the hooks of a moment. `unrunnable` is the record of programs of the session that is open, if one is.
+    /// Runs the hooks of a moment. `essential` are paths in the target of package files that are about to be configured,
+    /// `unrunnable` is the record of programs of the session that is open, if one is.
     ///
     /// # Errors
     /// The first hook that fails.
-    fn run(&self, moment: Moment, unrunnable: Option<&Unrunnable>) -> Result<()>;
+    fn run(&self, moment: Moment, essential: &[String], unrunnable: Option<&Unrunnable>) -> Result<()>;
 }
 
 /// Hooks, and the place in which they run.
@@ -185,7 +186,7 @@ impl RunHooks for Moments<'_> {
         self.options.hooks.iter().any(|hook| hook.moment == moment)
     }
 
-    fn run(&self, moment: Moment, unrunnable: Option<&Unrunnable>) -> Result<()> {
+    fn run(&self, moment: Moment, essential: &[String], unrunnable: Option<&Unrunnable>) -> Result<()> {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if moment != Moment::Setup {
             place.has_programs();
@@ -201,7 +202,7 @@ impl RunHooks for Moments<'_> {
             self.options.context,
             moment,
             apt_config.as_deref(),
-            &[],
+            essential,
             std::env::vars_os(),
         );
         for hook in self.options.hooks.iter().filter(|hook| hook.moment == moment) {

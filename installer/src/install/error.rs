@@ -58,6 +58,15 @@ pub enum InstallError {
     /// A hook of the user's failed.
     #[error(transparent)]
     UserHook(#[from] MomentError),
+    /// A package file could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// A file of the run could not be written.
     #[error("cannot write {}", path.display())]
     Write {

@@ -76,7 +76,8 @@ impl Installation<'_, '_> {
             self.learn(session, &first.packages, &unpacked)?;
         }
         begin_recompression();
-        self.run_hooks(Moment::Extract, session, database)?;
+        let essential = self.bring_essential()?;
+        self.run_hooks(Moment::Extract, &essential, session, database)?;
         if first.is_some() {
             let _stage = self.reporter.stage(Stage::Configure);
             // mmdebstrap installs these with --force-depends.
@@ -92,7 +93,8 @@ impl Installation<'_, '_> {
             self.preselect(session)?;
         }
         drop(unpacked);
-        self.run_hooks(Moment::Essential, session, database)?;
+        self.remove_essential(&essential)?;
+        self.run_hooks(Moment::Essential, &[], session, database)?;
         for phase in phases {
             bookkeeping::called(self.target)?;
             let call = self.begin_apt(phase, session)?;
@@ -100,7 +102,7 @@ impl Installation<'_, '_> {
             self.end_apt(call, session)?;
         }
         self.write_marks()?;
-        self.run_hooks(Moment::Customize, session, database)?;
+        self.run_hooks(Moment::Customize, &[], session, database)?;
         self.clean_lists(self.selection.mmdebstrap, session)
     }
 
@@ -120,14 +122,20 @@ impl Installation<'_, '_> {
     }
 
     /// Runs the user's hooks of a moment, and takes in what they have changed of dpkg's database.
-    fn run_hooks(&self, moment: Moment, session: &Session<'_>, database: &mut Database) -> Result<()> {
+    fn run_hooks(
+        &self,
+        moment: Moment,
+        essential: &[String],
+        session: &Session<'_>,
+        database: &mut Database,
+    ) -> Result<()> {
         let Some(hooks) = self.moments.filter(|moments| moments.has(moment)) else {
             return Ok(());
         };
         self.write_lists()?;
         let state = || DATABASE.map(|path| self.target.read(Path::new(path)).ok());
         let before = state();
-        hooks.run(moment, Some(session.unrunnable()))?;
+        hooks.run(moment, essential, Some(session.unrunnable()))?;
         if state() != before {
             *database = Database::load(self.target, self.system.arch.name)?;
         }

@@ -1,15 +1,19 @@
 //! Root's capabilities, given up.
 //!
 //! Root is treated as any user: it still owns its files, but
-//! may not own, make or read what an ordinary user may not. Only the two
+//! may not own, make or read what an ordinary user may not. Only the
 //! capabilities that stand for newuidmap and newgidmap come back, for the moment
 //! in which the id maps are written (capabilities(7), user_namespaces(7)).
 
 use caps::errors::CapsError;
 use caps::{CapSet, Capability, CapsHashSet};
 
-/// Capabilities for writing id maps.
-const FOR_MAPS: [Capability; 2] = [Capability::CAP_SETUID, Capability::CAP_SETGID];
+/// Capabilities for writing id maps. The third is for those in which root itself is (user_namespaces(7)).
+const FOR_MAPS: [Capability; 3] = [
+    Capability::CAP_SETUID,
+    Capability::CAP_SETGID,
+    Capability::CAP_SETFCAP,
+];
 
 /// Gives up root's capabilities, before any thread is started. Returns whether
 /// the user is root.
@@ -34,7 +38,9 @@ pub fn give_up() -> Result<bool, CapsError> {
 
 /// Calls `write` with the capabilities for id maps in force.
 pub(super) fn with_map_rights<T>(write: impl FnOnce() -> T) -> Result<T, CapsError> {
-    for capability in FOR_MAPS {
+    // What root of a container does not have may not be needed; else the kernel refuses the map.
+    let held = caps::read(None, CapSet::Permitted)?;
+    for capability in FOR_MAPS.into_iter().filter(|one| held.contains(one)) {
         caps::raise(None, CapSet::Effective, capability)?;
     }
     let done = write();
