@@ -252,6 +252,11 @@ fn begin(style: Style) -> Result<(bool, Cancel), Exit> {
         error::print(&error, None::<&str>, style);
         Exit::Failure
     })?;
+    begin_as_root(style).map(|cancel| (was_root, cancel))
+}
+
+/// As [`begin`], for what root does with root's rights.
+fn begin_as_root(style: Style) -> Result<Cancel, Exit> {
     // Threads and the log need what is checked here.
     staging::check_machine()
         .and_then(|()| staging::check_limits())
@@ -264,7 +269,7 @@ fn begin(style: Style) -> Result<(bool, Cancel), Exit> {
         error::print(&error, None::<&str>, style);
         Exit::Failure
     })?;
-    Ok((was_root, cancel))
+    Ok(cancel)
 }
 
 /// Prints the error of a command, and returns the exit status.

@@ -17,6 +17,7 @@ pub mod mode_change;
 pub mod mount;
 pub mod pack;
 mod prepare;
+pub mod real_owners;
 pub mod rm;
 pub mod run;
 pub mod run_archive;

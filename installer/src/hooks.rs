@@ -65,7 +65,7 @@ pub struct HookContext {
     /// The packages of `--include`.
     pub include: Vec<String>,
     /// The format of the result.
-    pub format: &'static str,
+    pub format: String,
     /// The amount of messages: 0 to 3.
     pub verbosity: u8,
     /// Working directory of hooks.

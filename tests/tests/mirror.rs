@@ -34,7 +34,10 @@ fn mirror(archive: &Synthetic, more: &[&str]) -> Result<Outcome> {
     words.extend(["--variant", "essential", "--include", "one", "--cache"].map(OsString::from));
     words.push(archive.work.path("cache").into());
     words.extend(more.iter().map(OsString::from));
-    words.push(archive.work.out("mirror").into());
+    // A slash in the end does not follow the link.
+    let mut directory = archive.work.out("mirror").into_os_string();
+    directory.push("/");
+    words.push(directory);
     archive.work.run_plain(words).end()
 }
 
@@ -84,15 +87,22 @@ scenario!(
     assert!(pool("one", "2.0-1").is_some() && pool("one", "1.0-1").is_none());
     assert_eq!(std::fs::metadata(pool("two", "1.0-1").unwrap()).unwrap().ino(), two);
     mirror(&archive, &["--verify"])?.succeeded();
-    // Damage is found and mended.
+    // Damage is found and mended: other content, of the same size, and a file that is gone.
     let damaged = pool("two", "1.0-1").unwrap();
+    let mut content = std::fs::read(&damaged).unwrap();
+    content[100] ^= 1;
     std::fs::remove_file(&damaged).unwrap();
-    std::fs::write(&damaged, "other").unwrap();
+    std::fs::write(&damaged, content).unwrap();
+    let release = root.join(format!("dists/{SUITE}/InRelease"));
+    std::fs::remove_file(&release).unwrap();
     let found = mirror(&archive, &["--verify"])?;
     assert_eq!(found.status.code(), Some(3));
-    assert!(found.text().contains("two_1.0-1") && found.text().contains("other content"), "{}", found.text());
+    for said in ["two_1.0-1", "other content", "InRelease"] {
+        assert!(found.text().contains(said), "{said}: {}", found.text());
+    }
     mirror(&archive, &[])?.succeeded();
     mirror(&archive, &["--verify"])?.succeeded();
+    assert!(release.exists());
     mirror(&archive, &["--prune"])?.succeeded();
     install("second")?.succeeded();
     assert!(read(&archive.work.out("second"), "var/lib/dpkg/status").contains("Version: 2.0-1\n"));

@@ -62,7 +62,7 @@ enum Action {
         #[command(flatten)]
         common: Common,
     },
-    /// Read all of the cache, and take out what is damaged
+    /// Read packages, indexes, native tools and native roots, and take out what is damaged
     Verify {
         #[command(flatten)]
         common: Common,

@@ -132,9 +132,9 @@ pub struct MoreArgs {
     #[arg(long, hide = true)]
     pub hook_mode: Option<String>,
 
-    /// Name by which the program was called, for hooks
+    /// Name of the format, for hooks, where the result is not what the caller gets
     #[arg(long, hide = true)]
-    pub hook_argv0: Option<OsString>,
+    pub hook_format: Option<String>,
 }
 
 /// Reason why such an option has no meaning.
@@ -178,7 +178,7 @@ pub enum MoreError {
         /// The format.
         format: &'static str,
     },
-    /// Standard output is that of something else.
+    /// Hooks cannot run in a mode.
     #[error("hooks need namespaces: --mode={mode} has none")]
     NoNamespaces {
         /// The mode.
@@ -223,11 +223,13 @@ pub fn resolve(settings: &mut Settings, args: MoreArgs, matches: &ArgMatches) ->
         return Err(MoreError::NoNamespaces { mode: "chrootless" }.into());
     }
     settings.hook_context = HookContext {
-        argv0: args.hook_argv0.unwrap_or_else(own_name),
+        argv0: own_name(),
         mode: mode.to_owned(),
         suite: Some(settings.archives.suite.clone()).filter(|suite| !suite.is_empty()),
         include: settings.include.clone(),
-        format: format_name(&settings.target),
+        format: args
+            .hook_format
+            .unwrap_or_else(|| format_name(&settings.target).to_owned()),
         verbosity: HookContext::verbosity_of(settings.verbosity),
         directory,
         skip_devices: settings.skip.0.clone(),

@@ -190,6 +190,16 @@ pub enum Error {
         /// The failure.
         source: std::io::Error,
     },
+    /// A directory with real owners could not be made.
+    #[error("cannot make {} with real owners: {program} failed", directory.display())]
+    RealOwners {
+        /// The program that failed.
+        program: &'static str,
+        /// The directory.
+        directory: std::path::PathBuf,
+        /// The failure.
+        source: std::io::Error,
+    },
     /// The plan could not be printed.
     #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
@@ -245,6 +255,7 @@ impl Error {
             | Self::Stream { .. }
             | Self::Planned { .. }
             | Self::HookRoot { .. }
+            | Self::RealOwners { .. }
             | Self::Print(_) => None,
         }
     }

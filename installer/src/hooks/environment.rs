@@ -40,7 +40,7 @@ pub(super) fn environment(
     let text = |value: &OsStr| String::from_utf8_lossy(value.as_bytes()).into_owned();
     set("MMDEBSTRAP_ARGV0", text(&context.argv0));
     set("MMDEBSTRAP_MODE", context.mode.clone());
-    set("MMDEBSTRAP_FORMAT", context.format.to_owned());
+    set("MMDEBSTRAP_FORMAT", context.format.clone());
     set("MMDEBSTRAP_HOOK", moment.name().to_owned());
     set("MMDEBSTRAP_VERBOSITY", context.verbosity.to_string());
     set("MMDEBSTRAP_INCLUDE", include(&context.include));
@@ -104,7 +104,7 @@ mod tests {
             argv0: "mmdebstrap".into(),
             mode: "unshare".to_owned(),
             include: vec!["a".to_owned(), "?or(~nx,~ny%)".to_owned()],
-            format: "tar",
+            format: "tar".to_owned(),
             verbosity: 1,
             ..HookContext::default()
         };

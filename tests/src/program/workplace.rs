@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -127,6 +128,7 @@ impl Workplace {
             arguments: arguments.into_iter().map(|one| one.as_ref().to_owned()).collect(),
             environment: Vec::new(),
             lack: None,
+            root: false,
             through: None,
             limit: Duration::from_secs(120),
         }
@@ -180,6 +182,7 @@ pub struct Run<'a> {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     lack: Option<Lack>,
+    root: bool,
     through: Option<String>,
     limit: Duration,
 }
@@ -196,6 +199,13 @@ impl Run<'_> {
     #[must_use]
     pub fn without(mut self, lack: Lack) -> Self {
         self.lack = Some(lack);
+        self
+    }
+
+    /// Has root run it, as nothing else does: for what there is for root only.
+    #[must_use]
+    pub fn as_root(mut self) -> Self {
+        self.root = true;
         self
     }
 
@@ -235,6 +245,9 @@ impl Run<'_> {
             None => place.account.command(program),
             Some(lack) => lack.command(&place.account, program)?,
         };
+        if self.root {
+            command.uid(0).gid(0);
+        }
         if let Some(script) = &self.through {
             command.args(["-c", script, "sh"]).arg(&place.program);
         }

@@ -47,3 +47,22 @@ pub(super) fn with_map_rights<T>(write: impl FnOnce() -> T) -> Result<T, CapsErr
     caps::clear(None, CapSet::Effective)?;
     Ok(done)
 }
+
+/// Capabilities for giving files to anybody, with all that they may have.
+const FOR_FILES: [Capability; 6] = [
+    Capability::CAP_CHOWN,
+    Capability::CAP_DAC_OVERRIDE,
+    Capability::CAP_FOWNER,
+    Capability::CAP_FSETID,
+    Capability::CAP_MKNOD,
+    Capability::CAP_SETFCAP,
+];
+
+/// Whether this process is root with all ids of the machine, and may make any file with any owner.
+pub fn may_make_any_file() -> bool {
+    // In a user namespace of an ordinary user's no device can be made (user_namespaces(7)).
+    let all_ids = std::fs::read_to_string("/proc/self/uid_map")
+        .is_ok_and(|map| map.split_whitespace().eq(["0", "0", "4294967295"]));
+    let has = |one: Capability| caps::has_cap(None, CapSet::Effective, one).unwrap_or(false);
+    nix::unistd::geteuid().is_root() && all_ids && FOR_FILES.into_iter().all(has)
+}

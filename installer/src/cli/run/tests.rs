@@ -1,4 +1,5 @@
 use super::*;
+use script_host::BindMount;
 
 fn given(words: &[&str]) -> Result<RunSettings, Mistake> {
     let environment = Environment {

@@ -1,4 +1,7 @@
+use super::super::command::{Standard, User};
 use super::*;
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 #[test]
 fn messages_survive_the_wire() {
