@@ -3,8 +3,9 @@
 use crate::local_packages::LocalSource;
 use crate::settings::ArchiveSettings;
 use deb_archive::{
-    ArchiveError, Connections, FetchOptions, Fetcher, Index, Keyring, MachineSources, Source, SourceList, default_sources,
-    load_indexes, machine_sources, parse_mirror_argument, sources_in, sources_of, target_sources,
+    ArchiveError, Connections, FetchOptions, Fetcher, Index, Keyring, MachineSources, Source, SourceList,
+    default_sources, load_indexes, machine_sources, parse_mirror_argument, sources_in, sources_of,
+    target_sources,
 };
 use nix::sys::resource::{Resource, getrlimit};
 use rootless_install_fs::Target;
@@ -60,8 +61,7 @@ impl Archives {
 
     /// Reaches servers as other settings say from now on.
     pub(crate) fn set_connections(&mut self, settings: &ArchiveSettings) {
-        self.fetcher
-            .set_connections(connections(&self.machine, settings));
+        self.fetcher.set_connections(connections(&self.machine, settings));
     }
 
     /// Returns the sources of a new target: those that the settings name, else this machine's. Keys, for sources that
@@ -171,8 +171,13 @@ fn given(settings: &ArchiveSettings) -> Result<Vec<SourceList>, ArchiveError> {
 
 /// Whether the settings name package files of this machine as a source.
 fn has_packages(settings: &ArchiveSettings) -> bool {
-    let found = settings.mirrors.iter().filter_map(|mirror| LocalSource::of(mirror));
-    found.into_iter().any(|found| matches!(found, LocalSource::Packages(_)))
+    let found = settings
+        .mirrors
+        .iter()
+        .filter_map(|mirror| LocalSource::of(mirror));
+    found
+        .into_iter()
+        .any(|found| matches!(found, LocalSource::Packages(_)))
 }
 
 /// Returns how servers are reached: as the settings say, and where they say nothing as this machine's apt does it.

@@ -137,6 +137,10 @@ pub struct LockedRequest {
     pub variant: String,
     /// Packages beside it.
     pub include: Vec<String>,
+    /// Package files of this machine, and directories of them, that packages were chosen from. Native tools may come from
+    /// them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub package_files: Vec<String>,
     /// Whether /usr is merged: `auto`, `yes` or `no`.
     pub merged_usr: String,
     /// Whether recommended packages are installed as well.
@@ -337,7 +341,9 @@ impl PackageLock {
                 name.is_some_and(|name| !name.contains('/') && !name.contains(char::is_control))
             };
             if !source.path.as_ref().is_none_or(placed) {
-                return Err(self.wrong("a sources file's path is `etc/apt/sources.list` or in `etc/apt/sources.list.d`"));
+                return Err(self.wrong(
+                    "a sources file's path is `etc/apt/sources.list` or in `etc/apt/sources.list.d`",
+                ));
             }
             let mut list = sources_list(&text, format, source.name.clone(), &self.path.to_string_lossy())
                 .map_err(|error| self.wrong(error.to_string()))?;

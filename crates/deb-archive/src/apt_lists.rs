@@ -74,7 +74,10 @@ mod tests {
                 "127.0.0.1:8080_a%5fb_dists_x%7ey_InRelease",
             ),
             ("file:///srv/repo/Packages", "_srv_repo_Packages"),
-            ("mirror+file:///etc/l.txt#dists/x/InRelease", "_etc_l.txt_dists_x_InRelease"),
+            (
+                "mirror+file:///etc/l.txt#dists/x/InRelease",
+                "_etc_l.txt_dists_x_InRelease",
+            ),
             (
                 "https://mirror.example.org/a%20b/Packages",
                 "mirror.example.org_a%20b_Packages",

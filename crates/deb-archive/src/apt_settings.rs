@@ -126,6 +126,9 @@ mod tests {
         later.add("A::B \"2\";");
         settings.extend(&later);
         assert_eq!(settings.get("a::b"), Some("2"));
-        assert_eq!((settings.flag("a::c"), settings.flag("a::b")), (Some(false), None));
+        assert_eq!(
+            (settings.flag("a::c"), settings.flag("a::b")),
+            (Some(false), None)
+        );
     }
 }

@@ -20,13 +20,13 @@ use super::{ArchiveError, Result};
 pub struct Connections {
     settings: AptSettings,
     /// Users and passwords.
-    pub credentials: Credentials,
+    pub(super) credentials: Credentials,
     /// Files of certificates that are trusted beside the machine's (PEM).
-    pub certificates: Vec<PathBuf>,
+    certificates: Vec<PathBuf>,
     /// File of the certificate by which servers know this client, and perhaps its key (PEM); where a host has no other.
-    pub client_certificate: Option<PathBuf>,
+    client_certificate: Option<PathBuf>,
     /// File of its key.
-    pub client_key: Option<PathBuf>,
+    client_key: Option<PathBuf>,
 }
 
 /// Settings of a client for https.
@@ -70,6 +70,22 @@ impl Connections {
         Self {
             settings,
             credentials,
+            ..Self::default()
+        }
+    }
+
+    /// Returns those with these users and passwords, certificates that are trusted, and the certificate and key of the
+    /// client.
+    pub fn of_user(
+        credentials: Credentials,
+        certificates: Vec<PathBuf>,
+        (client_certificate, client_key): (Option<PathBuf>, Option<PathBuf>),
+    ) -> Self {
+        Self {
+            credentials,
+            certificates,
+            client_certificate,
+            client_key,
             ..Self::default()
         }
     }
@@ -205,7 +221,10 @@ impl Connections {
         let known = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
         if !known.contains(&parsed.scheme()) {
             let scheme = parsed.scheme();
-            return Err(bad(format!("{scheme} proxies are not supported: {}", show(&parsed))));
+            return Err(bad(format!(
+                "{scheme} proxies are not supported: {}",
+                show(&parsed)
+            )));
         }
         let mut proxy = Proxy::all(url.as_str()).map_err(|error| bad(super::transport::reason(error)))?;
         if let Some((login, password)) = self.credentials.find(&parsed) {
@@ -255,8 +274,8 @@ impl TlsSettings {
                     pem.push(b'\n');
                     pem.extend(read(key)?);
                 }
-                let identity =
-                    Identity::from_pem(&pem).map_err(|error| unusable(path, super::transport::reason(error)))?;
+                let identity = Identity::from_pem(&pem)
+                    .map_err(|error| unusable(path, super::transport::reason(error)))?;
                 builder = builder.identity(identity);
             }
         }
@@ -352,7 +371,11 @@ mod tests {
     fn what_is_not_done_is_said() {
         let found = connections("Acquire::http::Proxy-Auto-Detect \"/usr/bin/detect\";").unsupported();
         assert!(found.len() == 1 && found[0].contains("/usr/bin/detect") && found[0].contains("http_proxy"));
-        assert!(connections("Acquire::http::Proxy \"http://p\";").unsupported().is_empty());
+        assert!(
+            connections("Acquire::http::Proxy \"http://p\";")
+                .unsupported()
+                .is_empty()
+        );
     }
 
     #[test]

@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn nothing_is_for_plain_http_unless_it_says_so() {
-        let text = "machine example.org login a password b\nmachine http://example.org:8080 login c password d";
+        let text =
+            "machine example.org login a password b\nmachine http://example.org:8080 login c password d";
         assert_eq!(login(text, "http://example.org/x"), None);
         assert_eq!(login(text, "http://example.org:8080/x").as_deref(), Some("c:d"));
         assert_eq!(login(text, "https://example.org:8080/x").as_deref(), Some("a:b"));

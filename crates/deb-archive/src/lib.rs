@@ -73,7 +73,9 @@ pub use package_file::{PackageFile, join as archive_path, without_passwords};
 pub use preferences::Preferences;
 pub use snapshot::{ArchiveIdentity, Snapshot, SnapshotServices};
 pub use source::{SignedBy, Source, SourceFormat, SourceList, SourceSnapshot};
-pub use source_lists::{default_sources, parse_mirror_argument, parse_sources_text, sources_list, target_files};
+pub use source_lists::{
+    default_sources, parse_mirror_argument, parse_sources_text, sources_list, target_files,
+};
 
 /// Result of the archive stage.
 pub type Result<T> = std::result::Result<T, ArchiveError>;

@@ -271,7 +271,10 @@ mod tests {
         let proxy = |url: &str| found.connections.proxy(&Url::parse(url).unwrap());
         assert_eq!(proxy("https://mirror.example.org/"), ProxyChoice::Direct);
         let own = "http://p.example.org:3142".to_owned();
-        let expected = ProxyChoice::Of { url: own, heeds_no_proxy: true };
+        let expected = ProxyChoice::Of {
+            url: own,
+            heeds_no_proxy: true,
+        };
         assert_eq!(proxy("http://mirror.example.org/"), expected);
     }
 

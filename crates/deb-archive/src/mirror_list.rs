@@ -77,9 +77,9 @@ impl MirrorList {
             for word in words {
                 match word.split_once(':') {
                     Some(("priority", value)) => {
-                        mirror.priority = value.parse().map_err(|_| {
-                            bad(number, format!("`{word}`: priority:NUMBER is expected"))
-                        })?;
+                        mirror.priority = value
+                            .parse()
+                            .map_err(|_| bad(number, format!("`{word}`: priority:NUMBER is expected")))?;
                     }
                     Some((kind, value)) if !kind.is_empty() && !value.is_empty() => {
                         mirror.limits.push((kind.to_owned(), value.to_owned()));
@@ -195,10 +195,12 @@ impl Fetcher {
             reason,
         };
         let inner = Url::parse(text).map_err(|error| bad(error.to_string()))?;
-        let document = self.document(&inner, LIMIT)?.ok_or_else(|| ArchiveError::NotFound {
-            name: "list of mirrors".to_owned(),
-            url: show(&inner),
-        })?;
+        let document = self
+            .document(&inner, LIMIT)?
+            .ok_or_else(|| ArchiveError::NotFound {
+                name: "list of mirrors".to_owned(),
+                url: show(&inner),
+            })?;
         let suffixed = |form: &Compression| inner.path().ends_with(form.suffix());
         let form = Compression::ALL.into_iter().find(suffixed);
         let mut bytes = Vec::new();
@@ -267,7 +269,12 @@ mod tests {
             ("http://a.example.org/\nftp://b.example.org/\n", true, 2, "ftp"),
             ("mirror+file:/x\n", true, 1, "none of"),
             ("file:/srv\n", false, 1, "from a server"),
-            ("http://a.example.org/ priority:first\n", true, 1, "priority:NUMBER"),
+            (
+                "http://a.example.org/ priority:first\n",
+                true,
+                1,
+                "priority:NUMBER",
+            ),
             ("http://a.example.org/ what\n", true, 1, "NAME:VALUE"),
             ("# none\n", true, 1, "names no mirror"),
         ] {

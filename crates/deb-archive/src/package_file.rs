@@ -188,8 +188,14 @@ mod tests {
                 "deb [a=b] https://mirror.example.org/a@b x\ndeb http://h.example.org x",
             ),
             ("https://u:p@w@mirror.example.org", "https://mirror.example.org"),
-            ("mirror+https://u:p@h.example.org/l", "mirror+https://h.example.org/l"),
-            ("deb http://mirror.example.org/ x", "deb http://mirror.example.org/ x"),
+            (
+                "mirror+https://u:p@h.example.org/l",
+                "mirror+https://h.example.org/l",
+            ),
+            (
+                "deb http://mirror.example.org/ x",
+                "deb http://mirror.example.org/ x",
+            ),
             ("no URL at all", "no URL at all"),
         ] {
             assert_eq!(without_passwords(text), shown);

@@ -95,7 +95,11 @@ impl PackagePattern {
     }
 
     fn fits(&self, package: &Candidate<'_>, native: &str) -> bool {
-        let name = if self.source { package.source() } else { package.name };
+        let name = if self.source {
+            package.source()
+        } else {
+            package.name
+        };
         let architecture = match self.architecture.as_str() {
             "any" => true,
             "native" => matches!(package.architecture, "all") || package.architecture == native,
@@ -116,10 +120,7 @@ struct Candidate<'a> {
 impl Candidate<'_> {
     /// Returns the name of its source package.
     fn source(&self) -> &str {
-        let line = self
-            .stanza
-            .lines()
-            .find_map(|line| line.strip_prefix("Source:"));
+        let line = self.stanza.lines().find_map(|line| line.strip_prefix("Source:"));
         let named = line.and_then(|value| value.split_whitespace().next());
         named.unwrap_or(self.name)
     }
@@ -132,7 +133,12 @@ impl Preferences {
     /// [`ArchiveError::BadPreferences`] for a line that cannot be understood, [`ArchiveError::Io`].
     pub fn of_root(root: &Path) -> Result<Self> {
         let mut all = Self::default();
-        let mut paths = files(root, "etc/apt/preferences", "etc/apt/preferences.d", &["", "pref"])?;
+        let mut paths = files(
+            root,
+            "etc/apt/preferences",
+            "etc/apt/preferences.d",
+            &["", "pref"],
+        )?;
         // apt reads its single file after the parts.
         if paths
             .first()
@@ -168,9 +174,15 @@ impl Preferences {
                 .map_err(|line| bad(line, "this is neither `Field: value` nor its continuation".into()))?;
             let get = |name: &str| {
                 let found = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
-                found.ok_or_else(|| bad(line, format!("the record has no {name}; Package, Pin and Pin-Priority are expected")))
+                found.ok_or_else(|| {
+                    bad(
+                        line,
+                        format!("the record has no {name}; Package, Pin and Pin-Priority are expected"),
+                    )
+                })
             };
-            let said = |field: &TextField, reason: String| bad(field.line, format!("{}: {reason}", field.name));
+            let said =
+                |field: &TextField, reason: String| bad(field.line, format!("{}: {reason}", field.name));
             let (packages, pin, priority) = (get("Package")?, get("Pin")?, get("Pin-Priority")?);
             let number = priority.value.trim();
             let number: i16 = number.parse().ok().filter(|number| *number != 0).ok_or_else(|| {
@@ -400,7 +412,8 @@ mod tests {
             ("src:xorg:arm64", "version *", "8", [500, 500, 8]),
             ("/^pe/", "version /36/", "9", [500, 9, 500]),
         ] {
-            let text = format!("Explanation: why\nPackage: {package}\nPin: {pin}\nPin-Priority: {priority}\n");
+            let text =
+                format!("Explanation: why\nPackage: {package}\nPin: {pin}\nPin-Priority: {priority}\n");
             assert_eq!(priorities(&text), expected, "{text}");
         }
     }
@@ -423,11 +436,18 @@ mod tests {
             ("Package: x\nPin: version 1\nPin-Priority: high\n", 3, "number"),
             ("Package: x\nPin: version 1\nPin-Priority: 0\n", 3, "other than 0"),
             ("Package: x\nPin: release q=1\nPin-Priority: 1\n", 2, "q=1"),
-            ("Package: x\nPin: suite stable\nPin-Priority: 1\n", 2, "release a="),
+            (
+                "Package: x\nPin: suite stable\nPin-Priority: 1\n",
+                2,
+                "release a=",
+            ),
             ("Package: /(/\nPin: version 1\nPin-Priority: 1\n", 1, "regular"),
             ("what\n", 1, "Field: value"),
         ] {
-            let error = Preferences::default().add(text, "preferences").unwrap_err().to_string();
+            let error = Preferences::default()
+                .add(text, "preferences")
+                .unwrap_err()
+                .to_string();
             assert!(
                 error.contains(&format!("preferences:{line}")) && error.contains(word),
                 "{error}"

@@ -211,7 +211,11 @@ mod tests {
             ("a*b*c", "axbxbxc", true),
             ("a", "ab", false),
         ] {
-            assert_eq!(glob(pattern.as_bytes(), text.as_bytes()), fits, "{pattern} {text}");
+            assert_eq!(
+                glob(pattern.as_bytes(), text.as_bytes()),
+                fits,
+                "{pattern} {text}"
+            );
         }
     }
 }

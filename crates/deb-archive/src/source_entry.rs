@@ -87,7 +87,8 @@ impl SourceEntry {
                 return Err(format!("there is no option `{name}`; perhaps `{near}` is meant"));
             }
         }
-        self.set(name, value).map_err(|reason| format!("{name}: {reason}"))
+        self.set(name, value)
+            .map_err(|reason| format!("{name}: {reason}"))
     }
 
     /// Sets an option that both formats have, by its one-line name.
@@ -307,9 +308,9 @@ fn parse_uri(text: &str) -> std::result::Result<Url, String> {
         "http" | "https" if url.host_str().is_some_and(|host| !host.is_empty()) => Ok(url),
         "http" | "https" => Err(format!("`{shown}` has no host")),
         "file" | "copy" if !absolute => Err(format!("`{shown}`: the path is not absolute")),
-        "file" | "copy" if list && url.path().ends_with('/') => {
-            Err(format!("`{shown}`: the path of a list of mirrors is that of a file"))
-        }
+        "file" | "copy" if list && url.path().ends_with('/') => Err(format!(
+            "`{shown}`: the path of a list of mirrors is that of a file"
+        )),
         "file" | "copy" => Ok(url),
         _ => Err(unsupported(url.scheme(), &shown)),
     }

@@ -8,7 +8,8 @@ use url::Url;
 use super::sources_text::{self, guess_format};
 use super::suite_release::load_release;
 use super::{
-    ArchiveError, Fetcher, Keyring, MachineSources, Result, Source, SourceFormat, SourceList, without_passwords,
+    ArchiveError, Fetcher, Keyring, MachineSources, Result, Source, SourceFormat, SourceList,
+    without_passwords,
 };
 
 /// Parses one `--mirror`: an http, https or file URL (then `suite` and

@@ -127,7 +127,9 @@ fn parse_deb822(text: &str, origin: &str) -> Result<Vec<Source>> {
             let set = match field.name.to_ascii_lowercase().as_str() {
                 "types" => {
                     types = words(value);
-                    let other = types.iter().find(|kind| !matches!(kind.as_str(), "deb" | "deb-src"));
+                    let other = types
+                        .iter()
+                        .find(|kind| !matches!(kind.as_str(), "deb" | "deb-src"));
                     match other {
                         Some(other) => Err(format!("`{other}` is neither deb nor deb-src")),
                         None => Ok(()),
@@ -349,19 +351,55 @@ mod tests {
             ("deb http://mirror.example.org/debian t ma/../in\n", 1, "ma/../in"),
             ("debx http://mirror.example.org/debian t main\n", 1, "debx"),
             ("deb-src\n", 1, "URI"),
-            ("deb [trusted] http://mirror.example.org/debian t main\n", 1, "NAME=VALUE"),
-            ("deb [trusted=maybe] http://mirror.example.org/debian t main\n", 1, "yes or no"),
-            ("deb [signed-by=\"/k] http://mirror.example.org/debian t main\n", 1, "quote"),
-            ("deb [signedby=/k] http://mirror.example.org/debian t main\n", 1, "signed-by"),
-            ("deb [signed-by=ABCD] http://mirror.example.org/debian t main\n", 1, "fingerprint"),
-            ("deb [valid-until-max=soon] http://mirror.example.org/debian t main\n", 1, "seconds"),
-            ("deb [snapshot=yesterday] http://mirror.example.org/debian t main\n", 1, "snapshot"),
-            ("deb [by-hash=perhaps] http://mirror.example.org/debian t main\n", 1, "force"),
+            (
+                "deb [trusted] http://mirror.example.org/debian t main\n",
+                1,
+                "NAME=VALUE",
+            ),
+            (
+                "deb [trusted=maybe] http://mirror.example.org/debian t main\n",
+                1,
+                "yes or no",
+            ),
+            (
+                "deb [signed-by=\"/k] http://mirror.example.org/debian t main\n",
+                1,
+                "quote",
+            ),
+            (
+                "deb [signedby=/k] http://mirror.example.org/debian t main\n",
+                1,
+                "signed-by",
+            ),
+            (
+                "deb [signed-by=ABCD] http://mirror.example.org/debian t main\n",
+                1,
+                "fingerprint",
+            ),
+            (
+                "deb [valid-until-max=soon] http://mirror.example.org/debian t main\n",
+                1,
+                "seconds",
+            ),
+            (
+                "deb [snapshot=yesterday] http://mirror.example.org/debian t main\n",
+                1,
+                "snapshot",
+            ),
+            (
+                "deb [by-hash=perhaps] http://mirror.example.org/debian t main\n",
+                1,
+                "force",
+            ),
             ("deb cdrom:[Debian 13 _Trixie_]/ trixie main\n", 1, "cdrom"),
             ("deb ssh://mirror.example.org/debian t main\n", 1, "sshfs"),
             ("deb rsh://mirror.example.org/debian t main\n", 1, "rsh"),
             ("deb tor+http://mirror.example.org/debian t main\n", 1, "socks5h"),
-            ("deb mirror+ftp://mirror.example.org/list t main\n", 1, "mirror+ftp"),
+            (
+                "deb mirror+ftp://mirror.example.org/list t main\n",
+                1,
+                "mirror+ftp",
+            ),
             ("deb file:srv/a t main\n", 1, "absolute"),
             ("deb what t main\n", 1, "no URI"),
         ] {
@@ -385,7 +423,10 @@ mod tests {
         ] {
             let text = format!("Types: deb\nURIs: http://mirror.example.org/\nSuites: ./\n{field}\n");
             let error = parse(&text, SourceFormat::Deb822, "f").unwrap_err().to_string();
-            assert!(error.contains(&format!("f:{line}")) && error.contains(word), "{error}");
+            assert!(
+                error.contains(&format!("f:{line}")) && error.contains(word),
+                "{error}"
+            );
             assert!(!error.contains("secret"), "{error}");
         }
     }
@@ -406,7 +447,11 @@ mod tests {
         let times = one("valid-until-min=60 valid-until-max=120 date-max-future=7");
         let seconds = Duration::from_secs;
         assert_eq!(
-            (times.valid_until_min, times.valid_until_max, times.date_max_future),
+            (
+                times.valid_until_min,
+                times.valid_until_max,
+                times.date_max_future
+            ),
             (seconds(60), Some(seconds(120)), Some(seconds(7)))
         );
         assert_eq!(one("snapshot=disable").snapshot, SourceSnapshot::Never);
@@ -427,11 +472,25 @@ mod tests {
     fn lists_of_mirrors_are_uris() {
         let uri = |text: &str| {
             let line = format!("deb {text} t main\n");
-            parse(&line, SourceFormat::OneLine, "t").unwrap().remove(0).uris.remove(0)
+            parse(&line, SourceFormat::OneLine, "t")
+                .unwrap()
+                .remove(0)
+                .uris
+                .remove(0)
         };
-        assert_eq!(uri("mirror://mirror.example.org/l").as_str(), "mirror+http://mirror.example.org/l");
-        for text in ["mirror+file:/etc/l", "mirror+copy:/etc/l", "mirror+https://mirror.example.org/l"] {
-            assert!(uri(text).as_str().starts_with(text.split(':').next().unwrap()), "{text}");
+        assert_eq!(
+            uri("mirror://mirror.example.org/l").as_str(),
+            "mirror+http://mirror.example.org/l"
+        );
+        for text in [
+            "mirror+file:/etc/l",
+            "mirror+copy:/etc/l",
+            "mirror+https://mirror.example.org/l",
+        ] {
+            assert!(
+                uri(text).as_str().starts_with(text.split(':').next().unwrap()),
+                "{text}"
+            );
         }
     }
 

@@ -370,7 +370,12 @@ fn build_client(options: &TransportOptions, kind: &ClientKind) -> Result<Client>
     let failed = |error| ArchiveError::Client {
         reason: reason(error),
     };
-    let without = || begin()?.tls_certs_only(std::iter::empty()).build().map_err(failed);
+    let without = || {
+        begin()?
+            .tls_certs_only(std::iter::empty())
+            .build()
+            .map_err(failed)
+    };
     let Some(tls) = tls else { return without() };
     let made = tls.set(begin()?)?.build();
     match made {
@@ -419,14 +424,15 @@ mod tests {
                 offline: false,
             })
         };
-        let url = |text| Url::parse(text).unwrap();
+        let url = |text: &str| Url::parse(text).unwrap();
         let plain = transport("");
         assert!(plain.kind(&url("http://mirror.example.org/")).1.is_none());
         assert!(plain.kind(&url("https://mirror.example.org/")).1.is_some());
         let by_proxy = transport("Acquire::http::Proxy \"https://proxy.example.org/\";");
         assert!(by_proxy.kind(&url("http://mirror.example.org/")).1.is_some());
         for host in ["a", "b", "a"] {
-            plain.client(&url(&format!("http://{host}.example.org/"))).unwrap();
+            let text = format!("http://{host}.example.org/");
+            plain.client(&Url::parse(&text).unwrap()).unwrap();
         }
         // Hosts of one kind share a client, and with it connections.
         assert_eq!(plain.clients.lock().unwrap().len(), 1);

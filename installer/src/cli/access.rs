@@ -44,11 +44,8 @@ impl AccessArgs {
         for path in &self.auth_file {
             credentials.extend(&Credentials::read(path)?);
         }
-        let mut connections = Connections::default();
-        connections.credentials = credentials;
-        connections.certificates = self.ca_certificate;
-        connections.client_certificate = self.client_certificate;
-        connections.client_key = self.client_key;
+        let client = (self.client_certificate, self.client_key);
+        let connections = Connections::of_user(credentials, self.ca_certificate, client);
         connections.check()?;
         Ok(connections)
     }

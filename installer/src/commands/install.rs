@@ -105,14 +105,20 @@ fn make(
         cancel,
     };
     let (deferred, lock) = with_hooks(hooks, root, |moments| {
-        let mut archives =
-            Archives::open(&settings.cache, &settings.archives, Arc::clone(reporter), cancel)?;
+        let mut archives = Archives::open(&settings.cache, &settings.archives, Arc::clone(reporter), cancel)?;
         let set_up = SetUp::run(settings, &target, &mut archives, moments, cancel)?;
         let settings = &set_up.settings;
         let written = set_up.written.then_some(&target);
         let local = &set_up.local;
-        let prepared =
-            Prepared::load(settings, scripts_run, local, written, archives, &**reporter, cancel)?;
+        let prepared = Prepared::load(
+            settings,
+            scripts_run,
+            local,
+            written,
+            archives,
+            &**reporter,
+            cancel,
+        )?;
         let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
         let lock = lock_file
             .as_ref()

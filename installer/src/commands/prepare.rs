@@ -90,7 +90,14 @@ impl Prepared {
                 [] => Vec::new(),
                 some => archives.indexes(&sources, &keyring, some)?,
             };
-            indexes.extend(LocalSource::indexes(&settings.archives.mirrors)?);
+            indexes.extend(match LocalSource::indexes(&settings.archives.mirrors) {
+                // Packages come from the lock; of what has gone since no native tools can come.
+                Err(error) if settings.locked.is_some() => {
+                    tracing::debug!("passing over package files: {error}");
+                    Vec::new()
+                }
+                found => found?,
+            });
             (lists, indexes)
         };
         cancel.check()?;
@@ -153,6 +160,7 @@ impl Prepared {
             suite: settings.archives.suite.clone(),
             variant: settings.variant.as_str().to_owned(),
             include: settings.include.clone(),
+            package_files: LocalSource::paths(&settings.archives.mirrors),
             merged_usr: settings.system.merged_usr.name().to_owned(),
             recommends: settings.install_recommends,
             mmdebstrap: chosen.selection.mmdebstrap.to_string(),

@@ -46,6 +46,15 @@ impl LocalSource {
         })
     }
 
+    /// Returns the absolute paths of the package files and their directories that values of `--mirror` name.
+    pub fn paths(mirrors: &[String]) -> Vec<String> {
+        let found = mirrors.iter().filter_map(|mirror| match Self::of(mirror)? {
+            Self::Packages(path) => std::path::absolute(path).ok(),
+            Self::Archive(_) => None,
+        });
+        found.map(|path| path.display().to_string()).collect()
+    }
+
     /// Returns the indexes of the package files that values of `--mirror` name: of each an index for each architecture, with all
     /// versions.
     ///
@@ -146,7 +155,10 @@ fn indexes(path: &Path) -> Result<Vec<Index>, LocalError> {
     for (path, described) in found.iter().zip(described(&found)) {
         let described = described?;
         let below = path.strip_prefix(root).unwrap_or(path);
-        let below = below.to_str().filter(|below| is_plain(below)).ok_or_else(|| name(path))?;
+        let below = below
+            .to_str()
+            .filter(|below| is_plain(below))
+            .ok_or_else(|| name(path))?;
         let text = texts.entry(described.architecture.clone()).or_default();
         text.push_str(&described.stanza(below));
         text.push('\n');
@@ -242,9 +254,15 @@ mod tests {
         let shown = directory.path().display().to_string();
         assert!(matches!(LocalSource::of(&shown), Some(LocalSource::Packages(_))));
         fs::write(directory.path().join("Release"), "x").unwrap();
-        assert_eq!(LocalSource::of(&shown), Some(LocalSource::Archive(format!("deb file://{shown} ./"))));
+        assert_eq!(
+            LocalSource::of(&shown),
+            Some(LocalSource::Archive(format!("deb file://{shown} ./")))
+        );
         fs::create_dir(directory.path().join("dists")).unwrap();
-        assert_eq!(LocalSource::of(&shown), Some(LocalSource::Archive(format!("file://{shown}"))));
+        assert_eq!(
+            LocalSource::of(&shown),
+            Some(LocalSource::Archive(format!("file://{shown}")))
+        );
         assert_eq!(LocalSource::of("http://mirror.example.org/debian"), None);
     }
 

@@ -35,9 +35,12 @@ impl Selected {
         if let Some(file) = settings.include.iter().find(|item| item.starts_with('/')) {
             return Err(MirrorError::File(file.into()));
         }
-        if let Some(mirror) = settings.archives.mirrors.iter().find(|mirror| {
-            matches!(LocalSource::of(mirror), Some(LocalSource::Packages(_)))
-        }) {
+        if let Some(mirror) = settings
+            .archives
+            .mirrors
+            .iter()
+            .find(|mirror| matches!(LocalSource::of(mirror), Some(LocalSource::Packages(_))))
+        {
             return Err(MirrorError::Packages(mirror.into()));
         }
         let (lists, keyring) = archives.sources(&settings.archives)?;
