@@ -4,19 +4,17 @@
 //! A file of such a source has the URL of the list, and its path behind the archive's root as the fragment. Mirrors are
 //! asked in the order of their priorities; those of one priority in the order of the list, where apt throws dice.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 
 use url::Url;
 
 use super::compression::Compression;
-use super::package_file::{join, listed, show};
+use super::package_file::{PREFIX, join, listed, show};
 use super::{ArchiveError, Fetcher, Result};
 
 /// Largest list in bytes, as it is sent and unpacked.
 const LIMIT: u64 = 1 << 20;
-/// What the URI of a list begins with, before that by which it is read.
-pub(super) const PREFIX: &str = "mirror+";
 
 /// A list of mirrors.
 #[derive(Debug, PartialEq, Eq)]
@@ -195,12 +193,15 @@ impl Fetcher {
             reason,
         };
         let inner = Url::parse(text).map_err(|error| bad(error.to_string()))?;
-        let document = self
-            .document(&inner, LIMIT)?
-            .ok_or_else(|| ArchiveError::NotFound {
+        let local = matches!(inner.scheme(), "file" | "copy");
+        let missing = || match local {
+            true => ArchiveError::io("read the list of mirrors", inner.path())(ErrorKind::NotFound.into()),
+            false => ArchiveError::NotFound {
                 name: "list of mirrors".to_owned(),
                 url: show(&inner),
-            })?;
+            },
+        };
+        let document = self.document(&inner, LIMIT)?.ok_or_else(missing)?;
         let suffixed = |form: &Compression| inner.path().ends_with(form.suffix());
         let form = Compression::ALL.into_iter().find(suffixed);
         let mut bytes = Vec::new();
@@ -208,7 +209,6 @@ impl Fetcher {
             .decoder(document.bytes.as_slice())
             .and_then(|reader| reader.take(LIMIT).read_to_end(&mut bytes))
             .map_err(|error| bad(format!("it cannot be decompressed: {error}")))?;
-        let local = matches!(inner.scheme(), "file" | "copy");
         let parsed = MirrorList::parse(&String::from_utf8_lossy(&bytes), &origin, local)?;
         if !local {
             self.cache

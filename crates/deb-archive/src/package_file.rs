@@ -2,10 +2,12 @@
 
 use url::Url;
 
-use super::mirror_list::PREFIX;
 use super::source::is_safe_path;
 use super::{ArchiveError, Result};
 use deb_types::FileHash;
+
+/// What the URI of a list of mirrors begins with, before that by which it is read.
+pub(super) const PREFIX: &str = "mirror+";
 
 /// A package (or other file) with the size and hash its signed index gives.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,11 +6,10 @@ use std::time::Duration;
 use url::Url;
 
 use super::apt_settings::flag;
-use super::mirror_list::PREFIX;
+use super::package_file::PREFIX;
 use super::snapshot::Snapshot;
 use super::source::{SignedBy, Source, SourceSnapshot, is_safe_path};
-use super::sources_text::bad;
-use super::{Result, without_passwords};
+use super::{ArchiveError, Result, without_passwords};
 
 /// Options of sources, by their one-line names.
 const OPTIONS: [&str; 24] = [
@@ -93,6 +92,10 @@ impl SourceEntry {
 
     /// Sets an option that both formats have, by its one-line name.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Checked {
+        // As if it were not there.
+        if value.is_empty() {
+            return Ok(());
+        }
         match name {
             "arch" => self.architectures = list(value),
             "arch+" => self.added.extend(list(value)),
@@ -246,6 +249,15 @@ impl SourceEntry {
             }
         }
         Ok(())
+    }
+}
+
+/// Returns the error of a line of a sources file; `origin` names the file.
+pub(super) fn bad(origin: &str, line: usize, reason: impl Into<String>) -> ArchiveError {
+    ArchiveError::BadSource {
+        origin: origin.to_owned(),
+        line,
+        reason: reason.into(),
     }
 }
 

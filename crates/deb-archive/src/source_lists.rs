@@ -128,6 +128,7 @@ pub fn default_sources(
         for source in &mut list.sources {
             source.check_valid_until = machine.check_valid_until;
             source.check_date = machine.check_date;
+            source.place = format!("this machine's apt names ({base} {suite})");
         }
         Ok(list)
     };

@@ -1,9 +1,9 @@
 //! The two formats of apt sources, described in sources.list(5).
 
+use super::Result;
 use super::paragraphs;
 use super::source::{SignedBy, Source, SourceFormat};
-use super::source_entry::SourceEntry;
-use super::{ArchiveError, Result};
+use super::source_entry::{SourceEntry, bad};
 
 /// Returns the format of a text by its first line that is not empty or a comment; `None` if it is neither.
 pub(super) fn guess_format(text: &str) -> Option<SourceFormat> {
@@ -30,14 +30,6 @@ pub(super) fn parse(text: &str, format: SourceFormat, origin: &str) -> Result<Ve
     match format {
         SourceFormat::OneLine => parse_one_line(text, origin),
         SourceFormat::Deb822 => parse_deb822(text, origin),
-    }
-}
-
-pub(super) fn bad(origin: &str, line: usize, reason: impl Into<String>) -> ArchiveError {
-    ArchiveError::BadSource {
-        origin: origin.to_owned(),
-        line,
-        reason: reason.into(),
     }
 }
 
