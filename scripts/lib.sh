@@ -113,7 +113,7 @@ update_once() {
 # an ordinary user.
 install_reference_tools() {
 	install_packages cpio skopeo umoci
-	install_packages mmdebstrap arch-test qemu-user-static binfmt-support fakeroot attr libcap2-bin gzip xz-utils zstd
+	install_packages mmdebstrap arch-test qemu-user-static binfmt-support fakeroot attr libcap2-bin gzip xz-utils zstd bzip2 openssl
 	if [ "$(id -u)" -eq 0 ]; then
 		id ritest >/dev/null 2>&1 || useradd --create-home --shell /bin/sh ritest
 		scripts/setup --user ritest

@@ -1,9 +1,11 @@
 //! Archives of a run: the fetcher, the sources that the settings name, and their indexes.
 
+use crate::local_packages::LocalSource;
 use crate::settings::ArchiveSettings;
 use deb_archive::{
-    ArchiveError, FetchOptions, Fetcher, Index, Keyring, MachineSources, Source, SourceList, default_sources,
-    load_indexes, machine_sources, parse_mirror_argument, sources_in, sources_of, target_sources,
+    ArchiveError, Connections, FetchOptions, Fetcher, Index, Keyring, MachineSources, Source, SourceList,
+    default_sources, load_indexes, machine_sources, parse_mirror_argument, sources_in, sources_of,
+    target_sources,
 };
 use nix::sys::resource::{Resource, getrlimit};
 use rootless_install_fs::Target;
@@ -34,9 +36,10 @@ impl Archives {
     ) -> Result<Self, ArchiveError> {
         let machine = machine_sources()?;
         let mut options = FetchOptions::new(cache);
-        let proxy = |own: &Option<String>, machine: &Option<String>| own.clone().or_else(|| machine.clone());
-        options.http_proxy = proxy(&settings.http_proxy, &machine.http_proxy);
-        options.https_proxy = proxy(&settings.https_proxy, &machine.https_proxy);
+        options.connections = connections(&machine, settings);
+        for warning in options.connections.unsupported() {
+            reporter.event(&Event::Warning { message: &warning });
+        }
         // Each download has a socket, a file and what resolving a name takes.
         let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
         options.jobs = usize::try_from(files / 16)
@@ -54,6 +57,11 @@ impl Archives {
             machine,
             _stop: stop,
         })
+    }
+
+    /// Reaches servers as other settings say from now on.
+    pub(crate) fn set_connections(&mut self, settings: &ArchiveSettings) {
+        self.fetcher.set_connections(connections(&self.machine, settings));
     }
 
     /// Returns the sources of a new target: those that the settings name, else this machine's. Keys, for sources that
@@ -117,14 +125,14 @@ impl Archives {
         &self,
         target: &Target,
         settings: &ArchiveSettings,
-    ) -> Result<(Vec<Source>, Keyring), ArchiveError> {
+    ) -> Result<(Vec<SourceList>, Keyring), ArchiveError> {
         let root = target.root_path();
         let own = target_sources(root)?;
-        let mut sources = sources_in(root)?;
-        if sources.is_empty() {
+        let mut lists = sources_in(root)?;
+        if lists.iter().all(|list| list.sources.is_empty()) && !has_packages(settings) {
             return Err(ArchiveError::NoSources);
         }
-        for source in &mut sources {
+        for source in lists.iter_mut().flat_map(|list| &mut list.sources) {
             source.check_valid_until &= own.check_valid_until;
             source.check_date &= own.check_date;
             source.allow_insecure |= own.allow_insecure;
@@ -132,7 +140,7 @@ impl Archives {
         let mut both = self.machine.clone();
         both.keyrings.extend(own.keyrings);
         let keyring = Keyring::load(&settings.keyrings)?.and(Keyring::of_machine(&both)?);
-        Ok((sources, keyring))
+        Ok((lists, keyring))
     }
 
     /// Fetches and verifies the indexes of some sources for some architectures.
@@ -153,7 +161,30 @@ impl Archives {
 fn given(settings: &ArchiveSettings) -> Result<Vec<SourceList>, ArchiveError> {
     let parse = |mirror: &String| parse_mirror_argument(mirror, &settings.suite, &settings.components);
     let named = settings.mirrors.iter().filter(|mirror| !mirror.is_empty());
-    named.map(parse).collect()
+    let named = named.filter_map(|mirror| match LocalSource::of(mirror) {
+        Some(LocalSource::Packages(_)) => None,
+        Some(LocalSource::Archive(source)) => Some(parse(&source)),
+        None => Some(parse(mirror)),
+    });
+    named.collect()
+}
+
+/// Whether the settings name package files of this machine as a source.
+fn has_packages(settings: &ArchiveSettings) -> bool {
+    let found = settings
+        .mirrors
+        .iter()
+        .filter_map(|mirror| LocalSource::of(mirror));
+    found
+        .into_iter()
+        .any(|found| matches!(found, LocalSource::Packages(_)))
+}
+
+/// Returns how servers are reached: as the settings say, and where they say nothing as this machine's apt does it.
+fn connections(machine: &MachineSources, settings: &ArchiveSettings) -> Connections {
+    let mut all = machine.connections.clone();
+    all.extend(&settings.connections);
+    all
 }
 
 /// Passes the progress of downloads on to a reporter.

@@ -4,6 +4,7 @@
 //! them, [`error`] prints what went wrong, [`exit`] has the exit statuses and [`environment`] the environment
 //! variables that matter.
 
+mod access;
 mod adopt;
 pub mod args;
 pub mod cache;

@@ -1,5 +1,7 @@
 //! Package files of the user's own as indexes, as `apt-get install ./FILE.deb` has them.
 
+mod source;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,8 @@ use deb_types::control::paragraphs;
 use deb_unpack::{DebError, DebFile};
 use dpkg_db::Database;
 use rootless_install_fs::Target;
+
+pub use source::{LocalSource, packages_of_directory};
 
 /// Suite and component of such an index.
 const LOCAL: &str = "local";
@@ -59,6 +63,18 @@ pub enum LocalError {
         /// The reason.
         source: Malformed,
     },
+    /// A directory has no package file.
+    #[error("{path}: there is no .deb file in this directory")]
+    NoPackages {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The package files of a directory are for other architectures.
+    #[error("{path}: no package in this directory is for the architectures of the target")]
+    NoneFits {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Its path cannot be written as a URL, or has blanks.
     #[error("{path}: a package file's name has no blanks or control characters")]
     Name {
@@ -85,49 +101,19 @@ pub struct LocalPackage {
 /// # Errors
 /// [`LocalError`].
 pub fn local_package(path: &Path) -> Result<LocalPackage, LocalError> {
-    let failed = |source| LocalError::Read {
+    let described = Described::read(path)?;
+    let absolute = std::path::absolute(path).map_err(|source| LocalError::Read {
         path: path.to_owned(),
         source,
-    };
-    let absolute = std::path::absolute(path).map_err(failed)?;
-    let mut hasher = Sha256::new();
-    let size = io::copy(
-        &mut File::open(&absolute).map_err(failed)?,
-        &mut Hashed(&mut hasher),
-    )
-    .map_err(failed)?;
-    let control = DebFile::open_as(&absolute, path)?.control()?.control;
-    let paragraph = paragraphs(&control).next().and_then(Result::ok);
-    let field = |field: &'static str| {
-        let value = paragraph.and_then(|paragraph| paragraph.get(field));
-        value
-            .map(str::to_owned)
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| LocalError::Field {
-                path: path.to_owned(),
-                field,
-            })
-    };
+    })?;
     let bad_name = || LocalError::Name {
         path: path.to_owned(),
     };
-    let (name, version, architecture) = (field("Package")?, field("Version")?, field("Architecture")?);
     let file = absolute.file_name().and_then(|name| name.to_str());
-    let file = file
-        .filter(|name| {
-            !name
-                .chars()
-                .any(|c| c.is_control() || c.is_whitespace() || c == '\\')
-        })
-        .ok_or_else(bad_name)?;
+    let file = file.filter(|name| is_plain(name)).ok_or_else(bad_name)?;
     let directory = absolute.parent().unwrap_or(Path::new("/"));
     let base = Url::from_directory_path(directory).map_err(|()| bad_name())?;
-    let stanza = format!(
-        "{}\nFilename: {file}\nSize: {size}\nSHA256: {}\n",
-        control.trim_end(),
-        deb_types::hex(hasher.finalize().as_slice())
-    );
-    let packages = Packages::parse(stanza).map_err(|source| LocalError::Control {
+    let packages = Packages::parse(described.stanza(file)).map_err(|source| LocalError::Control {
         path: path.to_owned(),
         source,
     })?;
@@ -138,7 +124,7 @@ pub fn local_package(path: &Path) -> Result<LocalPackage, LocalError> {
         codename: LOCAL.to_owned(),
         release_archive: LOCAL.to_owned(),
         component: LOCAL.to_owned(),
-        architecture: architecture.clone(),
+        architecture: described.architecture.clone(),
         priority: LOCAL_PRIORITY,
         authenticated: true,
         release: None,
@@ -147,10 +133,74 @@ pub fn local_package(path: &Path) -> Result<LocalPackage, LocalError> {
     };
     Ok(LocalPackage {
         index,
-        name,
-        version,
-        architecture,
+        name: described.name,
+        version: described.version,
+        architecture: described.architecture,
     })
+}
+
+/// Whether a path can be that of a file in an index: without blanks and control characters.
+fn is_plain(path: &str) -> bool {
+    !path
+        .chars()
+        .any(|c| c.is_control() || c.is_whitespace() || c == '\\')
+}
+
+/// What an index says of a package file.
+struct Described {
+    control: String,
+    name: String,
+    version: String,
+    architecture: String,
+    size: u64,
+    sha256: String,
+}
+
+impl Described {
+    fn read(path: &Path) -> Result<Self, LocalError> {
+        let failed = |source| LocalError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let absolute = std::path::absolute(path).map_err(failed)?;
+        let mut hasher = Sha256::new();
+        let size = io::copy(
+            &mut File::open(&absolute).map_err(failed)?,
+            &mut Hashed(&mut hasher),
+        )
+        .map_err(failed)?;
+        let control = DebFile::open_as(&absolute, path)?.control()?.control;
+        let paragraph = paragraphs(&control).next().and_then(Result::ok);
+        let field = |field: &'static str| {
+            let value = paragraph.and_then(|paragraph| paragraph.get(field));
+            value
+                .map(str::to_owned)
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| LocalError::Field {
+                    path: path.to_owned(),
+                    field,
+                })
+        };
+        let (name, version, architecture) = (field("Package")?, field("Version")?, field("Architecture")?);
+        Ok(Self {
+            name,
+            version,
+            architecture,
+            size,
+            sha256: deb_types::hex(hasher.finalize().as_slice()),
+            control,
+        })
+    }
+
+    /// Returns its paragraph, in an index of which the file is at `below` the root.
+    fn stanza(&self, below: &str) -> String {
+        format!(
+            "{}\nFilename: {below}\nSize: {}\nSHA256: {}\n",
+            self.control.trim_end(),
+            self.size,
+            self.sha256
+        )
+    }
 }
 
 /// Returns the packages that a target's dpkg has installed. None of them is fetched: they are there.

@@ -91,6 +91,9 @@ pub enum MirrorError {
     /// A package file is asked for.
     #[error("--include {0}: a mirror has packages of archives, not files")]
     File(PathBuf),
+    /// Package files are named as a source.
+    #[error("--mirror {0}: a mirror has packages of archives with a Release file, not package files")]
+    Packages(PathBuf),
     /// Another run renews it.
     #[error("another run is at work on the mirror {0}")]
     Busy(PathBuf),

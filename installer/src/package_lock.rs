@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use deb_archive::{Index, SourceFormat, SourceList, parse_sources_text};
+use deb_archive::{Index, SourceFormat, SourceList, sources_list};
 
 pub use compare::{Comparison, compare};
 
@@ -137,6 +137,10 @@ pub struct LockedRequest {
     pub variant: String,
     /// Packages beside it.
     pub include: Vec<String>,
+    /// Package files of this machine, and directories of them, that packages were chosen from. Native tools may come from
+    /// them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub package_files: Vec<String>,
     /// Whether /usr is merged: `auto`, `yes` or `no`.
     pub merged_usr: String,
     /// Whether recommended packages are installed as well.
@@ -153,7 +157,10 @@ pub struct LockedSource {
     /// Base name of the user's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its lines.
+    /// Path of the file below the root of the target, where its place among the others does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Its lines, without passwords.
     pub lines: Vec<String>,
 }
 
@@ -328,8 +335,20 @@ impl PackageLock {
             if !source.name.as_ref().is_none_or(plain) {
                 return Err(self.wrong("a sources file's name has no `/`"));
             }
-            parse_sources_text(&text, format, source.name.clone(), &self.path.to_string_lossy())
-                .map_err(|error| self.wrong(error.to_string()))
+            let placed = |path: &String| {
+                let name = path.strip_prefix("etc/apt/sources.list");
+                let name = name.map(|name| name.strip_prefix(".d/").unwrap_or(name));
+                name.is_some_and(|name| !name.contains('/') && !name.contains(char::is_control))
+            };
+            if !source.path.as_ref().is_none_or(placed) {
+                return Err(self.wrong(
+                    "a sources file's path is `etc/apt/sources.list` or in `etc/apt/sources.list.d`",
+                ));
+            }
+            let mut list = sources_list(&text, format, source.name.clone(), &self.path.to_string_lossy())
+                .map_err(|error| self.wrong(error.to_string()))?;
+            list.place = source.path.as_ref().map(PathBuf::from);
+            Ok(list)
         };
         self.sources.iter().map(list).collect()
     }

@@ -9,7 +9,7 @@ use crate::preseed::Selections;
 use crate::target_spec::TargetSpec;
 use apt_solve::{Mmdebstrap, Variant};
 use deb_arch::Architecture;
-use deb_archive::{Snapshot, SourceList};
+use deb_archive::{Connections, Snapshot, SourceList, without_passwords};
 use script_host::ScriptSettings;
 use std::fmt;
 use std::path::PathBuf;
@@ -122,10 +122,8 @@ pub struct ArchiveSettings {
     pub lists: Option<Vec<SourceList>>,
     /// Files or directories of keys, beside those of this machine's apt.
     pub keyrings: Vec<PathBuf>,
-    /// Proxy for http; none for this machine's.
-    pub http_proxy: Option<String>,
-    /// Proxy for https; none for this machine's.
-    pub https_proxy: Option<String>,
+    /// How servers are reached; what is not said here is as this machine's apt does it.
+    pub connections: Connections,
     /// Accepts a Release file that is older than the one seen last.
     pub allow_older: bool,
     /// Time limit for each wait for a server, over which it must also send fast enough.
@@ -144,8 +142,7 @@ impl Default for ArchiveSettings {
             mirrors: Vec::new(),
             lists: None,
             keyrings: Vec::new(),
-            http_proxy: None,
-            https_proxy: None,
+            connections: Connections::default(),
             allow_older: false,
             download_timeout: Duration::from_secs(30),
             offline: false,
@@ -221,7 +218,7 @@ impl fmt::Display for Settings {
         writeln!(f, "components: {}", self.archives.components.join(" "))?;
         for mirror in &self.archives.mirrors {
             // A URL may hold a password, a log should not.
-            writeln!(f, "mirror: {}", escape(&without_password(mirror)))?;
+            writeln!(f, "mirror: {}", escape(&without_passwords(mirror)))?;
         }
         for keyring in &self.archives.keyrings {
             writeln!(f, "keyring: {}", escape_path(keyring))?;
@@ -284,18 +281,6 @@ pub(crate) fn download_timeout(value: &str) -> Result<Duration, String> {
     Err("less than a second, or more than a day; give it as `30s` or `5min`".to_owned())
 }
 
-/// Returns `text` without the user information of the URL in it (RFC 3986, section 3.2.1).
-fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
-    };
-    let host_end = rest.find(['/', ' ']).unwrap_or(rest.len());
-    match rest.get(..host_end).and_then(|host| host.rfind('@')) {
-        Some(at) => format!("{scheme}://...{}", rest.get(at..).unwrap_or("")),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,17 +291,5 @@ mod tests {
         assert!(skip.covers("cleanup/apt/lists") && skip.covers("cleanup/apt"));
         assert!(!skip.covers("cleanup") && !skip.covers("cleanup/aptitude"));
         assert!(skip.has("output/dev") && !skip.has("cleanup/apt/lists"));
-    }
-
-    #[test]
-    fn passwords_stay_out_of_logs() {
-        assert_eq!(
-            without_password("https://u:p@mirror.example.org/a@b"),
-            "https://...@mirror.example.org/a@b"
-        );
-        assert_eq!(
-            without_password("deb http://mirror.example.org/ x"),
-            "deb http://mirror.example.org/ x"
-        );
     }
 }

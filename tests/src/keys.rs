@@ -74,11 +74,33 @@ impl Key {
             .map_err(openpgp)
     }
 
-    /// `text` with an inline signature, as an InRelease file has it.
+    /// A signature of `text` by itself, as `Release.gpg` is.
     ///
     /// # Errors
     /// When it cannot be signed.
-    pub fn clearsign(&self, text: &str) -> Result<Vec<u8>> {
+    pub fn detached(&self, text: &str) -> Result<Vec<u8>> {
+        let mut signature = Vec::new();
+        let signer = Signer::new(Message::new(&mut signature), self.pair()?)
+            .and_then(|signer| signer.detached().creation_time(self.signs_at).build());
+        let mut signer = signer.map_err(openpgp)?;
+        signer
+            .write_all(text.as_bytes())
+            .map_err(|error| Error::OpenPgp(error.to_string()))?;
+        signer.finalize().map_err(openpgp)?;
+        Ok(signature)
+    }
+
+    /// The fingerprint of the key, or of the part of it that signs.
+    #[must_use]
+    pub fn fingerprint(&self, of_signing_part: bool) -> String {
+        let signing = self.pair().map(|pair| pair.public().fingerprint().to_hex());
+        match signing {
+            Ok(signing) if of_signing_part => signing,
+            _ => self.cert.fingerprint().to_hex(),
+        }
+    }
+
+    fn pair(&self) -> Result<sequoia_openpgp::crypto::KeyPair> {
         let policy = StandardPolicy::new();
         let key = self
             .cert
@@ -88,9 +110,16 @@ impl Key {
             .for_signing()
             .next()
             .ok_or_else(|| Error::OpenPgp("the key has no part that signs".to_owned()))?;
-        let pair = key.key().clone().into_keypair().map_err(openpgp)?;
+        key.key().clone().into_keypair().map_err(openpgp)
+    }
+
+    /// `text` with an inline signature, as an InRelease file has it.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn clearsign(&self, text: &str) -> Result<Vec<u8>> {
         let mut signed = Vec::new();
-        let signer = Signer::new(Message::new(&mut signed), pair)
+        let signer = Signer::new(Message::new(&mut signed), self.pair()?)
             .and_then(|signer| signer.cleartext().creation_time(self.signs_at).build());
         let mut signer = signer.map_err(openpgp)?;
         signer

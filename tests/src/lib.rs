@@ -24,6 +24,7 @@ pub mod archive;
 pub mod attack;
 pub mod base;
 pub mod bench;
+pub mod certificates;
 pub mod compare;
 pub mod deb;
 pub mod disk;
@@ -46,6 +47,7 @@ pub mod mirror;
 pub mod probe;
 pub mod program;
 pub mod real;
+pub mod repository;
 pub mod scenario;
 #[cfg(test)]
 mod structure;

@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::certificates::Certificates;
 use crate::{Error, Result};
 
 /// A way to misbehave.
@@ -55,6 +56,10 @@ pub struct Request {
     pub from: Option<u64>,
     /// Whether only a file that has changed was asked for.
     pub conditional: bool,
+    /// The field `Authorization`.
+    pub authorization: Option<String>,
+    /// Whether the whole URL was asked for, as of a proxy.
+    pub by_proxy: bool,
     /// The status of the answer; 0 while there is none.
     pub status: u16,
 }
@@ -66,6 +71,10 @@ enum Store {
 
 struct State {
     store: Store,
+    /// Certificates, where it speaks TLS.
+    secure: Option<Arc<rustls::ServerConfig>>,
+    /// The only `Authorization` that is served.
+    login: Mutex<Option<String>>,
     traps: Mutex<Vec<Trap>>,
     requests: Mutex<Vec<Request>>,
     asked: Condvar,
@@ -89,7 +98,21 @@ impl Mirror {
     /// # Errors
     /// When no port can be had.
     pub fn of(directory: &Path) -> Result<Self> {
-        Self::start(Store::Directory(directory.to_path_buf()), 0)
+        Self::start(Store::Directory(directory.to_path_buf()), 0, None)
+    }
+
+    /// Serves `directory` as the archive over https, perhaps only to clients that have a certificate.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub fn secure(directory: &Path, certificates: &Certificates, of_clients: bool) -> Result<Self> {
+        let config = certificates.server(of_clients)?;
+        Self::start(Store::Directory(directory.to_path_buf()), 0, Some(config))
+    }
+
+    /// Serves only those who give this user and password from now on.
+    pub fn require(&self, user: &str, password: &str) {
+        *lock(&self.state.login) = Some(basic(user, password));
     }
 
     /// Serves the archive of this machine's apt, remembering it in `cache`.
@@ -102,14 +125,14 @@ impl Mirror {
     pub fn pinned(cache: &Path) -> Result<Self> {
         let pinned = pinned::Pinned::new(cache)?;
         let port = pinned.port();
-        let mirror = Self::start(Store::Pinned(pinned), port)?;
+        let mirror = Self::start(Store::Pinned(pinned), port, None)?;
         if let Store::Pinned(pinned) = &mirror.state.store {
             pinned.keep_port(mirror.address.port())?;
         }
         Ok(mirror)
     }
 
-    fn start(store: Store, port: u16) -> Result<Self> {
+    fn start(store: Store, port: u16, secure: Option<Arc<rustls::ServerConfig>>) -> Result<Self> {
         let fail = |error: std::io::Error| Error::Machine(format!("no port on loopback can be had: {error}"));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
@@ -117,6 +140,8 @@ impl Mirror {
         let address = listener.local_addr().map_err(fail)?;
         let state = Arc::new(State {
             store,
+            secure,
+            login: Mutex::default(),
             traps: Mutex::default(),
             requests: Mutex::default(),
             asked: Condvar::new(),
@@ -148,7 +173,14 @@ impl Mirror {
             Store::Directory(_) => "",
             Store::Pinned(_) => "/debian",
         };
-        format!("http://{}{path}", self.address)
+        let scheme = self.state.secure.as_ref().map_or("http", |_| "https");
+        format!("{scheme}://{}{path}", self.address)
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.address.to_string()
     }
 
     /// The file that is served for the path of a request, if the mirror has it.
@@ -224,6 +256,24 @@ impl Drop for Mirror {
             let _ = accepting.join();
         }
     }
+}
+
+/// The field `Authorization` of a user and a password (RFC 7617).
+#[must_use]
+pub fn basic(user: &str, password: &str) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let text = format!("{user}:{password}");
+    let mut encoded = String::from("Basic ");
+    for part in text.as_bytes().chunks(3) {
+        let number = (0..3).fold(0_usize, |sum, at| {
+            sum << 8 | usize::from(part.get(at).copied().unwrap_or(0))
+        });
+        for at in 0..4 {
+            let letter = LETTERS.get(number >> (18 - 6 * at) & 63).copied().unwrap_or(b'=');
+            encoded.push(if at > part.len() { '=' } else { char::from(letter) });
+        }
+    }
+    encoded
 }
 
 /// A URL on loopback at which nobody listens.

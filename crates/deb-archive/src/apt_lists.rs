@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use url::Url;
 
 use super::index::Index;
-use super::package_file::join;
+use super::package_file::{join, listed, percent_decoded};
 use super::suite_release::suite_path;
 
 /// Letters that apt does not leave as they are (`URItoFileName` in its source).
@@ -42,7 +42,10 @@ pub fn apt_lists(indexes: &[Index]) -> Vec<(String, Cow<'_, [u8]>)> {
 /// Returns the name of the file for a URL: without scheme and user.
 fn name(url: &Url) -> String {
     let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-    let path = percent_decoded(url.path());
+    let path = match listed(url) {
+        Some((list, path)) => format!("{}/{path}", list.path()),
+        None => percent_decoded(url.path()),
+    };
     let whole = format!("{}{port}{path}", url.host_str().unwrap_or(""));
     let quoted = |byte: u8| {
         let letter = char::from(byte);
@@ -53,26 +56,6 @@ fn name(url: &Url) -> String {
         }
     };
     whole.bytes().map(quoted).collect()
-}
-
-/// Returns a path as a source has it: a URL has some letters by their numbers.
-fn percent_decoded(path: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = path.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) if first == b'%' => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -91,6 +74,10 @@ mod tests {
                 "127.0.0.1:8080_a%5fb_dists_x%7ey_InRelease",
             ),
             ("file:///srv/repo/Packages", "_srv_repo_Packages"),
+            (
+                "mirror+file:///etc/l.txt#dists/x/InRelease",
+                "_etc_l.txt_dists_x_InRelease",
+            ),
             (
                 "https://mirror.example.org/a%20b/Packages",
                 "mirror.example.org_a%20b_Packages",

@@ -22,7 +22,7 @@ impl Fetcher {
         }
         let cached = self.cache.load_release(&key);
         if self.options.offline
-            && matches!(url.scheme(), "http" | "https")
+            && !matches!(url.scheme(), "file" | "copy")
             && let Some(document) = cached
         {
             return Ok(Some(Arc::new(document)));
@@ -34,7 +34,7 @@ impl Fetcher {
         Ok(found)
     }
 
-    /// Requests a small file until the server answers; `None` if it does not have it.
+    /// Requests a small file until a server answers that has it; `None` if none does.
     pub(super) fn small_file(
         &self,
         url: &Url,
@@ -43,23 +43,34 @@ impl Fetcher {
     ) -> Result<Option<Arc<Document>>> {
         let stop = || self.options.cancel.load(Ordering::Relaxed);
         let mut wait = self.options.backoff;
-        let mut round = 0;
-        loop {
-            match self.document_once(url, limit, cached, &stop) {
-                Ok(found) => return Ok(found),
-                Err(Attempt::Passing(error, delay)) => {
-                    if round == self.options.retries {
-                        return Err(error);
+        let mut places = self.places(url)?;
+        // What to end with where no server has it.
+        let mut end = Ok(None);
+        for round in 0..=self.options.retries {
+            let mut asked_to_wait = Duration::ZERO;
+            let mut kept = Vec::new();
+            for place in places {
+                match self.document_once(&place, limit, cached, &stop) {
+                    Ok(Some(found)) => return Ok(Some(found)),
+                    Ok(None) if round > 0 => end = Ok(None),
+                    Ok(None) => {}
+                    Err(Attempt::Passing(error, delay)) => {
+                        asked_to_wait = asked_to_wait.max(delay);
+                        end = Err(error);
+                        kept.push(place);
                     }
-                    self.pause(wait.max(delay), &stop)?;
-                    wait = (wait * 2).min(Duration::from_secs(10));
-                    round += 1;
-                }
-                Err(Attempt::WrongContent(error) | Attempt::Final(error) | Attempt::Fatal(error)) => {
-                    return Err(error);
+                    Err(Attempt::WrongContent(error) | Attempt::Final(error)) => end = Err(error),
+                    Err(Attempt::Fatal(error)) => return Err(error),
                 }
             }
+            places = kept;
+            if places.is_empty() || round == self.options.retries {
+                break;
+            }
+            self.pause(wait.max(asked_to_wait), &stop)?;
+            wait = (wait * 2).min(Duration::from_secs(10));
         }
+        end
     }
 
     fn document_once(

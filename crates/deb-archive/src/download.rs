@@ -68,16 +68,22 @@ impl Fetcher {
         meter: &ByteMeter<'_>,
         stop: &dyn Fn() -> bool,
     ) -> Result<()> {
-        let mut candidates: Vec<(&Url, u32)> = file.urls.iter().map(|url| (url, 0)).collect();
         let mut last = ArchiveError::NoUrl {
             package: file.name.clone(),
         };
+        let mut candidates: Vec<(Url, u32)> = Vec::new();
+        for url in &file.urls {
+            match self.places(url) {
+                Ok(places) => candidates.extend(places.into_iter().map(|url| (url, 0))),
+                Err(error) => last = error,
+            }
+        }
         let mut wait = self.options.backoff;
         for round in 0..=self.options.retries {
             let mut asked_to_wait = Duration::ZERO;
             let mut kept = Vec::new();
             for (url, wrong) in candidates {
-                match self.attempt(file, url, partial, meter, stop) {
+                match self.attempt(file, &url, partial, meter, stop) {
                     Ok(()) => return Ok(()),
                     Err(Attempt::Passing(error, delay)) => {
                         asked_to_wait = asked_to_wait.max(delay);

@@ -23,6 +23,60 @@ pub enum ArchiveError {
         /// Description of the error.
         reason: String,
     },
+    /// A file of users and passwords cannot be understood. It is told without the words in it.
+    #[error("{origin}:{line}: {reason} (see apt_auth.conf(5))")]
+    BadAuth {
+        /// Name of the file.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// Description of the error.
+        reason: String,
+    },
+    /// A file of preferences cannot be understood.
+    #[error("{origin}:{line}: {reason} (see apt_preferences(5))")]
+    BadPreferences {
+        /// Name of the file.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// Description of the error.
+        reason: String,
+    },
+    /// A list of mirrors cannot be understood.
+    #[error("{origin}:{line}: {reason} (see apt-transport-mirror(1))")]
+    BadMirrorList {
+        /// Name or URL of the list.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// Description of the error.
+        reason: String,
+    },
+    /// No mirror of a list has a file.
+    #[error("{list}: none of the mirrors in it is for {name}")]
+    NoMirrorListed {
+        /// Name or URL of the list.
+        list: String,
+        /// The file.
+        name: String,
+    },
+    /// A file of certificates or keys for https cannot be used.
+    #[error("{}: it cannot be used for https: {reason}; certificates and keys are PEM, keys without a passphrase", path.display())]
+    BadCertificate {
+        /// Path of the file.
+        path: PathBuf,
+        /// Description of the error.
+        reason: String,
+    },
+    /// The keys that a source names cannot be read.
+    #[error("{place}: signed-by: {error}")]
+    SourceKeys {
+        /// Place of the source.
+        place: String,
+        /// The failure.
+        error: Box<ArchiveError>,
+    },
     /// The argument of `--mirror` is neither a URL, nor a line of sources.list(5), nor a file.
     #[error(
         "--mirror `{argument}`: {reason}; give an http, https or file URL, a line `deb URL SUITE COMPONENT...`, or the path of a .sources or .list file"
@@ -53,11 +107,13 @@ pub enum ArchiveError {
     },
     /// There is no key to verify anything with.
     #[error(
-        "there is no keyring to verify {url} with; install debian-archive-keyring or give --keyring FILE"
+        "there is no keyring to verify {url} with, of the source {place}; install debian-archive-keyring or give --keyring FILE, or [signed-by=FILE] in the source"
     )]
     NoKeyring {
         /// The signed file.
         url: String,
+        /// Place of the source.
+        place: String,
     },
     /// No answer from the server: name, connection, proxy, TLS, time-out.
     #[error(
@@ -187,7 +243,7 @@ pub enum ArchiveError {
     },
     /// No key of the keyring signed the Release file.
     #[error(
-        "{url}: signed with an unknown key ({}, not in {keyrings}); give the keys of this archive with --keyring FILE or with [signed-by=FILE] in its source, or install a newer debian-archive-keyring",
+        "{url}: signed with an unknown key ({}, not in {keyrings}), of the source {place}; give the keys of this archive with --keyring FILE or with [signed-by=FILE] in its source, or install a newer debian-archive-keyring",
         keys.join(", ")
     )]
     UnknownKey {
@@ -197,6 +253,8 @@ pub enum ArchiveError {
         keys: Vec<String>,
         /// The files that were searched.
         keyrings: String,
+        /// Place of the source.
+        place: String,
     },
     /// A signed text with something before or after it.
     #[error("{url}: this is not one signed message and nothing else: {reason}; refusing to use it")]

@@ -28,11 +28,15 @@ pub(super) fn span(duration: Duration) -> String {
 /// What an HTTP status means for the user (RFC 9110, section 15), after the status.
 pub(super) fn advice(status: u16) -> &'static str {
     match status {
-        401 => " (user and password are wanted): write them into the URL, https://USER:PASSWORD@HOST/",
+        401 => {
+            " (user and password are wanted): write them into /etc/apt/auth.conf.d or a file for --auth-file, as `machine HOST login USER password PASSWORD` (apt_auth.conf(5); `machine http://HOST` where it is not https)"
+        }
         402 | 403 | 451 => {
             " (access is refused): the server does not give this file to you; give another --mirror"
         }
-        407 => " (the proxy wants user and password): write them into http_proxy or https_proxy",
+        407 => {
+            " (the proxy wants user and password): write them into http_proxy or https_proxy, or into auth.conf"
+        }
         408 | 425 | 429 => " (too slow, or too many requests): try again later or give another --mirror",
         400..=499 => {
             " (it does not accept the request): check the URL, and the proxy variables (http_proxy, https_proxy, no_proxy)"

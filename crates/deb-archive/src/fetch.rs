@@ -9,7 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::archive_cache::{self, ArchiveCache, Document};
+use super::connections::Connections;
 use super::lock::{Lock, lock_file};
+use super::mirror_list::MirrorList;
 use super::snapshot::Snapshot;
 use super::transport::{Transport, TransportOptions};
 use super::{ArchiveError, DownloadProgress, PackageFile, Result};
@@ -31,10 +33,8 @@ pub struct FetchOptions {
     /// Time limit for each wait for the server's next bytes, and the time over which less than 1024 bytes a second are
     /// too slow.
     pub timeout: Duration,
-    /// Proxy for http URLs where the environment names none.
-    pub http_proxy: Option<String>,
-    /// Proxy for https URLs where the environment names none.
-    pub https_proxy: Option<String>,
+    /// Proxies, certificates, users and passwords.
+    pub connections: Connections,
     /// Time at which signatures and Release files must be valid; `None` means now.
     pub time: Option<SystemTime>,
     /// Accepts a Release file that is older than the one seen last.
@@ -57,8 +57,7 @@ impl FetchOptions {
             backoff: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(15),
             timeout: Duration::from_secs(30),
-            http_proxy: None,
-            https_proxy: None,
+            connections: Connections::default(),
             time: None,
             allow_older: false,
             offline: false,
@@ -78,6 +77,8 @@ pub struct Fetcher {
     pub(super) memo: Mutex<HashMap<String, Option<Arc<Document>>>>,
     /// Indexes without a checksum by URL, for the same reason.
     pub(super) unhashed: Mutex<HashMap<String, Option<Packages>>>,
+    /// Lists of mirrors by their URLs.
+    pub(super) mirror_lists: Mutex<HashMap<String, Arc<MirrorList>>>,
     /// Nothing is taken out of the cache as long as this is open.
     _in_use: std::fs::File,
     /// Warnings given so far.
@@ -104,8 +105,7 @@ impl Fetcher {
         let transport = Transport::new(TransportOptions {
             connect_timeout: options.connect_timeout,
             read_timeout: options.timeout,
-            http_proxy: options.http_proxy.clone(),
-            https_proxy: options.https_proxy.clone(),
+            connections: options.connections.clone(),
             offline: options.offline,
         });
         let cache = ArchiveCache::new(options.cache.clone());
@@ -116,9 +116,16 @@ impl Fetcher {
             transport,
             memo: Mutex::default(),
             unhashed: Mutex::default(),
+            mirror_lists: Mutex::default(),
             _in_use: in_use,
             warned: Mutex::default(),
         })
+    }
+
+    /// Reaches servers in another way from now on.
+    pub fn set_connections(&mut self, connections: Connections) {
+        self.options.connections = connections.clone();
+        self.transport.set_connections(connections);
     }
 
     /// Whether the token of its options was set: nothing more is fetched.

@@ -9,7 +9,7 @@ use super::index_file::IndexFile;
 use super::package_file::{join, show};
 use super::suite_release::{ALL, Suite, load_release};
 use super::{ArchiveError, ArchiveIdentity, Fetcher, Keyring, PackageFile, Result, Source};
-use deb_index::{DEFAULT_PRIORITY, IndexInput, Packages};
+use deb_index::{IndexInput, Packages};
 use deb_types::FileHash;
 
 /// One `Packages` index: of a suite, a component and an architecture.
@@ -70,6 +70,8 @@ pub struct ReleaseState {
     pub sha256: String,
     /// What it says of the archive.
     pub identity: ArchiveIdentity,
+    /// `Version` of what is released, for example `13.1`.
+    pub version: String,
 }
 
 impl Index {
@@ -130,7 +132,7 @@ pub fn load_indexes(
     for (number, source) in &each {
         let number = *number;
         let source: &Source = source;
-        let keyring = keyring.for_source(source.signed_by.as_ref())?;
+        let keyring = keyring.for_source(source)?;
         for base in &source.uris {
             for suite in &source.suites {
                 suites.push(Suite {
@@ -214,7 +216,7 @@ pub fn load_indexes(
                 return Ok(None);
             }
             Ok(None) => return Ok(None),
-            Ok(Some(packages)) => packages,
+            Ok(Some(packages)) => of_source(index.suite.source, packages)?,
             Err(error) => return Err(error),
         };
         Ok(Some(Index {
@@ -225,7 +227,7 @@ pub fn load_indexes(
             release_archive: index.release.suite.clone(),
             component: index.component.to_owned(),
             architecture: index.arch.to_owned(),
-            priority: DEFAULT_PRIORITY,
+            priority: index.release.priority(),
             authenticated: index.release.authenticated,
             release: index.release.state(),
             files: index.files(),
@@ -250,6 +252,28 @@ pub fn load_indexes(
         }
     }
     Ok(indexes.into_iter().flatten().collect())
+}
+
+/// Returns the packages that a source takes of an index.
+fn of_source(source: &Source, packages: Packages) -> Result<Packages> {
+    if source.include.is_empty() && source.exclude.is_empty() {
+        return Ok(packages);
+    }
+    let taken = packages.records().filter(|record| source.takes(record.name));
+    only(&packages, taken.map(|record| record.stanza))
+}
+
+/// Returns some paragraphs of an index as one of their own.
+pub(super) fn only(packages: &Packages, stanzas: impl Iterator<Item = [u32; 2]>) -> Result<Packages> {
+    let mut text = String::new();
+    for stanza in stanzas {
+        text.push_str(packages.stanza(stanza).trim_end());
+        text.push_str("\n\n");
+    }
+    Packages::parse(text).map_err(|problem| ArchiveError::BadIndex {
+        url: "a part of an index".to_owned(),
+        problem,
+    })
 }
 
 /// Whether an error means that a mirror's indexes are not those of its Release

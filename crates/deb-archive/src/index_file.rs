@@ -72,7 +72,7 @@ impl<'a> IndexFile<'a> {
                 return None;
             }
             let by_hash = sum
-                .filter(|_| release.by_hash)
+                .filter(|_| suite.source.by_hash.unwrap_or(release.by_hash))
                 .map(|(_, hash)| format!("{root}{directory}by-hash/{}/{}", hash.field(), hash.hex()));
             let urls: Result<Vec<Url>> = by_hash
                 .into_iter()

@@ -7,7 +7,7 @@ use sequoia_openpgp::cert::{Cert, CertParser};
 use sequoia_openpgp::parse::Parse;
 
 use super::machine_sources::MachineSources;
-use super::source::SignedBy;
+use super::source::{SignedBy, Source};
 use super::{ArchiveError, Result};
 
 const ARMOR: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
@@ -17,8 +17,11 @@ const ARMOR: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
 pub struct Keyring {
     /// Keys.
     pub(super) certs: Vec<Cert>,
-    /// Fingerprints of the only keys that count (upper-case hexadecimal); empty means all.
+    /// Fingerprints of the only keys that count (upper-case hexadecimal, `!` at the end of those without their subkeys);
+    /// empty means all.
     pub(super) fingerprints: Vec<String>,
+    /// The source that the keys are for, for messages.
+    pub(super) place: String,
     /// Whether signatures that rest on SHA-1 are accepted.
     pub(super) allow_sha1: bool,
     /// Names of the files of the keys, for messages.
@@ -140,22 +143,41 @@ impl Keyring {
     }
 
     /// Returns the keys for a source: those of its `Signed-By`, or else these.
-    pub(super) fn for_source(&self, signed_by: Option<&SignedBy>) -> Result<Self> {
-        let mut own = match signed_by {
-            None => return Ok(self.clone()),
-            Some(SignedBy::Inline(text)) => Self::from_bytes(text.as_bytes(), Path::new("Signed-By"))?,
-            Some(SignedBy::Files { files, fingerprints }) => {
-                let mut own = if files.is_empty() {
-                    self.clone()
-                } else {
-                    Self::load(files)?
-                };
-                own.fingerprints.clone_from(fingerprints);
-                own
-            }
+    ///
+    /// # Errors
+    /// [`ArchiveError::SourceKeys`] for files that cannot be read.
+    pub(super) fn for_source(&self, source: &Source) -> Result<Self> {
+        let keys = || -> Result<Self> {
+            Ok(match &source.signed_by {
+                None => self.clone(),
+                Some(SignedBy::Inline(text)) => Self::from_bytes(text.as_bytes(), Path::new("Signed-By"))?,
+                Some(SignedBy::Files { files, fingerprints }) => {
+                    let mut own = if files.is_empty() {
+                        self.clone()
+                    } else {
+                        Self::load(files)?
+                    };
+                    own.fingerprints.clone_from(fingerprints);
+                    own
+                }
+            })
         };
+        let mut own = keys().map_err(|error| ArchiveError::SourceKeys {
+            place: source.place.clone(),
+            error: Box::new(error),
+        })?;
         own.allow_sha1 = self.allow_sha1;
+        own.place.clone_from(&source.place);
         Ok(own)
+    }
+
+    /// Whether signatures by a key of a certificate count, by their fingerprints.
+    pub(super) fn takes(&self, key: &str, cert: &str) -> bool {
+        let fits = |wanted: &String| match wanted.strip_suffix('!') {
+            Some(alone) => key.ends_with(alone),
+            None => key.ends_with(wanted.as_str()) || cert.ends_with(wanted.as_str()),
+        };
+        self.fingerprints.is_empty() || self.fingerprints.iter().any(fits)
     }
 }
 

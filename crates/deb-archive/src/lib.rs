@@ -22,9 +22,12 @@
 //! Follows sources.list(5), apt-secure(8) and the Debian repository format.
 
 mod apt_lists;
+mod apt_settings;
 mod archive_cache;
 mod clear_signed;
 mod compression;
+mod connections;
+mod credentials;
 mod date;
 mod document;
 mod download;
@@ -37,13 +40,16 @@ mod index_file;
 mod keyring;
 mod lock;
 mod machine_sources;
+mod mirror_list;
 mod package_file;
 mod paragraphs;
+mod preferences;
 mod rate;
 mod release;
 mod seen;
 mod snapshot;
 mod source;
+mod source_entry;
 mod source_lists;
 mod sources_text;
 mod suite_release;
@@ -55,16 +61,21 @@ mod testing;
 
 pub use apt_lists::apt_lists;
 pub use archive_cache::{IN_USE, TABLES, hash_of, is_whole_download};
+pub use connections::Connections;
+pub use credentials::Credentials;
 pub use error::ArchiveError;
 pub use fetch::{FetchOptions, Fetcher};
 pub use index::{ArchiveFile, Index, ReleaseState, load_indexes};
 pub use keyring::Keyring;
 pub use lock::{Lock, lock_file};
 pub use machine_sources::{MachineSources, machine_sources, sources_in, sources_of, target_sources};
-pub use package_file::{PackageFile, join as archive_path};
+pub use package_file::{PackageFile, join as archive_path, without_passwords};
+pub use preferences::Preferences;
 pub use snapshot::{ArchiveIdentity, Snapshot, SnapshotServices};
-pub use source::{SignedBy, Source, SourceFormat, SourceList};
-pub use source_lists::{default_sources, parse_mirror_argument, parse_sources_text, target_files};
+pub use source::{SignedBy, Source, SourceFormat, SourceList, SourceSnapshot};
+pub use source_lists::{
+    default_sources, parse_mirror_argument, parse_sources_text, sources_list, target_files,
+};
 
 /// Result of the archive stage.
 pub type Result<T> = std::result::Result<T, ArchiveError>;

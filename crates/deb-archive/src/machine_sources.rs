@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use deb_types::apt_conf::{Statement, statements};
 use url::Url;
 
-use super::source::{SignedBy, Source, SourceFormat};
+use super::apt_settings::{AptSettings, files};
+use super::connections::Connections;
+use super::credentials::Credentials;
+use super::mirror_list;
+use super::source::{SignedBy, Source, SourceFormat, SourceList};
 use super::sources_text;
 use super::{ArchiveError, Result};
 
@@ -29,10 +32,8 @@ pub struct MachineSources {
     pub allow_insecure: bool,
     /// `APT::Install-Recommends`; none where no file says it.
     pub install_recommends: Option<bool>,
-    /// `Acquire::http::Proxy`.
-    pub http_proxy: Option<String>,
-    /// `Acquire::https::Proxy`.
-    pub https_proxy: Option<String>,
+    /// How servers are reached.
+    pub connections: Connections,
 }
 
 /// Reads this machine's `/etc/apt`. A machine without apt has no mirror, but
@@ -67,37 +68,51 @@ pub fn sources_of(root: &Path) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
-/// Returns all sources of apt in a root filesystem that is being made, as its apt would read them. Keyring files that exist in
+/// Returns the sources files of a root filesystem that is being made, as its apt would read them. Keyring files that exist in
 /// the root filesystem are named with its path in front, others are this machine's.
 ///
 /// # Errors
 /// [`ArchiveError::Io`] if apt's files are there and cannot be read; [`ArchiveError::BadSource`] for one that cannot be
 /// understood.
-pub fn sources_in(root: &Path) -> Result<Vec<Source>> {
-    let mut sources = Vec::new();
+pub fn sources_in(root: &Path) -> Result<Vec<SourceList>> {
+    let mut lists = Vec::new();
     for (path, format) in sources_files(root)? {
         let text = fs::read(&path).map_err(ArchiveError::io("read", &path))?;
-        let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-        sources.extend(sources_text::parse(
-            &String::from_utf8_lossy(&text),
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let place = path.strip_prefix(root).unwrap_or(&path).to_owned();
+        let mut sources = sources_text::parse(&text, format, &format!("/{}", place.display()))?;
+        for source in &mut sources {
+            keys_in(root, source);
+        }
+        lists.push(SourceList {
             format,
-            &format!("/{shown}"),
-        )?);
+            file_name: None,
+            place: Some(place),
+            text,
+            sources,
+        });
     }
-    for source in &mut sources {
-        keys_in(root, source);
-    }
-    Ok(sources)
+    Ok(lists)
 }
 
-/// Names keyring files that exist in a root filesystem with its path in front.
+/// Names keyring files and lists of mirrors that exist in a root filesystem with its path in front.
 fn keys_in(root: &Path, source: &mut Source) {
+    let own = |path: &Path| {
+        let own = root.join(path.strip_prefix("/").unwrap_or(path));
+        own.is_file().then_some(own)
+    };
     if let Some(SignedBy::Files { files, .. }) = &mut source.signed_by {
         for file in files {
-            let own = root.join(file.strip_prefix("/").unwrap_or(file));
-            if own.is_file() {
+            if let Some(own) = own(file) {
                 *file = own;
             }
+        }
+    }
+    for uri in &mut source.uris {
+        if uri.scheme().starts_with("mirror+file")
+            && let Some(own) = own(Path::new(uri.path()))
+        {
+            uri.set_path(&own.to_string_lossy());
         }
     }
 }
@@ -144,24 +159,15 @@ fn read_root(root: &Path) -> Result<MachineSources> {
     let has_main = |source: &&Source| source.components.iter().any(|component| component == "main");
     let find = |name: &str| {
         sources.iter().filter(has_main).find_map(|source| {
-            let is = |uri: &&Url| uri.path().trim_end_matches('/').rsplit('/').next() == Some(name);
-            source.uris.iter().find(is).map(|uri| (source, uri.clone()))
+            let is = |uri: &Url| uri.path().trim_end_matches('/').rsplit('/').next() == Some(name);
+            // Of a list of mirrors the target knows nothing.
+            let mut roots = source.uris.iter().filter_map(mirror_list::first_of);
+            roots.find(is).map(|uri| (source, uri))
         })
     };
     let main = find("debian");
-    let settings = settings(root)?;
-    let get = |name: &str| {
-        settings
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.clone())
-    };
-    let is_off =
-        |name: &str| get(name).is_some_and(|value| matches!(value.as_str(), "false" | "no" | "0" | "off"));
-    let is_on =
-        |name: &str| get(name).map(|value| matches!(value.as_str(), "true" | "yes" | "1" | "on" | "with"));
-    let proxy = |name| get(name).filter(|value| !value.is_empty() && !value.eq_ignore_ascii_case("direct"));
+    let settings = AptSettings::of_root(root)?;
+    let is_off = |name: &str| settings.flag(name) == Some(false);
     let (mut keyrings, mut inline_key) = (Vec::new(), None);
     let signed_by = main.as_ref().and_then(|(source, _)| source.signed_by.clone());
     let own = signed_by.is_some();
@@ -195,78 +201,19 @@ fn read_root(root: &Path) -> Result<MachineSources> {
     Ok(MachineSources {
         check_valid_until: checks(|source| source.check_valid_until) && !is_off("acquire::check-valid-until"),
         check_date: checks(|source| source.check_date) && !is_off("acquire::check-date"),
-        allow_insecure: is_on("acquire::allowinsecurerepositories") == Some(true),
-        install_recommends: is_on("apt::install-recommends"),
+        allow_insecure: settings.flag("acquire::allowinsecurerepositories") == Some(true),
+        install_recommends: settings.flag("apt::install-recommends"),
         mirror: main.as_ref().map(|(_, uri)| uri.clone()),
         security: find("debian-security").map(|(_, uri)| uri),
         keyrings,
         inline_key,
-        http_proxy: proxy("acquire::http::proxy"),
-        https_proxy: proxy("acquire::https::proxy"),
+        connections: Connections::of(&settings, root, Credentials::of_root(root)?),
     })
-}
-
-/// Returns a file and the files of its `.d` directory, in apt's order, as far as they exist.
-fn files(root: &Path, file: &str, directory: &str, extensions: &[&str]) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let directory = root.join(directory);
-    match fs::read_dir(&directory) {
-        Ok(entries) => {
-            for entry in entries {
-                let path = entry.map_err(ArchiveError::io("read", &directory))?.path();
-                let extension = path
-                    .extension()
-                    .and_then(|extension| extension.to_str())
-                    .unwrap_or("");
-                if extensions.contains(&extension) && path.is_file() {
-                    found.push(path);
-                }
-            }
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(ArchiveError::io("read", &directory)(error)),
-    }
-    found.sort();
-    let file = root.join(file);
-    if file.is_file() {
-        found.insert(0, file);
-    }
-    Ok(found)
-}
-
-/// Returns the names and values of apt.conf(5), names in lower case and with their scopes, later
-/// ones last. What stands behind a mistake in a file does not count.
-fn settings(root: &Path) -> Result<Vec<(String, String)>> {
-    let mut all = Vec::new();
-    let directory = "etc/apt/apt.conf.d";
-    let mut paths = files(root, "etc/apt/apt.conf", directory, &["", "conf"])?;
-    // apt reads its single file after the parts.
-    if paths
-        .first()
-        .is_some_and(|path| path.ends_with("etc/apt/apt.conf"))
-    {
-        paths.rotate_left(1);
-    }
-    for path in paths {
-        let text = fs::read(&path).map_err(ArchiveError::io("read", &path))?;
-        parse_settings(&String::from_utf8_lossy(&text), &mut all);
-    }
-    Ok(all)
-}
-
-fn parse_settings(text: &str, all: &mut Vec<(String, String)>) {
-    for statement in statements(text) {
-        match statement {
-            Ok(Statement::Set { name, value }) => all.push((name.to_ascii_lowercase(), value)),
-            Ok(Statement::Clear { name }) => all.push((name.to_ascii_lowercase(), String::new())),
-            // Of this machine, where none is usual.
-            Ok(Statement::Include { .. }) | Err(_) => {}
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::connections::ProxyChoice;
     use super::*;
 
     fn put(root: &Path, name: &str, text: &str) {
@@ -321,8 +268,14 @@ mod tests {
                 root.join("usr/share/keyrings/debian-archive-keyring.pgp")
             ]
         );
-        assert_eq!(found.http_proxy.as_deref(), Some("http://p.example.org:3142"));
-        assert_eq!(found.https_proxy, None);
+        let proxy = |url: &str| found.connections.proxy(&Url::parse(url).unwrap());
+        assert_eq!(proxy("https://mirror.example.org/"), ProxyChoice::Direct);
+        let own = "http://p.example.org:3142".to_owned();
+        let expected = ProxyChoice::Of {
+            url: own,
+            heeds_no_proxy: true,
+        };
+        assert_eq!(proxy("http://mirror.example.org/"), expected);
     }
 
     #[test]
@@ -331,12 +284,5 @@ mod tests {
         let found = read_root(dir.path()).unwrap();
         assert!(found.keyrings.is_empty() && found.check_valid_until);
         assert_eq!(found.mirror, None);
-    }
-
-    #[test]
-    fn settings_survive_nonsense() {
-        for text in ["}}}", "{", "\"", "/*", "a \"b", ";;;", "A::B::", "#"] {
-            parse_settings(text, &mut Vec::new());
-        }
     }
 }

@@ -1,18 +1,28 @@
-//! The paragraphs of sources files.
+//! The paragraphs of sources and preferences files.
 //!
 //! People write these, so an error names the line, and comments may stand
 //! between the lines of one field.
 
-/// Line number (from 1) where a paragraph starts, and its fields in order. The
-/// lines of a value keep their indentation and are joined by newlines.
-pub(super) type Paragraph = (usize, Vec<(String, String)>);
+/// Line number (from 1) where a paragraph starts, and its fields in order.
+pub(super) type Paragraph = (usize, Vec<TextField>);
+
+/// A field. The lines of its value keep their indentation and are joined by newlines.
+#[derive(Debug)]
+pub(super) struct TextField {
+    /// Line number, from 1.
+    pub(super) line: usize,
+    /// Name as written.
+    pub(super) name: String,
+    /// Value.
+    pub(super) value: String,
+}
 
 /// Returns the paragraphs of `text`. An error is the number of a line that is neither
 /// a field, nor a continuation, nor a comment, and ends the list.
 pub(super) fn paragraphs(text: &str) -> Vec<Result<Paragraph, usize>> {
     let mut all = Vec::new();
     let mut start = 1;
-    let mut fields: Vec<(String, String)> = Vec::new();
+    let mut fields: Vec<TextField> = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let number = number + 1;
         if line.trim().is_empty() {
@@ -23,9 +33,9 @@ pub(super) fn paragraphs(text: &str) -> Vec<Result<Paragraph, usize>> {
             continue;
         } else if line.starts_with([' ', '\t']) {
             match fields.last_mut() {
-                Some((_, value)) => {
-                    value.push('\n');
-                    value.push_str(line);
+                Some(field) => {
+                    field.value.push('\n');
+                    field.value.push_str(line);
                 }
                 None => {
                     all.push(Err(number));
@@ -38,7 +48,11 @@ pub(super) fn paragraphs(text: &str) -> Vec<Result<Paragraph, usize>> {
                     if fields.is_empty() {
                         start = number;
                     }
-                    fields.push((name.to_owned(), value.trim().to_owned()));
+                    fields.push(TextField {
+                        line: number,
+                        name: name.to_owned(),
+                        value: value.trim().to_owned(),
+                    });
                 }
                 _ => {
                     all.push(Err(number));

@@ -11,6 +11,7 @@ use super::index::ReleaseState;
 use super::snapshot::ArchiveIdentity;
 use super::source::Source;
 use super::{ArchiveError, Result, date, explain};
+use deb_index::DEFAULT_PRIORITY;
 use deb_types::FileHash;
 use deb_types::control::{Item, next_item};
 
@@ -37,6 +38,8 @@ pub(super) struct Release {
     date: String,
     valid_until: String,
     version: String,
+    /// `NotAutomatic` and `ButAutomaticUpgrades`.
+    automatic: [bool; 2],
     /// What it says of the archive.
     pub(super) identity: ArchiveIdentity,
     /// SHA-256 of the file as it was fetched, in hexadecimal; empty where there is none.
@@ -127,6 +130,8 @@ impl Release {
             date: get("date"),
             valid_until: get("valid-until"),
             version: get("version"),
+            automatic: ["notautomatic", "butautomaticupgrades"]
+                .map(|name| super::apt_settings::flag(&get(name)) == Some(true)),
             identity: ArchiveIdentity {
                 label: get("label"),
                 origin: get("origin"),
@@ -154,6 +159,7 @@ impl Release {
             date: String::new(),
             valid_until: String::new(),
             version: String::new(),
+            automatic: [false; 2],
             identity: ArchiveIdentity::default(),
             sha256: String::new(),
             directory: String::new(),
@@ -186,9 +192,9 @@ impl Release {
         if !source.check_date {
             return Ok(warnings);
         }
-        if source.check_valid_until && !self.valid_until.is_empty() {
+        if source.check_valid_until && !(self.valid_until.is_empty() && source.valid_until_max.is_none()) {
             let mut until = date::parse(&self.valid_until);
-            if until.is_none() && !source.takes_weak() {
+            if until.is_none() && !self.valid_until.is_empty() && !source.takes_weak() {
                 return Err(ArchiveError::BadRelease {
                     url: self.url.clone(),
                     reason: format!("`{}` is no date in Valid-Until", self.valid_until.escape_debug()),
@@ -196,13 +202,21 @@ impl Release {
             }
             if let Some((made, _)) = self.date() {
                 until = until.map(|until| until.max(made + source.valid_until_min));
+                if let Some(limit) = source.valid_until_max.map(|longest| made + longest) {
+                    until = Some(until.map_or(limit, |until| until.min(limit)));
+                }
             }
             if let Some(since) = until.and_then(|until| now.duration_since(until).ok())
                 && !since.is_zero()
             {
                 return Err(ArchiveError::Expired {
                     url: self.url.clone(),
-                    valid_until: self.valid_until.clone(),
+                    valid_until: match (self.valid_until.as_str(), source.valid_until_max) {
+                        (given, None) => given.to_owned(),
+                        (_, Some(longest)) => {
+                            format!("{} after {} (valid-until-max)", explain::span(longest), self.date)
+                        }
+                    },
                     since: explain::span(since),
                 });
             }
@@ -235,8 +249,18 @@ impl Release {
                 date: self.date.clone(),
                 sha256: self.sha256.clone(),
                 identity: self.identity.clone(),
+                version: self.version.clone(),
             })
         })
+    }
+
+    /// Returns apt's priority of its packages without preferences (apt_preferences(5)).
+    pub(super) fn priority(&self) -> i16 {
+        match self.automatic {
+            [true, true] => 100,
+            [true, false] => 1,
+            [false, _] => DEFAULT_PRIORITY,
+        }
     }
 
     /// Returns `Date` and its text, if it can be read.

@@ -7,7 +7,10 @@ use url::Url;
 
 use super::sources_text::{self, guess_format};
 use super::suite_release::load_release;
-use super::{ArchiveError, Fetcher, Keyring, MachineSources, Result, Source, SourceFormat, SourceList};
+use super::{
+    ArchiveError, Fetcher, Keyring, MachineSources, Result, Source, SourceFormat, SourceList,
+    without_passwords,
+};
 
 /// Parses one `--mirror`: an http, https or file URL (then `suite` and
 /// `components` make the line), a line `deb …` or `deb-src …`, several lines, or the path of a
@@ -17,7 +20,7 @@ use super::{ArchiveError, Fetcher, Keyring, MachineSources, Result, Source, Sour
 /// [`ArchiveError::BadMirror`], [`ArchiveError::BadSource`], [`ArchiveError::Io`].
 pub fn parse_mirror_argument(argument: &str, suite: &str, components: &[String]) -> Result<SourceList> {
     let bad = |reason: String| ArchiveError::BadMirror {
-        argument: argument.to_owned(),
+        argument: without_passwords(argument),
         reason,
     };
     if argument.contains('\n') {
@@ -28,6 +31,7 @@ pub fn parse_mirror_argument(argument: &str, suite: &str, components: &[String])
         return Ok(SourceList {
             format: SourceFormat::OneLine,
             file_name: None,
+            place: None,
             text: format!("{argument}\n"),
             sources: Vec::new(),
         });
@@ -35,7 +39,10 @@ pub fn parse_mirror_argument(argument: &str, suite: &str, components: &[String])
     if argument.starts_with("deb ") {
         return parse_sources_text(&format!("{argument}\n"), SourceFormat::OneLine, None, "--mirror");
     }
-    let is_url = argument.contains("://") || argument.starts_with("file:/") || argument.starts_with("copy:/");
+    // A scheme (RFC 3986, section 3.1), or the path of a file that is there.
+    let scheme = argument.split_once(':').map_or("", |(scheme, _)| scheme);
+    let is_scheme = |letter: u8| letter.is_ascii_alphanumeric() || b"+.-".contains(&letter);
+    let is_url = scheme.len() > 1 && scheme.bytes().all(is_scheme) && !Path::new(argument).exists();
     if is_url {
         if argument.contains(char::is_whitespace) {
             return Err(bad("a URL has no blanks".into()));
@@ -73,19 +80,33 @@ pub fn parse_sources_text(
     file_name: Option<String>,
     origin: &str,
 ) -> Result<SourceList> {
-    let sources = sources_text::parse(text, format, origin)?;
-    if sources.is_empty() {
+    let list = sources_list(text, format, file_name, origin)?;
+    if list.sources.is_empty() {
         let reason = "it has no enabled source of binary packages".into();
         return Err(ArchiveError::BadMirror {
             argument: origin.to_owned(),
             reason,
         });
     }
+    Ok(list)
+}
+
+/// Parses the text of a sources file, which may have no source of binary packages; `origin` names it in errors.
+///
+/// # Errors
+/// [`ArchiveError::BadSource`].
+pub fn sources_list(
+    text: &str,
+    format: SourceFormat,
+    file_name: Option<String>,
+    origin: &str,
+) -> Result<SourceList> {
     Ok(SourceList {
+        sources: sources_text::parse(text, format, origin)?,
         format,
         file_name,
+        place: None,
         text: text.to_owned(),
-        sources,
     })
 }
 
@@ -107,6 +128,7 @@ pub fn default_sources(
         for source in &mut list.sources {
             source.check_valid_until = machine.check_valid_until;
             source.check_date = machine.check_date;
+            source.place = format!("this machine's apt names ({base} {suite})");
         }
         Ok(list)
     };
@@ -157,10 +179,13 @@ fn check(fetcher: &Fetcher, sources: &[Source], keyring: &Keyring) -> Result<Str
 
 /// Returns the files for these lists in the target, paths relative to its root and texts, as
 /// mmdebstrap names them: one-line text that stands first and came from no
-/// file is `etc/apt/sources.list`, all else is in `etc/apt/sources.list.d`.
+/// file is `etc/apt/sources.list`, all else is in `etc/apt/sources.list.d`; lists that have a place are there.
 pub fn target_files(lists: &[SourceList]) -> Vec<(PathBuf, String)> {
+    let placed = lists
+        .iter()
+        .filter_map(|list| Some((list.place.clone()?, list.text.clone())));
     let mut merged: Vec<SourceList> = Vec::new();
-    for list in lists {
+    for list in lists.iter().filter(|list| list.place.is_none()) {
         match merged.last_mut() {
             Some(last)
                 if last.format == list.format && last.file_name.is_none() && list.file_name.is_none() =>
@@ -194,7 +219,7 @@ pub fn target_files(lists: &[SourceList]) -> Vec<(PathBuf, String)> {
             list.text,
         )
     };
-    merged.into_iter().enumerate().map(place).collect()
+    merged.into_iter().enumerate().map(place).chain(placed).collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,9 @@
 //! The two formats of apt sources, described in sources.list(5).
 
-use std::path::PathBuf;
-use std::time::Duration;
-
-use url::Url;
-
+use super::Result;
 use super::paragraphs;
-use super::source::{SignedBy, Source, SourceFormat, is_safe_path};
-use super::{ArchiveError, Result};
+use super::source::{SignedBy, Source, SourceFormat};
+use super::source_entry::{SourceEntry, bad};
 
 /// Returns the format of a text by its first line that is not empty or a comment; `None` if it is neither.
 pub(super) fn guess_format(text: &str) -> Option<SourceFormat> {
@@ -37,14 +33,6 @@ pub(super) fn parse(text: &str, format: SourceFormat, origin: &str) -> Result<Ve
     }
 }
 
-fn bad(origin: &str, line: usize, reason: impl Into<String>) -> ArchiveError {
-    ArchiveError::BadSource {
-        origin: origin.to_owned(),
-        line,
-        reason: reason.into(),
-    }
-}
-
 fn parse_one_line(text: &str, origin: &str) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -53,25 +41,20 @@ fn parse_one_line(text: &str, origin: &str) -> Result<Vec<Source>> {
         if line.is_empty() {
             continue;
         }
+        let bad = |reason: String| bad(origin, number, reason);
         let (kind, mut rest) = split_word(line);
-        match kind {
-            "deb" => {}
-            "deb-src" => continue,
-            other => {
-                return Err(bad(
-                    origin,
-                    number,
-                    format!("`{other}` is neither deb nor deb-src"),
-                ));
-            }
-        }
+        let binary = match kind {
+            "deb" => true,
+            "deb-src" => false,
+            other => return Err(bad(format!("`{other}` is neither deb nor deb-src"))),
+        };
         let mut entry = SourceEntry::default();
         if let Some(inner) = rest.strip_prefix('[') {
             let (options, after) = inner
                 .split_once(']')
-                .ok_or_else(|| bad(origin, number, "the options in [ ] have no closing bracket"))?;
-            for (key, value) in one_line_options(options) {
-                entry.set(&key.to_ascii_lowercase(), &value);
+                .ok_or_else(|| bad("the options in [ ] have no closing bracket".to_owned()))?;
+            for (key, value) in one_line_options(options).map_err(bad)? {
+                entry.set_given(&key.to_ascii_lowercase(), &value).map_err(bad)?;
             }
             rest = after.trim_start();
         }
@@ -80,9 +63,8 @@ fn parse_one_line(text: &str, origin: &str) -> Result<Vec<Source>> {
         entry.uris = vec![uri.to_owned()];
         entry.suites = words.next().into_iter().collect();
         entry.components = words.collect();
-        if let Some(source) = entry.finish(origin, number)? {
-            sources.push(source);
-        }
+        entry.is_source = !binary;
+        sources.extend(entry.finish(origin, number)?);
     }
     Ok(sources)
 }
@@ -96,19 +78,28 @@ fn split_word(text: &str) -> (&str, &str) {
 }
 
 /// Parses `key=value` pairs, the value optionally in double quotes.
-fn one_line_options(text: &str) -> Vec<(String, String)> {
+fn one_line_options(text: &str) -> std::result::Result<Vec<(String, String)>, String> {
     let mut options = Vec::new();
     let mut rest = text.trim();
-    // Of `arch+=x` the sign is part of the key.
-    while let Some((key, after)) = rest.split_once('=') {
-        let (value, after) = match after.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
-            Some((value, after)) => (value, after.trim_start()),
+    while !rest.is_empty() {
+        // Of `arch+=x` the sign is part of the key.
+        let end = rest
+            .find(|c: char| c == '=' || c.is_whitespace())
+            .unwrap_or(rest.len());
+        let (key, after) = rest.split_at(end);
+        let Some(after) = after.strip_prefix('=') else {
+            return Err(format!("`{key}` in [ ] is no option: NAME=VALUE is expected"));
+        };
+        let (value, after) = match after.strip_prefix('"') {
+            Some(quoted) => quoted
+                .split_once('"')
+                .ok_or_else(|| format!("the value of {key} has no closing quote"))?,
             None => split_word(after),
         };
-        options.push((key.trim().to_owned(), value.to_owned()));
-        rest = after;
+        options.push((key.to_owned(), value.to_owned()));
+        rest = after.trim_start();
     }
-    options
+    Ok(options)
 }
 
 fn parse_deb822(text: &str, origin: &str) -> Result<Vec<Source>> {
@@ -123,21 +114,45 @@ fn parse_deb822(text: &str, origin: &str) -> Result<Vec<Source>> {
         })?;
         let mut entry = SourceEntry::default();
         let mut types = Vec::new();
-        for (name, value) in &fields {
-            match name.to_ascii_lowercase().as_str() {
-                "types" => types = words(value),
-                "uris" => entry.uris = words(value),
-                "suites" => entry.suites = words(value),
-                "components" => entry.components = words(value),
-                "architectures" => entry.set("arch", &words(value).join(",")),
-                "architectures-add" => entry.set("arch+", &words(value).join(",")),
-                "architectures-remove" => entry.set("arch-", &words(value).join(",")),
+        for field in &fields {
+            let value = field.value.as_str();
+            let set = match field.name.to_ascii_lowercase().as_str() {
+                "types" => {
+                    types = words(value);
+                    let other = types
+                        .iter()
+                        .find(|kind| !matches!(kind.as_str(), "deb" | "deb-src"));
+                    match other {
+                        Some(other) => Err(format!("`{other}` is neither deb nor deb-src")),
+                        None => Ok(()),
+                    }
+                }
+                "uris" => {
+                    entry.uris = words(value);
+                    Ok(())
+                }
+                "suites" => {
+                    entry.suites = words(value);
+                    Ok(())
+                }
+                "components" => {
+                    entry.components = words(value);
+                    Ok(())
+                }
                 "signed-by" if value.contains("-----BEGIN") => {
                     entry.signed_by = Some(SignedBy::Inline(unfold_key(value)));
+                    Ok(())
                 }
-                "signed-by" => entry.set("signed-by", &words(value).join(",")),
-                other => entry.set(other, value.trim()),
-            }
+                name => {
+                    let name = one_line_name(name);
+                    match name.as_str() {
+                        "arch" | "arch+" | "arch-" | "target" | "target+" | "target-" | "signed-by"
+                        | "include" | "exclude" => entry.set(&name, &words(value).join(",")),
+                        name => entry.set(name, value.trim()),
+                    }
+                }
+            };
+            set.map_err(|reason| bad(origin, field.line, format!("{}: {reason}", field.name)))?;
         }
         if types.is_empty() {
             return Err(bad(
@@ -146,14 +161,26 @@ fn parse_deb822(text: &str, origin: &str) -> Result<Vec<Source>> {
                 "the paragraph has no Types field (`Types: deb`)",
             ));
         }
-        if !types.iter().any(|kind| kind == "deb") {
-            continue;
-        }
-        if let Some(source) = entry.finish(origin, line)? {
-            sources.push(source);
-        }
+        entry.is_source = !types.iter().any(|kind| kind == "deb");
+        sources.extend(entry.finish(origin, line)?);
     }
     Ok(sources)
+}
+
+/// Returns the one-line name of an option by its field, in lower case: `arch-` for `architectures-remove`.
+fn one_line_name(field: &str) -> String {
+    let (name, sign) = match (field.strip_suffix("-add"), field.strip_suffix("-remove")) {
+        (Some(name), _) => (name, "+"),
+        (_, Some(name)) => (name, "-"),
+        _ => (field, ""),
+    };
+    let short = match name {
+        "architectures" => "arch",
+        "languages" => "lang",
+        "targets" => "target",
+        name => name,
+    };
+    format!("{short}{sign}")
 }
 
 fn words(value: &str) -> Vec<String> {
@@ -173,196 +200,11 @@ fn unfold_key(value: &str) -> String {
     key.trim_start().to_owned()
 }
 
-/// An entry of a sources file, before its words are checked.
-#[derive(Default)]
-struct SourceEntry {
-    uris: Vec<String>,
-    suites: Vec<String>,
-    components: Vec<String>,
-    architectures: Vec<String>,
-    added: Vec<String>,
-    removed: Vec<String>,
-    inrelease_path: Option<String>,
-    signed_by: Option<SignedBy>,
-    disabled: bool,
-    trusted: bool,
-    allow_insecure: bool,
-    allow_weak: bool,
-    allow_downgrade: bool,
-    any_valid_until: bool,
-    any_date: bool,
-    valid_until_min: u64,
-    date_max_future: Option<u64>,
-}
-
-impl SourceEntry {
-    /// Sets an option that both formats have, by its one-line name.
-    fn set(&mut self, name: &str, value: &str) {
-        let no = matches!(
-            value.to_ascii_lowercase().as_str(),
-            "no" | "false" | "without" | "off" | "0" | "disable"
-        );
-        let yes = matches!(
-            value.to_ascii_lowercase().as_str(),
-            "yes" | "true" | "with" | "on" | "1" | "enable"
-        );
-        match name {
-            "arch" => self.architectures = list(value),
-            "arch+" => self.added.extend(list(value)),
-            "arch-" => self.removed.extend(list(value)),
-            "inrelease-path" => self.inrelease_path = Some(value.to_owned()).filter(|path| !path.is_empty()),
-            "signed-by" => self.signed_by = Some(signed_by_words(value)),
-            "enabled" => self.disabled = no,
-            "trusted" => self.trusted = yes,
-            "allow-insecure" => self.allow_insecure = yes,
-            "allow-weak" => self.allow_weak = yes,
-            "allow-downgrade-to-insecure" => self.allow_downgrade = yes,
-            "check-valid-until" => self.any_valid_until = no,
-            "check-date" => self.any_date = no,
-            "valid-until-min" => self.valid_until_min = value.parse().unwrap_or(0),
-            // As with apt, zero means the default.
-            "date-max-future" => self.date_max_future = value.parse().ok().filter(|seconds| *seconds > 0),
-            // Translations and other targets (`lang`, `target`, `pdiffs`, `by-hash`) are not read.
-            _ => {}
-        }
-    }
-
-    /// Has the architectures be those of `arch`, with those of `arch+` and without those of `arch-`.
-    fn resolve_architectures(&mut self) {
-        // Without `arch` all are read that are asked for: to add some means nothing.
-        if !self.architectures.is_empty() {
-            self.architectures.append(&mut self.added);
-            let removed = std::mem::take(&mut self.removed);
-            self.architectures.retain(|name| !removed.contains(name));
-            if self.architectures.is_empty() {
-                // None is left.
-                self.disabled = true;
-            }
-        }
-    }
-
-    fn finish(mut self, origin: &str, line: usize) -> Result<Option<Source>> {
-        self.resolve_architectures();
-        if self.disabled {
-            return Ok(None);
-        }
-        if self.uris.iter().all(String::is_empty) {
-            return Err(bad(origin, line, "there is no URI"));
-        }
-        if self.suites.is_empty() {
-            return Err(bad(origin, line, "there is no suite"));
-        }
-        let flat = |suite: &String| suite.ends_with('/');
-        if self.components.is_empty() && !self.suites.iter().all(flat) {
-            return Err(bad(origin, line, "there is no component, such as main"));
-        }
-        if !self.components.is_empty() && self.suites.iter().any(flat) {
-            return Err(bad(origin, line, "a suite that ends in / takes no components"));
-        }
-        let names = self
-            .suites
-            .iter()
-            .chain(&self.components)
-            .chain(&self.architectures)
-            .chain(&self.removed)
-            .chain(&self.inrelease_path);
-        for name in names {
-            if !is_safe_path(name.trim_end_matches('/')) && name != "/" && name != "./" {
-                return Err(bad(
-                    origin,
-                    line,
-                    format!("`{name}` is no name of a suite, component or architecture"),
-                ));
-            }
-        }
-        let uris = self
-            .uris
-            .iter()
-            .map(|uri| parse_uri(uri, origin, line))
-            .collect::<Result<_>>()?;
-        Ok(Some(Source {
-            uris,
-            suites: self.suites,
-            components: self.components,
-            architectures: self.architectures,
-            without_architectures: self.removed,
-            inrelease_path: self.inrelease_path,
-            signed_by: self.signed_by,
-            trusted: self.trusted,
-            allow_insecure: self.allow_insecure,
-            allow_weak: self.allow_weak,
-            allow_downgrade: self.allow_downgrade,
-            check_valid_until: !self.any_valid_until,
-            valid_until_min: Duration::from_secs(self.valid_until_min.min(u64::from(u32::MAX))),
-            check_date: !self.any_date,
-            date_max_future: self
-                .date_max_future
-                .map(|seconds| Duration::from_secs(seconds.min(u64::from(u32::MAX)))),
-            optional: false,
-        }))
-    }
-}
-
-/// Returns the words of a list with commas.
-fn list(value: &str) -> Vec<String> {
-    value
-        .split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn signed_by_words(value: &str) -> SignedBy {
-    let (mut files, mut fingerprints) = (Vec::new(), Vec::new());
-    for word in value.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-        if word.starts_with('/') {
-            files.push(PathBuf::from(word));
-        } else {
-            fingerprints.push(word.trim_end_matches('!').to_ascii_uppercase());
-        }
-    }
-    SignedBy::Files { files, fingerprints }
-}
-
-/// A URI of a source; `mirror+file:` is replaced by the first mirror listed.
-fn parse_uri(text: &str, origin: &str, line: usize) -> Result<Url> {
-    // A relative file URI (`file:dir`) has no meaning in a sources file.
-    let url = Url::parse(text).map_err(|error| bad(origin, line, format!("`{text}` is no URI: {error}")))?;
-    match url.scheme() {
-        "http" | "https" if url.host_str().is_some_and(|host| !host.is_empty()) => Ok(url),
-        "file" | "copy" if url.path().starts_with('/') => Ok(url),
-        "mirror+file" => {
-            let listed = std::fs::read_to_string(url.path()).map_err(|error| {
-                bad(
-                    origin,
-                    line,
-                    format!("cannot read the mirror list {}: {error}", url.path()),
-                )
-            })?;
-            let first = listed
-                .lines()
-                .filter_map(|l| l.split('#').next()?.split_whitespace().next())
-                .next();
-            match first {
-                Some(first) if !first.starts_with("mirror") => parse_uri(first, origin, line),
-                _ => Err(bad(
-                    origin,
-                    line,
-                    format!("the mirror list {} names no mirror", url.path()),
-                )),
-            }
-        }
-        scheme => Err(bad(
-            origin,
-            line,
-            format!("{scheme} URIs are not supported (http, https, file and copy are): `{text}`"),
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::source::SourceSnapshot;
     use super::*;
 
     fn one(text: &str) -> Source {
@@ -436,8 +278,11 @@ mod tests {
             "lang+=fr",
             "target=Packages",
             "target-=Translations",
+            "target+=Contents-deb",
             "pdiffs=no",
-            "by-hash=force",
+            "by-hash=yes",
+            "snapshot=enable",
+            "x-of-a-third-party=1",
         ] {
             assert_eq!(options(&format!("{option} arch=amd64")), plain, "{option}");
         }
@@ -470,10 +315,13 @@ mod tests {
 
     #[test]
     fn fingerprints_and_files_are_told_apart() {
-        let source = one("Types: deb\nURIs: file:/srv/a\nSuites: ./\nSigned-By: /k.gpg 0123abcd!\n");
+        let fingerprint = "0123456789abcdef0123456789abcdef01234567";
+        let source = one(&format!(
+            "Types: deb\nURIs: file:/srv/a\nSuites: ./\nSigned-By: /k.gpg {fingerprint}!\n"
+        ));
         let expected = SignedBy::Files {
             files: vec!["/k.gpg".into()],
-            fingerprints: vec!["0123ABCD".into()],
+            fingerprints: vec![format!("{}!", fingerprint.to_ascii_uppercase())],
         };
         assert_eq!(source.signed_by, Some(expected));
         assert!(source.components.is_empty());
@@ -494,6 +342,58 @@ mod tests {
             ("deb http://mirror.example.org/debian ../t main\n", 1, "../t"),
             ("deb http://mirror.example.org/debian t ma/../in\n", 1, "ma/../in"),
             ("debx http://mirror.example.org/debian t main\n", 1, "debx"),
+            ("deb-src\n", 1, "URI"),
+            (
+                "deb [trusted] http://mirror.example.org/debian t main\n",
+                1,
+                "NAME=VALUE",
+            ),
+            (
+                "deb [trusted=maybe] http://mirror.example.org/debian t main\n",
+                1,
+                "yes or no",
+            ),
+            (
+                "deb [signed-by=\"/k] http://mirror.example.org/debian t main\n",
+                1,
+                "quote",
+            ),
+            (
+                "deb [signedby=/k] http://mirror.example.org/debian t main\n",
+                1,
+                "signed-by",
+            ),
+            (
+                "deb [signed-by=ABCD] http://mirror.example.org/debian t main\n",
+                1,
+                "fingerprint",
+            ),
+            (
+                "deb [valid-until-max=soon] http://mirror.example.org/debian t main\n",
+                1,
+                "seconds",
+            ),
+            (
+                "deb [snapshot=yesterday] http://mirror.example.org/debian t main\n",
+                1,
+                "snapshot",
+            ),
+            (
+                "deb [by-hash=perhaps] http://mirror.example.org/debian t main\n",
+                1,
+                "force",
+            ),
+            ("deb cdrom:[Debian 13 _Trixie_]/ trixie main\n", 1, "cdrom"),
+            ("deb ssh://mirror.example.org/debian t main\n", 1, "sshfs"),
+            ("deb rsh://mirror.example.org/debian t main\n", 1, "rsh"),
+            ("deb tor+http://mirror.example.org/debian t main\n", 1, "socks5h"),
+            (
+                "deb mirror+ftp://mirror.example.org/list t main\n",
+                1,
+                "mirror+ftp",
+            ),
+            ("deb file:srv/a t main\n", 1, "absolute"),
+            ("deb what t main\n", 1, "no URI"),
         ] {
             let error = parse(text, SourceFormat::OneLine, "f.list")
                 .unwrap_err()
@@ -507,6 +407,20 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("f:2"), "{error}");
+        for (field, line, word) in [
+            ("Trusted: maybe", 4, "Trusted"),
+            ("Check-Date: 7", 4, "yes or no"),
+            ("URIs: ftp://u:secret@mirror.example.org/", 1, "ftp"),
+            ("Types: rpm", 4, "rpm"),
+        ] {
+            let text = format!("Types: deb\nURIs: http://mirror.example.org/\nSuites: ./\n{field}\n");
+            let error = parse(&text, SourceFormat::Deb822, "f").unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("f:{line}")) && error.contains(word),
+                "{error}"
+            );
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 
     #[test]
@@ -515,5 +429,67 @@ mod tests {
         assert_eq!(guess_format("\nTypes: deb\n"), Some(SourceFormat::Deb822));
         assert_eq!(guess_format("hello world: x"), None);
         assert_eq!(guess_format("# only\n"), None);
+    }
+
+    #[test]
+    fn every_other_option() {
+        let one = |text: &str| options(text).remove(0);
+        assert_eq!(one("by-hash=no").by_hash, Some(false));
+        assert_eq!(one("by-hash=force").by_hash, Some(true));
+        let times = one("valid-until-min=60 valid-until-max=120 date-max-future=7");
+        let seconds = Duration::from_secs;
+        assert_eq!(
+            (
+                times.valid_until_min,
+                times.valid_until_max,
+                times.date_max_future
+            ),
+            (seconds(60), Some(seconds(120)), Some(seconds(7)))
+        );
+        assert_eq!(one("snapshot=disable").snapshot, SourceSnapshot::Never);
+        let moment = SourceSnapshot::At("20260912T080000Z".to_owned());
+        assert_eq!(one("snapshot=20260912T080000Z").snapshot, moment);
+        let some = one("include=bash,lib* exclude=libx");
+        assert!(some.takes("bash") && some.takes("libc6") && !some.takes("libx") && !some.takes("dash"));
+        let text = "Types: deb\nURIs: file:/srv/a\nSuites: ./\nExclude: a b\nTargets-Remove: Contents-deb\n";
+        let field = super::tests::one(text);
+        assert!(!field.takes("b") && field.takes("c"));
+        // A source of something else than packages is none here.
+        assert_eq!(options("target=Translation-en"), []);
+        assert_eq!(options("target-=Packages"), []);
+        assert_eq!(options("target=Packages,Contents-deb").len(), 1);
+    }
+
+    #[test]
+    fn lists_of_mirrors_are_uris() {
+        let uri = |text: &str| {
+            let line = format!("deb {text} t main\n");
+            parse(&line, SourceFormat::OneLine, "t")
+                .unwrap()
+                .remove(0)
+                .uris
+                .remove(0)
+        };
+        assert_eq!(
+            uri("mirror://mirror.example.org/l").as_str(),
+            "mirror+http://mirror.example.org/l"
+        );
+        for text in [
+            "mirror+file:/etc/l",
+            "mirror+copy:/etc/l",
+            "mirror+https://mirror.example.org/l",
+        ] {
+            assert!(
+                uri(text).as_str().starts_with(text.split(':').next().unwrap()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn sources_know_their_place() {
+        let text = "\ndeb http://u:secret@mirror.example.org/debian trixie main\n";
+        let source = parse(text, SourceFormat::OneLine, "a.list").unwrap().remove(0);
+        assert_eq!(source.place, "a.list:2 (http://mirror.example.org/debian trixie)");
     }
 }

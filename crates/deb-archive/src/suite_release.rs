@@ -10,9 +10,11 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::archive_cache::Document;
-use super::package_file::{join, show};
+use super::package_file::{file_name, join, show};
 use super::release::Release;
 use super::seen::{Sighting, was_seen};
+use super::snapshot::{Snapshot, SnapshotServices};
+use super::source::SourceSnapshot;
 use super::{ArchiveError, Fetcher, Keyring, Result, Source, verify};
 
 /// The architecture of packages that fit any.
@@ -69,7 +71,20 @@ impl<'a> Suite<'a> {
     /// Returns the Release file to read in the place of today's, and the archive's root, where a state of the past is asked
     /// for. It counts as valid: who asks for it knows its age.
     pub(super) fn of_the_past(&self, fetcher: &Fetcher, today: Release) -> Result<(Release, Option<Url>)> {
-        let Some(snapshot) = &fetcher.options.snapshot else {
+        let asked = fetcher.options.snapshot.as_ref();
+        let snapshot = match &self.source.snapshot {
+            SourceSnapshot::AsAsked => asked.cloned(),
+            SourceSnapshot::Never => None,
+            SourceSnapshot::At(id) => Some(Snapshot {
+                id: id.clone(),
+                template: asked.and_then(|asked| asked.template.clone()),
+                services: match asked {
+                    Some(asked) => asked.services.clone(),
+                    None => SnapshotServices::of_machine(),
+                },
+            }),
+        };
+        let Some(snapshot) = snapshot else {
             return Ok((today, None));
         };
         let base = snapshot.root(&today.identity, &today.url)?;
@@ -146,10 +161,9 @@ pub(super) fn load_release(
     if let Some((_, document)) = documents.first() {
         release.sha256 = hex(&Sha256::digest(&document.bytes));
         release.directory.clone_from(&directory);
-        let name = |url: &Url| url.path().rsplit('/').next().unwrap_or_default().to_owned();
         let named = documents
             .iter()
-            .map(|(url, document)| (name(url), Arc::clone(document)));
+            .map(|(url, document)| (file_name(url), Arc::clone(document)));
         release.documents = named.collect();
     }
     if release.unhashed && !source.trusted {

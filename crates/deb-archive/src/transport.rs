@@ -1,12 +1,12 @@
-//! One request for one URL: http and https through the proxies the environment
-//! names, file and copy from this machine's disk.
+//! One request for one URL: http and https as the [`Connections`] say, file and copy from this machine's disk.
 //!
 //! Redirections are followed here and not by the HTTP library, so that the rules
 //! for their destinations are in one place.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::OnceLock;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -14,6 +14,7 @@ use reqwest::blocking::{Client, Response};
 use reqwest::header;
 use url::Url;
 
+use super::connections::{Connections, ProxyChoice, TlsSettings};
 use super::package_file::show;
 use super::{ArchiveError, Result};
 
@@ -109,31 +110,34 @@ pub(super) struct TransportOptions {
     pub(super) connect_timeout: Duration,
     /// Time limit for each wait for the server's next bytes.
     pub(super) read_timeout: Duration,
-    /// Proxy for http URLs where the environment names none.
-    pub(super) http_proxy: Option<String>,
-    /// Proxy for https URLs where the environment names none.
-    pub(super) https_proxy: Option<String>,
+    /// Proxies, certificates, users and passwords.
+    pub(super) connections: Connections,
     /// Whether the network must not be used.
     pub(super) offline: bool,
 }
 
-/// Makes requests; the HTTP client is set up when the first URL needs it.
+/// What a client differs by: its proxy, and for https its certificates. Reading these takes time.
+type ClientKind = (ProxyChoice, Option<TlsSettings>);
+
+/// Makes requests; an HTTP client is set up when the first URL needs it.
 #[derive(Debug)]
 pub(super) struct Transport {
     options: TransportOptions,
-    /// Client without certificates, for http.
-    client: OnceLock<std::result::Result<Client, String>>,
-    /// Client with the machine's certificates, for https. Reading them takes time.
-    secure: OnceLock<std::result::Result<Client, String>>,
+    clients: Mutex<HashMap<ClientKind, Client>>,
 }
 
 impl Transport {
     pub(super) fn new(options: TransportOptions) -> Self {
         Self {
             options,
-            client: OnceLock::new(),
-            secure: OnceLock::new(),
+            clients: Mutex::default(),
         }
+    }
+
+    /// Reaches servers in another way from now on.
+    pub(super) fn set_connections(&mut self, connections: Connections) {
+        self.options.connections = connections;
+        self.clients = Mutex::default();
     }
 
     /// Requests `url` from byte `offset` on; the body may begin earlier.
@@ -154,18 +158,24 @@ impl Transport {
         }
     }
 
-    fn client(&self, url: &Url) -> Result<&Client> {
-        let made = if url.scheme() == "https" || has_secure_proxy(&self.options) {
-            self.secure.get_or_init(|| {
-                // A machine without CA certificates still reaches http mirrors.
-                build_client(&self.options, true).or_else(|_| build_client(&self.options, false))
-            })
-        } else {
-            self.client.get_or_init(|| build_client(&self.options, false))
-        };
-        made.as_ref().map_err(|reason| ArchiveError::Client {
-            reason: reason.clone(),
-        })
+    fn kind(&self, url: &Url) -> ClientKind {
+        let proxy = self.options.connections.proxy(url);
+        let secure = url.scheme() == "https" || is_secure(&proxy);
+        (proxy, secure.then(|| self.options.connections.tls(url)))
+    }
+
+    fn client(&self, url: &Url) -> Result<Client> {
+        let kind = self.kind(url);
+        let mut clients = self
+            .clients
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(known) = clients.get(&kind) {
+            return Ok(known.clone());
+        }
+        let client = build_client(&self.options, &kind)?;
+        clients.insert(kind, client.clone());
+        Ok(client)
     }
 
     fn get_http(
@@ -178,6 +188,9 @@ impl Transport {
         for _ in 0..=REDIRECTIONS {
             let client = self.client(&url).map_err(RequestError::Fatal)?;
             let mut request = client.get(url.clone());
+            if let Some((login, password)) = self.options.connections.credentials.find(&url) {
+                request = request.basic_auth(login, Some(password));
+            }
             if offset > 0 {
                 request = request.header(header::RANGE, format!("bytes={offset}-"));
             }
@@ -326,45 +339,50 @@ fn get_local(url: &Url, offset: u64) -> std::result::Result<TransportReply, Requ
 const PROXIES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
 /// Whether http URLs may go through an https proxy.
-fn has_secure_proxy(options: &TransportOptions) -> bool {
-    let given = PROXIES.into_iter().filter_map(std::env::var_os);
-    let given = given.map(|proxy| proxy.to_string_lossy().into_owned());
-    let mut all = given.chain(options.http_proxy.clone());
-    all.any(|proxy| proxy.starts_with("https:"))
-}
-
-/// Makes a client, with the machine's CA certificates or without any.
-fn build_client(options: &TransportOptions, certificates: bool) -> std::result::Result<Client, String> {
-    // An error here means that a provider is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(options.connect_timeout)
-        // For the blocking client this bounds each wait, not the whole transfer.
-        .timeout(options.read_timeout)
-        .tcp_keepalive(Duration::from_secs(30));
-    if !certificates {
-        builder = builder.tls_certs_only(std::iter::empty());
-    }
-    for (proxy, scheme) in [(&options.http_proxy, "http"), (&options.https_proxy, "https")] {
-        let Some(proxy) = proxy else { continue };
-        let set = |name: String| {
-            std::env::var_os(&name)
-                .or(std::env::var_os(name.to_uppercase()))
-                .is_some()
-        };
-        if !set(format!("{scheme}_proxy")) && !set("all_proxy".into()) {
-            let made = if scheme == "http" {
-                reqwest::Proxy::http(proxy)
-            } else {
-                reqwest::Proxy::https(proxy)
-            };
-            builder = builder.proxy(made.map_err(reason)?.no_proxy(reqwest::NoProxy::from_env()));
+fn is_secure(proxy: &ProxyChoice) -> bool {
+    match proxy {
+        ProxyChoice::Direct => false,
+        ProxyChoice::Of { url, .. } => url.starts_with("https:"),
+        ProxyChoice::Environment => {
+            let given = PROXIES.into_iter().filter_map(std::env::var_os);
+            let mut given = given.map(|proxy| proxy.to_string_lossy().into_owned());
+            given.any(|proxy| proxy.starts_with("https:"))
         }
     }
-    builder.build().map_err(reason)
+}
+
+/// Makes a client; one that is not for https has no certificates.
+fn build_client(options: &TransportOptions, kind: &ClientKind) -> Result<Client> {
+    // An error here means that a provider is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (proxy, tls) = kind;
+    let begin = || {
+        let builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(options.connect_timeout)
+            // For the blocking client this bounds each wait, not the whole transfer.
+            .timeout(options.read_timeout)
+            .tcp_keepalive(Duration::from_secs(30));
+        options.connections.set_proxy(builder, proxy)
+    };
+    let failed = |error| ArchiveError::Client {
+        reason: reason(error),
+    };
+    let without = || {
+        begin()?
+            .tls_certs_only(std::iter::empty())
+            .build()
+            .map_err(failed)
+    };
+    let Some(tls) = tls else { return without() };
+    let made = tls.set(begin()?)?.build();
+    match made {
+        // A machine without CA certificates still reaches http mirrors, and those without a proof.
+        Err(error) if tls.needs_machine() => without().map_err(|_| failed(error)),
+        made => made.map_err(failed),
+    }
 }
 
 /// Returns the causes of an HTTP error, without the URL (which may hold a password)
@@ -396,23 +414,27 @@ mod tests {
 
     #[test]
     fn certificates_are_read_for_https_only() {
-        let transport = |http_proxy: Option<&str>| {
+        let transport = |settings: &str| {
+            let mut connections = Connections::default();
+            connections.add_settings(settings);
             Transport::new(TransportOptions {
                 connect_timeout: Duration::from_secs(1),
                 read_timeout: Duration::from_secs(1),
-                http_proxy: http_proxy.map(str::to_owned),
-                https_proxy: None,
+                connections,
                 offline: false,
             })
         };
-        let url = |text| Url::parse(text).unwrap();
-        let plain = transport(None);
-        plain.client(&url("http://mirror.example.org/")).unwrap();
-        assert!(plain.secure.get().is_none());
-        plain.client(&url("https://mirror.example.org/")).unwrap();
-        assert!(plain.secure.get().is_some());
-        let by_proxy = transport(Some("https://proxy.example.org/"));
-        by_proxy.client(&url("http://mirror.example.org/")).unwrap();
-        assert!(by_proxy.secure.get().is_some() && by_proxy.client.get().is_none());
+        let url = |text: &str| Url::parse(text).unwrap();
+        let plain = transport("");
+        assert!(plain.kind(&url("http://mirror.example.org/")).1.is_none());
+        assert!(plain.kind(&url("https://mirror.example.org/")).1.is_some());
+        let by_proxy = transport("Acquire::http::Proxy \"https://proxy.example.org/\";");
+        assert!(by_proxy.kind(&url("http://mirror.example.org/")).1.is_some());
+        for host in ["a", "b", "a"] {
+            let text = format!("http://{host}.example.org/");
+            plain.client(&Url::parse(&text).unwrap()).unwrap();
+        }
+        // Hosts of one kind share a client, and with it connections.
+        assert_eq!(plain.clients.lock().unwrap().len(), 1);
     }
 }

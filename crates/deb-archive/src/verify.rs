@@ -95,7 +95,10 @@ fn with_final_newline(mut text: Vec<u8>) -> Vec<u8> {
 
 fn check_keyring(keyring: &Keyring, url: &str) -> Result<()> {
     if keyring.is_empty() {
-        Err(ArchiveError::NoKeyring { url: url.to_owned() })
+        Err(ArchiveError::NoKeyring {
+            url: url.to_owned(),
+            place: keyring.place.clone(),
+        })
     } else {
         Ok(())
     }
@@ -156,9 +159,7 @@ impl<'a> SignatureChecker<'a> {
     fn good(&self, checksum: &GoodChecksum<'_>) -> std::result::Result<(), SignatureProblem> {
         let key = checksum.ka.key().fingerprint().to_hex();
         let cert = checksum.ka.cert().fingerprint().to_hex();
-        let allowed = &self.keyring.fingerprints;
-        let matches = |wanted: &String| key.ends_with(wanted.as_str()) || cert.ends_with(wanted.as_str());
-        if !allowed.is_empty() && !allowed.iter().any(matches) {
+        if !self.keyring.takes(&key, &cert) {
             return Err(SignatureProblem::Unknown(vec![key]));
         }
         let today = match checksum.ka.clone().with_policy(self.policy, self.now) {
@@ -261,6 +262,7 @@ impl<'a> SignatureChecker<'a> {
                 url,
                 keys: unknown,
                 keyrings: self.keyring.described(),
+                place: self.keyring.place.clone(),
             },
         })
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use apt_solve::{Mmdebstrap, Variant};
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
+use super::access::AccessArgs;
 use super::choices;
 use super::environment::Environment;
 use super::image_args::ImageArgs;
@@ -196,7 +197,8 @@ pub struct Args {
     ///
     /// Names between commas or blanks; may be given more than once. Each is NAME,
     /// NAME:ARCH, NAME=VERSION or NAME/SUITE, all of them perhaps with a `-` at the end for one that is not to be
-    /// installed; a name with `*`, `?` or `[` is a pattern (glob(7)); ./FILE.deb is a package of your own. A value that
+    /// installed; a name with `*`, `?` or `[` is a pattern (glob(7)); ./FILE.deb is a package of your own, ./DIR/ all of a
+    /// directory. A value that
     /// begins with `?`, `~`, `!` or `(` is a pattern of apt (apt-patterns(7)) as a whole.
     #[arg(long, value_name = "PKG,...", value_parser = values::packages, action = ArgAction::Append)]
     pub include: Vec<Names>,
@@ -210,8 +212,9 @@ pub struct Args {
 
     /// Where packages come from [default: what this machine's apt uses]
     ///
-    /// An http, https or file URL, a one-line source (`deb URL SUITE COMPONENT…`), or a
-    /// .sources or .list file. May be given more than once.
+    /// An http, https or file URL, a one-line source (`deb URL SUITE COMPONENT…`), a .sources or .list file,
+    /// or a .deb file or directory of such: these are trusted, and taken where their version is the newest.
+    /// May be given more than once.
     #[arg(long, value_name = "URL", value_parser = values::mirror, action = ArgAction::Append)]
     pub mirror: Vec<String>,
 
@@ -221,6 +224,10 @@ pub struct Args {
     /// that name no keys of their own (signed-by). May be given more than once.
     #[arg(long, value_name = "FILE", action = ArgAction::Append)]
     pub keyring: Vec<PathBuf>,
+
+    /// How servers are reached.
+    #[command(flatten)]
+    pub access: AccessArgs,
 
     /// Accept an archive whose state is older than the one seen last
     ///

@@ -40,7 +40,7 @@ Examples:
   rootless-install --mirror 'deb file:/srv/mirror/debian trixie main' --arch riscv64 target/";
 
 /// Options of an installation that mean something here; all others are refused.
-const USED: [&str; 21] = [
+const USED: [&str; 25] = [
     "target",
     "arch",
     "suite",
@@ -49,6 +49,10 @@ const USED: [&str; 21] = [
     "components",
     "mirror",
     "keyring",
+    "auth_file",
+    "ca_certificate",
+    "client_certificate",
+    "client_key",
     "imitate",
     "merged_usr",
     "allow_older_release",

@@ -17,6 +17,7 @@ use crate::preseed::{PreseedError, Selections};
 use crate::settings::{ArchiveSettings, NativeTools, Settings, Skip, SystemSettings};
 use crate::target_spec::{TargetError, TargetSpec};
 use deb_arch::Architecture;
+use deb_archive::ArchiveError;
 use script_host::{Processor, ScriptSettings};
 use task_progress::Verbosity;
 
@@ -46,6 +47,9 @@ pub enum SettingsError {
         /// The reason.
         source: std::io::Error,
     },
+    /// A file of users and passwords, of certificates or keys cannot be used.
+    #[error(transparent)]
+    Access(#[from] ArchiveError),
     /// `--debconf-selections` has a file that cannot be used.
     #[error(transparent)]
     Preseed(#[from] PreseedError),
@@ -81,7 +85,7 @@ impl SettingsError {
             Self::Lock(error) => error.hint(),
             Self::More(error) => error.hint(),
             Self::NoSuite => Some("name one with --suite, or give sources that name theirs with --mirror"),
-            Self::Target(_) | Self::Image(_) | Self::CurrentDirectory(_) => None,
+            Self::Access(_) | Self::Target(_) | Self::Image(_) | Self::CurrentDirectory(_) => None,
         }
     }
 }
@@ -168,8 +172,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
             mirrors: args.mirror,
             lists: None,
             keyrings,
-            http_proxy: None,
-            https_proxy: None,
+            connections: args.access.connections()?,
             allow_older: args.allow_older_release,
             download_timeout: args.download_timeout,
             offline: args.state.offline,

@@ -201,8 +201,6 @@ fn resolve(
                 .flatten()
                 .cloned()
                 .collect(),
-            http_proxy: None,
-            https_proxy: None,
             offline: false,
             snapshot: None,
             allow_older: matches.get_flag("allow-older-release"),

@@ -101,6 +101,7 @@ impl StateArgs {
         settings.install_recommends = request.recommends;
         settings.archives.suite.clone_from(&request.suite);
         settings.archives.lists = Some(lock.lists()?);
+        settings.archives.mirrors.clone_from(&request.package_files);
         settings.locked = Some(Arc::new(lock));
         Ok(())
     }

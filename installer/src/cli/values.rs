@@ -9,6 +9,7 @@ use url::Url;
 pub(super) use crate::settings::download_timeout;
 use crate::settings::duration;
 use deb_arch::{ARCHITECTURES, Architecture};
+use deb_archive::{ArchiveError, parse_mirror_argument};
 
 /// Parses an `--arch` value: names between commas or blanks.
 pub(super) fn architectures(value: &str) -> Result<Names, String> {
@@ -171,12 +172,12 @@ fn is_file(item: &str) -> bool {
     ["/", "./", "../"].iter().any(|begin| item.starts_with(begin))
 }
 
-/// Returns the absolute path of a package file.
+/// Returns the absolute path of a package file, or of a directory of them.
 fn file(path: &str) -> Result<String, String> {
     let shown = task_progress::escape(path);
     let found = std::fs::canonicalize(path).map_err(|error| format!("`{shown}`: {error}"))?;
-    if !found.is_file() {
-        return Err(format!("`{shown}` is no file"));
+    if !found.is_file() && !found.is_dir() {
+        return Err(format!("`{shown}` is neither a file nor a directory"));
     }
     let found = found.into_os_string().into_string();
     found.map_err(|_| format!("`{shown}`: its path is not text in UTF-8"))
@@ -261,16 +262,21 @@ pub(super) fn mirror(value: &str) -> Result<String, String> {
             Err("there is no such file".to_owned())
         };
     }
+    if path.is_dir() {
+        return Ok(value.to_owned());
+    }
+    if is_file(value) {
+        return Err("there is no such file or directory".to_owned());
+    }
     match Url::parse(trimmed) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(trimmed.to_owned()),
-        Ok(url) if matches!(url.scheme(), "file" | "copy") => Ok(trimmed.to_owned()),
-        Ok(url) => Err(format!(
-            "`{}:` is not supported; give an http, https or file URL",
-            url.scheme()
-        )),
+        Ok(_) => match parse_mirror_argument(trimmed, "stable", &["main".to_owned()]) {
+            Err(ArchiveError::BadMirror { reason, .. }) => Err(reason),
+            Err(error) => Err(error.to_string()),
+            Ok(_) => Ok(trimmed.to_owned()),
+        },
         Err(_) => Err(
             "give a URL as http://mirror.example.org/debian, a line as `deb URL SUITE COMPONENT`, \
-             or a file that ends in .sources or .list"
+             a file that ends in .sources or .list, or a directory of packages"
                 .to_owned(),
         ),
     }
@@ -392,6 +398,9 @@ mod tests {
         assert!(mirror("ftp://mirror.example.org/").is_err_and(|error| error.contains("ftp")));
         assert!(mirror("/nowhere/x.sources").is_err());
         assert!(mirror("debian").is_err());
+        assert!(mirror("./nowhere/").is_err_and(|error| error.contains("no such")));
+        assert!(mirror("mirror+file:/etc/mirrors.txt").is_ok() && mirror("/").is_ok());
+        assert!(mirror("ssh://mirror.example.org/").is_err_and(|error| error.contains("sshfs")));
         assert!(mirror("deb-src http://mirror.example.org/ sid main").is_ok());
         assert!(mirror("").is_ok() && mirror("Types: deb\n").is_ok());
     }

@@ -58,7 +58,10 @@ impl CarryOut<'_, '_> {
         } = *self;
         let debs = self.fetch()?;
         cancel.check()?;
-        let sources = target_files(&prepared.lists);
+        let sources = match prepared.has_sources {
+            true => Vec::new(),
+            false => target_files(&prepared.lists),
+        };
         let tools = self.universes.native.as_ref().map(|universe| Native {
             universe,
             indexes: &prepared.native,

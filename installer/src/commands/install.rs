@@ -6,6 +6,7 @@ use super::finish::finish;
 use super::mode;
 use super::prepare::Prepared;
 use super::set_up::SetUp;
+use crate::archives::Archives;
 use crate::hooks::moments::{MomentOptions, RunHooks, with_hooks};
 use crate::native_root_source;
 use crate::output::Output as _;
@@ -49,7 +50,9 @@ pub fn run(settings: &Settings, reporter: Arc<dyn Reporter>, cancel: &Cancel) ->
 fn print_plan(settings: &Settings, reporter: &Arc<dyn Reporter>, cancel: &Cancel) -> Result<(), Error> {
     let file = settings.lock.as_deref().map(LockFile::begin).transpose()?;
     let SetUp { settings, local, .. } = &SetUp::planned(settings)?;
-    let prepared = Prepared::load(settings, mode::wanted(settings), local, None, reporter, cancel)?;
+    let archives = Archives::open(&settings.cache, &settings.archives, Arc::clone(reporter), cancel)?;
+    let wanted = mode::wanted(settings);
+    let prepared = Prepared::load(settings, wanted, local, None, archives, &**reporter, cancel)?;
     let (universes, chosen) = prepared.choose(settings, false, &**reporter)?;
     let lock =
         (settings.plan_as_lock || file.is_some()).then(|| prepared.lock(settings, &universes, &chosen));
@@ -102,10 +105,20 @@ fn make(
         cancel,
     };
     let (deferred, lock) = with_hooks(hooks, root.path(), |moments| {
-        let set_up = SetUp::run(settings, &target, moments, reporter, cancel)?;
+        let mut archives = Archives::open(&settings.cache, &settings.archives, Arc::clone(reporter), cancel)?;
+        let set_up = SetUp::run(settings, &target, &mut archives, moments, cancel)?;
         let settings = &set_up.settings;
         let written = set_up.written.then_some(&target);
-        let prepared = Prepared::load(settings, scripts_run, &set_up.local, written, reporter, cancel)?;
+        let local = &set_up.local;
+        let prepared = Prepared::load(
+            settings,
+            scripts_run,
+            local,
+            written,
+            archives,
+            &**reporter,
+            cancel,
+        )?;
         let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
         let lock = lock_file
             .as_ref()

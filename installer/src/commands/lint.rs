@@ -5,6 +5,7 @@ use super::error::Error;
 use super::install::{begin, check_native_tools};
 use super::mode;
 use super::prepare::Prepared;
+use crate::archives::Archives;
 use crate::lint::process::Proc;
 use crate::lint::report::{Package, VERSION};
 use crate::lint::{Format, Lint, LintContext, LintReporter, Report};
@@ -51,7 +52,9 @@ pub fn run(lint: &LintSettings, reporter: Arc<dyn Reporter>, cancel: &Cancel) ->
     staging::check_cache(&settings.cache, true)?;
     check_native_tools(settings, scripts_run)?;
     let staging = Staging::throw_away(&settings.cache.join("run"))?;
-    let prepared = Prepared::load(settings, scripts_run, &lint.local, None, &reporter, cancel)?;
+    let archives = Archives::open(&settings.cache, &settings.archives, Arc::clone(&reporter), cancel)?;
+    let local = &lint.local;
+    let prepared = Prepared::load(settings, scripts_run, local, None, archives, &*reporter, cancel)?;
     let (universes, chosen) = prepared.choose(settings, true, &*reporter)?;
     let target = Target::open(&staging.root())?;
     let observer = Arc::new(Lint::new(LintContext {

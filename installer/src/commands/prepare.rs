@@ -2,17 +2,16 @@
 
 use super::error::Error;
 use crate::archives::Archives;
-use crate::local_packages::LocalPackage;
+use crate::local_packages::{LocalPackage, LocalSource};
 use crate::merge_usr;
 use crate::package_lock::{LockedRequest, PackageLock};
 use crate::settings::{NativeTools, Settings};
 use apt_solve::{IndexInput, Mmdebstrap, Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
-use deb_archive::{Index, SourceList};
+use deb_archive::{Index, Preferences, Source, SourceList};
 use rootless_install_fs::Target;
 use script_host::ScriptRootKind;
 use std::panic::resume_unwind;
-use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
 use task_progress::{Cancel, Reporter, Stage};
 
@@ -21,6 +20,8 @@ pub(super) struct Prepared {
     pub(super) archives: Archives,
     /// The target's sources of apt.
     pub(super) lists: Vec<SourceList>,
+    /// Whether the target has them already.
+    pub(super) has_sources: bool,
     /// All indexes.
     pub(super) indexes: Vec<Index>,
     /// Indexes of the target's architectures, after those of the user's own packages.
@@ -49,7 +50,7 @@ pub(super) struct Chosen {
 
 impl Prepared {
     /// Loads the indexes for the target and, where native tools are packages, for this machine. `local` are
-    /// packages of the user's own, `written` the sources that the target has, where these are what counts.
+    /// packages of the user's own, `written` the target whose own sources and preferences are what counts.
     ///
     /// # Errors
     /// Those of sources and indexes.
@@ -58,26 +59,22 @@ impl Prepared {
         scripts_run: ScriptRootKind,
         local: &[LocalPackage],
         written: Option<&Target>,
-        reporter: &Arc<dyn Reporter>,
+        archives: Archives,
+        reporter: &dyn Reporter,
         cancel: &Cancel,
     ) -> Result<Self, Error> {
-        let archives = Archives::open(&settings.cache, &settings.archives, Arc::clone(reporter), cancel)?;
         let own: Vec<&str> = settings.system.architectures().map(|arch| arch.name).collect();
         let native = Architecture::native().name;
         let (lists, indexes) = {
             let _stage = reporter.stage(Stage::Indexes);
-            let (lists, sources, keyring) = match written {
-                Some(target) => {
-                    let (sources, keyring) = archives.sources_written(target, &settings.archives)?;
-                    (Vec::new(), sources, keyring)
-                }
-                None => {
-                    let (lists, keyring) = archives.sources(&settings.archives)?;
-                    let sources = lists.iter().flat_map(|list| list.sources.iter().cloned());
-                    let sources = sources.collect();
-                    (lists, sources, keyring)
-                }
+            let (lists, keyring) = match written {
+                Some(target) => archives.sources_written(target, &settings.archives)?,
+                None => archives.sources(&settings.archives)?,
             };
+            let sources: Vec<Source> = lists
+                .iter()
+                .flat_map(|list| list.sources.iter().cloned())
+                .collect();
             let mut architectures = own.clone();
             if settings.locked.is_some() {
                 // Only native tools come from the sources as they are.
@@ -89,22 +86,40 @@ impl Prepared {
             {
                 architectures.push(native);
             }
-            let indexes = match architectures.as_slice() {
+            let mut indexes = match architectures.as_slice() {
                 [] => Vec::new(),
                 some => archives.indexes(&sources, &keyring, some)?,
             };
+            indexes.extend(match LocalSource::indexes(&settings.archives.mirrors) {
+                // Packages come from the lock; of what has gone since no native tools can come.
+                Err(error) if settings.locked.is_some() => {
+                    tracing::debug!("passing over package files: {error}");
+                    Vec::new()
+                }
+                found => found?,
+            });
             (lists, indexes)
         };
         cancel.check()?;
         let mut target: Vec<Index> = local.iter().map(|package| package.index.clone()).collect();
         match &settings.locked {
             Some(lock) => target = lock.indexes()?,
-            None => target.extend(for_architectures(&indexes, &own)),
+            None => {
+                let found = for_architectures(&indexes, &own);
+                target.extend(match written {
+                    Some(target) => {
+                        let preferences = Preferences::of_root(target.root_path())?;
+                        preferences.apply(found, settings.system.arch.name)?
+                    }
+                    None => found,
+                });
+            }
         }
         let native = for_architectures(&indexes, &[native]);
         Ok(Self {
             archives,
             lists,
+            has_sources: written.is_some(),
             indexes,
             target,
             native,
@@ -145,6 +160,7 @@ impl Prepared {
             suite: settings.archives.suite.clone(),
             variant: settings.variant.as_str().to_owned(),
             include: settings.include.clone(),
+            package_files: LocalSource::paths(&settings.archives.mirrors),
             merged_usr: settings.system.merged_usr.name().to_owned(),
             recommends: settings.install_recommends,
             mmdebstrap: chosen.selection.mmdebstrap.to_string(),

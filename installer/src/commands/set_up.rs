@@ -8,14 +8,13 @@ use crate::hooks::{
     Moment,
     moments::{Moments, RunHooks as _},
 };
-use crate::local_packages::{LocalPackage, installed_packages, local_package};
+use crate::local_packages::{LocalPackage, installed_packages, local_package, packages_of_directory};
 use crate::settings::Settings;
 use apt_solve::Mmdebstrap;
 use deb_archive::{target_files, target_sources};
 use rootless_install_fs::Target;
 use std::path::Path;
-use std::sync::Arc;
-use task_progress::{Cancel, Reporter};
+use task_progress::Cancel;
 
 /// What the stage has found.
 pub(super) struct SetUp {
@@ -37,8 +36,8 @@ impl SetUp {
     pub(super) fn run(
         settings: &Settings,
         target: &Target,
+        archives: &mut Archives,
         moments: Option<&Moments<'_>>,
-        reporter: &Arc<dyn Reporter>,
         cancel: &Cancel,
     ) -> Result<Self, Error> {
         let mut set_up = Self::without_files(settings)?;
@@ -46,7 +45,12 @@ impl SetUp {
         if hooks.is_none() && settings.apt_options.is_empty() {
             return Ok(set_up);
         }
-        let archives = Archives::open(&settings.cache, &settings.archives, Arc::clone(reporter), cancel)?;
+        // Options of apt say how servers are reached, from the first one on.
+        if !settings.apt_options.is_empty() {
+            let own = &mut set_up.settings.archives.connections;
+            own.add_settings(&settings.apt_options);
+            archives.set_connections(&set_up.settings.archives);
+        }
         let (lists, _) = archives.sources(&settings.archives)?;
         let release = settings.imitate.unwrap_or(Mmdebstrap::NEWEST);
         if !settings.skip.has("setup") {
@@ -66,6 +70,7 @@ impl SetUp {
         }
         cancel.check()?;
         set_up.read(target)?;
+        archives.set_connections(&set_up.settings.archives);
         set_up.written = true;
         Ok(set_up)
     }
@@ -92,18 +97,30 @@ impl SetUp {
     /// # Errors
     /// A file of `--include` that is no package.
     pub(super) fn without_files(settings: &Settings) -> Result<Self, Error> {
+        let system = &settings.system;
         let mut settings = settings.clone();
         let mut local = Vec::new();
-        for item in &mut settings.include {
-            if item.starts_with('/') {
-                let package = local_package(Path::new(item))?;
-                *item = match package.architecture.as_str() {
+        let fits = |name: &str| system.architectures().any(|arch| arch.name == name);
+        let mut include = Vec::new();
+        for item in std::mem::take(&mut settings.include) {
+            if !item.starts_with('/') {
+                include.push(item);
+                continue;
+            }
+            let path = Path::new(&item);
+            let packages = match path.is_dir() {
+                true => packages_of_directory(path, fits)?,
+                false => vec![local_package(path)?],
+            };
+            for package in packages {
+                include.push(match package.architecture.as_str() {
                     "all" => format!("{}={}", package.name, package.version),
                     arch => format!("{}:{arch}={}", package.name, package.version),
-                };
+                });
                 local.push(package);
             }
         }
+        settings.include = include;
         Ok(Self {
             settings,
             prepared_as: None,
@@ -135,8 +152,9 @@ impl SetUp {
         if settings.locked.is_none() {
             settings.install_recommends = own.install_recommends.unwrap_or(false);
         }
-        settings.archives.http_proxy = own.http_proxy;
-        settings.archives.https_proxy = own.https_proxy;
+        let mut connections = own.connections;
+        connections.extend(&settings.archives.connections);
+        settings.archives.connections = connections;
         Ok(())
     }
 }

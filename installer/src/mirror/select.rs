@@ -8,6 +8,7 @@ use std::path::Path;
 use super::state::{MirrorFile, MirrorState};
 use super::{MirrorError, MirrorSettings, Result};
 use crate::archives::Archives;
+use crate::local_packages::LocalSource;
 use crate::merge_usr;
 use apt_solve::{
     IndexInput, Mmdebstrap, PackageId, Plan, Request, Universe, best_native_version, choose, closure,
@@ -34,6 +35,14 @@ impl Selected {
         if let Some(file) = settings.include.iter().find(|item| item.starts_with('/')) {
             return Err(MirrorError::File(file.into()));
         }
+        if let Some(mirror) = settings
+            .archives
+            .mirrors
+            .iter()
+            .find(|mirror| matches!(LocalSource::of(mirror), Some(LocalSource::Packages(_))))
+        {
+            return Err(MirrorError::Packages(mirror.into()));
+        }
         let (lists, keyring) = archives.sources(&settings.archives)?;
         let sources: Vec<_> = lists
             .iter()
@@ -47,7 +56,7 @@ impl Selected {
         {
             return Err(ArchiveError::Unauthenticated {
                 package: format!("suite {}", index.suite),
-                base: index.base.to_string(),
+                base: deb_archive::without_passwords(index.base.as_str()),
             }
             .into());
         }

@@ -10,6 +10,7 @@ use super::{
 use apt_solve::{Plan, Universe};
 use deb_archive::{
     ArchiveError, ArchiveIdentity, Index, PackageFile, Snapshot, SourceFormat, SourceList, archive_path,
+    without_passwords,
 };
 use deb_index::Packages;
 use deb_types::FileHash;
@@ -75,7 +76,8 @@ impl PackageLock {
                 .map(|list| LockedSource {
                     deb822: list.format == SourceFormat::Deb822,
                     name: list.file_name.clone(),
-                    lines: list.text.lines().map(str::to_owned).collect(),
+                    path: list.place.as_ref().map(|place| place.display().to_string()),
+                    lines: without_passwords(&list.text).lines().map(str::to_owned).collect(),
                 })
                 .collect(),
             releases: releases(indexes),
@@ -216,7 +218,7 @@ fn locked_index(index: &Index) -> LockedIndex {
         .map(|release| release.identity.clone())
         .unwrap_or_default();
     LockedIndex {
-        base: index.base.to_string(),
+        base: without_passwords(index.base.as_str()),
         suite: index.suite.clone(),
         archive: index.release_archive.clone(),
         codename: index.codename.clone(),

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ struct Asked {
     path: String,
     from: Option<u64>,
     since: Option<String>,
+    authorization: Option<String>,
+    by_proxy: bool,
     /// Whether there is any condition, one that is not understood here included.
     conditional: bool,
 }
@@ -24,10 +27,22 @@ pub(super) fn connection(state: &State, stream: TcpStream) {
     // An idle connection must not outlive the test that opened it for long.
     let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
     let _ = stream.set_nodelay(true);
-    let Ok(mut out) = stream.try_clone() else { return };
+    match &state.secure {
+        None => requests(state, stream),
+        Some(config) => {
+            if let Ok(connection) = rustls::ServerConnection::new(Arc::clone(config)) {
+                requests(state, rustls::StreamOwned::new(connection, stream));
+            }
+        }
+    }
+}
+
+fn requests(state: &State, stream: impl Read + Write) {
     let mut input = BufReader::new(stream);
     while let Some(asked) = read(&mut input) {
-        if !matches!(answer(state, &asked, &mut out), Ok(true)) {
+        let out = input.get_mut();
+        let again = answer(state, &asked, out);
+        if out.flush().is_err() || !matches!(again, Ok(true)) {
             break;
         }
     }
@@ -49,6 +64,8 @@ fn read(input: &mut impl BufRead) -> Option<Asked> {
         path,
         from: None,
         since: None,
+        authorization: None,
+        by_proxy: target.starts_with("http://"),
         conditional: false,
     };
     loop {
@@ -72,6 +89,7 @@ fn read(input: &mut impl BufRead) -> Option<Asked> {
                 asked.since = Some(value.trim().to_owned());
                 asked.conditional = true;
             }
+            "authorization" => asked.authorization = Some(value.trim().to_owned()),
             "if-none-match" => asked.conditional = true,
             _ => {}
         }
@@ -131,6 +149,8 @@ fn note(state: &State, asked: &Asked) -> usize {
         path: asked.path.clone(),
         from: asked.from,
         conditional: asked.conditional,
+        authorization: asked.authorization.clone(),
+        by_proxy: asked.by_proxy,
         status: 0,
     });
     state.asked.notify_all();
@@ -145,7 +165,7 @@ fn head(state: &State, at: usize, out: &mut impl Write, status: u16, fields: &st
 }
 
 // Whether the connection can be used again.
-fn answer(state: &State, asked: &Asked, out: &mut TcpStream) -> std::io::Result<bool> {
+fn answer(state: &State, asked: &Asked, out: &mut impl Write) -> std::io::Result<bool> {
     let at = note(state, asked);
     let fault = fault_for(state, &asked.path);
     match fault {
@@ -160,6 +180,11 @@ fn answer(state: &State, asked: &Asked, out: &mut TcpStream) -> std::io::Result<
             return Ok(false);
         }
         _ => {}
+    }
+    let wanted = lock(&state.login).clone();
+    if wanted.is_some() && wanted != asked.authorization {
+        head(state, at, out, 401, "Content-Length: 0\r\n")?;
+        return Ok(true);
     }
     let path = match local(state, &asked.path) {
         Ok(path) => path,

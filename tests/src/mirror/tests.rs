@@ -69,6 +69,8 @@ fn files_ranges_and_conditions() {
             path: "/a+b".to_owned(),
             from: Some(4),
             conditional: false,
+            authorization: None,
+            by_proxy: false,
             status: 206
         }
     );

@@ -8,7 +8,7 @@ use sequoia_openpgp::Cert;
 use deb_types::FileHash;
 
 use super::super::{
-    ArchiveError, Fetcher, Index, Keyring, MachineSources, Result, default_sources, load_indexes,
+    ArchiveError, Connections, Fetcher, Index, Keyring, MachineSources, Result, default_sources, load_indexes,
 };
 use super::{
     Serve, Server, Signing, Warnings, days, fetcher, gz, key, keyring, packages, quick, release, sign,
@@ -430,8 +430,7 @@ fn the_defaults_have_updates_and_security_where_they_are() {
         check_date: true,
         allow_insecure: false,
         install_recommends: None,
-        http_proxy: None,
-        https_proxy: None,
+        connections: Connections::default(),
     };
     let defaults = |suite: &str| {
         let fetcher = fetcher(archive.cache.path());
