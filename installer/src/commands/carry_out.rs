@@ -1,6 +1,7 @@
 //! The stages that change the target: packages are fetched and installed.
 
 use super::error::Error;
+use super::keep;
 use super::prepare::{Chosen, Prepared, Universes, request};
 use crate::bookkeeping::Given;
 use crate::dpkg::InSession;
@@ -12,7 +13,7 @@ use crate::package_lock::LockError;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{Room, Staging};
 use apt_solve::Mmdebstrap;
-use deb_archive::{ArchiveError, PackageFile, target_files};
+use deb_archive::{ArchiveError, PackageFile};
 use dpkg_db::Package;
 use rootless_install_fs::Target;
 use script_host::sysroot::package_file;
@@ -58,7 +59,12 @@ impl CarryOut<'_, '_> {
         } = *self;
         let debs = self.fetch()?;
         cancel.check()?;
-        let sources = target_files(&prepared.lists);
+        let sources = settings.additions.sources(&prepared.lists);
+        if settings.additions.download_only {
+            keep::prepare(self, &sources)?;
+            keep::keep(self, &debs)?;
+            return Ok(DeferredPackages::new());
+        }
         let tools = self.universes.native.as_ref().map(|universe| Native {
             universe,
             indexes: &prepared.native,
@@ -80,7 +86,7 @@ impl CarryOut<'_, '_> {
             indexes: &prepared.indexes,
             plan: &chosen.plan,
             selection: &chosen.selection,
-            debs: chosen.plan.packages().zip(debs).collect(),
+            debs: chosen.plan.packages().zip(debs.iter().cloned()).collect(),
             sources,
             given: Given::of(settings),
             prepared_as: self.prepared_as,
@@ -100,7 +106,7 @@ impl CarryOut<'_, '_> {
             loaded: OnceLock::new(),
         };
         let native_scripts = |package: &Package, script: &str| scripts.script(package, script);
-        Ok(installation.run(ScriptHost {
+        let deferred = installation.run(ScriptHost {
             native_scripts: (settings.native_tools == NativeTools::Packages).then_some(&native_scripts),
             root: prepared
                 .scripts_run
@@ -109,7 +115,9 @@ impl CarryOut<'_, '_> {
             scratch: self.scratch,
             mount_point: self.staging.view(),
             observer: self.observer.clone(),
-        })?)
+        })?;
+        keep::keep(self, &debs)?;
+        Ok(deferred)
     }
 
     /// Fetches the package files of the plan, in its order.
