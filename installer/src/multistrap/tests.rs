@@ -62,7 +62,7 @@ fn what_is_wrong_is_named_with_file_and_line() {
             4,
             "gopher",
         ),
-        ("[General]\nmultiarch=pdp11\nbootstrap=a\n[a]\n", 2, "pdp11"),
+        ("[General]\nbootstrap=a\n[a]\narchitecture=pdp11\n", 4, "pdp11"),
     ] {
         let text = text.replace("[General]\n", "[General]\ndirectory=x\n");
         let line = if text.starts_with("[General]\n") {

@@ -233,9 +233,15 @@ fn foreign(
     let listed = configuration.multiarch.iter().map(|value| (value, true));
     for (value, listed) in listed.chain(own.map(|value| (value, false))) {
         for name in value.words() {
-            let found = Architecture::by_name(name).ok_or_else(|| {
-                MultistrapError::line(&value.place, format!("`{name}` is no architecture known here"))
-            })?;
+            let Some(found) = Architecture::by_name(name) else {
+                let what = format!("`{name}` is no architecture known here");
+                if !listed {
+                    return Err(MultistrapError::line(&value.place, what));
+                }
+                // Old files have architectures that are gone.
+                notes.push(format!("{}: {what}; it is left out", value.place));
+                continue;
+            };
             if found == arch || foreign.contains(&found) {
                 continue;
             }
