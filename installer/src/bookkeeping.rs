@@ -5,7 +5,7 @@ mod start_stop_daemon;
 
 pub use start_stop_daemon::undivert_start_stop_daemon;
 
-use crate::settings::{Settings, Skip};
+use crate::settings::{AddedFile, Settings, Skip};
 use apt_solve::Mmdebstrap;
 use rootless_install_fs::{Error, FileType, Meta, Target, Timestamp};
 use std::fs;
@@ -76,6 +76,10 @@ pub struct Given {
     pub apt_options: String,
     /// Text for a file of dpkg's configuration; empty for none.
     pub dpkg_options: String,
+    /// Files of the user's own.
+    pub files: Vec<AddedFile>,
+    /// Whether apt's marks are written for packages of the first phase as well.
+    pub marks_dependencies: bool,
     /// Steps that are left out.
     pub skip: Skip,
 }
@@ -86,6 +90,8 @@ impl Given {
         Self {
             apt_options: settings.apt_options.clone(),
             dpkg_options: settings.dpkg_options.clone(),
+            files: settings.additions.files.clone(),
+            marks_dependencies: settings.additions.marks_dependencies,
             skip: settings.skip.clone(),
         }
     }
@@ -152,6 +158,16 @@ pub fn prepare(
             &Path::new("/").join(path),
             text.as_bytes(),
             &Meta::of_root(FileType::Regular, 0o644),
+        )?;
+    }
+    for added in &given.files {
+        if let Some(parent) = added.path.parent().and_then(Path::to_str) {
+            make_directory(target, parent)?;
+        }
+        target.write(
+            &added.path,
+            &added.data,
+            &Meta::of_root(FileType::Regular, added.mode),
         )?;
     }
     // As in mmdebstrap, the machine's own files.

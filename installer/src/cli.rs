@@ -1,6 +1,6 @@
 //! The command: options in, exit status out.
 //!
-//! [`args`] and [`more`] say what can be given, [`mmdebstrap`] what under that name, [`resolve`] makes [`Settings`] of it, the [`commands`] act by
+//! [`args`] and [`more`] say what can be given, [`mmdebstrap`] and [`multistrap`] what under those names, [`resolve`] makes [`Settings`] of it, the [`commands`] act by
 //! them, [`error`] prints what went wrong, [`exit`] has the exit statuses and [`environment`] the environment
 //! variables that matter.
 
@@ -23,6 +23,7 @@ pub mod mirror;
 pub mod mmdebstrap;
 pub mod more;
 mod mount;
+pub mod multistrap;
 mod pack;
 pub mod plan;
 pub mod resolve;
@@ -93,6 +94,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     if let Some(words) = mmdebstrap::words(&arguments) {
         return mmdebstrap::main(words, &environment, style);
+    }
+    if let Some(words) = multistrap::words(&arguments) {
+        return multistrap::main(words, &environment, style);
     }
     if let Some((name, command)) = on_targets(&arguments) {
         return command(name, arguments.get(1..).unwrap_or_default(), &environment, style);

@@ -11,6 +11,7 @@ pub mod check;
 mod error;
 mod finish;
 pub mod install;
+mod keep;
 pub mod lint;
 mod mode;
 pub mod mode_change;

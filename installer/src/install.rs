@@ -28,6 +28,7 @@ mod steps;
 
 use error::system_error;
 pub use error::{HookError, InstallError};
+pub(crate) use hooks::archive_name;
 pub use recompress::KEPT as RECOMPRESSED;
 
 type Result<T> = std::result::Result<T, InstallError>;
@@ -237,7 +238,10 @@ impl Installation<'_, '_> {
 
     /// Writes apt's marks, where apt would have been called to install anything.
     fn write_marks(&self) -> Result<()> {
-        if self.selection.rest.is_empty() && self.selection.assumed.is_none() {
+        if self.selection.rest.is_empty()
+            && self.selection.assumed.is_none()
+            && !self.given.marks_dependencies
+        {
             return Ok(());
         }
         let marks = bookkeeping::Marks {
@@ -249,10 +253,14 @@ impl Installation<'_, '_> {
 
     /// Returns the names and architectures of the packages that apt marks as automatically installed.
     fn automatic(&self) -> Vec<(String, String)> {
-        let marked = self
+        // Of the first phase apt knows nothing, unless it is told.
+        let first = self
             .selection
-            .rest
+            .essential
             .iter()
+            .filter(|_| self.given.marks_dependencies);
+        let marked = first
+            .chain(&self.selection.rest)
             .filter(|id| self.selection.automatic.contains(id));
         marked
             .map(|id| self.universe.package(*id))

@@ -5,11 +5,12 @@ use crate::hooks::{Hook, HookContext};
 use crate::merge_usr::MergedUsr;
 use crate::output::ImageOptions;
 use crate::package_lock::PackageLock;
+use crate::preferences::Preferences;
 use crate::preseed::Selections;
 use crate::target_spec::TargetSpec;
 use apt_solve::{Mmdebstrap, Variant};
 use deb_arch::Architecture;
-use deb_archive::{Connections, Snapshot, SourceList, without_passwords};
+use deb_archive::{Connections, Snapshot, SourceList, target_files, without_passwords};
 use script_host::ScriptSettings;
 use std::fmt;
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub present: Vec<(String, String, String)>,
     /// Whether recommended packages are installed as well.
     pub install_recommends: bool,
+    /// What is asked for besides.
+    pub additions: Additions,
     /// Archives that packages come from.
     pub archives: ArchiveSettings,
     /// The cache directory, absolute; it may not exist yet.
@@ -72,6 +75,50 @@ pub struct Settings {
     pub locked: Option<Arc<PackageLock>>,
     /// Amount of messages on standard error.
     pub verbosity: Verbosity,
+}
+
+/// What can be asked for of an installation beside its set of packages.
+#[derive(Clone, Debug, Default)]
+pub struct Additions {
+    /// Lowest priority of packages that are installed whatever the variant ([`apt_solve::Request::lowest_priority`]).
+    pub lowest_priority: Option<u8>,
+    /// Priorities of archives and versions.
+    pub preferences: Preferences,
+    /// Files that the target has before its first package.
+    pub files: Vec<AddedFile>,
+    /// Files of sources that the target has, by their paths in it; none for those that packages come from.
+    pub sources: Option<Vec<(PathBuf, String)>>,
+    /// Whether packages are fetched and not unpacked.
+    pub download_only: bool,
+    /// Whether the target keeps the package files, where its apt looks for them.
+    pub keeps_packages: bool,
+    /// A directory of this machine that gets the package files; none for no copies.
+    pub copies: Option<PathBuf>,
+    /// A directory of this machine that gets the source packages of what is installed; none for no sources.
+    pub source_packages: Option<PathBuf>,
+    /// Whether apt is told which packages are there for others only, those of the first phase included.
+    pub marks_dependencies: bool,
+}
+
+/// A file of the user's that the target has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedFile {
+    /// Absolute path in the target.
+    pub path: PathBuf,
+    /// Its content.
+    pub data: Vec<u8>,
+    /// Its permissions.
+    pub mode: u32,
+}
+
+impl Additions {
+    /// Returns the files of sources that the target has, where `lists` are those that packages come from.
+    pub fn sources(&self, lists: &[SourceList]) -> Vec<(PathBuf, String)> {
+        match &self.sources {
+            Some(files) => files.clone(),
+            None => target_files(lists),
+        }
+    }
 }
 
 /// Steps of an installation that are left out, by mmdebstrap's names for them.

@@ -69,7 +69,7 @@ pub use package::{DependencyKind, Package, PackageId};
 pub use plan::{Phase, Plan, PlanDisplay};
 pub use request::{Request, Selection, Variant, choose};
 pub use step::Step;
-pub use universe::Universe;
+pub use universe::{Pin, Universe};
 
 #[cfg(test)]
 mod tests;

@@ -94,6 +94,9 @@ impl fmt::Display for Variant {
 pub struct Request {
     /// Set of packages to begin with.
     pub variant: Variant,
+    /// Lowest priority of packages that are asked for without being named, the essential ones among them, whatever the
+    /// variant: 1 required, 2 important, 3 standard; none for the variant's own.
+    pub lowest_priority: Option<u8>,
     /// Further packages: `name`, `name:arch`, `name=version` or `name/suite`, with a `-` after it one that is not to be
     /// installed; a task with a `^` after it; a glob, a regular expression or a pattern (apt-patterns(7)).
     pub include: Vec<String>,
@@ -129,7 +132,7 @@ pub struct Selection {
     pub rest: Vec<PackageId>,
     /// Packages of `rest` with apt's mark "automatically installed": dependencies
     /// that neither the request nor the variant names. Apt has no record of the
-    /// first phase, which is dpkg's work alone.
+    /// first phase, which is dpkg's work alone; with the variants `extract` and `custom` it has what apt would say.
     pub automatic: HashSet<PackageId>,
 }
 
@@ -233,7 +236,13 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     let (mut essential, mut by_priority): (Vec<_>, Vec<_>) =
         named.into_iter().partition(|id| universe.is_essential(*id));
     if bare {
-        essential = std::mem::take(&mut include);
+        essential = match request.lowest_priority {
+            Some(lowest) => universe.native_candidates(|essential, priority| essential || priority <= lowest),
+            None => Vec::new(),
+        };
+        essential.retain(|id| !left.contains(id));
+        include.retain(|id| !essential.contains(id));
+        essential.append(&mut include);
     } else if essential.is_empty() {
         return Err(SolveError::NothingEssential(universe.native().to_owned()));
     } else if essential.iter().any(in_suite) {
@@ -251,6 +260,10 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         .map_err(|e| unsatisfiable(universe, e))?;
     let first = marker.chosen();
     marker.settle();
+    let mut manual: HashSet<PackageId> = match bare {
+        true => essential.iter().copied().collect(),
+        false => first.iter().copied().collect(),
+    };
 
     let mut wanted = include;
     if !bare && variant != Variant::Essential && !request.mmdebstrap.apt_comes_first() {
@@ -272,14 +285,19 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     wanted.retain(|id| !left.contains(id));
     let mut seen = HashSet::new();
     wanted.retain(|id| seen.insert(*id));
-    let manual: HashSet<PackageId> = wanted.iter().copied().collect();
+    manual.extend(&wanted);
     marker.request(&wanted).map_err(|e| unsatisfiable(universe, e))?;
     let rest = marker.chosen();
 
     Ok(Selection {
         variant,
         mmdebstrap: request.mmdebstrap,
-        automatic: rest.iter().copied().filter(|id| !manual.contains(id)).collect(),
+        automatic: first
+            .iter()
+            .chain(&rest)
+            .copied()
+            .filter(|id| !manual.contains(id))
+            .collect(),
         essential: first,
         present,
         assumed,

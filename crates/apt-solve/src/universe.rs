@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::package::{Package, PackageId};
-use deb_index::IndexInput;
+use deb_index::{IndexInput, IndexRecord};
 use deb_types::MultiArch;
 use smallvec::SmallVec;
 
@@ -42,6 +42,8 @@ struct VersionRecord<'a> {
     multi_arch: MultiArch,
     essential: bool,
     priority: u8,
+    /// apt's priority of this version (apt_preferences(5)).
+    pin: i16,
 }
 
 /// The packages of an index by their numbers in it.
@@ -61,6 +63,9 @@ impl LoadedIndex {
         }
     }
 }
+
+/// The priority of a version, of the number of its index and what the index has of it; none for that of the index.
+pub type Pin<'p> = dyn Fn(usize, &IndexRecord<'_>) -> Option<i16> + 'p;
 
 /// All packages of some indexes, for one target architecture and any number of
 /// foreign ones.
@@ -103,6 +108,17 @@ impl<'a> Universe<'a> {
     /// Loads indexes for a target architecture and its foreign ones. Indexes and packages
     /// for other architectures are left out.
     pub fn new(indexes: &[IndexInput<'a>], native: &'a str, foreign: &[&'a str]) -> Self {
+        Self::with_pins(indexes, native, foreign, None)
+    }
+
+    /// Loads indexes as [`Universe::new`] does. `pin` has the priorities that are not those of indexes. What has one below
+    /// 1 is not installed (apt_preferences(5)), and left out.
+    pub fn with_pins(
+        indexes: &[IndexInput<'a>],
+        native: &'a str,
+        foreign: &[&'a str],
+        pin: Option<&Pin<'_>>,
+    ) -> Self {
         let mut archs = vec![native];
         for arch in foreign {
             if !archs.contains(arch) {
@@ -121,7 +137,7 @@ impl<'a> Universe<'a> {
         };
         for (number, index) in indexes.iter().enumerate() {
             if index.architecture == "all" || universe.archs.contains(&index.architecture) {
-                universe.load(number, index);
+                universe.load(number, index, pin);
             } else {
                 universe.loaded.push(LoadedIndex::Some(Vec::new()));
             }

@@ -48,6 +48,9 @@ Other commands (a target of such a name is ./lint, ./pack, …):
   rootless-install mmdebstrap
                          mmdebstrap's command line, also by the name mmdebstrap;
                          see `rootless-install mmdebstrap --help`
+  rootless-install multistrap
+                         a root filesystem as multistrap's files describe it, also by the name multistrap;
+                         see `rootless-install multistrap --help`
   rootless-install plan, diff
                          what would be installed, also as a lock; what differs between two locks
   rootless-install mirror

@@ -14,7 +14,7 @@ use crate::hooks::HookContext;
 use crate::output;
 use crate::package_lock::LockError;
 use crate::preseed::{PreseedError, Selections};
-use crate::settings::{ArchiveSettings, NativeTools, Settings, Skip, SystemSettings};
+use crate::settings::{Additions, ArchiveSettings, NativeTools, Settings, Skip, SystemSettings};
 use crate::target_spec::{TargetError, TargetSpec};
 use deb_arch::Architecture;
 use deb_archive::ArchiveError;
@@ -166,6 +166,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         include: join(args.include),
         present: Vec::new(),
         install_recommends: false,
+        additions: Additions::default(),
         archives: ArchiveSettings {
             suite: args.suite,
             components,

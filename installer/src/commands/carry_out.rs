@@ -1,6 +1,7 @@
 //! The stages that change the target: packages are fetched and installed.
 
 use super::error::Error;
+use super::keep;
 use super::prepare::{Chosen, Prepared, Universes, request};
 use crate::bookkeeping::Given;
 use crate::dpkg::InSession;
@@ -12,7 +13,7 @@ use crate::package_lock::LockError;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{Room, Staging};
 use apt_solve::Mmdebstrap;
-use deb_archive::{ArchiveError, PackageFile, target_files};
+use deb_archive::{ArchiveError, PackageFile};
 use dpkg_db::Package;
 use rootless_install_fs::Target;
 use script_host::sysroot::package_file;
@@ -60,8 +61,13 @@ impl CarryOut<'_, '_> {
         cancel.check()?;
         let sources = match prepared.has_sources {
             true => Vec::new(),
-            false => target_files(&prepared.lists),
+            false => settings.additions.sources(&prepared.lists),
         };
+        if settings.additions.download_only {
+            keep::prepare(self, &sources)?;
+            keep::keep(self, &debs)?;
+            return Ok(DeferredPackages::new());
+        }
         let tools = self.universes.native.as_ref().map(|universe| Native {
             universe,
             indexes: &prepared.native,
@@ -83,7 +89,7 @@ impl CarryOut<'_, '_> {
             indexes: &prepared.indexes,
             plan: &chosen.plan,
             selection: &chosen.selection,
-            debs: chosen.plan.packages().zip(debs).collect(),
+            debs: chosen.plan.packages().zip(debs.iter().cloned()).collect(),
             sources,
             given: Given::of(settings),
             prepared_as: self.prepared_as,
@@ -103,7 +109,7 @@ impl CarryOut<'_, '_> {
             loaded: OnceLock::new(),
         };
         let native_scripts = |package: &Package, script: &str| scripts.script(package, script);
-        Ok(installation.run(ScriptHost {
+        let deferred = installation.run(ScriptHost {
             native_scripts: (settings.native_tools == NativeTools::Packages).then_some(&native_scripts),
             root: prepared
                 .scripts_run
@@ -112,7 +118,9 @@ impl CarryOut<'_, '_> {
             scratch: self.scratch,
             mount_point: self.staging.view(),
             observer: self.observer.clone(),
-        })?)
+        })?;
+        keep::keep(self, &debs)?;
+        Ok(deferred)
     }
 
     /// Fetches the package files of the plan, in its order.

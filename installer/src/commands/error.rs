@@ -46,6 +46,20 @@ pub enum Error {
     /// A lock cannot be written, or carried out.
     #[error(transparent)]
     Lock(#[from] crate::package_lock::LockError),
+    /// Preferences cannot be followed.
+    #[error(transparent)]
+    Preferences(#[from] crate::preferences::PreferencesError),
+    /// Source packages cannot be had.
+    #[error(transparent)]
+    SourcePackages(#[from] crate::source_packages::SourcePackagesError),
+    /// A package file cannot be copied to where it is kept.
+    #[error("cannot copy a package to {}", path.display())]
+    Copy {
+        /// The copy.
+        path: std::path::PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
     /// A hook of the user's failed.
     #[error(transparent)]
     Hook(#[from] crate::hooks::moments::MomentError),
@@ -237,6 +251,9 @@ impl Error {
             ),
             Self::Hook(_)
             | Self::Local(_)
+            | Self::Preferences(_)
+            | Self::SourcePackages(_)
+            | Self::Copy { .. }
             | Self::Archive(_)
             | Self::Database(_)
             | Self::Solve(_)

@@ -6,7 +6,7 @@ use crate::local_packages::{LocalPackage, LocalSource};
 use crate::merge_usr;
 use crate::package_lock::{LockedRequest, PackageLock};
 use crate::settings::{NativeTools, Settings};
-use apt_solve::{IndexInput, Mmdebstrap, Plan, Request, Selection, Universe, choose};
+use apt_solve::{IndexInput, Mmdebstrap, Pin, Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
 use deb_archive::{Index, Preferences, Source, SourceList};
 use rootless_install_fs::Target;
@@ -115,6 +115,7 @@ impl Prepared {
                 });
             }
         }
+        settings.additions.preferences.apply(&mut target)?;
         let native = for_architectures(&indexes, &[native]);
         Ok(Self {
             archives,
@@ -183,7 +184,12 @@ impl Prepared {
         let needs_native = installs && self.scripts_run.needs_native(system.is_redirected());
         thread::scope(|scope| {
             let theirs = needs_native.then(|| scope.spawn(|| Universe::new(&natives, native, &[])));
-            let ours = Universe::new(&target, system.arch.name, &foreign);
+            let preferences = &settings.additions.preferences;
+            let pins = preferences
+                .is_of_packages()
+                .then(|| preferences.pins(&self.target));
+            let pins = pins.as_ref().map(|pins| pins as &Pin<'_>);
+            let ours = Universe::with_pins(&target, system.arch.name, &foreign, pins);
             let join =
                 |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
             Universes {
@@ -225,6 +231,7 @@ impl Chosen {
 pub(super) fn request(settings: &Settings, universe: &Universe<'_>) -> Result<Request, Error> {
     Ok(Request {
         variant: settings.variant,
+        lowest_priority: settings.additions.lowest_priority,
         include: settings.include.clone(),
         suite: settings.archives.suite.clone(),
         install_recommends: settings.install_recommends,

@@ -11,7 +11,7 @@ use crate::hooks::{
 use crate::local_packages::{LocalPackage, installed_packages, local_package, packages_of_directory};
 use crate::settings::Settings;
 use apt_solve::Mmdebstrap;
-use deb_archive::{target_files, target_sources};
+use deb_archive::target_sources;
 use rootless_install_fs::Target;
 use std::path::Path;
 use task_progress::Cancel;
@@ -56,7 +56,7 @@ impl SetUp {
         if !settings.skip.has("setup") {
             bookkeeping::prepare(
                 target,
-                &target_files(&lists),
+                &settings.additions.sources(&lists),
                 &Given::of(settings),
                 false,
                 release,

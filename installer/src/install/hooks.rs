@@ -13,6 +13,7 @@ use super::{InstallError, Installation, Result};
 use crate::apt_configuration::Configuration;
 use apt_solve::{Mmdebstrap, Phase};
 use archives::Archives;
+pub(crate) use archives::name as archive_name;
 use information::Items;
 use script_host::Session;
 use script_host::script::Script;

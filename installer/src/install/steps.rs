@@ -88,9 +88,16 @@ impl Installation<'_, '_> {
                 configurer.begin_unpack(&package.control)?;
                 keys.push(configurer.finish_unpack(&package.control, &package.files)?);
             }
-            configurer.configure(&keys, Run::Install)?;
+            // Where there is no other phase, these are the packages that ask.
+            let alone = self.plan.phases.len() == 1;
+            if alone {
+                self.preselect(session)?;
+            }
+            Configurer::new(session, database, force).configure(&keys, Run::Install)?;
             database.save(self.target)?;
-            self.preselect(session)?;
+            if !alone {
+                self.preselect(session)?;
+            }
         }
         drop(unpacked);
         self.remove_essential(&essential)?;

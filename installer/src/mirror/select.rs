@@ -267,6 +267,7 @@ impl Selected {
         let settings = &mirror.settings;
         let request = Request {
             variant: settings.variant,
+            lowest_priority: settings.additions.lowest_priority,
             include: settings.include.clone(),
             suite: settings.archives.suite.clone(),
             install_recommends: settings.install_recommends,

@@ -1,13 +1,13 @@
 //! Loading the packages of indexes into slots.
 
-use super::{IndexInput, LoadedIndex, Slot, SlotData, Universe, VersionRecord};
+use super::{IndexInput, LoadedIndex, Pin, Slot, SlotData, Universe, VersionRecord};
 use crate::package::PackageId;
 use deb_types::version;
 use smallvec::SmallVec;
 use std::cmp::Reverse;
 
 impl<'a> Universe<'a> {
-    pub(super) fn load(&mut self, number: usize, index: &IndexInput<'a>) {
+    pub(super) fn load(&mut self, number: usize, index: &IndexInput<'a>, pins: Option<&Pin<'_>>) {
         let guess = index.packages.len();
         self.records.reserve(guess);
         if self.names.is_empty() {
@@ -18,7 +18,10 @@ impl<'a> Universe<'a> {
         let first = self.records.len() as u32;
         let mut ids = Vec::with_capacity(guess);
         for found in index.packages.records() {
-            let id = self.arch_number(found.architecture).and_then(|arch| {
+            let own = pins.and_then(|of| of(number, &found));
+            let pin = own.unwrap_or(index.priority);
+            let arch = self.arch_number(found.architecture).filter(|_| pin > 0);
+            let id = arch.and_then(|arch| {
                 let slot = self.slot_for(found.name, arch);
                 self.add(VersionRecord {
                     version: found.version,
@@ -28,6 +31,7 @@ impl<'a> Universe<'a> {
                     multi_arch: found.multi_arch,
                     essential: found.essential,
                     priority: found.priority,
+                    pin,
                 })
             });
             ids.push(id);
@@ -76,8 +80,7 @@ impl<'a> Universe<'a> {
         let slot = &mut self.slots[record.slot.0 as usize];
         let same = |id: &PackageId| {
             let other = &self.records[id.0 as usize];
-            other.version == record.version
-                && self.indexes[other.index as usize].priority >= self.indexes[record.index as usize].priority
+            other.version == record.version && other.pin >= record.pin
         };
         if slot.versions.iter().any(same) {
             return None;
@@ -94,10 +97,7 @@ impl<'a> Universe<'a> {
             // Stable: of equal versions the first source's comes first.
             slot.versions
                 .sort_by(|a, b| version::compare(version_of(*b), version_of(*a)));
-            let priority = |id: &PackageId| {
-                let index = self.records[id.0 as usize].index;
-                self.indexes[index as usize].priority
-            };
+            let priority = |id: &PackageId| self.records[id.0 as usize].pin;
             if let Some(best) = slot.versions.iter().min_by_key(|id| Reverse(priority(id))) {
                 slot.candidate = *best;
             }

@@ -88,7 +88,7 @@ fn link_or_copy(file: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Returns the name of a package's file in apt's directory of archives (`pkgAcqArchive` in apt's source).
-pub(super) fn name(package: &Package<'_>) -> String {
+pub(crate) fn name(package: &Package<'_>) -> String {
     format!(
         "{}_{}_{}.deb",
         quoted(package.name, "_:"),

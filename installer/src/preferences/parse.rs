@@ -1,0 +1,196 @@
+//! Files of preferences as text: paragraphs of `Package`, `Pin` and `Pin-Priority`.
+
+use super::{Match, Name, Of, PreferencesError, Record};
+use regex::RegexBuilder;
+use std::path::Path;
+
+/// Records that a text has, in its order.
+#[derive(Clone, Debug, Default)]
+pub struct Records(pub(super) Vec<Record>);
+
+/// A paragraph as it is read.
+#[derive(Default)]
+struct Paragraph {
+    line: usize,
+    package: Option<(usize, String)>,
+    pin: Option<(usize, String)>,
+    priority: Option<(usize, String)>,
+}
+
+/// Parses the text of the file `path`.
+///
+/// # Errors
+/// [`PreferencesError::Line`].
+pub fn parse(text: &str, path: &Path) -> Result<Records, PreferencesError> {
+    let wrong = |(line, what): (usize, String)| PreferencesError::Line {
+        path: path.to_owned(),
+        line,
+        what,
+    };
+    let mut records = Vec::new();
+    let mut paragraph = Paragraph::default();
+    for (number, line) in text.lines().chain([""]).enumerate() {
+        let number = number + 1;
+        if line.starts_with('#') {
+            continue;
+        }
+        if line.trim().is_empty() {
+            let whole = std::mem::take(&mut paragraph);
+            if whole.line != 0 {
+                records.extend(whole.record().map_err(wrong)?);
+            }
+            continue;
+        }
+        if paragraph.line == 0 {
+            paragraph.line = number;
+        }
+        paragraph.add(number, line).map_err(wrong)?;
+    }
+    Ok(Records(records))
+}
+
+impl Paragraph {
+    fn add(&mut self, number: usize, line: &str) -> Result<(), (usize, String)> {
+        if line.starts_with([' ', '\t']) {
+            // Only lists of packages, and explanations, are long.
+            if let Some((_, names)) = self.package.as_mut().filter(|_| self.pin.is_none()) {
+                names.push(' ');
+                names.push_str(line.trim());
+            }
+            return Ok(());
+        }
+        let Some((name, value)) = line.split_once(':') else {
+            return Err((
+                number,
+                format!("`{line}`: a field was expected, such as `Pin: release a=stable`"),
+            ));
+        };
+        let value = (number, value.trim().to_owned());
+        match name.trim().to_ascii_lowercase().as_str() {
+            "package" => self.package = Some(value),
+            "pin" => self.pin = Some(value),
+            "pin-priority" => self.priority = Some(value),
+            "explanation" => {}
+            _ => {
+                let what =
+                    format!("unknown field `{name}`; Package, Pin, Pin-Priority or Explanation was expected");
+                return Err((number, what));
+            }
+        }
+        Ok(())
+    }
+
+    fn record(self) -> Result<Option<Record>, (usize, String)> {
+        if self.package.is_none() && self.pin.is_none() && self.priority.is_none() {
+            return Ok(None);
+        }
+        let lacks = |field: &str, like: &str| {
+            (
+                self.line,
+                format!("the record has no field {field}; expected something like `{field}: {like}`"),
+            )
+        };
+        let (line, names) = self.package.as_ref().ok_or_else(|| lacks("Package", "*"))?;
+        let packages = names
+            .split_whitespace()
+            .map(|name| packages(name).map_err(|what| (*line, what)))
+            .collect::<Result<Vec<_>, _>>()?;
+        if packages.is_empty() {
+            return Err((
+                *line,
+                "Package is empty; names of packages, or `*`, were expected".to_owned(),
+            ));
+        }
+        let (line, pin) = self
+            .pin
+            .as_ref()
+            .ok_or_else(|| lacks("Pin", "release a=stable"))?;
+        let by = match_of(pin).map_err(|what| (*line, what))?;
+        let (line, number) = self
+            .priority
+            .as_ref()
+            .ok_or_else(|| lacks("Pin-Priority", "990"))?;
+        let priority = number.parse().ok().filter(|number| *number != 0).ok_or_else(|| {
+            let what = format!(
+                "`{number}` is no priority; a number from -32768 to 32767 that is not 0 was expected"
+            );
+            (*line, what)
+        })?;
+        Ok(Some(Record {
+            packages,
+            by,
+            priority,
+        }))
+    }
+}
+
+fn packages(text: &str) -> Result<Of, String> {
+    if text == "*" {
+        return Ok(Of::All);
+    }
+    if let Some(source) = text.strip_prefix("src:") {
+        return Ok(Of::Source(name(source)?));
+    }
+    if text.starts_with('/') {
+        return Ok(Of::Named(name(text)?, None));
+    }
+    let (package, architecture) = match text.rsplit_once(':') {
+        Some((package, architecture)) => (package, Some(architecture.to_owned())),
+        None => (text, None),
+    };
+    Ok(Of::Named(name(package)?, architecture))
+}
+
+fn match_of(text: &str) -> Result<Match, String> {
+    let (kind, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let rest = rest.trim();
+    match kind.to_ascii_lowercase().as_str() {
+        "version" if !rest.is_empty() => Ok(Match::Version(name(rest)?)),
+        "release" if !rest.is_empty() => {
+            let parts = release(rest);
+            match parts.iter().find(|(letter, _)| !"anvolcb ".contains(*letter)) {
+                Some((letter, _)) => Err(format!(
+                    "`{letter}=` is no part of a release; a, n, v, o, l, c or b was expected"
+                )),
+                None => Ok(Match::Release(parts)),
+            }
+        }
+        "origin" => Ok(Match::Origin(name(rest.trim_matches('"'))?)),
+        _ => Err(format!(
+            "`{text}`: expected `version VERSION`, `release a=SUITE,o=ORIGIN,…` or `origin HOST`"
+        )),
+    }
+}
+
+/// Returns the parts of a release: letters with values between commas, or one value without a letter.
+pub(super) fn release(text: &str) -> Vec<(char, Name)> {
+    let literal = |text: &str| name(text).unwrap_or_else(|_| Name::Glob(text.to_owned()));
+    if !text.contains('=') {
+        let letter = match text.starts_with(|first: char| first.is_ascii_digit()) {
+            true => 'v',
+            false => ' ',
+        };
+        return vec![(letter, literal(text.trim()))];
+    }
+    text.split(',')
+        .filter(|part| !part.trim().is_empty())
+        .map(|part| {
+            let (letter, value) = part.split_once('=').unwrap_or((" ", part));
+            (
+                letter.trim().chars().next().unwrap_or(' '),
+                literal(value.trim().trim_matches('"')),
+            )
+        })
+        .collect()
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    match text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+        Some(expression) => RegexBuilder::new(expression)
+            .case_insensitive(true)
+            .build()
+            .map(Name::Regex)
+            .map_err(|_| format!("`{text}` is no regular expression")),
+        None => Ok(Name::Glob(text.to_owned())),
+    }
+}
