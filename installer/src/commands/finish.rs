@@ -55,7 +55,8 @@ pub(super) fn finish(
                 options: &settings.image,
                 source_date_epoch,
                 architecture: settings.system.arch.name,
-                scratch: &staging.make_scratch()?,
+                facts: &output::Facts::default(),
+            scratch: &staging.make_scratch()?,
                 reporter,
                 cancel,
             };
