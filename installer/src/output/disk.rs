@@ -90,7 +90,8 @@ impl Output for Disk {
             let mut esp = Esp::new(source)?;
             Boot::new(source, &kernels, &command_line).put(&mut esp, loader, machine.efi)?;
             let content = part("esp");
-            let size = esp.make(&content, &derived(&uuid, "esp filesystem"), options.disk.esp_size, ROOM)?;
+            let given = options.disk.esp_size.map(|size| size / STEP * STEP);
+            let size = esp.make(&content, &derived(&uuid, "esp filesystem"), given, ROOM)?;
             partitions.push(Partition {
                 name: "esp",
                 kind: ESP,

@@ -3,7 +3,7 @@
 //! Always FAT32, which every firmware and boot loader reads. Files get their times one by one: mtools takes what it
 //! shall take for now, so a call of it is for files of one directory and one time.
 
-use super::maker::Maker;
+use super::maker::{Call, Maker};
 use super::{Error, ImageOptions, Source};
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,6 +21,11 @@ const MCOPY: Maker = Maker {
 };
 const MMD: Maker = Maker {
     program: "mmd",
+    ..MCOPY
+};
+
+const MLABEL: Maker = Maker {
+    program: "mlabel",
     ..MCOPY
 };
 
@@ -66,7 +71,7 @@ pub(super) struct Fat<'a> {
 /// # Errors
 /// [`Error::NoMaker`], [`Error::Label`], [`Error::TooSmall`].
 pub(super) fn check(options: &ImageOptions) -> Result<(), Error> {
-    for maker in [MKFS, MCOPY, MMD] {
+    for maker in [MKFS, MCOPY, MMD, MLABEL] {
         maker.find()?;
     }
     match options.size {
@@ -141,11 +146,14 @@ impl Fat<'_> {
             .collect();
         call.args(["-F", "32", "-S", "512", "-s", &sectors_of_cluster(size).to_string()])
             .args(["-i", &serial]);
-        if let Some(label) = self.label {
-            call.args(["-n", label]);
-        }
         call.args([image]);
         call.output()?;
+        if let Some(label) = self.label {
+            // mkfs.fat would give it the time that it is.
+            let mut call = mtools(MLABEL, source, time(source.time()), image)?;
+            call.args([format!("::{label}")]);
+            call.output()?;
+        }
         // All directories first, and each before what is in it.
         let alike = |entry: &Entry| {
             (
@@ -206,7 +214,6 @@ fn fill(source: &Source<'_>, image: &Path, entries: &[&Entry]) -> Result<(), Err
     let Some(first) = entries.first() else {
         return Ok(());
     };
-    let log = source.scratch.join("mtools.log");
     let files: Vec<&PathBuf> = entries
         .iter()
         .filter_map(|entry| entry.content.as_ref().map(|(file, _)| file))
@@ -215,12 +222,7 @@ fn fill(source: &Source<'_>, image: &Path, entries: &[&Entry]) -> Result<(), Err
         true => MMD,
         false => MCOPY,
     };
-    let mut call = maker.call(first.time, &log)?;
-    // Names that are not ASCII are read as UTF-8.
-    call.env("LC_ALL", "C.UTF-8")
-        .env("MTOOLSRC", "/dev/null")
-        .env("MTOOLS_SKIP_CHECK", "1");
-    call.args(["-i"]).args([image]);
+    let mut call = mtools(maker, source, first.time, image)?;
     if files.is_empty() {
         call.args(entries.iter().map(|entry| format!("::/{}", entry.path)));
     } else {
@@ -228,6 +230,17 @@ fn fill(source: &Source<'_>, image: &Path, entries: &[&Entry]) -> Result<(), Err
         call.args([format!("::/{}", parent(&first.path))]);
     }
     call.output().map(|_| ())
+}
+
+/// Returns a call of one of mtools' programs on a filesystem, which takes `time` for now.
+fn mtools(maker: Maker, source: &Source<'_>, time: i64, image: &Path) -> Result<Call, Error> {
+    let mut call = maker.call(time, &source.scratch.join("mtools.log"))?;
+    // Names that are not ASCII are read as UTF-8.
+    call.env("LC_ALL", "C.UTF-8")
+        .env("MTOOLSRC", "/dev/null")
+        .env("MTOOLS_SKIP_CHECK", "1");
+    call.args(["-i"]).args([image]);
+    Ok(call)
 }
 
 fn parent(path: &str) -> &str {
