@@ -6,6 +6,7 @@
 
 mod archive;
 mod cpio;
+mod decompress;
 mod error;
 mod image;
 mod layers;

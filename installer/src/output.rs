@@ -14,9 +14,11 @@ mod compress;
 mod container;
 mod cpio;
 pub mod devices;
+mod disk;
 mod erofs;
 mod error;
 mod ext;
+mod fat;
 mod files;
 mod format;
 pub mod header;
@@ -24,6 +26,7 @@ mod maker;
 mod sink;
 mod source;
 mod squashfs;
+mod vfat;
 
 use rootless_install_fs::{Target, Timestamp};
 use std::path::Path;
@@ -31,11 +34,13 @@ use task_progress::{Cancel, Reporter};
 
 pub use archive::{Selection, TarOptions, write_selected, write_tar};
 pub use compress::Compression;
-pub use container::{ContainerConfig, Layout};
+pub use container::{ContainerConfig, Layout, with_tag};
+pub use disk::{Bootloader, DiskImage, DiskOptions};
 pub use error::Error;
 pub use ext::Generation;
 pub use format::Format;
 pub use sink::Sink;
+pub use source::Facts;
 
 use archive::BLOCK;
 use files::Files;
@@ -50,6 +55,8 @@ pub struct Source<'a> {
     pub source_date_epoch: Option<i64>,
     /// Debian's name of the target's architecture.
     pub architecture: &'a str,
+    /// What is found out about it once.
+    pub facts: &'a Facts,
     /// A directory for files of this run, on the filesystem of the result.
     pub scratch: &'a Path,
     /// Receiver of progress.
@@ -77,14 +84,16 @@ pub trait Output {
 /// Options of images; which format has which is said at each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageOptions {
-    /// Size in bytes of ext2, ext3 and ext4; none for as much as is needed.
+    /// Size in bytes of ext2, ext3, ext4, vfat, or of a disk; none for as much as is needed.
     pub size: Option<u64>,
     /// Bytes that are left free, where the size is not given.
     pub free: Option<u64>,
-    /// The filesystem's label: ext2, ext3, ext4, EROFS.
+    /// The filesystem's label: ext2, ext3, ext4, vfat, EROFS, a disk's root.
     pub label: Option<String>,
-    /// The filesystem's UUID; none for one that the content decides: ext2, ext3, ext4, EROFS.
+    /// The filesystem's UUID; none for one that the content decides: ext2, ext3, ext4, vfat, EROFS, a disk's root.
     pub uuid: Option<String>,
+    /// Options of disks.
+    pub disk: DiskOptions,
     /// Configuration of a container image.
     pub container: ContainerConfig,
 }
@@ -104,6 +113,12 @@ pub struct Written {
     pub acls: u64,
     /// Number of files whose extended attributes were left out: the format has none.
     pub xattrs: u64,
+    /// Number of files without their owner, mode or further names: the format has none.
+    pub owners: u64,
+    /// Number of symbolic links, devices, pipes and sockets that were left out: the format has files and directories only.
+    pub others: u64,
+    /// Number of files that have another time: the format has none so early or late.
+    pub times: u64,
 }
 
 impl Written {
@@ -129,6 +144,21 @@ impl Written {
                 self.xattrs,
                 "file is without its capabilities and other extended attributes: this format cannot hold them",
                 "files are without their capabilities and other extended attributes: this format cannot hold them",
+            ),
+            counted(
+                self.owners,
+                "file is without its owner, mode or further names: this format cannot hold them",
+                "files are without their owners, modes or further names: this format cannot hold them",
+            ),
+            counted(
+                self.others,
+                "link, device, pipe or socket was left out: this format cannot hold them",
+                "links, devices, pipes and sockets were left out: this format cannot hold them",
+            ),
+            counted(
+                self.times,
+                "file has another time: this format cannot hold one so early or late",
+                "files have other times: this format cannot hold some so early or late",
             ),
         ];
         all.into_iter().flatten().collect()

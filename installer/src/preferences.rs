@@ -4,7 +4,6 @@
 mod parse;
 mod release;
 
-use apt_solve::DEFAULT_PRIORITY;
 use deb_archive::Index;
 use deb_index::{IndexRecord, Packages};
 use glibc_tools::fnmatch;
@@ -56,8 +55,8 @@ enum Of {
     All,
     /// Those of such a name, perhaps of one architecture.
     Named(Name, Option<String>),
-    /// Those made of a source package of such a name.
-    Source(Name),
+    /// Those made of a source package of such a name, perhaps of one architecture.
+    Source(Name, Option<String>),
 }
 
 /// A name, glob or regular expression.
@@ -102,6 +101,32 @@ pub struct Preferences {
 }
 
 impl Preferences {
+    /// Reads the files of a root filesystem after what there is: those of `preferences.d`, and the single one after them.
+    ///
+    /// # Errors
+    /// They cannot be read or understood.
+    pub fn read_root(&mut self, root: &Path) -> Result<(), PreferencesError> {
+        let apt = root.join("etc/apt");
+        let parts = apt.join("preferences.d");
+        let mut paths = Vec::new();
+        match std::fs::read_dir(&parts) {
+            Ok(found) => paths.extend(
+                found
+                    .flatten()
+                    .map(|entry| entry.path())
+                    .filter(|path| is_part(path)),
+            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(PreferencesError::Read { path: parts, source }),
+        }
+        paths.sort();
+        paths.push(apt.join("preferences"));
+        for path in paths.iter().filter(|path| path.is_file()) {
+            self.read(path)?;
+        }
+        Ok(())
+    }
+
     /// Reads a file, after what there is.
     ///
     /// # Errors
@@ -122,7 +147,7 @@ impl Preferences {
         self.default_release = Some(release.to_owned());
     }
 
-    /// Gives the priorities of their archives to indexes, but to those that have one of their own.
+    /// Gives priorities to indexes of archives, which have those of their Release files.
     ///
     /// # Errors
     /// None of them is of the default release.
@@ -147,9 +172,7 @@ impl Preferences {
             }
         }
         for index in indexes {
-            if index.priority == DEFAULT_PRIORITY {
-                index.priority = self.of_index(index);
-            }
+            index.priority = self.of_index(index);
         }
         Ok(())
     }
@@ -169,7 +192,7 @@ impl Preferences {
                 Match::Origin(host) => host.matches(&fields.host),
             }
         });
-        general.map_or_else(|| fields.own_priority(), |record| record.priority)
+        general.map_or(index.priority, |record| record.priority)
     }
 
     /// Whether versions have other priorities than their indexes.
@@ -177,10 +200,12 @@ impl Preferences {
         self.records.iter().any(|record| record.is_of_packages())
     }
 
-    /// Returns the priority of versions of these indexes which is not that of the index.
+    /// Returns the priority of versions of these indexes which is not that of the index; `native` is the target's
+    /// architecture, whose packages a name without one means.
     pub fn pins<'p>(
         &'p self,
         indexes: &[Index],
+        native: &'p str,
     ) -> impl Fn(usize, &IndexRecord<'_>) -> Option<i16> + use<'p> {
         let known: Vec<(ReleaseFields, Packages)> = indexes
             .iter()
@@ -192,10 +217,13 @@ impl Preferences {
                 let named = record.packages.iter().any(|of| match of {
                     Of::All => matches!(record.by, Match::Version(_)),
                     Of::Named(name, arch) => {
-                        let of_arch = |arch: &str| arch == package.architecture || arch == "any";
-                        name.matches(package.name) && arch.as_deref().is_none_or(of_arch)
+                        name.matches(package.name)
+                            && is_of(package, arch.as_deref().unwrap_or("native"), native)
                     }
-                    Of::Source(name) => name.matches(source(packages.stanza(package.stanza), package.name)),
+                    Of::Source(name, arch) => {
+                        name.matches(source(packages.stanza(package.stanza), package.name))
+                            && is_of(package, arch.as_deref().unwrap_or("any"), native)
+                    }
                 });
                 named
                     && match &record.by {
@@ -206,6 +234,29 @@ impl Preferences {
             };
             self.records.iter().find(fits).map(|record| record.priority)
         }
+    }
+}
+
+/// Whether apt reads a file of that name in a `.d` directory.
+fn is_part(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or(".");
+    let plain = name
+        .chars()
+        .all(|one| one.is_ascii_alphanumeric() || "_-.".contains(one));
+    let end = path.extension().is_none_or(|end| end == "pref");
+    plain && !name.starts_with('.') && end
+}
+
+/// Whether a package is of an architecture: a name, `native` or `any`. Packages for all are native ones to apt.
+fn is_of(package: &IndexRecord<'_>, wanted: &str, native: &str) -> bool {
+    let own = match package.architecture {
+        "all" => native,
+        own => own,
+    };
+    match wanted {
+        "any" => true,
+        "native" => own == native,
+        wanted => own == wanted,
     }
 }
 

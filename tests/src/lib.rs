@@ -44,6 +44,8 @@ mod licences;
 pub mod listing;
 pub mod machine;
 pub mod mirror;
+pub mod packing;
+pub mod pe;
 pub mod probe;
 pub mod program;
 pub mod real;

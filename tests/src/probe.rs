@@ -43,11 +43,27 @@ pub enum Need {
     Immutability,
     /// Programs that make images, and others that read them.
     Images,
+    /// GRUB's maker of images, and its modules for EFI on amd64.
+    Grub,
 }
 
 /// The programs of [`Need::Images`].
-const IMAGES: [&str; 8] = [
-    "tar2sqfs", "sqfs2tar", "mke2fs", "debugfs", "e2fsck", "cpio", "skopeo", "umoci",
+const IMAGES: [&str; 15] = [
+    "tar2sqfs",
+    "sqfs2tar",
+    "mke2fs",
+    "debugfs",
+    "e2fsck",
+    "cpio",
+    "skopeo",
+    "umoci",
+    "mkfs.fat",
+    "fsck.fat",
+    "mcopy",
+    "sfdisk",
+    "swaplabel",
+    "qemu-img",
+    "objcopy",
 ];
 
 impl Need {
@@ -105,7 +121,11 @@ impl Need {
             Self::Fakeroot => (which("fakeroot").is_some(), "apt-get install fakeroot"),
             Self::Images => (
                 IMAGES.iter().all(|program| which(program).is_some()),
-                "apt-get install squashfs-tools-ng e2fsprogs cpio skopeo umoci",
+                "apt-get install squashfs-tools-ng e2fsprogs cpio skopeo umoci dosfstools mtools fdisk qemu-utils binutils",
+            ),
+            Self::Grub => (
+                which("grub-mkimage").is_some() && Path::new("/usr/lib/grub/x86_64-efi/kernel.img").exists(),
+                "apt-get install grub-common grub-efi-amd64-bin",
             ),
             Self::Immutability => (
                 immutability(),

@@ -38,7 +38,12 @@ pub mod needs {
         first: &[Need::Program],
         besides: &[Need::Images],
     };
-    /// A target whose scripts run, and the same.
+    /// The same, and GRUB.
+    pub const IMAGES_GRUB: Needs = Needs {
+        first: &[Need::Program],
+        besides: &[Need::Images, Need::Grub],
+    };
+    /// A target whose scripts run, and programs that make and read images.
     pub const CONFIGURE_IMAGES: Needs = to_configure_and(&[Need::Images]);
     /// A target whose scripts run, and fakeroot.
     pub const CONFIGURE_FAKEROOT: Needs = to_configure_and(&[Need::Fakeroot]);

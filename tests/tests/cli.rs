@@ -140,7 +140,7 @@ scenario!(
         ("lnit", "rootless-install lint"),
         ("install", "rootless-install TARGET"),
         ("docker://x", "`docker:` is no kind of target"),
-        ("disk.img", "--format"),
+        ("disk.vdi", "disk.qcow2"),
         ("disk.btrfs", "disk.ext4"),
         ("rootfs.cpio.lz4", "rootfs.cpio.zst"),
         ("pakc", "rootless-install pack"),

@@ -92,7 +92,7 @@ scenario!(
     // What is cut off, or no archive at all.
     let whole = tar(&filled::entries(), TIME)?;
     for (name, bytes, words) in [
-        ("cut.tar", &whole[..whole.len() / 2], &["cut off|damaged|cannot write"][..]),
+        ("cut.tar", &whole[..whole.len() / 2], &["damaged or cut off"][..]),
         ("text", b"hello".as_slice(), &["no archive"]),
         ("empty", b"", &["empty"]),
         ("zeroes", &[0; 10_240], &["damaged"]),

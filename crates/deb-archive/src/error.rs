@@ -33,16 +33,6 @@ pub enum ArchiveError {
         /// Description of the error.
         reason: String,
     },
-    /// A file of preferences cannot be understood.
-    #[error("{origin}:{line}: {reason} (see apt_preferences(5))")]
-    BadPreferences {
-        /// Name of the file.
-        origin: String,
-        /// Line, from 1.
-        line: usize,
-        /// Description of the error.
-        reason: String,
-    },
     /// A list of mirrors cannot be understood.
     #[error("{origin}:{line}: {reason} (see apt-transport-mirror(1))")]
     BadMirrorList {

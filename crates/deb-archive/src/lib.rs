@@ -43,7 +43,6 @@ mod machine_sources;
 mod mirror_list;
 mod package_file;
 mod paragraphs;
-mod preferences;
 mod rate;
 mod release;
 mod seen;
@@ -70,7 +69,6 @@ pub use keyring::Keyring;
 pub use lock::{Lock, lock_file};
 pub use machine_sources::{MachineSources, machine_sources, sources_in, sources_of, target_sources};
 pub use package_file::{PackageFile, join as archive_path, without_passwords};
-pub use preferences::Preferences;
 pub use snapshot::{ArchiveIdentity, Snapshot, SnapshotServices};
 pub use source::{SignedBy, Source, SourceFormat, SourceList, SourceSnapshot};
 pub use source_lists::{

@@ -2,7 +2,7 @@
 
 use crate::lint::Format;
 use crate::merge_usr::MergedUsr;
-use crate::output::{Compression, Format as Output, Generation, Layout};
+use crate::output::{Bootloader, Compression, DiskImage, Format as Output, Generation, Layout};
 use crate::settings::Mode;
 use crate::target_spec::Form;
 use apt_solve::Variant;
@@ -209,6 +209,18 @@ const FORMS: &[Choice<Form>] = &[
         "An EROFS image (needs erofs-utils 1.7)",
     ),
     (
+        Form::File(Output::Vfat),
+        "vfat",
+        &["fat", "fat32"],
+        "An image of FAT32, without owners, modes, links and devices (needs dosfstools, mtools)",
+    ),
+    (
+        Form::File(Output::Disk(DiskImage::Raw)),
+        "disk",
+        &[],
+        "A disk that starts: partitions for firmware, swap and root (needs fdisk, dosfstools, mtools, e2fsprogs)",
+    ),
+    (
         Form::File(Output::Container(Layout::OciDirectory)),
         "oci",
         &[],
@@ -228,6 +240,78 @@ const FORMS: &[Choice<Form>] = &[
     ),
     (Form::Null, "null", &[], "Nothing: all is done, and thrown away"),
 ];
+
+/// `--disk-format`.
+pub(super) fn disk_image() -> impl TypedValueParser<Value = DiskImage> {
+    parser(&[
+        (DiskImage::Raw, "raw", &["img"], "The disk itself, with holes"),
+        (DiskImage::Qcow2, "qcow2", &[], "QEMU's (needs qemu-utils)"),
+        (
+            DiskImage::Vhd,
+            "vhd",
+            &["vpc"],
+            "Virtual PC's and Hyper-V's (needs qemu-utils)",
+        ),
+        (DiskImage::Vmdk, "vmdk", &[], "VMware's (needs qemu-utils)"),
+    ])
+}
+
+/// `--root-format`.
+pub(super) fn root_format() -> impl TypedValueParser<Value = Output> {
+    parser(&[
+        (Output::Ext(Generation::Ext4), "ext4", &[], "ext4"),
+        (Output::Ext(Generation::Ext3), "ext3", &[], "ext3"),
+        (Output::Ext(Generation::Ext2), "ext2", &[], "ext2"),
+        (
+            Output::Erofs,
+            "erofs",
+            &[],
+            "EROFS, read-only (needs erofs-utils 1.7)",
+        ),
+        (
+            Output::Squashfs,
+            "squashfs",
+            &[],
+            "squashfs, read-only (needs squashfs-tools-ng)",
+        ),
+    ])
+}
+
+/// `--bootloader`.
+pub(super) fn bootloader() -> impl TypedValueParser<Value = Bootloader> {
+    parser(&[
+        (
+            Bootloader::SystemdBoot,
+            "systemd-boot",
+            &[],
+            "systemd-boot, from the target's package systemd-boot-efi",
+        ),
+        (
+            Bootloader::Grub,
+            "grub",
+            &[],
+            "GRUB, made of the modules in the target's package grub-efi-…-bin (needs grub-common)",
+        ),
+        (
+            Bootloader::Extlinux,
+            "extlinux",
+            &[],
+            "A menu for U-Boot, which is on the board: extlinux/extlinux.conf and device trees",
+        ),
+        (
+            Bootloader::Uki,
+            "uki",
+            &[],
+            "Unified kernel images with systemd's stub, from the target's package systemd-boot-efi",
+        ),
+        (
+            Bootloader::None,
+            "none",
+            &[],
+            "Nothing; there is no EFI system partition",
+        ),
+    ])
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Options of the result's format, which all commands that write one have.
 
 use super::{choices, values};
-use crate::output::{ContainerConfig, ImageOptions};
+use crate::output::{Bootloader, ContainerConfig, DiskImage, DiskOptions, Format, ImageOptions};
 use crate::target_spec::{Form, TargetSpec};
 use clap::{ArgAction, Args};
 use std::ffi::OsStr;
@@ -20,21 +20,45 @@ pub struct ImageArgs {
     )]
     pub format: Form,
 
-    /// Size of an ext2, ext3 or ext4 image, as 2G or 800M [default: as much as is needed]
+    /// Size of an ext2, ext3, ext4 or vfat image, or of a disk, as 2G or 800M [default: as much as is needed]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub size: Option<u64>,
 
-    /// Space that is left free in an ext2, ext3 or ext4 image whose size is not given [default: 0]
+    /// Space that is left free in such an image whose size is not given [default: 0]
     #[arg(long, value_name = "SIZE", value_parser = values::size, conflicts_with = "size")]
     pub free: Option<u64>,
 
-    /// Label of the filesystem: ext2, ext3, ext4, erofs
+    /// Label of the filesystem: ext2, ext3, ext4, vfat, erofs, a disk's root
     #[arg(long, value_name = "LABEL")]
     pub fs_label: Option<String>,
 
     /// UUID of the filesystem [default: one that the content decides]
     #[arg(long, value_name = "UUID", value_parser = values::uuid)]
     pub fs_uuid: Option<String>,
+
+    /// Format of a disk's file, whatever its name
+    #[arg(long, value_name = "FORMAT", value_parser = choices::disk_image())]
+    pub disk_format: Option<DiskImage>,
+
+    /// What a disk starts with [default: systemd-boot]
+    #[arg(long, value_name = "LOADER", value_parser = choices::bootloader())]
+    pub bootloader: Option<Bootloader>,
+
+    /// Filesystem of a disk's root partition [default: ext4]
+    #[arg(long, value_name = "FORMAT", value_parser = choices::root_format())]
+    pub root_format: Option<Format>,
+
+    /// Size of a disk's EFI system partition [default: what is needed, and room for another kernel]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub esp_size: Option<u64>,
+
+    /// Size of a disk's swap partition [default: no such partition]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub swap: Option<u64>,
+
+    /// Words for the kernel of a disk, besides where its root is
+    #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
+    pub kernel_options: Option<String>,
 
     /// Name of a container image, perhaps with `:TAG`; in an OCI layout its tag
     #[arg(long, value_name = "NAME[:TAG]")]
@@ -73,6 +97,14 @@ impl ImageArgs {
             free: self.free,
             label: self.fs_label,
             uuid: self.fs_uuid,
+            disk: DiskOptions {
+                image: self.disk_format,
+                root: self.root_format,
+                bootloader: self.bootloader,
+                esp_size: self.esp_size,
+                swap: self.swap,
+                kernel_options: self.kernel_options,
+            },
             container: ContainerConfig {
                 entrypoint: self.oci_entrypoint,
                 cmd: self.oci_cmd,

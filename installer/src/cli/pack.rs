@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::image_args::ImageArgs;
 use super::resolve::SettingsError;
 use crate::commands::pack::{self, PackSettings};
+use crate::output::Format;
 use crate::target_spec::{Form, TargetSpec};
 use clap::Parser;
 use std::ffi::OsString;
@@ -22,7 +23,8 @@ use task_progress::summary::ByteCount;
 #[command(after_help = "\
 Examples:
   rootless-install pack target/ image.tar.zst
-  rootless-install pack --free 500M target/ disk.ext4
+  rootless-install pack --free 500M target/ root.ext4
+  rootless-install pack --size 8G --swap 512M target/ disk.qcow2
   rootless-install pack --oci-entrypoint /usr/sbin/nginx target/ oci:image:latest
   rootless-install pack target/ - | podman import - mine")]
 struct PackArgs {
@@ -30,8 +32,8 @@ struct PackArgs {
     #[arg(value_name = "TARGET")]
     target: PathBuf,
 
-    /// What to make: NAME.tar[.gz|.xz|.zst], .cpio[.gz|.xz|.zst], .squashfs, .ext2, .ext3, .ext4, .erofs, .oci,
-    /// oci:DIR, oci-archive:FILE, docker-archive:FILE (each perhaps with `:TAG` after it), or `-`
+    /// What to make: NAME.tar[.gz|.xz|.zst], .cpio[.gz|.xz|.zst], .squashfs, .ext2, .ext3, .ext4, .erofs, a disk
+    /// (.img, .raw, .qcow2, .vhd, .vmdk), .oci, oci:DIR, oci-archive:FILE, docker-archive:FILE (each perhaps with `:TAG` after it), or `-`
     #[arg(value_name = "OUT")]
     out: OsString,
 
@@ -94,5 +96,11 @@ fn resolve(
 
 /// The name of the result says no format.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} says no format: give a name that ends in .tar, .squashfs, .ext4 and the like, or --format")]
+#[error("{0:?} says no format: give a name that ends in {ends}, or --format", ends = endings())]
 struct NoFormat(OsString);
+
+/// Returns the ends of names that say a format, for people.
+fn endings() -> String {
+    let all: Vec<&str> = Format::endings().collect();
+    all.join(", ")
+}

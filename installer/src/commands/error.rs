@@ -98,6 +98,14 @@ pub enum Error {
         /// The failure.
         source: output::Error,
     },
+    /// The result would be written into the target that it is made of.
+    #[error("{} is in the target {}: what is written there would become a part of it", directory.display(), target.display())]
+    InTarget {
+        /// The directory that is written to.
+        directory: std::path::PathBuf,
+        /// The target.
+        target: std::path::PathBuf,
+    },
     /// A pipe or device that is the target cannot be written to.
     #[error("cannot open {} for writing", path.display())]
     Stream {
@@ -245,6 +253,7 @@ impl Error {
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
+            Self::InTarget { .. } => Some("write it to a place outside, and set TMPDIR to one".to_owned()),
             Self::Foreign { .. } => Some(
                 "root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes"
                     .to_owned(),

@@ -55,6 +55,7 @@ pub(super) fn finish(
                 options: &settings.image,
                 source_date_epoch,
                 architecture: settings.system.arch.name,
+                facts: &output::Facts::default(),
                 scratch: &staging.make_scratch()?,
                 reporter,
                 cancel,

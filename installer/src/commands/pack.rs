@@ -3,11 +3,12 @@
 use super::error::Error;
 use super::finish::write_output;
 use crate::finished;
-use crate::output::{ImageOptions, Output as _, Source};
+use crate::output::{Facts, ImageOptions, Output as _, Source};
 use crate::staging::Staging;
 use crate::target_spec::TargetSpec;
 use deb_arch::Architecture;
-use std::path::PathBuf;
+use rootless_install_fs::Target;
+use std::path::{Path, PathBuf};
 use task_progress::{Cancel, Reporter, Stage};
 
 /// Settings of the command.
@@ -42,12 +43,14 @@ pub fn run(
         return Ok((None, 0));
     };
     format.check(&settings.image)?;
+    check_place(&target, settings)?;
     let staging = Staging::for_output(&settings.output, &settings.temporary)?;
     let source = Source {
         target: &target,
         options: &settings.image,
         source_date_epoch: settings.source_date_epoch,
         architecture: architecture.name,
+        facts: &Facts::default(),
         scratch: &staging.make_scratch()?,
         reporter,
         cancel,
@@ -58,4 +61,26 @@ pub fn run(
     };
     cancel.check()?;
     Ok((staging.commit()?, bytes))
+}
+
+/// Checks that what is written is not in the target, of which it would become a part.
+fn check_place(target: &Target, settings: &PackSettings) -> Result<(), Error> {
+    let directory = match &settings.output {
+        TargetSpec::Directory(path) | TargetSpec::File { path, .. } => match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        },
+        TargetSpec::Stream { .. } | TargetSpec::Stdout { .. } | TargetSpec::Nothing => &settings.temporary,
+    };
+    // Where one is not there, others say so.
+    let (Ok(directory), Ok(root)) = (directory.canonicalize(), target.root_path().canonicalize()) else {
+        return Ok(());
+    };
+    match directory.starts_with(&root) {
+        true => Err(Error::InTarget {
+            directory,
+            target: root,
+        }),
+        false => Ok(()),
+    }
 }

@@ -5,10 +5,11 @@ use crate::archives::Archives;
 use crate::local_packages::{LocalPackage, LocalSource};
 use crate::merge_usr;
 use crate::package_lock::{LockedRequest, PackageLock};
+use crate::preferences::Preferences;
 use crate::settings::{NativeTools, Settings};
 use apt_solve::{IndexInput, Mmdebstrap, Pin, Plan, Request, Selection, Universe, choose};
 use deb_arch::Architecture;
-use deb_archive::{Index, Preferences, Source, SourceList};
+use deb_archive::{Index, Source, SourceList};
 use rootless_install_fs::Target;
 use script_host::ScriptRootKind;
 use std::panic::resume_unwind;
@@ -28,6 +29,8 @@ pub(super) struct Prepared {
     pub(super) target: Vec<Index>,
     /// Indexes of this machine's architecture.
     pub(super) native: Vec<Index>,
+    /// Priorities that are not those of indexes.
+    preferences: Preferences,
     /// The way in which scripts run.
     pub(super) scripts_run: ScriptRootKind,
 }
@@ -102,20 +105,18 @@ impl Prepared {
         };
         cancel.check()?;
         let mut target: Vec<Index> = local.iter().map(|package| package.index.clone()).collect();
+        let mut preferences = settings.additions.preferences.clone();
+        if let Some(written) = written {
+            preferences.read_root(written.root_path())?;
+        }
         match &settings.locked {
             Some(lock) => target = lock.indexes()?,
             None => {
-                let found = for_architectures(&indexes, &own);
-                target.extend(match written {
-                    Some(target) => {
-                        let preferences = Preferences::of_root(target.root_path())?;
-                        preferences.apply(found, settings.system.arch.name)?
-                    }
-                    None => found,
-                });
+                let mut found = for_architectures(&indexes, &own);
+                preferences.apply(&mut found)?;
+                target.extend(found);
             }
         }
-        settings.additions.preferences.apply(&mut target)?;
         let native = for_architectures(&indexes, &[native]);
         Ok(Self {
             archives,
@@ -124,6 +125,7 @@ impl Prepared {
             indexes,
             target,
             native,
+            preferences,
             scripts_run,
         })
     }
@@ -184,10 +186,10 @@ impl Prepared {
         let needs_native = installs && self.scripts_run.needs_native(system.is_redirected());
         thread::scope(|scope| {
             let theirs = needs_native.then(|| scope.spawn(|| Universe::new(&natives, native, &[])));
-            let preferences = &settings.additions.preferences;
+            let preferences = &self.preferences;
             let pins = preferences
                 .is_of_packages()
-                .then(|| preferences.pins(&self.target));
+                .then(|| preferences.pins(&self.target, system.arch.name));
             let pins = pins.as_ref().map(|pins| pins as &Pin<'_>);
             let ours = Universe::with_pins(&target, system.arch.name, &foreign, pins);
             let join =

@@ -36,6 +36,13 @@ pub fn run(settings: &UnpackSettings, reporter: &dyn Reporter, cancel: &Cancel) 
              what that directory has on the disk, not what its users see; make it with `rootless-install pack`",
         );
     }
+    if unpacked.acls > 0 {
+        reporter.warn(&format!(
+            "the access control lists of {} files were left out: they are text with names of another system \
+             (SCHILY.acl); make the archive with `rootless-install pack`, or tar's --xattrs-include='system.*'",
+            unpacked.acls
+        ));
+    }
     if unpacked.attributes > 0 {
         reporter.warn(&format!(
             "{} extended attributes were left out: they are of no class that a target can have",

@@ -9,6 +9,10 @@ use tar::{Archive, EntryType};
 
 /// Prefix of the records of extended attributes.
 const XATTR: &[u8] = b"SCHILY.xattr.";
+/// Prefix of the records of access control lists as text, by names of the system that made them: star, GNU tar.
+const ACL: &[u8] = b"SCHILY.acl.";
+/// Size of a block in bytes. An archive ends with two of zeroes.
+const BLOCK: usize = 512;
 /// Most bytes of the map of a file with holes: a million pieces.
 const MOST_MAP: u64 = 48 << 20;
 
@@ -22,22 +26,22 @@ pub(super) fn read(
     tree: &mut Tree<'_>,
     mut takes: impl FnMut(&Member, &mut Tree<'_>) -> Result<bool, Error>,
 ) -> Result<(), Error> {
-    let mut archive = Archive::new(reader);
-    archive.set_ignore_zeros(false);
+    let mut archive = Archive::new(Watched::new(reader));
     let mut number = 0;
     for entry in archive.entries().map_err(damaged(path))? {
         let mut entry = entry.map_err(damaged(path))?;
         number += 1;
-        let Some((member, holes)) = member(path, &mut entry)? else {
+        let Some(Found { member, holes, acl }) = member(path, &mut entry)? else {
             continue;
         };
         if takes(&member, tree)? {
             continue;
         }
+        tree.done.acls += u64::from(acl);
         match holes {
             None => tree.put(&member, &mut Plain(entry))?,
             Some(size) => {
-                let mut content = Pieces::new(entry, size).map_err(|source| Error::Write {
+                let mut content = Pieces::new(entry, size).map_err(|source| Error::Content {
                     name: shown(&member.name),
                     source,
                 })?;
@@ -45,23 +49,60 @@ pub(super) fn read(
             }
         }
     }
+    let mut reader = archive.into_inner();
+    // The rest, too: a compressor's checksum is at its end.
+    let ended = reader.zeroes >= BLOCK;
+    io::copy(&mut reader, &mut io::sink()).map_err(damaged(path))?;
     match number {
+        _ if !ended => Err(damaged(path)(io::Error::other(
+            "the end of the archive is missing",
+        ))),
         // An empty archive is two blocks of zeroes; anything else that has no member is none.
         0 => Err(damaged(path)(io::Error::other("there is no member"))),
         _ => Ok(()),
     }
 }
 
-/// Returns a member, and the real size of a file that has holes; none for what is no file.
-fn member<R: Read>(
-    path: &Path,
-    entry: &mut tar::Entry<'_, R>,
-) -> Result<Option<(Member, Option<u64>)>, Error> {
+/// A reader that counts the zeroes that it has read last.
+struct Watched<R> {
+    reader: R,
+    zeroes: usize,
+}
+
+impl<R> Watched<R> {
+    fn new(reader: R) -> Self {
+        Self { reader, zeroes: 0 }
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.reader.read(buffer)?;
+        let read = buffer.get(..got).unwrap_or_default();
+        self.zeroes = match read.iter().rposition(|byte| *byte != 0) {
+            Some(last) => got - 1 - last,
+            None => self.zeroes.saturating_add(got),
+        };
+        Ok(got)
+    }
+}
+
+/// A member of an archive.
+struct Found {
+    member: Member,
+    /// The real size of a file that has holes.
+    holes: Option<u64>,
+    /// Whether it has access control lists as text.
+    acl: bool,
+}
+
+/// Returns a member; none for what is no file.
+fn member<R: Read>(path: &Path, entry: &mut tar::Entry<'_, R>) -> Result<Option<Found>, Error> {
     let mut name = entry.path_bytes().into_owned();
     let mut xattrs = Vec::new();
     let mut mtime: Option<Timestamp> = None;
     let (mut major, mut minor) = (None, None);
-    let (mut holes, mut sparse) = (None, false);
+    let (mut holes, mut sparse, mut acl) = (None, false, false);
     if let Some(extensions) = entry.pax_extensions().map_err(damaged(path))? {
         for extension in extensions {
             let extension = extension.map_err(damaged(path))?;
@@ -83,6 +124,7 @@ fn member<R: Read>(
                     });
                 }
                 key => {
+                    acl |= key.starts_with(ACL);
                     if let Some(name) = key.strip_prefix(XATTR) {
                         xattrs.push((name.to_vec(), value.to_vec()));
                     }
@@ -155,7 +197,11 @@ fn member<R: Read>(
         kind,
         xattrs,
     };
-    Ok(Some((member, holes.filter(|_| sparse))))
+    Ok(Some(Found {
+        member,
+        holes: holes.filter(|_| sparse),
+        acl,
+    }))
 }
 
 /// Parses a time of pax: seconds, perhaps with a fraction, perhaps before 1970.

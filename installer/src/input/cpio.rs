@@ -1,7 +1,11 @@
 //! Cpio archives in the formats newc and crc (cpio(5)).
 //!
 //! Of a file with several names one has the content, in most archives the last: the earlier names become links to it.
+//!
+//! An initrd is one or several of them, one after another, with zeroes between, each compressed in its own way or not at
+//! all (`Documentation/driver-api/early-userspace/buffer-format.rst` of Linux): a processor's microcode comes first.
 
+use super::decompress::{Stream, after_zeroes, decompressed};
 use super::tree::{Kind, Member, Plain, Tree, shown};
 use super::{Error, open::damaged};
 use rootless_install_fs::{FileType, Timestamp};
@@ -9,6 +13,8 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::Path;
 
+/// Most archives one after another.
+const MOST_ARCHIVES: usize = 100;
 /// Longest name, and text of a link, that is read.
 const LONGEST: u32 = 1 << 16;
 
@@ -40,11 +46,29 @@ impl Header {
     }
 }
 
-/// Reads an archive.
+/// Reads all archives of a stream, which begins with one.
 ///
 /// # Errors
 /// [`Error`].
-pub(super) fn read(path: &Path, reader: impl Read, tree: &mut Tree<'_>) -> Result<(), Error> {
+pub(super) fn read(path: &Path, mut reader: Stream<'_>, tree: &mut Tree<'_>) -> Result<(), Error> {
+    let failed = damaged(path);
+    for _ in 0..MOST_ARCHIVES {
+        archive(path, &mut reader, tree)?;
+        let Some((_, rest)) = after_zeroes(reader).map_err(&failed)? else {
+            return Ok(());
+        };
+        reader = decompressed(Box::new(rest)).map_err(&failed)?;
+        if !reader.buffer().starts_with(b"07070") {
+            return Err(failed(io::Error::other(
+                "after the archive there is something else",
+            )));
+        }
+    }
+    Err(failed(io::Error::other("it is more than a hundred archives")))
+}
+
+/// Reads an archive.
+fn archive(path: &Path, reader: impl Read, tree: &mut Tree<'_>) -> Result<(), Error> {
     let mut reader = Counted { reader, bytes: 0 };
     // Names without content yet, by device and inode number; and the name that has it.
     let mut waiting: HashMap<[u32; 3], Vec<Vec<u8>>> = HashMap::new();
@@ -94,7 +118,11 @@ pub(super) fn read(path: &Path, reader: impl Read, tree: &mut Tree<'_>) -> Resul
         }
         if several && matches!(member.kind, Kind::Regular) && size == 0 {
             // Made now, so that it is there where no name has content.
-            waiting.entry(id).or_default().push(member.name.clone());
+            let names = waiting.entry(id).or_default();
+            if let Some(first) = names.first() {
+                member.kind = Kind::HardLink(first.clone());
+            }
+            names.push(member.name.clone());
         }
         let mut content = (&mut reader).take(match member.kind {
             Kind::Regular => size,

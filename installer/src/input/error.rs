@@ -62,6 +62,14 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
+    /// The content of a member could not be read.
+    #[error("cannot read {name:?} of the archive: it is damaged or cut off")]
+    Content {
+        /// Its name.
+        name: String,
+        /// The reason.
+        source: io::Error,
+    },
     /// A container image is not as its specification has it.
     #[error("{path}: {what}")]
     Image {

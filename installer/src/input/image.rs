@@ -1,9 +1,10 @@
 //! Container images: an OCI image layout in a directory or a tar, or what `docker save` writes.
 
-use super::open::{damaged, decompressed};
+use super::decompress::decompressed;
+use super::open::damaged;
 use super::tree::Tree;
 use super::{Error, layers};
-use crate::output::Layout;
+use crate::output::{Layout, with_tag};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -178,6 +179,8 @@ impl Image {
     fn docker(&self, name: Option<&str>, tree: &mut Tree<'_>) -> Result<(), Error> {
         let manifest = self.json(Path::new("manifest.json"))?;
         let all = manifest.as_array().cloned().unwrap_or_default();
+        let name = name.map(with_tag);
+        let name = name.as_deref();
         let named = |image: &&Value| {
             let tags = image.get("RepoTags").and_then(Value::as_array);
             name.is_none() || tags.is_some_and(|tags| tags.iter().any(|tag| tag.as_str() == name))

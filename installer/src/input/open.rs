@@ -1,11 +1,12 @@
 //! Inputs: what they are, by their first bytes, and their decompression.
 
+use super::decompress::decompressed;
 use super::tree::{Tree, Unpacked};
 use super::{Error, archive, cpio, image};
 use crate::output::Layout;
 use rootless_install_fs::Target;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -104,23 +105,6 @@ fn stream<'r>(
         path: path.to_owned(),
         what,
     })
-}
-
-/// Returns the decompressed content, whatever it is compressed with.
-pub(super) fn decompressed<'r>(reader: Box<dyn Read + 'r>) -> io::Result<BufReader<Box<dyn Read + 'r>>> {
-    let mut reader = BufReader::with_capacity(1 << 17, reader);
-    let begin = reader.fill_buf()?;
-    let reader: Box<dyn Read + 'r> = match begin {
-        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => {
-            Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(reader))
-        }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(reader)?),
-        _ => return Ok(reader),
-    };
-    let mut reader = BufReader::with_capacity(1 << 17, reader);
-    reader.fill_buf()?;
-    Ok(reader)
 }
 
 /// Reads a squashfs image through the program that makes a tar of one.

@@ -75,6 +75,8 @@ pub struct Unpacked {
     pub bytes: u64,
     /// Number of attributes that a target cannot have, as those of SELinux in other systems' classes.
     pub attributes: u64,
+    /// Number of files whose access control lists were left out: they are in a form of other programs.
+    pub acls: u64,
     /// Whether the archive has the marker of a target: another program made it of a target's directory.
     pub of_directory: bool,
 }
@@ -86,6 +88,8 @@ pub(super) struct Tree<'a> {
     /// Times of directories, set in the end: each further entry changes them.
     times: BTreeMap<PathBuf, Timestamp>,
     pub(super) done: Unpacked,
+    /// Whether a file takes the place of a directory that is not empty, as in layers of container images.
+    pub(super) replaces: bool,
     buffer: Vec<u8>,
 }
 
@@ -99,6 +103,7 @@ impl<'a> Tree<'a> {
             cancel,
             times: BTreeMap::new(),
             done: Unpacked::default(),
+            replaces: false,
             buffer: vec![0; BUFFER],
         }
     }
@@ -253,8 +258,11 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    /// Makes room for a file: what is there is removed, a directory only if it is empty.
+    /// Makes room for a file: what is there is removed, a directory only if it is empty or [`Tree::replaces`] is set.
     fn clear(&mut self, path: &Path) -> Result<(), rootless_install_fs::Error> {
+        if self.replaces {
+            return self.remove(path);
+        }
         match self.target.stat(path) {
             Ok(stat) if stat.meta.kind == FileType::Directory => self.target.remove_dir(path),
             Ok(_) => self.target.remove(path),
@@ -317,7 +325,12 @@ impl<'a> Tree<'a> {
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(write(error)),
+                Err(source) => {
+                    return Err(Error::Content {
+                        name: shown(&member.name),
+                        source,
+                    });
+                }
             };
             let part = self.buffer.get(..got).unwrap_or_default();
             file.write_all(part).map_err(write)?;

@@ -22,6 +22,8 @@ pub struct TarOptions {
     pub compression: Compression,
     /// Latest time of a member, in seconds since 1970; none for no limit.
     pub source_date_epoch: Option<i64>,
+    /// First and last time of a member, in seconds since 1970; none for no limits. It is counted which have another.
+    pub times: Option<(i64, i64)>,
     /// Whether access control lists are left out.
     pub without_acls: bool,
 }
@@ -99,6 +101,11 @@ pub fn write_selected<W: Write>(
             }
             match member(target, path, &stat, &mut first_names, options)? {
                 Some(member) => {
+                    let wanted = wanted_time(&stat, options);
+                    let held = options
+                        .times
+                        .is_none_or(|(first, last)| (first..=last).contains(&wanted));
+                    archive.written.times += u64::from(!held);
                     archive.written.acls += u64::from(member.without_acls);
                     archive.append(member)?;
                 }
@@ -123,10 +130,10 @@ pub(super) fn member_name(path: &Path, directory: bool) -> Vec<u8> {
 }
 
 fn entry(path: &Path, stat: &Stat, kind: MemberKind, options: &TarOptions) -> Entry {
-    let mtime = match options.source_date_epoch {
-        Some(epoch) => stat.meta.mtime.sec.min(epoch),
-        None => stat.meta.mtime.sec,
-    };
+    let mtime = wanted_time(stat, options);
+    let mtime = options
+        .times
+        .map_or(mtime, |(first, last)| mtime.clamp(first, last));
     Entry {
         name: member_name(path, matches!(kind, MemberKind::Directory)),
         kind,
@@ -135,6 +142,13 @@ fn entry(path: &Path, stat: &Stat, kind: MemberKind, options: &TarOptions) -> En
         gid: stat.meta.gid,
         mtime,
         xattrs: Vec::new(),
+    }
+}
+
+fn wanted_time(stat: &Stat, options: &TarOptions) -> i64 {
+    match options.source_date_epoch {
+        Some(epoch) => stat.meta.mtime.sec.min(epoch),
+        None => stat.meta.mtime.sec,
     }
 }
 

@@ -18,7 +18,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-pub use config::ContainerConfig;
+pub use config::{ContainerConfig, with_tag};
 
 /// Form of a container image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -133,6 +133,8 @@ impl<W: Write> Archive<W> {
             None => text.len() as u64,
         };
         let time = source.time_of(meta.mtime);
+        let mtime = u32::try_from(time.max(0)).unwrap_or(u32::MAX);
+        self.written.times += u64::from(i64::from(mtime) != time);
         let header = Header {
             ino,
             mode: kind | meta.mode,
@@ -144,7 +146,7 @@ impl<W: Write> Archive<W> {
             } else {
                 nlink
             },
-            mtime: u32::try_from(time.max(0)).unwrap_or(u32::MAX),
+            mtime,
             size: u32::try_from(size).map_err(|_| Error::TooLarge {
                 path: path.to_owned(),
                 format: "cpio",

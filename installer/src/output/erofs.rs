@@ -1,7 +1,7 @@
 //! EROFS images, made by mkfs.erofs(1) of a tar.
 
 use super::maker::Maker;
-use super::{Compression, Error, ImageOptions, Output, Sink, Source, TarOptions, Written, write_tar};
+use super::{Error, ImageOptions, Output, Sink, Source, Written};
 use std::fs::File;
 
 const MKFS: Maker = Maker {
@@ -33,13 +33,8 @@ impl Output for Erofs {
     fn write(&self, source: &Source<'_>, sink: &mut Sink<'_>) -> Result<Written, Error> {
         let tar = source.scratch.join("image.tar");
         let made = source.scratch.join("image.erofs");
-        let options = TarOptions {
-            compression: Compression::None,
-            source_date_epoch: source.source_date_epoch,
-            ..TarOptions::default()
-        };
         let file = File::create_new(&tar).map_err(Error::Write)?;
-        let written = write_tar(source.target, file, &options, source.reporter, source.cancel)?;
+        let written = source.tar(file, source.reporter)?;
         let uuid = source.uuid()?;
         let mut call = MKFS.call(source.time(), &source.scratch.join("mkfs.erofs.log"))?;
         call.args(["--quiet", "--tar=f", "-zlz4hc", "--mkfs-time"])

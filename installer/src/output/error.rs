@@ -98,6 +98,16 @@ pub enum Error {
         /// The program.
         program: &'static str,
     },
+    /// The format has no such name.
+    #[error("{path:?} of the target cannot be in {format}: {what}")]
+    NoName {
+        /// Path in the target.
+        path: PathBuf,
+        /// The format.
+        format: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The format does not have an option.
     #[error("{option} has no meaning for this format: it is for {of}")]
     Option {
@@ -106,6 +116,37 @@ pub enum Error {
         /// The formats that have it.
         of: &'static str,
     },
+    /// A disk is to start, and the target has no kernel.
+    #[error("the target has no kernel: there is no /boot/vmlinuz-… or /boot/vmlinux-…")]
+    NoKernel {
+        /// Debian's usual package of kernels of its architecture.
+        package: &'static str,
+    },
+    /// The target lacks a file of the boot loader.
+    #[error("the target has no {path}, which the disk shall start with")]
+    NoLoader {
+        /// Path in the target.
+        path: PathBuf,
+        /// Debian's package of it.
+        package: &'static str,
+    },
+    /// A kernel, or what starts it, cannot be used.
+    #[error("{path} of the target: {what}")]
+    Kernel {
+        /// Path in the target.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// There is no EFI firmware of an architecture.
+    #[error("machines of the architecture {architecture} do not start by EFI")]
+    NoEfi {
+        /// Debian's name of it.
+        architecture: String,
+    },
+    /// Words for the kernel that a boot loader cannot be told.
+    #[error("--kernel-options has a character that is no printable ASCII")]
+    KernelOptions,
     /// A label is too long.
     #[error("the label is too long: this filesystem has room for {longest} bytes")]
     Label {
@@ -148,7 +189,14 @@ impl Error {
                 "install a newer package {package}, or write another format"
             )),
             Self::TooSmall { needed, .. } => Some(format!("give --size {needed}, or leave it out")),
-            Self::Name { .. } => Some("rename or remove it, or write another format".to_owned()),
+            Self::Name { .. } | Self::NoName { .. } => Some("rename or remove it, or write another format".to_owned()),
+            Self::NoKernel { package } => Some(format!(
+                "make the target with `--include {package}`, or give `--bootloader none`"
+            )),
+            Self::NoLoader { package, .. } => Some(format!(
+                "make the target with `--include {package}`, or give another `--bootloader`"
+            )),
+            Self::NoEfi { .. } => Some("give `--bootloader none`, or `--bootloader extlinux` for U-Boot".to_owned()),
             Self::TooLarge { .. } => Some("write another format".to_owned()),
             Self::Shrunk { .. } => Some("do not change the target while it is written".to_owned()),
             _ => None,

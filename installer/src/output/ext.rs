@@ -91,7 +91,7 @@ impl Output for Ext {
             source,
             need,
             uuid: source.uuid()?,
-            time: source.time().clamp(0, i64::from(i32::MAX)),
+            time: commands::time(source.time()),
             image: source.scratch.join("image.ext"),
             configuration: source.scratch.join("mke2fs.conf"),
         };
@@ -108,8 +108,15 @@ impl Output for Ext {
         let sockets = sockets
             .filter(|(_, stat)| stat.meta.kind == FileType::Socket)
             .count() as u64;
+        let other_time = |time| commands::time(time) != time;
+        let times = files.found.iter();
+        let times = times.filter(|(path, stat)| {
+            let time = source.time_of(stat.meta.mtime);
+            other_time(time) && stat.meta.kind != FileType::Socket && files.is_first(path, stat)
+        });
         Ok(Written {
             entries: files.found.len() as u64 - sockets,
+            times: times.count() as u64,
             uncompressed: 0,
             bytes: sink.bring(&making.image)?,
             sockets,

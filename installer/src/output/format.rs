@@ -2,9 +2,11 @@
 
 use super::container::{Container, ContainerConfig, Layout};
 use super::cpio::Cpio;
+use super::disk::{Disk, DiskImage, DiskOptions};
 use super::erofs::Erofs;
 use super::ext::{Ext, Generation};
 use super::squashfs::Squashfs;
+use super::vfat::Vfat;
 use super::{Compression, Error, ImageOptions, Output, Sink, Source, TarOptions, Written, write_tar};
 
 /// A format.
@@ -20,6 +22,10 @@ pub enum Format {
     Ext(Generation),
     /// An EROFS image.
     Erofs,
+    /// An image of FAT32, which has no owners.
+    Vfat,
+    /// A disk that starts.
+    Disk(DiskImage),
     /// A container image: an archive, or a directory.
     Container(Layout),
 }
@@ -43,6 +49,11 @@ const ENDINGS: &[(&str, Format)] = &[
     (".ext3", Format::Ext(Generation::Ext3)),
     (".ext4", Format::Ext(Generation::Ext4)),
     (".erofs", Format::Erofs),
+    (".img", Format::Disk(DiskImage::Raw)),
+    (".raw", Format::Disk(DiskImage::Raw)),
+    (".qcow2", Format::Disk(DiskImage::Qcow2)),
+    (".vhd", Format::Disk(DiskImage::Vhd)),
+    (".vmdk", Format::Disk(DiskImage::Vmdk)),
 ];
 
 impl Format {
@@ -62,7 +73,8 @@ impl Format {
         ENDINGS.iter().map(|(end, _)| *end)
     }
 
-    /// Returns this format with the compression that a name ends with, where it has compressions.
+    /// Returns this format with the compression, or the format of a virtual machine's disk, that a name ends with, where
+    /// it has such.
     #[must_use]
     pub fn compressed_as(self, name: &[u8]) -> Self {
         let lower = name.to_ascii_lowercase();
@@ -73,6 +85,10 @@ impl Format {
         ];
         let found = ends.iter().find(|(end, _)| lower.ends_with(end.as_bytes()));
         match (self, found) {
+            (Self::Disk(_), _) => match Self::of_name(name) {
+                Some(Self::Disk(image)) => Self::Disk(image),
+                _ => self,
+            },
             (Self::Tar(_), Some((_, compression))) => Self::Tar(*compression),
             (Self::Cpio(_), Some((_, compression))) => Self::Cpio(*compression),
             _ => self,
@@ -89,6 +105,8 @@ impl Format {
             Self::Ext(Generation::Ext3) => "ext3",
             Self::Ext(Generation::Ext4) => "ext4",
             Self::Erofs => "erofs",
+            Self::Vfat => "vfat",
+            Self::Disk(_) => "disk",
             Self::Container(Layout::OciDirectory) => "oci",
             Self::Container(Layout::OciArchive) => "oci-archive",
             Self::Container(Layout::DockerArchive) => "docker-archive",
@@ -107,6 +125,8 @@ impl Format {
             Self::Squashfs => Box::new(Squashfs),
             Self::Ext(generation) => Box::new(Ext(generation)),
             Self::Erofs => Box::new(Erofs),
+            Self::Vfat => Box::new(Vfat),
+            Self::Disk(image) => Box::new(Disk(image)),
             Self::Container(layout) => Box::new(Container(layout)),
         }
     }
@@ -128,27 +148,56 @@ impl ImageOptions {
     /// # Errors
     /// [`Error::Option`].
     pub fn check(&self, format: Format) -> Result<(), Error> {
-        let sized = matches!(format, Format::Ext(_));
-        let named = sized || format == Format::Erofs;
+        let disk = matches!(format, Format::Disk(_));
+        let sized = disk || matches!(format, Format::Ext(_) | Format::Vfat);
+        // In a disk they are those of the root filesystem.
+        let filesystem = match format {
+            Format::Disk(_) => self.disk.root(),
+            format => format,
+        };
+        let free = matches!(filesystem, Format::Ext(_) | Format::Vfat);
+        let named = free || filesystem == Format::Erofs;
+        let uuid = named || disk;
         let container = matches!(format, Format::Container(_));
-        let sizes = "ext2, ext3 and ext4";
-        let names = "ext2, ext3, ext4 and erofs";
+        let names = "ext2, ext3, ext4, vfat and erofs, also in a disk";
+        let has_disk = self.disk != DiskOptions::default();
         let has_container = self.container != ContainerConfig::default();
         for (given, option, has, of) in [
-            (self.size.is_some(), "--size", sized, sizes),
-            (self.free.is_some(), "--free", sized, sizes),
+            (
+                self.size.is_some(),
+                "--size",
+                sized,
+                "ext2, ext3, ext4, vfat and disks",
+            ),
+            (
+                self.free.is_some(),
+                "--free",
+                free,
+                "ext2, ext3, ext4 and vfat, also in a disk",
+            ),
             (self.label.is_some(), "--fs-label", named, names),
-            (self.uuid.is_some(), "--fs-uuid", named, names),
+            (self.uuid.is_some(), "--fs-uuid", uuid, names),
+            (
+                has_disk,
+                "an option of disks",
+                disk,
+                "disks: --format disk, or NAME.img",
+            ),
             (has_container, "--oci-…", container, "container images"),
         ] {
             if given && !has {
                 return Err(Error::Option { option, of });
             }
         }
-        let longest = if sized { 16 } else { 15 };
+        let longest = match filesystem {
+            Format::Vfat => 11,
+            Format::Erofs => 15,
+            _ => 16,
+        };
         if self.label.as_ref().is_some_and(|label| label.len() > longest) {
             return Err(Error::Label { longest });
         }
+        self.disk.check()?;
         self.container.check()
     }
 }
@@ -191,12 +240,17 @@ mod tests {
             ("a.ext4", Some(Format::Ext(Generation::Ext4))),
             (".ext4", None),
             ("a.ext4/x", None),
-            ("a.img", None),
+            ("a.img", Some(Format::Disk(DiskImage::Raw))),
+            ("a.qcow2", Some(Format::Disk(DiskImage::Qcow2))),
+            ("a.image", None),
         ] {
             assert_eq!(Format::of_name(name.as_bytes()), format, "{name}");
         }
         let tar = Format::Tar(Compression::None);
         assert_eq!(tar.compressed_as(b"x.tgz.gz"), Format::Tar(Compression::Gzip));
+        let disk = Format::Disk(DiskImage::Raw);
+        assert_eq!(disk.compressed_as(b"x.VMDK"), Format::Disk(DiskImage::Vmdk));
+        assert_eq!(disk.compressed_as(b"x.ext4"), disk);
         assert_eq!(Format::Squashfs.compressed_as(b"x.gz"), Format::Squashfs);
     }
 }

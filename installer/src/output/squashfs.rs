@@ -27,6 +27,7 @@ impl Output for Squashfs {
         let options = TarOptions {
             compression: Compression::None,
             source_date_epoch: source.source_date_epoch,
+            times: Some((0, i64::from(u32::MAX))),
             // The format has user.*, trusted.* and security.* only.
             without_acls: true,
         };

@@ -128,17 +128,20 @@ fn packages(text: &str) -> Result<Of, String> {
     if text == "*" {
         return Ok(Of::All);
     }
-    if let Some(source) = text.strip_prefix("src:") {
-        return Ok(Of::Source(name(source)?));
-    }
-    if text.starts_with('/') {
-        return Ok(Of::Named(name(text)?, None));
-    }
-    let (package, architecture) = match text.rsplit_once(':') {
+    let (text, of_source) = match text.strip_prefix("src:") {
+        Some(source) => (source, true),
+        None => (text, false),
+    };
+    // A regular expression may have a colon in it.
+    let (package, architecture) = match text.rsplit_once(':').filter(|(_, after)| !after.contains('/')) {
         Some((package, architecture)) => (package, Some(architecture.to_owned())),
         None => (text, None),
     };
-    Ok(Of::Named(name(package)?, architecture))
+    let package = name(package)?;
+    Ok(match of_source {
+        true => Of::Source(package, architecture),
+        false => Of::Named(package, architecture),
+    })
 }
 
 fn match_of(text: &str) -> Result<Match, String> {

@@ -1,12 +1,7 @@
 //! What a Release file says of its archive, as far as preferences ask for it.
 
 use super::Name;
-use apt_solve::DEFAULT_PRIORITY;
 use deb_archive::Index;
-
-/// Priorities of archives that say `NotAutomatic`, and `ButAutomaticUpgrades` besides.
-const NOT_AUTOMATIC: i16 = 1;
-const AUTOMATIC_UPGRADES: i16 = 100;
 
 /// Fields of a Release file, and where it is.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +15,6 @@ pub(super) struct ReleaseFields {
     label: String,
     /// Host of the archive; empty for files of this machine.
     pub(super) host: String,
-    not_automatic: bool,
-    automatic_upgrades: bool,
 }
 
 impl ReleaseFields {
@@ -35,37 +28,12 @@ impl ReleaseFields {
             host: index.base.host_str().unwrap_or_default().to_owned(),
             ..Self::default()
         };
-        let Some(release) = &index.release else {
-            return fields;
-        };
-        fields.origin.clone_from(&release.identity.origin);
-        fields.label.clone_from(&release.identity.label);
-        let text = release.files.first().map_or(&[][..], |(_, text)| text);
-        for line in text.split(|byte| *byte == b'\n') {
-            let line = String::from_utf8_lossy(line);
-            let Some((name, value)) = line.split_once(':') else {
-                continue;
-            };
-            let (value, yes) = (value.trim(), value.trim().eq_ignore_ascii_case("yes"));
-            match name.to_ascii_lowercase().as_str() {
-                "version" => value.clone_into(&mut fields.version),
-                "notautomatic" => fields.not_automatic = yes,
-                "butautomaticupgrades" => fields.automatic_upgrades = yes,
-                // The list of files comes last.
-                "md5sum" | "sha1" | "sha256" | "sha512" => break,
-                _ => {}
-            }
+        if let Some(release) = &index.release {
+            fields.origin.clone_from(&release.identity.origin);
+            fields.label.clone_from(&release.identity.label);
+            fields.version.clone_from(&release.version);
         }
         fields
-    }
-
-    /// Returns the priority of an archive of which no preferences say anything.
-    pub(super) fn own_priority(&self) -> i16 {
-        match (self.not_automatic, self.automatic_upgrades) {
-            (false, _) => DEFAULT_PRIORITY,
-            (true, false) => NOT_AUTOMATIC,
-            (true, true) => AUTOMATIC_UPGRADES,
-        }
     }
 
     /// Whether a part of `release` fits: `a`, `n`, `v`, `o`, `l`, `c` or `b` with a value, or ` ` for a suite or codename.

@@ -50,7 +50,7 @@ impl ContainerConfig {
 }
 
 /// Returns a name with its tag, `latest` where it has none.
-pub(super) fn with_tag(name: &str) -> String {
+pub fn with_tag(name: &str) -> String {
     let last = name.rsplit('/').next().unwrap_or(name);
     match last.contains(':') {
         true => name.to_owned(),

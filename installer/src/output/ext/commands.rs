@@ -56,7 +56,7 @@ impl<'a> Commands<'a> {
         if meta.kind == FileType::Socket {
             return Ok(());
         }
-        let time = self.source.time_of(meta.mtime).clamp(0, i64::from(i32::MAX));
+        let time = time(self.source.time_of(meta.mtime));
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return self.root(stat, time);
         };
@@ -162,13 +162,16 @@ impl<'a> Commands<'a> {
             let file = self.source.scratch.join(format!("value-{}", self.values));
             std::fs::write(&file, value).map_err(Error::Write)?;
             let file = quoted(file.as_os_str().as_bytes());
-            self.line(path, &[b"ea_set -f", &file, name, &quoted(attribute.as_bytes())])?;
+            self.line(
+                path,
+                &[b"ea_set -f", &file, &named(name), &quoted(attribute.as_bytes())],
+            )?;
         }
         Ok(())
     }
 
     fn field(&mut self, path: &Path, name: &[u8], field: &str, value: &str) -> Result<(), Error> {
-        self.line(path, &[b"sif", name, field.as_bytes(), value.as_bytes()])
+        self.line(path, &[b"sif", &named(name), field.as_bytes(), value.as_bytes()])
     }
 
     /// Writes a command, on behalf of a file of the target.
@@ -182,6 +185,19 @@ impl<'a> Commands<'a> {
         }
         self.script.write_all(&line).map_err(Error::Write)?;
         self.script.write_all(b"\n").map_err(Error::Write)
+    }
+}
+
+/// Returns a time as debugfs takes it.
+pub(super) fn time(time: i64) -> i64 {
+    time.clamp(0, i64::from(i32::MAX))
+}
+
+/// Returns a word that names a file that is there, where `<12>` would be an inode.
+fn named(word: &[u8]) -> Vec<u8> {
+    match word.starts_with(b"\"<") {
+        true => [b"\"./", word.get(1..).unwrap_or_default()].concat(),
+        false => word.to_vec(),
     }
 }
 
@@ -209,6 +225,8 @@ mod tests {
     #[test]
     fn words_are_quoted() {
         assert_eq!(quoted(b"a \"b\""), b"\"a \"\"b\"\"\"");
+        assert_eq!(named(&quoted(b"<12>")), b"\"./<12>\"");
+        assert_eq!(named(&quoted(b"a")), b"\"a\"");
         assert_eq!(relative(Path::new("/etc/x")), Path::new("etc/x"));
     }
 }

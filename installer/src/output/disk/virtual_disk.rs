@@ -1,0 +1,118 @@
+//! Formats of virtual machines' disks, made by qemu-img(1). What it makes up anew each time is set to what the content
+//! decides.
+
+use super::super::maker::Maker;
+use super::super::{Error, Source};
+use super::options::DiskImage;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+pub(super) const QEMU_IMG: Maker = Maker {
+    program: "qemu-img",
+    package: "qemu-utils",
+    makes: "qcow2, VHD and VMDK",
+};
+
+/// Size of the head and the foot of a VHD.
+const FOOT: usize = 512;
+/// 2000, from which a VHD counts its seconds.
+const YEAR_2000: i64 = 946_684_800;
+/// Bytes in which a VMDK says what it is.
+const DESCRIPTION: u64 = 64 << 10;
+
+/// Makes the image of a raw disk in a file that is not there yet.
+///
+/// # Errors
+/// Those of qemu-img, [`Error::Write`].
+pub(super) fn convert(
+    source: &Source<'_>,
+    format: DiskImage,
+    raw: &Path,
+    image: &Path,
+    uuid: &str,
+) -> Result<(), Error> {
+    let mut call = QEMU_IMG.call(source.time(), &source.scratch.join("qemu-img.log"))?;
+    call.args(["convert", "-f", "raw", "-O"]);
+    call.args(match format {
+        DiskImage::Raw => &["raw"][..],
+        DiskImage::Qcow2 => &["qcow2"],
+        // As large as the disk, to the sector.
+        DiskImage::Vhd => &["vpc", "-o", "subformat=dynamic,force_size=on"],
+        DiskImage::Vmdk => &["vmdk", "-o", "subformat=monolithicSparse"],
+    });
+    call.args([raw, image]);
+    call.output()?;
+    let settled = match format {
+        DiskImage::Raw | DiskImage::Qcow2 => Ok(()),
+        DiskImage::Vhd => settle_vhd(image, source.time(), uuid),
+        DiskImage::Vmdk => settle_vmdk(image, uuid),
+    };
+    settled.map_err(Error::Write)
+}
+
+/// Sets the time and the UUID of a VHD (Virtual Hard Disk Image Format Specification, "Hard Disk Footer Format").
+fn settle_vhd(image: &Path, time: i64, uuid: &str) -> std::io::Result<()> {
+    let mut file = File::options().read(true).write(true).open(image)?;
+    let end = file.metadata()?.len().saturating_sub(FOOT as u64);
+    for at in [0, end] {
+        let mut foot = [0; FOOT];
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut foot)?;
+        settle_foot(&mut foot, time, uuid);
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(&foot)?;
+    }
+    Ok(())
+}
+
+fn settle_foot(foot: &mut [u8; FOOT], time: i64, uuid: &str) {
+    let seconds = u32::try_from(time - YEAR_2000).unwrap_or_default();
+    let uuid = deb_types::parse_hex::<16>(&uuid.replace('-', "")).unwrap_or_default();
+    let mut put = |at: usize, bytes: &[u8]| {
+        if let Some(field) = foot.get_mut(at..at + bytes.len()) {
+            field.copy_from_slice(bytes);
+        }
+    };
+    put(24, &seconds.to_be_bytes());
+    put(64, &[0; 4]);
+    put(68, &uuid);
+    let sum = !foot
+        .iter()
+        .fold(0_u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
+    if let Some(field) = foot.get_mut(64..68) {
+        field.copy_from_slice(&sum.to_be_bytes());
+    }
+}
+
+/// Sets the number of a VMDK's content, eight hexadecimal digits after `CID=` in its description.
+fn settle_vmdk(image: &Path, uuid: &str) -> std::io::Result<()> {
+    let mut file = File::options().read(true).write(true).open(image)?;
+    let mut begin = Vec::new();
+    (&file).take(DESCRIPTION).read_to_end(&mut begin)?;
+    let found = begin.windows(5).position(|bytes| bytes == b"\nCID=");
+    if let Some(at) = found {
+        file.seek(SeekFrom::Start(at as u64 + 5))?;
+        let number: String = uuid.chars().take(8).collect();
+        file.write_all(number.as_bytes())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foot_has_its_sum() {
+        let mut foot = [0; FOOT];
+        foot[..8].copy_from_slice(b"conectix");
+        settle_foot(&mut foot, YEAR_2000 + 258, "01000000-0000-8000-8000-000000000002");
+        assert_eq!(foot[24..28], [0, 0, 1, 2]);
+        assert_eq!((foot[68], foot[83]), (1, 2));
+        let stored = u32::from_be_bytes([foot[64], foot[65], foot[66], foot[67]]);
+        foot[64..68].fill(0);
+        let sum: u32 = foot.iter().map(|byte| u32::from(*byte)).sum();
+        assert_eq!(stored, !sum);
+    }
+}
