@@ -47,11 +47,12 @@ use changes::Host;
 use deb_arch::Architecture;
 use dpkg_db::{Database, Status};
 use engine::Engine;
-use fault::{Fault, Result, with_causes};
+use fault::{Fault, Result};
 use messages::Messages;
 use rootless_install_fs::Target;
 use std::fs::File;
 use std::sync::Arc;
+use task_progress::with_causes;
 use task_progress::{Cancel, Reporter};
 
 /// Does the action of a call, and returns dpkg's exit status: 0, 1 where the answer to a question is no or a package

@@ -35,5 +35,7 @@ pub mod preseed;
 pub mod settings;
 pub mod source_packages;
 pub mod staging;
+pub mod statistics;
 mod sys;
 pub mod target_spec;
+pub mod whole_file;

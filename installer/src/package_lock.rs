@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use crate::whole_file::WholeFile;
 use serde::{Deserialize, Serialize};
 
 use deb_archive::{Index, SourceFormat, SourceList, sources_list};
@@ -264,18 +265,26 @@ impl PackageLock {
         Ok(lock)
     }
 
-    /// Writes the lock to a file that was begun; it appears whole, or as it was.
+    /// Begins a file that a lock will be in, before anything else is done.
     ///
     /// # Errors
     /// [`LockError::Write`].
-    pub fn write(&self, to: LockFile) -> Result<(), LockError> {
-        let LockFile { mut file, path } = to;
-        let failed = |source| LockError::Write {
-            path: path.clone(),
+    pub fn begin(path: &Path) -> Result<WholeFile, LockError> {
+        WholeFile::begin(path).map_err(|source| LockError::Write {
+            path: path.to_owned(),
             source,
-        };
-        self.print(&mut file).map_err(failed)?;
-        file.persist(&path).map(drop).map_err(|error| failed(error.error))
+        })
+    }
+
+    /// Writes the lock to a file that was begun.
+    ///
+    /// # Errors
+    /// [`LockError::Write`].
+    pub fn write(&self, to: WholeFile) -> Result<(), LockError> {
+        let path = to.path().to_owned();
+        let mut text = Vec::new();
+        let done = self.print(&mut text).and_then(|()| to.finish(&text));
+        done.map_err(|source| LockError::Write { path, source })
     }
 
     /// Writes the lock as text.
@@ -351,39 +360,6 @@ impl PackageLock {
             Ok(list)
         };
         self.sources.iter().map(list).collect()
-    }
-}
-
-/// A file that is to become a lock: where it cannot, that is known before anything else is done.
-#[derive(Debug)]
-pub struct LockFile {
-    file: tempfile::NamedTempFile,
-    path: PathBuf,
-}
-
-impl LockFile {
-    /// Begins it, beside its place.
-    ///
-    /// # Errors
-    /// [`LockError::Write`].
-    pub fn begin(path: &Path) -> Result<Self, LockError> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let made = match path.is_dir() {
-            true => Err(io::ErrorKind::IsADirectory.into()),
-            false => tempfile::Builder::new()
-                .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-                .tempfile_in(parent.unwrap_or(Path::new("."))),
-        };
-        match made {
-            Ok(file) => Ok(Self {
-                file,
-                path: path.to_owned(),
-            }),
-            Err(source) => Err(LockError::Write {
-                path: path.to_owned(),
-                source,
-            }),
-        }
     }
 }
 

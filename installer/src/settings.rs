@@ -69,6 +69,8 @@ pub struct Settings {
     pub dry_run: bool,
     /// Whether it is printed as a lock.
     pub plan_as_lock: bool,
+    /// File of the statistics that are written; none for no statistics.
+    pub statistics: Option<PathBuf>,
     /// File of the lock that is written; none for no lock.
     pub lock: Option<PathBuf>,
     /// The lock whose packages are installed.

@@ -303,3 +303,34 @@ scenario!(
     }
     plan(&lax, &[&keyring[..], &["--allow-older-release"]].concat())?.succeeded();
 });
+
+scenario!(
+    /// --stats: times, sizes and scripts as JSON, also of a run that fails; a file that cannot be written ends it at once.
+    statistics_of_a_run, CONFIGURE, {
+    let slow = package("slow")?.script("postinst", "#!/bin/sh\nsleep 0.3\n");
+    let archive = Synthetic::with(&[slow, package("bad")?.script("postinst", "#!/bin/sh\nexit 9\n")])?;
+    let file = archive.work.path("home").join("stats.json");
+    let option = format!("--stats={}", file.display());
+    let figures = || -> serde_json::Value { serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap() };
+    archive.install("slow", "one.tar").option(&option).end()?.succeeded();
+    let first = figures();
+    assert_eq!((&first["form"], &first["failure"], &first["variant"]), (&1.into(), &serde_json::Value::Null, &"essential".into()));
+    assert_eq!(first["architecture"], archive.foreign().debian);
+    let size = std::fs::metadata(archive.work.out("one.tar")).unwrap().len();
+    assert_eq!(first["bytes"]["output"], size);
+    assert!(first["peak"]["disk"].as_u64() > Some(size) && first["peak"]["memory"].as_u64() > Some(1 << 20), "{first}");
+    assert!(first["bytes"]["downloaded"].as_u64() > Some(0) && first["stages"]["configure"].as_f64() > Some(0.3), "{first}");
+    let scripts = first["scripts"].as_array().unwrap();
+    let of = scripts.iter().find(|script| script["package"] == "slow").unwrap();
+    assert!(of["seconds"].as_f64() > Some(0.3) && of["failure"].is_null(), "{of}");
+    archive.install("slow", "two.tar").option(&option).end()?.succeeded();
+    let second = figures();
+    assert_eq!((&second["bytes"]["downloaded"], &second["files"]["all"]), (&0.into(), &second["files"]["from_cache"]), "{second}");
+    archive.install("bad", "three.tar").option(&option).end()?.failed_with(&["bad", "exit status 9"]);
+    let third = figures();
+    assert!(third["failure"].as_str().unwrap().contains("postinst"), "{third}");
+    archive.mirror.forget();
+    let nowhere = archive.install("slow", "four.tar").option("--stats=nowhere/stats.json").end()?;
+    nowhere.failed_with(&["cannot write the statistics nowhere/stats.json"]);
+    assert!(archive.mirror.requests().is_empty());
+});

@@ -46,6 +46,26 @@ pub fn ascii(text: &str) -> String {
     out
 }
 
+/// Returns an error and its causes in one line. Errors often repeat their causes: what is said is not said again.
+///
+/// ```
+/// let inner = std::io::Error::other("the disk is on fire");
+/// let outer = std::io::Error::other(inner);
+/// assert_eq!(task_progress::with_causes(&outer), "the disk is on fire");
+/// ```
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 struct Escaped<'a>(&'a [u8]);
 
 impl fmt::Display for Escaped<'_> {

@@ -36,7 +36,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 pub use cancel::{Cancel, Cancelled, Diverted, OnCancel, WINDOW, end_now};
-pub use escape::{ascii, escape, escape_bytes, escape_path};
+pub use escape::{ascii, escape, escape_bytes, escape_path, with_causes};
 pub use summary::Summary;
 pub use tally::Tally;
 

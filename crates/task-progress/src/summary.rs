@@ -19,6 +19,12 @@ pub struct Summary {
     pub unpacked: u64,
     /// Number of maintainer scripts that ran.
     pub scripts: usize,
+    /// The scripts, in the order in which they ended.
+    pub script_times: Vec<ScriptTime>,
+    /// Number of files that were fetched, or were in the cache already.
+    pub files: usize,
+    /// Number of those that were in the cache.
+    pub files_from_cache: usize,
     /// Time of each stage, in the order in which they first ended; repeated
     /// stages are added up.
     pub stages: Vec<(Stage, Duration)>,
@@ -32,6 +38,8 @@ pub struct Summary {
     pub output: Option<PathBuf>,
     /// Size of the archive as written, in bytes; none for a directory.
     pub output_bytes: Option<u64>,
+    /// Bytes on the disk of the work directory when it was the largest; none where nobody has asked.
+    pub disk: Option<u64>,
     /// Path of the log.
     pub log: Option<PathBuf>,
     /// Number of warnings.
@@ -42,6 +50,19 @@ pub struct Summary {
     pub processor: Vec<(String, bool)>,
     /// Differences caused by this machine's limits, a sentence each.
     pub lost: Vec<String>,
+}
+
+/// A maintainer script that ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptTime {
+    /// Its package.
+    pub package: String,
+    /// The script and its arguments.
+    pub script: String,
+    /// Time it took.
+    pub elapsed: Duration,
+    /// Failure, as `exit status 1` or `signal 9`; none for success.
+    pub failure: Option<String>,
 }
 
 impl fmt::Display for Summary {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::summary::peak_memory;
+use super::summary::{ScriptTime, peak_memory};
 use super::{Event, Reporter, Summary};
 
 /// Forwards every event and adds up the figures of the run.
@@ -51,14 +51,31 @@ impl Reporter for Tally {
                     }
                 }
                 Event::DownloadAdvanced { bytes } => sums.downloaded += bytes,
-                Event::DownloadFinished {
-                    size, cached: true, ..
-                } => sums.from_cache += size,
+                Event::DownloadFinished { size, cached, .. } => {
+                    sums.files += 1;
+                    if cached {
+                        sums.files_from_cache += 1;
+                        sums.from_cache += size;
+                    }
+                }
                 Event::Unpacked { bytes, .. } => {
                     sums.packages += 1;
                     sums.unpacked += bytes;
                 }
-                Event::ScriptFinished { .. } => sums.scripts += 1,
+                Event::ScriptFinished {
+                    package,
+                    script,
+                    failure,
+                    elapsed,
+                } => {
+                    sums.scripts += 1;
+                    sums.script_times.push(ScriptTime {
+                        package: package.to_owned(),
+                        script: script.to_owned(),
+                        elapsed,
+                        failure: failure.map(str::to_owned),
+                    });
+                }
                 Event::Warning { .. } => sums.warnings += 1,
                 Event::ProcessorAsked { extension, has } => {
                     let asked = (extension.to_owned(), has);
@@ -108,7 +125,18 @@ mod tests {
                 has: true,
             });
         }
+        tally.event(&Event::ScriptFinished {
+            package: "a",
+            script: "postinst configure",
+            failure: None,
+            elapsed: Duration::from_secs(3),
+        });
         let summary = tally.summary();
+        assert_eq!(
+            (summary.files, summary.files_from_cache, summary.scripts),
+            (2, 1, 1)
+        );
+        assert_eq!(summary.script_times[0].script, "postinst configure");
         assert_eq!(summary.processor, [("SSE2".to_owned(), true)]);
         assert!(summary.to_string().contains("taken to have SSE2"));
         assert_eq!(summary.stages, [(stage, Duration::from_secs(3))]);

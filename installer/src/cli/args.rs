@@ -307,6 +307,10 @@ pub struct Args {
     #[arg(long, visible_alias = "logfile", value_name = "FILE")]
     pub log: Option<PathBuf>,
 
+    /// Write the run's times, sizes and scripts to a file, as JSON, also where it fails
+    #[arg(long, value_name = "FILE")]
+    pub stats: Option<PathBuf>,
+
     /// Keep the work directory when something fails, to look at it
     ///
     /// It is beside the target; the next run for the same target removes it.

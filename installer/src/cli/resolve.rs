@@ -193,6 +193,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         keep_failed: args.keep_failed,
         dry_run: args.dry_run,
         plan_as_lock: false,
+        statistics: args.stats,
         lock: None,
         locked: None,
         verbosity: match (args.quiet, args.debug, args.verbose) {

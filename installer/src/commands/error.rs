@@ -222,6 +222,14 @@ pub enum Error {
         /// The failure.
         source: std::io::Error,
     },
+    /// Statistics could not be written.
+    #[error("cannot write the statistics {}", path.display())]
+    Statistics {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The failure.
+        source: std::io::Error,
+    },
     /// The plan could not be printed.
     #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
@@ -282,6 +290,7 @@ impl Error {
             | Self::Planned { .. }
             | Self::HookRoot { .. }
             | Self::RealOwners { .. }
+            | Self::Statistics { .. }
             | Self::Print(_) => None,
         }
     }

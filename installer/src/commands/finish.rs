@@ -4,6 +4,7 @@ use super::error::Error;
 use crate::output::{self, Format, Output as _, Sink, Source};
 use crate::settings::Settings;
 use crate::staging::Staging;
+use crate::statistics;
 use crate::target_spec::TargetSpec;
 use rootless_install_fs::{Marker, Target};
 use std::fs::{File, OpenOptions};
@@ -18,6 +19,8 @@ pub(super) struct Output {
     pub(super) path: Option<PathBuf>,
     /// Size of an archive in bytes; none for a directory.
     pub(super) bytes: Option<u64>,
+    /// Bytes on the disk of the work directory when it was the largest, where statistics are wanted.
+    pub(super) disk: Option<u64>,
 }
 
 /// Makes the result of the target, and gives it its name.
@@ -64,9 +67,14 @@ pub(super) fn finish(
         }
     };
     cancel.check()?;
+    let disk = settings
+        .statistics
+        .is_some()
+        .then(|| statistics::on_disk(staging.directory()));
     Ok(Output {
         path: staging.commit()?,
         bytes,
+        disk,
     })
 }
 

@@ -10,9 +10,10 @@ use crate::archives::Archives;
 use crate::hooks::moments::{MomentOptions, RunHooks, with_hooks};
 use crate::native_root_source;
 use crate::output::Output as _;
-use crate::package_lock::LockFile;
+use crate::package_lock::PackageLock;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{self, Staging};
+use crate::statistics::Statistics;
 use crate::target_spec::TargetSpec;
 use rootless_install_fs::Target;
 use script_host::ScriptRootKind;
@@ -20,7 +21,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use task_progress::{Cancel, Reporter, Summary, Tally};
+use task_progress::{Cancel, Reporter, Summary, Tally, with_causes};
 
 /// Makes what the settings ask for, and returns a summary. Nothing is left behind where that fails, unless the
 /// settings keep the work directory.
@@ -31,11 +32,25 @@ pub fn run(settings: &Settings, reporter: Arc<dyn Reporter>, cancel: &Cancel) ->
     let tally = Arc::new(Tally::new(reporter));
     let reporter = Arc::clone(&tally) as Arc<dyn Reporter>;
     begin();
+    let statistics = settings
+        .statistics
+        .as_deref()
+        .map(Statistics::begin)
+        .transpose()?;
     let done = if settings.dry_run {
         print_plan(settings, &reporter, cancel).map(|()| tally.summary())
     } else {
         make(settings, &tally, &reporter, cancel)
     };
+    if let Some(statistics) = statistics {
+        let failure = done.as_ref().err().map(|error| with_causes(error));
+        let summary = done.as_ref().map_or_else(|_| tally.summary(), Summary::clone);
+        let written = statistics.write(settings, &summary, failure.as_deref());
+        // What has failed before is told.
+        if done.is_ok() {
+            written?;
+        }
+    }
     match (done, cancel.check()) {
         // A failure after the user's signal has that as its cause: the signal ends all processes of the run.
         (Err(error), Err(cancelled)) if !error.is_cancelled() => {
@@ -48,7 +63,7 @@ pub fn run(settings: &Settings, reporter: Arc<dyn Reporter>, cancel: &Cancel) ->
 
 /// Prints the plan on standard output; where an archive would be written there, on standard error.
 fn print_plan(settings: &Settings, reporter: &Arc<dyn Reporter>, cancel: &Cancel) -> Result<(), Error> {
-    let file = settings.lock.as_deref().map(LockFile::begin).transpose()?;
+    let file = settings.lock.as_deref().map(PackageLock::begin).transpose()?;
     let SetUp { settings, local, .. } = &SetUp::planned(settings)?;
     let archives = Archives::open(&settings.cache, &settings.archives, Arc::clone(reporter), cancel)?;
     let wanted = mode::wanted(settings);
@@ -85,7 +100,7 @@ fn make(
     let executes = settings.system.is_redirected() || scripts_run != ScriptRootKind::Target;
     staging::check_cache(&settings.cache, executes)?;
     check_native_tools(settings, scripts_run)?;
-    let lock_file = settings.lock.as_deref().map(LockFile::begin).transpose()?;
+    let lock_file = settings.lock.as_deref().map(PackageLock::begin).transpose()?;
     let staging = create_staging(settings)?;
     let target = Target::open(&staging.root())?;
     let scratch = Staging::scratch(&settings.cache.join("run"))?;
@@ -151,6 +166,7 @@ fn make(
     Ok(Summary {
         output: output.path,
         output_bytes: output.bytes,
+        disk: output.disk,
         deferred: deferred
             .map(|(key, why)| (key.name.clone(), why.to_string()))
             .collect(),

@@ -1,7 +1,7 @@
 //! Actions on the list of available packages: `--record-avail`, `--update-avail`, `--merge-avail`, `--clear-avail`.
 
 use super::deb_files::{archive_files, summary};
-use super::fault::{Fault, Result, errno_text, with_causes};
+use super::fault::{Fault, Result, errno_text};
 use super::messages::Messages;
 use super::options::{Action, Call};
 use deb_types::raw_text;
@@ -10,6 +10,7 @@ use dpkg_db::{ADMIN, Available, Database};
 use rootless_install_fs::{FileType, Meta, Target};
 use std::ffi::OsStr;
 use std::path::Path;
+use task_progress::with_causes;
 
 /// Does such an action. Returns whether each archive was recorded.
 pub(super) fn change(call: &Call, target: &Target, database: &Database, messages: &Messages) -> Result<bool> {

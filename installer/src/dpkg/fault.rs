@@ -6,6 +6,7 @@ use deb_unpack::DebError;
 use dpkg_db::DpkgError;
 use script_host::SessionError;
 use std::error::Error;
+use task_progress::with_causes;
 
 /// Reason why something was not done, and its reach.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,20 +19,6 @@ pub(super) enum Fault {
 
 /// Result of an action.
 pub(super) type Result<T = (), E = Fault> = std::result::Result<T, E>;
-
-/// Returns an error and its causes in one line.
-pub(super) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
-}
 
 /// Returns the system's text for an error as dpkg prints it: without the number.
 pub(super) fn errno_text(error: &std::io::Error) -> String {

@@ -95,7 +95,7 @@ impl Engine<'_, '_> {
         if let Err(error) = self.target.remove_dir(used) {
             let why = match error.io_kind() {
                 Some(std::io::ErrorKind::DirectoryNotEmpty) => "Directory not empty".to_owned(),
-                _ => super::fault::with_causes(&error),
+                _ => task_progress::with_causes(&error),
             };
             self.messages.warning(&format!(
                 "unable to delete old directory '{}': {why}",

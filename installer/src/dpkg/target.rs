@@ -1,6 +1,6 @@
 //! The target of a call: its architecture, its database, and the locks that allow to change it.
 
-use super::fault::{Fault, Result, errno_text, with_causes};
+use super::fault::{Fault, Result, errno_text};
 use super::options::{Action, Call, Options};
 use crate::finished;
 use crate::staging::{check_limits, check_machine, check_xattrs};
@@ -11,6 +11,7 @@ use rootless_install_fs::Target;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use std::fs::File;
 use std::path::Path;
+use task_progress::with_causes;
 
 /// Returns the target's own architecture: that of its database, else `--arch`, else that of the first archive that has one,
 /// else this machine's.

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use task_progress::{Cancel, Event, Reporter, escape};
+use task_progress::{Cancel, Event, Reporter, escape, with_causes};
 
 /// Reason why the hooks of a moment could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +96,7 @@ pub fn with_hooks<T, E: From<SessionError>>(
         directory: &options.context.directory,
         skip_devices: &options.context.skip_devices,
     };
-    let answer = |words: &[OsString]| special.run(words).map_err(|error| error.in_words());
+    let answer = |words: &[OsString]| special.run(words).map_err(|error| with_causes(&error));
     let sink = Arc::clone(options.reporter);
     let place = HookPlaceOptions {
         target: options.target,
@@ -218,7 +218,7 @@ impl RunHooks for Moments<'_> {
                 };
                 words(&hook.text)
                     .and_then(|words| special.run(&words))
-                    .map_err(|error| HookError::new(hook, format!("failed: {}", error.in_words()), &[]))?;
+                    .map_err(|error| HookError::new(hook, format!("failed: {}", with_causes(&error)), &[]))?;
             } else {
                 self.execute(&mut place, hook, &variables, unrunnable)?;
             }

@@ -79,20 +79,6 @@ impl SpecialError {
         let path = path.to_owned();
         move |source| Self::Outside { action, path, source }
     }
-
-    /// Returns the error and its causes in words.
-    pub fn in_words(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let said = error.to_string();
-            if !text.contains(&said) {
-                text = format!("{text}: {said}");
-            }
-            cause = error.source();
-        }
-        text
-    }
 }
 
 type Result<T> = std::result::Result<T, SpecialError>;

@@ -10,6 +10,7 @@ use rootless_install_fs::{FileType, Target};
 use std::collections::HashSet;
 use std::path::Path;
 use task_progress::Cancel;
+use task_progress::with_causes;
 
 /// Suffixes of files in `info` that are no package's.
 const OF_NOBODY: [&str; 1] = ["format"];
@@ -74,16 +75,6 @@ pub(super) fn check(target: &Target, quick: bool, report: &mut Report, cancel: &
         }
     }
     Ok(())
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// What a call of dpkg that was killed leaves in its directory.

@@ -1,5 +1,6 @@
 use super::*;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use task_progress::with_causes;
 
 struct Scene {
     directory: tempfile::TempDir,
@@ -123,7 +124,7 @@ fn links_never_lead_out_of_the_target() {
         "copy-in new /etc/up",
         "tar-out /etc/up/secret out.tar",
     ] {
-        let error = scene.run(hook).unwrap_err().in_words();
+        let error = with_causes(&scene.run(hook).unwrap_err());
         assert!(error.contains("in the target, does not exist"), "{hook}: {error}");
     }
     // A link at the end is followed, inside.
@@ -162,13 +163,7 @@ fn archives_go_in_and_out() {
         "this is no archive at all, and shorter than a block",
     )
     .unwrap();
-    assert!(
-        other
-            .run("tar-in no.tar /usr")
-            .unwrap_err()
-            .in_words()
-            .contains("no.tar")
-    );
+    assert!(with_causes(&other.run("tar-in no.tar /usr").unwrap_err()).contains("no.tar"));
 }
 
 #[test]
@@ -185,7 +180,7 @@ fn names_that_lead_out_of_an_archives_directory_are_refused() {
     let mut bytes = header.as_bytes().to_vec();
     bytes.extend_from_slice(&[0; 1024]);
     fs::write(scene.work("evil.tar"), bytes).unwrap();
-    let error = scene.run("tar-in evil.tar /etc").unwrap_err().in_words();
+    let error = with_causes(&scene.run("tar-in evil.tar /etc").unwrap_err());
     assert!(error.contains("../escape"), "{error}");
 }
 
@@ -215,13 +210,7 @@ fn what_is_copied_out_belongs_to_the_user() {
     assert_eq!(fs::read(scene.work("flat/f")).unwrap(), b"x");
     let null = Meta::of_root(FileType::CharDevice { major: 1, minor: 3 }, 0o666);
     scene.target.make_node(Path::new("/etc/d/null"), &null).unwrap();
-    assert!(
-        scene
-            .run("copy-out /etc/d made")
-            .unwrap_err()
-            .in_words()
-            .contains("device")
-    );
+    assert!(with_causes(&scene.run("copy-out /etc/d made").unwrap_err()).contains("device"));
 }
 
 #[test]
@@ -240,15 +229,9 @@ fn what_is_wrong_is_said() {
         ("sync-out /etc/plain x", "is no directory"),
         ("copy-out /missing x", "does not exist"),
     ] {
-        let error = scene.run(hook).unwrap_err().in_words();
+        let error = with_causes(&scene.run(hook).unwrap_err());
         assert!(error.contains(said), "{hook}: {error}");
     }
     scene.link("/etc/loop", "loop");
-    assert!(
-        scene
-            .run("download /etc/loop x")
-            .unwrap_err()
-            .in_words()
-            .contains("too many links")
-    );
+    assert!(with_causes(&scene.run("download /etc/loop x").unwrap_err()).contains("too many links"));
 }
