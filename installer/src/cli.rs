@@ -29,6 +29,7 @@ pub mod plan;
 pub mod resolve;
 mod rm;
 pub mod run;
+mod sbom;
 mod stat;
 pub mod state;
 mod unpack;
@@ -46,7 +47,6 @@ use clap::error::{ContextKind, ErrorKind};
 pub use args::{Args, Cli};
 pub use exit::Exit;
 
-use crate::command_names::ON_TARGETS;
 use crate::commands;
 use crate::settings::Settings;
 use crate::staging;
@@ -122,22 +122,28 @@ fn make(arguments: &[OsString], environment: &environment::Environment, style: S
 /// A command on targets: it gets its name, the arguments that begin with it, the environment and the style.
 type OnTargets = fn(&str, &[OsString], &environment::Environment, Style) -> ExitCode;
 
+/// The commands on targets, which [`command_names`](crate::command_names) knows as well.
+const ON_TARGETS: [(&str, OnTargets); 13] = [
+    ("pack", pack::main),
+    ("unpack", unpack::main),
+    ("check", check::main),
+    ("stat", stat::main),
+    ("sbom", sbom::main),
+    ("chown", change::main),
+    ("chmod", change::main),
+    ("mknod", change::main),
+    ("setcap", change::main),
+    ("mount", mount::main),
+    ("umount", mount::unmount),
+    ("adopt", adopt::main),
+    ("rm", rm::main),
+];
+
 /// Returns the command on targets that the first argument names.
 fn on_targets(arguments: &[OsString]) -> Option<(&'static str, OnTargets)> {
     let first = arguments.get(1)?;
-    let name = ON_TARGETS.iter().find(|word| first == *word)?;
-    let command: OnTargets = match *name {
-        "pack" => pack::main,
-        "unpack" => unpack::main,
-        "check" => check::main,
-        "stat" => stat::main,
-        "rm" => rm::main,
-        "adopt" => adopt::main,
-        "mount" => mount::main,
-        "umount" => mount::unmount,
-        _ => change::main,
-    };
-    Some((name, command))
+    let (name, command) = ON_TARGETS.iter().find(|(name, _)| first == *name)?;
+    Some((name, *command))
 }
 
 /// Prints what clap says of a command line, and returns the exit status.

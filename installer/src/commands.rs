@@ -22,6 +22,7 @@ pub mod real_owners;
 pub mod rm;
 pub mod run;
 pub mod run_archive;
+pub mod sbom;
 mod set_up;
 pub mod stat;
 pub mod unpack;

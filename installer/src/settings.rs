@@ -7,6 +7,7 @@ use crate::output::ImageOptions;
 use crate::package_lock::PackageLock;
 use crate::preferences::Preferences;
 use crate::preseed::Selections;
+use crate::sbom::SbomFormat;
 use crate::target_spec::TargetSpec;
 use apt_solve::{Mmdebstrap, Variant};
 use deb_arch::Architecture;
@@ -69,6 +70,8 @@ pub struct Settings {
     pub dry_run: bool,
     /// Whether it is printed as a lock.
     pub plan_as_lock: bool,
+    /// Bills of materials that are written.
+    pub sboms: Vec<SbomFile>,
     /// File of the statistics that are written; none for no statistics.
     pub statistics: Option<PathBuf>,
     /// File of the lock that is written; none for no lock.
@@ -121,6 +124,15 @@ impl Additions {
             None => target_files(lists),
         }
     }
+}
+
+/// A bill of materials that is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SbomFile {
+    /// Its form.
+    pub format: SbomFormat,
+    /// Its file.
+    pub path: PathBuf,
 }
 
 /// Steps of an installation that are left out, by mmdebstrap's names for them.

@@ -17,6 +17,7 @@ use super::resolve::{self, SettingsError};
 use super::state::StateArgs;
 use super::values::{self, Names};
 use crate::merge_usr::MergedUsr;
+use crate::settings::SbomFile;
 use crate::settings::{Mode, Settings};
 use script_host::unrunnable::OnUnrunnable;
 
@@ -306,6 +307,12 @@ pub struct Args {
     /// [default: a new file in the cache, named when something fails]
     #[arg(long, visible_alias = "logfile", value_name = "FILE")]
     pub log: Option<PathBuf>,
+
+    /// Write a software bill of materials: `spdx=FILE` or `cyclonedx=FILE`
+    ///
+    /// SPDX 2.3 or CycloneDX 1.6 as JSON: packages with versions, sources, hashes and licences. May be given more than once.
+    #[arg(long, value_name = "FORM=FILE", value_parser = super::sbom::file)]
+    pub sbom: Vec<SbomFile>,
 
     /// Write the run's times, sizes and scripts to a file, as JSON, also where it fails
     #[arg(long, value_name = "FILE")]

@@ -194,6 +194,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         dry_run: args.dry_run,
         plan_as_lock: false,
         statistics: args.stats,
+        sboms: args.sbom,
         lock: None,
         locked: None,
         verbosity: match (args.quiet, args.debug, args.verbose) {

@@ -222,6 +222,17 @@ pub enum Error {
         /// The failure.
         source: std::io::Error,
     },
+    /// A bill of materials cannot be made.
+    #[error(transparent)]
+    Sbom(#[from] crate::sbom::SbomError),
+    /// A bill of materials could not be written.
+    #[error("cannot write the bill of materials {}", path.display())]
+    SbomFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The failure.
+        source: std::io::Error,
+    },
     /// Statistics could not be written.
     #[error("cannot write the statistics {}", path.display())]
     Statistics {
@@ -290,6 +301,8 @@ impl Error {
             | Self::Planned { .. }
             | Self::HookRoot { .. }
             | Self::RealOwners { .. }
+            | Self::Sbom(_)
+            | Self::SbomFile { .. }
             | Self::Statistics { .. }
             | Self::Print(_) => None,
         }

@@ -5,12 +5,14 @@ use super::error::Error;
 use super::finish::finish;
 use super::mode;
 use super::prepare::Prepared;
+use super::sbom::SbomFiles;
 use super::set_up::SetUp;
 use crate::archives::Archives;
 use crate::hooks::moments::{MomentOptions, RunHooks, with_hooks};
 use crate::native_root_source;
 use crate::output::Output as _;
 use crate::package_lock::PackageLock;
+use crate::sbom::Sbom;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{self, Staging};
 use crate::statistics::Statistics;
@@ -101,6 +103,7 @@ fn make(
     staging::check_cache(&settings.cache, executes)?;
     check_native_tools(settings, scripts_run)?;
     let lock_file = settings.lock.as_deref().map(PackageLock::begin).transpose()?;
+    let sboms = SbomFiles::begin(&settings.sboms)?;
     let staging = create_staging(settings)?;
     let target = Target::open(&staging.root())?;
     let scratch = Staging::scratch(&settings.cache.join("run"))?;
@@ -135,9 +138,8 @@ fn make(
             cancel,
         )?;
         let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
-        let lock = lock_file
-            .as_ref()
-            .map(|_| prepared.lock(settings, &universes, &chosen));
+        let lock =
+            (lock_file.is_some() || !sboms.is_empty()).then(|| prepared.lock(settings, &universes, &chosen));
         let deferred = CarryOut {
             settings,
             prepared: &prepared,
@@ -155,12 +157,28 @@ fn make(
         .run()?;
         Ok::<_, Error>((deferred, lock))
     })?;
+    let sbom = (!sboms.is_empty())
+        .then(|| {
+            let name = format!(
+                "{}-{}-{}",
+                settings.archives.suite,
+                settings.system.arch.name,
+                settings.variant.as_str()
+            );
+            let epoch = settings.system.scripts.source_date_epoch;
+            let epoch = epoch.and_then(|epoch| u64::try_from(epoch).ok());
+            Sbom::of(&target, settings.system.arch.name, &name, lock.as_ref(), epoch)
+        })
+        .transpose()?;
     let output = thread::scope(|scope| {
         scope.spawn(|| drop(scratch));
         finish(settings, staging, &target, &**reporter, cancel)
     })?;
     if let (Some(lock), Some(file)) = (lock, lock_file) {
         lock.write(file)?;
+    }
+    if let Some(sbom) = &sbom {
+        sboms.write(sbom)?;
     }
     let deferred = deferred.iter();
     Ok(Summary {
