@@ -378,3 +378,53 @@ scenario!(
     // Nothing of this program's has it.
     assert!(!entries(&right)?.contains_key(MARKER));
 });
+
+scenario!(
+    /// Bills of materials: of an installation, with the hashes of its package files, and of a target that is there.
+    bills_of_materials, CONFIGURE, {
+    let copyright = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n\
+                     Files: *\nCopyright: 2020 A\nLicense: GPL-2+ or own\n\nLicense: own\n Do what you like.\n";
+    let packages = [
+        package("tool")?.field("Depends", "helper").field("Source", "kit (2.0-3)").file("usr/share/doc/tool/copyright", copyright, 0o644),
+        package("helper")?,
+    ];
+    let archive = Synthetic::with(&packages)?;
+    let file = |name: &str| archive.work.path("home").join(name);
+    let json = |name: &str| -> serde_json::Value { serde_json::from_slice(&std::fs::read(file(name)).unwrap()).unwrap() };
+    archive.install("tool", "target")
+        .option("--sbom=spdx=one.spdx.json").option("--sbom=cyclonedx=one.cdx.json").option("--lock=lock")
+        .env("SOURCE_DATE_EPOCH", "1760000000").end()?.succeeded();
+    let spdx = json("one.spdx.json");
+    let of = |name: &str| spdx["packages"].as_array().unwrap().iter().find(|package| package["name"] == name).unwrap().clone();
+    let tool = of("tool");
+    assert_eq!(tool["versionInfo"], "1.0-1");
+    assert_eq!(tool["licenseDeclared"], "GPL-2.0-or-later OR LicenseRef-tool-own");
+    assert!(tool["sourceInfo"].as_str().unwrap().contains("kit 2.0-3"), "{tool}");
+    assert_eq!(of("helper")["licenseDeclared"], "NOASSERTION");
+    let pool = archive.archive().join(tool["downloadLocation"].as_str().unwrap().split_once("/pool/").map(|(_, rest)| format!("pool/{rest}")).unwrap());
+    let hash = std::process::Command::new("sha256sum").arg(&pool).output()?;
+    let hash = String::from_utf8_lossy(&hash.stdout).split(' ').next().unwrap_or_default().to_owned();
+    assert_eq!(tool["checksums"][0]["checksumValue"], hash);
+    let relations = spdx["relationships"].as_array().unwrap();
+    let depends = relations.iter().any(|one| one["relationshipType"] == "DEPENDS_ON" && one["spdxElementId"] == tool["SPDXID"] && one["relatedSpdxElement"] == of("helper")["SPDXID"]);
+    assert!(depends && spdx["hasExtractedLicensingInfos"][0]["extractedText"] == "Do what you like.", "{relations:?}");
+    assert_eq!(spdx["creationInfo"]["created"], "2025-10-09T08:53:20Z");
+    let cyclonedx = json("one.cdx.json");
+    let component = cyclonedx["components"].as_array().unwrap().iter().find(|one| one["name"] == "tool").unwrap().clone();
+    assert_eq!(component["hashes"][0]["content"], hash);
+    // The same of what was made, by its lock.
+    let target = archive.work.out("target").display().to_string();
+    let name = spdx["name"].as_str().unwrap().to_owned();
+    let again = |more: &[&str]| {
+        let words = [&["sbom", "--name", &name][..], more, &[&target]].concat();
+        archive.work.run_plain(words).env("SOURCE_DATE_EPOCH", "1760000000").end()
+    };
+    again(&["--lock", "lock", "--output", "two.spdx.json"])?.succeeded();
+    assert!(std::fs::read(file("one.spdx.json")).unwrap() == std::fs::read(file("two.spdx.json")).unwrap());
+    let plain: serde_json::Value = serde_json::from_str(&again(&["--format", "cyclonedx"])?.succeeded().text()).unwrap();
+    assert!(plain["components"][0]["hashes"].is_null());
+    again(&["--format", "other"])?.failed_with(&["spdx or cyclonedx"]);
+    again(&["--output", "nowhere/x"])?.failed_with(&["cannot write the bill of materials nowhere/x"]);
+    archive.work.run_plain(["sbom", "out"]).end()?.failed_with(&["out"]);
+    archive.work.run_plain(["--sbom", "spdx", "x"]).end()?.failed_with(&["spdx=FILE"]);
+});
