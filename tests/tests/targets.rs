@@ -13,7 +13,7 @@ use rootless_install_tests::filled::{self, TIME};
 use rootless_install_tests::listing::entries;
 use rootless_install_tests::program::{Outcome, Workplace};
 use rootless_install_tests::scenario;
-use rootless_install_tests::synthetic::{installed, package};
+use rootless_install_tests::synthetic::{Synthetic, installed, package};
 
 type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -291,9 +291,15 @@ scenario!(
         chmod 4755 f/usr/bin/su; mknod f/usr/null c 1 3; mkdir f/var; chown 7:8 f/var; chmod 2755 f/var; ln -s su f/usr/bin/l; chown -h 5:6 f/usr/bin/l; \
         tar --numeric-owner --sort=name --format=pax --pax-option=delete=atime,delete=ctime -C f -cf reference.tar .'; \
         $1 adopt --fakeroot state f; $1 check f; $1 pack f packed.tar; cp -r f copied; rm copied/README*; \
-        ! $1 adopt --fakeroot state copied; mkdir home; ! $1 adopt home; $1 adopt f";
+        mkdir copied/usr/closed; chmod 2070 copied/usr/closed; \
+        ! $1 adopt --fakeroot state copied; stat -c %a copied/usr/closed; [ ! -e copied/README.rootless-install ]; \
+        flock copied $1 adopt copied || $1 adopt copied; $1 stat copied/usr/closed; \
+        mkdir home; ! $1 adopt home; $1 adopt f";
     let done = shell(&work, script, &[])?;
+    let said = &done.succeeded().text();
+    assert!(said.contains("2070\n") && said.contains("d---rws---"), "{said}");
     let said = &done.succeeded().stderr;
+    assert!(said.contains("another process"), "{said}");
     assert!(said.contains("device and inode") && said.contains("is no root filesystem"), "{said}");
     let tmp = work.path("tmp");
     let compared = compare_files(&tmp.join("reference.tar"), &tmp.join("packed.tar"))?;

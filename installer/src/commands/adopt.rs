@@ -8,6 +8,7 @@ mod attributes;
 mod fakeroot;
 
 use super::error::Error;
+use crate::finished::{self, Hold};
 use attributes::Attributes;
 use fakeroot::Fakeroot;
 use rootless_install_fs::{FileType, Marker, Meta, Stat, Target, Timestamp};
@@ -95,11 +96,27 @@ pub fn run(settings: &AdoptSettings, reporter: &dyn Reporter, cancel: &Cancel) -
             1 => Ids::FromOne,
             _ => return Err(foreign(directory)),
         };
-        return Adopting::new(settings, ids)?.all(reporter, cancel);
+        return Adopting::new(settings, ids, None)?.all(reporter, cancel);
     }
     let own = rustix::process::geteuid().as_raw();
-    match others(directory, own)? {
-        None => Adopting::new(settings, Ids::Own)?.all(reporter, cancel),
+    let fakeroot = settings.fakeroot.as_deref().map(Fakeroot::read).transpose()?;
+    let found = look(directory, own, fakeroot.as_ref())?;
+    if settings.fakeroot.is_some() {
+        if let Some(path) = found.other {
+            return Err(Error::Change {
+                path,
+                what: "is not yours: what fakeroot has written is of directories whose files all are"
+                    .to_owned(),
+            });
+        }
+        if !found.is_listed {
+            return Err(Error::NotFakeroots {
+                path: directory.to_owned(),
+            });
+        }
+    }
+    match found.other {
+        None => Adopting::new(settings, Ids::Own, fakeroot)?.all(reporter, cancel),
         Some(_) => {
             let absolute = fs::canonicalize(directory).map_err(failed)?;
             let program = std::env::current_exe().map_err(failed)?;
@@ -120,31 +137,60 @@ pub fn run(settings: &AdoptSettings, reporter: &dyn Reporter, cancel: &Cancel) -
     }
 }
 
-/// Returns a file that belongs to somebody else than the user, or a directory that cannot be looked into, as those of
-/// subordinate ids.
-fn others(directory: &Path, own: u32) -> Result<Option<PathBuf>, Error> {
+/// What is in a directory.
+struct Found {
+    /// A file that belongs to somebody else than the user.
+    other: Option<PathBuf>,
+    /// Whether fakeroot's file has one of the files.
+    is_listed: bool,
+}
+
+/// Directories that were opened to be looked into, with the modes that they get back.
+struct Opened(Vec<(PathBuf, u32)>);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        // What is in a directory can be reached only as long as that is open.
+        for (path, mode) in self.0.iter().rev() {
+            if let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(*mode)) {
+                tracing::warn!("{} keeps the mode 0700: {error}", path.display());
+            }
+        }
+    }
+}
+
+/// Looks at all files, and changes none. It ends at the first one that is somebody else's.
+fn look(directory: &Path, own: u32, fakeroot: Option<&Fakeroot>) -> Result<Found, Error> {
+    let mut opened = Opened(Vec::new());
     let mut left = vec![directory.to_owned()];
+    let mut is_listed = false;
     while let Some(path) = left.pop() {
         let failed = |source| Error::Adopt {
             path: path.clone(),
             source,
         };
         let found = fs::symlink_metadata(&path).map_err(failed)?;
+        is_listed |= fakeroot.is_some_and(|known| known.get(&found).is_some());
         if found.uid() != own {
-            return Ok(Some(path));
+            return Ok(Found {
+                other: Some(path),
+                is_listed,
+            });
         }
         if found.is_dir() {
-            match fs::read_dir(&path) {
-                Ok(entries) => left.extend(entries.flatten().map(|entry| entry.path())),
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-                    left.push(path);
-                }
-                Err(error) => return Err(failed(error)),
+            if found.mode() & 0o700 != 0o700 {
+                opened.0.push((path.clone(), found.mode() & 0o7777));
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+            }
+            for entry in fs::read_dir(&path).map_err(failed)? {
+                left.push(entry.map_err(failed)?.path());
             }
         }
     }
-    Ok(None)
+    Ok(Found {
+        other: None,
+        is_listed,
+    })
 }
 
 fn foreign(path: &Path) -> Error {
@@ -155,15 +201,17 @@ fn foreign(path: &Path) -> Error {
 
 struct Adopting {
     target: Target,
+    _held: Hold,
     ids: Ids,
     fakeroot: Option<Fakeroot>,
 }
 
 impl Adopting {
-    fn new(settings: &AdoptSettings, ids: Ids) -> Result<Self, Error> {
-        let fakeroot = settings.fakeroot.as_deref().map(Fakeroot::read).transpose()?;
+    fn new(settings: &AdoptSettings, ids: Ids, fakeroot: Option<Fakeroot>) -> Result<Self, Error> {
+        let target = Target::open(&settings.directory)?;
         Ok(Self {
-            target: Target::open(&settings.directory)?,
+            _held: finished::hold(&target, true)?,
+            target,
             ids,
             fakeroot,
         })
@@ -199,11 +247,6 @@ impl Adopting {
             for entry in fs::read_dir(&on_disk).map_err(failed)? {
                 left.push((path.join(entry.map_err(failed)?.file_name()), None));
             }
-        }
-        if self.fakeroot.is_some() && known == 0 {
-            return Err(Error::NotFakeroots {
-                path: directory.to_owned(),
-            });
         }
         if self.ids == Ids::Own && known == 0 {
             reporter.warn("nothing was found that says other owners: all files belong to root");

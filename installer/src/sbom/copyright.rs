@@ -47,8 +47,12 @@ fn of_text(text: &str, package: &str) -> Option<License> {
         }
     }
     let mut license = License::default();
-    for synopsis in named {
-        license.and(parse(synopsis, package));
+    let mut known = BTreeSet::new();
+    for one in named.into_iter().map(|synopsis| parse(synopsis, package)) {
+        // Debian has several words for some licences.
+        if known.insert(one.expression.clone()) {
+            license.and(one);
+        }
     }
     if license.expression.is_empty() {
         return None;
@@ -81,6 +85,7 @@ mod tests {
                     Files: *\nCopyright: 2020 A\nLicense: GPL-2+\n\n\
                     Files: lib/*\nCopyright: 2020 B\nLicense: own\n Do what\n .\n you like.\n\n\
                     Files: x\nCopyright: 2021 C\nLicense: GPL-2+\n\n\
+                    Files: y\nCopyright: 2021 D\nLicense: GPL-2.0+\n\n\
                     License: GPL-2+\n See elsewhere.\n\nLicense: unused\n Never.\n";
         let found = of_text(text, "tool").unwrap();
         assert_eq!(found.expression, "GPL-2.0-or-later AND LicenseRef-tool-own");
