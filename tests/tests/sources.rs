@@ -37,7 +37,7 @@ impl Place {
     fn publish(&self, form: &str, fields: &str, signed: Signed) -> Result<()> {
         let dists = self.own.root.join("dists");
         if dists.exists() {
-            std::fs::remove_dir_all(&dists)?;
+            std::fs::remove_dir_all(&dists).unwrap();
         }
         let text = self.own.packages(&[package("one")?])?;
         let index = self.own.index(self.architecture, &text, form)?;
@@ -91,7 +91,7 @@ impl Place {
     fn forget(&self) -> Result<()> {
         let cache = self.work.path("cache");
         if cache.exists() {
-            std::fs::remove_dir_all(&cache)?;
+            std::fs::remove_dir_all(&cache).unwrap();
         }
         self.work.make_dir("cache")?;
         self.mirror.forget();
@@ -208,10 +208,13 @@ scenario!(
         has_one(&plan(&place, options)?);
     }
     place.publish("", "", Signed::Inline)?;
+    place.forget()?;
     has_one(&plan(&place, "valid-until-max=86400")?);
     plan(&place, "valid-until-max=60")?.failed_with(&["expired", "valid-until-max"]);
     place.own.made = 86_400;
     place.publish("", "", Signed::Inline)?;
+    // A server tells files of one second apart by nothing.
+    place.forget()?;
     plan(&place, "date-max-future=3600")?.failed_with(&["not valid yet"]);
     for options in ["check-date=no", "date-max-future=100000"] {
         has_one(&plan(&place, options)?);
@@ -483,7 +486,15 @@ scenario!(
     assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
     let text = std::fs::read_to_string(&lock)?;
     assert!(text.contains(&host) && !text.contains("hunter2") && !text.contains("guest"), "{text}");
-    assert_eq!(with_word(&place.work.path("cache"), "hunter2")?, [""; 0]);
+    let made = place.path("out/mirror");
+    let words = ["mirror", "--cache", &place.path("cache"), "--variant=custom", "--arch", place.architecture, "--no-native-tools"];
+    let source = format!("deb [signed-by={}] {url} {SUITE} main", place.key());
+    let outcome = place.work.run_plain([&words[..], &["--include=one", "--mirror", &source, &made]].concat()).end()?;
+    assert!(!outcome.succeeded().text().contains("hunter2"));
+    assert!(place.mirror.requests().iter().any(|request| request.path.ends_with(".deb") && request.status == 200));
+    for directory in ["cache", "out"] {
+        assert_eq!(with_word(&place.work.path(directory), "hunter2")?, [""; 0]);
+    }
 });
 
 scenario!(
