@@ -44,6 +44,7 @@ mod licences;
 pub mod listing;
 pub mod machine;
 pub mod mirror;
+pub mod place;
 pub mod probe;
 pub mod program;
 pub mod real;
