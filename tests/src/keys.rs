@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use sequoia_openpgp::cert::prelude::*;
 use sequoia_openpgp::policy::StandardPolicy;
 use sequoia_openpgp::serialize::SerializeInto as _;
-use sequoia_openpgp::serialize::stream::{Message, Signer};
+use sequoia_openpgp::serialize::stream::{Armorer, Message, Signer};
 
 use crate::{Error, Result};
 
@@ -74,13 +74,17 @@ impl Key {
             .map_err(openpgp)
     }
 
-    /// A signature of `text` by itself, as `Release.gpg` is.
+    /// An armored signature of `text` by itself, as `Release.gpg` is.
     ///
     /// # Errors
     /// When it cannot be signed.
     pub fn detached(&self, text: &str) -> Result<Vec<u8>> {
         let mut signature = Vec::new();
-        let signer = Signer::new(Message::new(&mut signature), self.pair()?)
+        let pair = self.pair()?;
+        let armorer = Armorer::new(Message::new(&mut signature));
+        let armored = armorer.kind(sequoia_openpgp::armor::Kind::Signature).build();
+        let signer = armored
+            .and_then(|message| Signer::new(message, pair))
             .and_then(|signer| signer.detached().creation_time(self.signs_at).build());
         let mut signer = signer.map_err(openpgp)?;
         signer

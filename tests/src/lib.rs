@@ -46,6 +46,7 @@ pub mod machine;
 pub mod mirror;
 pub mod packing;
 pub mod pe;
+pub mod place;
 pub mod probe;
 pub mod program;
 pub mod real;

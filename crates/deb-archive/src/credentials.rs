@@ -113,6 +113,12 @@ impl Credentials {
                         _ => entry.password = value,
                     }
                 }
+                // Of netrc(5), without meaning for apt.
+                "account" => drop(value("a value")?),
+                "default" => entries.push(Entry {
+                    scheme: Some(String::new()),
+                    ..Entry::default()
+                }),
                 // It may be a password, so it is not told.
                 _ => {
                     let expected = "a word that is none of `machine HOST`, `login NAME` and `password WORD`";
@@ -209,6 +215,9 @@ mod tests {
         let text = "# of two\nmachine example.org/a login one password 1\nmachine example.org login two password 2\n";
         assert_eq!(login(text, "https://example.org/a/x").as_deref(), Some("one:1"));
         assert_eq!(login(text, "https://example.org/b").as_deref(), Some("two:2"));
+        let netrc = "machine example.org login a account x password b default login anonymous password c";
+        assert_eq!(login(netrc, "https://example.org/b").as_deref(), Some("a:b"));
+        assert_eq!(login(netrc, "https://other.example.org/b"), None);
     }
 
     #[test]

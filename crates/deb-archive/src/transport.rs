@@ -385,6 +385,23 @@ fn build_client(options: &TransportOptions, kind: &ClientKind) -> Result<Client>
     }
 }
 
+/// What is to be done about words in errors of TLS (rustls).
+const ADVICE: [(&str, &str); 4] = [
+    (
+        "UnknownIssuer",
+        "the server's certificate is by an authority that is not trusted here; name its certificate with --ca-certificate FILE",
+    ),
+    (
+        "CertificateRequired",
+        "the server wants a certificate; name yours with --client-certificate FILE",
+    ),
+    (
+        "UnknownCA",
+        "the server does not know the authority of the certificate given with --client-certificate",
+    ),
+    ("NotValidForName", "the server's certificate is for another host"),
+];
+
 /// Returns the causes of an HTTP error, without the URL (which may hold a password)
 /// and without repetitions.
 pub(super) fn reason(error: reqwest::Error) -> String {
@@ -405,7 +422,12 @@ pub(super) fn reason(error: reqwest::Error) -> String {
     if causes.len() > 1 {
         causes.retain(|cause| cause != "error sending request");
     }
-    causes.join(": ")
+    let text = causes.join(": ");
+    let advice = ADVICE.iter().find(|(word, _)| text.contains(word));
+    match advice {
+        Some((_, advice)) => format!("{text} ({advice})"),
+        None => text,
+    }
 }
 
 #[cfg(test)]

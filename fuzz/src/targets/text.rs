@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use apt_solve::{DEFAULT_PRIORITY, IndexInput, Plan, Request, Universe, Variant, choose};
-use deb_archive::{SourceFormat, parse_mirror_argument, parse_sources_text, sources_of, target_sources};
+use deb_archive::{
+    Credentials, SourceFormat, parse_mirror_argument, parse_sources_text, sources_of, target_sources,
+};
 use deb_index::Packages;
 use deb_types::control::paragraphs;
 use deb_types::relation::{Dialect, parse_groups, parse_list};
@@ -49,7 +51,7 @@ pub(super) const TABLE: Spec = Spec {
 
 pub(super) const SOURCES: Spec = Spec {
     name: "sources",
-    what: "apt's sources in both formats, `--mirror`, and apt's configuration",
+    what: "apt's sources in both formats, `--mirror`, and apt's configuration, preferences and passwords",
     open: |directory| Box::new(Sources(directory.join("apt"))),
     seeds: || {
         [
@@ -218,6 +220,13 @@ impl Target for Sources {
             }
             let _ = fs::write(path, input);
         }
+        let auth = self.0.join("auth");
+        let _ = fs::write(&auth, input);
+        seen.push(outcome(Credentials::read(&auth), |found| {
+            format!("{found:?}").len()
+        }));
+        let preferences = rootless_install::preferences::parse(&text, Path::new("input"));
+        seen.push(outcome(preferences, |found| format!("{found:?}").len()));
         seen.push(outcome(target_sources(&self.0), |found| found.keyrings.len()));
         seen.push(outcome(sources_of(&self.0), |found| found.len()));
         seen.join("\n")
