@@ -25,6 +25,7 @@ mod mount;
 pub mod multistrap;
 mod pack;
 pub mod plan;
+pub mod port_args;
 pub mod resolve;
 mod rm;
 pub mod run;

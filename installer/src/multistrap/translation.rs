@@ -181,7 +181,9 @@ impl Translation {
         settings.variant = Variant::Custom;
         settings.include = self.include;
         settings.install_recommends = self.recommends;
-        settings.additions = self.additions;
+        let given = std::mem::replace(&mut settings.additions, self.additions);
+        settings.additions.ignores_missing = given.ignores_missing;
+        settings.additions.missing = given.missing;
         if self.lists.is_none() {
             settings.archives.mirrors = machine_files();
         }
