@@ -159,13 +159,19 @@ impl Marker<'_, '_> {
                     // The version would do.
                     Some(id)
                         if universe.slot_arch(*slot) != owner
-                            && relation.bound.is_none_or(|bound| bound.allows(universe.package(id).version)) =>
+                            && relation
+                                .bound
+                                .is_none_or(|bound| bound.allows(universe.package(id).version)) =>
                     {
                         format!(
                             "{} {} is of another architecture, for which it would have to be Multi-Arch: {}",
                             self.name(id),
                             universe.package(id).version,
-                            if relation.qualifier == Some("any") { "allowed" } else { "foreign" }
+                            if relation.qualifier == Some("any") {
+                                "allowed"
+                            } else {
+                                "foreign"
+                            }
                         )
                     }
                     Some(id) => format!(
