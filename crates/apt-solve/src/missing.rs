@@ -171,7 +171,7 @@ fn found(
     };
     let lacks = |name: &&str| !there(name);
     if matches!(left.variant, Variant::Apt | Variant::Buildd)
-        && own_names(request).iter().any(|name| lacks(name))
+        && own_names(request).iter().any(lacks)
     {
         left.variant = Variant::Essential;
     }
