@@ -170,9 +170,7 @@ fn found(
         candidate.is_some_and(|id| available.installable.contains(&id))
     };
     let lacks = |name: &&str| !there(name);
-    if matches!(left.variant, Variant::Apt | Variant::Buildd)
-        && own_names(request).iter().any(lacks)
-    {
+    if matches!(left.variant, Variant::Apt | Variant::Buildd) && own_names(request).iter().any(lacks) {
         left.variant = Variant::Essential;
     }
     items.sort_by_key(|item: &MissingItem| item.level);

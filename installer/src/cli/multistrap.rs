@@ -21,8 +21,9 @@ use task_progress::{Style, escape};
 const NAMES: [&str; 2] = ["multistrap", "em_multistrap"];
 
 /// Options of `rootless-install` that are taken here, by their identifiers.
-pub const TAKEN: [&str; 23] = [
+pub const TAKEN: [&str; 24] = [
     "allow_older_release",
+    "arch_table",
     "cache",
     "debconf_selections",
     "debug",
@@ -72,7 +73,7 @@ Options:
 
 Options of rootless-install that are taken as well: --cache, --native-sysroot, --offline, --snapshot,
 --keyring, --debconf-selections, --on-unrunnable, --script-timeout, --hook-timeout, --target-cpu, --mode,
---merged-usr, --ignore-missing, --missing, --native-mirror, --download-timeout, --allow-older-release, --keep-failed, --log, --verbose, --debug, --quiet.
+--merged-usr, --arch-table, --ignore-missing, --missing, --native-mirror, --download-timeout, --allow-older-release, --keep-failed, --log, --verbose, --debug, --quiet.
 
 docs/multistrap.md says what each key of a configuration does here.
 ";

@@ -1,6 +1,7 @@
 //! Options for archives that are being built: what they lack, where native tools come from, what is preferred.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
@@ -13,6 +14,13 @@ use crate::settings::{AddedFile, Settings};
 /// Options for archives that are being built.
 #[derive(Args, Clone, Debug, Default)]
 pub struct PortArgs {
+    /// Architectures that the program does not know
+    ///
+    /// Paragraphs with Architecture, GNU-Triplet, Bits, Endianness, ELF-Machine, and perhaps Like: an architecture that it is
+    /// like in all else. docs/archives.md has an example.
+    #[arg(long, value_name = "FILE")]
+    pub arch_table: Option<PathBuf>,
+
     /// Install what can be installed, and list what cannot
     ///
     /// Packages that the archive lacks, and those that need them, are left out. They are listed by the number of dependencies
@@ -35,6 +43,20 @@ pub struct PortArgs {
     /// They count for this run, and are in the target's etc/apt/preferences.d. May be given more than once.
     #[arg(long, value_name = "FILE", action = ArgAction::Append)]
     pub preferences: Vec<PathBuf>,
+}
+
+/// Returns the file of `--arch-table` in a command line: names of architectures in it count where others are read.
+pub(super) fn arch_table(words: &[OsString]) -> Option<PathBuf> {
+    let mut words = words.iter().take_while(|word| *word != "--");
+    while let Some(word) = words.next() {
+        if word == "--arch-table" {
+            return words.next().map(PathBuf::from);
+        }
+        if let Some(file) = word.as_bytes().strip_prefix(b"--arch-table=") {
+            return Some(PathBuf::from(OsStr::from_bytes(file)));
+        }
+    }
+    None
 }
 
 impl PortArgs {
