@@ -90,6 +90,24 @@ impl Archives {
         Ok((lists, keyring))
     }
 
+    /// Returns the sources of native tools, where the settings name some of their own.
+    ///
+    /// # Errors
+    /// A source that cannot be understood.
+    pub(crate) fn native_sources(settings: &ArchiveSettings) -> Result<Option<Vec<Source>>, ArchiveError> {
+        let parse = |mirror: &String| parse_mirror_argument(mirror, &settings.suite, &settings.components);
+        let lists = settings
+            .native_mirrors
+            .iter()
+            .map(parse)
+            .collect::<Result<Vec<_>, _>>()?;
+        let sources = lists
+            .into_iter()
+            .flat_map(|list| list.sources)
+            .collect::<Vec<Source>>();
+        Ok((!sources.is_empty()).then_some(sources))
+    }
+
     /// Returns the sources of native tools for a target that exists: those that the settings name, else the
     /// target's own, so that the tools are of its suite, else this machine's. Keys are those given, the
     /// target's and this machine's.

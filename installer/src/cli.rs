@@ -26,6 +26,7 @@ mod mount;
 pub mod multistrap;
 mod pack;
 pub mod plan;
+pub mod port_args;
 pub mod resolve;
 mod rm;
 pub mod run;
@@ -65,6 +66,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = environment::Environment::of_process();
     let style = environment.style();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(path) = port_args::arch_table(&arguments)
+        && let Err(error) = crate::arch_table::load(&path)
+    {
+        error::print(&error, None::<&str>, style);
+        return Exit::Usage.into();
+    }
     if arguments.get(1).is_some_and(|first| first == lint::NAME) {
         return lint::main(arguments.get(1..).unwrap_or_default(), &environment, style);
     }

@@ -13,6 +13,7 @@ mod finish;
 pub mod install;
 mod keep;
 pub mod lint;
+mod missing;
 mod mode;
 pub mod mode_change;
 pub mod mount;

@@ -6,6 +6,7 @@
 
 pub mod accounts;
 mod apt_configuration;
+pub mod arch_table;
 mod archives;
 pub mod bookkeeping;
 pub mod cache;

@@ -10,6 +10,7 @@ mod hooks;
 mod ini;
 mod keyrings;
 mod repository;
+mod sources;
 mod summary;
 mod translation;
 

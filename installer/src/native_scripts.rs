@@ -52,6 +52,11 @@ impl NativeScripts<'_> {
 
     fn load(&self) -> Result<(Archives, Vec<Index>), ArchiveError> {
         let archives = Archives::open(self.cache, self.settings, Arc::clone(self.reporter), self.cancel)?;
+        if let Some(sources) = Archives::native_sources(self.settings)? {
+            let (_, keyring) = archives.sources(self.settings)?;
+            let indexes = archives.indexes(&sources, &keyring, &[Architecture::native().name])?;
+            return Ok((archives, indexes));
+        }
         let (sources, keyring) = match self.existing {
             Some(target) => archives.sources_for(target, self.settings)?,
             None => {

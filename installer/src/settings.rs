@@ -101,6 +101,10 @@ pub struct Additions {
     pub copies: Option<PathBuf>,
     /// A directory of this machine that gets the source packages of what is installed; none for no sources.
     pub source_packages: Option<PathBuf>,
+    /// Whether packages that cannot be installed are left out.
+    pub ignores_missing: bool,
+    /// A file for the list of these, as JSON; none for no file.
+    pub missing: Option<PathBuf>,
     /// Whether apt is told which packages are there for others only, those of the first phase included.
     pub marks_dependencies: bool,
 }
@@ -179,7 +183,9 @@ pub struct ArchiveSettings {
     pub components: Vec<String>,
     /// URLs, one-line sources or sources files; empty for those of this machine's apt.
     pub mirrors: Vec<String>,
-    /// Sources in the place of those; none where there is no lock.
+    /// The same for native tools; empty for the target's archives.
+    pub native_mirrors: Vec<String>,
+    /// Sources in the place of those of `mirrors`; none for these.
     pub lists: Option<Vec<SourceList>>,
     /// Files or directories of keys, beside those of this machine's apt.
     pub keyrings: Vec<PathBuf>,
@@ -201,6 +207,7 @@ impl Default for ArchiveSettings {
             suite: "stable".to_owned(),
             components: vec!["main".to_owned()],
             mirrors: Vec::new(),
+            native_mirrors: Vec::new(),
             lists: None,
             keyrings: Vec::new(),
             connections: Connections::default(),
@@ -241,6 +248,13 @@ impl NativeTools {
             Self::Packages => None,
             Self::Directory(path) => Some(path),
         }
+    }
+}
+
+impl Settings {
+    /// Whether nothing is run: packages are extracted, and there are no hooks.
+    pub fn runs_nothing(&self) -> bool {
+        (self.variant == Variant::Extract || self.additions.download_only) && self.hooks.is_empty()
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 pub(crate) use deb_arch::Architecture;
-use deb_arch::NATIVE;
+use deb_arch::{Described, NATIVE};
 use shim_protocol::{FOREIGN, paths};
 
 /// Triplet of the machine this helper was built for.
@@ -14,9 +14,15 @@ pub(crate) const NATIVE_TRIPLET: &str = NATIVE.triplet;
 /// another byte order. It is not in the result.
 pub(crate) const LOCALES: &str = "/dev/shm/rootless-install-locales";
 
-/// Looks up the target architecture by Debian's name.
-pub(crate) fn target(name: &OsStr) -> Option<&'static Architecture> {
-    Architecture::by_name(name.to_str()?)
+/// Looks up the target architecture by the word for it: Debian's name, or a description.
+pub(crate) fn target(word: &OsStr) -> Option<&'static Architecture> {
+    let word = word.to_str()?;
+    Architecture::by_name(word).or_else(|| {
+        // One process has one, or two.
+        Described::of_word(word)?;
+        let word: &'static str = Box::leak(word.to_owned().into_boxed_str());
+        Some(Box::leak(Box::new(Described::of_word(word)?.architecture())))
+    })
 }
 
 /// The target's architecture, and that of the program where it is another one:

@@ -260,6 +260,14 @@ impl Package {
         Ok(self)
     }
 
+    /// The package as a file that was made elsewhere.
+    #[must_use]
+    pub fn as_file(mut self, bytes: Vec<u8>) -> Self {
+        self.built = Some(Arc::new(bytes));
+        self.entries.clear();
+        self
+    }
+
     fn make(&self) -> Result<Vec<u8>> {
         let control = self.control_override.clone().unwrap_or_else(|| self.control());
         let mut entries = vec![

@@ -52,6 +52,7 @@
 mod closure;
 mod error;
 mod mark;
+mod missing;
 mod mmdebstrap;
 mod order;
 mod package;
@@ -64,6 +65,7 @@ pub use closure::{Closure, best_native_version, closure};
 pub use deb_index::{DEFAULT_PRIORITY, IndexInput, Malformed, Packages};
 pub use deb_types::relation::{Alternatives, Relation};
 pub use error::SolveError;
+pub use missing::{Expected, Missing, MissingItem, choose_available};
 pub use mmdebstrap::{Mmdebstrap, NotMmdebstrap};
 pub use package::{DependencyKind, Package, PackageId};
 pub use plan::{Phase, Plan, PlanDisplay};

@@ -1,6 +1,6 @@
 //! Requests, and the choice of packages for them.
 
-mod items;
+pub(super) mod items;
 mod names;
 mod patterns;
 
@@ -72,7 +72,7 @@ impl Variant {
 
     /// Returns the lowest priority that is installed without being asked for
     /// (1 required, 2 important, 3 standard), 0 for none.
-    fn lowest_priority(self, mmdebstrap: Mmdebstrap) -> u8 {
+    pub(super) fn lowest_priority(self, mmdebstrap: Mmdebstrap) -> u8 {
         match self {
             Self::Extract | Self::Custom | Self::Essential | Self::Apt => 0,
             Self::Buildd => u8::from(mmdebstrap.buildd_has_required()),

@@ -66,6 +66,33 @@ fn takes_the_first_alternative_unless_another_is_there() {
 }
 
 #[test]
+fn reasons_of_several_architectures_are_the_true_ones() {
+    let native = index(&[
+        "lib 1; Multi-Arch: same",
+        "needs-tool 1; Depends: tool",
+        "needs-old 1; Depends: lib (>= 2)",
+    ]);
+    let foreign = index(&["lib 2; Multi-Arch: same", "tool 1", "other 1"]);
+    let foreign = foreign.replace("Architecture: riscv64", "Architecture: arm64");
+    let inputs = [input(&native, "s", "riscv64"), input(&foreign, "s", "arm64")];
+    let universe = Universe::new(&inputs, "riscv64", &["arm64"]);
+    let fails = |include: &[&str]| {
+        let request = Request {
+            variant: Variant::Custom,
+            include: include.iter().map(ToString::to_string).collect(),
+            ..Request::default()
+        };
+        choose(&universe, &request).map(|_| ()).unwrap_err().to_string()
+    };
+    let skew = fails(&["lib", "lib:arm64"]);
+    assert!(skew.contains("have to be of one version"), "{skew}");
+    let tool = fails(&["needs-tool"]);
+    assert!(tool.contains("tool:arm64 1 is of another architecture"), "{tool}");
+    let old = fails(&["needs-old"]);
+    assert!(old.contains("only lib 1 is available"), "{old}");
+}
+
+#[test]
 fn goes_back_where_an_alternative_fails_further_down() {
     let lines = &[
         "a 1; Depends: b | c",

@@ -11,7 +11,7 @@
 mod loading;
 mod targets;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use super::package::{Package, PackageId};
@@ -145,6 +145,36 @@ impl<'a> Universe<'a> {
         universe.parsed.resize_with(universe.records.len(), OnceLock::new);
         universe.order_versions();
         universe
+    }
+
+    /// Returns the same packages without some.
+    pub(crate) fn without(&self, left_out: &HashSet<PackageId>) -> Self {
+        let key = |id: PackageId| {
+            let record = &self.records[id.index()];
+            (
+                self.slot_name(record.slot),
+                self.slots[record.slot.0 as usize].arch,
+                record.version,
+            )
+        };
+        let left_out: HashSet<_> = left_out.iter().map(|id| key(*id)).collect();
+        let pins: HashMap<_, i16> = self
+            .all()
+            .map(|id| (key(id), self.records[id.index()].pin))
+            .collect();
+        let pin = |_: usize, found: &IndexRecord<'_>| {
+            let key = (found.name, self.arch_number(found.architecture)?, found.version);
+            match left_out.contains(&key) {
+                true => Some(0),
+                false => pins.get(&key).copied(),
+            }
+        };
+        Self::with_pins(
+            &self.indexes,
+            self.native(),
+            self.archs.get(1..).unwrap_or_default(),
+            Some(&pin),
+        )
     }
 
     /// Returns the target architecture.

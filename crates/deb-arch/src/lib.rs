@@ -20,11 +20,18 @@
 
 #![no_std]
 
+#[cfg(feature = "std")]
+extern crate std;
+
+mod described;
 pub mod elf;
 mod table;
 mod word;
 
 use core::fmt;
+#[cfg(feature = "std")]
+pub use described::describe;
+pub use described::{Described, Word};
 pub use elf::ElfIdentity;
 pub use table::ARCHITECTURES;
 pub use word::replace_word;
@@ -110,6 +117,8 @@ pub struct Architecture {
     /// Programs that a machine of this architecture executes besides its own: `e_machine` and word size
     /// in bits.
     pub also_executes: &'static [(u16, u8)],
+    /// The row that an architecture is like which the table does not have; empty for those of the table.
+    pub like: &'static str,
 }
 
 impl Architecture {
@@ -123,9 +132,15 @@ impl Architecture {
         all.clone().find(known).or_else(|| all.find(by_kernel))
     }
 
-    /// Returns the architecture that Debian calls `name`.
+    /// Returns the architecture that Debian calls `name`, or that this process was told of by this name.
     pub fn by_name(name: &str) -> Option<&'static Self> {
-        ARCHITECTURES.iter().find(|arch| arch.name == name)
+        let of_table = ARCHITECTURES.iter().find(|arch| arch.name == name);
+        of_table.or_else(|| described::known(name))
+    }
+
+    /// Returns the word in which the shim learns of it.
+    pub const fn word(&self) -> Word<'_> {
+        Word(self)
     }
 
     /// Returns the architecture this program was built for, which is the one whose programs this machine
@@ -241,6 +256,7 @@ impl fmt::Display for Architecture {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
 
     #[test]
@@ -292,6 +308,24 @@ mod tests {
                 arch.triplet.starts_with(arch.gnu_cpu) || arch.name == "i386",
                 "{arch}"
             );
+        }
+    }
+
+    #[test]
+    fn words_describe_what_the_table_lacks() {
+        let word = "newport=riscv64,newport-linux-gnu,4660";
+        let described = Described::of_word(word).unwrap();
+        assert_eq!((described.name, described.elf_machine), ("newport", 4660));
+        let arch = described.architecture();
+        assert_eq!(std::format!("{}", arch.word()), word);
+        assert_eq!(
+            (arch.triplet, arch.uname, arch.bits),
+            ("newport-linux-gnu", "newport", 64)
+        );
+        let known = Architecture::by_name("riscv64").unwrap();
+        assert_eq!(std::format!("{}", known.word()), "riscv64");
+        for word in ["riscv64", "a=vax,b,1", "a=riscv64,b", "a=riscv64,b,x"] {
+            assert_eq!(Described::of_word(word), None, "{word}");
         }
     }
 

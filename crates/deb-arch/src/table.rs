@@ -24,6 +24,7 @@ const USUAL: Architecture = Architecture {
     compiler_option: "",
     multilib: &[],
     also_executes: &[],
+    like: "",
 };
 
 /// The architectures the program can install, by their names.

@@ -13,6 +13,7 @@ use super::choices;
 use super::environment::Environment;
 use super::image_args::ImageArgs;
 use super::more::{self, MoreArgs};
+use super::port_args::PortArgs;
 use super::resolve::{self, SettingsError};
 use super::state::StateArgs;
 use super::values::{self, Names};
@@ -142,8 +143,10 @@ impl Given {
     /// [`SettingsError`] where an argument has no meaning.
     pub fn resolve(self, environment: &Environment) -> Result<Settings, SettingsError> {
         let state = self.args.state.clone();
+        let ports = self.args.ports.clone();
         let mut settings = resolve::resolve(self.args, environment)?;
         state.apply(&mut settings)?;
+        ports.apply(&mut settings)?;
         more::resolve(&mut settings, self.more, &self.matches)?;
         Ok(settings)
     }
@@ -243,6 +246,10 @@ pub struct Args {
     /// Which state of archives is read.
     #[command(flatten)]
     pub state: StateArgs,
+
+    /// What is done where an archive lacks something.
+    #[command(flatten)]
+    pub ports: PortArgs,
 
     /// How long a mirror may take for its next bytes before another attempt is made
     ///

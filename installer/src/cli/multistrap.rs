@@ -21,17 +21,21 @@ use task_progress::{Style, escape};
 const NAMES: [&str; 2] = ["multistrap", "em_multistrap"];
 
 /// Options of `rootless-install` that are taken here, by their identifiers.
-pub const TAKEN: [&str; 20] = [
+pub const TAKEN: [&str; 24] = [
     "allow_older_release",
+    "arch_table",
     "cache",
     "debconf_selections",
     "debug",
     "download_timeout",
     "hook_timeout",
+    "ignore_missing",
     "keep_failed",
     "keyring",
     "log",
+    "missing",
     "mode",
+    "native_mirror",
     "native_sysroot",
     "offline",
     "on_unrunnable",
@@ -69,7 +73,7 @@ Options:
 
 Options of rootless-install that are taken as well: --cache, --native-sysroot, --offline, --snapshot,
 --keyring, --debconf-selections, --on-unrunnable, --script-timeout, --hook-timeout, --target-cpu, --mode,
---merged-usr, --download-timeout, --allow-older-release, --keep-failed, --log, --verbose, --debug, --quiet.
+--merged-usr, --arch-table, --ignore-missing, --missing, --native-mirror, --download-timeout, --allow-older-release, --keep-failed, --log, --verbose, --debug, --quiet.
 
 docs/multistrap.md says what each key of a configuration does here.
 ";

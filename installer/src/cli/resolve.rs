@@ -59,6 +59,9 @@ pub enum SettingsError {
     /// An option of mmdebstrap has a value without a meaning.
     #[error(transparent)]
     More(#[from] MoreError),
+    /// A file of preferences cannot be used.
+    #[error(transparent)]
+    Preferences(#[from] crate::preferences::PreferencesError),
     /// `--locked` has no lock, or one that cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -85,7 +88,11 @@ impl SettingsError {
             Self::Lock(error) => error.hint(),
             Self::More(error) => error.hint(),
             Self::NoSuite => Some("name one with --suite, or give sources that name theirs with --mirror"),
-            Self::Access(_) | Self::Target(_) | Self::Image(_) | Self::CurrentDirectory(_) => None,
+            Self::Access(_)
+            | Self::Target(_)
+            | Self::Image(_)
+            | Self::CurrentDirectory(_)
+            | Self::Preferences(_) => None,
         }
     }
 }
@@ -171,6 +178,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
             suite: args.suite,
             components,
             mirrors: args.mirror,
+            native_mirrors: Vec::new(),
             lists: None,
             keyrings,
             connections: args.access.connections()?,

@@ -52,6 +52,14 @@ pub enum Error {
     /// Source packages cannot be had.
     #[error(transparent)]
     SourcePackages(#[from] crate::source_packages::SourcePackagesError),
+    /// The list of what is missing cannot be written.
+    #[error("cannot write what is missing to {}", path.display())]
+    Missing {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
     /// A package file cannot be copied to where it is kept.
     #[error("cannot copy a package to {}", path.display())]
     Copy {
@@ -282,6 +290,7 @@ impl Error {
             | Self::Preferences(_)
             | Self::SourcePackages(_)
             | Self::Copy { .. }
+            | Self::Missing { .. }
             | Self::Archive(_)
             | Self::Database(_)
             | Self::Solve(_)

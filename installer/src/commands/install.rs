@@ -94,14 +94,20 @@ fn make(
     reporter: &Arc<dyn Reporter>,
     cancel: &Cancel,
 ) -> Result<Summary, Error> {
-    let (scripts_run, lost) = mode::decide(settings, &**reporter)?;
+    let (scripts_run, lost) = match settings.runs_nothing() {
+        true => (mode::wanted(settings), Vec::new()),
+        false => mode::decide(settings, &**reporter)?,
+    };
     mode::check_hooks(settings, scripts_run)?;
     if let Some(format) = settings.target.format() {
         format.check(&settings.image)?;
     }
-    let executes = settings.system.is_redirected() || scripts_run != ScriptRootKind::Target;
+    let executes = !settings.runs_nothing()
+        && (settings.system.is_redirected() || scripts_run != ScriptRootKind::Target);
     staging::check_cache(&settings.cache, executes)?;
-    check_native_tools(settings, scripts_run)?;
+    if !settings.runs_nothing() {
+        check_native_tools(settings, scripts_run)?;
+    }
     let lock_file = settings.lock.as_deref().map(PackageLock::begin).transpose()?;
     let sboms = SbomFiles::begin(&settings.sboms)?;
     let staging = create_staging(settings)?;

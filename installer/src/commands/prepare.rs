@@ -1,13 +1,16 @@
 //! The stages before anything is installed: indexes are loaded, packages are chosen and ordered.
 
 use super::error::Error;
+use super::missing;
 use crate::archives::Archives;
 use crate::local_packages::{LocalPackage, LocalSource};
 use crate::merge_usr;
 use crate::package_lock::{LockedRequest, PackageLock};
 use crate::preferences::Preferences;
 use crate::settings::{NativeTools, Settings};
-use apt_solve::{IndexInput, Mmdebstrap, Pin, Plan, Request, Selection, Universe, choose};
+use apt_solve::{
+    Expected, IndexInput, Mmdebstrap, Pin, Plan, Request, Selection, Universe, choose, choose_available,
+};
 use deb_arch::Architecture;
 use deb_archive::{Index, Source, SourceList};
 use rootless_install_fs::Target;
@@ -68,7 +71,12 @@ impl Prepared {
     ) -> Result<Self, Error> {
         let own: Vec<&str> = settings.system.architectures().map(|arch| arch.name).collect();
         let native = Architecture::native().name;
-        let (lists, indexes) = {
+        let own_natives = Archives::native_sources(&settings.archives)?;
+        let needs_native = settings.native_tools == NativeTools::Packages
+            && scripts_run.needs_native(settings.system.is_redirected())
+            && !settings.runs_nothing();
+        let mut natives = None;
+        let (lists, mut indexes) = {
             let _stage = reporter.stage(Stage::Indexes);
             let (lists, keyring) = match written {
                 Some(target) => archives.sources_written(target, &settings.archives)?,
@@ -83,11 +91,12 @@ impl Prepared {
                 // Only native tools come from the sources as they are.
                 architectures.clear();
             }
-            if settings.native_tools == NativeTools::Packages
-                && scripts_run.needs_native(settings.system.is_redirected())
-                && !architectures.contains(&native)
-            {
-                architectures.push(native);
+            match &own_natives {
+                Some(sources) if needs_native => {
+                    natives = Some(archives.indexes(sources, &keyring, &[native])?);
+                }
+                None if needs_native && !architectures.contains(&native) => architectures.push(native),
+                _ => {}
             }
             let mut indexes = match architectures.as_slice() {
                 [] => Vec::new(),
@@ -117,7 +126,13 @@ impl Prepared {
                 target.extend(found);
             }
         }
-        let native = for_architectures(&indexes, &[native]);
+        let native = match natives {
+            None => for_architectures(&indexes, &[native]),
+            Some(natives) => {
+                indexes.extend(natives.iter().cloned());
+                natives
+            }
+        };
         Ok(Self {
             archives,
             lists,
@@ -142,12 +157,33 @@ impl Prepared {
         reporter: &dyn Reporter,
     ) -> Result<(Universes<'_>, Chosen), Error> {
         let _stage = reporter.stage(Stage::Choose);
-        let universes = self.universes(settings, installs);
-        let chosen = Chosen::of(&universes.target, settings)?;
+        let mut universes = self.universes(settings, installs);
+        let chosen = match settings.additions.ignores_missing {
+            false => Chosen::of(&universes.target, settings)?,
+            true => self.choose_available(&mut universes, settings, reporter)?,
+        };
         if let Some(lock) = &settings.locked {
             lock.check_plan(&universes.target, &chosen.plan)?;
         }
         Ok((universes, chosen))
+    }
+
+    /// Chooses what can be installed, and reports the rest.
+    fn choose_available(
+        &self,
+        universes: &mut Universes<'_>,
+        settings: &Settings,
+        reporter: &dyn Reporter,
+    ) -> Result<Chosen, Error> {
+        let request = request(settings, &universes.target)?;
+        let inputs: Vec<IndexInput<'_>> = self.native.iter().map(IndexInput::from).collect();
+        let natives = Universe::new(&inputs, Architecture::native().name, &[]);
+        let expected = (!natives.is_empty()).then_some(Expected { universe: &natives });
+        let (rest, selection, missing) = choose_available(&universes.target, &request, expected)?;
+        missing::report(settings, &missing, reporter)?;
+        let plan = Plan::new(&rest, &selection);
+        universes.target = rest;
+        Ok(Chosen { selection, plan })
     }
 
     /// Returns the lock of what was chosen.
@@ -183,7 +219,8 @@ impl Prepared {
         let foreign: Vec<&str> = system.foreign.iter().map(|arch| arch.name).collect();
         let target: Vec<IndexInput<'_>> = self.target.iter().map(IndexInput::from).collect();
         let natives: Vec<IndexInput<'_>> = self.native.iter().map(IndexInput::from).collect();
-        let needs_native = installs && self.scripts_run.needs_native(system.is_redirected());
+        let needs_native =
+            installs && self.scripts_run.needs_native(system.is_redirected()) && !settings.runs_nothing();
         thread::scope(|scope| {
             let theirs = needs_native.then(|| scope.spawn(|| Universe::new(&natives, native, &[])));
             let preferences = &self.preferences;

@@ -72,7 +72,9 @@ pub fn read(path: &Path) -> Result<Vec<File>, MultistrapError> {
             .collect();
         for value in &includes {
             for word in value.words() {
+                // multistrap looks beside the first file.
                 let path = beside(&value.place, word)
+                    .or_else(|| Some(path.parent()?.join(word)))
                     .filter(|path| path.is_file())
                     .ok_or_else(|| {
                         let what = format!(

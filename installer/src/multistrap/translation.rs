@@ -4,6 +4,7 @@ use super::files::beside;
 use super::hooks::Hooks;
 use super::keyrings::Keyrings;
 use super::repository::Repository;
+use super::sources::{machine_files, source_list, target_sources};
 use super::{Configuration, MultistrapError};
 use crate::hooks::Hook;
 use crate::output::{Compression, Format};
@@ -13,13 +14,12 @@ use crate::settings::{AddedFile, Additions, Settings, Skip};
 use crate::target_spec::TargetSpec;
 use apt_solve::Variant;
 use deb_arch::Architecture;
-use deb_archive::{FetchOptions, SignedBy, SourceFormat, SourceList, parse_sources_text};
+use deb_archive::{FetchOptions, SignedBy, SourceList};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// Directory of sources, of preferences and of keys in a target.
-const SOURCES: &str = "etc/apt/sources.list.d";
+/// Directories of preferences and of keys in a target.
 const PREFERENCES: &str = "/etc/apt/preferences.d";
 const KEYS: &str = "/etc/apt/trusted.gpg.d";
 
@@ -181,7 +181,9 @@ impl Translation {
         settings.variant = Variant::Custom;
         settings.include = self.include;
         settings.install_recommends = self.recommends;
-        settings.additions = self.additions;
+        let given = std::mem::replace(&mut settings.additions, self.additions);
+        settings.additions.ignores_missing = given.ignores_missing;
+        settings.additions.missing = given.missing;
         if self.lists.is_none() {
             settings.archives.mirrors = machine_files();
         }
@@ -192,6 +194,9 @@ impl Translation {
         settings.skip = Skip(self.skip);
         settings.hook_context.include.clone_from(&settings.include);
         settings.hook_context.suite = None;
+        if settings.target.format().is_some() {
+            settings.hook_context.format = "tar".to_owned();
+        }
         self.keys
     }
 }
@@ -272,68 +277,6 @@ fn in_full(package: &str, architecture: Option<&str>, suite: Option<&str>) -> St
     }
 }
 
-/// Returns the source that packages of a repository come from.
-fn source_list(repository: &Repository) -> Result<SourceList, MultistrapError> {
-    let line = repository.line()?;
-    let options = match line.options.as_str() {
-        "" => String::new(),
-        options => format!("[{options}] "),
-    };
-    let text = format!("deb {options}{}\n", line.rest);
-    let place = repository
-        .source
-        .as_ref()
-        .map_or(&repository.place, |source| &source.place);
-    parse_sources_text(
-        &text,
-        SourceFormat::OneLine,
-        None,
-        &format!("[{}]", repository.name),
-    )
-    .map_err(|source| MultistrapError::Source {
-        place: place.clone(),
-        source,
-    })
-}
-
-/// Returns the file of sources that the target has for a repository: its path and text.
-fn target_sources(
-    repository: &Repository,
-    arch: &Architecture,
-    foreign: &[&Architecture],
-) -> Result<(PathBuf, String), MultistrapError> {
-    let line = repository.line()?;
-    let names: Vec<&str> = std::iter::once(arch.name)
-        .chain(foreign.iter().map(|arch| arch.name))
-        .collect();
-    let mut options = line.options.clone();
-    if !options
-        .split_whitespace()
-        .any(|option| option.starts_with("arch"))
-    {
-        options = format!("{options} arch={}", names.join(","))
-            .trim_start()
-            .to_owned();
-    }
-    let mut text = format!("deb [{options}] {}\n", line.rest);
-    if !repository.no_sources {
-        let options = match line.options.as_str() {
-            "" => String::new(),
-            options => format!("[{options}] "),
-        };
-        text.push_str(&format!("deb-src {options}{}\n", line.rest));
-    }
-    let plain = |letter: char| {
-        if letter.is_ascii_alphanumeric() || "-_".contains(letter) {
-            letter
-        } else {
-            '_'
-        }
-    };
-    let name: String = repository.name.chars().map(plain).collect();
-    Ok((Path::new(SOURCES).join(format!("multistrap-{name}.list")), text))
-}
-
 fn preferences(
     configuration: &Configuration,
     additions: &mut Additions,
@@ -403,23 +346,4 @@ fn add_key(files: &mut Vec<AddedFile>, path: &Path) {
     if path.extension().is_some_and(|end| end == "gpg" || end == "asc") {
         add_file(files, Path::new(KEYS), path);
     }
-}
-
-/// Returns the files of this machine's sources.
-fn machine_files() -> Vec<String> {
-    let directory = std::fs::read_dir("/etc/apt/sources.list.d")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let mut files: Vec<PathBuf> = directory.map(|entry| entry.path()).collect();
-    files.sort();
-    files.insert(0, PathBuf::from("/etc/apt/sources.list"));
-    let is_source = |path: &PathBuf| {
-        let named = path
-            .extension()
-            .is_some_and(|end| end == "list" || end == "sources");
-        named && std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
-    };
-    let files = files.into_iter().filter(is_source);
-    files.map(|path| path.display().to_string()).collect()
 }

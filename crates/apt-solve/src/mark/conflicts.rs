@@ -54,8 +54,12 @@ impl Marker<'_, '_> {
             let same = universe.multi_arch(id) == MultiArch::Same
                 && universe.multi_arch(other_id) == MultiArch::Same;
             if !same || universe.package(other_id).version != package.version {
+                let why = match same {
+                    true => "packages that are Multi-Arch: same have to be of one version",
+                    false => "it is not Multi-Arch: same in both",
+                };
                 return Err(MarkFailure::new(format!(
-                    "{} {} and {} {} cannot be installed together (Multi-Arch)",
+                    "{} {} and {} {} cannot be installed together: {why}",
                     self.name(id),
                     package.version,
                     self.name(other_id),
@@ -134,6 +138,8 @@ impl Marker<'_, '_> {
             display_alternatives(group)
         );
         let mut why = Vec::new();
+        let owner = self.arch_of(id);
+        let is_own = |slot: &&Slot| universe.slot_arch(**slot) == owner;
         for relation in group {
             let targets = universe.targets(relation, self.arch_of(id), false);
             let ruled = targets.iter().find_map(|t| {
@@ -147,9 +153,27 @@ impl Marker<'_, '_> {
             let slots = universe.slots_named(relation.name);
             why.push(if let Some(ruled) = ruled {
                 format!("{} is out of the question because {ruled}", relation.name)
-            } else if let Some(slot) = slots.first() {
+            } else if let Some(slot) = slots.iter().find(is_own).or_else(|| slots.first()) {
                 let candidate = self.state(*slot).chosen.or(self.state(*slot).candidate);
                 match candidate {
+                    // The version would do.
+                    Some(id)
+                        if universe.slot_arch(*slot) != owner
+                            && relation
+                                .bound
+                                .is_none_or(|bound| bound.allows(universe.package(id).version)) =>
+                    {
+                        format!(
+                            "{} {} is of another architecture, for which it would have to be Multi-Arch: {}",
+                            self.name(id),
+                            universe.package(id).version,
+                            if relation.qualifier == Some("any") {
+                                "allowed"
+                            } else {
+                                "foreign"
+                            }
+                        )
+                    }
                     Some(id) => format!(
                         "only {} {} is available",
                         self.name(id),

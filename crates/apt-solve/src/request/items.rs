@@ -11,7 +11,7 @@ use regex::{Regex, RegexBuilder};
 
 /// What an item asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Item {
+pub(crate) enum Item {
     /// These are to be installed.
     Install(Vec<PackageId>),
     /// These are not to be installed.
@@ -25,7 +25,7 @@ const PATTERN: [char; 4] = ['?', '~', '!', '('];
 ///
 /// # Errors
 /// [`SolveError`]: there is no such package, or no package matches.
-pub(super) fn item<'u, 'a>(
+pub(crate) fn item<'u, 'a>(
     universe: &'u Universe<'a>,
     marker: &mut Marker<'u, 'a>,
     text: &str,

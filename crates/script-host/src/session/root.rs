@@ -103,7 +103,7 @@ impl Shared<'_> {
             }),
         };
         let private = self.private();
-        let arch = (variables::ARCHITECTURE, self.options.arch.name.to_owned());
+        let arch = (variables::ARCHITECTURE, self.options.arch.word().to_string());
         let (wrappers, extra) = match self.options.root {
             ScriptRoot::Target => (None, Vec::new()),
             ScriptRoot::Native { .. } => {

@@ -126,15 +126,15 @@ pub(super) fn serve_target(
         });
     }
     let of_foreign = |program: &&'static Architecture| {
-        let argument = format!("{}{}{}", target.name, char::from(FOREIGN), program.name);
+        let argument = format!("{}{}{}", target.word(), char::from(FOREIGN), program.word());
         (program.elf_identity(), argument)
     };
     ServeOptions {
         phantoms,
         redirect: Some(Redirect {
             interpreter: PathBuf::from(paths::SHIM),
-            argument: Some(target.name.to_owned()),
-            arguments: std::iter::once((target.elf_identity(), target.name.to_owned()))
+            argument: Some(target.word().to_string()),
+            arguments: std::iter::once((target.elf_identity(), target.word().to_string()))
                 .chain(foreign.iter().map(of_foreign))
                 .collect(),
             native: native.elf_identity(),
