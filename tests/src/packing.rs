@@ -50,7 +50,11 @@ pub fn told(program: &str, words: &[&dyn AsRef<OsStr>]) -> Result<Vec<u8>> {
         .at(&path)?;
     let said = String::from_utf8_lossy(&done.stderr);
     let printed = String::from_utf8_lossy(&done.stdout);
-    assert!(done.status.success(), "{program}: {}: {said}{printed}", done.status);
+    assert!(
+        done.status.success(),
+        "{program}: {}: {said}{printed}",
+        done.status
+    );
     Ok(done.stdout)
 }
 

@@ -32,7 +32,13 @@ pub fn program(machine: u16, room: u32, content: &[u8]) -> Vec<u8> {
     }
     put(optional + 68, &10_u16.to_le_bytes());
     put(section, b".text");
-    for (at, value) in [(8, aligned), (12, 4096), (16, aligned), (20, room), (36, 0x6000_0020)] {
+    for (at, value) in [
+        (8, aligned),
+        (12, 4096),
+        (16, aligned),
+        (20, room),
+        (36, 0x6000_0020),
+    ] {
         put(section + at, &value.to_le_bytes());
     }
     file.extend_from_slice(content);

@@ -49,8 +49,21 @@ pub enum Need {
 
 /// The programs of [`Need::Images`].
 const IMAGES: [&str; 15] = [
-    "tar2sqfs", "sqfs2tar", "mke2fs", "debugfs", "e2fsck", "cpio", "skopeo", "umoci", "mkfs.fat", "fsck.fat",
-    "mcopy", "sfdisk", "swaplabel", "qemu-img", "objcopy",
+    "tar2sqfs",
+    "sqfs2tar",
+    "mke2fs",
+    "debugfs",
+    "e2fsck",
+    "cpio",
+    "skopeo",
+    "umoci",
+    "mkfs.fat",
+    "fsck.fat",
+    "mcopy",
+    "sfdisk",
+    "swaplabel",
+    "qemu-img",
+    "objcopy",
 ];
 
 impl Need {

@@ -34,7 +34,8 @@ fn docker(layers: &[Vec<Entry>]) -> Tested<Vec<u8>> {
         all.push(file(&name, &layer));
         names.push(name);
     }
-    let manifest = serde_json::json!([{"Config": "config.json", "RepoTags": ["debian:latest"], "Layers": names}]);
+    let manifest =
+        serde_json::json!([{"Config": "config.json", "RepoTags": ["debian:latest"], "Layers": names}]);
     all.push(file("config.json", b"{}"));
     all.push(file("manifest.json", manifest.to_string().as_bytes()));
     Ok(tar(&all, TIME)?)

@@ -246,7 +246,12 @@ pub(super) fn disk_image() -> impl TypedValueParser<Value = DiskImage> {
     parser(&[
         (DiskImage::Raw, "raw", &["img"], "The disk itself, with holes"),
         (DiskImage::Qcow2, "qcow2", &[], "QEMU's (needs qemu-utils)"),
-        (DiskImage::Vhd, "vhd", &["vpc"], "Virtual PC's and Hyper-V's (needs qemu-utils)"),
+        (
+            DiskImage::Vhd,
+            "vhd",
+            &["vpc"],
+            "Virtual PC's and Hyper-V's (needs qemu-utils)",
+        ),
         (DiskImage::Vmdk, "vmdk", &[], "VMware's (needs qemu-utils)"),
     ])
 }
@@ -257,8 +262,18 @@ pub(super) fn root_format() -> impl TypedValueParser<Value = Output> {
         (Output::Ext(Generation::Ext4), "ext4", &[], "ext4"),
         (Output::Ext(Generation::Ext3), "ext3", &[], "ext3"),
         (Output::Ext(Generation::Ext2), "ext2", &[], "ext2"),
-        (Output::Erofs, "erofs", &[], "EROFS, read-only (needs erofs-utils 1.7)"),
-        (Output::Squashfs, "squashfs", &[], "squashfs, read-only (needs squashfs-tools-ng)"),
+        (
+            Output::Erofs,
+            "erofs",
+            &[],
+            "EROFS, read-only (needs erofs-utils 1.7)",
+        ),
+        (
+            Output::Squashfs,
+            "squashfs",
+            &[],
+            "squashfs, read-only (needs squashfs-tools-ng)",
+        ),
     ])
 }
 
@@ -289,7 +304,12 @@ pub(super) fn bootloader() -> impl TypedValueParser<Value = Bootloader> {
             &[],
             "Unified kernel images with systemd's stub, from the target's package systemd-boot-efi",
         ),
-        (Bootloader::None, "none", &[], "Nothing; there is no EFI system partition"),
+        (
+            Bootloader::None,
+            "none",
+            &[],
+            "Nothing; there is no EFI system partition",
+        ),
     ])
 }
 

@@ -56,7 +56,7 @@ pub(super) fn finish(
                 source_date_epoch,
                 architecture: settings.system.arch.name,
                 facts: &output::Facts::default(),
-            scratch: &staging.make_scratch()?,
+                scratch: &staging.make_scratch()?,
                 reporter,
                 cancel,
             };

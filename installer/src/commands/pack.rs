@@ -77,7 +77,10 @@ fn check_place(target: &Target, settings: &PackSettings) -> Result<(), Error> {
         return Ok(());
     };
     match directory.starts_with(&root) {
-        true => Err(Error::InTarget { directory, target: root }),
+        true => Err(Error::InTarget {
+            directory,
+            target: root,
+        }),
         false => Ok(()),
     }
 }

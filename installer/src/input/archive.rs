@@ -54,7 +54,9 @@ pub(super) fn read(
     let ended = reader.zeroes >= BLOCK;
     io::copy(&mut reader, &mut io::sink()).map_err(damaged(path))?;
     match number {
-        _ if !ended => Err(damaged(path)(io::Error::other("the end of the archive is missing"))),
+        _ if !ended => Err(damaged(path)(io::Error::other(
+            "the end of the archive is missing",
+        ))),
         // An empty archive is two blocks of zeroes; anything else that has no member is none.
         0 => Err(damaged(path)(io::Error::other("there is no member"))),
         _ => Ok(()),
@@ -95,10 +97,7 @@ struct Found {
 }
 
 /// Returns a member; none for what is no file.
-fn member<R: Read>(
-    path: &Path,
-    entry: &mut tar::Entry<'_, R>,
-) -> Result<Option<Found>, Error> {
+fn member<R: Read>(path: &Path, entry: &mut tar::Entry<'_, R>) -> Result<Option<Found>, Error> {
     let mut name = entry.path_bytes().into_owned();
     let mut xattrs = Vec::new();
     let mut mtime: Option<Timestamp> = None;

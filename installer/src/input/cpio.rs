@@ -59,7 +59,9 @@ pub(super) fn read(path: &Path, mut reader: Stream<'_>, tree: &mut Tree<'_>) -> 
         };
         reader = decompressed(Box::new(rest)).map_err(&failed)?;
         if !reader.buffer().starts_with(b"07070") {
-            return Err(failed(io::Error::other("after the archive there is something else")));
+            return Err(failed(io::Error::other(
+                "after the archive there is something else",
+            )));
         }
     }
     Err(failed(io::Error::other("it is more than a hundred archives")))

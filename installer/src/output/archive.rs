@@ -102,7 +102,9 @@ pub fn write_selected<W: Write>(
             match member(target, path, &stat, &mut first_names, options)? {
                 Some(member) => {
                     let wanted = wanted_time(&stat, options);
-                    let held = options.times.is_none_or(|(first, last)| (first..=last).contains(&wanted));
+                    let held = options
+                        .times
+                        .is_none_or(|(first, last)| (first..=last).contains(&wanted));
                     archive.written.times += u64::from(!held);
                     archive.written.acls += u64::from(member.without_acls);
                     archive.append(member)?;
@@ -129,7 +131,9 @@ pub(super) fn member_name(path: &Path, directory: bool) -> Vec<u8> {
 
 fn entry(path: &Path, stat: &Stat, kind: MemberKind, options: &TarOptions) -> Entry {
     let mtime = wanted_time(stat, options);
-    let mtime = options.times.map_or(mtime, |(first, last)| mtime.clamp(first, last));
+    let mtime = options
+        .times
+        .map_or(mtime, |(first, last)| mtime.clamp(first, last));
     Entry {
         name: member_name(path, matches!(kind, MemberKind::Directory)),
         kind,

@@ -97,7 +97,11 @@ impl Output for Disk {
                 kind: ESP,
                 uuid: derived(&uuid, "esp"),
                 // U-Boot looks for its menu in partitions that are marked so.
-                attributes: if loader == Bootloader::Extlinux { "LegacyBIOSBootable" } else { "" },
+                attributes: if loader == Bootloader::Extlinux {
+                    "LegacyBIOSBootable"
+                } else {
+                    ""
+                },
                 size: size.next_multiple_of(STEP),
                 content,
             });
@@ -122,7 +126,11 @@ impl Output for Disk {
             name: "root",
             kind: machine.root,
             uuid: root_uuid,
-            attributes: if is_written(options.disk.root()) { "" } else { "GUID:60" },
+            attributes: if is_written(options.disk.root()) {
+                ""
+            } else {
+                "GUID:60"
+            },
             size,
             content,
         });
@@ -245,7 +253,10 @@ mod tests {
     fn command_lines_say_where_the_root_is() {
         let line = command_line("x", Format::Ext(Generation::Ext4), Some("quiet"));
         assert_eq!(line, "root=PARTUUID=x rootfstype=ext4 rw quiet");
-        assert_eq!(command_line("x", Format::Erofs, None), "root=PARTUUID=x rootfstype=erofs ro");
+        assert_eq!(
+            command_line("x", Format::Erofs, None),
+            "root=PARTUUID=x rootfstype=erofs ro"
+        );
     }
 
     #[test]

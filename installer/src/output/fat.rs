@@ -144,8 +144,15 @@ impl Fat<'_> {
             .filter(char::is_ascii_hexdigit)
             .take(8)
             .collect();
-        call.args(["-F", "32", "-S", "512", "-s", &sectors_of_cluster(size).to_string()])
-            .args(["-i", &serial]);
+        call.args([
+            "-F",
+            "32",
+            "-S",
+            "512",
+            "-s",
+            &sectors_of_cluster(size).to_string(),
+        ])
+        .args(["-i", &serial]);
         call.args([image]);
         call.output()?;
         if let Some(label) = self.label {
@@ -190,10 +197,14 @@ impl Fat<'_> {
                 return Err(wrong(format!("there is no {bad:?} in names")));
             }
             if name.ends_with([' ', '.']) || name.starts_with(' ') {
-                return Err(wrong("no name begins with a blank, or ends with one or with a full stop".to_owned()));
+                return Err(wrong(
+                    "no name begins with a blank, or ends with one or with a full stop".to_owned(),
+                ));
             }
             if let Some(other) = seen.insert(entry.path.to_lowercase(), &entry.path) {
-                return Err(wrong(format!("/{other} would be the same name, with other letters")));
+                return Err(wrong(format!(
+                    "/{other} would be the same name, with other letters"
+                )));
             }
             if let Some((_, size)) = entry.content
                 && size >= LARGEST
@@ -284,7 +295,14 @@ mod tests {
     #[test]
     fn names_that_cannot_be_are_found() {
         assert!(named(&["a", "b.txt", "x y", "é"]).is_ok());
-        for names in [&["a:b"][..], &["a", "A"], &["d/É", "d/é"], &["x."], &[" x"], &["a\nb"]] {
+        for names in [
+            &["a:b"][..],
+            &["a", "A"],
+            &["d/É", "d/é"],
+            &["x."],
+            &[" x"],
+            &["a\nb"],
+        ] {
             assert!(named(names).is_err(), "{names:?}");
         }
     }

@@ -163,11 +163,26 @@ impl ImageOptions {
         let has_disk = self.disk != DiskOptions::default();
         let has_container = self.container != ContainerConfig::default();
         for (given, option, has, of) in [
-            (self.size.is_some(), "--size", sized, "ext2, ext3, ext4, vfat and disks"),
-            (self.free.is_some(), "--free", free, "ext2, ext3, ext4 and vfat, also in a disk"),
+            (
+                self.size.is_some(),
+                "--size",
+                sized,
+                "ext2, ext3, ext4, vfat and disks",
+            ),
+            (
+                self.free.is_some(),
+                "--free",
+                free,
+                "ext2, ext3, ext4 and vfat, also in a disk",
+            ),
             (self.label.is_some(), "--fs-label", named, names),
             (self.uuid.is_some(), "--fs-uuid", uuid, names),
-            (has_disk, "an option of disks", disk, "disks: --format disk, or NAME.img"),
+            (
+                has_disk,
+                "an option of disks",
+                disk,
+                "disks: --format disk, or NAME.img",
+            ),
             (has_container, "--oci-…", container, "container images"),
         ] {
             if given && !has {

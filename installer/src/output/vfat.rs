@@ -39,7 +39,8 @@ impl Output for Vfat {
             written.times += u64::from(time != wanted);
             let root = stat.meta.uid == 0 && stat.meta.gid == 0;
             let usual = matches!(stat.meta.mode, 0o755 | 0o644);
-            written.owners += u64::from(!root || !usual || stat.meta.kind == FileType::Regular && stat.nlink > 1);
+            written.owners +=
+                u64::from(!root || !usual || stat.meta.kind == FileType::Regular && stat.nlink > 1);
             written.xattrs += u64::from(!source.target.xattrs(&path)?.is_empty());
             entries.push(Entry {
                 path: name.trim_start_matches('/').to_owned(),

@@ -54,7 +54,8 @@ impl Layout {
             headers: u32_at(file, optional + 60).ok_or(cut)?,
         };
         let aligned = |alignment: u32| alignment.is_power_of_two() && alignment <= 1 << 20;
-        match aligned(layout.section_alignment) && aligned(layout.file_alignment) && count > 0 && length >= 64 {
+        match aligned(layout.section_alignment) && aligned(layout.file_alignment) && count > 0 && length >= 64
+        {
             true => Ok(layout),
             false => Err("its header makes no sense"),
         }

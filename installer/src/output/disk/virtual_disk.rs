@@ -77,7 +77,9 @@ fn settle_foot(foot: &mut [u8; FOOT], time: i64, uuid: &str) {
     put(24, &seconds.to_be_bytes());
     put(64, &[0; 4]);
     put(68, &uuid);
-    let sum = !foot.iter().fold(0_u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
+    let sum = !foot
+        .iter()
+        .fold(0_u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
     if let Some(field) = foot.get_mut(64..68) {
         field.copy_from_slice(&sum.to_be_bytes());
     }

@@ -162,7 +162,10 @@ impl<'a> Commands<'a> {
             let file = self.source.scratch.join(format!("value-{}", self.values));
             std::fs::write(&file, value).map_err(Error::Write)?;
             let file = quoted(file.as_os_str().as_bytes());
-            self.line(path, &[b"ea_set -f", &file, &named(name), &quoted(attribute.as_bytes())])?;
+            self.line(
+                path,
+                &[b"ea_set -f", &file, &named(name), &quoted(attribute.as_bytes())],
+            )?;
         }
         Ok(())
     }
