@@ -35,7 +35,7 @@ use task_progress::{Cancel, Reporter};
 pub use archive::{Selection, TarOptions, write_selected, write_tar};
 pub use compress::Compression;
 pub use container::{ContainerConfig, Layout, with_tag};
-pub use disk::{Bootloader, DiskImage, DiskOptions};
+pub use disk::{Bootloader, DiskImage, DiskOptions, RootFormat};
 pub use error::Error;
 pub use ext::Generation;
 pub use format::Format;

@@ -2,7 +2,7 @@
 
 use super::container::{Container, ContainerConfig, Layout};
 use super::cpio::Cpio;
-use super::disk::{Disk, DiskImage, DiskOptions};
+use super::disk::{Disk, DiskImage, DiskOptions, RootFormat};
 use super::erofs::Erofs;
 use super::ext::{Ext, Generation};
 use super::squashfs::Squashfs;
@@ -152,7 +152,11 @@ impl ImageOptions {
         let sized = disk || matches!(format, Format::Ext(_) | Format::Vfat);
         // In a disk they are those of the root filesystem.
         let filesystem = match format {
-            Format::Disk(_) => self.disk.root(),
+            Format::Disk(_) => match self.disk.root() {
+                RootFormat::Ext(generation) => Format::Ext(generation),
+                RootFormat::Erofs => Format::Erofs,
+                RootFormat::Squashfs => Format::Squashfs,
+            },
             format => format,
         };
         let free = matches!(filesystem, Format::Ext(_) | Format::Vfat);
