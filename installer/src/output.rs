@@ -74,6 +74,19 @@ pub trait Output {
     /// The reason why [`write`](Self::write) would fail.
     fn check(&self, options: &ImageOptions) -> Result<(), Error>;
 
+    /// Checks that the packages that a target of an architecture shall have, by their names, bring what is needed.
+    ///
+    /// # Errors
+    /// The reason why [`write`](Self::write) would fail.
+    fn check_packages(
+        &self,
+        _options: &ImageOptions,
+        _architecture: &str,
+        _names: &[&str],
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Writes the target.
     ///
     /// # Errors

@@ -107,6 +107,12 @@ fn make(
         let written = set_up.written.then_some(&target);
         let prepared = Prepared::load(settings, scripts_run, &set_up.local, written, reporter, cancel)?;
         let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
+        // Hooks may bring more than packages do.
+        if let Some(format) = settings.target.format().filter(|_| settings.hooks.is_empty()) {
+            let packages = chosen.versions(&universes.target);
+            let names: Vec<&str> = packages.iter().map(|(name, _)| name.as_str()).collect();
+            format.check_packages(&settings.image, settings.system.arch.name, &names)?;
+        }
         let lock = lock_file
             .as_ref()
             .map(|_| prepared.lock(settings, &universes, &chosen));

@@ -75,12 +75,28 @@ impl Output for Disk {
         writer(disk.root()).check(&root)
     }
 
+    fn check_packages(
+        &self,
+        options: &ImageOptions,
+        architecture: &str,
+        names: &[&str],
+    ) -> Result<(), Error> {
+        let loader = options.disk.loader();
+        let machine = Machine::find(architecture)?;
+        // People's own kernels have other names.
+        let kernel = |name: &&str| name.contains("linux-image") || name.contains("kernel");
+        if loader != Bootloader::None && !names.iter().any(kernel) {
+            return Err(Error::NoKernel {
+                package: machine.kernel,
+            });
+        }
+        boot::check_packages(loader, machine.efi, architecture, names)
+    }
+
     fn write(&self, source: &Source<'_>, sink: &mut Sink<'_>) -> Result<Written, Error> {
         let options = source.options;
         let loader = options.disk.loader();
-        let machine = Machine::of(source.architecture).ok_or_else(|| Error::NoEfi {
-            architecture: source.architecture.to_owned(),
-        })?;
+        let machine = Machine::find(source.architecture)?;
         let uuid = source.uuid()?;
         let mut partitions = Vec::new();
         let root_uuid = derived(&uuid, "root");

@@ -137,6 +137,15 @@ impl Output for Format {
         self.writer().check(options)
     }
 
+    fn check_packages(
+        &self,
+        options: &ImageOptions,
+        architecture: &str,
+        names: &[&str],
+    ) -> Result<(), Error> {
+        self.writer().check_packages(options, architecture, names)
+    }
+
     fn write(&self, source: &Source<'_>, sink: &mut Sink<'_>) -> Result<Written, Error> {
         self.writer().write(source, sink)
     }
