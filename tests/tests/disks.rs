@@ -278,11 +278,11 @@ scenario!(
     let alone = std::fs::read(work.out("alone.squashfs"))?;
     assert!(std::fs::read(&root.content)?.starts_with(&alone));
     // GRUB.
-    let disk = made("grub.img", &["grub", "--root-format", "ext2"])?;
+    let disk = made("grub.img", &["grub", "--root-format", "ext2", "--kernel-options", "a;b"])?;
     let esp_part = part(&work, &disk, "esp")?;
     told("fsck.fat", &[&"-n", &esp_part.content])?;
     let menu = cat(&esp_part.content, "EFI/BOOT/grub.cfg")?;
-    let line = format!("linux /debian/{newest}/linux root=PARTUUID={} rootfstype=ext2 rw\n", part(&work, &disk, "root")?.uuid);
+    let line = format!("linux /debian/{newest}/linux root=PARTUUID={} rootfstype=ext2 rw 'a;b'\n", part(&work, &disk, "root")?.uuid);
     assert!(menu.contains(&line) && menu.contains("menuentry 'Debian GNU/Linux 13 (trixie) 6.9.2-1-amd64'"), "{menu}");
     let program = bytes(&work, &esp_part.content, "EFI/BOOT/BOOTX64.EFI")?;
     assert!(program.starts_with(b"MZ") && program.windows(10).any(|bytes| bytes == b"/EFI/BOOT\0"));

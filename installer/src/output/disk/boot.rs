@@ -173,11 +173,13 @@ impl<'a> Boot<'a> {
         let program = std::fs::read(&made).map_err(Error::Write)?;
         esp.write(&fallback(efi), &program)?;
         let mut menu = format!("set timeout={WAIT}\nset default=0\n");
+        let words: Vec<String> = self.command_line.split(' ').map(grub_word).collect();
+        let command_line = words.join(" ");
         for kernel in self.kernels {
             let linux = kernel_files(esp, kernel)?;
             menu.push_str(&format!(
-                "menuentry '{} {}' {{\n\tlinux /{linux} {}\n",
-                self.title, kernel.version, self.command_line
+                "menuentry '{} {}' {{\n\tlinux /{linux} {command_line}\n",
+                self.title, kernel.version
             ));
             if kernel.initrd.is_some() {
                 menu.push_str(&format!("\tinitrd /{}\n", initrd(kernel)));
@@ -307,6 +309,15 @@ fn kernel_files(esp: &mut Esp<'_>, kernel: &Kernel) -> Result<String, Error> {
     Ok(linux)
 }
 
+/// Returns a word as GRUB's shell takes it for itself.
+fn grub_word(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "=-_.,:/+@%".contains(char);
+    match word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 /// Returns the name of a system from its os-release(5), of characters that no menu takes for something else.
 fn title(release: &str) -> String {
     let line = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
@@ -322,6 +333,13 @@ fn title(release: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_grub_mean_themselves() {
+        assert_eq!(grub_word("console=ttyS0,115200"), "console=ttyS0,115200");
+        assert_eq!(grub_word("a;b"), "'a;b'");
+        assert_eq!(grub_word("it's"), "'it'\\''s'");
+    }
 
     #[test]
     fn titles_are_plain() {
