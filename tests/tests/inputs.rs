@@ -158,6 +158,9 @@ scenario!(
         let mut header = tar::Header::new_ustar();
         header.set_size(1);
         header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(TIME);
         builder.append_data(&mut header, name, &b"x"[..])?;
     }
     let path = work.write("acl.tar", &builder.into_inner()?)?;
