@@ -4,6 +4,7 @@
 //! a name with `..` is refused all the same, since nobody writes one who means well. What a format has and a target
 //! cannot have ends the work with an error that names the member.
 
+mod acl;
 mod archive;
 mod cpio;
 mod decompress;

@@ -35,7 +35,7 @@ use task_progress::{Cancel, Reporter};
 pub use archive::{Selection, TarOptions, write_selected, write_tar};
 pub use compress::Compression;
 pub use container::{ContainerConfig, Layout, with_tag};
-pub use disk::{Bootloader, DiskImage, DiskOptions};
+pub use disk::{Bootloader, DiskImage, DiskOptions, RootFormat};
 pub use error::Error;
 pub use ext::Generation;
 pub use format::Format;
@@ -73,6 +73,19 @@ pub trait Output {
     /// # Errors
     /// The reason why [`write`](Self::write) would fail.
     fn check(&self, options: &ImageOptions) -> Result<(), Error>;
+
+    /// Checks that the packages that a target of an architecture shall have, by their names, bring what is needed.
+    ///
+    /// # Errors
+    /// The reason why [`write`](Self::write) would fail.
+    fn check_packages(
+        &self,
+        _options: &ImageOptions,
+        _architecture: &str,
+        _names: &[&str],
+    ) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Writes the target.
     ///

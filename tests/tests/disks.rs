@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use rootless_install_tests::deb::{Entry, Kind, directory, entry, tar};
 use rootless_install_tests::filled::{self, TIME};
 use rootless_install_tests::packing::{pack, run, text, told};
-use rootless_install_tests::program::Workplace;
-use rootless_install_tests::{pe, scenario};
+use rootless_install_tests::program::{Outcome, Workplace};
+use rootless_install_tests::synthetic::{Synthetic, package};
+use rootless_install_tests::{base, pe, scenario};
 
 type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -193,6 +194,45 @@ scenario!(
 });
 
 scenario!(
+    /// An installation straight into a disk; one whose packages bring no kernel, or no boot loader, ends before it begins.
+    installed_into_a_disk, CONFIGURE_IMAGES, {
+    let foreign = base::architectures()?[1].debian;
+    let (debian, efi, number, _) = *MACHINES.iter().find(|machine| machine.0 == foreign).ok_or("another architecture")?;
+    let kernel = package("linux-image-test")?.file("boot/vmlinuz-1.2-test", pe::program(number, 512, b"kernel"), 0o644);
+    let loader = format!("{}/systemd-boot{efi}.efi", SYSTEMD.trim_start_matches("./"));
+    let loader = package("systemd-boot-efi")?.file(&loader, pe::program(number, 512, b"loader"), 0o644);
+    let archive = Synthetic::with(&[kernel, loader])?;
+    let work = &archive.work;
+    let install = |include: &str, options: &[&str]| -> Tested<Outcome> {
+        let mut arguments = archive.options();
+        arguments.extend(["--variant", "essential", "--esp-size", "40M"].map(Into::into));
+        arguments.extend(options.iter().map(Into::into));
+        if !include.is_empty() {
+            arguments.extend(["--include".into(), include.into()]);
+        }
+        arguments.push(work.out("disk.img").into());
+        Ok(work.run(arguments).end()?)
+    };
+    for (include, options, said) in [
+        ("", &[][..], format!("--include linux-image-{debian}")),
+        ("linux-image-test", &[], "--include systemd-boot-efi".to_owned()),
+        ("linux-image-test", &["--bootloader", "uki"], "--include systemd-boot-efi".to_owned()),
+        ("linux-image-test", &["--bootloader", "grub"], format!("--include grub-efi-{debian}-bin")),
+    ] {
+        let done = install(include, options)?;
+        done.failed_with(&[&said]);
+        assert!(!done.stderr.contains("unpacking") && !done.stderr.contains("configuring"), "{}", done.stderr);
+        assert_eq!(work.names("out")?, [""; 0]);
+    }
+    install("linux-image-test,systemd-boot-efi", &[])?.succeeded();
+    let disk = work.out("disk.img");
+    let esp = part(work, &disk, "esp")?;
+    told("fsck.fat", &[&"-n", &esp.content])?;
+    assert!(cat(&esp.content, "loader/loader.conf")?.contains("debian-1.2-test.conf"));
+    told("e2fsck", &[&"-fn", &part(work, &disk, "root")?.content])?;
+});
+
+scenario!(
     /// Other boot loaders: unified kernel images, GRUB, the menu of U-Boot, none; other filesystems of the root.
     boot_loaders, IMAGES_GRUB, {
     let work = Workplace::new()?;
@@ -224,7 +264,7 @@ scenario!(
     let unified = work.write("unified.efi", &image)?;
     let section = |name: &str| -> Tested<Vec<u8>> {
         let to = work.path("section");
-        told("objcopy", &[&"-O", &"binary", &format!("--only-section={name}"), &"--set-section-flags", &format!("{name}=alloc"), &unified, &to])?;
+        told("objcopy", &[&"--dump-section", &format!("{name}={}", to.display()), &unified, &work.path("unused")])?;
         Ok(std::fs::read(to)?)
     };
     let command_line = String::from_utf8(section(".cmdline")?)?;
@@ -238,11 +278,11 @@ scenario!(
     let alone = std::fs::read(work.out("alone.squashfs"))?;
     assert!(std::fs::read(&root.content)?.starts_with(&alone));
     // GRUB.
-    let disk = made("grub.img", &["grub", "--root-format", "ext2"])?;
+    let disk = made("grub.img", &["grub", "--root-format", "ext2", "--kernel-options", "a;b"])?;
     let esp_part = part(&work, &disk, "esp")?;
     told("fsck.fat", &[&"-n", &esp_part.content])?;
     let menu = cat(&esp_part.content, "EFI/BOOT/grub.cfg")?;
-    let line = format!("linux /debian/{newest}/linux root=PARTUUID={} rootfstype=ext2 rw\n", part(&work, &disk, "root")?.uuid);
+    let line = format!("linux /debian/{newest}/linux root=PARTUUID={} rootfstype=ext2 rw 'a;b'\n", part(&work, &disk, "root")?.uuid);
     assert!(menu.contains(&line) && menu.contains("menuentry 'Debian GNU/Linux 13 (trixie) 6.9.2-1-amd64'"), "{menu}");
     let program = bytes(&work, &esp_part.content, "EFI/BOOT/BOOTX64.EFI")?;
     assert!(program.starts_with(b"MZ") && program.windows(10).any(|bytes| bytes == b"/EFI/BOOT\0"));

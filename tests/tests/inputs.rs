@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use rootless_install_tests::deb::{Entry, Kind, directory, entry, hex, tar};
+use rootless_install_tests::deb::{Entry, Kind, directory, entry, hex, tar as tar_of};
 use rootless_install_tests::filled::{self, TIME};
 use rootless_install_tests::listing::entries;
 use rootless_install_tests::packing::{pack, run, text, told};
@@ -29,7 +29,7 @@ fn docker(layers: &[Vec<Entry>]) -> Tested<Vec<u8>> {
     let mut all = Vec::new();
     let mut names = Vec::new();
     for layer in layers {
-        let layer = tar(layer, TIME)?;
+        let layer = tar_of(layer, TIME)?;
         let name = format!("{}.tar", hex(&Sha256::digest(&layer)));
         all.push(file(&name, &layer));
         names.push(name);
@@ -38,7 +38,7 @@ fn docker(layers: &[Vec<Entry>]) -> Tested<Vec<u8>> {
         serde_json::json!([{"Config": "config.json", "RepoTags": ["debian:latest"], "Layers": names}]);
     all.push(file("config.json", b"{}"));
     all.push(file("manifest.json", manifest.to_string().as_bytes()));
-    Ok(tar(&all, TIME)?)
+    Ok(tar_of(&all, TIME)?)
 }
 
 scenario!(
@@ -105,7 +105,7 @@ scenario!(
     /// What is cut off between members, or damaged at its end, is no archive; and it is said that it could not be read.
     cut_off_anywhere, PROGRAM, {
     let work = Workplace::new()?;
-    let whole = tar(&[directory("./", 0o755), file("./a", &[b'a'; 600]), file("./b", b"b")], TIME)?;
+    let whole = tar_of(&[directory("./", 0o755), file("./a", &[b'a'; 600]), file("./b", b"b")], TIME)?;
     let script = "set -e; cd $TMPDIR; gzip -nc $2 >x.gz; xz -c $2 >x.xz; zstd -q -c $2 >x.zst";
     let path = work.write("whole.tar", &whole)?;
     shell(&work, script, &[&path])?.succeeded();
@@ -149,6 +149,28 @@ scenario!(
         let done = run(&work, &[&"pack", &tree, &out])?;
         assert_eq!(done.succeeded().stderr.contains("1 file has another time"), tells, "{ending}: {}", done.stderr);
     }
+    // Lists whose users are numbers are taken.
+    let mut builder = tar::Builder::new(Vec::new());
+    let list: &[u8] = b"user::rw-,user:500:r--,group::r--,mask::r--,other::r--";
+    let plain: &[u8] = b"user::rw-,group::r--,other::r--";
+    for (name, list) in [("listed", list), ("plain", plain)] {
+        builder.append_pax_extensions([("SCHILY.acl.access", list)])?;
+        let mut header = tar::Header::new_ustar();
+        header.set_size(1);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(TIME);
+        builder.append_data(&mut header, name, &b"x"[..])?;
+    }
+    let path = work.write("acl.tar", &builder.into_inner()?)?;
+    let done = run(&work, &[&"unpack", &path, &work.out("acl")])?;
+    assert!(!done.succeeded().stderr.contains("access control"), "{}", done.stderr);
+    pack(&work, &work.out("acl"), "packed.tar", &[])?;
+    let packed = entries(&work.out("packed.tar"))?;
+    let found = packed["listed"].get("SCHILY.xattr.system.posix_acl_access").cloned().unwrap_or_default();
+    assert!(found.starts_with("0200000001000600ffffffff02000400f4010000"), "{found}");
+    assert!(!packed["plain"].keys().any(|key| key.contains("acl")), "{:?}", packed["plain"]);
     let image = work.out("i.ext4");
     told("e2fsck", &[&"-fn", &image])?;
     let modes = text("debugfs", &[&"-R", &"ls -p /etc", &image])?;

@@ -2,7 +2,7 @@
 
 use crate::lint::Format;
 use crate::merge_usr::MergedUsr;
-use crate::output::{Bootloader, Compression, DiskImage, Format as Output, Generation, Layout};
+use crate::output::{Bootloader, Compression, DiskImage, Format as Output, Generation, Layout, RootFormat};
 use crate::settings::Mode;
 use crate::target_spec::Form;
 use apt_solve::Variant;
@@ -257,19 +257,19 @@ pub(super) fn disk_image() -> impl TypedValueParser<Value = DiskImage> {
 }
 
 /// `--root-format`.
-pub(super) fn root_format() -> impl TypedValueParser<Value = Output> {
+pub(super) fn root_format() -> impl TypedValueParser<Value = RootFormat> {
     parser(&[
-        (Output::Ext(Generation::Ext4), "ext4", &[], "ext4"),
-        (Output::Ext(Generation::Ext3), "ext3", &[], "ext3"),
-        (Output::Ext(Generation::Ext2), "ext2", &[], "ext2"),
+        (RootFormat::Ext(Generation::Ext4), "ext4", &[], "ext4"),
+        (RootFormat::Ext(Generation::Ext3), "ext3", &[], "ext3"),
+        (RootFormat::Ext(Generation::Ext2), "ext2", &[], "ext2"),
         (
-            Output::Erofs,
+            RootFormat::Erofs,
             "erofs",
             &[],
             "EROFS, read-only (needs erofs-utils 1.7)",
         ),
         (
-            Output::Squashfs,
+            RootFormat::Squashfs,
             "squashfs",
             &[],
             "squashfs, read-only (needs squashfs-tools-ng)",

@@ -1,7 +1,7 @@
 //! Options of the result's format, which all commands that write one have.
 
 use super::{choices, values};
-use crate::output::{Bootloader, ContainerConfig, DiskImage, DiskOptions, Format, ImageOptions};
+use crate::output::{Bootloader, ContainerConfig, DiskImage, DiskOptions, ImageOptions, RootFormat};
 use crate::target_spec::{Form, TargetSpec};
 use clap::{ArgAction, Args};
 use std::ffi::OsStr;
@@ -46,7 +46,7 @@ pub struct ImageArgs {
 
     /// Filesystem of a disk's root partition [default: ext4]
     #[arg(long, value_name = "FORMAT", value_parser = choices::root_format())]
-    pub root_format: Option<Format>,
+    pub root_format: Option<RootFormat>,
 
     /// Size of a disk's EFI system partition [default: what is needed, and room for another kernel]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]

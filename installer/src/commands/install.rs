@@ -144,6 +144,12 @@ fn make(
             cancel,
         )?;
         let (universes, chosen) = prepared.choose(settings, true, &**reporter)?;
+        // Hooks may bring more than packages do.
+        if let Some(format) = settings.target.format().filter(|_| settings.hooks.is_empty()) {
+            let packages = chosen.versions(&universes.target);
+            let names: Vec<&str> = packages.iter().map(|(name, _)| name.as_str()).collect();
+            format.check_packages(&settings.image, settings.system.arch.name, &names)?;
+        }
         let lock =
             (lock_file.is_some() || !sboms.is_empty()).then(|| prepared.lock(settings, &universes, &chosen));
         let deferred = CarryOut {

@@ -38,8 +38,8 @@ pub fn run(settings: &UnpackSettings, reporter: &dyn Reporter, cancel: &Cancel) 
     }
     if unpacked.acls > 0 {
         reporter.warn(&format!(
-            "the access control lists of {} files were left out: they are text with names of another system \
-             (SCHILY.acl); make the archive with `rootless-install pack`, or tar's --xattrs-include='system.*'",
+            "the access control lists of {} files were left out: they have names of another system's users \
+             (SCHILY.acl); make the archive with tar's --numeric-owner",
             unpacked.acls
         ));
     }

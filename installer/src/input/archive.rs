@@ -1,5 +1,6 @@
 //! Tar archives (tar(5)): ustar, GNU and pax, with extended attributes, and with holes as GNU tar writes them.
 
+use super::acl::{PLAIN, attribute};
 use super::tree::{Content, Kind, Member, Piece, Plain, Tree, shown};
 use super::{Error, open::damaged};
 use rootless_install_fs::{FileType, Timestamp};
@@ -9,7 +10,7 @@ use tar::{Archive, EntryType};
 
 /// Prefix of the records of extended attributes.
 const XATTR: &[u8] = b"SCHILY.xattr.";
-/// Prefix of the records of access control lists as text, by names of the system that made them: star, GNU tar.
+/// Prefix of the records of access control lists as text, of star and GNU tar.
 const ACL: &[u8] = b"SCHILY.acl.";
 /// Size of a block in bytes. An archive ends with two of zeroes.
 const BLOCK: usize = 512;
@@ -92,7 +93,7 @@ struct Found {
     member: Member,
     /// The real size of a file that has holes.
     holes: Option<u64>,
-    /// Whether it has access control lists as text.
+    /// Whether it has access control lists with names of another system.
     acl: bool,
 }
 
@@ -124,7 +125,15 @@ fn member<R: Read>(path: &Path, entry: &mut tar::Entry<'_, R>) -> Result<Option<
                     });
                 }
                 key => {
-                    acl |= key.starts_with(ACL);
+                    match (key.strip_prefix(ACL), attribute(value)) {
+                        (None, _) => {}
+                        // It says no more than the mode.
+                        (Some(b"access"), Some(value)) if value.len() == PLAIN => {}
+                        (Some(kind @ (b"access" | b"default")), Some(value)) => {
+                            xattrs.push(([b"system.posix_acl_", kind].concat(), value));
+                        }
+                        (Some(_), _) => acl = true,
+                    }
                     if let Some(name) = key.strip_prefix(XATTR) {
                         xattrs.push((name.to_vec(), value.to_vec()));
                     }

@@ -12,16 +12,18 @@ mod pe;
 mod table;
 mod virtual_disk;
 
-use super::ext::Generation;
+use super::erofs::Erofs;
+use super::ext::{Ext, Generation};
 use super::maker::Maker;
-use super::{Error, Format, ImageOptions, Output, Sink, Source, Written, fat};
+use super::squashfs::Squashfs;
+use super::{Error, ImageOptions, Output, Sink, Source, Written, fat};
 use boot::Boot;
 use esp::Esp;
 use machine::Machine;
 use std::path::{Path, PathBuf};
 use table::{Partition, STEP};
 
-pub use options::{Bootloader, DiskImage, DiskOptions};
+pub use options::{Bootloader, DiskImage, DiskOptions, RootFormat};
 
 const MKSWAP: Maker = Maker {
     program: "mkswap",
@@ -70,15 +72,31 @@ impl Output for Disk {
             size: None,
             ..options.clone()
         };
-        disk.root().check(&root)
+        writer(disk.root()).check(&root)
+    }
+
+    fn check_packages(
+        &self,
+        options: &ImageOptions,
+        architecture: &str,
+        names: &[&str],
+    ) -> Result<(), Error> {
+        let loader = options.disk.loader();
+        let machine = Machine::find(architecture)?;
+        // People's own kernels have other names.
+        let kernel = |name: &&str| name.contains("linux-image") || name.contains("kernel");
+        if loader != Bootloader::None && !names.iter().any(kernel) {
+            return Err(Error::NoKernel {
+                package: machine.kernel,
+            });
+        }
+        boot::check_packages(loader, machine.efi, architecture, names)
     }
 
     fn write(&self, source: &Source<'_>, sink: &mut Sink<'_>) -> Result<Written, Error> {
         let options = source.options;
         let loader = options.disk.loader();
-        let machine = Machine::of(source.architecture).ok_or_else(|| Error::NoEfi {
-            architecture: source.architecture.to_owned(),
-        })?;
+        let machine = Machine::find(source.architecture)?;
         let uuid = source.uuid()?;
         let mut partitions = Vec::new();
         let root_uuid = derived(&uuid, "root");
@@ -158,8 +176,8 @@ impl DiskOptions {
     }
 
     /// Returns the format of the root filesystem.
-    pub(super) fn root(&self) -> Format {
-        self.root.unwrap_or(Format::Ext(Generation::Ext4))
+    pub(super) fn root(&self) -> RootFormat {
+        self.root.unwrap_or(RootFormat::Ext(Generation::Ext4))
     }
 
     /// Checks what options say.
@@ -176,11 +194,19 @@ impl DiskOptions {
 }
 
 /// Whether a filesystem can be written to.
-fn is_written(format: Format) -> bool {
-    !matches!(format, Format::Squashfs | Format::Erofs)
+fn is_written(format: RootFormat) -> bool {
+    matches!(format, RootFormat::Ext(_))
 }
 
-fn command_line(root: &str, format: Format, more: Option<&str>) -> String {
+fn writer(format: RootFormat) -> Box<dyn Output> {
+    match format {
+        RootFormat::Ext(generation) => Box::new(Ext(generation)),
+        RootFormat::Erofs => Box::new(Erofs),
+        RootFormat::Squashfs => Box::new(Squashfs),
+    }
+}
+
+fn command_line(root: &str, format: RootFormat, more: Option<&str>) -> String {
     let access = match is_written(format) {
         true => "rw",
         false => "ro",
@@ -193,7 +219,7 @@ fn command_line(root: &str, format: Format, more: Option<&str>) -> String {
 /// Makes the root filesystem: of what a disk's size leaves beside `others` bytes, else as large as it needs to be.
 fn make_root(source: &Source<'_>, image: &Path, others: u64) -> Result<(u64, Written), Error> {
     let format = source.options.disk.root();
-    let sized = matches!(format, Format::Ext(_));
+    let sized = matches!(format, RootFormat::Ext(_));
     let given = source.options.size.map(|size| size / STEP * STEP);
     let too_small = |needed| Error::TooSmall {
         size: source.options.size.unwrap_or_default(),
@@ -215,7 +241,7 @@ fn make_root(source: &Source<'_>, image: &Path, others: u64) -> Result<(u64, Wri
         scratch: &scratch,
         ..*source
     };
-    let written = format.write(&part, &mut Sink::Path(image.to_owned()));
+    let written = writer(format).write(&part, &mut Sink::Path(image.to_owned()));
     let written = written.map_err(|error| match error {
         Error::TooSmall { needed, .. } => too_small(needed),
         error => error,
@@ -251,10 +277,10 @@ mod tests {
 
     #[test]
     fn command_lines_say_where_the_root_is() {
-        let line = command_line("x", Format::Ext(Generation::Ext4), Some("quiet"));
+        let line = command_line("x", RootFormat::Ext(Generation::Ext4), Some("quiet"));
         assert_eq!(line, "root=PARTUUID=x rootfstype=ext4 rw quiet");
         assert_eq!(
-            command_line("x", Format::Erofs, None),
+            command_line("x", RootFormat::Erofs, None),
             "root=PARTUUID=x rootfstype=erofs ro"
         );
     }

@@ -90,8 +90,13 @@ impl Fat<'_> {
     pub(super) fn need(&self, free: u64) -> u64 {
         let mut size = LEAST;
         loop {
-            let needed = self.need_with(sectors_of_cluster(size) * SECTOR, free);
-            if needed <= size {
+            let cluster = sectors_of_cluster(size);
+            let needed = self.need_with(cluster * SECTOR, free).max(LEAST);
+            if sectors_of_cluster(needed) == cluster {
+                return needed;
+            }
+            // A smaller one would have smaller clusters, and need more.
+            if needed < size {
                 return size;
             }
             size = needed;

@@ -2,7 +2,7 @@
 
 use super::container::{Container, ContainerConfig, Layout};
 use super::cpio::Cpio;
-use super::disk::{Disk, DiskImage, DiskOptions};
+use super::disk::{Disk, DiskImage, DiskOptions, RootFormat};
 use super::erofs::Erofs;
 use super::ext::{Ext, Generation};
 use super::squashfs::Squashfs;
@@ -137,6 +137,15 @@ impl Output for Format {
         self.writer().check(options)
     }
 
+    fn check_packages(
+        &self,
+        options: &ImageOptions,
+        architecture: &str,
+        names: &[&str],
+    ) -> Result<(), Error> {
+        self.writer().check_packages(options, architecture, names)
+    }
+
     fn write(&self, source: &Source<'_>, sink: &mut Sink<'_>) -> Result<Written, Error> {
         self.writer().write(source, sink)
     }
@@ -152,7 +161,11 @@ impl ImageOptions {
         let sized = disk || matches!(format, Format::Ext(_) | Format::Vfat);
         // In a disk they are those of the root filesystem.
         let filesystem = match format {
-            Format::Disk(_) => self.disk.root(),
+            Format::Disk(_) => match self.disk.root() {
+                RootFormat::Ext(generation) => Format::Ext(generation),
+                RootFormat::Erofs => Format::Erofs,
+                RootFormat::Squashfs => Format::Squashfs,
+            },
             format => format,
         };
         let free = matches!(filesystem, Format::Ext(_) | Format::Vfat);

@@ -29,6 +29,49 @@ const MOST_TEXT: u64 = 1 << 16;
 /// What GRUB's program has in it.
 const MODULES: [&str; 6] = ["part_gpt", "fat", "normal", "linux", "configfile", "gzio"];
 
+/// Debian's package of them.
+const SYSTEMD_PACKAGE: &str = "systemd-boot-efi";
+
+/// Checks that packages of these names bring what a boot loader is made of.
+///
+/// # Errors
+/// [`Error::NoLoader`], [`Error::NoEfi`].
+pub(super) fn check_packages(
+    loader: Bootloader,
+    efi: Option<Efi>,
+    architecture: &str,
+    names: &[&str],
+) -> Result<(), Error> {
+    let no_efi = || Error::NoEfi {
+        architecture: architecture.to_owned(),
+    };
+    let (path, package) = match loader {
+        Bootloader::Extlinux | Bootloader::None => return Ok(()),
+        Bootloader::SystemdBoot => (systemd_boot(efi.ok_or_else(no_efi)?), SYSTEMD_PACKAGE),
+        Bootloader::Uki => (stub(efi.ok_or_else(no_efi)?), SYSTEMD_PACKAGE),
+        Bootloader::Grub => {
+            let efi = efi.ok_or_else(no_efi)?;
+            (modules(efi), efi.grub_package)
+        }
+    };
+    match names.contains(&package) {
+        true => Ok(()),
+        false => Err(Error::NoLoader { path, package }),
+    }
+}
+
+fn systemd_boot(efi: Efi) -> PathBuf {
+    Path::new(SYSTEMD).join(format!("systemd-boot{}.efi", efi.short))
+}
+
+fn stub(efi: Efi) -> PathBuf {
+    Path::new(SYSTEMD).join(format!("linux{}.efi.stub", efi.short))
+}
+
+fn modules(efi: Efi) -> PathBuf {
+    Path::new("/usr/lib/grub").join(efi.grub)
+}
+
 /// What a disk starts.
 pub(super) struct Boot<'a> {
     pub(super) source: &'a Source<'a>,
@@ -81,10 +124,9 @@ impl<'a> Boot<'a> {
     }
 
     fn systemd_boot(&self, esp: &mut Esp<'_>, efi: Efi) -> Result<(), Error> {
-        let name = format!("systemd-boot{}.efi", efi.short);
-        let program = self.file(&Path::new(SYSTEMD).join(&name), "systemd-boot-efi")?;
+        let program = self.file(&systemd_boot(efi), SYSTEMD_PACKAGE)?;
         esp.copy(&fallback(efi), &program)?;
-        esp.copy(&format!("EFI/systemd/{name}"), &program)?;
+        esp.copy(&format!("EFI/systemd/systemd-boot{}.efi", efi.short), &program)?;
         let mut first = None;
         for kernel in self.kernels {
             self.check_kernel(kernel, efi)?;
@@ -109,16 +151,8 @@ impl<'a> Boot<'a> {
     }
 
     fn grub(&self, esp: &mut Esp<'_>, efi: Efi) -> Result<(), Error> {
-        let package = match efi.short {
-            "x64" => "grub-efi-amd64-bin",
-            "ia32" => "grub-efi-ia32-bin",
-            "aa64" => "grub-efi-arm64-bin",
-            "arm" => "grub-efi-arm-bin",
-            "riscv64" => "grub-efi-riscv64-bin",
-            _ => "grub-efi-loong64-bin",
-        };
-        let from = PathBuf::from("/usr/lib/grub").join(efi.grub);
-        self.file(&from.join("kernel.img"), package)?;
+        let from = modules(efi);
+        self.file(&from.join("kernel.img"), efi.grub_package)?;
         // A copy, since its names could lead anywhere.
         let modules = self.source.scratch.join("grub");
         std::fs::create_dir(&modules).map_err(Error::Write)?;
@@ -139,11 +173,13 @@ impl<'a> Boot<'a> {
         let program = std::fs::read(&made).map_err(Error::Write)?;
         esp.write(&fallback(efi), &program)?;
         let mut menu = format!("set timeout={WAIT}\nset default=0\n");
+        let words: Vec<String> = self.command_line.split(' ').map(grub_word).collect();
+        let command_line = words.join(" ");
         for kernel in self.kernels {
             let linux = kernel_files(esp, kernel)?;
             menu.push_str(&format!(
-                "menuentry '{} {}' {{\n\tlinux /{linux} {}\n",
-                self.title, kernel.version, self.command_line
+                "menuentry '{} {}' {{\n\tlinux /{linux} {command_line}\n",
+                self.title, kernel.version
             ));
             if kernel.initrd.is_some() {
                 menu.push_str(&format!("\tinitrd /{}\n", initrd(kernel)));
@@ -177,8 +213,8 @@ impl<'a> Boot<'a> {
     }
 
     fn unified(&self, esp: &mut Esp<'_>, efi: Efi) -> Result<(), Error> {
-        let path = Path::new(SYSTEMD).join(format!("linux{}.efi.stub", efi.short));
-        let stub = self.read(&self.file(&path, "systemd-boot-efi")?)?;
+        let path = stub(efi);
+        let stub = self.read(&self.file(&path, SYSTEMD_PACKAGE)?)?;
         if pe::machine(&stub) != Ok(efi.pe) {
             return Err(Error::Kernel {
                 path,
@@ -273,6 +309,15 @@ fn kernel_files(esp: &mut Esp<'_>, kernel: &Kernel) -> Result<String, Error> {
     Ok(linux)
 }
 
+/// Returns a word as GRUB's shell takes it for itself.
+fn grub_word(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "=-_.,:/+@%".contains(char);
+    match word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 /// Returns the name of a system from its os-release(5), of characters that no menu takes for something else.
 fn title(release: &str) -> String {
     let line = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
@@ -288,6 +333,13 @@ fn title(release: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_grub_mean_themselves() {
+        assert_eq!(grub_word("console=ttyS0,115200"), "console=ttyS0,115200");
+        assert_eq!(grub_word("a;b"), "'a;b'");
+        assert_eq!(grub_word("it's"), "'it'\\''s'");
+    }
 
     #[test]
     fn titles_are_plain() {

@@ -1,5 +1,7 @@
 //! What firmware and partition tables call an architecture.
 
+use super::super::Error;
+
 /// Names of an architecture in disks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Machine {
@@ -20,6 +22,8 @@ pub(super) struct Efi {
     pub(super) short: &'static str,
     /// GRUB's name of the platform.
     pub(super) grub: &'static str,
+    /// Debian's package of GRUB's modules for it.
+    pub(super) grub_package: &'static str,
     /// Number of the machine in PE files (Microsoft's PE format, machine types).
     pub(super) pe: u16,
 }
@@ -27,8 +31,13 @@ pub(super) struct Efi {
 /// The type of a root partition of an architecture that has none of its own: any data of Linux.
 const LINUX: &str = "0fc63daf-8483-4772-8e79-3d69d8477de4";
 
-const fn efi(short: &'static str, grub: &'static str, pe: u16) -> Option<Efi> {
-    Some(Efi { short, grub, pe })
+const fn efi(short: &'static str, grub: &'static str, grub_package: &'static str, pe: u16) -> Option<Efi> {
+    Some(Efi {
+        short,
+        grub,
+        grub_package,
+        pe,
+    })
 }
 
 const fn row(name: &'static str, root: &'static str, kernel: &'static str, efi: Option<Efi>) -> Machine {
@@ -42,13 +51,13 @@ const fn row(name: &'static str, root: &'static str, kernel: &'static str, efi: 
 
 #[rustfmt::skip]
 const MACHINES: &[Machine] = &[
-    row("amd64", "4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "linux-image-amd64", efi("x64", "x86_64-efi", 0x8664)),
-    row("i386", "44479540-f297-41b2-9af7-d131d5f0458a", "linux-image-686-pae", efi("ia32", "i386-efi", 0x14c)),
-    row("arm64", "b921b045-1df0-41c3-af44-4c6f280d3fae", "linux-image-arm64", efi("aa64", "arm64-efi", 0xaa64)),
-    row("armhf", "69dad710-2ce4-4e3c-b16c-21a1d49abed3", "linux-image-armmp", efi("arm", "arm-efi", 0x1c2)),
-    row("armel", "69dad710-2ce4-4e3c-b16c-21a1d49abed3", "linux-image-rpi", efi("arm", "arm-efi", 0x1c2)),
-    row("riscv64", "72ec70a6-cf74-40e6-bd49-4bda08e8f224", "linux-image-riscv64", efi("riscv64", "riscv64-efi", 0x5064)),
-    row("loong64", "77055800-792c-4f94-b39a-98c91b762bb6", "linux-image-loong64", efi("loongarch64", "loongarch64-efi", 0x6264)),
+    row("amd64", "4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "linux-image-amd64", efi("x64", "x86_64-efi", "grub-efi-amd64-bin", 0x8664)),
+    row("i386", "44479540-f297-41b2-9af7-d131d5f0458a", "linux-image-686-pae", efi("ia32", "i386-efi", "grub-efi-ia32-bin", 0x14c)),
+    row("arm64", "b921b045-1df0-41c3-af44-4c6f280d3fae", "linux-image-arm64", efi("aa64", "arm64-efi", "grub-efi-arm64-bin", 0xaa64)),
+    row("armhf", "69dad710-2ce4-4e3c-b16c-21a1d49abed3", "linux-image-armmp", efi("arm", "arm-efi", "grub-efi-arm-bin", 0x1c2)),
+    row("armel", "69dad710-2ce4-4e3c-b16c-21a1d49abed3", "linux-image-rpi", efi("arm", "arm-efi", "grub-efi-arm-bin", 0x1c2)),
+    row("riscv64", "72ec70a6-cf74-40e6-bd49-4bda08e8f224", "linux-image-riscv64", efi("riscv64", "riscv64-efi", "grub-efi-riscv64-bin", 0x5064)),
+    row("loong64", "77055800-792c-4f94-b39a-98c91b762bb6", "linux-image-loong64", efi("loongarch64", "loongarch64-efi", "grub-efi-loong64-bin", 0x6264)),
     row("mips64el", "700bda43-7a34-4507-b179-eeb93d7a7ca3", "linux-image-mips64r2el", None),
     row("powerpc", "1de3f1ef-fa98-47b5-8dcd-4a860a654d78", "linux-image-powerpc", None),
     row("ppc64", "912ade1d-a839-4913-8964-a10eee08fbd2", "linux-image-powerpc64", None),
@@ -62,8 +71,15 @@ const MACHINES: &[Machine] = &[
 
 impl Machine {
     /// Returns the names of an architecture that Debian names so.
-    pub(super) fn of(architecture: &str) -> Option<&'static Self> {
-        MACHINES.iter().find(|machine| machine.name == architecture)
+    ///
+    /// # Errors
+    /// [`Error::NoEfi`] for one that is not known.
+    pub(super) fn find(architecture: &str) -> Result<&'static Self, Error> {
+        let mut all = MACHINES.iter();
+        let found = all.find(|machine| machine.name == architecture);
+        found.ok_or_else(|| Error::NoEfi {
+            architecture: architecture.to_owned(),
+        })
     }
 }
 
@@ -74,7 +90,7 @@ mod tests {
     #[test]
     fn every_architecture_has_its_names() {
         for architecture in deb_arch::ARCHITECTURES {
-            assert!(Machine::of(architecture.name).is_some(), "{}", architecture.name);
+            assert!(Machine::find(architecture.name).is_ok(), "{}", architecture.name);
         }
     }
 }

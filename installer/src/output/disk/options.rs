@@ -1,6 +1,6 @@
 //! Options of disks.
 
-use super::super::Format;
+use super::super::ext::Generation;
 
 /// Options of disks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct DiskOptions {
     /// Format of the file; none for what its name says.
     pub image: Option<DiskImage>,
     /// Filesystem of the root partition; none for ext4.
-    pub root: Option<Format>,
+    pub root: Option<RootFormat>,
     /// How it starts; none for systemd-boot.
     pub bootloader: Option<Bootloader>,
     /// Size in bytes of the EFI system partition; none for what is needed, and some room.
@@ -17,6 +17,30 @@ pub struct DiskOptions {
     pub swap: Option<u64>,
     /// Words for the kernel, besides that which says where the root is.
     pub kernel_options: Option<String>,
+}
+
+/// Filesystem of a root partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootFormat {
+    /// ext2, ext3 or ext4.
+    Ext(Generation),
+    /// EROFS, read-only.
+    Erofs,
+    /// squashfs, read-only.
+    Squashfs,
+}
+
+impl RootFormat {
+    /// Returns the kernel's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ext(Generation::Ext2) => "ext2",
+            Self::Ext(Generation::Ext3) => "ext3",
+            Self::Ext(Generation::Ext4) => "ext4",
+            Self::Erofs => "erofs",
+            Self::Squashfs => "squashfs",
+        }
+    }
 }
 
 /// Format of a disk's file.

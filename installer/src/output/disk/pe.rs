@@ -90,6 +90,9 @@ pub(super) fn with_sections(stub: &[u8], sections: &[(&str, Vec<u8>)]) -> Result
     let headers_end = layout.section(layout.count + sections.len());
     let mut headers = layout.headers.max(first_raw.min(layout.headers));
     let room = headers.min(first_raw) as usize;
+    if room > file.len() {
+        return Err(cut);
+    }
     if headers_end > room {
         let moved = (headers_end - room).next_multiple_of(layout.file_alignment as usize);
         let moved_u32 = u32::try_from(moved).map_err(|_| cut)?;
@@ -103,12 +106,12 @@ pub(super) fn with_sections(stub: &[u8], sections: &[(&str, Vec<u8>)]) -> Result
         for number in 0..layout.count {
             let at = layout.section(number) + 20;
             if let Some(raw) = u32_at(&file, at).filter(|raw| *raw > 0) {
-                put_u32(&mut file, at, raw + moved_u32);
+                put_u32(&mut file, at, raw.checked_add(moved_u32).ok_or(cut)?);
             }
         }
         let symbols = layout.coff + 8;
         if let Some(place) = u32_at(&file, symbols).filter(|place| *place > 0) {
-            put_u32(&mut file, symbols, place + moved_u32);
+            put_u32(&mut file, symbols, place.checked_add(moved_u32).ok_or(cut)?);
         }
     }
     let too_large = "it would be larger than 4 GiB";
@@ -225,5 +228,10 @@ mod tests {
         let mut odd = stub(512);
         put_u32(&mut odd, 88 + 36, 0);
         assert!(with_sections(&odd, &[(".linux", vec![1])]).is_err());
+        // Its headers and its section would be after its end.
+        let mut short = stub(512);
+        put_u32(&mut short, 88 + 60, 1 << 20);
+        put_u32(&mut short, 88 + 112 + 20, 1 << 20);
+        assert!(with_sections(&short, &[(".linux", vec![1])]).is_err());
     }
 }
