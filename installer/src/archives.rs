@@ -101,6 +101,12 @@ impl Archives {
         target: &Target,
         settings: &ArchiveSettings,
     ) -> Result<(Vec<Source>, Keyring), ArchiveError> {
+        if has_packages(settings) {
+            return Err(ArchiveError::BadMirror {
+                argument: settings.mirrors.join("` and `"),
+                reason: "package files are a source of installations only".to_owned(),
+            });
+        }
         let own = target_sources(target.root_path())?;
         let mut both = self.machine.clone();
         both.keyrings.extend(own.keyrings.iter().cloned());
