@@ -177,13 +177,8 @@ fn given(settings: &ArchiveSettings) -> Result<Vec<SourceList>, ArchiveError> {
 
 /// Whether the settings name package files of this machine as a source.
 fn has_packages(settings: &ArchiveSettings) -> bool {
-    let found = settings
-        .mirrors
-        .iter()
-        .filter_map(|mirror| LocalSource::of(mirror));
-    found
-        .into_iter()
-        .any(|found| matches!(found, LocalSource::Packages(_)))
+    let is_file = |mirror: &String| matches!(LocalSource::of(mirror), Some(LocalSource::Packages(_)));
+    settings.mirrors.iter().any(is_file)
 }
 
 /// Returns how servers are reached: as the settings say, and where they say nothing as this machine's apt does it.
