@@ -119,6 +119,12 @@ impl Archives {
         target: &Target,
         settings: &ArchiveSettings,
     ) -> Result<(Vec<Source>, Keyring), ArchiveError> {
+        if has_packages(settings) {
+            return Err(ArchiveError::BadMirror {
+                argument: settings.mirrors.join("` and `"),
+                reason: "package files are a source of installations only".to_owned(),
+            });
+        }
         let own = target_sources(target.root_path())?;
         let mut both = self.machine.clone();
         both.keyrings.extend(own.keyrings.iter().cloned());
@@ -189,13 +195,8 @@ fn given(settings: &ArchiveSettings) -> Result<Vec<SourceList>, ArchiveError> {
 
 /// Whether the settings name package files of this machine as a source.
 fn has_packages(settings: &ArchiveSettings) -> bool {
-    let found = settings
-        .mirrors
-        .iter()
-        .filter_map(|mirror| LocalSource::of(mirror));
-    found
-        .into_iter()
-        .any(|found| matches!(found, LocalSource::Packages(_)))
+    let is_file = |mirror: &String| matches!(LocalSource::of(mirror), Some(LocalSource::Packages(_)));
+    settings.mirrors.iter().any(is_file)
 }
 
 /// Returns how servers are reached: as the settings say, and where they say nothing as this machine's apt does it.

@@ -3,6 +3,7 @@
 //! They are rare, so indexes are loaded when the first is asked for.
 
 use crate::archives::Archives;
+use crate::local_packages::LocalSource;
 use crate::settings::ArchiveSettings;
 use apt_solve::{IndexInput, Universe};
 use deb_arch::Architecture;
@@ -64,7 +65,9 @@ impl NativeScripts<'_> {
                 (lists.into_iter().flat_map(|list| list.sources).collect(), keyring)
             }
         };
-        let indexes = archives.indexes(&sources, &keyring, &[Architecture::native().name])?;
+        let mut indexes = archives.indexes(&sources, &keyring, &[Architecture::native().name])?;
+        // They could be read when the packages were chosen.
+        indexes.extend(LocalSource::indexes(&self.settings.mirrors).unwrap_or_default());
         Ok((archives, indexes))
     }
 }
