@@ -5,7 +5,7 @@
 //!
 //! What is fetched is kept in CACHE; its file `port` has the port that is wanted. The URL is printed.
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::process::ExitCode;
 
 use rootless_install_tests::mirror::Mirror;
@@ -23,7 +23,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("{}", mirror.url());
+    if let Err(error) = writeln!(std::io::stdout(), "{}", mirror.url()) {
+        eprintln!("serve-archive: cannot print the URL: {error}");
+        return ExitCode::FAILURE;
+    }
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     ExitCode::SUCCESS
 }
