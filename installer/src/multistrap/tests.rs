@@ -33,7 +33,7 @@ fn what_is_wrong_is_named_with_file_and_line() {
         ("[General\n", 1, "a section was expected"),
         ("[]\n", 1, "a section was expected"),
         ("[General]\n\na b=c\n", 3, "no name of a key"),
-        ("[General]\narch=a\nArch=b\n", 3, "second time, after line 2"),
+        ("[General]\narch=a\nArch=b\n", 3, "second time, after line 3"),
         ("[General]\ncleanup=perhaps\n", 2, "neither true nor false"),
         ("[General]\ninclude=nowhere.conf\n", 2, "nowhere.conf"),
         (
