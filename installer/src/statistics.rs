@@ -1,19 +1,27 @@
 //! Statistics of a run as JSON, for programs that watch many runs.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use task_progress::Summary;
 
-use crate::commands::Error;
 use crate::settings::Settings;
 use crate::whole_file::WholeFile;
 
 /// Form of the file: another number where a program that reads it would have to change.
 const FORM: u64 = 1;
+
+/// Statistics could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the statistics {}", path.display())]
+pub struct StatisticsError {
+    path: PathBuf,
+    source: io::Error,
+}
 
 /// Statistics that are to be written.
 #[derive(Debug)]
@@ -21,10 +29,10 @@ pub(crate) struct Statistics(WholeFile);
 
 impl Statistics {
     /// Begins the file, before anything else is done.
-    pub(crate) fn begin(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn begin(path: &Path) -> Result<Self, StatisticsError> {
         WholeFile::begin(path)
             .map(Self)
-            .map_err(|source| Error::Statistics {
+            .map_err(|source| StatisticsError {
                 path: path.to_owned(),
                 source,
             })
@@ -36,13 +44,13 @@ impl Statistics {
         settings: &Settings,
         summary: &Summary,
         failure: Option<&str>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StatisticsError> {
         let path = self.0.path().to_owned();
         let mut text = format!("{:#}", figures(settings, summary, failure)).into_bytes();
         text.push(b'\n');
         self.0
             .finish(&text)
-            .map_err(|source| Error::Statistics { path, source })
+            .map_err(|source| StatisticsError { path, source })
     }
 }
 

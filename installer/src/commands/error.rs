@@ -242,13 +242,8 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Statistics could not be written.
-    #[error("cannot write the statistics {}", path.display())]
-    Statistics {
-        /// The file.
-        path: std::path::PathBuf,
-        /// The failure.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Statistics(#[from] crate::statistics::StatisticsError),
     /// The plan could not be printed.
     #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
@@ -312,7 +307,7 @@ impl Error {
             | Self::RealOwners { .. }
             | Self::Sbom(_)
             | Self::SbomFile { .. }
-            | Self::Statistics { .. }
+            | Self::Statistics(_)
             | Self::Print(_) => None,
         }
     }

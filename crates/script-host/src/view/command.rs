@@ -1,52 +1,15 @@
 //! A user's command in a view, and its conversation with the terminal.
 
 use super::ViewError;
+pub use super::message::{Command, Standard, User};
 use super::message::{FromAgent, ToAgent, receive_descriptors, send_descriptors};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{self, OptionalActions, Termios, Winsize};
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use task_progress::WINDOW;
-
-/// User and groups of a command, as the target counts them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct User {
-    /// User.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-    /// Supplementary groups.
-    pub groups: Vec<u32>,
-}
-
-/// Standard input, output or error of a command.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Standard {
-    /// That of this process.
-    #[default]
-    Given,
-    /// A terminal of the view, whose other end is that of this process.
-    Terminal,
-}
-
-/// A command that a user asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
-    /// Program, which is looked for in the `PATH` of `environment`, and its arguments.
-    pub arguments: Vec<OsString>,
-    /// The whole environment.
-    pub environment: Vec<(OsString, OsString)>,
-    /// Working directory, a path of the view.
-    pub directory: PathBuf,
-    /// Its user.
-    pub user: User,
-    /// Standard input, output and error.
-    pub standard: [Standard; 3],
-}
 
 /// The end of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]

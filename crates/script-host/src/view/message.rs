@@ -27,13 +27,48 @@
 
 mod fields;
 
-use super::command::Command;
 use fields::{read_frame, texts, write_frame};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+
+/// User and groups of a command, as the target counts them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+}
+
+/// Standard input, output or error of a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standard {
+    /// That of this process.
+    #[default]
+    Given,
+    /// A terminal of the view, whose other end is that of this process.
+    Terminal,
+}
+
+/// A command that a user asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Program, which is looked for in the `PATH` of `environment`, and its arguments.
+    pub arguments: Vec<OsString>,
+    /// The whole environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Working directory, a path of the view.
+    pub directory: PathBuf,
+    /// Its user.
+    pub user: User,
+    /// Standard input, output and error.
+    pub standard: [Standard; 3],
+}
 
 /// Directories of the machine of which the view is made. They are no arguments of the agent, which scripts can read.
 #[derive(Clone, Debug, PartialEq, Eq)]

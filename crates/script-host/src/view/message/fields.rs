@@ -1,7 +1,6 @@
 //! Frames, and the messages that have many parts.
 
-use super::super::command::{Command, Standard, User};
-use super::{BindPoint, MountPoints, malformed};
+use super::{BindPoint, Command, MountPoints, Standard, User, malformed};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

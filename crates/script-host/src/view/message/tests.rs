@@ -1,4 +1,3 @@
-use super::super::command::{Standard, User};
 use super::*;
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
