@@ -26,6 +26,7 @@ mod mount;
 pub mod multistrap;
 mod pack;
 pub mod plan;
+mod push;
 pub mod resolve;
 mod rm;
 pub mod run;
@@ -128,6 +129,7 @@ fn on_targets(arguments: &[OsString]) -> Option<(&'static str, OnTargets)> {
     let name = ON_TARGETS.iter().find(|word| first == *word)?;
     let command: OnTargets = match *name {
         "pack" => pack::main,
+        "push" => push::main,
         "unpack" => unpack::main,
         "check" => check::main,
         "stat" => stat::main,

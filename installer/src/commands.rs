@@ -18,6 +18,7 @@ pub mod mode_change;
 pub mod mount;
 pub mod pack;
 mod prepare;
+pub mod push;
 pub mod real_owners;
 pub mod rm;
 pub mod run;

@@ -32,6 +32,7 @@ pub mod package_lock;
 mod path_filters;
 pub mod preferences;
 pub mod preseed;
+pub mod push;
 pub mod settings;
 pub mod source_packages;
 pub mod staging;

@@ -56,6 +56,7 @@ Other commands (a target of such a name is ./lint, ./pack, …):
   rootless-install mirror
                          a partial mirror; see `rootless-install mirror --help`
   rootless-install cache what is kept between runs; see `rootless-install cache --help`
+  rootless-install push  a container image, or a target as one, to a registry
   rootless-install pack, unpack, check, stat, chown, chmod, mknod, setcap, mount, umount, adopt, rm
                          with a target that is there; see `rootless-install COMMAND --help`
 

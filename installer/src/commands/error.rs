@@ -9,6 +9,7 @@ use crate::merge_usr::MergeUsrError;
 use crate::mirror::MirrorError;
 use crate::native_root_source::NativeRootError;
 use crate::output;
+use crate::push::PushError;
 use crate::staging;
 use crate::target_spec::TargetSpec;
 use apt_solve::SolveError;
@@ -222,6 +223,17 @@ pub enum Error {
         /// The failure.
         source: std::io::Error,
     },
+    /// An image could not be pushed.
+    #[error(transparent)]
+    Push(#[from] crate::push::PushError),
+    /// The image of one architecture of several could not be made.
+    #[error("the image of {architecture} could not be made")]
+    OfArchitecture {
+        /// Debian's name of it.
+        architecture: &'static str,
+        /// The failure.
+        source: Box<Error>,
+    },
     /// The plan could not be printed.
     #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
@@ -253,6 +265,8 @@ impl Error {
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
+            Self::Push(error) => error.hint(),
+            Self::OfArchitecture { source, .. } => source.hint(),
             Self::InTarget { .. } => Some("write it to a place outside, and set TMPDIR to one".to_owned()),
             Self::Foreign { .. } => Some(
                 "root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes"
@@ -291,11 +305,13 @@ impl Error {
         match self {
             Self::Cancelled(_)
             | Self::Output(output::Error::Cancelled(_))
+            | Self::Push(PushError::Cancelled(_))
             | Self::Archive(ArchiveError::Interrupted)
             | Self::Mirror(MirrorError::Cancelled(_) | MirrorError::Archive(ArchiveError::Interrupted)) => {
                 true
             }
             Self::Install(error) => error.is_cancelled(),
+            Self::OfArchitecture { source, .. } => source.is_cancelled(),
             Self::NativeRoot(error) => error.is_cancelled(),
             Self::Hook(MomentError::Session(SessionError::Cancelled(_)))
             | Self::Session(SessionError::Cancelled(_))
