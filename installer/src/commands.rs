@@ -16,6 +16,7 @@ pub mod lint;
 mod mode;
 pub mod mode_change;
 pub mod mount;
+pub mod multi;
 pub mod pack;
 mod prepare;
 pub mod push;

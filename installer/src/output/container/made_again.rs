@@ -2,7 +2,7 @@
 
 use super::super::compress::Encoder;
 use super::super::{Compression, Error, Sink};
-use super::{Directory, Hashed, Layer, Layout, digest};
+use super::{Directory, Hashed, Layer, Layout};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::fs::File;
