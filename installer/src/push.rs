@@ -8,10 +8,12 @@
 //! * A request that the registry fails at is made again a few times; each ends when nothing has moved for the limit.
 //! * No password is shown.
 
+mod connection;
 mod credentials;
 mod destination;
 mod docker;
 mod error;
+mod failure;
 mod image;
 mod registry;
 

@@ -106,6 +106,9 @@ scenario!(
         let blobs = said["blobs"].as_array().cloned().unwrap_or_default();
         assert!(blobs.len() >= 2 && blobs.iter().all(|blob| blob["sent"] == false), "{source}: {said}");
     }
+    // No proxy leads to this machine.
+    let proxy = "http://127.0.0.1:9";
+    work.run_plain(["push", &layout, &at("a")]).env("http_proxy", proxy).env("HTTPS_PROXY", proxy).end()?.succeeded();
     // Another configuration is another image with the same layers.
     let done = push(work, &["--json", "--oci-cmd", "bash", &path("t"), &at("a:bash")])?;
     done.succeeded();
@@ -255,7 +258,7 @@ scenario!(
     make(&["--arch", &both, "--multi", "--include", "nothing-of-that-name"], &broken)?
         .failed_with(&[foreign, "nothing-of-that-name"]);
     let only = format!("{foreign},{native}");
-    make(&["--arch", &only, "--multi", "--customize-hook", &format!("test \"$MMDEBSTRAP_ARCH\" = {foreign}")], &broken)?
+    make(&["--arch", &only, "--multi", "--customize-hook", &format!("grep -qx 'Architecture: {foreign}' \"$1/var/lib/dpkg/status\"")], &broken)?
         .failed_with(&[&format!("the image of {native}"), "hook"]);
     assert_eq!(work.names("out")?, traces, "something half-made is left");
     for (words, target, said) in [
@@ -333,6 +336,17 @@ scenario!(
     let done = push(work, &[&source, &format!("{}/x:1", registry.address)])?;
     done.succeeded();
     assert!(done.stderr.contains(&format!("sent {} of {blobs} blobs", blobs - 1)), "{}", done.stderr);
+    // A signal ends the wait.
+    let silent = FaultyRegistry::start(&[fault("HEAD", "/blobs/", for_ever, Misdeed::Silence)])?;
+    let to = format!("{}/x", silent.address);
+    let running = work.run_plain(["push", &source, &to]).start()?;
+    while silent.requests("HEAD", "/blobs/") == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let since = std::time::Instant::now();
+    running.signal(nix::sys::signal::Signal::SIGINT)?;
+    assert_eq!(running.wait()?.status.code(), Some(130));
+    assert!(since.elapsed() < std::time::Duration::from_secs(2));
     // Nobody is there.
     push(work, &[&source, "127.0.0.1:1/x"])?.failed_with(&["no connection to 127.0.0.1:1", "refused"]);
     assert_eq!(work.names("tmp")?, [""; 0], "temporary files are left");

@@ -72,7 +72,7 @@ pub enum PushError {
         registry: String,
         /// The request.
         what: String,
-        /// HTTP's status; 0 where it is not known.
+        /// HTTP's status, or the one that the registry's code means.
         status: u16,
         /// Its words.
         said: String,
@@ -125,8 +125,10 @@ impl PushError {
                 "give --username USER --password-stdin, or log in with `skopeo login {registry}`, `podman login` or `docker login`"
             ),
             Self::Refused { status, .. } => match status {
-                404 | 0 => "see that the registry and the repository are right; some registries want a repository to be made \
+                404 => "see that the registry and the repository are right; some registries want a repository to be made \
                             before the first push"
+                    .to_owned(),
+                400 => "a registry on this machine that has TLS needs --ca-certificate FILE; its own log has the reason"
                     .to_owned(),
                 413 => "the registry, or a proxy before it, takes no blob that large: its limit has to be raised".to_owned(),
                 429 => "wait and push again: what is there already is not sent again".to_owned(),

@@ -1,13 +1,12 @@
 //! A registry, as the OCI Distribution Specification has it: requests that are tried again, end when nothing moves, and
 //! whose answers are checked.
 
+use super::connection::client;
 use super::image::{Blob, DOCKER_LIST, DOCKER_MANIFEST, INDEX, MANIFEST, Manifest};
-use super::{Destination, PushError, PushOptions};
+use super::{Destination, PushError, PushOptions, failure};
 use bytes::Bytes;
 use futures_util::stream;
-use oci_client::client::{
-    BlobResponse, Certificate, CertificateEncoding, Client, ClientConfig, ClientProtocol,
-};
+use oci_client::client::{BlobResponse, Client};
 use oci_client::errors::OciDistributionError as Failure;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Reference, RegistryOperation};
@@ -25,8 +24,6 @@ const WAITS: [Duration; 4] = [
     Duration::from_secs(2),
     Duration::from_secs(4),
 ];
-/// Most characters of a registry's own words in a message.
-const MOST_WORDS: usize = 400;
 
 /// A repository of a registry.
 pub(super) struct Registry<'a> {
@@ -51,35 +48,7 @@ impl<'a> Registry<'a> {
     pub(super) fn new(options: &'a PushOptions, cancel: &'a Cancel) -> Result<Self, PushError> {
         let destination = &options.destination;
         let (auth, credentials) = options.credentials.find(destination)?;
-        // An error here means that a provider is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let authorities = match &options.authority {
-            Some(path) => certificates(path)?,
-            None => Vec::new(),
-        };
-        let plain = options.plain_http || destination.is_loopback() && authorities.is_empty();
-        let proxy = |name| proxy(destination, name);
-        let config = ClientConfig {
-            protocol: match plain {
-                true => ClientProtocol::Http,
-                false => ClientProtocol::Https,
-            },
-            // One request for a blob, which is read from the disk while it is sent.
-            use_monolithic_push: true,
-            extra_root_certificates: authorities,
-            connect_timeout: Some(options.limit.min(Duration::from_secs(30))),
-            user_agent: concat!("rootless-install/", env!("CARGO_PKG_VERSION")),
-            no_proxy: variable("no_proxy")
-                .or(Some(String::new()))
-                .map(|no| format!("{no},localhost,127.0.0.0/8,::1")),
-            http_proxy: proxy("http_proxy"),
-            https_proxy: proxy("https_proxy"),
-            ..ClientConfig::default()
-        };
-        let client = Client::try_from(config).map_err(|error| PushError::Client {
-            registry: destination.registry().to_owned(),
-            what: words(&error),
-        })?;
+        let client = client(options)?;
         Ok(Self {
             client,
             auth,
@@ -165,9 +134,7 @@ impl<'a> Registry<'a> {
             Ok(BlobResponse::Full(answer)) => (answer, true),
             Ok(BlobResponse::Partial(answer)) => (answer, false),
             Err(PushError::Refused {
-                status: 404 | 0,
-                said,
-                ..
+                status: 404, said, ..
             }) => {
                 return Err(self.lied(what, &format!("it has taken it, and does not have it: {said}")));
             }
@@ -226,9 +193,7 @@ impl<'a> Registry<'a> {
             Ok((text, digest)) if text[..] == manifest.text[..] && digest == manifest.digest => Ok(()),
             Ok((_, digest)) => Err(self.lied(&what, &format!("it has {digest} there"))),
             Err(PushError::Refused {
-                status: 404 | 0,
-                said,
-                ..
+                status: 404, said, ..
             }) => Err(self.lied(&what, &format!("it has taken it, and does not have it: {said}"))),
             // Whoever may write need not be allowed to read.
             Err(PushError::Unauthorized { .. } | PushError::Refused { status: 403, .. }) => Ok(()),
@@ -357,129 +322,8 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// Returns the error of a request that failed.
     fn error(&self, what: &str, failure: &Failure) -> PushError {
-        let (registry, what) = (self.destination.registry().to_owned(), what.to_owned());
-        let refused = |status: u16, said: &str| PushError::Refused {
-            registry: registry.clone(),
-            what: what.clone(),
-            status,
-            said: cut(said, status),
-        };
-        let unauthorized = |said: &str| PushError::Unauthorized {
-            registry: registry.clone(),
-            what: what.clone(),
-            said: cut(said, 401),
-            credentials: self.credentials.clone(),
-        };
-        match failure {
-            Failure::ServerError {
-                code: 401, message, ..
-            } => unauthorized(message),
-            Failure::ServerError { code, message, .. } => refused(*code, message),
-            Failure::UnauthorizedError { .. } => unauthorized(""),
-            Failure::AuthenticationFailure(said) => unauthorized(said),
-            Failure::RegistryError { envelope, .. } => {
-                let all: Vec<&str> = envelope
-                    .errors
-                    .iter()
-                    .map(|error| error.message.as_str())
-                    .collect();
-                refused(0, &all.join("; "))
-            }
-            Failure::ImageManifestNotFoundError(said) => refused(404, said),
-            Failure::RequestError(error) => match error.status().map(|status| status.as_u16()) {
-                Some(401) => unauthorized(""),
-                Some(status) => refused(status, ""),
-                None => PushError::Broken {
-                    registry,
-                    what,
-                    reason: words(failure),
-                },
-            },
-            failure => self.lied(&what, &words(failure)),
-        }
-    }
-}
-
-/// Returns a variable of the environment that is set, of either case.
-fn variable(name: &str) -> Option<String> {
-    let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    get(name).or_else(|| get(&name.to_uppercase()))
-}
-
-/// Returns the proxy that has to be named, since by itself the client would also ask it for what is on this machine; none where
-/// it finds the right one.
-fn proxy(destination: &Destination, name: &str) -> Option<String> {
-    let given = || variable(name).or_else(|| variable("all_proxy"));
-    destination.is_loopback().then(given).flatten()
-}
-
-/// Returns a registry's words with its status, short enough for a message.
-fn cut(said: &str, status: u16) -> String {
-    let parsed: Option<serde_json::Value> = serde_json::from_str(said).ok();
-    let errors = parsed
-        .as_ref()
-        .and_then(|all| all.get("errors"))
-        .and_then(|errors| errors.as_array());
-    let own = errors.map(|errors| {
-        let told = errors
-            .iter()
-            .filter_map(|error| error.get("message").or_else(|| error.get("code")));
-        told.filter_map(|told| told.as_str())
-            .collect::<Vec<_>>()
-            .join("; ")
-    });
-    let said: String = own
-        .as_deref()
-        .unwrap_or(said)
-        .trim()
-        .chars()
-        .take(MOST_WORDS)
-        .collect();
-    match (status, said.is_empty()) {
-        (0, _) => said,
-        (_, true) => format!("HTTP status {status}"),
-        _ => format!("HTTP status {status}: {said}"),
-    }
-}
-
-/// Returns an error with its causes, without repetitions.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut all: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !all.iter().any(|known| known.contains(&text)) {
-            all.push(text);
-        }
-        next = error.source();
-    }
-    all.join(": ")
-}
-
-/// Reads certificates in PEM.
-fn certificates(path: &std::path::Path) -> Result<Vec<Certificate>, PushError> {
-    const END: &str = "-----END CERTIFICATE-----";
-    let text = std::fs::read(path).map_err(|source| PushError::File {
-        what: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    let text = String::from_utf8_lossy(&text);
-    let all: Vec<Certificate> = text
-        .split_inclusive(END)
-        .filter(|part| part.contains("-----BEGIN CERTIFICATE-----") && part.ends_with(END))
-        .map(|part| Certificate {
-            encoding: CertificateEncoding::Pem,
-            data: part.as_bytes().to_vec(),
-        })
-        .collect();
-    match all.is_empty() {
-        true => Err(PushError::Source {
-            path: path.to_owned(),
-            what: "it has no certificate in PEM".to_owned(),
-        }),
-        false => Ok(all),
+        let registry = self.destination.registry();
+        failure::error(registry, what, self.credentials.as_deref(), failure)
     }
 }
