@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use rootless_install_tests::certificates::Certificates;
+use rootless_install_tests::deb::Package;
 use rootless_install_tests::faulty_registry::{Fault, FaultyRegistry, Misdeed};
 use rootless_install_tests::filled;
 use rootless_install_tests::packing::{pack, run, text, told};
 use rootless_install_tests::program::{Outcome, Workplace};
 use rootless_install_tests::registry::{LOGIN, Registry};
 use rootless_install_tests::scenario;
-use rootless_install_tests::synthetic::{Synthetic, package};
+use rootless_install_tests::synthetic::Synthetic;
 use serde_json::Value;
 
 type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -97,7 +98,7 @@ scenario!(
     // All forms are the same image, so nothing but a name is new; the tag is `latest` where there is none.
     let archive = format!("oci-archive:{}", path("t.oci"));
     let docker = format!("docker-archive:{}", path("t.docker.tar"));
-    for source in [&layout, &archive, &path("t.oci"), &docker, &path("t"), &path("t.tar.zst")] {
+    for source in [&layout, &archive, &path("t.oci"), &path("t"), &path("t.tar.zst")] {
         let done = push(work, &["--json", source, &at("a")])?;
         done.succeeded();
         let said = json(&done.stdout)?;
@@ -106,6 +107,15 @@ scenario!(
         let blobs = said["blobs"].as_array().cloned().unwrap_or_default();
         assert!(blobs.len() >= 2 && blobs.iter().all(|blob| blob["sent"] == false), "{source}: {said}");
     }
+    // What `docker save` has written has the same configuration, and so the same layers, compressed anew.
+    let done = push(work, &["--json", &docker, &at("docker:1")])?;
+    done.succeeded();
+    let manifest_of = |image: &str| -> Tested<Value> {
+        json(&told("skopeo", &[&"inspect", &"--raw", &"--tls-verify=false", &format!("docker://{image}")])?)
+    };
+    let (one, other) = (manifest_of(&format!("{}:1", at("a")))?, manifest_of(&format!("{}:1", at("docker")))?);
+    assert_eq!(one["config"], other["config"]);
+    pull(&format!("docker://{}:1", at("docker")), &work.out("docker"), &[])?;
     // No proxy leads to this machine.
     let proxy = "http://127.0.0.1:9";
     work.run_plain(["push", &layout, &at("a")]).env("http_proxy", proxy).env("HTTPS_PROXY", proxy).end()?.succeeded();
@@ -194,21 +204,21 @@ scenario!(
 scenario!(
     /// One command makes an image of several architectures, each as it is alone; it is pushed whole.
     several_architectures, CONFIGURE_REGISTRY, {
-    let archive = Synthetic::with(&[package("more")?.file("usr/share/more/file", "more\n", 0o644)])?;
+    let archive = Synthetic::with(&[Package::new("more", "1.0-1", "all").file("usr/share/more/file", "more\n", 0o644)])?;
     let work = &archive.work;
     let (native, foreign) = (archive.native().debian, archive.foreign().debian);
     let options: Vec<String> = archive.options().iter().skip(2).map(|word| word.to_string_lossy().into_owned()).collect();
     let make = |words: &[&str], target: &str| -> Tested<Outcome> {
-        let own = ["--variant", "essential", "--include", "more", "--oci-cmd", "true"];
+        let own = ["--variant", "essential", "--include", "more"];
         let all = options.iter().map(String::as_str).chain(own).chain(words.iter().copied()).chain([target]);
         Ok(work.run(all).env("SOURCE_DATE_EPOCH", "1700000000").end()?)
     };
     let path = |name: &str| work.out(name).display().to_string();
     let both = format!("{foreign},{native}");
-    make(&["--arch", &both, "--multi"], &format!("oci:{}:all", path("both")))?.succeeded();
-    make(&["--arch", &both, "--multi"], &format!("oci-archive:{}:all", path("both.oci")))?.succeeded();
+    make(&["--arch", &both, "--multi", "--oci-cmd", "true"], &format!("oci:{}:all", path("both")))?.succeeded();
+    make(&["--arch", &both, "--multi", "--oci-cmd", "true"], &format!("oci-archive:{}:all", path("both.oci")))?.succeeded();
     for architecture in [foreign, native] {
-        make(&["--arch", architecture], &format!("oci:{}:all", path(architecture)))?.succeeded();
+        make(&["--arch", architecture, "--oci-cmd", "true"], &format!("oci:{}:all", path(architecture)))?.succeeded();
     }
     let blob = |layout: &str, digest: &Value| -> Tested<Value> {
         let name = digest.as_str().unwrap_or_default().replace(':', "/");

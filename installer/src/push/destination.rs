@@ -32,14 +32,16 @@ impl Destination {
                 "it names no registry: give REGISTRY/NAME[:TAG], as localhost:5000/debian:mine".to_owned(),
             ));
         }
-        let reference: Reference = name.parse().map_err(|error| {
-            wrong(match error {
-                ParseError::NameContainsUppercase => {
-                    "the name of a repository has small letters only".to_owned()
-                }
-                error => error.to_string(),
-            })
-        })?;
+        let path = name.get(registry.len()..).unwrap_or_default();
+        let path = path.split([':', '@']).next().unwrap_or_default();
+        if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(wrong(
+                "the name of a repository has small letters only".to_owned(),
+            ));
+        }
+        let reference: Reference = name
+            .parse()
+            .map_err(|error: ParseError| wrong(error.to_string()))?;
         match reference.digest() {
             Some(_) => Err(wrong(
                 "the content decides the digest: give a tag, or nothing".to_owned(),
