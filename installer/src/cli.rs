@@ -23,10 +23,12 @@ pub mod mirror;
 pub mod mmdebstrap;
 pub mod more;
 mod mount;
+mod multi;
 pub mod multistrap;
 mod pack;
 pub mod plan;
 pub mod port_args;
+mod push;
 pub mod resolve;
 mod rm;
 pub mod run;
@@ -45,7 +47,7 @@ use std::time::SystemTime;
 
 use clap::error::{ContextKind, ErrorKind};
 
-pub use args::{Args, Cli};
+pub use args::{Args, Cli, Given};
 pub use exit::Exit;
 
 use crate::commands;
@@ -54,7 +56,7 @@ use crate::staging;
 use script_host::view::privileges;
 use task_progress::Cancel;
 use task_progress::log::{LogFile, default_path};
-use task_progress::{Event, Reporter, Style, Tee, Verbosity, escape_path};
+use task_progress::{Event, Reporter, Style, Summary, Tee, Verbosity, escape_path};
 
 /// First argument with which a hook asks for what a special hook does (mmdebstrap calls itself so).
 const HOOK_HELPER: &str = "--hook-helper";
@@ -117,6 +119,9 @@ fn make(arguments: &[OsString], environment: &environment::Environment, style: S
         Ok(given) => given,
         Err(mut error) => return clap_exit(&mut error, style),
     };
+    if given.is_multi() {
+        return multi::main(arguments, &given, environment, style);
+    }
     match given.resolve(environment) {
         Ok(settings) => install(&settings, style),
         Err(error) => {
@@ -130,8 +135,9 @@ fn make(arguments: &[OsString], environment: &environment::Environment, style: S
 type OnTargets = fn(&str, &[OsString], &environment::Environment, Style) -> ExitCode;
 
 /// The commands on targets, which [`command_names`](crate::command_names) knows as well.
-const ON_TARGETS: [(&str, OnTargets); 13] = [
+const ON_TARGETS: [(&str, OnTargets); 14] = [
     ("pack", pack::main),
+    ("push", push::main),
     ("unpack", unpack::main),
     ("check", check::main),
     ("stat", stat::main),
@@ -182,8 +188,19 @@ fn print_usage(error: &mut clap::Error, style: Style) {
 
 /// Does what the settings ask for, telling the user about it on standard error.
 pub fn install(settings: &Settings, style: Style) -> ExitCode {
+    made(settings, style, |reporter, cancel| {
+        commands::install::run(settings, reporter, cancel)
+    })
+}
+
+/// Does what makes a result, telling the user about it on standard error.
+fn made(
+    settings: &Settings,
+    style: Style,
+    work: impl FnOnce(Arc<dyn Reporter>, &Cancel) -> Result<Summary, commands::Error>,
+) -> ExitCode {
     with_reporter(settings, style, |reporter, cancel, log| {
-        let mut summary = commands::install::run(settings, Arc::clone(&reporter), cancel)?;
+        let mut summary = work(Arc::clone(&reporter), cancel)?;
         summary.log = log.map(Path::to_owned);
         for (package, why) in &summary.deferred {
             reporter.event(&Event::Warning {

@@ -15,5 +15,6 @@ mod open;
 mod tree;
 
 pub use error::Error;
+pub use image::extract;
 pub use open::{Input, unpack};
 pub use tree::Unpacked;

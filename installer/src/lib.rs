@@ -33,6 +33,7 @@ pub mod package_lock;
 mod path_filters;
 pub mod preferences;
 pub mod preseed;
+pub mod push;
 pub mod sbom;
 pub mod settings;
 pub mod source_packages;

@@ -34,7 +34,7 @@ use task_progress::{Cancel, Reporter};
 
 pub use archive::{Selection, TarOptions, write_selected, write_tar};
 pub use compress::Compression;
-pub use container::{ContainerConfig, Layout, with_tag};
+pub use container::{ContainerConfig, Layout, docker_as_oci, with_tag, write_index};
 pub use disk::{Bootloader, DiskImage, DiskOptions, RootFormat};
 pub use error::Error;
 pub use ext::Generation;

@@ -189,6 +189,11 @@ impl TargetSpec {
         }
     }
 
+    /// Whether the result is a file, or a directory of files, that gets its name when it is complete.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+
     /// Returns the format of the archive or image; none for a directory.
     pub fn format(&self) -> Option<Format> {
         match self {

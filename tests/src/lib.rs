@@ -4,6 +4,7 @@
 //!   sound ones and hostile ones;
 //! * [`mirror`] serves an archive on loopback: a synthetic one, or the real one
 //!   pinned to the state it first had, with faults on request;
+//! * [`registry`] runs a registry for container images, and [`faulty_registry`] is one that fails and lies;
 //! * [`program`] runs the program as an ordinary user ([`account`]) and looks for what it
 //!   leaves behind; [`machine`] takes parts of the machine away from it;
 //! * [`fidelity`] holds root filesystems against references, which mmdebstrap makes with emulation,
@@ -32,6 +33,7 @@ pub mod disk;
 mod documents;
 pub mod elf;
 pub mod error;
+pub mod faulty_registry;
 pub mod fidelity;
 pub mod filled;
 pub mod findings;
@@ -50,6 +52,7 @@ pub mod place;
 pub mod probe;
 pub mod program;
 pub mod real;
+pub mod registry;
 pub mod repository;
 pub mod scenario;
 #[cfg(test)]

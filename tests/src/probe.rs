@@ -43,6 +43,8 @@ pub enum Need {
     Immutability,
     /// Programs that make images, and others that read them.
     Images,
+    /// A registry for container images.
+    Registry,
     /// GRUB's maker of images, and its modules for EFI on amd64.
     Grub,
 }
@@ -122,6 +124,10 @@ impl Need {
             Self::Images => (
                 IMAGES.iter().all(|program| which(program).is_some()),
                 "apt-get install squashfs-tools-ng e2fsprogs cpio skopeo umoci dosfstools mtools fdisk qemu-utils binutils",
+            ),
+            Self::Registry => (
+                which("docker-registry").is_some(),
+                "apt-get install docker-registry",
             ),
             Self::Grub => (
                 which("grub-mkimage").is_some() && Path::new("/usr/lib/grub/x86_64-efi/kernel.img").exists(),

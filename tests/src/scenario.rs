@@ -38,7 +38,14 @@ pub mod needs {
         first: &[Need::Program],
         besides: &[Need::Images],
     };
-    /// The same, and GRUB.
+    /// The same, and a registry.
+    pub const REGISTRY: Needs = Needs {
+        first: &[Need::Program],
+        besides: &[Need::Images, Need::Registry],
+    };
+    /// A target whose scripts run, programs that read images, and a registry.
+    pub const CONFIGURE_REGISTRY: Needs = to_configure_and(&[Need::Images, Need::Registry]);
+    /// The same as for images, and GRUB.
     pub const IMAGES_GRUB: Needs = Needs {
         first: &[Need::Program],
         besides: &[Need::Images, Need::Grub],

@@ -58,6 +58,7 @@ Other commands (a target of such a name is ./lint, ./pack, …):
   rootless-install mirror
                          a partial mirror; see `rootless-install mirror --help`
   rootless-install cache what is kept between runs; see `rootless-install cache --help`
+  rootless-install push  a container image, or a target as one, to a registry
   rootless-install pack, unpack, check, stat, chown, chmod, mknod, setcap, mount, umount, adopt, rm
                          with a target that is there; see `rootless-install COMMAND --help`
 
@@ -137,6 +138,30 @@ impl Given {
         self
     }
 
+    /// Whether there is to be one image of several architectures.
+    pub(super) fn is_multi(&self) -> bool {
+        self.args.multi
+    }
+
+    /// Returns the architectures, as they are named.
+    pub(super) fn architectures(&self) -> Vec<String> {
+        resolve::join(self.args.arch.clone())
+    }
+
+    /// Returns the option that is given of those that are for one architecture.
+    pub(super) fn lock_option(&self) -> Option<&'static str> {
+        let state = &self.args.state;
+        let lock = state.lock.as_ref().map(|_| "--lock");
+        lock.or_else(|| state.locked.as_ref().map(|_| "--locked"))
+    }
+
+    /// Returns the command line of one architecture of an image of several.
+    pub(super) fn of_architecture(mut self, name: String) -> Self {
+        self.args.arch = vec![Names(vec![name])];
+        self.args.multi = false;
+        self
+    }
+
     /// Returns the settings that the command line and the environment mean.
     ///
     /// # Errors
@@ -182,6 +207,12 @@ pub struct Args {
         action = ArgAction::Append
     )]
     pub arch: Vec<Names>,
+
+    /// Make one container image of all architectures in --arch: an image for each, and an index
+    ///
+    /// TARGET is oci:DIR[:TAG] or oci-archive:FILE[:TAG]. Each image is what it would be alone.
+    #[arg(long)]
+    pub multi: bool,
 
     /// Suite or codename to install
     ///

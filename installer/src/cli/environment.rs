@@ -7,6 +7,7 @@
 //! | `TMPDIR` | where the work directory is when the target is `-` |
 //! | `LC_ALL`, `LC_CTYPE`, `LANG` | messages are in ASCII where these do not name UTF-8 |
 //! | `NO_COLOR`, `TERM` | no colour when `NO_COLOR` is not empty or `TERM` is `dumb` |
+//! | `REGISTRY_AUTH_FILE`, `XDG_RUNTIME_DIR`, `DOCKER_CONFIG`, `HOME` | users and passwords of registries, for `push` |
 //! | `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy` | as usual, for downloads |
 
 use std::ffi::OsString;
@@ -30,6 +31,12 @@ pub struct Environment {
     pub no_color: Option<OsString>,
     /// `TERM`.
     pub term: Option<OsString>,
+    /// `REGISTRY_AUTH_FILE`.
+    pub registry_auth_file: Option<OsString>,
+    /// `XDG_RUNTIME_DIR`.
+    pub xdg_runtime_dir: Option<OsString>,
+    /// `DOCKER_CONFIG`.
+    pub docker_config: Option<OsString>,
     /// The first of `LC_ALL`, `LC_CTYPE` and `LANG` (locale(7)).
     pub locale: Option<OsString>,
 }
@@ -45,6 +52,9 @@ impl Environment {
             tmpdir: get("TMPDIR"),
             no_color: get("NO_COLOR"),
             term: get("TERM"),
+            registry_auth_file: get("REGISTRY_AUTH_FILE"),
+            xdg_runtime_dir: get("XDG_RUNTIME_DIR"),
+            docker_config: get("DOCKER_CONFIG"),
             locale: get("LC_ALL").or_else(|| get("LC_CTYPE")).or_else(|| get("LANG")),
         }
     }

@@ -68,6 +68,9 @@ pub enum SettingsError {
     /// An option has no meaning for the result's format.
     #[error(transparent)]
     Image(#[from] output::Error),
+    /// `--multi` is given where one root filesystem is made.
+    #[error("--multi has no meaning here: it makes one container image of several architectures")]
+    Multi,
     /// The archive would be written on a terminal.
     #[error("standard output is a terminal; the archive would be shown on it")]
     Terminal,
@@ -87,6 +90,9 @@ impl SettingsError {
             Self::Preseed(error) => error.hint(),
             Self::Lock(error) => error.hint(),
             Self::More(error) => error.hint(),
+            Self::Multi => {
+                Some("leave it out, or use it as in `rootless-install --arch riscv64,arm64 --multi oci:DIR`")
+            }
             Self::NoSuite => Some("name one with --suite, or give sources that name theirs with --mirror"),
             Self::Access(_)
             | Self::Target(_)
@@ -106,6 +112,9 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
     let needs_suite = |mirror: &String| mirror.contains("://") && !mirror.contains([' ', '\n']);
     if args.suite.is_empty() && (args.mirror.is_empty() || args.mirror.iter().any(needs_suite)) {
         return Err(SettingsError::NoSuite);
+    }
+    if args.multi {
+        return Err(SettingsError::Multi);
     }
     let target = TargetSpec::find(&args.target, args.image.format)?;
     let image = args.image.options(&args.target);
@@ -231,7 +240,7 @@ fn processor(extensions: Vec<Names>) -> Option<Processor> {
 }
 
 /// Returns all names once each, in the order of their first mention.
-fn join(lists: Vec<Names>) -> Vec<String> {
+pub(super) fn join(lists: Vec<Names>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for name in lists.into_iter().flat_map(|names| names.0) {
         if !all.contains(&name) {

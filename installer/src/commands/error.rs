@@ -9,6 +9,7 @@ use crate::merge_usr::MergeUsrError;
 use crate::mirror::MirrorError;
 use crate::native_root_source::NativeRootError;
 use crate::output;
+use crate::push::PushError;
 use crate::staging;
 use crate::target_spec::TargetSpec;
 use apt_solve::SolveError;
@@ -244,6 +245,17 @@ pub enum Error {
     /// Statistics could not be written.
     #[error(transparent)]
     Statistics(#[from] crate::statistics::StatisticsError),
+    /// An image could not be pushed.
+    #[error(transparent)]
+    Push(#[from] crate::push::PushError),
+    /// The image of one architecture of several could not be made.
+    #[error("the image of {architecture} could not be made")]
+    OfArchitecture {
+        /// Debian's name of it.
+        architecture: &'static str,
+        /// The failure.
+        source: Box<Error>,
+    },
     /// The plan could not be printed.
     #[error("cannot write to standard output")]
     Print(#[source] std::io::Error),
@@ -275,6 +287,8 @@ impl Error {
             Self::NativeRoot(error) => error.hint(),
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
+            Self::Push(error) => error.hint(),
+            Self::OfArchitecture { source, .. } => source.hint(),
             Self::InTarget { .. } => Some("write it to a place outside, and set TMPDIR to one".to_owned()),
             Self::Foreign { .. } => Some(
                 "root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes"
@@ -317,11 +331,13 @@ impl Error {
         match self {
             Self::Cancelled(_)
             | Self::Output(output::Error::Cancelled(_))
+            | Self::Push(PushError::Cancelled(_))
             | Self::Archive(ArchiveError::Interrupted)
             | Self::Mirror(MirrorError::Cancelled(_) | MirrorError::Archive(ArchiveError::Interrupted)) => {
                 true
             }
             Self::Install(error) => error.is_cancelled(),
+            Self::OfArchitecture { source, .. } => source.is_cancelled(),
             Self::NativeRoot(error) => error.is_cancelled(),
             Self::Hook(MomentError::Session(SessionError::Cancelled(_)))
             | Self::Session(SessionError::Cancelled(_))

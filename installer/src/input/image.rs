@@ -43,8 +43,11 @@ pub(super) fn read(
     }
 }
 
-/// Puts the regular files of an archive into a directory. Links, which could lead out of it, are left out.
-fn extract(path: &Path, directory: &Path) -> Result<(), Error> {
+/// Puts the regular files of an archive of a container image into a directory. Links, which could lead out of it, are left out.
+///
+/// # Errors
+/// [`Error`].
+pub fn extract(path: &Path, directory: &Path) -> Result<(), Error> {
     let file = File::open(path).map_err(|source| Error::Open {
         path: path.to_owned(),
         source,

@@ -6,6 +6,7 @@
 
 mod config;
 mod layers;
+mod made_again;
 
 use super::compress::Encoder;
 use super::{
@@ -19,6 +20,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 pub use config::{ContainerConfig, with_tag};
+pub use made_again::{docker_as_oci, write_index};
 
 /// Form of a container image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ impl Output for Container {
         let mut made = Directory::new(directory)?;
         let name = source.options.container.name.as_deref();
         match self.0 {
-            Layout::OciDirectory | Layout::OciArchive => made.oci(&config, layers, name)?,
+            Layout::OciDirectory | Layout::OciArchive => made.oci(&config.to_string(), layers, name)?,
             Layout::DockerArchive => made.docker(&config, layers, name)?,
         }
         let bytes = match self.0 {
@@ -145,7 +147,7 @@ impl Directory {
     }
 
     /// Makes an OCI image layout.
-    fn oci(&mut self, config: &Value, layers: Vec<Layer>, name: Option<&str>) -> Result<(), Error> {
+    fn oci(&mut self, config: &str, layers: Vec<Layer>, name: Option<&str>) -> Result<(), Error> {
         let blobs = self.directory.join("blobs/sha256");
         std::fs::create_dir_all(blobs).map_err(Error::Write)?;
         let mut described = Vec::new();
@@ -158,7 +160,7 @@ impl Directory {
                 "size": size,
             }));
         }
-        let config = self.blob("application/vnd.oci.image.config.v1+json", config)?;
+        let config = self.blob_of("application/vnd.oci.image.config.v1+json", config)?;
         let media = "application/vnd.oci.image.manifest.v1+json";
         let mut manifest = self.blob(
             media,
@@ -175,13 +177,18 @@ impl Directory {
                 json!({ "org.opencontainers.image.ref.name": name }),
             );
         }
+        self.top(&manifest)
+    }
+
+    /// Makes the files above the blobs of an OCI image layout, of the descriptor of its image.
+    fn top(&mut self, descriptor: &Value) -> Result<(), Error> {
         self.file("oci-layout", &json!({ "imageLayoutVersion": "1.0.0" }))?;
         self.file(
             "index.json",
             &json!({
                 "schemaVersion": 2,
                 "mediaType": "application/vnd.oci.image.index.v1+json",
-                "manifests": [manifest],
+                "manifests": [descriptor],
             }),
         )
     }
@@ -210,8 +217,12 @@ impl Directory {
 
     /// Writes a blob of an OCI layout. Returns its descriptor.
     fn blob(&mut self, media: &str, value: &Value) -> Result<Value, Error> {
-        let text = value.to_string();
-        let digest = deb_types::hex(&Sha256::digest(&text));
+        self.blob_of(media, &value.to_string())
+    }
+
+    /// As [`Self::blob`], of a text.
+    fn blob_of(&mut self, media: &str, text: &str) -> Result<Value, Error> {
+        let digest = deb_types::hex(&Sha256::digest(text));
         self.put(&format!("blobs/sha256/{digest}"), text.as_bytes())?;
         Ok(json!({
             "mediaType": media,
