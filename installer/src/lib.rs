@@ -8,6 +8,7 @@ pub mod accounts;
 mod apt_configuration;
 mod archives;
 pub mod bookkeeping;
+pub mod boot;
 pub mod cache;
 pub mod cli;
 mod command_names;

@@ -57,6 +57,7 @@ Other commands (a target of such a name is ./lint, ./pack, …):
   rootless-install mirror
                          a partial mirror; see `rootless-install mirror --help`
   rootless-install cache what is kept between runs; see `rootless-install cache --help`
+  rootless-install boot  whether a target or an image comes up in a virtual machine; see `rootless-install boot --help`
   rootless-install pack, unpack, check, stat, chown, chmod, mknod, setcap, mount, umount, adopt, rm
                          with a target that is there; see `rootless-install COMMAND --help`
 
