@@ -142,7 +142,7 @@ pub fn run(settings: &BootSettings, reporter: &dyn Reporter, cancel: &Cancel) ->
         Start::Kernel(kernel) => Some(kernel),
         Start::Firmware(_) => None,
     };
-    let guest = Guest {
+    let mut guest = Guest {
         machine: found.machine,
         program,
         options: Guest::words(
@@ -169,10 +169,17 @@ pub fn run(settings: &BootSettings, reporter: &dyn Reporter, cancel: &Cancel) ->
             ", whose processor is emulated"
         }
     ));
-    let running = guest.start()?;
-    let mut seen = settings
-        .watch
-        .follow(running, &guest.console, reporter, cancel)??;
+    let follow = |guest: &Guest| -> Result<Seen, Error> {
+        let watch = &settings.watch;
+        Ok(watch.follow(guest.start()?, &guest.console, reporter, cancel)??)
+    };
+    let mut seen = follow(&guest)?;
+    // KVM may be there and not work, in a virtual machine for one.
+    if guest.kvm && seen.console == 0 && matches!(seen.failure, Some(Failure::Qemu { .. })) {
+        reporter.warn("KVM does not work here, so the processor is emulated");
+        guest.kvm = false;
+        seen = follow(&guest)?;
+    }
     let mut booted = Booted {
         boot: seen.boot,
         status: None,
