@@ -301,7 +301,7 @@ mod tests {
     fn files_are_known_by_their_content() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        let mut of = |at: usize, bytes: &[u8]| {
+        let of = |at: usize, bytes: &[u8]| {
             let mut content = vec![0; 4096];
             content[at..at + bytes.len()].copy_from_slice(bytes);
             std::fs::write(&path, content).unwrap();

@@ -179,7 +179,7 @@ fn make_as_root(wanted: &RealOwners, style: Style) -> ExitCode {
             Exit::Success.into()
         }
         Ok(Some(status)) => u8::try_from(status).unwrap_or(1).into(),
-        Err(error) => super::failed(&error, &cancel, style).into(),
+        Err(error) => super::failed(&error, &cancel, style),
     }
 }
 
