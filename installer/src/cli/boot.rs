@@ -52,7 +52,7 @@ struct BootArgs {
     memory: u64,
 
     /// Processors of the virtual machine
-    #[arg(long, value_name = "NUMBER", default_value = "2", value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=64))]
     cpus: u32,
 
     /// Further words for the kernel
