@@ -1,6 +1,6 @@
 # The commands of every day; each is a script or some cargo commands.
 
-.PHONY: all setup check deny package test bench fidelity dpkg-tests fuzz pjdfstest clean
+.PHONY: all setup check deny package test bench boots fidelity dpkg-tests fuzz pjdfstest clean
 
 all:
 	cargo build --release
@@ -23,6 +23,10 @@ test:
 
 bench: all
 	cargo run --release --package rootless-install-tests --bin bench -- $(BENCH)
+
+# Systems of several architectures in qemu; may be stopped and begun again.
+boots: all
+	scripts/boots $(BOOTS)
 
 fidelity:
 	scripts/fidelity $(FIDELITY)

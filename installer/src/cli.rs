@@ -7,6 +7,7 @@
 mod access;
 mod adopt;
 pub mod args;
+mod boot;
 pub mod cache;
 mod change;
 mod check;
@@ -135,13 +136,14 @@ fn make(arguments: &[OsString], environment: &environment::Environment, style: S
 type OnTargets = fn(&str, &[OsString], &environment::Environment, Style) -> ExitCode;
 
 /// The commands on targets, which [`command_names`](crate::command_names) knows as well.
-const ON_TARGETS: [(&str, OnTargets); 14] = [
+const ON_TARGETS: [(&str, OnTargets); 15] = [
     ("pack", pack::main),
     ("push", push::main),
     ("unpack", unpack::main),
     ("check", check::main),
     ("stat", stat::main),
     ("sbom", sbom::main),
+    ("boot", boot::main),
     ("chown", change::main),
     ("chmod", change::main),
     ("mknod", change::main),

@@ -5,6 +5,7 @@
 //! that exists.
 
 pub mod adopt;
+pub mod boot;
 mod carry_out;
 pub mod change;
 pub mod check;

@@ -9,6 +9,7 @@ mod apt_configuration;
 pub mod arch_table;
 mod archives;
 pub mod bookkeeping;
+pub mod boot;
 pub mod cache;
 pub mod cli;
 mod command_names;

@@ -23,6 +23,16 @@ pub struct StatisticsError {
     source: io::Error,
 }
 
+impl StatisticsError {
+    /// Returns the error of a file.
+    pub(crate) fn new(path: &Path, source: io::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
 /// Statistics that are to be written.
 #[derive(Debug)]
 pub(crate) struct Statistics(WholeFile);
@@ -32,10 +42,7 @@ impl Statistics {
     pub(crate) fn begin(path: &Path) -> Result<Self, StatisticsError> {
         WholeFile::begin(path)
             .map(Self)
-            .map_err(|source| StatisticsError {
-                path: path.to_owned(),
-                source,
-            })
+            .map_err(|source| StatisticsError::new(path, source))
     }
 
     /// Writes the figures of a run, and how it ended.
@@ -50,7 +57,7 @@ impl Statistics {
         text.push(b'\n');
         self.0
             .finish(&text)
-            .map_err(|source| StatisticsError { path, source })
+            .map_err(|source| StatisticsError::new(&path, source))
     }
 }
 

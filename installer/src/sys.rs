@@ -36,6 +36,15 @@ pub(crate) fn inherited(descriptor: std::os::fd::RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// Has the kernel kill the program of a command when the thread that starts it ends, and so with this process
+/// (prctl(2), `PR_SET_PDEATHSIG`).
+pub(crate) fn die_with_parent(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let die = || nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(io::Error::from);
+    // SAFETY: the closure makes one system call, which is safe after fork(2), and touches no memory of the parent's.
+    unsafe { command.pre_exec(die) };
+}
+
 /// Locks all of a file for as long as it is open (fcntl(2), "Open file description locks"). Returns `false` where
 /// another process holds a lock.
 ///

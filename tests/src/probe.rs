@@ -47,6 +47,8 @@ pub enum Need {
     Registry,
     /// GRUB's maker of images, and its modules for EFI on amd64.
     Grub,
+    /// qemu for virtual machines of amd64.
+    Qemu,
 }
 
 /// The programs of [`Need::Images`].
@@ -132,6 +134,10 @@ impl Need {
             Self::Grub => (
                 which("grub-mkimage").is_some() && Path::new("/usr/lib/grub/x86_64-efi/kernel.img").exists(),
                 "apt-get install grub-common grub-efi-amd64-bin",
+            ),
+            Self::Qemu => (
+                which("qemu-system-x86_64").is_some(),
+                "apt-get install qemu-system-x86",
             ),
             Self::Immutability => (
                 immutability(),

@@ -52,6 +52,8 @@ pub mod needs {
     };
     /// A target whose scripts run, and programs that make and read images.
     pub const CONFIGURE_IMAGES: Needs = to_configure_and(&[Need::Images]);
+    /// A target from the real archive that boots.
+    pub const BOOT: Needs = to_configure_and(&[Need::Archive, Need::Images, Need::Qemu]);
     /// A target whose scripts run, and fakeroot.
     pub const CONFIGURE_FAKEROOT: Needs = to_configure_and(&[Need::Fakeroot]);
     /// A target whose scripts run.

@@ -59,6 +59,7 @@ Other commands (a target of such a name is ./lint, ./pack, …):
                          a partial mirror; see `rootless-install mirror --help`
   rootless-install cache what is kept between runs; see `rootless-install cache --help`
   rootless-install push  a container image, or a target as one, to a registry
+  rootless-install boot  whether a target or an image comes up in a virtual machine; see `rootless-install boot --help`
   rootless-install pack, unpack, check, stat, chown, chmod, mknod, setcap, mount, umount, adopt, rm
                          with a target that is there; see `rootless-install COMMAND --help`
 
@@ -149,10 +150,15 @@ impl Given {
     }
 
     /// Returns the option that is given of those that are for one architecture.
-    pub(super) fn lock_option(&self) -> Option<&'static str> {
-        let state = &self.args.state;
-        let lock = state.lock.as_ref().map(|_| "--lock");
-        lock.or_else(|| state.locked.as_ref().map(|_| "--locked"))
+    pub(super) fn file_option(&self) -> Option<&'static str> {
+        let (args, state) = (&self.args, &self.args.state);
+        let given = [
+            (state.lock.is_some(), "--lock"),
+            (state.locked.is_some(), "--locked"),
+            (args.stats.is_some(), "--stats"),
+            (!args.sbom.is_empty(), "--sbom"),
+        ];
+        given.into_iter().find_map(|(is, option)| is.then_some(option))
     }
 
     /// Returns the command line of one architecture of an image of several.

@@ -46,7 +46,7 @@ pub(super) fn main(
     if architectures.is_empty() {
         return wrong(&MultiError::NoArchitectures);
     }
-    if let Some(option) = given.lock_option() {
+    if let Some(option) = given.file_option() {
         return wrong(&MultiError::Option(option));
     }
     let mut all = Vec::new();

@@ -231,6 +231,9 @@ pub enum Error {
         /// The failure.
         source: std::io::Error,
     },
+    /// A virtual machine cannot be started.
+    #[error(transparent)]
+    Boot(#[from] crate::boot::BootError),
     /// A bill of materials cannot be made.
     #[error(transparent)]
     Sbom(#[from] crate::sbom::SbomError),
@@ -281,6 +284,7 @@ impl Error {
             Self::View(error) => error.hint(),
             Self::Session(error) => error.hint(),
             Self::Run(error) => error.hint(),
+            Self::Boot(error) => error.hint(),
             Self::Mirror(error) => error.hint().map(str::to_owned),
             Self::Lock(error) => error.hint().map(str::to_owned),
             Self::Install(error) => error.hint(),
