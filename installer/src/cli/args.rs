@@ -216,7 +216,7 @@ pub struct Args {
 
     /// Make one container image of all architectures in --arch: an image for each, and an index
     ///
-    /// TARGET is oci:DIR[:TAG] or oci-archive:FILE[:TAG]. Each image is what it would be alone.
+    /// TARGET is a container image: `oci:DIR[:TAG]` or `oci-archive:FILE[:TAG]`. Each image is what it would be alone.
     #[arg(long)]
     pub multi: bool,
 
