@@ -43,7 +43,7 @@ struct PushArgs {
     #[arg(value_name = "SOURCE")]
     source: OsString,
 
-    /// Where to: REGISTRY/NAME[:TAG]; the tag is `latest` where there is none
+    /// Where to: `REGISTRY/NAME[:TAG]`; the tag is `latest` where there is none
     #[arg(value_name = "REGISTRY/NAME[:TAG]")]
     destination: String,
 
