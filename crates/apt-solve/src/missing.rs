@@ -47,7 +47,7 @@ pub struct Expected<'e> {
     pub universe: &'e Universe<'e>,
 }
 
-/// Chooses the packages for a request as [`choose`](crate::choose) does, without those that cannot be installed. Returns
+/// Chooses the packages for a request as [`choose`] does, without those that cannot be installed. Returns
 /// the packages without these, from which was chosen, and the list of what is missing. What `expected` has of the variant
 /// and the archive has not is missing, too.
 ///
