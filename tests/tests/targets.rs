@@ -291,7 +291,7 @@ scenario!(
     let script = "set -e; cd $TMPDIR; mkdir -p f/usr/bin; fakeroot -s state sh -c 'cp /bin/true f/usr/bin/su; chown 0:33 f/usr/bin/su; \
         chmod 4755 f/usr/bin/su; mknod f/usr/null c 1 3; mkdir f/var; chown 7:8 f/var; chmod 2755 f/var; ln -s su f/usr/bin/l; chown -h 5:6 f/usr/bin/l; \
         tar --numeric-owner --sort=name --format=pax --pax-option=delete=atime,delete=ctime -C f -cf reference.tar .'; \
-        $1 adopt --fakeroot state f; $1 check f; $1 pack f packed.tar; cp -r f copied; rm copied/README*; \
+        cp -r f copied; $1 adopt --fakeroot state f; $1 check f; $1 pack f packed.tar; \
         mkdir copied/usr/closed; chmod 2070 copied/usr/closed; \
         ! $1 adopt --fakeroot state copied; stat -c %a copied/usr/closed; [ ! -e copied/README.rootless-install ]; \
         flock copied $1 adopt copied || $1 adopt copied; $1 stat copied/usr/closed; \
