@@ -7,6 +7,7 @@ use crate::target_spec::TargetSpec;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Seek};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -95,8 +96,14 @@ fn fill(wanted: &RealOwners, directory: &Path, cancel: &Cancel) -> Result<Option
         }
     };
     let own = std::env::current_exe().map_err(failed("rootless-install"))?;
-    let mut maker = Running::start(Command::new(own).args(&wanted.arguments).stdout(Stdio::piped()))
-        .map_err(failed("rootless-install"))?;
+    // Whatever this program is called here: the words are its own command line's.
+    let mut maker = Running::start(
+        Command::new(own)
+            .arg0("rootless-install")
+            .args(&wanted.arguments)
+            .stdout(Stdio::piped()),
+    )
+    .map_err(failed("rootless-install"))?;
     let tar = maker.0.stdout.take().map_or_else(Stdio::null, Stdio::from);
     let mut said = tempfile::tempfile().map_err(failed("tar"))?;
     let mut unpacker = Running::start(
