@@ -15,6 +15,7 @@
 //! of data, the path of the dynamic loader. Without it there is one for each of the four combinations.
 
 use deb_arch::{Architecture, ByteOrder, Described};
+use deb_types::edited::{self, Field, NoField, Paragraph};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -39,13 +40,14 @@ pub enum ArchTableError {
         /// What is wrong, and what was expected.
         what: String,
     },
-}
-
-/// A paragraph as it is read: each field with its line.
-#[derive(Debug, Default)]
-struct Paragraph {
-    line: usize,
-    fields: Vec<(String, String, usize)>,
+    /// An option has no meaning, or lacks another.
+    #[error("{option}: {what}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What is wrong, and what was expected.
+        what: String,
+    },
 }
 
 /// Reads a file and has its architectures be known in this process.
@@ -61,6 +63,58 @@ pub fn load(path: &Path) -> Result<(), ArchTableError> {
     Ok(())
 }
 
+/// Has an architecture be known that options describe: its name if there is one, and options with their fields and values.
+///
+/// # Errors
+/// [`ArchTableError::Option`].
+pub fn describe(name: Option<&str>, given: &[(&'static str, &str, String)]) -> Result<(), ArchTableError> {
+    let first = given.first().map_or("--arch-triplet", |(option, ..)| option);
+    let wrong = |option, what| ArchTableError::Option { option, what };
+    let name = name.ok_or_else(|| {
+        wrong(
+            first,
+            "describes an architecture; `--arch NAME` with its name is missing".to_owned(),
+        )
+    })?;
+    let field = |at: usize, name: &str, value: &str| Field {
+        line: at,
+        name: name.to_owned(),
+        value: value.trim().to_owned(),
+    };
+    let mut fields = vec![field(0, "Architecture", name)];
+    for (at, (_, name, value)) in given.iter().enumerate() {
+        fields.push(field(at + 1, name, value));
+    }
+    for (option, field, like) in [
+        ("--arch-triplet", "GNU-Triplet", "newport-linux-gnu"),
+        ("--arch-bits", "Bits", "64"),
+        ("--arch-endianness", "Endianness", "little"),
+        ("--arch-elf-machine", "ELF-Machine", "243"),
+    ] {
+        if !fields.iter().any(|given| given.name == field) {
+            let what = format!(
+                "is missing for the architecture {}, such as {option}={like}",
+                name
+            );
+            return Err(wrong(option, what));
+        }
+    }
+    let paragraph = Paragraph { line: 0, fields };
+    let option_of = |line: usize| {
+        let option = line.checked_sub(1).and_then(|at| given.get(at));
+        option.map_or("--arch", |(option, ..)| *option)
+    };
+    let arch = architecture(&paragraph).map_err(|(line, what)| wrong(option_of(line), what))?;
+    if Architecture::by_name(arch.name).is_some() {
+        return Err(wrong(
+            first,
+            format!("the architecture {} is known already", arch.name),
+        ));
+    }
+    deb_arch::describe(vec![Box::leak(Box::new(arch))]);
+    Ok(())
+}
+
 /// Parses the text of the file `path`. The architectures live as long as the process.
 ///
 /// # Errors
@@ -72,42 +126,21 @@ fn parse(text: &str, path: &Path) -> Result<Vec<&'static Architecture>, ArchTabl
         what,
     };
     let mut all: Vec<&'static Architecture> = Vec::new();
-    let mut paragraph = Paragraph::default();
-    for (number, line) in text.lines().chain([""]).enumerate() {
-        let number = number + 1;
-        if line.starts_with('#') {
-            continue;
-        }
-        if line.trim().is_empty() {
-            let whole = std::mem::take(&mut paragraph);
-            if !whole.fields.is_empty() {
-                let arch = whole.architecture().map_err(wrong)?;
-                if Architecture::by_name(arch.name).is_some()
-                    || all.iter().any(|known| known.name == arch.name)
-                {
-                    return Err(wrong((
-                        whole.line,
-                        format!("the architecture {} is known already", arch.name),
-                    )));
-                }
-                all.push(Box::leak(Box::new(arch)));
-            }
-            continue;
-        }
-        let field = line
-            .split_once(':')
-            .filter(|(name, _)| !name.contains(char::is_whitespace));
-        let (name, value) = field.ok_or_else(|| {
+    for paragraph in edited::paragraphs(text) {
+        let paragraph = paragraph.map_err(|NoField { line, text }| {
             wrong((
-                number,
-                format!("`{line}`: a field was expected, such as `Bits: 64`"),
+                line,
+                format!("`{text}`: a field was expected, such as `Bits: 64`"),
             ))
         })?;
-        if paragraph.fields.is_empty() {
-            paragraph.line = number;
+        let arch = architecture(&paragraph).map_err(wrong)?;
+        if Architecture::by_name(arch.name).is_some() || all.iter().any(|known| known.name == arch.name) {
+            return Err(wrong((
+                paragraph.line,
+                format!("the architecture {} is known already", arch.name),
+            )));
         }
-        let value = value.trim().to_owned();
-        paragraph.fields.push((name.to_ascii_lowercase(), value, number));
+        all.push(Box::leak(Box::new(arch)));
     }
     if all.is_empty() {
         return Err(wrong((
@@ -118,113 +151,105 @@ fn parse(text: &str, path: &Path) -> Result<Vec<&'static Architecture>, ArchTabl
     Ok(all)
 }
 
-impl Paragraph {
-    fn get(&self, name: &str) -> Option<(&str, usize)> {
-        let found = self
-            .fields
-            .iter()
-            .find(|(known, ..)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value, line)| (value.as_str(), *line))
+/// Returns what a paragraph describes; an error has the number of its line.
+fn architecture(paragraph: &Paragraph) -> Result<Architecture, (usize, String)> {
+    const FIELDS: [&str; 6] = [
+        "Architecture",
+        "GNU-Triplet",
+        "Bits",
+        "Endianness",
+        "ELF-Machine",
+        "Like",
+    ];
+    let unknown = |field: &&Field| !FIELDS.iter().any(|name| field.name.eq_ignore_ascii_case(name));
+    if let Some(Field { name, line, .. }) = paragraph.fields.iter().find(unknown) {
+        return Err((
+            *line,
+            format!("unknown field `{name}`; {} were expected", FIELDS.join(", ")),
+        ));
     }
-
-    fn need(&self, name: &str, like: &str) -> Result<(&str, usize), (usize, String)> {
-        self.get(name).ok_or_else(|| {
+    let get = |name: &str| {
+        paragraph
+            .get(name)
+            .map(|field| (field.value.as_str(), field.line))
+    };
+    let need = |name: &str, like: &str| {
+        get(name).ok_or_else(|| {
             (
-                self.line,
+                paragraph.line,
                 format!("there is no field {name}; expected something like `{name}: {like}`"),
             )
         })
+    };
+    let plain = |text: &str| {
+        let letters = text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
+        letters && !text.is_empty() && text.len() <= 30 && !text.starts_with('-')
+    };
+    let (name, line) = need("Architecture", "newport")?;
+    if !plain(name) || matches!(name, "all" | "any" | "native" | "source") {
+        return Err((
+            line,
+            format!("`{name}` is no name of an architecture; small letters and digits were expected"),
+        ));
     }
-
-    fn architecture(&self) -> Result<Architecture, (usize, String)> {
-        const FIELDS: [&str; 6] = [
-            "architecture",
-            "gnu-triplet",
-            "bits",
-            "endianness",
-            "elf-machine",
-            "like",
-        ];
-        if let Some((name, _, line)) = self
-            .fields
-            .iter()
-            .find(|(name, ..)| !FIELDS.contains(&name.as_str()))
-        {
-            return Err((
-                *line,
-                format!("unknown field `{name}`; {} were expected", FIELDS.join(", ")),
-            ));
-        }
-        let plain = |text: &str| {
-            let letters = text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
-            letters && !text.is_empty() && text.len() <= 30 && !text.starts_with('-')
-        };
-        let (name, line) = self.need("Architecture", "newport")?;
-        if !plain(name) || matches!(name, "all" | "any" | "native" | "source") {
-            return Err((
-                line,
-                format!("`{name}` is no name of an architecture; small letters and digits were expected"),
-            ));
-        }
-        let (triplet, line) = self.need("GNU-Triplet", "newport-linux-gnu")?;
-        if !plain(triplet) || !triplet.contains("-linux-gnu") {
-            return Err((
-                line,
-                format!("`{triplet}` is no triplet of a system with glibc, such as newport-linux-gnu"),
-            ));
-        }
-        let (bits, line) = self.need("Bits", "64")?;
-        let bits: u8 = match bits {
-            "32" => 32,
-            "64" => 64,
-            _ => return Err((line, format!("`{bits}`: 32 or 64 was expected"))),
-        };
-        let (order, line) = self.need("Endianness", "little")?;
-        let order = match order {
-            "little" => ByteOrder::Little,
-            "big" => ByteOrder::Big,
-            _ => return Err((line, format!("`{order}`: little or big was expected"))),
-        };
-        let (machine, line) = self.need("ELF-Machine", "243")?;
-        let number = match machine.strip_prefix("0x") {
-            Some(digits) => u16::from_str_radix(digits, 16).ok(),
-            None => machine.parse().ok(),
-        };
-        let elf_machine = number.filter(|number| *number != 0).ok_or_else(|| {
+    let (triplet, line) = need("GNU-Triplet", "newport-linux-gnu")?;
+    if !plain(triplet) || !triplet.contains("-linux-gnu") {
+        return Err((
+            line,
+            format!("`{triplet}` is no triplet of a system with glibc, such as newport-linux-gnu"),
+        ));
+    }
+    let (bits, line) = need("Bits", "64")?;
+    let bits: u8 = match bits {
+        "32" => 32,
+        "64" => 64,
+        _ => return Err((line, format!("`{bits}`: 32 or 64 was expected"))),
+    };
+    let (order, line) = need("Endianness", "little")?;
+    let order = match order {
+        "little" => ByteOrder::Little,
+        "big" => ByteOrder::Big,
+        _ => return Err((line, format!("`{order}`: little or big was expected"))),
+    };
+    let (machine, line) = need("ELF-Machine", "243")?;
+    let number = match machine.strip_prefix("0x") {
+        Some(digits) => u16::from_str_radix(digits, 16).ok(),
+        None => machine.parse().ok(),
+    };
+    let elf_machine = number.filter(|number| *number != 0).ok_or_else(|| {
+        (
+            line,
+            format!("`{machine}`: a number from 1 to 65535 was expected, as e_machine of elf(5) has it"),
+        )
+    })?;
+    let usual = match (bits, order) {
+        (64, ByteOrder::Little) => "riscv64",
+        (64, ByteOrder::Big) => "s390x",
+        (_, ByteOrder::Little) => "armhf",
+        (_, ByteOrder::Big) => "powerpc",
+    };
+    let (like, line) = get("Like").unwrap_or((usual, paragraph.line));
+    let like = deb_arch::ARCHITECTURES.iter().find(|arch| arch.name == like);
+    let like = like
+        .filter(|arch| arch.bits == bits && arch.byte_order == order)
+        .ok_or_else(|| {
             (
                 line,
-                format!("`{machine}`: a number from 1 to 65535 was expected, as e_machine of elf(5) has it"),
+                "Like: an architecture of the same word size and byte order was expected, such as "
+                    .to_owned()
+                    + usual,
             )
         })?;
-        let usual = match (bits, order) {
-            (64, ByteOrder::Little) => "riscv64",
-            (64, ByteOrder::Big) => "s390x",
-            (_, ByteOrder::Little) => "armhf",
-            (_, ByteOrder::Big) => "powerpc",
-        };
-        let (like, line) = self.get("Like").unwrap_or((usual, self.line));
-        let like = deb_arch::ARCHITECTURES.iter().find(|arch| arch.name == like);
-        let like = like
-            .filter(|arch| arch.bits == bits && arch.byte_order == order)
-            .ok_or_else(|| {
-                (
-                    line,
-                    "Like: an architecture of the same word size and byte order was expected, such as "
-                        .to_owned()
-                        + usual,
-                )
-            })?;
-        let leaked = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
-        let described = Described {
-            name: leaked(name),
-            like,
-            triplet: leaked(triplet),
-            elf_machine,
-        };
-        Ok(described.architecture())
-    }
+    let leaked = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+    let described = Described {
+        name: leaked(name),
+        like,
+        triplet: leaked(triplet),
+        elf_machine,
+    };
+    Ok(described.architecture())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod change;
 mod check;
 mod choices;
 mod console;
+mod described;
 pub mod dpkg;
 pub mod environment;
 pub mod error;
@@ -68,10 +69,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     script_host::limits::raise();
     let environment = environment::Environment::of_process();
     let style = environment.style();
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(path) = port_args::arch_table(&arguments)
-        && let Err(error) = crate::arch_table::load(&path)
-    {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Err(error) = described::take(&mut arguments) {
         error::print(&error, None::<&str>, style);
         return Exit::Usage.into();
     }

@@ -53,7 +53,7 @@ pub enum FinishedError {
     #[error(transparent)]
     Target(#[from] rootless_install_fs::Error),
     /// The database is for an architecture that does not exist.
-    #[error("{path} is for the architecture {name}, which is not known")]
+    #[error("{path} is for the architecture {name}, which is not known; --arch-table describes one")]
     Architecture {
         /// The target.
         path: PathBuf,

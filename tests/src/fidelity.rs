@@ -2,6 +2,7 @@
 //! run, what came of them, and the tables in the documents.
 
 pub mod against;
+mod candidate;
 pub mod cases;
 pub mod random;
 pub mod reference;

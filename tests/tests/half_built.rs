@@ -126,6 +126,32 @@ scenario!(
     }
     assert!(missing("findutils"), "{found}");
     assert!(native.debian != PORT);
+    let described = [
+        format!("--arch-triplet={PORT}-linux-gnu"),
+        "--arch-bits=64".to_owned(),
+        "--arch-endianness=little".to_owned(),
+        format!("--arch-elf-machine={MACHINE:#x}"),
+    ];
+    let mut options: Vec<&str> = described.iter().map(String::as_str).collect();
+    options.push("--ignore-missing");
+    work.run(words("options", &options)).end()?.succeeded();
+    assert_eq!(read(&work.out("options"), "var/lib/dpkg/status"), status);
+    work.run(words("half", &["--ignore-missing", "--arch-bits=64"])).end()?.failed_with(&["--arch-triplet", PORT]);
+    // The same in a target that is there.
+    let call = |table: &str, rest: &[&str]| -> Vec<std::ffi::OsString> {
+        let mut call = vec!["run".to_owned(), format!("--mirror={}", tools.mirror.url())];
+        call.push(format!("--keyring={}", tools.keyring().display()));
+        call.push(table.to_owned());
+        call.push(target.display().to_string());
+        call.extend(rest.iter().map(|word| (*word).to_owned()));
+        call.into_iter().filter(|word| !word.is_empty()).map(Into::into).collect()
+    };
+    let outcome = work.run_plain(call("--arch-table=table", &["--", "uname", "-m"])).end()?;
+    outcome.succeeded();
+    assert_eq!(outcome.text().trim(), PORT);
+    work.run_plain(call("", &["--", "uname", "-m"])).end()?.failed_with(&[PORT, "--arch-table"]);
+    let checked: Vec<std::ffi::OsString> = vec!["check".into(), "--arch-table=table".into(), target.clone().into()];
+    work.run_plain(checked).end()?.succeeded();
     work.write("home/broken", table.replace("Bits: 64", "Bits: 65").as_bytes())?;
     work.run(words("broken", &["--arch-table=broken"])).end()?.failed_with(&["broken:3", "32 or 64"]);
 });

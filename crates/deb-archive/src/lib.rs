@@ -42,7 +42,6 @@ mod lock;
 mod machine_sources;
 mod mirror_list;
 mod package_file;
-mod paragraphs;
 mod rate;
 mod release;
 mod seen;

@@ -1,9 +1,9 @@
 //! The two formats of apt sources, described in sources.list(5).
 
 use super::Result;
-use super::paragraphs;
 use super::source::{SignedBy, Source, SourceFormat};
 use super::source_entry::{SourceEntry, bad};
+use deb_types::edited::{self, Paragraph};
 
 /// Returns the format of a text by its first line that is not empty or a comment; `None` if it is neither.
 pub(super) fn guess_format(text: &str) -> Option<SourceFormat> {
@@ -104,11 +104,11 @@ fn one_line_options(text: &str) -> std::result::Result<Vec<(String, String)>, St
 
 fn parse_deb822(text: &str, origin: &str) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for paragraph in paragraphs::paragraphs(text) {
-        let (line, fields) = paragraph.map_err(|line| {
+    for paragraph in edited::paragraphs(text) {
+        let Paragraph { line, fields } = paragraph.map_err(|wrong| {
             bad(
                 origin,
-                line,
+                wrong.line,
                 "this is neither `Field: value` nor its continuation",
             )
         })?;

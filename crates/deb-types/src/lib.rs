@@ -4,6 +4,7 @@
 
 pub mod apt_conf;
 pub mod control;
+pub mod edited;
 mod file_hash;
 mod hex;
 mod multi_arch;

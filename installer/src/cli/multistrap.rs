@@ -21,9 +21,14 @@ use task_progress::{Style, escape};
 const NAMES: [&str; 2] = ["multistrap", "em_multistrap"];
 
 /// Options of `rootless-install` that are taken here, by their identifiers.
-pub const TAKEN: [&str; 24] = [
+pub const TAKEN: [&str; 29] = [
     "allow_older_release",
+    "arch_bits",
+    "arch_elf_machine",
+    "arch_endianness",
+    "arch_like",
     "arch_table",
+    "arch_triplet",
     "cache",
     "debconf_selections",
     "debug",

@@ -1,7 +1,6 @@
 //! Options for archives that are being built: what they lack, where native tools come from, what is preferred.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
@@ -20,6 +19,28 @@ pub struct PortArgs {
     /// like in all else. docs/archives.md has an example.
     #[arg(long, value_name = "FILE")]
     pub arch_table: Option<PathBuf>,
+
+    /// GNU triplet of the architecture of --arch, which the program does not know
+    ///
+    /// With the four that follow, in the place of --arch-table. Commands on targets take all six as well.
+    #[arg(long, value_name = "CPU-linux-gnu", requires_all = ["arch_bits", "arch_endianness", "arch_elf_machine"])]
+    pub arch_triplet: Option<String>,
+
+    /// Its word size
+    #[arg(long, value_name = "32|64", requires = "arch_triplet")]
+    pub arch_bits: Option<String>,
+
+    /// Its byte order
+    #[arg(long, value_name = "little|big", requires = "arch_triplet")]
+    pub arch_endianness: Option<String>,
+
+    /// Its number in ELF files, e_machine of elf(5)
+    #[arg(long, value_name = "NUMBER", requires = "arch_triplet")]
+    pub arch_elf_machine: Option<String>,
+
+    /// An architecture that it is like in all else
+    #[arg(long, value_name = "ARCH", requires = "arch_triplet")]
+    pub arch_like: Option<String>,
 
     /// Install what can be installed, and list what cannot
     ///
@@ -43,20 +64,6 @@ pub struct PortArgs {
     /// They count for this run, and are in the target's etc/apt/preferences.d. May be given more than once.
     #[arg(long, value_name = "FILE", action = ArgAction::Append)]
     pub preferences: Vec<PathBuf>,
-}
-
-/// Returns the file of `--arch-table` in a command line: names of architectures in it count where others are read.
-pub(super) fn arch_table(words: &[OsString]) -> Option<PathBuf> {
-    let mut words = words.iter().take_while(|word| *word != "--");
-    while let Some(word) = words.next() {
-        if word == "--arch-table" {
-            return words.next().map(PathBuf::from);
-        }
-        if let Some(file) = word.as_bytes().strip_prefix(b"--arch-table=") {
-            return Some(PathBuf::from(OsStr::from_bytes(file)));
-        }
-    }
-    None
 }
 
 impl PortArgs {

@@ -1,21 +1,13 @@
 //! Files of preferences as text: paragraphs of `Package`, `Pin` and `Pin-Priority`.
 
 use super::{Match, Name, Of, PreferencesError, Record};
+use deb_types::edited::{self, Field, NoField, Paragraph};
 use regex::RegexBuilder;
 use std::path::Path;
 
 /// Records that a text has, in its order.
 #[derive(Clone, Debug, Default)]
 pub struct Records(pub(super) Vec<Record>);
-
-/// A paragraph as it is read.
-#[derive(Default)]
-struct Paragraph {
-    line: usize,
-    package: Option<(usize, String)>,
-    pin: Option<(usize, String)>,
-    priority: Option<(usize, String)>,
-}
 
 /// Parses the text of the file `path`.
 ///
@@ -28,100 +20,72 @@ pub fn parse(text: &str, path: &Path) -> Result<Records, PreferencesError> {
         what,
     };
     let mut records = Vec::new();
-    let mut paragraph = Paragraph::default();
-    for (number, line) in text.lines().chain([""]).enumerate() {
-        let number = number + 1;
-        if line.starts_with('#') {
-            continue;
-        }
-        if line.trim().is_empty() {
-            let whole = std::mem::take(&mut paragraph);
-            if whole.line != 0 {
-                records.extend(whole.record().map_err(wrong)?);
-            }
-            continue;
-        }
-        if paragraph.line == 0 {
-            paragraph.line = number;
-        }
-        paragraph.add(number, line).map_err(wrong)?;
+    for paragraph in edited::paragraphs(text) {
+        let paragraph = paragraph.map_err(|NoField { line, text }| {
+            wrong((
+                line,
+                format!("`{text}`: a field was expected, such as `Pin: release a=stable`"),
+            ))
+        })?;
+        records.extend(record(&paragraph).map_err(wrong)?);
     }
     Ok(Records(records))
 }
 
-impl Paragraph {
-    fn add(&mut self, number: usize, line: &str) -> Result<(), (usize, String)> {
-        if line.starts_with([' ', '\t']) {
-            // Only lists of packages, and explanations, are long.
-            if let Some((_, names)) = self.package.as_mut().filter(|_| self.pin.is_none()) {
-                names.push(' ');
-                names.push_str(line.trim());
-            }
-            return Ok(());
-        }
-        let Some((name, value)) = line.split_once(':') else {
-            return Err((
-                number,
-                format!("`{line}`: a field was expected, such as `Pin: release a=stable`"),
-            ));
-        };
-        let value = (number, value.trim().to_owned());
-        match name.trim().to_ascii_lowercase().as_str() {
-            "package" => self.package = Some(value),
-            "pin" => self.pin = Some(value),
-            "pin-priority" => self.priority = Some(value),
-            "explanation" => {}
-            _ => {
-                let what =
-                    format!("unknown field `{name}`; Package, Pin, Pin-Priority or Explanation was expected");
-                return Err((number, what));
-            }
-        }
-        Ok(())
+/// Returns the record of a paragraph, none where it only explains; an error has the number of its line.
+fn record(paragraph: &Paragraph) -> Result<Option<Record>, (usize, String)> {
+    const FIELDS: [&str; 4] = ["Package", "Pin", "Pin-Priority", "Explanation"];
+    let unknown = |field: &&Field| !FIELDS.iter().any(|name| field.name.eq_ignore_ascii_case(name));
+    if let Some(Field { name, line, .. }) = paragraph.fields.iter().find(unknown) {
+        let what = format!("unknown field `{name}`; Package, Pin, Pin-Priority or Explanation was expected");
+        return Err((*line, what));
     }
-
-    fn record(self) -> Result<Option<Record>, (usize, String)> {
-        if self.package.is_none() && self.pin.is_none() && self.priority.is_none() {
-            return Ok(None);
-        }
-        let lacks = |field: &str, like: &str| {
+    // The last one counts.
+    let get = |name: &str| {
+        let found = paragraph
+            .fields
+            .iter()
+            .rfind(|field| field.name.eq_ignore_ascii_case(name));
+        found.map(|field| (field.line, field.value.trim()))
+    };
+    if ["Package", "Pin", "Pin-Priority"]
+        .iter()
+        .all(|name| get(name).is_none())
+    {
+        return Ok(None);
+    }
+    let need = |field: &str, like: &str| {
+        get(field).ok_or_else(|| {
             (
-                self.line,
+                paragraph.line,
                 format!("the record has no field {field}; expected something like `{field}: {like}`"),
             )
-        };
-        let (line, names) = self.package.as_ref().ok_or_else(|| lacks("Package", "*"))?;
-        let packages = names
-            .split_whitespace()
-            .map(|name| packages(name).map_err(|what| (*line, what)))
-            .collect::<Result<Vec<_>, _>>()?;
-        if packages.is_empty() {
-            return Err((
-                *line,
-                "Package is empty; names of packages, or `*`, were expected".to_owned(),
-            ));
-        }
-        let (line, pin) = self
-            .pin
-            .as_ref()
-            .ok_or_else(|| lacks("Pin", "release a=stable"))?;
-        let by = match_of(pin).map_err(|what| (*line, what))?;
-        let (line, number) = self
-            .priority
-            .as_ref()
-            .ok_or_else(|| lacks("Pin-Priority", "990"))?;
-        let priority = number.parse().ok().filter(|number| *number != 0).ok_or_else(|| {
-            let what = format!(
-                "`{number}` is no priority; a number from -32768 to 32767 that is not 0 was expected"
-            );
-            (*line, what)
-        })?;
-        Ok(Some(Record {
-            packages,
-            by,
-            priority,
-        }))
+        })
+    };
+    let (line, names) = need("Package", "*")?;
+    let packages = names
+        .split_whitespace()
+        .map(|name| packages(name).map_err(|what| (line, what)))
+        .collect::<Result<Vec<_>, _>>()?;
+    if packages.is_empty() {
+        return Err((
+            line,
+            "Package is empty; names of packages, or `*`, were expected".to_owned(),
+        ));
     }
+    let (line, pin) = need("Pin", "release a=stable")?;
+    let by = match_of(pin).map_err(|what| (line, what))?;
+    let (line, number) = need("Pin-Priority", "990")?;
+    let priority = number.parse().ok().filter(|number| *number != 0).ok_or_else(|| {
+        let what =
+            format!("`{number}` is no priority; a number from -32768 to 32767 that is not 0 was expected");
+        (line, what)
+    })?;
+    Ok(Some(Record {
+        packages,
+        by,
+        priority,
+    }))
 }
 
 fn packages(text: &str) -> Result<Of, String> {

@@ -9,9 +9,10 @@ use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::candidate::install;
 use super::cases::Case;
 use super::reference::{Maker, keep, open_to};
-use super::run::{failure, install};
+use super::run::failure;
 use crate::account::Account;
 use crate::compare::{Comparison, Random, compare};
 use crate::error::At as _;

@@ -21,7 +21,9 @@
 //! * `source=OPTION`: an option of the archive's line in sources.list, on both sides;
 //! * `tools=SUITE`: the reference is made by the mmdebstrap and apt of this suite, not the case's own;
 //! * `ours=OPTION`, `reference=OPTION`: one more option of either side;
-//! * `both=OPTION`: one more of both, in which `%20` stands for a blank, and so for any letter by its number.
+//! * `both=OPTION`: one more of both, in which `%20` stands for a blank, and so for any letter by its number;
+//! * `run=COMMAND`, written so, too: a command of the shell in the finished target, by `rootless-install run` and by
+//!   root in `chroot`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -32,7 +34,7 @@ use crate::compare::Random;
 use crate::error::At as _;
 
 /// The groups, in the order of the tables.
-pub const GROUPS: [&str; 11] = [
+pub const GROUPS: [&str; 12] = [
     "variants",
     "architectures",
     "suites",
@@ -40,6 +42,7 @@ pub const GROUPS: [&str; 11] = [
     "apt",
     "chrootless",
     "commands",
+    "upgrades",
     "popular",
     "wide",
     "matrix",
@@ -94,6 +97,8 @@ pub struct Case {
     pub ours: Vec<String>,
     /// More options of mmdebstrap.
     pub reference: Vec<String>,
+    /// Commands of the shell that are run in what was made.
+    pub commands: Vec<String>,
 }
 
 impl Case {
@@ -152,7 +157,7 @@ impl Case {
             None => String::new(),
         };
         Ok(format!(
-            "{}\n{}\n{}\n{}\n{:?}\n{}\n{}\n{debconf}{}",
+            "{}\n{}\n{}\n{}\n{:?}\n{}\n{}\n{debconf}{}{}",
             self.architectures.join(","),
             self.suite,
             self.variant,
@@ -161,6 +166,7 @@ impl Case {
             self.source.join(" "),
             self.reference.join("\n"),
             self.tools.as_deref().unwrap_or_default(),
+            self.commands.join("\n"),
         ))
     }
 
@@ -301,6 +307,7 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         tools: None,
         ours: Vec::new(),
         reference: Vec::new(),
+        commands: Vec::new(),
     };
     for word in words {
         match word.split_once('=') {
@@ -325,6 +332,11 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
                 let option = decoded(option).ok_or_else(|| format!("`{word}` has a % without a number"))?;
                 case.ours.push(option.clone());
                 case.reference.push(option);
+            }
+            Some(("run", command)) if !command.is_empty() => {
+                let command = decoded(command).filter(|command| !command.contains('\''));
+                let command = command.ok_or_else(|| format!("`{word}` has a % without a number, or a '"))?;
+                case.commands.push(command);
             }
             Some(("reference", option)) if option.starts_with("--") => case.reference.push(option.to_owned()),
             _ => return Err(format!("`{word}` means nothing here")),

@@ -272,6 +272,16 @@ fn options(case: &Case, mode: &str, work: &Path, inside: &Path) -> Result<Vec<St
         options.push(format!("--hook-dir=/usr/share/mmdebstrap/hooks/{hooks}"));
     }
     options.extend(case.reference.iter().cloned());
+    if !case.commands.is_empty() {
+        // Of an upgrade of dpkg it would put the old program back.
+        options.push("--skip=chroot/start-stop-daemon".to_owned());
+        // The finished target has no settings of the installation.
+        let settings = "rm -f \"$1/etc/apt/apt.conf.d/00mmdebstrap\" \"$1/etc/apt/apt.conf.d/99debconf\"";
+        options.push(format!("--customize-hook={settings}"));
+    }
+    for command in &case.commands {
+        options.push(format!("--customize-hook=chroot \"$1\" sh -ec '{command}'"));
+    }
     Ok(options)
 }
 

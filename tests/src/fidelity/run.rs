@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
+use super::candidate::install;
 use super::cases::{Case, Expected};
 use super::reference::{Maker, keep, open_to};
 use super::results::{Record, Results, Verdict};
@@ -15,8 +16,7 @@ use crate::compare::{Comparison, Random, compare};
 use crate::deb::hex;
 use crate::error::At as _;
 use crate::listing::Listing;
-use crate::program::{Outcome, Workplace, place, program};
-use crate::real::KEYRING;
+use crate::program::{Workplace, place, program};
 use crate::{Error, Result};
 
 /// All that cases are run with.
@@ -265,47 +265,6 @@ impl Runner {
     }
 }
 
-/// Makes the root filesystem of a case with the program of a workplace.
-///
-/// # Errors
-/// When the program cannot be started or does not end in time.
-pub(super) fn install(
-    case: &Case,
-    maker: &Maker,
-    cache: &Path,
-    work: &Workplace,
-    tar: &Path,
-) -> Result<Outcome> {
-    let mut options: Vec<std::ffi::OsString> = vec!["--quiet".into(), "--cache".into(), cache.into()];
-    let archive = case.archive(&maker.mirror);
-    let architectures = case.architectures.join(",");
-    for (name, value) in [
-        ("--arch", architectures.as_str()),
-        ("--suite", &case.suite),
-        ("--variant", &case.variant),
-        ("--mirror", &archive),
-        ("--keyring", KEYRING),
-        ("--include", &case.include),
-    ] {
-        if !value.is_empty() {
-            options.extend([name.into(), value.into()]);
-        }
-    }
-    if let Some(file) = &case.debconf {
-        let copy = work.write("selections", &std::fs::read(file).at(file)?)?;
-        options.extend(["--debconf-selections".into(), copy.into()]);
-    }
-    if let Some(merged) = case.merged_usr {
-        options.push(format!("--merged-usr={}", if merged { "yes" } else { "no" }).into());
-    }
-    options.extend(case.ours.iter().map(Into::into));
-    options.push(tar.into());
-    work.run_plain(options)
-        .env("SOURCE_DATE_EPOCH", maker.epoch.to_string())
-        .limit(maker.limit)
-        .end()
-}
-
 /// Tells a refusal by name from a failure; returns the error's first line, too.
 pub(super) fn failure(case: &Case, said: &str) -> (Verdict, String) {
     let error = said.lines().find_map(|line| line.strip_prefix("error: "));
@@ -351,6 +310,7 @@ mod tests {
             source: Vec::new(),
             ours: Vec::new(),
             reference: Vec::new(),
+            commands: Vec::new(),
         };
         let said = "warning: a\nerror: postgresql-17: initdb would write in this machine's byte order\n\
                     hint: --on-unrunnable=defer\n";
