@@ -81,19 +81,24 @@ impl fmt::Display for Word<'_> {
 
 /// The architectures that this process was told of.
 #[cfg(feature = "std")]
-static KNOWN: std::sync::OnceLock<std::vec::Vec<&'static Architecture>> = std::sync::OnceLock::new();
+static KNOWN: std::sync::RwLock<std::vec::Vec<&'static Architecture>> =
+    std::sync::RwLock::new(std::vec::Vec::new());
 
-/// Has architectures be found by their names in this process. Only the first call counts.
+/// Has architectures be found by their names in this process; the first of a name counts.
 #[cfg(feature = "std")]
 pub fn describe(all: std::vec::Vec<&'static Architecture>) {
-    let _ = KNOWN.set(all);
+    KNOWN
+        .write()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .extend(all);
 }
 
 /// Returns an architecture that this process was told of.
 pub(crate) fn known(name: &str) -> Option<&'static Architecture> {
     #[cfg(feature = "std")]
     {
-        KNOWN.get()?.iter().copied().find(|arch| arch.name == name)
+        let known = KNOWN.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.iter().copied().find(|arch| arch.name == name)
     }
     #[cfg(not(feature = "std"))]
     {
