@@ -10,6 +10,7 @@ use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::access::AccessArgs;
 use super::choices;
+use super::customize_args::CustomizeArgs;
 use super::environment::Environment;
 use super::image_args::ImageArgs;
 use super::more::{self, MoreArgs};
@@ -53,6 +54,7 @@ Other commands (a target of such a name is ./lint, ./pack, …):
   rootless-install multistrap
                          a root filesystem as multistrap's files describe it, also by the name multistrap;
                          see `rootless-install multistrap --help`
+  rootless-install build a recipe; see `rootless-install build --help`
   rootless-install plan, diff
                          what would be installed, also as a lock; what differs between two locks
   rootless-install mirror
@@ -100,6 +102,8 @@ pub struct Cli {
     args: Args,
     #[command(flatten)]
     more: MoreArgs,
+    #[command(flatten)]
+    customize: CustomizeArgs,
 }
 
 /// A command line that clap has read.
@@ -107,6 +111,7 @@ pub struct Cli {
 pub struct Given {
     args: Args,
     more: MoreArgs,
+    customize: CustomizeArgs,
     matches: ArgMatches,
 }
 
@@ -121,8 +126,17 @@ impl Cli {
 
     /// Takes what clap has read, with this command line or one that has more.
     pub(super) fn of(matches: ArgMatches) -> Result<Given, clap::Error> {
-        let Self { args, more } = Self::from_arg_matches(&matches)?;
-        Ok(Given { args, more, matches })
+        let Self {
+            args,
+            more,
+            customize,
+        } = Self::from_arg_matches(&matches)?;
+        Ok(Given {
+            args,
+            more,
+            customize,
+            matches,
+        })
     }
 }
 
@@ -179,6 +193,8 @@ impl Given {
         state.apply(&mut settings)?;
         ports.apply(&mut settings)?;
         more::resolve(&mut settings, self.more, &self.matches)?;
+        settings.customization = self.customize.customization()?;
+        settings.customization.check()?;
         Ok(settings)
     }
 }

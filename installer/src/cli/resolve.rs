@@ -10,6 +10,7 @@ use super::args::Args;
 use super::environment::Environment;
 use super::more::MoreError;
 use super::values::Names;
+use crate::customization::Customization;
 use crate::hooks::HookContext;
 use crate::output;
 use crate::package_lock::LockError;
@@ -71,6 +72,9 @@ pub enum SettingsError {
     /// `--multi` is given where one root filesystem is made.
     #[error("--multi has no meaning here: it makes one container image of several architectures")]
     Multi,
+    /// An option for the system in the result has a value without a meaning.
+    #[error("--{0}")]
+    Customization(#[from] crate::customization::Wrong),
     /// The archive would be written on a terminal.
     #[error("standard output is a terminal; the archive would be shown on it")]
     Terminal,
@@ -98,6 +102,7 @@ impl SettingsError {
             | Self::Target(_)
             | Self::Image(_)
             | Self::CurrentDirectory(_)
+            | Self::Customization(_)
             | Self::Preferences(_) => None,
         }
     }
@@ -161,6 +166,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
     Ok(Settings {
         target,
         image,
+        other_outputs: Vec::new(),
         system: SystemSettings {
             arch: architectures.next().unwrap_or_else(Architecture::native),
             foreign: architectures.collect(),
@@ -183,6 +189,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         present: Vec::new(),
         install_recommends: false,
         additions: Additions::default(),
+        customization: Customization::default(),
         archives: ArchiveSettings {
             suite: args.suite,
             components,

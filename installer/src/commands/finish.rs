@@ -1,6 +1,7 @@
 //! The last stage: the configured target becomes the result.
 
 use super::error::Error;
+use super::other_outputs::OtherOutputs;
 use crate::output::{self, Format, Output as _, Sink, Source};
 use crate::settings::Settings;
 use crate::staging::Staging;
@@ -31,6 +32,7 @@ pub(super) fn finish(
     settings: &Settings,
     staging: Staging,
     target: &Target,
+    others: OtherOutputs<'_>,
     reporter: &dyn Reporter,
     cancel: &Cancel,
 ) -> Result<Output, Error> {
@@ -66,13 +68,16 @@ pub(super) fn finish(
             Some(write_output(&settings.target, format, &source, &staging)?)
         }
     };
+    others.write(settings, target, reporter, cancel)?;
     cancel.check()?;
     let disk = settings
         .statistics
         .is_some()
         .then(|| statistics::on_disk(staging.directory()));
+    let path = staging.commit()?;
+    others.commit(reporter)?;
     Ok(Output {
-        path: staging.commit()?,
+        path,
         bytes,
         disk,
     })

@@ -4,6 +4,7 @@ use super::carry_out::CarryOut;
 use super::error::Error;
 use super::finish::finish;
 use super::mode;
+use super::other_outputs::OtherOutputs;
 use super::prepare::Prepared;
 use super::sbom::SbomFiles;
 use super::set_up::SetUp;
@@ -111,6 +112,7 @@ fn make(
     let lock_file = settings.lock.as_deref().map(PackageLock::begin).transpose()?;
     let sboms = SbomFiles::begin(&settings.sboms)?;
     let staging = create_staging(settings)?;
+    let others = OtherOutputs::begin(settings)?;
     let target = Target::open(&staging.root())?;
     let scratch = Staging::scratch(&settings.cache.join("run"))?;
     let root = HookRoot::of(settings, &staging)?;
@@ -149,6 +151,7 @@ fn make(
             let packages = chosen.versions(&universes.target);
             let names: Vec<&str> = packages.iter().map(|(name, _)| name.as_str()).collect();
             format.check_packages(&settings.image, settings.system.arch.name, &names)?;
+            others.check_packages(settings.system.arch.name, &names)?;
         }
         let lock =
             (lock_file.is_some() || !sboms.is_empty()).then(|| prepared.lock(settings, &universes, &chosen));
@@ -184,7 +187,7 @@ fn make(
         .transpose()?;
     let output = thread::scope(|scope| {
         scope.spawn(|| drop(scratch));
-        finish(settings, staging, &target, &**reporter, cancel)
+        finish(settings, staging, &target, others, &**reporter, cancel)
     })?;
     if let (Some(lock), Some(file)) = (lock, lock_file) {
         lock.write(file)?;

@@ -1,0 +1,415 @@
+//! From the layers of a recipe to installations: one for each combination of the matrix.
+
+use super::error::{Place, RecipeError, unknown_key};
+use super::layers::{Layer, check_kind};
+use super::node::{Entry, Node, Table, Value};
+use super::options::{OptionEntry, OptionKind, Options};
+use super::paths::{NAMES, RESULTS, rebased};
+use super::{Recipe, tables};
+use crate::customization::Customization;
+use deb_arch::{ARCHITECTURES, Architecture};
+use std::ffi::{OsStr, OsString};
+
+/// Most installations of one recipe.
+const MOST: usize = 256;
+
+/// A value of an option, as a word of a command line has it.
+#[derive(Clone, Debug)]
+pub struct Word {
+    /// Name of the option; `target` is the argument.
+    pub option: String,
+    /// Its value; none of a flag.
+    pub value: Option<OsString>,
+    /// The place in the recipe; none for one of the command line.
+    pub place: Option<Place>,
+}
+
+/// An installation that a recipe asks for.
+#[derive(Debug, Default)]
+pub struct Installation {
+    /// What tells it from others of the recipe: values of the matrix; empty where there is only one.
+    pub name: String,
+    /// Options, but for those of the results' formats.
+    pub words: Vec<Word>,
+    /// Each result: its target and the options of its format.
+    pub outputs: Vec<Vec<Word>>,
+    /// What its tables ask for.
+    pub customization: Customization,
+    /// Variables of the environment of hooks.
+    pub variables: Vec<(String, String)>,
+}
+
+impl Installation {
+    /// Whether a flag is given.
+    pub fn has(&self, option: &str) -> bool {
+        self.words.iter().any(|word| word.option == option)
+    }
+
+    /// Returns the words of the command line for one of the results.
+    pub fn command_line(&self, output: &[Word]) -> Vec<OsString> {
+        let mut all = vec![OsString::from("rootless-install")];
+        let mut target = OsString::new();
+        for word in self.words.iter().chain(output) {
+            match &word.value {
+                Some(value) if word.option == "target" => target.clone_from(value),
+                Some(value) => {
+                    let mut text = OsString::from(format!("--{}=", word.option));
+                    text.push(value);
+                    all.push(text);
+                }
+                None => all.push(format!("--{}", word.option).into()),
+            }
+        }
+        all.extend(["--".into(), target]);
+        all
+    }
+
+    /// Returns the place of an option, and of a value of it if there is one such.
+    pub fn place(&self, option: &str, value: Option<&str>) -> Option<&Place> {
+        let all = || {
+            let outputs = self.outputs.iter().flatten();
+            self.words.iter().chain(outputs).filter(|word| word.option == option)
+        };
+        let same = |word: &&Word| {
+            let words = word.value.as_deref().and_then(OsStr::to_str);
+            value.is_some_and(|value| words.is_some_and(|text| text.contains(value)))
+        };
+        all().find(same).or_else(|| all().next())?.place.as_ref()
+    }
+}
+
+impl Recipe {
+    /// Returns the installations. `given` are words of the command line: they count as a last file would, and a target of
+    /// theirs is the only result.
+    ///
+    /// # Errors
+    /// [`RecipeError`].
+    pub fn installations(&self, options: &Options, given: &[Word]) -> Result<Vec<Installation>, RecipeError> {
+        let combinations = self.combinations(options, given)?;
+        let several = combinations.len() > 1;
+        let mut all = Vec::new();
+        for combination in combinations {
+            let mut made = self.installation(options, given, &combination)?;
+            if several {
+                let values = combination.iter().filter_map(|word| word.value.as_ref()?.to_str());
+                made.name = values.collect::<Vec<_>>().join(" ");
+            }
+            all.push(made);
+        }
+        self.check_only(&all)?;
+        check_results(&all, self)?;
+        Ok(all)
+    }
+
+    /// Returns the combinations of the matrix, each a value for each of its keys.
+    fn combinations(&self, options: &Options, given: &[Word]) -> Result<Vec<Vec<Word>>, RecipeError> {
+        let mut all: Vec<Vec<Word>> = vec![Vec::new()];
+        let Some(matrix) = self.layers.iter().rev().find_map(|layer| layer.table.get("matrix")) else {
+            return Ok(all);
+        };
+        let Value::Table(matrix) = &matrix.value else {
+            return Err(RecipeError::wrong(&matrix.place, "`matrix` is a table of lists"));
+        };
+        for entry in &matrix.0 {
+            let fits = |option: &&OptionEntry| {
+                option.name != "target" && matches!(option.kind, OptionKind::One | OptionKind::Many)
+            };
+            let Some(option) = options.get(&entry.key).filter(fits) else {
+                let names = options.iter().filter(fits).map(|option| option.name.as_str());
+                return Err(RecipeError::wrong(&entry.place, unknown_key(&entry.key, names)));
+            };
+            // What the command line says, it says of all.
+            if given.iter().any(|word| word.option == option.name) {
+                continue;
+            }
+            let values = match &entry.node.value {
+                Value::List(values) if !values.is_empty() => values,
+                _ => {
+                    let what = format!("`matrix.{}` is a list of values", entry.key);
+                    return Err(RecipeError::wrong(&entry.node.place, what));
+                }
+            };
+            let mut next = Vec::new();
+            for combination in &all {
+                for node in values {
+                    let Some(value) = node.value.scalar() else {
+                        return Err(RecipeError::wrong(&node.place, "this is no single value"));
+                    };
+                    let mut combination = combination.clone();
+                    combination.push(word(option, Some(value), &node.place));
+                    next.push(combination);
+                }
+            }
+            if next.len() > MOST {
+                let what = format!("the matrix has more than {MOST} combinations");
+                return Err(RecipeError::wrong(&entry.place, what));
+            }
+            all = next;
+        }
+        Ok(all)
+    }
+
+    fn installation(
+        &self,
+        options: &Options,
+        given: &[Word],
+        combination: &[Word],
+    ) -> Result<Installation, RecipeError> {
+        let mut all = Merged::default();
+        for layer in self.layers.iter().filter(|layer| layer.only.is_none()) {
+            all.add(layer, options)?;
+        }
+        let mut settled = all.words.clone();
+        settled.retain(|word| !combination.iter().any(|own| own.option == word.option));
+        settled.extend(combination.iter().cloned());
+        overlay(&mut settled, given.to_vec(), options);
+        let arch = own_architecture(&settled);
+        let suite = last(&settled, "suite").unwrap_or_else(|| "stable".to_owned());
+        for layer in &self.layers {
+            if layer.only.as_ref().is_some_and(|(name, _)| *name == arch || *name == suite) {
+                all.add(layer, options)?;
+            }
+        }
+        let mut words = all.words;
+        words.retain(|word| !combination.iter().any(|own| own.option == word.option));
+        words.extend(combination.iter().cloned());
+        let target_given = given.iter().any(|word| word.option == "target");
+        overlay(&mut words, given.to_vec(), options);
+        let variant = last(&words, "variant").unwrap_or_else(|| "minbase".to_owned());
+        let mut placeholders = vec![
+            ("arch".to_owned(), arch),
+            ("suite".to_owned(), suite),
+            ("variant".to_owned(), variant),
+        ];
+        for word in combination {
+            if let Some(value) = word.value.as_ref().and_then(|value| value.to_str()) {
+                if word.option != "arch" {
+                    placeholders.push((word.option.clone(), value.to_owned()));
+                }
+            }
+        }
+        let of_output = |word: &Word| options.of_outputs().any(|option| option.name == word.option);
+        let (of_all, mut words): (Vec<Word>, Vec<Word>) = words.into_iter().partition(of_output);
+        let mut outputs = Vec::new();
+        for node in all.outputs.iter().filter(|_| !target_given) {
+            let mut output: Vec<Word> = of_all.iter().filter(|word| word.option != "target").cloned().collect();
+            overlay(&mut output, output_words(node, options)?, options);
+            outputs.push(output);
+        }
+        if outputs.is_empty() || of_all.iter().any(|word| word.option == "target") && !target_given {
+            outputs.insert(0, of_all);
+        }
+        for output in &outputs {
+            if !output.iter().any(|word| word.option == "target") {
+                return Err(RecipeError::Whole {
+                    path: self.path.clone(),
+                    what: "it says nowhere what to make: give `target`, or [[output]] with one".to_owned(),
+                });
+            }
+        }
+        for word in words.iter_mut().chain(outputs.iter_mut().flatten()) {
+            expand(word, &placeholders)?;
+        }
+        Ok(Installation {
+            name: String::new(),
+            words,
+            outputs,
+            customization: all.customization,
+            variables: all.variables,
+        })
+    }
+
+    /// Checks that what is for an architecture or a suite is for one that there is.
+    fn check_only(&self, all: &[Installation]) -> Result<(), RecipeError> {
+        for (name, place) in self.layers.iter().filter_map(|layer| layer.only.as_ref()) {
+            let known: Vec<&str> = ARCHITECTURES.iter().map(|arch| arch.name).collect();
+            let is_suite = all.iter().any(|made| last(&made.words, "suite").as_deref() == Some(name));
+            if !is_suite && !known.contains(&name.as_str()) {
+                let near = unknown_key(name, known.into_iter());
+                let what = format!("`{name}` is no architecture, and no suite of this recipe: {near}");
+                return Err(RecipeError::wrong(place, what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Layers over one another.
+#[derive(Default)]
+struct Merged {
+    words: Vec<Word>,
+    outputs: Vec<Node>,
+    customization: Customization,
+    variables: Vec<(String, String)>,
+}
+
+impl Merged {
+    fn add(&mut self, layer: &Layer, options: &Options) -> Result<(), RecipeError> {
+        let mut words = Vec::new();
+        for Entry { key, node, place } in &layer.table.0 {
+            match key.as_str() {
+                "matrix" | "for" => continue,
+                "output" => match &node.value {
+                    Value::List(all) => self.outputs.extend(all.iter().cloned()),
+                    _ => self.outputs.push(node.clone()),
+                },
+                "env" => self.add_variables(node)?,
+                "file" | "user" | "group" | "network" => tables::add(&mut self.customization, key, node)?,
+                _ => {}
+            }
+            if let Some(option) = options.get(key) {
+                words.extend(option_words(option, node, place));
+            }
+        }
+        overlay(&mut self.words, words, options);
+        Ok(())
+    }
+
+    fn add_variables(&mut self, node: &Node) -> Result<(), RecipeError> {
+        let Value::Table(table) = &node.value else {
+            return Err(RecipeError::wrong(&node.place, "`env` is a table of variables"));
+        };
+        for entry in &table.0 {
+            let name = &entry.key;
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                let what = format!("`{}` is no name of a variable", name.escape_debug());
+                return Err(RecipeError::wrong(&entry.place, what));
+            }
+            let Some(value) = entry.node.value.scalar() else {
+                return Err(RecipeError::wrong(&entry.node.place, "a variable has one value"));
+            };
+            self.variables.retain(|(known, _)| known != name);
+            self.variables.push((name.clone(), value));
+        }
+        Ok(())
+    }
+}
+
+fn word(option: &OptionEntry, value: Option<String>, place: &Place) -> Word {
+    Word {
+        option: option.name.clone(),
+        value: value.map(|value| rebased(option, &value, place).into()),
+        place: Some(place.clone()),
+    }
+}
+
+/// Returns the words of an option's values, whose kind was checked. Tables among them are no words.
+fn option_words(option: &OptionEntry, node: &Node, place: &Place) -> Vec<Word> {
+    let one = |node: &Node| node.value.scalar().map(|value| word(option, Some(value), &node.place));
+    match (option.kind, &node.value) {
+        (OptionKind::Flag | OptionKind::Count, Value::Flag(given)) => {
+            given.then(|| word(option, None, place)).into_iter().collect()
+        }
+        (OptionKind::Count, Value::Written(times)) => {
+            let times: usize = times.parse().unwrap_or(0);
+            std::iter::repeat_n(word(option, None, place), times).collect()
+        }
+        (_, Value::List(all)) => all.iter().filter_map(one).collect(),
+        _ => one(node).into_iter().collect(),
+    }
+}
+
+/// Lays words over others: what there is only one of is replaced, lists go on.
+fn overlay(under: &mut Vec<Word>, over: Vec<Word>, options: &Options) {
+    let replaced = |word: &Word| {
+        options.get(&word.option).is_none_or(Options::is_replaced)
+            && over.iter().any(|other| other.option == word.option)
+    };
+    under.retain(|word| !replaced(word));
+    under.extend(over);
+}
+
+/// Returns the words of a result.
+fn output_words(node: &Node, options: &Options) -> Result<Vec<Word>, RecipeError> {
+    let table: &Table = match &node.value {
+        Value::Table(table) => table,
+        other => {
+            let what = format!("`output` has tables, and this is {}", other.kind());
+            return Err(RecipeError::wrong(&node.place, what));
+        }
+    };
+    let mut words = Vec::new();
+    for entry in &table.0 {
+        let option = options.get(&entry.key);
+        let Some(option) = option.filter(|option| options.of_outputs().any(|own| own.name == option.name)) else {
+            let names = options.of_outputs().map(|option| option.name.as_str());
+            return Err(RecipeError::wrong(&entry.place, unknown_key(&entry.key, names)));
+        };
+        check_kind(entry, option.kind)?;
+        words.extend(option_words(option, &entry.node, &entry.place));
+    }
+    if !words.iter().any(|word| word.option == "target") {
+        return Err(RecipeError::wrong(&node.place, "this output has no `target`"));
+    }
+    Ok(words)
+}
+
+fn last(words: &[Word], option: &str) -> Option<String> {
+    let found = words.iter().rev().find(|word| word.option == option)?;
+    found.value.as_ref()?.to_str().map(str::to_owned)
+}
+
+fn own_architecture(words: &[Word]) -> String {
+    let first = words.iter().find(|word| word.option == "arch").and_then(|word| word.value.as_ref()?.to_str());
+    let first = first.and_then(|names| names.split([',', ' ']).find(|name| !name.is_empty()));
+    first.unwrap_or(Architecture::native().name).to_owned()
+}
+
+/// Puts values in the place of `{KEY}` in names of results.
+fn expand(word: &mut Word, placeholders: &[(String, String)]) -> Result<(), RecipeError> {
+    let (Some(place), Some(text)) = (&word.place, word.value.as_ref().and_then(|value| value.to_str())) else {
+        return Ok(());
+    };
+    let option = word.option.as_str();
+    if !RESULTS.contains(&option) && !NAMES.contains(&option) {
+        return Ok(());
+    }
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('{') {
+        let (before, from) = rest.split_at(at);
+        expanded.push_str(before);
+        let Some((key, after)) = from.get(1..).and_then(|from| from.split_once('}')) else {
+            return Err(RecipeError::wrong(place, "a `{` has no `}`"));
+        };
+        let Some((_, value)) = placeholders.iter().rev().find(|(known, _)| known == key) else {
+            let names: Vec<String> = placeholders.iter().map(|(key, _)| format!("{{{key}}}")).collect();
+            let what = format!("there is no `{{{}}}` here; there are {}", key.escape_debug(), names.join(", "));
+            return Err(RecipeError::wrong(place, what));
+        };
+        expanded.push_str(&value.replace(['/', ',', ' '], "-"));
+        rest = after;
+    }
+    expanded.push_str(rest);
+    word.value = Some(expanded.into());
+    Ok(())
+}
+
+/// Checks that no two results have one name.
+fn check_results(all: &[Installation], recipe: &Recipe) -> Result<(), RecipeError> {
+    let mut seen: Vec<&OsString> = Vec::new();
+    for made in all {
+        let named = |word: &&Word| RESULTS.contains(&word.option.as_str()) && word.option != "locked" && word.option != "log";
+        let written = made.words.iter().filter(named);
+        let outputs = made.outputs.iter().flatten().filter(named);
+        for word in written.chain(outputs) {
+            let Some(value) = &word.value else { continue };
+            let is_stream = value == "-" || value.to_string_lossy().starts_with("/dev/");
+            if seen.contains(&value) && !is_stream {
+                let what = format!(
+                    "two results would be {}; put {{arch}} or another key of the matrix into the name",
+                    value.display()
+                );
+                return Err(match &word.place {
+                    Some(place) => RecipeError::wrong(place, what),
+                    None => RecipeError::Whole {
+                        path: recipe.path.clone(),
+                        what,
+                    },
+                });
+            }
+            seen.push(value);
+        }
+    }
+    Ok(())
+}
