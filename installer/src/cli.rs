@@ -14,6 +14,7 @@ mod change;
 mod check;
 mod choices;
 mod console;
+mod convert;
 mod customize_args;
 pub mod dpkg;
 pub mod environment;
@@ -139,8 +140,9 @@ fn make(arguments: &[OsString], environment: &environment::Environment, style: S
 type OnTargets = fn(&str, &[OsString], &environment::Environment, Style) -> ExitCode;
 
 /// The commands on targets, which [`command_names`](crate::command_names) knows as well.
-const ON_TARGETS: [(&str, OnTargets); 16] = [
+const ON_TARGETS: [(&str, OnTargets); 17] = [
     ("build", build::main),
+    ("convert", convert::main),
     ("pack", pack::main),
     ("push", push::main),
     ("unpack", unpack::main),

@@ -170,3 +170,5 @@ impl Customization {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ pub mod accounts;
 mod apt_configuration;
 pub mod arch_table;
 mod archives;
+pub mod bdebstrap;
 pub mod bookkeeping;
 pub mod boot;
 pub mod cache;

@@ -55,6 +55,8 @@ Other commands (a target of such a name is ./lint, ./pack, …):
                          a root filesystem as multistrap's files describe it, also by the name multistrap;
                          see `rootless-install multistrap --help`
   rootless-install build a recipe; see `rootless-install build --help`
+  rootless-install convert
+                         a configuration of bdebstrap as a recipe
   rootless-install plan, diff
                          what would be installed, also as a lock; what differs between two locks
   rootless-install mirror

@@ -317,3 +317,6 @@ fn of_settings(made: &Installation, error: &SettingsError) -> BuildError {
         hint: error.hint().map(str::to_owned),
     }
 }
+
+#[cfg(test)]
+mod tests;
