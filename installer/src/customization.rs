@@ -96,7 +96,9 @@ impl Customization {
     pub fn add_key(&mut self, text: &str) -> Result<(), Wrong> {
         let is_name = |name: &str| {
             !name.is_empty()
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
         };
         let (user, key) = match text.split_once('=').filter(|(user, _)| is_name(user)) {
             Some((user, key)) => (user.to_owned(), key),
@@ -135,10 +137,16 @@ impl Customization {
             }
         };
         twice("user", self.users.iter().map(|user| user.name.as_str()).collect())?;
-        twice("group", self.groups.iter().map(|group| group.name.as_str()).collect())?;
+        twice(
+            "group",
+            self.groups.iter().map(|group| group.name.as_str()).collect(),
+        )?;
         twice(
             "network",
-            self.networks.iter().map(|network| network.interface.as_str()).collect(),
+            self.networks
+                .iter()
+                .map(|network| network.interface.as_str())
+                .collect(),
         )?;
         let paths = self.files.iter().map(|file| file.path.as_str());
         // Trees may go to one directory.
@@ -156,10 +164,17 @@ impl Customization {
         if let Some(locale) = &self.locale {
             system::check_locale(locale)?;
         }
-        for (key, all) in [("enable", &self.enable), ("disable", &self.disable), ("mask", &self.mask)] {
+        for (key, all) in [
+            ("enable", &self.enable),
+            ("disable", &self.disable),
+            ("mask", &self.mask),
+        ] {
             all.iter().try_for_each(|unit| units::check(key, unit))?;
         }
-        let enabled = self.enable.iter().find(|unit| self.disable.contains(unit) || self.mask.contains(unit));
+        let enabled = self
+            .enable
+            .iter()
+            .find(|unit| self.disable.contains(unit) || self.mask.contains(unit));
         match enabled {
             Some(unit) => Err(Wrong::new(
                 "enable",

@@ -50,11 +50,9 @@ impl Recipe {
         &self.directory
     }
 
-    /// Returns the last value of an option, with the place of it, as it stands in the files.
-    pub fn option(&self, key: &str) -> Option<(String, Place)> {
-        let found = self.layers.iter().rev().find_map(|layer| layer.table.get(key));
-        let node = found?;
-        Some((node.value.scalar()?, node.place.clone()))
+    /// Returns the path that an option has last.
+    pub fn path_option(&self, key: &str) -> Option<PathBuf> {
+        let node = self.layers.iter().rev().find_map(|layer| layer.table.get(key))?;
+        Some(node.place.directory().join(node.value.scalar()?))
     }
 }
-

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rootless_install_tests::archive::entries;
+use rootless_install_tests::listing::entries;
 use rootless_install_tests::packing::{text, told};
 use rootless_install_tests::program::{Run, workspace};
 use rootless_install_tests::real::{EPOCH, KEYRING, Real};
@@ -17,8 +17,15 @@ fn recipes(real: &Real) -> Tested<PathBuf> {
     let from = workspace().join("docs/recipes");
     real.work.make_dir("recipes/files")?;
     real.work.make_dir("recipes")?;
-    for name in ["common.toml", "board.toml", "buildd.toml", "base.toml", "files/anna.pub"] {
-        real.work.write(&format!("recipes/{name}"), &std::fs::read(from.join(name))?)?;
+    for name in [
+        "common.toml",
+        "board.toml",
+        "buildd.toml",
+        "base.toml",
+        "files/anna.pub",
+    ] {
+        real.work
+            .write(&format!("recipes/{name}"), &std::fs::read(from.join(name))?)?;
     }
     Ok(real.work.path("recipes"))
 }
@@ -26,7 +33,8 @@ fn recipes(real: &Real) -> Tested<PathBuf> {
 /// A run of a recipe of the documentation, with the archive of the tests.
 fn build<'r>(real: &'r Real, recipe: &Path, words: &[&str]) -> Run<'r> {
     let mirror = real.mirror.url();
-    let mut all: Vec<std::ffi::OsString> = vec!["build".into(), "--cache".into(), real.work.path("cache").into()];
+    let mut all: Vec<std::ffi::OsString> =
+        vec!["build".into(), "--cache".into(), real.work.path("cache").into()];
     all.extend(["--mirror", &mirror, "--keyring", KEYRING].map(Into::into));
     all.extend(words.iter().map(Into::into));
     all.push(recipe.into());

@@ -37,8 +37,15 @@ fn every_key_has_its_place() {
         "X = \"1\"",
         "BDEBSTRAP_OUTPUT_DIR = \"/tmp/bdebstrap-output\"",
     ] {
-        let written = recipe.text.replace("'Apt::Install-Recommends \"true\"'", "\"Apt::Install-Recommends \\\"true\\\"\"");
-        assert!(written.lines().any(|known| known == line), "{line}\n{}", recipe.text);
+        let written = recipe.text.replace(
+            "'Apt::Install-Recommends \"true\"'",
+            "\"Apt::Install-Recommends \\\"true\\\"\"",
+        );
+        assert!(
+            written.lines().any(|known| known == line),
+            "{line}\n{}",
+            recipe.text
+        );
     }
     assert!(recipe.text.contains("sync-out /tmp/bdebstrap-output live"));
 }
@@ -49,8 +56,14 @@ fn what_is_unknown_is_named_with_its_line() {
     let [first, second] = recipe.warnings.as_slice() else {
         panic!("{:?}", recipe.warnings);
     };
-    assert!(first.contains("c.yaml:3: ") && first.contains("`variant`"), "{first}");
-    assert!(second.contains("c.yaml:4: ") && second.contains("`name`"), "{second}");
+    assert!(
+        first.contains("c.yaml:3: ") && first.contains("`variant`"),
+        "{first}"
+    );
+    assert!(
+        second.contains("c.yaml:4: ") && second.contains("`name`"),
+        "{second}"
+    );
     assert!(recipe.text.starts_with("# "));
 }
 
@@ -59,14 +72,23 @@ fn bad_files_are_refused() {
     let bomb: String = (0..40)
         .map(|at| match at {
             0 => "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned(),
-            at => format!("a{at}: &a{at} [{}]\n", vec![format!("*a{}", at - 1); 10].join(", ")),
+            at => format!(
+                "a{at}: &a{at} [{}]\n",
+                vec![format!("*a{}", at - 1); 10].join(", ")
+            ),
         })
         .collect();
     for (text, said) in [
         ("- a\n", "c.yaml:1: a configuration of bdebstrap is a mapping"),
-        ("mmdebstrap:\n  packages: a\n", "c.yaml:2: `packages` is to be a list"),
+        (
+            "mmdebstrap:\n  packages: a\n",
+            "c.yaml:2: `packages` is to be a list",
+        ),
         ("mmdebstrap:\n  suite: [a]\n", "c.yaml:2: `suite` is to be text"),
-        ("mmdebstrap:\n  install-recommends: 3\n", "c.yaml:2: `install-recommends` is to be true or false"),
+        (
+            "mmdebstrap:\n  install-recommends: 3\n",
+            "c.yaml:2: `install-recommends` is to be true or false",
+        ),
         ("mmdebstrap: {a: [\n", "c.yaml:"),
         ("", "is a mapping"),
         (&bomb, "more than 100000 values"),

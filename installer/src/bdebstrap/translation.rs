@@ -64,7 +64,10 @@ pub fn convert(path: &Path) -> Result<Converted, BdebstrapError> {
     };
     let mut text = String::new();
     let file = File::open(path).map_err(failed)?;
-    let read = file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    let read = file
+        .take(MOST_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
     if read as u64 > MOST_BYTES {
         return Err(failed(std::io::Error::other("it is larger than 4 MiB")));
     }
@@ -136,7 +139,11 @@ impl Translation<'_> {
         }
         let mut text = self.document.to_string();
         if !self.warnings.is_empty() {
-            let left: String = self.warnings.iter().map(|warning| format!("# {warning}\n")).collect();
+            let left: String = self
+                .warnings
+                .iter()
+                .map(|warning| format!("# {warning}\n"))
+                .collect();
             text = format!("{left}{text}");
         }
         Ok(Converted {
@@ -148,7 +155,10 @@ impl Translation<'_> {
     fn unknown(&mut self, line: usize, key: &str, known: &[&str]) {
         let last = key.rsplit('.').next().unwrap_or(key);
         let near = deb_types::near::nearest(last, known.iter().copied(), 3);
-        let near = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let near = near
+            .first()
+            .map(|near| format!("; did you mean `{near}`?"))
+            .unwrap_or_default();
         self.warnings.push(format!(
             "{}:{line}: bdebstrap has no key `{}`, so it is left out{near}",
             self.path.display(),
@@ -213,7 +223,12 @@ impl Translation<'_> {
 
     /// Puts the target into the output directory, as bdebstrap does with a name alone.
     fn place_target(&mut self) {
-        let target = self.document.get("target").and_then(Item::as_str).unwrap_or("-").to_owned();
+        let target = self
+            .document
+            .get("target")
+            .and_then(Item::as_str)
+            .unwrap_or("-")
+            .to_owned();
         let target = match &self.name {
             Some(name) if target != "-" && !target.contains('/') => format!("{name}/{target}"),
             _ => target,
@@ -232,11 +247,15 @@ impl Translation<'_> {
         }
         variables.insert("BDEBSTRAP_OUTPUT_DIR", value(OUTPUT));
         let make = format!("mkdir -p \"$1{OUTPUT}\"");
-        let entry = self.document.entry("essential-hook").or_insert_with(|| value(Array::new()));
+        let entry = self
+            .document
+            .entry("essential-hook")
+            .or_insert_with(|| value(Array::new()));
         if let Some(all) = entry.as_array_mut() {
             all.insert(0, make);
         }
-        let to = shlex::try_quote(self.name.as_deref().unwrap_or(".")).map_or_else(|_| ".".to_owned(), Into::into);
+        let to =
+            shlex::try_quote(self.name.as_deref().unwrap_or(".")).map_or_else(|_| ".".to_owned(), Into::into);
         self.push("customize-hook", &format!("sync-out {OUTPUT} {to}"));
         self.push("customize-hook", &format!("rm -rf \"$1{OUTPUT}\""));
     }
@@ -246,15 +265,23 @@ impl Translation<'_> {
 fn units(hook: &str) -> Option<(&'static str, Vec<String>)> {
     let words = shlex::split(hook)?;
     let (program, rest) = words.split_first()?;
-    let name = ["$BDEBSTRAP_HOOKS/", "${BDEBSTRAP_HOOKS}/", "${BDEBSTRAP_HOOKS?}/", "/usr/share/bdebstrap/hooks/"]
-        .iter()
-        .find_map(|directory| program.strip_prefix(directory))?;
+    let name = [
+        "$BDEBSTRAP_HOOKS/",
+        "${BDEBSTRAP_HOOKS}/",
+        "${BDEBSTRAP_HOOKS?}/",
+        "/usr/share/bdebstrap/hooks/",
+    ]
+    .iter()
+    .find_map(|directory| program.strip_prefix(directory))?;
     let option = match name {
         "enable-units" => "enable",
         "disable-units" => "disable",
         _ => return None,
     };
     let (root, units) = rest.split_first()?;
-    let plain = |unit: &String| unit.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@:".contains(&byte));
+    let plain = |unit: &String| {
+        unit.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.@:".contains(&byte))
+    };
     (root == "$1" && !units.is_empty() && units.iter().all(plain)).then(|| (option, units.to_vec()))
 }

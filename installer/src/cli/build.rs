@@ -22,9 +22,9 @@ const EPOCH: &str = "SOURCE_DATE_EPOCH";
 const ABOUT: &str = "\
 Makes what a recipe asks for
 
-A recipe is a file in TOML. Its keys are the options of `rootless-install`, by their names; tables beside them have files, users,
-groups, networks, several results of one installation, and a matrix of several installations. Options given here count as a last file
-of the recipe would: what there is only one of is replaced, lists go on.";
+A recipe is a file in TOML. Its keys are the options of `rootless-install`, by their names; tables beside them have files, \
+users, groups, networks, several results of one installation, and a matrix of several installations. Options given here count \
+as a last file of the recipe would: what there is only one of is replaced, lists go on.";
 
 const AFTER: &str = "\
 Examples:
@@ -60,7 +60,9 @@ impl BuildError {
     fn hint(&self) -> Option<&str> {
         match self {
             Self::Option { hint, .. } => hint.as_deref(),
-            Self::Directories(_) => Some("make others of it with `rootless-install unpack`, from a tar of this run"),
+            Self::Directories(_) => {
+                Some("make others of it with `rootless-install unpack`, from a tar of this run")
+            }
             Self::MultiOutputs => Some("put the other results into a recipe of their own"),
             Self::Recipe(_) | Self::ArchTable(_) => None,
         }
@@ -91,7 +93,9 @@ pub(super) fn main(_: &str, arguments: &[OsString], environment: &Environment, s
     let Some(first) = builds.first().and_then(|build| build.all.first()) else {
         return Exit::Success.into();
     };
-    made(first, style, |reporter, cancel| build::run(&builds, &reporter, cancel))
+    made(first, style, |reporter, cancel| {
+        build::run(&builds, &reporter, cancel)
+    })
 }
 
 /// Returns the command line: that of an installation, and the recipe.
@@ -111,6 +115,7 @@ fn command() -> Command {
                 .help("What to make, in the place of what the recipe makes")
                 .long_help(None::<&str>)
         })
+        .next_help_heading(None::<&str>)
         .arg(
             Arg::new("recipe")
                 .value_name("FILE.toml")
@@ -154,13 +159,18 @@ fn given(matches: &ArgMatches, options: &Options) -> Vec<Word> {
         let at: Vec<usize> = matches.indices_of(id).into_iter().flatten().collect();
         if arg.get_action().takes_values() {
             let values = matches.get_raw(id).into_iter().flatten();
-            words.extend(at.into_iter().zip(values.map(|value| word(Some(value.to_owned())))));
+            words.extend(
+                at.into_iter()
+                    .zip(values.map(|value| word(Some(value.to_owned())))),
+            );
         } else {
             let times = match arg.get_action() {
                 ArgAction::Count => usize::from(matches.get_count(id)),
                 _ => 1,
             };
-            words.extend(std::iter::repeat_with(|| (at.first().copied().unwrap_or(0), word(None))).take(times));
+            words.extend(
+                std::iter::repeat_with(|| (at.first().copied().unwrap_or(0), word(None))).take(times),
+            );
         }
     }
     words.sort_by_key(|(at, _)| *at);
@@ -178,11 +188,14 @@ fn builds(
     };
     let recipe = Recipe::read(path, options)?;
     // Names of architectures in it count where others are read.
-    if let Some((file, _)) = recipe.option("arch-table") {
-        crate::arch_table::load(&recipe.directory().join(file))?;
+    if let Some(file) = recipe.path_option("arch-table") {
+        crate::arch_table::load(&file)?;
     }
     let installations = recipe.installations(options, &given(matches, options))?;
-    installations.iter().map(|made| build(made, &recipe, environment)).collect()
+    installations
+        .iter()
+        .map(|made| build(made, &recipe, environment))
+        .collect()
 }
 
 /// Returns what one installation makes.
@@ -218,7 +231,11 @@ fn build(made: &Installation, recipe: &Recipe, environment: &Environment) -> Res
     let mut results = Vec::new();
     for output in &made.outputs {
         let given = Cli::read(&made.command_line(output)).map_err(|error| of_clap(made, &error))?;
-        results.push(given.resolve(&environment).map_err(|error| of_settings(made, &error))?);
+        results.push(
+            given
+                .resolve(&environment)
+                .map_err(|error| of_settings(made, &error))?,
+        );
     }
     // What is made in place is the first one.
     let is_directory = |settings: &Settings| settings.target.format().is_none();
@@ -251,7 +268,9 @@ fn complete(settings: &mut Settings, made: &Installation, recipe: &Recipe) -> Re
         hint: None,
     })?;
     settings.customization = customization;
-    recipe.directory().clone_into(&mut settings.hook_context.directory);
+    recipe
+        .directory()
+        .clone_into(&mut settings.hook_context.directory);
     settings.hook_context.variables.clone_from(&made.variables);
     Ok(())
 }
@@ -265,7 +284,9 @@ fn of_clap(made: &Installation, error: &clap::Error) -> BuildError {
     };
     let option = text(ContextKind::InvalidArg).map(|shown| option_of(&shown));
     let value = text(ContextKind::InvalidValue);
-    let place = option.as_deref().and_then(|option| made.place(option, value.as_deref()));
+    let place = option
+        .as_deref()
+        .and_then(|option| made.place(option, value.as_deref()));
     let rendered = error.render().to_string();
     let lines: Vec<&str> = rendered
         .lines()
@@ -283,7 +304,10 @@ fn of_clap(made: &Installation, error: &clap::Error) -> BuildError {
 
 /// Returns the name of an option as clap shows it: `--arch <ARCH,...>`.
 fn option_of(shown: &str) -> String {
-    let word = shown.split([' ', '=', '<', '[']).find(|word| !word.is_empty()).unwrap_or(shown);
+    let word = shown
+        .split([' ', '=', '<', '['])
+        .find(|word| !word.is_empty())
+        .unwrap_or(shown);
     match word.strip_prefix("--") {
         Some(name) => name.to_owned(),
         None => word.trim_end_matches('>').to_ascii_lowercase(),
@@ -295,7 +319,9 @@ fn of_settings(made: &Installation, error: &SettingsError) -> BuildError {
     let said = error.to_string();
     let option = said.split_whitespace().find_map(|word| word.strip_prefix("--"));
     let option = option.map(|word| {
-        let end = word.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(word.len());
+        let end = word
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+            .unwrap_or(word.len());
         word.get(..end).unwrap_or(word).to_owned()
     });
     let option = match error {

@@ -87,7 +87,12 @@ const VARIANTS: &[Choice<Variant>] = &[
 /// `--ssh-host-keys`.
 pub(super) fn host_keys() -> impl TypedValueParser<Value = HostKeys> {
     parser(&[
-        (HostKeys::Keep, "keep", &[], "They stay, and every copy of the result has them"),
+        (
+            HostKeys::Keep,
+            "keep",
+            &[],
+            "They stay, and every copy of the result has them",
+        ),
         (
             HostKeys::Remove,
             "remove",

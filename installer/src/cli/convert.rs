@@ -63,11 +63,15 @@ fn convert(args: &ConvertArgs, style: Style) -> Result<(), ConvertError> {
         reporter.warn(warning);
     }
     match &args.to {
-        None => std::io::stdout().lock().write_all(converted.text.as_bytes()).map_err(ConvertError::Print),
-        Some(path) => WholeFile::begin(path).and_then(|file| file.finish(converted.text.as_bytes())).map_err(|source| ConvertError::Write {
-            path: path.clone(),
-            source,
-        }),
+        None => std::io::stdout()
+            .lock()
+            .write_all(converted.text.as_bytes())
+            .map_err(ConvertError::Print),
+        Some(path) => WholeFile::begin(path)
+            .and_then(|file| file.finish(converted.text.as_bytes()))
+            .map_err(|source| ConvertError::Write {
+                path: path.clone(),
+                source,
+            }),
     }
 }
-

@@ -109,17 +109,20 @@ impl CustomizeArgs {
         }
         for text in &self.user {
             let mut user: User = from_words("name", text).map_err(|wrong| of("user", text, wrong))?;
-            user.complete(directory).map_err(|wrong| of("user", text, wrong))?;
+            user.complete(directory)
+                .map_err(|wrong| of("user", text, wrong))?;
             all.users.push(user);
         }
         for text in &self.network {
-            let network: Network = from_words("interface", text).map_err(|wrong| of("network", text, wrong))?;
+            let network: Network =
+                from_words("interface", text).map_err(|wrong| of("network", text, wrong))?;
             network.check().map_err(|wrong| of("network", text, wrong))?;
             all.networks.push(network);
         }
         for text in &self.copy {
             let mut file = FileEntry::of_copy(text)?;
-            file.complete(directory).map_err(|wrong| of("copy", text, wrong))?;
+            file.complete(directory)
+                .map_err(|wrong| of("copy", text, wrong))?;
             all.files.push(file);
         }
         for text in &self.ssh_key {

@@ -84,10 +84,15 @@ pub(super) fn settings(
     }
     let mut all = Vec::new();
     for architecture in architectures {
-        let given = Cli::read(arguments).map_err(Refused::Usage)?.of_architecture(architecture);
+        let given = Cli::read(arguments)
+            .map_err(Refused::Usage)?
+            .of_architecture(architecture);
         all.push(given.resolve(environment).map_err(Refused::Settings)?);
     }
-    let format = all.first().filter(|first| first.target.is_file()).and_then(|first| first.target.format());
+    let format = all
+        .first()
+        .filter(|first| first.target.is_file())
+        .and_then(|first| first.target.format());
     match format {
         Some(Format::Container(Layout::OciDirectory | Layout::OciArchive)) => Ok(all),
         _ => Err(Refused::Multi(MultiError::Format)),

@@ -76,11 +76,7 @@ pub(super) fn finish(
         .then(|| statistics::on_disk(staging.directory()));
     let path = staging.commit()?;
     others.commit(reporter)?;
-    Ok(Output {
-        path,
-        bytes,
-        disk,
-    })
+    Ok(Output { path, bytes, disk })
 }
 
 /// Writes a target as an archive or an image to where `spec` says, a file of which is in the work directory until that is

@@ -100,6 +100,7 @@ fn make(
         false => mode::decide(settings, &**reporter)?,
     };
     mode::check_hooks(settings, scripts_run)?;
+    mode::check_customization(settings, scripts_run)?;
     if let Some(format) = settings.target.format() {
         format.check(&settings.image)?;
     }

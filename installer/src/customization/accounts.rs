@@ -58,12 +58,18 @@ pub struct User {
 
 fn check_name(key: &str, name: &str) -> std::result::Result<(), Wrong> {
     let mut bytes = name.bytes();
-    let first = bytes.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_');
-    let rest = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.$".contains(&byte));
+    let first = bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase() || first == b'_');
+    let rest =
+        bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.$".contains(&byte));
     if first && rest && name.len() <= 32 {
         return Ok(());
     }
-    let what = format!("`{}` is no name: small letters, digits, `_` and `-`, at most 32", name.escape_debug());
+    let what = format!(
+        "`{}` is no name: small letters, digits, `_` and `-`, at most 32",
+        name.escape_debug()
+    );
     Err(Wrong::new(key, what))
 }
 
@@ -71,7 +77,10 @@ fn check_text(key: &str, text: Option<&str>) -> std::result::Result<(), Wrong> {
     match text.filter(|text| text.contains([':', '\n', '\0'])) {
         Some(text) => Err(Wrong::new(
             key,
-            format!("`{}` has a colon or a line break, which passwd(5) cannot have", text.escape_debug()),
+            format!(
+                "`{}` has a colon or a line break, which passwd(5) cannot have",
+                text.escape_debug()
+            ),
         )),
         None => Ok(()),
     }
@@ -89,10 +98,16 @@ impl Group {
     pub(super) fn apply(&self, system: &mut System<'_, '_>) -> Result<()> {
         let what = format!("group {}", self.name);
         let names = Names::of(system.target);
-        let there = names.owner(&format!(":{}", self.name)).ok().and_then(|owner| owner.gid);
+        let there = names
+            .owner(&format!(":{}", self.name))
+            .ok()
+            .and_then(|owner| owner.gid);
         match (there, self.gid) {
             (Some(there), Some(wanted)) if there != wanted => {
-                return Err(CustomizationError::unfit(what, format!("the target has it with the number {there}, and not {wanted}")));
+                return Err(CustomizationError::unfit(
+                    what,
+                    format!("the target has it with the number {there}, and not {wanted}"),
+                ));
             }
             (Some(_), _) => return Ok(()),
             (None, _) => {}
@@ -178,7 +193,11 @@ impl User {
             if let Some(home) = &self.home {
                 add(&["--home-dir", home]);
             }
-            let default = if self.system { "/usr/sbin/nologin" } else { "/bin/bash" };
+            let default = if self.system {
+                "/usr/sbin/nologin"
+            } else {
+                "/bin/bash"
+            };
             add(&["--shell", self.shell.as_deref().unwrap_or(default)]);
         }
         if let Some(uid) = self.uid {
@@ -213,10 +232,16 @@ impl User {
             .lines()
             .map(|line| line.split(':').collect::<Vec<_>>())
             .find(|fields| fields.first() == Some(&self.name.as_str()));
-        let number = |at: usize| fields.as_ref().and_then(|fields| fields.get(at)?.parse::<u32>().ok());
-        let (Some(uid), Some(gid), Some(home)) =
-            (number(2), number(3), fields.as_ref().and_then(|fields| fields.get(5)))
-        else {
+        let number = |at: usize| {
+            fields
+                .as_ref()
+                .and_then(|fields| fields.get(at)?.parse::<u32>().ok())
+        };
+        let (Some(uid), Some(gid), Some(home)) = (
+            number(2),
+            number(3),
+            fields.as_ref().and_then(|fields| fields.get(5)),
+        ) else {
             return Err(CustomizationError::unfit(what, "/etc/passwd has no such user"));
         };
         place::check_path(Path::new(home)).map_err(|reason| CustomizationError::unfit(what, reason))?;
@@ -259,7 +284,10 @@ pub(super) fn read_keys(given: &[String], directory: &Path) -> std::result::Resu
         let wrong = |what: String| Wrong::new("ssh-keys", what);
         let text = std::fs::read_to_string(&path)
             .map_err(|error| wrong(format!("cannot read {}: {error}", path.display())))?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
         let before = keys.len();
         for line in lines {
             if !is_key(line) {
@@ -285,5 +313,7 @@ fn is_key(text: &str) -> bool {
     !text.trim().contains('\n')
         && KEY_TYPES.iter().any(|known| kind.starts_with(known))
         && data.starts_with("AAAA")
-        && data.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+        && data
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
 }

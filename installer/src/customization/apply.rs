@@ -68,7 +68,11 @@ impl System<'_, '_> {
                 what: what.to_owned(),
                 program: program.to_owned(),
                 ended,
-                last_lines: ran.last_lines.iter().map(|line| format!("\n  {}", escape(line))).collect(),
+                last_lines: ran
+                    .last_lines
+                    .iter()
+                    .map(|line| format!("\n  {}", escape(line)))
+                    .collect(),
             }),
         }
     }

@@ -94,6 +94,14 @@ impl CustomizationError {
         }
     }
 
+    /// Returns the error where programs of the target do not run in it.
+    pub(crate) fn chrootless() -> Self {
+        Self::unfit(
+            "users, groups, networks, units and locales",
+            "they are made by programs in the target, and in chrootless mode none run there",
+        )
+    }
+
     pub(super) fn unfit(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Unfit {
             what: what.into(),

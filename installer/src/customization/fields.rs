@@ -70,10 +70,14 @@ pub fn from_words<T: JsonSchema + DeserializeOwned>(first: &str, text: &str) -> 
     let name = parts.next().unwrap_or_default();
     pieces.push((first.to_owned(), name.to_owned()));
     for part in parts {
-        let (key, value) = part.split_once('=').map_or((part, None), |(key, value)| (key, Some(value)));
+        let (key, value) = part
+            .split_once('=')
+            .map_or((part, None), |(key, value)| (key, Some(value)));
         let field = known.iter().find(|field| field.name == key);
         match (field, value, pieces.last_mut()) {
-            (Some(field), None, _) if field.kind == Kind::Flag => pieces.push((key.to_owned(), "true".to_owned())),
+            (Some(field), None, _) if field.kind == Kind::Flag => {
+                pieces.push((key.to_owned(), "true".to_owned()))
+            }
             (Some(_), Some(value), _) => pieces.push((key.to_owned(), value.to_owned())),
             (_, None, Some((_, before))) if pieces_may_go_on(before) => {
                 before.push(':');
@@ -84,7 +88,10 @@ pub fn from_words<T: JsonSchema + DeserializeOwned>(first: &str, text: &str) -> 
     }
     let mut map = Map::new();
     for (key, value) in pieces {
-        let kind = known.iter().find(|field| field.name == key).map(|field| field.kind);
+        let kind = known
+            .iter()
+            .find(|field| field.name == key)
+            .map(|field| field.kind);
         let value = match kind {
             Some(Kind::Number) => match value.parse::<u64>() {
                 Ok(number) => number.into(),
@@ -108,7 +115,10 @@ pub fn from_words<T: JsonSchema + DeserializeOwned>(first: &str, text: &str) -> 
 /// Whether a value may have a colon: it is an address.
 fn pieces_may_go_on(value: &str) -> bool {
     let last = value.rsplit(',').next().unwrap_or_default();
-    !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_hexdigit() || b":./".contains(&byte))
+    !last.is_empty()
+        && last
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || b":./".contains(&byte))
 }
 
 fn unknown(key: &str, known: &[Field]) -> Wrong {

@@ -56,7 +56,9 @@ impl FileEntry {
 
     /// Whether it is a directory of this machine with what is in it.
     pub(super) fn is_tree(&self) -> bool {
-        self.source.as_ref().is_some_and(|source| Path::new(source).is_dir())
+        self.source
+            .as_ref()
+            .is_some_and(|source| Path::new(source).is_dir())
     }
 
     /// Checks its values. `directory` is that of relative paths; `DIR/` as the path takes a file in by its own name.
@@ -80,10 +82,11 @@ impl FileEntry {
         if let Some(source) = &self.source {
             let path = directory.join(source);
             let wrong = |what: String| Wrong::new("source", what);
-            let found =
-                fs::metadata(&path).map_err(|error| wrong(format!("cannot find {}: {error}", path.display())))?;
+            let found = fs::metadata(&path)
+                .map_err(|error| wrong(format!("cannot find {}: {error}", path.display())))?;
             if found.is_file() {
-                File::open(&path).map_err(|error| wrong(format!("cannot read {}: {error}", path.display())))?;
+                File::open(&path)
+                    .map_err(|error| wrong(format!("cannot read {}: {error}", path.display())))?;
                 if self.path.ends_with('/') {
                     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
                     self.path.push_str(&name.unwrap_or_default());
@@ -91,7 +94,9 @@ impl FileEntry {
             } else if !found.is_dir() {
                 return Err(wrong(format!("{} is no file or directory", path.display())));
             }
-            let text = path.to_str().ok_or_else(|| wrong("its path is not text in UTF-8".to_owned()))?;
+            let text = path
+                .to_str()
+                .ok_or_else(|| wrong("its path is not text in UTF-8".to_owned()))?;
             self.source = Some(text.to_owned());
         }
         if self.path.trim_end_matches('/').is_empty() && !self.is_tree() {
@@ -117,7 +122,10 @@ impl FileEntry {
         let mode = u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= 0o7777);
         match mode.filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit())) {
             Some(mode) => Ok(Some(mode)),
-            None => Err(Wrong::new("mode", format!("`{text}` is no mode: write it as \"0644\""))),
+            None => Err(Wrong::new(
+                "mode",
+                format!("`{text}` is no mode: write it as \"0644\""),
+            )),
         }
     }
 
@@ -133,13 +141,16 @@ impl FileEntry {
                 return Ok(0);
             };
             let given = if group { format!(":{text}") } else { text.clone() };
-            let found = names.owner(&given).map_err(|reason| {
-                CustomizationError::unfit(format!("file {}", self.path), reason)
-            })?;
+            let found = names
+                .owner(&given)
+                .map_err(|reason| CustomizationError::unfit(format!("file {}", self.path), reason))?;
             let id = if group { found.gid } else { found.uid };
             Ok(id.unwrap_or(0))
         };
-        let (uid, gid) = (owner(self.owner.as_ref(), false)?, owner(self.group.as_ref(), true)?);
+        let (uid, gid) = (
+            owner(self.owner.as_ref(), false)?,
+            owner(self.group.as_ref(), true)?,
+        );
         let meta = |kind, mode| Meta {
             uid,
             gid,
@@ -163,7 +174,11 @@ impl FileEntry {
             return Ok(());
         }
         let source = PathBuf::from(self.source.clone().unwrap_or_default());
-        let path = if path.as_os_str().is_empty() { Path::new("/") } else { path };
+        let path = if path.as_os_str().is_empty() {
+            Path::new("/")
+        } else {
+            path
+        };
         copy(target, &source, path, mode, &meta, true)
     }
 }

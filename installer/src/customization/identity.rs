@@ -144,8 +144,11 @@ ExecStart=/usr/bin/ssh-keygen -A
 /// Whether a package has a unit that makes missing host keys.
 fn has_generator(target: &Target) -> bool {
     let names = target.read_dir(Path::new(UNITS)).unwrap_or_default();
-    names.iter().filter(|name| name.to_string_lossy().ends_with(".service")).any(|name| {
-        let text = target.read(&Path::new(UNITS).join(name)).unwrap_or_default();
-        String::from_utf8_lossy(&text).contains("ssh-keygen -A")
-    })
+    names
+        .iter()
+        .filter(|name| name.to_string_lossy().ends_with(".service"))
+        .any(|name| {
+            let text = target.read(&Path::new(UNITS).join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&text).contains("ssh-keygen -A")
+        })
 }

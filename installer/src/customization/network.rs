@@ -49,8 +49,12 @@ pub struct Network {
 }
 
 fn address(key: &str, text: &str) -> std::result::Result<IpAddr, Wrong> {
-    text.parse()
-        .map_err(|_| Wrong::new(key, format!("`{}` is no address of IPv4 or IPv6", text.escape_debug())))
+    text.parse().map_err(|_| {
+        Wrong::new(
+            key,
+            format!("`{}` is no address of IPv4 or IPv6", text.escape_debug()),
+        )
+    })
 }
 
 impl Network {
@@ -69,9 +73,16 @@ impl Network {
         }
         for text in &self.address {
             let (host, length) = text.split_once('/').unwrap_or((text, ""));
-            let most = if address("address", host)?.is_ipv4() { 32 } else { 128 };
+            let most = if address("address", host)?.is_ipv4() {
+                32
+            } else {
+                128
+            };
             if !length.parse::<u8>().is_ok_and(|length| length <= most) {
-                let what = format!("`{text}` lacks the length of its prefix: write it as {host}/{}", most * 3 / 4);
+                let what = format!(
+                    "`{text}` lacks the length of its prefix: write it as {host}/{}",
+                    most * 3 / 4
+                );
                 return Err(Wrong::new("address", what));
             }
         }
@@ -88,12 +99,18 @@ impl Network {
         if let Some(word) = &self.dhcp
             && !DHCP.iter().any(|(known, ..)| known == word)
         {
-            return Err(Wrong::new("dhcp", format!("`{word}` is not yes, ipv4, ipv6 or no")));
+            return Err(Wrong::new(
+                "dhcp",
+                format!("`{word}` is not yes, ipv4, ipv6 or no"),
+            ));
         }
         if let Some(word) = &self.manager
             && !MANAGERS.contains(&word.as_str())
         {
-            return Err(Wrong::new("manager", format!("`{word}` is not {}", MANAGERS.join(" or "))));
+            return Err(Wrong::new(
+                "manager",
+                format!("`{word}` is not {}", MANAGERS.join(" or ")),
+            ));
         }
         Ok(())
     }
@@ -107,8 +124,16 @@ impl Network {
 
     /// Returns a file of systemd.network(5).
     fn networkd(&self) -> String {
-        let mut text = format!("[Match]\nName={}\n\n[Network]\nDHCP={}\n", self.interface, self.dhcp().0);
-        for (key, values) in [("Address", &self.address), ("Gateway", &self.gateway), ("DNS", &self.dns)] {
+        let mut text = format!(
+            "[Match]\nName={}\n\n[Network]\nDHCP={}\n",
+            self.interface,
+            self.dhcp().0
+        );
+        for (key, values) in [
+            ("Address", &self.address),
+            ("Gateway", &self.gateway),
+            ("DNS", &self.dns),
+        ] {
             for value in values {
                 let _ = writeln!(text, "{key}={value}");
             }
@@ -136,7 +161,10 @@ impl Network {
                 continue;
             }
             seen.push(family);
-            let gateway = self.gateway.iter().find(|gateway| is_v4(gateway) == (family == "inet"));
+            let gateway = self
+                .gateway
+                .iter()
+                .find(|gateway| is_v4(gateway) == (family == "inet"));
             if let Some(gateway) = gateway {
                 let _ = writeln!(text, "\tgateway {gateway}");
             }
@@ -170,7 +198,11 @@ pub(super) fn apply(networks: &[Network], system: &mut System<'_, '_>) -> Result
         };
         if manager == "ifupdown" {
             if !has_ifupdown {
-                return Err(CustomizationError::lacks(what, "ifupdown", "install ifupdown as well"));
+                return Err(CustomizationError::lacks(
+                    what,
+                    "ifupdown",
+                    "install ifupdown as well",
+                ));
             }
             if interface.contains(['*', '?', '[']) {
                 let reason = "ifupdown wants the name of an interface, and not a pattern";
@@ -210,13 +242,19 @@ pub(super) fn apply(networks: &[Network], system: &mut System<'_, '_>) -> Result
 
 /// Writes the name servers where nobody else does: the file that is there is this machine's own.
 fn resolv_conf(networks: &[Network], system: &System<'_, '_>) -> Result<()> {
-    let is_link = system.target.read_link(std::path::Path::new("/etc/resolv.conf")).is_ok();
+    let is_link = system
+        .target
+        .read_link(std::path::Path::new("/etc/resolv.conf"))
+        .is_ok();
     if is_link || place::has(system.target, "/usr/lib/systemd/systemd-resolved") {
         return Ok(());
     }
     let mut text = String::new();
-    let domains: Vec<&str> =
-        networks.iter().flat_map(|network| &network.domains).map(String::as_str).collect();
+    let domains: Vec<&str> = networks
+        .iter()
+        .flat_map(|network| &network.domains)
+        .map(String::as_str)
+        .collect();
     if !domains.is_empty() {
         let _ = writeln!(text, "search {}", domains.join(" "));
     }

@@ -68,7 +68,13 @@ fn clear(target: &Target, path: &Path) -> Result<()> {
 }
 
 /// Puts a regular file into the target; `source` names its content in errors.
-pub(super) fn file(target: &Target, path: &Path, meta: &Meta, data: &mut dyn Read, source: &Path) -> Result<()> {
+pub(super) fn file(
+    target: &Target,
+    path: &Path,
+    meta: &Meta,
+    data: &mut dyn Read,
+    source: &Path,
+) -> Result<()> {
     clear(target, path)?;
     let mut file = target.create(path, meta).map_err(failed(path))?;
     let mut buffer = vec![0; 1 << 17];
@@ -93,7 +99,13 @@ pub(super) fn file(target: &Target, path: &Path, meta: &Meta, data: &mut dyn Rea
 /// Puts text into the target, as root's file.
 pub(super) fn text(target: &Target, path: &str, text: &str) -> Result<()> {
     let meta = Meta::of_root(FileType::Regular, 0o644);
-    file(target, Path::new(path), &meta, &mut text.as_bytes(), Path::new(path))
+    file(
+        target,
+        Path::new(path),
+        &meta,
+        &mut text.as_bytes(),
+        Path::new(path),
+    )
 }
 
 /// Puts a link into the target.

@@ -21,7 +21,9 @@ const BUILT_IN: [&str; 4] = ["C", "POSIX", "C.UTF-8", "C.utf8"];
 pub(crate) fn check_hostname(name: &str) -> std::result::Result<(), Wrong> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -29,7 +31,10 @@ pub(crate) fn check_hostname(name: &str) -> std::result::Result<(), Wrong> {
         true => Ok(()),
         false => Err(Wrong::new(
             "hostname",
-            format!("`{}` is no name of a system: letters, digits and `-`, at most 64", name.escape_debug()),
+            format!(
+                "`{}` is no name of a system: letters, digits and `-`, at most 64",
+                name.escape_debug()
+            ),
         )),
     }
 }
@@ -40,13 +45,19 @@ pub(crate) fn check_hostname(name: &str) -> std::result::Result<(), Wrong> {
 /// [`Wrong`].
 pub(crate) fn check_timezone(zone: &str) -> std::result::Result<(), Wrong> {
     let part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-".contains(&byte))
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_+-".contains(&byte))
     };
     match zone.split('/').all(part) {
         true => Ok(()),
         false => Err(Wrong::new(
             "timezone",
-            format!("`{}` is no time zone: write it as Europe/Berlin or UTC", zone.escape_debug()),
+            format!(
+                "`{}` is no time zone: write it as Europe/Berlin or UTC",
+                zone.escape_debug()
+            ),
         )),
     }
 }
@@ -61,7 +72,10 @@ pub(crate) fn check_locale(locale: &str) -> std::result::Result<(), Wrong> {
         true => Ok(()),
         false => Err(Wrong::new(
             "locale",
-            format!("`{}` is no locale: write it as de_DE.UTF-8", locale.escape_debug()),
+            format!(
+                "`{}` is no locale: write it as de_DE.UTF-8",
+                locale.escape_debug()
+            ),
         )),
     }
 }
@@ -88,7 +102,10 @@ pub(super) fn set_hostname(target: &Target, name: &str) -> Result<()> {
         }
         Err(error) => return Err(error.into()),
     };
-    let mut lines: Vec<&str> = hosts.lines().filter(|line| !line.starts_with("127.0.1.1")).collect();
+    let mut lines: Vec<&str> = hosts
+        .lines()
+        .filter(|line| !line.starts_with("127.0.1.1"))
+        .collect();
     let after = lines.iter().position(|line| line.starts_with("127.0.0.1"));
     lines.insert(after.map_or(0, |at| at + 1), &own);
     place::text(target, "/etc/hosts", &format!("{}\n", lines.join("\n")))
@@ -98,21 +115,31 @@ pub(super) fn set_hostname(target: &Target, name: &str) -> Result<()> {
 pub(super) fn set_timezone(target: &Target, zone: &str) -> Result<()> {
     let what = format!("time zone {zone}");
     if !place::has(target, ZONES) {
-        return Err(CustomizationError::lacks(what, "time zones", "install tzdata as well"));
+        return Err(CustomizationError::lacks(
+            what,
+            "time zones",
+            "install tzdata as well",
+        ));
     }
     let file = format!("{ZONES}/{zone}");
     let found = target.stat_follow(Path::new(&file));
     if !found.is_ok_and(|stat| stat.meta.kind == FileType::Regular) {
         let parent = Path::new(&file).parent().unwrap_or(Path::new(ZONES));
         let names = target.read_dir(parent).unwrap_or_default();
-        let names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        let names: Vec<String> = names
+            .into_iter()
+            .filter_map(|name| name.into_string().ok())
+            .collect();
         let last = zone.rsplit('/').next().unwrap_or(zone);
         let near = deb_types::near::nearest(last, names.iter().map(String::as_str), 2);
         let near = match near.first() {
             Some(near) => format!("; did you mean {}?", zone.replace(last, near)),
             None => String::new(),
         };
-        return Err(CustomizationError::unfit(what, format!("the target has no such time zone{near}")));
+        return Err(CustomizationError::unfit(
+            what,
+            format!("the target has no such time zone{near}"),
+        ));
     }
     let link = Meta::of_root(FileType::Symlink, 0o777);
     place::link(target, Path::new("/etc/localtime"), Path::new(&file), &link)?;
@@ -156,7 +183,11 @@ pub(super) fn set_locale(system: &mut System<'_, '_>, locale: &str) -> Result<()
             let mut lines: Vec<String> = Vec::new();
             for known in wanted.lines() {
                 let is = known.strip_prefix("# ").is_some_and(|known| known.trim() == line);
-                lines.push(if is && !found { line.to_owned() } else { known.to_owned() });
+                lines.push(if is && !found {
+                    line.to_owned()
+                } else {
+                    known.to_owned()
+                });
                 found |= is;
             }
             if !found {
@@ -180,5 +211,7 @@ fn has_compiled(target: &Target, locale: &str) -> bool {
         Some((name, set)) => format!("{name}.{}", set.to_ascii_lowercase().replace('-', "")),
         None => locale.to_owned(),
     };
-    [locale, &normal].iter().any(|name| place::has(target, &format!("/usr/lib/locale/{name}")))
+    [locale, &normal]
+        .iter()
+        .any(|name| place::has(target, &format!("/usr/lib/locale/{name}")))
 }

@@ -32,13 +32,28 @@ impl task_progress::Reporter for Nothing {
 fn target(programs: &[&str]) -> (tempfile::TempDir, Target) {
     let directory = tempfile::tempdir().unwrap();
     let target = Target::open(directory.path()).unwrap();
-    for path in ["/etc", "/usr", "/usr/sbin", "/usr/lib", "/usr/lib/systemd", "/root"] {
-        target.make_dir(Path::new(path), &Meta::of_root(FileType::Directory, 0o755)).unwrap();
+    for path in [
+        "/etc",
+        "/usr",
+        "/usr/sbin",
+        "/usr/lib",
+        "/usr/lib/systemd",
+        "/root",
+    ] {
+        target
+            .make_dir(Path::new(path), &Meta::of_root(FileType::Directory, 0o755))
+            .unwrap();
     }
     let file = Meta::of_root(FileType::Regular, 0o644);
     let passwd = b"root:x:0:0::/root:/bin/sh\nanna:x:1000:1001::/home/anna:/bin/sh\n";
     target.write(Path::new("/etc/passwd"), passwd, &file).unwrap();
-    target.write(Path::new("/etc/group"), b"root:x:0:\nsudo:x:27:\nanna:x:1001:\n", &file).unwrap();
+    target
+        .write(
+            Path::new("/etc/group"),
+            b"root:x:0:\nsudo:x:27:\nanna:x:1001:\n",
+            &file,
+        )
+        .unwrap();
     for program in programs {
         let path = match program.strip_prefix('/') {
             Some(_) => (*program).to_owned(),
@@ -72,19 +87,28 @@ fn words_have_the_fields_of_tables() {
     let anna = user("anna:uid=1000:groups=sudo,video:system=no:comment=A B").unwrap();
     assert_eq!((anna.uid, anna.system, anna.groups.len()), (Some(1000), false, 2));
     assert!(user("x:system").unwrap().system);
-    let network: Network =
-        from_words("interface", "eth0:address=2001:db8::2/64,192.0.2.2/24:gateway=2001:db8::1:dns=::1").unwrap();
+    let network: Network = from_words(
+        "interface",
+        "eth0:address=2001:db8::2/64,192.0.2.2/24:gateway=2001:db8::1:dns=::1",
+    )
+    .unwrap();
     network.check().unwrap();
     assert_eq!(network.address, ["2001:db8::2/64", "192.0.2.2/24"]);
     assert_eq!(network.gateway, ["2001:db8::1"]);
     for (text, said) in [
         ("anna:uid=x", "uid: `x` is no number"),
-        ("anna:gruops=a", "gruops: there is no such key; did you mean `groups`?"),
+        (
+            "anna:gruops=a",
+            "gruops: there is no such key; did you mean `groups`?",
+        ),
         ("anna:uid=1:uid=2", "uid: is there twice"),
         ("An na", "name: `An na` is no name"),
         ("anna:shell=sh", "shell: `sh` is no absolute path"),
         ("anna:password-hash=secret", "password-hash: this is no hash"),
-        ("anna:ssh-keys=nothing.pub", "ssh-keys: cannot read /nowhere/nothing.pub"),
+        (
+            "anna:ssh-keys=nothing.pub",
+            "ssh-keys: cannot read /nowhere/nothing.pub",
+        ),
     ] {
         let error = user(text).unwrap_err().to_string();
         assert!(error.contains(said), "{text}: {error}");
@@ -96,12 +120,18 @@ fn users_are_made_by_the_targets_programs() {
     let (_directory, target) = target(&["useradd", "usermod", "groupadd"]);
     let mut all = Customization::default();
     all.groups.push(from_words("name", "staff:gid=50").unwrap());
-    all.users.push(user("berta:groups=sudo:uid=1005:password-hash=$6$a$b").unwrap());
+    all.users
+        .push(user("berta:groups=sudo:uid=1005:password-hash=$6$a$b").unwrap());
     all.users.push(user("anna:shell=/bin/zsh").unwrap());
     all.users.push(user("daemon1:system").unwrap());
     all.add_key(&format!("anna={KEY}")).unwrap();
     all.add_key(&format!("root={KEY}")).unwrap();
-    assert!(all.add_key(KEY).unwrap_err().to_string().contains("several users"));
+    assert!(
+        all.add_key(KEY)
+            .unwrap_err()
+            .to_string()
+            .contains("several users")
+    );
     let mut programs = Noted::default();
     made(&all, &target, &mut programs).unwrap();
     assert_eq!(
@@ -114,7 +144,10 @@ fn users_are_made_by_the_targets_programs() {
         ]
     );
     let keys = target.stat(Path::new("/home/anna/.ssh/authorized_keys")).unwrap();
-    assert_eq!((keys.meta.uid, keys.meta.gid, keys.meta.mode), (1000, 1001, 0o600));
+    assert_eq!(
+        (keys.meta.uid, keys.meta.gid, keys.meta.mode),
+        (1000, 1001, 0o600)
+    );
     assert_eq!(read(&target, "/root/.ssh/authorized_keys"), format!("{KEY}\n"));
 
     let mut fails = Noted {
@@ -122,7 +155,10 @@ fn users_are_made_by_the_targets_programs() {
         ..Noted::default()
     };
     let error = made(&all, &target, &mut fails).unwrap_err();
-    assert!(error.contains("user berta: useradd failed with exit status 9\n  why"), "{error}");
+    assert!(
+        error.contains("user berta: useradd failed with exit status 9\n  why"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -134,7 +170,10 @@ fn what_a_target_lacks_is_named() {
         made(&all, &target, &mut Noted::default()).unwrap_err()
     };
     let error = of(&|all| all.users.push(user("berta").unwrap()));
-    assert!(error.contains("user berta: the target has no program useradd") && error.contains("passwd"), "{error}");
+    assert!(
+        error.contains("user berta: the target has no program useradd") && error.contains("passwd"),
+        "{error}"
+    );
     let error = of(&|all| all.users.push(user("berta:groups=video").unwrap()));
     assert!(error.contains("the target has no group video"), "{error}");
     let error = of(&|all| all.timezone = Some("Europe/Berlin".to_owned()));
@@ -145,13 +184,18 @@ fn what_a_target_lacks_is_named() {
     assert!(error.contains("install systemd"), "{error}");
     let error = of(&|all| all.networks = vec![from_words("interface", "eth0").unwrap()]);
     assert!(error.contains("systemd-networkd"), "{error}");
-    let error = of(&|all| all.files = vec![FileEntry {
-        path: "/etc/x".to_owned(),
-        content: Some(String::new()),
-        owner: Some("nobody".to_owned()),
-        ..FileEntry::default()
-    }]);
-    assert!(error.contains("file /etc/x: the target has no user \"nobody\""), "{error}");
+    let error = of(&|all| {
+        all.files = vec![FileEntry {
+            path: "/etc/x".to_owned(),
+            content: Some(String::new()),
+            owner: Some("nobody".to_owned()),
+            ..FileEntry::default()
+        }]
+    });
+    assert!(
+        error.contains("file /etc/x: the target has no user \"nobody\""),
+        "{error}"
+    );
 }
 
 #[test]
@@ -160,8 +204,12 @@ fn no_path_leads_out() {
     let outside = tempfile::tempdir().unwrap();
     let link = Meta::of_root(FileType::Symlink, 0o777);
     let to = outside.path().join("x");
-    target.make_symlink(Path::new("/away"), outside.path(), &link).unwrap();
-    target.make_symlink(Path::new("/up"), Path::new("../../../../etc"), &link).unwrap();
+    target
+        .make_symlink(Path::new("/away"), outside.path(), &link)
+        .unwrap();
+    target
+        .make_symlink(Path::new("/up"), Path::new("../../../../etc"), &link)
+        .unwrap();
     target.make_symlink(Path::new("/etc/last"), &to, &link).unwrap();
     let put = |path: &str| {
         let file = FileEntry {
@@ -181,15 +229,23 @@ fn no_path_leads_out() {
     assert_eq!(std::fs::read(directory.path().join("etc/file")).unwrap(), b"x");
     // A link at the end is replaced.
     put("/etc/last").unwrap();
-    assert_eq!(target.stat(Path::new("/etc/last")).unwrap().meta.kind, FileType::Regular);
+    assert_eq!(
+        target.stat(Path::new("/etc/last")).unwrap().meta.kind,
+        FileType::Regular
+    );
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
     for wrong in ["/x/../../y", "relative", "/etc"] {
         assert!(put(wrong).is_err(), "{wrong}");
     }
     // Keys go to where the target's own file says that the home is.
-    let passwd = format!("evil:x:0:0::{}:/bin/sh\nworse:x:0:0::/../../tmp:/bin/sh\n", outside.path().display());
+    let passwd = format!(
+        "evil:x:0:0::{}:/bin/sh\nworse:x:0:0::/../../tmp:/bin/sh\n",
+        outside.path().display()
+    );
     let file = Meta::of_root(FileType::Regular, 0o644);
-    target.write(Path::new("/etc/passwd"), passwd.as_bytes(), &file).unwrap();
+    target
+        .write(Path::new("/etc/passwd"), passwd.as_bytes(), &file)
+        .unwrap();
     for name in ["evil", "worse"] {
         let mut all = Customization::default();
         all.add_key(&format!("{name}={KEY}")).unwrap();
@@ -222,8 +278,14 @@ fn trees_are_copied_as_git_has_them() {
     };
     made(&all, &target, &mut Noted::default()).unwrap();
     let mode = |path: &str| target.stat(Path::new(path)).unwrap().meta.mode;
-    assert_eq!((mode("/etc/plain"), mode("/etc/program"), mode("/etc")), (0o644, 0o755, 0o755));
-    assert_eq!(target.read_link(Path::new("/etc/link")).unwrap(), Path::new("plain"));
+    assert_eq!(
+        (mode("/etc/plain"), mode("/etc/program"), mode("/etc")),
+        (0o644, 0o755, 0o755)
+    );
+    assert_eq!(
+        target.read_link(Path::new("/etc/link")).unwrap(),
+        Path::new("plain")
+    );
     assert_eq!(read(&target, "/srv/plain"), "etc/plain");
 }
 
@@ -271,9 +333,13 @@ fn networks_are_told_to_what_there_is() {
 fn the_systems_name_and_identity() {
     let (_directory, target) = target(&["sshd"]);
     let file = Meta::of_root(FileType::Regular, 0o600);
-    target.make_dir(Path::new("/etc/ssh"), &Meta::of_root(FileType::Directory, 0o755)).unwrap();
+    target
+        .make_dir(Path::new("/etc/ssh"), &Meta::of_root(FileType::Directory, 0o755))
+        .unwrap();
     for name in ["ssh_host_rsa_key", "ssh_host_rsa_key.pub", "ssh_config"] {
-        target.write(&Path::new("/etc/ssh").join(name), b"", &file).unwrap();
+        target
+            .write(&Path::new("/etc/ssh").join(name), b"", &file)
+            .unwrap();
     }
     let all = Customization {
         hostname: Some("board.example.org".to_owned()),
@@ -285,7 +351,11 @@ fn the_systems_name_and_identity() {
     assert!(read(&target, "/etc/systemd/system/ssh-host-keys.service").contains("ssh-keygen -A"));
     assert_eq!(read(&target, "/etc/hostname"), "board.example.org\n");
     assert!(read(&target, "/etc/hosts").contains("127.0.1.1\tboard.example.org board\n"));
-    for (word, content) in [("empty", Some("")), ("uninitialized", Some("uninitialized\n")), ("absent", None)] {
+    for (word, content) in [
+        ("empty", Some("")),
+        ("uninitialized", Some("uninitialized\n")),
+        ("absent", None),
+    ] {
         finish(Some(&MachineId::parse(word).unwrap()), &target).unwrap();
         let data = target.read(Path::new("/etc/machine-id")).ok();
         assert_eq!(data.as_deref(), content.map(str::as_bytes), "{word}");

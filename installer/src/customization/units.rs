@@ -14,7 +14,10 @@ pub(crate) fn check(key: &str, unit: &str) -> std::result::Result<(), Wrong> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
     match !unit.is_empty() && unit.len() < 256 && !unit.starts_with('-') && unit.bytes().all(fits) {
         true => Ok(()),
-        false => Err(Wrong::new(key, format!("`{}` is no name of a unit", unit.escape_debug()))),
+        false => Err(Wrong::new(
+            key,
+            format!("`{}` is no name of a unit", unit.escape_debug()),
+        )),
     }
 }
 
@@ -40,7 +43,11 @@ pub(super) fn change(system: &mut System<'_, '_>, verb: &str, units: &[String]) 
             vec!["systemctl", verb, unit]
         } else if system.has_program("update-rc.d") && verb != "mask" {
             let script = unit.strip_suffix(".service").unwrap_or(unit);
-            vec!["update-rc.d", script, if verb == "enable" { "defaults" } else { "disable" }]
+            vec![
+                "update-rc.d",
+                script,
+                if verb == "enable" { "defaults" } else { "disable" },
+            ]
         } else {
             return Err(CustomizationError::lacks(
                 what,

@@ -109,6 +109,8 @@ pub(super) fn unknown_key<'k>(key: &str, known: impl Iterator<Item = &'k str>) -
     match quoted.is_empty() {
         false => format!("there is no key `{shown}`; did you mean {}?", quoted.join(" or ")),
         true if known.len() <= 20 => format!("there is no key `{shown}`; there are {}", known.join(", ")),
-        true => format!("there is no key `{shown}`; `rootless-install build --schema` has all that there are"),
+        true => {
+            format!("there is no key `{shown}`; `rootless-install build --schema` has all that there are")
+        }
     }
 }

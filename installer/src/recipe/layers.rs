@@ -106,7 +106,10 @@ impl Reader<'_> {
             };
             if let Some(wrong) = table.0.iter().find(|entry| {
                 ["arch", "suite", "matrix", "for"].contains(&entry.key.as_str())
-                    || self.options.get(&entry.key).is_some_and(|option| option.name == "arch")
+                    || self
+                        .options
+                        .get(&entry.key)
+                        .is_some_and(|option| option.name == "arch")
             }) {
                 let what = format!("`{}` cannot depend on an architecture or a suite", wrong.key);
                 return Err(RecipeError::wrong(&wrong.place, what));
@@ -143,7 +146,11 @@ impl Reader<'_> {
 /// Checks that a value is of the kind that an option has.
 pub(super) fn check_kind(entry: &Entry, kind: OptionKind) -> Result<(), RecipeError> {
     let wrong = |node: &Node, wanted: &str| {
-        let what = format!("`{}` wants {wanted}, and this is {}", entry.key, node.value.kind());
+        let what = format!(
+            "`{}` wants {wanted}, and this is {}",
+            entry.key,
+            node.value.kind()
+        );
         Err(RecipeError::wrong(&node.place, what))
     };
     let node = &entry.node;

@@ -9,6 +9,7 @@ use super::{Recipe, tables};
 use crate::customization::Customization;
 use deb_arch::{ARCHITECTURES, Architecture};
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 /// Most installations of one recipe.
 const MOST: usize = 256;
@@ -68,7 +69,10 @@ impl Installation {
     pub fn place(&self, option: &str, value: Option<&str>) -> Option<&Place> {
         let all = || {
             let outputs = self.outputs.iter().flatten();
-            self.words.iter().chain(outputs).filter(|word| word.option == option)
+            self.words
+                .iter()
+                .chain(outputs)
+                .filter(|word| word.option == option)
         };
         let same = |word: &&Word| {
             let words = word.value.as_deref().and_then(OsStr::to_str);
@@ -91,7 +95,9 @@ impl Recipe {
         for combination in combinations {
             let mut made = self.installation(options, given, &combination)?;
             if several {
-                let values = combination.iter().filter_map(|word| word.value.as_ref()?.to_str());
+                let values = combination
+                    .iter()
+                    .filter_map(|word| word.value.as_ref()?.to_str());
                 made.name = values.collect::<Vec<_>>().join(" ");
             }
             all.push(made);
@@ -104,7 +110,12 @@ impl Recipe {
     /// Returns the combinations of the matrix, each a value for each of its keys.
     fn combinations(&self, options: &Options, given: &[Word]) -> Result<Vec<Vec<Word>>, RecipeError> {
         let mut all: Vec<Vec<Word>> = vec![Vec::new()];
-        let Some(matrix) = self.layers.iter().rev().find_map(|layer| layer.table.get("matrix")) else {
+        let Some(matrix) = self
+            .layers
+            .iter()
+            .rev()
+            .find_map(|layer| layer.table.get("matrix"))
+        else {
             return Ok(all);
         };
         let Value::Table(matrix) = &matrix.value else {
@@ -166,7 +177,11 @@ impl Recipe {
         let arch = own_architecture(&settled);
         let suite = last(&settled, "suite").unwrap_or_else(|| "stable".to_owned());
         for layer in &self.layers {
-            if layer.only.as_ref().is_some_and(|(name, _)| *name == arch || *name == suite) {
+            if layer
+                .only
+                .as_ref()
+                .is_some_and(|(name, _)| *name == arch || *name == suite)
+            {
                 all.add(layer, options)?;
             }
         }
@@ -192,7 +207,11 @@ impl Recipe {
         let (of_all, mut words): (Vec<Word>, Vec<Word>) = words.into_iter().partition(of_output);
         let mut outputs = Vec::new();
         for node in all.outputs.iter().filter(|_| !target_given) {
-            let mut output: Vec<Word> = of_all.iter().filter(|word| word.option != "target").cloned().collect();
+            let mut output: Vec<Word> = of_all
+                .iter()
+                .filter(|word| word.option != "target")
+                .cloned()
+                .collect();
             overlay(&mut output, output_words(node, options)?, options);
             outputs.push(output);
         }
@@ -208,7 +227,7 @@ impl Recipe {
             }
         }
         for word in words.iter_mut().chain(outputs.iter_mut().flatten()) {
-            expand(word, &placeholders)?;
+            expand(word, &placeholders, &self.path)?;
         }
         Ok(Installation {
             name: String::new(),
@@ -223,7 +242,9 @@ impl Recipe {
     fn check_only(&self, all: &[Installation]) -> Result<(), RecipeError> {
         for (name, place) in self.layers.iter().filter_map(|layer| layer.only.as_ref()) {
             let known: Vec<&str> = ARCHITECTURES.iter().map(|arch| arch.name).collect();
-            let is_suite = all.iter().any(|made| last(&made.words, "suite").as_deref() == Some(name));
+            let is_suite = all
+                .iter()
+                .any(|made| last(&made.words, "suite").as_deref() == Some(name));
             if !is_suite && !known.contains(&name.as_str()) {
                 let near = unknown_key(name, known.into_iter());
                 let what = format!("`{name}` is no architecture, and no suite of this recipe: {near}");
@@ -271,7 +292,11 @@ impl Merged {
         };
         for entry in &table.0 {
             let name = &entry.key;
-            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            if name.is_empty()
+                || !name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            {
                 let what = format!("`{}` is no name of a variable", name.escape_debug());
                 return Err(RecipeError::wrong(&entry.place, what));
             }
@@ -295,7 +320,11 @@ fn word(option: &OptionEntry, value: Option<String>, place: &Place) -> Word {
 
 /// Returns the words of an option's values, whose kind was checked. Tables among them are no words.
 fn option_words(option: &OptionEntry, node: &Node, place: &Place) -> Vec<Word> {
-    let one = |node: &Node| node.value.scalar().map(|value| word(option, Some(value), &node.place));
+    let one = |node: &Node| {
+        node.value
+            .scalar()
+            .map(|value| word(option, Some(value), &node.place))
+    };
     match (option.kind, &node.value) {
         (OptionKind::Flag | OptionKind::Count, Value::Flag(given)) => {
             given.then(|| word(option, None, place)).into_iter().collect()
@@ -331,7 +360,8 @@ fn output_words(node: &Node, options: &Options) -> Result<Vec<Word>, RecipeError
     let mut words = Vec::new();
     for entry in &table.0 {
         let option = options.get(&entry.key);
-        let Some(option) = option.filter(|option| options.of_outputs().any(|own| own.name == option.name)) else {
+        let Some(option) = option.filter(|option| options.of_outputs().any(|own| own.name == option.name))
+        else {
             let names = options.of_outputs().map(|option| option.name.as_str());
             return Err(RecipeError::wrong(&entry.place, unknown_key(&entry.key, names)));
         };
@@ -350,14 +380,24 @@ fn last(words: &[Word], option: &str) -> Option<String> {
 }
 
 fn own_architecture(words: &[Word]) -> String {
-    let first = words.iter().find(|word| word.option == "arch").and_then(|word| word.value.as_ref()?.to_str());
+    let first = words
+        .iter()
+        .find(|word| word.option == "arch")
+        .and_then(|word| word.value.as_ref()?.to_str());
     let first = first.and_then(|names| names.split([',', ' ']).find(|name| !name.is_empty()));
     first.unwrap_or(Architecture::native().name).to_owned()
 }
 
 /// Puts values in the place of `{KEY}` in names of results.
-fn expand(word: &mut Word, placeholders: &[(String, String)]) -> Result<(), RecipeError> {
-    let (Some(place), Some(text)) = (&word.place, word.value.as_ref().and_then(|value| value.to_str())) else {
+fn expand(word: &mut Word, placeholders: &[(String, String)], path: &Path) -> Result<(), RecipeError> {
+    let wrong = |what: String| match &word.place {
+        Some(place) => RecipeError::wrong(place, what),
+        None => RecipeError::Whole {
+            path: path.to_owned(),
+            what,
+        },
+    };
+    let Some(text) = word.value.as_ref().and_then(|value| value.to_str()) else {
         return Ok(());
     };
     let option = word.option.as_str();
@@ -370,12 +410,16 @@ fn expand(word: &mut Word, placeholders: &[(String, String)]) -> Result<(), Reci
         let (before, from) = rest.split_at(at);
         expanded.push_str(before);
         let Some((key, after)) = from.get(1..).and_then(|from| from.split_once('}')) else {
-            return Err(RecipeError::wrong(place, "a `{` has no `}`"));
+            return Err(wrong("a `{` has no `}`".to_owned()));
         };
         let Some((_, value)) = placeholders.iter().rev().find(|(known, _)| known == key) else {
             let names: Vec<String> = placeholders.iter().map(|(key, _)| format!("{{{key}}}")).collect();
-            let what = format!("there is no `{{{}}}` here; there are {}", key.escape_debug(), names.join(", "));
-            return Err(RecipeError::wrong(place, what));
+            let what = format!(
+                "there is no `{{{}}}` here; there are {}",
+                key.escape_debug(),
+                names.join(", ")
+            );
+            return Err(wrong(what));
         };
         expanded.push_str(&value.replace(['/', ',', ' '], "-"));
         rest = after;
@@ -389,7 +433,9 @@ fn expand(word: &mut Word, placeholders: &[(String, String)]) -> Result<(), Reci
 fn check_results(all: &[Installation], recipe: &Recipe) -> Result<(), RecipeError> {
     let mut seen: Vec<&OsString> = Vec::new();
     for made in all {
-        let named = |word: &&Word| RESULTS.contains(&word.option.as_str()) && word.option != "locked" && word.option != "log";
+        let named = |word: &&Word| {
+            RESULTS.contains(&word.option.as_str()) && word.option != "locked" && word.option != "log"
+        };
         let written = made.words.iter().filter(named);
         let outputs = made.outputs.iter().flatten().filter(named);
         for word in written.chain(outputs) {

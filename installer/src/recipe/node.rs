@@ -41,7 +41,10 @@ pub(super) struct Entry {
 
 impl Table {
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
-        self.0.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+        self.0
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.node)
     }
 }
 
@@ -151,10 +154,17 @@ impl Reader<'_> {
                 Value::Text(text.value().clone())
             }
             TomlValue::Integer(_) | TomlValue::Float(_) | TomlValue::Datetime(_) => {
-                let written = value.span().and_then(|span| self.file.text.get(span)).unwrap_or_default();
+                let written = value
+                    .span()
+                    .and_then(|span| self.file.text.get(span))
+                    .unwrap_or_default();
                 // Digits may be grouped.
                 let is_number = matches!(value, TomlValue::Integer(_));
-                Value::Written(if is_number { written.replace('_', "") } else { written.to_owned() })
+                Value::Written(if is_number {
+                    written.replace('_', "")
+                } else {
+                    written.to_owned()
+                })
             }
             TomlValue::Boolean(flag) => Value::Flag(*flag.value()),
             TomlValue::Array(all) => Value::List(

@@ -9,10 +9,22 @@ pub const TABLES: [(&str, &str); 8] = [
     ("user", "Users of the system"),
     ("group", "Groups of the system"),
     ("network", "Networks of the system"),
-    ("output", "Results of one installation, each with options of its format"),
-    ("matrix", "Options with lists of values: an installation for each combination"),
-    ("for", "What counts for an architecture or a suite only, by its name"),
-    ("env", "Variables of the environment of hooks, and SOURCE_DATE_EPOCH"),
+    (
+        "output",
+        "Results of one installation, each with options of its format",
+    ),
+    (
+        "matrix",
+        "Options with lists of values: an installation for each combination",
+    ),
+    (
+        "for",
+        "What counts for an architecture or a suite only, by its name",
+    ),
+    (
+        "env",
+        "Variables of the environment of hooks, and SOURCE_DATE_EPOCH",
+    ),
 ];
 
 /// Options of the command line that no recipe has, and why.
@@ -99,7 +111,11 @@ impl Options {
             };
             all.insert(name, entry);
         }
-        let image = image.get_arguments().filter_map(clap::Arg::get_long).map(str::to_owned).collect();
+        let image = image
+            .get_arguments()
+            .filter_map(clap::Arg::get_long)
+            .map(str::to_owned)
+            .collect();
         Self { all, aliases, image }
     }
 

@@ -9,11 +9,21 @@ use serde_json::{Map, Value, json};
 pub fn schema(options: &Options) -> Value {
     let mut properties = common(options);
     let only = properties.clone();
-    let described = |name: &str| TABLES.iter().find(|(known, _)| *known == name).map_or("", |(_, help)| help);
+    let described = |name: &str| {
+        TABLES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or("", |(_, help)| help)
+    };
     let values: Map<String, Value> = options
         .iter()
         .filter(|option| option.name != "target" && matches!(option.kind, OptionKind::One | OptionKind::Many))
-        .map(|option| (option.name.clone(), json!({"type": "array", "minItems": 1, "items": scalar(option)})))
+        .map(|option| {
+            (
+                option.name.clone(),
+                json!({"type": "array", "minItems": 1, "items": scalar(option)}),
+            )
+        })
         .collect();
     properties.insert(
         "matrix".to_owned(),
@@ -42,7 +52,12 @@ fn common(options: &Options) -> Map<String, Value> {
         .iter()
         .map(|option| (option.name.clone(), property(option)))
         .collect();
-    let described = |name: &str| TABLES.iter().find(|(known, _)| *known == name).map_or("", |(_, help)| help);
+    let described = |name: &str| {
+        TABLES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or("", |(_, help)| help)
+    };
     for (name, table) in [
         ("file", table::<FileEntry>()),
         ("user", table::<User>()),
@@ -58,8 +73,10 @@ fn common(options: &Options) -> Map<String, Value> {
             json!({"description": described(name), "type": "array", "items": items}),
         );
     }
-    let output: Map<String, Value> =
-        options.of_outputs().map(|option| (option.name.clone(), property(option))).collect();
+    let output: Map<String, Value> = options
+        .of_outputs()
+        .map(|option| (option.name.clone(), property(option)))
+        .collect();
     properties.insert(
         "output".to_owned(),
         json!({

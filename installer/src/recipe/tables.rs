@@ -2,9 +2,7 @@
 
 use super::error::{RecipeError, unknown_key};
 use super::node::{Node, Table, Value};
-use crate::customization::{
-    Customization, Field, FileEntry, Group, Kind, Network, User, Wrong, fields,
-};
+use crate::customization::{Customization, Field, FileEntry, Group, Kind, Network, User, Wrong, fields};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -23,10 +21,18 @@ pub(super) fn add(to: &mut Customization, kind: &str, node: &Node) -> Result<(),
         let directory = node.place.directory();
         match &node.value {
             Value::Table(table) => match kind {
-                "user" => to.users.push(read(node, table, |user: &mut User| user.complete(directory))?),
-                "group" => to.groups.push(read(node, table, |group: &mut Group| group.check())?),
-                "network" => to.networks.push(read(node, table, |network: &mut Network| network.check())?),
-                _ => to.files.push(read(node, table, |file: &mut FileEntry| file.complete(directory))?),
+                "user" => to
+                    .users
+                    .push(read(node, table, |user: &mut User| user.complete(directory))?),
+                "group" => to
+                    .groups
+                    .push(read(node, table, |group: &mut Group| group.check())?),
+                "network" => to
+                    .networks
+                    .push(read(node, table, |network: &mut Network| network.check())?),
+                _ => to.files.push(read(node, table, |file: &mut FileEntry| {
+                    file.complete(directory)
+                })?),
             },
             // The option's.
             Value::Text(_) if kind != "file" => {}
@@ -66,7 +72,11 @@ fn read<T: JsonSchema + DeserializeOwned>(
 /// Returns a value of a field.
 fn json(field: &Field, node: &Node) -> Result<Json, RecipeError> {
     let wrong = |wanted: &str| {
-        let what = format!("`{}` wants {wanted}, and this is {}", field.name, node.value.kind());
+        let what = format!(
+            "`{}` wants {wanted}, and this is {}",
+            field.name,
+            node.value.kind()
+        );
         Err(RecipeError::wrong(&node.place, what))
     };
     match (field.kind, &node.value) {
@@ -92,7 +102,9 @@ fn json(field: &Field, node: &Node) -> Result<Json, RecipeError> {
         (Kind::Text, Value::Written(text)) if field.name == "mode" && text.starts_with("0o") => {
             Ok(text.clone().into())
         }
-        (Kind::Text, Value::Written(_)) if field.name == "mode" => wrong("octal digits, as \"0644\" or 0o644"),
+        (Kind::Text, Value::Written(_)) if field.name == "mode" => {
+            wrong("octal digits, as \"0644\" or 0o644")
+        }
         (Kind::Text, Value::Flag(flag)) if field.name == "dhcp" => {
             Ok(if *flag { "yes" } else { "no" }.into())
         }

@@ -15,7 +15,9 @@ fn recipe(files: &[(&str, &str)]) -> tempfile::TempDir {
 fn builds_of(directory: &Path, words: &[&str]) -> Result<Vec<Build>, String> {
     let file = directory.join("main.toml").display().to_string();
     let words = ["build", &file].into_iter().chain(words.iter().copied());
-    let matches = command().try_get_matches_from(words).map_err(|error| error.to_string())?;
+    let matches = command()
+        .try_get_matches_from(words)
+        .map_err(|error| error.to_string())?;
     let environment = Environment {
         home: Some("/home/u".into()),
         ..Environment::default()
@@ -71,7 +73,10 @@ fn keys_are_options() {
     assert_eq!(settings.system.arch.name, "riscv64");
     assert_eq!(settings.system.foreign.len(), 1);
     assert_eq!(settings.include, ["a", "b"]);
-    assert_eq!(settings.system.scripts.timeout, Some(std::time::Duration::from_secs(90)));
+    assert_eq!(
+        settings.system.scripts.timeout,
+        Some(std::time::Duration::from_secs(90))
+    );
     assert_eq!(settings.system.scripts.source_date_epoch, Some(7));
     assert_eq!(settings.hooks.len(), 2);
     assert_eq!(settings.hook_context.variables.len(), 2);
@@ -82,33 +87,108 @@ fn keys_are_options() {
 #[test]
 fn errors_name_the_place() {
     for (text, said) in [
-        ("target = \"t\"\nhostnam = \"x\"\n", "main.toml:2:1: there is no key `hostnam`; did you mean `hostname`?"),
-        ("target = \"t\"\narch = [\"riscv64\",\n  \"vax\"]\n", "main.toml:3:3: invalid value 'vax'"),
-        ("target = \"t\"\nvariant = \"minbas\"\n", "main.toml:2:11: invalid value 'minbas'"),
-        ("target = \"t\"\nkeep-failed = 3\n", "main.toml:2:15: `keep-failed` wants true or false"),
-        ("target = \"t\"\nsuite = [\"a\"]\n", "main.toml:2:9: `suite` wants one value"),
+        (
+            "target = \"t\"\nhostnam = \"x\"\n",
+            "main.toml:2:1: there is no key `hostnam`; did you mean `hostname`?",
+        ),
+        (
+            "target = \"t\"\narch = [\"riscv64\",\n  \"vax\"]\n",
+            "main.toml:3:3: invalid value 'vax'",
+        ),
+        (
+            "target = \"t\"\nvariant = \"minbas\"\n",
+            "main.toml:2:11: invalid value 'minbas'",
+        ),
+        (
+            "target = \"t\"\nkeep-failed = 3\n",
+            "main.toml:2:15: `keep-failed` wants true or false",
+        ),
+        (
+            "target = \"t\"\nsuite = [\"a\"]\n",
+            "main.toml:2:9: `suite` wants one value",
+        ),
         ("target = \"t\"\nx = = 1\n", "main.toml:2:5: "),
-        ("target = \"t\"\nkeyring = \"no.gpg\"\n", "main.toml:2:11: --keyring: cannot find"),
-        ("target = \"t\"\nhostname = \"a b\"\n", "main.toml:2:12: --hostname: `a b` is no name"),
-        ("target = \"t\"\n[[user]]\nnam = \"a\"\n", "main.toml:3:1: there is no key `nam`; did you mean `name`?"),
-        ("target = \"t\"\n[[user]]\nname = \"a\"\npassword-hash = \"x\"\n", "main.toml:4:17: password-hash: this is no hash"),
-        ("target = \"t\"\n[[user]]\nuid = 5\n", "main.toml:2:1: missing field `name`"),
-        ("target = \"t\"\n[[file]]\npath = \"/x/../y\"\ncontent = \"\"\n", "main.toml:3:8: path: /x/../y has a `..`"),
-        ("target = \"t\"\n[[file]]\npath = \"x\"\ncontent = \"\"\n", "main.toml:3:8: path: x is no absolute path"),
-        ("target = \"t\"\n[[file]]\npath = \"/x\"\nmode = 644\ncontent = \"\"\n", "main.toml:4:8: `mode` wants octal digits"),
-        ("target = \"t\"\n[[file]]\npath = \"/x\"\n", "main.toml:3:8: path: /x needs one of source"),
-        ("target = \"t\"\n[[file]]\npath = \"/x\"\nsource = \"nothing\"\n", "main.toml:4:10: source: cannot find"),
-        ("target = \"t\"\n[[network]]\ninterface = \"eth0\"\naddress = \"192.0.2.1\"\n", "main.toml:4:11: address: `192.0.2.1` lacks"),
+        (
+            "target = \"t\"\nkeyring = \"no.gpg\"\n",
+            "main.toml:2:11: --keyring: cannot find",
+        ),
+        (
+            "target = \"t\"\nhostname = \"a b\"\n",
+            "main.toml:2:12: --hostname: `a b` is no name",
+        ),
+        (
+            "target = \"t\"\n[[user]]\nnam = \"a\"\n",
+            "main.toml:3:1: there is no key `nam`; did you mean `name`?",
+        ),
+        (
+            "target = \"t\"\n[[user]]\nname = \"a\"\npassword-hash = \"x\"\n",
+            "main.toml:4:17: password-hash: this is no hash",
+        ),
+        (
+            "target = \"t\"\n[[user]]\nuid = 5\n",
+            "main.toml:2:1: missing field `name`",
+        ),
+        (
+            "target = \"t\"\n[[file]]\npath = \"/x/../y\"\ncontent = \"\"\n",
+            "main.toml:3:8: path: /x/../y has a `..`",
+        ),
+        (
+            "target = \"t\"\n[[file]]\npath = \"x\"\ncontent = \"\"\n",
+            "main.toml:3:8: path: x is no absolute path",
+        ),
+        (
+            "target = \"t\"\n[[file]]\npath = \"/x\"\nmode = 644\ncontent = \"\"\n",
+            "main.toml:4:8: `mode` wants octal digits",
+        ),
+        (
+            "target = \"t\"\n[[file]]\npath = \"/x\"\n",
+            "main.toml:3:8: path: /x needs one of source",
+        ),
+        (
+            "target = \"t\"\n[[file]]\npath = \"/x\"\nsource = \"nothing\"\n",
+            "main.toml:4:10: source: cannot find",
+        ),
+        (
+            "target = \"t\"\n[[network]]\ninterface = \"eth0\"\naddress = \"192.0.2.1\"\n",
+            "main.toml:4:11: address: `192.0.2.1` lacks",
+        ),
         ("suite = \"stable\"\n", "main.toml: it says nowhere what to make"),
-        ("target = \"{vax}.tar\"\n", "main.toml:1:10: there is no `{vax}` here"),
-        ("target = \"t.tar\"\n[matrix]\narch = [\"riscv64\", \"arm64\"]\n", "main.toml:1:10: two results would be t.tar"),
-        ("target = \"t\"\n[matrix]\nsuit = [\"a\"]\n", "main.toml:3:1: there is no key `suit`; did you mean `suite`?"),
-        ("target = \"t\"\n[for.arm46]\ninclude = \"x\"\n", "main.toml:2:6: `arm46` is no architecture"),
-        ("target = \"t\"\n[for.arm64]\narch = \"x\"\n", "main.toml:3:1: `arch` cannot depend"),
-        ("[[output]]\nsize = \"1G\"\n", "main.toml:1:1: this output has no `target`"),
-        ("[[output]]\ntarget = \"t\"\nsuite = \"a\"\n", "main.toml:3:1: there is no key `suite`"),
-        ("[[output]]\ntarget = \"a/\"\n[[output]]\ntarget = \"b/\"\n", "only one result can be a directory"),
-        ("target = \"t.tar\"\nmulti = true\narch = \"arm64\"\n", "main.toml:2:1: --multi makes a container image"),
+        (
+            "target = \"{vax}.tar\"\n",
+            "main.toml:1:10: there is no `{vax}` here",
+        ),
+        (
+            "target = \"t.tar\"\n[matrix]\narch = [\"riscv64\", \"arm64\"]\n",
+            "main.toml:1:10: two results would be t.tar",
+        ),
+        (
+            "target = \"t\"\n[matrix]\nsuit = [\"a\"]\n",
+            "main.toml:3:1: there is no key `suit`; did you mean `suite`?",
+        ),
+        (
+            "target = \"t\"\n[for.arm46]\ninclude = \"x\"\n",
+            "main.toml:2:6: `arm46` is no architecture",
+        ),
+        (
+            "target = \"t\"\n[for.arm64]\narch = \"x\"\n",
+            "main.toml:3:1: `arch` cannot depend",
+        ),
+        (
+            "[[output]]\nsize = \"1G\"\n",
+            "main.toml:1:1: this output has no `target`",
+        ),
+        (
+            "[[output]]\ntarget = \"t\"\nsuite = \"a\"\n",
+            "main.toml:3:1: there is no key `suite`",
+        ),
+        (
+            "[[output]]\ntarget = \"a/\"\n[[output]]\ntarget = \"b/\"\n",
+            "only one result can be a directory",
+        ),
+        (
+            "target = \"t.tar\"\nmulti = true\narch = \"arm64\"\n",
+            "main.toml:2:1: --multi makes a container image",
+        ),
     ] {
         let error = one(text).map(|_| ()).unwrap_err();
         assert!(error.contains(said), "{text:?}: {error}\n  is not {said}");
@@ -131,22 +211,36 @@ fn recipes_include_others() {
         ("sub/g", "sub"),
         ("deep.toml", "include = [\"deep\"]\narch = \"s390x\"\n"),
     ]);
-    let settings = builds_of(directory.path(), &["--include=given"]).unwrap().remove(0).all.remove(0);
+    let settings = builds_of(directory.path(), &["--include=given"])
+        .unwrap()
+        .remove(0)
+        .all
+        .remove(0);
     assert_eq!(settings.include, ["deep", "base", "own", "for-sid", "given"]);
     assert_eq!(settings.system.arch.name, "arm64");
     assert!(settings.system.foreign.is_empty());
     assert_eq!(settings.archives.suite, "sid");
     assert_eq!(settings.target.to_string(), "sid.tar");
-    let sources: Vec<String> =
-        settings.customization.files.iter().filter_map(|file| file.source.clone()).collect();
+    let sources: Vec<String> = settings
+        .customization
+        .files
+        .iter()
+        .filter_map(|file| file.source.clone())
+        .collect();
     let real = directory.path().canonicalize().unwrap();
     let expected = ["sub/g", "f"].map(|name| real.join(name).display().to_string());
     assert_eq!(sources, expected);
     assert_eq!(settings.hook_context.directory, real);
 
-    let circle = recipe(&[("main.toml", "include = [\"b.toml\"]\n"), ("b.toml", "\ninclude = \"main.toml\"\n")]);
+    let circle = recipe(&[
+        ("main.toml", "include = [\"b.toml\"]\n"),
+        ("b.toml", "\ninclude = \"main.toml\"\n"),
+    ]);
     let error = builds_of(circle.path(), &[]).map(|_| ()).unwrap_err();
-    assert!(error.contains("b.toml:2:11: ") && error.contains("in a circle"), "{error}");
+    assert!(
+        error.contains("b.toml:2:11: ") && error.contains("in a circle"),
+        "{error}"
+    );
     let missing = recipe(&[("main.toml", "include = [\"b.toml\"]\n")]);
     let error = builds_of(missing.path(), &[]).map(|_| ()).unwrap_err();
     assert!(error.contains("main.toml:1:12: cannot read"), "{error}");
@@ -161,7 +255,10 @@ fn a_matrix_has_its_products() {
     )]);
     let all = builds_of(directory.path(), &[]).unwrap();
     let targets: Vec<String> = all.iter().map(|build| build.all[0].target.to_string()).collect();
-    assert_eq!(targets, ["a-riscv64.tar", "b-riscv64.tar", "a-arm64.tar", "b-arm64.tar"]);
+    assert_eq!(
+        targets,
+        ["a-riscv64.tar", "b-riscv64.tar", "a-arm64.tar", "b-arm64.tar"]
+    );
     let lock = all[3].all[0].lock.as_ref().map(|path| path.display().to_string());
     assert_eq!(lock.as_deref(), Some("b-arm64.lock"));
     assert_eq!(all[0].name, "riscv64 a");
@@ -184,7 +281,11 @@ fn one_installation_has_several_results() {
     // A directory has no label.
     let settings = settings.unwrap();
     assert_eq!(settings.target.to_string(), "b/");
-    let others: Vec<String> = settings.other_outputs.iter().map(|other| other.target.to_string()).collect();
+    let others: Vec<String> = settings
+        .other_outputs
+        .iter()
+        .map(|other| other.target.to_string())
+        .collect();
     assert_eq!(others, ["a.ext4", "c.ext2"]);
     assert_eq!(settings.other_outputs[0].image.size, Some(1 << 30));
     assert_eq!(settings.other_outputs[1].image.label.as_deref(), Some("both"));
