@@ -6,6 +6,7 @@
 //! [`Customization`](crate::customization::Customization). What the words mean is the command line's matter.
 
 pub mod error;
+mod installation;
 mod layers;
 mod matrix;
 mod node;
@@ -13,11 +14,13 @@ mod options;
 mod paths;
 mod schema;
 mod tables;
+mod words;
 
 pub use error::{Place, RecipeError};
-pub use matrix::{Installation, Word};
+pub use installation::Installation;
 pub use options::{Options, TABLES};
 pub use schema::schema;
+pub use words::Word;
 
 use layers::Layer;
 use std::path::{Path, PathBuf};
