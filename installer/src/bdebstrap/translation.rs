@@ -83,7 +83,8 @@ pub fn convert(path: &Path) -> Result<Converted, BdebstrapError> {
 struct Translation<'t> {
     path: &'t Path,
     document: DocumentMut,
-    warnings: Vec<String>,
+    /// With their lines.
+    warnings: Vec<(usize, String)>,
     name: Option<String>,
 }
 
@@ -138,18 +139,13 @@ impl Translation<'_> {
             self.document.insert("env", Item::Table(variables));
         }
         let mut text = self.document.to_string();
-        if !self.warnings.is_empty() {
-            let left: String = self
-                .warnings
-                .iter()
-                .map(|warning| format!("# {warning}\n"))
-                .collect();
+        self.warnings.sort();
+        let warnings: Vec<String> = self.warnings.into_iter().map(|(_, warning)| warning).collect();
+        if !warnings.is_empty() {
+            let left: String = warnings.iter().map(|warning| format!("# {warning}\n")).collect();
             text = format!("{left}{text}");
         }
-        Ok(Converted {
-            text,
-            warnings: self.warnings,
-        })
+        Ok(Converted { text, warnings })
     }
 
     fn unknown(&mut self, line: usize, key: &str, known: &[&str]) {
@@ -159,11 +155,12 @@ impl Translation<'_> {
             .first()
             .map(|near| format!("; did you mean `{near}`?"))
             .unwrap_or_default();
-        self.warnings.push(format!(
+        let warning = format!(
             "{}:{line}: bdebstrap has no key `{}`, so it is left out{near}",
             self.path.display(),
             key.escape_debug()
-        ));
+        );
+        self.warnings.push((line, warning));
     }
 
     fn text(&self, node: &Node, key: &str) -> Result<String, BdebstrapError> {

@@ -115,10 +115,8 @@ pub fn from_words<T: JsonSchema + DeserializeOwned>(first: &str, text: &str) -> 
 /// Whether a value may have a colon: it is an address.
 fn pieces_may_go_on(value: &str) -> bool {
     let last = value.rsplit(',').next().unwrap_or_default();
-    !last.is_empty()
-        && last
-            .bytes()
-            .all(|byte| byte.is_ascii_hexdigit() || b":./".contains(&byte))
+    last.bytes()
+        .all(|byte| byte.is_ascii_hexdigit() || b":./".contains(&byte))
 }
 
 fn unknown(key: &str, known: &[Field]) -> Wrong {

@@ -171,16 +171,16 @@ impl Recipe {
         })
     }
 
-    /// Checks that what is for an architecture or a suite is for one that there is.
+    /// Checks that what is for an architecture or a suite is not for a misspelt one. Suites that no installation has are those of
+    /// others that include the file.
     fn check_only(&self, all: &[Installation]) -> Result<(), RecipeError> {
         for (name, place) in self.layers.iter().filter_map(|layer| layer.only.as_ref()) {
-            let known: Vec<&str> = ARCHITECTURES.iter().map(|arch| arch.name).collect();
-            let is_suite = all
-                .iter()
-                .any(|made| last(&made.words, "suite").as_deref() == Some(name));
-            if !is_suite && !known.contains(&name.as_str()) {
-                let near = unknown_key(name, known.into_iter());
-                let what = format!("`{name}` is no architecture, and no suite of this recipe: {near}");
+            let suites: Vec<String> = all.iter().filter_map(|made| last(&made.words, "suite")).collect();
+            let known = ARCHITECTURES.iter().map(|arch| arch.name);
+            let known: Vec<&str> = known.chain(suites.iter().map(String::as_str)).collect();
+            let near = deb_types::near::nearest(name, known.iter().copied(), 1);
+            if let Some(near) = near.first().filter(|_| !known.contains(&name.as_str())) {
+                let what = format!("`{name}` is no architecture, and no suite here; did you mean `{near}`?");
                 return Err(RecipeError::wrong(place, what));
             }
         }

@@ -163,7 +163,7 @@ fn errors_name_the_place() {
         ),
         (
             "target = \"t\"\n[matrix]\nsuit = [\"a\"]\n",
-            "main.toml:3:1: there is no key `suit`; did you mean `suite`?",
+            "main.toml:3:1: there is no key `suit`; did you mean `suite`",
         ),
         (
             "target = \"t\"\n[for.arm46]\ninclude = \"x\"\n",
