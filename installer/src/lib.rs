@@ -36,6 +36,7 @@ pub mod package_lock;
 mod path_filters;
 pub mod preferences;
 pub mod preseed;
+pub mod provenance;
 pub mod push;
 pub mod recipe;
 pub mod sbom;

@@ -77,6 +77,8 @@ pub struct Settings {
     pub plan_as_lock: bool,
     /// Bills of materials that are written.
     pub sboms: Vec<SbomFile>,
+    /// File of the provenance that is written; none for no provenance.
+    pub provenance: Option<PathBuf>,
     /// File of the statistics that are written; none for no statistics.
     pub statistics: Option<PathBuf>,
     /// File of the lock that is written; none for no lock.

@@ -200,3 +200,40 @@ scenario!(
     assert_eq!(std::fs::read_to_string(live.join("said"))?, "hello\n");
     assert!(entries(&live.join("t.tar"))?.contains_key("etc/said"));
 });
+
+scenario!(
+    /// The provenance of a result has its digest and those of the packages and Release files that it was made of; a
+    /// directory has none.
+    provenance_of_results, CONFIGURE, {
+    let archive = Synthetic::with(&[])?;
+    let work = &archive.work;
+    let mut first = Vec::new();
+    for _ in 0..2 {
+        let mut all = archive.options();
+        all.extend(["--variant", "essential", "--provenance"].map(Into::into));
+        all.extend([work.out("p.json").into(), "--lock".into(), work.out("p.lock").into(), work.out("t.tar").into()]);
+        work.run(all).env("SOURCE_DATE_EPOCH", EPOCH.to_string()).end()?.succeeded();
+        first.push(std::fs::read(work.out("p.json"))?);
+    }
+    assert!(first[0] == first[1], "another statement of the same installation");
+    let json = |name: &str| -> Tested<serde_json::Value> { Ok(serde_json::from_slice(&std::fs::read(work.out(name))?)?) };
+    let (statement, lock) = (json("p.json")?, json("p.lock")?);
+    assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
+    assert_eq!(statement["predicateType"], "https://slsa.dev/provenance/v1");
+    let sum = text("sha256sum", &[&work.out("t.tar")])?;
+    assert_eq!(statement["subject"][0]["name"], "t.tar");
+    assert_eq!(statement["subject"][0]["digest"]["sha256"].as_str(), sum.split(' ').next());
+    let definition = &statement["predicate"]["buildDefinition"];
+    let dependencies = definition["resolvedDependencies"].as_array().cloned().unwrap_or_default();
+    let count = |what: &str| lock[what].as_array().map_or(0, Vec::len);
+    assert_eq!(dependencies.len(), count("packages") + count("releases"));
+    for package in lock["packages"].as_array().into_iter().flatten() {
+        let hash = package["hash"].as_str().and_then(|hash| hash.strip_prefix("sha256:"));
+        assert!(dependencies.iter().any(|known| known["digest"]["sha256"].as_str() == hash), "{package}");
+    }
+    assert_eq!(definition["externalParameters"]["request"]["variant"], "essential");
+    let mut all = archive.options();
+    all.extend(["--provenance".into(), work.out("q.json").into(), work.out("d").into()]);
+    work.run(all).end()?.failed_with(&["--provenance", "NAME.tar.zst"]);
+    assert!(!work.out("q.json").exists());
+});

@@ -173,6 +173,7 @@ impl Given {
             (state.locked.is_some(), "--locked"),
             (args.stats.is_some(), "--stats"),
             (!args.sbom.is_empty(), "--sbom"),
+            (args.provenance.is_some(), "--provenance"),
         ];
         given.into_iter().find_map(|(is, option)| is.then_some(option))
     }
@@ -375,6 +376,12 @@ pub struct Args {
     /// SPDX 2.3 or CycloneDX 1.6 as JSON: packages with versions, sources, hashes and licences. May be given more than once.
     #[arg(long, value_name = "FORM=FILE", value_parser = super::sbom::file)]
     pub sbom: Vec<SbomFile>,
+
+    /// Write what the result was made of: an in-toto statement with SLSA's provenance
+    ///
+    /// Its subject is the result with its SHA-256, its dependencies are the packages and Release files that --lock has.
+    #[arg(long, value_name = "FILE")]
+    pub provenance: Option<PathBuf>,
 
     /// Write the run's times, sizes and scripts to a file, as JSON, also where it fails
     #[arg(long, value_name = "FILE")]

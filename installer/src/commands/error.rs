@@ -245,6 +245,9 @@ pub enum Error {
         /// The failure.
         source: std::io::Error,
     },
+    /// The provenance of the result could not be written.
+    #[error(transparent)]
+    Provenance(#[from] crate::provenance::ProvenanceError),
     /// Statistics could not be written.
     #[error(transparent)]
     Statistics(#[from] crate::statistics::StatisticsError),
@@ -333,6 +336,7 @@ impl Error {
             | Self::RealOwners { .. }
             | Self::Sbom(_)
             | Self::SbomFile { .. }
+            | Self::Provenance(_)
             | Self::Statistics(_)
             | Self::Print(_) => None,
         }

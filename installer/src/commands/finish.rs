@@ -18,6 +18,8 @@ use task_progress::{Cancel, Reporter, Stage};
 pub(super) struct Output {
     /// Its path; none for standard output.
     pub(super) path: Option<PathBuf>,
+    /// Paths of further results.
+    pub(super) others: Vec<PathBuf>,
     /// Size of an archive in bytes; none for a directory.
     pub(super) bytes: Option<u64>,
     /// Bytes on the disk of the work directory when it was the largest, where statistics are wanted.
@@ -75,8 +77,13 @@ pub(super) fn finish(
         .is_some()
         .then(|| statistics::on_disk(staging.directory()));
     let path = staging.commit()?;
-    others.commit(reporter)?;
-    Ok(Output { path, bytes, disk })
+    let others = others.commit(reporter)?;
+    Ok(Output {
+        path,
+        others,
+        bytes,
+        disk,
+    })
 }
 
 /// Writes a target as an archive or an image to where `spec` says, a file of which is in the work directory until that is

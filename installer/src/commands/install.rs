@@ -13,6 +13,7 @@ use crate::hooks::moments::{MomentOptions, RunHooks, with_hooks};
 use crate::native_root_source;
 use crate::output::Output as _;
 use crate::package_lock::PackageLock;
+use crate::provenance;
 use crate::sbom::Sbom;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{self, Staging};
@@ -112,6 +113,11 @@ fn make(
     }
     let lock_file = settings.lock.as_deref().map(PackageLock::begin).transpose()?;
     let sboms = SbomFiles::begin(&settings.sboms)?;
+    let provenance = settings
+        .provenance
+        .as_deref()
+        .map(provenance::begin)
+        .transpose()?;
     let staging = create_staging(settings)?;
     let others = OtherOutputs::begin(settings)?;
     let target = Target::open(&staging.root())?;
@@ -154,8 +160,8 @@ fn make(
             format.check_packages(&settings.image, settings.system.arch.name, &names)?;
             others.check_packages(settings.system.arch.name, &names)?;
         }
-        let lock =
-            (lock_file.is_some() || !sboms.is_empty()).then(|| prepared.lock(settings, &universes, &chosen));
+        let lock = (lock_file.is_some() || provenance.is_some() || !sboms.is_empty())
+            .then(|| prepared.lock(settings, &universes, &chosen));
         let deferred = CarryOut {
             settings,
             prepared: &prepared,
@@ -190,6 +196,11 @@ fn make(
         scope.spawn(|| drop(scratch));
         finish(settings, staging, &target, others, &**reporter, cancel)
     })?;
+    if let (Some(lock), Some(file)) = (&lock, provenance) {
+        let results = output.path.iter().chain(&output.others);
+        let epoch = settings.system.scripts.source_date_epoch;
+        provenance::write(file, results.map(PathBuf::as_path), lock, epoch)?;
+    }
     if let (Some(lock), Some(file)) = (lock, lock_file) {
         lock.write(file)?;
     }

@@ -6,6 +6,7 @@ use crate::output::{Facts, Output as _, Source};
 use crate::settings::{OtherOutput, Settings};
 use crate::staging::Staging;
 use rootless_install_fs::Target;
+use std::path::PathBuf;
 use task_progress::{Cancel, Reporter};
 
 /// Results that are still to be written, or to get their names.
@@ -71,16 +72,18 @@ impl<'s> OtherOutputs<'s> {
         Ok(())
     }
 
-    /// Gives them their names.
+    /// Gives them their names. Returns their paths.
     ///
     /// # Errors
     /// Something has got one of the names meanwhile.
-    pub(super) fn commit(self, reporter: &dyn Reporter) -> Result<(), Error> {
+    pub(super) fn commit(self, reporter: &dyn Reporter) -> Result<Vec<PathBuf>, Error> {
+        let mut paths = Vec::new();
         for (_, staging) in self.0 {
             if let Some(path) = staging.commit()? {
                 reporter.note(&format!("also made {}", path.display()));
+                paths.push(path);
             }
         }
-        Ok(())
+        Ok(paths)
     }
 }

@@ -130,10 +130,10 @@ impl Recipe {
             ("variant".to_owned(), variant),
         ];
         for word in combination {
-            if let Some(value) = word.value.as_ref().and_then(|value| value.to_str()) {
-                if word.option != "arch" {
-                    placeholders.push((word.option.clone(), value.to_owned()));
-                }
+            if let Some(value) = word.value.as_ref().and_then(|value| value.to_str())
+                && word.option != "arch"
+            {
+                placeholders.push((word.option.clone(), value.to_owned()));
             }
         }
         let of_output = |word: &Word| options.of_outputs().any(|option| option.name == word.option);

@@ -5,7 +5,16 @@ use super::options::OptionEntry;
 use std::path::Path;
 
 /// Options that name results: they are relative to the working directory, and can have placeholders.
-pub(super) const RESULTS: [&str; 7] = ["target", "lock", "log", "stats", "missing", "sbom", "locked"];
+pub(super) const RESULTS: [&str; 8] = [
+    "provenance",
+    "target",
+    "lock",
+    "log",
+    "stats",
+    "missing",
+    "sbom",
+    "locked",
+];
 
 /// Further options that can have placeholders.
 pub(super) const NAMES: [&str; 2] = ["oci-name", "hostname"];
