@@ -1,6 +1,6 @@
 //! Configurations of bdebstrap(1), as recipes.
 //!
-//! [`yaml`] reads a file, [`translation`] writes the recipe that makes the same.
+//! `yaml` reads a file, `translation` writes the recipe that makes the same.
 
 mod translation;
 mod yaml;

@@ -1,8 +1,8 @@
 //! Recipes: files in TOML that say what a command line would, and what it could only say at length.
 //!
 //! A key is an option by its name, of one table: the command line's own. Beside these there are tables: files, users,
-//! outputs, a matrix. A recipe is read into [`Node`]s that know their places, its files are laid over one another
-//! ([`layers`]), and of the layers come installations ([`matrix`]), each the words of a command line and a
+//! outputs, a matrix. A recipe is read into `Node`s that know their places, its files are laid over one another
+//! (`layers`), and of the layers come installations (`matrix`), each the words of a command line and a
 //! [`Customization`](crate::customization::Customization). What the words mean is the command line's matter.
 
 pub mod error;
