@@ -30,7 +30,7 @@ fn every_key_has_its_place() {
         "include = [\"a\", \"b\"]",
         "mirror = [\"m\"]",
         "keyring = [\"k\"]",
-        "aptopt = [\"Apt::Install-Recommends \\\"true\\\"\", \"o\"]",
+        "aptopt = [\"o\", \"Apt::Install-Recommends \\\"true\\\"\"]",
         "dpkgopt = [\"d\"]",
         "setup-hook = [\"s\"]",
         "enable = [\"ssh\", \"cron\"]",
@@ -48,6 +48,12 @@ fn every_key_has_its_place() {
         );
     }
     assert!(recipe.text.contains("sync-out /tmp/bdebstrap-output live"));
+    let hooks = converted("mmdebstrap:\n  cleanup-hooks: [last]\n  customize-hooks: [first]\n").unwrap();
+    assert!(
+        hooks.text.contains("customize-hook = [\"first\", \"last\"]"),
+        "{}",
+        hooks.text
+    );
 }
 
 #[test]

@@ -123,8 +123,14 @@ impl Translation<'_> {
             let name = self.text(&key, "a variable")?;
             variables.insert(&name, value(self.text(&node, &name)?));
         }
+        let mut named = Vec::new();
         for (key, node) in options {
             let name = self.text(&key, "a key")?;
+            named.push((name, key, node));
+        }
+        // Cleanup hooks come after customize hooks, wherever they stand.
+        named.sort_by_key(|(name, ..)| KEYS.iter().position(|(known, ..)| known == name));
+        for (name, key, node) in named {
             match KEYS.iter().find(|(known, ..)| *known == name) {
                 Some((_, kind, option)) => self.option(&name, *kind, option, &node)?,
                 None => {
