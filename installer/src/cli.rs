@@ -8,12 +8,15 @@ mod access;
 mod adopt;
 pub mod args;
 mod boot;
+mod build;
 pub mod cache;
 mod change;
 mod check;
 mod choices;
 mod console;
 mod described;
+mod convert;
+mod customize_args;
 pub mod dpkg;
 pub mod environment;
 pub mod error;
@@ -55,6 +58,7 @@ pub use exit::Exit;
 use crate::commands;
 use crate::settings::Settings;
 use crate::staging;
+use resolve::SettingsError;
 use script_host::view::privileges;
 use task_progress::Cancel;
 use task_progress::log::{LogFile, default_path};
@@ -135,7 +139,9 @@ fn make(arguments: &[OsString], environment: &environment::Environment, style: S
 type OnTargets = fn(&str, &[OsString], &environment::Environment, Style) -> ExitCode;
 
 /// The commands on targets, which [`command_names`](crate::command_names) knows as well.
-const ON_TARGETS: [(&str, OnTargets); 15] = [
+const ON_TARGETS: [(&str, OnTargets); 17] = [
+    ("build", build::main),
+    ("convert", convert::main),
     ("pack", pack::main),
     ("push", push::main),
     ("unpack", unpack::main),

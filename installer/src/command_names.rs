@@ -2,6 +2,6 @@
 
 /// Commands on finished targets.
 pub(crate) const ON_TARGETS: &[&str] = &[
-    "pack", "push", "unpack", "check", "stat", "sbom", "boot", "chown", "chmod", "mknod", "setcap", "mount",
-    "umount", "adopt", "rm",
+    "build", "convert", "pack", "push", "unpack", "check", "stat", "sbom", "boot", "chown", "chmod", "mknod",
+    "setcap", "mount", "umount", "adopt", "rm",
 ];

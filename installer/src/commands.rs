@@ -6,6 +6,7 @@
 
 pub mod adopt;
 pub mod boot;
+pub mod build;
 mod carry_out;
 pub mod change;
 pub mod check;
@@ -19,6 +20,7 @@ mod mode;
 pub mod mode_change;
 pub mod mount;
 pub mod multi;
+mod other_outputs;
 pub mod pack;
 mod prepare;
 pub mod push;

@@ -70,6 +70,8 @@ pub struct HookContext {
     pub verbosity: u8,
     /// Working directory of hooks.
     pub directory: PathBuf,
+    /// Variables that the user has them get.
+    pub variables: Vec<(String, String)>,
     /// Whether copied-in devices are left out, by the special hook that copies.
     pub skip_devices: Vec<String>,
 }

@@ -5,6 +5,7 @@
 //! of which unpacks or configures some packages. Meanwhile later packages are recompressed (`recompress`).
 
 use crate::bookkeeping::{self, Given};
+use crate::customization::{self, Customization};
 use crate::hooks::{Moment, moments::RunHooks};
 use crate::merge_usr;
 use crate::settings::SystemSettings;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use task_progress::{Cancel, Reporter};
 
+mod customize;
 mod debconf;
 mod error;
 mod essential_files;
@@ -55,6 +57,8 @@ pub struct Installation<'a, 'u> {
     pub given: Given,
     /// The release of mmdebstrap whose files the target has already; none where it is empty.
     pub prepared_as: Option<Mmdebstrap>,
+    /// What the system is to be beside its packages.
+    pub customization: &'a Customization,
     /// Hooks of the user's.
     pub moments: Option<&'a dyn RunHooks>,
     /// Answers calls of dpkg by hooks; none where there are no hooks, or the target's own dpkg is executed.
@@ -139,6 +143,7 @@ impl Installation<'_, '_> {
         if self.selection.variant == Variant::Extract || self.plan.phases.is_empty() {
             let database = Database::prepare(self.target, self.system.arch.name, &foreign)?;
             self.extract(&database)?;
+            self.customize_files()?;
             return self.without_installing(host);
         }
         let mut database = Database::create(self.target, self.system.arch.name, &foreign)?;
@@ -169,7 +174,7 @@ impl Installation<'_, '_> {
         if self.given.skip.covers("cleanup/apt/lists") {
             self.write_lists()?;
         }
-        bookkeeping::finish(self.target, &self.given.skip)?;
+        self.finish()?;
         Ok(deferred)
     }
 
@@ -201,8 +206,17 @@ impl Installation<'_, '_> {
             })?;
             self.remove_essential(&essential)?;
         }
-        bookkeeping::finish(self.target, &self.given.skip)?;
+        self.finish()?;
         Ok(Vec::new())
+    }
+
+    /// Cleans up after all that was done in the target.
+    fn finish(&self) -> Result<()> {
+        bookkeeping::finish(self.target, &self.given.skip)?;
+        Ok(customization::finish(
+            self.customization.machine_id.as_ref(),
+            self.target,
+        )?)
     }
 
     fn session_options<'o>(

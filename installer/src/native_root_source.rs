@@ -20,6 +20,7 @@ use rootless_install_fs::Target;
 use sha2::{Digest, Sha256};
 
 use crate::bookkeeping::Given;
+use crate::customization::Customization;
 use crate::install::{Installation, ScriptHost};
 use crate::merge_usr::MergedUsr;
 use crate::settings::SystemSettings;
@@ -238,7 +239,9 @@ impl NativeRootSource<'_, '_> {
                 ..self.scripts.clone()
             },
         };
+        let nothing = Customization::default();
         let installation = Installation {
+            customization: &nothing,
             target: &target,
             system: &system,
             universe: self.tools.universe,

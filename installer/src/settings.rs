@@ -1,6 +1,7 @@
 //! Settings: one value, made once from the command line and the environment, checked once, and handed down
 //! whole to where each part acts.
 
+use crate::customization::Customization;
 use crate::hooks::{Hook, HookContext};
 use crate::merge_usr::MergedUsr;
 use crate::output::ImageOptions;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub target: TargetSpec,
     /// Options of the result, where it is an image.
     pub image: ImageOptions,
+    /// Further results of the same installation: archives and images.
+    pub other_outputs: Vec<OtherOutput>,
     /// Settings of the system in it.
     pub system: SystemSettings,
     /// The set of packages.
@@ -40,6 +43,8 @@ pub struct Settings {
     pub install_recommends: bool,
     /// What is asked for besides.
     pub additions: Additions,
+    /// What the system is to be beside its packages.
+    pub customization: Customization,
     /// Archives that packages come from.
     pub archives: ArchiveSettings,
     /// The cache directory, absolute; it may not exist yet.
@@ -72,6 +77,8 @@ pub struct Settings {
     pub plan_as_lock: bool,
     /// Bills of materials that are written.
     pub sboms: Vec<SbomFile>,
+    /// File of the provenance that is written; none for no provenance.
+    pub provenance: Option<PathBuf>,
     /// File of the statistics that are written; none for no statistics.
     pub statistics: Option<PathBuf>,
     /// File of the lock that is written; none for no lock.
@@ -80,6 +87,15 @@ pub struct Settings {
     pub locked: Option<Arc<PackageLock>>,
     /// Amount of messages on standard error.
     pub verbosity: Verbosity,
+}
+
+/// A further result of an installation.
+#[derive(Clone, Debug)]
+pub struct OtherOutput {
+    /// Form and path.
+    pub target: TargetSpec,
+    /// Options of its format.
+    pub image: ImageOptions,
 }
 
 /// What can be asked for of an installation beside its set of packages.

@@ -10,6 +10,7 @@ use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::access::AccessArgs;
 use super::choices;
+use super::customize_args::CustomizeArgs;
 use super::environment::Environment;
 use super::image_args::ImageArgs;
 use super::more::{self, MoreArgs};
@@ -53,6 +54,9 @@ Other commands (a target of such a name is ./lint, ./pack, …):
   rootless-install multistrap
                          a root filesystem as multistrap's files describe it, also by the name multistrap;
                          see `rootless-install multistrap --help`
+  rootless-install build a recipe; see `rootless-install build --help`
+  rootless-install convert
+                         a configuration of bdebstrap as a recipe
   rootless-install plan, diff
                          what would be installed, also as a lock; what differs between two locks
   rootless-install mirror
@@ -100,6 +104,8 @@ pub struct Cli {
     args: Args,
     #[command(flatten)]
     more: MoreArgs,
+    #[command(flatten)]
+    customize: CustomizeArgs,
 }
 
 /// A command line that clap has read.
@@ -107,6 +113,7 @@ pub struct Cli {
 pub struct Given {
     args: Args,
     more: MoreArgs,
+    customize: CustomizeArgs,
     matches: ArgMatches,
 }
 
@@ -121,8 +128,17 @@ impl Cli {
 
     /// Takes what clap has read, with this command line or one that has more.
     pub(super) fn of(matches: ArgMatches) -> Result<Given, clap::Error> {
-        let Self { args, more } = Self::from_arg_matches(&matches)?;
-        Ok(Given { args, more, matches })
+        let Self {
+            args,
+            more,
+            customize,
+        } = Self::from_arg_matches(&matches)?;
+        Ok(Given {
+            args,
+            more,
+            customize,
+            matches,
+        })
     }
 }
 
@@ -157,6 +173,7 @@ impl Given {
             (state.locked.is_some(), "--locked"),
             (args.stats.is_some(), "--stats"),
             (!args.sbom.is_empty(), "--sbom"),
+            (args.provenance.is_some(), "--provenance"),
         ];
         given.into_iter().find_map(|(is, option)| is.then_some(option))
     }
@@ -179,6 +196,8 @@ impl Given {
         state.apply(&mut settings)?;
         ports.apply(&mut settings)?;
         more::resolve(&mut settings, self.more, &self.matches)?;
+        settings.customization = self.customize.customization()?;
+        settings.customization.check()?;
         Ok(settings)
     }
 }
@@ -357,6 +376,12 @@ pub struct Args {
     /// SPDX 2.3 or CycloneDX 1.6 as JSON: packages with versions, sources, hashes and licences. May be given more than once.
     #[arg(long, value_name = "FORM=FILE", value_parser = super::sbom::file)]
     pub sbom: Vec<SbomFile>,
+
+    /// Write what the result was made of: an in-toto statement with SLSA's provenance
+    ///
+    /// Its subject is the result with its SHA-256, its dependencies are the packages and Release files that --lock has.
+    #[arg(long, value_name = "FILE")]
+    pub provenance: Option<PathBuf>,
 
     /// Write the run's times, sizes and scripts to a file, as JSON, also where it fails
     #[arg(long, value_name = "FILE")]

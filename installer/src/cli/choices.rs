@@ -1,5 +1,6 @@
 //! Options whose values are words of a fixed set.
 
+use crate::customization::HostKeys;
 use crate::lint::Format;
 use crate::merge_usr::MergedUsr;
 use crate::output::{Bootloader, Compression, DiskImage, Format as Output, Generation, Layout, RootFormat};
@@ -82,6 +83,24 @@ const VARIANTS: &[Choice<Variant>] = &[
         "important and packages of priority standard",
     ),
 ];
+
+/// `--ssh-host-keys`.
+pub(super) fn host_keys() -> impl TypedValueParser<Value = HostKeys> {
+    parser(&[
+        (
+            HostKeys::Keep,
+            "keep",
+            &[],
+            "They stay, and every copy of the result has them",
+        ),
+        (
+            HostKeys::Remove,
+            "remove",
+            &[],
+            "They are removed, and each system makes its own when it starts first",
+        ),
+    ])
+}
 
 /// `--merged-usr`.
 pub(super) fn merged_usr() -> impl TypedValueParser<Value = MergedUsr> {

@@ -10,6 +10,7 @@ use super::args::Args;
 use super::environment::Environment;
 use super::more::MoreError;
 use super::values::Names;
+use crate::customization::Customization;
 use crate::hooks::HookContext;
 use crate::output;
 use crate::package_lock::LockError;
@@ -71,6 +72,12 @@ pub enum SettingsError {
     /// `--multi` is given where one root filesystem is made.
     #[error("--multi has no meaning here: it makes one container image of several architectures")]
     Multi,
+    /// An option for the system in the result has a value without a meaning.
+    #[error("--{0}")]
+    Customization(#[from] crate::customization::Wrong),
+    /// The result is nothing that has a digest.
+    #[error("--provenance needs a result that is a file or an OCI layout: others have no digest")]
+    Provenance,
     /// The archive would be written on a terminal.
     #[error("standard output is a terminal; the archive would be shown on it")]
     Terminal,
@@ -93,11 +100,13 @@ impl SettingsError {
             Self::Multi => {
                 Some("leave it out, or use it as in `rootless-install --arch riscv64,arm64 --multi oci:DIR`")
             }
+            Self::Provenance => Some("write an archive or an image, as NAME.tar.zst"),
             Self::NoSuite => Some("name one with --suite, or give sources that name theirs with --mirror"),
             Self::Access(_)
             | Self::Target(_)
             | Self::Image(_)
             | Self::CurrentDirectory(_)
+            | Self::Customization(_)
             | Self::Preferences(_) => None,
         }
     }
@@ -117,6 +126,9 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         return Err(SettingsError::Multi);
     }
     let target = TargetSpec::find(&args.target, args.image.format)?;
+    if args.provenance.is_some() && !matches!(target, TargetSpec::File { .. }) {
+        return Err(SettingsError::Provenance);
+    }
     let image = args.image.options(&args.target);
     if let Some(format) = target.format() {
         image.check(format)?;
@@ -161,6 +173,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
     Ok(Settings {
         target,
         image,
+        other_outputs: Vec::new(),
         system: SystemSettings {
             arch: architectures.next().unwrap_or_else(Architecture::native),
             foreign: architectures.collect(),
@@ -183,6 +196,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         present: Vec::new(),
         install_recommends: false,
         additions: Additions::default(),
+        customization: Customization::default(),
         archives: ArchiveSettings {
             suite: args.suite,
             components,
@@ -212,6 +226,7 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         plan_as_lock: false,
         statistics: args.stats,
         sboms: args.sbom,
+        provenance: args.provenance,
         lock: None,
         locked: None,
         verbosity: match (args.quiet, args.debug, args.verbose) {

@@ -93,6 +93,7 @@ impl CarryOut<'_, '_> {
             sources,
             given: Given::of(settings),
             prepared_as: self.prepared_as,
+            customization: &settings.customization,
             moments: self.moments,
             dpkg: answered.then_some(&dpkg as &dyn Dpkg),
             cache: &settings.cache,

@@ -245,6 +245,9 @@ pub enum Error {
         /// The failure.
         source: std::io::Error,
     },
+    /// The provenance of the result could not be written.
+    #[error(transparent)]
+    Provenance(#[from] crate::provenance::ProvenanceError),
     /// Statistics could not be written.
     #[error(transparent)]
     Statistics(#[from] crate::statistics::StatisticsError),
@@ -256,6 +259,14 @@ pub enum Error {
     OfArchitecture {
         /// Debian's name of it.
         architecture: &'static str,
+        /// The failure.
+        source: Box<Error>,
+    },
+    /// One installation of several of a recipe failed.
+    #[error("the installation {name} could not be made")]
+    OfBuild {
+        /// What tells it from the others.
+        name: String,
         /// The failure.
         source: Box<Error>,
     },
@@ -292,7 +303,7 @@ impl Error {
             Self::MergeUsr(error) => error.hint(),
             Self::Sysroot(error) => error.hint(),
             Self::Push(error) => error.hint(),
-            Self::OfArchitecture { source, .. } => source.hint(),
+            Self::OfArchitecture { source, .. } | Self::OfBuild { source, .. } => source.hint(),
             Self::InTarget { .. } => Some("write it to a place outside, and set TMPDIR to one".to_owned()),
             Self::Foreign { .. } => Some(
                 "root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes"
@@ -325,6 +336,7 @@ impl Error {
             | Self::RealOwners { .. }
             | Self::Sbom(_)
             | Self::SbomFile { .. }
+            | Self::Provenance(_)
             | Self::Statistics(_)
             | Self::Print(_) => None,
         }
@@ -341,7 +353,7 @@ impl Error {
                 true
             }
             Self::Install(error) => error.is_cancelled(),
-            Self::OfArchitecture { source, .. } => source.is_cancelled(),
+            Self::OfArchitecture { source, .. } | Self::OfBuild { source, .. } => source.is_cancelled(),
             Self::NativeRoot(error) => error.is_cancelled(),
             Self::Hook(MomentError::Session(SessionError::Cancelled(_)))
             | Self::Session(SessionError::Cancelled(_))

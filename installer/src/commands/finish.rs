@@ -1,6 +1,7 @@
 //! The last stage: the configured target becomes the result.
 
 use super::error::Error;
+use super::other_outputs::OtherOutputs;
 use crate::output::{self, Format, Output as _, Sink, Source};
 use crate::settings::Settings;
 use crate::staging::Staging;
@@ -17,6 +18,8 @@ use task_progress::{Cancel, Reporter, Stage};
 pub(super) struct Output {
     /// Its path; none for standard output.
     pub(super) path: Option<PathBuf>,
+    /// Paths of further results.
+    pub(super) others: Vec<PathBuf>,
     /// Size of an archive in bytes; none for a directory.
     pub(super) bytes: Option<u64>,
     /// Bytes on the disk of the work directory when it was the largest, where statistics are wanted.
@@ -31,6 +34,7 @@ pub(super) fn finish(
     settings: &Settings,
     staging: Staging,
     target: &Target,
+    others: OtherOutputs<'_>,
     reporter: &dyn Reporter,
     cancel: &Cancel,
 ) -> Result<Output, Error> {
@@ -66,13 +70,17 @@ pub(super) fn finish(
             Some(write_output(&settings.target, format, &source, &staging)?)
         }
     };
+    others.write(settings, target, reporter, cancel)?;
     cancel.check()?;
     let disk = settings
         .statistics
         .is_some()
         .then(|| statistics::on_disk(staging.directory()));
+    let path = staging.commit()?;
+    let others = others.commit(reporter)?;
     Ok(Output {
-        path: staging.commit()?,
+        path,
+        others,
         bytes,
         disk,
     })

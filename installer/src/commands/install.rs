@@ -4,6 +4,7 @@ use super::carry_out::CarryOut;
 use super::error::Error;
 use super::finish::finish;
 use super::mode;
+use super::other_outputs::OtherOutputs;
 use super::prepare::Prepared;
 use super::sbom::SbomFiles;
 use super::set_up::SetUp;
@@ -12,6 +13,7 @@ use crate::hooks::moments::{MomentOptions, RunHooks, with_hooks};
 use crate::native_root_source;
 use crate::output::Output as _;
 use crate::package_lock::PackageLock;
+use crate::provenance;
 use crate::sbom::Sbom;
 use crate::settings::{NativeTools, Settings};
 use crate::staging::{self, Staging};
@@ -99,6 +101,7 @@ fn make(
         false => mode::decide(settings, &**reporter)?,
     };
     mode::check_hooks(settings, scripts_run)?;
+    mode::check_customization(settings, scripts_run)?;
     if let Some(format) = settings.target.format() {
         format.check(&settings.image)?;
     }
@@ -110,7 +113,13 @@ fn make(
     }
     let lock_file = settings.lock.as_deref().map(PackageLock::begin).transpose()?;
     let sboms = SbomFiles::begin(&settings.sboms)?;
+    let provenance = settings
+        .provenance
+        .as_deref()
+        .map(provenance::begin)
+        .transpose()?;
     let staging = create_staging(settings)?;
+    let others = OtherOutputs::begin(settings)?;
     let target = Target::open(&staging.root())?;
     let scratch = Staging::scratch(&settings.cache.join("run"))?;
     let root = HookRoot::of(settings, &staging)?;
@@ -149,9 +158,10 @@ fn make(
             let packages = chosen.versions(&universes.target);
             let names: Vec<&str> = packages.iter().map(|(name, _)| name.as_str()).collect();
             format.check_packages(&settings.image, settings.system.arch.name, &names)?;
+            others.check_packages(settings.system.arch.name, &names)?;
         }
-        let lock =
-            (lock_file.is_some() || !sboms.is_empty()).then(|| prepared.lock(settings, &universes, &chosen));
+        let lock = (lock_file.is_some() || provenance.is_some() || !sboms.is_empty())
+            .then(|| prepared.lock(settings, &universes, &chosen));
         let deferred = CarryOut {
             settings,
             prepared: &prepared,
@@ -184,8 +194,13 @@ fn make(
         .transpose()?;
     let output = thread::scope(|scope| {
         scope.spawn(|| drop(scratch));
-        finish(settings, staging, &target, &**reporter, cancel)
+        finish(settings, staging, &target, others, &**reporter, cancel)
     })?;
+    if let (Some(lock), Some(file)) = (&lock, provenance) {
+        let results = output.path.iter().chain(&output.others);
+        let epoch = settings.system.scripts.source_date_epoch;
+        provenance::write(file, results.map(PathBuf::as_path), lock, epoch)?;
+    }
     if let (Some(lock), Some(file)) = (lock, lock_file) {
         lock.write(file)?;
     }

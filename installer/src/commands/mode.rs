@@ -1,6 +1,8 @@
 //! The way in which scripts are run on this machine, as `--mode` and the machine allow it.
 
 use super::error::Error;
+use crate::customization::CustomizationError;
+use crate::install::InstallError;
 use crate::settings::{Mode, Settings};
 use script_host::ScriptRootKind;
 use script_host::view::{self, Machine, ViewError};
@@ -45,6 +47,20 @@ pub(super) fn check_hooks(settings: &Settings, scripts_run: ScriptRootKind) -> R
         ScriptRootKind::Machine(_) if !settings.hooks.is_empty() => {
             view::probe()?;
             Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that programs of the target run in it, where the system is to have what they make.
+///
+/// # Errors
+/// They do not.
+pub(super) fn check_customization(settings: &Settings, scripts_run: ScriptRootKind) -> Result<(), Error> {
+    match scripts_run {
+        ScriptRootKind::Target => Ok(()),
+        _ if settings.customization.needs_programs() => {
+            Err(InstallError::Customize(CustomizationError::chrootless()).into())
         }
         _ => Ok(()),
     }

@@ -76,7 +76,7 @@ pub fn run(all: &[Settings], reporter: &Arc<dyn Reporter>, cancel: &Cancel) -> R
 }
 
 /// Adds the figures of one architecture to those of all.
-fn add(total: &mut Summary, one: Summary, architecture: &str) {
+pub(super) fn add(total: &mut Summary, one: Summary, architecture: &str) {
     total.packages += one.packages;
     total.downloaded += one.downloaded;
     total.from_cache += one.from_cache;

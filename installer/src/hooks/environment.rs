@@ -56,6 +56,9 @@ pub(super) fn environment(
     if context.mode == "unshare" {
         set("container", "mmdebstrap-unshare".to_owned());
     }
+    for (name, value) in &context.variables {
+        set(name, value.clone());
+    }
     let path = all.iter_mut().find(|(name, _)| name == "PATH");
     match path {
         Some((_, path)) if !path.is_empty() => *path = format!("{path}:{PATH}"),

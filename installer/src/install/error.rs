@@ -1,6 +1,7 @@
 //! Errors of carrying out a plan.
 
 use crate::configure::ConfigureError;
+use crate::customization::CustomizationError;
 use crate::hooks::moments::MomentError;
 use crate::merge_usr::MergeUsrError;
 use crate::preseed::PreseedError;
@@ -58,6 +59,9 @@ pub enum InstallError {
     /// A hook of the user's failed.
     #[error(transparent)]
     UserHook(#[from] MomentError),
+    /// The system could not be customized.
+    #[error(transparent)]
+    Customize(#[from] CustomizationError),
     /// A package file could not be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -98,6 +102,7 @@ impl InstallError {
             Self::MergeUsr(error) => error.hint(),
             Self::Session(error) => error.hint(),
             Self::Preseed(error) => error.hint().map(str::to_owned),
+            Self::Customize(error) => error.hint(),
             Self::Hook(_) => Some("apt would end here as well; the output of the hook is in the log".into()),
             Self::NoSpace { .. } => Some("make room there, or make the target on another filesystem".into()),
             _ => None,
@@ -119,6 +124,7 @@ impl InstallError {
             Self::Cancelled(_)
                 | Self::Session(SessionError::Cancelled(_))
                 | Self::UserHook(MomentError::Session(SessionError::Cancelled(_)))
+                | Self::Customize(CustomizationError::Session(SessionError::Cancelled(_)))
                 | Self::Configure(ConfigureError::Session(SessionError::Cancelled(_)))
                 | Self::Configure(ConfigureError::Cancelled(_))
         )

@@ -207,7 +207,7 @@ impl Hooks<'_> {
 }
 
 /// Returns the environment of a hook: none of dpkg's variables but the one that says that apt holds dpkg's lock.
-fn variables(session: &Session<'_>, more: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(super) fn variables(session: &Session<'_>, more: &[(&str, &str)]) -> Vec<(String, String)> {
     let all = session.environment().of("apt", "all", &Script::Preinst, "");
     let more = more.iter().chain(&[("DPKG_FRONTEND_LOCKED", "true")]);
     all.into_iter()

@@ -109,6 +109,7 @@ impl Installation<'_, '_> {
             self.end_apt(call, session)?;
         }
         self.write_marks()?;
+        self.customize(session)?;
         self.run_hooks(Moment::Customize, &[], session, database)?;
         self.clean_lists(self.selection.mmdebstrap, session)
     }

@@ -74,7 +74,6 @@ const COMMANDS: &[(&[&str], &str)] = &[
             "install",
             "add",
             "bootstrap",
-            "build",
             "create",
             "init",
             "make",
