@@ -13,6 +13,7 @@
 //! | the attribute `security.NAME`, `trusted.NAME` | `user.rootless-install.security.NAME`, … |
 //! | `system.posix_acl_access`, `system.posix_acl_default` | `user.rootless-install.system.…` |
 //! | the attribute `user.NAME` | the same |
+//! | flags of chattr(1) | [`INODE_FLAGS`] |
 //!
 //! The value of [`OVERRIDE_XATTR`] is what containers/storage, podman and fuse-overlayfs use:
 //! `UID:GID:0MODE:TYPE`, with ids in decimal, mode in octal, and TYPE one of `file`, `dir`, `symlink`,
@@ -31,6 +32,9 @@ pub const OVERRIDE_XATTR: &str = "user.containers.override_stat";
 
 /// Prefix to the name of an attribute that cannot be kept under its own.
 pub const XATTR_PREFIX: &str = "user.rootless-install.";
+
+/// Attribute that records the flags of chattr(1), in hexadecimal. It is there only where one is set.
+pub const INODE_FLAGS: &str = "user.rootless-install.inode-flags";
 
 /// Attribute on disk for [`acl::ACCESS`].
 pub(crate) const ACCESS_ON_DISK: &str = "user.rootless-install.system.posix_acl_access";

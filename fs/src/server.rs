@@ -1,10 +1,11 @@
 //! The target as a FUSE filesystem.
 //!
-//! The adapter decodes requests and encodes replies; the view carries them out and needs no mount; nodes are the
-//! files that the kernel knows. The kernel checks permissions (`default_permissions`) and may keep every answer for
+//! The connection reads requests and writes replies; the adapter has the view carry them out, which needs no mount;
+//! nodes are the files that the kernel knows. The kernel checks permissions (`default_permissions`) and may keep every answer for
 //! ever: nothing else writes the target, and changes made through the [`Target`], or another view of it, are invalidated.
 
 mod adapter;
+mod connection;
 mod counters;
 mod nodes;
 mod phantom;
@@ -18,15 +19,15 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
-use fuser::{BackgroundSession, INodeNo, Notifier, Session, SessionACL};
 
 use crate::error::{Error, Result};
 use crate::target::{Observer, Target};
 use adapter::Adapter;
+use connection::{Connection, Notifier};
 use phantom::Phantoms;
 use redirect::Redirections;
 use reporter::AccessReporter;
@@ -55,9 +56,14 @@ pub struct ServeOptions {
     /// Whether only phantoms that are directories themselves are seen at first, as in a target that has nothing yet
     /// ([`Server::show_all`]).
     pub bare: bool,
+    /// Whether what is asked to be on the disk (fsync(2), `O_SYNC`) is brought there, and not left to the disk's own time.
+    pub durable: bool,
     /// Receiver of accesses; none means that nobody watches.
     pub watch: Option<Arc<dyn Watch>>,
 }
+
+/// Beginning of the names of threads that answer requests; a number follows.
+const WORKER: &str = "fuse-";
 
 /// Time that a server has to end when it is dropped.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -65,7 +71,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A running server. Dropping it waits for the view to be unmounted, but not for ever: one that stays mounted somewhere
 /// is left to itself, with a warning.
 pub struct Server {
-    session: Option<BackgroundSession>,
+    workers: Vec<JoinHandle<io::Result<()>>>,
     view: Arc<View>,
     path: PathBuf,
     threads: Vec<i32>,
@@ -94,11 +100,7 @@ impl Server {
     /// Waits at most for a time until the view is unmounted everywhere. Returns whether it is.
     pub fn ends_within(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
-        let ended = || {
-            self.session
-                .as_ref()
-                .is_none_or(|session| session.guard.is_finished())
-        };
+        let ended = || self.workers.iter().all(JoinHandle::is_finished);
         while !ended() {
             if Instant::now() >= until {
                 return false;
@@ -109,7 +111,14 @@ impl Server {
     }
 
     fn wait(&mut self) -> io::Result<()> {
-        self.session.take().map_or(Ok(()), BackgroundSession::join)
+        let mut result = Ok(());
+        for worker in self.workers.drain(..) {
+            let ended = worker
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("a thread panicked")));
+            result = result.and(ended);
+        }
+        result
     }
 
     /// Returns the counts of what has been done so far.
@@ -136,7 +145,7 @@ impl Drop for Server {
                 "the view of {} is still mounted somewhere and is left behind",
                 self.path.display()
             );
-            self.session = None;
+            self.workers.clear();
             return;
         }
         let ended = self.wait();
@@ -181,15 +190,15 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         later,
     ));
 
-    let mut config = fuser::Config::default();
     let count = match options.threads {
         0 => thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4)),
         n => n,
     };
-    config.n_threads = Some(count);
-    let adapter = Adapter::new(view.clone(), AccessReporter::new(options.watch), options.at_root);
-    let session = Session::from_fd(adapter, fuse_fd, SessionACL::All, config).map_err(failed)?;
-    let notifier = session.notifier();
+    let reporter = AccessReporter::new(options.watch);
+    let mut adapter = Adapter::new(view.clone(), reporter, options.at_root, options.durable);
+    let connection = Connection::open(fuse_fd, |offered| adapter.negotiate(offered)).map_err(failed)?;
+    let adapter = Arc::new(adapter);
+    let notifier = connection.notifier();
     view.set_notifier(notifier.clone());
     let observer: Arc<dyn Observer> = view.clone();
     let observer: Weak<dyn Observer> = Arc::downgrade(&observer);
@@ -202,16 +211,32 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         })
         .map_err(failed)?;
     let before = threads();
-    let session = session.spawn().map_err(failed)?;
+    let mut workers = Vec::with_capacity(count);
+    for number in 0..count {
+        let (adapter, connection) = (adapter.clone(), connection.clone());
+        let worker = thread::Builder::new()
+            .name(format!("{WORKER}{number}"))
+            .spawn(move || work(&adapter, &connection));
+        workers.push(worker.map_err(failed)?);
+    }
     Ok(Server {
-        session: Some(session),
+        workers,
         threads: new_threads(&before, count),
         view,
         path,
     })
 }
 
-/// Returns the `count` threads that serve and were not there before. The session's first thread starts them, so it
+/// Serves requests until the view is unmounted.
+fn work(adapter: &Adapter, connection: &Connection) -> io::Result<()> {
+    let mut buffer = Connection::buffer();
+    while let Some(request) = connection.receive(&mut buffer)? {
+        adapter.serve(connection, &request);
+    }
+    Ok(())
+}
+
+/// Returns the `count` threads that serve and were not there before. A thread gets its name when it runs, so it
 /// takes a moment; one that is not there in time costs speed only.
 fn new_threads(before: &[i32], count: usize) -> Vec<i32> {
     let mut found = Vec::new();
@@ -226,11 +251,11 @@ fn new_threads(before: &[i32], count: usize) -> Vec<i32> {
     found
 }
 
-/// Returns the threads of this process that serve views: fuser names them by numbers (proc(5), `comm`).
+/// Returns the threads of this process that serve views, by their names (proc(5), `comm`).
 fn threads() -> Vec<i32> {
     let serves = |task: &Path| {
         let name = std::fs::read(task.join("comm")).unwrap_or_default();
-        let number = name.strip_prefix(b"fuser-");
+        let number = name.strip_prefix(WORKER.as_bytes());
         number.is_some_and(|number| number.first().is_some_and(u8::is_ascii_digit))
     };
     let tasks = std::fs::read_dir("/proc/self/task")
@@ -249,7 +274,7 @@ fn invalidate(view: &Weak<View>, notifier: &Notifier, invalidations: &Receiver<I
         match (invalidation, view.upgrade()) {
             // Nothing to forget, or no view any more: both are fine.
             (Invalidation::Name { parent, name }, _) => {
-                let _ = notifier.inval_entry(INodeNo(parent), &name);
+                let _ = notifier.inval_entry(parent, &name);
             }
             (Invalidation::Inode { ino, done }, Some(view)) => {
                 view.inode_changed(ino);

@@ -17,7 +17,7 @@ use crate::server::phantom::PhantomId;
 use crate::sys::access::{default_list, give_at, give_of};
 use crate::sys::{self, Attr};
 use crate::target::change::make_dir_at;
-use crate::target::{create_at, dress};
+use crate::target::{Target, create_at, dress};
 
 impl View {
     /// `SETATTR`.
@@ -231,9 +231,16 @@ impl View {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
         }
-        let from = self.nodes.location(id)?;
         let to = self.location_in(parent, name)?;
-        fs::linkat(from.fd(), &from.name, to.fd(), &to.name, AtFlags::empty())?;
+        match self.nodes.location(id) {
+            Ok(from) => fs::linkat(from.fd(), &from.name, to.fd(), &to.name, AtFlags::empty())?,
+            // A file that never had a name; the disk refuses one that has lost its last.
+            Err(errno) => {
+                let file = self.nodes.file(id, false).map_err(|_| errno)?;
+                let path = sys::FdPath::of(file.as_fd());
+                fs::linkat(fs::CWD, path.as_c_str(), to.fd(), &to.name, AtFlags::SYMLINK_FOLLOW)?;
+            }
+        }
         let attr = sys::attr_at(to.fd(), &to.name)?;
         self.tell_others(&to);
         self.tell_others_of(attr.ino);
@@ -278,11 +285,47 @@ impl View {
         Ok(())
     }
 
+    /// `RENAME2` that leaves a whiteout in the place of the old name, for layered filesystems: a character device 0:0,
+    /// which is a record as any device.
+    pub(in crate::server) fn rename_leaving_whiteout(
+        &self,
+        from: (u64, &OsStr),
+        to: (u64, &OsStr),
+        flags: RenameFlags,
+        caller: Caller,
+    ) -> Result<()> {
+        if flags.contains(RenameFlags::EXCHANGE) {
+            return Err(Errno::INVAL);
+        }
+        let old = self.location_in(from.0, from.1)?;
+        let kind = FileType::CharDevice { major: 0, minor: 0 };
+        let (uid, gid) = self.inside(caller.uid, caller.gid);
+        let meta = Meta {
+            kind,
+            mode: 0,
+            uid,
+            gid,
+            mtime: Timestamp::default(),
+        };
+        // Made before anything is moved, as that may fail.
+        let made = Location {
+            dir: old.dir.clone(),
+            name: Target::temporary_name(),
+        };
+        let file = create_at(&made, &meta)?;
+        let moved = dress(&file, &meta)
+            .and_then(|()| self.rename(from, to, flags - RenameFlags::WHITEOUT))
+            .and_then(|()| fs::renameat(made.fd(), &made.name, old.fd(), &old.name));
+        self.or_unlink(&made, moved)?;
+        self.tell_others(&old);
+        Ok(())
+    }
+
     /// Tells the kernel to look a name up again, once it has the answer to this request.
     fn tell_later(&self, parent: u64, name: &OsStr) {
         // Without a receiver there is no kernel to tell.
         let _ = self.later.send(Invalidation::Name {
-            parent: self.named(parent).0,
+            parent: self.named(parent),
             name: name.to_owned(),
         });
     }

@@ -8,13 +8,13 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use deb_arch::elf::{ElfIdentity, IDENTITY_SIZE};
-use fuser::FopenFlags;
 use rustix::fs::{self, FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 
 use super::{Caller, Entry, Result, View};
 use crate::encoding;
 use crate::meta::FileType;
+use crate::server::connection::opened;
 use crate::server::nodes::Origin;
 use crate::server::phantom::{PhantomId, PhantomKind};
 use crate::server::redirect::FOR_EXECUTION;
@@ -31,14 +31,15 @@ thread_local! {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct Opened {
     pub(in crate::server) fh: u64,
-    pub(in crate::server) flags: FopenFlags,
+    /// Flags of [`opened`].
+    pub(in crate::server) flags: u32,
 }
 
 impl Opened {
     /// Answer for a file that is known by its node.
     const BY_NODE: Self = Self {
         fh: 0,
-        flags: FopenFlags::FOPEN_KEEP_CACHE,
+        flags: opened::KEEP_CACHE,
     };
 }
 
@@ -59,7 +60,7 @@ impl View {
             // The page cache keeps the file's own bytes.
             return Ok(Opened {
                 fh: self.executions.insert(script),
-                flags: FopenFlags::FOPEN_DIRECT_IO,
+                flags: opened::DIRECT_IO,
             });
         }
         self.nodes.opened(id);
@@ -127,6 +128,32 @@ impl View {
         Ok((entry, Opened::BY_NODE))
     }
 
+    /// `TMPFILE`: a file without a name, in the directory `parent`, which may get one later unless `O_EXCL` is asked for.
+    pub(in crate::server) fn temporary_file(
+        &self,
+        parent: u64,
+        mode: u32,
+        flags: i32,
+        caller: Caller,
+    ) -> Result<(Entry, Opened)> {
+        let location = self.location_in(parent, OsStr::new("."))?;
+        let (meta, lists) = self.new_meta(&location, FileType::Regular, mode, caller)?;
+        let wanted = OFlags::from_bits_retain(flags.cast_unsigned());
+        let disk_flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC | wanted & OFlags::EXCL;
+        let disk_mode = Mode::from_raw_mode(encoding::disk_mode(meta.kind, meta.mode));
+        let file = File::from(fs::openat(location.fd(), ".", disk_flags, disk_mode)?);
+        dress(&file, &meta)?;
+        give_of(file.as_fd(), &lists)?;
+        let attr = sys::attr_of(file.as_fd())?;
+        let id = self.nodes.id(attr.ino);
+        let entry = Entry {
+            shown: self.shown(id, &attr),
+            generation: self.nodes.remember_nameless(id),
+        };
+        self.nodes.made(id, Arc::new(file));
+        Ok((entry, Opened::BY_NODE))
+    }
+
     /// `READ`: gives `take` the bytes there are, up to `size`.
     pub(in crate::server) fn read(
         &self,
@@ -186,12 +213,38 @@ impl View {
         self.executions.remove(fh);
     }
 
+    /// `FSYNC`: brings a file to the disk.
+    pub(in crate::server) fn sync(&self, id: u64, data_only: bool) -> Result<()> {
+        if PhantomId::from_node_id(id).is_some() {
+            return Ok(());
+        }
+        let file = self.nodes.file(id, false)?;
+        match data_only {
+            true => fs::fdatasync(&*file)?,
+            false => fs::fsync(&*file)?,
+        }
+        self.count.syncs.raise();
+        Ok(())
+    }
+
+    /// `FSYNCDIR`: brings a directory's names to the disk.
+    pub(in crate::server) fn sync_dir(&self, id: u64) -> Result<()> {
+        if PhantomId::from_node_id(id).is_some() {
+            return Ok(());
+        }
+        let dir = self.nodes.dir(id)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        fs::fsync(fs::openat(dir.as_fd(), ".", flags, Mode::empty())?)?;
+        self.count.syncs.raise();
+        Ok(())
+    }
+
     /// `FALLOCATE`.
-    pub(in crate::server) fn fallocate(&self, id: u64, offset: u64, len: u64, mode: i32) -> Result<()> {
+    pub(in crate::server) fn fallocate(&self, id: u64, offset: u64, len: u64, mode: u32) -> Result<()> {
         let file = self.writable(id)?;
         fs::fallocate(
             &*file,
-            FallocateFlags::from_bits_retain(mode.cast_unsigned()),
+            FallocateFlags::from_bits_retain(mode),
             offset,
             len,
         )?;
@@ -200,15 +253,17 @@ impl View {
     }
 
     /// `LSEEK`, which the kernel asks only for data and holes.
-    pub(in crate::server) fn lseek(&self, id: u64, offset: i64, whence: i32) -> Result<i64> {
-        let offset = u64::try_from(offset).map_err(|_| Errno::NXIO)?;
+    pub(in crate::server) fn lseek(&self, id: u64, offset: u64, whence: u32) -> Result<u64> {
+        if offset > i64::MAX.cast_unsigned() {
+            return Err(Errno::NXIO);
+        }
         let file = self.nodes.file(id, false)?;
         let seek = match whence {
             3 => SeekFrom::Data(offset),
             4 => SeekFrom::Hole(offset),
             _ => return Err(Errno::INVAL),
         };
-        Ok(fs::seek(&*file, seek)?.cast_signed())
+        fs::seek(&*file, seek)
     }
 
     /// `COPY_FILE_RANGE`, from a node and offset to another.

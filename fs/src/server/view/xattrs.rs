@@ -41,13 +41,13 @@ impl View {
         id: u64,
         name: &OsStr,
         value: &[u8],
-        flags: i32,
+        flags: XattrFlags,
+        takes_group_bit: Option<bool>,
         caller: Caller,
     ) -> Result<()> {
-        let flags = XattrFlags::from_bits_retain(flags.cast_unsigned());
-        // The caller's other groups are not known here.
         let (uid, gid) = self.inside(caller.uid, caller.gid);
-        let stranger = |meta: &Meta| uid != 0 && gid != meta.gid;
+        // A kernel that does not say it does not tell the caller's other groups either (before Linux 5.14).
+        let stranger = |meta: &Meta| takes_group_bit.unwrap_or(uid != 0 && gid != meta.gid);
         self.subject(id)?.set(name, value, flags, stranger)?;
         self.target.note_attribute(name);
         self.tell_others_of(self.nodes.ino(id));
@@ -62,7 +62,7 @@ impl View {
     }
 
     /// Returns the file of a node, for its extended attributes; `EROFS` for a phantom.
-    fn subject(&self, id: u64) -> Result<Subject> {
+    pub(super) fn subject(&self, id: u64) -> Result<Subject> {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
         }
