@@ -5,6 +5,7 @@
 //! kernel's word on set-group-ID bits.
 
 mod fields;
+mod operation;
 mod reply;
 mod request;
 
@@ -18,9 +19,11 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use crate::meta::Timestamp;
+use operation::{Init, is_unanswered};
+pub(super) use operation::{Making, Operation, SetAttr};
 pub(super) use reply::{Attributes, Entries, FOREVER, Reply, device};
-pub(super) use request::{Making, Operation, Request, SetAttr};
-use request::{INIT_EXT, Init, is_unanswered};
+use request::INIT_EXT;
+pub(super) use request::Request;
 
 /// Time to be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,10 +277,19 @@ mod tests {
         write[16] = 3;
         let bytes = request(16, &[&write[..], b"abc"].concat());
         let write = Request::parse(&bytes, false).unwrap();
-        assert!(matches!(write.operation, Operation::Write { offset: 7, data: b"abc" }));
+        assert!(matches!(
+            write.operation,
+            Operation::Write {
+                offset: 7,
+                data: b"abc"
+            }
+        ));
         // What is cut off is refused, and what nobody waits for is an error.
         let cut = request(1, b"name");
-        assert!(matches!(Request::parse(&cut, false).unwrap().operation, Operation::Other));
+        assert!(matches!(
+            Request::parse(&cut, false).unwrap().operation,
+            Operation::Other
+        ));
         assert!(Request::parse(&request(2, b""), false).is_none());
         assert!(Request::parse(&cut[..39], false).is_none());
     }

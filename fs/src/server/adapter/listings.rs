@@ -11,10 +11,7 @@ impl Adapter {
         self.view.list(id, offset, |listed| {
             // A regular file on disk may stand for something else.
             let kind = match listed.kind {
-                FileType::Regular => self
-                    .view
-                    .listed_attr(id, &listed)?
-                    .map(|shown| shown.meta.kind),
+                FileType::Regular => self.view.listed_attr(id, &listed)?.map(|shown| shown.meta.kind),
                 kind => Some(kind),
             };
             let kind = kind.unwrap_or(listed.kind);

@@ -113,17 +113,25 @@ impl Adapter {
                     tell(name, AccessKind::Rename { to: &to });
                 }
                 if flags.contains(RenameFlags::WHITEOUT) {
-                    let whiteout = self.view.rename_leaving_whiteout((id, name), to, flags, caller(request));
+                    let whiteout = self
+                        .view
+                        .rename_leaving_whiteout((id, name), to, flags, caller(request));
                     return whiteout.map(nothing);
                 }
                 self.view.rename((id, name), to, flags).map(nothing)
             }
             Operation::Link { from, name } => {
+                let from = self.id(from);
                 if let Some(to) = self.reporter.path_in(&self.view, id, name) {
-                    self.reporter
-                        .node(&self.view, pid, self.id(from), AccessKind::Link { to: &to });
+                    match self.view.path(from) {
+                        Some(_) => self
+                            .reporter
+                            .node(&self.view, pid, from, AccessKind::Link { to: &to }),
+                        // It had no name until now.
+                        None => tell(name, AccessKind::Create),
+                    }
                 }
-                let linked = self.view.link(self.id(from), id, name)?;
+                let linked = self.view.link(from, id, name)?;
                 Ok(self.entry(&linked))
             }
             _ => Err(Errno::NOSYS),
@@ -162,7 +170,13 @@ impl Adapter {
                     self.view
                         .create(id, name, making.mode, flags, maker(request, making))?;
                 let attr = attributes(&entry.shown);
-                Ok(Reply::created(&attr, entry.generation, self.names, opened.fh, opened.flags))
+                Ok(Reply::created(
+                    &attr,
+                    entry.generation,
+                    self.names,
+                    opened.fh,
+                    opened.flags,
+                ))
             }
             Operation::TemporaryFile { making, flags } => self.temporary_file(request, id, making, flags),
             Operation::Write { offset, data } => self.view.write(id, offset, data).map(Reply::count),
@@ -207,7 +221,13 @@ impl Adapter {
             .temporary_file(id, making.mode, flags, maker(request, making));
         let (entry, opened) = made?;
         let attr = attributes(&entry.shown);
-        Ok(Reply::created(&attr, entry.generation, 0, opened.fh, opened.flags))
+        Ok(Reply::created(
+            &attr,
+            entry.generation,
+            0,
+            opened.fh,
+            opened.flags,
+        ))
     }
 
     /// Requests for attributes and the rest.

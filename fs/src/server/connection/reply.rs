@@ -228,7 +228,13 @@ impl Reply {
     /// `struct fuse_statfs_out`.
     pub(in crate::server) fn statfs(stat: &StatVfs) -> Self {
         let mut reply = Self::default();
-        for value in [stat.f_blocks, stat.f_bfree, stat.f_bavail, stat.f_files, stat.f_ffree] {
+        for value in [
+            stat.f_blocks,
+            stat.f_bfree,
+            stat.f_bavail,
+            stat.f_files,
+            stat.f_ffree,
+        ] {
             reply.u64(value);
         }
         for value in [stat.f_bsize, stat.f_namemax, stat.f_frsize] {

@@ -4,8 +4,8 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 
 use super::{Caller, Result};
-use crate::server::connection::{NewTime, SetAttr};
 use crate::meta::{FileType, Meta};
+use crate::server::connection::{NewTime, SetAttr};
 use crate::sys;
 
 const S_ISUID: u32 = 0o4000;

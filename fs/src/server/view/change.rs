@@ -238,7 +238,13 @@ impl View {
             Err(errno) => {
                 let file = self.nodes.file(id, false).map_err(|_| errno)?;
                 let path = sys::FdPath::of(file.as_fd());
-                fs::linkat(fs::CWD, path.as_c_str(), to.fd(), &to.name, AtFlags::SYMLINK_FOLLOW)?;
+                fs::linkat(
+                    fs::CWD,
+                    path.as_c_str(),
+                    to.fd(),
+                    &to.name,
+                    AtFlags::SYMLINK_FOLLOW,
+                )?;
             }
         }
         let attr = sys::attr_at(to.fd(), &to.name)?;

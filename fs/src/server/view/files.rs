@@ -242,12 +242,7 @@ impl View {
     /// `FALLOCATE`.
     pub(in crate::server) fn fallocate(&self, id: u64, offset: u64, len: u64, mode: u32) -> Result<()> {
         let file = self.writable(id)?;
-        fs::fallocate(
-            &*file,
-            FallocateFlags::from_bits_retain(mode),
-            offset,
-            len,
-        )?;
+        fs::fallocate(&*file, FallocateFlags::from_bits_retain(mode), offset, len)?;
         self.tell_others_of(self.nodes.ino(id));
         Ok(())
     }

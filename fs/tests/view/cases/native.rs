@@ -272,7 +272,11 @@ fn on_disk(t: &Inside) {
     let flags = OFlags::SYNC.bits().cast_signed();
     let mut options = OpenOptions::new();
     let synchronous = options.write(true).create_new(true).custom_flags(flags);
-    synchronous.open(t.at("written")).unwrap().write_all(b"x").unwrap();
+    synchronous
+        .open(t.at("written"))
+        .unwrap()
+        .write_all(b"x")
+        .unwrap();
 }
 
 fn brought_to_the_disk(t: &Outside) {
@@ -288,7 +292,11 @@ fn lacking(t: &Inside) {
     use rustix::io::Errno;
     let file = File::create_new(t.at("file")).unwrap();
     file.write_all_at(&[1; 16384], 0).unwrap();
-    for range in [FallocateFlags::COLLAPSE_RANGE, FallocateFlags::INSERT_RANGE, FallocateFlags::UNSHARE_RANGE] {
+    for range in [
+        FallocateFlags::COLLAPSE_RANGE,
+        FallocateFlags::INSERT_RANGE,
+        FallocateFlags::UNSHARE_RANGE,
+    ] {
         assert_eq!(sys::fallocate(&file, range, 4096, 4096), Err(Errno::OPNOTSUPP));
     }
     // Not asked for: a copy of blocks that are shared, which FUSE has no request for.

@@ -31,14 +31,22 @@ fn names(t: &mut Transcript, directory: &str) {
 fn facts(t: &mut Transcript, file: &File) {
     let stat = file.metadata().unwrap();
     let owner = (stat.uid(), stat.gid());
-    t.note("nameless", (format!("{:o}", stat.mode()), owner, stat.nlink(), stat.len()));
+    t.note(
+        "nameless",
+        (format!("{:o}", stat.mode()), owner, stat.nlink(), stat.len()),
+    );
 }
 
 pub(super) fn nameless(t: &mut Transcript) {
     fs::create_dir(t.at("nameless")).unwrap();
     chown(t.at("nameless"), Some(0), Some(7)).unwrap();
     t.chmod("nameless", 0o2755);
-    for flags in [OFlags::RDWR, OFlags::WRONLY, OFlags::RDWR | OFlags::EXCL, OFlags::RDONLY] {
+    for flags in [
+        OFlags::RDWR,
+        OFlags::WRONLY,
+        OFlags::RDWR | OFlags::EXCL,
+        OFlags::RDONLY,
+    ] {
         let file = open(t, "nameless", flags);
         t.note("open", (flags, file.as_ref().err()));
         let Ok(file) = file else { continue };
@@ -82,7 +90,9 @@ pub(super) fn nameless(t: &mut Transcript) {
     t.chmod("nameless", 0o777);
     t.note("all may", as_user(1000, &t.dir, &python("nameless")));
     // Many at once, each its own.
-    let files: Vec<File> = (0..200).map(|_| open(t, "nameless", OFlags::RDWR).unwrap()).collect();
+    let files: Vec<File> = (0..200)
+        .map(|_| open(t, "nameless", OFlags::RDWR).unwrap())
+        .collect();
     for (number, file) in files.iter().enumerate() {
         file.write_all_at(number.to_string().as_bytes(), 0).unwrap();
     }
@@ -126,7 +136,7 @@ pub(super) fn flags(t: &mut Transcript) {
     t.write("flagged", "x");
     fs::create_dir(t.at("flagged-dir")).unwrap();
     // What the disk has by itself.
-    let own = IFlags::EXTENTS | IFlags::from_bits_retain(0x1000_0000);
+    let own = IFlags::from_bits_retain(0x1008_0000);
     let get = |t: &mut Transcript, name: &str| {
         let got = File::open(t.at(name)).map(|file| sys::ioctl_getflags(&file).map(|flags| flags - own));
         t.note(name, got.unwrap());
@@ -135,7 +145,7 @@ pub(super) fn flags(t: &mut Transcript) {
         get(t, name);
         for flags in [
             IFlags::NODUMP | IFlags::NOATIME,
-            IFlags::SYNCHRONOUS,
+            IFlags::SYNC,
             IFlags::IMMUTABLE,
             IFlags::APPEND,
             IFlags::empty(),
@@ -159,7 +169,10 @@ pub(super) fn flags(t: &mut Transcript) {
     get(t, "flagged2");
     let mut list = [0; 200];
     let length = sys::llistxattr(t.at("flagged2"), &mut list[..]).unwrap();
-    t.note("no attribute", String::from_utf8_lossy(&list[..length]).into_owned());
+    t.note(
+        "no attribute",
+        String::from_utf8_lossy(&list[..length]).into_owned(),
+    );
 }
 
 pub(super) fn births(t: &mut Transcript) {
@@ -184,5 +197,8 @@ pub(super) fn births(t: &mut Transcript) {
     let directory = fs::metadata(t.at("born-dir")).unwrap();
     t.note("a directory", directory.created().unwrap() > first);
     let nameless = open(t, ".", OFlags::RDWR).unwrap();
-    t.note("nameless", nameless.metadata().unwrap().created().unwrap() > first);
+    t.note(
+        "nameless",
+        nameless.metadata().unwrap().created().unwrap() > first,
+    );
 }
