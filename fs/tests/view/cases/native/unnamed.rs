@@ -83,12 +83,13 @@ pub(super) fn nameless(t: &mut Transcript) {
     names(t, "nameless");
     t.note("in a file", open(t, "nameless/none", OFlags::RDWR).err());
     // Who may not write in the directory may not make one there; who may, without other rights, does.
-    let python = |directory: &str| {
-        format!("python3 -c 'import os; os.open(\"{directory}\", os.O_TMPFILE | os.O_RDWR, 0o600)'")
+    let perl = |directory: &str| {
+        let flags = (OFlags::TMPFILE | OFlags::RDWR).bits();
+        format!("perl -e 'sysopen(my $file, \"{directory}\", {flags}, 0600) or exit 1'")
     };
-    t.note("a stranger", as_user(1000, &t.dir, &python("nameless")));
+    t.note("a stranger", as_user(1000, &t.dir, &perl("nameless")));
     t.chmod("nameless", 0o777);
-    t.note("all may", as_user(1000, &t.dir, &python("nameless")));
+    t.note("all may", as_user(1000, &t.dir, &perl("nameless")));
     // Many at once, each its own.
     let files: Vec<File> = (0..200)
         .map(|_| open(t, "nameless", OFlags::RDWR).unwrap())
