@@ -77,6 +77,13 @@ pub(super) fn nameless(t: &mut Transcript) {
         let linked = name(t, &file, "nameless/again");
         t.note("a name again", linked);
         facts(t, &file);
+        if flags == OFlags::RDWR {
+            // Without /proc.
+            let whole = open(t, "nameless", OFlags::RDWR).unwrap();
+            let linked = sys::linkat(&whole, "", CWD, t.at("nameless/direct"), AtFlags::EMPTY_PATH);
+            t.note("a name by the descriptor", linked);
+            t.errno("remove", fs::remove_file(t.at("nameless/direct")));
+        }
         let mut data = [0; 4];
         t.note("read", file.read_exact_at(&mut data, 0).is_ok().then_some(data));
     }
