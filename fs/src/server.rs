@@ -1,11 +1,10 @@
 //! The target as a FUSE filesystem.
 //!
-//! The connection reads requests and writes replies; the adapter has the view carry them out, which needs no mount;
-//! nodes are the files that the kernel knows. The kernel checks permissions (`default_permissions`) and may keep every answer for
+//! The adapter decodes requests and encodes replies; the view carries them out and needs no mount; nodes are the
+//! files that the kernel knows. The kernel checks permissions (`default_permissions`) and may keep every answer for
 //! ever: nothing else writes the target, and changes made through the [`Target`], or another view of it, are invalidated.
 
 mod adapter;
-mod connection;
 mod counters;
 mod nodes;
 mod phantom;
@@ -19,15 +18,15 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
+use fuser::{BackgroundSession, INodeNo, Notifier, Session, SessionACL};
 
 use crate::error::{Error, Result};
 use crate::target::{Observer, Target};
 use adapter::Adapter;
-use connection::{Connection, Notifier};
 use phantom::Phantoms;
 use redirect::Redirections;
 use reporter::AccessReporter;
@@ -62,16 +61,13 @@ pub struct ServeOptions {
     pub watch: Option<Arc<dyn Watch>>,
 }
 
-/// Beginning of the names of threads that answer requests; a number follows.
-const WORKER: &str = "fuse-";
-
 /// Time that a server has to end when it is dropped.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A running server. Dropping it waits for the view to be unmounted, but not for ever: one that stays mounted somewhere
 /// is left to itself, with a warning.
 pub struct Server {
-    workers: Vec<JoinHandle<io::Result<()>>>,
+    session: Option<BackgroundSession>,
     view: Arc<View>,
     path: PathBuf,
     threads: Vec<i32>,
@@ -100,7 +96,11 @@ impl Server {
     /// Waits at most for a time until the view is unmounted everywhere. Returns whether it is.
     pub fn ends_within(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
-        let ended = || self.workers.iter().all(JoinHandle::is_finished);
+        let ended = || {
+            self.session
+                .as_ref()
+                .is_none_or(|session| session.guard.is_finished())
+        };
         while !ended() {
             if Instant::now() >= until {
                 return false;
@@ -111,14 +111,7 @@ impl Server {
     }
 
     fn wait(&mut self) -> io::Result<()> {
-        let mut result = Ok(());
-        for worker in self.workers.drain(..) {
-            let ended = worker
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("a thread panicked")));
-            result = result.and(ended);
-        }
-        result
+        self.session.take().map_or(Ok(()), BackgroundSession::join)
     }
 
     /// Returns the counts of what has been done so far.
@@ -145,7 +138,7 @@ impl Drop for Server {
                 "the view of {} is still mounted somewhere and is left behind",
                 self.path.display()
             );
-            self.workers.clear();
+            self.session = None;
             return;
         }
         let ended = self.wait();
@@ -190,15 +183,16 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         later,
     ));
 
+    let mut config = fuser::Config::default();
     let count = match options.threads {
         0 => thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4)),
         n => n,
     };
+    config.n_threads = Some(count);
     let reporter = AccessReporter::new(options.watch);
-    let mut adapter = Adapter::new(view.clone(), reporter, options.at_root, options.durable);
-    let connection = Connection::open(fuse_fd, |offered| adapter.negotiate(offered)).map_err(failed)?;
-    let adapter = Arc::new(adapter);
-    let notifier = connection.notifier();
+    let adapter = Adapter::new(view.clone(), reporter, options.at_root, options.durable);
+    let session = Session::from_fd(adapter, fuse_fd, SessionACL::All, config).map_err(failed)?;
+    let notifier = session.notifier();
     view.set_notifier(notifier.clone());
     let observer: Arc<dyn Observer> = view.clone();
     let observer: Weak<dyn Observer> = Arc::downgrade(&observer);
@@ -211,32 +205,16 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         })
         .map_err(failed)?;
     let before = threads();
-    let mut workers = Vec::with_capacity(count);
-    for number in 0..count {
-        let (adapter, connection) = (adapter.clone(), connection.clone());
-        let worker = thread::Builder::new()
-            .name(format!("{WORKER}{number}"))
-            .spawn(move || work(&adapter, &connection));
-        workers.push(worker.map_err(failed)?);
-    }
+    let session = session.spawn().map_err(failed)?;
     Ok(Server {
-        workers,
+        session: Some(session),
         threads: new_threads(&before, count),
         view,
         path,
     })
 }
 
-/// Serves requests until the view is unmounted.
-fn work(adapter: &Adapter, connection: &Connection) -> io::Result<()> {
-    let mut buffer = Connection::buffer();
-    while let Some(request) = connection.receive(&mut buffer)? {
-        adapter.serve(connection, &request);
-    }
-    Ok(())
-}
-
-/// Returns the `count` threads that serve and were not there before. A thread gets its name when it runs, so it
+/// Returns the `count` threads that serve and were not there before. The session's first thread starts them, so it
 /// takes a moment; one that is not there in time costs speed only.
 fn new_threads(before: &[i32], count: usize) -> Vec<i32> {
     let mut found = Vec::new();
@@ -251,11 +229,11 @@ fn new_threads(before: &[i32], count: usize) -> Vec<i32> {
     found
 }
 
-/// Returns the threads of this process that serve views, by their names (proc(5), `comm`).
+/// Returns the threads of this process that serve views: fuser names them by numbers (proc(5), `comm`).
 fn threads() -> Vec<i32> {
     let serves = |task: &Path| {
         let name = std::fs::read(task.join("comm")).unwrap_or_default();
-        let number = name.strip_prefix(WORKER.as_bytes());
+        let number = name.strip_prefix(b"fuser-");
         number.is_some_and(|number| number.first().is_some_and(u8::is_ascii_digit))
     };
     let tasks = std::fs::read_dir("/proc/self/task")
@@ -274,7 +252,7 @@ fn invalidate(view: &Weak<View>, notifier: &Notifier, invalidations: &Receiver<I
         match (invalidation, view.upgrade()) {
             // Nothing to forget, or no view any more: both are fine.
             (Invalidation::Name { parent, name }, _) => {
-                let _ = notifier.inval_entry(parent, &name);
+                let _ = notifier.inval_entry(INodeNo(parent), &name);
             }
             (Invalidation::Inode { ino, done }, Some(view)) => {
                 view.inode_changed(ino);

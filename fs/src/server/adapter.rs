@@ -1,27 +1,41 @@
-//! Requests answered: each is told to the reporter, carried out by the [`View`], and its result encoded.
+//! FUSE requests decoded and replies encoded; the [`View`] carries the requests out.
 
+mod convert;
 mod listings;
 mod requests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use rustix::io::Errno;
+use fuser::{
+    Errno, Generation, INodeNo, InitFlags, KernelConfig, ReplyAttr, ReplyEmpty, ReplyEntry, ReplyXattr,
+};
 
-use super::connection::{Attributes, Connection, FOREVER, Making, Operation, Reply, Request, features};
+use convert::{attr, errno};
+
 use super::nodes::ROOT;
 use super::phantom::MOUNT;
 use super::reporter::AccessReporter;
-use super::view::{Caller, Entry, NodeAttr, View};
+use super::view::{Entry, NodeAttr, View};
 use super::watch::LookupResult;
 use crate::meta::FileType;
+
+/// Time for which the kernel may keep an answer: until it is invalidated.
+const FOREVER: Duration = Duration::from_secs(1 << 30);
+
+/// Most bytes that the kernel sends at once (`fs.fuse.max_pages_limit`).
+const MAX_WRITE: u32 = 1 << 20;
+
+/// The type bits of a mode (inode(7)).
+const S_IFMT: u32 = 0o170_000;
 
 pub(super) struct Adapter {
     view: Arc<View>,
     /// Reporter of accesses.
     reporter: AccessReporter,
-    /// Seconds for which the kernel may keep the meaning of a name. Attributes it may keep in any case: whoever asks for
+    /// Time for which the kernel may keep the meaning of a name. Attributes it may keep in any case: whoever asks for
     /// them looks the name up first.
-    names: u64,
+    names: Duration,
     /// Whether the kernel opens files without a request.
     no_open: bool,
     /// Whether the kernel opens directories without a request.
@@ -35,7 +49,11 @@ pub(super) struct Adapter {
 impl Adapter {
     pub(super) fn new(view: Arc<View>, reporter: AccessReporter, at_root: bool, durable: bool) -> Self {
         Self {
-            names: if reporter.sees_all() { 0 } else { FOREVER },
+            names: if reporter.sees_all() {
+                Duration::ZERO
+            } else {
+                FOREVER
+            },
             view,
             reporter,
             no_open: false,
@@ -45,65 +63,56 @@ impl Adapter {
         }
     }
 
-    /// Returns what the view is served with, of what the kernel offers.
-    pub(super) fn negotiate(&mut self, offered: u64) -> u64 {
+    /// Asks the kernel for what the view is served with.
+    fn negotiate(&mut self, config: &mut KernelConfig) {
         // Not asked for, on purpose: WRITEBACK_CACHE, with which the kernel would no longer believe sizes
         // and times of ours, and which costs a request more for the small files that scripts write;
-        // ATOMIC_O_TRUNC, with which set-id bits survive. An older kernel, which offers less, is slower and no less right.
-        let mut wanted = features::PARALLEL_DIROPS | features::EXPLICIT_INVAL_DATA;
+        // HANDLE_KILLPRIV_V2, of which fuser does not pass on what it needs; ATOMIC_O_TRUNC, with which
+        // set-id bits survive.
+        let wanted = [
+            InitFlags::FUSE_DO_READDIRPLUS,
+            InitFlags::FUSE_READDIRPLUS_AUTO,
+            InitFlags::FUSE_PARALLEL_DIROPS,
+            InitFlags::FUSE_CACHE_SYMLINKS,
+            InitFlags::FUSE_EXPLICIT_INVAL_DATA,
+        ];
         // Uses of links and directories that the kernel keeps are not seen.
-        if !self.reporter.sees_all() {
-            wanted |= features::DO_READDIRPLUS | features::READDIRPLUS_AUTO | features::CACHE_SYMLINKS;
-            wanted |= features::NO_OPENDIR_SUPPORT;
+        let wanted = if self.reporter.sees_all() {
+            &[
+                InitFlags::FUSE_PARALLEL_DIROPS,
+                InitFlags::FUSE_EXPLICIT_INVAL_DATA,
+            ][..]
+        } else {
+            &wanted[..]
+        };
+        for flag in wanted {
+            // An older kernel is slower and no less right.
+            let _ = config.add_capabilities(*flag);
         }
         // The kernel checks access control lists, and leaves the umask to us, since a default list stands
         // in its place. One is nothing without the other. With them it checks modes, too, and with the
         // machine's ids, which are nobody's in the target.
         if !self.view.has_machines_ids() {
-            wanted |= features::POSIX_ACL | features::DONT_MASK | features::SETXATTR_EXT;
+            let _ = config.add_capabilities(InitFlags::FUSE_POSIX_ACL | InitFlags::FUSE_DONT_MASK);
         }
-        if !self.view.needs_opens() && !self.reporter.watches() {
-            wanted |= features::NO_OPEN_SUPPORT;
-        }
-        let got = wanted & offered;
-        self.no_open = got & features::NO_OPEN_SUPPORT != 0;
-        self.no_opendir = got & features::NO_OPENDIR_SUPPORT != 0;
+        self.no_open = !self.view.needs_opens()
+            && !self.reporter.watches()
+            && config.add_capabilities(InitFlags::FUSE_NO_OPEN_SUPPORT).is_ok();
         if self.no_open {
             self.view.opens_are_not_told();
         }
-        got
-    }
-
-    /// Carries a request out and answers it.
-    pub(super) fn serve(&self, connection: &Connection, request: &Request<'_>) {
-        match &request.operation {
-            Operation::Forget { count } => self.view.forget(self.id(request.node), *count),
-            Operation::BatchForget(nodes) => {
-                for (node, count) in nodes {
-                    self.view.forget(self.id(*node), *count);
-                }
-            }
-            // Without a copy of what is read.
-            Operation::Read { handle, offset, size } => {
-                self.view.count_request();
-                let take = |data: &[u8]| connection.answer_with(request, data);
-                let read = self
-                    .view
-                    .read(self.id(request.node), *handle, *offset, *size, take);
-                if let Err(errno) = read {
-                    connection.answer(request, Err(errno));
-                }
-            }
-            _ => match self.result(request) {
-                Ok(reply) => connection.answer(request, Ok(&reply)),
-                Err(errno) => connection.answer(request, Err(errno)),
-            },
-        }
+        self.no_opendir = !self.reporter.sees_all()
+            && config
+                .add_capabilities(InitFlags::FUSE_NO_OPENDIR_SUPPORT)
+                .is_ok();
+        // The nearest possible value is taken where these are not.
+        let _ = config.set_max_write(MAX_WRITE);
+        let _ = config.set_max_background(64);
     }
 
     /// Returns the id of a node that the kernel names.
-    fn id(&self, node: u64) -> u64 {
-        match node {
+    fn id(&self, ino: INodeNo) -> u64 {
+        match ino.0 {
             MOUNT if self.at_root => ROOT,
             id => id,
         }
@@ -119,50 +128,38 @@ impl Adapter {
         }
     }
 
-    fn entry(&self, entry: &Entry) -> Reply {
-        Reply::entry(&attributes(&entry.shown), entry.generation, self.names)
+    fn reply_entry(&self, reply: ReplyEntry, result: rustix::io::Result<Entry>) {
+        match result {
+            Ok(entry) => {
+                let generation = Generation(entry.generation);
+                reply.entry_with_ttls(&FOREVER, &self.names, &attr(&entry.shown), generation);
+            }
+            Err(e) => reply.error(errno(e)),
+        }
     }
 }
 
-/// The caller of a request.
-fn caller(request: &Request<'_>) -> Caller {
-    Caller {
-        uid: request.uid,
-        gid: request.gid,
-        umask: 0,
+fn reply_attr(reply: ReplyAttr, result: rustix::io::Result<NodeAttr>) {
+    match result {
+        Ok(shown) => reply.attr(&FOREVER, &attr(&shown)),
+        Err(e) => reply.error(errno(e)),
     }
 }
 
-/// The caller of a request that makes a file.
-fn maker(request: &Request<'_>, making: Making) -> Caller {
-    Caller {
-        umask: making.umask,
-        ..caller(request)
+fn reply_empty(reply: ReplyEmpty, result: rustix::io::Result<()>) {
+    match result {
+        Ok(()) => reply.ok(),
+        Err(e) => reply.error(errno(e)),
     }
 }
 
-fn attributes(shown: &NodeAttr) -> Attributes {
-    let meta = &shown.meta;
-    Attributes {
-        id: shown.id,
-        kind: meta.kind,
-        mode: meta.mode,
-        uid: meta.uid,
-        gid: meta.gid,
-        nlink: shown.nlink,
-        size: shown.size,
-        blocks: shown.blocks,
-        atime: shown.atime,
-        mtime: meta.mtime,
-        ctime: shown.ctime,
-    }
-}
-
-/// The answer to a request for an attribute, with room for `size` bytes; none asks for its length.
-fn xattr(size: u32, value: &[u8]) -> rustix::io::Result<Reply> {
-    match u32::try_from(value.len()) {
-        Ok(length) if size == 0 => Ok(Reply::count(length)),
-        Ok(length) if length <= size => Ok(Reply::data(value)),
-        _ => Err(Errno::RANGE),
+fn reply_xattr(reply: ReplyXattr, size: u32, result: rustix::io::Result<Vec<u8>>) {
+    match result {
+        Ok(data) => match u32::try_from(data.len()) {
+            Ok(len) if size == 0 => reply.size(len),
+            Ok(len) if len <= size => reply.data(&data),
+            _ => reply.error(Errno::ERANGE),
+        },
+        Err(e) => reply.error(errno(e)),
     }
 }

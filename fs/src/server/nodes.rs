@@ -163,23 +163,6 @@ impl Nodes {
         node.generation
     }
 
-    /// Notes that the kernel comes to know the node `id`, a file that has just been made without a name. Returns its
-    /// generation.
-    pub(super) fn remember_nameless(&self, id: u64) -> u64 {
-        let mut table = self.table();
-        let table = &mut *table;
-        table.generations += 1;
-        table.files.remove(&id);
-        table.dirs.remove(&id);
-        let node = table.nodes.entry(id).or_default();
-        *node = Node {
-            lookups: node.lookups + 1,
-            generation: table.generations,
-            ..Node::default()
-        };
-        node.generation
-    }
-
     fn beside(&self, table: &Table, parent: u64, name: &OsStr) -> Option<PhantomId> {
         self.phantoms.beside(table.nodes.get(&parent)?.phantom?, name)
     }

@@ -21,10 +21,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crossbeam::channel::Sender;
-use rustix::fs::{self, AtFlags, StatxFlags};
+use fuser::{INodeNo, Notifier};
+use rustix::fs;
 use rustix::io::Errno;
 
-use super::connection::Notifier;
 use super::counters::{Counters, RunningCounters};
 use super::nodes::{Nodes, Origin, ROOT};
 use super::phantom::{MOUNT, PhantomId, PhantomKind, Phantoms, SERVED};
@@ -35,6 +35,7 @@ use crate::meta::{FileType, Meta, Timestamp};
 use crate::sys::{self, Attr, AttrError};
 use crate::target::Target;
 
+pub(super) use attributes::{Changes, NewTime};
 use executions::Executions;
 use listing::Listings;
 
@@ -179,11 +180,11 @@ impl View {
     }
 
     /// Returns the number by which the kernel knows a node.
-    fn named(&self, id: u64) -> u64 {
-        match id {
+    fn named(&self, id: u64) -> INodeNo {
+        INodeNo(match id {
             ROOT if self.at_root => MOUNT,
             id => id,
-        }
+        })
     }
 
     /// Returns whether the ids that the kernel knows are this machine's.
@@ -336,35 +337,6 @@ impl View {
             return Ok(self.phantom(phantom));
         }
         self.attr(id).map(|attr| self.shown(id, &attr))
-    }
-
-    /// Returns the time at which a node was made, where the disk knows it.
-    pub(super) fn born(&self, id: u64) -> Result<Option<Timestamp>> {
-        if PhantomId::from_node_id(id).is_some() {
-            return Ok(Some(self.started));
-        }
-        let stat = match self.nodes.location(id) {
-            Ok(location) => fs::statx(
-                location.fd(),
-                &location.name,
-                AtFlags::SYMLINK_NOFOLLOW,
-                StatxFlags::BTIME,
-            ),
-            Err(errno) => {
-                let file = self.nodes.file(id, false).map_err(|_| errno)?;
-                fs::statx(&*file, "", AtFlags::EMPTY_PATH, StatxFlags::BTIME)
-            }
-        };
-        let stat = match stat {
-            // A kernel, or a sandbox, that does not have the call.
-            Err(Errno::NOSYS | Errno::PERM) => return Ok(None),
-            stat => stat?,
-        };
-        let known = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
-        Ok(known.then_some(Timestamp {
-            sec: stat.stx_btime.tv_sec,
-            nsec: stat.stx_btime.tv_nsec,
-        }))
     }
 
     /// Returns the attributes of a node by its name, or else by a file that is open on it.

@@ -4,14 +4,22 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 
 use super::{Caller, Result};
-use crate::meta::{FileType, Meta};
-use crate::server::connection::{NewTime, SetAttr};
+use crate::meta::{FileType, Meta, Timestamp};
 use crate::sys;
 
 const S_ISUID: u32 = 0o4000;
 pub(super) const S_ISGID: u32 = 0o2000;
 const S_IXGRP: u32 = 0o010;
 const S_IWOTH: u32 = 0o002;
+
+/// Time to be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::server) enum NewTime {
+    /// The present time.
+    Now,
+    /// This time.
+    At(Timestamp),
+}
 
 /// Changes that `SETATTR` asks for; none of an attribute leaves it as it is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,19 +30,6 @@ pub(in crate::server) struct Changes {
     pub(in crate::server) size: Option<u64>,
     pub(in crate::server) atime: Option<NewTime>,
     pub(in crate::server) mtime: Option<NewTime>,
-}
-
-impl From<SetAttr> for Changes {
-    fn from(asked: SetAttr) -> Self {
-        Self {
-            mode: asked.mode,
-            uid: asked.uid,
-            gid: asked.gid,
-            size: asked.size,
-            atime: asked.atime,
-            mtime: asked.mtime,
-        }
-    }
 }
 
 impl Changes {
@@ -118,7 +113,6 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meta::Timestamp;
 
     #[test]
     fn strangers_take_the_group_bit() {

@@ -231,22 +231,9 @@ impl View {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
         }
+        let from = self.nodes.location(id)?;
         let to = self.location_in(parent, name)?;
-        match self.nodes.location(id) {
-            Ok(from) => fs::linkat(from.fd(), &from.name, to.fd(), &to.name, AtFlags::empty())?,
-            // A file that never had a name; the disk refuses one that has lost its last.
-            Err(errno) => {
-                let file = self.nodes.file(id, false).map_err(|_| errno)?;
-                let path = sys::FdPath::of(file.as_fd());
-                fs::linkat(
-                    fs::CWD,
-                    path.as_c_str(),
-                    to.fd(),
-                    &to.name,
-                    AtFlags::SYMLINK_FOLLOW,
-                )?;
-            }
-        }
+        fs::linkat(from.fd(), &from.name, to.fd(), &to.name, AtFlags::empty())?;
         let attr = sys::attr_at(to.fd(), &to.name)?;
         self.tell_others(&to);
         self.tell_others_of(attr.ino);
@@ -331,7 +318,7 @@ impl View {
     fn tell_later(&self, parent: u64, name: &OsStr) {
         // Without a receiver there is no kernel to tell.
         let _ = self.later.send(Invalidation::Name {
-            parent: self.named(parent),
+            parent: self.named(parent).0,
             name: name.to_owned(),
         });
     }

@@ -8,13 +8,13 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use deb_arch::elf::{ElfIdentity, IDENTITY_SIZE};
+use fuser::FopenFlags;
 use rustix::fs::{self, FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 
 use super::{Caller, Entry, Result, View};
 use crate::encoding;
 use crate::meta::FileType;
-use crate::server::connection::opened;
 use crate::server::nodes::Origin;
 use crate::server::phantom::{PhantomId, PhantomKind};
 use crate::server::redirect::FOR_EXECUTION;
@@ -31,15 +31,14 @@ thread_local! {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct Opened {
     pub(in crate::server) fh: u64,
-    /// Flags of [`opened`].
-    pub(in crate::server) flags: u32,
+    pub(in crate::server) flags: FopenFlags,
 }
 
 impl Opened {
     /// Answer for a file that is known by its node.
     const BY_NODE: Self = Self {
         fh: 0,
-        flags: opened::KEEP_CACHE,
+        flags: FopenFlags::FOPEN_KEEP_CACHE,
     };
 }
 
@@ -60,7 +59,7 @@ impl View {
             // The page cache keeps the file's own bytes.
             return Ok(Opened {
                 fh: self.executions.insert(script),
-                flags: opened::DIRECT_IO,
+                flags: FopenFlags::FOPEN_DIRECT_IO,
             });
         }
         self.nodes.opened(id);
@@ -125,32 +124,6 @@ impl View {
         self.tell_others(&location);
         let entry = self.entry(&attr, parent, name, Origin::Made);
         self.nodes.made(entry.shown.id, Arc::new(file));
-        Ok((entry, Opened::BY_NODE))
-    }
-
-    /// `TMPFILE`: a file without a name, in the directory `parent`, which may get one later unless `O_EXCL` is asked for.
-    pub(in crate::server) fn temporary_file(
-        &self,
-        parent: u64,
-        mode: u32,
-        flags: i32,
-        caller: Caller,
-    ) -> Result<(Entry, Opened)> {
-        let location = self.location_in(parent, OsStr::new("."))?;
-        let (meta, lists) = self.new_meta(&location, FileType::Regular, mode, caller)?;
-        let wanted = OFlags::from_bits_retain(flags.cast_unsigned());
-        let disk_flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC | wanted & OFlags::EXCL;
-        let disk_mode = Mode::from_raw_mode(encoding::disk_mode(meta.kind, meta.mode));
-        let file = File::from(fs::openat(location.fd(), ".", disk_flags, disk_mode)?);
-        dress(&file, &meta)?;
-        give_of(file.as_fd(), &lists)?;
-        let attr = sys::attr_of(file.as_fd())?;
-        let id = self.nodes.id(attr.ino);
-        let entry = Entry {
-            shown: self.shown(id, &attr),
-            generation: self.nodes.remember_nameless(id),
-        };
-        self.nodes.made(id, Arc::new(file));
         Ok((entry, Opened::BY_NODE))
     }
 
@@ -240,25 +213,28 @@ impl View {
     }
 
     /// `FALLOCATE`.
-    pub(in crate::server) fn fallocate(&self, id: u64, offset: u64, len: u64, mode: u32) -> Result<()> {
+    pub(in crate::server) fn fallocate(&self, id: u64, offset: u64, len: u64, mode: i32) -> Result<()> {
         let file = self.writable(id)?;
-        fs::fallocate(&*file, FallocateFlags::from_bits_retain(mode), offset, len)?;
+        fs::fallocate(
+            &*file,
+            FallocateFlags::from_bits_retain(mode.cast_unsigned()),
+            offset,
+            len,
+        )?;
         self.tell_others_of(self.nodes.ino(id));
         Ok(())
     }
 
     /// `LSEEK`, which the kernel asks only for data and holes.
-    pub(in crate::server) fn lseek(&self, id: u64, offset: u64, whence: u32) -> Result<u64> {
-        if offset > i64::MAX.cast_unsigned() {
-            return Err(Errno::NXIO);
-        }
+    pub(in crate::server) fn lseek(&self, id: u64, offset: i64, whence: i32) -> Result<i64> {
+        let offset = u64::try_from(offset).map_err(|_| Errno::NXIO)?;
         let file = self.nodes.file(id, false)?;
         let seek = match whence {
             3 => SeekFrom::Data(offset),
             4 => SeekFrom::Hole(offset),
             _ => return Err(Errno::INVAL),
         };
-        fs::seek(&*file, seek)
+        Ok(fs::seek(&*file, seek)?.cast_signed())
     }
 
     /// `COPY_FILE_RANGE`, from a node and offset to another.

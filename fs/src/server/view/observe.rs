@@ -20,7 +20,7 @@ impl Observer for View {
         if let Some(notifier) = self.notifier.get()
             && self.nodes.knows(id)
         {
-            let _ = notifier.inval_inode(self.named(id));
+            let _ = notifier.inval_inode(self.named(id), 0, 0);
         }
     }
 
@@ -37,7 +37,7 @@ impl Observer for View {
         if !keep {
             let _ = notifier.inval_entry(self.named(parent), name);
         }
-        let _ = notifier.inval_inode(self.named(parent));
+        let _ = notifier.inval_inode(self.named(parent), 0, 0);
     }
 
     fn leaving(&self, ino: u64, parent: u64, name: &OsStr, last: bool) {

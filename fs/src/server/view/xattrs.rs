@@ -41,13 +41,13 @@ impl View {
         id: u64,
         name: &OsStr,
         value: &[u8],
-        flags: XattrFlags,
-        takes_group_bit: Option<bool>,
+        flags: i32,
         caller: Caller,
     ) -> Result<()> {
+        let flags = XattrFlags::from_bits_retain(flags.cast_unsigned());
+        // The caller's other groups are not known here.
         let (uid, gid) = self.inside(caller.uid, caller.gid);
-        // A kernel that does not say it does not tell the caller's other groups either (before Linux 5.14).
-        let stranger = |meta: &Meta| takes_group_bit.unwrap_or(uid != 0 && gid != meta.gid);
+        let stranger = |meta: &Meta| uid != 0 && gid != meta.gid;
         self.subject(id)?.set(name, value, flags, stranger)?;
         self.target.note_attribute(name);
         self.tell_others_of(self.nodes.ino(id));

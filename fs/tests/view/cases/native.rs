@@ -1,9 +1,9 @@
 //! Operations of scripts in the view and on the machine's own filesystem, whose results are equal.
 
 mod contents;
+mod flags;
 mod names;
 mod rights;
-mod unnamed;
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    self as sys, AtFlags, CWD, FallocateFlags, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags,
+    self as sys, AtFlags, CWD, FallocateFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags,
 };
 
 use super::{Case, done, idle, nothing, redirecting};
@@ -103,7 +103,7 @@ impl Transcript {
 fn native(t: &Inside) {
     let plain = t.dir.join("plain");
     fs::create_dir(&plain).unwrap();
-    let parts: [fn(&mut Transcript); 13] = [
+    let parts: [fn(&mut Transcript); 11] = [
         names::special_files,
         names::renames,
         contents::ranges,
@@ -113,10 +113,8 @@ fn native(t: &Inside) {
         rights::privileges,
         times,
         rights::attributes,
-        unnamed::nameless,
-        unnamed::whiteouts,
-        unnamed::flags,
-        unnamed::births,
+        flags::whiteouts,
+        flags::flags,
     ];
     let run = |dir: &Path| {
         let mut transcript = Transcript {
@@ -290,7 +288,14 @@ fn left_to_the_disk(t: &Outside) {
 /// Operations that a filesystem may lack, and one that root of a user namespace lacks elsewhere.
 fn lacking(t: &Inside) {
     use rustix::io::Errno;
+    let temporary = sys::open(
+        &t.view,
+        OFlags::TMPFILE | OFlags::RDWR,
+        Mode::from_raw_mode(0o600),
+    );
+    assert_eq!(temporary.err(), Some(Errno::OPNOTSUPP));
     let file = File::create_new(t.at("file")).unwrap();
+    assert!(file.metadata().unwrap().created().is_err());
     file.write_all_at(&[1; 16384], 0).unwrap();
     for range in [
         FallocateFlags::COLLAPSE_RANGE,

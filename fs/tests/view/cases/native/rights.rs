@@ -89,16 +89,6 @@ pub(super) fn privileges(t: &mut Transcript) {
     for name in ["f", "d", "l", "p", "e", "g"] {
         t.stat(&format!("shared/{name}"));
     }
-    // One who is in the file's group by a supplementary group keeps its bit; one who is not loses it.
-    for groups in ["50", "60"] {
-        t.write("listed", "");
-        chown(t.at("listed"), Some(1000), Some(50)).unwrap();
-        t.chmod("listed", 0o2755);
-        let user = format!("setpriv --reuid 1000 --regid 1000 --groups {groups}");
-        let done = as_user(0, &t.dir, &format!("{user} setfacl -m u:5:r listed"));
-        t.note(groups, done);
-        t.stat("listed");
-    }
 }
 
 pub(super) fn attributes(t: &mut Transcript) {
