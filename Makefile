@@ -1,6 +1,6 @@
 # The commands of every day; each is a script or some cargo commands.
 
-.PHONY: all setup check deny package test bench boots fidelity dpkg-tests fuzz pjdfstest clean
+.PHONY: all setup check deny package test bench boots fidelity dpkg-tests fstests fuzz kills pjdfstest clean
 
 all:
 	cargo build --release
@@ -38,6 +38,14 @@ fuzz:
 # The assertions of pjdfstest on a tmpfs and in the view.
 pjdfstest:
 	scripts/pjdfstest
+
+# fsx, fsstress and xfstests on a mounted target; may be stopped and begun again.
+fstests: all
+	scripts/fstests $(FSTESTS)
+
+# apt and dpkg killed in a target at random moments; may be stopped and begun again.
+kills: all
+	scripts/kills $(KILLS)
 
 dpkg-tests:
 	scripts/dpkg-tests $(DPKG_TESTS)

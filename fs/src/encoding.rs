@@ -13,6 +13,7 @@
 //! | the attribute `security.NAME`, `trusted.NAME` | `user.rootless-install.security.NAME`, … |
 //! | `system.posix_acl_access`, `system.posix_acl_default` | `user.rootless-install.system.…` |
 //! | the attribute `user.NAME` | the same |
+//! | flags of chattr(1) | [`INODE_FLAGS`] |
 //!
 //! The value of [`OVERRIDE_XATTR`] is what containers/storage, podman and fuse-overlayfs use:
 //! `UID:GID:0MODE:TYPE`, with ids in decimal, mode in octal, and TYPE one of `file`, `dir`, `symlink`,
@@ -31,6 +32,14 @@ pub const OVERRIDE_XATTR: &str = "user.containers.override_stat";
 
 /// Prefix to the name of an attribute that cannot be kept under its own.
 pub const XATTR_PREFIX: &str = "user.rootless-install.";
+
+/// Attribute that records the flags of chattr(1), in hexadecimal. It is there only where one is set.
+pub const INODE_FLAGS: &str = "user.rootless-install.inode-flags";
+
+/// Flags that are recorded in [`INODE_FLAGS`], as ioctl_iflags(2) numbers them: those of ext4 but `i` and `a`, and those
+/// by which directories of btrfs are marked. The kernel lets nobody but the machine's root set those two, and does not
+/// ask a FUSE server.
+pub(crate) const SETTABLE_FLAGS: u32 = 0x2083_c4cf;
 
 /// Attribute on disk for [`acl::ACCESS`].
 pub(crate) const ACCESS_ON_DISK: &str = "user.rootless-install.system.posix_acl_access";
@@ -175,6 +184,13 @@ pub fn record(kind: FileType, mode: u32, uid: u32, gid: u32) -> Option<Override>
     })
 }
 
+/// Parses the value of [`INODE_FLAGS`]; `None` if it is not one.
+pub fn inode_flags(value: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(value).ok()?;
+    let flags = u32::from_str_radix(text, 16).ok()?;
+    (format!("{flags:x}") == text && flags & !SETTABLE_FLAGS == 0).then_some(flags)
+}
+
 /// Attribute on disk for one that the target's users name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum XattrName {
@@ -213,6 +229,16 @@ pub fn xattr_from_disk(name: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn records_of_flags() {
+        for flags in [0x40, 0x80, 0x80_0000, SETTABLE_FLAGS] {
+            assert_eq!(inode_flags(format!("{flags:x}").as_bytes()), Some(flags));
+        }
+        for bad in ["", "+40", "040", "10", "x", "100000040"] {
+            assert_eq!(inode_flags(bad.as_bytes()), None, "{bad}");
+        }
+    }
 
     fn kinds() -> impl Strategy<Value = FileType> {
         prop_oneof![

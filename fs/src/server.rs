@@ -55,6 +55,8 @@ pub struct ServeOptions {
     /// Whether only phantoms that are directories themselves are seen at first, as in a target that has nothing yet
     /// ([`Server::show_all`]).
     pub bare: bool,
+    /// Whether what is asked to be on the disk (fsync(2), `O_SYNC`) is brought there, and not left to the disk's own time.
+    pub durable: bool,
     /// Receiver of accesses; none means that nobody watches.
     pub watch: Option<Arc<dyn Watch>>,
 }
@@ -187,7 +189,8 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         n => n,
     };
     config.n_threads = Some(count);
-    let adapter = Adapter::new(view.clone(), AccessReporter::new(options.watch), options.at_root);
+    let reporter = AccessReporter::new(options.watch);
+    let adapter = Adapter::new(view.clone(), reporter, options.at_root, options.durable);
     let session = Session::from_fd(adapter, fuse_fd, SessionACL::All, config).map_err(failed)?;
     let notifier = session.notifier();
     view.set_notifier(notifier.clone());

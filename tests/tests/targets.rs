@@ -285,6 +285,24 @@ scenario!(
 });
 
 scenario!(
+    /// Flags of chattr(1) are kept in the directory of a target, are no finding of `check`, and are in no archive.
+    flags_of_files, CONFIGURE, {
+    let work = Workplace::new()?;
+    let target = filled::target(&work, "t")?;
+    let point = work.make_dir("mnt")?;
+    let before = packed(&work, &target, "before.tar")?;
+    let script = "set -e; r=$1 t=$2 m=$3; \
+        $r mount $t $m -- sh -ec \"chattr +d $m/etc $m/etc/shadow; ! chattr +i $m/etc/shadow; ! chattr +a $m/etc\"; \
+        $r mount $t $m -- lsattr -d $m/etc $m/etc/shadow; $r check --quick $t";
+    let done = shell(&work, script, &[&target, &point])?;
+    let text = done.succeeded().text();
+    let flags: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(flags.len() == 2 && flags.iter().all(|flags| flags.trim_matches('-') == "d"), "{text}");
+    let compared = compare_files(&before, &packed(&work, &target, "after.tar")?)?;
+    assert_eq!(compared.differences, [], "{compared}");
+});
+
+scenario!(
     /// Directories of fakeroot and of fuse-overlayfs are taken over with their owners; others are not touched.
     adopted, CONFIGURE_FAKEROOT, {
     let work = Workplace::new()?;

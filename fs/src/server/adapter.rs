@@ -42,10 +42,12 @@ pub(super) struct Adapter {
     no_opendir: bool,
     /// Whether the target is the root of the mount itself.
     at_root: bool,
+    /// Whether what is asked for to be on the disk is brought there.
+    durable: bool,
 }
 
 impl Adapter {
-    pub(super) fn new(view: Arc<View>, reporter: AccessReporter, at_root: bool) -> Self {
+    pub(super) fn new(view: Arc<View>, reporter: AccessReporter, at_root: bool, durable: bool) -> Self {
         Self {
             names: if reporter.sees_all() {
                 Duration::ZERO
@@ -57,6 +59,7 @@ impl Adapter {
             no_open: false,
             no_opendir: false,
             at_root,
+            durable,
         }
     }
 

@@ -13,6 +13,8 @@ pub struct Counters {
     pub native: u64,
     /// Executions of files that are not ELF: scripts.
     pub scripts: u64,
+    /// Files and directories brought to the disk.
+    pub syncs: u64,
 }
 
 /// The counts while the server runs.
@@ -22,6 +24,7 @@ pub(super) struct RunningCounters {
     pub(super) redirected: Count,
     pub(super) native: Count,
     pub(super) scripts: Count,
+    pub(super) syncs: Count,
 }
 
 /// A count that several threads raise.
@@ -47,6 +50,7 @@ impl RunningCounters {
             redirected: self.redirected.get(),
             native: self.native.get(),
             scripts: self.scripts.get(),
+            syncs: self.syncs.get(),
         }
     }
 }

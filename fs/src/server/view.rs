@@ -9,6 +9,7 @@ mod change;
 mod directories;
 mod executions;
 mod files;
+mod flags;
 mod listing;
 mod observe;
 mod xattrs;

@@ -172,6 +172,31 @@ impl Subject {
         Ok(attributes)
     }
 
+    /// Returns the value of an attribute on disk that the target's users do not see.
+    pub(crate) fn get_own(&self, name: &str) -> rustix::io::Result<Vec<u8>> {
+        whole_value(|value| self.read(name.as_bytes(), value))
+    }
+
+    /// Sets an attribute on disk that the target's users do not see.
+    pub(crate) fn set_own(&self, name: &str, value: &[u8]) -> rustix::io::Result<()> {
+        self.write(name.as_bytes(), value, XattrFlags::empty())
+    }
+
+    /// Removes an attribute on disk that the target's users do not see, if it is there.
+    pub(crate) fn remove_own(&self, name: &str) -> rustix::io::Result<()> {
+        match self.remove_from_disk(name.as_bytes()) {
+            Err(Errno::NODATA) => Ok(()),
+            result => result,
+        }
+    }
+
+    fn remove_from_disk(&self, name: &[u8]) -> rustix::io::Result<()> {
+        match self {
+            Self::Name(location) => fs::lremovexattr(path_of(location)?.as_c_str(), name),
+            Self::File(file) => fs::fremovexattr(file, name),
+        }
+    }
+
     pub(crate) fn get(&self, name: &OsStr) -> rustix::io::Result<Vec<u8>> {
         let name = disk_name(name)?;
         whole_value(|value| self.read(&name, value))
@@ -240,10 +265,7 @@ impl Subject {
     pub(crate) fn remove(&self, name: &OsStr) -> rustix::io::Result<()> {
         let list = name == acl::ACCESS || name == acl::DEFAULT;
         let name = disk_name(name)?;
-        let result = match self {
-            Self::Name(location) => fs::lremovexattr(path_of(location)?.as_c_str(), &name[..]),
-            Self::File(file) => fs::fremovexattr(file, &name[..]),
-        };
+        let result = self.remove_from_disk(&name);
         match result {
             // Not to have a list is one way to have the minimal one.
             Err(Errno::NODATA) if list => Ok(()),

@@ -179,6 +179,7 @@ pub fn run(
             dpkg: Some(&dpkg),
             network: settings.network,
             read_only: settings.read_only,
+            durable: true,
             binds: settings.binds.clone(),
             resolver,
         },

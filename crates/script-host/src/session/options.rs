@@ -69,6 +69,8 @@ pub struct Surroundings<'a> {
     pub network: Network,
     /// Whether the target is seen read-only.
     pub read_only: bool,
+    /// Whether what programs want to be on the disk (fsync(2)) is brought there.
+    pub durable: bool,
     /// Directories and files of this machine.
     pub binds: Vec<BindMount>,
     /// Contents of /etc/resolv.conf (resolv.conf(5)) that programs see, whatever the target has.

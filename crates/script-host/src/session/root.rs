@@ -279,6 +279,7 @@ impl Shared<'_> {
         let resolver = surroundings.resolver.as_deref();
         let resolver = resolver.map(|text| resolver::place(self.options.target, text));
         let mut serve = serve;
+        serve.durable = surroundings.durable;
         let mut resolver_mount = None;
         match resolver {
             Some(resolver::Place::Mount(path)) => resolver_mount = Some(path),

@@ -48,6 +48,7 @@ impl Mounted {
         let serve = ServeOptions {
             root: Some((nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())),
             at_root: true,
+            durable: true,
             ..ServeOptions::default()
         };
         match rootless_install_fs::serve(target, fuse, serve) {
@@ -97,6 +98,7 @@ pub fn run_with_mount(
         };
         let serve = ServeOptions {
             at_root: true,
+            durable: true,
             ..ServeOptions::default()
         };
         let server = rootless_install_fs::serve(target, fuse, serve).map_err(ViewError::Serve)?;

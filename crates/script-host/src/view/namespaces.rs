@@ -81,10 +81,12 @@ impl Namespaces {
         let input = options.around.map(|around| around.input);
         let native = options.native_root.map(|native| (native.root, native.serve));
         let admin = options.admin.map(|admin| (admin.directory, admin.serve));
-        let bound = options
-            .binds
-            .iter()
-            .map(|bind| (&bind.directory, ServeOptions::default()));
+        let durable = options.serve.durable;
+        let serve = || ServeOptions {
+            durable,
+            ..ServeOptions::default()
+        };
+        let bound = options.binds.iter().map(|bind| (&bind.directory, serve()));
         let served = std::iter::once((options.target, options.serve))
             .chain(native)
             .chain(admin)

@@ -8,9 +8,9 @@ use std::time::SystemTime;
 
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
-    KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
-    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr,
-    Request, TimeOrNow, WriteFlags,
+    IoctlFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek, ReplyOpen,
+    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 use rustix::fs::AtFlags;
 
@@ -188,11 +188,12 @@ impl Filesystem for Adapter {
                 .entry(&self.view, req.pid(), self.id(parent), name, kind);
         }
         let flags = rustix::fs::RenameFlags::from_bits_retain(flags.bits());
-        reply_empty(
-            reply,
-            self.view
-                .rename((self.id(parent), name), (self.id(newparent), newname), flags),
-        );
+        let (from, to) = ((self.id(parent), name), (self.id(newparent), newname));
+        let result = match flags.contains(rustix::fs::RenameFlags::WHITEOUT) {
+            true => self.view.rename_leaving_whiteout(from, to, flags, caller(req)),
+            false => self.view.rename(from, to, flags),
+        };
+        reply_empty(reply, result);
     }
 
     fn link(&self, req: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
@@ -279,13 +280,46 @@ impl Filesystem for Adapter {
         reply.ok();
     }
 
-    fn fsync(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        // Success, and not asked again: what survives a power cut is a matter of the whole target.
-        reply.error(Errno::ENOSYS);
+    fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, data_only: bool, reply: ReplyEmpty) {
+        if !self.durable {
+            // Success, and not asked again: what survives a power cut is a matter of the whole target.
+            return reply.error(Errno::ENOSYS);
+        }
+        self.view.count_request();
+        reply_empty(reply, self.view.sync(self.id(ino), data_only));
     }
 
-    fn fsyncdir(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        reply.error(Errno::ENOSYS);
+    fn fsyncdir(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        if !self.durable {
+            return reply.error(Errno::ENOSYS);
+        }
+        self.view.count_request();
+        reply_empty(reply, self.view.sync_dir(self.id(ino)));
+    }
+
+    fn ioctl(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        _: IoctlFlags,
+        command: u32,
+        input: &[u8],
+        size: u32,
+        reply: ReplyIoctl,
+    ) {
+        self.view.count_request();
+        match self.view.ioctl(self.id(ino), command, input) {
+            Ok(mut output) => {
+                if !input.is_empty() {
+                    let kind = AccessKind::Attributes(Attribute::Extended);
+                    self.reporter.node(&self.view, req.pid(), self.id(ino), kind);
+                }
+                output.resize(size as usize, 0);
+                reply.ioctl(0, &output);
+            }
+            Err(e) => reply.error(errno(e)),
+        }
     }
 
     fn opendir(&self, req: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {

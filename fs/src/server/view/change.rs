@@ -17,7 +17,7 @@ use crate::server::phantom::PhantomId;
 use crate::sys::access::{default_list, give_at, give_of};
 use crate::sys::{self, Attr};
 use crate::target::change::make_dir_at;
-use crate::target::{create_at, dress};
+use crate::target::{Target, create_at, dress};
 
 impl View {
     /// `SETATTR`.
@@ -275,6 +275,42 @@ impl View {
         if phantom.is_some() {
             self.tell_later(from.0, from.1);
         }
+        Ok(())
+    }
+
+    /// `RENAME2` that leaves a whiteout in the place of the old name, for layered filesystems: a character device 0:0,
+    /// which is a record as any device.
+    pub(in crate::server) fn rename_leaving_whiteout(
+        &self,
+        from: (u64, &OsStr),
+        to: (u64, &OsStr),
+        flags: RenameFlags,
+        caller: Caller,
+    ) -> Result<()> {
+        if flags.contains(RenameFlags::EXCHANGE) {
+            return Err(Errno::INVAL);
+        }
+        let old = self.location_in(from.0, from.1)?;
+        let kind = FileType::CharDevice { major: 0, minor: 0 };
+        let (uid, gid) = self.inside(caller.uid, caller.gid);
+        let meta = Meta {
+            kind,
+            mode: 0,
+            uid,
+            gid,
+            mtime: Timestamp::default(),
+        };
+        // Made before anything is moved, as that may fail.
+        let made = Location {
+            dir: old.dir.clone(),
+            name: Target::temporary_name(),
+        };
+        let file = create_at(&made, &meta)?;
+        let moved = dress(&file, &meta)
+            .and_then(|()| self.rename(from, to, flags - RenameFlags::WHITEOUT))
+            .and_then(|()| fs::renameat(made.fd(), &made.name, old.fd(), &old.name));
+        self.or_unlink(&made, moved)?;
+        self.tell_others(&old);
         Ok(())
     }
 

@@ -186,6 +186,32 @@ impl View {
         self.executions.remove(fh);
     }
 
+    /// `FSYNC`: brings a file to the disk.
+    pub(in crate::server) fn sync(&self, id: u64, data_only: bool) -> Result<()> {
+        if PhantomId::from_node_id(id).is_some() {
+            return Ok(());
+        }
+        let file = self.nodes.file(id, false)?;
+        match data_only {
+            true => fs::fdatasync(&*file)?,
+            false => fs::fsync(&*file)?,
+        }
+        self.count.syncs.raise();
+        Ok(())
+    }
+
+    /// `FSYNCDIR`: brings a directory's names to the disk.
+    pub(in crate::server) fn sync_dir(&self, id: u64) -> Result<()> {
+        if PhantomId::from_node_id(id).is_some() {
+            return Ok(());
+        }
+        let dir = self.nodes.dir(id)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        fs::fsync(fs::openat(dir.as_fd(), ".", flags, Mode::empty())?)?;
+        self.count.syncs.raise();
+        Ok(())
+    }
+
     /// `FALLOCATE`.
     pub(in crate::server) fn fallocate(&self, id: u64, offset: u64, len: u64, mode: i32) -> Result<()> {
         let file = self.writable(id)?;

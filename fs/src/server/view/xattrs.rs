@@ -62,7 +62,7 @@ impl View {
     }
 
     /// Returns the file of a node, for its extended attributes; `EROFS` for a phantom.
-    fn subject(&self, id: u64) -> Result<Subject> {
+    pub(super) fn subject(&self, id: u64) -> Result<Subject> {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
         }

@@ -1,6 +1,7 @@
 //! Operations of scripts in the view and on the machine's own filesystem, whose results are equal.
 
 mod contents;
+mod flags;
 mod names;
 mod rights;
 
@@ -11,8 +12,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    self as sys, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT,
-    XattrFlags,
+    self as sys, AtFlags, CWD, FallocateFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags,
 };
 
 use super::{Case, done, idle, nothing, redirecting};
@@ -33,6 +33,20 @@ pub(crate) fn all() -> Vec<Case> {
             inside: native,
             step: mapped_outside,
             after: done,
+        },
+        Case {
+            name: "durable",
+            prepare: durable,
+            inside: on_disk,
+            step: idle,
+            after: brought_to_the_disk,
+        },
+        Case {
+            name: "not durable",
+            prepare: nothing,
+            inside: on_disk,
+            step: idle,
+            after: left_to_the_disk,
         },
         Case {
             name: "lacking",
@@ -89,7 +103,7 @@ impl Transcript {
 fn native(t: &Inside) {
     let plain = t.dir.join("plain");
     fs::create_dir(&plain).unwrap();
-    let parts: [fn(&mut Transcript); 9] = [
+    let parts: [fn(&mut Transcript); 11] = [
         names::special_files,
         names::renames,
         contents::ranges,
@@ -99,6 +113,8 @@ fn native(t: &Inside) {
         rights::privileges,
         times,
         rights::attributes,
+        flags::whiteouts,
+        flags::flags,
     ];
     let run = |dir: &Path| {
         let mut transcript = Transcript {
@@ -232,6 +248,43 @@ fn times(t: &mut Transcript) {
     t.note("after a write", now);
 }
 
+fn durable(_: &rootless_install_fs::Target, _: &Path) -> rootless_install_fs::ServeOptions {
+    rootless_install_fs::ServeOptions {
+        durable: true,
+        ..Default::default()
+    }
+}
+
+/// Asks seven times for something to be on the disk.
+fn on_disk(t: &Inside) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = File::create_new(t.at("kept")).unwrap();
+    for _ in 0..2 {
+        (&file).write_all(b"contents").unwrap();
+        file.sync_all().unwrap();
+        file.sync_data().unwrap();
+    }
+    File::open(&t.view).unwrap().sync_all().unwrap();
+    fs::remove_file(t.at("kept")).unwrap();
+    file.sync_all().unwrap();
+    let flags = OFlags::SYNC.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    let synchronous = options.write(true).create_new(true).custom_flags(flags);
+    synchronous
+        .open(t.at("written"))
+        .unwrap()
+        .write_all(b"x")
+        .unwrap();
+}
+
+fn brought_to_the_disk(t: &Outside) {
+    assert_eq!(t.counters.syncs, 7);
+}
+
+fn left_to_the_disk(t: &Outside) {
+    assert_eq!(t.counters.syncs, 0);
+}
+
 /// Operations that a filesystem may lack, and one that root of a user namespace lacks elsewhere.
 fn lacking(t: &Inside) {
     use rustix::io::Errno;
@@ -242,14 +295,18 @@ fn lacking(t: &Inside) {
     );
     assert_eq!(temporary.err(), Some(Errno::OPNOTSUPP));
     let file = File::create_new(t.at("file")).unwrap();
+    assert!(file.metadata().unwrap().created().is_err());
     file.write_all_at(&[1; 16384], 0).unwrap();
-    for range in [FallocateFlags::COLLAPSE_RANGE, FallocateFlags::INSERT_RANGE] {
+    for range in [
+        FallocateFlags::COLLAPSE_RANGE,
+        FallocateFlags::INSERT_RANGE,
+        FallocateFlags::UNSHARE_RANGE,
+    ] {
         assert_eq!(sys::fallocate(&file, range, 4096, 4096), Err(Errno::OPNOTSUPP));
     }
-    let whiteout = sys::renameat_with(CWD, t.at("file"), CWD, t.at("moved"), RenameFlags::WHITEOUT);
-    assert_eq!(whiteout, Err(Errno::INVAL));
-    assert_eq!(sys::ioctl_getflags(&file), Err(Errno::NOTTY));
-    assert!(file.metadata().unwrap().created().is_err());
+    // Not asked for: a copy of blocks that are shared, which FUSE has no request for.
+    let other = File::create_new(t.at("other")).unwrap();
+    assert_eq!(sys::ioctl_ficlone(&other, &file), Err(Errno::OPNOTSUPP));
     let label = sys::lsetxattr(t.at("file"), "security.selinux", b"label", XattrFlags::empty());
     assert_eq!(label, Ok(()));
 }

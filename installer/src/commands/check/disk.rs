@@ -2,7 +2,9 @@
 
 use super::{Kind, Report};
 use crate::commands::Error;
-use rootless_install_fs::encoding::{OVERRIDE_XATTR, XATTR_PREFIX, xattr_from_disk};
+use rootless_install_fs::encoding::{
+    INODE_FLAGS, OVERRIDE_XATTR, XATTR_PREFIX, inode_flags, xattr_from_disk,
+};
 use rootless_install_fs::{FileType, MARKER, Target};
 use rustix::io::Errno;
 use shim_protocol::capability;
@@ -174,6 +176,7 @@ fn attributes(path: &Path, on_disk: &Path, report: &mut Report) {
                     format!("setfattr -x {shown}"),
                 );
             }
+            None if shown == INODE_FLAGS && inode_flags(&value).is_some() => {}
             None => report.add(
                 Kind::Record,
                 path,
