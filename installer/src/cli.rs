@@ -11,6 +11,7 @@ mod boot;
 pub mod cache;
 mod change;
 mod check;
+pub mod choice_args;
 mod choices;
 mod console;
 pub mod dpkg;

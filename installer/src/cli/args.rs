@@ -9,6 +9,7 @@ use apt_solve::{Mmdebstrap, Variant};
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::access::AccessArgs;
+use super::choice_args::ChoiceArgs;
 use super::choices;
 use super::environment::Environment;
 use super::image_args::ImageArgs;
@@ -175,9 +176,11 @@ impl Given {
     pub fn resolve(self, environment: &Environment) -> Result<Settings, SettingsError> {
         let state = self.args.state.clone();
         let ports = self.args.ports.clone();
+        let choice = self.args.choice.clone();
         let mut settings = resolve::resolve(self.args, environment)?;
         state.apply(&mut settings)?;
         ports.apply(&mut settings)?;
+        choice.apply(&mut settings)?;
         more::resolve(&mut settings, self.more, &self.matches)?;
         Ok(settings)
     }
@@ -287,6 +290,10 @@ pub struct Args {
     /// What is done where an archive lacks something.
     #[command(flatten)]
     pub ports: PortArgs,
+
+    /// How packages are chosen.
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
 
     /// How long a mirror may take for its next bytes before another attempt is made
     ///

@@ -117,7 +117,10 @@ fn run(options: &Options) -> Result<usize> {
         real: &real,
         kept,
     };
-    say(&format!("apt {}, solver {}\n", comparison.apt.version, options.solver));
+    say(&format!(
+        "apt {}, solver {}\n",
+        comparison.apt.version, options.solver
+    ));
     let mut tables = BTreeMap::new();
     if options.times {
         let table = table::times(&comparison.times()?);
@@ -126,7 +129,10 @@ fn run(options: &Options) -> Result<usize> {
     }
     let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
     let chosen = |class: &&Class| {
-        let named = options.classes.iter().any(|word| class.name.contains(word.as_str()));
+        let named = options
+            .classes
+            .iter()
+            .any(|word| class.name.contains(word.as_str()));
         named || (options.classes.is_empty() && !options.times)
     };
     for setting in SETTINGS {
@@ -261,7 +267,12 @@ impl Comparison<'_> {
 }
 
 fn tell(request: &Request, own: &Answer, theirs: &Answer) {
-    say(&format!("{} [{}]: {}\n", request.class, request.setting, request.items.join(" ")));
+    say(&format!(
+        "{} [{}]: {}\n",
+        request.class,
+        request.setting,
+        request.items.join(" ")
+    ));
     match (&own.chosen, &theirs.chosen) {
         (Some(own), Some(apt)) => {
             let list = |all: Vec<&String>| all.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(" ");
@@ -271,9 +282,18 @@ fn tell(request: &Request, own: &Answer, theirs: &Answer) {
                 say(&format!("  apt besides: {}\n", theirs.besides));
             }
         }
-        (Some(own), None) => say(&format!("  {} packages; apt refuses: {}\n", own.len(), theirs.besides)),
+        (Some(own), None) => say(&format!(
+            "  {} packages; apt refuses: {}\n",
+            own.len(),
+            theirs.besides
+        )),
         (None, Some(apt)) => {
-            say(&format!("  refused: {}; apt takes {}: {}\n", own.besides, apt.len(), theirs.besides));
+            say(&format!(
+                "  refused: {}; apt takes {}: {}\n",
+                own.besides,
+                apt.len(),
+                theirs.besides
+            ));
         }
         (None, None) => {}
     }
@@ -282,4 +302,3 @@ fn tell(request: &Request, own: &Answer, theirs: &Answer) {
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
-

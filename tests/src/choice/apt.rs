@@ -1,7 +1,7 @@
 //! The suite's own apt, in a directory, with the machine's loader left out: its answers to requests.
 //!
 //! The machine's apt fetches the indexes into a root of the setting's own, which has no other configuration. The suite's
-//! apt reads them. It is stopped where it would begin to download, after it has told what it will do.
+//! apt reads them, and ends where it would begin to download, after it has told what it will do.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -31,17 +31,29 @@ impl Apt {
     /// When the program cannot unpack it, or it does not run.
     pub fn unpack(work: &Workplace, mirror: &str, suite: &str) -> Result<Self> {
         let dir = work.out(&format!("apt-{suite}"));
-        let options = ["--variant", "extract", "--include", "apt", "--suite", suite, "--mirror", mirror];
-        let run = work.run(options.into_iter().chain(["--keyring", KEYRING]).map(Into::into).chain([
-            dir.as_os_str().to_owned(),
-        ]));
+        let options = [
+            "--variant",
+            "extract",
+            "--include",
+            "apt",
+            "--suite",
+            suite,
+            "--mirror",
+            mirror,
+        ];
+        let run = work.run(
+            options
+                .into_iter()
+                .chain(["--keyring", KEYRING])
+                .map(Into::into)
+                .chain([dir.as_os_str().to_owned()]),
+        );
         let done = run.limit(Duration::from_secs(600)).end()?;
         if !done.status.success() {
             return Err(failed("rootless-install", done.stderr));
         }
-        let loader = loader(&dir.join("usr")).ok_or_else(|| {
-            Error::Machine(format!("{} has no dynamic loader", dir.display()))
-        })?;
+        let loader = loader(&dir.join("usr"))
+            .ok_or_else(|| Error::Machine(format!("{} has no dynamic loader", dir.display())))?;
         let mut apt = Self {
             dir,
             loader,
@@ -58,7 +70,10 @@ impl Apt {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.loader);
-        let libraries = std::fs::read_dir(self.dir.join("usr/lib")).into_iter().flatten().flatten();
+        let libraries = std::fs::read_dir(self.dir.join("usr/lib"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let libraries: Vec<String> = libraries
             .map(|entry| entry.path())
             .filter(|path| path.is_dir())
@@ -66,7 +81,10 @@ impl Apt {
             .collect();
         command.arg("--library-path").arg(libraries.join(":"));
         command.arg(self.dir.join("usr/bin/apt-get"));
-        command.env_clear().env("LC_ALL", "C.UTF-8").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+            .env_clear()
+            .env("LC_ALL", "C.UTF-8")
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.stdin(Stdio::null());
         command
     }
@@ -78,14 +96,17 @@ impl Apt {
     pub fn ask(&self, root: &Root, solver: &str, items: &[String]) -> Result<Answer> {
         let mut command = self.command();
         command.env("APT_CONFIG", &root.configuration);
-        command.args(["-V", "--assume-no", "-oDebug::NoLocking=false", "-oAPT::Solver::Timeout=300"]);
-        // What is not there cannot be locked, which comes after all is told.
-        command.arg(format!("-oDir::Cache::Archives={}", root.dir.join("none").display()));
+        // It ends after it has told what it will do.
+        command.args(["-V", "--print-uris", "-oAPT::Solver::Timeout=300"]);
         command.arg(format!("-oAPT::Solver={solver}"));
         command.arg("install").args(items);
         let done = command.output().at(&self.loader)?;
         let said = String::from_utf8_lossy(&done.stdout);
-        Ok(answer(&said, &String::from_utf8_lossy(&done.stderr), root.setting.archs))
+        Ok(answer(
+            &said,
+            &String::from_utf8_lossy(&done.stderr),
+            root.setting.archs,
+        ))
     }
 
     /// The time of a whole simulation (`apt-get install -s`).
@@ -140,7 +161,14 @@ impl Root {
             return Ok(root);
         }
         let _ = std::fs::remove_dir_all(dir);
-        for name in ["etc", "lists/partial", "cache/archives/partial", "dpkg", "log", "none.d"] {
+        for name in [
+            "etc/preferences.d",
+            "lists/partial",
+            "cache/archives/partial",
+            "dpkg",
+            "log",
+            "none.d",
+        ] {
             let path = dir.join(name);
             std::fs::create_dir_all(&path).at(&path)?;
         }
@@ -148,11 +176,16 @@ impl Root {
         write(&root.configuration, &root.configured())?;
         write(&dir.join("dpkg/status"), "")?;
         let lines = setting.suites.iter().map(|suite| {
-            format!("deb [trusted=yes check-valid-until=no] {mirror} {suite} {}\n", setting.components)
+            format!(
+                "deb [trusted=yes check-valid-until=no] {mirror} {suite} {}\n",
+                setting.components
+            )
         });
         write(&dir.join("etc/sources.list"), &lines.collect::<String>())?;
         let mut command = Command::new("apt-get");
-        command.env("APT_CONFIG", &root.configuration).env("LC_ALL", "C.UTF-8");
+        command
+            .env("APT_CONFIG", &root.configuration)
+            .env("LC_ALL", "C.UTF-8");
         let done = command.args(["-qq", "update"]).output().at("apt-get")?;
         let said = String::from_utf8_lossy(&done.stderr).into_owned();
         if !done.status.success() || said.lines().any(|line| line.starts_with("E:")) {
@@ -230,7 +263,11 @@ fn answer(said: &str, errors: &str, archs: &[&str]) -> Answer {
             Some(entry) if section.contains("NEW packages") => {
                 chosen.extend(package(entry, archs));
             }
-            Some(entry) if ["REMOVED", "upgraded:", "DOWNGRADED"].iter().any(|word| section.contains(word)) => {
+            Some(entry)
+                if ["REMOVED", "upgraded:", "DOWNGRADED"]
+                    .iter()
+                    .any(|word| section.contains(word)) =>
+            {
                 others.push(format!("{}: {entry}", section.trim_end_matches(':')));
             }
             Some(_) => {}
@@ -244,7 +281,9 @@ fn answer(said: &str, errors: &str, archs: &[&str]) -> Answer {
             besides: others.join("; "),
         };
     }
-    let why = said.lines().skip_while(|line| !line.contains("unmet dependencies"));
+    let why = said
+        .lines()
+        .skip_while(|line| !line.contains("unmet dependencies"));
     let why = why.chain(errors.lines().filter(|line| !line.starts_with("W:")));
     Answer {
         chosen: None,
@@ -271,14 +310,19 @@ mod tests {
         let said = "Reading package lists...\nThe following additional packages will be installed:\n   libc6 (2.41)\n\
                     The following packages will be REMOVED:\n   old (1)\nThe following NEW packages will be installed:\n   \
                     hello (2.10-5)\n   libc6:i386 (2.41)\n0 upgraded, 2 newly installed, 1 to remove and 0 not upgraded.\n";
-        let found = answer(said, "E: Archives directory none is missing.\n", &["amd64", "i386"]);
+        let found = answer(said, "", &["amd64", "i386"]);
         let chosen = found.chosen.expect("chosen");
         let expected = ["hello:amd64=2.10-5", "libc6:i386=2.41"].map(str::to_owned);
         assert_eq!(chosen, BTreeSet::from(expected));
         assert_eq!(found.besides, "The following packages will be REMOVED: old (1)");
-        let said = "Reading package lists...\nThe following packages have unmet dependencies:\n x : Depends: y\n";
+        let said =
+            "Reading package lists...\nThe following packages have unmet dependencies:\n x : Depends: y\n";
         let found = answer(said, "E: Unable to correct problems\n", &["amd64"]);
         assert_eq!(found.chosen, None);
-        assert!(found.besides.ends_with("x : Depends: y / E: Unable to correct problems"));
+        assert!(
+            found
+                .besides
+                .ends_with("x : Depends: y / E: Unable to correct problems")
+        );
     }
 }

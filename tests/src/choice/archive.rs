@@ -66,7 +66,11 @@ pub fn read(lists: &Path, suites: &[&str]) -> Result<Vec<Package>> {
     }
     let mut all = Vec::new();
     for path in files {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let Some((before, index)) = name
             .strip_suffix("_Packages")
             .and_then(|name| name.rsplit_once("_binary-"))

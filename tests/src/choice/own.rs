@@ -25,7 +25,12 @@ impl Own<'_> {
     /// # Errors
     /// When the program cannot be started, or what it prints is no plan.
     pub fn ask(&self, setting: &Setting, solver: &str, items: &[String]) -> Result<(Answer, Duration)> {
-        let mut arguments = vec!["plan".to_owned(), "--json".to_owned(), "--keyring".to_owned(), KEYRING.to_owned()];
+        let mut arguments = vec![
+            "plan".to_owned(),
+            "--json".to_owned(),
+            "--keyring".to_owned(),
+            KEYRING.to_owned(),
+        ];
         let suite = setting.suites.first().copied().unwrap_or_default();
         let variant = if setting.installed { "apt" } else { "custom" };
         let archs = setting.archs.join(",");
@@ -38,7 +43,10 @@ impl Own<'_> {
             arguments.extend([option.to_owned(), value.to_owned()]);
         }
         for suite in setting.suites {
-            let line = format!("deb [check-valid-until=no] {} {suite} {}", self.mirror, setting.components);
+            let line = format!(
+                "deb [check-valid-until=no] {} {suite} {}",
+                self.mirror, setting.components
+            );
             arguments.extend(["--mirror".to_owned(), line]);
         }
         if setting.recommends {
@@ -47,15 +55,28 @@ impl Own<'_> {
         for item in items {
             arguments.extend(["--include".to_owned(), item.clone()]);
         }
-        arguments.extend(["--cache".to_owned(), self.work.path("cache").to_string_lossy().into_owned()]);
-        let done = self.work.run_plain(arguments).limit(Duration::from_secs(300)).end()?;
+        arguments.extend([
+            "--cache".to_owned(),
+            self.work.path("cache").to_string_lossy().into_owned(),
+        ]);
+        let done = self
+            .work
+            .run_plain(arguments)
+            .limit(Duration::from_secs(300))
+            .end()?;
         if !done.status.success() {
             let said = done.stderr.lines().skip_while(|line| !line.starts_with("error:"));
             let besides = said.collect::<Vec<_>>().join(" / ");
             if besides.is_empty() || besides.contains("panicked") {
                 return Err(fail(done.stderr));
             }
-            return Ok((Answer { chosen: None, besides }, done.elapsed));
+            return Ok((
+                Answer {
+                    chosen: None,
+                    besides,
+                },
+                done.elapsed,
+            ));
         }
         let plan: serde_json::Value =
             serde_json::from_slice(&done.stdout).map_err(|error| fail(error.to_string()))?;

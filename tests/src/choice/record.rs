@@ -54,8 +54,13 @@ impl Answers {
             std::fs::create_dir_all(dir).at(dir)?;
         }
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.create(true).append(true).open(&self.path).at(&self.path)?;
-        file.write_all(line(&question, &answer).as_bytes()).at(&self.path)?;
+        let mut file = options
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .at(&self.path)?;
+        file.write_all(line(&question, &answer).as_bytes())
+            .at(&self.path)?;
         self.known.insert(question, answer);
         Ok(())
     }
@@ -74,9 +79,9 @@ fn line(question: &str, answer: &Answer) -> String {
 fn parse(line: &str) -> Option<(String, Answer)> {
     let mut fields = line.strip_suffix("\tend")?.split('\t');
     let (question, chosen, besides) = (fields.next()?, fields.next()?, fields.next()?);
-    let chosen = chosen.strip_prefix('+').map(|all| -> BTreeSet<String> {
-        all.split_whitespace().map(str::to_owned).collect()
-    });
+    let chosen = chosen
+        .strip_prefix('+')
+        .map(|all| -> BTreeSet<String> { all.split_whitespace().map(str::to_owned).collect() });
     let answer = Answer {
         chosen,
         besides: besides.to_owned(),
@@ -116,7 +121,10 @@ mod tests {
         let answers = Answers::open(&path).expect("opened");
         assert_eq!(answers.of("1"), Some(&yes));
         assert_eq!(answers.of("2"), Some(&none));
-        assert_eq!(answers.of("3").map(|answer| answer.besides.as_str()), Some("because of b"));
+        assert_eq!(
+            answers.of("3").map(|answer| answer.besides.as_str()),
+            Some("because of b")
+        );
         assert_eq!(answers.of("4"), None);
         assert_eq!(answers.of("5"), Some(&yes));
         assert!(yes.agrees(&yes) && no.agrees(&no) && !yes.agrees(&none) && !no.agrees(&none));

@@ -29,7 +29,12 @@ pub const CLASSES: &[Class] = &[
     class("`name-`", "amd64", 90, negative),
     class("`name:any`", "amd64", 40, any),
     class("nothing is installed", "amd64-bare", 80, names),
-    class("nothing is installed, packages that exclude others", "amd64-bare", 60, excluding),
+    class(
+        "nothing is installed, packages that exclude others",
+        "amd64-bare",
+        60,
+        excluding,
+    ),
     class("with recommended packages", "amd64-recommends", 120, names),
     class("riscv64", "riscv64", 90, names),
     class("all components", "components", 50, names),
@@ -134,7 +139,9 @@ impl<'a> Archive<'a> {
             foreign: foreign.into_iter().collect(),
             clashes: clashes.into_iter().collect(),
             needed_by,
-            libraries: of(&|p| p.index == arch && p.field("Section") == "libs").into_iter().collect(),
+            libraries: of(&|p| p.index == arch && p.field("Section") == "libs")
+                .into_iter()
+                .collect(),
             native: native.into_iter().collect(),
         }
     }
@@ -243,7 +250,12 @@ fn negative(dice: &mut Dice, archive: &Archive<'_>) -> Vec<String> {
 
 fn any(dice: &mut Dice, archive: &Archive<'_>) -> Vec<String> {
     let is_allowed = |package: &&Package| package.text.contains("\nMulti-Arch: allowed");
-    let allowed: Vec<&str> = archive.packages.iter().filter(is_allowed).map(Package::name).collect();
+    let allowed: Vec<&str> = archive
+        .packages
+        .iter()
+        .filter(is_allowed)
+        .map(Package::name)
+        .collect();
     let from = if dice.chance(6) { &allowed } else { &archive.native };
     let mut items: Vec<String> = dice.some(from, 1, 1);
     items.iter_mut().for_each(|item| item.push_str(":any"));

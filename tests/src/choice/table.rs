@@ -47,7 +47,10 @@ fn row(name: &str, seed: &str, count: Count) -> String {
         refused,
         different,
     } = count;
-    format!("| {name} | {seed} | {} | {same} | {refused} | {different} |\n", count.all())
+    format!(
+        "| {name} | {seed} | {} | {same} | {refused} | {different} |\n",
+        count.all()
+    )
 }
 
 /// The times of one request on both sides.
@@ -77,7 +80,10 @@ pub fn times(all: &[Times]) -> String {
 /// # Errors
 /// The name of a table for which the document has no place.
 pub fn put(document: &str, name: &str, table: &str) -> Result<String, String> {
-    let (begin, end) = (format!("<!-- begin table: {name} -->\n"), format!("<!-- end table: {name} -->"));
+    let (begin, end) = (
+        format!("<!-- begin table: {name} -->\n"),
+        format!("<!-- end table: {name} -->"),
+    );
     let parts = document.split_once(&begin);
     let parts = parts.and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
     let (before, after) = parts.ok_or_else(|| format!("the document has no place for table {name}"))?;
@@ -96,7 +102,10 @@ mod tests {
             different: 0,
         };
         let table = agreement(&count);
-        assert!(table.contains("| sid |") && table.ends_with("| all |  | 2 | 1 | 1 | 0 |\n"), "{table}");
+        assert!(
+            table.contains("| sid |") && table.ends_with("| all |  | 2 | 1 | 1 | 0 |\n"),
+            "{table}"
+        );
         let document = "a\n<!-- begin table: x -->\nold\n<!-- end table: x -->\nb\n";
         let made = put(document, "x", "new\n").expect("a place");
         assert_eq!(made, document.replace("old", "new"));
