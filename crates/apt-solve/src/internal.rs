@@ -249,7 +249,8 @@ impl<'u, 'a> Marks<'u, 'a> {
             let id = self.state(slot).install;
             id.is_some_and(|id| self.universe.package(id).malformed.is_some())
         };
-        if self.slots().any(|slot| self.is_broken(slot) || malformed(slot)) {
+        let lacks = self.requested.iter().any(|id| !self.is_there(*id));
+        if lacks || self.slots().any(|slot| self.is_broken(slot) || malformed(slot)) {
             return false;
         }
         self.sweep();

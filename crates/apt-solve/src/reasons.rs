@@ -45,6 +45,21 @@ pub(crate) fn of(marks: &Marks<'_, '_>, wanted: &[PackageId]) -> SolveError {
     }
 }
 
+/// Returns the error for a package that is there and would not stay as it is.
+pub(crate) fn changed(universe: &Universe<'_>, id: PackageId, with: Option<PackageId>) -> SolveError {
+    let becomes = match with {
+        Some(other) => format!("replaced by version {}", universe.version(other)),
+        None => "removed".to_owned(),
+    };
+    SolveError::Unsatisfiable {
+        request: format!("{} {}", universe.display_name(id), universe.version(id)),
+        chain: Vec::new(),
+        reason: format!(
+            "it belongs to the packages that are installed first, and would have to be {becomes} for what is asked for"
+        ),
+    }
+}
+
 /// What lacks something in the end, where trying has found a way that apt does not.
 fn broken(marks: &Marks<'_, '_>, wanted: &[PackageId]) -> Option<SolveError> {
     let universe = marks.universe;
@@ -158,18 +173,22 @@ impl<'u, 'a> Marker<'u, 'a> {
     /// Returns one with what is installed, preferred and ruled out in other marks.
     fn like(marks: &Marks<'u, 'a>) -> Self {
         let mut marker = Self::new(marks.universe, false);
-        for number in 0..marks.universe.slots_len() as u32 {
+        let mut there = Vec::new();
+        for (state, number) in marker.states.iter_mut().zip(0..) {
             let slot = Slot(number);
-            let state = marks.state(slot);
-            if let Some(id) = state.current {
-                marker.assume(id);
-            } else if state.held {
-                marker.leave_out(slot);
-            } else if let Some(id) = state.candidate {
-                marker.prefer(id);
+            let known = marks.state(slot);
+            state.candidate = known.current.or(known.candidate).or(state.candidate);
+            state.chosen = known.current;
+            state.installed = known.current.is_some();
+            if let Some(id) = known.current {
+                there.push((slot, id));
+            } else if known.held {
+                state.candidate = None;
+                let why = "it was asked not to be installed".to_owned();
+                marker.discarded.insert(slot, why);
             }
         }
-        marker.log.clear();
+        there.into_iter().for_each(|(slot, id)| marker.note(slot, id));
         marker
     }
 
@@ -204,21 +223,6 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
     }
 
-    /// Marks a package as installed.
-    fn assume(&mut self, id: PackageId) {
-        let slot = self.universe.slot_of(id);
-        let state = self.state(slot);
-        self.set(
-            slot,
-            SlotState {
-                candidate: Some(id),
-                chosen: Some(id),
-                installed: true,
-                ..state
-            },
-        );
-    }
-
     fn is_chosen(&self, id: PackageId) -> bool {
         self.state(self.universe.slot_of(id)).chosen == Some(id)
     }
@@ -239,22 +243,6 @@ impl<'u, 'a> Marker<'u, 'a> {
                     ..state
                 },
             );
-        }
-    }
-
-    /// Rules a package out, unless it is there already.
-    fn leave_out(&mut self, slot: Slot) {
-        let state = self.state(slot);
-        if state.chosen.is_none() {
-            self.set(
-                slot,
-                SlotState {
-                    candidate: None,
-                    ..state
-                },
-            );
-            self.discarded
-                .insert(slot, "it was asked not to be installed".to_owned());
         }
     }
 

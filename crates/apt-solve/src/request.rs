@@ -204,10 +204,17 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         .collect();
     present.iter().for_each(|id| marks.assume(*id));
     let mut include = Vec::new();
+    // Names that are asked for as they are.
+    let mut exact: HashSet<PackageId> = HashSet::new();
     let (mut unknown, mut left, mut named) = (Vec::new(), Vec::new(), Named::default());
     for text in &request.include {
         match item(universe, &mut named, text) {
             Ok(Item::Install(found)) => {
+                if let [only] = found.as_slice()
+                    && text.trim().starts_with(universe.package(*only).name)
+                {
+                    exact.insert(*only);
+                }
                 for id in found {
                     if !include.contains(&id) {
                         include.push(id);
@@ -223,6 +230,8 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         1 => return unknown.pop().map_or(Ok(Selection::default()), Err),
         _ => return Err(SolveError::Several(unknown)),
     }
+    // What is asked for by its name is installed, also where it is asked to be left out.
+    left.retain(|id| !exact.contains(id));
     include.retain(|id| !left.contains(id));
     named.versions.iter().for_each(|id| marks.prefer(*id));
     if matches!(request.variant, Variant::Extract | Variant::Custom) {
@@ -333,7 +342,10 @@ fn solve(
         }
     };
     match solved {
-        true => Ok(()),
+        true => marks
+            .changed()
+            .next()
+            .map_or(Ok(()), |(id, with)| Err(reasons::changed(universe, id, with))),
         false => Err(reasons::of(marks, wanted)),
     }
 }

@@ -191,8 +191,7 @@ impl<'m, 'u, 'a> Solver<'m, 'u, 'a> {
             }
         }
         let mut touched: Vec<Slot> = self.marks.slots().chain(self.marks.left_out()).collect();
-        let numbers: HashMap<Slot, _> = touched.iter().copied().zip(universe.mentions(&touched)).collect();
-        touched.sort_by_key(|slot| numbers.get(slot).copied());
+        touched.sort_by_key(|slot| universe.cache_place(*slot));
         let mut seen = HashSet::new();
         touched.retain(|slot| seen.insert(*slot));
         touched.into_iter().all(|slot| self.ask_for(slot, removes)) && self.propagate()

@@ -1,6 +1,7 @@
 //! Small archives and the choices from them.
 
 mod items;
+mod resolvers;
 
 use super::*;
 use deb_index::{Malformed, Packages};

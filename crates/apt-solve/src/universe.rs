@@ -18,7 +18,8 @@ use super::package::{Package, PackageId};
 use deb_index::{IndexInput, IndexRecord};
 use deb_types::MultiArch;
 use smallvec::SmallVec;
-pub(crate) use targets::MentionRank;
+pub(crate) use targets::CachePlace;
+use targets::Mentions;
 
 /// One name for one architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +104,8 @@ pub struct Universe<'a> {
     by_name: HashMap<&'a str, u32>,
     /// Numbers of the packages of each index.
     loaded: Vec<LoadedIndex>,
+    /// First mentions in each index, as far as it was walked over.
+    walked: Vec<OnceLock<Mentions<'a>>>,
 }
 
 impl<'a> Universe<'a> {
@@ -135,6 +138,7 @@ impl<'a> Universe<'a> {
             names: Vec::new(),
             by_name: HashMap::new(),
             loaded: Vec::new(),
+            walked: Vec::new(),
         };
         for (number, index) in indexes.iter().enumerate() {
             if index.architecture == "all" || universe.archs.contains(&index.architecture) {
@@ -144,6 +148,7 @@ impl<'a> Universe<'a> {
             }
         }
         universe.parsed.resize_with(universe.records.len(), OnceLock::new);
+        universe.walked.resize_with(indexes.len(), OnceLock::new);
         universe.order_versions();
         universe
     }

@@ -173,9 +173,7 @@ impl Comparison<'_> {
             let date = text.lines().find_map(|line| line.strip_prefix("Date: "));
             state += &format!("{suite}:{};", date.unwrap_or_default().replace(' ', "_"));
         }
-        // Sources have the mirror's address.
-        let mark = format!("{state}{}", self.own.mirror);
-        let root = Root::make(&self.kept.join(setting.name), setting, &self.own.mirror, &mark)?;
+        let root = Root::make(&self.kept.join(setting.name), setting, &self.own.mirror, &state)?;
         Ok((root, state))
     }
 

@@ -105,11 +105,7 @@ impl Own<'_> {
         if !setting.installed {
             return Ok(BTreeSet::new());
         }
-        let plain = Setting {
-            recommends: false,
-            ..*setting
-        };
-        let (answer, _) = self.ask(&plain, "internal", &[])?;
+        let (answer, _) = self.ask(setting, "internal", &[])?;
         answer.chosen.ok_or_else(|| fail(answer.besides))
     }
 }

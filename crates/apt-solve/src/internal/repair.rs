@@ -2,13 +2,13 @@
 //! others installed for them (`pkgProblemResolver::ResolveInternal`).
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::scores::Scores;
 use super::{Marks, Mode};
 use crate::package::PackageId;
 use crate::relations::{Group, Kind};
-use crate::universe::Slot;
+use crate::universe::{CachePlace, Slot};
 
 /// How often all packages are looked at.
 const ROUNDS: usize = 20;
@@ -19,6 +19,8 @@ enum Unwind {
     Remove,
     Keep,
 }
+
+type Place<'a> = (Reverse<i64>, CachePlace<'a>);
 
 struct Repair {
     scores: Scores,
@@ -51,7 +53,7 @@ enum Looked {
     Enough,
 }
 
-impl Marks<'_, '_> {
+impl<'a> Marks<'_, 'a> {
     pub(super) fn repair(&mut self, requested: &[PackageId]) {
         let broken = |marks: &Self| marks.slots().any(|slot| marks.is_broken(slot));
         if !broken(self) {
@@ -60,7 +62,9 @@ impl Marks<'_, '_> {
         let mut marked: HashSet<Slot> = HashSet::new();
         loop {
             let mut again = false;
-            for slot in self.slots().collect::<Vec<_>>() {
+            let mut all: Vec<Slot> = self.slots().collect();
+            all.sort_by_key(|slot| self.universe.cache_place(*slot));
+            for slot in all {
                 if self.state(slot).mode == Mode::Install {
                     marked.insert(slot);
                     continue;
@@ -83,13 +87,12 @@ impl Marks<'_, '_> {
             changed: true,
         };
         let places = repair.scores.clone();
-        let mut numbers = HashMap::new();
         while repair.changed && repair.round < ROUNDS {
             repair.changed = false;
             let mut seen = HashSet::new();
             // What is marked meanwhile has its place among the others, too.
             let mut last = None;
-            while let Some((place, slot)) = self.next(&places, &mut numbers, last.as_ref(), &seen) {
+            while let Some((place, slot)) = self.next(&places, last.as_ref(), &seen) {
                 last = Some(place);
                 seen.insert(slot);
                 self.reinstate(slot, &marked);
@@ -107,19 +110,16 @@ impl Marks<'_, '_> {
         }
     }
 
-    /// The next package by score, and of equals by apt's numbers.
+    /// The next package by score, and of equals by its place in apt's cache.
     fn next(
         &self,
         places: &Scores,
-        numbers: &mut HashMap<Slot, crate::universe::MentionRank>,
-        last: Option<&(Reverse<i64>, crate::universe::MentionRank)>,
+        last: Option<&Place<'a>>,
         seen: &HashSet<Slot>,
-    ) -> Option<((Reverse<i64>, crate::universe::MentionRank), Slot)> {
-        let new: Vec<Slot> = self.slots().filter(|slot| !numbers.contains_key(slot)).collect();
-        numbers.extend(new.iter().copied().zip(self.universe.mentions(&new)));
+    ) -> Option<(Place<'a>, Slot)> {
         let place = |slot: Slot| {
-            let number = numbers.get(&slot).copied().unwrap_or((u32::MAX, 0, 0));
-            (Reverse(places.get(&slot).copied().unwrap_or(0)), number)
+            let score = places.get(&slot).copied().unwrap_or(0);
+            (Reverse(score), self.universe.cache_place(slot))
         };
         self.slots()
             .filter(|slot| !seen.contains(slot))

@@ -29,8 +29,7 @@ impl Marks<'_, '_> {
     pub(super) fn scores(&self, requested: &[PackageId]) -> Scores {
         let universe = self.universe;
         let mut there: Vec<Slot> = self.slots().collect();
-        let numbers: HashMap<Slot, _> = there.iter().copied().zip(universe.mentions(&there)).collect();
-        there.sort_by_key(|slot| numbers.get(slot).copied());
+        there.sort_by_key(|slot| universe.cache_place(*slot));
         let mut scores = Scores::new();
         for slot in &there {
             let state = self.state(*slot);

@@ -92,6 +92,7 @@ pub(super) fn by_name(universe: &Universe<'_>, text: &str, request: &str) -> Res
             let mut providers: Vec<PackageId> = universe
                 .providers(name)
                 .into_iter()
+                .filter(|id| universe.slot_candidate(universe.slot_of(*id)) == *id)
                 .map(|id| universe.slot_of(id))
                 .filter(|slot| arch.unwrap_or(0) == universe.slot_arch(*slot))
                 .map(|slot| universe.slot_candidate(slot))

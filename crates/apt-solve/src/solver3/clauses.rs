@@ -172,25 +172,26 @@ impl Solver<'_, '_, '_> {
     }
 
     fn translate(&mut self, id: PackageId, dependency: &Dependency, key: Key, reason: Var) -> Clause {
-        let nothing = |key| Clause {
+        // Without a key: for apt what decides nothing is no dependency, and comes again with each version.
+        let nothing = || Clause {
             reason: Some(reason),
             turn: Turn::Satisfy,
             solutions: Vec::new(),
             optional: true,
             negative: false,
-            key: Some(key),
+            key: None,
         };
         let groups = self.marks.relations.of(id);
         let Dependency::Group(number) = dependency else {
-            return nothing(key);
+            return nothing();
         };
         let Some(group) = groups.get(*number) else {
-            return nothing(key);
+            return nothing();
         };
         let owner = self.marks.universe.slot_of(id);
         let is_there = self.marks.state(owner).current.is_some();
         if !is_there && !self.marks.is_important(group) {
-            return nothing(key);
+            return nothing();
         }
         let mut clause = Clause {
             reason: Some(reason),
@@ -198,7 +199,7 @@ impl Solver<'_, '_, '_> {
             solutions: self.solutions(group, owner),
             optional: !group.kind.is_critical(),
             negative: group.kind.is_negative(),
-            key: Some(key.clone()),
+            key: Some(key),
         };
         let current = |var: &Var| self.marks.state(self.slot(*var)).current.is_some();
         clause.solutions.sort_by_key(|var| !current(var));
@@ -210,7 +211,7 @@ impl Solver<'_, '_, '_> {
             clause.turn = Turn::Obsolete;
         }
         if clause.optional && is_there && !self.keep_optional(group, &mut clause) {
-            return nothing(key);
+            return nothing();
         }
         clause
     }
