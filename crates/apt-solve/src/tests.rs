@@ -181,6 +181,7 @@ fn versions_suites_and_priorities() {
     assert_eq!(chosen(&inputs, "a"), ["a=2"]);
     assert_eq!(chosen(&inputs, "a=1"), ["a=1"]);
     assert_eq!(chosen(&inputs, "a/old"), ["a=1"]);
+    assert_eq!(chosen(&inputs, "a=1*"), ["a=1"]);
     inputs[1].priority = 1;
     assert_eq!(chosen(&inputs, "a"), ["a=1"]);
     assert_eq!(chosen(&inputs, "b/new"), ["b=2", "a=2"]);

@@ -9,16 +9,16 @@ use deb_types::MultiArch;
 
 /// What the marks of one package's relations go by.
 #[derive(Clone, Copy)]
-struct Way {
-    depth: usize,
-    by_user: bool,
+pub(super) struct Way {
+    pub(super) depth: usize,
+    pub(super) by_user: bool,
     /// Whether it was protected before, so that what it needs is protected too.
-    protects: bool,
+    pub(super) protects: bool,
 }
 
 impl Way {
     /// Whether the first failure ends the attempt.
-    fn fails_early(self) -> bool {
+    pub(super) fn fails_early(self) -> bool {
         !self.protects && !self.by_user
     }
 }
@@ -28,8 +28,11 @@ impl Marks<'_, '_> {
     /// something was not stays marked.
     pub(super) fn install(&mut self, slot: Slot, dependencies: bool, depth: usize, by_user: bool) -> bool {
         let state = self.state(slot);
-        let stays = state.protected && state.mode == Mode::Keep && state.candidate == state.current;
-        if !(stays && state.candidate.is_some()) && !self.may_become(Mode::Install, slot, depth, by_user) {
+        let stays = state.protected
+            && state.mode == Mode::Keep
+            && state.candidate.is_some()
+            && state.candidate == state.current;
+        if !stays && !self.may_become(Mode::Install, slot, depth, by_user) {
             return false;
         }
         let Some(candidate) = state.candidate else {
@@ -195,79 +198,6 @@ impl Marks<'_, '_> {
         !seen || satisfied
     }
 
-    /// Other packages give way to one that excludes them: what is new is kept out, what is installed is upgraded or removed.
-    fn give_way(
-        &mut self,
-        groups: Vec<&Group<'_>>,
-        way: Way,
-        to_upgrade: &mut Vec<Slot>,
-        to_remove: &mut Vec<Slot>,
-    ) -> bool {
-        let mut well = true;
-        let mut bad: Vec<Slot> = Vec::new();
-        for group in groups {
-            for id in self.solutions(group, Which::Candidates) {
-                let other = self.universe.slot_of(id);
-                let state = self.state(other);
-                if state.candidate != Some(id) {
-                    continue;
-                }
-                let done = if state.current == Some(id) {
-                    self.remove_installed(other, way, to_remove)
-                } else if state.mode == Mode::Install && !self.keep(other, way.depth) {
-                    false
-                } else {
-                    if way.protects {
-                        self.discard_candidate(other);
-                        if state.current.is_none() {
-                            self.change(other, |state| state.protected = true);
-                        }
-                    } else {
-                        bad.push(other);
-                    }
-                    true
-                };
-                if !done {
-                    well = false;
-                    if way.fails_early() {
-                        return false;
-                    }
-                }
-            }
-            for id in self.solutions(group, Which::Installed) {
-                let other = self.universe.slot_of(id);
-                let state = self.state(other);
-                if state.candidate.is_some() && state.candidate != Some(id) && !bad.contains(&other) {
-                    to_upgrade.push(other);
-                } else if state.candidate != state.current && !self.remove_installed(other, way, to_remove) {
-                    well = false;
-                    if way.fails_early() {
-                        return false;
-                    }
-                }
-            }
-        }
-        well
-    }
-
-    fn remove_installed(&mut self, slot: Slot, way: Way, to_remove: &mut Vec<Slot>) -> bool {
-        if !way.protects {
-            if self.state(slot).mode != Mode::Delete {
-                if !self.may_become(Mode::Delete, slot, way.depth, false) {
-                    return false;
-                }
-                to_remove.push(slot);
-            }
-            return true;
-        }
-        if self.state(slot).mode != Mode::Delete && !self.delete(slot, way.depth + 1) {
-            return false;
-        }
-        self.discard_candidate(slot);
-        self.change(slot, |state| state.protected = true);
-        true
-    }
-
     /// Adds the installed packages that need the installed version of a package that is replaced.
     fn dependents(&self, slot: Slot, id: PackageId, to_remove: &[Slot], to_upgrade: &mut Vec<Slot>) {
         let Some(current) = self.state(slot).current else {
@@ -353,7 +283,7 @@ impl Marks<'_, '_> {
         self.discard_candidate(slot);
     }
 
-    fn discard_candidate(&mut self, slot: Slot) {
+    pub(super) fn discard_candidate(&mut self, slot: Slot) {
         let install = self.state(slot).install;
         self.set_candidate(slot, install);
     }

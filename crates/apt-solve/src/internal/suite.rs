@@ -12,10 +12,10 @@ impl Marks<'_, '_> {
     /// Makes a version the candidate, and for each dependency that no candidate satisfies that of the suite.
     pub(crate) fn prefer_suite(&mut self, id: PackageId, in_suite: &InSuite<'_>) {
         let mut changed = vec![id];
-        self.from_suite(id, in_suite, &mut changed, 0);
+        self.take_from_suite(id, in_suite, &mut changed, 0);
     }
 
-    fn from_suite(
+    fn take_from_suite(
         &mut self,
         id: PackageId,
         in_suite: &InSuite<'_>,
@@ -74,7 +74,7 @@ impl Marks<'_, '_> {
                 return true;
             }
             changed.push(version);
-            if self.from_suite(version, in_suite, changed, depth + 1) {
+            if self.take_from_suite(version, in_suite, changed, depth + 1) {
                 return true;
             }
             if is_last {

@@ -1,5 +1,6 @@
 //! Names of packages as users write them: `name`, `name:arch`, `name=version` and `name/suite`.
 
+use super::items::glob;
 use crate::error::SolveError;
 use crate::package::PackageId;
 use crate::universe::{Slot, Universe};
@@ -29,7 +30,12 @@ pub(super) fn resolve(
     let text = text.trim();
     if let Some((name, version)) = text.split_once('=') {
         let found = versions_of(universe, name, text)?;
-        let exact = found.iter().find(|id| universe.package(**id).version == version);
+        let pattern = version.contains(['*', '?', '[']).then(|| glob(version));
+        let pattern = pattern.and_then(|pattern| regex::Regex::new(&pattern).ok());
+        let exact = found.iter().find(|id| {
+            let is = universe.version(**id);
+            is == version || pattern.as_ref().is_some_and(|pattern| pattern.is_match(is))
+        });
         let id = *exact.ok_or_else(|| no_version(universe, name, version, &found))?;
         named.versions.push(id);
         return Ok(id);
