@@ -2,6 +2,7 @@
 //!
 //! * [`setting`] is what a request is made in: architectures, suites, and what is installed already;
 //! * [`requests`] makes requests of every class from seeds;
+//! * [`small`] makes archives of its own, and requests of those;
 //! * [`apt`] is the suite's own apt, in a directory, and what it answers;
 //! * [`own`] is what this program answers;
 //! * [`record`] keeps what came of it, and [`table`] tells.
@@ -12,6 +13,7 @@ pub mod own;
 pub mod record;
 pub mod requests;
 pub mod setting;
+pub mod small;
 pub mod table;
 
 use std::collections::BTreeSet;

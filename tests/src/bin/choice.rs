@@ -1,6 +1,6 @@
 //! Compares this program's choice of packages with that of the suite's own apt, on seeded requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ use rootless_install_tests::choice::own::Own;
 use rootless_install_tests::choice::record::{Answers, question};
 use rootless_install_tests::choice::requests::{Archive, CLASSES, Class, of};
 use rootless_install_tests::choice::setting::{self, SETTINGS, Setting};
+use rootless_install_tests::choice::small::{self, ARCHIVES, Small};
 use rootless_install_tests::choice::table::{self, Count, Times};
 use rootless_install_tests::choice::{Answer, Request};
 use rootless_install_tests::error::At as _;
@@ -112,6 +113,7 @@ fn run(options: &Options) -> Result<usize> {
         own: Own {
             work: &real.work,
             mirror: real.mirror.url(),
+            options: "check-valid-until=no",
         },
         answers: Answers::open(&kept.join("answers"))?,
         real: &real,
@@ -144,6 +146,13 @@ fn run(options: &Options) -> Result<usize> {
         if !classes.is_empty() {
             comparison.setting(setting, &classes, options, &mut counts)?;
         }
+    }
+    let named = options
+        .classes
+        .iter()
+        .any(|word| small::CLASS.contains(word.as_str()));
+    if named || (options.classes.is_empty() && !options.times) {
+        comparison.small(options, &mut counts)?;
     }
     let made = table::agreement(&|name| counts.get(name).copied().unwrap_or_default());
     if !counts.is_empty() {
@@ -189,34 +198,77 @@ impl Comparison<'_> {
         let archive = Archive::new(&packages, setting.archs.first().copied().unwrap_or_default());
         let installed = self.own.installed(setting)?;
         root.install(&packages, &installed)?;
-        let who = format!("apt-{}-{}", self.apt.version, options.solver);
+        let own = Own {
+            mirror: self.own.mirror.clone(),
+            ..self.own
+        };
         for class in classes {
             for request in of(class, &archive).iter().take(options.count) {
-                let question = question(&who, &state, request);
-                let theirs = match self.answers.of(&question) {
-                    Some(known) => known.clone(),
-                    None => {
-                        let answer = self.apt.ask(&root, &options.solver, &request.items)?;
-                        self.answers.add(question, answer.clone())?;
-                        answer
-                    }
-                };
-                if options.apt_only {
-                    continue;
-                }
-                let (mut own, _) = self.own.ask(setting, &options.solver, &request.items)?;
-                if let Some(chosen) = &mut own.chosen {
-                    chosen.retain(|package| !installed.contains(package));
-                }
-                let count = counts.entry(class.name).or_default();
-                match (own.agrees(&theirs), &own.chosen) {
-                    (true, Some(_)) => count.same += 1,
-                    (true, None) => count.refused += 1,
-                    (false, _) => {
-                        count.different += 1;
-                        tell(request, &own, &theirs);
-                    }
-                }
+                let asked = (setting, &root, state.as_str());
+                self.compare(asked, &own, request, options, counts, &installed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The archives that are made for this.
+    fn small(&mut self, options: &Options, counts: &mut BTreeMap<&'static str, Count>) -> Result<()> {
+        for number in 0..ARCHIVES.min(options.count) {
+            let small = Small::new(number);
+            let dir = self.real.work.make_dir(&format!("small-{number}"))?;
+            let root = Root::small(&dir, &small)?;
+            let own = Own {
+                work: &self.real.work,
+                mirror: format!("file:{}", dir.join("archive").display()),
+                options: "trusted=yes",
+            };
+            let state = format!("small-{number}");
+            for request in &small.requests {
+                let asked = (&small.setting, &root, state.as_str());
+                self.compare(asked, &own, request, options, counts, &BTreeSet::new())?;
+            }
+            let _ = std::fs::remove_dir_all(&dir);
+        }
+        Ok(())
+    }
+
+    /// Asks both, and counts.
+    fn compare(
+        &mut self,
+        (setting, root, state): (&Setting, &Root, &str),
+        own: &Own<'_>,
+        request: &Request,
+        options: &Options,
+        counts: &mut BTreeMap<&'static str, Count>,
+        installed: &BTreeSet<String>,
+    ) -> Result<()> {
+        let question = question(
+            &format!("apt-{}-{}", self.apt.version, options.solver),
+            state,
+            request,
+        );
+        let theirs = match self.answers.of(&question) {
+            Some(known) => known.clone(),
+            None => {
+                let answer = self.apt.ask(root, &options.solver, &request.items)?;
+                self.answers.add(question, answer.clone())?;
+                answer
+            }
+        };
+        if options.apt_only {
+            return Ok(());
+        }
+        let (mut answer, _) = own.ask(setting, &options.solver, &request.items)?;
+        if let Some(chosen) = &mut answer.chosen {
+            chosen.retain(|package| !installed.contains(package));
+        }
+        let count = counts.entry(request.class).or_default();
+        match (answer.agrees(&theirs), &answer.chosen) {
+            (true, Some(_)) => count.same += 1,
+            (true, None) => count.refused += 1,
+            (false, _) => {
+                count.different += 1;
+                tell(request, &answer, &theirs);
             }
         }
         Ok(())

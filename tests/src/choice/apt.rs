@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::setting::Setting;
+use super::small::Small;
 use super::{Answer, archive};
 use crate::error::At as _;
 use crate::program::Workplace;
@@ -160,21 +161,8 @@ impl Root {
         if std::fs::read_to_string(&mark).is_ok_and(|have| have == state) {
             return Ok(root);
         }
-        let _ = std::fs::remove_dir_all(dir);
-        for name in [
-            "etc/preferences.d",
-            "lists/partial",
-            "cache/archives/partial",
-            "dpkg",
-            "log",
-            "none.d",
-        ] {
-            let path = dir.join(name);
-            std::fs::create_dir_all(&path).at(&path)?;
-        }
+        let root = Self::empty(dir, setting)?;
         let write = |path: &Path, text: &str| std::fs::write(path, text).at(path);
-        write(&root.configuration, &root.configured())?;
-        write(&dir.join("dpkg/status"), "")?;
         let lines = setting.suites.iter().map(|suite| {
             format!(
                 "deb [trusted=yes check-valid-until=no] {mirror} {suite} {}\n",
@@ -192,6 +180,48 @@ impl Root {
             return Err(failed("apt-get update", said));
         }
         write(&mark, state)?;
+        Ok(root)
+    }
+
+    /// Makes one with a small archive of one's own, whose files are below `archive` in it.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn small(dir: &Path, small: &Small) -> Result<Self> {
+        let root = Self::empty(dir, &small.setting)?;
+        small.write(&dir.join("archive"), &dir.join("lists"))?;
+        let lines = small
+            .setting
+            .suites
+            .iter()
+            .map(|suite| format!("deb [trusted=yes] http://archive {suite} main\n"));
+        let path = dir.join("etc/sources.list");
+        std::fs::write(&path, lines.collect::<String>()).at(&path)?;
+        Ok(root)
+    }
+
+    /// Makes one without sources.
+    fn empty(dir: &Path, setting: &Setting) -> Result<Self> {
+        let root = Self {
+            dir: dir.to_path_buf(),
+            configuration: dir.join("apt.conf"),
+            setting: *setting,
+        };
+        let _ = std::fs::remove_dir_all(dir);
+        for name in [
+            "etc/preferences.d",
+            "lists/partial",
+            "cache/archives/partial",
+            "dpkg",
+            "log",
+            "none.d",
+        ] {
+            let path = dir.join(name);
+            std::fs::create_dir_all(&path).at(&path)?;
+        }
+        let write = |path: &Path, text: &str| std::fs::write(path, text).at(path);
+        write(&root.configuration, &root.configured())?;
+        write(&dir.join("dpkg/status"), "")?;
         Ok(root)
     }
 

@@ -17,6 +17,8 @@ pub struct Own<'a> {
     pub work: &'a Workplace,
     /// The archive.
     pub mirror: String,
+    /// Options of its sources.
+    pub options: &'static str,
 }
 
 impl Own<'_> {
@@ -44,8 +46,8 @@ impl Own<'_> {
         }
         for suite in setting.suites {
             let line = format!(
-                "deb [check-valid-until=no] {} {suite} {}",
-                self.mirror, setting.components
+                "deb [{}] {} {suite} {}",
+                self.options, self.mirror, setting.components
             );
             arguments.extend(["--mirror".to_owned(), line]);
         }

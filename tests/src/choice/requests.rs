@@ -156,6 +156,12 @@ impl<'a> Archive<'a> {
 pub struct Dice(u64);
 
 impl Dice {
+    /// Begins with a number.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -183,7 +189,8 @@ impl Dice {
         found
     }
 
-    fn chance(&mut self, of_ten: usize) -> bool {
+    /// Whether something happens that does so often of ten times.
+    pub fn chance(&mut self, of_ten: usize) -> bool {
         self.below(10) < of_ten
     }
 }

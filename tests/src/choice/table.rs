@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::requests::CLASSES;
+use super::small;
 
 /// What came of the requests of a class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,15 +29,17 @@ pub fn agreement(counts: &dyn Fn(&str) -> Count) -> String {
         "| class | seed | requests | the same packages | both refuse | differ |\n|---|--:|--:|--:|--:|--:|\n",
     );
     let mut sum = Count::default();
-    for class in CLASSES {
-        let count = counts(class.name);
+    let small = (small::CLASS, format!("0 to {}", small::ARCHIVES - 1));
+    let classes = CLASSES.iter().map(|class| (class.name, class.seed.to_string()));
+    for (name, seed) in classes.chain([small]) {
+        let count = counts(name);
         if count.all() == 0 {
             continue;
         }
         sum.same += count.same;
         sum.refused += count.refused;
         sum.different += count.different;
-        out += &row(class.name, &class.seed.to_string(), count);
+        out += &row(name, &seed, count);
     }
     out + &row("all", "", sum)
 }
