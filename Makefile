@@ -1,6 +1,6 @@
 # The commands of every day; each is a script or some cargo commands.
 
-.PHONY: all setup check deny package test bench boots fidelity dpkg-tests fstests fuzz kills pjdfstest clean
+.PHONY: all setup check deny package test bench boots choice fidelity dpkg-tests fstests fuzz kills pjdfstest clean
 
 all:
 	cargo build --release
@@ -27,6 +27,10 @@ bench: all
 # Systems of several architectures in qemu; may be stopped and begun again.
 boots: all
 	scripts/boots $(BOOTS)
+
+# Requests to apt and to this program, which should choose the same; may be stopped and begun again.
+choice:
+	scripts/choice $(CHOICE)
 
 fidelity:
 	scripts/fidelity $(FIDELITY)

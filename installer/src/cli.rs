@@ -12,6 +12,7 @@ mod build;
 pub mod cache;
 mod change;
 mod check;
+pub mod choice_args;
 mod choices;
 mod console;
 mod described;

@@ -146,8 +146,18 @@ pub struct LockedRequest {
     pub merged_usr: String,
     /// Whether recommended packages are installed as well.
     pub recommends: bool,
+    /// Whether suggested packages are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suggests: bool,
+    /// Resolver that has chosen; the first of apt's where it is not said.
+    #[serde(default = "internal")]
+    pub solver: String,
     /// Release of mmdebstrap whose result it is.
     pub mmdebstrap: String,
+}
+
+fn internal() -> String {
+    apt_solve::Solver::default().to_string()
 }
 
 /// A sources file of the target.

@@ -147,6 +147,11 @@ impl Preferences {
         self.default_release = Some(release.to_owned());
     }
 
+    /// The same, where none is preferred yet.
+    pub fn prefer_release_by_default(&mut self, release: &str) {
+        self.default_release.get_or_insert_with(|| release.to_owned());
+    }
+
     /// Gives priorities to indexes of archives, which have those of their Release files.
     ///
     /// # Errors

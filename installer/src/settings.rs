@@ -10,7 +10,7 @@ use crate::preferences::Preferences;
 use crate::preseed::Selections;
 use crate::sbom::SbomFormat;
 use crate::target_spec::TargetSpec;
-use apt_solve::{Mmdebstrap, Variant};
+use apt_solve::{Mmdebstrap, Solver, Universe, Variant};
 use deb_arch::Architecture;
 use deb_archive::{Connections, Snapshot, SourceList, target_files, without_passwords};
 use script_host::ScriptSettings;
@@ -39,8 +39,12 @@ pub struct Settings {
     pub include: Vec<String>,
     /// Packages that the target has already: names, versions and architectures.
     pub present: Vec<(String, String, String)>,
+    /// Resolver that decides; none for that of the suite's apt-get.
+    pub solver: Option<Solver>,
     /// Whether recommended packages are installed as well.
     pub install_recommends: bool,
+    /// Whether suggested packages are installed as well.
+    pub install_suggests: bool,
     /// What is asked for besides.
     pub additions: Additions,
     /// What the system is to be beside its packages.
@@ -268,6 +272,14 @@ impl NativeTools {
 }
 
 impl Settings {
+    /// Returns the resolver that is asked for, or that of the suite's apt-get.
+    pub fn solver(&self, universe: &Universe<'_>) -> Solver {
+        match self.solver {
+            Some(solver) => solver.in_suite(universe),
+            None => Solver::of_suite(universe),
+        }
+    }
+
     /// Whether nothing is run: packages are extracted, and there are no hooks.
     pub fn runs_nothing(&self) -> bool {
         (self.variant == Variant::Extract || self.additions.download_only) && self.hooks.is_empty()

@@ -14,6 +14,7 @@
 //! * [`attack`] is a script that means harm;
 //! * [`in_place`] calls the program as dpkg;
 //! * [`bench`](mod@bench) measures what a root filesystem takes, beside others;
+//! * [`choice`] compares the choice of packages with that of the suite's apt;
 //! * [`workspace`] knows the packages of the workspace, whose structure and documents are checked;
 //! * [`suite`] runs all test programs at once;
 //! * [`probe`] says what a machine lacks for a test, [`scenario`](mod@scenario) declares one.
@@ -26,6 +27,7 @@ pub mod attack;
 pub mod base;
 pub mod bench;
 pub mod certificates;
+pub mod choice;
 pub mod compare;
 pub mod deb;
 pub mod disk;

@@ -51,13 +51,17 @@
 
 mod closure;
 mod error;
-mod mark;
+mod internal;
 mod missing;
 mod mmdebstrap;
 mod order;
 mod package;
 mod plan;
+mod reasons;
+mod relations;
 mod request;
+mod solver;
+mod solver3;
 mod step;
 mod universe;
 
@@ -70,6 +74,7 @@ pub use mmdebstrap::{Mmdebstrap, NotMmdebstrap};
 pub use package::{DependencyKind, Package, PackageId};
 pub use plan::{Phase, Plan, PlanDisplay};
 pub use request::{Request, Selection, Variant, choose};
+pub use solver::{NotSolver, Solver};
 pub use step::Step;
 pub use universe::{Pin, Universe};
 

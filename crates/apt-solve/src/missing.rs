@@ -7,9 +7,9 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::error::SolveError;
-use super::mark::Marker;
 use super::package::PackageId;
 use super::request::items::{Item, item};
+use super::request::names::Named;
 use super::request::{Request, Selection, Variant, choose, with_deep_stack};
 use super::universe::Universe;
 use deb_types::relation::display_alternatives;
@@ -70,11 +70,15 @@ pub fn choose_available<'a>(
             }
             Err(error) => error,
         };
+        let first = match &error {
+            SolveError::Several(all) => all.first().unwrap_or(&error),
+            one => one,
+        };
         let SolveError::Unsatisfiable {
             request: named,
             chain,
             reason,
-        } = &error
+        } = first
         else {
             return Err(error);
         };
@@ -123,12 +127,12 @@ fn found(
 ) -> Result<(Request, HashSet<PackageId>, Missing), SolveError> {
     let mut left = request.clone();
     let mut items = Vec::new();
-    let mut marker = Marker::new(universe, request.install_recommends);
+    let mut named = Named::default();
     let mut roots: Vec<PackageId> = Vec::new();
     let mut asked: Vec<(String, Vec<PackageId>)> = Vec::new();
     left.include.clear();
     for text in &request.include {
-        match item(universe, &mut marker, text) {
+        match item(universe, &mut named, text) {
             Ok(Item::Install(found)) => {
                 roots.extend(&found);
                 asked.push((text.clone(), found));

@@ -60,12 +60,16 @@ pub struct Package<'a> {
     pub section: &'a str,
     /// Name of the source package.
     pub source: &'a str,
+    /// Version of the source package, where `Source` says that it is another than the package's.
+    pub source_version: Option<&'a str>,
     /// `Pre-Depends`.
     pub pre_depends: Vec<Alternatives<'a>>,
     /// `Depends`.
     pub depends: Vec<Alternatives<'a>>,
     /// `Recommends`.
     pub recommends: Vec<Alternatives<'a>>,
+    /// `Suggests`.
+    pub suggests: Vec<Alternatives<'a>>,
     /// `Conflicts`.
     pub conflicts: Vec<Relation<'a>>,
     /// `Breaks`.
@@ -93,6 +97,11 @@ pub struct Package<'a> {
 }
 
 impl<'a> Package<'a> {
+    /// Returns the version of the source package.
+    pub fn source_version(&self) -> &'a str {
+        self.source_version.unwrap_or(self.version)
+    }
+
     /// Returns the positive dependencies in the order apt considers them.
     pub fn dependencies(&self) -> impl Iterator<Item = (DependencyKind, &Alternatives<'a>)> {
         let with = |kind| move |group| (kind, group);
@@ -127,9 +136,11 @@ impl<'a> Package<'a> {
             priority: "",
             section: "",
             source: name,
+            source_version: None,
             pre_depends: Vec::new(),
             depends: Vec::new(),
             recommends: Vec::new(),
+            suggests: Vec::new(),
             conflicts: Vec::new(),
             breaks: Vec::new(),
             replaces: Vec::new(),
@@ -163,6 +174,7 @@ impl<'a> Package<'a> {
             "pre-depends" => self.pre_depends = groups("Pre-Depends"),
             "depends" => self.depends = groups("Depends"),
             "recommends" => self.recommends = groups("Recommends"),
+            "suggests" => self.suggests = groups("Suggests"),
             "conflicts" => self.conflicts = self.list("Conflicts", value),
             "breaks" => self.breaks = self.list("Breaks", value),
             "replaces" => self.replaces = self.list("Replaces", value),
@@ -173,7 +185,11 @@ impl<'a> Package<'a> {
             "protected" | "important" => self.protected |= value == "yes",
             "priority" => self.priority = value,
             "section" => self.section = value,
-            "source" => self.source = value.split_whitespace().next().unwrap_or(value),
+            "source" => {
+                let mut words = value.split_whitespace();
+                self.source = words.next().unwrap_or(value);
+                self.source_version = words.next().map(|version| version.trim_matches(['(', ')']));
+            }
             "filename" => self.filename = value,
             "size" => self.size = self.number("Size", value),
             "installed-size" => self.installed_size = value.parse().unwrap_or(0),

@@ -1,19 +1,22 @@
 //! Requests, and the choice of packages for them.
 
 pub(super) mod items;
-mod names;
+pub(super) mod names;
 mod patterns;
 
 use std::collections::HashSet;
 use std::fmt;
 
 use super::error::SolveError;
-use super::mark::{MarkFailure, Marker};
+use super::internal::{Marks, Snapshot};
 use super::mmdebstrap::Mmdebstrap;
 use super::package::PackageId;
+use super::reasons;
+use super::solver::Solver;
+use super::solver3;
 use super::universe::Universe;
 use items::{Item, item};
-use names::by_name;
+use names::{Named, by_name, is_in};
 
 /// Stack size in bytes for functions that are recursive along chains of dependencies.
 const STACK: usize = 64 << 20;
@@ -105,6 +108,10 @@ pub struct Request {
     pub suite: String,
     /// Whether recommended packages are installed too.
     pub install_recommends: bool,
+    /// Whether suggested packages are installed too.
+    pub install_suggests: bool,
+    /// The resolver that decides.
+    pub solver: Solver,
     /// Package that counts as installed from the start, and is installed by a separate
     /// call of apt after the essential ones.
     pub assumed: Option<&'static str>,
@@ -174,13 +181,13 @@ pub(super) fn with_deep_stack<T: Send>(work: impl Fn() -> T + Sync) -> T {
 }
 
 fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, SolveError> {
-    let mut marker = Marker::new(universe, request.install_recommends);
+    let mut marks = Marks::new(universe, request.install_recommends, request.install_suggests);
     let assumed = match request.assumed {
         Some(name) if request.variant != Variant::Extract => Some(by_name(universe, name, name)?),
         _ => None,
     };
     if let Some(id) = assumed {
-        marker.assume(id);
+        marks.assume(id);
     }
     let present: Vec<PackageId> = request
         .present
@@ -195,12 +202,19 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
             versions.iter().find(same).copied()
         })
         .collect();
-    present.iter().for_each(|id| marker.assume(*id));
+    present.iter().for_each(|id| marks.assume(*id));
     let mut include = Vec::new();
-    let (mut unknown, mut left) = (Vec::new(), Vec::new());
+    // Names that are asked for as they are.
+    let mut exact: HashSet<PackageId> = HashSet::new();
+    let (mut unknown, mut left, mut named) = (Vec::new(), Vec::new(), Named::default());
     for text in &request.include {
-        match item(universe, &mut marker, text) {
+        match item(universe, &mut named, text) {
             Ok(Item::Install(found)) => {
+                if let [only] = found.as_slice()
+                    && text.trim().starts_with(universe.package(*only).name)
+                {
+                    exact.insert(*only);
+                }
                 for id in found {
                     if !include.contains(&id) {
                         include.push(id);
@@ -216,25 +230,26 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         1 => return unknown.pop().map_or(Ok(Selection::default()), Err),
         _ => return Err(SolveError::Several(unknown)),
     }
+    // What is asked for by its name is installed, also where it is asked to be left out.
+    left.retain(|id| !exact.contains(id));
     include.retain(|id| !left.contains(id));
+    named.versions.iter().for_each(|id| marks.prefer(*id));
     if matches!(request.variant, Variant::Extract | Variant::Custom) {
-        left.iter().for_each(|id| marker.leave_out(*id));
+        left.iter().for_each(|id| marks.leave_out(*id));
     }
     // A package belongs to the suite if any of its versions does: the one that is
     // installed may be from the suite's security updates.
     let in_suite = |id: &PackageId| {
-        let is_in = |version: &PackageId| {
-            let index = universe.index(universe.package(*version).index);
-            index.is_none_or(|i| i.suite == request.suite || i.codename == request.suite)
-        };
+        let is_in = |version: &PackageId| is_in(universe, *version, &request.suite);
         request.suite.is_empty() || universe.versions(universe.slot_of(*id)).iter().any(is_in)
     };
     let variant = request.variant;
     let bare = matches!(variant, Variant::Extract | Variant::Custom);
     let lowest = variant.lowest_priority(request.mmdebstrap);
-    let named = universe.native_candidates(|essential, priority| !bare && (essential || priority <= lowest));
+    let of_variant =
+        universe.native_candidates(|essential, priority| !bare && (essential || priority <= lowest));
     let (mut essential, mut by_priority): (Vec<_>, Vec<_>) =
-        named.into_iter().partition(|id| universe.is_essential(*id));
+        of_variant.into_iter().partition(|id| universe.is_essential(*id));
     if bare {
         essential = match request.lowest_priority {
             Some(lowest) => universe.native_candidates(|essential, priority| essential || priority <= lowest),
@@ -255,11 +270,10 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
             essential.push(apt);
         }
     }
-    marker
-        .request(&essential)
-        .map_err(|e| unsatisfiable(universe, e))?;
-    let first = marker.chosen();
-    marker.settle();
+    let suites = if bare { named.suites.as_slice() } else { &[] };
+    solve(&mut marks, &essential, suites, request.solver)?;
+    let first = marks.chosen();
+    marks.settle();
     let mut manual: HashSet<PackageId> = match bare {
         true => essential.iter().copied().collect(),
         false => first.iter().copied().collect(),
@@ -280,14 +294,14 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     wanted.extend(by_priority);
     // The essential packages are there already, so what apt is told to leave is of the others.
     for id in &left {
-        marker.leave_out(*id);
+        marks.leave_out(*id);
     }
     wanted.retain(|id| !left.contains(id));
     let mut seen = HashSet::new();
     wanted.retain(|id| seen.insert(*id));
     manual.extend(&wanted);
-    marker.request(&wanted).map_err(|e| unsatisfiable(universe, e))?;
-    let rest = marker.chosen();
+    solve(&mut marks, &wanted, &named.suites, request.solver)?;
+    let rest = marks.chosen();
 
     Ok(Selection {
         variant,
@@ -305,10 +319,44 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     })
 }
 
-fn unsatisfiable(universe: &Universe<'_>, (id, failure): (PackageId, Box<MarkFailure>)) -> SolveError {
-    SolveError::Unsatisfiable {
-        request: format!("{} {}", universe.display_name(id), universe.package(id).version),
-        chain: failure.chain,
-        reason: failure.reason,
+/// Marks packages and what they need; `suites` are those from which the dependencies of some come.
+fn solve(
+    marks: &mut Marks<'_, '_>,
+    wanted: &[PackageId],
+    suites: &[(PackageId, String)],
+    solver: Solver,
+) -> Result<(), SolveError> {
+    let universe = marks.universe;
+    marks.request(wanted);
+    for (id, _) in suites {
+        marks.prefer(*id);
     }
+    for (id, suite) in suites {
+        marks.prefer_suite(*id, &|version| is_in(universe, version, suite));
+    }
+    let solved = match solver {
+        Solver::Three => solver3::solve(marks, false),
+        Solver::Internal { falls_back } => {
+            let before = falls_back.then(|| marks.snapshot());
+            marks.solve() || before.is_some_and(|before| second_try(marks, before))
+        }
+    };
+    match solved {
+        true => marks
+            .changed()
+            .next()
+            .map_or(Ok(()), |(id, with)| Err(reasons::changed(universe, id, with))),
+        false => Err(reasons::of(marks, wanted)),
+    }
+}
+
+/// Has the newer solver try from the beginning; where it finds nothing either, the marks are those of the first.
+fn second_try(marks: &mut Marks<'_, '_>, before: Snapshot) -> bool {
+    let after = marks.snapshot();
+    marks.restore(before);
+    let solved = solver3::solve(marks, true);
+    if !solved {
+        marks.restore(after);
+    }
+    solved
 }

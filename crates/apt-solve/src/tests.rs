@@ -1,6 +1,7 @@
 //! Small archives and the choices from them.
 
 mod items;
+mod resolvers;
 
 use super::*;
 use deb_index::{Malformed, Packages};
@@ -180,6 +181,7 @@ fn versions_suites_and_priorities() {
     assert_eq!(chosen(&inputs, "a"), ["a=2"]);
     assert_eq!(chosen(&inputs, "a=1"), ["a=1"]);
     assert_eq!(chosen(&inputs, "a/old"), ["a=1"]);
+    assert_eq!(chosen(&inputs, "a=1*"), ["a=1"]);
     inputs[1].priority = 1;
     assert_eq!(chosen(&inputs, "a"), ["a=1"]);
     assert_eq!(chosen(&inputs, "b/new"), ["b=2", "a=2"]);

@@ -18,6 +18,8 @@ use super::package::{Package, PackageId};
 use deb_index::{IndexInput, IndexRecord};
 use deb_types::MultiArch;
 use smallvec::SmallVec;
+pub(crate) use targets::CachePlace;
+use targets::Mentions;
 
 /// One name for one architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +104,8 @@ pub struct Universe<'a> {
     by_name: HashMap<&'a str, u32>,
     /// Numbers of the packages of each index.
     loaded: Vec<LoadedIndex>,
+    /// First mentions in each index, as far as it was walked over.
+    walked: Vec<OnceLock<Mentions<'a>>>,
 }
 
 impl<'a> Universe<'a> {
@@ -134,6 +138,7 @@ impl<'a> Universe<'a> {
             names: Vec::new(),
             by_name: HashMap::new(),
             loaded: Vec::new(),
+            walked: Vec::new(),
         };
         for (number, index) in indexes.iter().enumerate() {
             if index.architecture == "all" || universe.archs.contains(&index.architecture) {
@@ -143,6 +148,7 @@ impl<'a> Universe<'a> {
             }
         }
         universe.parsed.resize_with(universe.records.len(), OnceLock::new);
+        universe.walked.resize_with(indexes.len(), OnceLock::new);
         universe.order_versions();
         universe
     }
@@ -317,6 +323,28 @@ impl<'a> Universe<'a> {
 
     pub(crate) fn versions(&self, slot: Slot) -> &[PackageId] {
         &self.slots[slot.0 as usize].versions
+    }
+
+    pub(crate) fn version(&self, id: PackageId) -> &'a str {
+        self.records[id.index()].version
+    }
+
+    /// Returns name and version of the source package, without parsing the rest.
+    pub(crate) fn source(&self, id: PackageId) -> (&'a str, &'a str) {
+        let record = &self.records[id.index()];
+        let name = self.slot_name(record.slot);
+        let stanza = self.stanza(record);
+        let Some((_, rest)) = stanza.split_once("\nSource:") else {
+            return (name, record.version);
+        };
+        let mut words = rest.lines().next().unwrap_or_default().split_whitespace();
+        let source = words.next().unwrap_or(name);
+        let version = words.next().map(|version| version.trim_matches(['(', ')']));
+        (source, version.unwrap_or(record.version))
+    }
+
+    pub(crate) fn pin(&self, id: PackageId) -> i16 {
+        self.records[id.index()].pin
     }
 
     pub(crate) fn multi_arch(&self, id: PackageId) -> MultiArch {

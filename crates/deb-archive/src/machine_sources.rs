@@ -32,6 +32,12 @@ pub struct MachineSources {
     pub allow_insecure: bool,
     /// `APT::Install-Recommends`; none where no file says it.
     pub install_recommends: Option<bool>,
+    /// `APT::Install-Suggests`.
+    pub install_suggests: Option<bool>,
+    /// `APT::Default-Release`.
+    pub default_release: Option<String>,
+    /// `APT::Solver`.
+    pub solver: Option<String>,
     /// How servers are reached.
     pub connections: Connections,
 }
@@ -197,12 +203,21 @@ fn read_root(root: &Path) -> Result<MachineSources> {
     keyrings.extend(archive.into_iter().find(|path| path.is_file()));
     keyrings.retain(|path| path.is_file());
     keyrings.dedup();
+    let text = |name| {
+        settings
+            .get(name)
+            .filter(|value| !value.is_empty())
+            .map(str::to_owned)
+    };
     let checks = |on: fn(&Source) -> bool| main.as_ref().is_none_or(|(source, _)| on(source));
     Ok(MachineSources {
         check_valid_until: checks(|source| source.check_valid_until) && !is_off("acquire::check-valid-until"),
         check_date: checks(|source| source.check_date) && !is_off("acquire::check-date"),
         allow_insecure: settings.flag("acquire::allowinsecurerepositories") == Some(true),
         install_recommends: settings.flag("apt::install-recommends"),
+        install_suggests: settings.flag("apt::install-suggests"),
+        default_release: text("apt::default-release"),
+        solver: text("apt::solver"),
         mirror: main.as_ref().map(|(_, uri)| uri.clone()),
         security: find("debian-security").map(|(_, uri)| uri),
         keyrings,

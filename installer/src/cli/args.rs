@@ -9,6 +9,7 @@ use apt_solve::{Mmdebstrap, Variant};
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::access::AccessArgs;
+use super::choice_args::ChoiceArgs;
 use super::choices;
 use super::customize_args::CustomizeArgs;
 use super::environment::Environment;
@@ -192,9 +193,11 @@ impl Given {
     pub fn resolve(self, environment: &Environment) -> Result<Settings, SettingsError> {
         let state = self.args.state.clone();
         let ports = self.args.ports.clone();
+        let choice = self.args.choice.clone();
         let mut settings = resolve::resolve(self.args, environment)?;
         state.apply(&mut settings)?;
         ports.apply(&mut settings)?;
+        choice.apply(&mut settings)?;
         more::resolve(&mut settings, self.more, &self.matches)?;
         settings.customization = self.customize.customization()?;
         settings.customization.check()?;
@@ -306,6 +309,10 @@ pub struct Args {
     /// What is done where an archive lacks something.
     #[command(flatten)]
     pub ports: PortArgs,
+
+    /// How packages are chosen.
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
 
     /// How long a mirror may take for its next bytes before another attempt is made
     ///

@@ -28,6 +28,9 @@ pub enum SettingsError {
     /// TARGET has no meaning.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The value of `--default-release` is empty.
+    #[error("--default-release: the name of the suite is empty")]
+    NoRelease,
     /// There is no default cache directory.
     #[error("there is no place for the cache: neither XDG_CACHE_HOME nor HOME is set")]
     NoCache,
@@ -101,6 +104,7 @@ impl SettingsError {
                 Some("leave it out, or use it as in `rootless-install --arch riscv64,arm64 --multi oci:DIR`")
             }
             Self::Provenance => Some("write an archive or an image, as NAME.tar.zst"),
+            Self::NoRelease => Some("name one, as in --default-release trixie"),
             Self::NoSuite => Some("name one with --suite, or give sources that name theirs with --mirror"),
             Self::Access(_)
             | Self::Target(_)
@@ -194,7 +198,9 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
         imitate: args.imitate,
         include: join(args.include),
         present: Vec::new(),
+        solver: None,
         install_recommends: false,
+        install_suggests: false,
         additions: Additions::default(),
         customization: Customization::default(),
         archives: ArchiveSettings {

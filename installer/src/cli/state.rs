@@ -99,6 +99,9 @@ impl StateArgs {
         settings.imitate = Some(release);
         settings.include.clone_from(&request.include);
         settings.install_recommends = request.recommends;
+        settings.install_suggests = request.suggests;
+        let solver = request.solver.parse();
+        settings.solver = Some(solver.map_err(|error: apt_solve::NotSolver| wrong(error.to_string()))?);
         settings.archives.suite.clone_from(&request.suite);
         settings.archives.lists = Some(lock.lists()?);
         settings.archives.mirrors.clone_from(&request.package_files);

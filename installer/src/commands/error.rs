@@ -12,7 +12,7 @@ use crate::output;
 use crate::push::PushError;
 use crate::staging;
 use crate::target_spec::TargetSpec;
-use apt_solve::SolveError;
+use apt_solve::{NotSolver, SolveError};
 use deb_archive::ArchiveError;
 use script_host::SessionError;
 use script_host::sysroot::SysrootError;
@@ -32,6 +32,9 @@ pub enum Error {
     /// The request cannot be met.
     #[error(transparent)]
     Solve(#[from] SolveError),
+    /// apt's configuration names a resolver that there is not.
+    #[error("APT::Solver: {0}")]
+    Solver(NotSolver),
     /// The machine lacks what the view needs.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -304,6 +307,7 @@ impl Error {
             Self::Sysroot(error) => error.hint(),
             Self::Push(error) => error.hint(),
             Self::OfArchitecture { source, .. } | Self::OfBuild { source, .. } => source.hint(),
+            Self::Solver(_) => Some("correct it in apt's configuration, or give --solver".to_owned()),
             Self::InTarget { .. } => Some("write it to a place outside, and set TMPDIR to one".to_owned()),
             Self::Foreign { .. } => Some(
                 "root can give it to you (chown), or make a tar of it, which `rootless-install unpack` takes"

@@ -202,6 +202,8 @@ impl Prepared {
             package_files: LocalSource::paths(&settings.archives.mirrors),
             merged_usr: settings.system.merged_usr.name().to_owned(),
             recommends: settings.install_recommends,
+            suggests: settings.install_suggests,
+            solver: settings.solver(&universes.target).to_string(),
             mmdebstrap: chosen.selection.mmdebstrap.to_string(),
         };
         PackageLock::of(
@@ -274,6 +276,8 @@ pub(super) fn request(settings: &Settings, universe: &Universe<'_>) -> Result<Re
         include: settings.include.clone(),
         suite: settings.archives.suite.clone(),
         install_recommends: settings.install_recommends,
+        install_suggests: settings.install_suggests,
+        solver: settings.solver(universe),
         mmdebstrap: settings.imitate.unwrap_or_else(|| Mmdebstrap::of_suite(universe)),
         present: settings.present.clone(),
         assumed: merge_usr::assumed(universe, settings.system.merged_usr)?,

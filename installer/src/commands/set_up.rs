@@ -150,7 +150,14 @@ impl SetUp {
         let settings = &mut self.settings;
         // What a lock says was so when it was made.
         if settings.locked.is_none() {
-            settings.install_recommends = own.install_recommends.unwrap_or(false);
+            settings.install_recommends |= own.install_recommends.unwrap_or(false);
+            settings.install_suggests |= own.install_suggests.unwrap_or(false);
+            if let (None, Some(name)) = (settings.solver, &own.solver) {
+                settings.solver = Some(name.parse().map_err(Error::Solver)?);
+            }
+            if let Some(release) = &own.default_release {
+                settings.additions.preferences.prefer_release_by_default(release);
+            }
         }
         let mut connections = own.connections;
         connections.extend(&settings.archives.connections);

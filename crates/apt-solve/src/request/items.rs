@@ -1,10 +1,9 @@
 //! Items of a request as apt-get(8) reads them: a name, a name with a sign, a task, a glob, a regular expression or a
 //! pattern ([`super::patterns`]).
 
-use super::names::resolve;
+use super::names::{Named, resolve};
 use super::patterns::Pattern;
 use crate::error::SolveError;
-use crate::mark::Marker;
 use crate::package::PackageId;
 use crate::universe::Universe;
 use regex::{Regex, RegexBuilder};
@@ -21,15 +20,11 @@ pub(crate) enum Item {
 /// Letters with which a text is a pattern of apt as a whole.
 const PATTERN: [char; 4] = ['?', '~', '!', '('];
 
-/// Returns what an item asks for, and makes the versions that it names candidates.
+/// Returns what an item asks for, and notes the versions and suites that it names.
 ///
 /// # Errors
 /// [`SolveError`]: there is no such package, or no package matches.
-pub(crate) fn item<'u, 'a>(
-    universe: &'u Universe<'a>,
-    marker: &mut Marker<'u, 'a>,
-    text: &str,
-) -> Result<Item, SolveError> {
+pub(crate) fn item(universe: &Universe<'_>, named: &mut Named, text: &str) -> Result<Item, SolveError> {
     let text = text.trim();
     if text.starts_with(PATTERN) {
         let bad = |reason| SolveError::Pattern {
@@ -42,14 +37,14 @@ pub(crate) fn item<'u, 'a>(
             .filter(|id| pattern.matches(universe, *id));
         return some(found.collect(), text).map(Item::Install);
     }
-    let unknown = match resolve(universe, marker, text) {
+    let unknown = match resolve(universe, named, text) {
         Ok(id) => return Ok(Item::Install(vec![id])),
         Err(error) => error,
     };
     // A sign counts where no package has the whole as its name.
     for (sign, leave) in [('-', true), ('+', false)] {
         if let Some(name) = text.strip_suffix(sign)
-            && let Ok(Item::Install(found)) = item(universe, marker, name)
+            && let Ok(Item::Install(found)) = item(universe, named, name)
         {
             return Ok(if leave {
                 Item::Leave(found)

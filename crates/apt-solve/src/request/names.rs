@@ -1,34 +1,51 @@
 //! Names of packages as users write them: `name`, `name:arch`, `name=version` and `name/suite`.
 
+use super::items::glob;
 use crate::error::SolveError;
-use crate::mark::Marker;
 use crate::package::PackageId;
 use crate::universe::{Slot, Universe};
 use deb_types::near::distance;
 
-/// Returns the package that an item of [`Request::include`](crate::Request::include) names, and makes its version the candidate.
-pub(super) fn resolve<'u, 'a>(
-    universe: &'u Universe<'a>,
-    marker: &mut Marker<'u, 'a>,
+/// What items name beside packages.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Named {
+    /// Versions that become candidates.
+    pub(crate) versions: Vec<PackageId>,
+    /// Versions, each with the suite that its dependencies come from too.
+    pub(crate) suites: Vec<(PackageId, String)>,
+}
+
+/// Whether a version is in a suite, by suite name or codename.
+pub(crate) fn is_in(universe: &Universe<'_>, id: PackageId, suite: &str) -> bool {
+    let index = universe.index(universe.package(id).index);
+    index.is_some_and(|i| i.suite == suite || i.codename == suite)
+}
+
+/// Returns the package that an item of [`Request::include`](crate::Request::include) names, and notes its version.
+pub(super) fn resolve(
+    universe: &Universe<'_>,
+    named: &mut Named,
     text: &str,
 ) -> Result<PackageId, SolveError> {
     let text = text.trim();
     if let Some((name, version)) = text.split_once('=') {
         let found = versions_of(universe, name, text)?;
-        let exact = found.iter().find(|id| universe.package(**id).version == version);
+        let pattern = version.contains(['*', '?', '[']).then(|| glob(version));
+        let pattern = pattern.and_then(|pattern| regex::Regex::new(&pattern).ok());
+        let exact = found.iter().find(|id| {
+            let is = universe.version(**id);
+            is == version || pattern.as_ref().is_some_and(|pattern| pattern.is_match(is))
+        });
         let id = *exact.ok_or_else(|| no_version(universe, name, version, &found))?;
-        marker.prefer(id);
+        named.versions.push(id);
         return Ok(id);
     }
     if let Some((name, suite)) = text.split_once('/') {
         let found = versions_of(universe, name, text)?;
-        let is_in = |id: PackageId| {
-            let index = universe.index(universe.package(id).index);
-            index.is_some_and(|i| i.suite == suite || i.codename == suite)
-        };
-        let first = found.iter().find(|id| is_in(**id));
+        let first = found.iter().find(|id| is_in(universe, **id, suite));
         let id = *first.ok_or_else(|| not_in_suite(universe, name, suite, &found))?;
-        marker.prefer_suite(id, &is_in);
+        named.versions.push(id);
+        named.suites.push((id, suite.to_owned()));
         return Ok(id);
     }
     by_name(universe, text, text)
@@ -81,6 +98,7 @@ pub(super) fn by_name(universe: &Universe<'_>, text: &str, request: &str) -> Res
             let mut providers: Vec<PackageId> = universe
                 .providers(name)
                 .into_iter()
+                .filter(|id| universe.slot_candidate(universe.slot_of(*id)) == *id)
                 .map(|id| universe.slot_of(id))
                 .filter(|slot| arch.unwrap_or(0) == universe.slot_arch(*slot))
                 .map(|slot| universe.slot_candidate(slot))

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{IndexInput, LoadedIndex, Slot, Universe};
+use super::{LoadedIndex, Slot, Universe};
 use crate::package::PackageId;
 use deb_index::{Mention, names_in, relations};
 use deb_types::MultiArch;
@@ -11,7 +11,28 @@ use deb_types::relation::Relation;
 /// Position of a mention: package, number of the field, and number within the field.
 pub(crate) type MentionRank = (u32, u8, u32);
 
-impl Universe<'_> {
+/// First mentions by name and architecture.
+pub(crate) type Mentions<'a> = HashMap<(&'a str, u8), MentionRank>;
+
+/// Place of a package in apt's cache, by which apt walks over all packages.
+pub(crate) type CachePlace<'a> = (u32, usize, &'a str, u8);
+
+/// Size of the table of names in apt's cache (`APT::Cache-HashTableSize`).
+const HASH_TABLE: u32 = 196_613;
+
+impl<'a> Universe<'a> {
+    /// Returns the place of a package in apt's cache: by the hash of its name, which is Bernstein's.
+    pub(crate) fn cache_place(&self, slot: Slot) -> CachePlace<'a> {
+        let name = self.slot_name(slot);
+        let letters = name.bytes().map(|byte| u32::from(byte.to_ascii_lowercase()));
+        let hash = letters.fold(5381_u32, |hash, letter| {
+            hash.wrapping_mul(33).wrapping_add(letter)
+        });
+        (hash % HASH_TABLE, name.len(), name, self.slot_arch(slot))
+    }
+}
+
+impl<'a> Universe<'a> {
     /// Whether a package satisfies a relation of a package of an architecture, by
     /// architecture and `Multi-Arch`; `negative` for conflicts and breaks, which
     /// mean all architectures unless they name one.
@@ -74,7 +95,7 @@ impl Universe<'_> {
             (first.map_or(u32::MAX, |id| id.0), 0, 0)
         };
         let mut found: Vec<MentionRank> = slots.iter().map(own).collect();
-        for (index, loaded) in self.indexes.iter().zip(&self.loaded) {
+        for (number, (index, loaded)) in self.indexes.iter().zip(&self.loaded).enumerate() {
             match loaded {
                 LoadedIndex::All(first) if !index.packages.is_mixed() => {
                     let architecture = index.packages.architecture();
@@ -92,39 +113,38 @@ impl Universe<'_> {
                         }
                     }
                 }
-                _ => self.mentions_in(index, loaded, slots, &mut found),
-            }
-        }
-        found
-    }
-
-    /// Looks for first mentions in an index of which not every package was loaded, or that has
-    /// packages of several architectures.
-    fn mentions_in(
-        &self,
-        index: &IndexInput<'_>,
-        loaded: &LoadedIndex,
-        slots: &[Slot],
-        found: &mut [MentionRank],
-    ) {
-        let mut wanted: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (at, slot) in slots.iter().enumerate() {
-            wanted.entry(self.slot_name(*slot)).or_default().push(at);
-        }
-        for (number, record) in index.packages.records().enumerate() {
-            let Some(id) = loaded.get(number) else { continue };
-            let arch = self.slot_arch(self.slot_of(id));
-            for (field, list) in relations(index.packages.stanza(record.stanza)) {
-                for (place, name) in (0..).zip(names_in(list)) {
-                    for at in wanted.get(name).into_iter().flatten() {
-                        if let (Some(slot), Some(mention)) = (slots.get(*at), found.get_mut(*at))
-                            && self.slot_arch(*slot) == arch
-                        {
-                            *mention = (*mention).min((id.0, field, place));
+                _ => {
+                    let Some(walked) = self.walked(number) else {
+                        continue;
+                    };
+                    for (slot, mention) in slots.iter().zip(&mut found) {
+                        if let Some(seen) = walked.get(&(self.slot_name(*slot), self.slot_arch(*slot))) {
+                            *mention = (*mention).min(*seen);
                         }
                     }
                 }
             }
         }
+        found
+    }
+
+    /// Returns the first mentions in an index of which not every package was loaded, or that has packages of several
+    /// architectures: it is walked over once.
+    fn walked(&self, number: usize) -> Option<&Mentions<'a>> {
+        let (index, loaded) = (self.indexes.get(number)?, self.loaded.get(number)?);
+        let walk = || {
+            let mut first = Mentions::new();
+            for (number, record) in index.packages.records().enumerate() {
+                let Some(id) = loaded.get(number) else { continue };
+                let arch = self.slot_arch(self.slot_of(id));
+                for (field, list) in relations(index.packages.stanza(record.stanza)) {
+                    for (place, name) in (0..).zip(names_in(list)) {
+                        first.entry((name, arch)).or_insert((id.0, field, place));
+                    }
+                }
+            }
+            first
+        };
+        self.walked.get(number).map(|walked| walked.get_or_init(walk))
     }
 }

@@ -430,6 +430,9 @@ fn the_defaults_have_updates_and_security_where_they_are() {
         check_date: true,
         allow_insecure: false,
         install_recommends: None,
+        install_suggests: None,
+        default_release: None,
+        solver: None,
         connections: Connections::default(),
     };
     let defaults = |suite: &str| {

@@ -1,31 +1,21 @@
-//! The choice of versions, as apt makes it: each requested package is marked for
-//! installation, and marking a package marks its dependencies.
+//! Reasons why a request cannot be met, in words.
 //!
-//! The rules that decide between several packages:
-//!
-//! * a chosen or installed package satisfies a dependency before the
-//!   alternatives left of it;
-//! * otherwise alternatives are tried from left to right, the package of
-//!   that name before those that provide it;
-//! * of providers, the first by these criteria: requested, of the name
-//!   itself, essential, of the target's architecture, of higher priority,
-//!   mentioned later in the indexes;
-//! * the only solution of a dependency of a requested package counts as
-//!   requested itself; packages it conflicts with are ruled out, and those chosen before
-//!   give way.
-//!
-//! Where a choice leads to a failure further down, all its marks are undone
-//! and the next one is tried.
+//! What apt's resolvers leave behind does not tell why. So the request is gone through once more, and where a choice fails
+//! further down its marks are undone and the next one is tried: what fails then in the end fails for this reason.
 
 mod conflicts;
 mod displaced;
+mod report;
 mod solutions;
 
 use std::collections::HashMap;
 
+use super::internal::Marks;
 use super::package::{DependencyKind, PackageId};
 use super::universe::{Slot, Universe};
 use deb_types::relation::display_alternatives;
+
+pub(crate) use report::{changed, of};
 
 /// Limit for the length of a chain of dependencies; longer than any archive has.
 const DEEPEST: usize = 2000;
@@ -35,9 +25,9 @@ const MOST_STEPS: usize = 300_000;
 
 /// The reason why a package cannot be marked, with the steps that lead to it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct MarkFailure {
-    pub(crate) chain: Vec<String>,
-    pub(crate) reason: String,
+struct MarkFailure {
+    chain: Vec<String>,
+    reason: String,
 }
 
 impl MarkFailure {
@@ -62,8 +52,8 @@ struct SlotState {
 }
 
 /// The marks on all slots, with a log to undo them.
-pub(crate) struct Marker<'u, 'a> {
-    pub(crate) universe: &'u Universe<'a>,
+struct Marker<'u, 'a> {
+    universe: &'u Universe<'a>,
     states: Vec<SlotState>,
     /// Earlier states of changed slots, oldest first, to undo changes.
     log: Vec<(Slot, SlotState)>,
@@ -80,7 +70,7 @@ pub(crate) struct Marker<'u, 'a> {
 }
 
 impl<'u, 'a> Marker<'u, 'a> {
-    pub(crate) fn new(universe: &'u Universe<'a>, recommends: bool) -> Self {
+    fn new(universe: &'u Universe<'a>, recommends: bool) -> Self {
         let states = (0..universe.slots_len() as u32)
             .map(|slot| SlotState {
                 candidate: Some(universe.slot_candidate(Slot(slot))),
@@ -98,6 +88,28 @@ impl<'u, 'a> Marker<'u, 'a> {
             steps: 0,
             displaced: false,
         }
+    }
+
+    /// Returns one with what is installed, preferred and ruled out in other marks.
+    fn like(marks: &Marks<'u, 'a>) -> Self {
+        let mut marker = Self::new(marks.universe, false);
+        let mut there = Vec::new();
+        for (state, number) in marker.states.iter_mut().zip(0..) {
+            let slot = Slot(number);
+            let known = marks.state(slot);
+            state.candidate = known.current.or(known.candidate).or(state.candidate);
+            state.chosen = known.current;
+            state.installed = known.current.is_some();
+            if let Some(id) = known.current {
+                there.push((slot, id));
+            } else if known.held {
+                state.candidate = None;
+                let why = "it was asked not to be installed".to_owned();
+                marker.discarded.insert(slot, why);
+            }
+        }
+        there.into_iter().for_each(|(slot, id)| marker.note(slot, id));
+        marker
     }
 
     fn state(&self, slot: Slot) -> SlotState {
@@ -131,49 +143,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
     }
 
-    /// Returns the chosen packages in the order of their marks.
-    pub(crate) fn chosen(&self) -> Vec<PackageId> {
-        self.order
-            .iter()
-            .filter_map(|slot| self.state(*slot).chosen)
-            .collect()
-    }
-
-    /// Marks a package as installed.
-    pub(crate) fn assume(&mut self, id: PackageId) {
-        let slot = self.universe.slot_of(id);
-        let state = self.state(slot);
-        self.set(
-            slot,
-            SlotState {
-                candidate: Some(id),
-                chosen: Some(id),
-                installed: true,
-                ..state
-            },
-        );
-    }
-
-    /// Marks all chosen packages as installed.
-    pub(crate) fn settle(&mut self) {
-        for slot in std::mem::take(&mut self.order) {
-            let state = self.state(slot);
-            self.set(
-                slot,
-                SlotState {
-                    installed: true,
-                    protected: false,
-                    ..state
-                },
-            );
-        }
-        for state in &mut self.states {
-            state.protected = false;
-        }
-        self.log.clear();
-    }
-
-    pub(crate) fn is_chosen(&self, id: PackageId) -> bool {
+    fn is_chosen(&self, id: PackageId) -> bool {
         self.state(self.universe.slot_of(id)).chosen == Some(id)
     }
 
@@ -182,7 +152,7 @@ impl<'u, 'a> Marker<'u, 'a> {
     }
 
     /// Makes a version the candidate of its slot.
-    pub(crate) fn prefer(&mut self, id: PackageId) {
+    fn prefer(&mut self, id: PackageId) {
         let slot = self.universe.slot_of(id);
         let state = self.state(slot);
         if !state.installed {
@@ -196,52 +166,13 @@ impl<'u, 'a> Marker<'u, 'a> {
         }
     }
 
-    /// Rules a package out, unless it is there already.
-    pub(crate) fn leave_out(&mut self, id: PackageId) {
-        let slot = self.universe.slot_of(id);
-        let state = self.state(slot);
-        if state.chosen.is_none() {
-            self.set(
-                slot,
-                SlotState {
-                    candidate: None,
-                    ..state
-                },
-            );
-            self.discarded
-                .insert(slot, "it was asked not to be installed".to_owned());
-        }
-    }
-
-    /// Prefers the versions of a suite for every dependency of a package that
-    /// no candidate satisfies, as `name/suite` does for apt.
-    pub(crate) fn prefer_suite(&mut self, id: PackageId, in_suite: &dyn Fn(PackageId) -> bool) {
-        let mut todo = vec![id];
-        let mut seen = std::collections::HashSet::new();
-        while let Some(id) = todo.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            self.prefer(id);
-            let owner = self.arch_of(id);
-            for (_, group) in self.universe.package(id).required() {
-                let targets = |r| self.universe.targets(r, owner, false);
-                let all: Vec<PackageId> = group.iter().flat_map(targets).collect();
-                if all.iter().any(|t| self.is_candidate(*t) || self.is_chosen(*t)) {
-                    continue;
-                }
-                todo.extend(all.into_iter().find(|t| in_suite(*t)));
-            }
-        }
-    }
-
     fn arch_of(&self, id: PackageId) -> u8 {
         self.universe.slot_arch(self.universe.slot_of(id))
     }
 
     /// Marks requested packages, in apt's two steps: first all of them, then the
     /// dependencies of each.
-    pub(crate) fn request(&mut self, wanted: &[PackageId]) -> Result<(), (PackageId, Box<MarkFailure>)> {
+    fn request(&mut self, wanted: &[PackageId]) -> Result<(), (PackageId, Box<MarkFailure>)> {
         for id in wanted {
             self.prefer(*id);
         }

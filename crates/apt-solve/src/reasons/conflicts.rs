@@ -85,7 +85,13 @@ impl Marker<'_, '_> {
         self.universe.slot_name(a) == self.universe.slot_name(b)
     }
 
-    fn clash(&self, id: PackageId, verb: &str, relation: &Relation<'_>, other: PackageId) -> String {
+    pub(super) fn clash(
+        &self,
+        id: PackageId,
+        verb: &str,
+        relation: &Relation<'_>,
+        other: PackageId,
+    ) -> String {
         let is = self.universe.package(other);
         let provided = if is.name == relation.name {
             ""
