@@ -232,7 +232,7 @@ pub fn resolve(settings: &mut Settings, args: MoreArgs, matches: &ArgMatches) ->
             .unwrap_or_else(|| format_name(&settings.target).to_owned()),
         verbosity: HookContext::verbosity_of(settings.verbosity),
         directory,
-        skip_devices: settings.skip.0.clone(),
+        skip: settings.skip.clone(),
     };
     Ok(())
 }

@@ -31,11 +31,11 @@ impl Scene {
     }
 
     fn run_without(&self, hook: &str, skip: &[&str]) -> Result<()> {
-        let skip: Vec<String> = skip.iter().map(|step| (*step).to_owned()).collect();
+        let skip = Skip(skip.iter().map(|step| (*step).to_owned()).collect());
         let special = Special {
             target: &self.target,
             directory: &self.directory.path().join("work"),
-            skip_devices: &skip,
+            skip: &skip,
         };
         special.run(&words(OsStr::new(hook)).unwrap())
     }
