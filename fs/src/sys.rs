@@ -5,6 +5,7 @@ pub(crate) mod access;
 mod attr;
 mod fd_path;
 mod getxattr;
+mod number;
 
 pub(crate) use attr::{Attr, AttrError, DiskStat, attr_at, attr_of, stat_at};
 pub(crate) use fd_path::FdPath;

@@ -302,6 +302,30 @@ scenario!(
 });
 
 scenario!(
+    /// An overlay over two filesystems gives directories and files numbers of different counters, and nothing is taken for another.
+    numbers_of_several_devices, ROOT, {
+    // An open file, and then more directories than there are files: sooner or later one has its number.
+    let script = "#!/bin/sh\nset -e\nmkdir -p /var/lib/many\ncd /var/lib/many\n\
+        for number in 3 4 5 6; do echo $number >$number.data; eval \"exec $number<$number.data\"; done\n\
+        mkdir $(seq 10 3000)\n\
+        for number in 3 4 5 6; do read -r seen <&$number && [ \"$seen\" = $number ]; done\n";
+    let sees = package("sees")?.script("postinst", script);
+    let archive = Synthetic::with(&[sees])?;
+    archive.install("sees", "plain.tar").env("SOURCE_DATE_EPOCH", "1700000000").end()?.succeeded();
+    let layered = "exec unshare --user --mount --map-root-user --map-auto sh -ec '\
+            out=$1 && shift && exec 9>\"$out/layered.tar\" && mkdir \"$out/layer\" && cd \"$out/layer\" && \
+            mount -t tmpfs -o mode=755 none . && cd \"$PWD\" && mkdir upper work && \
+            mount -t overlay -o \"userxattr,lowerdir=$out,upperdir=upper,workdir=work\" none \"$out\" && cd / && \
+            rm \"$out/layered.tar\" && touch \"$out/new\" && [ \"$(stat -c %d \"$out\")\" != \"$(stat -c %d \"$out/new\")\" ] && \
+            \"$@\" 9>&- && cat \"$out/layered.tar\" >&9' sh";
+    let layered = format!("{layered} '{}' \"$@\"", archive.work.out("").display());
+    let run = archive.install("sees", "layered.tar").env("SOURCE_DATE_EPOCH", "1700000000");
+    let outcome = run.through(layered).end()?;
+    outcome.succeeded();
+    assert!(std::fs::read(archive.work.out("plain.tar"))? == std::fs::read(archive.work.out("layered.tar"))?);
+});
+
+scenario!(
     /// Root of a user namespace takes ids of its own namespace, or does without a view where there are none to take.
     namespaces_of_others, ROOT, {
     let sees = package("sees")?.script("postinst", "#!/bin/sh\nchown 33:65534 /usr/bin/..\n");

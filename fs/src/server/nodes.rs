@@ -1,6 +1,6 @@
 //! The files that the kernel knows: its inodes, and their locations in the target.
 //!
-//! A node's id is the inode number on disk (only the root has one of its own), so hard links are
+//! A node's id is the number of its file on disk (`sys/number.rs`; only the root has one of its own), so hard links are
 //! one node. A number may be used again on disk while the kernel still remembers the old file: such a
 //! node is marked, and gets another generation when its number turns up again.
 //!

@@ -54,6 +54,7 @@ pub(crate) struct DiskStat {
     pub(crate) kind: FileType,
     pub(crate) mode: u32,
     pub(crate) nlink: u32,
+    /// Number by which the file is told apart; the inode number on most filesystems.
     pub(crate) ino: u64,
     pub(crate) size: u64,
     pub(crate) blocks: u64,
@@ -85,7 +86,7 @@ impl From<fs::Stat> for DiskStat {
             kind,
             mode: stat.st_mode as u32 & 0o7777,
             nlink: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
-            ino: stat.st_ino as u64,
+            ino: super::number::number(stat.st_dev as u64, stat.st_ino as u64),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             blocks: stat.st_blocks as u64,
             atime: time(stat.st_atime as i64, stat.st_atime_nsec as u64),

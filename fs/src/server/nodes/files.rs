@@ -14,7 +14,7 @@ use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{Nodes, OpenFile, Table};
-use crate::sys::FdPath;
+use crate::sys::{self, FdPath};
 
 /// Most attempts to open a file by a name that it may be about to lose to another one.
 const ATTEMPTS: u32 = 100;
@@ -77,7 +77,7 @@ impl Nodes {
                 flags | OFlags::NOFOLLOW,
                 Mode::empty(),
             )?;
-            Ok((self.id(fs::fstat(&file)?.st_ino) == id).then_some(file))
+            Ok((self.id(sys::DiskStat::from(fs::fstat(&file)?).ino) == id).then_some(file))
         });
         match opened {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE) => Ok(None),
