@@ -52,6 +52,7 @@ pub use args::{Args, Cli, Given};
 pub use exit::Exit;
 
 use crate::commands;
+use crate::preloaded;
 use crate::settings::Settings;
 use crate::staging;
 use script_host::view::privileges;
@@ -69,6 +70,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = environment::Environment::of_process();
     let style = environment.style();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if preloaded::is_there() && !mmdebstrap::fills_for_fakeroot(&arguments, &environment) {
+        error::print(&preloaded::again(&arguments), None::<&str>, style);
+        return Exit::Failure.into();
+    }
     if let Some(path) = port_args::arch_table(&arguments)
         && let Err(error) = crate::arch_table::load(&path)
     {

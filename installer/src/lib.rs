@@ -33,6 +33,7 @@ pub mod output;
 pub mod package_lock;
 mod path_filters;
 pub mod preferences;
+pub mod preloaded;
 pub mod preseed;
 pub mod push;
 pub mod sbom;

@@ -120,7 +120,10 @@ mod tests {
     fn steps_are_left_out() {
         let directory = tempfile::tempdir().unwrap();
         let target = target(directory.path());
-        let skip = Skip(vec!["chroot/start-stop-daemon".into(), "chroot/policy-rc.d".into()]);
+        let skip = Skip(vec![
+            "chroot/start-stop-daemon".into(),
+            "chroot/policy-rc.d".into(),
+        ]);
         let stopped = Stopped::begin(&target, &skip).unwrap();
         assert_eq!(target.read(Path::new(DAEMON)).unwrap(), b"real");
         assert_eq!(target.read_dir(Path::new("/usr/sbin")).unwrap().len(), 1);

@@ -287,3 +287,22 @@ fn directories() {
         assert_eq!(of("/dirs/sub"), Some((1000, 0o755)));
     }
 }
+
+#[test]
+fn a_link_takes_the_place_of_an_empty_directory_as_tar_has_it() {
+    let deb = Deb::new("a", Data::default().link("./bin", b'2', "usr/bin"));
+    for (layering, kind) in [
+        (Layering::Dpkg, FileType::Directory),
+        (Layering::TarThenDpkg, FileType::Symlink),
+        (Layering::Tar, FileType::Symlink),
+    ] {
+        let mut scene = Scene::new();
+        scene.layering = layering;
+        let meta = Meta::of_root(FileType::Directory, 0o755);
+        scene.target.make_dir(Path::new("/bin"), &meta).unwrap();
+        // dpkg finds a conflict where the directory is nobody's.
+        let _ = scene.unpack_all(&[deb.clone()], 1);
+        let found = scene.target.stat(Path::new("/bin")).unwrap().meta.kind;
+        assert_eq!(found, kind, "{layering:?}");
+    }
+}

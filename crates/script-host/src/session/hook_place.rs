@@ -4,9 +4,9 @@
 //! It is opened before anything is installed, and lasts longer than the session of the installation, with which it
 //! shares the private directory: `chroot` to the target has its programs executed as in the view.
 
+use super::serving::policy;
 use super::{Result, RunResult, SessionError, private, serving};
 use crate::unrunnable::Unrunnable;
-use super::serving::policy;
 use crate::view::{Around, Running, Sink, View, ViewOptions};
 use deb_arch::Architecture;
 use rootless_install_fs::{Server, Target};
@@ -128,7 +128,13 @@ impl HookPlaceOptions<'_> {
         let mut serve = serving::serve_target(self.arch, self.foreign, programs, false);
         serve.bare = true;
         // What is seen of it is in the target itself, or is not there.
-        serve.phantoms.retain(|phantom| phantom.path != Path::new(policy::FILE));
+        let hidden = [
+            (policy::FILE, false),
+            ("/proc", self.running.proc),
+            ("/dev", self.running.dev),
+        ];
+        let is_hidden = |path: &Path| hidden.iter().any(|(is, seen)| path == Path::new(is) && !seen);
+        serve.phantoms.retain(|phantom| !is_hidden(&phantom.path));
         let view = View::start(ViewOptions {
             target: self.target,
             mount_point: &self.mount_point,

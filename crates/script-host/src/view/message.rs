@@ -81,7 +81,10 @@ pub struct Running {
 
 impl Running {
     /// All of it.
-    pub const ALL: Self = Self { proc: true, dev: true };
+    pub const ALL: Self = Self {
+        proc: true,
+        dev: true,
+    };
 }
 
 /// Directories of the machine of which the view is made. They are no arguments of the agent, which scripts can read.

@@ -235,3 +235,25 @@ fn what_is_wrong_is_said() {
     scene.link("/etc/loop", "loop");
     assert!(with_causes(&scene.run("download /etc/loop x").unwrap_err()).contains("too many links"));
 }
+
+#[test]
+fn ways_in_the_target_are_its_own() {
+    let scene = Scene::new();
+    let real = Meta::of_root(FileType::Directory, 0o755);
+    scene.target.make_dir(Path::new("/real"), &real).unwrap();
+    scene.link("/link", "/real");
+    fs::write(scene.work("foo"), "content").unwrap();
+    for to in [
+        "link/foo",
+        "/link/foo",
+        "///link///foo///",
+        "/././link/././foo/././",
+        "/link/../link/foo",
+        "/link/../../link/foo",
+        "/../../link/foo",
+    ] {
+        scene.run(&format!("upload foo {to}")).unwrap();
+        assert_eq!(scene.read("/real/foo"), "content", "{to}");
+        scene.target.remove(Path::new("/real/foo")).unwrap();
+    }
+}
