@@ -257,3 +257,29 @@ fn ways_in_the_target_are_its_own() {
         scene.target.remove(Path::new("/real/foo")).unwrap();
     }
 }
+
+#[test]
+fn a_tar_comes_out_as_it_went_in() {
+    let scene = Scene::new();
+    let inner = scene.work("inner");
+    fs::write(&inner, "content").unwrap();
+    let at = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::new(1_700_000_000, 120_000_000);
+    File::options()
+        .write(true)
+        .open(&inner)
+        .unwrap()
+        .set_modified(at)
+        .unwrap();
+    let made = std::process::Command::new("tar")
+        .args(["--numeric-owner", "--format=pax", "--owner=0", "--group=0", "--mode=644"])
+        .arg("--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime")
+        .args(["-cf", "in.tar", "inner"])
+        .current_dir(scene.work(""))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    scene.run("tar-in in.tar /usr").unwrap();
+    scene.run("tar-out /usr/inner out.tar").unwrap();
+    let read = |name: &str| fs::read(scene.work(name)).unwrap();
+    assert!(read("in.tar") == read("out.tar"));
+}
