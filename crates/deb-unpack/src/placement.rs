@@ -129,15 +129,15 @@ impl<'a> Placement<'a> {
             Err(error) if error.is_already_exists() => {}
             Err(error) => return Err(self.failed(path)(error)),
         }
-        if self.is_same_directory(place, text, &|_| false) {
-            return Ok(false);
-        }
         if self.clear_empty(place) {
             self.target
                 .make_symlink(place, text, meta)
                 .map_err(self.failed(path))?;
             self.note_made(place, false);
             return Ok(true);
+        }
+        if self.is_same_directory(place, text, &|_| false) {
+            return Ok(false);
         }
         self.put(place, path, |place| self.target.make_symlink(place, text, meta))?;
         Ok(true)

@@ -255,6 +255,8 @@ impl Call {
             ("version", _) => self.asks = self.asks.or(Some(Asked::Version)),
             ("logfile", _) => self.log = value,
             (_, Takes::NothingToDo) => self.nothing.push(name),
+            // Lists that scripts have joined may be empty.
+            ("include", _) if value.as_deref().is_some_and(has_no_name) => {}
             _ => {
                 if name == "variant" {
                     self.has_variant = true;
@@ -306,7 +308,10 @@ impl Call {
                 for mirror in arguments {
                     mirrors.push(if mirror == "-" { read()? } else { mirror });
                 }
-                if mirrors.is_empty() {
+                if mirrors.is_empty() && suite.is_empty() {
+                    // A setup hook may bring sources.
+                    mirrors.push(OsString::new());
+                } else if mirrors.is_empty() {
                     let components = components(&self.options);
                     mirrors
                         .extend(suites::sources(&suite.to_string_lossy(), &components).map(OsString::from));
@@ -335,6 +340,13 @@ impl Call {
         words.push(target);
         Ok(words)
     }
+}
+
+/// Whether a list has separators only.
+fn has_no_name(list: &OsStr) -> bool {
+    list.as_bytes()
+        .iter()
+        .all(|byte| *byte == b',' || byte.is_ascii_whitespace())
 }
 
 /// Returns the components that options name, for sources that are made here.

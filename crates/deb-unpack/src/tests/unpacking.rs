@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rootless_install_fs::FileType;
+use rootless_install_fs::{FileType, Meta};
 
 use super::scene::Scene;
 use crate::{DebError, Layering};

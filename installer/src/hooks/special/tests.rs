@@ -271,7 +271,13 @@ fn a_tar_comes_out_as_it_went_in() {
         .set_modified(at)
         .unwrap();
     let made = std::process::Command::new("tar")
-        .args(["--numeric-owner", "--format=pax", "--owner=0", "--group=0", "--mode=644"])
+        .args([
+            "--numeric-owner",
+            "--format=pax",
+            "--owner=0",
+            "--group=0",
+            "--mode=644",
+        ])
         .arg("--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime")
         .args(["-cf", "in.tar", "inner"])
         .current_dir(scene.work(""))
