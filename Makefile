@@ -1,6 +1,6 @@
 # The commands of every day; each is a script or some cargo commands.
 
-.PHONY: all setup check deny package test bench boots fidelity dpkg-tests fuzz pjdfstest clean
+.PHONY: all setup check deny package test bench boots callers fidelity dpkg-tests fuzz pjdfstest clean
 
 all:
 	cargo build --release
@@ -27,6 +27,10 @@ bench: all
 # Systems of several architectures in qemu; may be stopped and begun again.
 boots: all
 	scripts/boots $(BOOTS)
+
+# Programs that call mmdebstrap; as root, may be stopped and begun again.
+callers: all
+	scripts/callers $(CALLERS)
 
 fidelity:
 	scripts/fidelity $(FIDELITY)

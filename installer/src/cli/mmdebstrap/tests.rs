@@ -33,7 +33,10 @@ fn defaults_are_mmdebstraps() {
     assert!(words.contains(&"--suite=".to_owned()));
     let words = words_of(&["", "out.tar", "--include=, ,"], "").unwrap();
     assert!(words.contains(&"--mirror=".to_owned()), "{words:?}");
-    assert!(!words.iter().any(|word| word.starts_with("--include")), "{words:?}");
+    assert!(
+        !words.iter().any(|word| word.starts_with("--include")),
+        "{words:?}"
+    );
 }
 
 #[test]
