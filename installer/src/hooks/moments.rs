@@ -255,7 +255,9 @@ impl RunHooks for Moments<'_> {
             } else {
                 self.execute(&mut place, hook, &variables, unrunnable)?;
             }
-            if self.options.target.read_dir(Path::new("/"))?.is_empty() {
+            // What is mounted cannot be removed.
+            let mut left = self.options.target.read_dir(Path::new("/"))?.into_iter();
+            if left.all(|name| name == "dev" || name == "proc") {
                 return Err(HookError::new(hook, "has removed the target", &[]).into());
             }
         }
