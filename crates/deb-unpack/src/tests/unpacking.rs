@@ -301,7 +301,7 @@ fn a_link_takes_the_place_of_an_empty_directory_as_tar_has_it() {
         let meta = Meta::of_root(FileType::Directory, 0o755);
         scene.target.make_dir(Path::new("/bin"), &meta).unwrap();
         // dpkg finds a conflict where the directory is nobody's.
-        let _ = scene.unpack_all(&[deb.clone()], 1);
+        let _ = scene.unpack_all(std::slice::from_ref(&deb), 1);
         let found = scene.target.stat(Path::new("/bin")).unwrap().meta.kind;
         assert_eq!(found, kind, "{layering:?}");
     }
