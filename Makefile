@@ -1,6 +1,6 @@
 # The commands of every day; each is a script or some cargo commands.
 
-.PHONY: all setup check deny package test bench boots choice fidelity dpkg-tests fstests fuzz kills pjdfstest clean
+.PHONY: all setup check deny package test bench boots callers choice fidelity dpkg-tests fstests fuzz kills pjdfstest clean
 
 all:
 	cargo build --release
@@ -31,6 +31,10 @@ boots: all
 # Requests to apt and to this program, which should choose the same; may be stopped and begun again.
 choice:
 	scripts/choice $(CHOICE)
+
+# Programs that call mmdebstrap; as root, may be stopped and begun again.
+callers: all
+	scripts/callers $(CALLERS)
 
 fidelity:
 	scripts/fidelity $(FIDELITY)

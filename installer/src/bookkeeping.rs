@@ -56,6 +56,9 @@ fn exists(target: &Target, path: &str) -> Result<bool> {
     }
 }
 
+/// A configuration with which the machine's apt works in the target, for hooks.
+pub const APT_CONFIG: &str = "/tmp/mmdebstrap.apt.conf";
+
 /// Settings of apt that mmdebstrap has in the target while it installs, files of apt.conf.d with their contents. The
 /// second keeps apt from telling hooks what is going to be installed; releases before 1.5.5 lack it.
 const SETTINGS: [(&str, &[u8]); 2] = [
@@ -272,7 +275,7 @@ pub fn finish(target: &Target, skip: &Skip) -> Result<()> {
     let leftovers = RUN_LEFTOVERS
         .iter()
         .filter(|path| !path.ends_with(".bin") && !skip.covers("cleanup/reproducible"));
-    let settings = SETTINGS.iter().map(|(path, _)| path);
+    let settings = SETTINGS.iter().map(|(path, _)| path).chain([&APT_CONFIG]);
     for path in settings
         .filter(|_| !skip.covers("cleanup/mmdebstrap"))
         .chain(leftovers)

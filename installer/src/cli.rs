@@ -57,6 +57,7 @@ pub use args::{Args, Cli, Given};
 pub use exit::Exit;
 
 use crate::commands;
+use crate::preloaded;
 use crate::settings::Settings;
 use crate::staging;
 use resolve::SettingsError;
@@ -75,6 +76,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = environment::Environment::of_process();
     let style = environment.style();
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    if preloaded::is_there() && !mmdebstrap::fills_for_fakeroot(&arguments, &environment) {
+        error::print(&preloaded::again(&arguments), None::<&str>, style);
+        return Exit::Failure.into();
+    }
     if let Err(error) = described::take(&mut arguments) {
         error::print(&error, None::<&str>, style);
         return Exit::Usage.into();

@@ -8,8 +8,10 @@ mod archive;
 mod environment;
 pub mod moments;
 mod outside;
+mod services;
 pub mod special;
 
+use crate::settings::Skip;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use task_progress::{Verbosity, escape};
@@ -72,8 +74,9 @@ pub struct HookContext {
     pub directory: PathBuf,
     /// Variables that the user has them get.
     pub variables: Vec<(String, String)>,
-    /// Whether copied-in devices are left out, by the special hook that copies.
-    pub skip_devices: Vec<String>,
+    /// Steps that are left out: devices of special hooks, what of a running system is mounted, what keeps services from
+    /// being started.
+    pub skip: Skip,
 }
 
 impl HookContext {

@@ -35,6 +35,7 @@ pub mod output;
 pub mod package_lock;
 mod path_filters;
 pub mod preferences;
+pub mod preloaded;
 pub mod preseed;
 pub mod provenance;
 pub mod push;

@@ -284,6 +284,14 @@ impl Settings {
     pub fn runs_nothing(&self) -> bool {
         (self.variant == Variant::Extract || self.additions.download_only) && self.hooks.is_empty()
     }
+
+    /// Whether no package is wanted and no index is to be read: the target is what hooks make of it.
+    pub fn wants_no_packages(&self) -> bool {
+        matches!(self.variant, Variant::Custom | Variant::Extract)
+            && self.include.is_empty()
+            && self.locked.is_none()
+            && self.skip.covers("update")
+    }
 }
 
 impl SystemSettings {

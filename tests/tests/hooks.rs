@@ -197,3 +197,34 @@ scenario!(
     done.failed_with(&["setup hook", "time limit of 2s"]);
     archive.work.clean(&traces, &[]);
 });
+
+scenario!(
+    /// What hooks see of a running system stays there whatever is listed, and is left out by its name; nothing of it, and of what
+    /// keeps services from being started, is in the result.
+    what_hooks_see_beside_the_target, CONFIGURE, {
+    let devices = package("devices")?
+        .file("dev/README", "x", 0o644)
+        .file("proc/README", "x", 0o644)
+        .file("usr/sbin/start-stop-daemon", "own", 0o755);
+    let archive = Synthetic::with(&[devices])?;
+    let running = "set -e; ls -l \"$1\" >/dev/null; ls -l \"$1\" >/dev/null; [ -e \"$1/proc/self\" ]; [ -c \"$1/dev/null\" ]; \
+                   [ -e \"$1/dev/pts/ptmx\" ]; APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-config dump | grep -qx \"Dir \\\"$1\\\";\"; \
+                   grep -q 'exit 101' \"$1/usr/sbin/policy-rc.d\"; grep -q Fake \"$1/usr/sbin/start-stop-daemon\"; \
+                   rm \"$1/usr/sbin/policy-rc.d\" \"$1/usr/sbin/start-stop-daemon\"";
+    with_hooks(&archive, "target", &[("customize", running)])
+        .option("--include=devices")
+        .end()?
+        .succeeded();
+    let target = archive.work.out("target");
+    assert_eq!(read(&target, "usr/sbin/start-stop-daemon"), "own");
+    for path in ["usr/sbin/policy-rc.d", "usr/sbin/start-stop-daemon.REAL", "tmp/mmdebstrap.apt.conf"] {
+        assert!(!target.join(path).exists(), "{path}");
+    }
+    let left_out = "set -e; ls -l \"$1\" >/dev/null; [ -e \"$1/proc/README\" ]; [ -e \"$1/dev/README\" ]; \
+                    [ ! -e \"$1/usr/sbin/policy-rc.d\" ]; [ \"$(cat \"$1/usr/sbin/start-stop-daemon\")\" = own ]";
+    with_hooks(&archive, "without", &[("customize", left_out)])
+        .option("--include=devices")
+        .option("--skip=chroot/mount,chroot/policy-rc.d,chroot/start-stop-daemon")
+        .end()?
+        .succeeded();
+});

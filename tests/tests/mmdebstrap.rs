@@ -202,3 +202,36 @@ scenario!(
         assert!(!done.stderr.contains(&format!("unknown option: {option}")), "{}", done.stderr);
     }
 });
+
+scenario!(
+    /// Under fakeroot a run is what it is without, and fakeroot knows the owners of a directory.
+    fakeroot_is_done_without, CONFIGURE, {
+    let owned = package("owned")?.file("etc/owned", "x", 0o640);
+    let archive = Synthetic::with(&[owned])?;
+    let hook = "--customize-hook=chown 7:8 \"$1/etc/owned\"";
+    let words = ["--variant=essential", "--include=owned", hook, SUITE];
+    let of = |target: &'static str| [&words[..], &[target, "MIRROR"]].concat();
+    let epoch = ("SOURCE_DATE_EPOCH", "1700000000");
+    call(&archive, &of("../out/plain.tar")).env(epoch.0, epoch.1).end()?.succeeded();
+    let faked = call(&archive, &of("../out/fakeroot.tar")).env(epoch.0, epoch.1);
+    faked.through("fakeroot \"$@\"".to_owned()).end()?.succeeded();
+    let read = |name: &str| std::fs::read(archive.work.out(name));
+    assert!(read("plain.tar")? == read("fakeroot.tar")?);
+    let script = "exec fakeroot sh -c '\"$@\" && stat -c %u:%g ../out/directory/etc/owned' sh \"$@\"";
+    let done = call(&archive, &of("../out/directory")).through(script.to_owned()).end()?;
+    assert!(done.succeeded().text().lines().any(|line| line == "7:8"), "{}", done.text());
+});
+
+scenario!(
+    /// Without a suite, sources and packages: the target is what hooks make of it.
+    hooks_alone_make_a_target, CONFIGURE, {
+    let archive = Synthetic::with(&[])?;
+    let cache = format!("--cache={}", archive.work.path("cache").display());
+    let done = archive.work.run_plain([
+        "mmdebstrap", &cache, "--variant=custom", "--skip=update,setup,cleanup", "--setup-hook=mkdir -p \"$1/srv\"; chown 7:8 \"$1/srv\"",
+        "--customize-hook=test -d \"$1/srv\"", "", "../out/made.tar",
+    ]).end()?;
+    done.succeeded();
+    let found = entries(&archive.work.out("made.tar"))?;
+    assert_eq!(found.get("srv").and_then(|facts| facts.get("owner")).map(String::as_str), Some("7:8"));
+});

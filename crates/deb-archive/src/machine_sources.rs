@@ -176,7 +176,6 @@ fn read_root(root: &Path) -> Result<MachineSources> {
     let is_off = |name: &str| settings.flag(name) == Some(false);
     let (mut keyrings, mut inline_key) = (Vec::new(), None);
     let signed_by = main.as_ref().and_then(|(source, _)| source.signed_by.clone());
-    let own = signed_by.is_some();
     match signed_by {
         Some(SignedBy::Files { files, .. }) => {
             keyrings.extend(
@@ -188,7 +187,9 @@ fn read_root(root: &Path) -> Result<MachineSources> {
         Some(SignedBy::Inline(key)) => inline_key = Some(key),
         None => {}
     }
-    if !own {
+    // A file that is gone verifies nothing, and apt's own keys may be those of the archive all the same.
+    keyrings.retain(|path| path.is_file());
+    if keyrings.is_empty() && inline_key.is_none() {
         keyrings.extend(files(
             root,
             "etc/apt/trusted.gpg",

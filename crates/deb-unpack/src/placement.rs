@@ -129,11 +129,34 @@ impl<'a> Placement<'a> {
             Err(error) if error.is_already_exists() => {}
             Err(error) => return Err(self.failed(path)(error)),
         }
+        if self.clear_empty(place) {
+            self.target
+                .make_symlink(place, text, meta)
+                .map_err(self.failed(path))?;
+            self.note_made(place, false);
+            return Ok(true);
+        }
         if self.is_same_directory(place, text, &|_| false) {
             return Ok(false);
         }
         self.put(place, path, |place| self.target.make_symlink(place, text, meta))?;
         Ok(true)
+    }
+
+    /// Removes an empty directory that was there before the packages, as tar does where a link comes, and returns whether it
+    /// was one. dpkg would leave it.
+    fn clear_empty(&self, place: &Path) -> bool {
+        let by_others = |made: &Mutex<Vec<(PathBuf, bool)>>| {
+            let made = made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.iter().any(|(path, _)| path == place)
+        };
+        self.context.layering != Layering::Dpkg
+            && !self.made.is_some_and(by_others)
+            && self
+                .target
+                .stat(place)
+                .is_ok_and(|stat| stat.meta.kind == FileType::Directory)
+            && self.target.remove_dir(place).is_ok()
     }
 
     /// Returns the directory at a place, links followed.

@@ -36,6 +36,7 @@ pub use options::{BindMount, Native, Options, Processor, ScriptSettings, Surroun
 pub use private::check_native_system;
 pub use root::{ScriptRoot, ScriptRootKind};
 pub use run::{RunResult, ScriptCall};
+pub use serving::policy;
 pub use shared::NATIVE_PACKAGES;
 pub use stand_in::NativeScripts;
 

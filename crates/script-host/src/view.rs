@@ -30,6 +30,7 @@ pub use error::ViewError;
 use error::io_error;
 pub use fusermount::unmount_stale;
 use message::BindPoint;
+pub use message::Running;
 pub use mounted::{Mounted, run_with_ids, run_with_mount, unmount};
 use namespaces::Namespaces;
 pub use namespaces::{has_layers, probe};
@@ -136,6 +137,8 @@ pub struct Around<'a> {
     pub directory: &'a Path,
     /// Their standard input.
     pub input: OwnedFd,
+    /// What of a running system the target has.
+    pub running: Running,
 }
 
 /// A directory or file of the machine that is seen in the target.

@@ -186,6 +186,15 @@ impl Nodes {
         matches!(attr, Ok(Ok(attr)) if attr.meta.kind == FileType::Directory)
     }
 
+    /// Returns the phantom directory that the kernel knows as `name` in the node `parent`, and on which something may be
+    /// mounted: were it another directory now, the kernel would take that off.
+    pub(super) fn mount_point_in(&self, parent: u64, name: &OsStr) -> Option<PhantomId> {
+        let table = self.table();
+        let beside = table.nodes.get(&parent)?.phantom?;
+        let id = self.phantoms.child(beside, name)?;
+        (table.phantoms.contains_key(&id) && self.phantoms.is_mount_point(id)).then_some(id)
+    }
+
     /// Returns whether the node `parent` may come to have a phantom of this name.
     pub(super) fn may_have_phantom(&self, parent: u64, name: &OsStr) -> bool {
         let beside = self.table().nodes.get(&parent).and_then(|node| node.phantom);

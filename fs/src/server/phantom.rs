@@ -214,6 +214,13 @@ impl Phantoms {
         }
     }
 
+    /// Returns whether something may be mounted on the phantom: it is a directory that was asked for.
+    pub(super) fn is_mount_point(&self, id: PhantomId) -> bool {
+        self.items
+            .get(id.0)
+            .is_some_and(|item| item.wanted && matches!(item.kind, PhantomKind::Directory))
+    }
+
     /// Has only those phantoms seen that are directories themselves, or all.
     pub(super) fn set_bare(&self, bare: bool) {
         self.bare.store(bare, Ordering::Release);

@@ -269,7 +269,16 @@ impl View {
         }
         let dir = self.nodes.dir(parent)?;
         match sys::attr_at(dir.as_fd(), name) {
-            Ok(attr) => Ok(Some(self.entry(&attr, parent, name, Origin::Found))),
+            Ok(attr) => {
+                let directory = attr.meta.kind == FileType::Directory;
+                let mount_point = directory
+                    .then(|| self.nodes.mount_point_in(parent, name))
+                    .flatten();
+                Ok(Some(match mount_point {
+                    Some(id) => self.phantom_entry(id),
+                    None => self.entry(&attr, parent, name, Origin::Found),
+                }))
+            }
             Err(AttrError::Os(Errno::NOENT)) => match self.nodes.phantom_in(parent, name) {
                 Some(id) => Ok(Some(self.phantom_entry(id))),
                 None if self.nodes.may_have_phantom(parent, name) => Err(Errno::NOENT),

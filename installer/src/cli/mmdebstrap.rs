@@ -4,16 +4,18 @@
 //! not, single letters together), and handed on as a command line of `rootless-install`, which has the same options.
 
 mod options;
+mod owners;
 mod suites;
 
 pub use options::{OPTIONS, Takes};
+pub use owners::fills_for_fakeroot;
 
 use super::environment::Environment;
 use super::{Cli, Exit, error};
-use crate::commands::real_owners::{self, RealOwners};
-use crate::target_spec::TargetSpec;
+use crate::preloaded;
 use clap::CommandFactory;
 use options::find;
+use owners::{make_as_root, with_real_owners, without_devices};
 use script_host::view::privileges;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -21,7 +23,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use task_progress::{Style, escape_path};
+use task_progress::Style;
 
 /// Name of the command.
 const NAME: &str = "mmdebstrap";
@@ -118,7 +120,9 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
             "the option --{option} does nothing: it exists for programs that call debootstrap"
         );
     }
-    let as_root = call.mode.as_deref() == Some("root") && privileges::may_make_any_file();
+    let as_root = call.mode.as_deref() == Some("root") && privileges::may_make_any_file()
+        || preloaded::records_owners();
+    let chrootless = call.mode.as_deref() == Some("chrootless");
     if let Some(mode) = call
         .mode
         .as_deref()
@@ -133,53 +137,12 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
         Ok(words) => words,
         Err(failed) => return fail(&failed),
     };
-    match as_root.then(|| with_real_owners(&words, environment)).flatten() {
-        Some(wanted) => make_as_root(&wanted, style),
-        None => super::make(&words, environment, style),
-    }
-}
-
-/// Returns what a call that root makes with real owners is, where it asks for a directory.
-fn with_real_owners(words: &[OsString], environment: &Environment) -> Option<RealOwners> {
-    // What is wrong with the words is told by what makes the target.
-    let settings = Cli::read(words).ok()?.resolve(environment).ok()?;
-    let TargetSpec::Directory(directory) = &settings.target else {
-        return None;
-    };
-    if settings.dry_run {
-        return None;
-    }
-    let (_, options) = words.split_last()?;
-    let mut arguments: Vec<OsString> = options
-        .iter()
-        .skip(1)
-        .filter(|word| *word != "--" && !word.as_bytes().starts_with(b"--format="))
-        .cloned()
-        .collect();
-    arguments.extend(["--format=tar", "--hook-format=directory", "--", "-"].map(OsString::from));
-    Some(RealOwners {
-        directory: directory.clone(),
-        arguments,
-        temporary: settings.temporary,
-    })
-}
-
-fn make_as_root(wanted: &RealOwners, style: Style) -> ExitCode {
-    let cancel = match super::begin_as_root(style) {
-        Ok(cancel) => cancel,
-        Err(exit) => return exit.into(),
-    };
-    match real_owners::run(wanted, &cancel) {
-        Ok(None) => {
-            let _ = writeln!(
-                io::stderr(),
-                "unpacked with real owners: {}",
-                escape_path(&wanted.directory)
-            );
-            Exit::Success.into()
-        }
-        Ok(Some(status)) => u8::try_from(status).unwrap_or(1).into(),
-        Err(error) => super::failed(&error, &cancel, style),
+    let wanted = with_real_owners(&words, environment);
+    match wanted {
+        Some(wanted) if as_root => make_as_root(&wanted, style),
+        // In that mode mmdebstrap makes none in a directory either.
+        Some(_) if chrootless => super::make(&without_devices(words), environment, style),
+        _ => super::make(&words, environment, style),
     }
 }
 
@@ -292,6 +255,8 @@ impl Call {
             ("version", _) => self.asks = self.asks.or(Some(Asked::Version)),
             ("logfile", _) => self.log = value,
             (_, Takes::NothingToDo) => self.nothing.push(name),
+            // Lists that scripts have joined may be empty.
+            ("include", _) if value.as_deref().is_some_and(has_no_name) => {}
             _ => {
                 if name == "variant" {
                     self.has_variant = true;
@@ -343,7 +308,10 @@ impl Call {
                 for mirror in arguments {
                     mirrors.push(if mirror == "-" { read()? } else { mirror });
                 }
-                if mirrors.is_empty() {
+                if mirrors.is_empty() && suite.is_empty() {
+                    // A setup hook may bring sources.
+                    mirrors.push(OsString::new());
+                } else if mirrors.is_empty() {
                     let components = components(&self.options);
                     mirrors
                         .extend(suites::sources(&suite.to_string_lossy(), &components).map(OsString::from));
@@ -372,6 +340,13 @@ impl Call {
         words.push(target);
         Ok(words)
     }
+}
+
+/// Whether a list has separators only.
+fn has_no_name(list: &OsStr) -> bool {
+    list.as_bytes()
+        .iter()
+        .all(|byte| *byte == b',' || byte.is_ascii_whitespace())
 }
 
 /// Returns the components that options name, for sources that are made here.

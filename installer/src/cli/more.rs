@@ -233,7 +233,7 @@ pub fn resolve(settings: &mut Settings, args: MoreArgs, matches: &ArgMatches) ->
         verbosity: HookContext::verbosity_of(settings.verbosity),
         directory,
         variables: Vec::new(),
-        skip_devices: settings.skip.0.clone(),
+        skip: settings.skip.clone(),
     };
     Ok(())
 }

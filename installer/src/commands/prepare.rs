@@ -76,7 +76,9 @@ impl Prepared {
             && scripts_run.needs_native(settings.system.is_redirected())
             && !settings.runs_nothing();
         let mut natives = None;
-        let (lists, mut indexes) = {
+        let (lists, mut indexes) = if settings.wants_no_packages() && !needs_native {
+            (Vec::new(), Vec::new())
+        } else {
             let _stage = reporter.stage(Stage::Indexes);
             let (lists, keyring) = match written {
                 Some(target) => archives.sources_written(target, &settings.archives)?,

@@ -2,6 +2,7 @@
 //! would, and root unpacks it.
 
 use super::error::Error;
+use crate::preloaded;
 use crate::staging::Staging;
 use crate::target_spec::TargetSpec;
 use std::ffi::OsString;
@@ -98,7 +99,7 @@ fn fill(wanted: &RealOwners, directory: &Path, cancel: &Cancel) -> Result<Option
     let own = std::env::current_exe().map_err(failed("rootless-install"))?;
     // Whatever this program is called here: the words are its own command line's.
     let mut maker = Running::start(
-        Command::new(own)
+        preloaded::without(&mut Command::new(own))
             .arg0("rootless-install")
             .args(&wanted.arguments)
             .stdout(Stdio::piped()),

@@ -5,8 +5,8 @@ use rootless_install_fs::{Error, FileType, Meta, Target};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Its path in the target, from which it goes with the other files of /tmp.
-pub(super) const FILE: &str = "/tmp/mmdebstrap.apt.conf";
+/// Its path in the target.
+pub(super) use crate::bookkeeping::APT_CONFIG as FILE;
 
 /// Writes it, and returns its path as hooks see it: `root` is that of the target. `keyrings` are files or directories
 /// of keys, the machine's own where there are none.

@@ -331,7 +331,7 @@ impl<W: Write> Archive<'_, W> {
                 .collect(),
         };
         entry.xattrs.sort();
-        self.write(&entry.encode(entry.mtime))?;
+        self.write(&entry.encode_with_fraction(entry.mtime, stat.meta.mtime.nsec))?;
         if content {
             let file = self.target.open_file(path)?;
             let copied = io::copy(&mut file.take(stat.size), &mut self.sink)

@@ -1,11 +1,13 @@
 //! The hooks of a run, each at its moment.
 
 use super::environment::environment;
+use super::services::Stopped;
 use super::special::{Special, is_special, words};
 use super::{Hook, HookContext, HookError, Moment, apt_config};
 use deb_arch::Architecture;
 use rootless_install_fs::Target;
 use script_host::unrunnable::Unrunnable;
+use script_host::view::Running;
 use script_host::{HookPlace, HookPlaceOptions, RunResult, SessionError, with_hook_place};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -41,12 +43,20 @@ pub trait RunHooks: Sync {
     /// # Errors
     /// The first hook that fails.
     fn run(&self, moment: Moment, essential: &[String], unrunnable: Option<&Unrunnable>) -> Result<()>;
+
+    /// Takes back what the target has for hooks only, after the last ones.
+    ///
+    /// # Errors
+    /// Those of writing to the target.
+    fn end(&self) -> Result<()>;
 }
 
 /// Hooks, and the place in which they run.
 pub struct Moments<'h> {
     options: MomentOptions<'h>,
     place: Mutex<&'h mut HookPlace>,
+    /// From the first hooks on that may run the target's programs.
+    stopped: Mutex<Option<Stopped>>,
 }
 
 /// Hooks of a run, and the target that they are for.
@@ -94,7 +104,7 @@ pub fn with_hooks<T, E: From<SessionError>>(
     let special = Special {
         target: options.target,
         directory: &options.context.directory,
-        skip_devices: &options.context.skip_devices,
+        skip: &options.context.skip,
     };
     let answer = |words: &[OsString]| special.run(words).map_err(|error| with_causes(&error));
     let sink = Arc::clone(options.reporter);
@@ -107,6 +117,10 @@ pub fn with_hooks<T, E: From<SessionError>>(
         scratch: options.scratch,
         mount_point,
         directory: &options.context.directory,
+        running: Running {
+            proc: !options.context.skip.covers("chroot/mount/proc"),
+            dev: !options.context.skip.covers("chroot/mount/dev"),
+        },
         sink: Box::new(move |_, line| sink.note(last_state(line))),
         answer: &answer,
     };
@@ -114,6 +128,7 @@ pub fn with_hooks<T, E: From<SessionError>>(
         work(Some(&Moments {
             options,
             place: Mutex::new(place),
+            stopped: Mutex::new(None),
         }))
     })
 }
@@ -132,6 +147,21 @@ impl Moments<'_> {
             ..
         } = self.options;
         apt_config::write(target, &self.root(), arch, foreign, keyrings)?;
+        Ok(())
+    }
+
+    /// Prepares the target for the first hooks that may run its programs.
+    fn begin(&self) -> Result<()> {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        if stopped.is_some() {
+            return Ok(());
+        }
+        let target = self.options.target;
+        let there = |path: &str| target.stat(Path::new(path)).is_ok();
+        if there("/tmp") && !there(apt_config::FILE) {
+            self.write_apt_config()?;
+        }
+        *stopped = Some(Stopped::begin(target, &self.options.context.skip)?);
         Ok(())
     }
 
@@ -187,6 +217,9 @@ impl RunHooks for Moments<'_> {
     }
 
     fn run(&self, moment: Moment, essential: &[String], unrunnable: Option<&Unrunnable>) -> Result<()> {
+        if moment != Moment::Setup {
+            self.begin()?;
+        }
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if moment != Moment::Setup {
             place.has_programs();
@@ -214,7 +247,7 @@ impl RunHooks for Moments<'_> {
                 let special = Special {
                     target: self.options.target,
                     directory: &self.options.context.directory,
-                    skip_devices: &self.options.context.skip_devices,
+                    skip: &self.options.context.skip,
                 };
                 words(&hook.text)
                     .and_then(|words| special.run(&words))
@@ -222,11 +255,21 @@ impl RunHooks for Moments<'_> {
             } else {
                 self.execute(&mut place, hook, &variables, unrunnable)?;
             }
-            if self.options.target.read_dir(Path::new("/"))?.is_empty() {
+            // What is mounted cannot be removed.
+            let mut left = self.options.target.read_dir(Path::new("/"))?.into_iter();
+            if left.all(|name| name == "dev" || name == "proc") {
                 return Err(HookError::new(hook, "has removed the target", &[]).into());
             }
         }
         Ok(())
+    }
+
+    fn end(&self) -> Result<()> {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match stopped {
+            Some(stopped) => Ok(stopped.end(self.options.target)?),
+            None => Ok(()),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::archive::{Placed, Placing};
 use super::outside::{self, Outside};
+use crate::settings::Skip;
 use rootless_install_fs::{Error as TargetError, FileType, Meta, Target};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -109,7 +110,7 @@ pub struct Special<'a> {
     /// Directory of relative paths outside.
     pub directory: &'a Path,
     /// Commands that leave out devices (`--skip=tar-in/mknod`).
-    pub skip_devices: &'a [String],
+    pub skip: &'a Skip,
 }
 
 impl Special<'_> {
@@ -164,10 +165,7 @@ impl Special<'_> {
 
     fn placing(&self, command: &str, directory: &Path) -> Result<Placing<'_>> {
         let real = self.directory_inside(directory)?;
-        let devices = !self
-            .skip_devices
-            .iter()
-            .any(|skip| skip.strip_suffix("/mknod") == Some(command));
+        let devices = !self.skip.has(&format!("{command}/mknod"));
         Ok(Placing::new(self.target, real, devices))
     }
 

@@ -111,6 +111,9 @@ impl Installation<'_, '_> {
         self.write_marks()?;
         self.customize(session)?;
         self.run_hooks(Moment::Customize, &[], session, database)?;
+        if let Some(moments) = self.moments {
+            moments.end()?;
+        }
         self.clean_lists(self.selection.mmdebstrap, session)
     }
 

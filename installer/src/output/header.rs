@@ -68,6 +68,11 @@ impl Entry {
     /// Returns the header blocks: one, or those of an extended header and one. `extended_mtime` is the modification
     /// time of the extended header, which is a member of its own.
     pub fn encode(&self, extended_mtime: i64) -> Vec<u8> {
+        self.encode_with_fraction(extended_mtime, 0)
+    }
+
+    /// Returns the same with a modification time that is some nanoseconds later.
+    pub fn encode_with_fraction(&self, extended_mtime: i64, nsec: u32) -> Vec<u8> {
         let mut records = Records::default();
         let mut header = Header::new_ustar();
         let (entry_type, link, size, device): (_, &[u8], _, _) = match &self.kind {
@@ -91,6 +96,11 @@ impl Entry {
         header.set_gid(records.number(b"gid", self.gid.into(), OCTAL_7));
         header.set_size(records.number(b"size", size, OCTAL_11));
         header.set_mtime(match u64::try_from(self.mtime) {
+            Ok(mtime @ ..=OCTAL_11) if nsec != 0 => {
+                let exact = format!("{mtime}.{nsec:09}");
+                records.add(b"mtime", exact.trim_end_matches('0').as_bytes());
+                mtime
+            }
             Ok(mtime) => records.number(b"mtime", mtime, OCTAL_11),
             Err(_) => {
                 records.add(b"mtime", self.mtime.to_string().as_bytes());

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rootless_install_fs::FileType;
+use rootless_install_fs::{FileType, Meta};
 
 use super::scene::Scene;
 use crate::{DebError, Layering};
@@ -285,5 +285,24 @@ fn directories() {
             "{layering:?}"
         );
         assert_eq!(of("/dirs/sub"), Some((1000, 0o755)));
+    }
+}
+
+#[test]
+fn a_link_takes_the_place_of_an_empty_directory_as_tar_has_it() {
+    let deb = Deb::new("a", Data::default().link("./bin", b'2', "usr/bin"));
+    for (layering, kind) in [
+        (Layering::Dpkg, FileType::Directory),
+        (Layering::TarThenDpkg, FileType::Symlink),
+        (Layering::Tar, FileType::Symlink),
+    ] {
+        let mut scene = Scene::new();
+        scene.layering = layering;
+        let meta = Meta::of_root(FileType::Directory, 0o755);
+        scene.target.make_dir(Path::new("/bin"), &meta).unwrap();
+        // dpkg finds a conflict where the directory is nobody's.
+        let _ = scene.unpack_all(std::slice::from_ref(&deb), 1);
+        let found = scene.target.stat(Path::new("/bin")).unwrap().meta.kind;
+        assert_eq!(found, kind, "{layering:?}");
     }
 }

@@ -4,9 +4,10 @@
 //! It is opened before anything is installed, and lasts longer than the session of the installation, with which it
 //! shares the private directory: `chroot` to the target has its programs executed as in the view.
 
+use super::serving::policy;
 use super::{Result, RunResult, SessionError, private, serving};
 use crate::unrunnable::Unrunnable;
-use crate::view::{Around, Sink, View, ViewOptions};
+use crate::view::{Around, Running, Sink, View, ViewOptions};
 use deb_arch::Architecture;
 use rootless_install_fs::{Server, Target};
 use shim_protocol::names;
@@ -45,6 +46,8 @@ pub struct HookPlaceOptions<'a> {
     pub mount_point: PathBuf,
     /// Working directory of hooks.
     pub directory: &'a Path,
+    /// What of a running system the target has.
+    pub running: Running,
     /// Receiver of each line that hooks write.
     pub sink: Sink,
     /// Answers requests of hooks.
@@ -124,6 +127,14 @@ impl HookPlaceOptions<'_> {
             })?;
         let mut serve = serving::serve_target(self.arch, self.foreign, programs, false);
         serve.bare = true;
+        // What is seen of it is in the target itself, or is not there.
+        let hidden = [
+            (policy::FILE, false),
+            ("/proc", self.running.proc),
+            ("/dev", self.running.dev),
+        ];
+        let is_hidden = |path: &Path| hidden.iter().any(|(is, seen)| path == Path::new(is) && !seen);
+        serve.phantoms.retain(|phantom| !is_hidden(&phantom.path));
         let view = View::start(ViewOptions {
             target: self.target,
             mount_point: &self.mount_point,
@@ -139,6 +150,7 @@ impl HookPlaceOptions<'_> {
             around: Some(Around {
                 directory: self.directory,
                 input,
+                running: self.running,
             }),
             sink: self.sink,
         })?;

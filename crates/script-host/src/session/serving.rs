@@ -6,6 +6,14 @@ use rootless_install_fs::{Parents, Phantom, PhantomKind, Redirect, ServeOptions}
 use shim_protocol::{FOREIGN, paths};
 use std::path::{Path, PathBuf};
 
+/// The program that says whether a service may be started (invoke-rc.d(8)).
+pub mod policy {
+    /// Its path.
+    pub const FILE: &str = "/usr/sbin/policy-rc.d";
+    /// Text of one that forbids it.
+    pub const TEXT: &str = "#!/bin/sh\nexit 101\n";
+}
+
 /// Server threads: a script is one process as a rule, and a second request
 /// comes from a pipeline.
 const THREADS: usize = 2;
@@ -32,9 +40,9 @@ fn always() -> Vec<Phantom> {
         phantom("/dev", PhantomKind::Directory),
         // invoke-rc.d(8): no service is started in a filesystem being made.
         phantom(
-            "/usr/sbin/policy-rc.d",
+            policy::FILE,
             PhantomKind::File {
-                data: b"#!/bin/sh\nexit 101\n".to_vec(),
+                data: policy::TEXT.as_bytes().to_vec(),
                 mode: 0o755,
             },
         ),

@@ -70,6 +70,23 @@ pub struct Command {
     pub standard: [Standard; 3],
 }
 
+/// What of a running system is mounted in a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// /proc.
+    pub proc: bool,
+    /// /dev, with its devices and terminals.
+    pub dev: bool,
+}
+
+impl Running {
+    /// All of it.
+    pub const ALL: Self = Self {
+        proc: true,
+        dev: true,
+    };
+}
+
 /// Directories of the machine of which the view is made. They are no arguments of the agent, which scripts can read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MountPoints {
@@ -88,6 +105,8 @@ pub(super) struct MountPoints {
     /// Working directory of programs that run around the target, in the machine's own root directory; none where they run
     /// in the target or in a native root.
     pub(super) around: Option<PathBuf>,
+    /// What of a running system is mounted in the target.
+    pub(super) running: Running,
     /// Whether programs have the machine's network.
     pub(super) host_network: bool,
     /// Whether the target is seen read-only.

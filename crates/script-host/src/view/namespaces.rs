@@ -73,6 +73,10 @@ impl Namespaces {
                 .and_then(|native| native.layer.map(Path::to_owned)),
             admin: options.admin.as_ref().map(|admin| admin.mount_point.clone()),
             around: options.around.as_ref().map(|around| around.directory.to_owned()),
+            running: options
+                .around
+                .as_ref()
+                .map_or(super::message::Running::ALL, |around| around.running),
             host_network: options.host_network,
             read_only: options.read_only,
             binds: options.binds.iter().map(|bind| bind.point.clone()).collect(),

@@ -104,7 +104,16 @@ impl View {
         }
         let dir = self.nodes.dir(parent)?;
         match sys::attr_at(dir.as_fd(), listed.name) {
-            Ok(attr) => Ok(Some(self.shown(self.nodes.id(attr.ino), &attr))),
+            Ok(attr) => {
+                let directory = attr.meta.kind == FileType::Directory;
+                let mount_point = directory
+                    .then(|| self.nodes.mount_point_in(parent, listed.name))
+                    .flatten();
+                Ok(Some(match mount_point {
+                    Some(id) => self.phantom(id),
+                    None => self.shown(self.nodes.id(attr.ino), &attr),
+                }))
+            }
             // Also what is damaged: the rest of the directory can be listed.
             Err(_) => Ok(None),
         }
@@ -119,6 +128,10 @@ impl View {
         shown: &NodeAttr,
     ) -> u64 {
         if listed.name == "." || listed.name == ".." {
+            return 0;
+        }
+        if let Some(id) = PhantomId::from_node_id(shown.id) {
+            self.nodes.remember_phantom(id);
             return 0;
         }
         self.nodes.remember(shown.id, parent, listed.name, Origin::Found)

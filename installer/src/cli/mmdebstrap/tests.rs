@@ -31,6 +31,12 @@ fn defaults_are_mmdebstraps() {
     let words = words_of(&[], "deb http://mirror.example.org/debian trixie main").unwrap();
     assert!(words.contains(&"--mirror=deb http://mirror.example.org/debian trixie main\n".to_owned()));
     assert!(words.contains(&"--suite=".to_owned()));
+    let words = words_of(&["", "out.tar", "--include=, ,"], "").unwrap();
+    assert!(words.contains(&"--mirror=".to_owned()), "{words:?}");
+    assert!(
+        !words.iter().any(|word| word.starts_with("--include")),
+        "{words:?}"
+    );
 }
 
 #[test]

@@ -31,11 +31,11 @@ impl Scene {
     }
 
     fn run_without(&self, hook: &str, skip: &[&str]) -> Result<()> {
-        let skip: Vec<String> = skip.iter().map(|step| (*step).to_owned()).collect();
+        let skip = Skip(skip.iter().map(|step| (*step).to_owned()).collect());
         let special = Special {
             target: &self.target,
             directory: &self.directory.path().join("work"),
-            skip_devices: &skip,
+            skip: &skip,
         };
         special.run(&words(OsStr::new(hook)).unwrap())
     }
@@ -234,4 +234,58 @@ fn what_is_wrong_is_said() {
     }
     scene.link("/etc/loop", "loop");
     assert!(with_causes(&scene.run("download /etc/loop x").unwrap_err()).contains("too many links"));
+}
+
+#[test]
+fn ways_in_the_target_are_its_own() {
+    let scene = Scene::new();
+    let real = Meta::of_root(FileType::Directory, 0o755);
+    scene.target.make_dir(Path::new("/real"), &real).unwrap();
+    scene.link("/link", "/real");
+    fs::write(scene.work("foo"), "content").unwrap();
+    for to in [
+        "link/foo",
+        "/link/foo",
+        "///link///foo///",
+        "/././link/././foo/././",
+        "/link/../link/foo",
+        "/link/../../link/foo",
+        "/../../link/foo",
+    ] {
+        scene.run(&format!("upload foo {to}")).unwrap();
+        assert_eq!(scene.read("/real/foo"), "content", "{to}");
+        scene.target.remove(Path::new("/real/foo")).unwrap();
+    }
+}
+
+#[test]
+fn a_tar_comes_out_as_it_went_in() {
+    let scene = Scene::new();
+    let inner = scene.work("inner");
+    fs::write(&inner, "content").unwrap();
+    let at = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::new(1_700_000_000, 120_000_000);
+    File::options()
+        .write(true)
+        .open(&inner)
+        .unwrap()
+        .set_modified(at)
+        .unwrap();
+    let made = std::process::Command::new("tar")
+        .args([
+            "--numeric-owner",
+            "--format=pax",
+            "--owner=0",
+            "--group=0",
+            "--mode=644",
+        ])
+        .arg("--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime")
+        .args(["-cf", "in.tar", "inner"])
+        .current_dir(scene.work(""))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    scene.run("tar-in in.tar /usr").unwrap();
+    scene.run("tar-out /usr/inner out.tar").unwrap();
+    let read = |name: &str| fs::read(scene.work(name)).unwrap();
+    assert!(read("in.tar") == read("out.tar"));
 }

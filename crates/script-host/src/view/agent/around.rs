@@ -1,10 +1,9 @@
 //! The place around a target: programs run in the machine's own root directory, with the rights of the user who runs the
 //! installer, who is root of the namespace; the target is mounted at its mount point, with /proc and /dev.
 
-use super::mounts::{bind_file, running_system};
+use super::mounts::{devices, processes};
 use super::{Context, Result};
-use crate::view::START_STOP_DAEMON;
-use crate::view::message::MountPoints;
+use crate::view::message::{MountPoints, Running};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 use shim_protocol::names;
@@ -23,8 +22,8 @@ const SOCKET_VARIABLE: &str = "MMDEBSTRAP_HOOKSOCK";
 pub(super) struct Around {
     /// Working directory of programs.
     directory: PathBuf,
-    target: PathBuf,
     private: PathBuf,
+    running: Running,
     input: OwnedFd,
     socket: std::cell::Cell<Option<i32>>,
 }
@@ -33,8 +32,8 @@ impl Around {
     pub(super) fn new(directory: &Path, points: &MountPoints, input: OwnedFd) -> Self {
         Self {
             directory: directory.to_owned(),
-            target: points.target.clone(),
             private: points.private.clone(),
+            running: points.running,
             input,
             socket: std::cell::Cell::new(None),
         }
@@ -43,7 +42,12 @@ impl Around {
     /// Process 1: mounts what belongs to a running system in the target, which is the working directory.
     pub(super) fn enter(&self) -> Result<()> {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("follow the agent's end")?;
-        running_system(false)?;
+        if self.running.proc {
+            processes()?;
+        }
+        if self.running.dev {
+            devices()?;
+        }
         // A container that masks parts of its own keeps that, and programs see processes that they cannot reach.
         let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
         let _ = mount(Some("proc"), "/proc", Some("proc"), safe, None::<&str>);
@@ -71,14 +75,8 @@ impl Around {
         Ok(Some(inherited))
     }
 
-    /// Prepares the place for a program: starting services does nothing in the target, once it has what starts them.
-    /// Returns the program's standard input, and a variable for its environment.
+    /// Returns a program's standard input, and a variable for its environment.
     pub(super) fn prepare(&self) -> Result<(Stdio, Option<(&'static str, String)>)> {
-        let starter = self.private.join(START_STOP_DAEMON);
-        let seen = self.target.join("usr/sbin").join(START_STOP_DAEMON);
-        if starter.exists() && seen.is_file() && !is_mounted(&seen) {
-            bind_file(&starter, &seen).context("mount start-stop-daemon")?;
-        }
         let input = self.input.try_clone().context("copy a descriptor")?;
         let variable = self
             .socket
@@ -90,10 +88,4 @@ impl Around {
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
-}
-
-/// Whether something is mounted on a file: it is on another filesystem than its directory.
-fn is_mounted(file: &Path) -> bool {
-    let device = |path: &Path| rustix::fs::stat(path).map(|found| found.st_dev).ok();
-    device(file) != file.parent().and_then(device)
 }

@@ -225,12 +225,6 @@ fn bind(from: &Path, to: &Path, deep: MsFlags) -> nix::Result<()> {
     )
 }
 
-/// Mounts a file over another one, read-only.
-pub(super) fn bind_file(from: &Path, to: &Path) -> nix::Result<()> {
-    bind(from, to, MsFlags::empty())?;
-    read_only(to)
-}
-
 /// Remounts read-only, without set-id programs and devices. Options that the
 /// machine's own mount has are locked and must be kept (mount_namespaces(7)).
 pub(super) fn read_only(path: &Path) -> nix::Result<()> {
@@ -253,6 +247,19 @@ pub(super) fn read_only(path: &Path) -> nix::Result<()> {
 
 /// Mounts /proc and /dev in the working directory, and with `with_target` in the target below it, too.
 pub(super) fn running_system(with_target: bool) -> Result<()> {
+    processes()?;
+    devices()?;
+    if with_target {
+        let target = Path::new(DPKG_ROOT.trim_start_matches('/'));
+        for name in ["proc", "dev"] {
+            bind(Path::new(name), &target.join(name), MsFlags::MS_REC).context("mount /proc and /dev")?;
+        }
+    }
+    Ok(())
+}
+
+/// Mounts /proc in the working directory.
+pub(super) fn processes() -> Result<()> {
     let none = None::<&str>;
     let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     match mount(Some("proc"), "proc", Some("proc"), safe, none) {
@@ -260,7 +267,11 @@ pub(super) fn running_system(with_target: bool) -> Result<()> {
         Err(nix::errno::Errno::EPERM) => bind(Path::new("/proc"), Path::new("proc"), MsFlags::MS_REC),
         mounted => mounted,
     }
-    .context("mount /proc")?;
+    .context("mount /proc")
+}
+
+/// Mounts /dev in the working directory, with devices and terminals.
+pub(super) fn devices() -> Result<()> {
     let dev = Path::new("dev");
     let size = Some("mode=755,size=1m");
     mount(Some("tmpfs"), dev, Some("tmpfs"), MsFlags::MS_NOSUID, size).context("mount /dev")?;
@@ -292,12 +303,5 @@ pub(super) fn running_system(with_target: bool) -> Result<()> {
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
         Some("mode=1777"),
     )
-    .context("mount /dev/shm")?;
-    if with_target {
-        let target = Path::new(DPKG_ROOT.trim_start_matches('/'));
-        for name in ["proc", "dev"] {
-            bind(Path::new(name), &target.join(name), MsFlags::MS_REC).context("mount /proc and /dev")?;
-        }
-    }
-    Ok(())
+    .context("mount /dev/shm")
 }

@@ -1,6 +1,6 @@
 //! Frames, and the messages that have many parts.
 
-use super::{BindPoint, Command, MountPoints, Standard, User, malformed};
+use super::{BindPoint, Command, MountPoints, Running, Standard, User, malformed};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -75,6 +75,8 @@ impl MountPoints {
             self.resolver.as_deref().map_or(b"", bytes),
             flag(self.host_network),
             flag(self.read_only),
+            flag(self.running.proc),
+            flag(self.running.dev),
         ];
         for bind in &self.binds {
             parts.push(bytes(&bind.mount_point));
@@ -99,6 +101,8 @@ impl MountPoints {
                 resolver,
                 host_network,
                 read_only,
+                proc,
+                dev,
                 binds @ ..,
             ] => {
                 let binds = binds.chunks(4).map(|bind| match bind {
@@ -118,6 +122,10 @@ impl MountPoints {
                     layer: optional(layer),
                     admin: optional(admin),
                     around: optional(around),
+                    running: Running {
+                        proc: proc == b"1",
+                        dev: dev == b"1",
+                    },
                     resolver: optional(resolver),
                     host_network: host_network == b"1",
                     read_only: read_only == b"1",

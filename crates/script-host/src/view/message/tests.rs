@@ -42,6 +42,10 @@ fn messages_survive_the_wire() {
             layer: path.clone(),
             admin: path.clone(),
             around: Some("/work".into()),
+            running: Running {
+                proc: false,
+                dev: true,
+            },
             host_network: path.is_some(),
             read_only: path.is_none(),
             binds: path
