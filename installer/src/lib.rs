@@ -38,6 +38,7 @@ pub mod preseed;
 pub mod push;
 pub mod sbom;
 pub mod settings;
+pub mod skip;
 pub mod source_packages;
 pub mod staging;
 pub mod statistics;
