@@ -5,6 +5,7 @@ mod start_stop_daemon;
 
 pub use start_stop_daemon::undivert_start_stop_daemon;
 
+use crate::hooks::APT_CONFIG;
 use crate::settings::{AddedFile, Settings, Skip};
 use apt_solve::Mmdebstrap;
 use rootless_install_fs::{Error, FileType, Meta, Target, Timestamp};
@@ -55,9 +56,6 @@ fn exists(target: &Target, path: &str) -> Result<bool> {
         Err(error) => Err(error),
     }
 }
-
-/// A configuration with which the machine's apt works in the target, for hooks.
-pub const APT_CONFIG: &str = "/tmp/mmdebstrap.apt.conf";
 
 /// Settings of apt that mmdebstrap has in the target while it installs, files of apt.conf.d with their contents. The
 /// second keeps apt from telling hooks what is going to be installed; releases before 1.5.5 lack it.

@@ -11,7 +11,9 @@ mod outside;
 mod services;
 pub mod special;
 
-use crate::settings::Skip;
+pub use apt_config::FILE as APT_CONFIG;
+
+use crate::skip::Skip;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use task_progress::{Verbosity, escape};

@@ -42,6 +42,7 @@ pub mod push;
 pub mod recipe;
 pub mod sbom;
 pub mod settings;
+pub mod skip;
 pub mod source_packages;
 pub mod staging;
 pub mod statistics;

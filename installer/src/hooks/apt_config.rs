@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Its path in the target.
-pub(super) use crate::bookkeeping::APT_CONFIG as FILE;
+pub const FILE: &str = "/tmp/mmdebstrap.apt.conf";
 
 /// Writes it, and returns its path as hooks see it: `root` is that of the target. `keyrings` are files or directories
 /// of keys, the machine's own where there are none.

@@ -2,7 +2,7 @@
 //! as files of the target, which is how mmdebstrap does it and how hooks expect it (mmdebstrap(1), `chroot/policy-rc.d` and
 //! `chroot/start-stop-daemon`).
 
-use crate::settings::Skip;
+use crate::skip::Skip;
 use rootless_install_fs::{Error, FileType, Meta, Target};
 use script_host::policy;
 use std::path::{Path, PathBuf};

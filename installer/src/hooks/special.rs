@@ -6,7 +6,7 @@
 
 use super::archive::{Placed, Placing};
 use super::outside::{self, Outside};
-use crate::settings::Skip;
+use crate::skip::Skip;
 use rootless_install_fs::{Error as TargetError, FileType, Meta, Target};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
