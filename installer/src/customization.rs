@@ -2,7 +2,7 @@
 //! and what of its identity it keeps.
 //!
 //! A [`Customization`] is data, made of options and of recipes alike. [`Customization::check`] is done before anything is fetched,
-//! [`apply`] when all packages are configured and before the customize hooks. What needs a program runs the target's own,
+//! [`apply()`] when all packages are configured and before the customize hooks. What needs a program runs the target's own,
 //! which is what root would have run in a chroot.
 
 mod accounts;
