@@ -78,7 +78,9 @@ Options:
 
 Options of rootless-install that are taken as well: --cache, --native-sysroot, --offline, --snapshot,
 --keyring, --debconf-selections, --on-unrunnable, --script-timeout, --hook-timeout, --target-cpu, --mode,
---merged-usr, --arch-table, --ignore-missing, --missing, --native-mirror, --download-timeout, --allow-older-release, --keep-failed, --log, --verbose, --debug, --quiet.
+--merged-usr, --arch-table, --arch-triplet, --arch-bits, --arch-endianness, --arch-elf-machine, --arch-like,
+--ignore-missing, --missing, --native-mirror, --download-timeout, --allow-older-release, --keep-failed, --log, --verbose,
+--debug, --quiet.
 
 docs/multistrap.md says what each key of a configuration does here.
 ";
