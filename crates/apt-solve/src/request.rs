@@ -292,7 +292,16 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         wanted.push(by_name(universe, "build-essential", "build-essential")?);
     }
     wanted.extend(by_priority);
-    // The essential packages are there already, so what apt is told to leave is of the others.
+    // The essential packages are there already: apt would have to take them out again.
+    if !bare {
+        let is_one = |id: &&PackageId| {
+            left.iter()
+                .any(|other| universe.slot_of(*other) == universe.slot_of(**id))
+        };
+        if let Some(id) = first.iter().find(is_one) {
+            return Err(reasons::changed(universe, *id, None));
+        }
+    }
     for id in &left {
         marks.leave_out(*id);
     }

@@ -128,6 +128,10 @@ fn split_arch<'t>(
     if matches!(arch, "all" | "native") {
         return Ok((name, Some(0)));
     }
+    // The target's, or else another one that has it.
+    if arch == "any" {
+        return Ok((name, None));
+    }
     let known = universe.architectures();
     let number = known
         .iter()

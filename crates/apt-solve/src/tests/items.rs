@@ -1,6 +1,7 @@
 //! Items of a request: signs, tasks, globs, expressions and patterns.
 
-use super::pick;
+use super::{index, input, pick};
+use crate::{Request, Universe, Variant, choose};
 
 const LINES: &[&str] = &[
     "apt 1; Priority: required; Section: admin",
@@ -33,12 +34,35 @@ fn a_sign_says_what_becomes_of_a_package() {
 }
 
 #[test]
+fn what_is_installed_first_is_not_left_out() {
+    let text = index(&["base 1; Essential: yes; Depends: lib", "lib 1", "foo 1", "bar 1"]);
+    let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]);
+    let chosen = |left: &str| {
+        let request = Request {
+            variant: Variant::Essential,
+            include: vec!["foo".to_owned(), left.to_owned()],
+            ..Request::default()
+        };
+        choose(&universe, &request).map_err(|error| error.to_string())
+    };
+    assert!(chosen("bar-").is_ok());
+    for left in ["lib-", "base-"] {
+        let error = chosen(left).unwrap_err();
+        assert!(
+            error.contains("removed") && error.contains(left.trim_end_matches('-')),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn several_packages_are_named_at_once() {
     assert_eq!(names(&["web-server^"]).unwrap(), ["baz", "ruby3.1"]);
     assert_eq!(names(&["ruby*"]).unwrap(), ["ruby3.1"]);
     assert_eq!(names(&["ba[rz]"]).unwrap(), ["bar", "baz"]);
     assert_eq!(names(&["^(baz|foo)$"]).unwrap(), ["baz", "foo"]);
     assert_eq!(names(&["b?z:riscv64"]).unwrap(), ["baz"]);
+    assert_eq!(names(&["baz:any"]).unwrap(), ["baz"]);
     assert!(names(&["x*"]).is_err());
     assert!(names(&["none^"]).unwrap_err().contains("none^"));
 }
