@@ -105,7 +105,7 @@ pub fn describe(name: Option<&str>, given: &[(&'static str, &str, String)]) -> R
         option.map_or("--arch", |(option, ..)| *option)
     };
     let arch = architecture(&paragraph).map_err(|(line, what)| wrong(option_of(line), what))?;
-    if Architecture::by_name(arch.name).is_some() {
+    if is_another(&arch) {
         return Err(wrong(
             first,
             format!("the architecture {} is known already", arch.name),
@@ -113,6 +113,11 @@ pub fn describe(name: Option<&str>, given: &[(&'static str, &str, String)]) -> R
     }
     deb_arch::describe(vec![Box::leak(Box::new(arch))]);
     Ok(())
+}
+
+/// Whether the name is that of another architecture; one may be described several times, as in each part of a matrix.
+fn is_another(arch: &Architecture) -> bool {
+    Architecture::by_name(arch.name).is_some_and(|known| known != arch)
 }
 
 /// Parses the text of the file `path`. The architectures live as long as the process.
@@ -134,7 +139,7 @@ fn parse(text: &str, path: &Path) -> Result<Vec<&'static Architecture>, ArchTabl
             ))
         })?;
         let arch = architecture(&paragraph).map_err(wrong)?;
-        if Architecture::by_name(arch.name).is_some() || all.iter().any(|known| known.name == arch.name) {
+        if is_another(&arch) || all.iter().any(|known| known.name == arch.name) {
             return Err(wrong((
                 paragraph.line,
                 format!("the architecture {} is known already", arch.name),

@@ -52,10 +52,4 @@ impl Recipe {
     pub fn directory(&self) -> &Path {
         &self.directory
     }
-
-    /// Returns the path that an option has last.
-    pub fn path_option(&self, key: &str) -> Option<PathBuf> {
-        let node = self.layers.iter().rev().find_map(|layer| layer.table.get(key))?;
-        Some(node.place.directory().join(node.value.scalar()?))
-    }
 }

@@ -20,6 +20,7 @@ mod solutions;
 mod suite;
 mod sweep;
 
+pub(crate) use solutions::later_first;
 use std::collections::HashMap;
 
 use super::package::PackageId;

@@ -11,7 +11,7 @@ mod solutions;
 use std::collections::HashMap;
 
 use super::internal::Marks;
-use super::package::{DependencyKind, PackageId};
+use super::package::PackageId;
 use super::universe::{Slot, Universe};
 use deb_types::relation::display_alternatives;
 
@@ -63,14 +63,13 @@ struct Marker<'u, 'a> {
     unwanted: HashMap<&'u str, Vec<Slot>>,
     /// Reasons of slots without candidate.
     discarded: HashMap<Slot, String>,
-    recommends: bool,
     steps: usize,
     /// Whether a chosen package gave way to another.
     displaced: bool,
 }
 
 impl<'u, 'a> Marker<'u, 'a> {
-    fn new(universe: &'u Universe<'a>, recommends: bool) -> Self {
+    fn new(universe: &'u Universe<'a>) -> Self {
         let states = (0..universe.slots_len() as u32)
             .map(|slot| SlotState {
                 candidate: Some(universe.slot_candidate(Slot(slot))),
@@ -84,7 +83,6 @@ impl<'u, 'a> Marker<'u, 'a> {
             order: Vec::new(),
             unwanted: HashMap::new(),
             discarded: HashMap::new(),
-            recommends,
             steps: 0,
             displaced: false,
         }
@@ -92,7 +90,7 @@ impl<'u, 'a> Marker<'u, 'a> {
 
     /// Returns one with what is installed, preferred and ruled out in other marks.
     fn like(marks: &Marks<'u, 'a>) -> Self {
-        let mut marker = Self::new(marks.universe, false);
+        let mut marker = Self::new(marks.universe);
         let mut there = Vec::new();
         for (state, number) in marker.states.iter_mut().zip(0..) {
             let slot = Slot(number);
@@ -183,14 +181,7 @@ impl<'u, 'a> Marker<'u, 'a> {
             }
             self.check(*id).map_err(|failure| (*id, failure))?;
             self.choose(slot, *id);
-            let state = self.state(slot);
-            self.set(
-                slot,
-                SlotState {
-                    protected: true,
-                    ..state
-                },
-            );
+            self.set_protected(slot, true);
         }
         for id in wanted {
             let slot = self.universe.slot_of(*id);
@@ -271,25 +262,11 @@ impl<'u, 'a> Marker<'u, 'a> {
         self.choose(slot, id);
         // While its dependencies are chosen a package counts as protected.
         if !protected {
-            let state = self.state(slot);
-            self.set(
-                slot,
-                SlotState {
-                    protected: true,
-                    ..state
-                },
-            );
+            self.set_protected(slot, true);
         }
         let result = self.mark_dependencies(id, protected, depth);
         if !protected {
-            let state = self.state(slot);
-            self.set(
-                slot,
-                SlotState {
-                    protected: false,
-                    ..state
-                },
-            );
+            self.set_protected(slot, false);
         }
         result
     }
@@ -320,16 +297,12 @@ impl<'u, 'a> Marker<'u, 'a> {
     fn mark_dependencies(&mut self, id: PackageId, propagate: bool, depth: usize) -> Marked {
         let universe = self.universe;
         let owner = self.arch_of(id);
-        for (kind, group) in universe.package(id).dependencies() {
-            let required = kind != DependencyKind::Recommends;
-            if !required && !self.recommends {
-                continue;
-            }
+        for (kind, group) in universe.package(id).required() {
             let satisfied = group.iter().any(|relation| {
                 let targets = universe.targets(relation, owner, false);
                 targets.iter().any(|target| self.is_chosen(*target))
             });
-            if satisfied && !(propagate && required) {
+            if satisfied && !propagate {
                 continue;
             }
             let solutions = self.solutions(group, owner, satisfied);
@@ -337,7 +310,7 @@ impl<'u, 'a> Marker<'u, 'a> {
                 self.propagate(&solutions, depth)?;
                 continue;
             }
-            let single = propagate && required && solutions.len() == 1;
+            let single = propagate && solutions.len() == 1;
             let mut first_failure = None;
             let mut found = false;
             for solution in solutions {
@@ -357,7 +330,7 @@ impl<'u, 'a> Marker<'u, 'a> {
                     }
                 }
             }
-            if !found && required {
+            if !found {
                 let mut failure = match first_failure {
                     Some(failure) => failure,
                     None => return Err(MarkFailure::new(self.unmet(id, kind, group))),
@@ -380,20 +353,14 @@ impl<'u, 'a> Marker<'u, 'a> {
             self.make_way(slot, id);
             self.check(id)?;
             self.choose(slot, id);
-            self.protect(slot);
+            self.set_protected(slot, true);
         }
         self.mark(slot, depth + 1)
     }
 
-    fn protect(&mut self, slot: Slot) {
+    fn set_protected(&mut self, slot: Slot, protected: bool) {
         let state = self.state(slot);
-        self.set(
-            slot,
-            SlotState {
-                protected: true,
-                ..state
-            },
-        );
+        self.set(slot, SlotState { protected, ..state });
     }
 
     /// Protects the only solution of a requested package's dependency, which
@@ -405,7 +372,7 @@ impl<'u, 'a> Marker<'u, 'a> {
         if state.protected || state.chosen != Some(*only) {
             return Ok(());
         }
-        self.protect(slot);
+        self.set_protected(slot, true);
         self.mark(slot, depth + 1)
     }
 }

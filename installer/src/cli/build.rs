@@ -3,7 +3,8 @@
 use super::environment::Environment;
 use super::image_args::ImageArgs;
 use super::multi::{self, Refused};
-use super::{Cli, Exit, SettingsError, console, made};
+use super::{Cli, Exit, Given, SettingsError, console, described, made};
+use crate::arch_table::ArchTableError;
 use crate::commands::build::{self, Build};
 use crate::recipe::{Installation, Options, Place, Recipe, RecipeError, Word, schema};
 use crate::settings::{OtherOutput, Settings};
@@ -14,7 +15,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use task_progress::Style;
+use task_progress::{Style, with_causes};
 
 /// Variable of the environment that a recipe's `env` may have, for the run as well.
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -51,9 +52,6 @@ enum BuildError {
     /// One image of several architectures has other results beside it.
     #[error("an image of several architectures (multi) is the only result of its installations")]
     MultiOutputs,
-    /// The description of architectures is wrong.
-    #[error(transparent)]
-    ArchTable(#[from] crate::arch_table::ArchTableError),
 }
 
 impl BuildError {
@@ -64,7 +62,7 @@ impl BuildError {
                 Some("make others of it with `rootless-install unpack`, from a tar of this run")
             }
             Self::MultiOutputs => Some("put the other results into a recipe of their own"),
-            Self::Recipe(_) | Self::ArchTable(_) => None,
+            Self::Recipe(_) => None,
         }
     }
 }
@@ -187,10 +185,6 @@ fn builds(
         return Ok(Vec::new());
     };
     let recipe = Recipe::read(path, options)?;
-    // Names of architectures in it count where others are read.
-    if let Some(file) = recipe.path_option("arch-table") {
-        crate::arch_table::load(&file)?;
-    }
     let installations = recipe.installations(options, &given(matches, options))?;
     installations
         .iter()
@@ -209,8 +203,7 @@ fn build(made: &Installation, recipe: &Recipe, environment: &Environment) -> Res
         let [output] = made.outputs.as_slice() else {
             return Err(BuildError::MultiOutputs);
         };
-        let words = made.command_line(output);
-        let given = Cli::read(&words).map_err(|error| of_clap(made, &error))?;
+        let (words, given) = read(made, output)?;
         let mut all = multi::settings(&words, &given, &environment).map_err(|refused| match refused {
             Refused::Usage(error) => of_clap(made, &error),
             Refused::Settings(error) => of_settings(made, &error),
@@ -230,7 +223,7 @@ fn build(made: &Installation, recipe: &Recipe, environment: &Environment) -> Res
     }
     let mut results = Vec::new();
     for output in &made.outputs {
-        let given = Cli::read(&made.command_line(output)).map_err(|error| of_clap(made, &error))?;
+        let (_, given) = read(made, output)?;
         results.push(
             given
                 .resolve(&environment)
@@ -256,6 +249,23 @@ fn build(made: &Installation, recipe: &Recipe, environment: &Environment) -> Res
         name: made.name.clone(),
         all: vec![settings],
     })
+}
+
+/// Reads the command line of a result. Architectures that it describes are known from then on.
+fn read(made: &Installation, output: &[Word]) -> Result<(Vec<OsString>, Given), BuildError> {
+    let mut words = made.command_line(output);
+    described::take(&mut words).map_err(|error| BuildError::Option {
+        place: match &error {
+            ArchTableError::Option { option, .. } => {
+                made.place(option.trim_start_matches('-'), None).cloned()
+            }
+            _ => made.place("arch-table", None).cloned(),
+        },
+        message: with_causes(&error),
+        hint: None,
+    })?;
+    let given = Cli::read(&words).map_err(|error| of_clap(made, &error))?;
+    Ok((words, given))
 }
 
 /// Adds what the tables of the recipe say.
@@ -328,15 +338,7 @@ fn of_settings(made: &Installation, error: &SettingsError) -> BuildError {
         SettingsError::Target(_) => Some("target".to_owned()),
         _ => option,
     };
-    let mut message = said;
-    let mut cause = std::error::Error::source(error);
-    while let Some(below) = cause {
-        let text = below.to_string();
-        if !message.contains(&text) {
-            message = format!("{message}: {text}");
-        }
-        cause = below.source();
-    }
+    let message = with_causes(error);
     BuildError::Option {
         place: option.and_then(|option| made.place(&option, None)).cloned(),
         message,

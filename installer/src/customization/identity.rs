@@ -132,7 +132,7 @@ Description=Host keys of OpenSSH
 Before=ssh.service ssh.socket
 ConditionFileIsExecutable=/usr/bin/ssh-keygen
 DefaultDependencies=no
-After=local-fs.target systemd-random-seed.service
+After=local-fs.target systemd-random-seed.service sshd-keygen.service
 RequiresMountsFor=/etc/ssh
 
 [Service]
@@ -141,7 +141,8 @@ RemainAfterExit=yes
 ExecStart=/usr/bin/ssh-keygen -A
 ";
 
-/// Whether a package has a unit that makes missing host keys.
+/// Whether a package has a unit that makes missing host keys whenever they are missing. That of Debian 13 does so in a first
+/// boot only, which a start with an empty /etc/machine-id is not (machine-id(5)).
 fn has_generator(target: &Target) -> bool {
     let names = target.read_dir(Path::new(UNITS)).unwrap_or_default();
     names
@@ -149,6 +150,7 @@ fn has_generator(target: &Target) -> bool {
         .filter(|name| name.to_string_lossy().ends_with(".service"))
         .any(|name| {
             let text = target.read(&Path::new(UNITS).join(name)).unwrap_or_default();
-            String::from_utf8_lossy(&text).contains("ssh-keygen -A")
+            let text = String::from_utf8_lossy(&text);
+            text.contains("ssh-keygen -A") && !text.contains("ConditionFirstBoot")
         })
 }

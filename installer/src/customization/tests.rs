@@ -330,6 +330,28 @@ fn networks_are_told_to_what_there_is() {
 }
 
 #[test]
+fn host_keys_are_made_by_a_unit_that_makes_them() {
+    for (condition, written) in [("ConditionFirstBoot=yes\n", true), ("", false)] {
+        let (_directory, target) = target(&["sshd"]);
+        for path in ["/usr/lib", "/usr/lib/systemd", "/usr/lib/systemd/system"] {
+            let made = target.make_dir(Path::new(path), &Meta::of_root(FileType::Directory, 0o755));
+            assert!(made.is_ok() || target.stat(Path::new(path)).is_ok());
+        }
+        let unit = format!("[Unit]\n{condition}[Service]\nExecStart=ssh-keygen -A\n");
+        let file = Meta::of_root(FileType::Regular, 0o644);
+        let path = Path::new("/usr/lib/systemd/system/sshd-keygen.service");
+        target.write(path, unit.as_bytes(), &file).unwrap();
+        let all = Customization {
+            host_keys: Some(HostKeys::Remove),
+            ..Customization::default()
+        };
+        made(&all, &target, &mut Noted::default()).unwrap();
+        let own = Path::new("/etc/systemd/system/ssh.service.requires/ssh-host-keys.service");
+        assert_eq!(target.stat(own).is_ok(), written, "{condition}");
+    }
+}
+
+#[test]
 fn the_systems_name_and_identity() {
     let (_directory, target) = target(&["sshd"]);
     let file = Meta::of_root(FileType::Regular, 0o600);

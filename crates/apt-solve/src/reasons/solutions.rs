@@ -1,10 +1,8 @@
 //! The solutions of a dependency, in apt's order of preference.
 
-use std::cmp::Reverse;
-
 use super::Marker;
+use crate::internal::later_first;
 use crate::package::PackageId;
-use crate::universe::Slot;
 use deb_types::MultiArch;
 use deb_types::relation::Relation;
 
@@ -45,17 +43,7 @@ impl Marker<'_, '_> {
                 universe.priority(id),
             )
         };
-        let mut keyed: Vec<_> = targets.into_iter().map(|id| (key(id), id)).collect();
-        keyed.sort_by_key(|(key, _)| *key);
-        // Ties need a walk over the indexes, which is avoided where there are none.
-        let tied = keyed.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0));
-        if tied {
-            let slots: Vec<Slot> = keyed.iter().map(|(_, id)| universe.slot_of(*id)).collect();
-            let mentions = universe.mentions(&slots);
-            let mut all: Vec<_> = keyed.into_iter().zip(mentions).collect();
-            all.sort_by_key(|((key, _), mention)| (*key, Reverse(*mention)));
-            keyed = all.into_iter().map(|(keyed, _)| keyed).collect();
-        }
-        keyed.into_iter().map(|(_, id)| id).collect()
+        let keyed = targets.into_iter().map(|id| (key(id), id)).collect();
+        later_first(universe, keyed)
     }
 }

@@ -320,3 +320,30 @@ fn many_levels_are_refused() {
     let deep = format!("target = \"t\"\ninclude = {}{}\n", "[".repeat(40), "]".repeat(40));
     assert!(one(&deep).map(|_| ()).unwrap_err().contains("main.toml:2:"));
 }
+
+#[test]
+fn architectures_may_be_described() {
+    let text = "target = \"{variant}.tar\"\narch = \"recipeport\"\narch-triplet = \"recipeport-linux-gnu\"\narch-bits = 64\n\
+                arch-endianness = \"little\"\narch-elf-machine = 4711\n[matrix]\nvariant = [\"minbase\", \"apt\"]\n";
+    let directory = recipe(&[("main.toml", text)]);
+    let builds = builds_of(directory.path(), &[]).unwrap();
+    let names: Vec<_> = builds.iter().map(|build| build.all[0].system.arch.name).collect();
+    assert_eq!(names, ["recipeport", "recipeport"]);
+    let error = one(&text.replace("64", "63").replace("recipeport", "other"))
+        .err()
+        .unwrap();
+    assert!(
+        error.contains("main.toml:4:13: --arch-bits") && error.contains("32 or 64"),
+        "{error}"
+    );
+    let table = "Architecture: tableport\nGNU-Triplet: tableport-linux-gnu\nBits: 32\nEndianness: big\nELF-Machine: 4712\n";
+    let text = "target = \"t.tar\"\narch = \"tableport\"\narch-table = \"own/table\"\n";
+    let directory = recipe(&[("main.toml", text), ("own/table", table)]);
+    assert_eq!(
+        builds_of(directory.path(), &[]).unwrap()[0].all[0]
+            .system
+            .arch
+            .name,
+        "tableport"
+    );
+}
