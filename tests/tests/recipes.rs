@@ -65,6 +65,7 @@ scenario!(
         "etc/systemd/system/multi-user.target.wants/ssh.service",
         "etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
         "etc/systemd/system/apt-daily.timer",
+        "etc/systemd/system/ssh.service.requires/ssh-host-keys.service",
     ] {
         assert!(all.contains_key(link), "{link}");
     }
