@@ -228,10 +228,11 @@ scenario!(
     let archive = Synthetic::with(&[])?;
     let cache = format!("--cache={}", archive.work.path("cache").display());
     let done = archive.work.run_plain([
-        "mmdebstrap", &cache, "--variant=custom", "--skip=update,setup,cleanup", "--setup-hook=mkdir -p \"$1/srv\"; chown 7:8 \"$1/srv\"",
+        "mmdebstrap", &cache, "--variant=custom", "--skip=update,setup,cleanup", "--setup-hook=mkdir \"$1/srv\" \"$1/tmp\" && chown 7:8 \"$1/srv\"",
         "--customize-hook=test -d \"$1/srv\"", "", "../out/made.tar",
     ]).end()?;
     done.succeeded();
     let found = entries(&archive.work.out("made.tar"))?;
     assert_eq!(found.get("srv").and_then(|facts| facts.get("owner")).map(String::as_str), Some("7:8"));
+    assert!(!found.keys().any(|name| name.starts_with("tmp/") || name.starts_with("etc")), "{:?}", found.keys());
 });

@@ -64,8 +64,10 @@ impl SetUp {
             set_up.prepared_as = Some(release);
         }
         if let Some(hooks) = hooks {
-            bookkeeping::make_directory(target, "/tmp")?;
-            hooks.write_apt_config()?;
+            if !settings.skip.has("setup") {
+                bookkeeping::make_directory(target, "/tmp")?;
+                hooks.write_apt_config()?;
+            }
             hooks.run(Moment::Setup, &[], None)?;
         }
         cancel.check()?;

@@ -158,10 +158,11 @@ impl Moments<'_> {
         }
         let target = self.options.target;
         let there = |path: &str| target.stat(Path::new(path)).is_ok();
-        if there("/tmp") && !there(apt_config::FILE) {
+        let skip = &self.options.context.skip;
+        if !skip.has("setup") && there("/tmp") && !there(apt_config::FILE) {
             self.write_apt_config()?;
         }
-        *stopped = Some(Stopped::begin(target, &self.options.context.skip)?);
+        *stopped = Some(Stopped::begin(target, skip)?);
         Ok(())
     }
 
