@@ -7,6 +7,8 @@ mod packages;
 mod protocol;
 mod records;
 mod text;
+mod trees;
+mod user_files;
 
 use std::path::Path;
 
@@ -40,6 +42,12 @@ pub(crate) const ALL: &[Spec] = &[
     archives::RELEASE,
     archives::INDEX,
     archives::KEYRING,
+    trees::TREE,
+    user_files::RECIPE,
+    user_files::BDEBSTRAP,
+    user_files::MULTISTRAP,
+    user_files::LOCK,
+    user_files::PRESEED,
     database::DATABASE,
     elf::ELF,
     records::XATTR,

@@ -54,6 +54,7 @@ use std::time::SystemTime;
 use clap::error::{ContextKind, ErrorKind};
 
 pub use args::{Args, Cli, Given};
+pub use build::options as recipe_options;
 pub use exit::Exit;
 
 use crate::commands;

@@ -132,7 +132,7 @@ fn command() -> Command {
 }
 
 /// Returns the table of options that recipes have.
-pub(crate) fn options() -> Options {
+pub fn options() -> Options {
     Options::of(&Cli::command(), &ImageArgs::augment_args(Command::new("image")))
 }
 
