@@ -143,7 +143,7 @@ const BDEBSTRAP_TEXT: &str = "---\nname: example # c\nenv:\n  A: b\nmmdebstrap:\
 
 const MULTISTRAP_TEXT: &str = "# c\n[General]\narch=riscv64\ndirectory=/x/y/\nbootstrap=Debian Ports\naptsources=Debian\n\
     cleanup=true\nnoauth=false\nunpack=true\nmarkauto=true\nomitrequired=false\nretainsources=/x/s\ndebconfseed=\nexplicitsuite=false\n\
-    [Debian]\npackages=dpkg apt\n adduser\nsource=http://mirror.example.org/debian\nkeyring=debian-archive-keyring\nsuite=trixie\n\
+    [Debian]\npackages=dpkg apt adduser\nsource=http://mirror.example.org/debian\nkeyring=debian-archive-keyring\nsuite=trixie\n\
     components=main contrib\nomitdebsrc=true\n[Ports]\npackages=hello\nsource=copy:/srv/debs ./\nsuite=unstable\nadditional=a\n";
 
 const LOCK_TEXT: &str = r#"{"form": 1,
