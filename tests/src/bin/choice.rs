@@ -242,15 +242,17 @@ impl Comparison<'_> {
         counts: &mut BTreeMap<&'static str, Count>,
         installed: &BTreeSet<String>,
     ) -> Result<()> {
+        let items = setting.items(&request.items);
         let question = question(
             &format!("apt-{}-{}", self.apt.version, options.solver),
             state,
-            request,
+            setting,
+            &items,
         );
         let theirs = match self.answers.of(&question) {
             Some(known) => known.clone(),
             None => {
-                let answer = self.apt.ask(root, &options.solver, &request.items)?;
+                let answer = self.apt.ask(root, &options.solver, &items)?;
                 self.answers.add(question, answer.clone())?;
                 answer
             }
@@ -295,7 +297,7 @@ impl Comparison<'_> {
             let (mut own, mut apt, mut count) = (Vec::new(), Vec::new(), 0);
             for round in 0..4 {
                 let (answer, time) = self.own.ask(setting, "internal", &items)?;
-                let theirs = self.apt.time(&root, &items)?;
+                let theirs = self.apt.time(&root, &setting.items(&items))?;
                 count = answer.chosen.map_or(0, |chosen| chosen.len() - installed.len());
                 if round > 0 {
                     own.push(time);

@@ -27,6 +27,17 @@ impl Own<'_> {
     /// # Errors
     /// When the program cannot be started, or what it prints is no plan.
     pub fn ask(&self, setting: &Setting, solver: &str, items: &[String]) -> Result<(Answer, Duration)> {
+        let variant = if setting.installed { "apt" } else { "custom" };
+        self.plan(setting, variant, solver, items)
+    }
+
+    fn plan(
+        &self,
+        setting: &Setting,
+        variant: &str,
+        solver: &str,
+        items: &[String],
+    ) -> Result<(Answer, Duration)> {
         let mut arguments = vec![
             "plan".to_owned(),
             "--json".to_owned(),
@@ -34,7 +45,6 @@ impl Own<'_> {
             KEYRING.to_owned(),
         ];
         let suite = setting.suites.first().copied().unwrap_or_default();
-        let variant = if setting.installed { "apt" } else { "custom" };
         let archs = setting.archs.join(",");
         for (option, value) in [
             ("--arch", archs.as_str()),
@@ -107,7 +117,7 @@ impl Own<'_> {
         if !setting.installed {
             return Ok(BTreeSet::new());
         }
-        let (answer, _) = self.ask(setting, "internal", &[])?;
+        let (answer, _) = self.plan(setting, "essential", "internal", &[])?;
         answer.chosen.ok_or_else(|| fail(answer.besides))
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Answer, Request};
+use super::Answer;
+use super::setting::Setting;
 use crate::Result;
 use crate::error::At as _;
 
@@ -18,8 +19,8 @@ pub struct Answers {
 
 /// Who was asked what, in which state of the archive.
 #[must_use]
-pub fn question(who: &str, state: &str, request: &Request) -> String {
-    format!("{who} {state} {} {}", request.setting, request.items.join(" "))
+pub fn question(who: &str, state: &str, setting: &Setting, items: &[String]) -> String {
+    format!("{who} {state} {} {}", setting.name, items.join(" "))
 }
 
 impl Answers {

@@ -11,10 +11,20 @@ pub struct Setting {
     pub suites: &'static [&'static str],
     /// Components of each.
     pub components: &'static str,
-    /// Whether the packages of variant `apt` are installed; else nothing is.
+    /// Whether the essential packages are installed, and apt is asked for after all others, as in variant `apt`; else
+    /// nothing is.
     pub installed: bool,
     /// Whether recommended packages are installed.
     pub recommends: bool,
+}
+
+impl Setting {
+    /// What apt is asked for where this program is asked for `items`.
+    #[must_use]
+    pub fn items(&self, items: &[String]) -> Vec<String> {
+        let last = self.installed.then(|| "apt".to_owned());
+        items.iter().cloned().chain(last).collect()
+    }
 }
 
 const PLAIN: Setting = Setting {
