@@ -289,3 +289,37 @@ scenario!(
         .end()?
         .failed_with(&["broken.pref:2", "expected"]);
 });
+
+scenario!(
+    /// Packages for all architectures come from one archive, those that were built from another that is behind it: what
+    /// does not insist on the same version is installed.
+    two_archives_of_different_age, CONFIGURE, {
+    let all = |name: &str| Package::new(name, "2.0-1", "all").file(&format!("usr/share/{name}"), "2", 0o644);
+    let ahead = Synthetic::exactly(&Publish::default(), &[all("tool-data"), all("strict-data"), all("doc")])?;
+    let old = |name: &str| Package::new(name, "1.0-1", "all").file(&format!("usr/share/{name}"), "1", 0o644);
+    let archive = Synthetic::with(&[
+        package("tool")?.field("Depends", "tool-data (>= 1.0)"),
+        package("strict")?.field("Depends", "strict-data (= 1.5-1)"),
+        old("doc"),
+    ])?;
+    let both = |include: &str, target: &str| {
+        archive
+            .install(include, target)
+            .option(&format!("--mirror=deb [signed-by={}] {} stable main", ahead.keyring().display(), ahead.mirror.url()))
+    };
+    both("strict", "refused").end()?.failed_with(&["strict-data (= 1.5-1)", "2.0-1"]);
+    // Of two versions the newer one, unless a preference says otherwise.
+    archive.work.write("home/doc.pref", b"Package: doc\nPin: version 1.0-1\nPin-Priority: 1001\n")?;
+    for (option, expected) in [("--solver=internal", "2"), ("--preferences=doc.pref", "1")] {
+        let done = both("tool,strict,doc", "target").option("--ignore-missing").option(option).end()?;
+        let said = &done.succeeded().stderr;
+        assert!(said.contains("strict-data (= 1.5-1)"), "{said}");
+        let target = archive.work.out("target");
+        assert!(assert_installed(&target) > 4);
+        let status = read(&target, "var/lib/dpkg/status");
+        assert!(status.contains("Package: tool\n") && !status.contains("Package: strict\n"), "{status}");
+        assert_eq!(read(&target, "usr/share/tool-data"), "2");
+        assert_eq!(read(&target, "usr/share/doc"), expected, "{option}");
+        std::fs::rename(&target, archive.work.out(expected)).expect("renamed");
+    }
+});
