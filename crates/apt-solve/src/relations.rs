@@ -40,6 +40,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) qualified: bool,
     /// Whether it has a bound.
     pub(crate) versioned: bool,
+    /// The relation that it was made from; none for what Multi-Arch means.
+    pub(crate) relation: Option<Relation<'a>>,
     /// Versions that it means: those of that name, newest first, then those that provide it.
     pub(crate) targets: Vec<PackageId>,
     /// How many of the targets have that name.
@@ -160,6 +162,7 @@ impl<'u, 'a> Relations<'u, 'a> {
                     name: universe.slot_name(slot),
                     qualified: true,
                     versioned: same,
+                    relation: None,
                     own: targets.len(),
                     targets,
                 }],
@@ -180,6 +183,7 @@ impl<'u, 'a> Relations<'u, 'a> {
             name: relation.name,
             qualified: relation.qualifier.is_some(),
             versioned: relation.bound.is_some(),
+            relation: Some(*relation),
             own: targets.iter().take_while(named).count(),
             targets,
         }

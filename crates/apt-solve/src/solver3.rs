@@ -256,3 +256,6 @@ impl<'m, 'u, 'a> Solver<'m, 'u, 'a> {
             .map_or(Decision::None, |state| state.decision)
     }
 }
+
+#[cfg(test)]
+mod tests;

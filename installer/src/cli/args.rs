@@ -98,6 +98,8 @@ Examples:
     after_help = AFTER_HELP,
     after_long_help = AFTER_LONG_HELP,
     infer_long_args = true,
+    // Of two values the last counts, as in most programs: callers add to the options of others.
+    args_override_self = true,
     max_term_width = 100
 )]
 pub struct Cli {
@@ -426,6 +428,16 @@ mod tests {
     #[test]
     fn definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn of_two_values_the_last_counts() {
+        let words = "rootless-install --suite a --dry-run --suite=b --include x --dry-run --include y t";
+        let words: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+        let args = Cli::read(&words).map(|given| given.args).unwrap();
+        assert_eq!(args.suite, "b");
+        assert_eq!(args.include.len(), 2);
+        assert!(args.dry_run);
     }
 
     #[test]

@@ -43,7 +43,10 @@ impl Messages {
 /// The exit status, when the error, or the help that was asked for, is printed.
 pub(super) fn parse<T: Parser>(name: &str, arguments: &[OsString], style: Style) -> Result<T, ExitCode> {
     let full = format!("rootless-install {name}");
-    let command = T::command().bin_name(full).max_term_width(100);
+    let command = T::command()
+        .bin_name(full)
+        .args_override_self(true)
+        .max_term_width(100);
     let parsed = command
         .try_get_matches_from(arguments)
         .and_then(|matches| T::from_arg_matches(&matches));

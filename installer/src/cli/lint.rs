@@ -148,7 +148,9 @@ pub fn command() -> Command {
     let hidden = |command: Command, name| command.mut_arg(name, |arg| arg.hide(true));
     let installation =
         Args::augment_args(Command::new("rootless-install").version(env!("CARGO_PKG_VERSION")));
-    let command = UNUSED.into_iter().fold(installation.max_term_width(100), hidden);
+    let command = UNUSED
+        .into_iter()
+        .fold(installation.args_override_self(true).max_term_width(100), hidden);
     command
         .name("rootless-install lint")
         .bin_name("rootless-install lint")

@@ -7,10 +7,12 @@ use crate::package::PackageId;
 use crate::relations::{Choice, Group, Kind};
 use crate::universe::Slot;
 
-/// By which two dependencies are the same.
+/// By which two dependencies are the same: as they are written, whatever they mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
-    Relation(Kind, Vec<(String, Vec<PackageId>)>),
+    Relation(Kind, Vec<String>),
+    /// What Multi-Arch means, with the packages that it rules out.
+    Siblings(Kind, Vec<PackageId>),
     /// A relation that decides nothing.
     Other(String),
 }
@@ -144,27 +146,32 @@ impl Solver<'_, '_, '_> {
             .stanza
             .lines()
             .find_map(|line| line.strip_prefix("Enhances: "));
-        let enhances = enhances.into_iter().flat_map(|list| list.split([',', '|']));
+        let enhances = enhances.into_iter().flat_map(|list| list.split(','));
         all.extend(enhances.map(|one| Dependency::Other(format!("enhances {}", one.trim()))));
         for number in own..groups.len() {
             if groups.get(number).is_some_and(|group| group.kind == Kind::Breaks) {
-                all.push(Dependency::Other(format!("replaces {number}")));
+                all.push(Dependency::Other(format!(
+                    "replaces others than {}",
+                    package.version
+                )));
             }
             all.push(Dependency::Group(number));
         }
         all
     }
 
-    fn keys(&self, id: PackageId) -> Vec<Key> {
+    pub(super) fn keys(&self, id: PackageId) -> Vec<Key> {
         let groups = self.marks.relations.of(id);
         let key = |dependency| match dependency {
             Dependency::Other(text) => Key::Other(text),
             Dependency::Group(number) => match groups.get(number) {
                 None => Key::Other(String::new()),
                 Some(group) => {
-                    let choices = group.choices.iter();
-                    let choices = choices.map(|choice| (choice.name.to_owned(), choice.targets.clone()));
-                    Key::Relation(group.kind, choices.collect())
+                    let relations = group.choices.iter().map(|choice| choice.relation);
+                    match relations.collect::<Option<Vec<_>>>() {
+                        Some(all) => Key::Relation(group.kind, all.iter().map(ToString::to_string).collect()),
+                        None => Key::Siblings(group.kind, group.targets().collect()),
+                    }
                 }
             },
         };

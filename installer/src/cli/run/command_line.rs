@@ -54,6 +54,7 @@ pub fn command_line(shell: bool) -> Command {
     };
     Command::new(name)
         .bin_name(name)
+        .args_override_self(true)
         .about(about)
         .long_about(LONG_ABOUT)
         .after_help(AFTER_HELP)
