@@ -39,6 +39,16 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// What comes of it for those who let apt go on by themselves (`--yes`), as mmdebstrap does: it ends where a package
+    /// would have to be downgraded.
+    #[must_use]
+    pub fn with_yes(mut self) -> Self {
+        if self.besides.contains("DOWNGRADED") {
+            self.chosen = None;
+        }
+        self
+    }
+
     /// Whether both sides do the same.
     #[must_use]
     pub fn agrees(&self, other: &Self) -> bool {

@@ -260,6 +260,7 @@ impl Comparison<'_> {
         if options.apt_only {
             return Ok(());
         }
+        let theirs = theirs.with_yes();
         let (mut answer, _) = own.ask(setting, &options.solver, &request.items)?;
         if let Some(chosen) = &mut answer.chosen {
             chosen.retain(|package| !installed.contains(package));

@@ -40,8 +40,9 @@ impl Marks<'_, '_> {
                         .copied()
                         .filter(|target| self.is_there(*target))
                         .collect();
+                    self.keep_latest(&mut there);
                     // New ones are not followed where an installed one of another source does the same.
-                    let source = |target: &PackageId| self.universe.package(*target).source;
+                    let source = |target: &PackageId| self.universe.source(*target).0;
                     let several = there
                         .windows(2)
                         .any(|pair| matches!(pair, [a, b] if source(a) != source(b)));
@@ -60,6 +61,18 @@ impl Marks<'_, '_> {
             }
         }
         self.save();
+    }
+
+    /// Of packages of one source leaves those that are built from its latest version.
+    fn keep_latest(&self, targets: &mut Vec<PackageId>) {
+        let all = targets.clone();
+        let source = |id: &PackageId| self.universe.source(*id);
+        targets.retain(|id| {
+            let (name, built) = source(id);
+            let later =
+                |(other, version)| other == name && deb_types::version::compare(version, built).is_gt();
+            !all.iter().map(source).any(later)
+        });
     }
 
     /// Takes back what turns out to be needed after all.

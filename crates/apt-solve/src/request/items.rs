@@ -53,6 +53,12 @@ pub(crate) fn item(universe: &Universe<'_>, named: &mut Named, text: &str) -> Re
             });
         }
     }
+    // What is not there need not be left out, as long as it is a name at all.
+    if let Some(name) = text.strip_suffix('-')
+        && universe.is_known(name)
+    {
+        return Ok(Item::Leave(Vec::new()));
+    }
     if let Some(task) = text.strip_suffix('^') {
         let has = |id: &PackageId| tasks(universe.package(*id).stanza).any(|word| word == task);
         return some(universe.native_names().filter(has).collect(), text).map(Item::Install);

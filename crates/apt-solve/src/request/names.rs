@@ -29,26 +29,60 @@ pub(super) fn resolve(
 ) -> Result<PackageId, SolveError> {
     let text = text.trim();
     if let Some((name, version)) = text.split_once('=') {
-        let found = versions_of(universe, name, text)?;
+        let found = versions_of(universe, name, text);
         let pattern = version.contains(['*', '?', '[']).then(|| glob(version));
         let pattern = pattern.and_then(|pattern| regex::Regex::new(&pattern).ok());
-        let exact = found.iter().find(|id| {
-            let is = universe.version(**id);
+        let exact = found.iter().flatten().copied().find(|id| {
+            let is = universe.version(*id);
             is == version || pattern.as_ref().is_some_and(|pattern| pattern.is_match(is))
         });
-        let id = *exact.ok_or_else(|| no_version(universe, name, version, &found))?;
+        let provided = |id: PackageId| universe.provides_version(id, name_of(name), version);
+        let other = || only_provider(universe, name, text, provided);
+        let id = match exact.or_else(other) {
+            Some(id) => id,
+            None => return Err(no_version(universe, name, version, &found?)),
+        };
         named.versions.push(id);
         return Ok(id);
     }
     if let Some((name, suite)) = text.split_once('/') {
-        let found = versions_of(universe, name, text)?;
-        let first = found.iter().find(|id| is_in(universe, **id, suite));
-        let id = *first.ok_or_else(|| not_in_suite(universe, name, suite, &found))?;
+        let found = versions_of(universe, name, text);
+        let first = found
+            .iter()
+            .flatten()
+            .copied()
+            .find(|id| is_in(universe, *id, suite));
+        let other = || only_provider(universe, name, text, |id| is_in(universe, id, suite));
+        let id = match first.or_else(other) {
+            Some(id) => id,
+            None => return Err(not_in_suite(universe, name, suite, &found?)),
+        };
         named.versions.push(id);
         named.suites.push((id, suite.to_owned()));
         return Ok(id);
     }
     by_name(universe, text, text)
+}
+
+/// Returns the name of `name` or `name:arch`.
+fn name_of(text: &str) -> &str {
+    text.split_once(':').map_or(text, |(name, _)| name)
+}
+
+/// Returns a version that provides `name` or `name:arch`, if all of these that are wanted are of one package
+/// (`CacheSetHelperAPTGet::tryVirtualPackage`).
+fn only_provider(
+    universe: &Universe<'_>,
+    text: &str,
+    request: &str,
+    wanted: impl Fn(PackageId) -> bool,
+) -> Option<PackageId> {
+    let (name, arch) = split_arch(universe, text, request).ok()?;
+    let mut all = universe.providers(name);
+    all.retain(|id| wanted(*id) && universe.slot_arch(universe.slot_of(*id)) == arch.unwrap_or(0));
+    let first = *all.first()?;
+    let of = |id: PackageId| universe.slot_of(id);
+    all.iter().all(|id| of(*id) == of(first)).then_some(first)
 }
 
 fn not_in_suite(universe: &Universe<'_>, name: &str, suite: &str, found: &[PackageId]) -> SolveError {

@@ -31,6 +31,14 @@ fn a_sign_says_what_becomes_of_a_package() {
     let error = pick(&["bar 2; Depends: foo", "foo 1"], &["bar", "foo-"]).unwrap_err();
     assert!(error.contains("asked not to be installed"), "{error}");
     assert!(names(&["nothing-"]).unwrap_err().contains("nothing-"));
+    // Nobody has these, or several have.
+    let lines = &[
+        "bar 2; Recommends: missing",
+        "baz 1; Provides: mail",
+        "foo 1; Provides: mail",
+    ];
+    assert_eq!(pick(lines, &["bar", "missing-", "mail-"]).unwrap(), ["bar"]);
+    assert!(pick(lines, &["bar", "mail"]).is_err());
 }
 
 #[test]

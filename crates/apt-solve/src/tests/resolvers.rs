@@ -183,3 +183,46 @@ fn the_resolver_is_that_of_the_suite() {
     let error = "4".parse::<Solver>().unwrap_err().to_string();
     assert!(error.contains("`internal` and `3.0`"), "{error}");
 }
+
+#[test]
+fn what_a_later_version_of_its_source_provides_too_is_not_needed() {
+    let lines = |source: &str| {
+        [
+            "want 1; Depends: old".to_owned(),
+            "old 1; Source: s; Depends: new".to_owned(),
+            format!("new 2; Source: {source}; Provides: old"),
+        ]
+    };
+    let with = |source: &str, expected: &[&str]| {
+        let lines = lines(source);
+        both(&lines.each_ref().map(String::as_str), &["want"], expected);
+    };
+    with("s", &["new=2", "want=1"]);
+    with("other", &["new=2", "old=1", "want=1"]);
+}
+
+#[test]
+fn a_version_or_suite_of_a_name_that_one_package_provides() {
+    let first: &[&str] = &["p 1; Provides: v (= 5), w", "r 1; Provides: w", "v 1"];
+    let second: &[&str] = &["q 1; Provides: v, x", "p 2"];
+    let suites = &[("one", first), ("two", second)];
+    for solver in [ALONE, Solver::Three] {
+        for (item, expected) in [
+            ("v/one", "v=1"),
+            ("v/two", "q=1"),
+            ("x/two", "q=1"),
+            ("v=5", "p=1"),
+            ("v=1", "v=1"),
+        ] {
+            assert_eq!(
+                chosen(suites, &[item], solver).as_deref(),
+                Ok(&[expected.to_owned()][..]),
+                "{item}"
+            );
+        }
+        for (item, said) in [("w/one", "w"), ("v=6", "v"), ("x/one", "x")] {
+            let error = chosen(suites, &[item], solver).unwrap_err();
+            assert!(error.contains(said), "{item}: {error}");
+        }
+    }
+}

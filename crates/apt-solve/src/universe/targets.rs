@@ -74,6 +74,20 @@ impl<'a> Universe<'a> {
         found
     }
 
+    /// Whether any package has, provides or mentions a name.
+    pub(crate) fn is_known(&self, name: &str) -> bool {
+        let mut packages = self.indexes.iter().map(|index| index.packages);
+        packages.any(|all| all.mention(name).is_some()) || !self.providers(name).is_empty()
+    }
+
+    /// Whether a package provides a name in a version, as it is written.
+    pub(crate) fn provides_version(&self, id: PackageId, name: &str, version: &str) -> bool {
+        let provides = &self.package(id).provides;
+        provides
+            .iter()
+            .any(|one| one.name == name && one.bound.is_some_and(|bound| bound.version == version))
+    }
+
     fn provides(&self, id: PackageId, relation: &Relation<'_>) -> bool {
         let provides = &self.package(id).provides;
         provides
