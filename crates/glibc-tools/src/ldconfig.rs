@@ -1,7 +1,7 @@
 //! ldconfig(8) for a target of any architecture.
 //!
 //! This machine's ldconfig would write a cache for this machine: flags, byte order and the libraries it accepts are
-//! compiled in. So the work is done here, on the [`Target`] itself, byte for byte as glibc 2.36 and later do it with
+//! compiled in. So the work is done here, on the [`Target`] itself, byte for byte as glibc 2.31, 2.36 and later do it with
 //! Debian's changes. The version of glibc, and the name that stands in the cache, are read from the target's own
 //! ldconfig.
 //!
@@ -59,7 +59,9 @@ pub enum LdconfigError {
         path: PathBuf,
     },
     /// glibc of this version has another format of the cache.
-    #[error("the cache of glibc {major}.{minor} is not known; 2.36 and later versions are")]
+    #[error(
+        "the cache of glibc {major}.{minor} is not known; those of 2.31, and of 2.36 and later versions, are"
+    )]
     Version {
         /// Major version.
         major: u32,
@@ -80,9 +82,9 @@ pub enum LdconfigError {
 }
 
 impl LdconfigError {
-    /// Returns whether the target's ldconfig is one that is not known here, so that another program may do the work.
-    pub fn is_unknown_version(&self) -> bool {
-        matches!(self, Self::Version { .. } | Self::NotGlibc { .. })
+    /// Returns whether the target's ldconfig is another program than glibc's, which is to be executed then.
+    pub fn is_another_program(&self) -> bool {
+        matches!(self, Self::NotGlibc { .. })
     }
 }
 

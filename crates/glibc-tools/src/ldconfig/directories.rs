@@ -66,7 +66,7 @@ impl<'a> Directories<'a> {
         output: &mut Output,
     ) -> Result<(), LdconfigError> {
         let (path, holds) = match self.rules.era {
-            Era::Legacy => typed(line, output),
+            Era::Unshared | Era::Legacy => typed(line, output),
             Era::Plain | Era::SkipsDpkg => (line, Some(LIBC6)),
         };
         let length = path
@@ -101,6 +101,9 @@ impl<'a> Directories<'a> {
                 known.holds = holds;
                 if self.verbose {
                     output.complain(&[b"Path `", path, b"' given more than once"]);
+                    if self.rules.era == Era::Unshared {
+                        return Ok(());
+                    }
                     let lines = [number.to_string(), known.from.1.to_string()];
                     let parts: [&[u8]; 9] = [
                         b"(from ",
@@ -119,7 +122,11 @@ impl<'a> Directories<'a> {
             }
             None => {
                 self.list.push(directory.clone());
-                self.add_hwcaps(&directory)
+                // Known since 2.33.
+                match self.rules.era {
+                    Era::Unshared => Ok(()),
+                    _ => self.add_hwcaps(&directory),
+                }
             }
         }
     }

@@ -66,7 +66,7 @@ pub(super) fn read(
     let word = if rules.abi.wide { 8 } else { 4 };
     if matches!(reader.number(&head, 0, word)? & 0xffff, 0o413 | 0o314) {
         let soname = Some(until_second_dot(base).to_vec());
-        let flags = if rules.era == Era::Legacy { 0 } else { LIBC6 };
+        let flags = if rules.era <= Era::Legacy { 0 } else { LIBC6 };
         return Some(Library {
             soname,
             flags,
@@ -76,7 +76,7 @@ pub(super) fn read(
     if !is_elf {
         let has = |text: &[u8]| head.windows(text.len()).any(|window| window == text);
         let suffixes: &[&[u8]] = match rules.era {
-            Era::Legacy => &[b"-gdb.py"],
+            Era::Unshared | Era::Legacy => &[b"-gdb.py"],
             Era::Plain | Era::SkipsDpkg => &[b"-gdb.gdb", b"-gdb.py", b"-gdb.scm"],
         };
         if !has(b"GROUP") && !has(b"GNU ld script") && !suffixes.iter().any(|suffix| name.ends_with(suffix)) {
@@ -176,7 +176,7 @@ impl Header<'_, '_> {
     }
 
     fn dynamic(&self) -> Result<Option<Library>, Truncated> {
-        let legacy = self.rules.era == Era::Legacy;
+        let legacy = self.rules.era <= Era::Legacy;
         let mut library = Library {
             soname: None,
             flags: if legacy { ELF } else { LIBC6 },

@@ -1,6 +1,6 @@
 //! A cache being made: its entries, their order, and the file.
 
-use super::rules::Rules;
+use super::rules::{Era, Rules};
 use super::strings::{StringId, Strings};
 use crate::cache::{ENTRY, EXTENSION_MAGIC, HEADER, MAGIC, NAMED};
 use std::cmp::Ordering;
@@ -88,6 +88,9 @@ impl NewCache {
     /// Returns the file; `None` if there is more than the format can hold.
     pub(super) fn into_bytes(self, rules: &Rules) -> Option<Vec<u8>> {
         let big_endian = rules.abi.big_endian;
+        if rules.era == Era::Unshared {
+            return self.without_sharing(big_endian);
+        }
         let mut used: Vec<usize> = (0..self.hwcaps.len())
             .filter(|n| self.hwcaps.get(*n).is_some_and(|h| h.1))
             .collect();
@@ -138,6 +141,43 @@ impl NewCache {
             file.u32(offset(self.hwcaps.get(*number)?.0)?);
         }
         file.bytes.extend(&rules.generator);
+        Some(file.bytes)
+    }
+}
+
+impl NewCache {
+    /// Returns the file as glibc 2.31 writes it: the strings of each entry after those of the entry before, and nothing
+    /// behind them.
+    fn without_sharing(&self, big_endian: bool) -> Option<Vec<u8>> {
+        let strings_at = HEADER + ENTRY * self.entries.len();
+        let mut strings = Vec::new();
+        let mut add = |id| {
+            let offset = u32::try_from(strings_at + strings.len()).ok();
+            strings.extend_from_slice(self.strings.get(id));
+            strings.push(0);
+            offset
+        };
+        let offsets = self
+            .entries
+            .iter()
+            .map(|entry| Some([add(entry.name)?, add(entry.path)?]));
+        let offsets: Vec<[u32; 2]> = offsets.collect::<Option<_>>()?;
+        let mut file = Writer {
+            bytes: MAGIC.to_vec(),
+            big_endian,
+        };
+        file.u32(u32::try_from(self.entries.len()).ok()?);
+        file.u32(u32::try_from(strings.len()).ok()?);
+        file.bytes.push(if big_endian { 3 } else { 2 });
+        file.bytes.resize(HEADER, 0);
+        for (entry, [name, path]) in self.entries.iter().zip(offsets) {
+            file.u32(entry.properties.flags);
+            file.u32(name);
+            file.u32(path);
+            file.u32(0);
+            file.u64(entry.properties.capabilities);
+        }
+        file.bytes.extend(strings);
         Some(file.bytes)
     }
 }

@@ -57,9 +57,9 @@ fn listed(file: &CacheBytes<'_>, era: Era, path: &[u8]) -> Option<Output> {
         let flags = row.u32(0)?;
         let kind: &[u8] = match flags & 0xff {
             LIBC6 => b"libc6",
-            0 if era == Era::Legacy => b"libc4",
-            ELF if era == Era::Legacy => b"ELF",
-            LIBC5 if era == Era::Legacy => b"libc5",
+            0 if era <= Era::Legacy => b"libc4",
+            ELF if era <= Era::Legacy => b"ELF",
+            LIBC5 if era <= Era::Legacy => b"libc5",
             _ => b"unknown or unsupported flag",
         };
         output.print(&[

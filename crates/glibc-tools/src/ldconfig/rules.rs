@@ -8,8 +8,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Versions of glibc whose ldconfig behaves alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Era {
+    /// 2.31, with Debian's changes: the strings of a cache are not shared, and it has no extensions; messages do not say
+    /// where a directory is from.
+    Unshared,
     /// 2.36: subdirectories for hardware capabilities, and libraries of other C
     /// libraries, are still known.
     Legacy,
@@ -57,8 +60,10 @@ impl Rules {
         let not_glibc = || LdconfigError::NotGlibc {
             path: PathBuf::from(PROGRAMS[0]),
         };
-        let (generator, major, minor) = generator(&program).ok_or_else(not_glibc)?;
+        let found = generator(&program).or_else(|| old_version(&program));
+        let (generator, major, minor) = found.ok_or_else(not_glibc)?;
         let era = match (major, minor) {
+            (2, 31) => Era::Unshared,
             (2, 36) => Era::Legacy,
             (2, 37 | 38) => Era::Plain,
             (2, 39..) => Era::SkipsDpkg,
@@ -73,12 +78,12 @@ impl Rules {
 
     /// Returns whether a subdirectory of this name has libraries for a hardware capability.
     pub(crate) fn is_capability(&self, name: &[u8]) -> bool {
-        self.era == Era::Legacy && legacy::is_capability(&self.abi, name)
+        self.era <= Era::Legacy && legacy::is_capability(&self.abi, name)
     }
 
     /// Returns the hardware capabilities that the end of a directory's path names, as bits.
     pub(crate) fn capabilities(&self, path: &[u8]) -> u64 {
-        if self.era == Era::Legacy {
+        if self.era <= Era::Legacy {
             legacy::capabilities(&self.abi, path)
         } else {
             0
@@ -110,9 +115,31 @@ fn generator(program: &[u8]) -> Option<(&[u8], u32, u32)> {
     })
 }
 
+/// Returns the numbers of the version of a program that names none in its caches: they are in the text of `--version`,
+/// `(Debian GLIBC 2.31-13) `.
+fn old_version(program: &[u8]) -> Option<(&[u8], u32, u32)> {
+    const START: &[u8] = b" GLIBC ";
+    program.starts_with(b"\x7fELF").then_some(())?;
+    let at = program.windows(START.len()).position(|window| window == START)?;
+    let text = program
+        .get(at + START.len()..)?
+        .split(|&b| !(b.is_ascii_digit() || b == b'.'))
+        .next()?;
+    let mut numbers = std::str::from_utf8(text).ok()?.split('.').map(str::parse::<u32>);
+    Some((b"", numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_without_a_generator() {
+        let program = b"\x7fELF\0GLIBC_2.4\0(Debian GLIBC 2.31-13+deb11u11) \0";
+        assert_eq!(old_version(program), Some((&b""[..], 2, 31)));
+        assert_eq!(old_version(b"#!/bin/sh\n# of GLIBC 2.31\n"), None);
+        assert_eq!(old_version(b"\x7fELF GLIBC two"), None);
+    }
 
     #[test]
     fn the_generator_is_found() {

@@ -89,6 +89,10 @@ fn announce(directories: &Directories<'_>, directory: &Directory, output: &mut O
     } else if capabilities != 0 {
         output.print(&[format!(" (hwcap: {capabilities:#018x})").as_bytes()]);
     }
+    if directories.rules.era == Era::Unshared {
+        output.print(&[b"\n"]);
+        return;
+    }
     let (file, line) = &directory.from;
     output.print(&[b" (from ", file, b":", line.to_string().as_bytes(), b")\n"]);
 }
@@ -216,7 +220,7 @@ fn settle(
         Some(holds) if flags == ELF && (holds == LIBC5 || holds == LIBC6) => holds,
         _ => flags,
     };
-    if options.verbose && rules.era == Era::Legacy && directory.holds.is_some_and(|holds| holds != flags) {
+    if options.verbose && rules.era <= Era::Legacy && directory.holds.is_some_and(|holds| holds != flags) {
         let kind: &[u8] = match flags {
             0 => b"libc4 library ",
             LIBC5 => b"libc5 library ",
@@ -237,7 +241,7 @@ fn prefer(old: &mut Chosen, new: Chosen, directory: &Directory, rules: &Rules, o
     let mut flags = old.flags;
     if old.flags != new.flags {
         let one_says_less = |a: u32, b: u32| a == ELF && (b == LIBC5 || b == LIBC6);
-        if rules.era == Era::Legacy
+        if rules.era <= Era::Legacy
             && (one_says_less(old.flags, new.flags) || one_says_less(new.flags, old.flags))
         {
             flags = new.flags;

@@ -34,7 +34,11 @@ impl WithLdconfig {
     pub(super) fn new(version: &str) -> Self {
         let target = TestTarget::new();
         let release = version.split('-').next().unwrap();
-        let generator = format!("ldconfig (Debian GLIBC {version}) stable release version {release}");
+        let generator = match release {
+            // Only what `--version` prints.
+            "2.31" => format!("(Debian GLIBC {version}) "),
+            _ => format!("ldconfig (Debian GLIBC {version}) stable release version {release}"),
+        };
         target.write(
             "/usr/sbin/ldconfig",
             format!("\x7fELF..\0{generator}\0").as_bytes(),

@@ -217,6 +217,34 @@ fn caches_are_those_of_the_real_program() {
 }
 
 #[test]
+fn the_cache_of_bullseye_shares_no_strings() {
+    for name in ["i386", "s390x"] {
+        let [old, new] = ["2.31-13+deb11u11", "2.36-9"].map(|version| {
+            let target = odd(Architecture::by_name(name).unwrap(), version);
+            target.run(name, &[]);
+            target
+        });
+        let cache = old.target.read(Path::new("/etc/ld.so.cache")).unwrap();
+        assert!(!cache.windows(8).any(|window| window == b"ldconfig"));
+        let size = |line: &String| {
+            let (name, rest) = line.split_once(" (").unwrap();
+            name.len() + rest.split_once(" => ").unwrap().1.len() + 2
+        };
+        let entries = old.cached(name);
+        let strings: usize = entries.iter().map(size).sum();
+        assert_eq!(cache.len(), 48 + 24 * entries.len() + strings, "{name}");
+        // Later versions know subdirectories of glibc-hwcaps besides.
+        let plain = |line: &String| !line.contains("glibc-hwcaps");
+        let later: Vec<String> = new.cached(name).into_iter().filter(plain).collect();
+        assert_eq!(entries, later, "{name}");
+        assert!(!entries.is_empty());
+    }
+    let told = odd(Architecture::by_name("i386").unwrap(), "2.31-13").run("i386", &["-v", "-N"]);
+    assert!(told.contains("/usr/lib:\n") || told.contains("/lib:\n"), "{told}");
+    assert!(!told.contains("(from"), "{told}");
+}
+
+#[test]
 fn links_are_made_and_removed() {
     let arch = Architecture::by_name("riscv64").unwrap();
     let lib = "/usr/lib/riscv64-linux-gnu";
@@ -312,13 +340,18 @@ fn another_root() {
 #[test]
 fn what_is_not_known_is_said() {
     let arch = Architecture::by_name("riscv64").unwrap();
-    let old = WithLdconfig::new("2.31-13");
-    assert!(matches!(
-        run(&old.target, arch, &[""; 0]),
-        Err(LdconfigError::Version { major: 2, minor: 31 })
-    ));
+    let old = WithLdconfig::new("2.28-10");
+    for text in [&b"\x7fELF (Debian GLIBC 2.28-10) "[..], b""] {
+        if !text.is_empty() {
+            old.write("/usr/sbin/ldconfig", text);
+        }
+        assert!(matches!(
+            run(&old.target, arch, &[""; 0]),
+            Err(LdconfigError::Version { major: 2, minor: 28 })
+        ));
+    }
     old.write("/usr/sbin/ldconfig", b"#!/bin/sh\n");
-    assert!(run(&old.target, arch, &[""; 0]).unwrap_err().is_unknown_version());
+    assert!(run(&old.target, arch, &[""; 0]).unwrap_err().is_another_program());
     let target = WithLdconfig::new(TRIXIE);
     assert!(matches!(
         run(&target.target, arch, &["-l", "/x"]),

@@ -140,7 +140,7 @@ impl<'s> Answers<'s> {
                 };
                 match ldconfig::run_in(shared.options.target, shared.options.arch, directory, &arguments) {
                     Ok(output) => done(output),
-                    Err(error) if error.is_unknown_version() => Reply::Counterpart,
+                    Err(error) if error.is_another_program() => Reply::Counterpart,
                     Err(error) => refuse(Path::new("/usr/sbin/ldconfig"), error.to_string()),
                 }
             }
