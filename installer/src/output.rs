@@ -28,13 +28,14 @@ mod source;
 mod squashfs;
 mod vfat;
 
+use crate::package_lock::PackageLock;
 use rootless_install_fs::{Target, Timestamp};
 use std::path::Path;
 use task_progress::{Cancel, Reporter};
 
 pub use archive::{Selection, TarOptions, write_selected, write_tar};
 pub use compress::Compression;
-pub use container::{ContainerConfig, Layout, docker_as_oci, with_tag, write_index};
+pub use container::{Attachment, ContainerConfig, Layout, docker_as_oci, with_tag, write_index};
 pub use disk::{Bootloader, DiskImage, DiskOptions, RootFormat};
 pub use error::Error;
 pub use ext::Generation;
@@ -55,6 +56,8 @@ pub struct Source<'a> {
     pub source_date_epoch: Option<i64>,
     /// Debian's name of the target's architecture.
     pub architecture: &'a str,
+    /// What was installed, and from where; none where that is not known any more.
+    pub lock: Option<&'a PackageLock>,
     /// What is found out about it once.
     pub facts: &'a Facts,
     /// A directory for files of this run, on the filesystem of the result.

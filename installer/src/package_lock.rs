@@ -236,6 +236,13 @@ pub struct LockedPackage {
 }
 
 impl PackageLock {
+    /// Returns a name of what it is a lock of: suite, architecture and variant.
+    pub fn name(&self) -> String {
+        let architecture = self.request.architectures.first();
+        let architecture = architecture.map(String::as_str).unwrap_or_default();
+        format!("{}-{architecture}-{}", self.request.suite, self.request.variant)
+    }
+
     /// Reads a lock.
     ///
     /// # Errors

@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 /// Beginning of the identifiers of this program.
 const ID: &str = env!("CARGO_PKG_REPOSITORY");
 
+/// Type of what is said in a statement.
+pub const PREDICATE: &str = "https://slsa.dev/provenance/v1";
+
 /// Error of a statement.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvenanceError {
@@ -109,12 +112,38 @@ pub fn write<'p>(
         .map_err(|source| ProvenanceError::Write { path, source })
 }
 
-/// Returns the statement.
-fn statement(subjects: &[Subject], lock: &PackageLock, source_date_epoch: Option<i64>) -> String {
-    let subjects: Vec<Value> = subjects
+/// Returns the statement of a container image, by the SHA-256 of its manifest.
+pub fn of_image(name: &str, sha256: &str, lock: &PackageLock, source_date_epoch: Option<i64>) -> String {
+    let subject = Subject {
+        name: name.to_owned(),
+        sha256: sha256.to_owned(),
+    };
+    statement(&[subject], lock, source_date_epoch)
+}
+
+/// Returns the statement of an index of container images, by its SHA-256: what it was made of are the images, by their
+/// platforms and the SHA-256 of their manifests.
+pub fn of_index(name: &str, sha256: &str, images: &[(String, String)]) -> String {
+    let subject = Subject {
+        name: name.to_owned(),
+        sha256: sha256.to_owned(),
+    };
+    let platforms: Vec<&String> = images.iter().map(|(platform, _)| platform).collect();
+    let dependencies = images
         .iter()
-        .map(|subject| json!({"name": subject.name, "digest": {"sha256": subject.sha256}}))
-        .collect();
+        .map(|(platform, sha256)| json!({"name": platform, "digest": {"sha256": sha256}}));
+    text(
+        &[subject],
+        json!({
+            "buildType": format!("{ID}/index/v1"),
+            "externalParameters": {"platforms": platforms},
+            "resolvedDependencies": dependencies.collect::<Vec<_>>()
+        }),
+    )
+}
+
+/// Returns the statement of results.
+fn statement(subjects: &[Subject], lock: &PackageLock, source_date_epoch: Option<i64>) -> String {
     let releases = lock.releases.iter().map(|release| {
         json!({
             "uri": release.url,
@@ -139,17 +168,29 @@ fn statement(subjects: &[Subject], lock: &PackageLock, source_date_epoch: Option
     if let Some(epoch) = source_date_epoch {
         internal["SOURCE_DATE_EPOCH"] = json!(epoch);
     }
+    text(
+        subjects,
+        json!({
+            "buildType": format!("{ID}/installation/v1"),
+            "externalParameters": {"request": lock.request, "sources": lock.sources},
+            "internalParameters": internal,
+            "resolvedDependencies": dependencies
+        }),
+    )
+}
+
+/// Returns a statement as text.
+fn text(subjects: &[Subject], build: Value) -> String {
+    let subjects: Vec<Value> = subjects
+        .iter()
+        .map(|subject| json!({"name": subject.name, "digest": {"sha256": subject.sha256}}))
+        .collect();
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": subjects,
-        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicateType": PREDICATE,
         "predicate": {
-            "buildDefinition": {
-                "buildType": format!("{ID}/installation/v1"),
-                "externalParameters": {"request": lock.request, "sources": lock.sources},
-                "internalParameters": internal,
-                "resolvedDependencies": dependencies
-            },
+            "buildDefinition": build,
             "runDetails": {
                 "builder": {"id": ID, "version": {"rootless-install": env!("CARGO_PKG_VERSION")}}
             }

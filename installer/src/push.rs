@@ -5,6 +5,7 @@
 //! * A blob is sent only when its content has the digest of its name, and only where the registry does not have it.
 //! * A manifest is sent when the registry has said of all that it names that it is there by the right digest; so whenever
 //!   a push ends, no tag and no manifest of it names what is missing, and the next push goes on.
+//! * What is attached to an image is there, and listed, before the tag is set.
 //! * A request that the registry fails at is made again a few times; each ends when nothing has moved for the limit.
 //! * No password is shown.
 
@@ -15,6 +16,7 @@ mod docker;
 mod error;
 mod failure;
 mod image;
+mod referrers;
 mod registry;
 
 use image::{Image, Manifest};
@@ -59,8 +61,22 @@ pub struct Pushed {
     pub media_type: String,
     /// Digests of all manifests, as they were sent.
     pub manifests: Vec<String>,
+    /// What is attached to them.
+    pub referrers: Vec<PushedReferrer>,
     /// All blobs.
     pub blobs: Vec<PushedBlob>,
+}
+
+/// A manifest that is attached to another.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PushedReferrer {
+    /// Its digest.
+    pub digest: String,
+    /// Digest of what it is attached to.
+    pub subject: String,
+    /// The type of the artifact.
+    pub artifact_type: String,
 }
 
 /// A blob of an image that was pushed.
@@ -126,17 +142,24 @@ async fn send(
         });
     }
     let destination = &options.destination;
-    let mut top: Option<&Manifest> = None;
-    for (number, manifest) in image.manifests.iter().enumerate() {
-        let is_top = number + 1 == image.manifests.len();
-        registry
-            .manifest(manifest, is_top.then(|| destination.tag()))
-            .await?;
-        top = Some(manifest);
+    let (top, below) = match image.manifests.split_last() {
+        Some((top, below)) => (Some(top), below),
+        None => (None, &[][..]),
+    };
+    for manifest in below {
+        registry.manifest(manifest, None).await?;
+    }
+    if let Some(top) = top {
+        if !image.referrers.is_empty() {
+            registry.manifest(top, None).await?;
+            registry.referrers(&image.referrers, reporter).await?;
+        }
+        registry.manifest(top, Some(destination.tag())).await?;
     }
     let (digest, media_type) = top
         .map(|top| (top.digest.clone(), top.media.clone()))
         .unwrap_or_default();
+    let referrers = image.referrers.iter().map(PushedReferrer::of);
     let sent: Vec<u64> = blobs
         .iter()
         .filter(|blob| blob.sent)
@@ -159,6 +182,21 @@ async fn send(
             .iter()
             .map(|manifest| manifest.digest.clone())
             .collect(),
+        referrers: referrers.collect(),
         blobs,
     })
+}
+
+impl PushedReferrer {
+    fn of(manifest: &Manifest) -> Self {
+        let kind = manifest
+            .described
+            .get("artifactType")
+            .and_then(|kind| kind.as_str());
+        Self {
+            digest: manifest.digest.clone(),
+            subject: manifest.subject.clone().unwrap_or_default(),
+            artifact_type: kind.unwrap_or_default().to_owned(),
+        }
+    }
 }

@@ -151,6 +151,15 @@ impl Additions {
     }
 }
 
+impl Settings {
+    /// Whether anything is attached to a container image.
+    pub fn attaches(&self) -> bool {
+        let others = self.other_outputs.iter().map(|other| &other.image);
+        let mut images = others.chain([&self.image]);
+        images.any(|image| !image.container.attached().is_empty())
+    }
+}
+
 /// A bill of materials that is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SbomFile {

@@ -30,6 +30,20 @@ pub enum Misdeed {
     Forget,
 }
 
+/// How a registry keeps lists of what is attached to manifests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Referrers {
+    /// It knows no such request.
+    #[default]
+    Unknown,
+    /// As it should.
+    Kept,
+    /// They are empty.
+    Empty,
+    /// The answer is a page for people.
+    Page,
+}
+
 /// A fault: the first `times` requests of this method, whose path has `path` in it, get it.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
@@ -46,6 +60,7 @@ pub struct Fault {
 #[derive(Debug, Default)]
 struct State {
     faults: Vec<Fault>,
+    referrers: Referrers,
     blobs: HashMap<String, Vec<u8>>,
     manifests: HashMap<String, (String, Vec<u8>)>,
     requests: Vec<String>,
@@ -74,10 +89,19 @@ impl FaultyRegistry {
     /// # Errors
     /// When there is no port.
     pub fn start(faults: &[Fault]) -> Result<Self> {
+        Self::with(Referrers::Unknown, faults)
+    }
+
+    /// Starts one with these faults, that keeps lists of referrers in this way.
+    ///
+    /// # Errors
+    /// When there is no port.
+    pub fn with(referrers: Referrers, faults: &[Fault]) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").at("127.0.0.1:0")?;
         let address = listener.local_addr().at("127.0.0.1:0")?.to_string();
         let state = Arc::new(Mutex::new(State {
             faults: faults.to_vec(),
+            referrers,
             ..State::default()
         }));
         let shared = Arc::clone(&state);
@@ -104,6 +128,18 @@ impl FaultyRegistry {
     pub fn requests(&self, method: &str, path: &str) -> usize {
         let fits = |line: &&String| line.starts_with(method) && line.contains(path);
         self.state().requests.iter().filter(fits).count()
+    }
+
+    /// Returns the text of a manifest by its tag or digest.
+    #[must_use]
+    pub fn manifest(&self, name: &str) -> Option<Vec<u8>> {
+        self.state().manifests.get(name).map(|(_, text)| text.clone())
+    }
+
+    /// Has a manifest by a tag.
+    pub fn put(&self, tag: &str, kind: &str, text: &[u8]) {
+        let manifest = (kind.to_owned(), text.to_vec());
+        self.state().manifests.insert(tag.to_owned(), manifest);
     }
 
     /// Returns the number of blobs, and of names of manifests.
@@ -228,6 +264,16 @@ fn answer(request: &Request, fault: Option<Misdeed>, state: &mut State) -> Vec<u
     if path == "/v2/" {
         return reply(200, "", b"{}", has_body);
     }
+    if path.contains("/referrers/") {
+        return match state.referrers {
+            Referrers::Unknown => missing(),
+            Referrers::Page => reply(200, "Content-Type: text/html\r\n", b"<html></html>", has_body),
+            lists => {
+                let kept = lists == Referrers::Kept;
+                reply(200, INDEX, &listed(state, last, kept), has_body)
+            }
+        };
+    }
     if path.contains("/blobs/uploads") {
         if method == "POST" {
             return reply(202, &told("", "/v2/x/blobs/uploads/1?state=a"), b"", true);
@@ -289,6 +335,30 @@ fn answer(request: &Request, fault: Option<Misdeed>, state: &mut State) -> Vec<u
     };
     let headers = format!("{}Content-Type: {kind}\r\n", told(&digest_of(text), path));
     reply(200, &headers, text, has_body)
+}
+
+/// Type of a list of referrers.
+const INDEX: &str = "Content-Type: application/vnd.oci.image.index.v1+json\r\n";
+
+/// Returns the list of the manifests that are attached to one.
+fn listed(state: &State, subject: &str, kept: bool) -> Vec<u8> {
+    let by_digest = state
+        .manifests
+        .iter()
+        .filter(|(name, _)| name.starts_with("sha256:"));
+    let attached = by_digest.filter_map(|(digest, (kind, text))| {
+        let manifest: serde_json::Value = serde_json::from_slice(text).ok()?;
+        (kept && manifest["subject"]["digest"] == subject).then(|| {
+            serde_json::json!({
+                "mediaType": kind, "digest": digest, "size": text.len(), "artifactType": manifest["artifactType"],
+            })
+        })
+    });
+    let manifests: Vec<serde_json::Value> = attached.collect();
+    let index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": manifests,
+    });
+    index.to_string().into_bytes()
 }
 
 fn reply(status: u16, headers: &str, body: &[u8], has_body: bool) -> Vec<u8> {

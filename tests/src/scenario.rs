@@ -64,7 +64,9 @@ pub mod needs {
     pub const IMMUTABLE: Needs = to_configure_and(&[Need::Root, Need::Immutability]);
     /// A target from the real archive.
     pub const REAL: Needs = to_configure_and(&[Need::Archive]);
-    /// The same, where nothing can be emulated.
+    /// The same, and root.
+    pub const REAL_ROOT: Needs = to_configure_and(&[Need::Archive, Need::Root, Need::Images]);
+    /// A target from the real archive, where nothing can be emulated.
     pub const NO_EMULATION: Needs = to_configure_and(&[Need::Archive, Need::NoEmulation]);
     /// A target from the real archive, and a reference.
     pub const REFERENCE: Needs = to_configure_and(&[Need::Archive, Need::Mmdebstrap, Need::Emulation]);

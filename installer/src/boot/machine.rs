@@ -28,19 +28,46 @@ pub struct Machine {
 /// A firmware for virtual machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Firmware {
-    /// Files that it may be, the preferred first.
-    pub files: &'static [&'static str],
+    /// Its file.
+    pub file: &'static str,
     /// Its package.
     pub package: &'static str,
-    /// Whether it is flash memory, or else what `-bios` takes.
-    pub flash: bool,
+    /// Where it is put.
+    pub place: Place,
 }
 
-const fn firmware(package: &'static str, flash: bool, files: &'static [&'static str]) -> Option<Firmware> {
+/// Where a machine has its firmware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// What `-bios` takes.
+    Bios,
+    /// Flash memory. Its variables are in another file, of which each run has a copy.
+    Flash {
+        /// The file of variables.
+        variables: &'static str,
+        /// Whether only the system management mode may write to it (edk2's `OvmfPkg/README`, SMM_REQUIRE).
+        guarded: bool,
+    },
+}
+
+const fn bios(package: &'static str, file: &'static str) -> Option<Firmware> {
     Some(Firmware {
-        files,
+        file,
         package,
-        flash,
+        place: Place::Bios,
+    })
+}
+
+const fn flash(
+    package: &'static str,
+    guarded: bool,
+    file: &'static str,
+    variables: &'static str,
+) -> Option<Firmware> {
+    Some(Firmware {
+        file,
+        package,
+        place: Place::Flash { variables, guarded },
     })
 }
 
@@ -48,15 +75,15 @@ const fn firmware(package: &'static str, flash: bool, files: &'static [&'static 
 #[rustfmt::skip]
 const MACHINES: &[Machine] = &[
     Machine { name: "amd64", program: "qemu-system-x86_64", package: "qemu-system-x86", machine: "q35", cpu: "max,la57=off,cx16=off", console: "ttyS0", bus: "pci",
-        kernel: "linux-image-amd64", firmware: firmware("ovmf", false, &["/usr/share/ovmf/OVMF.fd"]), natives: &["amd64"] },
+        kernel: "linux-image-amd64", firmware: bios("ovmf", "/usr/share/ovmf/OVMF.fd"), natives: &["amd64"] },
     Machine { name: "i386", program: "qemu-system-i386", package: "qemu-system-x86", machine: "q35", cpu: "max", console: "ttyS0", bus: "pci",
-        kernel: "linux-image-686-pae", firmware: None, natives: &["i386", "amd64"] },
+        kernel: "linux-image-686-pae", firmware: flash("ovmf-ia32", true, "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd", "/usr/share/OVMF/OVMF32_VARS_4M.fd"), natives: &["i386", "amd64"] },
     Machine { name: "arm64", program: "qemu-system-aarch64", package: "qemu-system-arm", machine: "virt", cpu: "cortex-a72", console: "ttyAMA0", bus: "pci",
-        kernel: "linux-image-arm64", firmware: firmware("qemu-efi-aarch64", false, &["/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"]), natives: &["arm64"] },
+        kernel: "linux-image-arm64", firmware: bios("qemu-efi-aarch64", "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"), natives: &["arm64"] },
     Machine { name: "armhf", program: "qemu-system-arm", package: "qemu-system-arm", machine: "virt,highmem=off", cpu: "cortex-a15", console: "ttyAMA0", bus: "pci",
-        kernel: "linux-image-armmp", firmware: None, natives: &["armhf"] },
+        kernel: "linux-image-armmp", firmware: flash("qemu-efi-arm", false, "/usr/share/AAVMF/AAVMF32_CODE.fd", "/usr/share/AAVMF/AAVMF32_VARS.fd"), natives: &["armhf"] },
     Machine { name: "riscv64", program: "qemu-system-riscv64", package: "qemu-system-misc (qemu-system-riscv in later releases)", machine: "virt", cpu: "rv64", console: "ttyS0", bus: "pci",
-        kernel: "linux-image-riscv64", firmware: firmware("qemu-efi-riscv64", true, &["/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd"]), natives: &["riscv64"] },
+        kernel: "linux-image-riscv64", firmware: flash("qemu-efi-riscv64", false, "/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd", "/usr/share/qemu-efi-riscv64/RISCV_VIRT_VARS.fd"), natives: &["riscv64"] },
     Machine { name: "s390x", program: "qemu-system-s390x", package: "qemu-system-misc (qemu-system-s390x in later releases)", machine: "s390-ccw-virtio", cpu: "max", console: "ttysclp0", bus: "ccw",
         kernel: "linux-image-s390x", firmware: None, natives: &["s390x"] },
     Machine { name: "ppc64el", program: "qemu-system-ppc64", package: "qemu-system-ppc", machine: "pseries", cpu: "power9", console: "hvc0", bus: "pci",

@@ -3,7 +3,7 @@
 use super::error::BootError;
 use super::guest;
 use super::image::{self, Kernel};
-use super::machine::Machine;
+use super::machine::{Machine, Place};
 use crate::sys;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -46,8 +46,8 @@ pub enum Access {
 pub enum Start {
     /// A kernel.
     Kernel(Kernel),
-    /// The firmware, which starts the disk.
-    Firmware(PathBuf),
+    /// The firmware, which starts the disk, and its variables, which it writes to.
+    Firmware(PathBuf, Option<PathBuf>),
 }
 
 /// A virtual machine that is to be started.
@@ -80,24 +80,35 @@ pub fn has_kvm(machine: &Machine, native: &str) -> bool {
     machine.runs_on(native) && File::options().read(true).write(true).open("/dev/kvm").is_ok()
 }
 
-/// Returns the firmware of a machine.
+/// Returns the firmware of a machine, whose variables are copied to the scratch directory.
 ///
 /// # Errors
-/// [`BootError::DiskOf`], [`BootError::NoFirmware`].
-pub fn firmware(machine: &Machine) -> Result<PathBuf, BootError> {
+/// [`BootError::DiskOf`], [`BootError::NoFirmware`], those of copying.
+pub fn firmware(machine: &Machine, scratch: &Path) -> Result<Start, BootError> {
     let firmware = machine.firmware.ok_or(BootError::DiskOf {
         architecture: machine.name,
     })?;
-    let found = firmware
-        .files
-        .iter()
-        .map(PathBuf::from)
-        .find(|file| file.is_file());
-    found.ok_or(BootError::NoFirmware {
-        architecture: machine.name,
-        file: firmware.files.first().copied().unwrap_or_default(),
-        package: firmware.package,
-    })
+    let there = |file: &'static str| match Path::new(file).is_file() {
+        true => Ok(PathBuf::from(file)),
+        false => Err(BootError::NoFirmware {
+            architecture: machine.name,
+            file,
+            package: firmware.package,
+        }),
+    };
+    let code = there(firmware.file)?;
+    let variables = match firmware.place {
+        Place::Bios => None,
+        Place::Flash { variables, .. } => {
+            let copy = scratch.join("variables.fd");
+            // Not std::fs::copy: the copy can be written to.
+            let content =
+                std::fs::read(there(variables)?).map_err(BootError::file("read", Path::new(variables)))?;
+            std::fs::write(&copy, content).map_err(BootError::file("write", &copy))?;
+            Some(copy)
+        }
+    };
+    Ok(Start::Firmware(code, variables))
 }
 
 /// Returns qemu's program for a machine.
@@ -158,20 +169,30 @@ impl Guest {
                 }
                 words.extend(["-append".into(), self.options.clone().into()]);
             }
-            Start::Firmware(file) => {
-                if machine.firmware.is_some_and(|firmware| firmware.flash) {
-                    let mut flash = OsString::from("if=pflash,format=raw,readonly=on,file=");
+            Start::Firmware(file, None) => {
+                words.extend(["-bios".into(), file.clone().into()]);
+            }
+            Start::Firmware(file, Some(variables)) => {
+                for (access, file) in [("on", file), ("off", variables)] {
+                    let mut flash = OsString::from(format!("if=pflash,format=raw,readonly={access},file="));
                     flash.push(escaped(file));
                     words.extend(["-drive".into(), flash]);
-                } else {
-                    words.extend(["-bios".into(), file.clone().into()]);
                 }
-                // What systemd-boot and systemd-stub add to the command line of the menu (systemd-boot(7), systemd-stub(7)).
-                for name in ["boot", "stub"] {
-                    let options = self.options.replace(',', ",,");
-                    let word = format!("type=11,value=io.systemd.{name}.kernel-cmdline-extra={options}");
-                    words.extend(["-smbios".into(), word.into()]);
+                let place = machine.firmware.map(|firmware| firmware.place);
+                if let Some(Place::Flash { guarded: true, .. }) = place {
+                    words.extend([
+                        "-global".into(),
+                        "driver=cfi.pflash01,property=secure,value=on".into(),
+                    ]);
                 }
+            }
+        }
+        if let Start::Firmware(..) = self.start {
+            // What systemd-boot and systemd-stub add to the command line of the menu (systemd-boot(7), systemd-stub(7)).
+            for name in ["boot", "stub"] {
+                let options = self.options.replace(',', ",,");
+                let word = format!("type=11,value=io.systemd.{name}.kernel-cmdline-extra={options}");
+                words.extend(["-smbios".into(), word.into()]);
             }
         }
         for disk in &self.disks {
@@ -409,9 +430,24 @@ mod tests {
         let text = words.join(std::ffi::OsStr::new(" ")).into_string().unwrap();
         assert!(text.contains("-nic none") && text.contains("virtio-blk-ccw,drive=ri-root"));
         assert!(text.contains("snapshot=on,file=/a,,b") && text.contains("-kernel /k -append a,b"));
-        let firmware = guest(Start::Firmware("/f".into())).arguments();
+        let firmware = guest(Start::Firmware("/f".into(), None)).arguments();
         let text = firmware.join(std::ffi::OsStr::new(" ")).into_string().unwrap();
         assert!(text.contains("io.systemd.stub.kernel-cmdline-extra=a,,b") && !text.contains("-kernel"));
+        assert!(text.contains("-bios /f"));
+        let flash = Guest {
+            machine: Machine::of("i386").unwrap(),
+            ..guest(Start::Firmware("/f".into(), Some("/v".into())))
+        };
+        let text = flash
+            .arguments()
+            .join(std::ffi::OsStr::new(" "))
+            .into_string()
+            .unwrap();
+        assert!(
+            text.contains("readonly=on,file=/f")
+                && text.contains("readonly=off,file=/v")
+                && text.contains("secure")
+        );
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use crate::customization::HostKeys;
 use crate::lint::Format;
 use crate::merge_usr::MergedUsr;
-use crate::output::{Bootloader, Compression, DiskImage, Format as Output, Generation, Layout, RootFormat};
+use crate::output::{
+    Attachment, Bootloader, Compression, DiskImage, Format as Output, Generation, Layout, RootFormat,
+};
+use crate::sbom::SbomFormat;
 use crate::settings::Mode;
 use crate::target_spec::Form;
 use apt_solve::Variant;
@@ -31,6 +34,33 @@ fn parser<T: Copy + Send + Sync + 'static>(
             .ok_or("this is none of the values")
     })
 }
+
+/// `--oci-attach`; none for `none`.
+pub(super) fn attachment() -> impl TypedValueParser<Value = Option<Attachment>> {
+    parser(ATTACHMENTS)
+}
+
+const ATTACHMENTS: &[Choice<Option<Attachment>>] = &[
+    (
+        Some(Attachment::Sbom(SbomFormat::Spdx)),
+        "spdx",
+        &[],
+        "A bill of materials, SPDX 2.3 as JSON",
+    ),
+    (
+        Some(Attachment::Sbom(SbomFormat::CycloneDx)),
+        "cyclonedx",
+        &[],
+        "A bill of materials, CycloneDX 1.6 as JSON",
+    ),
+    (
+        Some(Attachment::Provenance),
+        "provenance",
+        &[],
+        "What the image was made of: an in-toto statement with SLSA's provenance",
+    ),
+    (None, "none", &[], "Nothing of what comes before"),
+];
 
 /// `--variant`.
 pub(super) fn variant() -> impl TypedValueParser<Value = Variant> {

@@ -1,7 +1,9 @@
 //! Options of the result's format, which all commands that write one have.
 
 use super::{choices, values};
-use crate::output::{Bootloader, ContainerConfig, DiskImage, DiskOptions, ImageOptions, RootFormat};
+use crate::output::{
+    Attachment, Bootloader, ContainerConfig, DiskImage, DiskOptions, ImageOptions, RootFormat,
+};
 use crate::target_spec::{Form, TargetSpec};
 use clap::{ArgAction, Args};
 use std::ffi::OsStr;
@@ -87,6 +89,11 @@ pub struct ImageArgs {
     /// A label of the container image
     #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append)]
     pub oci_label: Vec<String>,
+
+    /// Attach a bill of materials or the provenance to an OCI image, as a referrer; more than once for more [default: what
+    /// --sbom and --provenance write]
+    #[arg(long, value_name = "WHAT", value_parser = choices::attachment(), action = ArgAction::Append)]
+    pub oci_attach: Vec<Option<Attachment>>,
 }
 
 impl ImageArgs {
@@ -113,7 +120,21 @@ impl ImageArgs {
                 workdir: self.oci_workdir,
                 labels: self.oci_label,
                 name: self.oci_name.or_else(|| TargetSpec::image_name(target)),
+                attach: attached(&self.oci_attach),
             },
         }
     }
+}
+
+/// Returns what is attached: nothing of what comes before `none` is.
+fn attached(given: &[Option<Attachment>]) -> Option<Vec<Attachment>> {
+    let mut all = Vec::new();
+    for one in given {
+        match one {
+            None => all.clear(),
+            Some(one) if all.contains(one) => {}
+            Some(one) => all.push(*one),
+        }
+    }
+    (!given.is_empty()).then_some(all)
 }

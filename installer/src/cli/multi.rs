@@ -30,6 +30,9 @@ impl MultiError {
                 "give oci:DIR[:TAG] or oci-archive:FILE[:TAG]; for other formats run once for each architecture"
             }
             Self::NoArchitectures => "name them: --arch riscv64,arm64 --multi",
+            Self::Option("--sbom" | "--provenance") => {
+                "--oci-attach spdx, cyclonedx or provenance attaches one to each architecture's image"
+            }
             Self::Option(_) => "leave it out, or run once for each architecture",
         }
     }

@@ -12,7 +12,7 @@ use super::more::MoreError;
 use super::values::Names;
 use crate::customization::Customization;
 use crate::hooks::HookContext;
-use crate::output;
+use crate::output::{self, Attachment, Format, Layout};
 use crate::package_lock::LockError;
 use crate::preseed::{PreseedError, Selections};
 use crate::settings::{Additions, ArchiveSettings, NativeTools, Settings, Skip, SystemSettings};
@@ -133,9 +133,18 @@ pub fn resolve(args: Args, environment: &Environment) -> Result<Settings, Settin
     if args.provenance.is_some() && !matches!(target, TargetSpec::File { .. }) {
         return Err(SettingsError::Provenance);
     }
-    let image = args.image.options(&args.target);
+    let mut image = args.image.options(&args.target);
     if let Some(format) = target.format() {
         image.check(format)?;
+        if matches!(
+            format,
+            Format::Container(Layout::OciDirectory | Layout::OciArchive)
+        ) {
+            let bills = args.sbom.iter().map(|bill| Attachment::Sbom(bill.format));
+            let provenance = args.provenance.iter().map(|_| Attachment::Provenance);
+            let written = bills.chain(provenance).collect();
+            image.container.attach.get_or_insert(written);
+        }
     }
     let terminal = match &target {
         TargetSpec::Stdout { .. } => std::io::stdout().is_terminal(),

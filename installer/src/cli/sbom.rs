@@ -76,9 +76,9 @@ fn format(text: &str) -> Result<SbomFormat, String> {
 
 /// Reads `FORM=FILE`.
 pub(super) fn file(text: &str) -> Result<SbomFile, String> {
-    let (form, path) = text
-        .split_once('=')
-        .ok_or("write it as spdx=FILE or cyclonedx=FILE")?;
+    let (form, path) = text.split_once('=').ok_or(
+        "write it as spdx=FILE or cyclonedx=FILE; --oci-attach attaches one to an OCI image without a file",
+    )?;
     match path {
         "" => Err("the file has no name".to_owned()),
         path => Ok(SbomFile {

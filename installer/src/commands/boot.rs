@@ -139,7 +139,7 @@ pub fn run(settings: &BootSettings, reporter: &dyn Reporter, cancel: &Cancel) ->
     std::fs::write(&console, b"").map_err(BootError::file("write", &console))?;
     let kernel = match &found.start {
         Start::Kernel(kernel) => Some(kernel),
-        Start::Firmware(_) => None,
+        Start::Firmware(..) => None,
     };
     let mut guest = Guest {
         machine: found.machine,
@@ -329,8 +329,8 @@ impl Work<'_> {
         };
         let machine = image::machine_of_disk(&table)?;
         let machine = self.machine(machine.map(|machine| machine.name))?;
-        let firmware = qemu::firmware(machine)?;
-        self.found(machine, Start::Firmware(firmware), what.clone(), format)
+        let firmware = qemu::firmware(machine, self.scratch)?;
+        self.found(machine, firmware, what.clone(), format)
     }
 
     fn found(
@@ -372,6 +372,7 @@ impl Work<'_> {
             options: &options,
             source_date_epoch: None,
             architecture: machine.name,
+            lock: None,
             facts: &Facts::default(),
             scratch: &making,
             reporter: self.reporter,

@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::other_outputs::OtherOutputs;
 use crate::output::{self, Format, Output as _, Sink, Source};
+use crate::package_lock::PackageLock;
 use crate::settings::Settings;
 use crate::staging::Staging;
 use crate::statistics;
@@ -26,7 +27,7 @@ pub(super) struct Output {
     pub(super) disk: Option<u64>,
 }
 
-/// Makes the result of the target, and gives it its name.
+/// Makes the result of the target, and gives it its name. The lock says what was installed.
 ///
 /// # Errors
 /// Those of writing an archive, and of renaming the result.
@@ -35,6 +36,7 @@ pub(super) fn finish(
     staging: Staging,
     target: &Target,
     others: OtherOutputs<'_>,
+    lock: Option<&PackageLock>,
     reporter: &dyn Reporter,
     cancel: &Cancel,
 ) -> Result<Output, Error> {
@@ -62,6 +64,7 @@ pub(super) fn finish(
                 options: &settings.image,
                 source_date_epoch,
                 architecture: settings.system.arch.name,
+                lock,
                 facts: &output::Facts::default(),
                 scratch: &staging.make_scratch()?,
                 reporter,
@@ -70,7 +73,7 @@ pub(super) fn finish(
             Some(write_output(&settings.target, format, &source, &staging)?)
         }
     };
-    others.write(settings, target, reporter, cancel)?;
+    others.write(settings, target, lock, reporter, cancel)?;
     cancel.check()?;
     let disk = settings
         .statistics

@@ -160,7 +160,7 @@ fn make(
             format.check_packages(&settings.image, settings.system.arch.name, &names)?;
             others.check_packages(settings.system.arch.name, &names)?;
         }
-        let lock = (lock_file.is_some() || provenance.is_some() || !sboms.is_empty())
+        let lock = (lock_file.is_some() || provenance.is_some() || !sboms.is_empty() || settings.attaches())
             .then(|| prepared.lock(settings, &universes, &chosen));
         let deferred = CarryOut {
             settings,
@@ -181,12 +181,7 @@ fn make(
     })?;
     let sbom = (!sboms.is_empty())
         .then(|| {
-            let name = format!(
-                "{}-{}-{}",
-                settings.archives.suite,
-                settings.system.arch.name,
-                settings.variant.as_str()
-            );
+            let name = lock.as_ref().map(PackageLock::name).unwrap_or_default();
             let epoch = settings.system.scripts.source_date_epoch;
             let epoch = epoch.and_then(|epoch| u64::try_from(epoch).ok());
             Sbom::of(&target, settings.system.arch.name, &name, lock.as_ref(), epoch)
@@ -194,7 +189,15 @@ fn make(
         .transpose()?;
     let output = thread::scope(|scope| {
         scope.spawn(|| drop(scratch));
-        finish(settings, staging, &target, others, &**reporter, cancel)
+        finish(
+            settings,
+            staging,
+            &target,
+            others,
+            lock.as_ref(),
+            &**reporter,
+            cancel,
+        )
     })?;
     if let (Some(lock), Some(file)) = (&lock, provenance) {
         let results = output.path.iter().chain(&output.others);

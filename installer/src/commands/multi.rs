@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::install;
-use crate::output::{self, Format, Layout, Sink, write_index};
+use crate::output::{self, Attachment, Format, Layout, Sink, write_index};
 use crate::settings::Settings;
 use crate::staging::Staging;
 use crate::target_spec::TargetSpec;
@@ -62,13 +62,18 @@ pub fn run(all: &[Settings], reporter: &Arc<dyn Reporter>, cancel: &Cancel) -> R
     let name = first.image.container.name.as_deref();
     let mut sink = Sink::Path(staging.output());
     let scratch = staging.directory().join("layout");
-    let bytes = write_index(&layouts, form, name, &scratch, &mut sink).map_err(|error| match error {
-        output::Error::Cancelled(cancelled) => Error::Cancelled(cancelled),
-        source => Error::Archived {
-            target: first.target.clone(),
-            source,
-        },
-    })?;
+    let attached = first.image.container.attached();
+    let has_provenance = attached.contains(&Attachment::Provenance);
+    let bytes =
+        write_index(&layouts, form, name, has_provenance, &scratch, &mut sink).map_err(
+            |error| match error {
+                output::Error::Cancelled(cancelled) => Error::Cancelled(cancelled),
+                source => Error::Archived {
+                    target: first.target.clone(),
+                    source,
+                },
+            },
+        )?;
     cancel.check()?;
     total.output = staging.commit()?;
     total.output_bytes = Some(bytes);

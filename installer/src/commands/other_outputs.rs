@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::finish::write_output;
 use crate::output::{Facts, Output as _, Source};
+use crate::package_lock::PackageLock;
 use crate::settings::{OtherOutput, Settings};
 use crate::staging::Staging;
 use rootless_install_fs::Target;
@@ -42,7 +43,7 @@ impl<'s> OtherOutputs<'s> {
         Ok(())
     }
 
-    /// Writes them.
+    /// Writes them. The lock says what was installed.
     ///
     /// # Errors
     /// Those of writing.
@@ -50,6 +51,7 @@ impl<'s> OtherOutputs<'s> {
         &self,
         settings: &Settings,
         target: &Target,
+        lock: Option<&PackageLock>,
         reporter: &dyn Reporter,
         cancel: &Cancel,
     ) -> Result<(), Error> {
@@ -62,6 +64,7 @@ impl<'s> OtherOutputs<'s> {
                 options: &other.image,
                 source_date_epoch: settings.system.scripts.source_date_epoch,
                 architecture: settings.system.arch.name,
+                lock,
                 facts: &Facts::default(),
                 scratch: &staging.make_scratch()?,
                 reporter,

@@ -50,6 +50,7 @@ pub fn run(
         options: &settings.image,
         source_date_epoch: settings.source_date_epoch,
         architecture: architecture.name,
+        lock: None,
         facts: &Facts::default(),
         scratch: &staging.make_scratch()?,
         reporter,

@@ -166,7 +166,8 @@ impl Image {
             let pointer = descriptor.pointer("/annotations/org.opencontainers.image.ref.name");
             name.is_none() || pointer.and_then(Value::as_str) == name
         };
-        let mut found = all.iter().filter(named);
+        let found = all.iter().filter(named);
+        let mut found = found.filter(|descriptor| name.is_some() || !is_attached(descriptor));
         match (found.next(), found.next()) {
             (Some(descriptor), None) => Ok(descriptor.clone()),
             (None, _) => Err(self.wrong(match name {
@@ -205,6 +206,15 @@ impl Image {
         }
         Ok(())
     }
+}
+
+/// Whether a descriptor in an index says that it is an artifact, which other images are not.
+fn is_attached(descriptor: &Value) -> bool {
+    let kind = descriptor.get("artifactType");
+    kind.is_some()
+        && descriptor
+            .pointer("/annotations/org.opencontainers.image.ref.name")
+            .is_none()
 }
 
 /// A sink that hashes.

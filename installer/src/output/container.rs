@@ -1,9 +1,10 @@
-//! Container images: an OCI image layout (OCI Image Format Specification 1.0) in a directory or a tar, or what
+//! Container images: an OCI image layout (OCI Image Format Specification 1.1) in a directory or a tar, or what
 //! `docker save` writes.
 //!
 //! The target is divided at the seams of its installation ([`layers`]), so that images that share packages share
 //! layers. Times are those of the target; the same target gives the same bytes, and so the same digests.
 
+mod attached;
 mod config;
 mod layers;
 mod made_again;
@@ -19,8 +20,12 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use attached::Attachment;
 pub use config::{ContainerConfig, with_tag};
 pub use made_again::{docker_as_oci, write_index};
+
+/// Media type of manifests.
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Form of a container image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +51,22 @@ struct Layer {
 }
 
 impl Output for Container {
-    fn check(&self, _: &ImageOptions) -> Result<(), Error> {
-        Ok(())
+    fn check(&self, options: &ImageOptions) -> Result<(), Error> {
+        match self.0 == Layout::DockerArchive && !options.container.attached().is_empty() {
+            true => Err(Error::Container {
+                what: "--oci-attach: nothing can be attached in a docker-archive: make oci:DIR or oci-archive:FILE"
+                    .to_owned(),
+            }),
+            false => Ok(()),
+        }
     }
 
     fn write(&self, source: &Source<'_>, sink: &mut Sink<'_>) -> Result<Written, Error> {
+        let attached = source.options.container.attached();
+        if attached.contains(&Attachment::Provenance) {
+            // Known to be missing before layers are made.
+            Attachment::Provenance.artifact(source, "", "")?;
+        }
         let compression = match self.0 {
             Layout::DockerArchive => Compression::None,
             Layout::OciDirectory | Layout::OciArchive => Compression::Gzip,
@@ -63,9 +79,22 @@ impl Output for Container {
             _ => source.scratch.join("layout"),
         };
         let mut made = Directory::new(directory)?;
-        let name = source.options.container.name.as_deref();
+        let mut name = source.options.container.name.as_deref();
         match self.0 {
-            Layout::OciDirectory | Layout::OciArchive => made.oci(&config.to_string(), layers, name)?,
+            Layout::OciDirectory | Layout::OciArchive => {
+                if !attached.is_empty() {
+                    // Of several manifests readers want to know which by its tag.
+                    name = name.or(Some("latest"));
+                }
+                let image = made.oci(&config.to_string(), layers)?;
+                let mut all = vec![tagged(&image, name)];
+                for attachment in attached {
+                    let (name, digest) = (name.unwrap_or_default(), hex_of(&image));
+                    let artifact = attachment.artifact(source, name, digest)?;
+                    all.push(made.attach(&artifact, &image, &created)?);
+                }
+                made.top(&all)?;
+            }
             Layout::DockerArchive => made.docker(&config, layers, name)?,
         }
         let bytes = match self.0 {
@@ -78,6 +107,21 @@ impl Output for Container {
         };
         Ok(Written { bytes, ..written })
     }
+}
+
+/// Returns the descriptor of an image with its tag.
+fn tagged(descriptor: &Value, name: Option<&str>) -> Value {
+    let mut descriptor = descriptor.clone();
+    if let Some(name) = name {
+        descriptor["annotations"] = json!({ "org.opencontainers.image.ref.name": name });
+    }
+    descriptor
+}
+
+/// Returns the SHA-256 in a descriptor that was made here, in hexadecimal.
+fn hex_of(descriptor: &Value) -> &str {
+    let digest = descriptor["digest"].as_str().unwrap_or_default();
+    digest.trim_start_matches("sha256:")
 }
 
 fn history(layer: &Layer) -> (&str, &str) {
@@ -146,8 +190,8 @@ impl Directory {
         })
     }
 
-    /// Makes an OCI image layout.
-    fn oci(&mut self, config: &str, layers: Vec<Layer>, name: Option<&str>) -> Result<(), Error> {
+    /// Makes the image of an OCI image layout. Returns its descriptor.
+    fn oci(&mut self, config: &str, layers: Vec<Layer>) -> Result<Value, Error> {
         let blobs = self.directory.join("blobs/sha256");
         std::fs::create_dir_all(blobs).map_err(Error::Write)?;
         let mut described = Vec::new();
@@ -161,34 +205,26 @@ impl Directory {
             }));
         }
         let config = self.blob_of("application/vnd.oci.image.config.v1+json", config)?;
-        let media = "application/vnd.oci.image.manifest.v1+json";
-        let mut manifest = self.blob(
-            media,
+        self.blob(
+            MANIFEST,
             &json!({
                 "schemaVersion": 2,
-                "mediaType": media,
+                "mediaType": MANIFEST,
                 "config": config,
                 "layers": described,
             }),
-        )?;
-        if let (Some(name), Some(fields)) = (name, manifest.as_object_mut()) {
-            fields.insert(
-                "annotations".to_owned(),
-                json!({ "org.opencontainers.image.ref.name": name }),
-            );
-        }
-        self.top(&manifest)
+        )
     }
 
-    /// Makes the files above the blobs of an OCI image layout, of the descriptor of its image.
-    fn top(&mut self, descriptor: &Value) -> Result<(), Error> {
+    /// Makes the files above the blobs of an OCI image layout, of the descriptors of its image and of what is attached.
+    fn top(&mut self, descriptors: &[Value]) -> Result<(), Error> {
         self.file("oci-layout", &json!({ "imageLayoutVersion": "1.0.0" }))?;
         self.file(
             "index.json",
             &json!({
                 "schemaVersion": 2,
                 "mediaType": "application/vnd.oci.image.index.v1+json",
-                "manifests": [descriptor],
+                "manifests": descriptors,
             }),
         )
     }
@@ -223,7 +259,10 @@ impl Directory {
     /// As [`Self::blob`], of a text.
     fn blob_of(&mut self, media: &str, text: &str) -> Result<Value, Error> {
         let digest = deb_types::hex(&Sha256::digest(text));
-        self.put(&format!("blobs/sha256/{digest}"), text.as_bytes())?;
+        let name = format!("blobs/sha256/{digest}");
+        if !self.names.contains(&name) {
+            self.put(&name, text.as_bytes())?;
+        }
         Ok(json!({
             "mediaType": media,
             "digest": format!("sha256:{digest}"),

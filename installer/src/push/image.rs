@@ -1,7 +1,7 @@
 //! The image that is pushed: an OCI image layout (OCI Image Format Specification, `image-layout.md`) in a directory.
 
 use super::PushError;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::fs::File;
@@ -42,15 +42,21 @@ pub(super) struct Manifest {
     pub(super) media: String,
     /// Its text.
     pub(super) text: Vec<u8>,
+    /// Digest of what it is attached to; none where it is an image.
+    pub(super) subject: Option<String>,
+    /// Its descriptor, as a list of referrers has it.
+    pub(super) described: Value,
 }
 
-/// An image, or an index of several. Manifests are verified, blobs are there and have their size.
+/// An image, or an index of several, and what is attached to it. Manifests are verified, blobs are there and have their size.
 #[derive(Debug, Default)]
 pub(super) struct Image {
     /// Blobs of all manifests, once each.
     pub(super) blobs: Vec<Blob>,
     /// Manifests, each after those that it names; the last is the one that gets the tag.
     pub(super) manifests: Vec<Manifest>,
+    /// Manifests of what is attached to these, each after what it is attached to.
+    pub(super) referrers: Vec<Manifest>,
 }
 
 /// A layout that is read.
@@ -78,10 +84,23 @@ impl Image {
         let path = directory.join("index.json");
         let text = layout.text(&path, "index.json")?;
         let index = layout.json(&text, "index.json")?;
-        match layout.chosen(&index, name)? {
+        let mut rest = layout.attached(&index);
+        match layout.chosen(&index, name, &rest)? {
             Some(descriptor) => layout.manifest(&descriptor, 0)?,
             None => layout.add(&index, INDEX, digest(&text), text, 0)?,
         }
+        let mut manifests = std::mem::take(&mut layout.image.manifests);
+        // What is attached to something attached comes after that.
+        loop {
+            let fits = |(_, subject): &(Value, String)| layout.seen.contains(subject);
+            let Some(next) = rest.iter().position(fits) else {
+                break;
+            };
+            let (descriptor, _) = rest.remove(next);
+            layout.manifest(&descriptor, 0)?;
+        }
+        std::mem::swap(&mut manifests, &mut layout.image.manifests);
+        layout.image.referrers = manifests;
         Ok(layout.image)
     }
 }
@@ -123,13 +142,36 @@ impl Layout<'_> {
         serde_json::from_slice(text).map_err(|error| self.wrong(format!("its {what} is no JSON: {error}")))
     }
 
-    /// Returns the descriptor in `index.json` that is meant; none where that itself is the index of one image.
-    fn chosen(&self, index: &Value, name: Option<&str>) -> Result<Option<Value>, PushError> {
-        let all = array(index, "manifests");
-        let tag = |descriptor: &Value| {
-            let tag = descriptor.pointer(REF_NAME).and_then(Value::as_str);
-            tag.map(str::to_owned)
-        };
+    /// Returns the descriptors in `index.json` of what is attached to something and has no tag, with the digest of that.
+    fn attached(&self, index: &Value) -> Vec<(Value, String)> {
+        let mut found = Vec::new();
+        for descriptor in array(index, "manifests") {
+            if tag(&descriptor).is_some() {
+                continue;
+            }
+            // What lacks, or is no manifest, counts where it is an image that is meant.
+            let Ok((named, path, _)) = self.described(&descriptor) else {
+                continue;
+            };
+            let text = self.text(&path, &named).unwrap_or_default();
+            let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
+            if let Some(subject) = subject(&manifest) {
+                found.push((descriptor, subject));
+            }
+        }
+        found
+    }
+
+    /// Returns the descriptor in `index.json` that is meant, which is none that is attached to something; none where that
+    /// itself is the index of one image.
+    fn chosen(
+        &self,
+        index: &Value,
+        name: Option<&str>,
+        attached: &[(Value, String)],
+    ) -> Result<Option<Value>, PushError> {
+        let mut all = array(index, "manifests");
+        all.retain(|descriptor| attached.iter().all(|(one, _)| one != descriptor));
         let found: Vec<&Value> = all
             .iter()
             .filter(|descriptor| name.is_none() || tag(descriptor).as_deref() == name)
@@ -223,6 +265,8 @@ impl Layout<'_> {
         }
         self.seen.insert(digest.clone());
         self.image.manifests.push(Manifest {
+            described: described(manifest, media, &digest, text.len()),
+            subject: subject(manifest),
             digest,
             media: media.to_owned(),
             text,
@@ -283,6 +327,35 @@ impl Blob {
     }
 }
 
+/// Returns the descriptor of a manifest for a list of referrers (OCI Distribution Specification, "Listing Referrers"): the type of
+/// the artifact, or that of its configuration, and the annotations.
+fn described(manifest: &Value, media: &str, digest: &str, size: usize) -> Value {
+    let mut described = json!({ "mediaType": media, "digest": digest, "size": size });
+    let kind = manifest.get("artifactType");
+    let kind = kind.or_else(|| manifest.pointer("/config/mediaType"));
+    for (name, value) in [
+        ("artifactType", kind),
+        ("annotations", manifest.get("annotations")),
+    ] {
+        if let Some(value) = value {
+            described[name] = value.clone();
+        }
+    }
+    described
+}
+
+/// Returns the digest of what a manifest is attached to.
+fn subject(manifest: &Value) -> Option<String> {
+    let subject = manifest.pointer("/subject/digest")?;
+    subject.as_str().map(str::to_owned)
+}
+
+/// Returns the tag in a descriptor.
+fn tag(descriptor: &Value) -> Option<String> {
+    let tag = descriptor.pointer(REF_NAME).and_then(Value::as_str);
+    tag.map(str::to_owned)
+}
+
 /// Returns the members of an array in an object.
 fn array(value: &Value, name: &str) -> Vec<Value> {
     value
@@ -293,6 +366,6 @@ fn array(value: &Value, name: &str) -> Vec<Value> {
 }
 
 /// Returns the digest of a text.
-fn digest(text: &[u8]) -> String {
+pub(super) fn digest(text: &[u8]) -> String {
     format!("sha256:{}", deb_types::hex(&Sha256::digest(text)))
 }

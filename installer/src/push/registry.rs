@@ -27,13 +27,13 @@ const WAITS: [Duration; 4] = [
 
 /// A repository of a registry.
 pub(super) struct Registry<'a> {
-    client: Client,
-    auth: RegistryAuth,
+    pub(super) client: Client,
+    pub(super) auth: RegistryAuth,
     /// Where the user and password come from.
     credentials: Option<String>,
-    destination: &'a Destination,
+    pub(super) destination: &'a Destination,
     limit: Duration,
-    cancel: &'a Cancel,
+    pub(super) cancel: &'a Cancel,
     /// Bytes that have been taken for sending.
     moved: Arc<AtomicU64>,
     /// Why a blob could not be read.
@@ -236,7 +236,7 @@ impl<'a> Registry<'a> {
     }
 
     /// Makes a request; one that may succeed later is made again.
-    async fn tried<T, F: Future<Output = Result<T, Failure>>>(
+    pub(super) async fn tried<T, F: Future<Output = Result<T, Failure>>>(
         &self,
         what: &str,
         request: impl Fn() -> F,
@@ -314,7 +314,7 @@ impl<'a> Registry<'a> {
         }
     }
 
-    fn lied(&self, what: &str, said: &str) -> PushError {
+    pub(super) fn lied(&self, what: &str, said: &str) -> PushError {
         PushError::Lied {
             registry: self.destination.registry().to_owned(),
             what: what.to_owned(),

@@ -1,6 +1,7 @@
 //! The configuration of a container image (OCI Image Format Specification, `config.md`).
 
 use super::super::{Error, Source};
+use super::Attachment;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -23,12 +24,19 @@ pub struct ContainerConfig {
     pub labels: Vec<String>,
     /// Name of the image, `NAME[:TAG]`, or its tag in an OCI layout.
     pub name: Option<String>,
+    /// What is attached to the image; none where nothing was said of it.
+    pub attach: Option<Vec<Attachment>>,
 }
 
 /// The search path that container runtimes expect.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl ContainerConfig {
+    /// Returns what is attached to the image.
+    pub fn attached(&self) -> &[Attachment] {
+        self.attach.as_deref().unwrap_or_default()
+    }
+
     /// Checks values that clap does not.
     ///
     /// # Errors

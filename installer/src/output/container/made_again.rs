@@ -2,19 +2,22 @@
 
 use super::super::compress::Encoder;
 use super::super::{Compression, Error, Sink};
-use super::{Directory, Hashed, Layer, Layout};
+use super::attached::Artifact;
+use super::{Directory, Hashed, Layer, Layout, hex_of, tagged};
+use crate::provenance;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Media types (OCI Image Format Specification).
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// Makes one image of several architectures of OCI layouts in directories, an image each, whose files are taken. `form` is
-/// [`Layout::OciDirectory`] or [`Layout::OciArchive`], `name` is the tag, `scratch` a directory that does not exist.
+/// Makes one image of several architectures of OCI layouts in directories, an image each, whose files are taken, with what is
+/// attached to them. `form` is [`Layout::OciDirectory`] or [`Layout::OciArchive`], `name` is the tag, `has_provenance` whether the
+/// index has one of its own, `scratch` a directory that does not exist.
 /// Returns the size of what was written.
 ///
 /// # Errors
@@ -23,6 +26,7 @@ pub fn write_index(
     layouts: &[PathBuf],
     form: Layout,
     name: Option<&str>,
+    has_provenance: bool,
     scratch: &Path,
     sink: &mut Sink<'_>,
 ) -> Result<u64, Error> {
@@ -33,6 +37,7 @@ pub fn write_index(
     let mut made = Directory::new(directory)?;
     std::fs::create_dir_all(made.directory.join("blobs/sha256")).map_err(Error::Write)?;
     let mut manifests = Vec::new();
+    let (mut images, mut attached) = (Vec::new(), Vec::new());
     let mut time = 0;
     for layout in layouts {
         let index = json_of(&layout.join("index.json"))?;
@@ -58,23 +63,39 @@ pub fn write_index(
         described.insert("platform".to_owned(), platform.into());
         let layers = manifest.get("layers").and_then(Value::as_array);
         let all = layers.into_iter().flatten().chain(manifest.get("config"));
-        for one in all.chain(descriptor) {
+        let mut take = |one: &Value| {
             let name = blob_name(Some(one));
-            if !made.names.contains(&name) {
-                let path = layout.join(&name);
-                let size = std::fs::metadata(&path).map_err(Error::Write)?.len();
-                made.adopt(&path, name, size)?;
+            if made.names.contains(&name) {
+                return Ok(());
             }
+            let path = layout.join(&name);
+            let size = std::fs::metadata(&path).map_err(Error::Write)?.len();
+            made.adopt(&path, name, size)
+        };
+        all.chain(descriptor).try_for_each(&mut take)?;
+        let referrers = index.get("manifests").and_then(Value::as_array);
+        for referrer in referrers.into_iter().flatten().skip(1) {
+            let manifest = json_of(&layout.join(blob_name(Some(referrer))))?;
+            let layers = manifest.get("layers").and_then(Value::as_array);
+            let all = layers.into_iter().flatten().chain(manifest.get("config"));
+            all.chain([referrer]).try_for_each(&mut take)?;
+            attached.push(referrer.clone());
         }
-        manifests.push(Value::from(described));
+        let described = Value::from(described);
+        images.push((provenance_name(&described), hex_of(&described).to_owned()));
+        manifests.push(described);
     }
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
-    let mut top = made.blob(INDEX, &index)?;
-    if let (Some(name), Some(fields)) = (name, top.as_object_mut()) {
-        let annotations = json!({ "org.opencontainers.image.ref.name": name });
-        fields.insert("annotations".to_owned(), annotations);
+    let top = made.blob(INDEX, &index)?;
+    if has_provenance {
+        let text = provenance::of_index(name.unwrap_or("latest"), hex_of(&top), &images);
+        let created = rfc3339(time);
+        attached.push(made.attach(&Artifact::provenance(text), &top, &created)?);
     }
-    made.top(&top)?;
+    let name = name.or((!attached.is_empty()).then_some("latest"));
+    let mut all = vec![tagged(&top, name)];
+    all.extend(attached);
+    made.top(&all)?;
     match form {
         Layout::OciDirectory => Ok(made.bytes),
         Layout::OciArchive | Layout::DockerArchive => made.tar(sink.writer()?, time),
@@ -134,7 +155,16 @@ pub fn docker_as_oci(config: &str, layers: &[PathBuf], scratch: &Path, into: &Pa
             what: "",
         });
     }
-    Directory::new(into.to_owned())?.oci(config, made, None)
+    let mut directory = Directory::new(into.to_owned())?;
+    let image = directory.oci(config, made)?;
+    directory.top(&[image])
+}
+
+/// Returns the name of an image of an index: its platform.
+fn provenance_name(descriptor: &Value) -> String {
+    let platform = |field: &str| descriptor["platform"][field].as_str().map(str::to_owned);
+    let parts = ["os", "architecture", "variant"].into_iter().filter_map(platform);
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// Returns the name of the file of a blob in a layout.
@@ -150,6 +180,12 @@ fn json_of(path: &Path) -> Result<Value, Error> {
     serde_json::from_slice(&text).map_err(|error| Error::Container {
         what: format!("{}: {error}", path.display()),
     })
+}
+
+/// Returns a time in seconds since 1970 as text.
+fn rfc3339(seconds: i64) -> String {
+    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }
 
 /// Returns the time of an image in seconds since 1970, from its configuration.
