@@ -24,6 +24,8 @@ pub const PT_LOAD: u64 = 1;
 pub const PT_DYNAMIC: u64 = 2;
 /// Type of the segment with the path of the dynamic loader.
 pub const PT_INTERP: u64 = 3;
+/// Type of a segment with notes.
+pub const PT_NOTE: u64 = 4;
 /// Type of the segment with the properties of GNU.
 pub const PT_GNU_PROPERTY: u64 = 0x6474_e553;
 

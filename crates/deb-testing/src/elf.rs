@@ -9,6 +9,7 @@ const BASE: u64 = 0x1_0000;
 const PT_LOAD: u64 = 1;
 const PT_DYNAMIC: u64 = 2;
 const PT_INTERP: u64 = 3;
+const PT_NOTE: u64 = 4;
 const PT_GNU_PROPERTY: u64 = 0x6474_e553;
 
 const DT_NEEDED: u64 = 1;
@@ -57,6 +58,8 @@ pub struct Elf<'a> {
     pub flags: Option<u32>,
     /// Levels of x86-64 that it needs (`GNU_PROPERTY_X86_ISA_1_NEEDED`); 0 for no such note.
     pub isa: u32,
+    /// Oldest kernel that it runs on (`NT_GNU_ABI_TAG`), where `isa` is 0.
+    pub kernel: Option<[u8; 3]>,
 }
 
 /// Writer of numbers in an architecture's byte order and word size.
@@ -172,7 +175,8 @@ impl Elf<'_> {
         let numbers = Numbers::of(arch);
         let word = numbers.word();
         let (header, row) = numbers.headers();
-        let segments = 3 + u64::from(self.isa != 0);
+        let noted = self.isa != 0 || self.kernel.is_some();
+        let segments = 3 + u64::from(noted);
         let mut strings = Strings(vec![0]);
         let mut entries: Vec<(u64, u64)> = Vec::new();
         entries.extend(self.needed.iter().map(|name| (DT_NEEDED, strings.add(name))));
@@ -226,12 +230,17 @@ impl Elf<'_> {
                 strings_at + interpreter.unwrap_or(0),
                 interpreter_size,
             ),
-            (PT_GNU_PROPERTY, note_at, note.len() as u64),
+            (
+                if self.isa == 0 { PT_NOTE } else { PT_GNU_PROPERTY },
+                note_at,
+                note.len() as u64,
+            ),
         ]
         .into_iter()
-        .take(3 + usize::from(self.isa != 0))
+        .take(3 + usize::from(noted))
         {
-            file.extend(numbers.segment(kind, offset, size, word as u64));
+            let align = if kind == PT_NOTE { 4 } else { word as u64 };
+            file.extend(numbers.segment(kind, offset, size, align));
         }
         for (at, part) in [
             (strings_at, strings.0),
@@ -277,7 +286,17 @@ impl Elf<'_> {
     /// The note of the processor levels.
     fn note(&self, numbers: Numbers) -> Vec<u8> {
         if self.isa == 0 {
-            return Vec::new();
+            let Some(kernel) = self.kernel else {
+                return Vec::new();
+            };
+            // Another note comes before it.
+            let mut note = numbers.row(&[(4, 4), (5, 4), (3, 4)]);
+            note.extend(b"GNU\0build\0\0\0");
+            note.extend(numbers.row(&[(4, 4), (16, 4), (1, 4)]));
+            note.extend(b"GNU\0");
+            note.extend(numbers.row(&[(0, 4)]));
+            note.extend(numbers.row(&kernel.map(|number| (number.into(), 4))));
+            return note;
         }
         let mut note = numbers.row(&[(4, 4), (16, 4), (5, 4)]);
         note.extend(b"GNU\0");

@@ -8,7 +8,7 @@ use crate::abi::{FlagRule, HeaderFlags, LIBC6};
 use crate::elf::Reader;
 use crate::output::Output;
 use deb_arch::elf::{
-    self, DT_NEEDED, DT_SONAME, DT_STRTAB, PT_DYNAMIC, PT_GNU_PROPERTY, PT_INTERP, PT_LOAD, Segment,
+    self, DT_NEEDED, DT_SONAME, DT_STRTAB, PT_DYNAMIC, PT_GNU_PROPERTY, PT_INTERP, PT_LOAD, PT_NOTE, Segment,
 };
 use std::fs::File;
 
@@ -36,6 +36,8 @@ pub(super) struct Library {
     pub(super) flags: u32,
     /// Level of the x86 instruction set that it needs; 0 for the lowest.
     pub(super) isa_level: u32,
+    /// Oldest kernel that it runs on, a byte for each number; 0 where that is not kept (since glibc 2.36 at the latest).
+    pub(super) os_version: u32,
 }
 
 /// Reads a library; `None` for a file that is no library of this architecture. `name` is the path for messages.
@@ -71,6 +73,7 @@ pub(super) fn read(
             soname,
             flags,
             isa_level: 0,
+            os_version: 0,
         });
     }
     if !is_elf {
@@ -181,6 +184,7 @@ impl Header<'_, '_> {
             soname: None,
             flags: if legacy { ELF } else { LIBC6 },
             isa_level: 0,
+            os_version: 0,
         };
         let segments = self.reader.segments(&self.head).ok_or(Truncated)?;
         let mut section = None;
@@ -196,6 +200,9 @@ impl Header<'_, '_> {
                 }
                 PT_GNU_PROPERTY if self.rules.abi.flags == FlagRule::X86 => {
                     library.isa_level = self.isa_level(segment).unwrap_or(library.isa_level);
+                }
+                PT_NOTE if self.rules.era == Era::Unshared && library.os_version == 0 => {
+                    library.os_version = self.os_version(segment).unwrap_or(0);
                 }
                 _ => {}
             }
@@ -255,6 +262,31 @@ impl Header<'_, '_> {
             name if name == loader || name == format!("/lib/{base}").as_bytes() => Some(LIBC6),
             _ => None,
         }
+    }
+
+    /// Returns the version in the note `NT_GNU_ABI_TAG`, which is the first of this form.
+    fn os_version(&self, segment: &Segment) -> Option<u32> {
+        const TAG: usize = 32;
+        if segment.align < 4 {
+            return None;
+        }
+        let length = segment.in_file.min(LARGEST_SECTION);
+        let data = self.reader.bytes(segment.offset, length)?;
+        let word = |at| self.reader.number(&data, at, 4);
+        let align = usize::try_from(segment.align).ok()?;
+        let mut at = 0_usize;
+        while at.checked_add(TAG)? <= data.len() {
+            let is = (word(at)?, word(at + 4)?, word(at + 8)?) == (4, 16, 1);
+            if is && data.get(at + 12..at + 16)? == b"GNU\0" {
+                let number = |index: usize| word(at + 16 + 4 * index).and_then(|n| u32::try_from(n).ok());
+                let (system, rest) = (number(0)?, [number(1)?, number(2)?, number(3)?]);
+                return Some(rest.iter().fold(system, |all, number| all << 8 | number & 0xff));
+            }
+            let [name, described] = [word(at)?, word(at + 4)?].map(|n| usize::try_from(n).ok());
+            let before = name?.checked_add(12)?.checked_next_multiple_of(align)?;
+            at = at.checked_add(before.checked_add(described?)?.checked_next_multiple_of(align)?)?;
+        }
+        None
     }
 
     /// Returns the level in the note `NT_GNU_PROPERTY_TYPE_0`.

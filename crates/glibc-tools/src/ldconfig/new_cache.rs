@@ -12,6 +12,8 @@ pub(super) struct Properties {
     pub(super) flags: u32,
     /// Level of the x86 instruction set that it needs.
     pub(super) isa_level: u32,
+    /// Oldest kernel that it runs on (glibc 2.31).
+    pub(super) os_version: u32,
     /// Hardware capabilities as bits (glibc up to 2.36).
     pub(super) capabilities: u64,
     /// Number of its subdirectory of `glibc-hwcaps`.
@@ -174,7 +176,7 @@ impl NewCache {
             file.u32(entry.properties.flags);
             file.u32(name);
             file.u32(path);
-            file.u32(0);
+            file.u32(entry.properties.os_version);
             file.u64(entry.properties.capabilities);
         }
         file.bytes.extend(strings);

@@ -23,6 +23,7 @@ struct Chosen {
     soname: Vec<u8>,
     flags: u32,
     isa_level: u32,
+    os_version: u32,
     /// Whether the file is the link that a library's name has.
     is_link: bool,
 }
@@ -66,10 +67,16 @@ pub(super) fn scan(
                 } else {
                     0
                 };
-                let Chosen { flags, isa_level, .. } = library;
+                let Chosen {
+                    flags,
+                    isa_level,
+                    os_version,
+                    ..
+                } = library;
                 let properties = Properties {
                     flags,
                     isa_level,
+                    os_version,
                     capabilities,
                     hwcaps: directory.hwcaps,
                 };
@@ -191,6 +198,7 @@ fn look_into(
             soname,
             flags,
             isa_level: library.isa_level,
+            os_version: library.os_version,
             is_link,
         };
         match by_soname

@@ -239,6 +239,31 @@ fn the_cache_of_bullseye_shares_no_strings() {
         assert_eq!(entries, later, "{name}");
         assert!(!entries.is_empty());
     }
+    // The oldest kernel that a library runs on is in its entry.
+    for name in ["arm64", "s390x", "armhf"] {
+        let arch = Architecture::by_name(name).unwrap();
+        let kept = |version| {
+            let target = WithLdconfig::new(version);
+            let library = Elf {
+                soname: Some("libx.so.1"),
+                kernel: Some([3, 2, 1]),
+                ..Elf::default()
+            };
+            target.write("/usr/lib/libx.so.1", &library.bytes(arch));
+            target.run(name, &[]);
+            let cache = target.target.read(Path::new("/etc/ld.so.cache")).unwrap();
+            cache[60..64].to_vec()
+        };
+        let mut expected = [0, 3, 2, 1];
+        if arch.byte_order == deb_arch::ByteOrder::Little {
+            expected.reverse();
+        }
+        assert_eq!(
+            (kept("2.31-13"), kept("2.36-9")),
+            (expected.to_vec(), vec![0; 4]),
+            "{name}"
+        );
+    }
     let told = odd(Architecture::by_name("i386").unwrap(), "2.31-13").run("i386", &["-v", "-N"]);
     assert!(told.contains("/usr/lib:\n") || told.contains("/lib:\n"), "{told}");
     assert!(!told.contains("(from"), "{told}");
