@@ -117,7 +117,10 @@ pub(super) fn files(root: &Path, file: &str, directory: &str, extensions: &[&str
     }
     found.sort();
     found.insert(0, root.join(file));
-    Ok(found.into_iter().filter_map(|path| file_within(root, path)).collect())
+    Ok(found
+        .into_iter()
+        .filter_map(|path| file_within(root, path))
+        .collect())
 }
 
 /// Returns a path by which a file of a root filesystem is reached; none where it leads out of that.

@@ -47,7 +47,10 @@ impl Measured {
 pub fn measure(real: &Real, runs: usize) -> Result<Measured> {
     let base = real.work.out("base");
     succeed("rootless-install", &mut command(real, &install(real, "", &base))?)?;
-    succeed("apt-get update", &mut command(real, &within(real, &base, &["update"]))?)?;
+    succeed(
+        "apt-get update",
+        &mut command(real, &within(real, &base, &["update"]))?,
+    )?;
     let before = packages(&base)?;
     let mut added = String::new();
     let mut all: [Vec<Usage>; 3] = Default::default();
@@ -145,7 +148,11 @@ pub fn table(measured: &Measured) -> (String, Result<()>) {
     } = measured;
     text += &row("the installation without them", without.wall, without.cpu);
     text += &row("the installation with them", with.wall, with.cpu);
-    text += &row("what they take more", with.wall - without.wall, with.cpu - without.cpu);
+    text += &row(
+        "what they take more",
+        with.wall - without.wall,
+        with.cpu - without.cpu,
+    );
     let title = format!("`run TARGET -- apt-get install -y {PACKAGE}`");
     text += &row(&title, in_target.wall, in_target.cpu);
     let times = measured.times();

@@ -282,7 +282,9 @@ fn options(case: &Case, mode: &str, work: &Path, inside: &Path) -> Result<Vec<St
         options.push(format!("--customize-hook={settings}"));
         // It has no indexes either, which tell apt other priorities of packages than dpkg's database does.
         let lists = "find \"$1/var/lib/apt/lists\" -mindepth 1 ! -name lock ! -name partial -delete";
-        options.push(format!("--customize-hook={lists}; rm -f \"$1\"/var/cache/apt/*.bin"));
+        options.push(format!(
+            "--customize-hook={lists}; rm -f \"$1\"/var/cache/apt/*.bin"
+        ));
     }
     for command in &case.commands {
         options.push(format!("--customize-hook=chroot \"$1\" sh -ec '{command}'"));
