@@ -110,12 +110,13 @@ impl Archives {
 
     /// Returns the sources of native tools for a target that exists: those that the settings name, else the
     /// target's own, so that the tools are of its suite, else this machine's. Keys are those given, the
-    /// target's and this machine's.
+    /// target's and this machine's. From now on servers are reached as the target's apt would reach them, and what that is told
+    /// to accept is accepted.
     ///
     /// # Errors
     /// A source that cannot be understood.
     pub(crate) fn sources_for(
-        &self,
+        &mut self,
         target: &Target,
         settings: &ArchiveSettings,
     ) -> Result<(Vec<Source>, Keyring), ArchiveError> {
@@ -125,17 +126,26 @@ impl Archives {
                 reason: "package files are a source of installations only".to_owned(),
             });
         }
-        let own = target_sources(target.root_path())?;
+        let mut own = target_sources(target.root_path())?;
+        own.connections.confine(target.root_path());
+        let mut reached = self.machine.connections.clone();
+        reached.extend(&own.connections);
+        reached.extend(&settings.connections);
+        self.fetcher.set_connections(reached);
         let mut both = self.machine.clone();
         both.keyrings.extend(own.keyrings.iter().cloned());
         both.inline_key = own.inline_key.clone().or(both.inline_key);
         let keyring = Keyring::load(&settings.keyrings)?.and(Keyring::of_machine(&both)?);
         let lists = given(settings)?;
         let mut sources: Vec<Source> = lists.into_iter().flat_map(|list| list.sources).collect();
-        for root in [target.root_path(), Path::new("/")] {
-            if sources.is_empty() {
-                sources = sources_of(root)?;
+        if sources.is_empty() {
+            sources = sources_of(target.root_path())?;
+            for source in &mut sources {
+                accept(source, &own);
             }
+        }
+        if sources.is_empty() {
+            sources = sources_of(Path::new("/"))?;
         }
         Ok((sources, keyring))
     }
@@ -157,9 +167,7 @@ impl Archives {
             return Err(ArchiveError::NoSources);
         }
         for source in lists.iter_mut().flat_map(|list| &mut list.sources) {
-            source.check_valid_until &= own.check_valid_until;
-            source.check_date &= own.check_date;
-            source.allow_insecure |= own.allow_insecure;
+            accept(source, &own);
         }
         let mut both = self.machine.clone();
         both.keyrings.extend(own.keyrings);
@@ -179,6 +187,13 @@ impl Archives {
     ) -> Result<Vec<Index>, ArchiveError> {
         load_indexes(&self.fetcher, sources, keyring, architectures)
     }
+}
+
+/// Has a source accept what a configuration of apt says.
+fn accept(source: &mut Source, configuration: &MachineSources) {
+    source.check_valid_until &= configuration.check_valid_until;
+    source.check_date &= configuration.check_date;
+    source.allow_insecure |= configuration.allow_insecure;
 }
 
 /// Returns the sources that the settings name; an empty name is none.

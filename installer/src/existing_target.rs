@@ -79,11 +79,11 @@ impl ExistingTarget<'_> {
         let native = Architecture::native();
         let redirected = architecture != native || foreign.iter().any(|arch| *arch != native);
         // Native tools are packages of an archive, and a native root is made of such.
-        let archives = (runs_programs && kind.needs_native(redirected))
+        let mut archives = (runs_programs && kind.needs_native(redirected))
             .then(|| Archives::open(cache, self.archives, Arc::clone(reporter), cancel))
             .transpose()
             .map_err(unfetched)?;
-        let sources = match &archives {
+        let sources = match &mut archives {
             Some(archives) if *self.native == NativeTools::Packages => {
                 Some(archives.sources_for(target, self.archives).map_err(unfetched)?)
             }

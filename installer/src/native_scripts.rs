@@ -52,7 +52,7 @@ impl NativeScripts<'_> {
     }
 
     fn load(&self) -> Result<(Archives, Vec<Index>), ArchiveError> {
-        let archives = Archives::open(self.cache, self.settings, Arc::clone(self.reporter), self.cancel)?;
+        let mut archives = Archives::open(self.cache, self.settings, Arc::clone(self.reporter), self.cancel)?;
         if let Some(sources) = Archives::native_sources(self.settings)? {
             let (_, keyring) = archives.sources(self.settings)?;
             let indexes = archives.indexes(&sources, &keyring, &[Architecture::native().name])?;

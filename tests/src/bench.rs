@@ -3,6 +3,7 @@
 pub mod calls;
 pub mod execution;
 pub mod floor;
+pub mod in_target;
 pub mod peers;
 pub mod run;
 pub mod scale;

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use rootless_install_tests::archive::SUITE;
+use rootless_install_tests::archive::{Publish, SUITE};
 use rootless_install_tests::certificates::Certificates;
 use rootless_install_tests::mirror::{Fault, Mirror, basic, unreachable};
 use rootless_install_tests::place::{Place, has_one};
 use rootless_install_tests::program::Outcome;
 use rootless_install_tests::repository::compressed;
+use rootless_install_tests::synthetic::{Synthetic, package};
 use rootless_install_tests::{Result, scenario};
 
 scenario!(
@@ -225,4 +226,74 @@ scenario!(
     has_one(&said);
     assert!(said.stderr.contains("/usr/bin/detect") && said.stderr.contains("http_proxy"), "{}", said.stderr);
     run(&[], &[&set("Proxy", "gopher://proxy.example.org")], &own)?.failed_with(&["gopher", "proxy"]);
+});
+
+scenario!(
+    /// Native tools for a target that is there are fetched as its own apt would fetch them: with the users and passwords, certificates
+    /// and proxies of its configuration, and what that has apt accept. It names nothing outside of the target.
+    those_of_a_target, CONFIGURE, {
+    let archive = Synthetic::published(&Publish { valid_until: Some(3), ..Publish::default() }, &[])?;
+    let work = &archive.work;
+    archive.install("", "target").end()?.succeeded();
+    let own = Certificates::new(&work.make_dir("certificates")?)?;
+    let mirror = Mirror::secure(archive.archive(), &own, true)?;
+    mirror.require("guest", "hunter2");
+    let put = |name: &str, text: &[u8]| work.write(&format!("out/target/etc/{name}"), text).map(drop);
+    let certificate = |name: &str| std::fs::read(own.file(name));
+    work.make_dir("out/target/etc/apt/apt.conf.d")?;
+    work.make_dir("out/target/etc/apt/auth.conf.d")?;
+    work.make_dir("out/target/etc/ssl/certs")?;
+    put("apt/own.gpg", &std::fs::read(archive.keyring())?)?;
+    let source = |url: &str| put("apt/sources.list", format!("deb [signed-by=/etc/apt/own.gpg] {url} {SUITE} main\n").as_bytes());
+    source(&mirror.url())?;
+    let mut number = 0;
+    let mut call = |words: &[&str]| -> Result<Outcome> {
+        number += 1;
+        let cache = work.make_dir(&format!("cache-{number}"))?.display().to_string();
+        let target = work.out("target").display().to_string();
+        let words: Vec<&str> = words.iter().map(|word| match *word {
+            "CACHE" => cache.as_str(),
+            "TARGET" => target.as_str(),
+            word => word,
+        }).collect();
+        work.run_plain(words).end()
+    };
+    let run = ["run", "--cache", "CACHE", "TARGET", "--", "true"];
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    call(&run)?.failed_with(&["cannot reach https://", "UnknownIssuer"]);
+    // The bundle that the target trusts, as update-ca-certificates(8) makes it.
+    put("ssl/certs/ca-certificates.crt", &certificate("ca.pem")?)?;
+    put("ssl/client.pem", &certificate("client.pem")?)?;
+    let key = std::fs::read(own.file("client.key"))?;
+    let named = format!("Acquire::https {{ SslCert \"/etc/ssl/client.pem\"; SslKey \"{}\"; }};\n", own.file("client.key").display());
+    put("apt/apt.conf.d/50own", named.as_bytes())?;
+    // A file of this machine is none of the target's.
+    call(&run)?.failed_with(&["client.pem"]);
+    put("ssl/client.key", &key)?;
+    put("apt/apt.conf.d/50own", b"Acquire::https { SslCert \"/etc/ssl/client.pem\"; SslKey \"/etc/ssl/client.key\"; };\n")?;
+    call(&run)?.failed_with(&["401"]);
+    let text = b"machine 127.0.0.1 login guest password hunter2\n";
+    let outside = work.write("home/auth", text)?;
+    let link = work.out("target/etc/apt/auth.conf.d/1.conf");
+    std::os::unix::fs::symlink(&outside, &link)?;
+    call(&run)?.failed_with(&["401"]);
+    std::fs::remove_file(&link)?;
+    put("apt/auth.conf.d/1.conf", text)?;
+    call(&run)?.failed_with(&["expired"]);
+    put("apt/apt.conf.d/60valid", b"Acquire::Check-Valid-Until \"false\";\n")?;
+    call(&run)?.succeeded();
+    let script = package("small")?.script("postinst", "#!/bin/sh\ngrep -q x /etc/passwd; echo ran\n");
+    let small = work.write("home/small.deb", &script.build()?)?.display().to_string();
+    let root = format!("--root={}", work.out("target").display());
+    let done = call(&["dpkg", "--cache", "CACHE", &root, "-i", &small])?;
+    assert!(done.status.success() && done.text().contains("ran\n"), "{}{}", done.text(), done.stderr);
+    assert!(!done.stderr.contains("hunter2"), "{}", done.stderr);
+    // No such host is there: only a proxy has an answer.
+    let plain = &archive.mirror;
+    plain.forget();
+    source("http://mirror.invalid/")?;
+    call(&run)?.failed_with(&["mirror.invalid"]);
+    put("apt/apt.conf.d/70proxy", format!("Acquire::http::Proxy \"{}\";\n", plain.url()).as_bytes())?;
+    call(&run)?.succeeded();
+    assert!(!plain.requests().is_empty() && plain.requests().iter().all(|request| request.by_proxy));
 });

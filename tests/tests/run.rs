@@ -327,12 +327,15 @@ scenario!(
     let net = real.work.write("home/net.deb", &net.build()?)?;
     let probe = "perl -MSocket -e 'socket(S, AF_INET, SOCK_STREAM, 0) and print \"has one\\n\"'";
     let bind = format!("cat >/tmp/net.deb && {probe} && dpkg -i /tmp/net.deb && dpkg -P net && rm /tmp/net.deb");
-    let mut words: Vec<String> = ["run", "--cache"].map(str::to_owned).to_vec();
-    words.extend([real.work.path("cache").display().to_string(), target.display().to_string()]);
-    words.extend(["--", "sh", "-c", &bind].map(str::to_owned));
     let through = format!("\"$@\" <'{}'", net.display());
-    let text = said(&real.work.run_plain(words).through(through).end()?, 0);
-    assert!(text.contains("has one\n") && text.contains("none: Permission denied"), "{text}");
+    // Without that they have one of their own, in which a port can be looked for.
+    for (network, script) in [("host", "none: Permission denied"), ("none", "socket\n")] {
+        let mut words: Vec<String> = ["run", "--network", network, "--cache"].map(str::to_owned).to_vec();
+        words.extend([real.work.path("cache").display().to_string(), target.display().to_string()]);
+        words.extend(["--", "sh", "-c", &bind].map(str::to_owned));
+        let text = said(&real.work.run_plain(words).through(through.clone()).end()?, 0);
+        assert!(text.contains("has one\n") && text.contains(script), "{network}: {text}");
+    }
     let listed = said(&command("apt list --installed 2>/dev/null; dpkg -l sudo | tail -n 1")?, 0);
     assert!(listed.contains("sudo/") && listed.contains("ii  sudo"), "{listed}");
     let _ = said(&command("apt-get purge -y sudo && ! test -e /etc/sudoers && dpkg --audit")?, 0);

@@ -79,7 +79,23 @@ pub(super) fn flag(word: &str) -> Option<bool> {
     }
 }
 
-/// Returns a file and the files of its `.d` directory, in apt's order, as far as they exist.
+/// Returns where a path of a root filesystem leads, an absolute link at its end being one of that root filesystem; none where
+/// there is nothing, or something outside.
+pub(super) fn within(root: &Path, path: &Path) -> Option<PathBuf> {
+    let root = root.canonicalize().ok()?;
+    let mut path = root.join(path.strip_prefix("/").unwrap_or(path));
+    // As many as the kernel follows.
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(link) if link.is_absolute() => path = root.join(link.strip_prefix("/").ok()?),
+            _ => break,
+        }
+    }
+    path.canonicalize().ok().filter(|path| path.starts_with(&root))
+}
+
+/// Returns a file and the files of its `.d` directory, in apt's order, as far as they exist. Links that lead out of the root
+/// filesystem are passed over.
 pub(super) fn files(root: &Path, file: &str, directory: &str, extensions: &[&str]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let directory = root.join(directory);
@@ -91,7 +107,7 @@ pub(super) fn files(root: &Path, file: &str, directory: &str, extensions: &[&str
                     .extension()
                     .and_then(|extension| extension.to_str())
                     .unwrap_or("");
-                if extensions.contains(&extension) && path.is_file() {
+                if extensions.contains(&extension) {
                     found.push(path);
                 }
             }
@@ -100,11 +116,22 @@ pub(super) fn files(root: &Path, file: &str, directory: &str, extensions: &[&str
         Err(error) => return Err(ArchiveError::io("read", &directory)(error)),
     }
     found.sort();
-    let file = root.join(file);
-    if file.is_file() {
-        found.insert(0, file);
+    found.insert(0, root.join(file));
+    Ok(found
+        .into_iter()
+        .filter_map(|path| file_within(root, path))
+        .collect())
+}
+
+/// Returns a path by which a file of a root filesystem is reached; none where it leads out of that.
+fn file_within(root: &Path, path: PathBuf) -> Option<PathBuf> {
+    let place = within(root, path.strip_prefix(root).ok()?)?;
+    let is_same = || path.canonicalize().is_ok_and(|found| found == place);
+    match place.is_file() {
+        true if is_same() => Some(path),
+        true => Some(place),
+        false => None,
     }
-    Ok(found)
 }
 
 #[cfg(test)]
@@ -116,6 +143,26 @@ mod tests {
         for text in ["}}}", "{", "\"", "/*", "a \"b", ";;;", "A::B::", "#"] {
             AptSettings::default().add(text);
         }
+    }
+
+    #[test]
+    fn links_stay_in_the_root_filesystem() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "x").unwrap();
+        let root = outside.path().join("root");
+        let directory = root.join("etc/apt/apt.conf.d");
+        fs::create_dir_all(&directory).unwrap();
+        fs::create_dir_all(root.join("usr")).unwrap();
+        fs::write(root.join("usr/own"), "own").unwrap();
+        let link = |name: &str, to: &str| std::os::unix::fs::symlink(to, directory.join(name)).unwrap();
+        link("1", "/usr/own");
+        link("2", "../../../usr/own");
+        link("3", "../../../../secret");
+        link("4", &outside.path().join("secret").display().to_string());
+        link("5", "5");
+        let found = files(&root, "etc/apt/apt.conf", "etc/apt/apt.conf.d", &[""]).unwrap();
+        let own = root.canonicalize().unwrap().join("usr/own");
+        assert_eq!(found, [own, directory.join("2")]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use reqwest::blocking::ClientBuilder;
 use reqwest::{Certificate, Identity, NoProxy, Proxy};
 use url::Url;
 
-use super::apt_settings::{AptSettings, flag};
+use super::apt_settings::{AptSettings, flag, within};
 use super::credentials::Credentials;
 use super::package_file::show;
 use super::{ArchiveError, Result};
@@ -53,14 +53,22 @@ pub(super) enum ProxyChoice {
     Of { url: String, heeds_no_proxy: bool },
 }
 
+/// Certificates that are trusted in a root filesystem of Debian (update-ca-certificates(8)).
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Whether the value of a setting is the path of a file.
+fn names_file(setting: &str) -> bool {
+    let of_file = ["cainfo", "crlfile", "sslcert", "sslkey"];
+    setting.starts_with("acquire::") && setting.split("::").any(|part| of_file.contains(&part))
+}
+
 impl Connections {
     /// Returns those that the configuration of apt in a root filesystem says. Files that are there are meant with its path
     /// in front, others are this machine's.
     pub(super) fn of(settings: &AptSettings, root: &Path, credentials: Credentials) -> Self {
         let mut settings = settings.clone();
         settings.change(|name, value| {
-            let of_file = ["cainfo", "crlfile", "sslcert", "sslkey"];
-            if name.starts_with("acquire::") && name.split("::").any(|part| of_file.contains(&part)) {
+            if names_file(name) {
                 let own = root.join(value.trim_start_matches('/'));
                 if value.starts_with('/') && own.is_file() {
                     *value = own.display().to_string();
@@ -72,6 +80,22 @@ impl Connections {
             credentials,
             ..Self::default()
         }
+    }
+
+    /// Leaves no file of this machine that the configuration of a root filesystem names: what is not in that is none of its own.
+    /// Its bundle of certificates is trusted besides, as by its apt.
+    pub fn confine(&mut self, root: &Path) {
+        let own = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        self.settings.change(|name, value| {
+            if names_file(name) && value.starts_with('/') {
+                let path = Path::new(value.as_str());
+                let inner = path.strip_prefix(root).or_else(|_| path.strip_prefix(&own));
+                let place = within(root, inner.unwrap_or(path));
+                *value = place.map_or_else(String::new, |place| place.display().to_string());
+            }
+        });
+        let bundle = within(root, Path::new(BUNDLE)).filter(|path| path.is_file());
+        self.certificates.extend(bundle);
     }
 
     /// Returns those with these users and passwords, certificates that are trusted, and the certificate and key of the

@@ -25,7 +25,7 @@ pub(super) fn cross(arch: &Architecture, path: &OsStr, arguments: &[OsString]) -
     let Some(version) = version else {
         return Execution::default();
     };
-    let own = format!("/usr/lib/gcc/{}/{version}/", arch.triplet);
+    let own = format!("/usr/lib/gcc/{}/{version}/", machine_name(arch));
     let mut execution = Execution {
         by_path: true,
         ..Execution::default()
@@ -47,8 +47,9 @@ pub(super) fn cross(arch: &Architecture, path: &OsStr, arguments: &[OsString]) -
         execution.rewrite = Some(Rewrite {
             text: |_, text| {
                 let text = String::from_utf8_lossy(text);
-                let text = text.replace(SYSROOT, "");
-                text.replace("/gcc-cross/", "/gcc/").into_bytes()
+                let text = text.replace(SYSROOT, "").replace("/gcc-cross/", "/gcc/");
+                // The driver tells them from its own place.
+                text.replace("/usr/bin/../", "/usr/").into_bytes()
             },
             file: None,
             without: &[],
@@ -57,14 +58,17 @@ pub(super) fn cross(arch: &Architecture, path: &OsStr, arguments: &[OsString]) -
     execution
 }
 
+/// Returns a machine's name among compilers. Debian's for i386 make programs for i686.
+fn machine_name(arch: &Architecture) -> String {
+    let (_, system) = arch.triplet.split_once('-').unwrap_or_default();
+    format!("{}-{system}", arch.gnu_cpu)
+}
+
 /// gcc(1), clang(1): the options that print the machine programs are compiled for.
 pub(super) fn machine(arch: &Architecture, arguments: &[OsString]) -> Option<Vec<u8>> {
     let asked = |option: &str| arguments.iter().any(|argument| argument == option);
-    // Debian's compilers for i386 make programs for i686.
-    let (_, system) = arch.triplet.split_once('-').unwrap_or_default();
-    let machine = format!("{}-{system}", arch.gnu_cpu);
     if asked("-dumpmachine") {
-        return Some(line(&machine));
+        return Some(line(&machine_name(arch)));
     }
     (asked("-print-multiarch") || asked("--print-multiarch")).then(|| line(arch.triplet))
 }
@@ -86,7 +90,7 @@ mod tests {
         let text = asks.rewrite.map(|rewrite| rewrite.text).unwrap();
         let arch = crate::paths::target(std::ffi::OsStr::new("riscv64")).unwrap();
         let told = format!(
-            "{}/usr/lib/gcc-cross/riscv64-linux-gnu/14/x",
+            "{}/usr/bin/../lib/gcc-cross/riscv64-linux-gnu/14/x",
             shim_protocol::paths::SYSROOT
         );
         assert_eq!(

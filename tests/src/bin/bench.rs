@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 use rootless_install_tests::bench::peers::{self, Job, Peer};
 use rootless_install_tests::bench::run::{command, measured, remove, succeed};
-use rootless_install_tests::bench::{calls, execution, floor, scale, together, usage};
+use rootless_install_tests::bench::{calls, execution, floor, in_target, scale, together, usage};
 use rootless_install_tests::error::At as _;
 use rootless_install_tests::fidelity::reference::Emulation;
 use rootless_install_tests::probe::Need;
@@ -41,6 +41,10 @@ usage: bench --execution
 usage: bench --dpkg
 
   Calls of dpkg on a root filesystem, by this program in chrootless mode and in the view, and by this machine's dpkg.
+
+usage: bench --run
+
+  apt-get in a target that is there, beside what the same packages take more in an installation.
 
 usage: bench --together
 
@@ -124,6 +128,7 @@ fn main() -> ExitCode {
         [Some("--execution")] => execution(),
         [Some("--together")] => together(),
         [Some("--dpkg")] => dpkg(),
+        [Some("--run")] => in_target(),
         [Some("--write-packages"), Some(list), Some(out)] => floor::run(Path::new(list), Path::new(out)),
         _ => match options() {
             Some(options) => run(&options),
@@ -241,6 +246,16 @@ fn dpkg() -> Result<()> {
         return Err(Error::Machine(why));
     }
     let (table, judged) = calls::table(&calls::measure(&Real::new()?, 9)?);
+    say(&table);
+    judged
+}
+
+fn in_target() -> Result<()> {
+    let needs = Need::TO_CONFIGURE.iter().chain(&[Need::Archive]);
+    if let Some(why) = needs.into_iter().find_map(|need| need.missing()) {
+        return Err(Error::Machine(why));
+    }
+    let (table, judged) = in_target::table(&in_target::measure(&Real::new()?, 5)?);
     say(&table);
     judged
 }

@@ -275,9 +275,16 @@ fn options(case: &Case, mode: &str, work: &Path, inside: &Path) -> Result<Vec<St
     if !case.commands.is_empty() {
         // Of an upgrade of dpkg it would put the old program back.
         options.push("--skip=chroot/start-stop-daemon".to_owned());
-        // The finished target has no settings of the installation.
-        let settings = "rm -f \"$1/etc/apt/apt.conf.d/00mmdebstrap\" \"$1/etc/apt/apt.conf.d/99debconf\"";
+        // The finished target has no settings of the installation. mmdebstrap removes the files itself in the end, and fails
+        // where they are gone.
+        let settings =
+            "cd \"$1/etc/apt/apt.conf.d\" && for f in 00mmdebstrap 99debconf; do [ ! -e $f ] || : >$f; done";
         options.push(format!("--customize-hook={settings}"));
+        // It has no indexes either, which tell apt other priorities of packages than dpkg's database does.
+        let lists = "find \"$1/var/lib/apt/lists\" -mindepth 1 ! -name lock ! -name partial -delete";
+        options.push(format!(
+            "--customize-hook={lists}; rm -f \"$1\"/var/cache/apt/*.bin"
+        ));
     }
     for command in &case.commands {
         options.push(format!("--customize-hook=chroot \"$1\" sh -ec '{command}'"));

@@ -1,6 +1,6 @@
 //! The native counterparts of the target's programs, found in the sysroot and added to it when they are asked for.
 
-use super::names::{native_name, native_path, renamed_paths};
+use super::names::{machine_in_names, native_name, native_path, renamed_paths};
 use super::owners::{Origin, merged};
 use super::{Sysroot, SysrootError};
 use apt_solve::best_native_version;
@@ -135,7 +135,7 @@ impl Counterparts for Sysroot<'_, '_> {
             return Ok(Path::new(paths::SYSROOT).join(tail));
         }
         // The package of a compiler for another machine has that in its name; of some the target's has it, too.
-        let machine = origin.architecture.triplet.replace('_', "-");
+        let machine = machine_in_names(origin.architecture);
         let names = [package.clone(), format!("{package}-{machine}")];
         for name in &names {
             let Some(id) = best_native_version(self.universe, name, &origin.version) else {

@@ -30,16 +30,39 @@ fn map_word(path: &Path, from: &str, to: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Returns the name of a package's native counterpart: packages of a toolchain have the triplet in
-/// their name, in the form that names allow.
+/// Returns the name of an architecture's machine in names of packages: that which compilers have for it, which is `i686` for
+/// i386, in the form that names allow.
+pub(super) fn machine_in_names(architecture: &Architecture) -> String {
+    let (_, system) = architecture.triplet.split_once('-').unwrap_or_default();
+    format!("{}-{system}", architecture.gnu_cpu).replace('_', "-")
+}
+
+/// Returns the name of a package's native counterpart: packages of a toolchain have the name of the machine in theirs.
 pub(super) fn native_name(package: &str, architecture: &Architecture) -> String {
-    let form = |arch: &Architecture| arch.triplet.replace('_', "-");
-    package.replace(&form(architecture), &form(Architecture::native()))
+    package.replace(
+        &machine_in_names(architecture),
+        &machine_in_names(Architecture::native()),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_of_toolchains() {
+        for (name, package) in [
+            ("i386", "gcc-14-i686-linux-gnu"),
+            ("riscv64", "gcc-14-riscv64-linux-gnu"),
+            ("amd64", "gcc-14-x86-64-linux-gnu"),
+            ("armhf", "gcc-14-arm-linux-gnueabihf"),
+        ] {
+            let arch = Architecture::by_name(name).unwrap();
+            let native = format!("gcc-14-{}", machine_in_names(Architecture::native()));
+            assert_eq!(native_name(package, arch), native);
+            assert_eq!(native_name("gcc-14", arch), "gcc-14");
+        }
+    }
 
     #[test]
     fn paths_with_other_names_of_the_architecture() {
