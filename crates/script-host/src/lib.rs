@@ -16,7 +16,7 @@ pub mod unrunnable;
 pub mod view;
 
 pub use session::{
-    AnswerHook, BindMount, Dpkg, DpkgAnswer, DpkgCall, HookPlace, HookPlaceOptions, NATIVE_PACKAGES, Native,
+    AnswerHook, BindMount, Dpkg, DpkgAnswer, DpkgCall, HearHook, HookPlace, HookPlaceOptions, NATIVE_PACKAGES, Native,
     NativeScripts, Network, Observer, Options, Processor, RunResult, ScriptCall, ScriptRoot, ScriptRootKind,
     ScriptSettings, Session, SessionError, Surroundings, ask, open, policy, with_hook_place,
 };

@@ -27,6 +27,7 @@ usage: bench [OPTION]…
   --arch ARCH         architecture; may be given more than once [riscv64 and this machine's]
   --variant VARIANT   variant; may be given more than once [minbase]
   --include LIST      packages besides
+  --hooks             with three customize hooks, in each of which the target's apt-get installs packages: riscv64, variant apt
   --peer PEER         own, own-cold, own-chrootless, chrootless, unshare, debootstrap, cdebootstrap, floor or scripts;
                       may be given more than once [all]
 
@@ -52,6 +53,7 @@ struct Options {
     archs: Vec<String>,
     variants: Vec<String>,
     include: String,
+    hooks: bool,
     peers: Vec<Peer>,
 }
 
@@ -61,6 +63,7 @@ fn options() -> Option<Options> {
         archs: Vec::new(),
         variants: Vec::new(),
         include: String::new(),
+        hooks: false,
         peers: Vec::new(),
     };
     let mut arguments = std::env::args().skip(1);
@@ -70,6 +73,7 @@ fn options() -> Option<Options> {
             "--arch" => options.archs.push(arguments.next()?),
             "--variant" => options.variants.push(arguments.next()?),
             "--include" => options.include = arguments.next()?,
+            "--hooks" => options.hooks = true,
             "--peer" => {
                 let name = arguments.next()?;
                 options
@@ -79,6 +83,19 @@ fn options() -> Option<Options> {
             // cargo bench and cargo run hand this on.
             "--bench" => {}
             _ => return None,
+        }
+    }
+    if options.hooks {
+        // Those that have hooks.
+        let [arch, variant] = ["riscv64", "apt"].map(str::to_owned);
+        if options.archs.is_empty() {
+            options.archs.push(arch);
+        }
+        if options.variants.is_empty() {
+            options.variants.push(variant);
+        }
+        if options.peers.is_empty() {
+            options.peers = vec![Peer::Own, Peer::Unshare];
         }
     }
     if options.archs.is_empty() {
@@ -180,11 +197,15 @@ fn run(options: &Options) -> Result<()> {
                 arch: arch.clone(),
                 variant: variant.clone(),
                 include: options.include.clone(),
+                hooks: options.hooks,
             };
-            let besides = match job.include.as_str() {
+            let mut besides = match job.include.as_str() {
                 "" => String::new(),
                 include => format!(" with {include}"),
             };
+            if job.hooks {
+                besides += &format!(" and hooks that install {}", peers::HOOKS.join(", "));
+            }
             say(&format!(
                 "## {arch} {variant}{besides}: {} runs each in turns, {cores} cores, on {}\n",
                 options.runs,
@@ -230,6 +251,7 @@ fn together() -> Result<()> {
         arch: "riscv64".to_owned(),
         variant: "minbase".to_owned(),
         include: String::new(),
+        hooks: false,
     };
     say(&together::table(&together::measure(&Real::new()?, &job)?));
     Ok(())

@@ -87,6 +87,18 @@ impl Running {
     };
 }
 
+/// What of a program's standard input, output and error is a terminal of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnTerminal {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Its input.
+    Input,
+    /// All three.
+    All,
+}
+
 /// Directories of the machine of which the view is made. They are no arguments of the agent, which scripts can read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MountPoints {
@@ -107,6 +119,8 @@ pub(super) struct MountPoints {
     pub(super) around: Option<PathBuf>,
     /// What of a running system is mounted in the target.
     pub(super) running: Running,
+    /// What of programs that run around the target is a terminal: the descriptor that follows.
+    pub(super) terminal: OnTerminal,
     /// Whether programs have the machine's network.
     pub(super) host_network: bool,
     /// Whether the target is seen read-only.

@@ -3,7 +3,7 @@
 
 use super::mounts::{devices, processes};
 use super::{Context, Result};
-use crate::view::message::{MountPoints, Running};
+use crate::view::message::{MountPoints, OnTerminal, Running};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 use shim_protocol::names;
@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// Least and greatest number of the descriptor of the socket for hooks: a shell redirects those of one digit only.
 const SOCKET: std::ops::RangeInclusive<i32> = 3..=9;
@@ -24,6 +24,7 @@ pub(super) struct Around {
     directory: PathBuf,
     private: PathBuf,
     running: Running,
+    terminal: OnTerminal,
     input: OwnedFd,
     socket: std::cell::Cell<Option<i32>>,
 }
@@ -34,6 +35,7 @@ impl Around {
             directory: directory.to_owned(),
             private: points.private.clone(),
             running: points.running,
+            terminal: points.terminal,
             input,
             socket: std::cell::Cell::new(None),
         }
@@ -42,6 +44,11 @@ impl Around {
     /// Process 1: mounts what belongs to a running system in the target, which is the working directory.
     pub(super) fn enter(&self) -> Result<()> {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("follow the agent's end")?;
+        // All programs are of one session: with its leader's end what a hook leaves running would end, too.
+        if self.terminal != OnTerminal::Nothing {
+            nix::unistd::setsid().context("begin a session")?;
+            rustix::process::ioctl_tiocsctty(&self.input).context("take the terminal")?;
+        }
         if self.running.proc {
             processes()?;
         }
@@ -75,14 +82,21 @@ impl Around {
         Ok(Some(inherited))
     }
 
-    /// Returns a program's standard input, and a variable for its environment.
-    pub(super) fn prepare(&self) -> Result<(Stdio, Option<(&'static str, String)>)> {
-        let input = self.input.try_clone().context("copy a descriptor")?;
-        let variable = self
-            .socket
-            .get()
-            .map(|number| (SOCKET_VARIABLE, number.to_string()));
-        Ok((input.into(), variable))
+    /// Gives a program its standard input, its terminal, and a variable of its environment.
+    pub(super) fn prepare(&self, command: &mut Command) {
+        let input = || self.input.try_clone().map_or(Stdio::null(), Stdio::from);
+        command.stdin(input());
+        if self.terminal == OnTerminal::All {
+            command.stdout(input()).stderr(input());
+        }
+        if self.terminal != OnTerminal::Nothing
+            && let Ok(terminal) = self.input.try_clone()
+        {
+            crate::sys::in_foreground(command, terminal);
+        }
+        if let Some(number) = self.socket.get() {
+            command.env(SOCKET_VARIABLE, number.to_string());
+        }
     }
 
     pub(super) fn directory(&self) -> &Path {

@@ -46,6 +46,10 @@ fn messages_survive_the_wire() {
                 proc: false,
                 dev: true,
             },
+            terminal: match path {
+                Some(_) => OnTerminal::All,
+                None => OnTerminal::Input,
+            },
             host_network: path.is_some(),
             read_only: path.is_none(),
             binds: path
