@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use rootless_install_tests::archive::{Compression, Publish, SUITE};
+use rootless_install_tests::archive::{Publish, SUITE};
 use rootless_install_tests::compare::entries;
+use rootless_install_tests::deb::Compression;
 use rootless_install_tests::program::Run;
 use rootless_install_tests::scenario;
 use rootless_install_tests::synthetic::{Synthetic, package, read};
@@ -96,13 +97,13 @@ scenario!(
     let plain = Publish { compressions: vec![Compression::None], ..Publish::default() };
     let packages = [package("wanted")?, package("dummy")?.field("Depends", "wanted")];
     let archive = Synthetic::published(&plain, &packages)?;
-    let index = format!("dists/{SUITE}/main/binary-{}/Packages", archive.foreign().debian);
+    let index = format!("dists/{SUITE}/main/binary-{}/Packages", archive.native().debian);
     let text = std::fs::read_to_string(archive.archive().join(index))?;
     std::fs::write(archive.archive().join("Packages"), text)?;
     archive.work.write("home/sources.list", b"# of a time\n")?;
     let show = "--customize-hook=chroot \"$1\" dpkg-query --showformat '${binary:Package}=${Version}\\n' --show > \"$1/pkglist\"";
     call(&archive, &[
-        "--architectures=ARCH", "--variant=essential", "--include=dummy",
+        &format!("--architectures={}", archive.native().debian), "--variant=essential", "--include=dummy",
         "--aptopt=Apt::Key::gpgvcommand \"/usr/libexec/mmdebstrap/gpgvnoexpkeysig\"",
         "--customize-hook=chroot \"$1\" dpkg -r dummy",
         show,
@@ -134,7 +135,7 @@ scenario!(
     done.failed_with(&["customize hook", "exit status 3"]);
     assert!(done.stderr.lines().any(|line| line.starts_with("ii  wanted")), "{}", done.stderr);
     let sbuild = call(&archive, &[
-        "--variant=buildd", "--architectures=ARCH", "--skip=output/mknod", "--format=tar", SUITE, "-", "MIRROR",
+        "--variant=apt", "--architectures=ARCH", "--skip=output/mknod", "--format=tar", SUITE, "-", "MIRROR",
     ]);
     sbuild.through("\"$@\" >../out/sbuild.tar").end()?.succeeded();
     let found = entries(&archive.work.out("sbuild.tar"))?;

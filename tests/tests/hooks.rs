@@ -270,3 +270,21 @@ scenario!(
     let piped = with_hooks(&archive, "piped", &[("customize", hook)]).through("echo words | \"$@\"").end()?;
     assert!(piped.succeeded().stderr.contains("piped words"), "{}", piped.stderr);
 });
+
+scenario!(
+    /// Setup hooks may unpack a system: nothing of a running one is in the target yet. Extract hooks may install the
+    /// packages themselves: their scripts are not run again.
+    what_hooks_have_done_is_not_done_again, CONFIGURE, {
+    let once = package("once")?
+        .field("Essential", "yes")
+        .script("postinst", "#!/bin/sh\nset -e\necho \"configured $2\" >>/etc/once\n");
+    let archive = Synthetic::with(&[once])?;
+    let unpack = "mkdir s && mkdir -m 700 s/proc s/dev && tar -C s -cf s.tar ./proc ./dev && tar -C \"$1\" -xpf s.tar && \
+                  [ -z \"$(ls \"$1/proc\" \"$1/dev\" | grep -v : )\" ]";
+    let install = "for file in $MMDEBSTRAP_ESSENTIAL; do case $file in */once_*) chroot \"$1\" dpkg --install --force-depends \"$file\" ;; \
+                   esac; done; [ -e \"$1/proc/self\" ] && [ -c \"$1/dev/null\" ]";
+    with_hooks(&archive, "target", &[("setup", unpack), ("extract", install)]).end()?.succeeded();
+    let target = archive.work.out("target");
+    assert_eq!(read(&target, "etc/once"), "configured \n");
+    assert!(read(&target, "var/lib/dpkg/status").contains("Package: once\n"));
+});

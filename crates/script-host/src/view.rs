@@ -364,6 +364,19 @@ impl View {
         }
     }
 
+    /// Mounts what of a running system the target has, for programs that run around it, and shows what it has for its
+    /// programs.
+    ///
+    /// # Errors
+    /// [`ViewError::Lost`] when the agent does not answer any more; those of mounting.
+    pub fn populate(&mut self) -> Result<(), ViewError> {
+        self.servers.iter().for_each(Server::show_all);
+        match &mut self.backend {
+            Backend::Namespaces(namespaces) => namespaces.populate(),
+            Backend::Sandboxed(_) => Ok(()),
+        }
+    }
+
     /// The target's FUSE server.
     pub fn server(&self) -> Option<&Server> {
         self.servers.first()

@@ -228,7 +228,7 @@ impl RunHooks for Moments<'_> {
         }
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if moment != Moment::Setup {
-            place.has_programs();
+            place.has_programs()?;
         }
         let apt_config = place.root().join(apt_config::FILE.trim_start_matches('/'));
         let apt_config = self

@@ -346,7 +346,7 @@ fn once(real: &Real, job: &Job, peer: Peer, list: &Path) -> Result<Usage> {
         .work
         .out(if peer == Peer::Floor { "floor" } else { "root.tar" });
     if peer == Peer::OwnCold {
-        remove(&real.work.path("cache/native-2"))?;
+        remove(&real.work.path("cache/native-3"))?;
     }
     let words = peer.command(real, job, &target, list);
     let measured = measured(real, peer.name(), &words);

@@ -10,7 +10,7 @@ use crate::unrunnable::Unrunnable;
 use crate::view::relay::Own;
 use crate::view::{Around, OnTerminal, Running, Sink, View, ViewOptions};
 use deb_arch::Architecture;
-use rootless_install_fs::{Server, Target};
+use rootless_install_fs::Target;
 use shim_protocol::names;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -66,6 +66,7 @@ pub struct HookPlaceOptions<'a> {
 pub struct HookPlace {
     view: View,
     root: PathBuf,
+    populated: bool,
     terminal: Option<(Own, OnTerminal)>,
     heard: HearHook,
 }
@@ -164,6 +165,7 @@ impl HookPlaceOptions<'_> {
         Ok(HookPlace {
             view,
             root: self.mount_point,
+            populated: false,
             terminal,
             heard: self.heard,
         })
@@ -195,9 +197,16 @@ impl HookPlace {
         matches!(self.terminal, Some((_, OnTerminal::All)))
     }
 
-    /// Notes that the target has programs now, which are to be executed.
-    pub fn has_programs(&self) {
-        self.view.server().into_iter().for_each(Server::show_all);
+    /// Notes that the target has programs now, which are to be executed: it gets what a running system has.
+    ///
+    /// # Errors
+    /// It cannot be mounted.
+    pub fn has_programs(&mut self) -> Result<()> {
+        if !self.populated {
+            self.view.populate()?;
+            self.populated = true;
+        }
+        Ok(())
     }
 
     /// Runs a command and waits for its end; `name` is that of the hook in messages, `variables` the whole environment,

@@ -169,6 +169,8 @@ pub(super) enum ToAgent {
     Command(Command),
     /// Send this signal to the command.
     Signal(i32),
+    /// Mount what of a running system the target has, for programs that run around it, and say that it is ready.
+    Populate,
     /// Let what runs in the view have every processor again.
     Spread,
     /// Kill everything that runs in the view, except the agent.
@@ -247,6 +249,7 @@ impl ToAgent {
             Self::Command(command) => write_frame(out, &command.parts()),
             Self::Signal(number) => write_frame(out, &["signal", &number.to_string()]),
             Self::Kill => write_frame(out, &["kill"]),
+            Self::Populate => write_frame(out, &["populate"]),
             Self::Spread => write_frame(out, &["spread"]),
             Self::Run {
                 arguments,
@@ -289,6 +292,7 @@ impl ToAgent {
                 let number = parts.next().and_then(|number| number.parse().ok());
                 number.map(Self::Signal).ok_or_else(malformed)
             }
+            Some("populate") => Ok(Self::Populate),
             Some("spread") => Ok(Self::Spread),
             Some("run") => {
                 let processor = match parts.next().ok_or_else(malformed)?.as_str() {

@@ -177,6 +177,15 @@ impl Namespaces {
         Ok(killed.unwrap_or(ended))
     }
 
+    /// Mounts what of a running system the target has, for programs that run around it.
+    pub(super) fn populate(&mut self) -> Result<(), ViewError> {
+        ToAgent::Populate.send(&mut self.socket).map_err(ViewError::Lost)?;
+        match FromAgent::receive(&mut self.socket).map_err(ViewError::Lost)? {
+            FromAgent::Ready => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Runs a user's command and waits for its end.
     pub(super) fn command(
         &mut self,

@@ -6,6 +6,7 @@ use super::{Context, Result};
 use crate::view::message::{MountPoints, OnTerminal, Running};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
+use rustix::fs::{Mode, OFlags};
 use shim_protocol::names;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -27,6 +28,8 @@ pub(super) struct Around {
     terminal: OnTerminal,
     input: OwnedFd,
     socket: std::cell::Cell<Option<i32>>,
+    /// The target, until that is mounted in it which a running system has.
+    root: std::cell::RefCell<Option<OwnedFd>>,
 }
 
 impl Around {
@@ -38,10 +41,11 @@ impl Around {
             terminal: points.terminal,
             input,
             socket: std::cell::Cell::new(None),
+            root: std::cell::RefCell::new(None),
         }
     }
 
-    /// Process 1: mounts what belongs to a running system in the target, which is the working directory.
+    /// Process 1: prepares for programs; the target is the working directory.
     pub(super) fn enter(&self) -> Result<()> {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("follow the agent's end")?;
         // All programs are of one session: with its leader's end what a hook leaves running would end, too.
@@ -49,17 +53,34 @@ impl Around {
             nix::unistd::setsid().context("begin a session")?;
             rustix::process::ioctl_tiocsctty(&self.input).context("take the terminal")?;
         }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(".", flags, Mode::empty()).context("open the target")?;
+        self.root.replace(Some(root));
+        // A container that masks parts of its own keeps that, and programs see processes that they cannot reach.
+        let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        let _ = mount(Some("proc"), "/proc", Some("proc"), safe, None::<&str>);
+        self.socket.set(self.connect().context("reach the installer")?);
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+        self.leave()
+    }
+
+    /// Mounts what of a running system the target has. Not from the start: setup hooks may unpack a system of their own.
+    pub(super) fn populate(&self) -> Result<()> {
+        let Some(root) = self.root.take() else {
+            return Ok(());
+        };
+        nix::unistd::fchdir(&root).context("enter the target")?;
         if self.running.proc {
             processes()?;
         }
         if self.running.dev {
             devices()?;
         }
-        // A container that masks parts of its own keeps that, and programs see processes that they cannot reach.
-        let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-        let _ = mount(Some("proc"), "/proc", Some("proc"), safe, None::<&str>);
-        self.socket.set(self.connect().context("reach the installer")?);
-        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+        self.leave()
+    }
+
+    /// Goes to the working directory of programs.
+    fn leave(&self) -> Result<()> {
         match nix::unistd::chdir(&self.directory) {
             // It may be a directory that is gone.
             Err(_) => nix::unistd::chdir("/").context("enter a directory"),

@@ -43,6 +43,10 @@ pub(super) fn serve(socket: &mut UnixStream, around: Option<&Around>) -> Result<
                 };
                 outcome.send(socket).context("talk to the installer")?;
             }
+            Ok(ToAgent::Populate) => {
+                around.map_or(Ok(()), Around::populate)?;
+                FromAgent::Ready.send(socket).context("talk to the installer")?;
+            }
             // Nothing runs any more: the command ended before this arrived.
             Ok(ToAgent::Kill | ToAgent::Spread | ToAgent::Signal(_)) => {}
             Ok(_) => return Err(unexpected()),

@@ -27,6 +27,7 @@ fn messages_survive_the_wire() {
     });
     let short = [
         ToAgent::Serving,
+        ToAgent::Populate,
         ToAgent::Spread,
         ToAgent::Kill,
         ToAgent::Signal(15),
