@@ -97,13 +97,15 @@ scenario!(
     let plain = Publish { compressions: vec![Compression::None], ..Publish::default() };
     let packages = [package("wanted")?, package("dummy")?.field("Depends", "wanted")];
     let archive = Synthetic::published(&plain, &packages)?;
-    let index = format!("dists/{SUITE}/main/binary-{}/Packages", archive.native().debian);
-    let text = std::fs::read_to_string(archive.archive().join(index))?;
+    // Of its native tools, too.
+    let indexes = [archive.native(), archive.foreign()].map(|machine| format!("dists/{SUITE}/main/binary-{}/Packages", machine.debian));
+    let texts = indexes.map(|index| std::fs::read_to_string(archive.archive().join(index)).unwrap_or_default());
+    let text = texts.join("\n");
     std::fs::write(archive.archive().join("Packages"), text)?;
     archive.work.write("home/sources.list", b"# of a time\n")?;
     let show = "--customize-hook=chroot \"$1\" dpkg-query --showformat '${binary:Package}=${Version}\\n' --show > \"$1/pkglist\"";
     call(&archive, &[
-        &format!("--architectures={}", archive.native().debian), "--variant=essential", "--include=dummy",
+        "--architectures=ARCH", "--variant=essential", "--include=dummy",
         "--aptopt=Apt::Key::gpgvcommand \"/usr/libexec/mmdebstrap/gpgvnoexpkeysig\"",
         "--customize-hook=chroot \"$1\" dpkg -r dummy",
         show,

@@ -89,6 +89,10 @@ scenario!(
     assert!(!archive.work.path("home").join("ignored").exists());
     let done = call(&archive, &["--simulate", SUITE, "-", "MIRROR"]).end()?;
     assert_eq!(done.succeeded().text(), "");
+    // Of what has one value the last counts.
+    let twice = ["--variant=strange", "--mode=root", "--format=tar", "--variant=essential", "--mode=unshare", "--format=null"];
+    call(&archive, &[&twice[..], &[SUITE, "ignored", "MIRROR"]].concat()).end()?.succeeded();
+    assert!(!archive.work.path("home").join("ignored").exists());
     for (words, said) in [
         (&["--nothing"][..], "unknown option: --nothing"),
         (&["--c", "x"], "ambiguous"),

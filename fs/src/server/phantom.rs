@@ -122,6 +122,8 @@ struct Item {
     wanted: bool,
     /// Whether it is seen where the target has no entry.
     shown: Parents,
+    /// Whether it is a directory that is not seen as long as the view is bare, either.
+    late: bool,
 }
 
 impl Item {
@@ -132,6 +134,7 @@ impl Item {
             children: HashMap::new(),
             wanted: false,
             shown: Parents::Hidden,
+            late: false,
         }
     }
 }
@@ -206,7 +209,10 @@ impl Phantoms {
     /// Returns whether the phantom is seen where the target has no entry.
     pub(super) fn shown(&self, id: PhantomId) -> &Parents {
         match self.items.get(id.0) {
-            Some(item) if self.is_bare() && !(item.wanted && matches!(item.kind, PhantomKind::Directory)) => {
+            Some(item)
+                if self.is_bare()
+                    && (item.late || !(item.wanted && matches!(item.kind, PhantomKind::Directory))) =>
+            {
                 &Parents::Hidden
             }
             Some(item) => &item.shown,
@@ -219,6 +225,13 @@ impl Phantoms {
         self.items
             .get(id.0)
             .is_some_and(|item| item.wanted && matches!(item.kind, PhantomKind::Directory))
+    }
+
+    /// Has these directories hidden as well, as long as the view is bare.
+    pub(super) fn set_late(&mut self, late: &[PathBuf]) {
+        for item in &mut self.items {
+            item.late = late.contains(&item.path);
+        }
     }
 
     /// Has only those phantoms seen that are directories themselves, or all.

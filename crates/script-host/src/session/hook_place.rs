@@ -134,6 +134,8 @@ impl HookPlaceOptions<'_> {
         })?;
         let mut serve = serving::serve_target(self.arch, self.foreign, programs, false);
         serve.bare = true;
+        // What a running system has there is mounted later.
+        serve.late = ["/proc", "/dev"].map(PathBuf::from).into();
         // What is seen of it is in the target itself, or is not there.
         let hidden = [
             (policy::FILE, false),
