@@ -135,7 +135,9 @@ pub(super) fn detail(event: &Event<'_>) -> Option<String> {
             target,
             message,
         } => format!("[{level}] {target}: {}", escape(message)),
-        Event::DownloadAdvanced { .. } | Event::OutputAdvanced { .. } | Event::Terminal { .. } => return None,
+        Event::DownloadAdvanced { .. } | Event::OutputAdvanced { .. } | Event::Terminal { .. } => {
+            return None;
+        }
         Event::Shown { line } => format!("  {}", escape(line)),
         Event::DownloadFinished { name, size, cached } => format!(
             "  {} {} ({})",

@@ -184,7 +184,10 @@ impl HookPlaceOptions<'_> {
         // The user's own terminal is none for programs of the target.
         let own = Some(&given).filter(|input| !input.is_terminal());
         let input = own.and_then(|input| input.as_fd().try_clone_to_owned().ok());
-        Ok((None, input.map_or_else(|| fs::File::open("/dev/null").map(Into::into), Ok)?))
+        Ok((
+            None,
+            input.map_or_else(|| fs::File::open("/dev/null").map(Into::into), Ok)?,
+        ))
     }
 }
 

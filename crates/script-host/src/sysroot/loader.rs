@@ -40,7 +40,11 @@ pub(super) fn lead_to_sysroot(file: &File) -> io::Result<()> {
             (true, true) => value.to_be_bytes().to_vec(),
             (false, big) => {
                 let value = u32::try_from(value).map_err(io::Error::other)?;
-                let bytes = if big { value.to_be_bytes() } else { value.to_le_bytes() };
+                let bytes = if big {
+                    value.to_be_bytes()
+                } else {
+                    value.to_le_bytes()
+                };
                 bytes.to_vec()
             }
         };

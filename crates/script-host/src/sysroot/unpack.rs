@@ -1,8 +1,8 @@
 //! Unpacking a native package into the store: programs and libraries only, no
 //! owners, no set-id bits. The package was verified against a signed index.
 
-use super::{SysrootError, loader};
 use super::tree::{kept, make_directories};
+use super::{SysrootError, loader};
 use deb_unpack::{DebError, DebFile, EntryKind, Limits};
 use std::fs::{self, OpenOptions};
 use std::io;

@@ -49,7 +49,8 @@ pub(super) fn run(
             FromAgent::Terminal if has_terminal => {
                 let [master] = receive_descriptors(socket).map_err(ViewError::Lost)?;
                 let unusable = super::error::io_error("use the terminal");
-                let raw = Raw::new(io::stdin().as_fd()).and_then(|raw| Ok((raw, io::stdout().as_fd().try_clone_to_owned()?)));
+                let raw = Raw::new(io::stdin().as_fd())
+                    .and_then(|raw| Ok((raw, io::stdout().as_fd().try_clone_to_owned()?)));
                 let (raw, out) = raw.map_err(unusable)?;
                 relay = Some(Relay::new(master, out, raw, &|_| {}));
                 continue;

@@ -179,7 +179,9 @@ impl Namespaces {
 
     /// Mounts what of a running system the target has, for programs that run around it.
     pub(super) fn populate(&mut self) -> Result<(), ViewError> {
-        ToAgent::Populate.send(&mut self.socket).map_err(ViewError::Lost)?;
+        ToAgent::Populate
+            .send(&mut self.socket)
+            .map_err(ViewError::Lost)?;
         match FromAgent::receive(&mut self.socket).map_err(ViewError::Lost)? {
             FromAgent::Ready => Ok(()),
             other => Err(unexpected(&other)),

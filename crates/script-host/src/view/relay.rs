@@ -258,7 +258,12 @@ mod tests {
         let raw = Raw::of_hook(users.as_fd(), false).unwrap();
         let out = users.try_clone().unwrap();
         let mut relay = Relay::new(master, out, raw, &hear);
-        assert!(!termios::tcgetattr(&users).unwrap().local_modes.contains(termios::LocalModes::ISIG));
+        assert!(
+            !termios::tcgetattr(&users)
+                .unwrap()
+                .local_modes
+                .contains(termios::LocalModes::ISIG)
+        );
         assert_eq!(termios::tcgetwinsize(&programs).unwrap(), size);
         let mut programs = File::from(programs);
         programs.write_all(b"prompt> ").unwrap();
