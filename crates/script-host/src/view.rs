@@ -318,7 +318,7 @@ impl View {
         environment: &[(String, String)],
         limit: Option<Duration>,
         cancelled: &dyn Fn() -> bool,
-        (terminal, heard): (&relay::Own, &dyn Fn(&[u8])),
+        (terminal, heard): (&relay::Own, &relay::Hear<'_>),
     ) -> Result<Outcome, ViewError> {
         let relay = terminal.relay(heard).map_err(io_error("use the terminal"))?;
         self.run_with(name, arguments, environment, (limit, cancelled), Some(relay))

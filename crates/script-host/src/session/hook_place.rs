@@ -7,7 +7,7 @@
 use super::serving::policy;
 use super::{Result, RunResult, SessionError, private, serving};
 use crate::unrunnable::Unrunnable;
-use crate::view::relay::Own;
+use crate::view::relay::{Hear, Own};
 use crate::view::{Around, OnTerminal, Running, Sink, View, ViewOptions};
 use deb_arch::Architecture;
 use rootless_install_fs::Target;
@@ -242,9 +242,9 @@ impl HookPlace {
         let outcome = match &self.terminal {
             None => self.view.run(name, command, variables, limit, &stop),
             Some((own, _)) => {
-                let on: (_, &dyn Fn(&[u8])) = (own, &self.heard);
+                let heard: &Hear<'_> = &self.heard;
                 self.view
-                    .run_on_terminal((name, command), variables, limit, &stop, on)
+                    .run_on_terminal((name, command), variables, limit, &stop, (own, heard))
             }
         };
         let refusal = unrunnable.and_then(Unrunnable::script_ended);

@@ -24,6 +24,9 @@ pub(super) fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((master, terminal))
 }
 
+/// Hears what is printed on a terminal.
+pub type Hear<'h> = dyn Fn(&[u8]) + 'h;
+
 /// A terminal for programs that run one after another.
 pub struct Own {
     master: OwnedFd,
