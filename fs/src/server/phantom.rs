@@ -333,6 +333,27 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_view_hides_what_comes_late() {
+        let mut phantoms = Phantoms::new(vec![
+            phantom("/proc", PhantomKind::Directory),
+            phantom("/own", PhantomKind::Directory),
+            phantom("/link", PhantomKind::Symlink("own".into())),
+        ])
+        .unwrap();
+        phantoms.set_late(&["/proc".into(), "/nothing".into()]);
+        let shown = |phantoms: &Phantoms| {
+            ["proc", "own", "link"].map(|name| {
+                let id = phantoms.child(PhantomId::ROOT, OsStr::new(name)).unwrap();
+                *phantoms.shown(id) == Parents::Shown
+            })
+        };
+        phantoms.set_bare(true);
+        assert_eq!(shown(&phantoms), [false, true, false]);
+        phantoms.set_bare(false);
+        assert_eq!(shown(&phantoms), [true; 3]);
+    }
+
+    #[test]
     fn overlays_show_what_their_source_has() {
         let source = tempfile::tempdir().unwrap();
         std::fs::create_dir(source.path().join("d")).unwrap();
