@@ -114,7 +114,7 @@ update_once() {
 install_reference_tools() {
 	install_packages acl cpio skopeo umoci docker-registry grub-common qemu-utils binutils qemu-system-x86
 	case $(dpkg --print-architecture) in amd64 | i386) install_packages grub-efi-amd64-bin ;; esac
-	install_packages mmdebstrap arch-test qemu-user-static binfmt-support fakeroot attr libcap2-bin gzip xz-utils zstd bzip2 openssl
+	install_packages mmdebstrap bdebstrap arch-test qemu-user-static binfmt-support fakeroot attr libcap2-bin gzip xz-utils zstd bzip2 openssl
 	if [ "$(id -u)" -eq 0 ]; then
 		id ritest >/dev/null 2>&1 || useradd --create-home --shell /bin/sh ritest
 		scripts/setup --user ritest

@@ -55,6 +55,8 @@ pub struct ServeOptions {
     /// Whether only phantoms that are directories themselves are seen at first, as in a target that has nothing yet
     /// ([`Server::show_all`]).
     pub bare: bool,
+    /// Directories that are not seen then, either.
+    pub late: Vec<PathBuf>,
     /// Whether what is asked to be on the disk (fsync(2), `O_SYNC`) is brought there, and not left to the disk's own time.
     pub durable: bool,
     /// Receiver of accesses; none means that nobody watches.
@@ -170,7 +172,8 @@ pub fn serve(target: &Target, fuse_fd: OwnedFd, options: ServeOptions) -> Result
         path: path.clone(),
         source,
     };
-    let phantoms = Phantoms::new(options.phantoms)?;
+    let mut phantoms = Phantoms::new(options.phantoms)?;
+    phantoms.set_late(&options.late);
     phantoms.set_bare(options.bare);
     let redirect = options.redirect.as_ref().map(Redirections::new).transpose()?;
     let (later, invalidations) = crossbeam::channel::unbounded();

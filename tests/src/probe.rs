@@ -33,6 +33,8 @@ pub enum Need {
     Archive,
     /// mmdebstrap, for the reference.
     Mmdebstrap,
+    /// bdebstrap, which calls mmdebstrap.
+    Bdebstrap,
     /// Emulation of foreign programs, for the reference.
     Emulation,
     /// Emulation that is off, or root to switch it off.
@@ -114,6 +116,7 @@ impl Need {
                 "the Debian archive of this machine's apt cannot be reached",
             ),
             Self::Mmdebstrap => (which("mmdebstrap").is_some(), "apt-get install mmdebstrap"),
+            Self::Bdebstrap => (which("bdebstrap").is_some(), "apt-get install bdebstrap"),
             Self::Emulation => (
                 emulated(crate::elf::foreign()) || geteuid().is_root(),
                 "foreign programs are not emulated; apt-get install qemu-user-static binfmt-support",

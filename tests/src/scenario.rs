@@ -70,6 +70,8 @@ pub mod needs {
     pub const NO_EMULATION: Needs = to_configure_and(&[Need::Archive, Need::NoEmulation]);
     /// A target from the real archive, and a reference.
     pub const REFERENCE: Needs = to_configure_and(&[Need::Archive, Need::Mmdebstrap, Need::Emulation]);
+    /// A target from an archive of the tests, and bdebstrap.
+    pub const BDEBSTRAP: Needs = to_configure_and(&[Need::Bdebstrap]);
     /// A target from the real archive, and mmdebstrap.
     pub const MMDEBSTRAP: Needs = to_configure_and(&[Need::Archive, Need::Mmdebstrap]);
 }

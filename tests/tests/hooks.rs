@@ -228,3 +228,63 @@ scenario!(
         .end()?
         .succeeded();
 });
+
+scenario!(
+    /// Where the user has a terminal hooks have one, too: their own, in which they read what is typed, with its size, and
+    /// which is theirs from hook to hook. The user's is as before, and the log has what was printed.
+    hooks_have_a_terminal_of_their_own, CONFIGURE, {
+    let archive = Synthetic::with(&[])?;
+    let first = "#!/bin/sh\nset -e\n[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && : </dev/tty\nprintf 'name? '\nread line\n\
+                 { echo \"read $line\"; tty; stty size; } >\"$1/etc/told\"\n\
+                 sleep 300 &\necho $! >\"$1/etc/left\"\nchroot \"$1\" sh -c 'echo \"from inside\" >&2; [ -t 0 ]'\n";
+    // What the first has left running is there.
+    let second = "#!/bin/sh\nkill -0 \"$(cat \"$1/etc/left\")\" && [ -t 0 ] && chroot \"$1\" python3 --version; echo last\n";
+    archive.work.write("home/first", first.as_bytes())?;
+    archive.work.write("home/second", second.as_bytes())?;
+    let typed = "{ echo typed; while [ ! -e finished ]; do sleep 0.2; done; }";
+    let inside = "stty rows 31 cols 97; tty >outer; stty -g >before; sh ./call; echo $? >status; stty -g >after; touch finished";
+    let script = format!(
+        "chmod +x first second; for word; do printf \"'%s' \" \"$word\"; done >call; {typed} | script -qec '{inside}' /dev/null"
+    );
+    let run = archive
+        .install("", "target")
+        .option("--log=../out/log")
+        .option("--customize-hook=./first")
+        .option("--customize-hook=./second");
+    let done = run.through(script).end()?;
+    let home = archive.work.path("home");
+    assert_eq!(read(&home, "status"), "0\n", "{}{}", done.text(), done.stderr);
+    let target = archive.work.out("target");
+    let told = read(&target, "etc/told");
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(matches!(lines.as_slice(), ["read typed", tty, "31 97"] if tty.starts_with("/dev/")), "{told}");
+    assert!(!told.contains(read(&home, "outer").trim()), "the hook has the user's own terminal");
+    assert_eq!(read(&home, "before"), read(&home, "after"));
+    for text in [done.text(), read(&archive.work.path("out"), "log")] {
+        for said in ["name? ", "from inside", "last"] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+    }
+    // Where there is none they read what there is.
+    let hook = "[ ! -t 0 ] && read line && echo \"piped $line\"";
+    let piped = with_hooks(&archive, "piped", &[("customize", hook)]).through("echo words | \"$@\"").end()?;
+    assert!(piped.succeeded().stderr.contains("piped words"), "{}", piped.stderr);
+});
+
+scenario!(
+    /// Setup hooks may unpack a system: nothing of a running one is in the target yet. Extract hooks may install the
+    /// packages themselves: their scripts are not run again.
+    what_hooks_have_done_is_not_done_again, CONFIGURE, {
+    let once = package("once")?
+        .field("Essential", "yes")
+        .script("postinst", "#!/bin/sh\nset -e\necho \"configured $2\" >>/etc/once\n");
+    let archive = Synthetic::with(&[once])?;
+    let unpack = "mkdir s && mkdir -m 700 s/proc s/dev && tar -C s -cf s.tar ./proc ./dev && tar -C \"$1\" -xpf s.tar && \
+                  [ -z \"$(ls \"$1/proc\" \"$1/dev\" | grep -v : )\" ]";
+    let install = "for file in $MMDEBSTRAP_ESSENTIAL; do case $file in */once_*) chroot \"$1\" dpkg --install --force-depends \"$file\" ;; \
+                   esac; done; [ -e \"$1/proc/self\" ] && [ -c \"$1/dev/null\" ]";
+    with_hooks(&archive, "target", &[("setup", unpack), ("extract", install)]).end()?.succeeded();
+    let target = archive.work.out("target");
+    assert_eq!(read(&target, "etc/once"), "configured \n");
+    assert!(read(&target, "var/lib/dpkg/status").contains("Package: once\n"));
+});

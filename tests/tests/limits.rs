@@ -188,7 +188,7 @@ scenario!(
             files(&part, &mut all)?;
         }
     }
-    assert!(all.iter().any(|path| path.starts_with(archive.work.path("cache/native-2"))));
+    assert!(all.iter().any(|path| path.starts_with(archive.work.path("cache/native-3"))));
     for path in &all {
         let mut bytes = std::fs::read(path)?;
         let middle = bytes.len() / 2;

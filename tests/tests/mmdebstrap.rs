@@ -89,6 +89,10 @@ scenario!(
     assert!(!archive.work.path("home").join("ignored").exists());
     let done = call(&archive, &["--simulate", SUITE, "-", "MIRROR"]).end()?;
     assert_eq!(done.succeeded().text(), "");
+    // Of what has one value the last counts.
+    let twice = ["--variant=strange", "--mode=root", "--format=tar", "--variant=essential", "--mode=unshare", "--format=null"];
+    call(&archive, &[&twice[..], &[SUITE, "ignored", "MIRROR"]].concat()).end()?.succeeded();
+    assert!(!archive.work.path("home").join("ignored").exists());
     for (words, said) in [
         (&["--nothing"][..], "unknown option: --nothing"),
         (&["--c", "x"], "ambiguous"),
@@ -133,7 +137,7 @@ scenario!(
 });
 
 scenario!(
-    /// --mode=root by root: a directory with real owners, modes, links and devices, made whole or not at all.
+    /// --mode=root by root, who needs not say so: a directory with real owners, modes, links and devices, made whole or not at all.
     root_gets_real_owners, ROOT, {
     let owned = package("owned")?
         .file("usr/bin/owned", "x", 0o4750)
@@ -165,7 +169,9 @@ scenario!(
     assert!(about("README.rootless-install").is_err());
     // A directory that is there, as a filesystem is when it is new; then one that is not empty.
     std::fs::create_dir_all(place.join("there/lost+found"))?;
-    run("there", &[]).end()?.succeeded();
+    let hook = "--customize-hook=[ $MMDEBSTRAP_MODE = root ] && chown 7:8 \"$1/etc/group\"";
+    run("there", &["--mode=auto", hook]).end()?.succeeded();
+    assert_eq!(std::fs::symlink_metadata(place.join("there/etc/group"))?.uid(), 7);
     assert!(place.join("there/lost+found").is_dir() && place.join("there/usr").is_dir());
     run("there", &[]).end()?.failed_with(&["not empty"]);
     // What fails leaves what was there.

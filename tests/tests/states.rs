@@ -90,7 +90,7 @@ scenario!(
         found.sort();
         Ok(found.remove(0))
     };
-    for damaged in [file("by-hash")?, file("native-2")?] {
+    for damaged in [file("by-hash")?, file("native-3")?] {
         let mut content = std::fs::read(&damaged)?;
         let middle = content.len() / 2;
         content[middle] ^= 1;
@@ -105,7 +105,7 @@ scenario!(
     assert!(cache(&["prune", "--keep", "1d"])?.succeeded().text().contains("nothing to take out"));
     let all = cache(&["prune", "--keep", "0B", "--dry-run"])?;
     assert!(all.succeeded().text().contains("would be freed"));
-    assert!(archive.work.path("cache").join("native-2").read_dir()?.next().is_some());
+    assert!(archive.work.path("cache").join("native-3").read_dir()?.next().is_some());
     cache(&["prune", "--keep", "0B"])?.succeeded();
     assert!(walk(&archive.work.path("cache").join("by-hash")).unwrap().is_empty());
     archive.install("one", "third").end()?.succeeded();

@@ -30,7 +30,7 @@ mod wrappers;
 
 pub use dpkg::{Dpkg, DpkgAnswer, DpkgCall};
 pub use error::SessionError;
-pub use hook_place::{AnswerHook, HookPlace, HookPlaceOptions, ask, with_hook_place};
+pub use hook_place::{AnswerHook, HearHook, HookPlace, HookPlaceOptions, ask, with_hook_place};
 pub use observer::Observer;
 pub use options::{BindMount, Native, Options, Processor, ScriptSettings, Surroundings};
 pub use private::check_native_system;

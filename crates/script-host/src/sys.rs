@@ -265,6 +265,31 @@ pub(crate) fn receive_with(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<
     Ok((received.bytes, descriptors))
 }
 
+/// Has a command's process group be the one of the session that reads what is typed on its terminal.
+pub(crate) fn in_foreground(command: &mut Command, terminal: OwnedFd) {
+    let take = move || {
+        // SAFETY: between fork and exec these are system calls with numbers, and with memory of this function.
+        let done = unsafe {
+            // Who is not in that group yet is stopped for it.
+            let mut stops: libc::sigset_t = std::mem::zeroed();
+            let mut before: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut stops);
+            libc::sigaddset(&raw mut stops, libc::SIGTTOU);
+            libc::sigprocmask(libc::SIG_BLOCK, &raw const stops, &raw mut before);
+            let done = libc::tcsetpgrp(terminal.as_raw_fd(), libc::getpid());
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+            done
+        };
+        if done == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    };
+    // SAFETY: the closure makes system calls only.
+    unsafe { command.pre_exec(take) };
+}
+
 /// Has a command run as a user with groups, and with `terminal` as the controlling terminal of a session of its own.
 pub(crate) fn run_as(command: &mut Command, ids: (u32, u32, Vec<u32>), terminal: Option<OwnedFd>) {
     let (uid, gid, groups) = ids;

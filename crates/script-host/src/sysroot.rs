@@ -11,6 +11,7 @@
 
 mod counterparts;
 mod error;
+mod loader;
 mod maintscripts;
 mod names;
 mod owners;

@@ -126,6 +126,11 @@ impl Unrunnable {
         self.goes_on.store(true, Ordering::Release);
     }
 
+    /// Returns the first attempt of the running script, which is to be stopped.
+    pub fn first(&self) -> Option<Refusal> {
+        lock(&self.attempts).first.clone()
+    }
+
     /// Whether the running script has tried, and is to be stopped.
     pub fn tried(&self) -> bool {
         lock(&self.attempts).first.is_some()
@@ -187,6 +192,7 @@ mod tests {
             let second = scope.spawn(|| unrunnable.refuse(refusal("/usr/bin/b")));
             std::thread::sleep(Duration::from_millis(20));
             assert!(!second.is_finished());
+            assert_eq!(unrunnable.first(), Some(refusal("/usr/bin/a")));
             assert_eq!(unrunnable.script_ended(), Some(refusal("/usr/bin/a")));
         });
         assert!(!unrunnable.tried());

@@ -19,6 +19,7 @@ mod namespaces;
 mod output;
 pub mod privileges;
 mod processor;
+pub mod relay;
 mod sandbox;
 mod sandboxed;
 mod seccomp;
@@ -30,7 +31,7 @@ pub use error::ViewError;
 use error::io_error;
 pub use fusermount::unmount_stale;
 use message::BindPoint;
-pub use message::Running;
+pub use message::{OnTerminal, Running};
 pub use mounted::{Mounted, run_with_ids, run_with_mount, unmount};
 use namespaces::Namespaces;
 pub use namespaces::{has_layers, probe};
@@ -137,6 +138,8 @@ pub struct Around<'a> {
     pub directory: &'a Path,
     /// Their standard input.
     pub input: OwnedFd,
+    /// What of their standard input, output and error is that input, which is a terminal.
+    pub terminal: OnTerminal,
     /// What of a running system the target has.
     pub running: Running,
 }
@@ -301,9 +304,40 @@ impl View {
         limit: Option<Duration>,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Outcome, ViewError> {
+        self.run_with(package, arguments, environment, (limit, cancelled), None)
+    }
+
+    /// Runs a command as [`run`](Self::run) does, on a terminal that it was given as its input; `heard` hears what is printed
+    /// on it. What the user types renews the limit.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run), and of the user's terminal.
+    pub fn run_on_terminal(
+        &mut self,
+        (name, arguments): (&str, &[&str]),
+        environment: &[(String, String)],
+        limit: Option<Duration>,
+        cancelled: &dyn Fn() -> bool,
+        (terminal, heard): (&relay::Own, &relay::Hear<'_>),
+    ) -> Result<Outcome, ViewError> {
+        let relay = terminal.relay(heard).map_err(io_error("use the terminal"))?;
+        self.run_with(name, arguments, environment, (limit, cancelled), Some(relay))
+    }
+
+    /// Runs a command as [`run`](Self::run) does, with what passes between the user's terminal and its own.
+    fn run_with(
+        &mut self,
+        package: &str,
+        arguments: &[&str],
+        environment: &[(String, String)],
+        (limit, cancelled): (Option<Duration>, &dyn Fn() -> bool),
+        relay: Option<relay::Relay<'_>>,
+    ) -> Result<Outcome, ViewError> {
         self.output.start(package);
         let ended = match &mut self.backend {
-            Backend::Namespaces(namespaces) => namespaces.run(arguments, environment, limit, cancelled)?,
+            Backend::Namespaces(namespaces) => {
+                namespaces.run(arguments, environment, limit, cancelled, relay)?
+            }
             Backend::Sandboxed(sandboxed) => sandboxed.run(arguments, environment, limit, cancelled)?,
         };
         let last_lines = self.output.last_lines();
@@ -327,6 +361,19 @@ impl View {
             Backend::Sandboxed(_) => Err(ViewError::NoUserNamespaces(
                 "a command runs in a view only".to_owned(),
             )),
+        }
+    }
+
+    /// Mounts what of a running system the target has, for programs that run around it, and shows what it has for its
+    /// programs.
+    ///
+    /// # Errors
+    /// [`ViewError::Lost`] when the agent does not answer any more; those of mounting.
+    pub fn populate(&mut self) -> Result<(), ViewError> {
+        self.servers.iter().for_each(Server::show_all);
+        match &mut self.backend {
+            Backend::Namespaces(namespaces) => namespaces.populate(),
+            Backend::Sandboxed(_) => Ok(()),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Progress bars for a terminal.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::lines::{line, stage_text};
+use super::lines::{ended, line, stage_text};
 use super::{Event, Reporter, Stage, Style, Verbosity, escape};
 
 /// One bar for each stage that is running; lines appear above them.
@@ -14,6 +15,8 @@ pub struct Bars {
     style: Style,
     multi: MultiProgress,
     running: Mutex<Vec<(Stage, ProgressBar)>>,
+    /// Whether a hook has the terminal: nothing is drawn.
+    taken: AtomicBool,
 }
 
 impl Bars {
@@ -24,6 +27,7 @@ impl Bars {
             style,
             multi: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
             running: Mutex::default(),
+            taken: AtomicBool::new(false),
         }
     }
 
@@ -63,7 +67,8 @@ impl Bars {
     fn print(&self, event: &Event<'_>) {
         if let Some(text) = line(event, self.verbosity, self.style) {
             // Not `MultiProgress::println`: that drops text when nothing is drawn.
-            self.multi.suspend(|| eprintln!("{text}"));
+            let text = ended(&text, self.taken.load(Ordering::Relaxed));
+            self.multi.suspend(|| eprint!("{text}"));
         }
     }
 
@@ -137,6 +142,17 @@ impl Reporter for Bars {
                 self.print(event);
             }
             Event::Configured { .. } => self.with(Stage::Configure, |bar| bar.inc(1)),
+            Event::Terminal { taken } => {
+                let target = match taken {
+                    true => {
+                        let _ = self.multi.clear();
+                        ProgressDrawTarget::hidden()
+                    }
+                    false => ProgressDrawTarget::stderr(),
+                };
+                self.multi.set_draw_target(target);
+                self.taken.store(taken, Ordering::Relaxed);
+            }
             Event::OutputAdvanced { bytes } => self.with(Stage::Output, |bar| {
                 if bar.position() == 0 {
                     bar.set_style(byte_spinner(self.style));

@@ -205,6 +205,16 @@ pub enum Event<'a> {
         /// Bytes written (before compression) since the last such event.
         bytes: u64,
     },
+    /// A program of the user's has taken the terminal, in raw mode, or has left it.
+    Terminal {
+        /// Whether it has it.
+        taken: bool,
+    },
+    /// A line that the user has seen on the terminal already.
+    Shown {
+        /// The line.
+        line: &'a str,
+    },
     /// A message the user should act upon.
     Warning {
         /// One sentence, lower case, without a full stop.

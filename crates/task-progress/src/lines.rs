@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::summary::{ByteCount, Seconds};
@@ -14,6 +15,8 @@ pub struct Lines<W> {
     style: Style,
     /// Stages so far, the latest last.
     stages: Mutex<Vec<Stage>>,
+    /// Whether lines are written to a terminal in raw mode.
+    raw: AtomicBool,
 }
 
 impl<W: Write + Send> Lines<W> {
@@ -24,6 +27,7 @@ impl<W: Write + Send> Lines<W> {
             verbosity,
             style,
             stages: Mutex::default(),
+            raw: AtomicBool::new(false),
         }
     }
 
@@ -51,12 +55,24 @@ impl<W: Write + Send> Reporter for Lines<W> {
         if self.is_repetition(event) && self.verbosity < Verbosity::Verbose {
             return;
         }
+        if let Event::Terminal { taken } = event {
+            self.raw.store(*taken, Ordering::Relaxed);
+        }
         if let Some(line) = line(event, self.verbosity, self.style)
             && let Ok(mut out) = self.out.lock()
         {
             // One write a line: lines of several processes do not mix.
-            let _ = out.write_all(format!("{line}\n").as_bytes());
+            let text = ended(&line, self.raw.load(Ordering::Relaxed));
+            let _ = out.write_all(text.as_bytes());
         }
+    }
+}
+
+/// Returns a text with the ends of its lines, for a terminal in raw mode or for one in another.
+pub(super) fn ended(text: &str, raw: bool) -> String {
+    match raw {
+        true => format!("{}\r\n", text.replace('\n', "\r\n")),
+        false => format!("{text}\n"),
     }
 }
 
@@ -119,7 +135,10 @@ pub(super) fn detail(event: &Event<'_>) -> Option<String> {
             target,
             message,
         } => format!("[{level}] {target}: {}", escape(message)),
-        Event::DownloadAdvanced { .. } | Event::OutputAdvanced { .. } => return None,
+        Event::DownloadAdvanced { .. } | Event::OutputAdvanced { .. } | Event::Terminal { .. } => {
+            return None;
+        }
+        Event::Shown { line } => format!("  {}", escape(line)),
         Event::DownloadFinished { name, size, cached } => format!(
             "  {} {} ({})",
             if cached { "in the cache:" } else { "downloaded" },

@@ -122,6 +122,8 @@ struct Item {
     wanted: bool,
     /// Whether it is seen where the target has no entry.
     shown: Parents,
+    /// Whether it is a directory that is not seen as long as the view is bare, either.
+    late: bool,
 }
 
 impl Item {
@@ -132,6 +134,7 @@ impl Item {
             children: HashMap::new(),
             wanted: false,
             shown: Parents::Hidden,
+            late: false,
         }
     }
 }
@@ -206,7 +209,10 @@ impl Phantoms {
     /// Returns whether the phantom is seen where the target has no entry.
     pub(super) fn shown(&self, id: PhantomId) -> &Parents {
         match self.items.get(id.0) {
-            Some(item) if self.is_bare() && !(item.wanted && matches!(item.kind, PhantomKind::Directory)) => {
+            Some(item)
+                if self.is_bare()
+                    && (item.late || !(item.wanted && matches!(item.kind, PhantomKind::Directory))) =>
+            {
                 &Parents::Hidden
             }
             Some(item) => &item.shown,
@@ -219,6 +225,13 @@ impl Phantoms {
         self.items
             .get(id.0)
             .is_some_and(|item| item.wanted && matches!(item.kind, PhantomKind::Directory))
+    }
+
+    /// Has these directories hidden as well, as long as the view is bare.
+    pub(super) fn set_late(&mut self, late: &[PathBuf]) {
+        for item in &mut self.items {
+            item.late = late.contains(&item.path);
+        }
     }
 
     /// Has only those phantoms seen that are directories themselves, or all.
@@ -317,6 +330,27 @@ mod tests {
         assert!(matches!(phantoms.kind(found), Some(PhantomKind::File { .. })));
         assert_eq!(PhantomId::from_node_id(found.node_id()), Some(found));
         assert_eq!(child(PhantomId::ROOT, "b"), None);
+    }
+
+    #[test]
+    fn a_bare_view_hides_what_comes_late() {
+        let mut phantoms = Phantoms::new(vec![
+            phantom("/proc", PhantomKind::Directory),
+            phantom("/own", PhantomKind::Directory),
+            phantom("/link", PhantomKind::Symlink("own".into())),
+        ])
+        .unwrap();
+        phantoms.set_late(&["/proc".into(), "/nothing".into()]);
+        let shown = |phantoms: &Phantoms| {
+            ["proc", "own", "link"].map(|name| {
+                let id = phantoms.child(PhantomId::ROOT, OsStr::new(name)).unwrap();
+                *phantoms.shown(id) == Parents::Shown
+            })
+        };
+        phantoms.set_bare(true);
+        assert_eq!(shown(&phantoms), [false, true, false]);
+        phantoms.set_bare(false);
+        assert_eq!(shown(&phantoms), [true; 3]);
     }
 
     #[test]

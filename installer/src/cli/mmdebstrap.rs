@@ -98,7 +98,7 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
         error::print(failed, failed.hint(), style);
         Exit::Usage.into()
     };
-    let call = match Call::read(words) {
+    let mut call = match Call::read(words) {
         Ok(call) => call,
         Err(failed) => return fail(&failed),
     };
@@ -119,6 +119,10 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
             io::stderr(),
             "the option --{option} does nothing: it exists for programs that call debootstrap"
         );
+    }
+    // The mode that mmdebstrap chooses itself.
+    if matches!(call.mode.as_deref(), None | Some("auto" | "sudo")) && privileges::may_make_any_file() {
+        call.mode = Some("root".to_owned());
     }
     let as_root = call.mode.as_deref() == Some("root") && privileges::may_make_any_file()
         || preloaded::records_owners();

@@ -7,7 +7,7 @@ use super::{Hook, HookContext, HookError, Moment, apt_config};
 use deb_arch::Architecture;
 use rootless_install_fs::Target;
 use script_host::unrunnable::Unrunnable;
-use script_host::view::Running;
+use script_host::view::{Running, relay};
 use script_host::{HookPlace, HookPlaceOptions, RunResult, SessionError, with_hook_place};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -108,6 +108,7 @@ pub fn with_hooks<T, E: From<SessionError>>(
     };
     let answer = |words: &[OsString]| special.run(words).map_err(|error| with_causes(&error));
     let sink = Arc::clone(options.reporter);
+    let (heard, log) = (Heard::default(), Arc::clone(options.reporter));
     let place = HookPlaceOptions {
         target: options.target,
         arch: options.arch,
@@ -121,7 +122,9 @@ pub fn with_hooks<T, E: From<SessionError>>(
             proc: !options.context.skip.covers("chroot/mount/proc"),
             dev: !options.context.skip.covers("chroot/mount/dev"),
         },
+        terminal: relay::for_hooks(),
         sink: Box::new(move |_, line| sink.note(last_state(line))),
+        heard: Box::new(move |printed| heard.print(printed, log.as_ref())),
         answer: &answer,
     };
     with_hook_place(place, |place| {
@@ -190,6 +193,8 @@ impl Moments<'_> {
             vec!["sh", "-c", text, "exec", &root]
         };
         let name = format!("{} hook", hook.moment.name());
+        let prints = place.prints_itself();
+        let _taken = prints.then(|| Taken::begin(self.options.reporter.as_ref()));
         let ran = place.run(
             &name,
             &command,
@@ -223,7 +228,7 @@ impl RunHooks for Moments<'_> {
         }
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if moment != Moment::Setup {
-            place.has_programs();
+            place.has_programs()?;
         }
         let apt_config = place.root().join(apt_config::FILE.trim_start_matches('/'));
         let apt_config = self
@@ -274,6 +279,44 @@ impl RunHooks for Moments<'_> {
     }
 }
 
+/// The user's terminal in the hands of a hook, as long as this lives.
+struct Taken<'r>(&'r dyn Reporter);
+
+impl<'r> Taken<'r> {
+    fn begin(reporter: &'r dyn Reporter) -> Self {
+        reporter.event(&Event::Terminal { taken: true });
+        Self(reporter)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.0.event(&Event::Terminal { taken: false });
+    }
+}
+
+/// What hooks print on their terminal, until a line of it is complete.
+#[derive(Default)]
+struct Heard(Mutex<Vec<u8>>);
+
+impl Heard {
+    fn print(&self, printed: &[u8], reporter: &dyn Reporter) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(printed);
+        let complete = kept.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
+        let complete = complete.or((kept.len() > LONGEST).then_some(kept.len()));
+        let lines: Vec<u8> = kept.drain(..complete.unwrap_or(0)).collect();
+        for line in String::from_utf8_lossy(&lines).lines() {
+            reporter.event(&Event::Shown {
+                line: last_state(line),
+            });
+        }
+    }
+}
+
+/// Bytes at which a line counts as complete.
+const LONGEST: usize = 4096;
+
 /// Returns what a terminal would show of a line in the end: programs write over their progress.
 fn last_state(line: &str) -> &str {
     let line = line.trim_end_matches('\r');
@@ -296,6 +339,25 @@ mod tests {
         assert_eq!(last_state("(1%\r(2%\r(done)\r"), "(done)");
         assert_eq!(last_state("plain"), "plain");
         assert_eq!(last_state(""), "");
+    }
+
+    #[test]
+    fn lines_on_a_terminal_are_logged_when_they_are_complete() {
+        struct Log(Mutex<Vec<String>>);
+        impl Reporter for Log {
+            fn event(&self, event: &Event<'_>) {
+                if let Event::Shown { line } = event {
+                    self.0.lock().unwrap().push((*line).to_owned());
+                }
+            }
+        }
+        let (log, heard) = (Log(Mutex::default()), Heard::default());
+        for piece in [&b"# ec"[..], b"ho a\r\na", b"\r\n# ", b"exit\r\n"] {
+            heard.print(piece, &log);
+        }
+        assert_eq!(*log.0.lock().unwrap(), ["# echo a", "a", "# exit"]);
+        heard.print(&vec![b'x'; LONGEST + 1], &log);
+        assert_eq!(log.0.lock().unwrap().len(), 4);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use deb_archive::{Index, apt_lists};
 use deb_unpack::{
     Context, Expected, Job, Layering, UnpackedPackage, open_package, touched_by_tar, unpack_all,
 };
-use dpkg_db::{Database, PackageKey, Status};
+use dpkg_db::{ControlArchive, Database, PackageKey, Status};
 use rootless_install_fs::{FileType, Timestamp};
 use script_host::Session;
 use std::collections::HashSet;
@@ -20,6 +20,16 @@ use task_progress::{Event, Stage};
 
 /// `DPKG_FORCE` of packages beside the essential ones, as apt's dpkg has it.
 const FORCE: &str = "security-mac,downgrade";
+
+/// Whether a package is installed in the version of `control`.
+fn is_installed(database: &Database, control: &ControlArchive) -> bool {
+    let Ok(new) = control.package() else {
+        return false;
+    };
+    database
+        .get(&new.key())
+        .is_some_and(|known| known.status == Status::Installed && known.version == new.version)
+}
 
 /// Files of dpkg's database that a hook may change.
 const DATABASE: [&str; 3] = [
@@ -80,6 +90,8 @@ impl Installation<'_, '_> {
         self.run_hooks(Moment::Extract, &essential, session, database)?;
         if first.is_some() {
             let _stage = self.reporter.stage(Stage::Configure);
+            // A hook that has installed them itself has run their scripts, too.
+            unpacked.retain(|package| !is_installed(database, &package.control));
             // mmdebstrap installs these with --force-depends.
             let force = "security-mac,depends,downgrade";
             let mut configurer = Configurer::new(session, database, force);

@@ -15,7 +15,12 @@ pub struct Job {
     pub variant: String,
     /// More packages, with commas between; may be empty.
     pub include: String,
+    /// Whether hooks install further ones ([`HOOKS`]).
+    pub hooks: bool,
 }
+
+/// Packages that hooks install with the target's own apt, one call after the other.
+pub const HOOKS: [&str; 3] = ["python3-minimal", "nginx-light", "openssh-server"];
 
 /// One who makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +144,9 @@ impl Peer {
     /// Why it cannot be measured here, if that is so.
     #[must_use]
     pub fn missing(self, job: &Job) -> Option<String> {
+        if job.hooks && !matches!(self, Self::Own | Self::OwnCold | Self::Unshare) {
+            return Some("it has no hooks that run programs of the target".to_owned());
+        }
         let tool = match self {
             Self::Debootstrap | Self::Cdebootstrap => self.name(),
             _ => return None,
@@ -225,6 +233,11 @@ impl Peer {
         }
         if !job.include.is_empty() {
             command.push(format!("--include={}", job.include).into());
+        }
+        if job.hooks {
+            command.extend(HOOKS.map(|package| {
+                format!("--customize-hook=chroot \"$1\" apt-get install --yes {package}").into()
+            }));
         }
         if matches!(self, Self::Unshare | Self::Chrootless) {
             command.push("stable".into());

@@ -27,6 +27,7 @@ usage: bench [OPTION]…
   --arch ARCH         architecture; may be given more than once [riscv64 and this machine's]
   --variant VARIANT   variant; may be given more than once [minbase]
   --include LIST      packages besides
+  --hooks             with three customize hooks, in each of which the target's apt-get installs packages: riscv64, variant apt
   --peer PEER         own, own-cold, own-chrootless, chrootless, unshare, debootstrap, cdebootstrap, floor or scripts;
                       may be given more than once [all]
 
@@ -56,6 +57,7 @@ struct Options {
     archs: Vec<String>,
     variants: Vec<String>,
     include: String,
+    hooks: bool,
     peers: Vec<Peer>,
 }
 
@@ -65,6 +67,7 @@ fn options() -> Option<Options> {
         archs: Vec::new(),
         variants: Vec::new(),
         include: String::new(),
+        hooks: false,
         peers: Vec::new(),
     };
     let mut arguments = std::env::args().skip(1);
@@ -74,6 +77,7 @@ fn options() -> Option<Options> {
             "--arch" => options.archs.push(arguments.next()?),
             "--variant" => options.variants.push(arguments.next()?),
             "--include" => options.include = arguments.next()?,
+            "--hooks" => options.hooks = true,
             "--peer" => {
                 let name = arguments.next()?;
                 options
@@ -83,6 +87,19 @@ fn options() -> Option<Options> {
             // cargo bench and cargo run hand this on.
             "--bench" => {}
             _ => return None,
+        }
+    }
+    if options.hooks {
+        // Those that have hooks.
+        let [arch, variant] = ["riscv64", "apt"].map(str::to_owned);
+        if options.archs.is_empty() {
+            options.archs.push(arch);
+        }
+        if options.variants.is_empty() {
+            options.variants.push(variant);
+        }
+        if options.peers.is_empty() {
+            options.peers = vec![Peer::Own, Peer::Unshare];
         }
     }
     if options.archs.is_empty() {
@@ -185,11 +202,15 @@ fn run(options: &Options) -> Result<()> {
                 arch: arch.clone(),
                 variant: variant.clone(),
                 include: options.include.clone(),
+                hooks: options.hooks,
             };
-            let besides = match job.include.as_str() {
+            let mut besides = match job.include.as_str() {
                 "" => String::new(),
                 include => format!(" with {include}"),
             };
+            if job.hooks {
+                besides += &format!(" and hooks that install {}", peers::HOOKS.join(", "));
+            }
             say(&format!(
                 "## {arch} {variant}{besides}: {} runs each in turns, {cores} cores, on {}\n",
                 options.runs,
@@ -235,6 +256,7 @@ fn together() -> Result<()> {
         arch: "riscv64".to_owned(),
         variant: "minbase".to_owned(),
         include: String::new(),
+        hooks: false,
     };
     say(&together::table(&together::measure(&Real::new()?, &job)?));
     Ok(())
@@ -339,7 +361,7 @@ fn once(real: &Real, job: &Job, peer: Peer, list: &Path) -> Result<Usage> {
         .work
         .out(if peer == Peer::Floor { "floor" } else { "root.tar" });
     if peer == Peer::OwnCold {
-        remove(&real.work.path("cache/native-2"))?;
+        remove(&real.work.path("cache/native-3"))?;
     }
     let words = peer.command(real, job, &target, list);
     let measured = measured(real, peer.name(), &words);

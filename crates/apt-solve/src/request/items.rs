@@ -35,7 +35,8 @@ pub(crate) fn item(universe: &Universe<'_>, named: &mut Named, text: &str) -> Re
         let found = universe
             .every_candidate()
             .filter(|id| pattern.matches(universe, *id));
-        return some(found.collect(), text).map(Item::Install);
+        // To apt a pattern that nothing matches asks for nothing.
+        return Ok(Item::Install(found.collect()));
     }
     let unknown = match resolve(universe, named, text) {
         Ok(id) => return Ok(Item::Install(vec![id])),

@@ -7,14 +7,15 @@
 use super::serving::policy;
 use super::{Result, RunResult, SessionError, private, serving};
 use crate::unrunnable::Unrunnable;
-use crate::view::{Around, Running, Sink, View, ViewOptions};
+use crate::view::relay::{Hear, Own};
+use crate::view::{Around, OnTerminal, Running, Sink, View, ViewOptions};
 use deb_arch::Architecture;
-use rootless_install_fs::{Server, Target};
+use rootless_install_fs::Target;
 use shim_protocol::names;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,9 @@ const LONGEST: u32 = 8 << 20;
 
 /// Answers what a hook asks for through the socket, in words, with an error in words.
 pub type AnswerHook<'a> = dyn Fn(&[OsString]) -> std::result::Result<(), String> + Sync + 'a;
+
+/// Hears what hooks print on a terminal of their own.
+pub type HearHook = Box<dyn Fn(&[u8]) + Send + Sync>;
 
 /// Options of a place for hooks, for [`with_hook_place`].
 pub struct HookPlaceOptions<'a> {
@@ -48,8 +52,12 @@ pub struct HookPlaceOptions<'a> {
     pub directory: &'a Path,
     /// What of a running system the target has.
     pub running: Running,
+    /// What of their standard input, output and error is a terminal of their own, where one can be made.
+    pub terminal: OnTerminal,
     /// Receiver of each line that hooks write.
     pub sink: Sink,
+    /// Receiver of what hooks print on their terminal, in pieces.
+    pub heard: HearHook,
     /// Answers requests of hooks.
     pub answer: &'a AnswerHook<'a>,
 }
@@ -58,6 +66,9 @@ pub struct HookPlaceOptions<'a> {
 pub struct HookPlace {
     view: View,
     root: PathBuf,
+    populated: bool,
+    terminal: Option<(Own, OnTerminal)>,
+    heard: HearHook,
 }
 
 /// Makes a place for hooks, does some work with it, and ends it with all that hooks have left running.
@@ -117,16 +128,14 @@ impl HookPlaceOptions<'_> {
             Some(directory) => directory.to_owned(),
             None => private.join(names::SYSROOT),
         });
-        let input = io::stdin()
-            .as_fd()
-            .try_clone_to_owned()
-            .or_else(|_| fs::File::open("/dev/null").map(Into::into))
-            .map_err(|source| SessionError::Write {
-                path: PathBuf::from("/dev/stdin"),
-                source,
-            })?;
+        let (terminal, input) = self.input().map_err(|source| SessionError::Write {
+            path: PathBuf::from("/dev/stdin"),
+            source,
+        })?;
         let mut serve = serving::serve_target(self.arch, self.foreign, programs, false);
         serve.bare = true;
+        // What a running system has there is mounted later.
+        serve.late = ["/proc", "/dev"].map(PathBuf::from).into();
         // What is seen of it is in the target itself, or is not there.
         let hidden = [
             (policy::FILE, false),
@@ -150,6 +159,7 @@ impl HookPlaceOptions<'_> {
             around: Some(Around {
                 directory: self.directory,
                 input,
+                terminal: terminal.as_ref().map_or(OnTerminal::Nothing, |(_, kind)| *kind),
                 running: self.running,
             }),
             sink: self.sink,
@@ -157,7 +167,27 @@ impl HookPlaceOptions<'_> {
         Ok(HookPlace {
             view,
             root: self.mount_point,
+            populated: false,
+            terminal,
+            heard: self.heard,
         })
+    }
+
+    /// Returns the terminal of hooks, and their standard input: its other end, or this process's own.
+    fn input(&self) -> io::Result<(Option<(Own, OnTerminal)>, OwnedFd)> {
+        if self.terminal != OnTerminal::Nothing
+            && let Ok((own, input)) = Own::new(self.terminal)
+        {
+            return Ok((Some((own, self.terminal)), input));
+        }
+        let given = io::stdin();
+        // The user's own terminal is none for programs of the target.
+        let own = Some(&given).filter(|input| !input.is_terminal());
+        let input = own.and_then(|input| input.as_fd().try_clone_to_owned().ok());
+        Ok((
+            None,
+            input.map_or_else(|| fs::File::open("/dev/null").map(Into::into), Ok)?,
+        ))
     }
 }
 
@@ -167,9 +197,21 @@ impl HookPlace {
         &self.root
     }
 
-    /// Notes that the target has programs now, which are to be executed.
-    pub fn has_programs(&self) {
-        self.view.server().into_iter().for_each(Server::show_all);
+    /// Whether hooks print on the user's terminal, by one of their own.
+    pub fn prints_itself(&self) -> bool {
+        matches!(self.terminal, Some((_, OnTerminal::All)))
+    }
+
+    /// Notes that the target has programs now, which are to be executed: it gets what a running system has.
+    ///
+    /// # Errors
+    /// It cannot be mounted.
+    pub fn has_programs(&mut self) -> Result<()> {
+        if !self.populated {
+            self.view.populate()?;
+            self.populated = true;
+        }
+        Ok(())
     }
 
     /// Runs a command and waits for its end; `name` is that of the hook in messages, `variables` the whole environment,
@@ -187,9 +229,26 @@ impl HookPlace {
         unrunnable: Option<&Unrunnable>,
     ) -> Result<RunResult> {
         cancel.check()?;
-        let stop = || cancel.is_cancelled() || unrunnable.is_some_and(Unrunnable::tried);
-        let outcome = self.view.run(name, command, variables, limit, &stop);
+        // The attempt may be that of a script of a dpkg in the hook, which takes it.
+        let first = std::cell::RefCell::new(None);
+        let stop = || {
+            let tried = unrunnable.and_then(Unrunnable::first);
+            let stops = tried.is_some();
+            if stops {
+                first.replace(tried);
+            }
+            stops || cancel.is_cancelled()
+        };
+        let outcome = match &self.terminal {
+            None => self.view.run(name, command, variables, limit, &stop),
+            Some((own, _)) => {
+                let heard: &Hear<'_> = &self.heard;
+                self.view
+                    .run_on_terminal((name, command), variables, limit, &stop, (own, heard))
+            }
+        };
         let refusal = unrunnable.and_then(Unrunnable::script_ended);
+        let refusal = refusal.or_else(|| first.take());
         let outcome = outcome?;
         cancel.check()?;
         Ok(RunResult { outcome, refusal })

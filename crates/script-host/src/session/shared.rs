@@ -10,7 +10,7 @@ use std::path::Path;
 use task_progress::Stage;
 
 /// Directory of the cache for unpacked native packages; the number is that of their form.
-pub const NATIVE_PACKAGES: &str = "native-2";
+pub const NATIVE_PACKAGES: &str = "native-3";
 
 /// The part of a session that stays the same while it is open.
 pub(super) struct Shared<'s> {

@@ -1,8 +1,8 @@
 //! Unpacking a native package into the store: programs and libraries only, no
 //! owners, no set-id bits. The package was verified against a signed index.
 
-use super::SysrootError;
 use super::tree::{kept, make_directories};
+use super::{SysrootError, loader};
 use deb_unpack::{DebError, DebFile, EntryKind, Limits};
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -48,11 +48,13 @@ pub(super) fn unpack(deb: &Path, name: &str, to: &Path) -> Result<(), SysrootErr
                 EntryKind::File => {
                     // Never through a link, never over another entry.
                     let mut out = OpenOptions::new()
+                        .read(true)
                         .write(true)
                         .create_new(true)
                         .mode(MODE)
                         .open(&destination)?;
                     io::copy(contents, &mut out)?;
+                    loader::lead_to_sysroot(&out)?;
                     out.set_permissions(fs::Permissions::from_mode(MODE))
                 }
                 EntryKind::Symlink(text) => symlink(within(text, &path), &destination),

@@ -3,11 +3,10 @@
 use super::ViewError;
 pub use super::message::{Command, Standard, User};
 use super::message::{FromAgent, ToAgent, receive_descriptors, send_descriptors};
+use super::relay::{Raw, Relay};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::termios::{self, OptionalActions, Termios, Winsize};
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use task_progress::WINDOW;
 
@@ -30,31 +29,6 @@ pub struct Signals {
     pub numbers: UnixStream,
 }
 
-/// The terminal of this process in raw mode, as long as this lives.
-struct Raw {
-    terminal: OwnedFd,
-    before: Termios,
-}
-
-impl Raw {
-    fn new(terminal: BorrowedFd<'_>) -> io::Result<Self> {
-        let before = termios::tcgetattr(terminal)?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        termios::tcsetattr(terminal, OptionalActions::Now, &raw)?;
-        Ok(Self {
-            terminal: terminal.try_clone_to_owned()?,
-            before,
-        })
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        let _ = termios::tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
-    }
-}
-
 /// Runs a command through the agent and waits for its end.
 pub(super) fn run(
     socket: &mut UnixStream,
@@ -74,10 +48,11 @@ pub(super) fn run(
         let ended = match message {
             FromAgent::Terminal if has_terminal => {
                 let [master] = receive_descriptors(socket).map_err(ViewError::Lost)?;
-                relay = Some(Relay::new(master).map_err(|source| ViewError::Io {
-                    action: "use the terminal",
-                    source,
-                })?);
+                let unusable = super::error::io_error("use the terminal");
+                let raw = Raw::new(io::stdin().as_fd())
+                    .and_then(|raw| Ok((raw, io::stdout().as_fd().try_clone_to_owned()?)));
+                let (raw, out) = raw.map_err(unusable)?;
+                relay = Some(Relay::new(master, out, raw, &|_| {}));
                 continue;
             }
             FromAgent::Exited(status) => CommandEnd::Exited(status),
@@ -100,7 +75,7 @@ pub(super) fn run(
 fn wait(
     socket: &mut UnixStream,
     signals: &Signals,
-    mut relay: Option<&mut Relay>,
+    mut relay: Option<&mut Relay<'_>>,
 ) -> Result<FromAgent, ViewError> {
     let lost = |error: rustix::io::Errno| ViewError::Lost(error.into());
     loop {
@@ -147,80 +122,6 @@ fn wait(
         }
         if heard {
             return FromAgent::receive(socket).map_err(ViewError::Lost);
-        }
-    }
-}
-
-/// Passes on what goes between the user's terminal and that of the command.
-struct Relay {
-    master: File,
-    types: bool,
-    prints: bool,
-    _raw: Option<Raw>,
-}
-
-impl Relay {
-    fn new(master: OwnedFd) -> io::Result<Self> {
-        let raw = Raw::new(io::stdin().as_fd())?;
-        let relay = Self {
-            master: master.into(),
-            types: true,
-            prints: true,
-            _raw: Some(raw),
-        };
-        relay.resize();
-        Ok(relay)
-    }
-
-    fn resize(&self) {
-        let size = termios::tcgetwinsize(io::stdout()).or_else(|_| termios::tcgetwinsize(io::stdin()));
-        let known = |size: &Winsize| size.ws_row != 0;
-        if let Some(size) = size.ok().filter(known) {
-            let _ = termios::tcsetwinsize(&self.master, size);
-        }
-    }
-
-    /// Passes on what the command has written. Returns whether there may be more.
-    fn print(&mut self) -> bool {
-        let mut chunk = [0; 16384];
-        match self.master.read(&mut chunk) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
-            // EIO says that nobody has the other end any more.
-            Ok(0) | Err(_) => {
-                self.prints = false;
-                false
-            }
-            Ok(length) => {
-                let mut out = io::stdout().lock();
-                let _ = out.write_all(chunk.get(..length).unwrap_or_default());
-                let _ = out.flush();
-                true
-            }
-        }
-    }
-
-    fn read_keys(&mut self) {
-        let mut chunk = [0; 4096];
-        match rustix::io::read(io::stdin(), &mut chunk) {
-            Err(rustix::io::Errno::INTR) => {}
-            Ok(0) | Err(_) => self.types = false,
-            Ok(length) => {
-                let _ = self.master.write_all(chunk.get(..length).unwrap_or_default());
-            }
-        }
-    }
-
-    /// Passes on what the command wrote before its end.
-    fn drain(&mut self) {
-        let moment = rustix::event::Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        while self.prints {
-            let ready = poll(&mut [PollFd::new(&self.master, PollFlags::IN)], Some(&moment));
-            if !matches!(ready, Ok(1..)) || !self.print() {
-                return;
-            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Time between two checks of whether a script is to be ended.
-const INTERVAL: Duration = Duration::from_millis(50);
+pub(super) const INTERVAL: Duration = Duration::from_millis(50);
 
 /// The reasons to end a script that does not end by itself.
 pub(super) struct Deadline<'c> {
@@ -29,6 +29,11 @@ impl<'c> Deadline<'c> {
     /// Returns the time for which the script has run.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Starts to count anew.
+    pub(super) fn renew(&mut self) {
+        self.started = Instant::now();
     }
 
     /// Returns the reason to end the script; none lets it run.
@@ -64,6 +69,11 @@ mod tests {
         std::thread::sleep(Duration::from_millis(1));
         assert!(matches!(late.verdict(), Some(Ended::TimedOut(_))));
         let cancelled = || true;
+        let mut renewed = Deadline::new(Some(Duration::from_secs(1000)), &never);
+        renewed.started = Instant::now().checked_sub(Duration::from_secs(2000)).unwrap();
+        assert!(renewed.verdict().is_some());
+        renewed.renew();
+        assert!(renewed.verdict().is_none());
         let both = Deadline::new(Some(Duration::ZERO), &cancelled);
         assert!(matches!(both.verdict(), Some(Ended::Cancelled)));
     }

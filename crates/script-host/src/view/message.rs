@@ -87,6 +87,18 @@ impl Running {
     };
 }
 
+/// What of a program's standard input, output and error is a terminal of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnTerminal {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Its input.
+    Input,
+    /// All three.
+    All,
+}
+
 /// Directories of the machine of which the view is made. They are no arguments of the agent, which scripts can read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MountPoints {
@@ -107,6 +119,8 @@ pub(super) struct MountPoints {
     pub(super) around: Option<PathBuf>,
     /// What of a running system is mounted in the target.
     pub(super) running: Running,
+    /// What of programs that run around the target is a terminal: the descriptor that follows.
+    pub(super) terminal: OnTerminal,
     /// Whether programs have the machine's network.
     pub(super) host_network: bool,
     /// Whether the target is seen read-only.
@@ -155,6 +169,8 @@ pub(super) enum ToAgent {
     Command(Command),
     /// Send this signal to the command.
     Signal(i32),
+    /// Mount what of a running system the target has, for programs that run around it, and say that it is ready.
+    Populate,
     /// Let what runs in the view have every processor again.
     Spread,
     /// Kill everything that runs in the view, except the agent.
@@ -233,6 +249,7 @@ impl ToAgent {
             Self::Command(command) => write_frame(out, &command.parts()),
             Self::Signal(number) => write_frame(out, &["signal", &number.to_string()]),
             Self::Kill => write_frame(out, &["kill"]),
+            Self::Populate => write_frame(out, &["populate"]),
             Self::Spread => write_frame(out, &["spread"]),
             Self::Run {
                 arguments,
@@ -275,6 +292,7 @@ impl ToAgent {
                 let number = parts.next().and_then(|number| number.parse().ok());
                 number.map(Self::Signal).ok_or_else(malformed)
             }
+            Some("populate") => Ok(Self::Populate),
             Some("spread") => Ok(Self::Spread),
             Some("run") => {
                 let processor = match parts.next().ok_or_else(malformed)?.as_str() {

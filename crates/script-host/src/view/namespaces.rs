@@ -7,6 +7,7 @@ use super::idmap::{self, IdRange, Mapper};
 use super::message::{FromAgent, MountPoints, ToAgent, receive_descriptors, send_descriptors};
 use super::output::Collector;
 use super::processor::{self, Processors};
+use super::relay::Relay;
 use super::{AGENT_MARKER, Ended, LAYERS_MARKER, PROBE_MARKER, ViewError, ViewOptions, handlers, io_error};
 use crate::limits;
 use rootless_install_fs::{ServeOptions, Server, Target};
@@ -77,6 +78,10 @@ impl Namespaces {
                 .around
                 .as_ref()
                 .map_or(super::message::Running::ALL, |around| around.running),
+            terminal: options
+                .around
+                .as_ref()
+                .map_or(super::message::OnTerminal::Nothing, |around| around.terminal),
             host_network: options.host_network,
             read_only: options.read_only,
             binds: options.binds.iter().map(|bind| bind.point.clone()).collect(),
@@ -125,6 +130,7 @@ impl Namespaces {
         environment: &[(String, String)],
         limit: Option<Duration>,
         cancelled: &dyn Fn() -> bool,
+        mut relay: Option<Relay<'_>>,
     ) -> Result<Ended, ViewError> {
         let run = ToAgent::Run {
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
@@ -132,10 +138,23 @@ impl Namespaces {
             processor: self.processors.choose(),
         };
         run.send(&mut self.socket).map_err(ViewError::Lost)?;
-        let deadline = Deadline::new(limit, cancelled);
+        let mut deadline = Deadline::new(limit, cancelled);
         let mut killed = None;
         let mut spread = false;
-        while !deadline.readable(&self.socket)? {
+        loop {
+            let heard = match &mut relay {
+                None => deadline.readable(&self.socket)?,
+                Some(relay) => {
+                    let turn = relay.turn(&self.socket)?;
+                    if turn.typed {
+                        deadline.renew();
+                    }
+                    turn.heard
+                }
+            };
+            if heard {
+                break;
+            }
             if !spread && deadline.elapsed() > processor::ALONE {
                 self.processors.spread();
                 ToAgent::Spread.send(&mut self.socket).map_err(ViewError::Lost)?;
@@ -146,6 +165,9 @@ impl Namespaces {
                 killed = Some(verdict);
             }
         }
+        if let Some(relay) = &mut relay {
+            relay.drain();
+        }
         let ended = match FromAgent::receive(&mut self.socket).map_err(ViewError::Lost)? {
             FromAgent::Exited(status) => Ended::Exited(status),
             FromAgent::Signalled(signal) => Ended::Signalled(signal),
@@ -153,6 +175,17 @@ impl Namespaces {
             other => return Err(unexpected(&other)),
         };
         Ok(killed.unwrap_or(ended))
+    }
+
+    /// Mounts what of a running system the target has, for programs that run around it.
+    pub(super) fn populate(&mut self) -> Result<(), ViewError> {
+        ToAgent::Populate
+            .send(&mut self.socket)
+            .map_err(ViewError::Lost)?;
+        match FromAgent::receive(&mut self.socket).map_err(ViewError::Lost)? {
+            FromAgent::Ready => Ok(()),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// Runs a user's command and waits for its end.

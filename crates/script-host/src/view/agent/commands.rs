@@ -5,9 +5,9 @@ use super::{Context, Result};
 use crate::sys;
 use crate::view::command::{Command, Standard};
 use crate::view::message::{FromAgent, receive_descriptors, send_descriptors};
+use crate::view::relay;
 use crate::view::spawn::spawn;
 use nix::unistd::{Gid, Pid, Uid};
-use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -82,10 +82,7 @@ pub(super) fn run(socket: &mut UnixStream, command: &Command) -> Result<Option<F
 
 /// Makes a terminal in the view for a user. Returns both of its ends, that of the command last.
 fn terminal(user: u32) -> io::Result<(OwnedFd, OwnedFd)> {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-    unlockpt(&master)?;
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let terminal = ioctl_tiocgptpeer(&master, flags)?;
+    let (master, terminal) = relay::terminal()?;
     nix::unistd::fchown(&terminal, Some(Uid::from_raw(user)), Some(Gid::from_raw(TTY)))?;
     Ok((master, terminal))
 }

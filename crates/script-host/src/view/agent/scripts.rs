@@ -43,6 +43,10 @@ pub(super) fn serve(socket: &mut UnixStream, around: Option<&Around>) -> Result<
                 };
                 outcome.send(socket).context("talk to the installer")?;
             }
+            Ok(ToAgent::Populate) => {
+                around.map_or(Ok(()), Around::populate)?;
+                FromAgent::Ready.send(socket).context("talk to the installer")?;
+            }
             // Nothing runs any more: the command ended before this arrived.
             Ok(ToAgent::Kill | ToAgent::Spread | ToAgent::Signal(_)) => {}
             Ok(_) => return Err(unexpected()),
@@ -70,16 +74,16 @@ fn run_command(
         None if directory.is_empty() => Path::new("/"),
         None => Path::new(directory),
     };
-    let (input, variable) = around.map(Around::prepare).transpose()?.unzip();
-    let input = std::cell::Cell::new(input);
     let started = spawn(program.as_ref(), rest, |command: &mut Command| {
         command
             .current_dir(directory)
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (name, value)))
-            .envs(variable.iter().flatten().cloned())
-            .stdin(input.take().unwrap_or_else(Stdio::null))
+            .stdin(Stdio::null())
             .process_group(0);
+        if let Some(around) = around {
+            around.prepare(command);
+        }
     });
     let child = match started {
         Ok(child) => Pid::from_raw(i32::try_from(child.id()).unwrap_or(-1)),

@@ -1,6 +1,6 @@
 //! Frames, and the messages that have many parts.
 
-use super::{BindPoint, Command, MountPoints, Running, Standard, User, malformed};
+use super::{BindPoint, Command, MountPoints, OnTerminal, Running, Standard, User, malformed};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -77,6 +77,11 @@ impl MountPoints {
             flag(self.read_only),
             flag(self.running.proc),
             flag(self.running.dev),
+            match self.terminal {
+                OnTerminal::Nothing => b"",
+                OnTerminal::Input => b"i",
+                OnTerminal::All => b"a",
+            },
         ];
         for bind in &self.binds {
             parts.push(bytes(&bind.mount_point));
@@ -103,6 +108,7 @@ impl MountPoints {
                 read_only,
                 proc,
                 dev,
+                terminal,
                 binds @ ..,
             ] => {
                 let binds = binds.chunks(4).map(|bind| match bind {
@@ -125,6 +131,11 @@ impl MountPoints {
                     running: Running {
                         proc: proc == b"1",
                         dev: dev == b"1",
+                    },
+                    terminal: match terminal.as_slice() {
+                        b"a" => OnTerminal::All,
+                        b"i" => OnTerminal::Input,
+                        _ => OnTerminal::Nothing,
                     },
                     resolver: optional(resolver),
                     host_network: host_network == b"1",

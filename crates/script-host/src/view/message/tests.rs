@@ -27,6 +27,7 @@ fn messages_survive_the_wire() {
     });
     let short = [
         ToAgent::Serving,
+        ToAgent::Populate,
         ToAgent::Spread,
         ToAgent::Kill,
         ToAgent::Signal(15),
@@ -45,6 +46,10 @@ fn messages_survive_the_wire() {
             running: Running {
                 proc: false,
                 dev: true,
+            },
+            terminal: match path {
+                Some(_) => OnTerminal::All,
+                None => OnTerminal::Input,
             },
             host_network: path.is_some(),
             read_only: path.is_none(),
