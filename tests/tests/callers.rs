@@ -11,11 +11,12 @@ use rootless_install_tests::scenario;
 use rootless_install_tests::synthetic::{Synthetic, package, read};
 
 /// A call of mmdebstrap by a program that knows nothing of this one; `MIRROR` in words is the archive's URL, `ARCH` its
-/// foreign architecture.
+/// foreign architecture, `NATIVE` this machine's.
 fn call<'a>(archive: &'a Synthetic, words: &[&str]) -> Run<'a> {
     let given = words.iter().map(|word| {
         word.replace("MIRROR", &archive.mirror.url())
             .replace("ARCH", archive.foreign().debian)
+            .replace("NATIVE", archive.native().debian)
     });
     let cache = archive.work.path("cache");
     let own = [
@@ -65,16 +66,17 @@ scenario!(
 
 scenario!(
     /// What debrebuild runs to build a package: a tarball of before is the target, which is nothing but that; hooks build
-    /// in it; what they made is brought out, and nothing else is kept.
+    /// in it; what they made is brought out, and nothing else is kept. Of this
+    /// machine's architecture: for another there is nowhere to take native tools from.
     debrebuild_builds_in_a_tarball, CONFIGURE, {
     let archive = Synthetic::with(&[])?;
-    call(&archive, &["--variant=essential", "--architectures=ARCH", SUITE, "../out/base.tar", "MIRROR"]).end()?.succeeded();
-    std::fs::create_dir(archive.work.out("built"))?;
+    call(&archive, &["--variant=essential", "--architectures=NATIVE", SUITE, "../out/base.tar", "MIRROR"]).end()?.succeeded();
+    archive.work.make_dir("out/built")?;
     let build = "--customize-hook=chroot \"$1\" sh -c \"mkdir -p /build/deep/DEBIAN && cd /build/deep && \
-                 printf 'Package: made\\nVersion: 1\\nArchitecture: ARCH\\nMaintainer: A <a@example.org>\\nDescription: d\\n' \
+                 printf 'Package: made\\nVersion: 1\\nArchitecture: NATIVE\\nMaintainer: A <a@example.org>\\nDescription: d\\n' \
                  >DEBIAN/control && env LC_ALL=C.UTF-8 dpkg-deb --root-owner-group --build . /build && cd / && rm -r /build/deep\"";
     let done = call(&archive, &[
-        "--arch=ARCH", "--variant=custom", "--skip=setup", "--skip=update", "--skip=cleanup",
+        "--arch=NATIVE", "--variant=custom", "--skip=setup", "--skip=update", "--skip=cleanup",
         "--setup-hook=tar --exclude=\"./dev/*\" -C \"$1\" -xf ../out/base.tar",
         "--setup-hook=rm \"$1\"/etc/apt/sources.list",
         "--customize-hook=test -e \"$1/usr/bin/dash\"",
@@ -85,7 +87,7 @@ scenario!(
     ]);
     let done = done.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").end()?;
     done.succeeded();
-    let deb = archive.work.out("built").join(format!("made_1_{}.deb", archive.foreign().debian));
+    let deb = archive.work.out("built").join(format!("made_1_{}.deb", archive.native().debian));
     assert!(exists(&deb), "{:?}: {}", archive.work.names("out/built")?, done.stderr);
     assert_eq!(archive.work.names("out")?, ["base.tar", "built"]);
 });
