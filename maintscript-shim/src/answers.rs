@@ -147,13 +147,12 @@ pub(crate) fn answer(arch: &Architecture, path: &OsStr, called: &OsStr, argument
     }
 }
 
-/// The row for the tool of a name. Programs of a toolchain have the triplet in front.
+/// The row for the tool of a name. Programs of a toolchain have the machine's name in front, or the triplet.
 fn row(arch: &Architecture, name: &[u8]) -> Option<&'static tool_table::Answer> {
-    let plain = name
-        .strip_prefix(arch.triplet.as_bytes())
-        .and_then(|rest| rest.strip_prefix(b"-"))
-        .unwrap_or(name);
-    tool_table::answer(plain)
+    let machine = compiler::machine_name(arch);
+    let without = |front: &str| name.strip_prefix(front.as_bytes())?.strip_prefix(b"-");
+    let plain = without(&machine).or_else(|| without(arch.triplet));
+    tool_table::answer(plain.unwrap_or(name))
 }
 
 #[derive(PartialEq, Eq)]
@@ -220,8 +219,12 @@ mod tests {
     }
 
     pub(super) fn executed(name: &str, path: &str, given: &[&str]) -> Execution {
+        called(name, path, path, given)
+    }
+
+    pub(super) fn called(name: &str, path: &str, by: &str, given: &[&str]) -> Execution {
         let arch = target(OsStr::new(name)).unwrap();
-        match answer(arch, OsStr::new(path), OsStr::new(path), &arguments(given)) {
+        match answer(arch, OsStr::new(path), OsStr::new(by), &arguments(given)) {
             Answer::Execute(execution) => execution,
             _ => panic!("{path} is not executed"),
         }

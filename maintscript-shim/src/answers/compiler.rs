@@ -59,7 +59,7 @@ pub(super) fn cross(arch: &Architecture, path: &OsStr, arguments: &[OsString]) -
 }
 
 /// Returns a machine's name among compilers. Debian's for i386 make programs for i686.
-fn machine_name(arch: &Architecture) -> String {
+pub(super) fn machine_name(arch: &Architecture) -> String {
     let (_, system) = arch.triplet.split_once('-').unwrap_or_default();
     format!("{}-{system}", arch.gnu_cpu)
 }
@@ -82,6 +82,9 @@ mod tests {
         let executed =
             super::super::tests::executed("riscv64", "/usr/bin/riscv64-linux-gnu-gcc-14", &["x.c"]);
         assert!(executed.by_path && executed.rewrite.is_none());
+        // By whatever name it is called.
+        let other = super::super::tests::called("i386", "/usr/bin/i686-linux-gnu-g++-14", "c++", &["x.cc"]);
+        assert!(other.by_path);
         let asks = super::super::tests::executed(
             "riscv64",
             "/usr/bin/riscv64-linux-gnu-g++-14",
