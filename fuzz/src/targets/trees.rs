@@ -105,12 +105,7 @@ impl Target for Unpacker {
             beside.is_empty(),
             "something was made beside the target: {beside:?}"
         );
-        remove(&self.0);
+        let _ = fs::remove_dir_all(&self.0);
         outcome(done, |entries| entries)
     }
-}
-
-/// Removes a directory, whatever modes those below it have.
-fn remove(directory: &Path) {
-    let _ = fs::remove_dir_all(directory);
 }

@@ -12,9 +12,12 @@ use rootless_install_tests::mirror::Mirror;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    let [cache] = arguments.as_slice() else {
-        eprintln!("usage: serve-archive CACHE");
-        return ExitCode::from(2);
+    let cache = match arguments.as_slice() {
+        [cache] if !cache.as_encoded_bytes().starts_with(b"-") => cache,
+        _ => {
+            eprintln!("usage: serve-archive CACHE");
+            return ExitCode::from(2);
+        }
     };
     let mirror = match Mirror::pinned(cache.as_ref()) {
         Ok(mirror) => mirror,
