@@ -43,6 +43,20 @@ impl Real {
         })
     }
 
+    /// A run of a recipe, of `cache`, with further `words` of the command line.
+    #[must_use]
+    pub fn build(&self, recipe: &Path, cache: &Path, words: &[&str]) -> Run<'_> {
+        let mirror = self.mirror.url();
+        let mut all: Vec<std::ffi::OsString> = vec!["build".into(), "--cache".into(), cache.into()];
+        all.extend(["--mirror", &mirror, "--keyring", KEYRING].map(Into::into));
+        all.extend(words.iter().map(Into::into));
+        all.push(recipe.into());
+        self.work
+            .run_plain(all)
+            .env("SOURCE_DATE_EPOCH", EPOCH.to_string())
+            .limit(Duration::from_secs(900))
+    }
+
     /// A run that makes `target`.
     #[must_use]
     pub fn install(&self, arch: &str, variant: &str, target: &Path) -> Run<'_> {

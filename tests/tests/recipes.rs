@@ -1,12 +1,11 @@
 //! Recipes: those of docs/recipes with the real archive, and what is asked for beside packages with a made-up one.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rootless_install_tests::listing::entries;
 use rootless_install_tests::packing::{text, told};
-use rootless_install_tests::program::{Run, workspace};
-use rootless_install_tests::real::{EPOCH, KEYRING, Real};
+use rootless_install_tests::program::workspace;
+use rootless_install_tests::real::{EPOCH, Real};
 use rootless_install_tests::scenario;
 use rootless_install_tests::synthetic::Synthetic;
 
@@ -30,26 +29,12 @@ fn recipes(real: &Real) -> Tested<PathBuf> {
     Ok(real.work.path("recipes"))
 }
 
-/// A run of a recipe of the documentation, with the archive of the tests.
-fn build<'r>(real: &'r Real, recipe: &Path, words: &[&str]) -> Run<'r> {
-    let mirror = real.mirror.url();
-    let mut all: Vec<std::ffi::OsString> =
-        vec!["build".into(), "--cache".into(), real.work.path("cache").into()];
-    all.extend(["--mirror", &mirror, "--keyring", KEYRING].map(Into::into));
-    all.extend(words.iter().map(Into::into));
-    all.push(recipe.into());
-    real.work
-        .run_plain(all)
-        .env("SOURCE_DATE_EPOCH", EPOCH.to_string())
-        .limit(Duration::from_secs(900))
-}
-
 scenario!(
     /// The board: a disk that is sound, and beside it an archive of the same installation with users, keys and units.
     the_recipe_of_a_board, REAL, alone, {
     let real = Real::new()?;
     let recipe = recipes(&real)?.join("board.toml");
-    build(&real, &recipe, &[]).end()?.succeeded();
+    real.build(&recipe, &real.work.path("cache"), &[]).end()?.succeeded();
     let home = real.work.path("home");
     let disk = home.join("board-arm64.img");
     let verified = text("sfdisk", &[&"--verify", &disk])?;
@@ -85,13 +70,13 @@ scenario!(
     let recipe = recipes(&real)?.join("buildd.toml");
     // A smaller variant than the recipe's keeps the test short: the command line counts more.
     let words = ["--variant", "essential", "--include", "passwd"];
-    build(&real, &recipe, &words).end()?.succeeded();
+    real.build(&recipe, &real.work.path("cache"), &words).end()?.succeeded();
     let home = real.work.path("home");
     let read = |arch: &str| std::fs::read(home.join(format!("buildd-{arch}.tar.zst")));
     let first = (read("riscv64")?, read("arm64")?);
     let mut words = words.to_vec();
     words.extend(["--arch", "riscv64"]);
-    build(&real, &recipe, &words).end()?.succeeded();
+    real.build(&recipe, &real.work.path("cache"), &words).end()?.succeeded();
     assert!(first.0 == read("riscv64")?, "the second archive is another one");
     for (arch, data) in [("riscv64", &first.0), ("arm64", &first.1)] {
         let plain = real.work.path(&format!("{arch}.tar"));
@@ -113,7 +98,7 @@ scenario!(
     the_recipe_of_a_base_image, REAL, alone, {
     let real = Real::new()?;
     let recipe = recipes(&real)?.join("base.toml");
-    build(&real, &recipe, &["--variant", "essential", "--include", "passwd"]).end()?.succeeded();
+    real.build(&recipe, &real.work.path("cache"), &["--variant", "essential", "--include", "passwd"]).end()?.succeeded();
     let layout = real.work.path("home").join("base");
     let json = |path: PathBuf| -> Tested<serde_json::Value> { Ok(serde_json::from_slice(&std::fs::read(path)?)?) };
     let blob = |digest: &str| layout.join("blobs").join(digest.replace(':', "/"));

@@ -1,12 +1,11 @@
 //! Users and groups of recipes: as root makes them with the same programs, and the same bytes in every format.
 
 use std::path::Path;
-use std::time::Duration;
 
 use rootless_install_tests::listing::{Facts, entries};
 use rootless_install_tests::packing::{text, told};
-use rootless_install_tests::program::{Run, which};
-use rootless_install_tests::real::{EPOCH, KEYRING, Real};
+use rootless_install_tests::program::which;
+use rootless_install_tests::real::{EPOCH, Real};
 use rootless_install_tests::scenario;
 
 type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -63,19 +62,6 @@ useradd --create-home --shell /bin/bash carl
 echo 'root:$6$salt$ROOT' | chpasswd --encrypted
 ";
 
-/// A run of a recipe with the archive of the tests.
-fn build<'r>(real: &'r Real, recipe: &Path, cache: &Path, words: &[&str]) -> Run<'r> {
-    let mirror = real.mirror.url();
-    let mut all: Vec<std::ffi::OsString> = vec!["build".into(), "--cache".into(), cache.into()];
-    all.extend(["--mirror", &mirror, "--keyring", KEYRING].map(Into::into));
-    all.extend(words.iter().map(Into::into));
-    all.push(recipe.into());
-    real.work
-        .run_plain(all)
-        .env("SOURCE_DATE_EPOCH", EPOCH.to_string())
-        .limit(Duration::from_secs(900))
-}
-
 /// Returns the facts of accounts and homes in a tar, but for times.
 fn accounts(tar: &Path) -> Tested<Vec<(String, Facts)>> {
     let is_of_accounts = |name: &str| {
@@ -103,11 +89,11 @@ scenario!(
     let work = &real.work;
     let cache = work.path("cache");
     let ours = work.write("home/ours.toml", format!("arch = \"riscv64\"\ntarget = \"ours.tar\"\n{TABLES}").as_bytes())?;
-    build(&real, &ours, &cache, &[]).end()?.succeeded();
+    real.build(&ours, &cache, &[]).end()?.succeeded();
     let native = text("dpkg", &[&"--print-architecture"])?;
     let plain = format!("arch = \"{}\"\ntarget = \"plain.tar\"\nvariant = \"essential\"\ninclude = [\"passwd\"]\n", native.trim());
     let plain = work.write("home/plain.toml", plain.as_bytes())?;
-    build(&real, &plain, &cache, &[]).end()?.succeeded();
+    real.build(&plain, &cache, &[]).end()?.succeeded();
     let home = work.path("home");
     let root = work.make_dir("root")?;
     let root = root.as_path();
@@ -149,10 +135,10 @@ scenario!(
         recipe += &format!("\n[[output]]\ntarget = \"{name}\"\n{options}");
     }
     let recipe = work.write("home/recipe.toml", recipe.as_bytes())?;
-    build(&real, &recipe, &work.path("cache"), &[]).end()?.succeeded();
+    real.build(&recipe, &work.path("cache"), &[]).end()?.succeeded();
     let elsewhere = tempfile::Builder::new().prefix("ri-").tempdir_in("/dev/shm")?;
     let place = elsewhere.path();
-    build(&real, &recipe, &place.join("cache"), &[])
+    real.build(&recipe, &place.join("cache"), &[])
         .as_root()
         .env("TZ", "Pacific/Auckland")
         .env("LC_ALL", "tr_TR.UTF-8")

@@ -1,7 +1,7 @@
 //! Archives that become a target: tar and cpio archives.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use deb_testing::{Data, compress};
 use rootless_install::input::{Input, unpack};
