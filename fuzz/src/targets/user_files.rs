@@ -14,6 +14,12 @@ pub(super) const RECIPE: Spec = Spec {
     open: |directory| {
         let options = cli::recipe_options();
         let path = directory.join("input.toml");
+        // What seeds name besides.
+        let _ = fs::write(directory.join("key.pub"), KEY);
+        let _ = fs::write(
+            directory.join("other.toml"),
+            "arch = \"riscv64\"\ninclude = [\"nano\"]\n",
+        );
         Box::new(File(path, move |path: &Path| {
             let made =
                 recipe::Recipe::read(path, &options).and_then(|recipe| recipe.installations(&options, &[]));
@@ -94,8 +100,12 @@ pub(super) const PRESEED: Spec = Spec {
     mend: nothing,
 };
 
+/// A public key of OpenSSH.
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHoNTPE4SZ6c9b3nAOiHZtYTr9BTCE7P3x8wQRVkq4Vc anna@example.org\n";
+
 const RECIPE_TEXT: &str = r#"arch = "arm64"
-include = ["input.toml", "systemd-sysv", "openssh-server"]
+include = ["other.toml", "systemd-sysv", "openssh-server"]
 suite = "trixie"
 hostname = "board-{arch}"
 enable = ["ssh.service"]
@@ -106,7 +116,7 @@ env = { A = "b", SOURCE_DATE_EPOCH = "1" }
 name = "anna"
 groups = ["sudo"]
 password-hash = "$6$board$tkLDmeAD"
-ssh-keys = ["input.toml"]
+ssh-keys = ["key.pub"]
 
 [[group]]
 name = "people"
@@ -126,7 +136,7 @@ dhcp = "yes"
 address = ["192.0.2.1/24"]
 
 [[output]]
-target = "board-{arch}.img"
+target = "board-{arch}-{suite}.img"
 free = "256M"
 
 [matrix]

@@ -154,6 +154,9 @@ fn is_privileged(mode: &str) -> bool {
     ["root", "sudo", "fakeroot", "fakechroot", "proot"].contains(&mode)
 }
 
+/// Options of which the last one counts, whatever the others say.
+const ONE_VALUE: [&str; 3] = ["variant", "mode", "format"];
+
 /// What is answered instead of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
@@ -269,6 +272,11 @@ impl Call {
                     self.mode = value.as_ref().map(|mode| mode.to_string_lossy().into_owned());
                 }
                 let mut word = OsString::from(format!("--{name}"));
+                if ONE_VALUE.contains(&name) {
+                    let before = format!("--{name}=");
+                    self.options
+                        .retain(|known| !known.as_bytes().starts_with(before.as_bytes()));
+                }
                 if let Some(value) = value {
                     word.push("=");
                     word.push(value);
