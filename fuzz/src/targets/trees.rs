@@ -30,7 +30,7 @@ fn seeds() -> Vec<Vec<u8>> {
             let _ = header.set_device_major(1);
             let _ = header.set_device_minor(3);
         })
-        .raw("./pax", b'x', b"30 SCHILY.xattr.user.a=content\n", |_| {})
+        .raw("./pax", b'x', b"31 SCHILY.xattr.user.a=content\n", |_| {})
         .file("./usr/d", "d")
         .finish();
     let mut cpio = Vec::new();
