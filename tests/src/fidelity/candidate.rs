@@ -94,6 +94,11 @@ pub(super) fn install(
         }
         let said = std::mem::take(&mut outcome.stderr);
         outcome = run(call)?;
+        if !outcome.status.success() {
+            // What dpkg complains of is in what apt says.
+            let told = String::from_utf8_lossy(&outcome.stdout).into_owned();
+            outcome.stderr.insert_str(0, &told);
+        }
         outcome.stderr.insert_str(0, &said);
     }
     Ok(outcome)
