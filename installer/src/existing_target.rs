@@ -1,6 +1,7 @@
 //! A session on a target that exists: its native tools come from packages of the target's own sources.
 
 use crate::archives::Archives;
+use crate::earlier_releases::EarlierReleases;
 use crate::merge_usr::MergedUsr;
 use crate::native_root_source::{NativeRoot, NativeRootError, NativeRootSource, Remembered};
 use crate::native_scripts::NativeScripts;
@@ -105,10 +106,21 @@ impl ExistingTarget<'_> {
         let inputs: Vec<IndexInput<'_>> = indexes.iter().map(IndexInput::from).collect();
         let universe = Universe::new(&inputs, native.name, &[]);
         let scratch = Staging::scratch(&cache.join("run"))?;
+        let earlier = match (&archives, &sources) {
+            (Some(archives), Some((sources, keyring))) => {
+                Some(EarlierReleases::new(archives, sources, keyring))
+            }
+            _ => None,
+        };
+        let earlier_packages = |names: &[String], version: &str| match &earlier {
+            Some(earlier) => earlier.packages(names, version),
+            None => Err("native tools are no packages".to_owned()),
+        };
         let tools = archives.as_ref().map(|archives| Native {
             universe: &universe,
             indexes: &indexes,
             fetcher: &archives.fetcher,
+            earlier: Some(&earlier_packages),
             directory: self.native.directory().cloned(),
         });
         let native_root = match (&tools, known) {

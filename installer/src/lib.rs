@@ -19,6 +19,7 @@ pub mod configure;
 pub mod customization;
 pub mod dpkg;
 mod dpkg_configuration;
+mod earlier_releases;
 mod existing_target;
 pub mod finished;
 pub mod hooks;

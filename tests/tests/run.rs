@@ -4,7 +4,7 @@ use rootless_install_tests::deb::Package;
 use rootless_install_tests::disk::records;
 use rootless_install_tests::in_place::{System, noting, said};
 use rootless_install_tests::program::{Outcome, Run};
-use rootless_install_tests::real::Real;
+use rootless_install_tests::real::{self, Real};
 use rootless_install_tests::synthetic::package;
 use rootless_install_tests::{Result, scenario};
 use std::ffi::OsString;
@@ -339,6 +339,31 @@ scenario!(
     let listed = said(&command("apt list --installed 2>/dev/null; dpkg -l sudo | tail -n 1")?, 0);
     assert!(listed.contains("sudo/") && listed.contains("ii  sudo"), "{listed}");
     let _ = said(&command("apt-get purge -y sudo && ! test -e /etc/sudoers && dpkg --audit")?, 0);
+});
+
+scenario!(
+    /// What an upgrade has left of the release before is executed as that release's native programs, until it is removed.
+    programs_of_the_release_before, REAL, alone, {
+    let real = Real::new()?;
+    let target = real.work.out("target");
+    let mirror = real.mirror.url();
+    let options = "--arch arm64 --variant apt --suite bookworm --include python3.11-minimal --keyring";
+    let mut made: Vec<OsString> = options.split(' ').map(OsString::from).collect();
+    made.extend([real::KEYRING.into(), "--mirror".into(), mirror.into(), target.clone().into()]);
+    real.work.run(made).limit(Duration::from_secs(600)).end()?.succeeded();
+    let command = |line: &str| -> Result<Outcome> {
+        let mut words: Vec<String> = ["run", "--cache"].map(str::to_owned).to_vec();
+        words.push(real.work.path("cache").display().to_string());
+        words.push(target.display().to_string());
+        words.push("--".to_owned());
+        words.extend(["sh", "-c", line].map(str::to_owned));
+        real.work.run_plain(words).limit(Duration::from_secs(300)).end()
+    };
+    let _ = said(&command("sed -i 's/bookworm/trixie/' /etc/apt/sources.list")?, 0);
+    let text = said(&command("python3.11 -c 'import sys, platform; print(sys.version_info[:2], platform.machine())'")?, 0);
+    assert!(text.contains("(3, 11) aarch64"), "{text}");
+    // Its prerm executes it.
+    let _ = said(&command("dpkg --purge python3.11-minimal && ! test -e /usr/bin/python3.11 && dpkg --audit")?, 0);
 });
 
 scenario!(

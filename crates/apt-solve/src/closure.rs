@@ -55,6 +55,14 @@ pub fn closure(universe: &Universe<'_>, roots: &[PackageId]) -> Closure {
     result
 }
 
+/// Returns the package for the target architecture that a name alone means: the candidate of that name, else one that provides it.
+pub fn native_of_name(universe: &Universe<'_>, name: &str) -> Option<PackageId> {
+    let native = universe.native();
+    let named = universe.candidate(name, native);
+    let is_native = |id: &PackageId| universe.package(*id).architecture == native;
+    named.or_else(|| universe.providers(name).into_iter().find(is_native))
+}
+
 /// Returns the version of a package for the target architecture that comes
 /// closest to a version of another architecture: the same version, else the same
 /// source version with the nearest number of rebuilds (`+b1`), else the newest.

@@ -65,7 +65,7 @@ mod solver3;
 mod step;
 mod universe;
 
-pub use closure::{Closure, best_native_version, closure};
+pub use closure::{Closure, best_native_version, closure, native_of_name};
 pub use deb_index::{DEFAULT_PRIORITY, IndexInput, Malformed, Packages};
 pub use deb_types::relation::{Alternatives, Relation};
 pub use error::SolveError;

@@ -31,6 +31,7 @@ mod credentials;
 mod date;
 mod document;
 mod download;
+mod earlier_release;
 mod error;
 mod explain;
 mod fetch;

@@ -10,6 +10,7 @@
 //! differ between architectures.
 
 mod counterparts;
+mod earlier;
 mod error;
 mod loader;
 mod maintscripts;
@@ -20,6 +21,7 @@ mod tree;
 mod unpack;
 
 pub use counterparts::Counterparts;
+pub use earlier::{EarlierPackage, EarlierPackages};
 pub use error::SysrootError;
 pub use maintscripts::{NativeScript, native_script};
 pub(crate) use maintscripts::{is_native_program, native_names, script_at};
@@ -46,6 +48,7 @@ pub struct Sysroot<'a, 'u> {
     universe: &'a Universe<'u>,
     indexes: &'a [Index],
     fetcher: &'a Fetcher,
+    earlier: Option<&'a EarlierPackages<'a>>,
     reporter: &'a dyn Reporter,
     present: Mutex<HashSet<PackageId>>,
     owners: Owners,
@@ -70,6 +73,8 @@ pub struct SysrootOptions<'a, 'u> {
     pub indexes: &'a [Index],
     /// The fetcher of these packages.
     pub fetcher: &'a Fetcher,
+    /// Where packages come from that the universe does not have.
+    pub earlier: Option<&'a EarlierPackages<'a>>,
     /// The reporter, which gets packages that are added on demand.
     pub reporter: &'a dyn Reporter,
 }
@@ -88,6 +93,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             universe,
             indexes,
             fetcher,
+            earlier,
             reporter,
         } = options;
         tree::create(&tree).map_err(|source| SysrootError::Write {
@@ -101,6 +107,7 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             universe,
             indexes,
             fetcher,
+            earlier,
             reporter,
             present: Mutex::default(),
             owners: Owners::default(),
@@ -129,16 +136,22 @@ impl<'a, 'u> Sysroot<'a, 'u> {
             .iter()
             .map(|id| self.file(*id))
             .collect::<Result<Vec<PackageFile>, _>>()?;
-        self.fetch_and_unpack(&files)?;
-        for file in &files {
+        self.compose(&files)?;
+        present.extend(wanted);
+        self.divert(&present)
+    }
+
+    /// Fetches packages and links their files into the tree. What is there already stays.
+    fn compose(&self, files: &[PackageFile]) -> Result<(), SysrootError> {
+        self.fetch_and_unpack(files)?;
+        for file in files {
             let unpacked = self.unpacked(file);
             tree::link(&unpacked, &self.tree).map_err(|source| SysrootError::Write {
                 path: self.tree.clone(),
                 source,
             })?;
         }
-        present.extend(wanted);
-        self.divert(&present)
+        Ok(())
     }
 
     /// Diverts paths of the tree as the target does, where the files of both packages are there.

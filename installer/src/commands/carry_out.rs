@@ -72,6 +72,7 @@ impl CarryOut<'_, '_> {
             universe,
             indexes: &prepared.native,
             fetcher: &prepared.archives.fetcher,
+            earlier: None,
             directory: settings.native_tools.directory().cloned(),
         });
         let native_root = self.native_root(tools.as_ref(), &sources)?;

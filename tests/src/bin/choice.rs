@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rootless_install_tests::choice::apt::{Apt, Root};
@@ -27,6 +27,7 @@ What apt has answered is kept in target/choice; a run may be stopped and begun a
   --class WORD     classes whose name has this word; may be given more than once
   --solver NAME    internal or 3.0 [internal]
   --apt SUITE      the suite whose apt is asked [trixie]
+  --requests FILE  asks for these: a line each, with the name of a setting (tests/src/choice/setting.rs) and the items
   --count N        at most so many requests of a class
   --apt-only       asks apt, and compares nothing
   --times          measures whole runs of both, by size of the request
@@ -38,6 +39,7 @@ struct Options {
     classes: Vec<String>,
     solver: String,
     suite: String,
+    requests: Option<PathBuf>,
     count: usize,
     apt_only: bool,
     times: bool,
@@ -82,6 +84,7 @@ fn options() -> std::result::Result<Option<Options>, String> {
             "--class" => options.classes.push(value()?),
             "--solver" => options.solver = value()?,
             "--apt" => options.suite = value()?,
+            "--requests" => options.requests = Some(value()?.into()),
             "--count" => options.count = value()?.parse().map_err(|_| format!("{name} wants a number"))?,
             "--apt-only" => options.apt_only = true,
             "--times" => options.times = true,
@@ -103,6 +106,8 @@ struct Comparison<'a> {
     own: Own<'a>,
     answers: Answers,
     kept: PathBuf,
+    /// The setting of the last request of a file: its root, state and what is installed.
+    last: Option<(&'static Setting, Root, String, BTreeSet<String>)>,
 }
 
 fn run(options: &Options) -> Result<usize> {
@@ -118,6 +123,7 @@ fn run(options: &Options) -> Result<usize> {
         answers: Answers::open(&kept.join("answers"))?,
         real: &real,
         kept,
+        last: None,
     };
     say(&format!(
         "apt {}, solver {}\n",
@@ -130,6 +136,20 @@ fn run(options: &Options) -> Result<usize> {
         tables.insert("times".to_owned(), table);
     }
     let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
+    if let Some(file) = &options.requests {
+        for request in given(file)? {
+            comparison.given(&request, options, &mut counts)?;
+        }
+        let Count {
+            same,
+            refused,
+            different,
+        } = counts.get(GIVEN).copied().unwrap_or_default();
+        say(&format!(
+            "the same packages: {same}, both refuse: {refused}, differ: {different}\n"
+        ));
+        return Ok(different);
+    }
     let chosen = |class: &&Class| {
         let named = options
             .classes
@@ -170,6 +190,28 @@ fn run(options: &Options) -> Result<usize> {
     Ok(counts.values().map(|count| count.different).sum())
 }
 
+/// Class of requests from a file.
+const GIVEN: &str = "given";
+
+/// Reads the requests of a file, those of a setting after each other.
+fn given(file: &Path) -> Result<Vec<Request>> {
+    let text = std::fs::read_to_string(file).at(file)?;
+    let mut requests = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let mut words = line.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let setting = setting::of(name)
+            .ok_or_else(|| Error::Machine(format!("{}: there is no setting {name}", file.display())))?;
+        requests.push(Request {
+            class: GIVEN,
+            setting: setting.name,
+            items: words.map(str::to_owned).collect(),
+        });
+    }
+    requests.sort_by_key(|request| request.setting);
+    Ok(requests)
+}
+
 impl Comparison<'_> {
     /// Makes the root of a setting; returns it with its state.
     fn root(&self, setting: &Setting) -> Result<(Root, String)> {
@@ -184,6 +226,44 @@ impl Comparison<'_> {
         }
         let root = Root::make(&self.kept.join(setting.name), setting, &self.own.mirror, &state)?;
         Ok((root, state))
+    }
+
+    /// One request of the user's.
+    fn given(
+        &mut self,
+        request: &Request,
+        options: &Options,
+        counts: &mut BTreeMap<&'static str, Count>,
+    ) -> Result<()> {
+        if self
+            .last
+            .as_ref()
+            .is_none_or(|last| last.0.name != request.setting)
+        {
+            let setting =
+                setting::of(request.setting).ok_or_else(|| Error::Machine("no setting".to_owned()))?;
+            let (root, state) = self.root(setting)?;
+            let installed = self.own.installed(setting)?;
+            root.install(&root.packages()?, &installed)?;
+            self.last = Some((setting, root, state, installed));
+        }
+        let Some((setting, root, state, installed)) = self.last.take() else {
+            return Ok(());
+        };
+        let own = Own {
+            mirror: self.own.mirror.clone(),
+            ..self.own
+        };
+        let done = self.compare(
+            (setting, &root, &state),
+            &own,
+            request,
+            options,
+            counts,
+            &installed,
+        );
+        self.last = Some((setting, root, state, installed));
+        done
     }
 
     fn setting(

@@ -84,6 +84,12 @@ pub const SETTINGS: &[Setting] = &[
         suites: &["sid"],
         ..PLAIN
     },
+    Setting {
+        name: "sid-riscv64",
+        archs: &["riscv64"],
+        suites: &["sid"],
+        ..PLAIN
+    },
 ];
 
 /// The setting of a name.

@@ -1,6 +1,7 @@
 //! Options of a session.
 
 use super::{Dpkg, NativeScripts, Observer, ScriptRoot};
+use crate::sysroot::EarlierPackages;
 use crate::unrunnable::OnUnrunnable;
 use crate::view::Network;
 use apt_solve::Universe;
@@ -45,6 +46,8 @@ pub struct Native<'a, 'u> {
     pub indexes: &'a [Index],
     /// The fetcher of these packages.
     pub fetcher: &'a Fetcher,
+    /// Where native packages come from that this universe does not have; none where nothing else is looked at.
+    pub earlier: Option<&'a EarlierPackages<'a>>,
     /// Root of a native system that is used instead of packages.
     pub directory: Option<PathBuf>,
 }

@@ -46,6 +46,7 @@ impl<'s> Shared<'s> {
             universe: native.universe,
             indexes: native.indexes,
             fetcher: native.fetcher,
+            earlier: native.earlier,
             reporter: &*options.reporter,
         })?;
         Ok(Some(sysroot))

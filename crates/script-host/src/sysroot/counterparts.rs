@@ -40,7 +40,7 @@ pub trait Counterparts: Sync {
 }
 
 /// Returns an error with its cause.
-fn in_words(error: SysrootError) -> String {
+pub(super) fn in_words(error: SysrootError) -> String {
     let cause = std::error::Error::source(&error)
         .map(|cause| format!(": {cause}"))
         .unwrap_or_default();
@@ -99,25 +99,39 @@ impl Counterparts for Sysroot<'_, '_> {
         names.dedup();
         let mut reason =
             format!("package {package} does not exist for {native}, this machine's architecture");
-        for name in names {
-            let Some(id) = best_native_version(self.universe, &name, &version) else {
+        let there = |tail: &&PathBuf| std::fs::symlink_metadata(self.tree.join(tail)).is_ok();
+        let found = |package: &str| {
+            let tail = tails.iter().find(there)?;
+            self.reporter.event(&Event::SysrootExtended {
+                path: &path.to_string_lossy(),
+                package,
+            });
+            Some(Path::new(paths::SYSROOT).join(tail))
+        };
+        for name in &names {
+            let Some(id) = best_native_version(self.universe, name, &version) else {
                 continue;
             };
             let counterpart = self.universe.package(id);
             self.add(&[id])
                 .map_err(|error| format!("package {package}: {}", in_words(error)))?;
-            let there = |tail: &&PathBuf| std::fs::symlink_metadata(self.tree.join(tail)).is_ok();
-            if let Some(tail) = tails.iter().find(there) {
-                self.reporter.event(&Event::SysrootExtended {
-                    path: &path.to_string_lossy(),
-                    package: counterpart.name,
-                });
-                return Ok(Path::new(paths::SYSROOT).join(tail));
+            if let Some(path) = found(counterpart.name) {
+                return Ok(path);
             }
             reason = format!(
                 "package {} {} for {native} does not have it (the target has {package} {version})",
                 counterpart.name, counterpart.version
             );
+        }
+        if self.earlier.is_some() {
+            match self.add_earlier(&names, &version) {
+                Ok(name) => {
+                    if let Some(path) = found(&name) {
+                        return Ok(path);
+                    }
+                }
+                Err(why) => reason = format!("{reason}; of an earlier release: {why}"),
+            }
         }
         Err(reason)
     }
