@@ -74,6 +74,8 @@ pub struct Publish {
     pub by_hash: bool,
     /// Compressions the index is published in.
     pub compressions: Vec<Compression>,
+    /// Source packages: names and versions.
+    pub sources: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Publish {
@@ -84,6 +86,7 @@ impl Default for Publish {
             index: Damage::None,
             by_hash: true,
             compressions: vec![Compression::Gzip, Compression::Xz],
+            sources: Vec::new(),
         }
     }
 }
@@ -119,6 +122,9 @@ impl Publish {
         for (architecture, text) in &stanzas {
             sums += &self.index(&dists, architecture, text)?;
         }
+        if !self.sources.is_empty() {
+            sums += &self.index(&dists, "source", &self.source_packages(root)?)?;
+        }
         let key = match self.signature {
             Signature::ExpiredKey => Key::expired()?,
             _ => Key::sound()?,
@@ -141,7 +147,26 @@ impl Publish {
         save(&dists.join("InRelease"), &signed)
     }
 
-    // Writes one architecture's index and returns its lines for the Release file.
+    // Writes the source packages and returns their paragraphs.
+    fn source_packages(&self, root: &Path) -> Result<String> {
+        let mut text = String::new();
+        for (name, version) in &self.sources {
+            let directory = format!("pool/main/{name}");
+            let mut lines = String::new();
+            for end in [".dsc", ".tar.xz"] {
+                let file = format!("{name}_{version}{end}");
+                let data = format!("{file}\n");
+                save(&root.join(&directory).join(&file), data.as_bytes())?;
+                lines += &format!(" {} {} {file}\n", hex(&Sha256::digest(&data)), data.len());
+            }
+            text += &format!(
+                "Package: {name}\nVersion: {version}\nDirectory: {directory}\nChecksums-Sha256:\n{lines}\n"
+            );
+        }
+        Ok(text)
+    }
+
+    // Writes one architecture's index, or that of sources, and returns its lines for the Release file.
     fn index(&self, dists: &Path, architecture: &str, text: &str) -> Result<String> {
         let mut lines = String::new();
         let mut plain = vec![Compression::None];
@@ -152,7 +177,11 @@ impl Publish {
                 .filter(|one| *one != Compression::None),
         );
         for compression in plain {
-            let name = format!("main/binary-{architecture}/Packages{}", compression.suffix());
+            let stem = match architecture {
+                "source" => "main/source/Sources".to_owned(),
+                _ => format!("main/binary-{architecture}/Packages"),
+            };
+            let name = format!("{stem}{}", compression.suffix());
             let mut data = match (self.index, compression, self.index.expanded()) {
                 (Damage::ExpandsUnnamed(_), Compression::None, _) => continue,
                 (Damage::Expands(_), Compression::None, _) | (.., None) => {

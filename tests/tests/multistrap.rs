@@ -41,6 +41,48 @@ fn version(name: &str, version: &str) -> Result<Package> {
 }
 
 scenario!(
+    /// The source packages of what is installed are kept, in the versions of the packages as far as the archive has them, and with
+    /// `cleanup` the package files.
+    sources_are_retained, CONFIGURE, {
+    let publish = Publish {
+        sources: vec![("tool", "2.0-1"), ("tool", "1.0-1"), ("libsource", "0.9-1"), ("other", "1.0-1")],
+        ..Publish::default()
+    };
+    let archive = Synthetic::published(
+        &publish,
+        &[package("tool")?.field("Depends", "library"), package("library")?.field("Source", "libsource (1.2-1)")],
+    )?;
+    let work = &archive.work;
+    let arch = archive.foreign().debian;
+    let kept = work.make_dir("home/kept")?;
+    for (number, cleanup) in [(0, ""), (1, "cleanup=true\n")] {
+        let text = format!(
+            "[General]\narch={arch}\ndirectory=../out/target{number}\nretainsources=kept\nomitrequired=true\n{cleanup}debootstrap=Main\naptsources=Main\n\
+             [Main]\nsource={}\nsuite=stable\nkeyring={}\npackages=tool\n",
+            archive.mirror.url(),
+            archive.keyring().display(),
+        );
+        work.write("home/board.conf", text.as_bytes())?;
+        let said = call(work, &["-f", "board.conf"]).end()?;
+        let _ = said.succeeded();
+        let names = work.names("home/kept")?;
+        let sources: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.ends_with(".deb")).collect();
+        assert_eq!(sources, ["libsource_0.9-1.dsc", "libsource_0.9-1.tar.xz", "tool_1.0-1.dsc", "tool_1.0-1.tar.xz"]);
+        let tool = format!("tool_1.0-1_{arch}.deb");
+        assert_eq!(names.contains(&tool), number == 1, "{names:?}");
+    }
+    assert_eq!(std::fs::read(kept.join("tool_1.0-1.dsc"))?, b"tool_1.0-1.dsc\n");
+    // A file that is not what the index says is not kept.
+    work.make_dir("home/others")?;
+    std::fs::write(archive.archive().join("pool/main/tool/tool_1.0-1.tar.xz"), "another\n")?;
+    let board = read(&work.path("home"), "board.conf").replace("=kept", "=others").replace("/target1", "/target2");
+    work.write("home/board.conf", board.as_bytes())?;
+    call(work, &["--cache", "cache", "-f", "board.conf"]).end()?.failed_with(&["tool_1.0-1.tar.xz"]);
+    assert!(!work.names("home/others")?.iter().any(|name| name == "tool_1.0-1.tar.xz"));
+    assert!(!work.out("target2").exists());
+});
+
+scenario!(
     /// Three repositories, each with its keys or without, preferences, scripts at their moments, marks, package files.
     repositories_of_their_own, CONFIGURE, {
     let archive = Synthetic::with(&[
