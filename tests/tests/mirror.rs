@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Instant;
 
 use rootless_install_tests::archive::{Publish, SUITE};
 use rootless_install_tests::base;
+use rootless_install_tests::choice::requests::Dice;
 use rootless_install_tests::program::Outcome;
 use rootless_install_tests::synthetic::{Synthetic, package, read};
 use rootless_install_tests::{Result, scenario};
@@ -28,7 +30,7 @@ fn publish(archive: &Synthetic, version: &str, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-fn mirror(archive: &Synthetic, more: &[&str]) -> Result<Outcome> {
+fn words(archive: &Synthetic, more: &[&str]) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["mirror".into()];
     words.extend(archive.options());
     words.extend(["--variant", "essential", "--include", "one", "--cache"].map(OsString::from));
@@ -38,7 +40,11 @@ fn mirror(archive: &Synthetic, more: &[&str]) -> Result<Outcome> {
     let mut directory = archive.work.out("mirror").into_os_string();
     directory.push("/");
     words.push(directory);
-    archive.work.run_plain(words).end()
+    words
+}
+
+fn mirror(archive: &Synthetic, more: &[&str]) -> Result<Outcome> {
+    archive.work.run_plain(words(archive, more)).end()
 }
 
 fn summary(outcome: &Outcome) -> serde_json::Value {
@@ -139,6 +145,56 @@ scenario!(
     mirror(&archive, &["--verify"])?.succeeded();
     let kept = std::fs::read_to_string(archive.work.out("mirror/mirror.json")).unwrap();
     assert!(kept.contains("one_1.0-1") && !kept.contains("one_2.0-1"));
+});
+
+/// How often a renewal is killed; MIRROR_KILLS says another number.
+const KILLS: usize = 100;
+
+scenario!(
+    /// Killed at any moment, a renewal leaves the state that was there or the new one, whole, and the next goes on.
+    killed_at_any_moment, CONFIGURE, {
+    let archive = Synthetic::with(&[])?;
+    let kills = std::env::var("MIRROR_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
+    let mut dice = Dice::new(1);
+    publish(&archive, "1.0-1", 0)?;
+    mirror(&archive, &[])?.succeeded();
+    publish(&archive, "2.0-1", 120)?;
+    let started = Instant::now();
+    mirror(&archive, &[])?.succeeded();
+    let whole = started.elapsed();
+    let (mut published, mut ended, mut renewed) = (2, 0, 0);
+    for kill in 1..=kills {
+        published += 1;
+        publish(&archive, &format!("{published}.0-1"), 60 * published)?;
+        let mut running = archive.work.run_plain(words(&archive, &[])).start()?;
+        // Up to a little more than a whole run takes.
+        let permille = u32::try_from(dice.below(1200)).unwrap_or(0);
+        std::thread::sleep(whole * permille / 1000);
+        let alive = running.alive();
+        ended += usize::from(!alive);
+        if alive {
+            running.signal(nix::sys::signal::Signal::SIGKILL)?;
+        }
+        running.wait()?;
+        // By its link, whatever the other state looks like.
+        mirror(&archive, &["--verify"])?.succeeded();
+        let kept = std::fs::read_to_string(archive.work.out("mirror/mirror.json")).unwrap();
+        let has = |version: u64| kept.contains(&format!("one_{version}.0-1_"));
+        let states: Vec<u64> = (1..=published).filter(|version| has(*version)).collect();
+        assert_eq!(states.len(), 1, "kill {kill}: {states:?}");
+        renewed += usize::from(alive && states == [published]);
+        // Sometimes another kill comes before a run that ends.
+        if kill % 3 == 0 || kill == kills {
+            mirror(&archive, &[])?.succeeded();
+            mirror(&archive, &["--verify"])?.succeeded();
+            let kept = std::fs::read_to_string(archive.work.out("mirror/mirror.json")).unwrap();
+            assert!(kept.contains(&format!("one_{published}.0-1_")), "kill {kill}");
+            let beside: Vec<String> = archive.work.names("out")?;
+            assert!(beside.iter().all(|name| ["mirror", ".mirror.1", ".mirror.2", ".mirror.lock"].contains(&name.as_str())), "{beside:?}");
+        }
+    }
+    println!("{kills} kills: {ended} came after the end, {renewed} after the switch");
+    assert!(ended < kills, "none came in time");
 });
 
 fn walk(directory: &Path) -> Vec<std::path::PathBuf> {

@@ -176,6 +176,7 @@ impl Example {
             universe: &universe,
             indexes: &[],
             fetcher: &fetcher,
+            earlier: None,
             directory: Some("/".into()),
         };
         let options = Options {

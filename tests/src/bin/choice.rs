@@ -29,6 +29,7 @@ What apt has answered is kept in target/choice; a run may be stopped and begun a
   --apt SUITE      the suite whose apt is asked [trixie]
   --requests FILE  asks for these: a line each, with the name of a setting (tests/src/choice/setting.rs) and the items
   --count N        at most so many requests of a class
+  --archives N     at most so many small archives
   --apt-only       asks apt, and compares nothing
   --times          measures whole runs of both, by size of the request
   --table          writes the table into docs/choice.md
@@ -41,6 +42,7 @@ struct Options {
     suite: String,
     requests: Option<PathBuf>,
     count: usize,
+    archives: usize,
     apt_only: bool,
     times: bool,
     table: bool,
@@ -75,6 +77,7 @@ fn options() -> std::result::Result<Option<Options>, String> {
         solver: "internal".to_owned(),
         suite: "trixie".to_owned(),
         count: usize::MAX,
+        archives: ARCHIVES,
         ..Options::default()
     };
     let mut arguments = std::env::args().skip(1);
@@ -86,6 +89,9 @@ fn options() -> std::result::Result<Option<Options>, String> {
             "--apt" => options.suite = value()?,
             "--requests" => options.requests = Some(value()?.into()),
             "--count" => options.count = value()?.parse().map_err(|_| format!("{name} wants a number"))?,
+            "--archives" => {
+                options.archives = value()?.parse().map_err(|_| format!("{name} wants a number"))?;
+            }
             "--apt-only" => options.apt_only = true,
             "--times" => options.times = true,
             "--table" => options.table = true,
@@ -293,7 +299,7 @@ impl Comparison<'_> {
 
     /// The archives that are made for this.
     fn small(&mut self, options: &Options, counts: &mut BTreeMap<&'static str, Count>) -> Result<()> {
-        for number in 0..ARCHIVES.min(options.count) {
+        for number in 0..options.archives.min(ARCHIVES).min(options.count) {
             let small = Small::new(number);
             let dir = self.real.work.make_dir(&format!("small-{number}"))?;
             let root = Root::small(&dir, &small)?;

@@ -1,11 +1,12 @@
 //! Clauses are made from the relations of packages, as they are reached.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::{Clause, Decision, Solver, Turn, Var};
 use crate::package::PackageId;
 use crate::relations::{Choice, Group, Kind};
 use crate::universe::Slot;
+use deb_types::MultiArch;
 
 /// By which two dependencies are the same: as they are written, whatever they mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,12 +137,13 @@ impl Solver<'_, '_, '_> {
         let groups = self.marks.relations.of(id);
         let own = groups.len() - universe.slots_named(package.name).len().saturating_sub(1);
         let mut all: Vec<Dependency> = (0..own).map(Dependency::Group).collect();
-        all.extend(
-            package
-                .replaces
-                .iter()
-                .map(|relation| Dependency::Other(format!("replaces {relation}"))),
-        );
+        for relation in &package.replaces {
+            let count = relation
+                .qualifier
+                .map_or_else(|| self.architectures_of(relation.name), |_| 1);
+            let one = || Dependency::Other(format!("replaces {relation}"));
+            all.extend(std::iter::repeat_with(one).take(count));
+        }
         let enhances = package
             .stanza
             .lines()
@@ -158,6 +160,23 @@ impl Solver<'_, '_, '_> {
             all.push(Dependency::Group(number));
         }
         all
+    }
+
+    /// For how many architectures apt knows a name, at least one: what concerns all of them it notes for each.
+    fn architectures_of(&self, name: &str) -> usize {
+        let universe = self.marks.universe;
+        let versions = universe
+            .slots_named(name)
+            .iter()
+            .flat_map(|slot| universe.versions(*slot));
+        let mut known = HashSet::new();
+        for id in versions.copied().chain(universe.providers(name)) {
+            if universe.multi_arch(id) == MultiArch::Foreign {
+                return universe.architectures().len();
+            }
+            known.insert(universe.slot_arch(universe.slot_of(id)));
+        }
+        known.len().max(1)
     }
 
     pub(super) fn keys(&self, id: PackageId) -> Vec<Key> {

@@ -80,34 +80,37 @@ fn wait(
     let lost = |error: rustix::io::Errno| ViewError::Lost(error.into());
     loop {
         let input = io::stdin();
-        let (heard, signalled, typed, printed) = {
+        let of_program = relay.as_ref().map_or(PollFlags::empty(), |relay| relay.awaited());
+        let types = relay.as_ref().is_some_and(|relay| relay.takes_keys());
+        let [heard, signalled, moved, typed] = {
             let mut waiting = vec![
                 PollFd::new(&*socket, PollFlags::IN),
                 PollFd::new(&signals.numbers, PollFlags::IN),
             ];
-            if let Some(relay) = &relay {
-                let of = |open: bool| if open { PollFlags::IN } else { PollFlags::empty() };
-                waiting.push(PollFd::new(&relay.master, of(relay.prints)));
-                if relay.types {
-                    waiting.push(PollFd::new(&input, PollFlags::IN));
-                }
+            let moves = !of_program.is_empty();
+            if let Some(relay) = relay.as_ref().filter(|_| moves) {
+                waiting.push(PollFd::new(&relay.master, of_program));
             }
+            waiting.extend(types.then(|| PollFd::new(&input, PollFlags::IN)));
             match poll(&mut waiting, None) {
                 Err(rustix::io::Errno::INTR) => continue,
                 done => done.map_err(lost)?,
             };
-            let ready = |at: usize| waiting.get(at).is_some_and(|one| !one.revents().is_empty());
-            (ready(0), ready(1), ready(3), ready(2))
+            let mut ready = waiting.iter().map(PollFd::revents);
+            [true, true, moves, types].map(|waits| {
+                waits
+                    .then(|| ready.next())
+                    .flatten()
+                    .unwrap_or(PollFlags::empty())
+            })
         };
         if let Some(relay) = &mut relay {
-            if printed {
-                relay.print();
-            }
-            if typed {
+            relay.pass_on(moved);
+            if !typed.is_empty() {
                 relay.read_keys();
             }
         }
-        if signalled {
+        if !signalled.is_empty() {
             let mut numbers = [0; 16];
             let length = (&signals.numbers).read(&mut numbers).unwrap_or(0);
             for number in numbers.iter().take(length) {
@@ -120,7 +123,7 @@ fn wait(
                 }
             }
         }
-        if heard {
+        if !heard.is_empty() {
             return FromAgent::receive(socket).map_err(ViewError::Lost);
         }
     }

@@ -5,6 +5,7 @@
 
 use super::{OnTerminal, ViewError, deadline};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{self, OptionalActions, Termios};
 use std::fs::File;
@@ -111,10 +112,15 @@ pub(super) struct Relay<'h> {
     pub(super) types: bool,
     /// Whether there may be more to print.
     pub(super) prints: bool,
+    /// What was typed and the program's terminal has no room for yet.
+    keys: Vec<u8>,
     out: File,
     heard: &'h dyn Fn(&[u8]),
     _raw: Raw,
 }
+
+/// Number of bytes that may wait for a program to read; what is typed then stays in the user's terminal.
+const MOST_KEYS: usize = 1 << 16;
 
 /// A moment of waiting.
 pub(super) struct Turn {
@@ -127,10 +133,14 @@ pub(super) struct Turn {
 impl<'h> Relay<'h> {
     /// Begins. What the program prints goes to `out`, and `heard` hears it.
     pub(super) fn new(master: OwnedFd, out: OwnedFd, raw: Raw, heard: &'h dyn Fn(&[u8])) -> Self {
+        // A program that does not read is heard all the same.
+        let flags = fcntl_getfl(&master).unwrap_or(OFlags::empty());
+        let _ = fcntl_setfl(&master, flags | OFlags::NONBLOCK);
         let relay = Self {
             master: master.into(),
             types: true,
             prints: true,
+            keys: Vec::new(),
             out: out.into(),
             heard,
             _raw: raw,
@@ -158,26 +168,50 @@ impl<'h> Relay<'h> {
         self.resize();
         let input = io::stdin();
         let none = PollFlags::empty();
-        let [heard, printed, typed] = {
+        let of_program = self.awaited();
+        let (moves, types) = (!of_program.is_empty(), self.takes_keys());
+        let [heard, moved, typed] = {
             let mut waiting = vec![PollFd::new(agent, PollFlags::IN)];
-            waiting.extend(self.prints.then(|| PollFd::new(&self.master, PollFlags::IN)));
-            waiting.extend(self.types.then(|| PollFd::new(&input, PollFlags::IN)));
+            waiting.extend(moves.then(|| PollFd::new(&self.master, of_program)));
+            waiting.extend(types.then(|| PollFd::new(&input, PollFlags::IN)));
             let interval = Timespec::try_from(deadline::INTERVAL).ok();
             match poll(&mut waiting, interval.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(ViewError::Lost(error.into())),
             }
             let mut ready = waiting.iter().map(PollFd::revents);
-            [true, self.prints, self.types]
-                .map(|waits| waits && ready.next().is_some_and(|happened| happened != none))
+            [true, moves, types].map(|waits| waits.then(|| ready.next()).flatten().unwrap_or(none))
         };
-        if printed {
-            self.print();
-        }
+        self.pass_on(moved);
+        let typed = !typed.is_empty();
         if typed {
             self.read_keys();
         }
+        let heard = !heard.is_empty();
         Ok(Turn { heard, typed })
+    }
+
+    /// Returns what is waited for at the program's terminal.
+    pub(super) fn awaited(&self) -> PollFlags {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, self.prints);
+        flags.set(PollFlags::OUT, self.prints && !self.keys.is_empty());
+        flags
+    }
+
+    /// Whether more may be read of what is typed.
+    pub(super) fn takes_keys(&self) -> bool {
+        self.types && self.keys.len() < MOST_KEYS
+    }
+
+    /// Does what the program's terminal is ready for.
+    pub(super) fn pass_on(&mut self, ready: PollFlags) {
+        if ready.contains(PollFlags::OUT) {
+            self.type_keys();
+        }
+        if !ready.difference(PollFlags::OUT).is_empty() {
+            self.print();
+        }
     }
 
     /// Passes on what the program has written. Returns whether there may be more.
@@ -185,6 +219,7 @@ impl<'h> Relay<'h> {
         let mut chunk = [0; 16384];
         match self.master.read(&mut chunk) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
             // EIO says that nobody has the other end any more.
             Ok(0) | Err(_) => {
                 self.prints = false;
@@ -205,8 +240,21 @@ impl<'h> Relay<'h> {
             Err(rustix::io::Errno::INTR) => {}
             Ok(0) | Err(_) => self.types = false,
             Ok(length) => {
-                let _ = self.master.write_all(chunk.get(..length).unwrap_or_default());
+                self.keys
+                    .extend_from_slice(chunk.get(..length).unwrap_or_default());
+                self.type_keys();
             }
+        }
+    }
+
+    /// Types what the program's terminal has room for.
+    fn type_keys(&mut self) {
+        match self.master.write(&self.keys) {
+            Ok(length) => drop(self.keys.drain(..length.min(self.keys.len()))),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // Nobody reads them any more.
+            Err(_) => self.keys.clear(),
         }
     }
 
@@ -281,5 +329,39 @@ mod tests {
         let after = termios::tcgetattr(&users).unwrap();
         assert_eq!(after.local_modes, before.local_modes);
         assert_eq!(after.output_modes, before.output_modes);
+    }
+
+    #[test]
+    fn a_program_that_does_not_read_is_heard() {
+        let (_users_master, users) = terminal().unwrap();
+        let (master, programs) = terminal().unwrap();
+        let heard = std::cell::RefCell::new(0);
+        let hear = |printed: &[u8]| *heard.borrow_mut() += printed.len();
+        // As programs do that take single keys: nothing is thrown away, and nothing comes back.
+        let mut modes = termios::tcgetattr(&programs).unwrap();
+        modes.make_raw();
+        termios::tcsetattr(&programs, OptionalActions::Now, &modes).unwrap();
+        let raw = Raw::of_hook(users.as_fd(), false).unwrap();
+        let out = File::options().write(true).open("/dev/null").unwrap();
+        let mut relay = Relay::new(master, out.into(), raw, &hear);
+        let pasted: Vec<u8> = (0..200_000_u32)
+            .map(|number| b'a' + (number % 26) as u8)
+            .collect();
+        relay.keys.extend_from_slice(&pasted);
+        relay.type_keys();
+        assert!(!relay.keys.is_empty() && !relay.takes_keys());
+        let mut programs = File::from(programs);
+        programs.write_all(b"still here").unwrap();
+        relay.drain();
+        assert_eq!(*heard.borrow(), 10);
+        let mut read = Vec::new();
+        let mut chunk = [0; 4096];
+        while read.len() < pasted.len() {
+            assert!(relay.awaited().contains(PollFlags::OUT) || relay.keys.is_empty());
+            relay.type_keys();
+            let length = programs.read(&mut chunk).unwrap();
+            read.extend_from_slice(&chunk[..length]);
+        }
+        assert!(read == pasted && relay.takes_keys());
     }
 }
