@@ -13,6 +13,7 @@
 
 mod select;
 mod state;
+mod translations;
 mod tree;
 
 use std::io;
@@ -41,6 +42,8 @@ pub struct MirrorSettings {
     pub all: bool,
     /// Whether it has the native tools with which this machine installs packages of other architectures.
     pub native_tools: bool,
+    /// Languages of which it has translations of descriptions, as apt names them (`Acquire::Languages`).
+    pub languages: Vec<String>,
 }
 
 /// What was done.

@@ -166,7 +166,7 @@ fn sources_index(fetcher: &Fetcher, index: &Index) -> Result<Option<String>, Sou
 }
 
 /// Returns size and checksum of a file that a Release file names.
-fn named(release: &ReleaseState, path: &str) -> Option<(u64, FileHash)> {
+pub(crate) fn named(release: &ReleaseState, path: &str) -> Option<(u64, FileHash)> {
     let (_, text) = release.files.first()?;
     let text = String::from_utf8_lossy(text);
     let lines = text

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -102,6 +102,15 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
             "no-native-tools",
             "Leave out what this machine needs to install packages of other architectures",
         ))
+        .arg(
+            Arg::new("languages")
+                .long("languages")
+                .value_name("LANG")
+                .value_delimiter(',')
+                .value_parser(language)
+                .default_value("en")
+                .help("Languages of which it has translations of descriptions; `none` for none"),
+        )
         .arg(flag("verify", "Check every file, and change nothing").conflicts_with_all(["prune", "all"]))
         .arg(flag("prune", "Remove the former state").conflicts_with("all"))
         .arg(flag("json", "Print what was done as JSON"));
@@ -122,6 +131,16 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
     let flag = |name: &str| matches.get_flag(name);
     let (all, verify, prune, json) = (flag("all"), flag("verify"), flag("prune"), flag("json"));
     let native_tools = !flag("no-native-tools");
+    let languages: Vec<String> = matches
+        .get_many("languages")
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    let languages: Vec<String> = languages
+        .into_iter()
+        .filter(|language| language != "none")
+        .collect();
     let directory = PathBuf::from(matches.get_one::<OsString>("target").cloned().unwrap_or_default());
     let settings = Cli::of(matches).map(|given| given.of_directory().resolve(environment));
     let settings = match settings {
@@ -165,16 +184,26 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
             directory: directory.clone(),
             all,
             native_tools,
+            languages,
         };
         let reporter = Arc::clone(&reporter);
         let renewal = mirror::renew(&mirror, &reporter, cancel).map_err(commands::Error::from)?;
         let printed = match json {
             true => as_json(&mut out, &renewal),
-            false => print(&mut out, &renewal, settings.dry_run),
+            false => print(&mut out, &renewal, &directory, settings.dry_run),
         };
         printed.map_err(commands::Error::Print)?;
         Ok(Exit::Success)
     })
+}
+
+/// Reads the name of a language, as files of translations have it.
+fn language(text: &str) -> Result<String, String> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-@".contains(&byte);
+    match !text.is_empty() && text.bytes().all(is_part) {
+        true => Ok(text.to_owned()),
+        false => Err("a language is `en`, `pt_BR` or the like".to_owned()),
+    }
 }
 
 fn as_json(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()> {
@@ -182,7 +211,7 @@ fn as_json(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()>
     writeln!(out)
 }
 
-fn print(out: &mut dyn Write, renewal: &Renewal, dry_run: bool) -> io::Result<()> {
+fn print(out: &mut dyn Write, renewal: &Renewal, directory: &Path, dry_run: bool) -> io::Result<()> {
     writeln!(out, "{} files, {}", renewal.files, ByteCount(renewal.bytes))?;
     if renewal.unchanged {
         writeln!(out, "nothing has changed")?;
@@ -197,7 +226,14 @@ fn print(out: &mut dyn Write, renewal: &Renewal, dry_run: bool) -> io::Result<()
             renewal.gone
         )?;
     }
+    let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    let directory = directory.to_string_lossy();
     for line in &renewal.sources {
+        let line = line.replacen(
+            "file:DIR/",
+            &format!("file:{}/", directory.trim_end_matches('/')),
+            1,
+        );
         writeln!(out, "  {line}")?;
     }
     Ok(())

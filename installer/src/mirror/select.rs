@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::state::{MirrorFile, MirrorState};
+use super::translations::translations;
 use super::{MirrorError, MirrorSettings, Result};
 use crate::archives::Archives;
 use crate::local_packages::LocalSource;
@@ -97,7 +98,7 @@ impl Selected {
         let sources: String = self.lists.iter().map(|list| list.text.as_str()).collect();
         let mut words = vec![
             // Another number where the same request has other files.
-            "selection 2".to_owned(),
+            "selection 3".to_owned(),
             format!("sources sha256:{}", hex(&Sha256::digest(sources.as_bytes()))),
             format!("suite {}", settings.archives.suite),
             format!("variant {}", settings.variant.as_str()),
@@ -107,6 +108,7 @@ impl Selected {
             format!("merged /usr {}", settings.system.merged_usr.name()),
             format!("all {}", mirror.all),
             format!("native tools {}", mirror.native_tools),
+            format!("languages {}", mirror.languages.join(" ")),
         ];
         words.extend(settings.imitate.map(|release| format!("mmdebstrap {release}")));
         let each = settings.system.architectures();
@@ -146,14 +148,10 @@ impl Selected {
             let Some(ArchiveFile { path, file }) = index.files.first() else {
                 continue;
             };
-            let one = MirrorFile::new(file.size, file.hash);
-            if index.release.as_ref().is_some_and(|release| release.by_hash)
-                && let Some((directory, _)) = path.rsplit_once('/')
-            {
-                let by_hash = format!("{directory}/by-hash/{}/{}", file.hash.field(), file.hash.hex());
-                self.add(&mut state, index, &by_hash, one.clone())?;
+            self.add_index(&mut state, index, path, MirrorFile::new(file.size, file.hash))?;
+            for (path, file) in translations(index, &mirror.languages) {
+                self.add_index(&mut state, index, &path, file)?;
             }
-            self.add(&mut state, index, path, one)?;
         }
         for (index, filename, file) in self.packages(mirror)? {
             self.add(
@@ -165,6 +163,20 @@ impl Selected {
         }
         state.sources = self.sources();
         Ok(state)
+    }
+
+    /// Adds an index by its name, and by its checksum where the archive has it so.
+    fn add_index(&self, state: &mut MirrorState, index: &Index, path: &str, file: MirrorFile) -> Result<()> {
+        if index.release.as_ref().is_some_and(|release| release.by_hash)
+            && let Some(hash) = file.hash()
+        {
+            let directory = path
+                .rsplit_once('/')
+                .map_or(String::new(), |(directory, _)| format!("{directory}/"));
+            let by_hash = format!("{directory}by-hash/{}/{}", hash.field(), hash.hex());
+            self.add(state, index, &by_hash, file.clone())?;
+        }
+        self.add(state, index, path, file)
     }
 
     fn add(&self, state: &mut MirrorState, index: &Index, path: &str, file: MirrorFile) -> Result<()> {
