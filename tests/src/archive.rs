@@ -76,6 +76,8 @@ pub struct Publish {
     pub compressions: Vec<Compression>,
     /// Source packages: names and versions.
     pub sources: Vec<(&'static str, &'static str)>,
+    /// Languages of which there are translations.
+    pub languages: Vec<&'static str>,
 }
 
 impl Default for Publish {
@@ -87,6 +89,7 @@ impl Default for Publish {
             by_hash: true,
             compressions: vec![Compression::Gzip, Compression::Xz],
             sources: Vec::new(),
+            languages: Vec::new(),
         }
     }
 }
@@ -120,10 +123,14 @@ impl Publish {
         let dists = root.join("dists").join(SUITE);
         let mut sums = String::new();
         for (architecture, text) in &stanzas {
-            sums += &self.index(&dists, architecture, text)?;
+            sums += &self.index(&dists, &format!("main/binary-{architecture}/Packages"), text)?;
         }
         if !self.sources.is_empty() {
-            sums += &self.index(&dists, "source", &self.source_packages(root)?)?;
+            sums += &self.index(&dists, "main/source/Sources", &self.source_packages(root)?)?;
+        }
+        for language in &self.languages {
+            let stem = format!("main/i18n/Translation-{language}");
+            sums += &self.index(&dists, &stem, &format!("Description-{language}: x\n"))?;
         }
         let key = match self.signature {
             Signature::ExpiredKey => Key::expired()?,
@@ -166,8 +173,8 @@ impl Publish {
         Ok(text)
     }
 
-    // Writes one architecture's index, or that of sources, and returns its lines for the Release file.
-    fn index(&self, dists: &Path, architecture: &str, text: &str) -> Result<String> {
+    // Writes an index and returns its lines for the Release file.
+    fn index(&self, dists: &Path, stem: &str, text: &str) -> Result<String> {
         let mut lines = String::new();
         let mut plain = vec![Compression::None];
         plain.extend(
@@ -177,10 +184,6 @@ impl Publish {
                 .filter(|one| *one != Compression::None),
         );
         for compression in plain {
-            let stem = match architecture {
-                "source" => "main/source/Sources".to_owned(),
-                _ => format!("main/binary-{architecture}/Packages"),
-            };
             let name = format!("{stem}{}", compression.suffix());
             let mut data = match (self.index, compression, self.index.expanded()) {
                 (Damage::ExpandsUnnamed(_), Compression::None, _) => continue,

@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rootless_install_tests::archive::{Publish, SUITE};
 use rootless_install_tests::base;
 use rootless_install_tests::choice::requests::Dice;
+use rootless_install_tests::mirror::Mirror;
 use rootless_install_tests::program::Outcome;
+use rootless_install_tests::real::{KEYRING, Real};
 use rootless_install_tests::synthetic::{Synthetic, package, read};
 use rootless_install_tests::{Result, scenario};
 
@@ -145,6 +147,59 @@ scenario!(
     mirror(&archive, &["--verify"])?.succeeded();
     let kept = std::fs::read_to_string(archive.work.out("mirror/mirror.json")).unwrap();
     assert!(kept.contains("one_1.0-1") && !kept.contains("one_2.0-1"));
+});
+
+scenario!(
+    /// What apt reads without being asked is there: translations of descriptions, by name and by checksum.
+    translations_are_in_it, CONFIGURE, {
+    let publish = Publish { languages: vec!["de", "en", "fr"], ..Publish::default() };
+    let archive = Synthetic::published(&publish, &[package("one")?])?;
+    for (options, languages) in [
+        (&[][..], &["en"][..]),
+        (&["--languages", "de,en,ja"], &["de", "en"]),
+        (&["--languages", "none"], &[]),
+    ] {
+        mirror(&archive, options)?.succeeded();
+        let there = archive.work.out("mirror/archive/dists").join(SUITE).join("main/i18n");
+        let mut names: Vec<String> = walk(&there)
+            .iter()
+            .filter_map(|path| Some(path.strip_prefix(&there).ok()?.display().to_string()))
+            .collect();
+        names.sort();
+        let (by_hash, named): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| name.starts_with("by-hash/"));
+        let expected: Vec<String> = languages.iter().map(|language| format!("Translation-{language}.xz")).collect();
+        assert_eq!((named, by_hash.len()), (expected, languages.len()));
+        mirror(&archive, &["--verify"])?.succeeded();
+    }
+    let plain = mirror(&archive, &[])?;
+    let source = format!("deb file:{}/archive {SUITE} main", archive.work.out("mirror").display());
+    assert!(plain.text().contains(&source), "{}", plain.text());
+    mirror(&archive, &["--languages", "../x"])?.failed_with(&["pt_BR"]);
+});
+
+scenario!(
+    /// mmdebstrap, and the apt of what it has made, install from a mirror of the real archive that is served as plain files.
+    others_install_from_it, REAL, alone, {
+    let real = Real::new()?;
+    let directory = real.work.out("mirror");
+    let source = real.mirror.url();
+    let options = format!("mirror --arch amd64 --suite trixie --variant apt --include hello,nano --keyring {KEYRING} --mirror {source} --cache");
+    let mut all: Vec<OsString> = options.split(' ').map(OsString::from).collect();
+    all.extend([real.work.path("cache").into(), directory.clone().into()]);
+    real.work.run_plain(all).end()?.succeeded();
+    let served = Mirror::of(&directory.join("debian"))?;
+    let script = format!(
+        "exec mmdebstrap --mode=unshare --variant=apt --include=hello --customize-hook='chroot \"$1\" apt-get update' \
+         --customize-hook='chroot \"$1\" apt-get install -y --no-install-recommends nano' trixie out/made.tar \
+         'deb [check-valid-until=no] {} trixie main'",
+        served.url()
+    );
+    let script = format!("cd '{}' && {script}", real.work.path("").display());
+    let made = real.work.run_plain(["--version"]).through(script).limit(Duration::from_secs(600)).end()?;
+    made.succeeded();
+    let list = std::process::Command::new("tar").arg("-tf").arg(real.work.out("made.tar")).output()?;
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(list.contains("./usr/bin/nano\n") && list.contains("./usr/bin/hello\n"), "{}", made.stderr);
 });
 
 /// How often a renewal is killed; MIRROR_KILLS says another number.
