@@ -17,7 +17,13 @@ pub(crate) struct EarlierReleases<'a> {
     archives: &'a Archives,
     keyring: &'a Keyring,
     /// From the latest back.
-    releases: Vec<(Vec<Source>, OnceLock<Result<Vec<Index>, String>>)>,
+    releases: Vec<Release>,
+}
+
+struct Release {
+    sources: Vec<Source>,
+    /// Its indexes, when they have been asked for.
+    loaded: OnceLock<Result<Vec<Index>, String>>,
 }
 
 impl<'a> EarlierReleases<'a> {
@@ -41,7 +47,10 @@ impl<'a> EarlierReleases<'a> {
             releases: all
                 .take(RELEASES)
                 .filter(|sources| !sources.is_empty())
-                .map(|sources| (sources, OnceLock::new()))
+                .map(|sources| Release {
+                    sources,
+                    loaded: OnceLock::new(),
+                })
                 .collect(),
         }
     }
@@ -52,7 +61,7 @@ impl<'a> EarlierReleases<'a> {
     /// The reason why there is none, in words.
     pub(crate) fn packages(&self, names: &[String], version: &str) -> Result<Vec<EarlierPackage>, String> {
         let mut reasons = Vec::new();
-        for (sources, loaded) in &self.releases {
+        for Release { sources, loaded } in &self.releases {
             let indexes = loaded.get_or_init(|| self.load(sources).map_err(|error| error.to_string()));
             let suites = || {
                 sources
