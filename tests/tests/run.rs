@@ -8,6 +8,7 @@ use rootless_install_tests::real::{self, Real};
 use rootless_install_tests::synthetic::package;
 use rootless_install_tests::{Result, scenario};
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 // A command in the target: options, separated by blanks, and its words.
@@ -23,6 +24,15 @@ fn of<'s>(system: &'s System, command: &str, options: &str, words: &[&str]) -> R
     all.extend([system.target.clone().into(), "--".into()]);
     all.extend(words.iter().map(OsString::from));
     system.archive.work.run_plain(all)
+}
+
+/// Runs a line of the shell in a target made of the real archive.
+fn shell_line(real: &Real, target: &Path, line: &str) -> Result<Outcome> {
+    let mut words: Vec<OsString> = ["run", "--cache"].map(OsString::from).to_vec();
+    words.push(real.work.path("cache").into());
+    words.push(target.into());
+    words.extend(["--", "sh", "-c", line].map(OsString::from));
+    real.work.run_plain(words).limit(Duration::from_secs(300)).end()
 }
 
 fn shell_script(system: &System, options: &str, script: &str) -> Result<Outcome> {
@@ -308,14 +318,7 @@ scenario!(
     let real = Real::new()?;
     let target = real.work.out("target");
     real.install("riscv64", "apt", &target).end()?.succeeded();
-    let command = |line: &str| -> Result<Outcome> {
-        let mut words: Vec<String> = ["run", "--cache"].map(str::to_owned).to_vec();
-        words.push(real.work.path("cache").display().to_string());
-        words.push(target.display().to_string());
-        words.push("--".to_owned());
-        words.extend(["sh", "-c", line].map(str::to_owned));
-        real.work.run_plain(words).limit(Duration::from_secs(300)).end()
-    };
+    let command = |line: &str| shell_line(&real, &target, line);
     let _ = said(&command("apt-get update")?, 0);
     let text = said(&command("apt-get install -y --no-install-recommends sudo && sudo --version | head -n 1 && apt-config dump APT::Architecture")?, 0);
     assert!(text.contains("Setting up sudo (") && text.contains("APT::Architecture \"riscv64\""), "{text}");
@@ -351,14 +354,7 @@ scenario!(
     let mut made: Vec<OsString> = options.split(' ').map(OsString::from).collect();
     made.extend([real::KEYRING.into(), "--mirror".into(), mirror.into(), target.clone().into()]);
     real.work.run(made).limit(Duration::from_secs(600)).end()?.succeeded();
-    let command = |line: &str| -> Result<Outcome> {
-        let mut words: Vec<String> = ["run", "--cache"].map(str::to_owned).to_vec();
-        words.push(real.work.path("cache").display().to_string());
-        words.push(target.display().to_string());
-        words.push("--".to_owned());
-        words.extend(["sh", "-c", line].map(str::to_owned));
-        real.work.run_plain(words).limit(Duration::from_secs(300)).end()
-    };
+    let command = |line: &str| shell_line(&real, &target, line);
     let _ = said(&command("sed -i 's/bookworm/trixie/' /etc/apt/sources.list")?, 0);
     let text = said(&command("python3.11 -c 'import sys, platform; print(sys.version_info[:2], platform.machine())'")?, 0);
     assert!(text.contains("(3, 11) aarch64"), "{text}");
