@@ -131,15 +131,10 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
     let flag = |name: &str| matches.get_flag(name);
     let (all, verify, prune, json) = (flag("all"), flag("verify"), flag("prune"), flag("json"));
     let native_tools = !flag("no-native-tools");
-    let languages: Vec<String> = matches
-        .get_many("languages")
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect();
+    let languages = matches.get_many::<String>("languages").into_iter().flatten();
     let languages: Vec<String> = languages
-        .into_iter()
-        .filter(|language| language != "none")
+        .filter(|language| *language != "none")
+        .cloned()
         .collect();
     let directory = PathBuf::from(matches.get_one::<OsString>("target").cloned().unwrap_or_default());
     let settings = Cli::of(matches).map(|given| given.of_directory().resolve(environment));

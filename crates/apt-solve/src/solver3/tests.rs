@@ -50,3 +50,49 @@ fn dependencies_are_the_same_where_they_are_written_the_same() {
     let [new, old] = dependencies("Depends: lib", "Pre-Depends: lib");
     assert!(new != old, "{new:?} {old:?}");
 }
+
+#[test]
+fn what_is_replaced_concerns_each_architecture_that_has_it() {
+    let text = |architecture: &str, more: &str| {
+        format!(
+            "Package: both\nVersion: 1\nArchitecture: {architecture}\n\n\
+             Package: everywhere\nVersion: 1\nArchitecture: all\nMulti-Arch: foreign\n\n{more}"
+        )
+    };
+    let tool = "Package: one\nVersion: 1\nArchitecture: riscv64\n\n\
+                Package: tool\nVersion: 1\nArchitecture: riscv64\n\
+                Replaces: both, one, everywhere, nobody, both:amd64\n\n";
+    let archs = ["riscv64", "amd64"];
+    let packages = [text("riscv64", tool), text("amd64", "")].map(|text| Packages::parse(&text).unwrap());
+    let inputs = packages
+        .iter()
+        .zip(archs)
+        .map(|(packages, architecture)| IndexInput {
+            packages,
+            suite: "new",
+            codename: "new",
+            component: "main",
+            architecture,
+            priority: DEFAULT_PRIORITY,
+        });
+    let inputs: Vec<IndexInput<'_>> = inputs.collect();
+    let universe = Universe::new(&inputs, "riscv64", &["amd64"]);
+    let marks = Marks::new(&universe, false, false);
+    let solver = Solver::new(&marks);
+    let tool = universe.slot_candidate(universe.slot("tool", 0).unwrap());
+    let keys = solver.keys(tool);
+    for (name, count) in [
+        ("both", 2),
+        ("one", 1),
+        ("everywhere", 2),
+        ("nobody", 1),
+        ("both:amd64", 1),
+    ] {
+        let key = Key::Other(format!("replaces {name}"));
+        assert_eq!(
+            keys.iter().filter(|known| **known == key).count(),
+            count,
+            "{name}"
+        );
+    }
+}
