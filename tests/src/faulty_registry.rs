@@ -38,6 +38,8 @@ pub enum Referrers {
     Unknown,
     /// As it should.
     Kept,
+    /// As it should, and no more than one on a page.
+    Paged,
     /// They are empty.
     Empty,
     /// The answer is a page for people.
@@ -269,8 +271,12 @@ fn answer(request: &Request, fault: Option<Misdeed>, state: &mut State) -> Vec<u
             Referrers::Unknown => missing(),
             Referrers::Page => reply(200, "Content-Type: text/html\r\n", b"<html></html>", has_body),
             lists => {
-                let kept = lists == Referrers::Kept;
-                reply(200, INDEX, &listed(state, last, kept), has_body)
+                let kept = lists != Referrers::Empty;
+                let query = parts.get(1).copied().unwrap_or_default();
+                let kind = query.strip_prefix("artifactType=").unwrap_or_default();
+                let kind = kind.replace("%2F", "/").replace("%2B", "+");
+                let page = if lists == Referrers::Paged { 1 } else { usize::MAX };
+                reply(200, INDEX, &listed(state, last, kept, &kind, page), has_body)
             }
         };
     }
@@ -340,21 +346,22 @@ fn answer(request: &Request, fault: Option<Misdeed>, state: &mut State) -> Vec<u
 /// Type of a list of referrers.
 const INDEX: &str = "Content-Type: application/vnd.oci.image.index.v1+json\r\n";
 
-/// Returns the list of the manifests that are attached to one.
-fn listed(state: &State, subject: &str, kept: bool) -> Vec<u8> {
+/// Returns the first page of the list of the manifests that are attached to one of all or of a type.
+fn listed(state: &State, subject: &str, kept: bool, kind: &str, page: usize) -> Vec<u8> {
     let by_digest = state
         .manifests
         .iter()
         .filter(|(name, _)| name.starts_with("sha256:"));
-    let attached = by_digest.filter_map(|(digest, (kind, text))| {
+    let attached = by_digest.filter_map(|(digest, (media, text))| {
         let manifest: serde_json::Value = serde_json::from_slice(text).ok()?;
-        (kept && manifest["subject"]["digest"] == subject).then(|| {
+        let is_asked = kind.is_empty() || manifest["artifactType"] == kind;
+        (kept && is_asked && manifest["subject"]["digest"] == subject).then(|| {
             serde_json::json!({
-                "mediaType": kind, "digest": digest, "size": text.len(), "artifactType": manifest["artifactType"],
+                "mediaType": media, "digest": digest, "size": text.len(), "artifactType": manifest["artifactType"],
             })
         })
     });
-    let manifests: Vec<serde_json::Value> = attached.collect();
+    let manifests: Vec<serde_json::Value> = attached.take(page).collect();
     let index = serde_json::json!({
         "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": manifests,
     });

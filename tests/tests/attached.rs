@@ -262,7 +262,7 @@ scenario!(
     let fault = |method, path, times, does| Fault { method, path, times, does };
     let of_tags = |registry: &FaultyRegistry| registry.requests("PUT", "/manifests/sha256-");
     // With lists no tag is made; without, and with pages for people, one is.
-    for (referrers, tags) in [(Referrers::Kept, 0), (Referrers::Unknown, 1), (Referrers::Page, 1)] {
+    for (referrers, tags) in [(Referrers::Kept, 0), (Referrers::Paged, 0), (Referrers::Unknown, 1), (Referrers::Page, 1)] {
         let registry = FaultyRegistry::with(referrers, &[])?;
         push(work, &[&source, &to(&registry)])?.succeeded();
         assert_eq!((registry.broken_rules(), of_tags(&registry)), (Vec::new(), tags), "{referrers:?}");

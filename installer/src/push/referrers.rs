@@ -21,8 +21,10 @@ const WAITS: [Duration; 3] = [
 enum List {
     /// It has all that was attached.
     Whole,
-    /// It lacks some.
+    /// It has others, and lacks some.
     Lacking,
+    /// It has none.
+    Empty,
     /// There is none that could be read as such.
     Unknown,
 }
@@ -50,7 +52,7 @@ impl Registry<'_> {
                 .iter()
                 .filter(|manifest| manifest.subject.as_deref() == Some(subject));
             let attached: Vec<&Value> = attached.map(|manifest| &manifest.described).collect();
-            match self.list(subject, &attached).await {
+            match self.list(subject, &attached, reporter).await {
                 // Whoever may write need not be allowed to read.
                 Err(PushError::Unauthorized { .. } | PushError::Refused { status: 403, .. }) => {
                     reporter.warn(&format!(
@@ -65,7 +67,12 @@ impl Registry<'_> {
     }
 
     /// Has what is attached to a subject listed. A registry without such lists gets the index that stands for one.
-    async fn list(&self, subject: &str, attached: &[&Value]) -> Result<(), PushError> {
+    async fn list(
+        &self,
+        subject: &str,
+        attached: &[&Value],
+        reporter: &dyn Reporter,
+    ) -> Result<(), PushError> {
         if let List::Whole = self.listed(subject, attached).await? {
             return Ok(());
         }
@@ -78,8 +85,17 @@ impl Registry<'_> {
         loop {
             match (self.listed(subject, attached).await?, waits.next()) {
                 (List::Whole | List::Unknown, _) => return Ok(()),
-                (List::Lacking, Some(wait)) => self.cancel.sleep(*wait)?,
+                (List::Lacking | List::Empty, Some(wait)) => self.cancel.sleep(*wait)?,
+                // It may have it on a later page.
                 (List::Lacking, None) => {
+                    reporter.warn(&format!(
+                        "the list that {} has of what is attached to {subject} begins without what was sent: \
+                         whether it has all is not checked",
+                        self.destination.registry()
+                    ));
+                    return Ok(());
+                }
+                (List::Empty, None) => {
                     return Err(self.lied(
                         &format!("what is attached to {subject}"),
                         "it has taken it, and its list of referrers lacks it",
@@ -98,34 +114,43 @@ impl Registry<'_> {
             subject.to_owned(),
         );
         let what = format!("the list of what is attached to {subject}");
-        let found = self
-            .tried(&what, || async {
-                match self.client.pull_referrers(&reference, None).await {
-                    Ok(index) => Ok(Some(index)),
-                    // A page that says so, and other answers of who does not know the request.
-                    Err(Failure::ManifestParsingError(_)) => Ok(None),
-                    Err(error) => Err(error),
-                }
-            })
-            .await;
-        let index = match found {
-            Ok(Some(index)) => index,
-            Ok(None)
-            | Err(PushError::Refused {
-                status: 400 | 404 | 405 | 406 | 410,
-                ..
-            }) => return Ok(List::Unknown),
-            Err(error) => return Err(error),
-        };
+        let mut kinds: Vec<Option<&str>> = Vec::new();
+        for one in attached {
+            let kind = one.get("artifactType").and_then(Value::as_str);
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        let mut entries = Vec::new();
+        // A list may come in pages, of which the client reads the first: one of a single type is shorter.
+        for kind in kinds {
+            let found = self
+                .tried(&what, || async {
+                    match self.client.pull_referrers(&reference, kind).await {
+                        Ok(index) => Ok(Some(index)),
+                        // A page that says so, and other answers of who does not know the request.
+                        Err(Failure::ManifestParsingError(_)) => Ok(None),
+                        Err(error) => Err(error),
+                    }
+                })
+                .await;
+            match found {
+                Ok(Some(index)) => entries.extend(index.manifests),
+                Ok(None)
+                | Err(PushError::Refused {
+                    status: 400 | 404 | 405 | 406 | 410,
+                    ..
+                }) => return Ok(List::Unknown),
+                Err(error) => return Err(error),
+            }
+        }
         let is_there = |one: &&Value| {
             let digest = one.get("digest").and_then(Value::as_str);
-            index
-                .manifests
-                .iter()
-                .any(|entry| Some(entry.digest.as_str()) == digest)
+            entries.iter().any(|entry| Some(entry.digest.as_str()) == digest)
         };
         Ok(match attached.iter().all(is_there) {
             true => List::Whole,
+            false if entries.is_empty() => List::Empty,
             false => List::Lacking,
         })
     }
