@@ -112,7 +112,7 @@ update_once() {
 # What tests use and the program does not: mmdebstrap with emulation, readers of images, and for root
 # an ordinary user.
 install_reference_tools() {
-	install_packages acl cpio skopeo umoci docker-registry grub-common qemu-utils binutils qemu-system-x86
+	install_packages acl cpio skopeo umoci docker-registry grub-common qemu-utils binutils qemu-system-x86 btrfs-progs xfsprogs
 	case $(dpkg --print-architecture) in amd64 | i386) install_packages grub-efi-amd64-bin ;; esac
 	install_packages mmdebstrap bdebstrap arch-test qemu-user-static binfmt-support fakeroot attr libcap2-bin gzip xz-utils zstd bzip2 openssl
 	if [ "$(id -u)" -eq 0 ]; then

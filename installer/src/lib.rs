@@ -21,6 +21,7 @@ pub mod dpkg;
 mod dpkg_configuration;
 mod earlier_releases;
 mod existing_target;
+pub mod external_solver;
 pub mod finished;
 pub mod hooks;
 pub mod input;

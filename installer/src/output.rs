@@ -22,6 +22,7 @@ mod fat;
 mod files;
 mod format;
 pub mod header;
+mod image;
 mod maker;
 mod sink;
 mod source;
@@ -40,6 +41,7 @@ pub use disk::{Bootloader, DiskImage, DiskOptions, RootFormat};
 pub use error::Error;
 pub use ext::Generation;
 pub use format::Format;
+pub use image::Filesystem;
 pub use sink::Sink;
 pub use source::Facts;
 
@@ -100,13 +102,13 @@ pub trait Output {
 /// Options of images; which format has which is said at each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageOptions {
-    /// Size in bytes of ext2, ext3, ext4, vfat, or of a disk; none for as much as is needed.
+    /// Size in bytes of ext2, ext3, ext4, btrfs, xfs, vfat, or of a disk; none for as much as is needed.
     pub size: Option<u64>,
     /// Bytes that are left free, where the size is not given.
     pub free: Option<u64>,
-    /// The filesystem's label: ext2, ext3, ext4, vfat, EROFS, a disk's root.
+    /// The filesystem's label: ext2, ext3, ext4, btrfs, xfs, vfat, EROFS, a disk's root.
     pub label: Option<String>,
-    /// The filesystem's UUID; none for one that the content decides: ext2, ext3, ext4, vfat, EROFS, a disk's root.
+    /// The filesystem's UUID; none for one that the content decides: ext2, ext3, ext4, btrfs, xfs, vfat, EROFS, a disk's root.
     pub uuid: Option<String>,
     /// Options of disks.
     pub disk: DiskOptions,

@@ -264,8 +264,8 @@ impl NativeTools {
 impl Settings {
     /// Returns the resolver that is asked for, or that of the suite's apt-get.
     pub fn solver(&self, universe: &Universe<'_>) -> Solver {
-        match self.solver {
-            Some(solver) => solver.in_suite(universe),
+        match &self.solver {
+            Some(solver) => solver.clone().in_suite(universe),
             None => Solver::of_suite(universe),
         }
     }

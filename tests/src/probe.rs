@@ -54,7 +54,7 @@ pub enum Need {
 }
 
 /// The programs of [`Need::Images`].
-const IMAGES: [&str; 15] = [
+const IMAGES: [&str; 19] = [
     "tar2sqfs",
     "sqfs2tar",
     "mke2fs",
@@ -70,6 +70,10 @@ const IMAGES: [&str; 15] = [
     "swaplabel",
     "qemu-img",
     "objcopy",
+    "btrfs",
+    "xfs_repair",
+    "xfs_db",
+    "grub-fstest",
 ];
 
 impl Need {

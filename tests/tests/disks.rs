@@ -277,6 +277,14 @@ scenario!(
     pack(&work, &tree, "alone.squashfs", &[])?;
     let alone = std::fs::read(work.out("alone.squashfs"))?;
     assert!(std::fs::read(&root.content)?.starts_with(&alone));
+    for format in ["btrfs", "xfs"] {
+        let disk = made(&format!("{format}.img"), &["none", "--root-format", format])?;
+        let root = part(&work, &disk, "root")?;
+        assert_eq!(root.attributes, "");
+        let name = format!("alone.{format}");
+        pack(&work, &tree, &name, &[])?;
+        assert!(std::fs::read(&root.content)?.starts_with(&std::fs::read(work.out(&name))?), "{format}");
+    }
     // GRUB.
     let disk = made("grub.img", &["grub", "--root-format", "ext2", "--kernel-options", "a;b"])?;
     let esp_part = part(&work, &disk, "esp")?;

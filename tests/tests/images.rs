@@ -160,7 +160,7 @@ scenario!(
     let copy = work.out("a-copy-with-another-name");
     let copied = work.run_plain([target.as_os_str(), copy.as_os_str()]).through("shift; exec cp -a \"$@\"");
     copied.end()?.succeeded();
-    for ending in FILES.into_iter().chain(["tar.xz", "tar.gz", "tar.zst", "cpio.gz"]) {
+    for ending in FILES.into_iter().chain(["btrfs", "xfs", "tar.xz", "tar.gz", "tar.zst", "cpio.gz"]) {
         pack(&work, &target, &format!("a.{ending}"), &[])?;
         let out = work.out(&format!("b.{ending}"));
         let words = ["pack".as_ref(), copy.as_os_str(), out.as_os_str()];

@@ -81,6 +81,14 @@ pub enum SolveError {
     /// No package is marked `Essential: yes`.
     #[error("no package for {0} is essential: these are not the indexes of a whole distribution")]
     NothingEssential(String),
+    /// A resolver that is a program of its own has not decided.
+    #[error("the solver {solver}: {said}")]
+    External {
+        /// Its name.
+        solver: String,
+        /// What it said, or what is wrong with that.
+        said: String,
+    },
     /// Not all dependencies can be met.
     #[error("{}", unsatisfiable(.request, .chain, .reason))]
     Unsatisfiable {

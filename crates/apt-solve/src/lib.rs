@@ -50,6 +50,7 @@
 //! ```
 
 mod closure;
+mod edsp;
 mod error;
 mod internal;
 mod missing;
@@ -68,6 +69,7 @@ mod universe;
 pub use closure::{Closure, best_native_version, closure, native_of_name};
 pub use deb_index::{DEFAULT_PRIORITY, IndexInput, Malformed, Packages};
 pub use deb_types::relation::{Alternatives, Relation};
+pub use edsp::Resolver;
 pub use error::SolveError;
 pub use missing::{Expected, Missing, MissingItem, choose_available};
 pub use mmdebstrap::{Mmdebstrap, NotMmdebstrap};

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A resolver of apt, by its name there (`APT::Solver`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Solver {
     /// `internal`, the one that apt always had.
     Internal {
@@ -16,11 +16,13 @@ pub enum Solver {
     },
     /// `3.0`, that of apt 3.
     Three,
+    /// A program of its own ([`Request::external`](super::Request::external)), with its name.
+    External(String),
 }
 
 /// A text that names no resolver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no solver `{0}`; apt has `internal` and `3.0`")]
+#[error("`{0}` is no name of a solver; apt has `internal`, `3.0`, and the programs in /usr/lib/apt/solvers")]
 pub struct NotSolver(String);
 
 impl Solver {
@@ -63,6 +65,7 @@ impl FromStr for Solver {
         match text {
             "internal" => Ok(Self::default()),
             "3.0" => Ok(Self::Three),
+            _ if is_name(text) => Ok(Self::External(text.to_owned())),
             _ => Err(NotSolver(text.to_owned())),
         }
     }
@@ -73,6 +76,17 @@ impl fmt::Display for Solver {
         f.write_str(match self {
             Self::Internal { .. } => "internal",
             Self::Three => "3.0",
+            Self::External(name) => name,
         })
     }
+}
+
+/// Whether a text can be the name of a program, and no path.
+fn is_name(text: &str) -> bool {
+    let has = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte);
+    text.bytes().all(has)
+        && text
+            .bytes()
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphanumeric())
 }

@@ -1,5 +1,6 @@
 //! Small archives and the choices from them.
 
+mod external;
 mod items;
 mod resolvers;
 

@@ -273,6 +273,8 @@ impl Guest {
             messages,
             said,
             peak: 0,
+            disks: Value::Null,
+            asked: false,
         };
         qemu.send(&json!({ "execute": "qmp_capabilities" }));
         Ok(qemu)
@@ -299,6 +301,10 @@ pub struct Qemu {
     messages: Receiver<Value>,
     said: PathBuf,
     peak: u64,
+    /// What the monitor has told of the disks last.
+    disks: Value,
+    /// Whether it has not answered yet.
+    asked: bool,
 }
 
 /// What the monitor has told of the guest.
@@ -327,7 +333,7 @@ impl Qemu {
                 Ok(message) => match message.get("event").and_then(Value::as_str) {
                     Some("SHUTDOWN") => return Some(Event::Halted),
                     Some("GUEST_PANICKED") => return Some(Event::Panicked),
-                    _ => {}
+                    _ => _ = self.is_of_disks(message),
                 },
                 Err(RecvTimeoutError::Timeout) => return None,
                 Err(RecvTimeoutError::Disconnected) => {
@@ -360,18 +366,45 @@ impl Qemu {
         self.peak
     }
 
-    /// Returns what the monitor tells of the disks; null where it does not answer.
-    pub fn disks(&mut self) -> Value {
+    /// Asks for what the monitor knows of the disks, which [`event`](Self::event) takes in: on machines that end qemu when they
+    /// halt it cannot be asked in the end.
+    pub fn ask_for_disks(&mut self) {
+        // One that does not read would have the pipe full in the end.
+        if std::mem::replace(&mut self.asked, true) {
+            return;
+        }
         self.send(&json!({ "execute": "query-blockstats", "id": "disks" }));
+    }
+
+    /// Whether a message tells of the disks.
+    fn is_of_disks(&mut self, message: Value) -> bool {
+        let is_answer = message.get("id").and_then(Value::as_str) == Some("disks");
+        if is_answer {
+            self.asked = false;
+            if let Some(told) = message.get("return") {
+                self.disks = told.clone();
+            }
+        }
+        is_answer
+    }
+
+    /// Returns what the monitor tells of the disks, or told last; null where it never did.
+    pub fn disks(&mut self) -> Value {
+        // What was asked before is answered first.
+        while let Ok(message) = self.messages.try_recv() {
+            self.is_of_disks(message);
+        }
+        self.ask_for_disks();
         let until = Instant::now() + PATIENCE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.messages.recv_timeout(left) {
-                Ok(message) if message.get("id").and_then(Value::as_str) == Some("disks") => {
-                    return message.get("return").cloned().unwrap_or(Value::Null);
+                Ok(message) => {
+                    if self.is_of_disks(message) {
+                        return self.disks.take();
+                    }
                 }
-                Ok(_) => {}
-                Err(_) => return Value::Null,
+                Err(_) => return self.disks.take(),
             }
         }
     }

@@ -13,6 +13,8 @@ pub use super::console::Until;
 
 /// Time between two looks at a guest.
 const STEP: Duration = Duration::from_millis(100);
+/// How often the monitor is asked for the disks.
+const ASKS: Duration = Duration::from_millis(500);
 
 /// What is waited for, and how long.
 #[derive(Clone, Debug)]
@@ -101,6 +103,7 @@ impl Watch {
         cancel: &Cancel,
     ) -> std::io::Result<Result<(), Stop>> {
         let mut news = Instant::now();
+        let mut asked = Instant::now();
         loop {
             if let Err(cancelled) = cancel.check() {
                 return Ok(Err(Stop::Cancelled(cancelled)));
@@ -108,6 +111,10 @@ impl Watch {
             let event = qemu.event(STEP);
             let ended = qemu.ended();
             qemu.peak_memory();
+            if asked.elapsed() >= ASKS {
+                qemu.ask_for_disks();
+                asked = Instant::now();
+            }
             let mut wrong = None;
             let heard = console.read(|line, whole| {
                 if whole {

@@ -214,7 +214,7 @@ pub struct Args {
     ///
     /// A directory must not exist yet or be empty; what a stopped run left beside it is
     /// removed first. An archive or an image of that name is replaced when the new one is
-    /// complete: .tar[.gz|.xz|.zst], .cpio[.gz|.xz|.zst], .squashfs, .ext2, .ext3, .ext4, .erofs,
+    /// complete: .tar[.gz|.xz|.zst], .cpio[.gz|.xz|.zst], .squashfs, .ext2, .ext3, .ext4, .btrfs, .xfs, .erofs,
     /// .oci (an archive of an OCI image), or oci:DIR, oci-archive:FILE and
     /// docker-archive:FILE, each perhaps with `:TAG` after it. `-` writes an uncompressed tar archive on standard output.
     #[arg(value_name = "TARGET")]

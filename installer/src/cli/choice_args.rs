@@ -3,17 +3,19 @@
 use clap::Args;
 
 use super::resolve::SettingsError;
+use crate::external_solver;
 use crate::settings::Settings;
-use apt_solve::{NotSolver, Solver};
+use apt_solve::Solver;
 
 /// How packages are chosen.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ChoiceArgs {
-    /// Resolver of apt that decides: internal or 3.0 [default: that of the suite's apt-get]
+    /// Resolver of apt that decides: internal, 3.0 or a program [default: that of the suite's apt-get]
     ///
-    /// Both are in apt 3; what they choose differs in few cases. As APT::Solver in --aptopt, which counts where this is not
+    /// Both are in apt 3; what they choose differs in few cases. Programs are those in /usr/lib/apt/solvers of this machine, as
+    /// aspcud. As APT::Solver in --aptopt, which counts where this is not
     /// given.
-    #[arg(long, value_name = "NAME", value_parser = solver)]
+    #[arg(long, value_name = "NAME", value_parser = external_solver::named)]
     pub solver: Option<Solver>,
 
     /// Suite that is preferred to others: its suite, codename or version
@@ -34,10 +36,6 @@ pub struct ChoiceArgs {
     /// As APT::Install-Suggests in --aptopt.
     #[arg(long)]
     pub install_suggests: bool,
-}
-
-fn solver(text: &str) -> Result<Solver, NotSolver> {
-    text.parse()
 }
 
 impl ChoiceArgs {

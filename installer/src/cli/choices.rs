@@ -4,7 +4,8 @@ use crate::customization::HostKeys;
 use crate::lint::Format;
 use crate::merge_usr::MergedUsr;
 use crate::output::{
-    Attachment, Bootloader, Compression, DiskImage, Format as Output, Generation, Layout, RootFormat,
+    Attachment, Bootloader, Compression, DiskImage, Filesystem, Format as Output, Generation, Layout,
+    RootFormat,
 };
 use crate::sbom::SbomFormat;
 use crate::settings::Mode;
@@ -252,6 +253,18 @@ const FORMS: &[Choice<Form>] = &[
         "An ext4 image (needs e2fsprogs)",
     ),
     (
+        Form::File(Output::Image(Filesystem::Btrfs)),
+        "btrfs",
+        &[],
+        "A btrfs image",
+    ),
+    (
+        Form::File(Output::Image(Filesystem::Xfs)),
+        "xfs",
+        &[],
+        "An XFS image",
+    ),
+    (
         Form::File(Output::Erofs),
         "erofs",
         &[],
@@ -311,6 +324,8 @@ pub(super) fn root_format() -> impl TypedValueParser<Value = RootFormat> {
         (RootFormat::Ext(Generation::Ext4), "ext4", &[], "ext4"),
         (RootFormat::Ext(Generation::Ext3), "ext3", &[], "ext3"),
         (RootFormat::Ext(Generation::Ext2), "ext2", &[], "ext2"),
+        (RootFormat::Image(Filesystem::Btrfs), "btrfs", &[], "btrfs"),
+        (RootFormat::Image(Filesystem::Xfs), "xfs", &[], "XFS"),
         (
             RootFormat::Erofs,
             "erofs",

@@ -22,7 +22,7 @@ pub struct ImageArgs {
     )]
     pub format: Form,
 
-    /// Size of an ext2, ext3, ext4 or vfat image, or of a disk, as 2G or 800M [default: as much as is needed]
+    /// Size of an ext2, ext3, ext4, btrfs, xfs or vfat image, or of a disk, as 2G or 800M [default: as much as is needed]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub size: Option<u64>,
 
@@ -30,7 +30,7 @@ pub struct ImageArgs {
     #[arg(long, value_name = "SIZE", value_parser = values::size, conflicts_with = "size")]
     pub free: Option<u64>,
 
-    /// Label of the filesystem: ext2, ext3, ext4, vfat, erofs, a disk's root
+    /// Label of the filesystem: ext2, ext3, ext4, btrfs, xfs, vfat, erofs, a disk's root
     #[arg(long, value_name = "LABEL")]
     pub fs_label: Option<String>,
 

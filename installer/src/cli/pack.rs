@@ -32,7 +32,7 @@ struct PackArgs {
     #[arg(value_name = "TARGET")]
     target: PathBuf,
 
-    /// What to make: NAME.tar[.gz|.xz|.zst], .cpio[.gz|.xz|.zst], .squashfs, .ext2, .ext3, .ext4, .erofs, a disk
+    /// What to make: NAME.tar[.gz|.xz|.zst], .cpio[.gz|.xz|.zst], .squashfs, .ext2, .ext3, .ext4, .btrfs, .xfs, .erofs, a disk
     /// (.img, .raw, .qcow2, .vhd, .vmdk), .oci, oci:DIR, oci-archive:FILE, docker-archive:FILE (each perhaps with `:TAG` after it), or `-`
     #[arg(value_name = "OUT")]
     out: OsString,

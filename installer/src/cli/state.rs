@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::resolve::SettingsError;
+use crate::external_solver;
 use crate::merge_usr::MergedUsr;
 use crate::package_lock::{LockError, PackageLock};
 use crate::settings::Settings;
@@ -100,8 +101,8 @@ impl StateArgs {
         settings.include.clone_from(&request.include);
         settings.install_recommends = request.recommends;
         settings.install_suggests = request.suggests;
-        let solver = request.solver.parse();
-        settings.solver = Some(solver.map_err(|error: apt_solve::NotSolver| wrong(error.to_string()))?);
+        let solver = external_solver::named(&request.solver);
+        settings.solver = Some(solver.map_err(|error| wrong(error.to_string()))?);
         settings.archives.suite.clone_from(&request.suite);
         settings.archives.lists = Some(lock.lists()?);
         settings.archives.mirrors.clone_from(&request.package_files);

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::keep;
-use super::prepare::{Chosen, Prepared, Universes, request};
+use super::prepare::{Chosen, Prepared, Universes, native_request};
 use crate::bookkeeping::Given;
 use crate::dpkg::InSession;
 use crate::hooks::moments::RunHooks;
@@ -183,7 +183,7 @@ impl CarryOut<'_, '_> {
         let system = &self.settings.system;
         let source = NativeRootSource {
             tools,
-            request: request(self.settings, tools.universe)?,
+            request: native_request(self.settings, tools.universe)?,
             merged_usr: system.merged_usr,
             sources,
             cache: &self.settings.cache,

@@ -1,6 +1,7 @@
 //! Errors of the commands.
 
 use super::run::RunError;
+use crate::external_solver::NoSolver;
 use crate::finished::FinishedError;
 use crate::hooks::moments::MomentError;
 use crate::input;
@@ -12,7 +13,7 @@ use crate::output;
 use crate::push::PushError;
 use crate::staging;
 use crate::target_spec::TargetSpec;
-use apt_solve::{NotSolver, SolveError};
+use apt_solve::SolveError;
 use deb_archive::ArchiveError;
 use script_host::SessionError;
 use script_host::sysroot::SysrootError;
@@ -34,7 +35,7 @@ pub enum Error {
     Solve(#[from] SolveError),
     /// apt's configuration names a resolver that there is not.
     #[error("APT::Solver: {0}")]
-    Solver(NotSolver),
+    Solver(NoSolver),
     /// The machine lacks what the view needs.
     #[error(transparent)]
     View(#[from] ViewError),

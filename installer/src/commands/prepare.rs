@@ -3,13 +3,15 @@
 use super::error::Error;
 use super::missing;
 use crate::archives::Archives;
+use crate::external_solver;
 use crate::local_packages::{LocalPackage, LocalSource};
 use crate::merge_usr;
 use crate::package_lock::{LockedRequest, PackageLock};
 use crate::preferences::Preferences;
 use crate::settings::{NativeTools, Settings};
 use apt_solve::{
-    Expected, IndexInput, Mmdebstrap, Pin, Plan, Request, Selection, Universe, choose, choose_available,
+    Expected, IndexInput, Mmdebstrap, Pin, Plan, Request, Selection, Solver, Universe, choose,
+    choose_available,
 };
 use deb_arch::Architecture;
 use deb_archive::{Index, Source, SourceList};
@@ -272,17 +274,32 @@ impl Chosen {
 /// # Errors
 /// `--merged-usr=no`, where packages bring /usr merged.
 pub(super) fn request(settings: &Settings, universe: &Universe<'_>) -> Result<Request, Error> {
+    let solver = settings.solver(universe);
     Ok(Request {
+        external: external_solver::resolver(&solver),
         variant: settings.variant,
         lowest_priority: settings.additions.lowest_priority,
         include: settings.include.clone(),
         suite: settings.archives.suite.clone(),
         install_recommends: settings.install_recommends,
         install_suggests: settings.install_suggests,
-        solver: settings.solver(universe),
+        solver,
         mmdebstrap: settings.imitate.unwrap_or_else(|| Mmdebstrap::of_suite(universe)),
         present: settings.present.clone(),
         assumed: merge_usr::assumed(universe, settings.system.merged_usr)?,
+    })
+}
+
+/// Returns the same request of the native packages, on which no other program is asked: the root of tools is not the result.
+pub(super) fn native_request(settings: &Settings, universe: &Universe<'_>) -> Result<Request, Error> {
+    let request = request(settings, universe)?;
+    Ok(match request.solver {
+        Solver::External(_) => Request {
+            solver: Solver::of_suite(universe),
+            external: None,
+            ..request
+        },
+        _ => request,
     })
 }
 

@@ -4,6 +4,7 @@
 use super::error::Error;
 use crate::archives::Archives;
 use crate::bookkeeping::{self, Given};
+use crate::external_solver;
 use crate::hooks::{
     Moment,
     moments::{Moments, RunHooks as _},
@@ -154,8 +155,8 @@ impl SetUp {
         if settings.locked.is_none() {
             settings.install_recommends |= own.install_recommends.unwrap_or(false);
             settings.install_suggests |= own.install_suggests.unwrap_or(false);
-            if let (None, Some(name)) = (settings.solver, &own.solver) {
-                settings.solver = Some(name.parse().map_err(Error::Solver)?);
+            if let (None, Some(name)) = (&settings.solver, &own.solver) {
+                settings.solver = Some(external_solver::named(name).map_err(Error::Solver)?);
             }
             if let Some(release) = &own.default_release {
                 settings.additions.preferences.prefer_release_by_default(release);

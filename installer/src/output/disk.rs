@@ -14,6 +14,7 @@ mod virtual_disk;
 
 use super::erofs::Erofs;
 use super::ext::{Ext, Generation};
+use super::image::Image;
 use super::maker::Maker;
 use super::squashfs::Squashfs;
 use super::{Error, ImageOptions, Output, Sink, Source, Written, fat};
@@ -195,12 +196,13 @@ impl DiskOptions {
 
 /// Whether a filesystem can be written to.
 fn is_written(format: RootFormat) -> bool {
-    matches!(format, RootFormat::Ext(_))
+    matches!(format, RootFormat::Ext(_) | RootFormat::Image(_))
 }
 
 fn writer(format: RootFormat) -> Box<dyn Output> {
     match format {
         RootFormat::Ext(generation) => Box::new(Ext(generation)),
+        RootFormat::Image(filesystem) => Box::new(Image(filesystem)),
         RootFormat::Erofs => Box::new(Erofs),
         RootFormat::Squashfs => Box::new(Squashfs),
     }
@@ -219,7 +221,7 @@ fn command_line(root: &str, format: RootFormat, more: Option<&str>) -> String {
 /// Makes the root filesystem: of what a disk's size leaves beside `others` bytes, else as large as it needs to be.
 fn make_root(source: &Source<'_>, image: &Path, others: u64) -> Result<(u64, Written), Error> {
     let format = source.options.disk.root();
-    let sized = matches!(format, RootFormat::Ext(_));
+    let sized = is_written(format);
     let given = source.options.size.map(|size| size / STEP * STEP);
     let too_small = |needed| Error::TooSmall {
         size: source.options.size.unwrap_or_default(),

@@ -2,8 +2,14 @@
 
 use super::{Error, Source};
 use rootless_install_fs::{FileType, Stat};
+use rustix::fs::{SeekFrom, seek};
 use std::collections::HashMap;
+use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+/// Least size in bytes of a file whose holes are looked for.
+const SPARSE: u64 = 1 << 16;
 
 /// All files of a target, in the order of the result.
 pub(super) struct Files {
@@ -31,6 +37,41 @@ impl Source<'_> {
         }
         Ok(Files { found, several })
     }
+
+    /// Returns the ranges of bytes in a regular file that are not in holes; the whole of a small one, and where the filesystem does not say.
+    ///
+    /// # Errors
+    /// Those of opening it.
+    pub(super) fn data(&self, path: &Path, stat: &Stat) -> Result<Vec<Range<u64>>, Error> {
+        let whole = match stat.size {
+            0 => Vec::new(),
+            size => std::iter::once(0..size).collect(),
+        };
+        if stat.size < SPARSE {
+            return Ok(whole);
+        }
+        let file = self.target.open_file(path)?;
+        Ok(data(&file, stat.size).unwrap_or(whole))
+    }
+}
+
+/// Returns the ranges of a file that are not in holes (lseek(2)).
+fn data(file: &File, size: u64) -> rustix::io::Result<Vec<Range<u64>>> {
+    let (mut ranges, mut at) = (Vec::<Range<u64>>::new(), 0);
+    while at < size {
+        let begin = match seek(file, SeekFrom::Data(at)) {
+            Ok(begin) => begin,
+            Err(rustix::io::Errno::NXIO) => break,
+            Err(errno) => return Err(errno),
+        };
+        at = seek(file, SeekFrom::Hole(begin))?.max(begin + 1).min(size);
+        match ranges.last_mut() {
+            Some(last) if last.end == begin => last.end = at,
+            _ if begin < at => ranges.push(begin..at),
+            _ => (),
+        }
+    }
+    Ok(ranges)
 }
 
 impl Files {

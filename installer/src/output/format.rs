@@ -5,6 +5,7 @@ use super::cpio::Cpio;
 use super::disk::{Disk, DiskImage, DiskOptions, RootFormat};
 use super::erofs::Erofs;
 use super::ext::{Ext, Generation};
+use super::image::{Filesystem, Image};
 use super::squashfs::Squashfs;
 use super::vfat::Vfat;
 use super::{Compression, Error, ImageOptions, Output, Sink, Source, TarOptions, Written, write_tar};
@@ -20,6 +21,8 @@ pub enum Format {
     Squashfs,
     /// An image of ext2, ext3 or ext4.
     Ext(Generation),
+    /// An image of btrfs or XFS.
+    Image(Filesystem),
     /// An EROFS image.
     Erofs,
     /// An image of FAT32, which has no owners.
@@ -48,6 +51,8 @@ const ENDINGS: &[(&str, Format)] = &[
     (".ext2", Format::Ext(Generation::Ext2)),
     (".ext3", Format::Ext(Generation::Ext3)),
     (".ext4", Format::Ext(Generation::Ext4)),
+    (".btrfs", Format::Image(Filesystem::Btrfs)),
+    (".xfs", Format::Image(Filesystem::Xfs)),
     (".erofs", Format::Erofs),
     (".img", Format::Disk(DiskImage::Raw)),
     (".raw", Format::Disk(DiskImage::Raw)),
@@ -104,6 +109,7 @@ impl Format {
             Self::Ext(Generation::Ext2) => "ext2",
             Self::Ext(Generation::Ext3) => "ext3",
             Self::Ext(Generation::Ext4) => "ext4",
+            Self::Image(filesystem) => filesystem.name(),
             Self::Erofs => "erofs",
             Self::Vfat => "vfat",
             Self::Disk(_) => "disk",
@@ -124,6 +130,7 @@ impl Format {
             Self::Cpio(compression) => Box::new(Cpio(compression)),
             Self::Squashfs => Box::new(Squashfs),
             Self::Ext(generation) => Box::new(Ext(generation)),
+            Self::Image(filesystem) => Box::new(Image(filesystem)),
             Self::Erofs => Box::new(Erofs),
             Self::Vfat => Box::new(Vfat),
             Self::Disk(image) => Box::new(Disk(image)),
@@ -158,21 +165,22 @@ impl ImageOptions {
     /// [`Error::Option`].
     pub fn check(&self, format: Format) -> Result<(), Error> {
         let disk = matches!(format, Format::Disk(_));
-        let sized = disk || matches!(format, Format::Ext(_) | Format::Vfat);
+        let sized = disk || matches!(format, Format::Ext(_) | Format::Image(_) | Format::Vfat);
         // In a disk they are those of the root filesystem.
         let filesystem = match format {
             Format::Disk(_) => match self.disk.root() {
                 RootFormat::Ext(generation) => Format::Ext(generation),
+                RootFormat::Image(filesystem) => Format::Image(filesystem),
                 RootFormat::Erofs => Format::Erofs,
                 RootFormat::Squashfs => Format::Squashfs,
             },
             format => format,
         };
-        let free = matches!(filesystem, Format::Ext(_) | Format::Vfat);
+        let free = matches!(filesystem, Format::Ext(_) | Format::Image(_) | Format::Vfat);
         let named = free || filesystem == Format::Erofs;
         let uuid = named || disk;
         let container = matches!(format, Format::Container(_));
-        let names = "ext2, ext3, ext4, vfat and erofs, also in a disk";
+        let names = "ext2, ext3, ext4, btrfs, xfs, vfat and erofs, also in a disk";
         let has_disk = self.disk != DiskOptions::default();
         let has_container = self.container != ContainerConfig::default();
         for (given, option, has, of) in [
@@ -180,13 +188,13 @@ impl ImageOptions {
                 self.size.is_some(),
                 "--size",
                 sized,
-                "ext2, ext3, ext4, vfat and disks",
+                "ext2, ext3, ext4, btrfs, xfs, vfat and disks",
             ),
             (
                 self.free.is_some(),
                 "--free",
                 free,
-                "ext2, ext3, ext4 and vfat, also in a disk",
+                "ext2, ext3, ext4, btrfs, xfs and vfat, also in a disk",
             ),
             (self.label.is_some(), "--fs-label", named, names),
             (self.uuid.is_some(), "--fs-uuid", uuid, names),
@@ -205,6 +213,7 @@ impl ImageOptions {
         let longest = match filesystem {
             Format::Vfat => 11,
             Format::Erofs => 15,
+            Format::Image(filesystem) => filesystem.longest_label(),
             _ => 16,
         };
         if self.label.as_ref().is_some_and(|label| label.len() > longest) {

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Chooses from indexes of suites with a resolver; returns names with versions, sorted, or the error's text.
-fn chosen(suites: &[(&str, &[&str])], include: &[&str], solver: Solver) -> Result<Vec<String>, String> {
+fn chosen(suites: &[(&str, &[&str])], include: &[&str], solver: &Solver) -> Result<Vec<String>, String> {
     let inputs: Vec<IndexInput<'_>> = suites
         .iter()
         .map(|(suite, lines)| input(&index(lines), suite, "riscv64"))
@@ -12,7 +12,7 @@ fn chosen(suites: &[(&str, &[&str])], include: &[&str], solver: Solver) -> Resul
     let request = Request {
         variant: Variant::Custom,
         include: include.iter().map(ToString::to_string).collect(),
-        solver,
+        solver: solver.clone(),
         ..Request::default()
     };
     let selection = choose(&universe, &request).map_err(|error| error.to_string())?;
@@ -25,7 +25,7 @@ fn chosen(suites: &[(&str, &[&str])], include: &[&str], solver: Solver) -> Resul
 const ALONE: Solver = Solver::Internal { falls_back: false };
 
 fn both(lines: &[&str], include: &[&str], expected: &[&str]) {
-    for solver in [ALONE, Solver::Three] {
+    for solver in [&ALONE, &Solver::Three] {
         let found = chosen(&[("s", lines)], include, solver).unwrap();
         assert_eq!(found, expected, "{solver}");
     }
@@ -41,7 +41,7 @@ fn an_early_choice_gives_way_to_what_provides_it_too() {
     ];
     let suites: &[(&str, &[&str])] = &[("new", new), ("old", old)];
     let expected = ["libt64=2", "other=2", "tool=1"];
-    for solver in [ALONE, Solver::Three] {
+    for solver in [&ALONE, &Solver::Three] {
         assert_eq!(
             chosen(suites, &["tool=1", "other"], solver).unwrap(),
             expected,
@@ -65,9 +65,9 @@ fn dependencies_come_from_the_suite_where_candidates_do_not_do() {
     ];
     let suites: &[(&str, &[&str])] = &[("new", new), ("old", old)];
     let expected = ["core=1", "extra=1", "top=1"];
-    assert_eq!(chosen(suites, &["top/old"], ALONE).unwrap(), expected);
+    assert_eq!(chosen(suites, &["top/old"], &ALONE).unwrap(), expected);
     // A version alone does not carry that far, for this resolver as for apt.
-    assert!(chosen(suites, &["top=1"], ALONE).is_err());
+    assert!(chosen(suites, &["top=1"], &ALONE).is_err());
 }
 
 #[test]
@@ -114,11 +114,11 @@ fn the_newer_one_is_asked_where_the_first_finds_nothing() {
     ];
     let expected = ["four=1", "middle=1", "three=1", "top=1", "two=1"];
     assert_eq!(
-        chosen(&[("s", lines)], &["top"], Solver::Three).unwrap(),
+        chosen(&[("s", lines)], &["top"], &Solver::Three).unwrap(),
         expected
     );
     assert_eq!(
-        chosen(&[("s", lines)], &["top"], Solver::default()).unwrap(),
+        chosen(&[("s", lines)], &["top"], &Solver::default()).unwrap(),
         expected
     );
 }
@@ -132,7 +132,7 @@ fn all_that_cannot_be_installed_is_told_with_what_leads_to_it() {
         "d 2",
         "fine 1",
     ];
-    let error = chosen(&[("s", lines)], &["a", "fine", "c"], Solver::default()).unwrap_err();
+    let error = chosen(&[("s", lines)], &["a", "fine", "c"], &Solver::default()).unwrap_err();
     let told: Vec<&str> = error.lines().collect();
     assert_eq!(told.len(), 2, "{error}");
     assert!(
@@ -150,18 +150,18 @@ fn all_that_cannot_be_installed_is_told_with_what_leads_to_it() {
 fn suggested_packages_come_where_they_are_asked_for() {
     let text = index(&["a 1; Suggests: b", "b 1; Recommends: c", "c 1"]);
     let universe = Universe::new(&[input(&text, "s", "riscv64")], "riscv64", &[]);
-    let count = |recommends, suggests, solver| {
+    let count = |recommends, suggests, solver: &Solver| {
         let request = Request {
             variant: Variant::Custom,
             include: vec!["a".to_owned()],
             install_recommends: recommends,
             install_suggests: suggests,
-            solver,
+            solver: solver.clone(),
             ..Request::default()
         };
         choose(&universe, &request).unwrap().packages().count()
     };
-    for solver in [ALONE, Solver::Three] {
+    for solver in [&ALONE, &Solver::Three] {
         assert_eq!(count(false, false, solver), 1, "{solver}");
         assert_eq!(count(true, false, solver), 1, "{solver}");
         assert_eq!(count(false, true, solver), 2, "{solver}");
@@ -180,8 +180,9 @@ fn the_resolver_is_that_of_the_suite() {
     assert_eq!(of("3.0.4"), Solver::default());
     assert_eq!(of("3.3.3"), Solver::Three);
     assert_eq!("3.0".parse(), Ok(Solver::Three));
-    let error = "4".parse::<Solver>().unwrap_err().to_string();
-    assert!(error.contains("`internal` and `3.0`"), "{error}");
+    assert_eq!("4".parse(), Ok(Solver::External("4".to_owned())));
+    let error = "../4".parse::<Solver>().unwrap_err().to_string();
+    assert!(error.contains("`internal`, `3.0`"), "{error}");
 }
 
 #[test]
@@ -206,7 +207,7 @@ fn a_version_or_suite_of_a_name_that_one_package_provides() {
     let first: &[&str] = &["p 1; Provides: v (= 5), w", "r 1; Provides: w", "v 1"];
     let second: &[&str] = &["q 1; Provides: v, x", "p 2"];
     let suites = &[("one", first), ("two", second)];
-    for solver in [ALONE, Solver::Three] {
+    for solver in [&ALONE, &Solver::Three] {
         for (item, expected) in [
             ("v/one", "v=1"),
             ("v/two", "q=1"),

@@ -1,6 +1,7 @@
 //! Options of disks.
 
 use super::super::ext::Generation;
+use super::super::image::Filesystem;
 
 /// Options of disks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct DiskOptions {
 pub enum RootFormat {
     /// ext2, ext3 or ext4.
     Ext(Generation),
+    /// btrfs or XFS.
+    Image(Filesystem),
     /// EROFS, read-only.
     Erofs,
     /// squashfs, read-only.
@@ -37,6 +40,7 @@ impl RootFormat {
             Self::Ext(Generation::Ext2) => "ext2",
             Self::Ext(Generation::Ext3) => "ext3",
             Self::Ext(Generation::Ext4) => "ext4",
+            Self::Image(filesystem) => filesystem.name(),
             Self::Erofs => "erofs",
             Self::Squashfs => "squashfs",
         }

@@ -3,9 +3,7 @@
 use super::super::{Error, Files, Source};
 use super::{BLOCK, Generation};
 use rootless_install_fs::{FileType, Stat};
-use rustix::fs::{SeekFrom, seek};
 use std::collections::HashMap;
-use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -18,8 +16,6 @@ pub(super) struct Need {
     pub(super) inodes: u64,
 }
 
-/// Least size in bytes of a file whose holes are looked for.
-const SPARSE: u64 = 1 << 16;
 /// Bytes of a block of a directory that entries have.
 const DIRECTORY: u64 = BLOCK - 12;
 /// Greatest length of a link's text that its inode holds.
@@ -56,11 +52,13 @@ impl Need {
 /// Returns the blocks of a file's content, and of what says where they are.
 fn blocks(generation: Generation, source: &Source<'_>, path: &Path, stat: &Stat) -> Result<u64, Error> {
     let data = match stat.meta.kind {
-        FileType::Regular if stat.size >= SPARSE => {
-            let file = source.target.open_file(path)?;
-            data(&file, stat.size).unwrap_or(stat.size).div_ceil(BLOCK)
+        FileType::Regular => {
+            let data = source.data(path, stat)?;
+            let blocks = data
+                .iter()
+                .map(|range| range.end.div_ceil(BLOCK) - range.start / BLOCK);
+            blocks.sum()
         }
-        FileType::Regular => stat.size.div_ceil(BLOCK),
         FileType::Symlink if stat.size > FAST_LINK => 1,
         _ => 0,
     };
@@ -72,19 +70,4 @@ fn blocks(generation: Generation, source: &Source<'_>, path: &Path, stat: &Stat)
         Generation::Ext2 | Generation::Ext3 => 3 + data / 512,
     };
     Ok(data + map)
-}
-
-/// Returns the number of bytes in a file that are not in holes (lseek(2)), to whole blocks.
-fn data(file: &File, size: u64) -> rustix::io::Result<u64> {
-    let (mut bytes, mut at) = (0, 0);
-    while at < size {
-        let begin = match seek(file, SeekFrom::Data(at)) {
-            Ok(begin) => begin,
-            Err(rustix::io::Errno::NXIO) => break,
-            Err(errno) => return Err(errno),
-        };
-        at = seek(file, SeekFrom::Hole(begin))?.max(begin + 1);
-        bytes += at.next_multiple_of(BLOCK) - begin / BLOCK * BLOCK;
-    }
-    Ok(bytes)
 }
