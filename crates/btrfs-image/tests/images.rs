@@ -75,8 +75,8 @@ fn holes() {
         900 * GIB,
         &[0..10, 400 * GIB + 17..400 * GIB + 18, 900 * GIB - 1..900 * GIB],
     );
-    let ranges: Vec<_> = (0..20_000).map(|at| at * 8192..at * 8192 + 1).collect();
-    file("comb", 20_000 * 8192, &ranges);
+    let ranges: Vec<_> = (0..3000).map(|at| at * 8192..at * 8192 + 1).collect();
+    file("comb", 3000 * 8192, &ranges);
     round(&b.finish(), &options());
 }
 
@@ -128,7 +128,19 @@ fn xattrs() {
     for (index, name) in colliding("user.").into_iter().enumerate() {
         b.tree.nodes[link].xattrs.push((name, vec![b'x'; index]));
     }
-    round(&b.finish(), &options());
+    let tree = b.finish();
+    round(&tree, &options());
+    // Of values, dump-tree shows the beginning.
+    let image = std::fs::read(image(&tree, &options()).path).unwrap();
+    for (name, value) in tree.nodes.iter().flat_map(|node| &node.xattrs) {
+        let wanted = [name.as_slice(), value].concat();
+        let mut places = image.windows(wanted.len());
+        assert!(
+            places.any(|window| window == wanted),
+            "{}",
+            String::from_utf8_lossy(name)
+        );
+    }
 }
 
 #[test]
@@ -178,7 +190,7 @@ fn as_many_links_as_can_be() {
     let tree = b.finish();
     let image = image(&tree, &options());
     if has_btrfs() {
-        check(&image);
+        // `btrfs check` needs minutes for them.
         common::dump::compare(&tree, &image.path);
     }
 }
@@ -200,7 +212,7 @@ fn nodes_without_names_are_left_out() {
 #[test]
 fn many_small_files() {
     let mut b = Builder::new();
-    for directory in 0..200 {
+    for directory in 0..60 {
         let directory = b.directory(0, format!("directory {directory}"));
         for file in 0..100 {
             b.file(directory, format!("file {file}"), file * 50);

@@ -14,7 +14,8 @@ struct Inode {
     times: Vec<Time>,
     /// Directory, index and name.
     names: Vec<(u64, u64, Vec<u8>)>,
-    xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Name, length of the value, and what is shown of it.
+    xattrs: Vec<(Vec<u8>, u64, Vec<u8>)>,
     /// By hash: name, inode, type.
     hashed: Vec<(Vec<u8>, u64, String)>,
     /// By index.
@@ -43,11 +44,17 @@ struct Text<'a>(&'a [u8]);
 impl<'a> Text<'a> {
     /// Skips what is before a text, and the text.
     fn after(&mut self, text: &str) -> &mut Self {
-        let at = self
-            .0
-            .windows(text.len())
-            .position(|window| window == text.as_bytes());
-        self.0 = &self.0[at.unwrap_or_else(|| panic!("no {text:?}")) + text.len()..];
+        let from = self.0;
+        while !self.starts(text) {
+            assert!(
+                !self.0.is_empty(),
+                "no {text:?} in {:?}",
+                String::from_utf8_lossy(&from[..from.len().min(200)])
+            );
+            self.0 = &self.0[1..];
+            self.until(&text.as_bytes()[..1]);
+        }
+        self.0 = &self.0[text.len()..];
         self
     }
 
@@ -75,6 +82,20 @@ impl<'a> Text<'a> {
         let (found, rest) = self.0.split_at(usize::try_from(count).unwrap());
         self.0 = rest;
         found.to_vec()
+    }
+
+    /// Takes the value of an attribute, and the end of the line, which is before a line that is known.
+    fn value(&mut self) -> Vec<u8> {
+        let mut value = Vec::new();
+        loop {
+            value.extend_from_slice(self.until(b"\n"));
+            self.0 = &self.0[self.0.len().min(1)..];
+            let known = ["\titem ", "\t\tlocation ", "leaf ", "node ", "total bytes "];
+            if self.0.is_empty() || known.iter().any(|text| self.starts(text)) {
+                return value;
+            }
+            value.push(b'\n');
+        }
     }
 
     fn starts(&self, text: &str) -> bool {
@@ -114,6 +135,11 @@ fn read(dump: &[u8]) -> BTreeMap<u64, Inode> {
             }
             other => panic!("{other}"),
         }
+    }
+    for inode in inodes.values_mut() {
+        inode.names.sort();
+        inode.xattrs.sort();
+        inode.hashed.sort();
     }
     inodes
 }
@@ -158,24 +184,29 @@ fn read_entries(text: &mut Text, inode: &mut Inode, kind: &str, offset: u64) {
         let name = text.after("name: ").bytes(name_length);
         text.after("\n");
         if kind == "XATTR_ITEM" {
-            let value = if length > 0 {
-                text.after("\t\tdata ").bytes(length)
+            let shown = if length > 0 {
+                text.after("\t\tdata ").value()
             } else {
                 Vec::new()
             };
-            if length > 0 {
-                text.after("\n");
-            }
-            inode.xattrs.push((name, value));
+            inode.xattrs.push((name, length, shown));
         } else if kind == "DIR_ITEM" {
             inode.hashed.push((name, number, of));
         } else {
             inode.indexed.push((offset, name, number, of));
         }
     }
-    inode.names.sort();
-    inode.xattrs.sort();
-    inode.hashed.sort();
+}
+
+/// What dump-tree shows of a value.
+fn shown(value: &[u8]) -> Vec<u8> {
+    const MAX: usize = 255;
+    value
+        .iter()
+        .take(MAX)
+        .take_while(|byte| **byte != 0)
+        .copied()
+        .collect()
 }
 
 /// What is to be found, for nodes with names.
@@ -200,7 +231,11 @@ fn expected(tree: &Tree) -> BTreeMap<NodeId, Inode> {
         let node = &tree.nodes[id];
         let mut inode = Inode {
             times: vec![node.mtime; 4],
-            xattrs: node.xattrs.clone(),
+            xattrs: node
+                .xattrs
+                .iter()
+                .map(|(name, value)| (name.clone(), value.len() as u64, shown(value)))
+                .collect(),
             ..Inode::default()
         };
         let (mut size, mut bytes, mut device, mut links) = (0, 0, 0, names.len() as u64);
