@@ -23,7 +23,7 @@ const METADATA_MAX: u64 = 256 * MIB;
 /// Least bytes of the chunk of the chunk tree. To make a chunk, the kernel wants 384 KiB free in it.
 const SYSTEM_MIN: u64 = 2 * MIB;
 /// Bytes that are in no chunk at least: the kernel makes chunks of a tenth of the device, also in so small a place.
-const UNALLOCATED: u64 = 8 * MIB;
+const UNALLOCATED: u64 = 4 * MIB;
 /// Most bytes of an image with chunks for all of it.
 const IMAGE_MAX: u64 = 1 << 50;
 /// Most bytes of one extent of data (`BTRFS_MAX_EXTENT_SIZE`).

@@ -16,6 +16,8 @@ use crate::tree::{Packing, Planned, Shape};
 /// Bytes of metadata that are free for changes besides the kernel's reserve. Where it has less than 4 MiB beyond its reserve,
 /// statfs(2) tells of no free space at all.
 const METADATA_ROOM: u64 = 16 * MIB;
+/// Bytes of data that are free besides. What is in no chunk the kernel takes for metadata first, if that is filled by 80 percent.
+const DATA_ROOM: u64 = 4 * MIB;
 /// Most bytes of the kernel's reserve, which has the size of the trees that any change concerns.
 const RESERVE_MAX: u64 = 512 * MIB;
 /// Bytes of data that are to be free for one byte of metadata that is.
@@ -85,7 +87,10 @@ impl Plan {
         let free = if options.size.is_some() { 0 } else { options.free };
         let data_used = data_bytes(tree, names);
         let mut amounts = Amounts {
-            data: data_used.checked_add(free).ok_or_else(too_large)?,
+            data: data_used
+                .checked_add(free)
+                .and_then(|data| data.checked_add(DATA_ROOM))
+                .ok_or_else(too_large)?,
             data_used,
             metadata: 0,
             metadata_used: 0,

@@ -19,8 +19,8 @@ use crate::tree::{Output, Planned, Root, Writer};
 /// Writes a btrfs image of a tree, and returns its size in bytes.
 ///
 /// `image` is a new, empty regular file, open for reading and writing; holes of it stay holes. Without [`Options::size`] it has whole
-/// mebibytes: chunks for what there is, [`Options::free`] bytes for data, 16 MiB for changes of metadata and 8 MiB in no chunk; with a
-/// size, which is rounded down to 4096 bytes, all the rest is in no chunk, for the kernel to use. A node without a name in a directory
+/// mebibytes: chunks for what there is, [`Options::free`] bytes and 4 MiB for data, 16 MiB and more for changes of metadata, and 4 MiB in no
+/// chunk; with a size, which is rounded down to 4096 bytes, all the rest is in no chunk, for the kernel to use. A node without a name in a directory
 /// is left out. `step` is called for each file, and for each mebibyte that is written; what it returns may end the writing.
 ///
 /// # Errors

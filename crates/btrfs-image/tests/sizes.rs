@@ -12,7 +12,7 @@ const MIB: u64 = 1 << 20;
 fn some_tree() -> Tree {
     let mut b = Builder::new();
     let directory = b.directory(0, "directory");
-    b.file(directory, "file", 20 * MIB + 5);
+    b.file(directory, "file", 3 * MIB + 5);
     b.file(directory, "small", 5);
     b.finish()
 }
@@ -80,7 +80,8 @@ fn free_space() {
     let least = image(&tree, &options()).size;
     for free in [1, 100 * MIB, 3 << 30, 300 << 30] {
         let image = image(&tree, &Options { free, ..options() });
-        assert!(image.size >= least + free, "{free}");
+        // What is there without may be up to a mebibyte more than it has to be.
+        assert!(image.size + MIB > least + free, "{free}");
         if has_btrfs() {
             check(&image);
             compare(&tree, &image);
@@ -218,7 +219,7 @@ fn steps_end_the_writing() {
         (written, steps)
     };
     let (written, steps) = write(u32::MAX);
-    assert!(written.is_ok() && steps > 24, "{steps}");
+    assert!(written.is_ok() && steps > 7, "{steps}");
     for limit in 0..steps {
         assert!(matches!(write(limit).0, Err(Error::Write(_))), "{limit}");
     }
