@@ -2,11 +2,12 @@
 //!
 //! They are made twice: to count, and to be written.
 
-use image_tree::{Error, Kind, Node, NodeId, Time, Tree};
+use image_tree::{Error, Kind, Node, NodeId, Tree};
 
 use crate::format::{
     FIRST_INODE, Fields, GENERATION, ITEM_MAX, Key, SECTOR, file_type, item, name_hash, reference_hash,
 };
+use crate::inode::{Inode, device, mode_of, put_dir_item, type_of};
 use crate::layout::{Piece, Space};
 use crate::names::{Name, Names, unfit};
 use crate::sectors;
@@ -22,8 +23,6 @@ const FIRST_INDEX: u64 = 2;
 /// Extents within the tree, and elsewhere.
 const EXTENT_INLINE: u8 = 0;
 const EXTENT_REGULAR: u8 = 1;
-/// Bits of the minor number in a device's number.
-const MINOR_BITS: u32 = 20;
 
 /// Data of a file in one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,46 +57,6 @@ pub(crate) fn is_inline(size: u64) -> bool {
     size <= INLINE_MAX
 }
 
-/// An inode's item, of the one transaction and with one time.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Inode {
-    pub(crate) size: u64,
-    pub(crate) bytes: u64,
-    pub(crate) links: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) mode: u32,
-    pub(crate) device: u64,
-    pub(crate) flags: u64,
-    pub(crate) time: Time,
-}
-
-impl Inode {
-    pub(crate) fn put(&self, fields: &mut Fields) {
-        /// Block group, which nobody uses; position in a log of changes; what is kept for later.
-        const UNUSED: (u64, u64, usize) = (0, 0, 32);
-        fields.u64(GENERATION).u64(GENERATION);
-        fields.u64(self.size).u64(self.bytes).u64(UNUSED.0);
-        fields.u32(self.links).u32(self.uid).u32(self.gid).u32(self.mode);
-        fields
-            .u64(self.device)
-            .u64(self.flags)
-            .u64(UNUSED.1)
-            .zeros(UNUSED.2);
-        // Access, change of the inode, change of the content, birth.
-        for _ in 0..4 {
-            fields.time(self.time);
-        }
-    }
-}
-
-/// Puts a directory's item, also that of an extended attribute.
-pub(crate) fn put_dir_item(fields: &mut Fields, location: Key, kind: u8, name: &[u8], value: &[u8]) {
-    fields.key(location).u64(GENERATION);
-    fields.u16(value.len() as u16).u16(name.len() as u16).u8(kind);
-    fields.bytes(name).bytes(value);
-}
-
 /// Makes all items of the tree of files.
 pub(crate) fn items(tree: &Tree, names: &Names, space: Space, sink: &mut dyn Sink) -> Result<(), Error> {
     let mut maker = Maker {
@@ -126,20 +85,16 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn node(&mut self, id: NodeId, node: &Node) -> Result<(), Error> {
-        let (kind, size, bytes, device) = match &node.kind {
-            Kind::Regular { size, data } if data.is_empty() => (mode::REGULAR, *size, 0, 0),
-            Kind::Regular { size, .. } if is_inline(*size) => (mode::REGULAR, *size, *size, 0),
-            Kind::Regular { size, data } => (mode::REGULAR, *size, sectors::bytes(data), 0),
+        let (size, bytes) = match &node.kind {
+            Kind::Regular { size, data } if is_inline(*size) && !data.is_empty() => (*size, *size),
+            Kind::Regular { size, data } => (*size, sectors::bytes(data)),
             Kind::Directory { entries } => {
                 // Each name is there twice, by hash and by position.
                 let names: usize = entries.iter().map(|(name, _)| 2 * name.len()).sum();
-                (mode::DIRECTORY, names as u64, 0, 0)
+                (names as u64, 0)
             }
-            Kind::Symlink(text) => (mode::SYMLINK, text.len() as u64, text.len() as u64, 0),
-            Kind::CharDevice { major, minor } => (mode::CHAR_DEVICE, 0, 0, device(*major, *minor)),
-            Kind::BlockDevice { major, minor } => (mode::BLOCK_DEVICE, 0, 0, device(*major, *minor)),
-            Kind::Fifo => (mode::FIFO, 0, 0, 0),
-            Kind::Socket => (mode::SOCKET, 0, 0, 0),
+            Kind::Symlink(text) => (text.len() as u64, text.len() as u64),
+            _ => (0, 0),
         };
         let links = match node.kind {
             Kind::Directory { .. } => 1,
@@ -151,8 +106,8 @@ impl Maker<'_> {
             links,
             uid: node.uid,
             gid: node.gid,
-            mode: kind | node.mode,
-            device,
+            mode: mode_of(&node.kind) | node.mode,
+            device: device(&node.kind),
             flags: 0,
             time: node.mtime,
         };
@@ -269,15 +224,11 @@ impl Maker<'_> {
     }
 
     fn entry(&mut self, name: &[u8], child: NodeId) {
-        let kind = match self.tree.nodes.get(child).map(|node| &node.kind) {
-            Some(Kind::Regular { .. }) | None => file_type::REGULAR,
-            Some(Kind::Directory { .. }) => file_type::DIRECTORY,
-            Some(Kind::Symlink(_)) => file_type::SYMLINK,
-            Some(Kind::CharDevice { .. }) => file_type::CHAR_DEVICE,
-            Some(Kind::BlockDevice { .. }) => file_type::BLOCK_DEVICE,
-            Some(Kind::Fifo) => file_type::FIFO,
-            Some(Kind::Socket) => file_type::SOCKET,
-        };
+        let kind = self
+            .tree
+            .nodes
+            .get(child)
+            .map_or(file_type::REGULAR, |node| type_of(&node.kind));
         let location = Key::new(inode(child), item::INODE, 0);
         put_dir_item(&mut self.fields, location, kind, name, &[]);
     }
@@ -330,20 +281,4 @@ fn text(tree: &Tree, name: Name) -> &[u8] {
         Some(Kind::Directory { entries }) => entries.get(name.entry).map_or(&[], |entry| &entry.0),
         _ => &[],
     }
-}
-
-/// The number of a device as the kernel has it in memory and writes it; that of system calls has the bits elsewhere.
-fn device(major: u32, minor: u32) -> u64 {
-    u64::from(major) << MINOR_BITS | u64::from(minor)
-}
-
-/// Kinds of files in modes.
-pub(crate) mod mode {
-    pub(crate) const FIFO: u32 = 0o010_000;
-    pub(crate) const CHAR_DEVICE: u32 = 0o020_000;
-    pub(crate) const DIRECTORY: u32 = 0o040_000;
-    pub(crate) const BLOCK_DEVICE: u32 = 0o060_000;
-    pub(crate) const REGULAR: u32 = 0o100_000;
-    pub(crate) const SYMLINK: u32 = 0o120_000;
-    pub(crate) const SOCKET: u32 = 0o140_000;
 }

@@ -14,6 +14,7 @@
 mod extents;
 mod files;
 mod format;
+mod inode;
 mod layout;
 mod names;
 mod plan;

@@ -2,11 +2,11 @@
 
 use image_tree::{Options, Time};
 
-use crate::files::{Inode, mode, put_dir_item};
 use crate::format::{
     CHUNK_OBJECT, DEVICE, DEVICES_OBJECT, FIRST_INODE, Fields, GENERATION, Key, NODE_SIZE, ROOT_TREE_DIR,
     SECTOR, STRIPE, derive_uuid, file_type, item, name_hash, tree_id,
 };
+use crate::inode::{Inode, mode, put_dir_item};
 use crate::layout::{Chunk, Layout};
 use crate::tree::Root;
 
