@@ -53,17 +53,9 @@ pub(crate) struct Leaves<'a> {
 impl<'a> Leaves<'a> {
     /// Division of attributes that are sorted by their hashes.
     pub(crate) fn of(list: &'a [Attribute]) -> Self {
-        let mut leaves = Vec::new();
-        let (mut first, mut used) = (0, LEAF_HEADER);
-        for (index, attribute) in list.iter().enumerate() {
-            let size = LEAF_ENTRY + name_size(attribute);
-            if used + size > BLOCK {
-                leaves.push(first..index);
-                (first, used) = (index, LEAF_HEADER);
-            }
-            used += size;
-        }
-        leaves.push(first..list.len());
+        let hashes: Vec<u32> = list.iter().map(|attribute| attribute.hash).collect();
+        let size = |index: usize| LEAF_ENTRY + name_size(&list[index]);
+        let leaves = hashed::divide(&hashes, size, BLOCK - LEAF_HEADER);
         Self {
             list,
             inner: hashed::inner_blocks(leaves.len()),

@@ -102,13 +102,26 @@ impl Attributes {
             if value.len() > MAX_VALUE {
                 return Err(why("has more than 65536 bytes"));
             }
-            list.push(Attribute {
+            let attribute = Attribute {
                 hash: hash(own_name),
                 flags,
                 name: own_name.to_vec(),
                 value,
-            });
+            };
+            list.push((attribute, name.starts_with(b"system.")));
         }
+        // XFS lists an access control list under both names: they are one attribute.
+        let lists: Vec<Vec<u8>> = list
+            .iter()
+            .filter(|(_, is_list)| *is_list)
+            .map(|(a, _): &(Attribute, bool)| a.name.clone())
+            .collect();
+        let repeated = |a: &Attribute| a.flags == ROOT && lists.contains(&a.name);
+        let mut list: Vec<Attribute> = list
+            .into_iter()
+            .filter(|(a, is_list)| *is_list || !repeated(a))
+            .map(|(a, _)| a)
+            .collect();
         list.sort_by(|a, b| (a.hash, &a.name, a.flags).cmp(&(b.hash, &b.name, b.flags)));
         let twice = list
             .windows(2)

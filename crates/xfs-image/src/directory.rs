@@ -6,6 +6,7 @@ use image_tree::Kind;
 
 use crate::directory_blocks::{self as blocks, Entry, Item};
 use crate::format::{BLOCK, Place, Record};
+use crate::hashed::hash;
 
 /// Bytes of the header in an inode without the parent's number.
 const SHORT_HEADER: usize = 2;
@@ -36,18 +37,19 @@ pub(crate) enum Layout {
 }
 
 impl Layout {
-    /// How a directory is stored whose names have these lengths, of which so many bytes can be in the inode.
-    pub(crate) fn of(names: impl Iterator<Item = usize> + Clone, wide: bool, room: usize) -> Self {
+    /// How a directory with these names is stored, of which so many bytes can be in the inode.
+    pub(crate) fn of<'a>(names: impl Iterator<Item = &'a [u8]> + Clone, wide: bool, room: usize) -> Self {
         let number = if wide { WIDE } else { NARROW };
-        let entries = names.clone().map(|name| SHORT_ENTRY + name + number);
+        let entries = names.clone().map(|name| SHORT_ENTRY + name.len() + number);
         let short = SHORT_HEADER + number + entries.sum::<usize>();
         if short <= room {
             return Self::Short(short);
         }
-        let count = names.clone().count() + 2;
+        let names = [b".".as_slice(), b".."].into_iter().chain(names);
+        let count = names.clone().count();
         let mut filler = blocks::Filler::new();
-        for length in [1, 2].into_iter().chain(names) {
-            filler.place(length);
+        for name in names.clone() {
+            filler.place(name.len());
         }
         if filler.used() + blocks::index_in_block(count) <= BLOCK && filler.blocks() == 1 {
             return Self::Block;
@@ -56,9 +58,11 @@ impl Layout {
         if blocks::leaf_size(count, data) <= BLOCK {
             return Self::Leaf(data);
         }
+        let mut hashes: Vec<u32> = names.map(hash).collect();
+        hashes.sort_unstable();
         Self::Tree {
             data,
-            index: blocks::index_blocks(count),
+            index: blocks::index_blocks(&hashes),
             free: blocks::free_blocks(data),
         }
     }

@@ -1,6 +1,6 @@
 //! Blocks of directories.
 
-use crate::format::{BLOCK, NO_LSN, Place, Record, parts};
+use crate::format::{BLOCK, NO_LSN, Place, Record};
 use crate::hashed::{self, hash, siblings};
 
 /// Block of the fork that the index begins with, at 32 GiB, and the first list of free bytes, at 64 GiB.
@@ -102,9 +102,9 @@ pub(crate) fn leaf_size(entries: usize, data: usize) -> usize {
     HEADER + entries * HASH + data * BEST + LEAF_TAIL
 }
 
-/// Blocks of the index if it is a tree.
-pub(crate) fn index_blocks(entries: usize) -> usize {
-    let leaves = entries.div_ceil(INNER_LEAF_ENTRIES);
+/// Blocks of the index if it is a tree, for the sorted hashes of all names.
+pub(crate) fn index_blocks(hashes: &[u32]) -> usize {
+    let leaves = hashed::divide(hashes, |_| 1, INNER_LEAF_ENTRIES).len();
     leaves + hashed::inner_blocks(leaves)
 }
 
@@ -155,19 +155,19 @@ pub(crate) fn leaf(entries: &[Entry], best: &[u16], place: &Place) -> Vec<u8> {
 /// The index of a large directory: the tree's root, the blocks below it, the leaves.
 pub(crate) fn index(entries: &[Entry], place: impl Fn(usize) -> Place) -> Vec<Vec<u8>> {
     let hashes = hashes(entries);
-    let leaves: Vec<_> = parts(hashes.len(), INNER_LEAF_ENTRIES)
-        .map(|part| &hashes[part])
-        .collect();
-    let greatest: Vec<u32> = leaves
-        .iter()
-        .filter_map(|leaf| leaf.last())
-        .map(|(hash, _)| *hash)
-        .collect();
+    let only: Vec<u32> = hashes.iter().map(|(hash, _)| *hash).collect();
+    let leaves = hashed::divide(&only, |_| 1, INNER_LEAF_ENTRIES);
+    let greatest: Vec<u32> = leaves.iter().map(|leaf| only[leaf.end - 1]).collect();
     let mut blocks = hashed::inner(&greatest, INDEX, &place);
     let above = blocks.len();
     for (number, leaf) in leaves.iter().enumerate() {
         let siblings = siblings(INDEX + above as u32, leaves.len(), number);
-        let block = index_block(INNER_LEAF_MAGIC, leaf, siblings, &place(above + number));
+        let block = index_block(
+            INNER_LEAF_MAGIC,
+            &hashes[leaf.clone()],
+            siblings,
+            &place(above + number),
+        );
         blocks.push(block.sealed(BLOCK, hashed::CHECKSUM_AT));
     }
     blocks

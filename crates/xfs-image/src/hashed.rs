@@ -1,5 +1,7 @@
 //! Blocks that are sorted by the hashes of names: what directories and attributes have in common.
 
+use std::ops::Range;
+
 use crate::format::{BLOCK, NO_LSN, Place, Record, levels, parts};
 
 /// Offset of their checksum.
@@ -24,6 +26,34 @@ pub(crate) fn hash(name: &[u8]) -> u32 {
 /// Bytes, each 7 bits further up than the next.
 fn sevens(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |sum, byte| sum << 7 ^ u32::from(*byte))
+}
+
+/// Divides entries with sorted hashes into leaves of at most so much. Those of the same hash stay together where they can: xfs_repair takes
+/// them for damage if two leaves have them.
+pub(crate) fn divide(hashes: &[u32], size: impl Fn(usize) -> usize, room: usize) -> Vec<Range<usize>> {
+    let mut leaves = Vec::new();
+    let (mut first, mut used) = (0, 0);
+    // First of those with the hash of the entry at hand.
+    let mut same = 0;
+    for (index, hash) in hashes.iter().enumerate() {
+        if index > 0 && hashes[index - 1] != *hash {
+            same = index;
+        }
+        if used + size(index) > room {
+            let end = if same > first { same } else { index };
+            leaves.push(first..end);
+            used = (end..index).map(&size).sum();
+            first = end;
+            // What stays together may leave no room for the entry.
+            if used + size(index) > room && first < index {
+                leaves.push(first..index);
+                (first, used) = (index, 0);
+            }
+        }
+        used += size(index);
+    }
+    leaves.push(first..hashes.len());
+    leaves
 }
 
 /// Numbers of blocks of a tree with so many leaves, level by level from the leaves up.

@@ -45,7 +45,7 @@ impl Body {
         let (runs, layout, local) = match &node.kind {
             Kind::Regular { data, .. } => (fork::runs(data), None, None),
             Kind::Directory { entries } => {
-                let layout = Layout::of(entries.iter().map(|(name, _)| name.len()), wide, room);
+                let layout = Layout::of(entries.iter().map(|(name, _)| name.as_slice()), wide, room);
                 let local = match layout {
                     Layout::Short(bytes) => Some(bytes),
                     _ => None,

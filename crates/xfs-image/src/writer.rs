@@ -195,7 +195,10 @@ impl<'a> Writer<'a> {
         let leaves = body.attributes.leaves();
         let pieces = self.take(leaves.blocks())?;
         let made = self.make(&pieces, owner, |places| leaves.make(places));
-        Ok((fork::extents(std::slice::from_ref(&(0..leaves.blocks())), &pieces), made))
+        Ok((
+            fork::extents(std::slice::from_ref(&(0..leaves.blocks())), &pieces),
+            made,
+        ))
     }
 
     /// Stores extents in so many bytes of an inode; blocks that they need are written and counted.
