@@ -20,8 +20,8 @@ const LOG_BLOCKS: (u64, u64) = (10 * MIB, 64 * MIB);
 const SMALL_LOG_PART: u64 = 16;
 /// Part of a large filesystem that its log is, as mkfs.xfs has it.
 const LARGE_LOG_PART: u64 = 2048;
-/// Blocks of the largest log: somewhat less than the 2 GiB of the format.
-const MAX_LOG_BLOCKS: u64 = 2040 * MIB;
+/// Blocks of the largest log that the kernel takes: 10 MiB less than 2 GiB.
+const MAX_LOG_BLOCKS: u64 = 2038 * MIB;
 /// The kernel keeps this part, but not more than this many blocks, from users when it mounts.
 const KERNEL_RESERVE: (u64, u64) = (20, 8192);
 /// Blocks that each group may lose: its headers, trees and free list, the alignment of inodes, extents that are divided because it ends,
