@@ -83,7 +83,7 @@ fn too_small() {
     assert_eq!(write(&tree, &image, &options()).unwrap(), least);
     check("least", &tree, &sized(least), |_, size| assert_eq!(size, least));
     assert!(
-        matches!(write(&tree, &image, &sized(least - 4096)), Err(Error::TooSmall { needed, .. }) if needed == least)
+        matches!(write(&tree, &image, &sized(least - (1 << 20))), Err(Error::TooSmall { needed, .. }) if needed == least)
     );
 }
 

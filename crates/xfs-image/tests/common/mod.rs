@@ -13,6 +13,7 @@ use image_tree::{Contents, Error, Kind, Node, NodeId, Options, Time, Tree};
 pub(crate) const UUID: [u8; 16] = *b"0123456789abcdef";
 
 /// A tree that grows.
+#[derive(Clone)]
 pub(crate) struct Files(pub(crate) Tree);
 
 impl Files {
