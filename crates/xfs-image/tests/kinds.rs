@@ -238,7 +238,7 @@ fn holes() {
     files.add(
         0,
         "far",
-        sparse(i64::MAX as u64, vec![(1 << 62) - 7..(1 << 62) + 5000]),
+        sparse(i64::MAX as u64, [(1 << 62) - 7..(1 << 62) + 5000].to_vec()),
     );
     let tree = files.tree();
     check("holes", &tree, &options(), |image, _| {

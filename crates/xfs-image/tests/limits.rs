@@ -112,7 +112,7 @@ fn what_does_not_fit() {
             major: 1 << 14,
             minor: 0,
         },
-        sparse(10, vec![0..11]),
+        sparse(10, std::iter::once(0..11).collect()),
         sparse(10, vec![5..6, 1..2]),
         sparse(10, std::iter::once(3..3).collect()),
         sparse(1 << 63, Vec::new()),

@@ -77,7 +77,7 @@ pub(crate) fn directory() -> Kind {
 
 /// A file without holes.
 pub(crate) fn file(size: u64) -> Kind {
-    sparse(size, if size > 0 { vec![0..size] } else { Vec::new() })
+    sparse(size, (size > 0).then_some(0..size).into_iter().collect())
 }
 
 pub(crate) fn sparse(size: u64, data: Vec<Range<u64>>) -> Kind {
