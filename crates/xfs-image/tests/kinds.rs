@@ -238,7 +238,10 @@ fn holes() {
     files.add(
         0,
         "far",
-        sparse(i64::MAX as u64, [(1 << 62) - 7..(1 << 62) + 5000].to_vec()),
+        sparse(
+            i64::MAX as u64,
+            std::iter::once((1 << 62) - 7..(1 << 62) + 5000).collect(),
+        ),
     );
     let tree = files.tree();
     check("holes", &tree, &options(), |image, _| {
