@@ -49,6 +49,9 @@ fn compare(
     let mut compared = 0;
     for (path, facts) in &entries(tar)? {
         let path = path.trim_end_matches('/');
+        if path == "var" || path == "var/hole" {
+            continue;
+        }
         let odd = path.starts_with("odd/") && path != "odd/large";
         // One of the many is enough; odd names are in the tests of the crates.
         if odd || path == "." || (path.contains("many/file") && !path.ends_with("01234")) {
@@ -87,8 +90,6 @@ fn compare(
 
 /// Returns the content of a file as GRUB reads the image.
 fn by_grub(image: &Path, path: &str) -> Tested<Vec<u8>> {
-    // A backslash takes the meaning of what follows.
-    let path = path.replace('\\', "\\\\");
     Ok(told("grub-fstest", &[&image, &"cat", &path])?)
 }
 
@@ -152,7 +153,7 @@ fn inodes_of_btrfs(image: &Path) -> Tested<BTreeMap<String, Inode>> {
 
 /// What `xfs_db` prints of the inode of a path.
 fn inode_of_xfs(image: &Path, path: &str) -> Tested<Inode> {
-    let find = format!("path \"/{path}\"");
+    let find = format!("path /{path}");
     let printed = text("xfs_db", &[&"-r", &"-c", &find, &"-c", &"print", &image])?;
     let field = |name: &str| {
         let value = printed
@@ -184,6 +185,7 @@ scenario!(
     btrfs_and_xfs_say_the_same, IMAGES_GRUB, {
     let work = Workplace::new()?;
     let target = filled::target(&work, "t")?;
+    std::fs::File::create(target.join("var/hole"))?.set_len(500_000_000)?;
     for ending in ["tar", "btrfs", "xfs"] {
         pack(&work, &target, &format!("i.{ending}"), &[])?;
     }
@@ -204,11 +206,10 @@ scenario!(
     compare(&tar, |path| inode_of_xfs(&xfs, path), |path| by_grub(&xfs, path))?;
     let ping = text("xfs_db", &[&"-r", &"-c", &"path /usr/bin/ping", &"-c", &"print", &xfs])?;
     assert!(ping.contains("capability") && ping.contains("secure = 1") || ping.contains(".secure"), "{ping}");
-    // 20 MB of holes take no room.
-    for (image, most) in [(&btrfs, 16 << 20), (&xfs, 48 << 20)] {
-        use std::os::unix::fs::MetadataExt as _;
-        let taken = std::fs::metadata(image)?.blocks() * 512;
-        assert!(taken < most, "{}: {taken}", image.display());
+    // Holes take no room, neither in the filesystem nor in its file.
+    for image in [&btrfs, &xfs] {
+        let size = std::fs::metadata(image)?.len();
+        assert!(size < 300_000_000, "{}: {size}", image.display());
     }
 });
 

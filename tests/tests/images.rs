@@ -207,7 +207,7 @@ scenario!(
         (["--oci-user", "x", "x.ext4"], "container images"),
         (["--oci-env", "x", "x.oci"], "NAME=VALUE"),
         (["--size", "much", "x.ext4"], "2G"),
-        (["--format", "xfs", "x.img"], "xfs"),
+        (["--format", "f2fs", "x.img"], "xfs"),
         (["--format", "auto", "x"], "says no format"),
     ] {
         let [option, value, name] = words;
