@@ -4,6 +4,9 @@
 
 mod common;
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
 use common::{Builder, Pattern, check, compare, has_btrfs, image, node, options, try_image};
 use image_tree::{Error, Kind, Options, Time, Tree};
 
@@ -104,12 +107,33 @@ fn data_around_a_copy_of_the_superblock() {
     let image = image(&tree, &options());
     if has_btrfs() {
         check(&image);
-        common::btrfs(&["inspect-internal", "dump-super", "-a"], &image.path, &[]);
+        common::btrfs(&["check", "--readonly", "--super", "1"], &image.path, &[]);
         let out = image.directory.path().join("out");
         std::fs::create_dir(&out).unwrap();
         common::btrfs(&["restore"], &image.path, &[&out]);
         let wanted = Pattern::content(2, 50 * MIB, std::slice::from_ref(&(0..50 * MIB)));
         assert!(std::fs::read(out.join("b")).unwrap() == wanted);
+    }
+}
+
+#[test]
+fn either_copy_of_metadata_does() {
+    if !has_btrfs() {
+        return;
+    }
+    for copy in 0..2 {
+        let tree = some_tree();
+        let image = image(&tree, &options());
+        let dump = common::btrfs(&["inspect-internal", "dump-tree", "-t", "3"], &image.path, &[]);
+        let dump = String::from_utf8(dump).unwrap();
+        let (_, metadata) = dump.split_once("METADATA|DUP").unwrap();
+        let (_, place) = metadata
+            .split_once(&format!("stripe {copy} devid 1 offset "))
+            .unwrap();
+        let place = place.lines().next().unwrap().parse().unwrap();
+        let file = File::options().write(true).open(&image.path).unwrap();
+        file.write_all_at(&[0x55; 1 << 20], place).unwrap();
+        common::dump::compare(&tree, &image.path);
     }
 }
 
