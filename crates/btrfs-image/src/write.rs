@@ -27,7 +27,7 @@ use crate::tree::{Output, Planned, Root, Writer};
 /// - [`Error::Unfit`] where btrfs cannot hold a node, or the tree is none: names, numbers, times and ranges beyond what they may be, more
 ///   than 65535 names of a file, extended attributes over 16228 bytes with their name. The label (255 bytes, no 0) has the root's path.
 /// - [`Error::TooSmall`] where the size does not do.
-/// - [`Error::Read`] with what `contents` says, [`Error::Write`] with what `image` or `step` says, or for an image over 1 PiB.
+/// - [`Error::Read`] with what `contents` says, [`Error::Write`] with what `image` or `step` says, or for chunks of more than 16 TiB.
 pub fn write(
     tree: &Tree,
     contents: &mut dyn Contents,
