@@ -25,7 +25,7 @@ const SYSTEM_MIN: u64 = 2 * MIB;
 /// Bytes that are in no chunk at least: the kernel makes chunks of a tenth of the device, also in so small a place.
 const UNALLOCATED: u64 = 4 * MIB;
 /// Most bytes of an image with chunks for all of it.
-const IMAGE_MAX: u64 = 1 << 50;
+const IMAGE_MAX: u64 = 1 << 44;
 /// Most bytes of one extent of data (`BTRFS_MAX_EXTENT_SIZE`).
 const EXTENT_MAX: u64 = 128 * MIB;
 

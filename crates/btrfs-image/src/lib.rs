@@ -5,7 +5,7 @@
 //!
 //! An image is one device of one subvolume, with nodes of 16 KiB and sectors of 4 KiB, CRC-32C, metadata in two copies (DUP) and data in
 //! one, without compression. Its features are mixed backreferences, big metadata, extended inode references, skinny metadata, no holes and
-//! a valid tree of free space: Linux 5.10 and later mount it, and what is older than 4.5 does not write to it. All items are of transaction
+//! a valid tree of free space: Linux 5.10 and 6.18 mount it and write to it; what is older than 4.5 only reads. All items are of transaction
 //! 1. Inodes have numbers from 256 on, in the order of nodes; access, change and birth have the time of the last modification.
 //!
 //! Source: the BTRFS documentation, "On-disk Format" and "Trees"; for what it leaves open, images of mkfs.btrfs 6.2 as

@@ -18,16 +18,17 @@ use crate::tree::{Output, Planned, Root, Writer};
 
 /// Writes a btrfs image of a tree, and returns its size in bytes.
 ///
-/// `image` is a new, empty regular file, open for reading and writing; holes of it stay holes. Without [`Options::size`] it has whole
-/// mebibytes: chunks for what there is, [`Options::free`] bytes and 4 MiB for data, 16 MiB and more for changes of metadata, and 4 MiB in no
-/// chunk; with a size, which is rounded down to 4096 bytes, all the rest is in no chunk, for the kernel to use. A node without a name in a directory
-/// is left out. `step` is called for each file, and for each mebibyte that is written; what it returns may end the writing.
+/// `image` is a new, empty regular file, open for reading and writing. Without [`Options::size`] its size is a whole number of mebibytes:
+/// chunks for what there is, [`Options::free`] bytes and 4 MiB for data, 16 MiB and more for changes of metadata (each byte of metadata is
+/// there twice), and 4 MiB in no chunk; that are 47 MiB for an empty directory. A size is rounded down to 4096 bytes, and all that is over
+/// is in no chunk, for the kernel to use. A node without a name in a directory is left out. `step` is called for each file, and for each
+/// mebibyte that is written; its error ends the writing.
 ///
 /// # Errors
 /// - [`Error::Unfit`] where btrfs cannot hold a node, or the tree is none: names, numbers, times and ranges beyond what they may be, more
 ///   than 65535 names of a file, extended attributes over 16228 bytes with their name. The label (255 bytes, no 0) has the root's path.
 /// - [`Error::TooSmall`] where the size does not do.
-/// - [`Error::Read`] with what `contents` says, [`Error::Write`] with what `image` or `step` says, or for an image over 1 PiB.
+/// - [`Error::Read`] with what `contents` says, [`Error::Write`] with what `image` or `step` says, or for chunks of more than 16 TiB.
 pub fn write(
     tree: &Tree,
     contents: &mut dyn Contents,

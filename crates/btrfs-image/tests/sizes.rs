@@ -4,8 +4,12 @@
 
 mod common;
 
-use common::{Builder, Pattern, check, compare, has_btrfs, image, node, options, try_image};
-use image_tree::{Error, Kind, Options, Time, Tree};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use common::{Builder, Pattern, Random, check, compare, has_btrfs, image, node, options, try_image};
+use image_tree::{Contents, Error, Kind, NodeId, Options, Time, Tree};
 
 const MIB: u64 = 1 << 20;
 
@@ -104,12 +108,33 @@ fn data_around_a_copy_of_the_superblock() {
     let image = image(&tree, &options());
     if has_btrfs() {
         check(&image);
-        common::btrfs(&["inspect-internal", "dump-super", "-a"], &image.path, &[]);
+        common::btrfs(&["check", "--readonly", "--super", "1"], &image.path, &[]);
         let out = image.directory.path().join("out");
         std::fs::create_dir(&out).unwrap();
         common::btrfs(&["restore"], &image.path, &[&out]);
         let wanted = Pattern::content(2, 50 * MIB, std::slice::from_ref(&(0..50 * MIB)));
         assert!(std::fs::read(out.join("b")).unwrap() == wanted);
+    }
+}
+
+#[test]
+fn either_copy_of_metadata_does() {
+    if !has_btrfs() {
+        return;
+    }
+    for copy in 0..2 {
+        let tree = some_tree();
+        let image = image(&tree, &options());
+        let dump = common::btrfs(&["inspect-internal", "dump-tree", "-t", "3"], &image.path, &[]);
+        let dump = String::from_utf8(dump).unwrap();
+        let (_, metadata) = dump.split_once("METADATA|DUP").unwrap();
+        let (_, place) = metadata
+            .split_once(&format!("stripe {copy} devid 1 offset "))
+            .unwrap();
+        let place = place.lines().next().unwrap().parse().unwrap();
+        let file = File::options().write(true).open(&image.path).unwrap();
+        file.write_all_at(&[0x55; 1 << 20], place).unwrap();
+        common::dump::compare(&tree, &image.path);
     }
 }
 
@@ -222,5 +247,81 @@ fn steps_end_the_writing() {
     assert!(written.is_ok() && steps > 7, "{steps}");
     for limit in 0..steps {
         assert!(matches!(write(limit).0, Err(Error::Write(_))), "{limit}");
+    }
+}
+
+/// Whatever a tree says, it is an image or an error.
+#[test]
+fn senseless_trees() {
+    struct Zeros;
+    impl Contents for Zeros {
+        fn read(&mut self, _: NodeId, _: u64, _: &mut [u8]) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut random = Random(1);
+    let mut written = 0;
+    for _ in 0..500 {
+        let nodes = (0..1 + random.below(5)).map(|index| {
+            let kind = match random.below(6) {
+                _ if index == 0 && random.below(20) > 0 => senseless_directory(&mut random),
+                0 | 1 => senseless_directory(&mut random),
+                2 => Kind::Symlink(vec![random.below(3) as u8; random.below(3) as usize]),
+                3 => Kind::CharDevice {
+                    major: random.next() as u32 >> random.below(32),
+                    minor: 0,
+                },
+                4 => Kind::Fifo,
+                _ => {
+                    let mut number = || random.0.rotate_left(7) >> random.below(64);
+                    let size = number();
+                    let data = (0..number() % 3).map(|_| number()..number()).collect();
+                    Kind::Regular { size, data }
+                }
+            };
+            node(kind)
+        });
+        let tree = Tree {
+            nodes: nodes.collect(),
+        };
+        let file = tempfile::tempfile().unwrap();
+        let mut left = 100;
+        let mut step = || {
+            left -= 1;
+            if left == 0 {
+                Err(io::Error::other("enough"))
+            } else {
+                Ok(())
+            }
+        };
+        written += u32::from(btrfs_image::write(&tree, &mut Zeros, &file, &options(), &mut step).is_ok());
+    }
+    assert!(written > 20, "{written}");
+}
+
+fn senseless_directory(random: &mut Random) -> Kind {
+    let entries = (0..random.below(4)).map(|index| {
+        let name = vec![b'a' + index as u8; 1 + random.below(40) as usize * random.below(10) as usize];
+        (name, random.below(6) as NodeId)
+    });
+    Kind::Directory {
+        entries: entries.collect(),
+    }
+}
+
+#[test]
+fn content_that_cannot_be_read() {
+    struct Broken;
+    impl Contents for Broken {
+        fn read(&mut self, _: NodeId, _: u64, _: &mut [u8]) -> io::Result<()> {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+    }
+    for size in [5, 5000] {
+        let mut b = Builder::new();
+        b.file(0, "file", size);
+        let file = tempfile::tempfile().unwrap();
+        let error = btrfs_image::write(&b.finish(), &mut Broken, &file, &options(), &mut || Ok(())).err();
+        assert!(matches!(error, Some(Error::Read(_))), "{error:?}");
     }
 }
