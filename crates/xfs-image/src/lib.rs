@@ -55,7 +55,7 @@ use crate::writer::Writer;
 /// # Errors
 /// - [`Error::Unfit`]: the tree is not as [`Tree`] says; or a name is longer than 255 bytes, a symbolic link longer than 1023, an attribute's
 ///   value than 65,536, the label than 12; an attribute is in another namespace than `user`, `trusted` and `security` and is no access control
-///   list; a device number has more than 14 and 18 bits; a time is outside December 1901 to July 2486.
+///   list, or such a list is malformed or empty; a device number has more than 14 and 18 bits; a time is outside December 1901 to July 2486.
 /// - [`Error::TooSmall`]: the size in the options does not suffice.
 /// - [`Error::Read`], [`Error::Write`]: content could not be read; the image could not be written, or a step failed.
 pub fn write(
