@@ -91,31 +91,21 @@ impl Attributes {
         let mut list = Vec::new();
         for (name, value) in &node.xattrs {
             let why = |why: &str| format!("its attribute {} {why}", String::from_utf8_lossy(name));
-            let (flags, own_name, value) = match name.as_slice() {
-                name if LISTS.iter().any(|(_, stored)| *stored == name) => {
-                    // XFS shows the superuser what it stores besides the list itself.
-                    let list = LISTS
-                        .iter()
-                        .find(|(_, stored)| *stored == name)
-                        .map(|(list, _)| *list);
-                    if node.xattrs.iter().any(|(name, _)| Some(name.as_slice()) == list) {
-                        continue;
-                    }
-                    return Err(why("is the form of XFS of a list that is not there"));
+            if let Some((list, _)) = LISTS.iter().find(|(_, stored)| name == stored) {
+                // XFS shows the superuser what it stores besides the list itself.
+                if node.xattrs.iter().any(|(name, _)| name == list) {
+                    continue;
                 }
-                name => match LISTS.iter().find(|(list, _)| *list == name) {
-                    Some((_, stored)) => {
-                        let value = access_list(value).ok_or_else(|| why("is no access control list"))?;
-                        let stored = namespace(stored).map_or(*stored, |(_, name)| name);
-                        (ROOT, stored, value)
-                    }
-                    None => {
-                        let (flags, name) =
-                            namespace(name).ok_or_else(|| why("is in no namespace of XFS"))?;
-                        (flags, name, value.clone())
-                    }
-                },
+                return Err(why("is the form of XFS of a list that is not there"));
+            }
+            let (stored, value) = match LISTS.iter().find(|(list, _)| name == list) {
+                Some((_, stored)) => {
+                    let value = access_list(value).ok_or_else(|| why("is no access control list"))?;
+                    (*stored, value)
+                }
+                None => (name.as_slice(), value.clone()),
             };
+            let (flags, own_name) = namespace(stored).ok_or_else(|| why("is in no namespace of XFS"))?;
             if own_name.is_empty() || own_name.len() > MAX_NAME || own_name.contains(&0) {
                 return Err(why("has a name that is too short, too long or has a zero byte"));
             }
