@@ -9,9 +9,11 @@ use crate::hashed::hash;
 /// Namespaces, as flags of an attribute: that of users has none.
 const ROOT: u8 = 1 << 1;
 const SECURE: u8 = 1 << 2;
-/// Names that access control lists have among the attributes of `trusted`.
-const ACCESS_LIST: &[u8] = b"SGI_ACL_FILE";
-const DEFAULT_LIST: &[u8] = b"SGI_ACL_DEFAULT";
+/// Names of access control lists, each with that of the attribute that they are stored as.
+const LISTS: [(&[u8], &[u8]); 2] = [
+    (b"system.posix_acl_access", b"trusted.SGI_ACL_FILE"),
+    (b"system.posix_acl_default", b"trusted.SGI_ACL_DEFAULT"),
+];
 /// Version of the lists of system calls, and bytes of it and of an entry.
 const LIST_VERSION: u32 = 2;
 const LIST_HEADER: usize = 4;
@@ -21,6 +23,9 @@ const LIST_ENTRIES: usize = (MAX_VALUE - 4) / 12;
 /// Tags of entries that are of a named user or group; others have no number.
 const NAMED: [u16; 2] = [0x02, 0x08];
 const NO_NUMBER: u32 = u32::MAX;
+/// Tags of all entries, and permission bits.
+const TAGS: [u16; 6] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20];
+const PERMISSIONS: u16 = 7;
 const MAX_NAME: usize = 255;
 const MAX_VALUE: usize = 65536;
 
@@ -85,43 +90,35 @@ impl Attributes {
     pub(crate) fn of(node: &Node) -> Result<Self, String> {
         let mut list = Vec::new();
         for (name, value) in &node.xattrs {
-            let lossy = || String::from_utf8_lossy(name).into_owned();
-            let why = |why: &str| format!("its attribute {} {why}", lossy());
-            let (flags, own_name, value) = match name.as_slice() {
-                b"system.posix_acl_access" => (ROOT, ACCESS_LIST, access_list(value)),
-                b"system.posix_acl_default" => (ROOT, DEFAULT_LIST, access_list(value)),
-                name => {
-                    let (flags, name) = namespace(name).ok_or_else(|| why("is in no namespace of XFS"))?;
-                    (flags, name, Some(value.clone()))
+            let why = |why: &str| format!("its attribute {} {why}", String::from_utf8_lossy(name));
+            if let Some((list, _)) = LISTS.iter().find(|(_, stored)| name == stored) {
+                // XFS shows the superuser what it stores besides the list itself.
+                if node.xattrs.iter().any(|(name, _)| name == list) {
+                    continue;
                 }
+                return Err(why("is the form of XFS of a list that is not there"));
+            }
+            let (stored, value) = match LISTS.iter().find(|(list, _)| name == list) {
+                Some((_, stored)) => {
+                    let value = access_list(value).ok_or_else(|| why("is no access control list"))?;
+                    (*stored, value)
+                }
+                None => (name.as_slice(), value.clone()),
             };
-            let value = value.ok_or_else(|| why("is no access control list"))?;
+            let (flags, own_name) = namespace(stored).ok_or_else(|| why("is in no namespace of XFS"))?;
             if own_name.is_empty() || own_name.len() > MAX_NAME || own_name.contains(&0) {
                 return Err(why("has a name that is too short, too long or has a zero byte"));
             }
             if value.len() > MAX_VALUE {
                 return Err(why("has more than 65536 bytes"));
             }
-            let attribute = Attribute {
+            list.push(Attribute {
                 hash: hash(own_name),
                 flags,
                 name: own_name.to_vec(),
                 value,
-            };
-            list.push((attribute, name.starts_with(b"system.")));
+            });
         }
-        // XFS lists an access control list under both names: they are one attribute.
-        let lists: Vec<Vec<u8>> = list
-            .iter()
-            .filter(|(_, is_list)| *is_list)
-            .map(|(a, _): &(Attribute, bool)| a.name.clone())
-            .collect();
-        let repeated = |a: &Attribute| a.flags == ROOT && lists.contains(&a.name);
-        let mut list: Vec<Attribute> = list
-            .into_iter()
-            .filter(|(a, is_list)| *is_list || !repeated(a))
-            .map(|(a, _)| a)
-            .collect();
         list.sort_by(|a, b| (a.hash, &a.name, a.flags).cmp(&(b.hash, &b.name, b.flags)));
         let twice = list
             .windows(2)
@@ -202,7 +199,8 @@ fn namespace(name: &[u8]) -> Option<(u8, &[u8])> {
 fn access_list(value: &[u8]) -> Option<Vec<u8>> {
     let (version, entries) = value.split_at_checked(LIST_HEADER)?;
     let count = entries.len() / LIST_ENTRY;
-    if version != LIST_VERSION.to_le_bytes() || entries.len() % LIST_ENTRY != 0 || count > LIST_ENTRIES {
+    let fits = (1..=LIST_ENTRIES).contains(&count) && entries.len().is_multiple_of(LIST_ENTRY);
+    if version != LIST_VERSION.to_le_bytes() || !fits {
         return None;
     }
     let mut list = Record::default();
@@ -211,6 +209,9 @@ fn access_list(value: &[u8]) -> Option<Vec<u8>> {
         let tag = u16::from_le_bytes([entry[0], entry[1]]);
         let permissions = u16::from_le_bytes([entry[2], entry[3]]);
         let number = u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]);
+        if !TAGS.contains(&tag) || permissions > PERMISSIONS {
+            return None;
+        }
         list.u32(tag.into());
         list.u32(if NAMED.contains(&tag) { number } else { NO_NUMBER });
         list.u16(permissions).u16(0);

@@ -8,6 +8,9 @@
 //!
 //! As everything is known before, it is laid out in order: each allocation group has its headers, then its share of the inodes, then
 //! its share of content and metadata, and its free blocks at the end. Files are in one extent unless they have holes or a group ends.
+//!
+//! Names may have the same hash. If there are more of them in a directory than a block of its index holds, 504, or more attributes of a file
+//! than a block, Linux finds all of them, but xfs_repair takes the index for damaged; it does so too where Linux itself has written it.
 
 mod allocate;
 mod attribute_blocks;
@@ -50,12 +53,13 @@ use crate::writer::Writer;
 /// many bytes, rounded down to 4096. There are four allocation groups, two below 64 MiB and more from 4 TiB on. The log has 10 MiB, from 160
 /// MiB on a sixteenth, at most 64 MiB, and from 128 GiB on a 2048th of the image.
 ///
-/// Blocks that are all zeros or free are holes of the file. `step` is called for each node and each MiB at least; its error ends the writing.
+/// Linux asks for a log of 847 blocks of such an image (917 if groups have 1 TiB) and takes images below 32 MiB, but mkfs.xfs makes no group
+/// below 16 MiB. Free blocks and holes of files are holes of the image. `step` is called for each node and each MiB at least; its error ends the writing.
 ///
 /// # Errors
 /// - [`Error::Unfit`]: the tree is not as [`Tree`] says; or a name is longer than 255 bytes, a symbolic link longer than 1023, an attribute's
 ///   value than 65,536, the label than 12; an attribute is in another namespace than `user`, `trusted` and `security` and is no access control
-///   list; a device number has more than 14 and 18 bits; a time is outside December 1901 to July 2486.
+///   list, or such a list is malformed or empty; a device number has more than 14 and 18 bits; a time is outside December 1901 to July 2486.
 /// - [`Error::TooSmall`]: the size in the options does not suffice.
 /// - [`Error::Read`], [`Error::Write`]: content could not be read; the image could not be written, or a step failed.
 pub fn write(

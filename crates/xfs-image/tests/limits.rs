@@ -127,6 +127,8 @@ fn what_does_not_fit() {
         ("user.", 1),
         ("system.other", 1),
         ("system.posix_acl_access", 3),
+        ("system.posix_acl_access", 12),
+        ("trusted.SGI_ACL_FILE", 4),
         ("user.large", 65_537),
     ] {
         let mut files = Files::new();
