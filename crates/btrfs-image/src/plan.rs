@@ -75,7 +75,7 @@ impl Trees {
 
 impl Plan {
     /// # Errors
-    /// Those of [`crate::write`], but for reading and writing.
+    /// Those of [`crate::write()`], but for reading and writing.
     pub(crate) fn new(
         tree: &Tree,
         names: &Names,
