@@ -97,7 +97,9 @@ pub fn main(words: &[OsString], environment: &Environment, style: Style) -> Exit
 /// Failure of the command.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("there is no place for the cache: neither XDG_CACHE_HOME nor HOME is set")]
+    #[error(
+        "there is no place for the cache: neither XDG_CACHE_HOME nor HOME is set, and passwd(5) has no home directory of the user"
+    )]
     NoCache,
     #[error("there is no cache at {0}")]
     Missing(PathBuf),

@@ -2,7 +2,7 @@
 //!
 //! | variable | use |
 //! |---|---|
-//! | `XDG_CACHE_HOME`, `HOME` | where the cache is, without `--cache` |
+//! | `XDG_CACHE_HOME`, `HOME` | where the cache is, without `--cache`; the home directory of passwd(5) where neither is set |
 //! | `SOURCE_DATE_EPOCH` | times of the result are not later than this |
 //! | `TMPDIR` | where the work directory is when the target is `-` |
 //! | `LC_ALL`, `LC_CTYPE`, `LANG` | messages are in ASCII where these do not name UTF-8 |
@@ -10,6 +10,7 @@
 //! | `REGISTRY_AUTH_FILE`, `XDG_RUNTIME_DIR`, `DOCKER_CONFIG`, `HOME` | users and passwords of registries, for `push` |
 //! | `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy` | as usual, for downloads |
 
+use nix::unistd::{User, getuid};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use task_progress::Style;
 pub struct Environment {
     /// `XDG_CACHE_HOME`.
     pub xdg_cache_home: Option<OsString>,
-    /// `HOME`.
+    /// `HOME`, else what passwd(5) says of the user.
     pub home: Option<OsString>,
     /// `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<OsString>,
@@ -47,7 +48,7 @@ impl Environment {
         let get = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
             xdg_cache_home: get("XDG_CACHE_HOME"),
-            home: get("HOME"),
+            home: get("HOME").or_else(home_of_user),
             source_date_epoch: get("SOURCE_DATE_EPOCH"),
             tmpdir: get("TMPDIR"),
             no_color: get("NO_COLOR"),
@@ -60,7 +61,7 @@ impl Environment {
     }
 
     /// Returns `rootless-install` in the user's cache directory (XDG Base Directory Specification: a relative
-    /// `XDG_CACHE_HOME` is ignored); none where neither `XDG_CACHE_HOME` nor `HOME` is set.
+    /// `XDG_CACHE_HOME` is ignored); none where neither that nor a home directory is known.
     pub fn cache(&self) -> Option<PathBuf> {
         let absolute = |value: &Option<OsString>| {
             value
@@ -96,9 +97,21 @@ impl Environment {
     }
 }
 
+/// Returns the home directory that the machine knows of the user: callers clear the environment (`env -i`).
+fn home_of_user() -> Option<OsString> {
+    let user = User::from_uid(getuid()).ok()??;
+    Some(user.dir.into_os_string()).filter(|home| !home.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_machine_knows_a_home() {
+        let of_machine = home_of_user().map(PathBuf::from);
+        assert!(of_machine.is_none_or(|home| home.is_absolute()));
+    }
 
     #[test]
     fn cache_follows_xdg() {

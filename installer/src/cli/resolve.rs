@@ -32,7 +32,9 @@ pub enum SettingsError {
     #[error("--default-release: the name of the suite is empty")]
     NoRelease,
     /// There is no default cache directory.
-    #[error("there is no place for the cache: neither XDG_CACHE_HOME nor HOME is set")]
+    #[error(
+        "there is no place for the cache: neither XDG_CACHE_HOME nor HOME is set, and passwd(5) has no home directory of the user"
+    )]
     NoCache,
     /// A path is relative, and the current directory does not exist any more.
     #[error("cannot find the current directory")]
