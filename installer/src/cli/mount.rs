@@ -22,7 +22,7 @@ use task_progress::{Style, Verbosity};
 Examples:
   rootless-install mount target/ mnt/ && ls -l mnt/etc/shadow; rootless-install umount mnt/
   rootless-install mount --read-only target/ mnt/
-  rootless-install mount target/ mnt/ -- mkfs.btrfs --rootdir mnt/ disk.btrfs")]
+  rootless-install mount target/ mnt/ -- genisoimage -R -o target.iso mnt/")]
 struct MountArgs {
     /// The target's directory
     #[arg(value_name = "TARGET")]

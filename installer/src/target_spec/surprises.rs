@@ -43,8 +43,6 @@ const OTHER_FORMATS: &[(&str, &str)] = &[
     (".sqsh", ".squashfs"),
     (".sfs", ".squashfs"),
     (".snap", ".squashfs"),
-    (".btrfs", ".ext4"),
-    (".xfs", ".ext4"),
     (".f2fs", ".ext4"),
     (".cramfs", ".squashfs"),
     (".romfs", ".squashfs"),

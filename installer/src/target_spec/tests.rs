@@ -84,7 +84,7 @@ fn surprises_are_refused_with_the_nearest() {
         ("a.tar.gzz", "a.tar.gz"),
         ("d.tar/a.tar.q", "d.tar/a.tar.zst"),
         ("a.sfs", "give a.squashfs,"),
-        ("disk.btrfs", "give disk.ext4,"),
+        ("disk.f2fs", "give disk.ext4,"),
         ("rootfs.cpio.lz4", "give rootfs.cpio.zst,"),
         ("disk.img.xz", "give disk.img,"),
         ("disk.image", "give disk.img,"),
