@@ -141,7 +141,7 @@ scenario!(
         ("install", "rootless-install TARGET"),
         ("docker://x", "`docker:` is no kind of target"),
         ("disk.vdi", "disk.qcow2"),
-        ("disk.btrfs", "disk.ext4"),
+        ("disk.f2fs", "disk.ext4"),
         ("rootfs.cpio.lz4", "rootfs.cpio.zst"),
         ("pakc", "rootless-install pack"),
         ("y.tz2", "y.tar.xz"),
