@@ -173,6 +173,7 @@ impl Installation<'_, '_> {
         }
         if self.given.skip.covers("cleanup/apt/lists") {
             self.write_lists()?;
+            self.forget_lists_mark()?;
         }
         self.finish()?;
         Ok(deferred)

@@ -144,6 +144,17 @@ impl Installation<'_, '_> {
         Ok(bookkeeping::make_directory(self.target, &mark.to_string_lossy())?)
     }
 
+    /// Removes the mark that lists were written, for a target that keeps them: apt's own directory of that name belongs to
+    /// `_apt`, and is made by an update in the target only.
+    pub(super) fn forget_lists_mark(&self) -> Result<()> {
+        let mark = Path::new(bookkeeping::LISTS).join("auxfiles");
+        let own = self.target.stat(&mark).is_ok_and(|stat| stat.meta.uid == 0);
+        if own && self.target.read_dir(&mark)?.is_empty() {
+            self.target.remove_dir(&mark)?;
+        }
+        Ok(())
+    }
+
     /// Runs the user's hooks of a moment, and takes in what they have changed of dpkg's database.
     fn run_hooks(
         &self,
