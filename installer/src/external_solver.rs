@@ -1,7 +1,7 @@
 //! Programs that choose packages for apt, by its External Dependency Solver Protocol (apt.conf(5), `Dir::Bin::Solvers`).
 
 use crate::sys;
-use apt_solve::{Resolver, Solver};
+use apt_solve::{External, Resolver, Solver};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -35,27 +35,25 @@ pub struct NoSolver {
 /// # Errors
 /// [`NoSolver`] where that is none of apt's and no program.
 pub fn named(name: &str) -> Result<Solver, NoSolver> {
+    if let Ok(own) = name.parse() {
+        return Ok(own);
+    }
     let none = || NoSolver {
         name: name.to_owned(),
         has: programs(),
     };
-    let solver: Solver = name.parse().map_err(|_| none())?;
-    match &solver {
-        Solver::External(_) if resolver(&solver).is_none() => Err(none()),
-        _ => Ok(solver),
+    // A name, and no path.
+    if name.is_empty() || name.starts_with('.') || name.contains('/') {
+        return Err(none());
     }
-}
-
-/// Returns the program of a resolver that is one.
-pub fn resolver(solver: &Solver) -> Option<Arc<dyn Resolver>> {
-    let Solver::External(name) = solver else {
-        return None;
-    };
     let mut files = DIRECTORIES
         .iter()
         .map(|directory| Path::new(directory).join(name));
-    let path = files.find(|file| file.is_file())?;
-    Some(Arc::new(Program { path }))
+    let path = files.find(|file| file.is_file()).ok_or_else(none)?;
+    Ok(Solver::External(External {
+        name: name.to_owned(),
+        resolver: Arc::new(Program { path }),
+    }))
 }
 
 /// The programs of this machine, but for the one that only writes down what it is asked.

@@ -18,6 +18,7 @@ use script_host::{Dpkg, Native, Observer, ScriptRoot, Surroundings};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use task_progress::{Cancel, Reporter};
 
 mod customize;
@@ -59,6 +60,8 @@ pub struct Installation<'a, 'u> {
     pub prepared_as: Option<Mmdebstrap>,
     /// What the system is to be beside its packages.
     pub customization: &'a Customization,
+    /// Whether the target has got apt's lists for hooks.
+    pub has_lists: AtomicBool,
     /// Hooks of the user's.
     pub moments: Option<&'a dyn RunHooks>,
     /// Answers calls of dpkg by hooks; none where there are no hooks, or the target's own dpkg is executed.
@@ -173,7 +176,6 @@ impl Installation<'_, '_> {
         }
         if self.given.skip.covers("cleanup/apt/lists") {
             self.write_lists()?;
-            self.forget_lists_mark()?;
         }
         self.finish()?;
         Ok(deferred)

@@ -15,6 +15,7 @@ pub use sealed::is_whole;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rootless_install_fs::Target;
 use sha2::{Digest, Sha256};
@@ -252,6 +253,7 @@ impl NativeRootSource<'_, '_> {
             sources: self.sources.to_vec(),
             given: Given::default(),
             prepared_as: None,
+            has_lists: AtomicBool::new(false),
             moments: None,
             dpkg: None,
             cache: self.cache,

@@ -8,6 +8,7 @@ use std::fmt::{self, Write as _};
 use super::error::SolveError;
 use super::internal::Marks;
 use super::package::PackageId;
+use super::solver::External;
 use super::universe::{Slot, Universe};
 use deb_types::control::Fields;
 
@@ -20,27 +21,25 @@ pub trait Resolver: fmt::Debug + Send + Sync {
     fn ask(&self, scenario: &str) -> Result<String, String>;
 }
 
-/// Fields of a package that a resolver is not told: they say where it is, and for people what it is.
-const UNTOLD: [&str; 19] = [
-    "package",
-    "architecture",
-    "version",
-    "filename",
-    "size",
-    "md5sum",
-    "sha1",
-    "sha256",
-    "sha512",
-    "description",
-    "description-md5",
-    "homepage",
-    "tag",
-    "maintainer",
-    "original-maintainer",
-    "ruby-versions",
-    "python-version",
-    "task",
-    "build-essential",
+/// Fields of a package that a resolver is told as they are; the others say where it is, or are for people.
+const TOLD: [&str; 17] = [
+    "source",
+    "priority",
+    "section",
+    "installed-size",
+    "essential",
+    "protected",
+    "important",
+    "multi-arch",
+    "pre-depends",
+    "depends",
+    "recommends",
+    "suggests",
+    "enhances",
+    "conflicts",
+    "breaks",
+    "replaces",
+    "provides",
 ];
 
 /// Has a resolver decide on what was requested of marks, and marks what it says.
@@ -50,19 +49,24 @@ const UNTOLD: [&str; 19] = [
 pub(crate) fn solve(
     marks: &mut Marks<'_, '_>,
     wanted: &[PackageId],
-    name: &str,
-    resolver: &dyn Resolver,
+    external: &External,
 ) -> Result<(), SolveError> {
     if wanted.is_empty() {
         return Ok(());
     }
     let failed = |said: String| SolveError::External {
-        solver: name.to_owned(),
+        solver: external.name.clone(),
         said,
     };
-    let answer = resolver.ask(&scenario(marks, wanted, name)).map_err(failed)?;
-    let answer = Answer::parse(&answer, marks.universe).map_err(failed)?;
     let universe = marks.universe;
+    let left_out: HashSet<Slot> = marks.left_out().collect();
+    let is_told = |id: &PackageId| {
+        universe.package(*id).malformed.is_none() && !left_out.contains(&universe.slot_of(*id))
+    };
+    let told: Vec<PackageId> = universe.all().filter(is_told).collect();
+    let text = scenario(marks, wanted, &external.name, &told);
+    let answer = external.resolver.ask(&text).map_err(failed)?;
+    let answer = Answer::parse(&answer, universe, &told).map_err(failed)?;
     let removed: HashSet<Slot> = answer.removed.iter().map(|id| universe.slot_of(*id)).collect();
     let replaced: HashSet<Slot> = answer.installed.iter().map(|id| universe.slot_of(*id)).collect();
     let asked: HashSet<PackageId> = wanted.iter().copied().collect();
@@ -85,8 +89,8 @@ pub(crate) fn solve(
     }
 }
 
-/// Returns the request and all packages, as a resolver reads them.
-fn scenario(marks: &Marks<'_, '_>, wanted: &[PackageId], name: &str) -> String {
+/// Returns the request and the packages that there are, as a resolver reads them.
+fn scenario(marks: &Marks<'_, '_>, wanted: &[PackageId], name: &str, told: &[PackageId]) -> String {
     let universe = marks.universe;
     let named = |id: PackageId| {
         let slot = universe.slot_of(id);
@@ -108,12 +112,8 @@ fn scenario(marks: &Marks<'_, '_>, wanted: &[PackageId], name: &str) -> String {
         universe.architectures().join(" "),
         install.join(" "),
     );
-    let left_out: HashSet<Slot> = marks.left_out().collect();
-    for id in universe.all() {
-        let slot = universe.slot_of(id);
-        if universe.package(id).malformed.is_none() && !left_out.contains(&slot) {
-            package(&mut text, marks, id);
-        }
+    for id in told {
+        package(&mut text, marks, *id);
     }
     text
 }
@@ -132,7 +132,7 @@ fn package(text: &mut String, marks: &Marks<'_, '_>, id: PackageId) {
         id.index()
     );
     for (field, value) in Fields::of(package.stanza) {
-        if !UNTOLD.contains(&field.to_ascii_lowercase().as_str()) {
+        if TOLD.contains(&field.to_ascii_lowercase().as_str()) {
             let _ = writeln!(
                 text,
                 "{field}: {}",
@@ -172,7 +172,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn parse(text: &str, universe: &Universe<'_>) -> Result<Self, String> {
+    fn parse(text: &str, universe: &Universe<'_>, told: &[PackageId]) -> Result<Self, String> {
         let mut answer = Self::default();
         let mut slots: HashMap<Slot, PackageId> = HashMap::new();
         for stanza in text
@@ -191,27 +191,25 @@ impl Answer {
             let number = |name| {
                 let Some(text) = field(name) else { return Ok(None) };
                 let number = text.trim().parse::<u32>().ok().map(PackageId);
-                let known = number.filter(|id| id.index() < universe.len());
+                let known = number.filter(|id| told.binary_search(id).is_ok());
                 known
                     .map(Some)
                     .ok_or_else(|| format!("it answered with `{name}: {text}`, which is no package"))
             };
             if let Some(id) = number("Install")? {
-                if let Some(other) = slots.insert(universe.slot_of(id), id)
-                    && other != id
-                {
-                    return Err(format!(
-                        "it answered with two versions of {}",
-                        universe.display_name(id)
-                    ));
+                match slots.insert(universe.slot_of(id), id) {
+                    None => answer.installed.push(id),
+                    Some(same) if same == id => {}
+                    Some(_) => {
+                        let name = universe.display_name(id);
+                        return Err(format!("it answered with two versions of {name}"));
+                    }
                 }
-                answer.installed.push(id);
             }
             if let Some(id) = number("Remove")? {
                 answer.removed.push(id);
             }
         }
-        answer.installed.dedup();
         Ok(answer)
     }
 }

@@ -76,7 +76,7 @@ pub use mmdebstrap::{Mmdebstrap, NotMmdebstrap};
 pub use package::{DependencyKind, Package, PackageId};
 pub use plan::{Phase, Plan, PlanDisplay};
 pub use request::{Request, Selection, Variant, choose};
-pub use solver::{NotSolver, Solver};
+pub use solver::{External, NotSolver, Solver};
 pub use step::Step;
 pub use universe::{Pin, Universe};
 

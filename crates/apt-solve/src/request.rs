@@ -6,9 +6,8 @@ mod patterns;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 
-use super::edsp::{self, Resolver};
+use super::edsp;
 use super::error::SolveError;
 use super::internal::{Marks, Snapshot};
 use super::mmdebstrap::Mmdebstrap;
@@ -114,8 +113,6 @@ pub struct Request {
     pub install_suggests: bool,
     /// The resolver that decides.
     pub solver: Solver,
-    /// The program that is asked where the resolver is one of its own.
-    pub external: Option<Arc<dyn Resolver>>,
     /// Package that counts as installed from the start, and is installed by a separate
     /// call of apt after the essential ones.
     pub assumed: Option<&'static str>,
@@ -275,7 +272,7 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
         }
     }
     let suites = if bare { named.suites.as_slice() } else { &[] };
-    solve(&mut marks, &essential, suites, request)?;
+    solve(&mut marks, &essential, suites, &request.solver)?;
     let first = marks.chosen();
     marks.settle();
     let mut manual: HashSet<PackageId> = match bare {
@@ -313,7 +310,7 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     let mut seen = HashSet::new();
     wanted.retain(|id| seen.insert(*id));
     manual.extend(&wanted);
-    solve(&mut marks, &wanted, &named.suites, request)?;
+    solve(&mut marks, &wanted, &named.suites, &request.solver)?;
     let rest = marks.chosen();
 
     Ok(Selection {
@@ -337,7 +334,7 @@ fn solve(
     marks: &mut Marks<'_, '_>,
     wanted: &[PackageId],
     suites: &[(PackageId, String)],
-    request: &Request,
+    solver: &Solver,
 ) -> Result<(), SolveError> {
     let universe = marks.universe;
     marks.request(wanted);
@@ -347,14 +344,10 @@ fn solve(
     for (id, suite) in suites {
         marks.prefer_suite(*id, &|version| is_in(universe, version, suite));
     }
-    let solved = match &request.solver {
+    let solved = match solver {
         Solver::Three => solver3::solve(marks, false),
-        Solver::External(name) => {
-            let resolver = request.external.as_deref().ok_or_else(|| SolveError::External {
-                solver: name.clone(),
-                said: "there is no such program".to_owned(),
-            })?;
-            edsp::solve(marks, wanted, name, resolver)?;
+        Solver::External(external) => {
+            edsp::solve(marks, wanted, external)?;
             true
         }
         Solver::Internal { falls_back } => {

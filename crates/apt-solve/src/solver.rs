@@ -1,10 +1,12 @@
 //! The resolvers that apt has.
 
+use super::edsp::Resolver;
 use super::universe::Universe;
 use deb_types::version::compare_loosely;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A resolver of apt, by its name there (`APT::Solver`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +18,30 @@ pub enum Solver {
     },
     /// `3.0`, that of apt 3.
     Three,
-    /// A program of its own ([`Request::external`](super::Request::external)), with its name.
-    External(String),
+    /// A program of its own.
+    External(External),
 }
+
+/// A resolver that is a program of its own; it is the same as another of its name.
+#[derive(Clone, Debug)]
+pub struct External {
+    /// Its name.
+    pub name: String,
+    /// Who asks it.
+    pub resolver: Arc<dyn Resolver>,
+}
+
+impl PartialEq for External {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for External {}
 
 /// A text that names no resolver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no name of a solver; apt has `internal`, `3.0`, and the programs in /usr/lib/apt/solvers")]
+#[error("there is no solver `{0}`; apt has `internal` and `3.0`")]
 pub struct NotSolver(String);
 
 impl Solver {
@@ -65,7 +84,6 @@ impl FromStr for Solver {
         match text {
             "internal" => Ok(Self::default()),
             "3.0" => Ok(Self::Three),
-            _ if is_name(text) => Ok(Self::External(text.to_owned())),
             _ => Err(NotSolver(text.to_owned())),
         }
     }
@@ -76,17 +94,7 @@ impl fmt::Display for Solver {
         f.write_str(match self {
             Self::Internal { .. } => "internal",
             Self::Three => "3.0",
-            Self::External(name) => name,
+            Self::External(external) => &external.name,
         })
     }
-}
-
-/// Whether a text can be the name of a program, and no path.
-fn is_name(text: &str) -> bool {
-    let has = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte);
-    text.bytes().all(has)
-        && text
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphanumeric())
 }

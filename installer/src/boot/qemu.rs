@@ -333,7 +333,7 @@ impl Qemu {
                 Ok(message) => match message.get("event").and_then(Value::as_str) {
                     Some("SHUTDOWN") => return Some(Event::Halted),
                     Some("GUEST_PANICKED") => return Some(Event::Panicked),
-                    _ => _ = self.is_of_disks(message),
+                    _ => _ = self.take_disks(message),
                 },
                 Err(RecvTimeoutError::Timeout) => return None,
                 Err(RecvTimeoutError::Disconnected) => {
@@ -376,8 +376,8 @@ impl Qemu {
         self.send(&json!({ "execute": "query-blockstats", "id": "disks" }));
     }
 
-    /// Whether a message tells of the disks.
-    fn is_of_disks(&mut self, message: Value) -> bool {
+    /// Takes in a message that tells of the disks. Returns whether it does.
+    fn take_disks(&mut self, message: Value) -> bool {
         let is_answer = message.get("id").and_then(Value::as_str) == Some("disks");
         if is_answer {
             self.asked = false;
@@ -392,7 +392,7 @@ impl Qemu {
     pub fn disks(&mut self) -> Value {
         // What was asked before is answered first.
         while let Ok(message) = self.messages.try_recv() {
-            self.is_of_disks(message);
+            self.take_disks(message);
         }
         self.ask_for_disks();
         let until = Instant::now() + PATIENCE;
@@ -400,7 +400,7 @@ impl Qemu {
             let left = until.saturating_duration_since(Instant::now());
             match self.messages.recv_timeout(left) {
                 Ok(message) => {
-                    if self.is_of_disks(message) {
+                    if self.take_disks(message) {
                         return self.disks.take();
                     }
                 }

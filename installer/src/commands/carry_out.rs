@@ -19,6 +19,7 @@ use rootless_install_fs::Target;
 use script_host::sysroot::package_file;
 use script_host::{Dpkg, Native, Observer, ScriptRootKind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use task_progress::{Cancel, Reporter, Stage};
 
@@ -95,6 +96,7 @@ impl CarryOut<'_, '_> {
             given: Given::of(settings),
             prepared_as: self.prepared_as,
             customization: &settings.customization,
+            has_lists: AtomicBool::new(false),
             moments: self.moments,
             dpkg: answered.then_some(&dpkg as &dyn Dpkg),
             cache: &settings.cache,

@@ -3,7 +3,6 @@
 use super::error::Error;
 use super::missing;
 use crate::archives::Archives;
-use crate::external_solver;
 use crate::local_packages::{LocalPackage, LocalSource};
 use crate::merge_usr;
 use crate::package_lock::{LockedRequest, PackageLock};
@@ -274,16 +273,14 @@ impl Chosen {
 /// # Errors
 /// `--merged-usr=no`, where packages bring /usr merged.
 pub(super) fn request(settings: &Settings, universe: &Universe<'_>) -> Result<Request, Error> {
-    let solver = settings.solver(universe);
     Ok(Request {
-        external: external_solver::resolver(&solver),
         variant: settings.variant,
         lowest_priority: settings.additions.lowest_priority,
         include: settings.include.clone(),
         suite: settings.archives.suite.clone(),
         install_recommends: settings.install_recommends,
         install_suggests: settings.install_suggests,
-        solver,
+        solver: settings.solver(universe),
         mmdebstrap: settings.imitate.unwrap_or_else(|| Mmdebstrap::of_suite(universe)),
         present: settings.present.clone(),
         assumed: merge_usr::assumed(universe, settings.system.merged_usr)?,
@@ -296,7 +293,6 @@ pub(super) fn native_request(settings: &Settings, universe: &Universe<'_>) -> Re
     Ok(match request.solver {
         Solver::External(_) => Request {
             solver: Solver::of_suite(universe),
-            external: None,
             ..request
         },
         _ => request,

@@ -16,6 +16,7 @@ use rootless_install_fs::{FileType, Timestamp};
 use script_host::Session;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use task_progress::{Event, Stage};
 
 /// `DPKG_FORCE` of packages beside the essential ones, as apt's dpkg has it.
@@ -131,8 +132,9 @@ impl Installation<'_, '_> {
 
     /// Gives the target's apt the lists that an update would have got it, once, as hooks and the user may want them.
     pub(super) fn write_lists(&self) -> Result<()> {
-        let mark = Path::new(bookkeeping::LISTS).join("auxfiles");
-        if self.target.stat(&mark).is_ok() {
+        // With this directory apt itself has been there, by a hook.
+        let of_apt = Path::new(bookkeeping::LISTS).join("auxfiles");
+        if self.has_lists.swap(true, Ordering::Relaxed) || self.target.stat(&of_apt).is_ok() {
             return Ok(());
         }
         let own = self.universe.architectures();
@@ -140,17 +142,6 @@ impl Installation<'_, '_> {
         let indexes: Vec<Index> = self.indexes.iter().filter(fits).cloned().collect();
         for (name, text) in apt_lists(&indexes) {
             bookkeeping::write_list(self.target, &name, &text)?;
-        }
-        Ok(bookkeeping::make_directory(self.target, &mark.to_string_lossy())?)
-    }
-
-    /// Removes the mark that lists were written, for a target that keeps them: apt's own directory of that name belongs to
-    /// `_apt`, and is made by an update in the target only.
-    pub(super) fn forget_lists_mark(&self) -> Result<()> {
-        let mark = Path::new(bookkeeping::LISTS).join("auxfiles");
-        let own = self.target.stat(&mark).is_ok_and(|stat| stat.meta.uid == 0);
-        if own && self.target.read_dir(&mark)?.is_empty() {
-            self.target.remove_dir(&mark)?;
         }
         Ok(())
     }

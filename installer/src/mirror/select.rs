@@ -9,7 +9,6 @@ use super::state::{MirrorFile, MirrorState};
 use super::translations::translations;
 use super::{MirrorError, MirrorSettings, Result};
 use crate::archives::Archives;
-use crate::external_solver;
 use crate::local_packages::LocalSource;
 use crate::merge_usr;
 use apt_solve::{
@@ -280,16 +279,14 @@ impl Selected {
     /// Returns the packages that an installation for an architecture would have.
     fn chosen(&self, mirror: &MirrorSettings, universe: &Universe<'_>, arch: &str) -> Result<Vec<PackageId>> {
         let settings = &mirror.settings;
-        let solver = settings.solver(universe);
         let request = Request {
-            external: external_solver::resolver(&solver),
             variant: settings.variant,
             lowest_priority: settings.additions.lowest_priority,
             include: settings.include.clone(),
             suite: settings.archives.suite.clone(),
             install_recommends: settings.install_recommends,
             install_suggests: settings.install_suggests,
-            solver,
+            solver: settings.solver(universe),
             present: Vec::new(),
             mmdebstrap: settings.imitate.unwrap_or_else(|| Mmdebstrap::of_suite(universe)),
             assumed: merge_usr::assumed(universe, settings.system.merged_usr)?,

@@ -51,8 +51,10 @@ fn ask(variant: Variant, include: &[&str], answer: &str) -> (Result<Vec<String>,
     let request = Request {
         variant,
         include: include.iter().map(ToString::to_string).collect(),
-        solver: "aspcud".parse().unwrap(),
-        external: Some(Arc::<Fixed>::clone(&resolver)),
+        solver: Solver::External(External {
+            name: "aspcud".to_owned(),
+            resolver: Arc::<Fixed>::clone(&resolver),
+        }),
         ..Request::default()
     };
     let chosen = choose(&universe, &request)
@@ -125,5 +127,8 @@ fn answers_that_cannot_be() {
         let error = chosen.unwrap_err();
         assert!(error.contains(said), "{answer:?}: {error}");
     }
-    assert!("../x".parse::<Solver>().is_err() && "".parse::<Solver>().is_err());
+    // What is not to be installed is not told, and may not come back.
+    let (chosen, asked) = ask(Variant::Custom, &["a", "c-"], "Install: #a=1\n\nInstall: 2\n");
+    assert!(asked.iter().all(|scenario| !scenario.contains("Package: c\n")));
+    assert!(chosen.unwrap_err().contains("`Install: 2`, which is no package"));
 }
