@@ -5,6 +5,7 @@
 //! output is converted. A program that is in no row is run.
 
 mod convert;
+mod faillog;
 mod gdbm;
 
 use crate::unrunnable::Refusal;
@@ -14,15 +15,15 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tool_table::Output;
-use tool_table::output::{self, CHAR, MACHINE, ORDER, Remedy, TRAITS, WORD};
+use tool_table::output::{self, CHAR, Form, MACHINE, ORDER, Remedy, TRAITS, WORD};
 
 /// Judgement of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The native counterpart does the same.
     Run,
-    /// The native counterpart does the same once its output is converted.
-    Convert,
+    /// The native counterpart does the same once the files of this form are converted.
+    Convert(Form),
     /// The native cross tool for the target does it. Where there is none it would be wrong for the reason given, or
     /// the native counterpart does the same.
     Cross(Option<String>),
@@ -47,7 +48,7 @@ fn judge_between(
     let program = program.as_os_str().as_bytes();
     match output::judge(program, &arguments, differences(native, target)) {
         output::Verdict::Run => Verdict::Run,
-        output::Verdict::Convert => Verdict::Convert,
+        output::Verdict::Convert(form) => Verdict::Convert(form),
         output::Verdict::Cross(output, carried) => {
             let or_native = output.remedy == (Remedy::Cross { or_native: true });
             Verdict::Cross((!or_native).then(|| reason(output, carried, native)))
@@ -87,6 +88,14 @@ fn differences(native: &Architecture, target: &Architecture) -> u8 {
     .into_iter()
     .filter(|(_, differ)| *differ)
     .fold(0, |all, (one, _)| all | one)
+}
+
+/// The form of files that a program reads and writes, if they are converted for it.
+pub(crate) fn form_of(program: &Path) -> Option<Form> {
+    output::outputs_of(program.as_os_str().as_bytes()).find_map(|output| match output.remedy {
+        Remedy::Convert(form) => Some(form),
+        _ => None,
+    })
 }
 
 fn reason(output: &Output, carried: u8, native: &Architecture) -> String {
@@ -146,6 +155,10 @@ mod tests {
             "/usr/bin/mandb -cq",
             "~i386 ~s390x ~armhf ~arm64 ~riscv64 ~ppc64el",
         ),
+        ("/usr/sbin/useradd -r x", "~i386 ~s390x ~armhf"),
+        ("/usr/sbin/usermod -u 5 x", "~i386 ~s390x ~armhf"),
+        ("/usr/bin/faillog -r", "~i386 ~s390x ~armhf"),
+        ("/usr/bin/faillog --help", ""),
         (
             "/usr/lib/yp/makedbm a b",
             "s390x armhf i386 arm64 riscv64 ppc64el",
@@ -265,7 +278,7 @@ mod tests {
             for other in others {
                 match judge_between(program, &arguments, arch("amd64"), arch(other)) {
                     Verdict::Run => {}
-                    Verdict::Convert => found.push(format!("~{other}")),
+                    Verdict::Convert(_) => found.push(format!("~{other}")),
                     Verdict::Cross(_) => found.push(format!("+{other}")),
                     Verdict::Processor => found.push(format!("?{other}")),
                     Verdict::Refuse(_) => found.push(other.to_owned()),

@@ -90,7 +90,7 @@ mod tests {
                 let arguments: Vec<&[u8]> = arguments.iter().map(|word| word.as_bytes()).collect();
                 let outcome = |traits| match output::judge(program.as_bytes(), &arguments, traits) {
                     Verdict::Run => "run",
-                    Verdict::Convert => "convert",
+                    Verdict::Convert(_) => "convert",
                     Verdict::Cross(..) => "cross",
                     Verdict::Processor => "processor",
                     Verdict::Refuse(..) => "refuse",

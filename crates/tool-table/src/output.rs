@@ -24,14 +24,22 @@ pub const TRAITS: [(u8, &str); 4] = [
     (MACHINE, "instruction set"),
 ];
 
+/// Files of the target that a native program can read and write once they are converted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// gdbm files named `index.db` below `/var/cache/man`.
+    Gdbm,
+    /// Records of failed logins by user, `/var/log/faillog` (faillog(5)).
+    Faillog,
+}
+
 /// Remedy where the native program's output would be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// The program is not run.
     Refuse,
-    /// The program is run, and what it wrote is brought into the target's form: gdbm files named `index.db` below
-    /// `/var/cache/man`.
-    ConvertGdbm,
+    /// The program is run, and what it wrote is brought into the target's form.
+    Convert(Form),
     /// The program of the same name that works for the target's machine, from the native package of the same name
     /// (cross binutils), is executed.
     Cross {
@@ -76,8 +84,8 @@ pub(crate) const fn output(program: &'static str, carries: u8, writes: &'static 
 pub enum Verdict {
     /// The native counterpart does the same.
     Run,
-    /// It does, when what it wrote is converted afterwards.
-    Convert,
+    /// It does, when what it reads and wrote is converted before and afterwards.
+    Convert(Form),
     /// The cross tool does it.
     Cross(&'static Output, u8),
     /// It asks for the processor; the installer answers.
@@ -109,7 +117,7 @@ pub fn judge(program: &[u8], arguments: &[&[u8]], differing: u8) -> Verdict {
             Remedy::Processor => return Verdict::Processor,
             _ if !output.is_written_by(arguments) => continue,
             Remedy::Refuse => return Verdict::Refuse(output, carried),
-            Remedy::ConvertGdbm => verdict = Verdict::Convert,
+            Remedy::Convert(form) => verdict = Verdict::Convert(form),
         }
     }
     verdict
@@ -143,9 +151,9 @@ impl Output {
         }
     }
 
-    pub(crate) const fn converted(self) -> Self {
+    pub(crate) const fn converted(self, form: Form) -> Self {
         Self {
-            remedy: Remedy::ConvertGdbm,
+            remedy: Remedy::Convert(form),
             ..self
         }
     }

@@ -20,6 +20,8 @@
 //! * `merged-usr=yes|no`: whether /usr is merged before packages are unpacked, on both sides;
 //! * `source=OPTION`: an option of the archive's line in sources.list, on both sides;
 //! * `tools=SUITE`: the reference is made by the mmdebstrap and apt of this suite, not the case's own;
+//!   `tools=SUITE:NUMBER` on a machine where `_apt` has this number. Debian 12 gave it a fixed one; before that a
+//!   target has the machine's in two places, and is like its own only if both agree;
 //! * `ours=OPTION`, `reference=OPTION`: one more option of either side;
 //! * `both=OPTION`: one more of both, in which `%20` stands for a blank, and so for any letter by its number;
 //! * `run=COMMAND`, written so, too: a command of the shell in the finished target, by `rootless-install run` and by
@@ -93,6 +95,8 @@ pub struct Case {
     pub source: Vec<String>,
     /// The suite whose mmdebstrap and apt make the reference; none for the case's own.
     pub tools: Option<String>,
+    /// The number of `_apt` on the machine that makes the reference; none for that of the tools' suite.
+    pub apt_user: Option<u32>,
     /// More options of this program.
     pub ours: Vec<String>,
     /// More options of mmdebstrap.
@@ -157,7 +161,7 @@ impl Case {
             None => String::new(),
         };
         Ok(format!(
-            "{}\n{}\n{}\n{}\n{:?}\n{}\n{}\n{debconf}{}{}",
+            "{}\n{}\n{}\n{}\n{:?}\n{}\n{}\n{debconf}{}{}{}",
             self.architectures.join(","),
             self.suite,
             self.variant,
@@ -166,6 +170,7 @@ impl Case {
             self.source.join(" "),
             self.reference.join("\n"),
             self.tools.as_deref().unwrap_or_default(),
+            self.apt_user.map_or_else(String::new, |user| format!(":{user}")),
             self.commands.join("\n"),
         ))
     }
@@ -305,6 +310,7 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
         merged_usr: None,
         source: Vec::new(),
         tools: None,
+        apt_user: None,
         ours: Vec::new(),
         reference: Vec::new(),
         commands: Vec::new(),
@@ -324,6 +330,12 @@ fn parse(group: &str, line: &str) -> std::result::Result<Vec<Case>, String> {
             Some(("merged-usr", "no")) => case.merged_usr = Some(false),
             Some(("source", option)) if option.contains('=') => case.source.push(option.to_owned()),
             Some(("tools", suite)) => {
+                let (suite, user) = match suite.split_once(':') {
+                    Some((suite, user)) => (suite, Some(user)),
+                    None => (suite, None),
+                };
+                let user = user.map(str::parse).transpose();
+                case.apt_user = user.map_err(|_| format!("`{word}` has no number of a user"))?;
                 plain("suite", suite)?;
                 case.tools = Some(suite.to_owned());
             }

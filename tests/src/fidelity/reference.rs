@@ -202,7 +202,7 @@ impl Maker {
         let inside = Path::new(tools::WORK);
         let _on = emulation::hold()?;
         let started = Instant::now();
-        let mut command = tools.command(&account, work.path());
+        let mut command = tools.command(&account, work.path(), case.apt_user);
         command
             .arg("mmdebstrap")
             .args(options(case, "root", work.path(), inside)?)

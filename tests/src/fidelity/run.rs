@@ -307,6 +307,7 @@ mod tests {
             debconf: None,
             merged_usr: None,
             tools: None,
+            apt_user: None,
             source: Vec::new(),
             ours: Vec::new(),
             reference: Vec::new(),

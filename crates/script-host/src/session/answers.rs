@@ -92,16 +92,20 @@ impl<'s> Answers<'s> {
                     }
                     Verdict::Processor => done(shared.ask_processor(program)),
                     Verdict::Refuse(reason) => refuse(program, reason),
-                    Verdict::Convert => {
-                        arch_output::into_native(shared.options.target, shared.options.arch);
+                    Verdict::Convert(form) => {
+                        arch_output::into_native(shared.options.target, shared.options.arch, form, program);
                         Reply::CounterpartReported
                     }
                 }
             }
             Request::Ended { program } => {
-                match arch_output::into_target(shared.options.target, shared.options.arch) {
+                let program = as_path(program);
+                let converted = arch_output::form_of(program).map_or(Ok(()), |form| {
+                    arch_output::into_target(shared.options.target, shared.options.arch, form, program)
+                });
+                match converted {
                     Ok(()) => done(Output::default()),
-                    Err(reason) => refuse(as_path(program), reason),
+                    Err(reason) => refuse(program, reason),
                 }
             }
             Request::Dpkg {

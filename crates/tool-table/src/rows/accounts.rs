@@ -12,12 +12,15 @@ pub(super) static TABLE: &[Tool] = &[
             ),
             ACCOUNTS,
         )
+        .outputs(&[output("/usr/sbin/useradd", ORDER | WORD, FAILLOG).converted(Form::Faillog)])
         .shown(
             r#"
 useradd -r -d /var/lib/x x
     run --prefix /target -r -d /var/lib/x x | no-root-option --prefix 1
 useradd -R /target x
     run -R /target x
+word size> /usr/sbin/useradd -r x
+    convert
 "#,
         ),
     tool("usermod")
@@ -29,10 +32,21 @@ useradd -R /target x
             ),
             ACCOUNTS,
         )
+        .outputs(&[output("/usr/sbin/usermod", ORDER | WORD, FAILLOG).converted(Form::Faillog)])
         .shown(
             r#"
 usermod -aG x y
     run --prefix /target -aG x y | no-root-option --prefix 1
+word size> /usr/sbin/usermod -r x
+    convert
+"#,
+        ),
+    tool("faillog")
+        .outputs(&[output("/usr/bin/faillog", ORDER | WORD, FAILLOG).converted(Form::Faillog)])
+        .shown(
+            r#"
+word size> /usr/bin/faillog -r
+    convert
 "#,
         ),
     tool("userdel")
@@ -289,7 +303,7 @@ catman
             confined("-C=T"),
             "paths of manuals and of caches are in its configuration",
         )
-        .outputs(&[output("/usr/bin/mandb", ORDER | WORD | CHAR, GDBM).converted()])
+        .outputs(&[output("/usr/bin/mandb", ORDER | WORD | CHAR, GDBM).converted(Form::Gdbm)])
         .shown(
             r#"
 mandb -pq

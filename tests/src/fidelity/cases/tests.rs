@@ -29,6 +29,12 @@ fn lines_are_read() {
     );
     let tools = parse("apt", "- s390x stable apt a tools=bookworm").expect("a case");
     assert_eq!((tools[0].tools(), both[0].tools()), ("bookworm", "testing"));
+    assert_eq!(tools[0].apt_user, None);
+    let user = parse("apt", "- s390x stable apt a tools=bookworm:100").expect("a case");
+    assert_eq!((user[0].tools(), user[0].apt_user), ("bookworm", Some(100)));
+    assert_ne!(user[0].made_of().ok(), tools[0].made_of().ok());
+    let wrong = parse("apt", "- s390x stable apt a tools=bookworm:x").expect_err("no number");
+    assert!(wrong.contains("tools=bookworm:x"), "{wrong}");
     let other = parse("variants", "- s390x stable apt - refused=initdb").expect("a case");
     assert_eq!(other[0].in_ci(), None);
     let many = parse("matrix", "m i386/amd64 stable/sid apt/buildd -").expect("cases");

@@ -34,11 +34,12 @@ const NAMESPACE: [&str; 9] = [
     "--uts",
 ];
 
-/// Enters a root filesystem (`$1`), with a work directory (`$2`), and executes the rest of the arguments. The
+/// Enters a root filesystem (`$1`), with a work directory (`$2`) and `_apt`'s number there (`$3`, may be empty), and
+/// executes the rest of the arguments. The
 /// handlers of binfmt_misc are those of the machine: a new mount of it would have none.
 const ENTER: &str = r#"set -e
-root=$1 work=$2
-shift 2
+root=$1 work=$2 user=$3
+shift 3
 mount -t proc proc "$root/proc"
 if [ -d /proc/sys/fs/binfmt_misc ]; then
     mount --rbind /proc/sys/fs/binfmt_misc "$root/proc/sys/fs/binfmt_misc"
@@ -49,6 +50,10 @@ mount --bind "$work" "$root/work"
 for file in /etc/resolv.conf /etc/hostname; do
     mount --bind "$file" "$root$file"
 done
+if [ "$user" ]; then
+    sed "s/^_apt:x:[0-9]*:/_apt:x:$user:/" "$root/etc/passwd" >"$work/passwd"
+    mount --bind "$work/passwd" "$root/etc/passwd"
+fi
 exec chroot "$root" /bin/sh -c 'cd /work && exec "$@"' sh "$@""#;
 
 /// The tools of one suite in one state of the archive. While this lives, nobody removes them.
@@ -127,13 +132,15 @@ impl Tools {
         Err(fail(format!("the tools of {suite}: {}", why(&done.said))))
     }
 
-    /// A command in there, with a work directory at [`WORK`]; program and arguments are to be added.
-    pub(super) fn command(&self, account: &Account, work: &Path) -> Command {
+    /// A command in there, with a work directory at [`WORK`], and another number for `_apt` if one is given; program
+    /// and arguments are to be added.
+    pub(super) fn command(&self, account: &Account, work: &Path, apt_user: Option<u32>) -> Command {
         let mut command = in_namespace(account);
         command
             .args(["/bin/sh", "-c", ENTER, "sh"])
             .arg(&self.root)
-            .arg(work);
+            .arg(work)
+            .arg(apt_user.map_or_else(String::new, |user| user.to_string()));
         command
     }
 }
