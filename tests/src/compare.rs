@@ -21,6 +21,8 @@ pub struct Random {
     pub glob: String,
     /// What of them is.
     pub excuse: Excuse,
+    /// The suite in which they are; empty for every one.
+    pub suite: String,
     /// Packages, by commas, two installations of which differ there; empty where none show it.
     pub packages: String,
     /// Why it is random.
@@ -41,6 +43,13 @@ pub enum Excuse {
 }
 
 impl Random {
+    /// Those that hold for a suite.
+    #[must_use]
+    pub fn of_suite(rows: &[Self], suite: &str) -> Vec<Self> {
+        let holds = |row: &&Self| row.suite.is_empty() || row.suite == suite;
+        rows.iter().filter(holds).cloned().collect()
+    }
+
     /// Whether this explains all that differs between two entries at `path`.
     ///
     /// Content only: never type, mode, owner, times or links.
@@ -217,6 +226,7 @@ mod tests {
         let random = [Random {
             glob: "*/b".to_owned(),
             excuse: Excuse::Content,
+            suite: String::new(),
             packages: String::new(),
             reason: "for the test".to_owned(),
         }];
@@ -295,6 +305,7 @@ mod tests {
         let row = Random {
             glob: "etc/a".to_owned(),
             excuse: Excuse::Existence,
+            suite: String::new(),
             packages: String::new(),
             reason: "for the test".to_owned(),
         };
@@ -315,6 +326,7 @@ mod tests {
         let row = Random {
             glob: "a.db".to_owned(),
             excuse: Excuse::Records,
+            suite: String::new(),
             packages: String::new(),
             reason: "for the test".to_owned(),
         };

@@ -128,7 +128,7 @@ impl Pair {
         let before = self.make(case, &self.before, "before")?;
         let now = self.make(case, &self.now, "now")?;
         let mut found = match (&before.tar, &now.tar) {
-            (Some(before), Some(now)) => compared(before, now, &self.random)?,
+            (Some(before), Some(now)) => compared(before, now, &Random::of_suite(&self.random, &case.suite))?,
             (None, None) => Against::Refused(failure(case, &now.said).1),
             (Some(_), None) => Against::Differs(vec![format!("only now: {}", failure(case, &now.said).1)]),
             (None, Some(_)) => {
@@ -266,6 +266,7 @@ mod tests {
         let random = [Random {
             glob: "etc/key".to_owned(),
             excuse: Excuse::Content,
+            suite: String::new(),
             packages: String::new(),
             reason: "for the test".to_owned(),
         }];

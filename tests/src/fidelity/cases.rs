@@ -230,11 +230,17 @@ pub fn read(dir: &Path) -> Result<Vec<Case>> {
 #[must_use]
 pub fn of_rows(rows: &[Random]) -> Vec<Case> {
     let native = crate::elf::native().map_or("amd64", |machine| machine.debian);
-    let sets = rows.iter().map(|row| row.packages.as_str());
-    let sets: BTreeSet<&str> = sets.filter(|packages| !packages.is_empty()).collect();
-    let case = |packages: &str| {
+    let sets = rows.iter().map(|row| (row.suite.as_str(), row.packages.as_str()));
+    let sets: BTreeSet<(&str, &str)> = sets.filter(|(_, packages)| !packages.is_empty()).collect();
+    let case = |(suite, packages): (&str, &str)| {
         let name = format!("two-{}", packages.replace(',', "+"));
-        let line = format!("{name} {native} stable minbase {packages}");
+        let (suite, words) = match suite {
+            "" => ("stable", ""),
+            // As in tests/cases/matrix.
+            "bullseye" => ("bullseye", "tools=oldstable:100"),
+            other => (other, ""),
+        };
+        let line = format!("{name} {native} {suite} minbase {packages} {words}");
         parse("random", &line).unwrap_or_default()
     };
     sets.into_iter().flat_map(case).collect()

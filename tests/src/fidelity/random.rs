@@ -3,7 +3,7 @@
 //! One row a line: `GLOB EXCUSE PACKAGES REASON`. A row excuses the bytes of an entry (`content`), and its
 //! length if it says so (`content+size`), the form of a database with the same records (`records`), or that
 //! one side does not have it (`existence`); nothing else. PACKAGES, split by commas, are those with which two
-//! references differ there, `-` where no two do.
+//! references differ there, `-` where no two do; `SUITE:PACKAGES` for a row that holds in one suite only.
 
 use std::path::Path;
 
@@ -41,6 +41,7 @@ pub fn read(path: &Path) -> Result<Vec<Random>> {
             }
         };
         let packages = words.next().filter(|word| *word != "-").unwrap_or_default();
+        let (suite, packages) = packages.split_once(':').unwrap_or(("", packages));
         let reason = words.collect::<Vec<_>>().join(" ");
         if reason.is_empty() {
             return Err(wrong(path, at, format!("no reason for {glob}")));
@@ -58,6 +59,7 @@ pub fn read(path: &Path) -> Result<Vec<Random>> {
         rows.push(Random {
             glob: glob.to_owned(),
             excuse,
+            suite: suite.to_owned(),
             packages: packages.to_owned(),
             reason,
         });
@@ -78,9 +80,14 @@ mod tests {
 
     #[test]
     fn rows_are_read() {
-        let rows =
-            of("# a comment\n\netc/key*  content b,c  a key\nx content+size -  a  seed\n").expect("rows");
-        assert_eq!(rows.len(), 2);
+        let rows = of(
+            "# a comment\n\netc/key*  content b,c  a key\nx content+size -  a  seed\ny content old:b  z\n",
+        )
+        .expect("rows");
+        assert_eq!(rows.len(), 3);
+        assert_eq!([rows[2].suite.as_str(), &rows[2].packages], ["old", "b"]);
+        let holding = |suite| Random::of_suite(&rows, suite).len();
+        assert_eq!([holding("old"), holding("stable")], [3, 2]);
         assert_eq!([rows[0].excuse, rows[1].excuse], [Excuse::Content, Excuse::Size]);
         assert_eq!([rows[0].packages.as_str(), &rows[1].packages], ["b,c", ""]);
         assert_eq!(rows[1].reason, "a seed");

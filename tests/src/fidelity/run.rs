@@ -147,7 +147,7 @@ impl Runner {
         let text: Vec<String> = self
             .random
             .iter()
-            .map(|row| format!("{} {:?}", row.glob, row.excuse))
+            .map(|row| format!("{} {:?}{}", row.glob, row.excuse, row.suite))
             .collect();
         hex(&Sha256::digest(text.join("\n")))
             .get(..8)
@@ -207,7 +207,7 @@ impl Runner {
             Err(error) => return Err(error),
         };
         record.theirs = theirs.number("seconds");
-        let found = compare(&theirs, &ours, &self.random);
+        let found = compare(&theirs, &ours, &Random::of_suite(&self.random, &case.suite));
         self.keep_differences(case, &found)?;
         record.entries = found.entries.0.max(found.entries.1);
         record.differences = found.differences.len();
@@ -234,7 +234,7 @@ impl Runner {
         let release = self.release(case)?;
         let first = self.maker.make(case, &release, self.again)?;
         let second = self.maker.make_second(case, &release)?;
-        let found = compare(&first, &second, &self.random);
+        let found = compare(&first, &second, &Random::of_suite(&self.random, &case.suite));
         let mut text = String::new();
         for (path, glob) in &found.random {
             text += &format!("{glob}\t{path}\n");

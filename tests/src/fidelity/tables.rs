@@ -259,8 +259,12 @@ fn random(data: &Data<'_>) -> String {
         .to_owned();
     for row in data.random {
         out += &format!(
-            "| `{}` | {} | {} | {} |\n",
+            "| `{}`{} | {} | {} | {} |\n",
             row.glob,
+            match row.suite.as_str() {
+                "" => String::new(),
+                suite => format!(" in {suite}"),
+            },
             match row.excuse {
                 Excuse::Content => "content",
                 Excuse::Size => "content and size",

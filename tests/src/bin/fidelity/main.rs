@@ -154,7 +154,12 @@ fn work(options: &Options) -> Result<bool> {
     if options.justify {
         write_tables(&all, &runner.results, &["random".to_owned()])?;
         let seen = seen();
-        let compared = |row: &&Random| chosen.iter().any(|case| case.include == row.packages);
+        let compared = |row: &&Random| {
+            let pair = |case: &Case| {
+                case.include == row.packages && (row.suite.is_empty() || case.suite == row.suite)
+            };
+            chosen.iter().any(pair)
+        };
         let rows = runner.random.iter().filter(compared);
         let idle: Vec<&Random> = rows.filter(|row| !seen.contains(&row.glob)).collect();
         for row in &idle {
