@@ -29,6 +29,12 @@ pub fn kept() -> PathBuf {
     workspace().join("target/fidelity")
 }
 
+/// The records that the tables of the documents were made of: another machine goes on with them.
+#[must_use]
+pub fn written() -> PathBuf {
+    workspace().join("docs/fidelity.records")
+}
+
 // The lines of a data file that say something, with their numbers.
 fn lines(path: &Path) -> Result<Vec<(usize, String)>> {
     let text = std::fs::read_to_string(path).at(path)?;

@@ -1,8 +1,11 @@
 //! What came of cases: a file to which one line is appended for each case that
 //! was run. The last line of a case counts. A run can be stopped at any time; a
 //! line that was cut is not read.
+//!
+//! The records of the tables are written beside the documents as well, so that tables that take longer than a machine
+//! lives can be gone on with elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -164,6 +167,24 @@ impl Record {
     }
 }
 
+/// Begin of a line with the glob of a row whose entries differed between two references.
+const SEEN: &str = "seen=";
+
+/// The globs of rows whose entries differed between two references, of a file that [`Results::write`] made.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn seen(path: &Path) -> Result<BTreeSet<String>> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        text => text.at(path)?,
+    };
+    let globs = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(SEEN)?.strip_suffix("\tend"));
+    Ok(globs.map(str::to_owned).collect())
+}
+
 /// The file of results.
 #[derive(Debug)]
 pub struct Results {
@@ -187,6 +208,36 @@ impl Results {
             path: path.to_path_buf(),
             known: Mutex::new(records.map(|record| (record.case.clone(), record)).collect()),
         })
+    }
+
+    /// Takes over the records of a file for cases that have none; it need not be there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn begin_with(&self, path: &Path) -> Result<()> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for (case, record) in Self::open(path)?.all() {
+            known.entry(case).or_insert(record);
+        }
+        Ok(())
+    }
+
+    /// Writes the records of these cases, in their order, and the globs of rows whose entries differed between two
+    /// references.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path, cases: &BTreeSet<String>, seen: &BTreeSet<String>) -> Result<()> {
+        let known = self.all();
+        let mut text: String = cases
+            .iter()
+            .filter_map(|case| known.get(case))
+            .map(Record::line)
+            .collect();
+        for glob in seen {
+            text += &format!("{SEEN}{glob}\tend\n");
+        }
+        std::fs::write(path, text).at(path)
     }
 
     /// The last record of each case, by id.
@@ -267,6 +318,45 @@ pub(super) mod tests {
         let again = Results::open(&path).expect("read");
         assert_eq!(again.of("a"), Some(first), "the last line counts");
         assert_eq!(again.all().len(), 2);
+    }
+
+    #[test]
+    fn another_machine_goes_on() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (here, written) = (dir.path().join("here"), dir.path().join("written"));
+        let results = Results::open(&here).expect("empty");
+        for (case, verdict) in [
+            ("b", Verdict::Equal),
+            ("a", Verdict::Failed),
+            ("gone", Verdict::Equal),
+        ] {
+            results.add(record(case, verdict)).expect("added");
+        }
+        let names = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<BTreeSet<_>>();
+        results
+            .write(
+                &written,
+                &names(&["a", "b", "never run"]),
+                &names(&["etc/x*", "y"]),
+            )
+            .expect("written");
+        assert_eq!(seen(&written).expect("read"), names(&["etc/x*", "y"]));
+        assert_eq!(seen(&dir.path().join("none")).expect("none"), names(&[]));
+
+        let there = Results::open(&dir.path().join("there")).expect("empty");
+        there.add(record("a", Verdict::Equal)).expect("added");
+        there.begin_with(&written).expect("taken over");
+        there.begin_with(&dir.path().join("none")).expect("nothing");
+        let verdicts: Vec<_> = there
+            .all()
+            .into_iter()
+            .map(|(case, record)| (case, record.verdict))
+            .collect();
+        assert_eq!(
+            verdicts,
+            [("a".to_owned(), Verdict::Equal), ("b".to_owned(), Verdict::Equal)],
+            "what was run here counts"
+        );
     }
 
     #[test]

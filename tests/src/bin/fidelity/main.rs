@@ -13,9 +13,9 @@ use rootless_install_tests::compare::{Random, matches};
 use rootless_install_tests::fidelity::against::Pair;
 use rootless_install_tests::fidelity::cases::{self, Case, GROUPS};
 use rootless_install_tests::fidelity::reference::{Emulation, Maker};
-use rootless_install_tests::fidelity::results::{Results, Verdict};
+use rootless_install_tests::fidelity::results::{self, Results, Verdict};
 use rootless_install_tests::fidelity::run::{Done, Runner};
-use rootless_install_tests::fidelity::{data, kept, random, tables};
+use rootless_install_tests::fidelity::{data, kept, random, tables, written};
 use rootless_install_tests::mirror::Mirror;
 use rootless_install_tests::probe::Need;
 use rootless_install_tests::program::{sweep, workspace};
@@ -77,6 +77,7 @@ fn work(options: &Options) -> Result<bool> {
     }
     let path = options.results.clone().unwrap_or_else(|| kept().join("results"));
     let results = Results::open(&path)?;
+    results.begin_with(&written())?;
     if options.list {
         for case in &chosen {
             let last = results.of(&case.id());
@@ -153,7 +154,7 @@ fn work(options: &Options) -> Result<bool> {
     })?;
     if options.justify {
         write_tables(&all, &runner.results, &["random".to_owned()])?;
-        let seen = seen();
+        let seen = seen_here();
         let compared = |row: &&Random| {
             let pair = |case: &Case| {
                 case.include == row.packages && (row.suite.is_empty() || case.suite == row.suite)
@@ -312,7 +313,9 @@ fn adopt(runner: &Runner, all: &[Case], tars: &[String]) -> Result<bool> {
 fn write_tables(all: &[Case], results: &Results, groups: &[String]) -> Result<()> {
     let rows = random::read(&data().join("random"))?;
     let records = results.all();
-    let seen = seen();
+    let seen = seen()?;
+    let ids = all.iter().map(Case::id).collect();
+    results.write(&written(), &ids, &seen)?;
     let data = tables::Data {
         cases: all,
         records: &records,
@@ -335,18 +338,23 @@ fn write_tables(all: &[Case], results: &Results, groups: &[String]) -> Result<()
     Ok(())
 }
 
-/// The globs of rows whose entries differed between two references.
-fn seen() -> BTreeSet<String> {
-    let mut seen = BTreeSet::new();
-    if let Ok(files) = std::fs::read_dir(kept().join("twice")) {
-        for file in files.flatten() {
-            let text = std::fs::read_to_string(file.path()).unwrap_or_default();
-            seen.extend(
-                text.lines()
-                    .filter_map(|line| line.split('\t').next())
-                    .map(str::to_owned),
-            );
-        }
-    }
-    seen
+/// The globs of rows whose entries differed between two references, here or where the tables were written.
+fn seen() -> Result<BTreeSet<String>> {
+    let mut seen = results::seen(&written())?;
+    seen.extend(seen_here());
+    Ok(seen)
+}
+
+/// Those that differed on this machine.
+fn seen_here() -> BTreeSet<String> {
+    let files = std::fs::read_dir(kept().join("twice")).into_iter().flatten();
+    let texts = files
+        .flatten()
+        .map(|file| std::fs::read_to_string(file.path()).unwrap_or_default());
+    texts
+        .flat_map(|text| {
+            let globs = text.lines().filter_map(|line| line.split('\t').next());
+            globs.map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
 }
