@@ -18,7 +18,7 @@ use task_progress::Style;
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:
-  mmdebstrap --mode=unshare trixie root/ && rootless-install adopt root/
+  mmdebstrap --mode=unshare trixie root && rootless-install adopt root
   fakeroot -s state make install DESTDIR=root/ && rootless-install adopt --fakeroot state root/")]
 struct AdoptArgs {
     /// The directory
