@@ -37,5 +37,6 @@ pub use server::{
     ServeOptions, Server, Watch, serve,
 };
 pub use target::traversal::Walk;
+pub use target::writing::{Writing, is_temporary};
 pub use target::xattr::Xattrs;
 pub use target::{NewFile, Target};

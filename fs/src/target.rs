@@ -3,6 +3,7 @@
 pub(crate) mod change;
 mod read;
 pub(crate) mod traversal;
+pub(crate) mod writing;
 pub(crate) mod xattr;
 
 use std::ffi::OsStr;
@@ -233,7 +234,7 @@ impl Target {
         // Of all targets: two may share a directory.
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        format!(".rootless-install-{}-{count}", std::process::id()).into()
+        writing::temporary_name(count)
     }
 
     fn location(&self, action: &'static str, path: &Path) -> Result<Location> {

@@ -3,7 +3,7 @@
 use deb_arch::Architecture;
 use dpkg_db::ADMIN;
 use rootless_install_fs::encoding::OVERRIDE_XATTR;
-use rootless_install_fs::{Marker, Target, find_target};
+use rootless_install_fs::{Marker, Target, Writing, find_target};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io;
@@ -173,9 +173,13 @@ pub fn architecture(target: &Target) -> Result<Option<&'static Architecture>, Fi
 
 /// The right to work on a target, held until dropped: several may read one, one writes.
 #[derive(Debug)]
-pub struct Hold(#[allow(dead_code, reason = "it is held")] File);
+pub struct Hold {
+    // Before others may write.
+    _writing: Option<Writing>,
+    _lock: File,
+}
 
-/// Takes the right to read a target, or, with `writes`, to change it.
+/// Takes the right to read a target, or, with `writes`, to change it; then what a run that was killed has left is removed.
 ///
 /// # Errors
 /// [`FinishedError::Busy`].
@@ -191,7 +195,10 @@ pub fn hold(target: &Target, writes: bool) -> Result<Hold, FinishedError> {
         false => FlockOperation::NonBlockingLockShared,
     };
     match flock(&directory, how) {
-        Ok(()) => Ok(Hold(directory)),
+        Ok(()) => Ok(Hold {
+            _writing: writes.then(|| target.begin_writing()),
+            _lock: directory,
+        }),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(FinishedError::Busy {
             path: path.to_owned(),
         }),

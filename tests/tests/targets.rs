@@ -285,6 +285,31 @@ scenario!(
 });
 
 scenario!(
+    /// Files under temporary names that a process has left that was killed are removed by the next one that writes.
+    leftovers_of_killed_writers, CONFIGURE, {
+    let work = Workplace::new()?;
+    let target = filled::target(&work, "t")?;
+    let point = work.make_dir("mnt")?;
+    let script = "set -e; r=$1 t=$2 m=$3; : >$t/etc/.rootless-install-1-1; $r check $t || true; $r chmod 1777 $t/tmp; ls -A $t/etc; \
+        $r mount $t $m -- sleep 60 & p=$!; \
+        until getfattr -n user.rootless-install.writing $t/README.rootless-install >/dev/null 2>&1; do sleep 0.1; done; \
+        kill -KILL $p; wait $p || echo killed; : >$t/etc/.rootless-install-1-2; : >$t/etc/.rootless-install-mine; \
+        $r check $t || true; $r pack --quiet $t $TMPDIR/t.tar; ls -A $t/etc; $r chmod 1777 $t/tmp; echo then; ls -A $t/etc; $r check $t; \
+        ! getfattr -d -m - $t/README.rootless-install | grep writing";
+    let done = shell(&work, script, &[&target, &point])?;
+    let text = done.succeeded().text();
+    let (before, after) = text.split_once("then\n").ok_or("not run")?;
+    let (alone, killed) = before.split_once("killed\n").ok_or("not killed")?;
+    // Nobody was killed here: the user may have a use for it.
+    assert!(alone.contains("leftover: /etc/.rootless-install-1-1: is a file of a run that was killed; remove it"), "{alone}");
+    assert!(alone.lines().any(|line| line == ".rootless-install-1-1"), "{alone}");
+    assert!(killed.contains("/etc/.rootless-install-1-2: is a file of a run that was killed; the next run, or call of dpkg, removes it"), "{killed}");
+    assert!(killed.lines().any(|line| line == ".rootless-install-1-2"), "a reader removes nothing: {killed}");
+    let names: Vec<&str> = after.lines().filter(|line| line.starts_with(".rootless")).collect();
+    assert_eq!(names, [".rootless-install-mine"], "{after}");
+});
+
+scenario!(
     /// Flags of chattr(1) are kept in the directory of a target, are no finding of `check`, and are in no archive.
     flags_of_files, CONFIGURE, {
     let work = Workplace::new()?;

@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Result, errno_text};
 use super::options::{Action, Call, Options};
-use crate::finished;
+use crate::finished::{self, Hold};
 use crate::staging::{check_limits, check_machine, check_xattrs};
 use deb_arch::Architecture;
 use deb_unpack::DebFile;
@@ -106,7 +106,11 @@ pub(super) fn database(call: &Call, target: &Target, architecture: &str) -> Resu
 
 /// The locks of dpkg's database and of its front ends, held until dropped. A front end that holds its own
 /// lock for this call says so in `DPKG_FRONTEND_LOCKED`.
-pub(super) struct Locks(#[allow(dead_code, reason = "they are held")] Vec<File>);
+pub(super) struct Locks {
+    // Before the others. Within a run that holds the target this is none.
+    _hold: Option<Hold>,
+    _files: Vec<File>,
+}
 
 /// Locks the database of a target.
 ///
@@ -115,7 +119,10 @@ pub(super) struct Locks(#[allow(dead_code, reason = "they are held")] Vec<File>)
 pub(super) fn lock(options: &Options, target: &Target) -> Result<Locks> {
     let mut held = Vec::new();
     if !options.act {
-        return Ok(Locks(held));
+        return Ok(Locks {
+            _hold: None,
+            _files: held,
+        });
     }
     let (root, admin) = match &options.admindir {
         Some(admindir) => (admindir.as_path(), ""),
@@ -154,7 +161,10 @@ pub(super) fn lock(options: &Options, target: &Target) -> Result<Locks> {
             Err(error) => return Err(failed(error)),
         }
     }
-    Ok(Locks(held))
+    Ok(Locks {
+        _hold: finished::hold(target, true).ok(),
+        _files: held,
+    })
 }
 
 /// Returns the architecture of the first archive that is for one.

@@ -5,7 +5,7 @@ use crate::commands::Error;
 use rootless_install_fs::encoding::{
     INODE_FLAGS, OVERRIDE_XATTR, XATTR_PREFIX, inode_flags, xattr_from_disk,
 };
-use rootless_install_fs::{FileType, MARKER, Target};
+use rootless_install_fs::{FileType, MARKER, Target, is_temporary};
 use rustix::io::Errno;
 use shim_protocol::capability;
 use std::fs;
@@ -16,8 +16,6 @@ use task_progress::Cancel;
 
 /// Names of files that dpkg has while it works, by their ends (`dpkg-new` becomes a file or is removed again).
 const OF_DPKG: [&str; 2] = [".dpkg-new", ".dpkg-tmp"];
-/// Beginning of the names of files that this program has while it works, in a target.
-const TEMPORARY: &str = ".rootless-install-";
 
 /// Looks at every file.
 pub(super) fn check(target: &Target, report: &mut Report, cancel: &Cancel) -> Result<(), Error> {
@@ -61,13 +59,12 @@ fn file(target: &Target, path: &Path, on_disk: &Path, found: &fs::Metadata, repo
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
-    if name.starts_with(TEMPORARY) {
-        report.add(
-            Kind::Leftover,
-            path,
-            "is a file of a run that was killed",
-            "remove it",
-        );
+    if is_temporary(name.as_bytes()) {
+        let how = match target.was_killed() {
+            true => "the next run, or call of dpkg, removes it",
+            false => "remove it",
+        };
+        report.add(Kind::Leftover, path, "is a file of a run that was killed", how);
     } else if OF_DPKG.iter().any(|end| name.ends_with(end)) {
         report.add(
             Kind::Leftover,
