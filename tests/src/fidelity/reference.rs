@@ -289,6 +289,12 @@ fn options(case: &Case, mode: &str, work: &Path, inside: &Path) -> Result<Vec<St
     for command in &case.commands {
         options.push(format!("--customize-hook=chroot \"$1\" sh -ec '{command}'"));
     }
+    if !case.commands.is_empty() {
+        // What they have left running ends with them, as in a machine that is shut down; it would keep /dev busy.
+        let ends = "for root in /proc/[0-9]*/root; do [ \"$(readlink \"$root\")\" != \"$1\" ] || \
+                    { pid=${root%/root}; kill -KILL \"${pid##*/}\"; ended=yes; }; done; [ -z \"$ended\" ] || sleep 1";
+        options.push(format!("--customize-hook={ends}"));
+    }
     Ok(options)
 }
 
