@@ -35,8 +35,8 @@ const NAMESPACE: [&str; 9] = [
 ];
 
 /// Enters a root filesystem (`$1`), with a work directory (`$2`) and `_apt`'s number there (`$3`, may be empty), and
-/// executes the rest of the arguments. The
-/// handlers of binfmt_misc are those of the machine: a new mount of it would have none.
+/// executes the rest of the arguments. The handlers of binfmt_misc are those of the machine: a new mount of it would
+/// have none.
 const ENTER: &str = r#"set -e
 root=$1 work=$2 user=$3
 shift 3
