@@ -354,7 +354,9 @@ fn seen_here() -> BTreeSet<String> {
     texts
         .flat_map(|text| {
             let globs = text.lines().filter_map(|line| line.split('\t').next());
-            globs.map(str::to_owned).collect::<Vec<_>>()
+            // No row excuses what begins with `-`.
+            let rows = globs.filter(|glob| *glob != "-");
+            rows.map(str::to_owned).collect::<Vec<_>>()
         })
         .collect()
 }
