@@ -355,10 +355,14 @@ impl<'a> Unpacker<'a> {
         }
         let mut created = false;
         if place.parent().is_some() {
-            // Its own time is settled in the end: by then other threads have put things into it.
-            let made = Meta {
-                mtime: Timestamp::now(),
-                ..*meta
+            // Its own time is settled in the end, if other threads may put things into it. Without them it has that at once,
+            // as with dpkg: who is killed meanwhile leaves it right.
+            let made = match self.placement.claims {
+                None => *meta,
+                Some(_) => Meta {
+                    mtime: Timestamp::now(),
+                    ..*meta
+                },
             };
             match self.placement.target.make_dir(place, &made) {
                 Ok(()) => created = true,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::scene::Scene;
+use crate::claims::Claims;
 use crate::directories::settle;
 use crate::unpack::Unpacker;
 use crate::{Job, Layering, open_package};
@@ -177,24 +178,30 @@ fn top_level_links_come_at_their_turn() {
 }
 
 /// Were a directory given its time as it is made, that could be after another thread has put something
-/// into it.
+/// into it. Without other threads it is right at once, also if nothing comes after it.
 #[test]
 fn a_directory_gets_its_time_in_the_end() {
-    let scene = Scene::new();
-    let data = Data::default().dir("./d/").dir("./e/").file("./e/f", "");
-    let path = Deb::new("p", data).write(scene.directory.path(), "p.deb");
-    let job = Job {
-        path: path.clone(),
-        expected: None,
-        recompressed: None,
-    };
-    let (deb, control) = open_package(&job).unwrap();
-    let (package, context) = (control.package().unwrap(), scene.context());
-    let unpacker = Unpacker::new(&deb, &control, &package, &scene.target, &context).unwrap();
-    let (_, log) = unpacker.run(1).unwrap();
-    let time = |path: &str| scene.target.stat(Path::new(path)).unwrap().meta.mtime.sec;
-    let archives = i64::try_from(TIME).unwrap();
-    assert!(time("/d") > archives && time("/e") > archives);
-    settle(&[log], &scene.target, Layering::Dpkg).unwrap();
-    assert!(time("/d") == archives && time("/e") > archives);
+    for alone in [false, true] {
+        let scene = Scene::new();
+        let data = Data::default().dir("./d/").dir("./e/").file("./e/f", "");
+        let path = Deb::new("p", data).write(scene.directory.path(), "p.deb");
+        let job = Job {
+            path: path.clone(),
+            expected: None,
+            recompressed: None,
+        };
+        let (deb, control) = open_package(&job).unwrap();
+        let (package, context, claims) = (control.package().unwrap(), scene.context(), Claims::new());
+        let mut unpacker = Unpacker::new(&deb, &control, &package, &scene.target, &context).unwrap();
+        if !alone {
+            unpacker.placement.claims = Some((&claims, 0));
+        }
+        let (_, log) = unpacker.run(1).unwrap();
+        let time = |path: &str| scene.target.stat(Path::new(path)).unwrap().meta.mtime.sec;
+        let archives = i64::try_from(TIME).unwrap();
+        assert_eq!(time("/d") == archives, alone);
+        assert!(time("/e") > archives);
+        settle(&[log], &scene.target, Layering::Dpkg).unwrap();
+        assert!(time("/d") == archives && time("/e") > archives);
+    }
 }
