@@ -1,7 +1,7 @@
 //! Records of failed logins brought from one architecture's layout into another's.
 //!
 //! `/var/log/faillog` has one C structure for each number of a user, in their order (faillog(5), shadow's
-//! `lib/faillog.h`): two `short`, a name of 12 bytes, a `time_t` and a `long`. useradd of Debian 12 and older writes
+//! `lib/faillog.h`): two `short`, a name of 12 bytes, a `time_t` and a `long`. useradd of Debian 11 writes
 //! an empty one for each user that it makes, if the file is there.
 
 use deb_arch::{Architecture, ByteOrder};

@@ -37,7 +37,7 @@ word size> /usr/sbin/useradd -r x
             r#"
 usermod -aG x y
     run --prefix /target -aG x y | no-root-option --prefix 1
-word size> /usr/sbin/usermod -r x
+word size> /usr/sbin/usermod -u 5 x
     convert
 "#,
         ),
