@@ -18,8 +18,9 @@ pub(super) const QEMU_IMG: Maker = Maker {
 const FOOT: usize = 512;
 /// 2000, from which a VHD counts its seconds.
 const YEAR_2000: i64 = 946_684_800;
-/// Bytes in which a VMDK says what it is.
+/// Most bytes in which a VMDK says what it is.
 const DESCRIPTION: u64 = 64 << 10;
+const SECTOR: u64 = 512;
 
 /// Makes the image of a raw disk in a file that is not there yet.
 ///
@@ -85,18 +86,36 @@ fn settle_foot(foot: &mut [u8; FOOT], time: i64, uuid: &str) {
     }
 }
 
-/// Sets the number of a VMDK's content, eight hexadecimal digits after `CID=` in its description.
+/// Sets the number of a VMDK's content in its description (Virtual Disk Format 5.0, "The Descriptor File"), whose
+/// sectors are named at bytes 28 (first) and 36 (number) of the head.
 fn settle_vmdk(image: &Path, uuid: &str) -> std::io::Result<()> {
     let mut file = File::options().read(true).write(true).open(image)?;
-    let mut begin = Vec::new();
-    (&file).take(DESCRIPTION).read_to_end(&mut begin)?;
-    let found = begin.windows(5).position(|bytes| bytes == b"\nCID=");
-    if let Some(at) = found {
-        file.seek(SeekFrom::Start(at as u64 + 5))?;
-        let number: String = uuid.chars().take(8).collect();
-        file.write_all(number.as_bytes())?;
-    }
-    Ok(())
+    let (mut first, mut number) = ([0; 8], [0; 8]);
+    file.seek(SeekFrom::Start(28))?;
+    file.read_exact(&mut first)?;
+    file.read_exact(&mut number)?;
+    let begin = SeekFrom::Start(u64::from_le_bytes(first).saturating_mul(SECTOR));
+    let mut description = Vec::new();
+    file.seek(begin)?;
+    (&file)
+        .take(u64::from_le_bytes(number).saturating_mul(SECTOR).min(DESCRIPTION))
+        .read_to_end(&mut description)?;
+    file.seek(begin)?;
+    file.write_all(&with_content_id(&description, uuid.get(..8).unwrap_or_default()))
+}
+
+/// A description with another number after `CID=`, and as long as before: qemu-img writes its random number without
+/// leading zeros, so the lines behind it move, and the zeros that fill the last sector are fewer or more.
+fn with_content_id(description: &[u8], number: &str) -> Vec<u8> {
+    const FIELD: &[u8] = b"\nCID=";
+    let Some(at) = description.windows(FIELD.len()).position(|bytes| bytes == FIELD) else {
+        return description.to_vec();
+    };
+    let (head, value) = description.split_at(at + FIELD.len());
+    let behind = value.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+    let mut settled = [head, number.as_bytes(), &value[behind..]].concat();
+    settled.resize(description.len(), 0);
+    settled
 }
 
 #[cfg(test)]
@@ -114,5 +133,19 @@ mod tests {
         foot[64..68].fill(0);
         let sum: u32 = foot.iter().map(|byte| u32::from(*byte)).sum();
         assert_eq!(stored, !sum);
+    }
+
+    #[test]
+    fn a_content_has_eight_digits() {
+        let description = |number: &str| {
+            let mut lines = format!("# Disk\nversion=1\nCID={number}\nparentCID=ffffffff\n").into_bytes();
+            lines.resize(512, 0);
+            lines
+        };
+        for number in ["0", "7abcdef", "9abcdef0", "ffffffff"] {
+            let settled = with_content_id(&description(number), "0123abcd");
+            assert_eq!(settled, description("0123abcd"), "{number}");
+        }
+        assert_eq!(with_content_id(b"no such line\n", "0123abcd"), b"no such line\n");
     }
 }
