@@ -16,7 +16,7 @@ deny:
 	scripts/deny
 
 package:
-	cargo package --workspace --allow-dirty
+	cargo package --workspace --allow-dirty --config 'patch.crates-io.fuser.path="third-party/fuser"'
 
 test:
 	scripts/test

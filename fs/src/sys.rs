@@ -7,7 +7,7 @@ mod fd_path;
 mod getxattr;
 mod number;
 
-pub(crate) use attr::{Attr, AttrError, DiskStat, attr_at, attr_of, stat_at};
+pub(crate) use attr::{Attr, AttrError, DiskStat, attr_at, attr_of, birth_at, birth_of, stat_at};
 pub(crate) use fd_path::FdPath;
 pub(crate) use getxattr::getxattr_at;
 

@@ -1,6 +1,7 @@
 //! FUSE requests decoded and replies encoded; the [`View`] carries the requests out.
 
 mod convert;
+mod later;
 mod listings;
 mod requests;
 

@@ -5,7 +5,7 @@
 //! node is marked, and gets another generation when its number turns up again.
 //!
 //! Names are kept exact by the [`Observer`](crate::target::Observer) calls. A node without a name (its
-//! file is unlinked) can only be reached through its [file](files), if it was open.
+//! file is unlinked, or was made so) can only be reached through its [file](files), if it was open.
 
 mod files;
 
@@ -140,17 +140,7 @@ impl Nodes {
         let mut table = self.table();
         let table = &mut *table;
         let phantom = self.beside(table, parent, name);
-        let node = table.nodes.entry(id).or_default();
-        if node.lookups == 0 || node.number_free || known == Origin::Made {
-            table.generations += 1;
-            node.generation = table.generations;
-            node.number_free = false;
-            node.names.clear();
-            node.may_be_open = false;
-            table.files.remove(&id);
-            table.dirs.remove(&id);
-        }
-        node.lookups += 1;
+        let node = table.looked_up(id, known);
         node.phantom = phantom;
         // The name used last is the last one, which is that of the node's path.
         match node.names.iter().position(|(p, n)| *p == parent && n == name) {
@@ -161,6 +151,11 @@ impl Nodes {
             }
         }
         node.generation
+    }
+
+    /// Notes that the kernel comes to know a file that has just been made without a name. Returns its generation.
+    pub(super) fn remember_nameless(&self, id: u64) -> u64 {
+        self.table().looked_up(id, Origin::Made).generation
     }
 
     fn beside(&self, table: &Table, parent: u64, name: &OsStr) -> Option<PhantomId> {
@@ -367,6 +362,23 @@ impl Nodes {
 }
 
 impl Table {
+    /// Counts a lookup of a node, which is another than the one that had the number where that is gone.
+    fn looked_up(&mut self, id: u64, known: Origin) -> &mut Node {
+        let node = self.nodes.entry(id).or_default();
+        if node.lookups == 0 || node.number_free || known == Origin::Made {
+            self.generations += 1;
+            *node = Node {
+                generation: self.generations,
+                lookups: node.lookups,
+                ..Node::default()
+            };
+            self.files.remove(&id);
+            self.dirs.remove(&id);
+        }
+        node.lookups += 1;
+        node
+    }
+
     fn keep_open(&mut self, id: u64, dir: Arc<Dir>) {
         if self.nodes.contains_key(&id) {
             self.dirs.insert(id, dir);

@@ -348,6 +348,21 @@ impl View {
         self.attr(id).map(|attr| self.shown(id, &attr))
     }
 
+    /// `STATX`, for the time of birth beside what `GETATTR` tells; `None` where the disk does not keep it. The files that
+    /// the program adds to the target are as old as the view.
+    pub(super) fn birth(&self, id: u64) -> Result<Option<Timestamp>> {
+        if PhantomId::from_node_id(id).is_some() {
+            return Ok(Some(self.started));
+        }
+        match self.nodes.location(id) {
+            Ok(location) => sys::birth_at(location.fd(), &location.name),
+            Err(errno) => {
+                let file = self.nodes.file(id, false).map_err(|_| errno)?;
+                sys::birth_of(file.as_fd())
+            }
+        }
+    }
+
     /// Returns the attributes of a node by its name, or else by a file that is open on it.
     fn attr(&self, id: u64) -> Result<Attr> {
         match self.nodes.location(id) {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags};
+use rustix::fs::{self, AtFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use super::getxattr::getxattr_at;
@@ -156,6 +156,24 @@ impl From<Attr> for Stat {
 /// Returns the attributes of a file on disk.
 pub(crate) fn stat_at(dir: BorrowedFd<'_>, name: &OsStr) -> Result<DiskStat, Errno> {
     fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map(DiskStat::from)
+}
+
+/// Returns the time at which a file on disk was made, where the filesystem keeps it (statx(2)).
+pub(crate) fn birth_at(dir: BorrowedFd<'_>, name: &OsStr) -> Result<Option<Timestamp>, Errno> {
+    fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BTIME).map(|found| birth(&found))
+}
+
+/// Returns the time at which an open file was made, where the filesystem keeps it.
+pub(crate) fn birth_of(file: BorrowedFd<'_>) -> Result<Option<Timestamp>, Errno> {
+    fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::BTIME).map(|found| birth(&found))
+}
+
+fn birth(found: &Statx) -> Option<Timestamp> {
+    let told = found.stx_mask & StatxFlags::BTIME.bits() != 0;
+    told.then_some(Timestamp {
+        sec: found.stx_btime.tv_sec,
+        nsec: found.stx_btime.tv_nsec,
+    })
 }
 
 /// Returns the attributes of a file as the target's users see them.

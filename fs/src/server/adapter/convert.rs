@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fuser::{Errno, FileAttr, INodeNo, Request, TimeOrNow};
 
-use crate::meta::{FileType, Timestamp};
+use crate::meta::{FileType, Meta, Timestamp};
 use crate::server::view::{Caller, NewTime, NodeAttr};
 
 pub(super) fn errno(errno: rustix::io::Errno) -> Errno {
@@ -76,6 +76,20 @@ pub(super) fn fuse_kind(kind: FileType) -> fuser::FileType {
         FileType::CharDevice { .. } => fuser::FileType::CharDevice,
         FileType::BlockDevice { .. } => fuser::FileType::BlockDevice,
     }
+}
+
+/// Returns the mode of inode(7), with the bits of the type.
+pub(super) fn mode_and_kind(meta: &Meta) -> u32 {
+    let kind = match meta.kind {
+        FileType::Regular => 0o100_000,
+        FileType::Directory => 0o040_000,
+        FileType::Symlink => 0o120_000,
+        FileType::Fifo => 0o010_000,
+        FileType::Socket => 0o140_000,
+        FileType::CharDevice { .. } => 0o020_000,
+        FileType::BlockDevice { .. } => 0o060_000,
+    };
+    kind | meta.mode & 0o7777
 }
 
 pub(super) fn attr(shown: &NodeAttr) -> FileAttr {

@@ -198,10 +198,7 @@ impl Filesystem for Adapter {
 
     fn link(&self, req: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
         self.view.count_request();
-        if let Some(to) = self.reporter.path_in(&self.view, self.id(newparent), newname) {
-            self.reporter
-                .node(&self.view, req.pid(), self.id(ino), AccessKind::Link { to: &to });
-        }
+        self.report_link(req, self.id(ino), self.id(newparent), newname);
         self.reply_entry(reply, self.view.link(self.id(ino), self.id(newparent), newname));
     }
 
@@ -467,6 +464,14 @@ impl Filesystem for Adapter {
         self.view.count_request();
         match self.view.copy((from.0, offset_in), (to.0, offset_out), len) {
             Ok(copied) => reply.written(copied),
+            Err(e) => reply.error(errno(e)),
+        }
+    }
+
+    fn unknown_operation(&self, req: &Request, ino: INodeNo, opcode: u32, data: &[u8], reply: ReplyData) {
+        self.view.count_request();
+        match self.later(req, self.id(ino), opcode, data) {
+            Ok(answer) => reply.data(&answer),
             Err(e) => reply.error(errno(e)),
         }
     }

@@ -15,7 +15,7 @@ use crate::meta::{FileType, Meta, Timestamp};
 use crate::server::nodes::Origin;
 use crate::server::phantom::PhantomId;
 use crate::sys::access::{default_list, give_at, give_of};
-use crate::sys::{self, Attr};
+use crate::sys::{self, Attr, FdPath};
 use crate::target::change::make_dir_at;
 use crate::target::{Target, create_at, dress};
 
@@ -231,9 +231,22 @@ impl View {
         if PhantomId::from_node_id(id).is_some() {
             return Err(Errno::ROFS);
         }
-        let from = self.nodes.location(id)?;
         let to = self.location_in(parent, name)?;
-        fs::linkat(from.fd(), &from.name, to.fd(), &to.name, AtFlags::empty())?;
+        match self.nodes.location(id) {
+            Ok(from) => fs::linkat(from.fd(), &from.name, to.fd(), &to.name, AtFlags::empty())?,
+            // One that was made without a name. Of others that have none the kernel does not ask.
+            Err(errno) => {
+                let file = self.nodes.file(id, false).map_err(|_| errno)?;
+                let from = FdPath::of(file.as_fd());
+                fs::linkat(
+                    fs::CWD,
+                    from.as_c_str(),
+                    to.fd(),
+                    &to.name,
+                    AtFlags::SYMLINK_FOLLOW,
+                )?;
+            }
+        }
         let attr = sys::attr_at(to.fd(), &to.name)?;
         self.tell_others(&to);
         self.tell_others_of(attr.ino);

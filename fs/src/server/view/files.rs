@@ -127,6 +127,28 @@ impl View {
         Ok((entry, Opened::BY_NODE))
     }
 
+    /// `TMPFILE`: makes a file without a name, which link(2) may give it.
+    pub(in crate::server) fn create_nameless(
+        &self,
+        parent: u64,
+        mode: u32,
+        caller: Caller,
+    ) -> Result<(Entry, Opened)> {
+        let location = self.location_in(parent, OsStr::new("."))?;
+        let (meta, lists) = self.new_meta(&location, FileType::Regular, mode, caller)?;
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let disk_mode = Mode::from_raw_mode(encoding::disk_mode(meta.kind, meta.mode));
+        let file = File::from(fs::openat(location.fd(), &location.name, flags, disk_mode)?);
+        dress(&file, &meta)?;
+        give_of(file.as_fd(), &lists)?;
+        let attr = sys::attr_of(file.as_fd())?;
+        let id = self.nodes.id(attr.ino);
+        let generation = self.nodes.remember_nameless(id);
+        self.nodes.made(id, Arc::new(file));
+        let shown = self.shown(id, &attr);
+        Ok((Entry { shown, generation }, Opened::BY_NODE))
+    }
+
     /// `READ`: gives `take` the bytes there are, up to `size`.
     pub(in crate::server) fn read(
         &self,

@@ -1,7 +1,8 @@
 //! A watch sees each access, with its process, before it is answered.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -130,6 +131,15 @@ fn inside(t: &Inside) {
     fs::hard_link(at("etc/file"), at("etc/other")).unwrap();
     fs::read(at("etc/file")).unwrap();
     fs::read(at("etc/other")).unwrap();
+    let flags = rustix::fs::OFlags::TMPFILE.bits().cast_signed();
+    let nameless = fs::OpenOptions::new()
+        .write(true)
+        .custom_flags(flags)
+        .open(at("etc"));
+    let by_fd = format!("/proc/self/fd/{}", nameless.as_ref().unwrap().as_raw_fd());
+    let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
+    rustix::fs::linkat(rustix::fs::CWD, by_fd, rustix::fs::CWD, at("etc/named"), follow).unwrap();
+    fs::remove_file(at("etc/named")).unwrap();
     t.step(4);
     fs::write(at("new"), "x").unwrap();
     fs::create_dir(at("dir")).unwrap();
@@ -185,7 +195,12 @@ fn after(t: &Outside) {
         .count();
     assert_eq!(lists, 2, "{:?}", steps[4]);
     let named = texts(&steps[5]);
-    for part in ["link /etc/file /etc/other", "read /etc/file", "read /etc/other"] {
+    for part in [
+        "link /etc/file /etc/other",
+        "read /etc/file",
+        "read /etc/other",
+        "Create /etc/named",
+    ] {
         assert!(named.contains(&part), "{named:?}");
     }
     let changes: Vec<&str> = texts(&steps[6])

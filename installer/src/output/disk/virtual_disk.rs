@@ -105,16 +105,22 @@ fn settle_vmdk(image: &Path, uuid: &str) -> std::io::Result<()> {
 }
 
 /// A description with another number after `CID=`, and as long as before: qemu-img writes its random number without
-/// leading zeros, so the lines behind it move, and the zeros that fill the last sector are fewer or more.
+/// leading zeros, and a second one over the first, so the lines behind it move, and of the first ones something may be
+/// left behind the zero byte that ends the text.
 fn with_content_id(description: &[u8], number: &str) -> Vec<u8> {
     const FIELD: &[u8] = b"\nCID=";
-    let Some(at) = description.windows(FIELD.len()).position(|bytes| bytes == FIELD) else {
-        return description.to_vec();
+    let size = description.len();
+    let end = description.iter().position(|byte| *byte == 0);
+    let description = description.get(..end.unwrap_or(size)).unwrap_or_default();
+    let mut settled = match description.windows(FIELD.len()).position(|bytes| bytes == FIELD) {
+        None => description.to_vec(),
+        Some(at) => {
+            let (head, value) = description.split_at(at + FIELD.len());
+            let behind = value.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+            [head, number.as_bytes(), &value[behind..]].concat()
+        }
     };
-    let (head, value) = description.split_at(at + FIELD.len());
-    let behind = value.iter().position(|byte| *byte == b'\n').unwrap_or(0);
-    let mut settled = [head, number.as_bytes(), &value[behind..]].concat();
-    settled.resize(description.len(), 0);
+    settled.resize(size, 0);
     settled
 }
 
@@ -146,6 +152,10 @@ mod tests {
             let settled = with_content_id(&description(number), "0123abcd");
             assert_eq!(settled, description("0123abcd"), "{number}");
         }
+        let mut twice = description("7abcdef");
+        let end = twice.iter().position(|byte| *byte == 0).unwrap();
+        twice[end + 1..=end + 2].copy_from_slice(b"f\n");
+        assert_eq!(with_content_id(&twice, "0123abcd"), description("0123abcd"));
         assert_eq!(with_content_id(b"no such line\n", "0123abcd"), b"no such line\n");
     }
 }
