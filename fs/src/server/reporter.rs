@@ -52,6 +52,17 @@ impl AccessReporter {
         }
     }
 
+    /// Reports that a node gets a name, which is its first if it was made without one.
+    pub(super) fn link(&self, view: &View, pid: u32, id: u64, parent: u64, name: &OsStr) {
+        let Some(to) = self.path_in(view, parent, name) else {
+            return;
+        };
+        match view.path(id) {
+            Some(_) => self.node(view, pid, id, AccessKind::Link { to: &to }),
+            None => self.entry(view, pid, parent, name, AccessKind::Create),
+        }
+    }
+
     /// Returns the path of a name in a directory; `None` without a watch.
     pub(super) fn path_in(&self, view: &View, parent: u64, name: &OsStr) -> Option<PathBuf> {
         self.watch.as_ref()?;

@@ -9,7 +9,6 @@ use super::convert::{maker, mode_and_kind, rdev};
 use super::{Adapter, FOREVER};
 use crate::meta::{FileType, Timestamp};
 use crate::server::view::NodeAttr;
-use crate::server::watch::AccessKind;
 
 const TMPFILE: u32 = 51;
 const STATX: u32 = 52;
@@ -58,23 +57,6 @@ impl Adapter {
         answer.long(FOREVER.as_secs()).int(0).int(0).long(0).long(0);
         answer.statx(&shown, birth);
         Ok(answer.0)
-    }
-
-    /// Reports that a file has a name, which is its first if it had been made without one.
-    pub(super) fn report_link(&self, req: &Request, id: u64, parent: u64, name: &std::ffi::OsStr) {
-        let Some(to) = self.reporter.path_in(&self.view, parent, name) else {
-            return;
-        };
-        match self.view.path(id) {
-            Some(_) => {
-                let kind = AccessKind::Link { to: &to };
-                self.reporter.node(&self.view, req.pid(), id, kind);
-            }
-            None => {
-                let kind = AccessKind::Create;
-                self.reporter.entry(&self.view, req.pid(), parent, name, kind);
-            }
-        }
     }
 }
 

@@ -198,8 +198,9 @@ impl Filesystem for Adapter {
 
     fn link(&self, req: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
         self.view.count_request();
-        self.report_link(req, self.id(ino), self.id(newparent), newname);
-        self.reply_entry(reply, self.view.link(self.id(ino), self.id(newparent), newname));
+        let (id, parent) = (self.id(ino), self.id(newparent));
+        self.reporter.link(&self.view, req.pid(), id, parent, newname);
+        self.reply_entry(reply, self.view.link(id, parent, newname));
     }
 
     fn open(&self, req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
