@@ -46,12 +46,14 @@ mod values;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use deb_types::near::distance;
 
 pub use args::{Args, Cli, Given};
 pub use build::options as recipe_options;
@@ -61,6 +63,7 @@ use crate::commands;
 use crate::preloaded;
 use crate::settings::Settings;
 use crate::staging;
+use crate::target_spec::TargetError;
 use resolve::SettingsError;
 use script_host::view::privileges;
 use task_progress::Cancel;
@@ -128,7 +131,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn make(arguments: &[OsString], environment: &environment::Environment, style: Style) -> ExitCode {
     let given = match Cli::read(arguments) {
         Ok(given) => given,
-        Err(mut error) => return clap_exit(&mut error, style),
+        Err(mut error) => {
+            if let Some(surprise) = command_before_others(arguments, &error) {
+                error::print(&surprise, None::<&str>, style);
+                return Exit::Usage.into();
+            }
+            return clap_exit(&mut error, style);
+        }
     };
     if given.is_multi() {
         return multi::main(arguments, &given, environment, style);
@@ -140,6 +149,17 @@ fn make(arguments: &[OsString], environment: &environment::Environment, style: S
             Exit::Usage.into()
         }
     }
+}
+
+/// Returns what is wrong with the first word where one that comes behind it is too much: it was meant for a command.
+fn command_before_others(arguments: &[OsString], error: &clap::Error) -> Option<TargetError> {
+    let first = arguments
+        .get(1)
+        .filter(|word| !word.as_bytes().starts_with(b"-"))?;
+    let behind = error.kind() == ErrorKind::UnknownArgument && arguments.len() > 2;
+    behind
+        .then(|| TargetError::of_word_before_others(first))
+        .flatten()
 }
 
 /// A command on targets: it gets its name, the arguments that begin with it, the environment and the style.
@@ -184,10 +204,21 @@ fn clap_exit(error: &mut clap::Error, style: Style) -> ExitCode {
 
 /// Prints an error of the command line, or the help or version that was asked for: these go to standard output.
 ///
-/// clap's advice for an option that does not exist, to give it as a value, would make a target of its name.
+/// clap's advice for an option that does not exist, to give it as a value, would make a target of its name; and what it
+/// calls similar to a value may have one letter of it.
 fn print_usage(error: &mut clap::Error, style: Style) {
     if error.kind() == ErrorKind::UnknownArgument {
         error.remove(ContextKind::Suggested);
+    }
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    if let (Some(given), Some(similar)) = (text(ContextKind::InvalidValue), text(ContextKind::SuggestedValue))
+        && !similar.starts_with(given)
+        && distance(given, similar, 2).is_none()
+    {
+        error.remove(ContextKind::SuggestedValue);
     }
     if style.unicode {
         let _ = error.print();

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use crate::output::{Compression, Format, Layout};
-use surprises::{command, other_format, scheme};
+use surprises::{command, command_before_others, other_format, scheme};
 
 /// Form and path of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,13 @@ pub enum TargetError {
         /// The argument.
         argument: String,
     },
+}
+
+impl TargetError {
+    /// Returns the error of the first of several words, where it looks like a command.
+    pub(crate) fn of_word_before_others(word: &OsStr) -> Option<Self> {
+        command_before_others(&word.to_string_lossy())
+    }
 }
 
 impl TargetSpec {

@@ -71,10 +71,36 @@ const SUITES: &[&str] = &[
     "noble",
 ];
 
+/// Versions by which releases are called, and the names that archives have for them.
+const VERSIONS: &[(&str, &str)] = &[
+    ("9", "stretch"),
+    ("10", "buster"),
+    ("11", "bullseye"),
+    ("12", "bookworm"),
+    ("13", "trixie"),
+    ("14", "forky"),
+    ("15", "duke"),
+    ("20.04", "focal"),
+    ("22.04", "jammy"),
+    ("24.04", "noble"),
+];
+
 /// Returns which suites may have been meant by one that is not there.
 pub(super) fn near_suites(suite: &str) -> String {
     let end = suite.find(['-', '/']).unwrap_or(suite.len());
     let (name, rest) = suite.split_at(end);
+    let version = name.trim_start_matches("debian").trim_start_matches("ubuntu");
+    let point = |known: &str| {
+        version
+            .strip_prefix(known)
+            .is_some_and(|rest| rest.starts_with('.'))
+    };
+    if let Some((_, called)) = VERSIONS
+        .iter()
+        .find(|(known, _)| *known == version || !known.contains('.') && point(known))
+    {
+        return format!("; {name} is called `{called}{rest}` there");
+    }
     // One that is not in this archive has no other name.
     if SUITES.contains(&name) {
         return String::new();
@@ -116,5 +142,13 @@ mod tests {
         );
         assert_eq!(near_suites("trixie-backport"), "");
         assert_eq!(near_suites("whatever"), "");
+        assert_eq!(near_suites("13"), "; 13 is called `trixie` there");
+        assert_eq!(
+            near_suites("12.5-backports"),
+            "; 12.5 is called `bookworm-backports` there"
+        );
+        assert_eq!(near_suites("22.04"), "; 22.04 is called `jammy` there");
+        assert_eq!(near_suites("debian11"), "; debian11 is called `bullseye` there");
+        assert_eq!(near_suites("99"), "");
     }
 }

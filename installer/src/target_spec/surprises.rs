@@ -2,9 +2,9 @@
 //! there is.
 
 use super::TargetError;
-use crate::command_names::ON_TARGETS;
+use crate::command_names::{ON_TARGETS, OTHERS};
 use crate::output::Format;
-use deb_types::near::distance;
+use deb_types::near::{distance, nearest};
 
 /// Suffixes of archives and images, and the suffix of the nearest format that is written: a directory of such a name
 /// would be a surprise.
@@ -40,7 +40,10 @@ const OTHER_FORMATS: &[(&str, &str)] = &[
     (".rpm", ".tar"),
     (".docker", ".docker.tar"),
     (".sif", ".tar"),
+    (".ext", ".ext4"),
     (".sqsh", ".squashfs"),
+    (".sqfs", ".squashfs"),
+    (".squash", ".squashfs"),
     (".sfs", ".squashfs"),
     (".snap", ".squashfs"),
     (".f2fs", ".ext4"),
@@ -83,7 +86,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "the target is the only argument: `rootless-install TARGET`",
     ),
     (
-        &["dry-run", "plan", "simulate", "list", "show", "info", "search"],
+        &["dry-run", "simulate", "list", "show", "info", "search"],
         "what would be installed is printed by `rootless-install plan`",
     ),
     (
@@ -98,7 +101,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
             "query",
             "status",
         ],
-        "a root filesystem that exists is changed by `rootless-install dpkg`",
+        "a root filesystem that exists is changed by `rootless-install run TARGET -- apt-get` and `rootless-install dpkg`",
     ),
     (
         &["export", "save", "tar", "image"],
@@ -117,12 +120,12 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "apt upgrades a root filesystem that exists: `rootless-install run TARGET -- apt-get full-upgrade`",
     ),
     (
-        &["boot", "vm"],
-        "an image is written by `rootless-install pack`, and started by a virtual machine",
+        &["vm", "qemu"],
+        "a system is started in a virtual machine by `rootless-install boot`",
     ),
     (
-        &["push", "publish"],
-        "an image is written to a registry by tools such as skopeo, from `rootless-install pack TARGET oci:DIR`",
+        &["publish", "upload"],
+        "an image is sent to a registry by `rootless-install push`",
     ),
     (
         &["analyse", "analyze"],
@@ -130,8 +133,6 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (
         &[
-            "cache",
-            "clean",
             "completion",
             "completions",
             "config",
@@ -143,10 +144,20 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "there are `rootless-install TARGET`, `rootless-install lint` and `rootless-install dpkg`",
     ),
     (
-        &["chroot", "enter", "exec", "login", "run", "shell", "start"],
+        &["clean", "gc", "prune"],
+        "what is kept of earlier runs is listed and removed by `rootless-install cache`",
+    ),
+    (
+        &["chroot", "enter", "exec", "login", "start"],
         "there are `rootless-install run TARGET -- COMMAND` and `rootless-install shell TARGET`",
     ),
 ];
+
+/// Words that are options here, whose neighbours are no names either.
+const OPTIONS: [&str; 2] = ["help", "version"];
+
+/// Words whose neighbours, with a letter more or less, are hardly names of directories.
+const LONG: [&str; 4] = ["lint", "dpkg", "help", "version"];
 
 /// Returns the error of a name with the suffix of another format.
 pub(super) fn other_format(name: &str) -> Option<TargetError> {
@@ -164,9 +175,13 @@ pub(super) fn other_format(name: &str) -> Option<TargetError> {
             &format!("{stem}.tar, {stem}.tar.gz, {stem}.tar.xz or {stem}.tar.zst"),
         ));
     }
-    let (end, near) = OTHER_FORMATS
+    let Some((end, near)) = OTHER_FORMATS
         .iter()
-        .find(|(end, _)| lower.ends_with(end) && lower.len() > end.len())?;
+        .find(|(end, _)| lower.ends_with(end) && lower.len() > end.len())
+    else {
+        let (stem, end, near) = misspelt_ending(name)?;
+        return Some(error(end, &format!("{stem}{near}")));
+    };
     let mut stem = name.get(..name.len() - end.len())?;
     let mut end = (*end).to_owned();
     // An image that is compressed: disk.img.xz.
@@ -188,6 +203,21 @@ pub(super) fn other_format(name: &str) -> Option<TargetError> {
         return Some(error(&end, &near));
     }
     Some(error(&end, &format!("{stem}{near}")))
+}
+
+/// Takes a name apart whose ending differs by a letter, but not the first, from one that is written: stem, ending,
+/// the ending that is meant. Short ones mean too many other things.
+fn misspelt_ending(name: &str) -> Option<(&str, &str, &'static str)> {
+    let at = name.rfind('.').filter(|at| *at > 0 && !name.ends_with('/'))?;
+    let (stem, end) = name.split_at(at);
+    let lower = end.to_ascii_lowercase();
+    if stem.ends_with('/') || lower.len() < 5 || lower.contains('/') {
+        return None;
+    }
+    let like = |written: &&str| lower.get(..2) == written.get(..2) && distance(written, &lower, 1).is_some();
+    // The newest of several that are alike.
+    let near = Format::endings().filter(like).last()?;
+    Some((stem, end, near))
 }
 
 /// Returns the error of a name that begins with a scheme, as `oci:x` does.
@@ -226,21 +256,31 @@ pub(super) fn command(name: &str) -> Option<TargetError> {
     };
     // Words that differ by a letter may well be names of directories.
     let exchanged = |command: &str| lower.len() == command.len() && misspelt(command);
-    for command in ON_TARGETS {
-        if lower == *command || exchanged(command) {
-            return Some(error(&format!("there is `rootless-install {command}`")));
-        }
+    let meant = |command: &str| {
+        lower == command || exchanged(command) || LONG.contains(&command) && misspelt(command)
+    };
+    let mut options = OPTIONS.iter().copied();
+    if let Some(option) = options.find(|option| meant(option)) {
+        return Some(error(&format!("there is `rootless-install --{option}`")));
     }
-    for (command, near) in [
-        ("lint", "there is `rootless-install lint`"),
-        ("dpkg", "there is `rootless-install dpkg`"),
-        ("help", "there is `rootless-install --help`"),
-        ("version", "there is `rootless-install --version`"),
-    ] {
-        // The commands themselves, in other letters or at another place.
-        if misspelt(command) || lower == command {
-            return Some(error(near));
-        }
-    }
-    None
+    // The commands themselves come here in other letters, or at another place.
+    let near = all().find(|command| meant(command))?;
+    Some(error(&format!("there is `rootless-install {near}`")))
+}
+
+/// Returns the error of a word before others, which can only have been meant for a command: one with a letter that is
+/// wrong, too, or two in a long word.
+pub(super) fn command_before_others(name: &str) -> Option<TargetError> {
+    let most = if name.len() < 5 { 1 } else { 2 };
+    command(name).or_else(|| {
+        let near = nearest(name, all(), most).into_iter().next()?;
+        Some(TargetError::Command {
+            word: name.to_owned(),
+            near: format!("perhaps `rootless-install {near}` is meant"),
+        })
+    })
+}
+
+fn all() -> impl Iterator<Item = &'static str> {
+    ON_TARGETS.iter().chain(OTHERS).copied()
 }

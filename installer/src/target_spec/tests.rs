@@ -89,6 +89,10 @@ fn surprises_are_refused_with_the_nearest() {
         ("disk.img.xz", "give disk.img,"),
         ("disk.image", "give disk.img,"),
         ("y.tz2", "give y.tar.xz,"),
+        ("rootfs.ext5", "give rootfs.ext4,"),
+        ("d.d/rootfs.Squashf", "give d.d/rootfs.squashfs,"),
+        ("disk.qcow3", "give disk.qcow2,"),
+        ("disk.vmdx", "give disk.vmdk,"),
         ("A.TGZ", "give A.tar.gz,"),
         ("a.tra", "give a.tar,"),
         ("docker://x/y", "`docker:` is no kind of target"),
@@ -98,8 +102,11 @@ fn surprises_are_refused_with_the_nearest() {
         ("Help", "rootless-install --help"),
         ("install", "rootless-install TARGET"),
         ("simulate", "rootless-install plan"),
-        ("boot", "rootless-install pack"),
-        ("push", "skopeo"),
+        ("boot", "rootless-install boot"),
+        ("push", "rootless-install push"),
+        ("publish", "rootless-install push"),
+        ("clean", "rootless-install cache"),
+        ("chroot", "rootless-install shell"),
         ("remove", "rootless-install dpkg"),
         ("lnit", "rootless-install lint"),
         ("lints", "rootless-install lint"),
@@ -113,6 +120,41 @@ fn surprises_are_refused_with_the_nearest() {
             Ok(spec) => panic!("{name}: {spec:?}"),
         }
     }
+}
+
+#[test]
+fn names_of_directories_are_left_alone() {
+    for name in [
+        "debian.13",
+        "trixie.d",
+        ".ext5",
+        "a/.ext5",
+        "ext5",
+        "x.taz2",
+        "rootfs.exts/t",
+        "root.bar",
+        "run2",
+        "packs",
+    ] {
+        assert!(matches!(parse(name), Ok(TargetSpec::Directory(_))), "{name}");
+    }
+}
+
+#[test]
+fn words_before_others_are_commands() {
+    for (word, said) in [
+        ("runn", "rootless-install run`"),
+        ("pak", "rootless-install pack"),
+        ("chck", "rootless-install check"),
+        ("umnt", "rootless-install umount"),
+        ("mirrror", "rootless-install mirror"),
+        ("enter", "rootless-install shell"),
+    ] {
+        let error = TargetError::of_word_before_others(OsStr::new(word));
+        let error = error.unwrap_or_else(|| panic!("{word}")).to_string();
+        assert!(error.contains(said), "{word}: {error}");
+    }
+    assert_eq!(TargetError::of_word_before_others(OsStr::new("target")), None);
 }
 
 #[test]

@@ -106,6 +106,7 @@ static int launch(const char *self, char **arguments)
 	}
 	struct rlimit limit_before, limit_after;
 	prlimit(victim, RLIMIT_NOFILE, NULL, &limit_before);
+	int priority = getpriority(PRIO_PROCESS, victim);
 	cpu_set_t cpus_before, cpus_after;
 	sched_getaffinity(victim, sizeof cpus_before, &cpus_before);
 	pid_t program = fork();
@@ -129,7 +130,7 @@ static int launch(const char *self, char **arguments)
 	changed(limit_before.rlim_max != limit_after.rlim_max, "limits");
 	sched_getaffinity(victim, sizeof cpus_after, &cpus_after);
 	changed(!CPU_EQUAL(&cpus_before, &cpus_after), "processors");
-	changed(getpriority(PRIO_PROCESS, victim) != 0, "priority");
+	changed(getpriority(PRIO_PROCESS, victim) != priority, "priority");
 	changed(waitpid(victim, NULL, WNOHANG) != 0, "process");
 	changed(key(11, secret, value, (void *)19L, 0) != 4 || strcmp(value, "kept"), "key");
 	changed(key(10, SESSION, "user", KEY "-planted", 0) > 0, "keyring");
