@@ -2,6 +2,7 @@
 
 use rootless_install_tests::attack;
 use rootless_install_tests::machine::Lack;
+use rootless_install_tests::packing::text;
 use rootless_install_tests::program::{Outcome, Run};
 use rootless_install_tests::synthetic::{Synthetic, package, read};
 use rootless_install_tests::{Result, scenario};
@@ -150,8 +151,8 @@ scenario!(
             assert!(attempt.ends_with("EPERM") || attempt.ends_with("EACCES"), "{place:?}: {first}");
         }
         assert_eq!(before.len(), 4, "{place:?}: {first}");
-        // The priority is what it was.
-        assert_eq!(before[2], "0", "{place:?}: {first}");
+        // The priority is what it was, which the caller's is.
+        assert_eq!(before[2], text("nice", &[])?.trim_end(), "{place:?}: {first}");
         assert_eq!(second.lines().collect::<Vec<_>>(), before, "{place:?}");
         assert!(second.trim_end().ends_with("/proc/self/exe --view-agent"), "{place:?}: {second}");
     }

@@ -146,7 +146,7 @@ fn words_before_others_are_commands() {
         ("runn", "rootless-install run`"),
         ("pak", "rootless-install pack"),
         ("chck", "rootless-install check"),
-        ("umnt", "rootless-install umount"),
+        ("umonut", "rootless-install umount"),
         ("mirrror", "rootless-install mirror"),
         ("enter", "rootless-install shell"),
     ] {
