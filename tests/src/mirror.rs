@@ -132,6 +132,14 @@ impl Mirror {
         Ok(mirror)
     }
 
+    /// Whether a pinned mirror has the port that was used with its cache before.
+    pub fn has_kept_port(&self) -> bool {
+        match &self.state.store {
+            Store::Pinned(pinned) => pinned.port() == self.address.port(),
+            Store::Directory(_) => true,
+        }
+    }
+
     fn start(store: Store, port: u16, secure: Option<Arc<rustls::ServerConfig>>) -> Result<Self> {
         let fail = |error: std::io::Error| Error::Machine(format!("no port on loopback can be had: {error}"));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))

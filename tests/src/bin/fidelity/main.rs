@@ -115,6 +115,12 @@ fn work(options: &Options) -> Result<bool> {
         Some(_) => None,
         None => Some(Mirror::pinned(&cache())?),
     };
+    if pinned.as_ref().is_some_and(|mirror| !mirror.has_kept_port()) {
+        out(
+            "warning: the mirror's port is taken, perhaps by another comparison: references have its address in them, so those that there are \
+             do not serve; stop, or give --mirror that one's address",
+        );
+    }
     let url = pinned.as_ref().map(Mirror::url);
     let dir = match &options.references {
         Some(dir) => dir.clone(),
