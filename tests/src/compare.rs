@@ -9,7 +9,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::Result;
+use crate::deb::hex;
 use crate::listing::Listing;
 
 pub use crate::listing::{Facts, entries};
@@ -42,6 +45,18 @@ pub enum Excuse {
     Records,
 }
 
+impl Excuse {
+    // The facts that may differ between two entries that are both there.
+    fn facts(self) -> &'static [&'static str] {
+        match self {
+            Self::Content => &["sha256", "records"],
+            Self::Size => &["sha256", "records", "size"],
+            Self::Records => &["sha256", "size"],
+            Self::Existence => &[],
+        }
+    }
+}
+
 impl Random {
     /// Those that hold for a suite.
     #[must_use]
@@ -54,13 +69,8 @@ impl Random {
     ///
     /// Content only: never type, mode, owner, times or links.
     fn explains(&self, path: &str, facts: &[&String]) -> bool {
-        let content = |fact: &str| match self.excuse {
-            Excuse::Content => matches!(fact, "sha256" | "records"),
-            Excuse::Size => matches!(fact, "sha256" | "records" | "size"),
-            Excuse::Records => matches!(fact, "sha256" | "size"),
-            Excuse::Existence => false,
-        };
-        matches(&self.glob, path) && facts.iter().all(|fact| content(fact))
+        let excused = self.excuse.facts();
+        matches(&self.glob, path) && facts.iter().all(|fact| excused.contains(&fact.as_str()))
     }
 
     /// Whether this explains that an entry is on one side only.
@@ -151,6 +161,23 @@ pub fn compare(reference: &Listing, candidate: &Listing, random: &[Random]) -> C
         });
     }
     comparison
+}
+
+/// What a listing comes to in one line: 32 hexadecimal digits of a SHA-256 over the facts of all entries, without
+/// those that a row excuses. Where two listings have the same, [`compare`] finds no difference; it may find none where
+/// they have another, since whether an entry is there counts here.
+#[must_use]
+pub fn fingerprint(listing: &Listing, random: &[Random]) -> String {
+    let mut all = Sha256::new();
+    for (path, facts) in &listing.entries {
+        let rows = random.iter().filter(|row| matches(&row.glob, path));
+        let excused = rows.map(|row| row.excuse.facts()).max_by_key(|facts| facts.len());
+        let counting = facts
+            .iter()
+            .filter(|(name, _)| !excused.is_some_and(|excused| excused.contains(&name.as_str())));
+        all.update(format!("{path:?}{:?}\n", counting.collect::<Vec<_>>()));
+    }
+    hex(&all.finalize()).get(..32).unwrap_or_default().to_owned()
 }
 
 /// Compares two tars, or listings of them, with nothing random in them.
@@ -320,6 +347,58 @@ mod tests {
             assert_eq!((both.differences.len(), both.random.len()), (0, 1));
         }
         assert_eq!(found(&one, &other).differences.len(), 1);
+        let print = |listing| fingerprint(listing, std::slice::from_ref(&row));
+        assert_ne!(print(&one), print(&other));
+        assert_ne!(print(&one), print(&none), "no excuse for a fingerprint");
+    }
+
+    #[test]
+    fn a_fingerprint_tells_what_a_comparison_would() {
+        let facts = |all: &[(&str, &str)]| {
+            let facts = all
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            facts.collect::<Facts>()
+        };
+        let plain = [("mode", "0644"), ("sha256", "1"), ("size", "1"), ("records", "1")];
+        let listing = |name: &str, value: &str| {
+            let mut entry = facts(&plain);
+            entry.insert(name.to_owned(), value.to_owned());
+            let entries = [("a.db".to_owned(), entry), ("b".to_owned(), facts(&plain))];
+            Listing {
+                entries: entries.into(),
+                ..Listing::default()
+            }
+        };
+        let before = listing("mode", "0644");
+        for excuse in [Excuse::Content, Excuse::Size, Excuse::Records, Excuse::Existence] {
+            let row = Random {
+                glob: "a*".to_owned(),
+                excuse,
+                suite: String::new(),
+                packages: String::new(),
+                reason: "for the test".to_owned(),
+            };
+            for (name, value) in [
+                ("mode", "0600"),
+                ("sha256", "2"),
+                ("size", "2"),
+                ("records", "2"),
+                ("new", "x"),
+            ] {
+                let after = listing(name, value);
+                let rows = std::slice::from_ref(&row);
+                let same = compare(&before, &after, rows).differences.is_empty();
+                let prints = [&before, &after].map(|listing| fingerprint(listing, rows));
+                assert_eq!(prints[0] == prints[1], same, "{excuse:?}: {name}");
+                assert_ne!(fingerprint(&before, &[]), fingerprint(&after, &[]), "{name}");
+            }
+        }
+        let mut moved = before.clone();
+        let entry = moved.entries.remove("b").expect("there");
+        moved.entries.insert("c".to_owned(), entry);
+        assert_ne!(fingerprint(&before, &[]), fingerprint(&moved, &[]), "names");
+        assert_eq!(fingerprint(&before, &[]).len(), 32);
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Mirror {
 
     /// Serves the archive of this machine's apt, remembering it in `cache`.
     ///
-    /// The port is the one used with this cache before, if it can be had: the
+    /// The port is the one used with this cache before, or the same on every machine, if it can be had: the
     /// mirror's address is written into root filesystems that are compared.
     ///
     /// # Errors

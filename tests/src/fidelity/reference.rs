@@ -108,6 +108,15 @@ impl Maker {
         }
     }
 
+    /// Whether a reference of a case is kept.
+    ///
+    /// # Errors
+    /// As for [`Self::key`], or when the directory cannot be read.
+    pub fn has(&self, case: &Case, release: &Release) -> Result<bool> {
+        let path = self.path(case, release, SUFFIX)?;
+        Ok(self.kept(&path, case, release)?.is_some())
+    }
+
     /// The reference at `path`, or one of another case that is made of the same.
     fn kept(&self, path: &Path, case: &Case, release: &Release) -> Result<Option<PathBuf>> {
         if path.is_file() {

@@ -88,6 +88,10 @@ pub struct Record {
     pub ours: f64,
     /// Seconds the reference took; 0 when that is not known.
     pub theirs: f64,
+    /// What the reference comes to, if this was once equal to it ([`crate::compare::fingerprint`]); else empty.
+    pub fingerprint: String,
+    /// When the reference was last at hand: seconds since 1970. Before `when`, if only its fingerprint was.
+    pub compared: u64,
 }
 
 impl Record {
@@ -102,6 +106,19 @@ impl Record {
                 self.verdict == Verdict::Refused && self.message.contains(tool.as_str())
             }
             Expected::Deferred => self.verdict == Verdict::Deferred,
+        }
+    }
+
+    /// Whether the reference was compared by its fingerprint only.
+    #[must_use]
+    pub fn by_fingerprint(&self) -> bool {
+        self.verdict == Verdict::Equal && self.compared < self.when
+    }
+
+    // Takes over the fingerprint of an earlier record of the case, if it is of the same reference.
+    fn remember(&mut self, earlier: &Self) {
+        if self.fingerprint.is_empty() && self.reference == earlier.reference {
+            self.fingerprint.clone_from(&earlier.fingerprint);
         }
     }
 
@@ -128,6 +145,8 @@ impl Record {
             ("random", random.join(" ")),
             ("ours", format!("{:.1}", self.ours)),
             ("theirs", format!("{:.1}", self.theirs)),
+            ("fingerprint", self.fingerprint.clone()),
+            ("compared", self.compared.to_string()),
         ];
         let fields = fields.map(|(name, value)| format!("{name}={}", value.replace(['\t', '\n', '\r'], " ")));
         // The end mark tells a whole line from one that was cut.
@@ -163,6 +182,9 @@ impl Record {
                 .collect(),
             ours: text("ours")?.parse().ok()?,
             theirs: text("theirs")?.parse().ok()?,
+            // Older records have neither.
+            fingerprint: text("fingerprint").unwrap_or_default(),
+            compared: text("compared").or_else(|| text("when"))?.parse().ok()?,
         })
     }
 }
@@ -181,7 +203,9 @@ pub fn seen(path: &Path) -> Result<BTreeSet<String>> {
     };
     let globs = text
         .lines()
-        .filter_map(|line| line.strip_prefix(SEEN)?.strip_suffix("\tend"));
+        .filter_map(|line| line.strip_prefix(SEEN)?.strip_suffix("\tend"))
+        // No row, but what stands before differences that none excuses.
+        .filter(|glob| *glob != "-");
     Ok(globs.map(str::to_owned).collect())
 }
 
@@ -210,14 +234,15 @@ impl Results {
         })
     }
 
-    /// Takes over the records of a file for cases that have none; it need not be there.
+    /// Takes over the records of a file for cases that have none, and fingerprints; it need not be there.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn begin_with(&self, path: &Path) -> Result<()> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for (case, record) in Self::open(path)?.all() {
-            known.entry(case).or_insert(record);
+            let entry = known.entry(case);
+            entry.and_modify(|here| here.remember(&record)).or_insert(record);
         }
         Ok(())
     }
@@ -257,8 +282,11 @@ impl Results {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn add(&self, record: Record) -> Result<()> {
+    pub fn add(&self, mut record: Record) -> Result<()> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(earlier) = known.get(&record.case) {
+            record.remember(earlier);
+        }
         if let Some(dir) = self.path.parent() {
             std::fs::create_dir_all(dir).at(dir)?;
         }
@@ -299,6 +327,8 @@ pub(super) mod tests {
             random: BTreeMap::new(),
             ours: 7.5,
             theirs: 61.0,
+            fingerprint: String::new(),
+            compared: 1_760_000_000,
         }
     }
 
@@ -341,6 +371,9 @@ pub(super) mod tests {
             )
             .expect("written");
         assert_eq!(seen(&written).expect("read"), names(&["etc/x*", "y"]));
+        let text = std::fs::read_to_string(&written).expect("read");
+        std::fs::write(&written, format!("{text}{SEEN}-\tend\n")).expect("written");
+        assert_eq!(seen(&written).expect("read"), names(&["etc/x*", "y"]));
         assert_eq!(seen(&dir.path().join("none")).expect("none"), names(&[]));
 
         let there = Results::open(&dir.path().join("there")).expect("empty");
@@ -357,6 +390,39 @@ pub(super) mod tests {
             [("a".to_owned(), Verdict::Equal), ("b".to_owned(), Verdict::Equal)],
             "what was run here counts"
         );
+    }
+
+    #[test]
+    fn fingerprints_outlive_what_has_none() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let printed = |case: &str, reference: &str| Record {
+            fingerprint: "f".to_owned(),
+            reference: reference.to_owned(),
+            ..record(case, Verdict::Equal)
+        };
+        let written = dir.path().join("written");
+        let first = Results::open(&written).expect("empty");
+        first.add(printed("a", "r")).expect("added");
+        first.add(printed("b", "of another state")).expect("added");
+        first.add(printed("c", "r")).expect("added");
+        first.add(record("c", Verdict::Failed)).expect("added");
+        let here = Results::open(&dir.path().join("here")).expect("empty");
+        for case in ["a", "b"] {
+            here.add(record(case, Verdict::Differs)).expect("added");
+        }
+        here.begin_with(&written).expect("taken over");
+        let known = |case: &str| here.of(case).map(|record| (record.verdict, record.fingerprint));
+        assert_eq!(known("a"), Some((Verdict::Differs, "f".to_owned())));
+        assert_eq!(known("b"), Some((Verdict::Differs, String::new())));
+        assert_eq!(known("c"), Some((Verdict::Failed, "f".to_owned())));
+    }
+
+    #[test]
+    fn older_records_are_read() {
+        let line = record("a", Verdict::Equal).line();
+        let older = line.replace("\tfingerprint=\tcompared=1760000000", "");
+        assert_ne!(line, older);
+        assert_eq!(Record::parse(older.trim_end()), Some(record("a", Verdict::Equal)));
     }
 
     #[test]

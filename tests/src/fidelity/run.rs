@@ -12,7 +12,7 @@ use super::cases::{Case, Expected};
 use super::reference::{Maker, keep, open_to};
 use super::results::{Record, Results, Verdict};
 use super::state::{Release, States};
-use crate::compare::{Comparison, Random, compare};
+use crate::compare::{Comparison, Random, compare, fingerprint};
 use crate::deb::hex;
 use crate::error::At as _;
 use crate::listing::Listing;
@@ -121,18 +121,18 @@ impl Runner {
             random: BTreeMap::new(),
             ours: 0.0,
             theirs: 0.0,
+            fingerprint: String::new(),
+            compared: 0,
         };
-        if let Some(old) = self
-            .results
-            .of(&record.case)
-            .filter(|old| self.holds(old, &record))
-        {
+        record.compared = record.when;
+        let old = self.results.of(&record.case);
+        if let Some(old) = old.as_ref().filter(|old| self.holds(old, &record)) {
             return Ok(Done {
-                record: old,
+                record: old.clone(),
                 old: true,
             });
         }
-        self.fill(case, &release, &mut record)?;
+        self.fill(case, &release, &mut record, old.as_ref())?;
         self.results.add(record.clone())?;
         Ok(Done { record, old: false })
     }
@@ -155,7 +155,7 @@ impl Runner {
             .to_owned()
     }
 
-    fn fill(&self, case: &Case, release: &Release, record: &mut Record) -> Result<()> {
+    fn fill(&self, case: &Case, release: &Release, record: &mut Record, old: Option<&Record>) -> Result<()> {
         let work = Workplace::new()?;
         let tar = work.out("root.tar");
         let started = std::time::Instant::now();
@@ -197,6 +197,14 @@ impl Runner {
             record.message = left.join(" ");
             return Ok(());
         }
+        let rows = Random::of_suite(&self.random, &case.suite);
+        if let Some(old) = old
+            && !self.again
+            && !self.maker.has(case, release)?
+            && equal_by_fingerprint(record, old, &fingerprint(&ours, &rows))
+        {
+            return Ok(());
+        }
         let theirs = match self.maker.make(case, release, self.again) {
             Ok(theirs) => theirs,
             Err(Error::Command { what, .. }) => {
@@ -207,7 +215,7 @@ impl Runner {
             Err(error) => return Err(error),
         };
         record.theirs = theirs.number("seconds");
-        let found = compare(&theirs, &ours, &Random::of_suite(&self.random, &case.suite));
+        let found = compare(&theirs, &ours, &rows);
         self.keep_differences(case, &found)?;
         record.entries = found.entries.0.max(found.entries.1);
         record.differences = found.differences.len();
@@ -215,6 +223,7 @@ impl Runner {
             *record.random.entry(glob.clone()).or_default() += 1;
         }
         record.verdict = if found.differences.is_empty() {
+            record.fingerprint = fingerprint(&theirs, &rows);
             Verdict::Equal
         } else if left.len() > theirs.unfinished().1.len() {
             record.message = left.join(" ");
@@ -265,6 +274,19 @@ impl Runner {
     }
 }
 
+/// Fills a record with what an earlier one knows of the reference, if it is the same one and ours has its fingerprint.
+fn equal_by_fingerprint(record: &mut Record, earlier: &Record, ours: &str) -> bool {
+    if earlier.reference != record.reference || earlier.fingerprint != ours {
+        return false;
+    }
+    record.verdict = Verdict::Equal;
+    record.fingerprint = ours.to_owned();
+    record.compared = earlier.compared;
+    record.random.clone_from(&earlier.random);
+    record.theirs = earlier.theirs;
+    true
+}
+
 /// Tells a refusal by name from a failure; returns the error's first line, too.
 pub(super) fn failure(case: &Case, said: &str) -> (Verdict, String) {
     let error = said.lines().find_map(|line| line.strip_prefix("error: "));
@@ -289,6 +311,38 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_equal_reference_is_not_made_again() {
+        use super::super::results::tests::record;
+        let earlier = Record {
+            fingerprint: "f".to_owned(),
+            random: [("etc/key".to_owned(), 2)].into(),
+            ..record("a", Verdict::Differs)
+        };
+        let now = Record {
+            program: "another".to_owned(),
+            when: earlier.when + 5,
+            compared: earlier.when + 5,
+            theirs: 0.0,
+            ..record("a", Verdict::Failed)
+        };
+        let mut filled = now.clone();
+        assert!(equal_by_fingerprint(&mut filled, &earlier, "f"));
+        assert!(filled.by_fingerprint() && !earlier.by_fingerprint());
+        assert_eq!((filled.verdict, filled.compared), (Verdict::Equal, earlier.when));
+        assert_eq!((filled.theirs, &filled.random), (61.0, &earlier.random));
+        for (reference, print, ours) in [("r", "f", "g"), ("other", "f", "f"), ("r", "", "g")] {
+            let earlier = Record {
+                reference: reference.to_owned(),
+                fingerprint: print.to_owned(),
+                ..earlier.clone()
+            };
+            let mut filled = now.clone();
+            assert!(!equal_by_fingerprint(&mut filled, &earlier, ours));
+            assert_eq!(filled, now);
+        }
+    }
 
     #[test]
     fn failures_are_told_apart() {

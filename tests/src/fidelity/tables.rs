@@ -320,8 +320,26 @@ fn circumstances<'a>(records: impl Iterator<Item = &'a Record>) -> String {
         1 => "one build".to_owned(),
         several => format!("{several} builds"),
     };
+    let printed: Vec<u64> = records
+        .iter()
+        .filter(|record| record.by_fingerprint())
+        .map(|record| record.compared)
+        .collect();
+    let since = match (printed.len(), printed.iter().min()) {
+        (1, Some(first)) => format!(
+            " One row was compared with the fingerprint of a reference of {}.",
+            day(*first)
+        ),
+        (several, Some(first)) => {
+            format!(
+                " {several} rows were compared with fingerprints of references, the oldest of {}.",
+                day(*first)
+            )
+        }
+        (_, None) => String::new(),
+    };
     format!(
-        "Run {when} with {builds} of the program; archive: {}.",
+        "Run {when} with {builds} of the program; archive: {}.{since}",
         archives.join("; ")
     )
 }

@@ -27,7 +27,8 @@ Without a choice of cases: runs all of them and writes the tables of the documen
                      references of cases; the id is the tar's name if it is not given,
                      and ends in .second for the second one of --twice
   --jobs N           cases at the same time [1]
-  --again            also cases whose record is of this program and reference
+  --again            also cases whose record is of this program and reference; and references are
+                     made where else the fingerprint that an earlier record keeps would do
   --fallback         where emulation cannot make a reference, compares the same packages
                      for this machine's architecture
   --keep             keeps the tars, in target/fidelity/tars

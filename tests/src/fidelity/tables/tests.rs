@@ -96,6 +96,26 @@ fn every_case_has_a_row() {
 }
 
 #[test]
+fn references_that_were_not_at_hand_are_told() {
+    let said = |whose: &[&str]| {
+        let (tables, _) = tables(|records| {
+            for case in whose {
+                let record = records.get_mut(*case).expect("a record");
+                record.compared = record.when - 86_400;
+            }
+        });
+        tables["packages"].lines().next().unwrap_or_default().to_owned()
+    };
+    let ssh = "riscv64-stable-minbase-ssh";
+    assert!(!said(&[]).contains("fingerprint"), "{}", said(&[]));
+    let differing = said(&["riscv64-stable-minbase-odd"]);
+    assert!(!differing.contains("fingerprint"), "{differing}");
+    let one = said(&[ssh]);
+    let sentence = " One row was compared with the fingerprint of a reference of 2025-10-08.";
+    assert!(one.ends_with(sentence), "{one}");
+}
+
+#[test]
 fn what_is_not_expected_is_shown() {
     let (tables, _) = tables(|records| {
         let record = records.get_mut("s390x-stable-minbase-pg").expect("there");
