@@ -117,23 +117,19 @@ impl Mirror {
 
     /// Serves the archive of this machine's apt, remembering it in `cache`.
     ///
-    /// The port is the one used with this cache before, or the same on every machine, if it can be had: the
-    /// mirror's address is written into root filesystems that are compared.
+    /// The port is the same on every machine, if it can be had, or that in the cache's file `port`: the mirror's address is
+    /// written into root filesystems that are compared.
     ///
     /// # Errors
-    /// When apt has no archive, the cache cannot be written, or no port can be had.
+    /// When apt has no archive, the cache cannot be made, or no port can be had.
     pub fn pinned(cache: &Path) -> Result<Self> {
         let pinned = pinned::Pinned::new(cache)?;
         let port = pinned.port();
-        let mirror = Self::start(Store::Pinned(pinned), port, None)?;
-        if let Store::Pinned(pinned) = &mirror.state.store {
-            pinned.keep_port(mirror.address.port())?;
-        }
-        Ok(mirror)
+        Self::start(Store::Pinned(pinned), port, None)
     }
 
-    /// Whether a pinned mirror has the port that was used with its cache before.
-    pub fn has_kept_port(&self) -> bool {
+    /// Whether a pinned mirror has the port that is wanted.
+    pub fn has_wanted_port(&self) -> bool {
         match &self.state.store {
             Store::Pinned(pinned) => pinned.port() == self.address.port(),
             Store::Directory(_) => true,

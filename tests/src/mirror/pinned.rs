@@ -10,8 +10,7 @@ use super::lock;
 use crate::error::At as _;
 use crate::{Error, Result};
 
-/// The port where none was used before, if it can be had: results that name the mirror can then be compared with those of
-/// another machine.
+/// The same on every machine, so that results that name the mirror can be compared with those of another.
 const PORT: u16 = 33_307;
 const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
 
@@ -35,22 +34,10 @@ impl Pinned {
         })
     }
 
-    /// The port that was used with the cache, if one was.
-    pub(super) fn kept_port(&self) -> Option<u16> {
-        let text = std::fs::read_to_string(self.cache.join("port")).ok()?;
-        text.trim().parse().ok()
-    }
-
+    /// The port that is wanted: that in the cache's file `port`, else the usual one.
     pub(super) fn port(&self) -> u16 {
-        self.kept_port().unwrap_or(PORT)
-    }
-
-    pub(super) fn keep_port(&self, port: u16) -> Result<()> {
-        if self.kept_port().is_none() {
-            let path = self.cache.join("port");
-            std::fs::write(&path, format!("{port}\n")).at(&path)?;
-        }
-        Ok(())
+        let text = std::fs::read_to_string(self.cache.join("port")).unwrap_or_default();
+        text.trim().parse().unwrap_or(PORT)
     }
 
     pub(super) fn fetched(&self) -> usize {

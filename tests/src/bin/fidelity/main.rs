@@ -115,10 +115,10 @@ fn work(options: &Options) -> Result<bool> {
         Some(_) => None,
         None => Some(Mirror::pinned(&cache())?),
     };
-    if pinned.as_ref().is_some_and(|mirror| !mirror.has_kept_port()) {
+    if pinned.as_ref().is_some_and(|mirror| !mirror.has_wanted_port()) {
         out(
-            "warning: the mirror's port is taken, perhaps by another comparison: references have its address in them, so those that there are \
-             do not serve; stop, or give --mirror that one's address",
+            "warning: the mirror's port is taken, perhaps by another comparison: references have its address in them, so those that there are, \
+             and fingerprints, do not serve; stop, or give --mirror that one's address",
         );
     }
     let url = pinned.as_ref().map(Mirror::url);
@@ -254,6 +254,8 @@ fn describe(done: &Done) -> String {
     }
     if done.old {
         said += " (as before)";
+    } else if record.by_fingerprint() {
+        said += &format!(" ({:.1} s, by its reference's fingerprint)", record.ours);
     } else if record.theirs > 0.0 {
         said += &format!(" ({:.1} s, reference {:.0} s)", record.ours, record.theirs);
     } else {
