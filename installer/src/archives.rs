@@ -110,8 +110,8 @@ impl Archives {
 
     /// Returns the sources of native tools for a target that exists: those that the settings name, else the
     /// target's own, so that the tools are of its suite, else this machine's. Keys are those given, the
-    /// target's and this machine's. From now on servers are reached as the target's apt would reach them, and what that is told
-    /// to accept is accepted.
+    /// target's and this machine's. From now on servers are reached as the target's apt would reach them; of the target's sources
+    /// is accepted what its apt or this machine's, which runs the tools, is told to accept.
     ///
     /// # Errors
     /// A source that cannot be understood.
@@ -142,12 +142,37 @@ impl Archives {
             sources = sources_of(target.root_path())?;
             for source in &mut sources {
                 accept(source, &own);
+                accept(source, &self.machine);
             }
         }
         if sources.is_empty() {
-            sources = sources_of(Path::new("/"))?;
+            sources = self.sources_of_machine()?;
         }
         Ok((sources, keyring))
+    }
+
+    /// Returns the sources of native tools for a target whose own are not to be had: this machine's, or none where the
+    /// settings name some.
+    ///
+    /// # Errors
+    /// apt's files are there and cannot be read.
+    pub(crate) fn instead(&self, settings: &ArchiveSettings) -> Result<Vec<Source>, ArchiveError> {
+        match settings.mirrors.as_slice() {
+            [] => self.sources_of_machine(),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Returns the sources of this machine.
+    ///
+    /// # Errors
+    /// apt's files are there and cannot be read.
+    fn sources_of_machine(&self) -> Result<Vec<Source>, ArchiveError> {
+        let mut sources = sources_of(Path::new("/"))?;
+        for source in &mut sources {
+            accept(source, &self.machine);
+        }
+        Ok(sources)
     }
 
     /// Returns the sources of a target that is being made, from its own files, and the keys for those that name none: those

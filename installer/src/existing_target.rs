@@ -97,17 +97,23 @@ impl ExistingTarget<'_> {
             .filter(|_| kind == ScriptRootKind::Native)
             .map(|(sources, _)| Remembered::new(cache, sources, &request));
         let known = remembered.as_ref().and_then(Remembered::find);
-        let indexes = match (&archives, &sources) {
-            (Some(archives), Some((sources, keyring))) if known.is_none() => archives
-                .indexes(sources, keyring, &[native.name])
-                .map_err(unfetched)?,
-            _ => Vec::new(),
+        let read = match (&mut archives, &sources) {
+            (Some(archives), Some((sources, keyring))) if known.is_none() => {
+                let instead = archives.instead(self.archives).map_err(unfetched)?;
+                let read = archives.tool_indexes(sources, keyring, &instead, &**reporter);
+                Some(read.map_err(unfetched)?)
+            }
+            _ => None,
         };
+        // What was made of other packages is not what the sources stand for.
+        let remembered = remembered.filter(|_| read.as_ref().is_none_or(|read| read.complete));
+        let indexes = read.as_ref().map_or(&[][..], |read| &read.indexes);
         let inputs: Vec<IndexInput<'_>> = indexes.iter().map(IndexInput::from).collect();
         let universe = Universe::new(&inputs, native.name, &[]);
         let scratch = Staging::scratch(&cache.join("run"))?;
         let earlier = match (&archives, &sources) {
             (Some(archives), Some((sources, keyring))) => {
+                let sources = read.as_ref().map_or(sources, |read| &read.sources);
                 Some(EarlierReleases::new(archives, sources, keyring))
             }
             _ => None,
@@ -118,7 +124,7 @@ impl ExistingTarget<'_> {
         };
         let tools = archives.as_ref().map(|archives| Native {
             universe: &universe,
-            indexes: &indexes,
+            indexes,
             fetcher: &archives.fetcher,
             earlier: Some(&earlier_packages),
             directory: self.native.directory().cloned(),

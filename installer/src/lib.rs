@@ -50,4 +50,5 @@ pub mod staging;
 pub mod statistics;
 mod sys;
 pub mod target_spec;
+mod tool_archives;
 pub mod whole_file;

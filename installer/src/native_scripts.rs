@@ -7,7 +7,7 @@ use crate::local_packages::LocalSource;
 use crate::settings::ArchiveSettings;
 use apt_solve::{IndexInput, Universe};
 use deb_arch::Architecture;
-use deb_archive::{ArchiveError, Index};
+use deb_archive::{ArchiveError, Index, Source};
 use dpkg_db::Package;
 use rootless_install_fs::Target;
 use script_host::sysroot::native_script;
@@ -58,14 +58,19 @@ impl NativeScripts<'_> {
             let indexes = archives.indexes(&sources, &keyring, &[Architecture::native().name])?;
             return Ok((archives, indexes));
         }
-        let (sources, keyring) = match self.existing {
-            Some(target) => archives.sources_for(target, self.settings)?,
+        let mut indexes = match self.existing {
+            Some(target) => {
+                let (sources, keyring) = archives.sources_for(target, self.settings)?;
+                let instead = archives.instead(self.settings)?;
+                let read = archives.tool_indexes(&sources, &keyring, &instead, &**self.reporter)?;
+                read.indexes
+            }
             None => {
                 let (lists, keyring) = archives.sources(self.settings)?;
-                (lists.into_iter().flat_map(|list| list.sources).collect(), keyring)
+                let sources: Vec<Source> = lists.into_iter().flat_map(|list| list.sources).collect();
+                archives.indexes(&sources, &keyring, &[Architecture::native().name])?
             }
         };
-        let mut indexes = archives.indexes(&sources, &keyring, &[Architecture::native().name])?;
         // They could be read when the packages were chosen.
         indexes.extend(LocalSource::indexes(&self.settings.mirrors).unwrap_or_default());
         Ok((archives, indexes))

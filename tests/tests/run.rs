@@ -363,6 +363,47 @@ scenario!(
 });
 
 scenario!(
+    /// A target can be used where its archives cannot: without a source that is gone or too old, with what was fetched before,
+    /// and with this machine's sources.
+    archives_that_are_gone, REAL, alone, {
+    let real = Real::new()?;
+    let target = real.work.out("target");
+    real.install("arm64", "minbase", &target).end()?.succeeded();
+    let list = target.join("etc/apt/sources.list");
+    let own = std::fs::read_to_string(&list).unwrap_or_default();
+    let ends = |through: &str| -> Result<String> {
+        let mut words: Vec<OsString> = ["run", "--cache"].map(OsString::from).to_vec();
+        words.extend([real.work.path("cache").into(), target.clone().into()]);
+        words.extend(["--", "sh", "-c", "uname -m"].map(OsString::from));
+        let run = real.work.run_plain(words).through(format!("{through} \"$@\""));
+        let done = run.limit(Duration::from_secs(300)).end()?;
+        assert_eq!((done.status.code(), done.text().as_str()), (Some(0), "aarch64\n"), "{}", done.stderr);
+        Ok(done.stderr)
+    };
+    assert_eq!(ends("")?, "");
+    let said = ends("http_proxy=http://127.0.0.1:1")?;
+    assert!(said.contains("cannot reach") && said.contains("from what was fetched of it before"), "{said}");
+    let silent = "deb http://127.0.0.1:1/debian trixie main\n";
+    let none = format!("deb {} no-such-suite main\n", real.mirror.url());
+    for more in [silent, none.as_str()] {
+        std::fs::write(&list, format!("{own}{more}"))?;
+        let said = ends("")?;
+        let [warning] = said.lines().collect::<Vec<_>>()[..] else { return Err(said.into()) };
+        assert!(warning.contains("sources.list:2") && warning.ends_with("come without this source"), "{said}");
+    }
+    std::fs::write(&list, silent)?;
+    let mut words: Vec<OsString> = ["run", "--mirror", "http://127.0.0.1:1/debian", "--cache"].map(OsString::from).to_vec();
+    words.extend([real.work.path("cache").into(), target.clone().into(), "--".into(), "true".into()]);
+    let done = real.work.run_plain(words).end()?;
+    done.failed_with(&["cannot reach http://127.0.0.1:1/"]);
+    // The machine's own archive may be of another state each day, so that only what is said counts here.
+    let mut words: Vec<OsString> = ["run", "--cache"].map(OsString::from).to_vec();
+    words.extend([real.work.path("cache").into(), target.into(), "--".into(), "true".into()]);
+    let done = real.work.run_plain(words).limit(Duration::from_secs(300)).end()?;
+    assert!(done.stderr.contains("native tools come from this machine's sources"), "{}", done.stderr);
+});
+
+scenario!(
     /// An archive is unpacked, changed and written again where the command succeeds; another one where that is asked for.
     an_archive_is_changed, CONFIGURE, {
     let system = System::new()?;

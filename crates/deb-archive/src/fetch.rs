@@ -128,6 +128,12 @@ impl Fetcher {
         self.transport.set_connections(connections);
     }
 
+    /// Asks nothing of the network from now on, or again; returns what was so before.
+    pub fn set_offline(&mut self, offline: bool) -> bool {
+        self.transport.set_offline(offline);
+        std::mem::replace(&mut self.options.offline, offline)
+    }
+
     /// Whether the token of its options was set: nothing more is fetched.
     #[must_use]
     pub fn is_stopped(&self) -> bool {

@@ -140,6 +140,11 @@ impl Transport {
         self.clients = Mutex::default();
     }
 
+    /// Asks nothing of the network from now on, or again.
+    pub(super) fn set_offline(&mut self, offline: bool) {
+        self.options.offline = offline;
+    }
+
     /// Requests `url` from byte `offset` on; the body may begin earlier.
     pub(super) fn get(
         &self,

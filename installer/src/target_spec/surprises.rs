@@ -112,6 +112,10 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "an archive becomes a directory by `rootless-install unpack`",
     ),
     (
+        &["unmount", "detach"],
+        "a target that is mounted is let go by `rootless-install umount`",
+    ),
+    (
         &["delete", "rmdir"],
         "a root filesystem is removed by `rootless-install rm`",
     ),
