@@ -110,8 +110,8 @@ impl Archives {
 
     /// Returns the sources of native tools for a target that exists: those that the settings name, else the
     /// target's own, so that the tools are of its suite, else this machine's. Keys are those given, the
-    /// target's and this machine's. From now on servers are reached as the target's apt would reach them; of the target's sources
-    /// is accepted what its apt or this machine's, which runs the tools, is told to accept.
+    /// target's and this machine's. From now on servers are reached as the target's apt would reach them, and what that is told
+    /// to accept is accepted.
     ///
     /// # Errors
     /// A source that cannot be understood.
@@ -142,11 +142,10 @@ impl Archives {
             sources = sources_of(target.root_path())?;
             for source in &mut sources {
                 accept(source, &own);
-                accept(source, &self.machine);
             }
         }
         if sources.is_empty() {
-            sources = self.sources_of_machine()?;
+            sources = sources_of(Path::new("/"))?;
         }
         Ok((sources, keyring))
     }
@@ -156,23 +155,16 @@ impl Archives {
     ///
     /// # Errors
     /// apt's files are there and cannot be read.
-    pub(crate) fn instead(&self, settings: &ArchiveSettings) -> Result<Vec<Source>, ArchiveError> {
+    pub(crate) fn instead(settings: &ArchiveSettings) -> Result<Vec<Source>, ArchiveError> {
         match settings.mirrors.as_slice() {
-            [] => self.sources_of_machine(),
+            [] => sources_of(Path::new("/")),
             _ => Ok(Vec::new()),
         }
     }
 
-    /// Returns the sources of this machine.
-    ///
-    /// # Errors
-    /// apt's files are there and cannot be read.
-    fn sources_of_machine(&self) -> Result<Vec<Source>, ArchiveError> {
-        let mut sources = sources_of(Path::new("/"))?;
-        for source in &mut sources {
-            accept(source, &self.machine);
-        }
-        Ok(sources)
+    /// Has a source of tools accept what this machine's apt, for which they are, is told to accept.
+    pub(crate) fn accept(&self, source: &mut Source) {
+        accept(source, &self.machine);
     }
 
     /// Returns the sources of a target that is being made, from its own files, and the keys for those that name none: those

@@ -99,7 +99,7 @@ impl ExistingTarget<'_> {
         let known = remembered.as_ref().and_then(Remembered::find);
         let read = match (&mut archives, &sources) {
             (Some(archives), Some((sources, keyring))) if known.is_none() => {
-                let instead = archives.instead(self.archives).map_err(unfetched)?;
+                let instead = Archives::instead(self.archives).map_err(unfetched)?;
                 let read = archives.tool_indexes(sources, keyring, &instead, &**reporter);
                 Some(read.map_err(unfetched)?)
             }

@@ -61,7 +61,7 @@ impl NativeScripts<'_> {
         let mut indexes = match self.existing {
             Some(target) => {
                 let (sources, keyring) = archives.sources_for(target, self.settings)?;
-                let instead = archives.instead(self.settings)?;
+                let instead = Archives::instead(self.settings)?;
                 let read = archives.tool_indexes(&sources, &keyring, &instead, &**self.reporter)?;
                 read.indexes
             }

@@ -231,6 +231,10 @@ pub struct LockedPackage {
     pub size: u64,
     /// `SHA256` or `SHA512`, with the algorithm's name in front: `sha256:…`.
     pub hash: String,
+    /// Whether it is of the suite that was asked for by a version that the lock does not have, as a package is whose
+    /// security update is installed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_suite: bool,
     /// Other fields of its paragraph.
     pub fields: BTreeMap<String, String>,
 }

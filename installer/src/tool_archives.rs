@@ -5,6 +5,7 @@
 //! be read, of what was fetched of the others before, and where that is nothing, of this machine's sources.
 
 use crate::archives::Archives;
+use apt_solve::{IndexInput, Universe};
 use deb_arch::Architecture;
 use deb_archive::{ArchiveError, Index, Keyring, Source};
 use std::collections::HashMap;
@@ -27,10 +28,10 @@ pub(crate) struct ToolIndexes {
 
 impl Archives {
     /// Reads the indexes of some sources of native tools as far as they are to be had, else those of `instead`. Each that is
-    /// not, or not of today, is named by a warning.
+    /// not, or not of today, is named by a warning. What this machine's apt is told to accept is accepted.
     ///
     /// # Errors
-    /// That of the first source, if there is no index at all, or the run was stopped.
+    /// That of the first source, if no index has what tools need, or the run was stopped.
     pub(crate) fn tool_indexes(
         &mut self,
         sources: &[Source],
@@ -38,6 +39,12 @@ impl Archives {
         instead: &[Source],
         reporter: &dyn Reporter,
     ) -> Result<ToolIndexes, ArchiveError> {
+        let accepting = |sources: &[Source]| {
+            let mut sources = sources.to_vec();
+            sources.iter_mut().for_each(|source| self.accept(source));
+            sources
+        };
+        let (sources, instead) = (&accepting(sources), &accepting(instead));
         let error = match self.native_indexes(sources, keyring) {
             Ok(indexes) => {
                 return Ok(ToolIndexes {
@@ -56,12 +63,12 @@ impl Archives {
             complete: false,
         };
         let mut warnings = self.each(sources, keyring, &mut silent, &mut found)?;
-        if found.indexes.is_empty() {
+        if !has_essential(&found.indexes) {
             warnings = vec![format!(
                 "{error}; native tools come from this machine's sources, and may be of another release than the target"
             )];
             let more = self.each(instead, keyring, &mut silent, &mut found)?;
-            if found.indexes.is_empty() {
+            if !has_essential(&found.indexes) {
                 return Err(error);
             }
             warnings.extend(more);
@@ -153,6 +160,13 @@ impl Archives {
             }
         })
     }
+}
+
+/// Whether some indexes have the packages without which no tool runs.
+fn has_essential(indexes: &[Index]) -> bool {
+    let inputs: Vec<IndexInput<'_>> = indexes.iter().map(IndexInput::from).collect();
+    let universe = Universe::new(&inputs, Architecture::native().name, &[]);
+    universe.essential().next().is_some()
 }
 
 /// Returns the server of a URL, with its port.

@@ -64,6 +64,8 @@ impl Damage {
 /// How an archive is published.
 #[derive(Clone, Debug)]
 pub struct Publish {
+    /// Name of the suite; its codename is `synthetic`, or that of other suites with `-synthetic` after it.
+    pub suite: &'static str,
     /// InRelease and its signature.
     pub signature: Signature,
     /// Seconds from now to Valid-Until; none by default.
@@ -83,6 +85,7 @@ pub struct Publish {
 impl Default for Publish {
     fn default() -> Self {
         Self {
+            suite: SUITE,
             signature: Signature::Sound,
             valid_until: None,
             index: Damage::None,
@@ -120,7 +123,7 @@ impl Publish {
                 }
             }
         }
-        let dists = root.join("dists").join(SUITE);
+        let dists = root.join("dists").join(self.suite);
         let mut sums = String::new();
         for (architecture, text) in &stanzas {
             sums += &self.index(&dists, &format!("main/binary-{architecture}/Packages"), text)?;
@@ -221,8 +224,13 @@ impl Publish {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         let now = i64::try_from(now).map_err(|_| Error::Machine("the clock is wrong".to_owned()))?;
+        let suite = self.suite;
+        let codename = match suite {
+            SUITE => "synthetic".to_owned(),
+            other => format!("{other}-synthetic"),
+        };
         let mut text = format!(
-            "Origin: Synthetic\nLabel: Synthetic\nSuite: {SUITE}\nCodename: synthetic\nDate: {}\n",
+            "Origin: Synthetic\nLabel: Synthetic\nSuite: {suite}\nCodename: {codename}\nDate: {}\n",
             date(
                 now.saturating_sub(3600)
                     .saturating_add(self.valid_until.unwrap_or(0).min(0))

@@ -86,6 +86,42 @@ scenario!(
 });
 
 scenario!(
+    /// Packages of the variant whose updates are installed, from another suite, and those that a pattern has found by fields
+    /// that nothing else needs.
+    updates_and_patterns, CONFIGURE, {
+    let mut required = package("required")?.field("Priority", "required");
+    let found = package("found")?.field("Section", "odd");
+    let archive = Synthetic::with(&[required.clone(), found])?;
+    required.version = "2.0-1".to_owned();
+    let updates = archive.archive().join("updates");
+    let publish = Publish { suite: "stable-updates", ..Publish::default() };
+    publish.write(&updates, &[archive.native().debian, archive.foreign().debian], &[required])?;
+    let more = format!(
+        "deb [signed-by={}] {}/updates stable-updates main",
+        updates.join("keyring.gpg").display(),
+        archive.mirror.url(),
+    );
+    let patterns = "?and(?description(synthetic.package),~sodd)";
+    let mut options = archive.options();
+    options.extend(["--mirror", &more, "--variant", "minbase", "--include", patterns, "--lock"].map(OsString::from));
+    let lock = archive.work.out("lock.json");
+    options.push(lock.clone().into());
+    made(&archive, tar(&archive, &options, "first.tar"))?.succeeded();
+    let text = std::fs::read_to_string(&lock).unwrap();
+    assert!(text.contains("\"version\": \"2.0-1\"") && text.contains("\"name\": \"found\""), "{text}");
+    let locked = ["--locked".into(), lock.into(), "--keyring".into(), archive.keyring().into()];
+    made(&archive, tar(&archive, &locked, "second.tar"))?.succeeded();
+    let read = |name: &str| std::fs::read(archive.work.out(name)).unwrap();
+    assert!(read("first.tar") == read("second.tar"));
+    // Where the archive cannot be reached packages come from the cache, and so do native tools.
+    std::fs::rename(archive.archive().join("dists"), archive.archive().join("gone")).unwrap();
+    let done = made(&archive, tar(&archive, &locked, "third.tar"))?;
+    done.succeeded();
+    assert!(done.stderr.contains("from what was fetched of this source before"), "{}", done.stderr);
+    assert!(read("first.tar") == read("third.tar"));
+});
+
+scenario!(
     /// A plan is a lock, and two are compared; what is none, or does not fit, is told with its place.
     plans_and_differences, CONFIGURE, {
     let archive = Synthetic::with(&[])?;

@@ -17,7 +17,7 @@ use super::solver::Solver;
 use super::solver3;
 use super::universe::Universe;
 use items::{Item, item};
-use names::{Named, by_name, is_in};
+use names::{Named, by_name};
 
 /// Stack size in bytes for functions that are recursive along chains of dependencies.
 const STACK: usize = 64 << 20;
@@ -107,6 +107,8 @@ pub struct Request {
     /// Suite asked for, by suite name or codename; empty means any. Where
     /// several suites are loaded, the variant's packages are those of this suite.
     pub suite: String,
+    /// Names and architectures of packages that are of the suite by a version that the universe does not have.
+    pub of_suite: HashSet<(String, String)>,
     /// Whether recommended packages are installed too.
     pub install_recommends: bool,
     /// Whether suggested packages are installed too.
@@ -238,11 +240,13 @@ fn choose_here(universe: &Universe<'_>, request: &Request) -> Result<Selection, 
     if matches!(request.variant, Variant::Extract | Variant::Custom) {
         left.iter().for_each(|id| marks.leave_out(*id));
     }
-    // A package belongs to the suite if any of its versions does: the one that is
-    // installed may be from the suite's security updates.
     let in_suite = |id: &PackageId| {
-        let is_in = |version: &PackageId| is_in(universe, *version, &request.suite);
-        request.suite.is_empty() || universe.versions(universe.slot_of(*id)).iter().any(is_in)
+        let told = || {
+            let package = universe.package(*id);
+            let key = (package.name.to_owned(), package.architecture.to_owned());
+            request.of_suite.contains(&key)
+        };
+        universe.is_of_suite(*id, &request.suite) || told()
     };
     let variant = request.variant;
     let bare = matches!(variant, Variant::Extract | Variant::Custom);
@@ -342,7 +346,7 @@ fn solve(
         marks.prefer(*id);
     }
     for (id, suite) in suites {
-        marks.prefer_suite(*id, &|version| is_in(universe, version, suite));
+        marks.prefer_suite(*id, &|version| universe.is_in(version, suite));
     }
     let solved = match solver {
         Solver::Three => solver3::solve(marks, false),

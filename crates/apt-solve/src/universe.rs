@@ -243,6 +243,19 @@ impl<'a> Universe<'a> {
             .map_or(&[], |slot| self.versions(slot))
     }
 
+    /// Whether a version is in a suite, by suite name or codename.
+    pub(crate) fn is_in(&self, id: PackageId, suite: &str) -> bool {
+        let index = self.index(self.package(id).index);
+        index.is_some_and(|index| index.suite == suite || index.codename == suite)
+    }
+
+    /// Whether a package is of a suite, by suite name or codename; an empty one has all. It is if any of its versions is: the one
+    /// that is installed may be from the suite's security updates.
+    pub fn is_of_suite(&self, id: PackageId, suite: &str) -> bool {
+        let mut versions = self.versions(self.slot_of(id)).iter();
+        suite.is_empty() || versions.any(|version| self.is_in(*version, suite))
+    }
+
     /// Returns the version apt installs for a name alone.
     pub fn candidate(&self, name: &str, architecture: &str) -> Option<PackageId> {
         let slot = self.slot(name, self.arch_number(architecture)?)?;

@@ -32,6 +32,21 @@ pub static ARCHITECTURES: &[Architecture] = TABLE;
 
 pub(crate) const TABLE: &[Architecture] = &[
     Architecture {
+        name: "alpha",
+        other_names: &["alphaev56", "alphaev6", "alphaev67", "axp"],
+        triplet: "alpha-linux-gnu",
+        uname: "alpha",
+        family: Family::Alpha,
+        elf_machine: 0x9026,
+        bits: 64,
+        byte_order: ByteOrder::Little,
+        loader: "/lib/ld-linux.so.2",
+        vdso: None,
+        minimum_stack: 24_576,
+        gnu_cpu: "alpha",
+        ..USUAL
+    },
+    Architecture {
         name: "amd64",
         other_names: &["x86_64", "x86-64", "x64", "amd", "intel64", "em64t"],
         triplet: "x86_64-linux-gnu",
@@ -184,6 +199,20 @@ pub(crate) const TABLE: &[Architecture] = &[
         ..USUAL
     },
     Architecture {
+        name: "mipsel",
+        other_names: &["mipsle", "mips32el", "mips32", "mips32r2el"],
+        triplet: "mipsel-linux-gnu",
+        uname: "mips",
+        family: Family::Mips,
+        elf_machine: 8,
+        bits: 32,
+        byte_order: ByteOrder::Little,
+        loader: "/lib/ld.so.1",
+        gnu_cpu: "mipsel",
+        multilib: &["lib32", "lib64"],
+        ..USUAL
+    },
+    Architecture {
         name: "powerpc",
         other_names: &["ppc", "ppc32"],
         triplet: "powerpc-linux-gnu",
@@ -302,6 +331,23 @@ pub(crate) const TABLE: &[Architecture] = &[
         gnu_cpu: "sparc64",
         compiler_option: "-m64",
         multilib: &["lib32", "lib64"],
+        ..USUAL
+    },
+    Architecture {
+        name: "x32",
+        other_names: &["amd64p32", "x86_64-x32"],
+        triplet: "x86_64-linux-gnux32",
+        uname: "x86_64",
+        family: Family::X86,
+        elf_machine: 62,
+        bits: 32,
+        byte_order: ByteOrder::Little,
+        loader: "/libx32/ld-linux-x32.so.2",
+        ldconfig_flag: 0x800,
+        gnu_cpu: "x86_64",
+        gnu_vendor: "pc",
+        compiler_option: "-mx32",
+        multilib: &["lib32", "lib64", "libx32"],
         ..USUAL
     },
 ];

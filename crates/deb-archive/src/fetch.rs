@@ -131,6 +131,10 @@ impl Fetcher {
     /// Asks nothing of the network from now on, or again; returns what was so before.
     pub fn set_offline(&mut self, offline: bool) -> bool {
         self.transport.set_offline(offline);
+        // What a server does not have the cache may.
+        if let Ok(memo) = self.memo.get_mut() {
+            memo.retain(|_, document| document.is_some());
+        }
         std::mem::replace(&mut self.options.offline, offline)
     }
 

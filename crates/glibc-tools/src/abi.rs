@@ -115,7 +115,7 @@ impl Abi {
             Family::Power => FlagRule::Wide(0x500),
             Family::S390 => FlagRule::Wide(0x400),
             Family::Sparc => FlagRule::Wide(0x100),
-            Family::Hppa | Family::M68k | Family::Sh => FlagRule::Plain,
+            Family::Alpha | Family::Hppa | Family::M68k | Family::Sh => FlagRule::Plain,
         };
         Self {
             family: arch.family,

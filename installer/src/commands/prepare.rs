@@ -66,7 +66,7 @@ impl Prepared {
         scripts_run: ScriptRootKind,
         local: &[LocalPackage],
         written: Option<&Target>,
-        archives: Archives,
+        mut archives: Archives,
         reporter: &dyn Reporter,
         cancel: &Cancel,
     ) -> Result<Self, Error> {
@@ -103,6 +103,11 @@ impl Prepared {
             }
             let mut indexes = match architectures.as_slice() {
                 [] => Vec::new(),
+                _ if settings.locked.is_some() => {
+                    let instead = Archives::instead(&settings.archives)?;
+                    let read = archives.tool_indexes(&sources, &keyring, &instead, reporter)?;
+                    read.indexes
+                }
                 some => archives.indexes(&sources, &keyring, some)?,
             };
             indexes.extend(match LocalSource::indexes(&settings.archives.mirrors) {
@@ -278,6 +283,11 @@ pub(super) fn request(settings: &Settings, universe: &Universe<'_>) -> Result<Re
         lowest_priority: settings.additions.lowest_priority,
         include: settings.include.clone(),
         suite: settings.archives.suite.clone(),
+        of_suite: settings
+            .locked
+            .as_ref()
+            .map(|lock| lock.of_suite())
+            .unwrap_or_default(),
         install_recommends: settings.install_recommends,
         install_suggests: settings.install_suggests,
         solver: settings.solver(universe),

@@ -1,6 +1,6 @@
 //! What a mirror has: Release files, indexes, and the packages that are chosen from these for each architecture.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
@@ -284,6 +284,7 @@ impl Selected {
             lowest_priority: settings.additions.lowest_priority,
             include: settings.include.clone(),
             suite: settings.archives.suite.clone(),
+            of_suite: HashSet::new(),
             install_recommends: settings.install_recommends,
             install_suggests: settings.install_suggests,
             solver: settings.solver(universe),

@@ -1,6 +1,6 @@
 //! Between locks and the packages to choose from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use url::Url;
 
@@ -40,6 +40,14 @@ const LEFT_OUT: &[&str] = &[
     "python-version",
 ];
 
+/// The one of them that a pattern may ask for.
+const FOR_PATTERNS: &str = "description";
+
+/// Whether an item of what is asked for is a pattern.
+fn is_pattern(item: &str) -> bool {
+    item.starts_with(['?', '~', '!', '('])
+}
+
 impl PackageLock {
     /// Returns the lock of a plan that was made for `request` from `universe`, which was made from `indexes`.
     pub fn of(
@@ -54,6 +62,11 @@ impl PackageLock {
         let used: BTreeSet<usize> = ids.iter().map(|id| universe.package(*id).index).collect();
         let positions: BTreeMap<usize, usize> =
             used.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        let is_in_suite = |index: usize| {
+            let index = indexes.get(index);
+            index.is_some_and(|index| [&index.release_archive, &index.codename].contains(&&request.suite))
+        };
+        let for_patterns = request.include.iter().any(|item| is_pattern(item));
         let packages = ids.iter().map(|id| {
             let package = universe.package(*id);
             let hash = |hash: FileHash| format!("{}:{}", hash.field().to_ascii_lowercase(), hash.hex());
@@ -65,9 +78,11 @@ impl PackageLock {
                 filename: package.filename.to_owned(),
                 size: package.size,
                 hash: package.hash.map(hash).unwrap_or_default(),
-                fields: fields(package.stanza),
+                of_suite: !is_in_suite(package.index) && universe.is_of_suite(*id, &request.suite),
+                fields: fields(package.stanza, for_patterns),
             }
         });
+        let packages = packages.collect();
         Self {
             form: FORM,
             request,
@@ -86,7 +101,7 @@ impl PackageLock {
                 .filter_map(|index| indexes.get(*index))
                 .map(locked_index)
                 .collect(),
-            packages: packages.collect(),
+            packages,
             path: std::path::PathBuf::new(),
         }
     }
@@ -187,6 +202,13 @@ impl PackageLock {
         }
     }
 
+    /// Returns names and architectures of the packages that are of the suite by another version.
+    pub fn of_suite(&self) -> HashSet<(String, String)> {
+        let all = self.packages.iter().filter(|package| package.of_suite);
+        all.map(|package| (package.name.clone(), package.architecture.clone()))
+            .collect()
+    }
+
     /// Adds the place where a snapshot service has a package, to be asked after its own.
     ///
     /// # Errors
@@ -232,14 +254,18 @@ fn locked_index(index: &Index) -> LockedIndex {
 }
 
 /// Returns the fields of a paragraph that count, each in one line.
-fn fields(stanza: &str) -> BTreeMap<String, String> {
+fn fields(stanza: &str, for_patterns: bool) -> BTreeMap<String, String> {
+    let left_out = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        LEFT_OUT.contains(&name.as_str()) && !(for_patterns && name == FOR_PATTERNS)
+    };
     let mut found = BTreeMap::new();
     let mut rest = stanza;
     loop {
         let (item, after) = next_item(rest);
         rest = after;
         match item {
-            Item::Field { name, value } if !LEFT_OUT.contains(&name.to_ascii_lowercase().as_str()) => {
+            Item::Field { name, value } if !left_out(name) => {
                 let value: Vec<&str> = value.split_whitespace().collect();
                 found.insert(name.to_owned(), value.join(" "));
             }

@@ -15,12 +15,6 @@ pub(crate) struct Named {
     pub(crate) suites: Vec<(PackageId, String)>,
 }
 
-/// Whether a version is in a suite, by suite name or codename.
-pub(crate) fn is_in(universe: &Universe<'_>, id: PackageId, suite: &str) -> bool {
-    let index = universe.index(universe.package(id).index);
-    index.is_some_and(|i| i.suite == suite || i.codename == suite)
-}
-
 /// Returns the package that an item of [`Request::include`](crate::Request::include) names, and notes its version.
 pub(super) fn resolve(
     universe: &Universe<'_>,
@@ -51,8 +45,8 @@ pub(super) fn resolve(
             .iter()
             .flatten()
             .copied()
-            .find(|id| is_in(universe, *id, suite));
-        let other = || only_provider(universe, name, text, |id| is_in(universe, id, suite));
+            .find(|id| universe.is_in(*id, suite));
+        let other = || only_provider(universe, name, text, |id| universe.is_in(id, suite));
         let id = match first.or_else(other) {
             Some(id) => id,
             None => return Err(not_in_suite(universe, name, suite, &found?)),

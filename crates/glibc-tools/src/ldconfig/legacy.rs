@@ -125,7 +125,8 @@ fn tables(abi: &Abi) -> [&'static [Row]; 2] {
         Family::Arm => [ARM, &[]],
         Family::S390 => [S390, S390_PLATFORMS],
         Family::Power => [POWER, POWER_PLATFORMS],
-        Family::Hppa
+        Family::Alpha
+        | Family::Hppa
         | Family::Loongarch
         | Family::M68k
         | Family::Mips

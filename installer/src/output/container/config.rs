@@ -147,6 +147,7 @@ fn architecture(debian: &str) -> (&str, Option<&'static str>) {
         "powerpc" => ("ppc", None),
         "mipsel" => ("mipsle", None),
         "mips64el" => ("mips64le", None),
+        "x32" => ("amd64p32", None),
         other => (other, None),
     }
 }

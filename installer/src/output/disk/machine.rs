@@ -59,14 +59,17 @@ const MACHINES: &[Machine] = &[
     row("riscv64", "72ec70a6-cf74-40e6-bd49-4bda08e8f224", "linux-image-riscv64", efi("riscv64", "riscv64-efi", "grub-efi-riscv64-bin", 0x5064)),
     row("loong64", "77055800-792c-4f94-b39a-98c91b762bb6", "linux-image-loong64", efi("loongarch64", "loongarch64-efi", "grub-efi-loong64-bin", 0x6264)),
     row("mips64el", "700bda43-7a34-4507-b179-eeb93d7a7ca3", "linux-image-mips64r2el", None),
+    row("mipsel", "37c58c8a-d913-4156-a25f-48b1b64e07f0", "linux-image-4kc-malta", None),
     row("powerpc", "1de3f1ef-fa98-47b5-8dcd-4a860a654d78", "linux-image-powerpc", None),
     row("ppc64", "912ade1d-a839-4913-8964-a10eee08fbd2", "linux-image-powerpc64", None),
     row("ppc64el", "c31c45e6-3f39-412e-80fb-4809c4980599", "linux-image-powerpc64le", None),
     row("s390x", "5eead9a9-fe09-4a1e-a1d7-520d00531306", "linux-image-s390x", None),
+    row("alpha", "6523f8ae-3eb1-4e2a-a05a-18b695ae656f", "linux-image-alpha-generic", None),
     row("hppa", LINUX, "linux-image-parisc64", None),
     row("m68k", LINUX, "linux-image-m68k", None),
     row("sh4", LINUX, "linux-image-sh7785lcr", None),
     row("sparc64", LINUX, "linux-image-sparc64", None),
+    row("x32", LINUX, "linux-image-amd64", None),
 ];
 
 impl Machine {
