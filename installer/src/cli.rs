@@ -77,6 +77,7 @@ const HOOK_HELPER: &str = "--hook-helper";
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     crate::sys::return_large_blocks();
     script_host::limits::raise();
+    script_host::limits::be_told_of_processor_time();
     let environment = environment::Environment::of_process();
     let style = environment.style();
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();

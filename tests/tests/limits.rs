@@ -248,6 +248,36 @@ scenario!(
 });
 
 scenario!(
+    /// Of a limit of processor time the run hears before the kernel kills it; a lower one stays as it is.
+    processor_time, CONFIGURE, {
+    let sees = package("sees")?.script("postinst", &seeing("ulimit -St\nulimit -Ht\n"));
+    let archive = Synthetic::with(&[sees])?;
+    for (limit, seen) in [("ulimit -t 500", "499\n500\n"), ("ulimit -t 500; ulimit -St 400", "400\n500\n")] {
+        let name = limit.replace([' ', ';'], "");
+        limited(&archive, "sees", &name, limit).end()?.succeeded();
+        assert_eq!(read(&archive.work.out(&name), "var/lib/seen"), seen, "{limit}");
+    }
+});
+
+scenario!(
+    /// A cache in which nothing can be made is found before anything is fetched.
+    unwritable_caches, CONFIGURE, {
+    use std::os::unix::fs::PermissionsExt as _;
+    let archive = Synthetic::with(&[])?;
+    archive.work.make_dir("cache")?;
+    let cache = archive.work.path("cache");
+    let mode = |mode: u32| std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(mode));
+    mode(0o555)?;
+    let outcome = archive.install("", "target").end();
+    mode(0o755)?;
+    outcome?.failed_with(&["cache directory", "--cache", "chown -R"]);
+    std::fs::remove_dir_all(&cache)?;
+    std::fs::write(&cache, "a file")?;
+    archive.install("", "target").end()?.failed_with(&["cache directory", "--cache"]);
+    assert!(archive.mirror.requests().is_empty());
+});
+
+scenario!(
     /// Limits of memory and processes that are too low for a run are found before anything is fetched, and those that
     /// are said to be enough are.
     low_limits, CONFIGURE, {

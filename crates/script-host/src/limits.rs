@@ -1,4 +1,4 @@
-//! The limit of open files (setrlimit(2), `RLIMIT_NOFILE`): raised for this program, as it was for scripts.
+//! Limits (setrlimit(2)): that of open files, raised for this program, as it was for scripts; and that of processor time.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::sync::OnceLock;
@@ -24,6 +24,18 @@ pub fn raise() -> u64 {
     }
     tracing::debug!(given, wanted, "the limit of open files is raised");
     wanted
+}
+
+/// Has the signal of the limit of processor time come before the kernel's SIGKILL, where both are at the same second, so that the
+/// run can clean up.
+pub fn be_told_of_processor_time() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_CPU)
+        && soft == hard
+        && (2..u64::MAX).contains(&hard)
+    {
+        // A lower limit is one that the kernel takes.
+        let _ = setrlimit(Resource::RLIMIT_CPU, hard - 1, hard);
+    }
 }
 
 /// Returns the variable for a process that runs scripts.

@@ -151,6 +151,14 @@ pub enum Error {
         /// The directory in which nothing can be made.
         path: PathBuf,
     },
+    /// The cache directory cannot be made, or nothing in it.
+    #[error("nothing can be made in the cache directory {path}")]
+    Cache {
+        /// The directory.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
     /// The filesystem has no user extended attributes.
     #[error("the filesystem of {path} does not keep user extended attributes")]
     NoUserXattrs {
@@ -264,6 +272,12 @@ impl Error {
             Self::ReadOnly { .. } | Self::Permission { .. } => {
                 "give a target in a directory you can write to".into()
             }
+            Self::Cache { path, source } if source.kind() == io::ErrorKind::PermissionDenied && path.is_dir() => format!(
+                "give another directory with --cache, or as root, if it is of a run as root: chown -R {} {}",
+                nix::unistd::getuid(),
+                path.display()
+            ),
+            Self::Cache { .. } => "give another directory with --cache".into(),
             Self::NoExec { .. } => {
                 "give --cache in a directory on a filesystem that is not mounted noexec".into()
             }

@@ -108,10 +108,16 @@ pub(super) fn check_file(path: &Path) -> Result<(), Error> {
 /// Checks the cache directory, which is made where it is not there; `executes` says whether programs in it are executed.
 ///
 /// # Errors
-/// [`Error::NoExec`], [`Error::Attribute`], and those of making it.
+/// [`Error::NoExec`], [`Error::Attribute`], [`Error::Cache`], and those of making it.
 pub fn check_cache(cache: &Path, executes: bool) -> Result<(), Error> {
-    fs::create_dir_all(cache).map_err(|source| Error::creating(cache, source))?;
+    let unusable = |source: io::Error| match Error::at(cache, source) {
+        Error::Io { path, source } => Error::Cache { path, source },
+        other => other,
+    };
+    fs::create_dir_all(cache).map_err(unusable)?;
     check_attributes(cache)?;
+    // A run as root may have left it to root.
+    tempfile::tempfile_in(cache).map_err(unusable)?;
     check_room(cache, Room::LEAST)?;
     let found = statvfs(cache).map_err(|errno| Error::at(cache, errno.into()))?;
     if executes && libc::c_ulong::from_ne_bytes(found.f_flag.bits().to_ne_bytes()) & libc::ST_NOEXEC != 0 {
