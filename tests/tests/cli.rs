@@ -153,7 +153,7 @@ scenario!(
     }
     let outcome = work.run(["--no-such-option", "x"]).end()?;
     assert!(!outcome.stderr.contains("-- --no-such-option"), "{}", outcome.stderr);
-    for (name, debian) in [("x86_64", "`amd64`"), ("aarch64", "`arm64`"), ("armv7", "`armhf`")] {
+    for (name, debian) in [("x86_64", "`amd64`"), ("aarch64", "`arm64`"), ("armv7", "`armhf`"), ("linux/arm/v7", "`armhf`")] {
         work.run(["--arch", name, "x"]).end()?.failed_with(&[debian]);
     }
 });

@@ -187,6 +187,28 @@ scenario!(
 });
 
 scenario!(
+    /// Loggers of the target's configuration (needrestart's is one) are told what front ends are told, when packages are changed, and do not
+    /// stop dpkg.
+    status_loggers, CONFIGURE, {
+    let system = System::new()?;
+    let _ = system.file("own", &package("own")?.script("postinst", "#!/bin/sh\nexit 0\n"))?;
+    let directory = system.archive.work.path("home").display().to_string();
+    let options = format!("--bind {directory}:/mnt:ro");
+    let loggers = "status-logger=cat >>/var/lib/told; echo heard\nstatus-logger=/no/such/logger\nstatus-logger=(exit 3)\n";
+    let line = format!("set -e; mkdir -p /etc/dpkg/dpkg.cfg.d; printf '{loggers}' >/etc/dpkg/dpkg.cfg.d/own
+        dpkg --status-fd 5 -i /mnt/own.deb 5>/var/lib/status");
+    let text = said(&shell_script(&system, &options, &line)?, 0);
+    assert!(!text.contains("heard") && system.state("own") == "install ok installed", "{text}");
+    let told = system.read("var/lib/told");
+    assert!(told.contains("status: own: unpacked\n") && told.contains("status: own: installed\n"), "{told}");
+    assert_eq!(told, system.read("var/lib/status"));
+    let _ = said(&shell_script(&system, "", "dpkg --audit && dpkg -l own >/dev/null")?, 0);
+    assert_eq!(system.read("var/lib/told"), told);
+    let _ = said(&shell_script(&system, "", "dpkg -P own")?, 0);
+    assert!(system.read("var/lib/told").contains("status: own: not-installed\n"));
+});
+
+scenario!(
     /// dpkg in the view is this program: archives by paths of the view, scripts with the caller's descriptors and
     /// environment, its own queries, configuration and log; the result is that of a call from outside.
     dpkg_in_the_view, CONFIGURE, {

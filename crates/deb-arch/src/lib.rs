@@ -134,6 +134,18 @@ impl Architecture {
         all.clone().find(known).or_else(|| all.find(by_kernel))
     }
 
+    /// Returns the number of bytes of a time in records of last logins (`struct lastlog` of glibc's `bits/utmp.h`): that of a
+    /// `time_t`, but for architectures whose 64-bit records are those of 32-bit programs (`__WORDSIZE_TIME64_COMPAT32` of
+    /// `bits/wordsize.h`).
+    #[must_use]
+    pub fn login_time(&self) -> u8 {
+        let own = matches!(
+            self.family,
+            Family::Alpha | Family::Arm | Family::Loongarch | Family::S390
+        );
+        if own && self.bits == 64 { 8 } else { 4 }
+    }
+
     /// Returns the architecture that Debian calls `name`, or that this process was told of by this name.
     pub fn by_name(name: &str) -> Option<&'static Self> {
         let of_table = ARCHITECTURES.iter().find(|arch| arch.name == name);

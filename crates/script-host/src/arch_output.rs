@@ -5,8 +5,8 @@
 //! output is converted. A program that is in no row is run.
 
 mod convert;
-mod faillog;
 mod gdbm;
+mod logins;
 
 use crate::unrunnable::Refusal;
 pub(crate) use convert::{into_native, into_target};
@@ -15,7 +15,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tool_table::Output;
-use tool_table::output::{self, CHAR, Form, MACHINE, ORDER, Remedy, TRAITS, WORD};
+use tool_table::output::{self, CHAR, Form, MACHINE, ORDER, Remedy, TIME, TRAITS, WORD};
 
 /// Judgement of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,7 @@ fn differences(native: &Architecture, target: &Architecture) -> u8 {
         (WORD, native.bits != target.bits),
         (CHAR, native.signed_char != target.signed_char),
         (MACHINE, native.name != target.name),
+        (TIME, native.login_time() != target.login_time()),
     ]
     .into_iter()
     .filter(|(_, differ)| *differ)
@@ -155,9 +156,10 @@ mod tests {
             "/usr/bin/mandb -cq",
             "~i386 ~s390x ~armhf ~arm64 ~riscv64 ~ppc64el",
         ),
-        ("/usr/sbin/useradd -r x", "~i386 ~s390x ~armhf"),
-        ("/usr/sbin/usermod -u 5 x", "~i386 ~s390x ~armhf"),
-        ("/usr/bin/faillog -r", "~i386 ~s390x ~armhf"),
+        ("/usr/sbin/useradd -r x", "~i386 ~s390x ~armhf ~arm64"),
+        ("/usr/sbin/usermod -u 5 x", "~i386 ~s390x ~armhf ~arm64"),
+        ("/usr/bin/lastlog -C -u x", "~i386 ~s390x ~armhf ~arm64"),
+        ("/usr/bin/faillog -r", "~i386 ~s390x ~armhf ~arm64"),
         ("/usr/bin/faillog --help", ""),
         (
             "/usr/lib/yp/makedbm a b",

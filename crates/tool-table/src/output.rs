@@ -16,12 +16,16 @@ pub const CHAR: u8 = 4;
 /// The machine itself: instructions, or what only its own programs can load.
 pub const MACHINE: u8 = 8;
 
+/// Width of times in glibc's records of logins.
+pub const TIME: u8 = 16;
+
 /// Traits of machines, with their names.
-pub const TRAITS: [(u8, &str); 4] = [
+pub const TRAITS: [(u8, &str); 5] = [
     (ORDER, "byte order"),
     (WORD, "word size"),
     (CHAR, "sign of char"),
     (MACHINE, "instruction set"),
+    (TIME, "width of times"),
 ];
 
 /// Files of the target that a native program can read and write once they are converted.
@@ -29,8 +33,8 @@ pub const TRAITS: [(u8, &str); 4] = [
 pub enum Form {
     /// gdbm files named `index.db` below `/var/cache/man`.
     Gdbm,
-    /// Records of failed logins by user, `/var/log/faillog` (faillog(5)).
-    Faillog,
+    /// Records of logins by user, `/var/log/faillog` (faillog(5)) and `/var/log/lastlog` (lastlog(8)).
+    Logins,
 }
 
 /// Remedy where the native program's output would be wrong.
@@ -58,7 +62,7 @@ pub struct Output {
     pub program: &'static str,
     /// The data, in words that complete "it writes ...".
     pub writes: &'static str,
-    /// Traits of the machine that are in the data: [`ORDER`], [`WORD`], [`CHAR`] and [`MACHINE`], added up.
+    /// Traits of the machine that are in the data: [`ORDER`], [`WORD`], [`CHAR`], [`MACHINE`] and [`TIME`], added up.
     pub carries: u8,
     /// Beginnings of arguments without which it is not written; empty where every call writes it.
     pub only_with: &'static [&'static str],

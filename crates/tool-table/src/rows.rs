@@ -12,7 +12,7 @@ mod pure;
 mod reading;
 mod running_system;
 
-use crate::output::{CHAR, Form, MACHINE, ORDER, WORD, output};
+use crate::output::{CHAR, Form, MACHINE, ORDER, TIME, WORD, output};
 use crate::root::{Asked, Confined, Question, RootOption, Shape, Words};
 use crate::{Answer, Method, Output, Recorded, Responder, Tool, tool};
 
@@ -195,7 +195,7 @@ const NOTHING_STARTS: &str = "\nWarning: Fake start-stop-daemon called, doing no
 const BERKELEY: &str = "a Berkeley DB file in its own byte order";
 const CODE: &str = "code";
 const PROCESSOR: &str = "whether the processor has an extension";
-const FAILLOG: &str = "records of failed logins as structures in memory";
+const LOGINS: &str = "records of logins as structures in memory";
 const FIREBIRD: &str = "databases whose pages are structures in memory";
 const GDBM: &str = "gdbm files, which are structures in memory";
 const LMDB: &str = "an LMDB database, which is mapped into memory";

@@ -24,7 +24,13 @@ pub(super) fn architectures(value: &str) -> Result<Names, String> {
 /// Returns what is wrong with the name of an architecture that Debian does not have.
 fn unknown_architecture(name: &str) -> String {
     let shown = task_progress::escape(name);
-    if let Some(arch) = Architecture::by_other_name(name) {
+    // Containers have platforms: linux/arm64, linux/arm/v7.
+    let platform = name
+        .strip_prefix("linux/")
+        .map(|platform| platform.replace('/', ""));
+    let other = platform.as_deref().unwrap_or(name);
+    let known = Architecture::by_other_name(other);
+    if let Some(arch) = known.or_else(|| Architecture::by_name(other).filter(|_| platform.is_some())) {
         return format!(
             "`{shown}` is not an architecture of Debian's; its name there is `{}`",
             arch.name
@@ -328,6 +334,9 @@ mod tests {
         for (name, debian) in [
             ("x86_64", "`amd64`"),
             ("aarch64", "`arm64`"),
+            ("linux/arm64", "`arm64`"),
+            ("linux/arm/v7", "`armhf`"),
+            ("linux/riscv64", "`riscv64`"),
             ("armv7", "`armhf`"),
             ("armv7l", "`armhf`"),
             ("i686", "`i386`"),

@@ -110,7 +110,11 @@ impl InSession<'_> {
         act_on(&host, |host, database| {
             let options = &host.call.options;
             invoke(session, "pre-invoke", &options.pre_invoke, host.call)?;
+            if !options.status_loggers.is_empty() {
+                messages.keep_status();
+            }
             let done = Engine::new(host, database, session).act();
+            tell_loggers(session, &options.status_loggers, messages)?;
             invoke(session, "post-invoke", &options.post_invoke, host.call)?;
             done
         })
@@ -182,6 +186,39 @@ fn invoke(session: &mut Session<'_>, option: &str, commands: &[String], call: &C
             return Err(Fault::Call(format!(
                 "error executing hook '{command}' (--{option}), {failure}"
             )));
+        }
+    }
+    Ok(())
+}
+
+/// Most bytes of an argument that gives a logger its input: the kernel takes 128 KiB (`MAX_ARG_STRLEN`, execve(2)).
+const ARGUMENT: usize = 100 << 10;
+/// Most such arguments.
+const ARGUMENTS: usize = 10;
+
+/// Runs the commands of `--status-logger`, with what front ends were told as their standard input and no standard output.
+///
+/// dpkg's read as it works; here they read in the end, since a program in the view has the caller's files only.
+/// How they end is nobody's business there, either.
+fn tell_loggers(session: &mut Session<'_>, loggers: &[String], messages: &Messages) -> Result {
+    const FEED: &str = "logger=$1; shift; printf %s \"$@\" | /bin/sh -c \"$logger\" >&-";
+    if loggers.is_empty() {
+        return Ok(());
+    }
+    let mut parts = vec![String::new()];
+    for line in messages.kept_status() {
+        if parts.last().is_none_or(|part| part.len() + line.len() > ARGUMENT) {
+            parts.push(String::new());
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push_str(&line);
+        }
+    }
+    for logger in loggers {
+        for parts in parts.chunks(ARGUMENTS) {
+            let mut command = vec!["/bin/sh", "-c", FEED, "sh", logger];
+            command.extend(parts.iter().map(String::as_str));
+            session.run("dpkg", &command, &[])?;
         }
     }
     Ok(())

@@ -18,6 +18,8 @@ pub(super) struct Messages {
     as_query: AtomicBool,
     /// Descriptors of front ends.
     listeners: Mutex<Vec<File>>,
+    /// What front ends were told, where somebody asks for it in the end (`--status-logger`).
+    kept: Mutex<Option<Vec<String>>>,
     /// The log; none without `--log`.
     log: Mutex<Option<File>>,
     /// `--debug`: mask of the kinds of details that are printed.
@@ -51,6 +53,7 @@ impl Messages {
             standard: Some(standard.map(File::from)),
             as_query: AtomicBool::default(),
             listeners: Mutex::new(listeners.into_iter().map(File::from).collect()),
+            kept: Mutex::default(),
             log: Mutex::default(),
             debug,
         }
@@ -159,6 +162,19 @@ impl Messages {
             // A front end that has closed its end does not stop the call.
             let _ = listener.write_all(line.as_bytes());
         }
+        if let Some(kept) = lock(&self.kept).as_mut() {
+            kept.push(line);
+        }
+    }
+
+    /// Keeps what front ends are told from now on.
+    pub(super) fn keep_status(&self) {
+        lock(&self.kept).get_or_insert_default();
+    }
+
+    /// Returns the lines that were kept.
+    pub(super) fn kept_status(&self) -> Vec<String> {
+        lock(&self.kept).take().unwrap_or_default()
     }
 
     /// Writes a line to the log.

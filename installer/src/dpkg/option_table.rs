@@ -165,11 +165,9 @@ pub(super) fn options() -> Vec<OptionSpec> {
     for (long, short) in [("yet-to-unpack", None), ("predep-package", None)] {
         all.push(option(long, short, Value::None, Meaning::NotDone));
     }
-    for long in ["pre-invoke", "post-invoke"] {
+    for long in ["pre-invoke", "post-invoke", "status-logger"] {
         all.push(option(long, None, Value::Given, Meaning::Setting));
     }
-    for long in ["status-logger", "admin"] {
-        all.push(option(long, None, Value::Given, Meaning::NotDone));
-    }
+    all.push(option("admin", None, Value::Given, Meaning::NotDone));
     all
 }

@@ -216,6 +216,8 @@ pub struct Options {
     pub pre_invoke: Vec<String>,
     /// `--post-invoke`: those that run after it.
     pub post_invoke: Vec<String>,
+    /// `--status-logger`: commands of the shell that read what front ends are told.
+    pub status_loggers: Vec<String>,
     /// `--path-exclude` and `--path-include`.
     pub filters: Filters,
     /// `--ignore-depends`: packages on which dependencies are ignored.
@@ -257,6 +259,7 @@ impl Default for Options {
             log: None,
             pre_invoke: Vec::new(),
             post_invoke: Vec::new(),
+            status_loggers: Vec::new(),
             filters: Filters::default(),
             ignore_depends: Vec::new(),
             debug: 0,
@@ -278,6 +281,7 @@ impl Options {
         let given = [
             ("pre-invoke", &self.pre_invoke),
             ("post-invoke", &self.post_invoke),
+            ("status-logger", &self.status_loggers),
         ];
         given
             .into_iter()

@@ -162,6 +162,7 @@ impl Parser {
             "recursive" => options.recursive = true,
             "pre-invoke" => options.pre_invoke.push(text(name, value)?.to_owned()),
             "post-invoke" => options.post_invoke.push(text(name, value)?.to_owned()),
+            "status-logger" => options.status_loggers.push(text(name, value)?.to_owned()),
             "refuse-downgrade-short" => {
                 options.forces.set("downgrade", false);
             }

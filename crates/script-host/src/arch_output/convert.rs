@@ -1,6 +1,6 @@
 //! Files that a native program reads and writes in the target: they are converted before and after it runs.
 
-use super::{faillog, gdbm};
+use super::{gdbm, logins};
 use deb_arch::Architecture;
 use rootless_install_fs::{FileType, Target};
 use std::path::{Path, PathBuf};
@@ -10,8 +10,6 @@ use tool_table::output::Form;
 const DATABASES: &str = "/var/cache/man";
 /// File name of a database.
 const DATABASE: &str = "index.db";
-/// Records of failed logins (faillog(5)).
-const FAILLOG: &str = "/var/log/faillog";
 
 /// Brings files into this machine's form, before the native counterpart of `program` runs. A database that cannot be
 /// converted is removed: the program makes it anew.
@@ -19,9 +17,9 @@ pub(crate) fn into_native(target: &Target, arch: &Architecture, form: Form, prog
     // What is gone, or has no known form, needs no reason.
     let _ = match form {
         Form::Gdbm => convert_databases(target, arch, Architecture::native()),
-        Form::Faillog => {
-            let layout = faillog::Layout::of_program(target, arch, program);
-            convert_faillog(target, layout, faillog::Layout::native())
+        Form::Logins => {
+            let layout = logins::Layout::of_program(target, arch, program);
+            convert_logins(target, layout, logins::Layout::native())
         }
     };
 }
@@ -39,9 +37,9 @@ pub(crate) fn into_target(
 ) -> Result<(), String> {
     match form {
         Form::Gdbm => convert_databases(target, Architecture::native(), arch),
-        Form::Faillog => {
-            let layout = faillog::Layout::of_program(target, arch, program);
-            convert_faillog(target, faillog::Layout::native(), layout)
+        Form::Logins => {
+            let layout = logins::Layout::of_program(target, arch, program);
+            convert_logins(target, logins::Layout::native(), layout)
         }
     }
 }
@@ -70,12 +68,19 @@ fn databases(target: &Target) -> Vec<PathBuf> {
         .collect()
 }
 
-fn convert_faillog(target: &Target, from: faillog::Layout, to: faillog::Layout) -> Result<(), String> {
-    let path = Path::new(FAILLOG);
-    if from == to || !is_file(target, path) {
-        return Ok(());
+fn convert_logins(target: &Target, from: logins::Layout, to: logins::Layout) -> Result<(), String> {
+    let mut first = Ok(());
+    for (kind, path) in logins::Kind::ALL {
+        let path = Path::new(path);
+        if from.size(kind) == to.size(kind) && from.is_alike(to) || !is_file(target, path) {
+            continue;
+        }
+        let converted = convert_one(target, path, |data| {
+            logins::convert(kind, data, from, to).map(Some)
+        });
+        first = first.and(converted);
     }
-    convert_one(target, path, |data| faillog::convert(data, from, to).map(Some))
+    first
 }
 
 fn is_file(target: &Target, path: &Path) -> bool {
@@ -107,10 +112,10 @@ mod tests {
     use rootless_install_fs::Meta;
 
     #[test]
-    fn failed_logins_have_the_form_of_who_reads_them() {
+    fn logins_have_the_form_of_who_reads_them() {
         let directory = tempfile::tempdir().unwrap();
         let target = Target::open(directory.path()).unwrap();
-        let (log, program) = (Path::new(FAILLOG), Path::new("/usr/sbin/useradd"));
+        let (log, program) = (Path::new("/var/log/faillog"), Path::new("/usr/sbin/useradd"));
         let meta = |kind, mode| Meta::of_root(kind, mode);
         for name in ["/usr", "/usr/sbin", "/var", "/var/log"] {
             target
@@ -126,17 +131,18 @@ mod tests {
         let [native, i386, armhf] =
             [Architecture::native().name, "i386", "armhf"].map(|name| Architecture::by_name(name).unwrap());
         let size = || target.stat(log).unwrap().size;
-        let record = |arch| faillog::Layout::of_program(&target, arch, program).size() as u64;
+        let record =
+            |arch| logins::Layout::of_program(&target, arch, program).size(logins::Kind::Failed) as u64;
         assert_eq!(
-            into_target(&target, i386, Form::Faillog, program),
+            into_target(&target, i386, Form::Logins, program),
             Ok(()),
             "there is none"
         );
 
         target.write(log, &[0; 24 * 101], &owned).unwrap();
-        into_native(&target, i386, Form::Faillog, program);
+        into_native(&target, i386, Form::Logins, program);
         assert_eq!(size(), 101 * record(native));
-        into_target(&target, i386, Form::Faillog, program).unwrap();
+        into_target(&target, i386, Form::Logins, program).unwrap();
         assert_eq!(size(), 101 * 24);
         assert_eq!(target.stat(log).unwrap().meta, owned);
 
@@ -144,10 +150,24 @@ mod tests {
         target.write(plain, b"ELF __time64\0", &wide).unwrap();
         assert_eq!((record(i386), record(armhf)), (28, 32));
 
+        // The width of times differs where word size and byte order do not.
+        let last = Path::new("/var/log/lastlog");
+        let arm64 = Architecture::by_name("arm64").unwrap();
+        let [narrow, wide] = [native, arm64].map(|arch| 101 * (u64::from(arch.login_time()) + 288));
+        target
+            .write(last, &vec![0; usize::try_from(wide).unwrap()], &owned)
+            .unwrap();
+        let last_size = || target.stat(last).unwrap().size;
+        into_native(&target, arm64, Form::Logins, program);
+        assert_eq!(last_size(), narrow);
+        into_target(&target, arm64, Form::Logins, program).unwrap();
+        assert_eq!(last_size(), wide);
+        target.remove(last).unwrap();
+
         // What is no record of either stays as it is.
         target.write(log, b"x", &owned).unwrap();
-        into_native(&target, i386, Form::Faillog, program);
-        let why = into_target(&target, i386, Form::Faillog, program).unwrap_err();
+        into_native(&target, i386, Form::Logins, program);
+        let why = into_target(&target, i386, Form::Logins, program).unwrap_err();
         assert!(why.starts_with("/var/log/faillog: 1 bytes"), "{why}");
         assert_eq!(target.read(log).unwrap(), b"x");
     }

@@ -12,7 +12,7 @@ pub(super) static TABLE: &[Tool] = &[
             ),
             ACCOUNTS,
         )
-        .outputs(&[output("/usr/sbin/useradd", ORDER | WORD, FAILLOG).converted(Form::Faillog)])
+        .outputs(&[output("/usr/sbin/useradd", ORDER | WORD | TIME, LOGINS).converted(Form::Logins)])
         .shown(
             r#"
 useradd -r -d /var/lib/x x
@@ -32,7 +32,7 @@ word size> /usr/sbin/useradd -r x
             ),
             ACCOUNTS,
         )
-        .outputs(&[output("/usr/sbin/usermod", ORDER | WORD, FAILLOG).converted(Form::Faillog)])
+        .outputs(&[output("/usr/sbin/usermod", ORDER | WORD | TIME, LOGINS).converted(Form::Logins)])
         .shown(
             r#"
 usermod -aG x y
@@ -41,8 +41,16 @@ word size> /usr/sbin/usermod -u 5 x
     convert
 "#,
         ),
+    tool("lastlog")
+        .outputs(&[output("/usr/bin/lastlog", ORDER | WORD | TIME, LOGINS).converted(Form::Logins)])
+        .shown(
+            r#"
+width of times> /usr/bin/lastlog -C -u x
+    convert
+"#,
+        ),
     tool("faillog")
-        .outputs(&[output("/usr/bin/faillog", ORDER | WORD, FAILLOG).converted(Form::Faillog)])
+        .outputs(&[output("/usr/bin/faillog", ORDER | WORD | TIME, LOGINS).converted(Form::Logins)])
         .shown(
             r#"
 word size> /usr/bin/faillog -r

@@ -113,14 +113,15 @@ fn what_makes_no_sense() {
     refused("-D9 -i x", "--debug requires a positive octal argument");
     refused("--status-fd=x -i y", "invalid integer for --status-fd: 'x'");
     refused("--abort-after -1 -i y", "invalid integer for --abort-after: '-1'");
-    refused(
-        "--status-logger=x -i y",
-        "--status-logger is not done by rootless-install",
-    );
+    refused("--admin x -i y", "--admin is not done by rootless-install");
     // In a view of the target only.
     assert_eq!(
         call("--pre-invoke=x -i y").options.unsupported(),
         Some("pre-invoke")
+    );
+    assert_eq!(
+        call("--status-logger=x -i y").options.unsupported(),
+        Some("status-logger")
     );
     assert_eq!(call("-i y").options.unsupported(), None);
     assert!(!call("--dry-run -i y").options.act && call("-i y").options.act);

@@ -1,8 +1,9 @@
-//! Records of failed logins brought from one architecture's layout into another's.
+//! Records of logins brought from one architecture's layout into another's.
 //!
-//! `/var/log/faillog` has one C structure for each number of a user, in their order (faillog(5), shadow's
-//! `lib/faillog.h`): two `short`, a name of 12 bytes, a `time_t` and a `long`. useradd of Debian 11 writes
-//! an empty one for each user that it makes, if the file is there.
+//! Both files have one C structure for each number of a user, in their order. `/var/log/faillog` (faillog(5), shadow's
+//! `lib/faillog.h`): two `short`, a name of 12 bytes, a `time_t` and a `long`. `/var/log/lastlog` (glibc's `bits/utmp.h`): a time,
+//! whose width is the architecture's, and two names of 288 bytes together. useradd of Debian 11 writes
+//! empty ones for each user that it makes, if the files are there.
 
 use deb_arch::{Architecture, ByteOrder};
 use rootless_install_fs::Target;
@@ -10,15 +11,36 @@ use std::path::Path;
 
 /// Bytes before the `time_t`: two `short` and a name.
 const HEAD: usize = 16;
+/// Bytes after the time of a last login: names of its line and host.
+const NAMES: usize = 32 + 256;
 /// Part of the names of glibc's functions for 64-bit times on architectures with 32-bit words.
 const TIME64: &[u8] = b"time64\0";
 /// Longest file that is converted, in bytes: users up to a million.
 const LONGEST: usize = 64 << 20;
 
+/// Kinds of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Failed logins.
+    Failed,
+    /// Last logins.
+    Last,
+}
+
+impl Kind {
+    /// Both, with their files.
+    pub(super) const ALL: [(Self, &str); 2] = [
+        (Self::Failed, "/var/log/faillog"),
+        (Self::Last, "/var/log/lastlog"),
+    ];
+}
+
 /// The properties of a program on which the form of a record depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     order: ByteOrder,
+    /// Bytes of the time of a last login.
+    last: usize,
     /// Bytes of a `time_t`.
     time: usize,
     /// Bytes of a `long`.
@@ -49,6 +71,7 @@ impl Layout {
         let time = if time64 { 8 } else { long };
         Self {
             order: arch.byte_order,
+            last: usize::from(arch.login_time()),
             time,
             long,
             alignment: time.min(usize::from(arch.wide_alignment)).max(long),
@@ -56,8 +79,16 @@ impl Layout {
     }
 
     /// Size of a record.
-    pub(super) fn size(self) -> usize {
-        (HEAD + self.time + self.long).next_multiple_of(self.alignment)
+    pub(super) fn size(self, kind: Kind) -> usize {
+        match kind {
+            Kind::Failed => (HEAD + self.time + self.long).next_multiple_of(self.alignment),
+            Kind::Last => self.last + NAMES,
+        }
+    }
+
+    /// Whether records of one size are the same in another layout: they have the same byte order.
+    pub(super) fn is_alike(self, other: Self) -> bool {
+        (self.order, self.time, self.long) == (other.order, other.time, other.long)
     }
 
     fn read(self, bytes: &[u8]) -> i64 {
@@ -91,32 +122,44 @@ impl Layout {
 ///
 /// # Errors
 /// When the file has no whole number of records, or would be too long; in words.
-pub(super) fn convert(data: &[u8], from: Layout, to: Layout) -> Result<Vec<u8>, String> {
-    let records = data.chunks_exact(from.size());
+pub(super) fn convert(kind: Kind, data: &[u8], from: Layout, to: Layout) -> Result<Vec<u8>, String> {
+    let (size, wanted) = (from.size(kind), to.size(kind));
+    let records = data.chunks_exact(size);
     if !records.remainder().is_empty() {
         return Err(format!(
-            "{} bytes are no whole number of records of {} bytes",
+            "{} bytes are no whole number of records of {size} bytes",
             data.len(),
-            from.size()
         ));
     }
-    if records.len().saturating_mul(from.size().max(to.size())) > LONGEST {
+    if records.len().saturating_mul(size.max(wanted)) > LONGEST {
         return Err(format!("more than {LONGEST} bytes are not converted"));
     }
-    let mut out = Vec::with_capacity(records.len() * to.size());
+    let mut out = Vec::with_capacity(records.len() * wanted);
     for record in records {
-        let (head, rest) = record.split_at(HEAD);
-        let (shorts, name) = head.split_at(4);
-        for short in shorts.chunks_exact(2) {
-            to.write(&mut out, from.read(short), 2);
+        match kind {
+            Kind::Failed => failed(&mut out, record, from, to),
+            Kind::Last => {
+                let (time, names) = record.split_at(from.last);
+                to.write(&mut out, from.read(time), to.last);
+                out.extend_from_slice(names);
+            }
         }
-        out.extend_from_slice(name);
-        let (time, rest) = rest.split_at(from.time);
-        to.write(&mut out, from.read(time), to.time);
-        to.write(&mut out, from.read(&rest[..from.long]), to.long);
-        out.resize(out.len().next_multiple_of(to.size()), 0);
+        out.resize(out.len().next_multiple_of(wanted), 0);
     }
     Ok(out)
+}
+
+/// Appends a record of failed logins in another layout, but for what comes after its end.
+fn failed(out: &mut Vec<u8>, record: &[u8], from: Layout, to: Layout) {
+    let (head, rest) = record.split_at(HEAD);
+    let (shorts, name) = head.split_at(4);
+    for short in shorts.chunks_exact(2) {
+        to.write(out, from.read(short), 2);
+    }
+    out.extend_from_slice(name);
+    let (time, rest) = rest.split_at(from.time);
+    to.write(out, from.read(time), to.time);
+    to.write(out, from.read(&rest[..from.long]), to.long);
 }
 
 #[cfg(test)]
@@ -140,7 +183,7 @@ mod tests {
             ("m68k", true, 28),
         ];
         for (name, time64, size) in sizes {
-            assert_eq!(layout(name, time64).size(), size, "{name} {time64}");
+            assert_eq!(layout(name, time64).size(Kind::Failed), size, "{name} {time64}");
         }
     }
 
@@ -153,26 +196,44 @@ mod tests {
         big.extend_from_slice(&(-5_i64).to_be_bytes());
         let [s390x, i386, armhf] =
             [("s390x", false), ("i386", false), ("armhf", true)].map(|(a, b)| layout(a, b));
-        let small = convert(&big, s390x, i386).unwrap();
+        let small = convert(Kind::Failed, &big, s390x, i386).unwrap();
         let mut expected = vec![0; 24];
         expected.extend_from_slice(&[3, 0, 0xfe, 0xff]);
         expected.extend_from_slice(b"tty1\0\0\0\0\0\0\0\0");
         expected.extend_from_slice(&1_600_000_000_i32.to_le_bytes());
         expected.extend_from_slice(&(-5_i32).to_le_bytes());
         assert_eq!(small, expected);
-        assert_eq!(convert(&small, i386, s390x).unwrap(), big);
-        let padded = convert(&big, s390x, armhf).unwrap();
+        assert_eq!(convert(Kind::Failed, &small, i386, s390x).unwrap(), big);
+        let padded = convert(Kind::Failed, &big, s390x, armhf).unwrap();
         assert_eq!((padded.len(), &padded[60..]), (64, &[0; 4][..]));
-        assert_eq!(convert(&padded, armhf, s390x).unwrap(), big);
+        assert_eq!(convert(Kind::Failed, &padded, armhf, s390x).unwrap(), big);
     }
 
     #[test]
     fn what_has_no_records_is_refused() {
         let [amd64, i386] = ["amd64", "i386"].map(|name| layout(name, false));
-        assert_eq!(convert(&[], amd64, i386).unwrap(), Vec::<u8>::new());
-        let error = convert(&[0; 40], amd64, i386).unwrap_err();
+        assert_eq!(convert(Kind::Failed, &[], amd64, i386).unwrap(), Vec::<u8>::new());
+        let error = convert(Kind::Failed, &[0; 40], amd64, i386).unwrap_err();
         assert!(error.contains("40 bytes"), "{error}");
-        let error = convert(&vec![0; LONGEST + 32], amd64, i386).unwrap_err();
+        let error = convert(Kind::Failed, &vec![0; LONGEST + 32], amd64, i386).unwrap_err();
         assert!(error.contains("not converted"), "{error}");
+    }
+
+    #[test]
+    fn last_logins_have_the_times_of_the_architecture() {
+        // Of the references with emulation, whose lastlog has 101 records.
+        for (name, size) in [("amd64", 292), ("i386", 292), ("arm64", 296), ("armhf", 292)] {
+            assert_eq!(layout(name, false).size(Kind::Last), size, "{name}");
+        }
+        let [s390x, riscv64] = ["s390x", "riscv64"].map(|name| layout(name, false));
+        let mut wide = vec![0; 296];
+        wide.extend_from_slice(&1_600_000_000_i64.to_be_bytes());
+        wide.extend_from_slice(&[b'x'; NAMES]);
+        let narrow = convert(Kind::Last, &wide, s390x, riscv64).unwrap();
+        let mut expected = vec![0; 292];
+        expected.extend_from_slice(&1_600_000_000_i32.to_le_bytes());
+        expected.extend_from_slice(&[b'x'; NAMES]);
+        assert_eq!(narrow, expected);
+        assert_eq!(convert(Kind::Last, &narrow, riscv64, s390x).unwrap(), wide);
     }
 }
