@@ -194,6 +194,7 @@ pub(crate) const TABLE: &[Architecture] = &[
         byte_order: ByteOrder::Little,
         loader: "/lib64/ld.so.1",
         ldconfig_flag: 0x700,
+        minimum_stack: 131_072,
         gnu_cpu: "mips64el",
         multilib: &["lib32", "lib64", "libo32"],
         ..USUAL
@@ -208,6 +209,7 @@ pub(crate) const TABLE: &[Architecture] = &[
         bits: 32,
         byte_order: ByteOrder::Little,
         loader: "/lib/ld.so.1",
+        minimum_stack: 131_072,
         gnu_cpu: "mipsel",
         multilib: &["lib32", "lib64"],
         ..USUAL
@@ -328,6 +330,7 @@ pub(crate) const TABLE: &[Architecture] = &[
         byte_order: ByteOrder::Big,
         loader: "/lib64/ld-linux.so.2",
         ldconfig_flag: 0x100,
+        minimum_stack: 24_576,
         gnu_cpu: "sparc64",
         compiler_option: "-m64",
         multilib: &["lib32", "lib64"],
