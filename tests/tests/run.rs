@@ -456,6 +456,8 @@ scenario!(
         assert!(line.contains("33/42"), "{archive}: {line}");
     }
     assert_eq!(work.names("out")?, ["base.tar", "other.tar.gz", "target"]);
+    let absent = work.run_plain(["run", "--output", "new.tar", "absent.tar", "--", "true"]).end()?;
+    absent.failed_with(&["absent.tar is not there"]);
 });
 
 scenario!(

@@ -231,6 +231,10 @@ fn archive(
     let input = Input::parse(given.as_os_str());
     if given.is_dir() || (input == Input::File(given.clone()) && !given.exists()) {
         return match output {
+            Some(_) if !given.exists() => Err(Mistake(format!(
+                "{} is not there: give the archive that is to be changed",
+                given.display()
+            ))),
             Some(_) => Err(Mistake(format!(
                 "--output: {} is no archive, and a directory is changed where it is",
                 given.display()
