@@ -152,10 +152,12 @@ impl Archives {
             ),
             (Err(_), today) => {
                 let reason = today.map_or_else(|silent| silent, |error| error.to_string());
-                let left_out = format!(
-                    "{}: {reason}; native tools come without this source",
-                    source.place
-                );
+                // Some errors begin with the place already.
+                let place = match reason.starts_with(&source.place) {
+                    true => String::new(),
+                    false => format!("{}: ", source.place),
+                };
+                let left_out = format!("{place}{reason}; native tools come without this source");
                 (Vec::new(), Some(left_out))
             }
         })
