@@ -407,7 +407,8 @@ scenario!(
     assert!(said.contains("cannot reach") && said.contains("from what was fetched of it before"), "{said}");
     let silent = "deb http://127.0.0.1:1/debian trixie main\n";
     let none = format!("deb {} no-such-suite main\n", real.mirror.url());
-    for more in [silent, none.as_str()] {
+    let keyless = format!("deb [signed-by=/usr/share/keyrings/none.gpg] {} trixie main\n", real.mirror.url());
+    for more in [silent, none.as_str(), keyless.as_str()] {
         std::fs::write(&list, format!("{own}{more}"))?;
         let said = ends("")?;
         let [warning] = said.lines().collect::<Vec<_>>()[..] else { return Err(said.into()) };
