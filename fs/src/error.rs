@@ -95,6 +95,14 @@ impl Error {
         )
     }
 
+    /// Returns whether the filesystem is full, or the user's quota on it.
+    pub fn is_full(&self) -> bool {
+        matches!(
+            self.io_kind(),
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        )
+    }
+
     /// Returns whether the path exists already.
     pub fn is_already_exists(&self) -> bool {
         self.io_kind() == Some(io::ErrorKind::AlreadyExists)

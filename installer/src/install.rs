@@ -9,6 +9,7 @@ use crate::customization::{self, Customization};
 use crate::hooks::{Moment, moments::RunHooks};
 use crate::merge_usr;
 use crate::settings::SystemSettings;
+use crate::staging::is_full;
 use apt_solve::{Mmdebstrap, PackageId, Plan, Selection, Universe, Variant};
 use deb_archive::Index;
 use dpkg_db::{Database, PackageKey};
@@ -100,22 +101,17 @@ impl Installation<'_, '_> {
     /// The first failure; the target is not usable then.
     pub fn run(&self, host: ScriptHost<'_, '_>) -> Result<DeferredPackages> {
         self.carry_out(host).map_err(|error| {
-            // The error of a file of the target does not say on which filesystem it would have been.
             let full = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
-            match error {
-                error if error.names_directory() => error,
-                error if system_error(&error).is_some_and(|kind| full.contains(&kind)) => {
-                    InstallError::NoSpace {
-                        directory: self
-                            .target
-                            .root_path()
-                            .parent()
-                            .unwrap_or(Path::new("/"))
-                            .to_owned(),
-                        source: Box::new(error),
-                    }
-                }
-                error => error,
+            let directory = self.target.root_path().parent().unwrap_or(Path::new("/"));
+            // The error of a file of the target does not say on which filesystem it would have been, and a script that
+            // had no room fails in a way of its own.
+            let said = system_error(&error).is_some_and(|kind| full.contains(&kind));
+            if error.names_directory() || error.is_cancelled() || !(said || is_full(directory)) {
+                return error;
+            }
+            InstallError::NoSpace {
+                directory: directory.to_owned(),
+                source: Box::new(error),
             }
         })
     }

@@ -36,7 +36,7 @@ pub use error::Error;
 pub use handed_over::{end_late, entry};
 pub use limits::{check_limits, check_machine};
 pub use preflight::{check_cache, check_xattrs};
-pub use room::{Room, check_room};
+pub use room::{Room, check_room, is_full};
 
 use crate::target_spec::TargetSpec;
 

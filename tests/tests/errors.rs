@@ -387,6 +387,13 @@ scenario!(
         );
         archive.work.clean(&traces, &[]);
     }
+    // A script that finds no room fails in its own way; the reason is said.
+    let fills = "#!/bin/sh\ncat /dev/zero >/var/lib/all\n";
+    let archive = Synthetic::with(&[package("fills")?.script("postinst", fills)])?;
+    let small = archive.work.make_dir("small")?;
+    let run = archive.install_at("fills", &small.join("target"));
+    let outcome = run.without(Lack::Space(small, 24 << 10)).end()?;
+    outcome.failed_with(&["no space left", "small", "fills", "postinst", "make room"]);
     let fresh = Synthetic::with(&[])?;
     let cache = fresh.work.path("cache");
     let run = fresh.install("", "target").without(Lack::Space(cache, 256));

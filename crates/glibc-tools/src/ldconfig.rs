@@ -215,14 +215,15 @@ pub fn run_in<A: AsRef<OsStr>>(
     Ok(output)
 }
 
-/// Writes the cache; returns false, with a complaint, if its directory does not exist.
+/// Writes the cache; returns false, with a complaint, if its directory does not exist or has no room.
 fn save(root: &Root<'_>, path: &[u8], data: &[u8], output: &mut Output) -> Result<bool, LdconfigError> {
     let meta = Meta::of_root(FileType::Regular, 0o644);
     let written = root
         .beside(path)
         .and_then(|path| root.target().write(&path, data, &meta));
     match written {
-        Err(error) if error.is_not_found() => {
+        // Where there is no room the real program fails as well.
+        Err(error) if error.is_not_found() || error.is_full() => {
             output.complain(&[
                 b"Can't create temporary cache file ",
                 path,

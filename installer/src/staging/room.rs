@@ -97,6 +97,21 @@ pub fn check_room(directory: &Path, needed: Room) -> Result<(), Error> {
     }
 }
 
+/// Whether the filesystem of `directory` has so little room that a script may have failed for want of it.
+pub fn is_full(directory: &Path) -> bool {
+    let little = Room {
+        bytes: 64 << 10,
+        files: 4,
+    };
+    let lacks = |error| {
+        matches!(
+            error,
+            Error::NoSpace { .. } | Error::NoInodes { .. } | Error::Quota { .. } | Error::Full { .. }
+        )
+    };
+    check_room(directory, little).is_err_and(lacks)
+}
+
 /// Returns what of the needed room a quota does not leave, in words.
 fn lack(quota: Quota, needed: Room) -> Option<String> {
     let free = quota.bytes.saturating_sub(quota.used_bytes);
