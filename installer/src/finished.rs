@@ -21,6 +21,12 @@ pub enum FinishedError {
         /// The reason.
         source: io::Error,
     },
+    /// A file stands there.
+    #[error("{path} is a file, and no directory")]
+    File {
+        /// The path.
+        path: PathBuf,
+    },
     /// The directory is no target.
     #[error(
         "{path} is not a root filesystem made by this program: it has neither a README.rootless-install nor dpkg's database"
@@ -70,6 +76,9 @@ impl FinishedError {
                 "give the directory of a target; what another program made is taken over by `rootless-install adopt {}`",
                 path.display()
             )),
+            Self::File { .. } => {
+                Some("an archive becomes a target by `rootless-install unpack ARCHIVE DIR`".to_owned())
+            }
             Self::Outside { .. } => Some("name the root filesystem with --root".to_owned()),
             Self::Busy { .. } => Some(
                 "wait until it has ended; a mounted target is unmounted by `rootless-install umount`"
@@ -85,14 +94,15 @@ impl FinishedError {
 /// # Errors
 /// [`FinishedError`].
 pub fn open(path: &Path) -> Result<Target, FinishedError> {
-    let found = std::fs::metadata(path).and_then(|found| match found.is_dir() {
-        true => Ok(()),
-        false => Err(io::ErrorKind::NotADirectory.into()),
-    });
-    found.map_err(|source| FinishedError::Missing {
+    let found = std::fs::metadata(path).map_err(|source| FinishedError::Missing {
         path: path.to_owned(),
         source,
     })?;
+    if !found.is_dir() {
+        return Err(FinishedError::File {
+            path: path.to_owned(),
+        });
+    }
     if !is_target(path) {
         return Err(FinishedError::NotOne {
             path: path.to_owned(),

@@ -365,8 +365,14 @@ impl fmt::Display for Settings {
 pub(crate) fn duration(value: &str) -> Result<Duration, String> {
     match value.parse::<u64>() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => humantime::parse_duration(value)
-            .map_err(|error| format!("{error}; give it as `90s`, `10min` or `1h 30min`")),
+        // Its list of units is long, and not ASCII.
+        Err(_) => humantime::parse_duration(value).map_err(|error| {
+            let problem = match error {
+                humantime::DurationError::UnknownUnit { unit, .. } => format!("`{unit}` is no unit of time"),
+                other => other.to_string(),
+            };
+            format!("{problem}; give it as `90s`, `10min` or `1h 30min`")
+        }),
     }
 }
 

@@ -75,6 +75,7 @@ scenario!(
         (vec!["--no-such-option", &target], vec!["--no-such-option"]),
         (vec!["--mode", "magic", &target], vec!["magic", "redirect"]),
         (vec!["--script-timeout", "soon", &target], vec!["soon"]),
+        (vec!["--script-timeout", "5q", &target], vec!["`q` is no unit", "`90s`"]),
         (vec!["--download-timeout", "0", &target], vec!["less than a second"]),
         (vec![], vec!["TARGET"]),
     ] {

@@ -102,7 +102,9 @@ scenario!(
         let path = work.write(name, bytes)?;
         run(&work, &[&"unpack", &path, &work.out("u")])?.failed_with(words);
     }
-    run(&work, &[&"unpack", &work.path("none.tar"), &work.out("u")])?.failed_with(&["cannot open"]);
+    run(&work, &[&"unpack", &work.path("none.tar"), &work.out("u")])?.failed_with(&["none.tar is not there"]);
+    run(&work, &[&"boot", &work.path("none.tar")])?.failed_with(&["none.tar is not there"]);
+    run(&work, &[&"check", &work.path("text")])?.failed_with(&["text is a file", "rootless-install unpack"]);
     run(&work, &[&"unpack", &"oci:/nowhere", &work.out("u")])?.failed_with(&["index.json"]);
     assert_eq!(work.names("out")?, ["t"]);
 });

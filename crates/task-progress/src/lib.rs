@@ -65,6 +65,8 @@ pub enum Stage {
     Download,
     /// The native sysroot is made or extended.
     Sysroot,
+    /// An archive of a root filesystem is unpacked.
+    Archive,
     /// Packages are unpacked into the target.
     Unpack,
     /// Maintainer scripts and triggers run.
@@ -80,6 +82,7 @@ impl fmt::Display for Stage {
             Stage::Choose => "choose",
             Stage::Download => "download",
             Stage::Sysroot => "sysroot",
+            Stage::Archive => "archive",
             Stage::Unpack => "unpack",
             Stage::Configure => "configure",
             Stage::Output => "output",

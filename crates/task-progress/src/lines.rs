@@ -189,6 +189,7 @@ pub(super) fn stage_text(stage: Stage) -> &'static str {
         Stage::Choose => "choosing packages",
         Stage::Download => "downloading packages",
         Stage::Sysroot => "making the native sysroot",
+        Stage::Archive => "unpacking the archive",
         Stage::Unpack => "unpacking packages",
         Stage::Configure => "configuring packages",
         Stage::Output => "writing the result",

@@ -91,7 +91,10 @@ pub fn run(settings: &BootSettings, reporter: &dyn Reporter, cancel: &Cancel) ->
         .map(|path| std::fs::read(path).map_err(BootError::file("read", path)));
     let script = script.transpose()?;
     if !settings.what.exists() {
-        return Err(BootError::file("open", &settings.what)(std::io::ErrorKind::NotFound.into()).into());
+        return Err(Error::Boot(BootError::Image {
+            path: settings.what.clone(),
+            what: "not there".to_owned(),
+        }));
     }
     let temporary = std::path::absolute(&settings.temporary).unwrap_or_else(|_| settings.temporary.clone());
     let staging = Staging::scratch(&temporary)?;
@@ -283,7 +286,7 @@ impl Work<'_> {
                 let scratch = self.scratch.join("archive");
                 std::fs::create_dir(&scratch).map_err(BootError::file("make", &scratch))?;
                 {
-                    let _stage = self.reporter.stage(Stage::Unpack);
+                    let _stage = self.reporter.stage(Stage::Archive);
                     input::unpack(&Input::File(what.clone()), &target, &scratch, self.cancel)?;
                 }
                 Marker::write(&root).map_err(|source| Error::Marker { path: root, source })?;

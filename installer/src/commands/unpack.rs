@@ -27,7 +27,7 @@ pub fn run(settings: &UnpackSettings, reporter: &dyn Reporter, cancel: &Cancel) 
     let target = Target::open(&staging.root())?;
     let scratch = staging.make_scratch()?;
     let unpacked = {
-        let _stage = reporter.stage(Stage::Unpack);
+        let _stage = reporter.stage(Stage::Archive);
         input::unpack(&settings.input, &target, &scratch, cancel)?
     };
     if unpacked.of_directory {

@@ -1,13 +1,19 @@
 //! Errors of reading an archive.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use task_progress::Cancelled;
 
 /// Reason why an archive did not become a target. Members are named as they are in the archive.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no such archive.
+    #[error("the archive {} is not there", path.display())]
+    Absent {
+        /// Its name, as it was given.
+        path: PathBuf,
+    },
     /// The archive could not be opened.
     #[error("cannot open {path}")]
     Open {
@@ -104,6 +110,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns the error of an archive that could not be opened.
+    pub(super) fn opening(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::Absent { path },
+            _ => Self::Open { path, source },
+        }
+    }
+
     /// Returns advice to the user.
     pub fn hint(&self) -> Option<String> {
         match self {

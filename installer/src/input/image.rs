@@ -48,10 +48,7 @@ pub(super) fn read(
 /// # Errors
 /// [`Error`].
 pub fn extract(path: &Path, directory: &Path) -> Result<(), Error> {
-    let file = File::open(path).map_err(|source| Error::Open {
-        path: path.to_owned(),
-        source,
-    })?;
+    let file = File::open(path).map_err(|source| Error::opening(path, source))?;
     let reader = decompressed(Box::new(file)).map_err(damaged(path))?;
     let mut archive = tar::Archive::new(reader);
     for entry in archive.entries().map_err(damaged(path))? {

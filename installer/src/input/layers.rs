@@ -31,10 +31,7 @@ fn read(
     tree: &mut Tree<'_>,
     takes: impl FnMut(&Member, &mut Tree<'_>) -> Result<bool, Error>,
 ) -> Result<(), Error> {
-    let file = File::open(path).map_err(|source| Error::Open {
-        path: path.to_owned(),
-        source,
-    })?;
+    let file = File::open(path).map_err(|source| Error::opening(path, source))?;
     let reader = decompressed(Box::new(file)).map_err(damaged(path))?;
     archive::read(path, reader, tree, takes)
 }

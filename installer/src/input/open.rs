@@ -38,10 +38,7 @@ pub fn unpack(input: &Input, target: &Target, scratch: &Path, cancel: &Cancel) -
             stream(&path, Box::new(io::stdin().lock()), None, &mut tree)?;
         }
         Input::File(path) => {
-            let failed = |source| Error::Open {
-                path: path.clone(),
-                source,
-            };
+            let failed = |source| Error::opening(path, source);
             let file = File::open(path).map_err(failed)?;
             if file.metadata().map_err(failed)?.is_dir() {
                 return Err(Error::Format {

@@ -86,8 +86,27 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "the target is the only argument: `rootless-install TARGET`",
     ),
     (
-        &["dry-run", "simulate", "list", "show", "info", "search"],
+        &[
+            "depends", "dry-run", "info", "list", "ls", "policy", "resolve", "search", "show", "simulate",
+            "solve", "why",
+        ],
         "what would be installed is printed by `rootless-install plan`",
+    ),
+    (
+        &["freeze", "lock", "unlock"],
+        "what is chosen is kept by --lock FILE and made again by --locked FILE, options of `rootless-install TARGET`",
+    ),
+    (
+        &["compare", "delta"],
+        "locks are compared by `rootless-install diff`, a target with what was installed by `rootless-install check`",
+    ),
+    (
+        &["recipe", "schema", "validate"],
+        "there is `rootless-install build RECIPE`, and its option --schema",
+    ),
+    (
+        &["verify", "audit", "inspect", "scan"],
+        "there are `rootless-install check` and `rootless-install sbom`",
     ),
     (
         &[
@@ -97,18 +116,21 @@ const COMMANDS: &[(&[&str], &str)] = &[
             "uninstall",
             "apt",
             "apt-get",
+            "autoremove",
             "dpkg-deb",
+            "dpkg-query",
             "query",
+            "reinstall",
             "status",
         ],
         "a root filesystem that exists is changed by `rootless-install run TARGET -- apt-get` and `rootless-install dpkg`",
     ),
     (
-        &["export", "save", "tar", "image"],
+        &["export", "image", "save", "tar"],
         "a root filesystem that exists is written by `rootless-install pack`",
     ),
     (
-        &["import", "extract", "load"],
+        &["extract", "import", "load", "restore"],
         "an archive becomes a directory by `rootless-install unpack`",
     ),
     (
@@ -152,7 +174,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
         "what is kept of earlier runs is listed and removed by `rootless-install cache`",
     ),
     (
-        &["chroot", "enter", "exec", "login", "start"],
+        &["bash", "chroot", "enter", "exec", "login", "sh", "start"],
         "there are `rootless-install run TARGET -- COMMAND` and `rootless-install shell TARGET`",
     ),
 ];
@@ -273,16 +295,26 @@ pub(super) fn command(name: &str) -> Option<TargetError> {
 }
 
 /// Returns the error of a word before others, which can only have been meant for a command: one with a letter that is
-/// wrong, too, or two in a long word.
+/// wrong, too, or two in a long word; or one that is nearly a command elsewhere.
 pub(super) fn command_before_others(name: &str) -> Option<TargetError> {
     let most = if name.len() < 5 { 1 } else { 2 };
-    command(name).or_else(|| {
-        let near = nearest(name, all(), most).into_iter().next()?;
-        Some(TargetError::Command {
-            word: name.to_owned(),
-            near: format!("perhaps `rootless-install {near}` is meant"),
+    command(name)
+        .or_else(|| {
+            let near = nearest(name, all(), most).into_iter().next()?;
+            Some(TargetError::Command {
+                word: name.to_owned(),
+                near: format!("perhaps `rootless-install {near}` is meant"),
+            })
         })
-    })
+        .or_else(|| {
+            let words = || COMMANDS.iter().flat_map(|(words, _)| words.iter().copied());
+            let meant = nearest(name, words(), 1).into_iter().next()?;
+            let (_, near) = COMMANDS.iter().find(|(words, _)| words.contains(&meant))?;
+            Some(TargetError::Command {
+                word: name.to_owned(),
+                near: (*near).to_owned(),
+            })
+        })
 }
 
 fn all() -> impl Iterator<Item = &'static str> {

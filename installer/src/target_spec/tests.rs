@@ -108,6 +108,8 @@ fn surprises_are_refused_with_the_nearest() {
         ("clean", "rootless-install cache"),
         ("chroot", "rootless-install shell"),
         ("remove", "rootless-install dpkg"),
+        ("lock", "--lock FILE"),
+        ("compare", "rootless-install check"),
         ("lnit", "rootless-install lint"),
         ("lints", "rootless-install lint"),
         ("dkpg", "rootless-install dpkg"),
@@ -149,6 +151,8 @@ fn words_before_others_are_commands() {
         ("umonut", "rootless-install umount"),
         ("mirrror", "rootless-install mirror"),
         ("enter", "rootless-install shell"),
+        ("instal", "rootless-install TARGET"),
+        ("udpate", "apt-get full-upgrade"),
     ] {
         let error = TargetError::of_word_before_others(OsStr::new(word));
         let error = error.unwrap_or_else(|| panic!("{word}")).to_string();
