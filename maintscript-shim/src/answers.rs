@@ -111,6 +111,8 @@ fn form(responder: Responder, arch: &Architecture, path: &OsStr, arguments: &[Os
         Responder::Graphviz => Form::Executes(modules::graphviz(arch)),
         Responder::Fontconfig => Form::Executes(modules::fontconfig(arch)),
         Responder::Machine => Form::Executes(modules::machine()),
+        Responder::Magic => Form::Executes(modules::magic(arch, arguments)),
+        Responder::Make => Form::Executes(modules::make(arch, arguments)),
         Responder::Bash => Form::Executes(modules::bash(arch)),
         Responder::Perl => Form::Executes(modules::perl(arch, arguments)),
         Responder::Python => {

@@ -10,38 +10,11 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 
-/// Variables that this helper sets for a program, and takes away from what that
-/// program executes.
-const OURS: [&str; 23] = [
-    "APT_CONFIG",
-    "CPLUS_INCLUDE_PATH",
-    "GI_TYPELIB_PATH",
-    "GLIBC_TUNABLES",
-    "GUILE_AUTO_COMPILE",
-    "GUILE_SYSTEM_COMPILED_PATH",
-    "GUILE_SYSTEM_EXTENSIONS_PATH",
-    "GVBINDIR",
-    "HOSTTYPE",
-    "LD_PRELOAD",
-    "LUA_CPATH",
-    "LUA_CPATH_5_2",
-    "LUA_CPATH_5_3",
-    "LUA_CPATH_5_4",
-    "LUA_CPATH_5_5",
-    "MACHTYPE",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "PERL5LIB",
-    "RUBYLIB",
-    "RUBYOPT",
-    "TCLLIBPATH",
-    "_PYTHON_SYSCONFIGDATA_NAME",
-];
 /// With an audit library the loader sets thread-local storage up before it knows the
 /// program's libraries, and some need more of it than it keeps free (ld.so(8), jemalloc). It is part
 /// of the stack of each thread, and servers start threads with small ones.
 const THREAD_STORAGE: &str = "glibc.rtld.optional_static_tls=8192";
-/// Names those it has set, with their values.
+/// Names the variables that this helper has set for a program, which are taken away from what that program executes.
 const MARK: &str = "ROOTLESS_INSTALL_SET";
 
 /// Executes the counterpart `native` with `path` as its name (`argv[0]`). Returns the
@@ -187,8 +160,7 @@ pub(crate) fn take_back(variables: &mut Variables) {
     };
     let (_, mark) = variables.remove(at);
     let mark = mark.to_string_lossy().into_owned();
-    let ours: Vec<&str> = mark.split(' ').filter(|name| OURS.contains(name)).collect();
-    variables.retain(|(name, _)| !ours.iter().any(|set| name == set));
+    variables.retain(|(name, _)| !mark.split(' ').any(|set| name == set));
 }
 
 #[cfg(test)]
@@ -224,7 +196,11 @@ mod tests {
     #[test]
     fn what_is_set_is_taken_back() {
         let how = Execution {
-            variables: vec![("HOSTTYPE", "s390x".into()), ("PERL5LIB", "/x".into())],
+            variables: vec![
+                ("HOSTTYPE", "s390x".into()),
+                ("R_PROFILE", "/y".into()),
+                ("PERL5LIB", "/x".into()),
+            ],
             libraries: true,
             machine: true,
             ..Execution::default()

@@ -170,3 +170,20 @@ scenario!(
         assert!(matches(expected, seen.trim_end()), "{call}\n{seen}");
     }
 });
+
+scenario!(
+    /// file(1) knows programs of another byte order, whose compiled magic it cannot read, and make(1) its machine, of which
+    /// what it starts sees nothing.
+    tools_of_another_byte_order, REAL, alone, {
+    let real = Real::new()?;
+    let target = real.work.out("target");
+    real.install("s390x", "minbase", &target).option("--include=file,make").end()?.succeeded();
+    let mut words: Vec<std::ffi::OsString> = ["run", "--cache"].map(Into::into).to_vec();
+    words.extend([real.work.path("cache").into(), target.into(), "--".into(), "sh".into(), "-c".into()]);
+    words.push("file -bL /bin/sh; printf 'all:;@echo $(MAKE_HOST); env | grep -c MAKE_HOST\\n' | make -f -".into());
+    let done = real.work.run_plain(words).limit(std::time::Duration::from_secs(300)).end()?;
+    let (seen, errors) = (done.text(), &done.stderr);
+    let [file, host, exported, ..] = seen.lines().collect::<Vec<_>>()[..] else { return Err(format!("{seen}{errors}").into()) };
+    assert!(file.starts_with("ELF 64-bit MSB pie executable, IBM S/390"), "{seen}");
+    assert_eq!((host, exported), ("s390x-ibm-linux-gnu", "0"), "{seen}{errors}");
+});

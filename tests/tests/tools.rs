@@ -37,17 +37,19 @@ scenario!(
     // Its own program would be answered; under this name it asks the kernel.
     let mut packages = disguised("util-linux-extra", "usr/bin/uname", "usr/bin/lscpu")?;
     packages.extend(program("libc-bin", "usr/bin/getconf")?);
-    let script = "#!/bin/sh\nset -e\nexec >/var/lib/seen\nlscpu -m\nuname -sm\n\
+    // Of this one nothing is known.
+    packages.extend(disguised("strange", "usr/bin/uname", "usr/bin/strange")?);
+    let script = "#!/bin/sh\nset -e\nexec >/var/lib/seen\nstrange -m\nlscpu -m\nuname -sm\n\
                   getconf CHAR_MAX\ngetconf _POSIX_V7_LP64_OFF64\ngetconf PATH_MAX /\n";
     packages.push(
         package("asks")?
-            .field("Depends", "util-linux-extra, libc-bin")
+            .field("Depends", "util-linux-extra, strange, libc-bin")
             .script("postinst", script),
     );
     let archive = installed(&packages)?;
     let seen = read(&archive.work.out("target"), "var/lib/seen");
     // Neither riscv64 nor arm64 has signed characters; both have 64 bits.
-    let expected = format!("{machine}\nLinux {machine}\n255\n1\n4096\n");
+    let expected = format!("{machine}\n{machine}\nLinux {machine}\n255\n1\n4096\n");
     assert_eq!(seen, expected);
 });
 

@@ -267,6 +267,8 @@ mod tests {
         ("/usr/bin/sbcl x", "*"),
         ("/usr/bin/ecl x", "*"),
         ("/usr/bin/sqlite3 x", ""),
+        ("/usr/bin/file -C -m x", "s390x"),
+        ("/usr/bin/file -m x y", ""),
     ];
 
     #[test]

@@ -13,6 +13,7 @@ mod error;
 mod fusermount;
 mod handlers;
 pub mod idmap;
+mod machine;
 mod message;
 mod mounted;
 mod namespaces;
@@ -119,6 +120,8 @@ pub struct ViewOptions<'a> {
     pub admin: Option<AdminView<'a>>,
     /// How programs run around the target; none where they run in it, or in a native root.
     pub around: Option<Around<'a>>,
+    /// The machine that uname(2) names to programs in it; none for that of the kernel.
+    pub machine: Option<&'static str>,
     /// Whether programs have the machine's network.
     pub host_network: bool,
     /// Whether the target is seen read-only.

@@ -48,6 +48,10 @@ pub enum Responder {
     Fontconfig,
     /// Tools that ask uname(2) for the machine.
     Machine,
+    /// file(1): its compiled magic has the machine's byte order.
+    Magic,
+    /// make(1): `MAKE_HOST`.
+    Make,
     /// bash(1): `HOSTTYPE` and `MACHTYPE`.
     Bash,
     /// perl(1): its modules and `Config`.

@@ -116,6 +116,31 @@ pub(super) fn bash(arch: &Architecture) -> Execution {
     }
 }
 
+/// make(1): `MAKE_HOST` is compiled in, but yields to the environment.
+pub(super) fn make(arch: &Architecture, arguments: &[OsString]) -> Execution {
+    Execution {
+        variables: vec![("MAKE_HOST", arch.system_type().join("-").into())],
+        rewrite: version_text(arguments, &["-v", "--version"]),
+        ..Execution::default()
+    }
+}
+
+/// file(1): it misreads compiled magic of another byte order, of which the native package has its own.
+pub(super) fn magic(arch: &Architecture, arguments: &[OsString]) -> Execution {
+    let tells = |argument: &OsString| argument == "-v" || argument == "--version";
+    let differs = arch.is_big_endian() != NATIVE_BIG_ENDIAN && !arguments.iter().any(tells);
+    let magic = differs.then(|| {
+        (
+            "MAGIC",
+            format!("/etc/magic:{SYSROOT}/usr/lib/file/magic.mgc").into(),
+        )
+    });
+    Execution {
+        variables: magic.into_iter().collect(),
+        ..Execution::default()
+    }
+}
+
 /// perl(1): compiled modules are found where the target has them, and `Config` is
 /// the target's. A native perl of another version has its own only.
 pub(super) fn perl(arch: &Architecture, arguments: &[OsString]) -> Execution {

@@ -152,6 +152,7 @@ impl HookPlaceOptions<'_> {
             serve,
             native_root: None,
             admin: None,
+            machine: None,
             host_network: true,
             read_only: false,
             binds: Vec::new(),

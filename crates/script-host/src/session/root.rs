@@ -331,6 +331,7 @@ impl Shared<'_> {
             }),
             admin,
             around: None,
+            machine: other_machine(self.options.arch),
             host_network: surroundings.network == Network::Host,
             read_only: surroundings.read_only,
             binds,
@@ -338,4 +339,9 @@ impl Shared<'_> {
             sink,
         })
     }
+}
+
+/// Returns the machine that uname(2) is to name in a target; none where it is this one's.
+fn other_machine(arch: &Architecture) -> Option<&'static str> {
+    (arch.uname != Architecture::native().uname).then_some(arch.uname)
 }

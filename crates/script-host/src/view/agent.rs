@@ -19,6 +19,7 @@ pub(super) use layers::try_layers;
 pub(super) use private_mount::run_command;
 
 use super::handlers;
+use super::machine::Machine;
 use super::message::{FromAgent, MountPoints, ToAgent, receive_descriptors, send_descriptors};
 use super::seccomp::{self, Keyrings};
 use crate::sys::{self, Forked};
@@ -30,6 +31,8 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -82,22 +85,31 @@ pub(super) fn run() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut socket = UnixStream::from(socket);
-    let forked = set_up(&mut socket).and_then(|made| Ok((made, sys::fork().context("fork")?)));
+    let forked = set_up(&mut socket).and_then(|made| {
+        let ends = UnixStream::pair().context("make a socket pair")?;
+        // That of the machine; the other one will not know callers by the numbers that this process hears.
+        let processes = File::open("/proc").ok();
+        Ok((made, (ends, processes), sys::fork().context("fork")?))
+    });
     let done = match forked {
-        Ok((_made, Forked::Parent(child))) => {
+        Ok((made, ((own, theirs), processes), Forked::Parent(child))) => {
             // The handlers stay as long as this process. Only the child talks from here on.
-            drop(socket);
-            return wait_until_end(child);
+            drop((socket, theirs));
+            let listener = receive_descriptors(&own).ok().map(|[listener]| listener);
+            let machine = listener.map(|listener| Machine::new(listener, processes, made.machine));
+            return wait_until_end(child, machine.as_ref());
         }
-        Ok((made, Forked::Child)) => {
+        Ok((mut made, ((own, parent), processes), Forked::Child)) => {
             // Not to be found among the descriptors of process 1.
-            drop(made.handlers);
-            match made.around {
-                Some(around) => around
-                    .enter()
-                    .and_then(|()| scripts::serve(&mut socket, Some(&around))),
-                None => enter(made.with_target, made.host_network, made.read_only)
-                    .and_then(|()| scripts::serve(&mut socket, None)),
+            drop((own, processes, made.handlers.take()));
+            match &made.around {
+                Some(around) => {
+                    drop(parent);
+                    around
+                        .enter()
+                        .and_then(|()| scripts::serve(&mut socket, Some(around)))
+                }
+                None => enter(&made, parent).and_then(|()| scripts::serve(&mut socket, None)),
             }
         }
         Err(failure) => Err(failure),
@@ -145,8 +157,23 @@ fn try_all() -> std::result::Result<(), String> {
     become_root().map_err(said)
 }
 
-/// Waits for the end of process 1 of the view and returns its exit status: the agent lives as long.
-fn wait_until_end(child: Pid) -> ExitCode {
+/// Waits for the end of process 1 of the view and returns its exit status: the agent lives as long. Meanwhile it answers
+/// for the machine.
+fn wait_until_end(child: Pid, machine: Option<&Machine>) -> ExitCode {
+    let handle = rustix::process::Pid::from_raw(child.as_raw())
+        .and_then(|child| pidfd_open(child, PidfdFlags::empty()).ok());
+    if let (Some(handle), Some(machine)) = (handle, machine) {
+        loop {
+            let mut ready = [&handle, machine.listener()].map(|one| PollFd::new(one, PollFlags::IN));
+            let waited = poll(&mut ready, None);
+            let [ended, asked] = ready.map(|one| one.revents());
+            match waited {
+                Ok(_) if ended.is_empty() && asked == PollFlags::IN => machine.answer(),
+                Err(rustix::io::Errno::INTR) => {}
+                _ => break,
+            }
+        }
+    }
     loop {
         match waitpid(child, None) {
             Ok(WaitStatus::Exited(_, status)) => return ExitCode::from(u8::try_from(status).unwrap_or(1)),
@@ -173,6 +200,8 @@ struct Made {
     with_target: bool,
     /// The place around the target in which programs run; none for scripts in it, or in a native root.
     around: Option<Around>,
+    /// The machine that uname(2) names to them; none for that of the kernel.
+    machine: Option<String>,
     /// Whether they have the machine's network.
     host_network: bool,
     /// Whether their root is read-only.
@@ -277,6 +306,7 @@ fn set_up(socket: &mut UnixStream) -> Result<Made> {
         handlers,
         with_target: native.is_some(),
         around,
+        machine: points.machine,
         host_network: points.host_network,
         read_only: points.read_only,
     })
@@ -316,10 +346,10 @@ fn become_root() -> Result<()> {
 }
 
 /// Process 1: mounts what belongs to a running system, changes the root
-/// directory, and gives up every right that is not needed.
-fn enter(with_target: bool, host_network: bool, read_only: bool) -> Result<()> {
+/// directory, and gives up every right that is not needed. The agent, which waits for it, gets the listener of its filter.
+fn enter(made: &Made, agent: UnixStream) -> Result<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("follow the agent's end")?;
-    mounts::running_system(with_target)?;
+    mounts::running_system(made.with_target)?;
     // A view without a network still has itself.
     let socket = nix::sys::socket::socket(
         nix::sys::socket::AddressFamily::Inet,
@@ -328,11 +358,11 @@ fn enter(with_target: bool, host_network: bool, read_only: bool) -> Result<()> {
         None,
     );
     if let Ok(socket) = socket
-        && !host_network
+        && !made.host_network
     {
         sys::loopback_up(&socket).context("set up the loopback interface")?;
     }
-    if read_only {
+    if made.read_only {
         mounts::read_only(Path::new(".")).context("make the target read-only")?;
     }
     nix::unistd::pivot_root(".", ".").context("change the root directory")?;
@@ -344,10 +374,10 @@ fn enter(with_target: bool, host_network: bool, read_only: bool) -> Result<()> {
         Ok(()) => Keyrings::Own,
         Err(_) => Keyrings::None,
     };
-    confine(keyrings)
+    confine(keyrings, made.machine.is_some(), agent)
 }
 
-fn confine(keyrings: Keyrings) -> Result<()> {
+fn confine(keyrings: Keyrings, answers: bool, agent: UnixStream) -> Result<()> {
     let caps_error = |error: caps::errors::CapsError| io::Error::other(error.to_string());
     let allowed: CapsHashSet = ALLOWED.into_iter().collect();
     for capability in caps::runtime::thread_all_supported() {
@@ -374,9 +404,17 @@ fn confine(keyrings: Keyrings) -> Result<()> {
         .context("forbid core files")?;
     // Scripts have the user id of process 1. None may trace it or look into it; what they execute is their own.
     nix::sys::prctl::set_dumpable(false).context("be out of the reach of scripts")?;
-    match seccomp::view(keyrings).compile() {
-        Ok(filter) => sys::apply_filter(&filter).context("filter system calls"),
+    let filter = |answers| seccomp::view(keyrings, answers).compile();
+    let Ok(plain) = filter(false) else {
         // A machine whose calls are not known has the namespaces all the same.
-        Err(_) => Ok(()),
+        return Ok(());
+    };
+    // Where a filter around this one has a listener, there can be no other: then the kernel names its machine.
+    if answers
+        && let Ok(filter) = filter(true)
+        && let Ok(listener) = sys::apply_heard_filter(&filter)
+    {
+        return send_descriptors(&agent, &[listener.as_fd()]).context("hand the filter's listener over");
     }
+    sys::apply_filter(&plain).context("filter system calls")
 }

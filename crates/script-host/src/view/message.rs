@@ -121,6 +121,8 @@ pub(super) struct MountPoints {
     pub(super) running: Running,
     /// What of programs that run around the target is a terminal: the descriptor that follows.
     pub(super) terminal: OnTerminal,
+    /// The machine that uname(2) names; none for that of the kernel.
+    pub(super) machine: Option<String>,
     /// Whether programs have the machine's network.
     pub(super) host_network: bool,
     /// Whether the target is seen read-only.

@@ -82,6 +82,7 @@ impl Namespaces {
                 .around
                 .as_ref()
                 .map_or(super::message::OnTerminal::Nothing, |around| around.terminal),
+            machine: options.machine.map(str::to_owned),
             host_network: options.host_network,
             read_only: options.read_only,
             binds: options.binds.iter().map(|bind| bind.point.clone()).collect(),

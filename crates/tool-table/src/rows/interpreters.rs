@@ -44,6 +44,19 @@ s390x$ /usr/bin/bash -c x
     executes HOSTTYPE MACHTYPE
 "#,
         ),
+    tool("make")
+        .root(Method::Pure, CALLERS)
+        .answer("make gmake", Responder::Make)
+        .shown(
+            r#"
+make -f /etc/x
+    run -f /etc/x
+s390x$ /usr/bin/make -f x
+    executes MAKE_HOST
+s390x$ /usr/bin/make -v
+    executes MAKE_HOST rewritten
+"#,
+        ),
     tool("ruby")
         .versioned()
         .root(Method::Pure, CALLERS)

@@ -215,10 +215,20 @@ cksum /etc/conf
             ),
             READS,
         )
+        .answer("file", Responder::Magic)
+        .outputs(&[output("/usr/bin/file", ORDER, "compiled magic").only_with(&["-C", "--compile"])])
         .shown(
             r#"
 file -b /etc/conf
     run -b /target/etc/conf | path /etc/conf 1
+s390x$ /usr/bin/file /etc/conf
+    executes MAGIC
+s390x$ /usr/bin/file --version
+    executes
+riscv64$ /usr/bin/file /etc/conf
+    executes
+byte order> /usr/bin/file -C -m x
+    refuse
 "#,
         ),
     tool("cmp")

@@ -51,6 +51,7 @@ fn messages_survive_the_wire() {
                 Some(_) => OnTerminal::All,
                 None => OnTerminal::Input,
             },
+            machine: path.is_some().then(|| "s390x".to_owned()),
             host_network: path.is_some(),
             read_only: path.is_none(),
             binds: path

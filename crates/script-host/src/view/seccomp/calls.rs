@@ -190,6 +190,7 @@ table! {
     FileSetattr       469 469 469 469 469 469
     Truncate           76  92  45  92  92  92
     Truncate64          - 193   - 193   -   -
+    Uname              63 122 160 122 122 122
 }
 
 #[cfg(test)]

@@ -50,9 +50,13 @@ const FLAGS_OF_FILES: [u32; 5] = [0x4008_6602, 0x4004_6602, 0x4008_7602, 0x4004_
 const OWNERS_BY_FCNTL: [u32; 2] = [8, 15];
 const OWNERS_BY_IOCTL: [u32; 2] = [0x8901, 0x8902];
 
-/// Returns the policy for scripts in namespaces of their own, where process 1 is the agent's.
-pub(crate) fn view(keyrings: Keyrings) -> Policy {
+/// Returns the policy for scripts in namespaces of their own, where process 1 is the agent's. With `machine` the filter's
+/// listener answers uname(2).
+pub(crate) fn view(keyrings: Keyrings, machine: bool) -> Policy {
     let mut policy = Policy::default();
+    if machine {
+        policy.rule(Call::Uname, vec![clause(Action::Notify, [])]);
+    }
     for call in [Call::Socket, Call::Socketpair] {
         let families = [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK].map(|family| allow([is(0, number(family))]));
         policy.rule(call, or_else(families, EAFNOSUPPORT));

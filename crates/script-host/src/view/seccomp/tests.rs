@@ -57,7 +57,7 @@ fn scripts_of_a_view() {
     use Action::{Allow, Errno};
     let pointer = 0x7fff_0000_0000;
     check(
-        &view(Keyrings::Own),
+        &view(Keyrings::Own, false),
         &[
             (AMD64, 41, &[1], Allow),
             (AMD64, 41, &[2], Allow),
@@ -91,7 +91,7 @@ fn scripts_of_a_view() {
         ],
     );
     check(
-        &view(Keyrings::None),
+        &view(Keyrings::None, false),
         &[
             (AMD64, 250, &[0], Errno(ENOSYS)),
             (I386, 286, &[1], Errno(ENOSYS)),
