@@ -32,7 +32,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -165,12 +165,13 @@ fn wait_until_end(child: Pid, machine: Option<&Machine>) -> ExitCode {
     if let (Some(handle), Some(machine)) = (handle, machine) {
         loop {
             let mut ready = [&handle, machine.listener()].map(|one| PollFd::new(one, PollFlags::IN));
-            let waited = poll(&mut ready, None);
+            // Interrupted it waits again.
+            let _ = poll(&mut ready, None);
             let [ended, asked] = ready.map(|one| one.revents());
-            match waited {
-                Ok(_) if ended.is_empty() && asked == PollFlags::IN => machine.answer(),
-                Err(rustix::io::Errno::INTR) => {}
-                _ => break,
+            if asked.contains(PollFlags::IN) {
+                machine.answer();
+            } else if !(ended.is_empty() && asked.is_empty()) {
+                break;
             }
         }
     }
@@ -336,6 +337,15 @@ fn unexpected() -> Failure {
     }
 }
 
+/// Whether the kernel lets the agent wait for calls and for process 1 at once, and leave a call to it. What is asked for came
+/// after both (Linux 5.6): a call that nobody answers would wait for ever.
+fn agent_can_answer() -> bool {
+    pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).is_ok_and(|own| {
+        // A container's filter may forbid it.
+        pidfd_getfd(own, 0, PidfdGetfdFlags::empty()).err() != Some(rustix::io::Errno::NOSYS)
+    })
+}
+
 /// Takes the identity of the target's root user, which is nobody outside.
 fn become_root() -> Result<()> {
     nix::unistd::setgroups(&[]).context("drop supplementary groups")?;
@@ -411,6 +421,7 @@ fn confine(keyrings: Keyrings, answers: bool, agent: UnixStream) -> Result<()> {
     };
     // Where a filter around this one has a listener, there can be no other: then the kernel names its machine.
     if answers
+        && agent_can_answer()
         && let Ok(filter) = filter(true)
         && let Ok(listener) = sys::apply_heard_filter(&filter)
     {

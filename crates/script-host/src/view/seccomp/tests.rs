@@ -53,6 +53,15 @@ fn check(policy: &Policy, cases: &[Case<'_>]) {
 }
 
 #[test]
+fn the_machine_of_a_view() {
+    let asked = [(AMD64, 63, &[][..]), (AMD64, X32_BIT | 63, &[]), (I386, 122, &[])];
+    for (machine, action) in [(true, Action::Notify), (false, Action::Allow)] {
+        let cases = asked.map(|(interface, call, given)| (interface, call, given, action));
+        check(&view(Keyrings::Own, machine), &cases);
+    }
+}
+
+#[test]
 fn scripts_of_a_view() {
     use Action::{Allow, Errno};
     let pointer = 0x7fff_0000_0000;
